@@ -1,0 +1,212 @@
+"""Who wants what: tenants, their keys, their endpoints with secrets, and what each endpoint subscribes to.
+
+Two numbers let other processes keep a picture of these tables in memory and know when it is stale:
+``Tenant.routes_version`` (anything that decides who gets what) and ``Endpoint.version`` (anything that decides how
+it is sent). Triggers keep both (see the second migration), so that no writer, neither a bulk update nor a
+hand in psql, can forget to.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from webhooks.protocol.ids import new_id, public
+
+DAY = 86_400  # seconds
+
+uid_format = RegexValidator(
+    r"\A[A-Za-z0-9._-]{1,256}\Z", "A uid is 1 to 256 letters, digits, hyphens, underscores and full stops."
+)
+
+
+class Row(models.Model):
+    """A row with a UUIDv7 key, shown outside as a TypeID with the table's prefix."""
+
+    prefix = ""
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def public_id(self) -> str:
+        return public(self.prefix, self.id)
+
+
+class Tenant(Row):
+    """A customer of the company that runs Waypost. Everything of the provider belongs to exactly one."""
+
+    prefix = "tnt"
+    uid = models.CharField(
+        max_length=256,
+        null=True,
+        blank=True,
+        unique=True,
+        validators=[uid_format],
+        help_text="Your own id of it.",
+    )
+    name = models.CharField(max_length=256)
+    metadata = models.JSONField(default=dict, blank=True)
+    retention_days = models.PositiveSmallIntegerField(
+        default=90,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text="Days an event and its finished deliveries are kept.",
+    )
+    routes_version = models.BigIntegerField(default=0, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Scope(models.TextChoices):
+    PUBLISH = "publish", "Publish events"
+    MANAGE = "manage", "Create and change everything else"
+    READ = "read", "Read"
+
+
+class ApiKey(Row):
+    """A bearer key. Only its SHA-256 is kept: the key has full entropy, so a slow hash would add nothing."""
+
+    prefix = "key"
+    tenant = models.ForeignKey(
+        Tenant,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="api_keys",
+        help_text="Empty: an operator's key, for every tenant.",
+    )
+    name = models.CharField(max_length=256, blank=True)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    hint = models.CharField(max_length=16, editable=False, help_text="The first characters, to tell keys apart.")
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices), default=list)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.hint}… {self.name}".strip()
+
+
+class Endpoint(Row):
+    """An address of a tenant that receives webhooks, and how it wants them sent.
+
+    A deleted endpoint stays as a row (``deleted_at``), so that its deliveries keep their history.
+    """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused: deliveries wait"
+        DISABLED = "disabled", "Disabled: deliveries wait until it is switched on or they expire"
+
+    class DisabledReason(models.TextChoices):
+        GONE = "gone", "It answered 410 Gone"
+        FAILING = "failing", "It failed for days without one success"
+        OPERATOR = "operator", "Switched off by an operator"
+
+    class ContentMode(models.TextChoices):
+        STRUCTURED = "structured", "Structured: the whole CloudEvent as JSON"
+        BINARY = "binary", "Binary: data in the body, attributes in headers"
+
+    prefix = "ep"
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
+    uid = models.CharField(max_length=256, null=True, blank=True, validators=[uid_format])
+    url = models.CharField(max_length=2048)
+    description = models.CharField(max_length=1024, blank=True)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.ACTIVE)
+    disabled_reason = models.CharField(max_length=8, choices=DisabledReason.choices, blank=True, editable=False)
+    state_changed_at = models.DateTimeField(default=timezone.now, editable=False)
+    headers = models.JSONField(default=dict, blank=True, help_text="Headers of its own, sent with every delivery.")
+    content_mode = models.CharField(
+        max_length=10, choices=ContentMode.choices, default=ContentMode.STRUCTURED, editable=True
+    )
+    timeout_ms = models.PositiveIntegerField(
+        default=15_000,
+        validators=[MinValueValidator(1_000), MaxValueValidator(30_000)],
+        help_text="Milliseconds from the start of an attempt to its end, whatever happens in between.",
+    )
+    max_in_flight = models.PositiveSmallIntegerField(
+        default=64,
+        validators=[MinValueValidator(1), MaxValueValidator(512)],
+        help_text="Attempts under way at once, at most.",
+    )
+    rate_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100_000)],
+        help_text="Attempts per second, at most; empty: no limit.",
+    )
+    retry_plan = ArrayField(
+        models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(7 * DAY)]),
+        null=True,
+        blank=True,
+        help_text="Seconds to wait after each failure; empty: the default, 10 attempts over 75 h 35 min.",
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    version = models.BigIntegerField(default=0, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "uid"],
+                condition=Q(deleted_at=None),
+                name="one_endpoint_per_uid_of_a_tenant",
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "id"], name="endpoint_pages")]  # reader: the list of a tenant
+
+    def __str__(self) -> str:
+        return self.description or self.url
+
+
+class Secret(models.Model):
+    """What the deliveries of an endpoint are signed with. While two are valid, both sign: that is the rotation."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="secrets")
+    sealed = models.BinaryField(editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: the current secret.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint"], condition=Q(expires_at=None), name="one_current_secret_per_endpoint"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"secret of {self.endpoint_id}"
+
+
+class Subscription(Row):
+    """An endpoint wants events of these types: exact names, ``order.*`` (everything below order), or ``*``.
+
+    ``pattern`` (an event pattern) narrows that by what is in the event; ``transformer`` (``input_paths`` and
+    ``template``) decides the bytes this endpoint gets instead of the whole event.
+    """
+
+    prefix = "sub"
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="subscriptions", db_index=False)
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="subscriptions")
+    event_types = ArrayField(models.CharField(max_length=256), default=list)
+    pattern = models.JSONField(null=True, blank=True)
+    transformer = models.JSONField(null=True, blank=True)
+    description = models.CharField(max_length=1024, blank=True)
+    active = models.BooleanField(default=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "id"], name="subscription_pages")]
+
+    def __str__(self) -> str:
+        return ", ".join(self.event_types)
