@@ -1,0 +1,141 @@
+"""An IP address may be called if it is public by our own table, or inside a network the operator named.
+
+The table is ours, because `ipaddress.is_global` changes with the Python version and has been wrong
+(CVE-2024-4032). IPv4 is everything but a list; IPv6 is nothing but the one block IANA gives out, less a
+list: so every form that carries an IPv4 address inside (mapped, compatible, NAT64, Teredo, 6to4) is
+refused without having to be recognised.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+NOT_PUBLIC_IPV4 = tuple(
+    IPv4Network(cidr)
+    for cidr in (
+        "0.0.0.0/8",  # this network, RFC 791
+        "10.0.0.0/8",  # private, RFC 1918
+        "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; a cloud's metadata lives here too
+        "127.0.0.0/8",  # loopback, RFC 1122
+        "168.63.129.16/32",  # Azure's host services: a public number, a private service
+        "169.254.0.0/16",  # link-local, RFC 3927; the metadata address of most clouds
+        "172.16.0.0/12",  # private, RFC 1918
+        "192.0.0.0/24",  # IETF protocol assignments, RFC 6890
+        "192.0.2.0/24",  # documentation, RFC 5737
+        "192.31.196.0/24",  # AS112, RFC 7535
+        "192.52.193.0/24",  # AMT, RFC 7450
+        "192.88.99.0/24",  # 6to4 relays, RFC 7526
+        "192.168.0.0/16",  # private, RFC 1918
+        "192.175.48.0/24",  # AS112, RFC 7534
+        "198.18.0.0/15",  # benchmarking, RFC 2544
+        "198.51.100.0/24",  # documentation, RFC 5737
+        "203.0.113.0/24",  # documentation, RFC 5737
+        "224.0.0.0/4",  # multicast, RFC 5771
+        "240.0.0.0/4",  # reserved and broadcast, RFC 1112
+    )
+)
+
+PUBLIC_IPV6 = IPv6Network("2000::/3")  # the only global unicast IANA has given out, RFC 4291
+
+NOT_PUBLIC_IPV6 = tuple(
+    IPv6Network(cidr)
+    for cidr in (
+        "2001::/23",  # Teredo, benchmarking, ORCHID and other protocol assignments, RFC 2928
+        "2001:db8::/32",  # documentation, RFC 3849
+        "2002::/16",  # 6to4, RFC 3056
+        "2620:4f:8000::/48",  # AS112, RFC 7534
+        "3fff::/20",  # documentation, RFC 9637
+    )
+)
+
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+_REMEMBERED = 8192  # verdicts kept per compiled list: more addresses than a sender meets in an hour
+
+
+class Networks:
+    """The operator's own networks (WAYPOST_ALLOW_NETWORKS), compiled once and asked at every connect.
+
+    Takes CIDRs of either family; raises ValueError naming the entry that is none. Answers are remembered,
+    so that asking again costs one dictionary look-up.
+    """
+
+    permits: Callable[[str], bool]
+    """Whether this address may be called: it is public, or inside the operator's networks."""
+
+    owns: Callable[[str], bool]
+    """Whether this address lies inside the operator's networks."""
+
+    def __init__(self, cidrs: Iterable[str] = ()) -> None:
+        self._networks = tuple(_network(cidr) for cidr in cidrs)
+        self.permits = lru_cache(_REMEMBERED)(self._permits)
+        self.owns = lru_cache(_REMEMBERED)(self._owns)
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def _permits(self, ip: str) -> bool:
+        address = _address(ip)
+        return address is not None and (_is_public(address) or self._holds(address))
+
+    def _owns(self, ip: str) -> bool:
+        address = _address(ip)
+        return address is not None and self._holds(address)
+
+    def _holds(self, address: IPv4Address | IPv6Address) -> bool:
+        """Being named is not enough for an address that leads to another one: an operator behind NAT64
+        names 64:ff9b::/96 to reach the public IPv4 world, not its own metadata service."""
+        if not any(address in network for network in self._networks):
+            return False
+        inner = _inner_ipv4(address)
+        return inner is None or _is_public(inner) or self._holds(inner)
+
+
+@lru_cache(maxsize=64)
+def compiled(cidrs: tuple[str, ...]) -> Networks:
+    """The same list compiled once per process, so that its memory of verdicts is shared."""
+    return Networks(cidrs)
+
+
+def permitted(ip: str, networks: Networks | None = None) -> bool:
+    """Whether this address may be called: public, or inside the operator's networks. Text that is no
+    address may not."""
+    return (compiled(()) if networks is None else networks).permits(ip)
+
+
+def _network(cidr: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(cidr.strip())
+    except ValueError as error:
+        raise ValueError(f"not a network in CIDR notation: {cidr!r} ({error})") from None
+
+
+def _address(ip: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return None
+    has_zone = isinstance(address, IPv6Address) and address.scope_id is not None
+    return None if has_zone else address
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in NOT_PUBLIC_IPV4)
+    return address in PUBLIC_IPV6 and not any(address in network for network in NOT_PUBLIC_IPV6)
+
+
+def _inner_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | None:
+    """The IPv4 address a packet to this one would end at, where the form alone tells."""
+    if isinstance(address, IPv4Address):
+        return None
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
