@@ -1,0 +1,83 @@
+"""A tenant may add headers of its own to its webhooks, but none that frames, routes or signs the request.
+
+Header names and values are attack surface (CVE-2025-6454): a line break starts a new header, a framing header
+smuggles a second request, and one header is all that a cloud's metadata service asks for before it hands
+out credentials. Checked where headers are saved, and again before they are sent.
+"""
+
+import re
+from collections.abc import Mapping
+
+MAX_COUNT = 32
+MAX_NAME = 128  # octets
+MAX_VALUE = 4096  # octets
+MAX_TOTAL = 16 * 1024  # octets of all names and values; servers commonly take 8 to 32 KiB of headers
+
+FORBIDDEN_NAMES = frozenset(
+    {
+        # hop by hop, RFC 9110 section 7.6.1
+        *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"),
+        # framing and content: ours, since the bytes are ours
+        *("content-length", "content-type", "content-encoding", "content-range", "expect", "range"),
+        *("accept-encoding", "content-digest", "digest", "repr-digest", "date"),
+        # who sends, to whom, on whose behalf
+        *("host", "user-agent", "via", "forwarded", "max-forwards", "x-real-ip", "true-client-ip"),
+        *("x-client-ip", "x-cluster-client-ip", "cookie", "cookie2", "set-cookie", "origin", "referer"),
+        # what a proxy would take for another method or path
+        *("x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"),
+        # signatures, RFC 9421, and the trace that we write
+        *("signature", "signature-input", "traceparent", "tracestate", "baggage"),
+        # the word that opens the metadata services of Azure and Google
+        *("metadata", "metadata-flavor"),
+    }
+)
+
+FORBIDDEN_PREFIXES = (
+    *("webhook-", "svix-", "ce-", "waypost-", "x-waypost-"),  # the wire's own
+    *("proxy-", "sec-", "access-control-", "x-forwarded-", "x-accel-", "x-envoy-", "cf-"),  # proxies' and browsers'
+    *("x-aws-ec2-metadata-", "x-google-metadata-", "x-amzn-"),  # clouds'
+)
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")  # RFC 9110 section 5.5, without obs-text
+
+
+class ForbiddenHeader(ValueError):
+    """This header may not be set. `name` says which; the text never repeats the value."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(name, problem)
+        self.name = name
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"Header {self.name[:MAX_NAME]!r}: {self.problem}"
+
+
+def check(headers: Mapping[str, str]) -> None:
+    """Raise ForbiddenHeader for the first of a tenant's own headers that may not be sent with a webhook."""
+    if len(headers) > MAX_COUNT:
+        raise ForbiddenHeader(list(headers)[MAX_COUNT], f"more than {MAX_COUNT} headers.")
+    seen: set[str] = set()
+    total = 0
+    for name, value in headers.items():
+        check_syntax(name, value)
+        lowered = name.lower()
+        if lowered in FORBIDDEN_NAMES or lowered.startswith(FORBIDDEN_PREFIXES):
+            raise ForbiddenHeader(name, "is reserved.")
+        if lowered in seen:
+            raise ForbiddenHeader(name, "is given twice.")
+        seen.add(lowered)
+        total += len(name) + len(value)
+        if total > MAX_TOTAL:
+            raise ForbiddenHeader(name, f"more than {MAX_TOTAL} bytes of headers.")
+
+
+def check_syntax(name: str, value: str) -> None:
+    """Raise ForbiddenHeader unless this is one header and stays one: the check for headers we set ourselves."""
+    if not _TOKEN.fullmatch(name) or len(name) > MAX_NAME:
+        raise ForbiddenHeader(name, f"the name must be 1 to {MAX_NAME} letters, digits or hyphens.")
+    if not _VALUE.fullmatch(value):
+        raise ForbiddenHeader(name, "the value must be printable ASCII without spaces at its ends.")
+    if len(value) > MAX_VALUE:
+        raise ForbiddenHeader(name, f"the value is longer than {MAX_VALUE} characters.")
