@@ -1,0 +1,15 @@
+"""The house itself as an application: it holds the commands that run the whole platform.
+
+It comes first in INSTALLED_APPS, so that the Celery app exists before any module that defines tasks is loaded.
+"""
+
+from django.apps import AppConfig
+
+from config.celery import app as celery_app
+
+__all__ = ["PlatformConfig", "celery_app"]
+
+
+class PlatformConfig(AppConfig):
+    name = "config"
+    verbose_name = "Platform"

@@ -1,0 +1,41 @@
+"""The Celery app: messages are doorbells, so none is stored, awaited, or worth much after a second."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, celeryd_init
+from django.conf import settings
+
+from config import embedded
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("waypost")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.set_default()  # in every thread: otherwise a ring from a web thread goes to an app that knows no broker
+
+RINGS = [
+    # duty, every so many seconds, queue. A ring that nobody heard within its period is stale, and dropped.
+    ("delivery.deliver_due", 1, "delivery"),
+    ("delivery.rescue", 5, "default"),
+    ("delivery.replay_slices", 2, "default"),
+    ("delivery.sweep", 60, "default"),
+    ("webhooks.process_due", 1, "default"),
+    ("webhooks.sweep", 60, "default"),
+]
+
+app.conf.beat_schedule = {
+    task: {"task": task, "schedule": float(period), "options": {"queue": queue, "expires": float(period)}}
+    for task, period, queue in RINGS
+}
+
+
+@celeryd_init.connect
+@beat_init.connect
+def attach_to_the_broker(**_signal: Any) -> None:
+    """A worker or a beat started by hand finds the embedded broker running."""
+    if settings.WAYPOST_EMBEDDED_BROKER:
+        embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))

@@ -1,0 +1,70 @@
+"""One way of logging for everything: lines for people in development, JSON in production, secrets in neither."""
+
+import re
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_SECRET_NAME = re.compile(r"secret|password|token|authorization|api_?key|cookie|credential|signature", re.I)
+_SECRET_VALUE = re.compile(r"\b(wp|whsec|whsk)_[A-Za-z0-9+/=_-]{8,}|(?<=://)[^/@\s]+:[^/@\s]*(?=@)")
+_HIDDEN = "[hidden]"
+
+
+def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Last on the way out: no value with a secret's name, and nothing that looks like one of our secrets."""
+    return {name: _hide(name, value) for name, value in event.items()}
+
+
+def _hide(name: str, value: Any) -> Any:
+    if _SECRET_NAME.search(name) and value is not None and not isinstance(value, bool):
+        return _HIDDEN
+    if isinstance(value, str):
+        return _SECRET_VALUE.sub(_HIDDEN, value)
+    if isinstance(value, dict):
+        return {key: _hide(str(key), item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_hide(name, item) for item in value]
+    return value
+
+
+def config(level: str, *, as_json: bool) -> dict[str, Any]:
+    """Set up structlog, and return Django's LOGGING so that the standard library's loggers say the same way."""
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if as_json:
+        last += [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer()]
+    else:
+        plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        last += [hide_secrets, plain]
+    formatter = {"()": structlog.stdlib.ProcessorFormatter, "processors": last, "foreign_pre_chain": before}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"structured": formatter},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "propagate": True},
+            "celery.beat": {"level": "WARNING"},  # it says each ring otherwise
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+        },
+    }

@@ -1,0 +1,186 @@
+"""All of Waypost's settings: what an operator may turn comes first, on one screen, with its default and unit.
+
+Everything comes from the environment. Run on its own machine nothing has to be set; with WAYPOST_ENV=production
+the secrets and the public address must be.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from config import embedded, env, logs, storage
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- what an operator may turn -------------------------------------------------------------------------------
+
+WAYPOST_ENV = env.choice("WAYPOST_ENV", ("development", "production"), "development")
+IN_PRODUCTION = WAYPOST_ENV == "production"
+WAYPOST_DATA = env.directory(Path(env.text("WAYPOST_DATA", str(BASE_DIR / ".waypost"))).absolute())
+_KEEP = None if IN_PRODUCTION else WAYPOST_DATA / "secrets"  # where secrets are made when none is given
+
+SECRET_KEY = env.secret("SECRET_KEY", keep_in=_KEEP and _KEEP / "secret_key", make=env.random_secret)
+WAYPOST_ENCRYPTION_KEYS = env.fernet_keys("WAYPOST_ENCRYPTION_KEYS", keep_in=_KEEP and _KEEP / "encryption_keys")
+PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https"), None if IN_PRODUCTION else "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [urlsplit(PUBLIC_URL).hostname or ""])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
+WAYPOST_TRUST_PROXY = env.flag("WAYPOST_TRUST_PROXY", False)  # believe X-Forwarded-Proto: a proxy must set it
+SECURE_SSL_REDIRECT = env.flag("WAYPOST_HTTPS_ONLY", IN_PRODUCTION)
+SECURE_HSTS_SECONDS = env.integer("WAYPOST_HSTS_SECONDS", 31_536_000 if IN_PRODUCTION else 0)  # one year
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("WAYPOST_HSTS_SUBDOMAINS", IN_PRODUCTION)
+
+WAYPOST_ALLOW_HTTP = env.flag("WAYPOST_ALLOW_HTTP", False)  # endpoints without TLS
+WAYPOST_ALLOW_NETWORKS = env.networks("WAYPOST_ALLOW_NETWORKS")  # else refused: private, loopback, ...
+WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
+WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
+WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
+
+WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=256)  # processes
+WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 8, minimum=1, maximum=1024)  # in each of them
+WAYPOST_DELIVERY_WORKERS = env.integer("WAYPOST_DELIVERY_WORKERS", 2, minimum=1, maximum=256)  # processes
+WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 2, minimum=1, maximum=256)  # processes
+WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+
+WAYPOST_EMBEDDED_DATABASE = not env.text("DATABASE_URL", "")
+WAYPOST_EMBEDDED_BROKER = not env.text("REDIS_URL", "")
+
+# --- the database: PostgreSQL, the one place where anything is kept -------------------------------------------
+
+DATABASES = {
+    "default": {
+        "ENGINE": "config.postgresql" if WAYPOST_EMBEDDED_DATABASE else "django.db.backends.postgresql",
+        "WAYPOST_DATA": str(WAYPOST_DATA),
+        **env.database("DATABASE_URL", embedded.database_url(WAYPOST_DATA) if WAYPOST_EMBEDDED_DATABASE else None),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"  # only Django's own tables; ours have UUIDv7 keys
+
+# --- the broker: rings, nothing that could be missed -----------------------------------------------------------
+
+CELERY_BROKER_URL = env.url(
+    "REDIS_URL",
+    ("redis", "rediss", "redis+socket"),
+    embedded.broker_url(WAYPOST_DATA) if WAYPOST_EMBEDDED_BROKER else None,
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1.0,  # seconds
+    "socket_timeout": 5.0,
+    "socket_keepalive": True,
+    "visibility_timeout": 3600,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"delivery.deliver_due": {"queue": "delivery"}}
+CELERY_TASK_ACKS_LATE = False  # a ring is heard once; what is owed stands in the database
+CELERY_TASK_PUBLISH_RETRY = False  # ringing has a tiny budget, and beat rings again within a second
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # its memory is enough: every duty is due when beat starts
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+
+# --- the application -------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "config",  # first: it brings the Celery app to life
+    "unfold",  # before the admin, whose templates it replaces
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "webhooks",
+    "subscriptions",
+    "delivery",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = WAYPOST_DATA / "static"
+WHITENOISE_USE_FINDERS = True  # straight from the packages: there is no collectstatic to forget
+WHITENOISE_MAX_AGE = 3600  # seconds
+_CLAIMS = storage.backend(WAYPOST_STORAGE_URL)
+STORAGES = {
+    "default": _CLAIMS,
+    "claims": _CLAIMS,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = WAYPOST_MAX_REQUEST_BYTES
+LOGGING = logs.config(WAYPOST_LOG_LEVEL, as_json=IN_PRODUCTION)
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:") or IN_PRODUCTION
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "waypost_session", "waypost_csrf"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if WAYPOST_TRUST_PROXY else None
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked by machines next door, without TLS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.auth.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["subscriptions.auth.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "config.rest.CursorPages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.rest.problem",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Waypost",
+    "DESCRIPTION": "Webhooks in both directions: send them to your customers, receive them from others.",
+    "VERSION": "1",
+    "LICENSE": {"name": "MIT"},
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+UNFOLD = {"SITE_TITLE": "Waypost", "SITE_HEADER": "Waypost", "SITE_SYMBOL": "signpost"}

@@ -1,0 +1,34 @@
+"""Where large bodies are kept: local files by default, any S3 by a URL.
+
+    file:///var/lib/waypost/claims
+    s3://bucket/prefix?endpoint=https://minio.example&region=eu-central-1
+
+Credentials are found the way boto3 finds them (AWS_ACCESS_KEY_ID, a role, ...): they are not part of the URL.
+"""
+
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from config.env import Misconfigured
+
+_OPTIONS = {"endpoint": "endpoint_url", "region": "region_name"}
+
+
+def backend(url: str) -> dict[str, Any]:
+    """The entry of Django's STORAGES for this URL."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        options = {"location": unquote(parts.path), "file_permissions_mode": 0o600}
+        options["directory_permissions_mode"] = 0o700
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    if not parts.hostname or parts.username:
+        raise Misconfigured("WAYPOST_STORAGE_URL must look like s3://bucket/prefix?endpoint=...&region=...")
+    given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if unknown := given.keys() - _OPTIONS.keys():
+        raise Misconfigured(f"WAYPOST_STORAGE_URL knows no option {', '.join(sorted(unknown))}")
+    options = {_OPTIONS[name]: value for name, value in given.items()}
+    named = {"bucket_name": parts.hostname, "location": unquote(parts.path).strip("/")}
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {**named, **options, "default_acl": None, "file_overwrite": False, "querystring_auth": True},
+    }
