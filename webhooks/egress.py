@@ -2,18 +2,16 @@
 
 For single calls off the hot path: an OAuth token, the handshake of an endpoint, a key set. What we were up
 against: tenants choose the URLs, DNS may answer differently from one look-up to the next, and the other side
-may be slow or endless on purpose. So the name is resolved once, every answer is checked, and the socket goes
-to a checked address while TLS and the Host header keep the name (`dial`). We use the adapter of `requests`
-without its session: everything a session adds (redirects, cookies, netrc, proxies from the environment) must
-not happen here. What we gave up: connections are not reused, and a call costs up to two short-lived threads.
+may be slow or endless on purpose. So the name is resolved once (`lookup`), every answer is checked, and the
+socket goes to a checked address while TLS and the Host header keep the name (`dial`). We use the adapter of
+`requests` without its session: everything a session adds (redirects, cookies, netrc, proxies from the
+environment) must not happen here. What we gave up: connections are not reused, and a call costs up to two
+short-lived threads.
 """
 
-import socket
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from threading import BoundedSemaphore, Thread
 
 from django.conf import settings
 from requests import PreparedRequest, Response
@@ -32,6 +30,7 @@ from webhooks.dial import (
     Unresolved,
     dial,
 )
+from webhooks.lookup import look_up, system_resolve
 from webhooks.protocol.addresses import (
     ForbiddenAddress,
     Networks,
@@ -53,14 +52,12 @@ __all__ = [
     "TlsFailed",
     "Unresolved",
     "call",
+    "look_up",
     "system_resolve",
 ]
 
 TIMEOUT = 15.0  # seconds for everything: look-up, connect, TLS, request, answer
 MAX_ANSWER = 64 * 1024  # bytes of a body: tokens and key sets are far smaller
-MAX_LOOKUPS = 16  # threads that may hang in getaddrinfo at one time, per process
-
-_lookups = BoundedSemaphore(MAX_LOOKUPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ def call(
     allow_http: bool | None = None,
     allow_networks: Sequence[str] | None = None,
     ca_file: str | None = None,
-    resolve: Callable[[str], list[str]] | None = None,
+    resolve: Callable[[str], list[str]] = system_resolve,
 ) -> Answer:
     """Make this one call and return its answer, whatever its status.
 
@@ -102,23 +99,13 @@ def call(
     request = _prepare(method, target, headers or {}, body)
     networks = compiled(tuple(allow_networks))
     with Deadline(timeout) as deadline:
-        addresses = _addresses(target, networks, resolve or system_resolve, deadline)
+        addresses = _addresses(target, networks, resolve, deadline)
         line = partial(dial, target, addresses, networks, deadline)
         adapter = DialledAdapter(target, line)
         try:
             return _exchange(adapter, request, deadline, max_answer, ca_file)
         finally:
             adapter.close()
-
-
-def system_resolve(host: str) -> list[str]:
-    """All addresses the system knows for a name, in its order of preference; raises OSError.
-
-    May take as long as the system's resolver likes (5 s per server and try, unless resolv.conf says
-    otherwise) and cannot be interrupted: `call` leaves it behind in its thread at the deadline.
-    """
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def _prepare(method: str, target: Target, headers: Mapping[str, str], body: bytes | None) -> PreparedRequest:
@@ -142,32 +129,14 @@ def _addresses(
     """Every address the target leads to, all of them checked. The only look-up of a call."""
     if target.reserved and not networks:
         raise refusal(target, "address")
-    addresses = [target.host] if target.is_literal else _look_up(resolve, target.host, deadline)
+    addresses = [target.host]
+    if not target.is_literal:
+        try:
+            addresses = look_up(target.host, seconds=deadline.left(), resolve=resolve)
+        except OSError as error:
+            raise (DeadlineExceeded if deadline.passed else Unresolved) from error
     screen(target, addresses, networks)
     return addresses
-
-
-def _look_up(resolve: Callable[[str], list[str]], host: str, deadline: Deadline) -> list[str]:
-    """Resolve in a thread of its own and wait until the deadline. When MAX_LOOKUPS of them hang already,
-    wait for one to end instead of starting another."""
-    slots = _lookups
-    if not slots.acquire(timeout=deadline.left()):
-        raise DeadlineExceeded
-    answer: Future[list[str]] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(resolve(host))
-        except Exception as error:
-            answer.set_exception(error)
-        finally:
-            slots.release()
-
-    Thread(target=work, name=f"look up {host}", daemon=True).start()
-    try:
-        return answer.result(timeout=deadline.left())
-    except OSError as error:
-        raise (DeadlineExceeded if deadline.passed else Unresolved) from error
 
 
 def _exchange(

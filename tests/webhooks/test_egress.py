@@ -327,42 +327,12 @@ def test_a_name_server_that_hangs_ends_at_the_deadline() -> None:
     let_go.set()
 
 
-def test_look_ups_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(egress, "_lookups", threading.BoundedSemaphore(1))
-    let_go = threading.Event()
-    asked: list[str] = []
-
-    def hanging(host: str) -> list[str]:
-        asked.append(host)
-        let_go.wait()
-        return []
-
-    for _ in range(3):
-        with pytest.raises(egress.DeadlineExceeded):
-            egress.call(
-                "GET",
-                "https://example.com/",
-                timeout=0.1,
-                allow_http=False,
-                allow_networks=(),
-                resolve=hanging,
-            )
-    let_go.set()
-    assert asked == ["example.com"]
-
-
 def test_a_name_server_that_fails_is_told_apart() -> None:
     def failing(host: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
     with pytest.raises(egress.Unresolved):
         egress.call("GET", "https://example.com/", allow_http=False, allow_networks=(), resolve=failing)
-
-
-def test_the_systems_resolver_gives_each_address_once() -> None:
-    addresses = egress.system_resolve("localhost")
-    assert set(addresses) <= {"127.0.0.1", "::1"}
-    assert len(addresses) == len(set(addresses)) > 0
 
 
 def test_a_closed_port_is_a_failed_connection() -> None:

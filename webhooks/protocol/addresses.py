@@ -20,6 +20,7 @@ __all__ = [
     "ForbiddenAddress",
     "Networks",
     "Target",
+    "admission",
     "admits",
     "check",
     "compiled",
@@ -66,7 +67,12 @@ def screen(target: Target, answers: Iterable[str], networks: Networks) -> None:
 
 def admits(target: Target, ip: str, networks: Networks) -> bool:
     """Whether a socket for this target may connect to this IP address. Cheap: ask at every connect."""
-    return networks.owns(ip) if target.reserved else networks.permits(ip)
+    return admission(target, networks)(ip)
+
+
+def admission(target: Target, networks: Networks) -> Callable[[str], bool]:
+    """The question of `admits` about one target, for a client that calls back with each IP address."""
+    return networks.owns if target.reserved else networks.permits
 
 
 def refusal(target: Target, reason: Literal["address", "unresolved"]) -> ForbiddenAddress:

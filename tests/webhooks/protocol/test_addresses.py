@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.protocol.addresses import ForbiddenAddress, admits, check, compiled, parse, screen
+from webhooks.protocol.addresses import ForbiddenAddress, admission, admits, check, compiled, parse, screen
 from webhooks.protocol.networks import NOT_PUBLIC_IPV4
 
 PUBLIC = "93.184.215.14"
@@ -201,6 +201,8 @@ def test_every_connect_is_judged_by_its_own_address() -> None:
     assert admits(ordinary, "127.0.0.1", own)
     assert not admits(internal, PUBLIC, own)
     assert admits(internal, "127.0.0.1", own)
+    assert [admission(internal, own)(ip) for ip in ("127.0.0.1", PUBLIC)] == [True, False]
+    assert [admission(ordinary, nobody)(ip) for ip in ("127.0.0.1", PUBLIC)] == [False, True]
 
 
 def test_screening_takes_any_iterable_once() -> None:
