@@ -1,0 +1,132 @@
+"""An event as a JSON object, and a batch as an array of them (CloudEvents JSON format 1.0.2).
+
+Data that is JSON is carried as it was written, the white space inside it included; text becomes a JSON string,
+everything else base64. Names that come twice: in the envelope they are refused, because two readers could see
+two different events; inside data they are the publisher's own affair (our patterns see the last one).
+"""
+
+import binascii
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+
+import orjson
+
+from webhooks.protocol import attributes as rules
+from webhooks.protocol import jsontext
+from webhooks.protocol.errors import InvalidEvent
+from webhooks.protocol.event import MAX_DEPTH, Event, declares_json
+from webhooks.protocol.grammar import media_type
+
+MAX_BATCH = 1000  # events
+
+Complete = Callable[[dict[str, str]], None]
+"""Fills in what the sender left out: gets the attributes found, before they are checked, and may add to them."""
+
+_ORDER = (*rules.REQUIRED, *rules.OPTIONAL)
+
+
+def read_structured(body: bytes, *, complete: Complete | None = None, max_depth: int = MAX_DEPTH) -> Event:
+    """The event in one JSON object (section 3). Raises InvalidEvent."""
+    try:
+        document = jsontext.text(body)
+        members = jsontext.walk_object(document)
+    except jsontext.NotJson as error:
+        raise InvalidEvent("", str(error)) from None
+    return _event(members, document, complete, max_depth)
+
+
+def read_batch(
+    body: bytes, *, complete: Complete | None = None, max_batch: int = MAX_BATCH, max_depth: int = MAX_DEPTH
+) -> list[Event | InvalidEvent]:
+    """The items of a batch (section 4), each for itself: an Event, or why it is none.
+
+    Raises InvalidEvent if the whole is not a JSON array, or one of more than `max_batch` items."""
+    try:
+        document = jsontext.text(body)
+        items = jsontext.walk_array(document, max_batch)
+    except jsontext.NotJson as error:
+        raise InvalidEvent("", str(error)) from None
+    if items is None:
+        raise InvalidEvent("", "is not a batch, which is a JSON array")
+    if len(items) > max_batch:
+        raise InvalidEvent("", f"is one of a batch of more than {max_batch}")
+    results: list[Event | InvalidEvent] = []
+    for index, members in enumerate(items):
+        try:
+            results.append(_event(members, document, complete, max_depth))
+        except InvalidEvent as error:
+            results.append(InvalidEvent(error.attribute, error.reason, index))
+    return results
+
+
+def write_structured(event: Event) -> bytes:
+    """The event as compact JSON: the same event, the same bytes. Core attributes in the order of the standard,
+    extensions by name, data last."""
+    attributes = event.attributes
+    document: dict[str, object] = {name: attributes[name] for name in _ORDER if name in attributes}
+    for name in sorted(attributes.keys() - rules.CORE):
+        document[name] = attributes[name]
+    if event.data is None:
+        pass
+    elif event.is_json:
+        document["data"] = orjson.Fragment(event.data.strip(b" \t\n\r"))
+    elif (text := event.text()) is not None:
+        document["data"] = text
+    else:
+        document["data_base64"] = b64encode(event.data).decode()
+    return orjson.dumps(document)
+
+
+def write_batch(events: Iterable[Event]) -> bytes:
+    """Several events as one JSON array."""
+    return b"[" + b",".join(map(write_structured, events)) + b"]"
+
+
+def _event(members: list[jsontext.Member] | None, document: str, complete: Complete | None, max_depth: int) -> Event:
+    if members is None:
+        raise InvalidEvent("", "is not a JSON object")
+    found = {member[0]: member for member in members}
+    if len(found) != len(members):
+        raise InvalidEvent("", "has a member twice")
+    data, binary = found.pop("data", None), found.pop("data_base64", None)
+    attributes = {
+        name: value if type(value) is str else rules.canonical(name, value)
+        for name, value, _, _ in found.values()
+        if value is not None
+    }
+    if complete is not None:
+        complete(attributes)
+    _, encoded, _, _ = binary or (None, None, 0, 0)
+    if encoded is not None and data is not None:
+        raise InvalidEvent("data_base64", "excludes data")
+    if encoded is not None:
+        return Event.with_bytes(attributes, _from_base64(encoded))
+    if data is None:
+        return Event(attributes)
+    _, value, start, end = data
+    if declares_json(attributes):
+        return Event.with_json(attributes, document[start:end].encode(), max_depth)
+    return Event(attributes, _from_string(attributes["datacontenttype"], value))
+
+
+def _from_base64(value: object) -> bytes:
+    """Section 2.2, Binary: the standard alphabet, padded, and nothing else."""
+    try:
+        if not isinstance(value, str):
+            raise TypeError
+        return binascii.a2b_base64(value.encode("ascii"), strict_mode=True)
+    except (TypeError, ValueError):
+        raise InvalidEvent("data_base64", "is not base64") from None
+
+
+def _from_string(declared: str, value: object) -> bytes:
+    """Section 3.1.2: data of any other type is a string that holds its text."""
+    media = media_type(declared)
+    if not isinstance(value, str):
+        raise InvalidEvent("data", "has to be a string under a content type that is not JSON")
+    if media is not None and not media.is_utf8:
+        raise InvalidEvent("data", "in a charset other than UTF-8 has to be sent as data_base64")
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise InvalidEvent("data", "has an unpaired surrogate") from None

@@ -1,0 +1,19 @@
+"""Shopify: the body alone is signed, with the client secret of the app.
+
+https://shopify.dev/docs/apps/build/webhooks/verify-deliveries
+"""
+
+from collections.abc import Sequence
+
+from webhooks.protocol.mac import MacCheck, in_base64, text_keys
+from webhooks.schemes.scheme import Call, Check, Scheme
+
+
+class Shopify(Scheme):
+    """`X-Shopify-Hmac-Sha256`: the HMAC-SHA256 of the body in base64."""
+
+    id_header = "x-shopify-webhook-id"
+    type_header = "x-shopify-topic"
+
+    def check(self, secrets: Sequence[str], call: Call) -> Check:
+        return MacCheck(text_keys(secrets), [call.header("x-shopify-hmac-sha256")], in_base64)

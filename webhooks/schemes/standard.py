@@ -1,0 +1,35 @@
+"""Standard Webhooks 1.0.0, and Svix, which sends the same under its own header names."""
+
+from collections.abc import Mapping, Sequence
+
+from webhooks.protocol import signing
+from webhooks.protocol.fields import lowered
+from webhooks.schemes.scheme import Call, Check, Scheme
+
+_PARTS = ("id", "timestamp", "signature")
+
+
+class Standard(Scheme):
+    """The three headers of one family count together: the first family that is complete, never a mixture."""
+
+    def __init__(self, *families: str) -> None:
+        self._families = families or ("webhook-", "svix-")
+
+    def check(self, secrets: Sequence[str], call: Call) -> Check:
+        family = self._family(call.headers)
+        return signing.begin(secrets, call.headers, now=call.now, tolerance=call.tolerance, prefix=family)
+
+    def message_id(self, headers: Mapping[str, str]) -> str | None:
+        found = lowered(headers)
+        return found.get(self._family(found) + "id") or None
+
+    def _family(self, headers: Mapping[str, str]) -> str:
+        complete = (family for family in self._families if all(headers.get(family + part) for part in _PARTS))
+        return next(complete, self._families[0])
+
+
+class Svix(Standard):
+    """Svix names its own headers first."""
+
+    def __init__(self) -> None:
+        super().__init__("svix-", "webhook-")
