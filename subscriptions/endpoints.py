@@ -1,0 +1,170 @@
+"""What can be done with an endpoint beyond reading it; an address and a secret are checked here, whoever asks.
+
+Its state has three values and few ways between them. The owner pauses and resumes. The platform disables, and
+the owner enables again once the cause is cured; but what an operator has switched off, only an operator
+switches on. Every change is one guarded UPDATE, so that of two at once one is told that things have changed.
+
+A secret is shown when it is made, at creation and at rotation, and never again.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Least
+from django.utils import timezone
+
+from subscriptions.addresses import check_url
+from subscriptions.errors import NotNow, Refused
+from subscriptions.models import Endpoint, Secret, Tenant
+from subscriptions.seals import seal, unseal
+from subscriptions.uids import one_row_per_uid
+from webhooks.protocol.errors import SignatureError
+from webhooks.protocol.signing import check_secret, new_secret
+
+__all__ = [
+    "DEFAULT_OVERLAP",
+    "MAX_OVERLAP",
+    "MAX_SECRETS",
+    "change_endpoint",
+    "create_endpoint",
+    "delete_endpoint",
+    "disable",
+    "enable",
+    "pause",
+    "resume",
+    "rotate_secret",
+    "set_state",
+]
+
+DEFAULT_OVERLAP = 86_400  # seconds
+MAX_OVERLAP = 7 * 86_400  # seconds
+MAX_SECRETS = 10  # that sign at once: each is a signature in the header of every delivery
+MAX_SECRET = 256  # characters
+
+ACTIVE, PAUSED, DISABLED = Endpoint.State.ACTIVE, Endpoint.State.PAUSED, Endpoint.State.DISABLED
+
+
+def create_endpoint(tenant: Tenant, *, url: str, secret: str | None = None, **fields: Any) -> tuple[Endpoint, str]:
+    """A new endpoint, and the text of its secret: ours, or the one that was given.
+
+    Raises Refused for an address or a secret that may not be used, Taken for a uid in use. Takes the time of a
+    look-up in the DNS, so it is not to be called inside a transaction.
+    """
+    if fields.get("state") == DISABLED:
+        raise Refused("state", "A new endpoint is active or paused.")
+    check_url(url)
+    text = new_secret() if secret is None else _checked(secret)
+    with one_row_per_uid(), transaction.atomic():
+        endpoint = Endpoint.objects.create(tenant=tenant, url=url, **fields)
+        Secret.objects.create(endpoint=endpoint, sealed=seal(text))
+    return endpoint, text
+
+
+def change_endpoint(endpoint: Endpoint, fields: dict[str, Any], *, by_operator: bool = False) -> Endpoint:
+    """Write these fields, and no others; `state` moves as in `set_state`. Returns it as it is now.
+
+    Raises as create_endpoint, NotNow as set_state, Endpoint.DoesNotExist if it was deleted meanwhile.
+    """
+    fields = dict(fields)
+    state = fields.pop("state", None)
+    if "url" in fields:
+        check_url(fields["url"])
+    with one_row_per_uid(), transaction.atomic():
+        if fields and not _live(endpoint).update(**fields, updated_at=timezone.now()):
+            raise Endpoint.DoesNotExist
+        if state is not None:
+            set_state(endpoint, state, by_operator=by_operator)
+    return _live(endpoint).get()
+
+
+def set_state(endpoint: Endpoint, state: str, *, by_operator: bool = False) -> None:
+    """Bring it into this state, if whoever asks may. Raises Refused or NotNow naming `state`."""
+    if state == PAUSED:
+        pause(endpoint)
+    elif state == ACTIVE:
+        enable(endpoint, by_operator=by_operator)
+    elif by_operator:
+        disable(endpoint, Endpoint.DisabledReason.OPERATOR)
+    else:
+        raise Refused("state", "Only an operator disables an endpoint: pause it instead.")
+
+
+def pause(endpoint: Endpoint) -> None:
+    """Its deliveries wait. Raises NotNow for a disabled endpoint, which sends nothing anyway."""
+    _move(endpoint, to=PAUSED, allowed=Q(state__in=[ACTIVE, PAUSED]))
+
+
+def resume(endpoint: Endpoint) -> None:
+    """What has waited since it was paused goes out. Raises NotNow for a disabled endpoint."""
+    _move(endpoint, to=ACTIVE, allowed=Q(state__in=[ACTIVE, PAUSED]))
+
+
+def enable(endpoint: Endpoint, *, by_operator: bool = False) -> None:
+    """Back to work from any state. Raises NotNow if an operator has disabled it and somebody else enables it."""
+    operators = Q(state=DISABLED, disabled_reason=Endpoint.DisabledReason.OPERATOR)
+    _move(endpoint, to=ACTIVE, allowed=Q() if by_operator else ~operators)
+
+
+def disable(endpoint: Endpoint, reason: str) -> bool:
+    """Nothing is sent until it is enabled. False if it was disabled (or deleted) already: the first reason stays."""
+    changes = {"state": DISABLED, "disabled_reason": reason, "state_changed_at": timezone.now()}
+    return _live(endpoint).exclude(state=DISABLED).update(**changes) > 0
+
+
+def rotate_secret(endpoint: Endpoint, overlap_seconds: int = DEFAULT_OVERLAP, secret: str | None = None) -> str:
+    """A new secret (the one given, or one of ours) and its text. Older ones go on signing beside it for the
+    overlap, 0 to 7 days in seconds, and never longer than they had: 0 ends all of them at once.
+
+    Raises Refused for an overlap or a secret that may not be used, NotNow when too many would sign at once,
+    Endpoint.DoesNotExist for a deleted endpoint.
+    """
+    if not 0 <= overlap_seconds <= MAX_OVERLAP:
+        raise Refused("overlap_seconds", f"Give 0 to {MAX_OVERLAP} seconds.")
+    text = new_secret() if secret is None else _checked(secret)
+    with transaction.atomic():
+        _live(endpoint).select_for_update().get()
+        now = timezone.now()
+        ends_at = now + timedelta(seconds=overlap_seconds)
+        endpoint.secrets.filter(expires_at__lte=now).delete()
+        endpoint.secrets.update(expires_at=Least(F("expires_at"), ends_at))  # least() passes over NULL
+        still_signing = list(endpoint.secrets.filter(expires_at__gt=now))
+        if len(still_signing) >= MAX_SECRETS:
+            raise NotNow("overlap_seconds", f"{MAX_SECRETS} secrets sign already: use a shorter overlap.")
+        if any(unseal(old.sealed) == text for old in still_signing):
+            raise Refused("secret", "This secret is in use already.")
+        Secret.objects.create(endpoint=endpoint, sealed=seal(text))
+    return text
+
+
+def delete_endpoint(endpoint: Endpoint) -> None:
+    """It gets nothing any more, and its uid is free. The row stays for the history of its deliveries, while
+    its subscriptions and secrets go. A second time changes nothing."""
+    with transaction.atomic():
+        if _live(endpoint).update(deleted_at=timezone.now()):
+            endpoint.subscriptions.all().delete()
+            endpoint.secrets.all().delete()
+
+
+def _live(endpoint: Endpoint) -> QuerySet[Endpoint]:
+    return Endpoint.objects.filter(pk=endpoint.pk, deleted_at=None)
+
+
+def _move(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
+    changes = {"state": to, "disabled_reason": "", "state_changed_at": timezone.now()}
+    if _live(endpoint).filter(allowed).exclude(state=to).update(**changes):
+        return
+    now = _live(endpoint).values_list("state", "disabled_reason").get()
+    if now[0] != to:
+        raise NotNow("state", "The endpoint is disabled" + (" by an operator." if now[1] == "operator" else "."))
+
+
+def _checked(secret: str) -> str:
+    if len(secret) > MAX_SECRET:
+        raise Refused("secret", f"Longer than {MAX_SECRET} characters.")
+    try:
+        check_secret(secret)
+    except SignatureError as error:
+        raise Refused("secret", str(error)) from None
+    return secret

@@ -1,0 +1,26 @@
+"""``manage.py operator_key NAME``: a key for every tenant; REST hands out none, so that it starts at the terminal."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from subscriptions.errors import Refused
+from subscriptions.keys import new_key
+from subscriptions.models import Scope
+from subscriptions.rules import check_name
+
+
+class Command(BaseCommand):
+    help = 'Create an operator\'s key and print {"key": ..., "api_key": ...} as one line of JSON.'
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="who uses it, or what for")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            check_name(options["name"])
+            key, text = new_key(None, Scope.values, name=options["name"])
+        except Refused as error:
+            raise CommandError(f"{error.field}: {error}") from None
+        self.stdout.write(json.dumps({"key": key.public_id, "api_key": text}))

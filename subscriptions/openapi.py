@@ -1,0 +1,146 @@
+"""How the management side is described: one operation id per call, the bearer key, examples of the main calls."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+
+from subscriptions import serializers
+
+__all__ = ["TENANT", "endpoints", "key_rotations", "keys", "secrets", "subscriptions", "tenants"]
+
+TENANT = OpenApiParameter(
+    "Waypost-Tenant",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="For operators: the id or uid of the tenant this is about. Also as `?tenant=`.",
+)
+REF = OpenApiParameter("ref", OpenApiTypes.STR, OpenApiParameter.PATH, description="Its id or its uid.")
+ENDPOINT_ID, KEY_ID = "ep_01m83t2ghzevcannga6my0tf3k", "key_01m83t2ghzevcannga6my0tf3k"
+
+
+class BearerKey(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The security scheme of everything below /api/v1/."""
+
+    target_class = "subscriptions.auth.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "wp_...",
+            "description": "An API key. Its scopes: `publish` (events), `read`, `manage` (everything else).",
+        }
+
+
+def _crud(one: str, **details: Any) -> Any:
+    """Operation ids for a whole resource; `details` are keyword arguments of `extend_schema` per action."""
+    ids = {
+        "list": f"list_{one}s",
+        "create": f"create_{one}",
+        "retrieve": f"get_{one}",
+        "update": f"replace_{one}",
+        "partial_update": f"change_{one}",
+        "destroy": f"delete_{one}",
+    }
+    paths = {action: [TENANT] if action in {"list", "create"} else [TENANT, REF] for action in ids}
+    return {
+        action: extend_schema(operation_id=name, parameters=paths[action], **details.get(action, {}))
+        for action, name in ids.items()
+    }
+
+
+tenants = extend_schema_view(
+    **_crud(
+        "tenant",
+        create={
+            "examples": [
+                OpenApiExample("A customer", {"name": "Acme", "uid": "customer-42"}, request_only=True),
+            ]
+        },
+    )
+)
+
+keys = extend_schema_view(
+    **_crud(
+        "key",
+        create={
+            "responses": {201: serializers.NewKeySerializer},
+            "examples": [OpenApiExample("For a backend that publishes", {"name": "billing", "scopes": ["publish"]})],
+        },
+    )
+)
+
+key_rotations = extend_schema_view(
+    post=extend_schema(
+        operation_id="rotate_key",
+        parameters=[TENANT, REF],
+        request=serializers.KeyRotationSerializer,
+        responses={201: serializers.NewKeySerializer},
+    )
+)
+
+endpoints = extend_schema_view(
+    **_crud(
+        "endpoint",
+        create={
+            "request": serializers.NewEndpointSerializer,
+            "responses": {201: serializers.NewEndpointSerializer},
+            "examples": [
+                OpenApiExample(
+                    "An endpoint", {"url": "https://example.com/webhooks", "uid": "main"}, request_only=True
+                ),
+            ],
+        },
+        partial_update={
+            "examples": [
+                OpenApiExample("Pause", {"state": "paused"}, request_only=True),
+                OpenApiExample("Resume", {"state": "active"}, request_only=True),
+            ]
+        },
+    )
+)
+
+secrets = extend_schema_view(
+    get=extend_schema(operation_id="list_secrets", parameters=[TENANT, REF]),
+    post=extend_schema(
+        operation_id="rotate_secret",
+        parameters=[TENANT, REF],
+        request=serializers.RotationSerializer,
+        responses={201: serializers.RotatedSerializer},
+        examples=[OpenApiExample("Both sign for an hour", {"overlap_seconds": 3600}, request_only=True)],
+    ),
+)
+
+subscriptions = extend_schema_view(
+    **_crud(
+        "subscription",
+        create={
+            "examples": [
+                OpenApiExample(
+                    "Large orders",
+                    {
+                        "endpoint": ENDPOINT_ID,
+                        "event_types": ["order.*"],
+                        "pattern": {"data": {"total": [{"numeric": [">", 100]}]}},
+                    },
+                    request_only=True,
+                ),
+                OpenApiExample(
+                    "A body of another shape",
+                    {
+                        "endpoint": "main",
+                        "event_types": ["order.paid"],
+                        "transformer": {
+                            "input_paths": {"number": "$.data.number"},
+                            "template": '{"text": "Order <number> is paid"}',
+                        },
+                    },
+                    request_only=True,
+                ),
+            ]
+        },
+    )
+)

@@ -1,0 +1,204 @@
+"""How tenants, keys, endpoints and subscriptions look from outside, and what of them may be written.
+
+Ids are TypeIDs. A secret or a key appears in one answer, that of the request which made it.
+"""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from subscriptions import endpoints, keys, rules
+from subscriptions.fields import Choice, Flag, Instant, Json, PublicId, Ref, Strict, StrictModel, Text, Whole, refuse
+from subscriptions.models import ApiKey, Endpoint, Scope, Secret, Subscription, Tenant
+from subscriptions.tenancy import tenant_of
+
+UID = {"validators": [], "help_text": "Your own id of it: accepted wherever its id is."}
+
+
+class UidMixin:
+    """A uid is none of our ids."""
+
+    def validate_uid(self, uid: str | None) -> str | None:
+        refuse(rules.check_uid, self.Meta.model.prefix, uid)  # type: ignore[attr-defined]
+        return uid
+
+    def validate_metadata(self, metadata: Any) -> Any:
+        refuse(rules.check_metadata, metadata)
+        return metadata
+
+
+class TenantSerializer(UidMixin, StrictModel):
+    """A customer of the company that runs Waypost."""
+
+    id = PublicId()
+
+    class Meta:
+        model = Tenant
+        fields = ["id", "uid", "name", "metadata", "retention_days", "created_at"]
+        read_only_fields = ["created_at"]
+        extra_kwargs = {"uid": UID}
+
+
+class KeySerializer(StrictModel):
+    """An API key without its text. `tenant` is null for an operator's key."""
+
+    id = PublicId()
+    tenant = serializers.CharField(source="tenant.public_id", default=None, read_only=True)
+    scopes = serializers.ListField(child=Choice(Scope.choices), allow_empty=False)
+
+    class Meta:
+        model = ApiKey
+        fields = [
+            "id",
+            "tenant",
+            "name",
+            "hint",
+            "scopes",
+            "created_at",
+            "expires_at",
+            "revoked_at",
+            "last_used_at",
+        ]
+        read_only_fields = ["hint", "created_at", "revoked_at", "last_used_at"]
+
+
+class NewKeySerializer(KeySerializer):
+    """A key as it is created: `key` is its text, shown here and never again."""
+
+    key = serializers.CharField(read_only=True, source="text")
+
+    class Meta(KeySerializer.Meta):
+        fields = [*KeySerializer.Meta.fields, "key"]
+
+
+class KeyRotationSerializer(Strict):
+    """How long the old key still opens, and when the new one ends (null: never)."""
+
+    overlap_seconds = Whole(default=keys.DEFAULT_OVERLAP, min_value=0, max_value=keys.MAX_OVERLAP)
+    expires_at = Instant(default=None, allow_null=True)
+
+
+class EndpointSerializer(UidMixin, StrictModel):
+    """An address that receives webhooks, and how it wants them sent. `state` is `active` or `paused`;
+    `disabled` is for the platform and its operators, with the reason in `disabled_reason`."""
+
+    id = PublicId()
+    tenant = serializers.CharField(source="tenant.public_id", read_only=True)
+    headers = Json(required=False, help_text="Names and values of headers of its own, sent with every delivery.")
+    stays = frozenset({"state"})
+    hints = {"secret": "A secret is changed by a rotation: POST to the endpoint's secrets/."}
+
+    class Meta:
+        model = Endpoint
+        fields = [
+            "id",
+            "uid",
+            "tenant",
+            "url",
+            "description",
+            "state",
+            "disabled_reason",
+            "state_changed_at",
+            "headers",
+            "content_mode",
+            "timeout_ms",
+            "max_in_flight",
+            "rate_limit",
+            "retry_plan",
+            "metadata",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = ["disabled_reason", "state_changed_at", "created_at", "updated_at"]
+        extra_kwargs = {"uid": UID, "retry_plan": {"allow_empty": False, "max_length": 50}}
+
+    def validate_headers(self, headers: Any) -> Any:
+        refuse(rules.check_headers, headers)
+        return headers
+
+
+class NewEndpointSerializer(EndpointSerializer):
+    """An endpoint as it is created: `secret` signs its deliveries. Give your own (`whsec_` and the base64 of 24
+    to 64 random bytes), or leave it out and find ours in the answer, here and never again."""
+
+    secret = Text(required=False)
+    hints: dict[str, str] = {}
+
+    class Meta(EndpointSerializer.Meta):
+        fields = [*EndpointSerializer.Meta.fields, "secret"]
+
+
+class SecretSerializer(serializers.ModelSerializer[Secret]):
+    """When a secret was made and until when it signs; null: it is the current one."""
+
+    class Meta:
+        model = Secret
+        fields = ["created_at", "expires_at"]
+        read_only_fields = fields
+
+
+class RotationSerializer(Strict):
+    """How long the older secrets go on signing beside the new one, and the new one if it is to be yours."""
+
+    overlap_seconds = Whole(default=endpoints.DEFAULT_OVERLAP, min_value=0, max_value=endpoints.MAX_OVERLAP)
+    secret = Text(required=False)
+
+
+class RotatedSerializer(serializers.Serializer[Any]):
+    """The new secret, shown here and never again."""
+
+    secret = serializers.CharField(read_only=True)
+
+
+def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
+    """Those of the subscription's own tenant, also when an operator changes it."""
+    row = subscription.instance
+    tenant_id = row.tenant_id if row is not None else tenant_of(subscription.context["request"]).pk
+    return Endpoint.objects.filter(tenant=tenant_id, deleted_at=None)
+
+
+class SubscriptionSerializer(StrictModel):
+    """What an endpoint wants: event types, narrowed by a pattern, in the shape a transformer gives them."""
+
+    id = PublicId()
+    tenant = serializers.CharField(source="tenant.public_id", read_only=True)
+    endpoint = Ref(_endpoints_of, help_text="The id or the uid of one of the tenant's endpoints.")
+    event_types = serializers.ListField(
+        child=Text(),
+        default=lambda: ["*"],
+        help_text="Exact names, `order.*` for everything below order, or `*`; everything if left out.",
+    )
+    pattern = Json(required=False, allow_null=True, help_text="An event pattern, matched against the whole event.")
+    transformer = Json(required=False, allow_null=True, help_text="`input_paths` and `template`: the body to send.")
+    active = Flag(required=False)
+
+    class Meta:
+        model = Subscription
+        fields = [
+            "id",
+            "tenant",
+            "endpoint",
+            "event_types",
+            "pattern",
+            "transformer",
+            "description",
+            "active",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = ["created_at", "updated_at"]
+
+    def validate_event_types(self, event_types: list[str]) -> list[str]:
+        refuse(rules.check_event_types, event_types)
+        return list(dict.fromkeys(event_types))
+
+    def validate_pattern(self, pattern: Any) -> Any:
+        if pattern is not None:
+            refuse(rules.check_pattern, pattern)
+        return pattern
+
+    def validate_transformer(self, transformer: Any) -> Any:
+        if transformer is not None:
+            refuse(rules.check_transformer, transformer)
+        return transformer

@@ -1,0 +1,18 @@
+"""The addresses of the management side, below /api/v1/. ``{ref}`` is an id or, where there is one, a uid."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from subscriptions import views
+
+router = SimpleRouter(use_regex_path=False)
+router.register("tenants", views.Tenants, "tenant")
+router.register("keys", views.Keys, "key")
+router.register("endpoints", views.Endpoints, "endpoint")
+router.register("subscriptions", views.Subscriptions, "subscription")
+
+urlpatterns = [
+    *router.urls,
+    path("keys/<str:ref>/rotations/", views.KeyRotations.as_view(), name="key-rotations"),
+    path("endpoints/<str:ref>/secrets/", views.Secrets.as_view(), name="endpoint-secrets"),
+]
