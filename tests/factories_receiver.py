@@ -1,0 +1,69 @@
+"""The smallest valid things of the receiving side, and messages as somebody else's library signs them."""
+
+import hashlib
+import hmac
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from standardwebhooks import Webhook
+
+from webhooks.models import Receipt, Source
+from webhooks.protocol.ids import new_id
+from webhooks.protocol.signing import new_secret
+from webhooks.rotation import add_secret
+
+SECRET = new_secret()
+
+
+def make_source(*, secret: str | None = SECRET, **changes: Any) -> Source:
+    source = Source.objects.create(**{"scheme": "standard", **changes})
+    if secret is not None:
+        add_secret(source, secret)
+    return source
+
+
+def make_receipt(source: Source | None = None, *, body: bytes = b'{"type":"a.b"}', **changes: Any) -> Receipt:
+    """A receipt that is due."""
+    values = {
+        "source": source or make_source(),
+        "message_id": f"msg_{uuid.uuid4().hex}",
+        "event_type": "a.b",
+        "content_type": "application/json",
+        "body": body,
+        "size": len(body),
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    receipt = Receipt.objects.create(**{**values, **changes})
+    return Receipt.objects.get(pk=receipt.pk)
+
+
+def id_born(moment: datetime) -> uuid.UUID:
+    """A key as if it had been made at that moment."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
+
+
+def signed(body: bytes, *, secret: str = SECRET, message_id: str = "msg_1") -> dict[str, str]:
+    """Headers as the reference library of Standard Webhooks makes them; it takes text only."""
+    now = datetime.now(UTC)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign(message_id, now, body.decode()),
+    }
+
+
+def signed_by_github(body: bytes, secret: str, delivery: str = "d-1", event: str = "push") -> dict[str, str]:
+    return {
+        "x-hub-signature-256": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex(),
+        "x-github-delivery": delivery,
+        "x-github-event": event,
+    }
+
+
+def signed_by_slack(body: bytes, secret: str) -> dict[str, str]:
+    now = str(int(datetime.now(UTC).timestamp()))
+    return {
+        "x-slack-request-timestamp": now,
+        "x-slack-signature": "v0=" + hmac.digest(secret.encode(), b"v0:" + now.encode() + b":" + body, "sha256").hex(),
+    }

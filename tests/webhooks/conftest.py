@@ -1,0 +1,48 @@
+"""What the receiver's tests share: nothing remembered from the test before, and the edge in our hands."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from webhooks import handlers, rejections, sources, wake
+
+
+class CountingBell:
+    """Stands where the broker would be."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+
+    def ring(self) -> None:
+        self.rings += 1
+
+
+@pytest.fixture
+def bell(monkeypatch: pytest.MonkeyPatch) -> CountingBell:
+    counting = CountingBell()
+    monkeypatch.setattr(wake, "bell", counting)
+    return counting
+
+
+@pytest.fixture
+def claims(settings, tmp_path: Path) -> Path:
+    """Large bodies go to a directory of this test's own."""
+    place = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "claims": place}
+    return tmp_path
+
+
+@pytest.fixture
+def receiver(bell: CountingBell, claims: Path) -> Iterator[None]:
+    """The receiver as it is just after its process began."""
+    sources.forget()
+    rejections.forget()
+    yield
+    sources.forget()
+
+
+@pytest.fixture
+def rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handlers registered in this test are gone after it."""
+    monkeypatch.setattr(handlers, "_rules", [])

@@ -1,0 +1,35 @@
+"""The handlers a source may name, by the setting WAYPOST_HANDLERS (name -> dotted path), and a check that each exists.
+
+``publish`` leads into the provider by its path alone: neither wing imports the other. An installation that only
+receives takes it off the list by setting its path to nothing.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.utils.module_loading import import_string
+
+BUILT_IN = {"log": "webhooks.handlers.log", "publish": "delivery.publish.publish_receipt"}
+
+
+def names() -> dict[str, str]:
+    """What a source may choose from: name -> dotted path."""
+    given = {**BUILT_IN, **getattr(settings, "WAYPOST_HANDLERS", {})}
+    return {name: path for name, path in given.items() if path}
+
+
+def check_names(**_options: Any) -> list[CheckMessage]:
+    """A system check: every dotted path leads to a function."""
+    return [
+        Error(f"WAYPOST_HANDLERS: {name!r} leads nowhere: {path!r}", id="webhooks.E001")
+        for name, path in names().items()
+        if not _leads_somewhere(path)
+    ]
+
+
+def _leads_somewhere(path: str) -> bool:
+    try:
+        return callable(import_string(path))
+    except ImportError:
+        return False

@@ -1,0 +1,42 @@
+"""A source that could never believe anybody is refused when it is configured, not when the first message comes.
+
+No secret where the scheme needs one, options it does not know, a scheme that does not exist: each is refused here,
+naming the field, and again at the door, because a row can be changed by other hands (fail closed).
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from webhooks import schemes
+from webhooks.protocol import signing
+from webhooks.protocol.errors import BadOptions, BadSecret, SignatureError, UnknownScheme
+
+GENERATED = "standard"  # the scheme whose secrets are ours to make; elsewhere the sender has one already
+
+
+class Unusable(ValueError):
+    """The configuration cannot work. ``field`` names what is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def generated_secret(scheme: str) -> str | None:
+    """A new secret, if the scheme lets us choose one."""
+    return signing.new_secret() if scheme == GENERATED else None
+
+
+def check(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> None:
+    """Raise Unusable if messages could not be checked with this. Asked of the scheme itself, with an empty message:
+    whatever it then misses in the message is not our configuration's fault."""
+    try:
+        schemes.get(scheme, options).begin(list(secrets), {}, url="https://example.com/", now=time.time())
+    except UnknownScheme as error:
+        raise Unusable("scheme", str(error)) from error
+    except BadOptions as error:
+        raise Unusable("options", str(error)) from error
+    except BadSecret as error:
+        raise Unusable("secret", str(error)) from error
+    except SignatureError:
+        return

@@ -1,0 +1,124 @@
+"""What the API takes and gives for ids, for places in a message, and for the choice of handlers."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import orjson
+from rest_framework import serializers
+
+from webhooks.choices import names
+from webhooks.protocol.ids import parse, public
+from webhooks.protocol.patterns import InvalidPattern, Pattern
+
+PLACE = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
+MOST_HANDLERS = 20
+
+
+class IdField(serializers.Field[UUID, str, str, Any]):
+    """A key as a TypeID with this prefix."""
+
+    default_error_messages = {"invalid": "This is not an id that begins with {prefix}_."}
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.prefix = prefix
+
+    def to_representation(self, value: UUID) -> str:
+        return public(self.prefix, value)
+
+    def to_internal_value(self, data: Any) -> UUID:
+        try:
+            return parse(self.prefix, data)
+        except (ValueError, TypeError, AttributeError):
+            self.fail("invalid", prefix=self.prefix)
+
+
+class PlaceField(serializers.CharField):
+    """Where a value stands: ``header:Name``, ``body:/json/pointer`` (RFC 6901), or nothing."""
+
+    default_error_messages = {"place": "Write header:Name or body:/json/pointer."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, allow_blank=True, max_length=256, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        place = super().to_internal_value(data)
+        if place and not PLACE.fullmatch(place):
+            self.fail("place")
+        return place
+
+
+class StorableJsonField(serializers.JSONField):
+    """JSON that a jsonb column takes: no NUL, no lone surrogate, no number beyond 64 bits."""
+
+    default_error_messages = {"storable": "This JSON holds a character or a number that cannot be stored."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        try:
+            text = orjson.dumps(value)
+        except TypeError:
+            self.fail("storable")
+        if b"\\u0000" in text:
+            self.fail("storable")
+        return value
+
+
+class OptionsField(StorableJsonField):
+    """What a scheme lets one configure: a JSON object of strings."""
+
+    default_error_messages = {"object": "Write a JSON object of strings."}
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            self.fail("object")
+        return value
+
+
+class ObjectField(StorableJsonField):
+    """A JSON object."""
+
+    default_error_messages = {"object": "Write a JSON object."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict):
+            self.fail("object")
+        return value
+
+
+class HandlersField(StorableJsonField):
+    """A list of ``{"handler": name, "pattern": {...}}``; without a pattern, everything."""
+
+    default_error_messages = {
+        "list": "Write a list of objects with a handler and, if you like, a pattern.",
+        "many": "A source may have {most} handlers.",
+        "unknown": "There is no handler {name!r}: there are {names}.",
+        "pattern": "The pattern of {name}: {problem}",
+    }
+
+    def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
+        choices = super().to_internal_value(data)
+        if not isinstance(choices, list):
+            self.fail("list")
+        if len(choices) > MOST_HANDLERS:
+            self.fail("many", most=MOST_HANDLERS)
+        return [self._choice(choice) for choice in choices]
+
+    def _choice(self, choice: Any) -> dict[str, Any]:
+        if not isinstance(choice, dict) or not choice.keys() <= {"handler", "pattern"} or "handler" not in choice:
+            self.fail("list")
+        name, pattern = choice["handler"], choice.get("pattern")
+        if not isinstance(name, str) or name not in names():
+            self.fail("unknown", name=name, names=", ".join(sorted(names())))
+        if pattern is None:
+            return {"handler": name}
+        if not isinstance(pattern, dict):
+            self.fail("list")
+        try:
+            Pattern(pattern)
+        except InvalidPattern as error:
+            self.fail("pattern", name=name, problem=error)
+        return {"handler": name, "pattern": pattern}

@@ -1,0 +1,59 @@
+"""What one may ask of the lists of receipts and rejections: each walks an index from the newest row down.
+
+Ids are UUIDv7, so a window of time is a range of ids.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import django_filters
+from django.db.models import Model, Q, QuerySet
+
+from webhooks.models import Receipt, Rejection, Source
+from webhooks.receipts import first_id_of
+from webhooks.sources import named
+
+STATES = {
+    "pending": Q(due_at__isnull=False),
+    "processed": Q(processed_at__isnull=False, due_at__isnull=True),
+    "dead": Q(dead_at__isnull=False),
+}
+
+
+class WindowFilter(django_filters.FilterSet):  # type: ignore[misc]
+    """``source`` by id or uid, ``since`` included, ``until`` not."""
+
+    source = django_filters.CharFilter(method="of_source")
+    since = django_filters.IsoDateTimeFilter(method="from_moment")
+    until = django_filters.IsoDateTimeFilter(method="to_moment")
+
+    def of_source(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(source__in=Source.objects.filter(named(value)).values("id"))
+
+    def from_moment(self, rows: QuerySet[Any], _name: str, value: datetime) -> QuerySet[Any]:
+        return rows.filter(id__gte=first_id_of(value))
+
+    def to_moment(self, rows: QuerySet[Any], _name: str, value: datetime) -> QuerySet[Any]:
+        return rows.filter(id__lt=first_id_of(value))
+
+
+class ReceiptFilter(WindowFilter):
+    state = django_filters.ChoiceFilter(choices=[(name, name) for name in STATES], method="in_state")
+    event_type = django_filters.CharFilter()
+    message_id = django_filters.CharFilter()
+    cause = django_filters.ChoiceFilter(choices=Receipt.Cause.choices)
+
+    class Meta:
+        model: type[Model] = Receipt
+        fields: list[str] = []
+
+    def in_state(self, rows: QuerySet[Receipt], _name: str, value: str) -> QuerySet[Receipt]:
+        return rows.filter(STATES[value])
+
+
+class RejectionFilter(WindowFilter):
+    reason = django_filters.CharFilter()
+
+    class Meta:
+        model: type[Model] = Rejection
+        fields: list[str] = []

@@ -1,0 +1,63 @@
+"""The door of senders: ``/in/<source>/``, a plain view without REST framework, sessions or CSRF tokens.
+
+Errors have no body: whoever cannot prove who they are learns nothing but the status (``receive`` lists them).
+"""
+
+from typing import cast
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import Error as DatabaseTrouble
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from webhooks import telemetry
+from webhooks.arrival import BadLength, NoLength, arrive
+from webhooks.protocol import handshake
+from webhooks.protocol.sealing import BrokenSeal
+from webhooks.receive import DOWN_FOR, Answer, receive
+from webhooks.sources import KnownSource, find
+
+
+@csrf_exempt
+@transaction.non_atomic_requests
+def inbound(request: HttpRequest, source: str) -> HttpResponse:
+    """POST a message; OPTIONS asks for consent (CloudEvents webhooks, section 4)."""
+    if request.method not in ("POST", "OPTIONS"):
+        return _counted(HttpResponse(status=405, headers={"Allow": "POST, OPTIONS"}))
+    try:
+        known = find(source)
+    except (DatabaseTrouble, BrokenSeal) as error:
+        telemetry.not_kept(source, error)
+        return _counted(_respond(Answer(503, retry_after=DOWN_FOR)))
+    if known is None:
+        return _counted(HttpResponse(status=404))
+    if request.method == "OPTIONS":
+        return _consent(request, known)
+    try:
+        answer = receive(known, arrive(cast(WSGIRequest, request)))
+    except BadLength:
+        answer = Answer(400)
+    except NoLength:
+        answer = Answer(411)
+    return _counted(_respond(answer))
+
+
+def _respond(answer: Answer) -> HttpResponse:
+    headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+    if answer.body is not None and answer.status != 204:
+        return JsonResponse(answer.body, status=answer.status, headers=headers)
+    return HttpResponse(status=answer.status, headers=headers)
+
+
+def _consent(request: HttpRequest, source: KnownSource) -> HttpResponse:
+    """Whoever knows the address may send to it; what they send must be signed all the same."""
+    if source.deleted_at is not None:
+        return HttpResponse(status=410)
+    headers = handshake.answer(request.headers, origins=["*"], rate=source.rate_per_minute)
+    return HttpResponse(status=200, headers=headers)
+
+
+def _counted(response: HttpResponse) -> HttpResponse:
+    telemetry.came(str(response.status_code))
+    return response

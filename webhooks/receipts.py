@@ -1,0 +1,144 @@
+"""The statements that move a receipt through its life, each guarded, on the database's clock.
+
+insert            a message becomes a receipt, or is recognised as one that is there
+claim             one due receipt becomes this worker's: a token, and due again when the claim runs out
+hold              the claimed row is locked for the transaction its handlers run in
+finish put_off bury   only where the token still holds
+revive            dead or processed receipts are due again
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
+
+from webhooks.claimcheck import Ticket
+from webhooks.models import Receipt
+from webhooks.protocol.ids import new_id
+from webhooks.reading import Labels
+
+CLAIM_SECONDS = 60
+"""A worker that dies owes its receipt again after this. A handler may take longer: it holds the row's lock."""
+
+_INSERT = """
+    INSERT INTO webhooks_receipt
+        (id, source_id, message_id, event_type, order_key, content_type, headers, body, body_key, size, sha256)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (source_id, message_id) DO NOTHING
+    RETURNING id
+"""
+
+# Of an ordering key only the oldest unfinished receipt is due. One row at a time, so that a receipt that kills
+# its worker takes no innocent neighbours with it.
+_CLAIM = """
+    WITH due AS MATERIALIZED (
+        SELECT id FROM webhooks_receipt AS candidate
+        WHERE due_at <= statement_timestamp()
+          AND (order_key = '' OR NOT EXISTS (
+                SELECT FROM webhooks_receipt AS earlier
+                WHERE earlier.source_id = candidate.source_id AND earlier.order_key = candidate.order_key
+                  AND earlier.order_key <> '' AND earlier.due_at IS NOT NULL AND earlier.id < candidate.id))
+        ORDER BY due_at
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE webhooks_receipt AS receipt
+    SET claim_token = %s, claims = claims + 1, due_at = statement_timestamp() + make_interval(secs => %s)
+    FROM due WHERE receipt.id = due.id
+    RETURNING receipt.*
+"""
+
+_PUT_OFF = """
+    UPDATE webhooks_receipt
+    SET claim_token = NULL, claims = 0, attempts = attempts + %s, last_error = %s,
+        due_at = statement_timestamp() + make_interval(secs => %s)
+    WHERE id = %s AND claim_token = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A verified message on its way into a row."""
+
+    id: UUID
+    source_id: UUID
+    labels: Labels
+    content_type: str
+    headers: dict[str, str]
+    ticket: Ticket
+
+
+def insert(message: Message) -> bool:
+    """Keep a message; False if one with its id is there already. Its own transaction, unless in the caller's."""
+    labels, ticket = message.labels, message.ticket
+    with connection.cursor() as cursor:
+        values: list[Any] = [
+            *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
+            *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
+            *(ticket.body, ticket.key, ticket.size, ticket.sha256),
+        ]
+        cursor.execute(_INSERT, values)
+        return cursor.fetchone() is not None
+
+
+def find(source_id: UUID, message_id: str) -> Receipt | None:
+    """The receipt that a repeat repeats; None if it has been swept since."""
+    kept = Receipt.objects.filter(source_id=source_id, message_id=message_id)
+    return kept.only("id", "sha256").first()
+
+
+def claim() -> Receipt | None:
+    """The receipt that has been due longest, now ours; None if nothing is due."""
+    return next(iter(Receipt.objects.raw(_CLAIM, [new_id(), CLAIM_SECONDS])), None)
+
+
+def hold(receipt: Receipt) -> bool:
+    """Lock the row until the transaction ends; False if the claim is no longer ours."""
+    return _ours(receipt).select_for_update(of=("self",)).values("id").first() is not None
+
+
+def finish(receipt: Receipt, handled_by: Sequence[str]) -> None:
+    """Every handler has done its work."""
+    _ours(receipt).update(
+        **_AT_REST, processed_at=Now(), handled_by=list(handled_by), attempts=receipt.attempts + 1, last_error=""
+    )
+
+
+def put_off(receipt: Receipt, seconds: float, error: str, *, attempts: int) -> None:
+    """Due again in so many seconds, having cost so many attempts (0 or 1)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PUT_OFF, [attempts, error, seconds, receipt.id, receipt.claim_token])
+
+
+def bury(receipt: Receipt, cause: str, error: str, *, attempts: int) -> None:
+    """Nobody will try it again of their own accord."""
+    _ours(receipt).update(
+        **_AT_REST, dead_at=Now(), cause=cause, last_error=error, attempts=receipt.attempts + attempts
+    )
+
+
+def revive(ids: Sequence[UUID]) -> int:
+    """Make those of these that are at rest due again, as if they had just come. Returns how many were."""
+    at_rest = Receipt.objects.filter(Q(dead_at__isnull=False) | Q(processed_at__isnull=False))
+    return at_rest.filter(id__in=ids, due_at__isnull=True).update(
+        due_at=Now(), claims=0, attempts=0, dead_at=None, cause="", processed_at=None
+    )
+
+
+def first_id_of(moment: datetime) -> UUID:
+    """The least UUIDv7 of this millisecond (RFC 9562, 5.7)."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+_AT_REST: dict[str, Any] = {"due_at": None, "claim_token": None, "claims": 0}
+
+
+def _ours(receipt: Receipt) -> QuerySet[Receipt]:
+    return Receipt.objects.filter(id=receipt.id, claim_token=receipt.claim_token)

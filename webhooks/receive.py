@@ -1,0 +1,152 @@
+"""Verify, dedupe, keep, ring: a message is answered 2xx only when it is ours for good.
+
+What each answer makes the sender do:
+
+    2xx   kept and committed (or kept before: a repeat is answered 200 and does nothing): done
+    401   not believed; nothing is said about why, a Rejection says it to the owner: mend the secret, retry
+    408   came too slowly, 400 was cut short: retry
+    410   the source was deleted: stop
+    411   came without a length under a scheme that does not sign the body: send Content-Length
+    413   larger than the source takes: do not retry
+    429   too many at once, come back after Retry-After
+    503   paused, or database or storage are down, come back after Retry-After: nothing was kept
+
+Two requests with one message id are decided by the unique constraint: one is kept, the other is a repeat. A
+repeat is recognised by the row, whatever became of its handlers, so a handler that fails loses nothing when the
+sender retries, and runs on its own plan. A repeat with other content is flagged as a Rejection and answered 200:
+the first content stands, and a retry would change nothing.
+
+The object of a large body is complete before its row is committed. If the commit's outcome is unknown (the
+connection broke), the object stays: a row may name it, and the sweep removes it if none does.
+"""
+
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from uuid import UUID
+
+from django.db import Error as DatabaseTrouble
+from django.utils import timezone
+
+from webhooks import schemes, telemetry, wake
+from webhooks.arrival import Arrival, CutShort, NoLength, TooLarge, TooSlow
+from webhooks.claimcheck import StorageDown, Ticket, keep
+from webhooks.gate import ComeBackLater, gate
+from webhooks.greetings import greeting
+from webhooks.protocol.errors import BodyTooLarge, SignatureError
+from webhooks.protocol.ids import new_id, public
+from webhooks.reading import label, tidy, without_credentials
+from webhooks.receipts import Message, find, insert
+from webhooks.rejections import Refusal, record
+from webhooks.schemes.scheme import Passed
+from webhooks.sources import KnownSource
+
+PAUSED_FOR = 300  # seconds a sender is told to wait at a paused source
+DOWN_FOR = 5  # seconds a sender is told to wait when we cannot keep anything
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told; ``retry_after`` in seconds."""
+
+    status: int
+    body: dict[str, str] | None = None
+    retry_after: int | None = None
+
+
+def receive(source: KnownSource, arrival: Arrival) -> Answer:
+    """Take one message, or say why not."""
+    if source.deleted_at is not None:
+        return Answer(HTTPStatus.GONE)
+    if source.paused_at is not None:
+        return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=PAUSED_FOR)
+    try:
+        with gate.enter(source.id, source.rate_per_minute):
+            return _take(source, arrival)
+    except ComeBackLater as wait:
+        return Answer(HTTPStatus.TOO_MANY_REQUESTS, retry_after=wait.seconds)
+    except (DatabaseTrouble, StorageDown) as error:
+        telemetry.not_kept(public("src", source.id), error)
+        return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=DOWN_FOR)
+
+
+def _take(source: KnownSource, arrival: Arrival) -> Answer:
+    receipt_id = new_id()
+    try:
+        check = _begin(source, arrival)
+        ticket = keep(arrival.chunks(source.max_bytes), receipt_id, check.update)
+    except (SignatureError, TooLarge, CutShort, TooSlow, NoLength, OSError) as error:
+        return _refuse(source, arrival, error, size=arrival.length or 0)
+    try:
+        check.finish()
+    except SignatureError as error:
+        ticket.discard()
+        return _refuse(source, arrival, error, size=ticket.size, sha256=ticket.sha256)
+    challenge = greeting(source.scheme, ticket.body)
+    if challenge is not None:
+        return Answer(HTTPStatus.OK, body=challenge)
+    return _keep(source, arrival, receipt_id, ticket)
+
+
+def _begin(source: KnownSource, arrival: Arrival) -> schemes.Check:
+    """Check all but the body. A body of unannounced length is taken only if the signature shows where it ends."""
+    check = source.proof().begin(
+        source.secrets(timezone.now()),
+        arrival.headers,
+        url=arrival.url(source.public_url),
+        now=time.time(),
+        tolerance=source.tolerance,
+    )
+    if arrival.length is None and isinstance(check, Passed):
+        raise NoLength
+    return check
+
+
+def _refuse(source: KnownSource, arrival: Arrival, error: Exception, *, size: int, sha256: str = "") -> Answer:
+    status, reason = _REASONS.get(type(error), (HTTPStatus.UNAUTHORIZED, ""))
+    if isinstance(error, SignatureError):
+        reason = error.code
+    elif isinstance(error, OSError):
+        status, reason = HTTPStatus.BAD_REQUEST, "cut_short"
+    refusal = Refusal(reason, str(error) or str(type(error).__doc__), size, sha256)
+    record(source.id, refusal, without_credentials(arrival.headers, source.secret_headers()), arrival.address)
+    return Answer(status)
+
+
+_REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
+    TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
+    BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
+    CutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),
+    TooSlow: (HTTPStatus.REQUEST_TIMEOUT, "too_slow"),
+    NoLength: (HTTPStatus.LENGTH_REQUIRED, "no_length"),
+}
+
+
+def _keep(source: KnownSource, arrival: Arrival, receipt_id: UUID, ticket: Ticket) -> Answer:
+    message = Message(
+        id=receipt_id,
+        source_id=source.id,
+        labels=label(source, source.proof(), arrival.headers, ticket.body, ticket.sha256),
+        content_type=tidy(arrival.headers.get("content-type", "")),
+        headers=without_credentials(arrival.headers, source.secret_headers()),
+        ticket=ticket,
+    )
+    if not insert(message):
+        ticket.discard()
+        return _repeat(source, arrival, message)
+    wake.ring()
+    return Answer(source.answer_status, {"receipt": public("rcp", receipt_id)})
+
+
+def _repeat(source: KnownSource, arrival: Arrival, message: Message) -> Answer:
+    kept = find(source.id, message.labels.message_id)
+    if kept is not None and kept.sha256 != message.ticket.sha256:
+        telemetry.same_id_other_content(public("src", source.id), message.labels.message_id)
+        refusal = Refusal(
+            "other_content",
+            f"{kept.public_id} has this message id and other content; it stands.",
+            message.ticket.size,
+            message.ticket.sha256,
+        )
+        record(source.id, refusal, without_credentials(arrival.headers, source.secret_headers()), arrival.address)
+    return Answer(HTTPStatus.OK, {"receipt": kept.public_id} if kept else None)

@@ -1,0 +1,157 @@
+"""How sources, receipts and rejections look from outside. A secret is shown when it is made, and never again."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+from rest_framework.validators import UniqueValidator
+
+from webhooks.configuration import Unusable, check, generated_secret
+from webhooks.fields import HandlersField, IdField, ObjectField, OptionsField, PlaceField
+from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
+from webhooks.rotation import DAY, add_secret, believed
+from webhooks.sources import forget, sealer
+
+LONGEST_SECRET = 8192  # characters: room for a public key in PEM
+
+
+class SourceSerializer(serializers.ModelSerializer[Source]):
+    """A door for one sender. ``secret`` is write-only; left out, one is made if the scheme allows it."""
+
+    id = IdField(Source.prefix, read_only=True)
+    tenant = IdField("tnt", source="tenant_id", read_only=True, allow_null=True)
+    uid = serializers.CharField(
+        required=False,
+        allow_null=True,
+        validators=[
+            uid_format,
+            UniqueValidator(Source.objects.filter(deleted_at=None), "There is a source with this uid."),
+        ],
+    )
+    url = serializers.SerializerMethodField(help_text="Where the sender sends to.")
+    secret = serializers.CharField(write_only=True, required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
+    options = OptionsField(required=False)
+    message_id_at = PlaceField()
+    event_type_at = PlaceField()
+    order_key_at = PlaceField()
+    handlers = HandlersField(required=False)
+    paused = serializers.BooleanField(required=False)
+
+    class Meta:
+        model = Source
+        fields = [
+            *("id", "tenant", "uid", "name", "url", "scheme", "secret", "options", "tolerance", "public_url"),
+            *("message_id_at", "event_type_at", "order_key_at", "max_bytes", "rate_per_minute"),
+            *("answer_status", "handlers", "paused", "created_at", "updated_at"),
+        ]
+        read_only_fields = ["created_at", "updated_at"]
+
+    def get_url(self, source: Source) -> str:
+        return reverse("inbound", args=[source.uid or source.public_id], request=self.context.get("request"))
+
+    def to_representation(self, instance: Source) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        return {**shown, "paused": instance.paused_at is not None}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Scheme, options and secrets must fit together, the new ones and those that stay."""
+        new = attrs.get("secret")
+        scheme = attrs.get("scheme", getattr(self.instance, "scheme", ""))
+        if self.instance is not None and new is not None:
+            raise serializers.ValidationError({"secret": "To change a secret, create one at secrets/."})
+        if self.instance is None and new is None:
+            new = attrs["secret"] = generated_secret(scheme)
+        kept = [sealer().unseal(bytes(row.sealed)) for row in believed(self.instance)] if self.instance else []
+        try:
+            check(scheme, [new, *kept] if new else kept, attrs.get("options", getattr(self.instance, "options", {})))
+        except Unusable as error:
+            raise serializers.ValidationError({error.field: str(error)}) from error
+        return attrs
+
+    def create(self, validated_data: dict[str, Any]) -> Source:
+        secret = validated_data.pop("secret", None)
+        with transaction.atomic():
+            source = Source.objects.create(**_paused(validated_data))
+            if secret:
+                add_secret(source, secret)
+        return source
+
+    def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
+        source = super().update(instance, _paused(validated_data))
+        forget()
+        return source
+
+
+def _paused(values: dict[str, Any]) -> dict[str, Any]:
+    """The wish ``paused`` as the column that holds it."""
+    if "paused" not in values:
+        return values
+    paused = values.pop("paused")
+    return {**values, "paused_at": timezone.now() if paused else None}
+
+
+class SecretSerializer(serializers.ModelSerializer[SourceSecret]):
+    """A secret of a source, without the secret."""
+
+    id = IdField(SourceSecret.prefix, read_only=True)
+
+    class Meta:
+        model = SourceSecret
+        fields = ["id", "created_at", "expires_at"]
+        read_only_fields = fields
+
+
+class NewSecretSerializer(serializers.Serializer[Any]):
+    """A rotation: the new secret (left out: one is made, if the scheme allows it), and how long the old stay."""
+
+    secret = serializers.CharField(required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
+    overlap_seconds = serializers.IntegerField(required=False, default=DAY, min_value=0, max_value=30 * DAY)
+
+
+class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
+    """A message that was kept, and how far its handlers have got."""
+
+    id = IdField(Receipt.prefix)
+    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
+    state = serializers.CharField()
+    handled_by = serializers.ListField(child=serializers.CharField(), allow_null=True)
+
+    class Meta:
+        model = Receipt
+        fields = [
+            *("id", "source", "state", "message_id", "event_type", "order_key", "content_type", "headers"),
+            *("size", "sha256", "received_at", "due_at", "attempts", "last_error", "processed_at", "handled_by"),
+            *("dead_at", "cause"),
+        ]
+        read_only_fields = fields
+
+
+class RejectionSerializer(serializers.ModelSerializer[Rejection]):
+    """A request that was refused. ``unrecorded`` refusals before it were only counted."""
+
+    id = IdField(Rejection.prefix)
+    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
+
+    class Meta:
+        model = Rejection
+        fields = [
+            *("id", "source", "reason", "detail", "headers", "address", "size", "sha256", "unrecorded"),
+            "received_at",
+        ]
+        read_only_fields = fields
+
+
+class NewReplaySerializer(serializers.Serializer[Any]):
+    """Which receipts to bring back: the same filters as of the list. ``preview``: only count them."""
+
+    filter = ObjectField(required=False, default=dict)
+    preview = serializers.BooleanField(required=False, default=False)
+
+
+class ReplayDoneSerializer(serializers.Serializer[Any]):
+    """``replayed``: how many receipts were made due again. ``matching``: how many a preview counted."""
+
+    replayed = serializers.IntegerField(required=False)
+    matching = serializers.IntegerField(required=False)

@@ -1,0 +1,16 @@
+"""Doors for Celery: a ring says look, and the verb looks."""
+
+from celery import shared_task
+
+from webhooks.process import process_due
+from webhooks.sweep import sweep
+
+
+@shared_task(name="webhooks.process_due", ignore_result=True)  # type: ignore[untyped-decorator]
+def process_due_receipts() -> None:
+    process_due()
+
+
+@shared_task(name="webhooks.sweep", ignore_result=True)  # type: ignore[untyped-decorator]
+def sweep_receipts() -> None:
+    sweep()

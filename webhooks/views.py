@@ -1,0 +1,188 @@
+"""The REST doors of the receiver: sources with their secrets, receipts and their replays, rejections.
+
+Everything starts from the tenant of the key; what is not its own is not found.
+"""
+
+from typing import Any, ClassVar, TypeVar
+
+from django.db import IntegrityError
+from django.db.models import Model, QuerySet
+from django.http import FileResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet, ModelViewSet, ReadOnlyModelViewSet
+
+from webhooks.configuration import Unusable, check, generated_secret
+from webhooks.filters import ReceiptFilter, RejectionFilter
+from webhooks.models import Receipt, Rejection, Source, SourceSecret
+from webhooks.protocol.ids import parse
+from webhooks.replay import preview, replay
+from webhooks.rotation import TooManySecrets, add_secret, believed, revoke
+from webhooks.serializers import (
+    NewReplaySerializer,
+    NewSecretSerializer,
+    ReceiptSerializer,
+    RejectionSerializer,
+    ReplayDoneSerializer,
+    SecretSerializer,
+    SourceSerializer,
+)
+from webhooks.sources import forget, named
+from webhooks.tenancy import tenant_id_of
+
+M = TypeVar("M", bound=Model)
+
+
+class OwnedRows(GenericViewSet[M]):
+    """Rows that belong to a tenant through ``tenant_path``, each found by its TypeID."""
+
+    tenant_path: ClassVar[str] = "source__tenant_id"
+    lookup_value_regex = "[A-Za-z0-9._-]{1,256}"
+
+    def get_queryset(self) -> QuerySet[M]:
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return rows.none()
+        tenant_id = tenant_id_of(self.request)
+        return rows if tenant_id is None else rows.filter(**{self.tenant_path: tenant_id})
+
+    def get_object(self) -> M:
+        return found(self.get_queryset(), self.kwargs["pk"])
+
+
+class SourceViewSet(OwnedRows[Source], ModelViewSet[Source]):
+    """Sources. A deleted one answers its sender 410 and keeps its receipts until they have had their time."""
+
+    tenant_path = "tenant_id"
+    queryset = Source.objects.filter(deleted_at=None)
+    serializer_class = SourceSerializer
+    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+
+    def get_object(self) -> Source:
+        source = self.get_queryset().filter(named(self.kwargs["pk"])).first()
+        if source is None:
+            raise NotFound
+        return source
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The answer shows the secret, this once."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        secret = serializer.validated_data.get("secret")
+        saved(serializer, tenant_id=tenant_id_of(request))
+        shown = serializer.data if secret is None else {**serializer.data, "secret": secret}
+        return Response(shown, status=status.HTTP_201_CREATED)
+
+    def perform_update(self, serializer: BaseSerializer[Source]) -> None:
+        saved(serializer)
+
+    def perform_destroy(self, instance: Source) -> None:
+        instance.deleted_at = timezone.now()
+        instance.save(update_fields=["deleted_at", "updated_at"])
+        forget()
+
+    @extend_schema(request=NewSecretSerializer, responses=SecretSerializer(many=True))
+    @action(detail=True, methods=["get", "post"], pagination_class=None, filter_backends=[])
+    def secrets(self, request: Request, pk: str) -> Response:
+        """GET lists the secrets that are believed; POST makes a new one and lets the others expire."""
+        source = self.get_object()
+        if request.method == "GET":
+            return Response(SecretSerializer(believed(source).order_by("-id"), many=True).data)
+        asked = NewSecretSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        text = asked.validated_data.get("secret") or generated_secret(source.scheme)
+        secret = rotated(source, text, asked.validated_data["overlap_seconds"])
+        return Response({**SecretSerializer(secret).data, "secret": text}, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None})
+    @action(detail=True, methods=["delete"], url_path="secrets/(?P<secret>[A-Za-z0-9_]+)")
+    def secret(self, request: Request, pk: str, secret: str) -> Response:
+        """Revoke one secret at once."""
+        revoke(found(SourceSecret.objects.filter(source=self.get_object()), secret))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
+    """What was received, newest first."""
+
+    queryset = Receipt.objects.defer("body")
+    serializer_class = ReceiptSerializer
+    filterset_class = ReceiptFilter
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True, filter_backends=[])
+    def body(self, request: Request, pk: str) -> FileResponse:
+        """The body, byte for byte as it came. Never shown by a browser: it is somebody else's content."""
+        receipt = self.get_object()
+        name = f"{receipt.public_id}.bin"
+        return FileResponse(
+            receipt.open(),
+            as_attachment=True,
+            filename=name,
+            content_type="application/octet-stream",
+            headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"},
+        )
+
+    @extend_schema(request=None, responses=ReplayDoneSerializer)
+    @action(detail=True, methods=["post"], filter_backends=[])
+    def replays(self, request: Request, pk: str) -> Response:
+        """Have one receipt handled again, if it is processed or dead."""
+        receipt = self.get_object()
+        count = replay(Receipt.objects.filter(id=receipt.id))
+        return Response({"replayed": count}, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=NewReplaySerializer, responses=ReplayDoneSerializer)
+    @action(detail=False, methods=["post"], url_path="replays", filter_backends=[])
+    def replay_many(self, request: Request) -> Response:
+        """Have the oldest receipts of a filter handled again, 10,000 at most; the dead ones, if it names no state.
+        With ``preview`` only count them."""
+        asked = NewReplaySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        chosen = ReceiptFilter({"state": "dead", **asked.validated_data["filter"]}, self.get_queryset())
+        if not chosen.is_valid():
+            raise ValidationError({"filter": chosen.errors})
+        if asked.validated_data["preview"]:
+            return Response({"matching": preview(chosen.qs)})
+        return Response({"replayed": replay(chosen.qs)}, status=status.HTTP_202_ACCEPTED)
+
+
+class RejectionViewSet(OwnedRows[Rejection], ReadOnlyModelViewSet[Rejection]):
+    """What was refused, newest first: a sample (see ``unrecorded``)."""
+
+    queryset = Rejection.objects.all()
+    serializer_class = RejectionSerializer
+    filterset_class = RejectionFilter
+
+
+def found(rows: QuerySet[M], text: str) -> M:
+    """The one of these rows with this TypeID. Raises NotFound."""
+    try:
+        return rows.get(pk=parse(rows.model.prefix, text))  # type: ignore[attr-defined]
+    except (ValueError, rows.model.DoesNotExist) as error:  # type: ignore[attr-defined]
+        raise NotFound from error
+
+
+def saved(serializer: BaseSerializer[Source], **values: Any) -> None:
+    """Save; two who ask for one uid at once are told so, whichever comes second."""
+    try:
+        serializer.save(**values)
+    except IntegrityError as error:
+        raise ValidationError({"uid": "There is a source with this uid."}) from error
+
+
+def rotated(source: Source, text: str | None, overlap: int) -> SourceSecret:
+    """The new secret, if it is one its scheme can use."""
+    if text is None:
+        raise ValidationError({"secret": "The sender has it: this scheme does not let us choose one."})
+    try:
+        check(source.scheme, [text], source.options)
+        return add_secret(source, text, overlap=overlap)
+    except (Unusable, TooManySecrets) as error:
+        raise ValidationError({getattr(error, "field", "secret"): str(error)}) from error
