@@ -5,18 +5,19 @@ import os
 import sys
 
 from django.core.management import execute_from_command_line
+from django.db import InterfaceError, OperationalError
 
 from config.embedded import EmbeddedError
 from config.env import Misconfigured
 
 
 def main() -> None:
-    """Run one command; what an operator got wrong is said in one line, without a traceback."""
+    """Run one command; what is wrong around us, and not in the code, is said in one line without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         execute_from_command_line(sys.argv)
-    except (Misconfigured, EmbeddedError) as error:
-        sys.exit(f"waypost: {error}")
+    except (Misconfigured, EmbeddedError, OperationalError, InterfaceError) as error:
+        sys.exit(f"waypost: {str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,21 @@
 """The Celery app: messages are doorbells, so none is stored, awaited, or worth much after a second."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.platforms import SecurityWarning
+from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
 
 from config import embedded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# Celery warns root of pickled messages, which this app does not read: CELERY_ACCEPT_CONTENT is JSON only.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("waypost")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -39,3 +44,8 @@ def attach_to_the_broker(**_signal: Any) -> None:
     """A worker or a beat started by hand finds the embedded broker running."""
     if settings.WAYPOST_EMBEDDED_BROKER:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
+
+
+@setup_logging.connect
+def leave_logging_to_django(**_signal: Any) -> None:
+    """With a receiver for this signal, Celery sets up no logging of its own."""

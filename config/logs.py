@@ -1,6 +1,8 @@
 """One way of logging for everything: lines for people in development, JSON in production, secrets in neither."""
 
+import os
 import re
+import sys
 from typing import Any
 
 import structlog
@@ -51,8 +53,9 @@ def config(level: str, *, as_json: bool) -> dict[str, Any]:
     if as_json:
         last += [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer()]
     else:
-        plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        last += [hide_secrets, plain]
+        colours = "NO_COLOR" not in os.environ and (sys.stderr.isatty() or "FORCE_COLOR" in os.environ)
+        plain = structlog.dev.plain_traceback
+        last += [hide_secrets, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
     formatter = {"()": structlog.stdlib.ProcessorFormatter, "processors": last, "foreign_pre_chain": before}
     return {
         "version": 1,

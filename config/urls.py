@@ -1,6 +1,33 @@
 """Every address of the platform."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import TemplateView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from config import probes
+from delivery.urls import urlpatterns as delivery_urlpatterns
+from subscriptions.urls import urlpatterns as subscriptions_urlpatterns
+from webhooks.urls import api_urlpatterns, inbound_urlpatterns
+
+api = [
+    *subscriptions_urlpatterns,
+    *delivery_urlpatterns,
+    *api_urlpatterns,
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+urlpatterns = [
+    path("", TemplateView.as_view(template_name="config/landing.html"), name="landing"),
+    path("api/v1/", include(api)),
+    *inbound_urlpatterns,
+    path("admin/", admin.site.urls),
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
+    path("metrics", probes.metrics, name="metrics"),
+]
+
+handler400 = "config.rest.bad_request"
+handler404 = "config.rest.not_found"
+handler500 = "config.rest.failed"

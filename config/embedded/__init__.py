@@ -15,13 +15,13 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from config.embedded.lease import attach, release
+from config.embedded.lease import attach, leave
 from config.embedded.place import EmbeddedError, Place
 from config.embedded.postgres import Postgres
 from config.embedded.server import Server
 from config.embedded.valkey import Valkey
 
-__all__ = ["POSTGRES", "VALKEY", "EmbeddedError", "Server", "attach", "broker_url", "database_url", "discard"]
+__all__ = ["POSTGRES", "VALKEY", "EmbeddedError", "Server", "attach", "broker_url", "database_url", "discard", "leave"]
 
 
 POSTGRES = Postgres()
@@ -45,6 +45,6 @@ def broker_url(data: Path) -> str:
 def discard(data: Path) -> None:
     """Wait until nobody uses the servers of this data directory, then remove them and it."""
     for server in (POSTGRES, VALKEY):
-        release(server, data)
+        leave(server, data)
         Place(server.name, data).remove()
     shutil.rmtree(data, ignore_errors=True)

@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,15 +45,21 @@ def attach(server: Server, data: Path) -> None:
                 _start_keeper(server, place)
 
 
-def release(server: Server, data: Path) -> None:
-    """Give up the lease of this process and wait until the server has stopped: until nobody else uses it."""
+def leave(server: Server, data: Path, wait: float | None = None) -> bool:
+    """Give up the lease of this process, and wait for the server to stop: `wait` seconds, or as long as it takes.
+
+    False if it still runs then: somebody else uses it.
+    """
     lease = Place(server.name, data).lease
     with _one_at_a_time:
         if lease in _held:
             os.close(_held.pop(lease))
-        if lease.exists():
-            with locked(lease / "keeper"):  # granted when the keeper has ended
-                pass
+    deadline = None if wait is None else time.monotonic() + wait
+    while lease.exists() and _is_locked(lease / "keeper"):
+        if deadline is not None and time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def take(path: Path, how: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.backends.postgresql import base
+from django.db.utils import OperationalError
 
 from config import embedded
 
@@ -16,5 +17,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """The stock backend, whose server is looked for, and if need be started, before each new connection."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        embedded.attach(embedded.POSTGRES, Path(self.settings_dict["WAYPOST_DATA"]))
+        try:
+            embedded.attach(embedded.POSTGRES, Path(self.settings_dict["WAYPOST_DATA"]))
+        except embedded.EmbeddedError as error:
+            raise OperationalError(str(error)) from error
         return super().get_new_connection(conn_params)
