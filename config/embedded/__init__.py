@@ -42,9 +42,13 @@ def broker_url(data: Path) -> str:
     return f"redis+socket://{VALKEY.socket(place)}"
 
 
-def discard(data: Path) -> None:
-    """Wait until nobody uses the servers of this data directory, then remove them and it."""
+def discard(data: Path, wait: float | None = None) -> None:
+    """Stop the servers of this data directory, then remove it and all they kept.
+
+    Waits until nobody else uses them. Raises EmbeddedError if that takes longer than `wait` seconds.
+    """
     for server in (POSTGRES, VALKEY):
-        leave(server, data)
+        if not leave(server, data, wait):
+            raise EmbeddedError(f"the embedded {server.name} of {data} is in use")
         Place(server.name, data).remove()
     shutil.rmtree(data, ignore_errors=True)

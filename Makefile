@@ -1,0 +1,64 @@
+# The whole of it: `make demo` shows what Waypost does, `make test` proves it. Needs python3 (3.11 or newer), no more.
+# Arguments go through: make up ARGS="--port 9000", make test ARGS="-k signing".
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+ARGS ?=
+
+# What is installed is known by the checksum of the requirements: a change installs again, nothing else does.
+RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
+DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test bench lint clean
+
+help: ## say what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 12
+
+demo: $(RUN_STAMP) ## run the main job from end to end, on this machine only
+	@echo "== the demo"
+	@$(BIN)/python manage.py demo $(ARGS)
+
+up: $(RUN_STAMP) ## run the platform until Ctrl-C
+	@$(BIN)/python manage.py up $(ARGS)
+
+test: $(DEV_STAMP) ## run all tests on real, embedded servers
+	@echo "== the tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(DEV_STAMP) ## measure it, beside the usual way of doing it
+	@echo "== the benchmarks"
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+lint: $(DEV_STAMP) ## check style, types, migrations and the settings of production
+	@echo "== style";      $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "== types";      $(BIN)/mypy
+	@echo "== migrations"; $(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "== production"; WAYPOST_ENV=production PUBLIC_URL=https://waypost.example \
+		SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
+		WAYPOST_ENCRYPTION_KEYS="$$($(BIN)/python -c 'from cryptography import fernet; print(fernet.Fernet.generate_key().decode())')" \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+clean: ## remove the environment, the caches, and the data of this checkout
+	@if [ -x $(BIN)/python ] && [ -d .waypost ]; then $(BIN)/python -m config.embedded discard .waypost; fi
+	rm -rf $(VENV) .waypost .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Waypost needs Python 3.11 or newer; name it with PYTHON=..." >&2; exit 1; }
+	@echo "== a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "python3 has no venv here (Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+
+$(RUN_STAMP): | $(VENV)/pyvenv.cfg
+	@echo "== installing what it needs to run (about a minute, the first time only)"
+	@$(PIP) install -r requirements.txt
+	@rm -f $(VENV)/.run-*; touch $@
+
+$(DEV_STAMP): | $(VENV)/pyvenv.cfg
+	@echo "== installing what it needs to be tested (about a minute, the first time only)"
+	@$(PIP) install -r requirements-dev.txt
+	@rm -f $(VENV)/.dev-* $(VENV)/.run-*; touch $@ $(RUN_STAMP)
