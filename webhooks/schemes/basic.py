@@ -1,9 +1,9 @@
 """HTTP Basic (RFC 7617): a secret is `user:password`. It proves who calls, and nothing about the body."""
 
-import binascii
 import hmac
 from collections.abc import Sequence
 
+from webhooks.protocol import base64text
 from webhooks.protocol.errors import BadSecret, MalformedHeader, NoMatch
 from webhooks.protocol.mac import text_keys
 from webhooks.schemes.scheme import Call, Check, Passed, Scheme
@@ -18,7 +18,7 @@ class Basic(Scheme):
             raise BadSecret("it has to be user:password")
         kind, _, encoded = call.header("authorization").partition(" ")
         try:
-            given = binascii.a2b_base64(encoded.strip(" ").encode("ascii"), strict_mode=True)
+            given = base64text.decode(encoded.strip(" "))
         except ValueError:
             raise MalformedHeader("authorization") from None
         if kind.lower() != "basic":

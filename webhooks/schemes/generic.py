@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
+from webhooks.protocol import base64text
 from webhooks.protocol.errors import BadOptions, BadSecret, MalformedHeader
 from webhooks.protocol.fields import lowered
 from webhooks.protocol.mac import MacCheck, in_base64, lower_hex, text_keys
@@ -27,7 +28,7 @@ _SPELLINGS: dict[str, Callable[[hmac.HMAC], str]] = {"hex": lower_hex, "base64":
 _SECRETS: dict[str, Callable[[bytes], bytes]] = {
     "text": lambda text: text,
     "hex": binascii.unhexlify,
-    "base64": lambda text: binascii.a2b_base64(text, strict_mode=True),
+    "base64": lambda text: base64text.decode(text.decode("latin-1")),
 }
 _PARTS = re.compile(r"(\{(?:id|timestamp|url|body)\})")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]*")  # RFC 9110 section 5.6.2, in lower case

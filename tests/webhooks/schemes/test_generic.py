@@ -1,0 +1,93 @@
+import hmac
+from base64 import b64encode
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
+from webhooks import schemes
+from webhooks.protocol.errors import BadOptions, BadSecret, MalformedHeader
+
+FULL = {
+    "header": "X-Acme-Signature",
+    "algorithm": "sha512",
+    "encoding": "base64",
+    "prefix": "v9=",
+    "signed": "{id}.{timestamp}.{url}|{body}#",
+    "secret_encoding": "hex",
+    "id_header": "X-Acme-Id",
+    "timestamp_header": "X-Acme-Time",
+    "type_header": "X-Acme-Type",
+}
+
+
+class TestGeneric(SchemeBattery):
+    scheme = "hmac"
+    proof = ("X-Signature",)
+
+    def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        return Message({"X-Signature": hmac.digest(secret.encode(), body, "sha256").hex()}, body)
+
+
+class TestGenericWithEverything(SchemeBattery):
+    scheme = "hmac"
+    secret, other = "00ff", "0100"
+    signs_time = True
+    proof = ("X-Acme-Signature", "X-Acme-Id", "X-Acme-Time")
+
+    def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        message = Message({}, body, options=FULL)
+        content = f"m1.{now}.{message.url}|".encode() + body + b"#"
+        signature = b64encode(hmac.digest(bytes.fromhex(secret), content, "sha512")).decode()
+        return replace(
+            message,
+            headers={"X-Acme-Signature": f"v9={signature}", "X-Acme-Id": "m1", "X-Acme-Time": str(now)},
+        )
+
+    def test_headers_name_the_message(self) -> None:
+        scheme = schemes.get("hmac", FULL)
+        assert scheme.message_id({"x-acme-id": "m1"}) == "m1"
+        assert scheme.event_type({"x-acme-type": "order.paid"}) == "order.paid"
+        assert schemes.get("hmac").message_id({"x-acme-id": "m1"}) is None
+
+    def test_an_id_that_holds_the_separator_is_refused(self) -> None:
+        with pytest.raises(MalformedHeader):
+            self.verify(self.signed(self.secret).with_header("X-Acme-Id", "m1.2"), self.secret)
+
+    @pytest.mark.parametrize("secret", ["0", "zz", "é"])
+    def test_a_secret_has_to_be_encoded_as_said(self, secret: str) -> None:
+        with pytest.raises(BadSecret):
+            self.verify(self.signed(self.secret), secret)
+
+
+def test_a_secret_in_base64() -> None:
+    headers = {"x-signature": hmac.digest(b"\x00\xff", BODY, "sha256").hex()}
+    schemes.verify("hmac", ["AP8="], headers, BODY, now=NOW, options={"secret_encoding": "base64"})
+    with pytest.raises(BadSecret):
+        schemes.verify("hmac", ["AP8"], headers, BODY, now=NOW, options={"secret_encoding": "base64"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"header": ""},
+        {"header": "x y"},
+        {"algorithm": "md5"},
+        {"algorithm": "SHA256"},
+        {"encoding": "base32"},
+        {"secret_encoding": "rot13"},
+        {"signed": ""},
+        {"signed": "{timestamp}."},
+        {"signed": "{body}{body}"},
+        {"signed": "{id}.{body}"},
+        {"signed": "{timestamp}.{body}"},
+        {"signed": "{id}{body}", "id_header": "x-id"},
+        {"signed": "{body}.{id}", "id_header": "x-id"},
+        {"unknown": "x"},
+        {"header": None},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(BadOptions):
+        schemes.get("hmac", options)

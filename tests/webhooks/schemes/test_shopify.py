@@ -1,0 +1,23 @@
+import hmac
+from base64 import b64encode
+
+from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
+from webhooks import schemes
+
+
+class TestShopify(SchemeBattery):
+    scheme = "shopify"
+    proof = ("X-Shopify-Hmac-Sha256",)
+
+    def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        signature = b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
+        return Message({"X-Shopify-Hmac-Sha256": signature}, body)
+
+    def test_hex_is_not_base64(self) -> None:
+        signature = hmac.digest(self.secret.encode(), BODY, "sha256").hex()
+        self.refuses(Message({"X-Shopify-Hmac-Sha256": signature}))
+
+    def test_headers_name_the_message(self) -> None:
+        headers = {"X-Shopify-Webhook-Id": "b54557e4", "X-Shopify-Topic": "orders/create"}
+        assert schemes.get("shopify").message_id(headers) == "b54557e4"
+        assert schemes.get("shopify").event_type(headers) == "orders/create"

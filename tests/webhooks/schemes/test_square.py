@@ -1,0 +1,30 @@
+import hmac
+from base64 import b64encode
+from dataclasses import replace
+
+import pytest
+
+from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
+from webhooks.protocol.errors import MissingUrl
+
+URL = "https://example.com/in/square"
+
+
+class TestSquare(SchemeBattery):
+    scheme = "square"
+    proof = ("x-square-hmacsha256-signature",)
+
+    def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        signature = b64encode(hmac.digest(secret.encode(), URL.encode() + body, "sha256")).decode()
+        return Message({"x-square-hmacsha256-signature": signature}, body, URL)
+
+    def test_accepts_an_empty_body(self) -> None:
+        """It does not, nor does Square's library: there is no such notification."""
+        self.refuses(self.signed(self.secret, b""))
+
+    def test_the_url_is_the_registered_one_to_the_letter(self) -> None:
+        message = self.signed(self.secret)
+        for url in (URL + "/", URL.upper(), URL.replace("https", "http"), URL + "?a=1", URL[:-1]):
+            self.refuses(replace(message, url=url))
+        with pytest.raises(MissingUrl):
+            self.verify(replace(message, url=""), self.secret)

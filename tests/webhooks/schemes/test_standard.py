@@ -1,0 +1,74 @@
+"""Standard Webhooks and Svix as schemes."""
+
+import hmac
+from base64 import b64decode, b64encode
+from hashlib import sha256
+from typing import ClassVar
+
+from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
+from webhooks import schemes
+from webhooks.protocol import signing
+
+OTHER = "whsec_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+OTHER_PRIVATE, _ = signing.new_keypair()
+
+
+class StandardBattery(SchemeBattery):
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    other = OTHER
+    signs_time = True
+    family: ClassVar[str]
+
+    def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        mac = hmac.new(b64decode(secret.removeprefix("whsec_")), b"msg_1.%d.%b" % (now, body), sha256)
+        return self.message("v1," + b64encode(mac.digest()).decode(), body, now)
+
+    def message(self, signature: str, body: bytes, now: int) -> Message:
+        values = {"id": "msg_1", "timestamp": str(now), "signature": signature}
+        return Message({self.family + name: value for name, value in values.items()}, body)
+
+    def test_a_time_ahead_is_refused_too(self) -> None:
+        self.verify(self.signed(self.secret), self.secret, now=NOW - 300)
+        self.refuses(self.signed(self.secret), now=NOW - 301)
+
+    def test_the_id_is_the_one_that_was_signed(self) -> None:
+        assert schemes.get(self.scheme).message_id(self.signed(self.secret).headers) == "msg_1"
+        assert schemes.get(self.scheme).message_id({}) is None
+
+
+class TestStandard(StandardBattery):
+    scheme, family = "standard", "webhook-"
+    proof = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+class TestStandardWithTheHeadersOfSvix(StandardBattery):
+    scheme, family = "standard", "svix-"
+    proof = ("svix-id", "svix-timestamp", "svix-signature")
+
+
+class TestSvix(StandardBattery):
+    scheme, family = "svix", "svix-"
+    proof = ("svix-id", "svix-timestamp", "svix-signature")
+
+
+class TestAsymmetric(StandardBattery):
+    scheme, family = "standard", "webhook-"
+    secret, other = PRIVATE, OTHER_PRIVATE
+    proof = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+    def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        return self.message(signing.sign(secret, "msg_1", now, body), body, now)
+
+
+def test_families_of_headers_are_never_mixed() -> None:
+    message = TestStandard().signed(TestStandard.secret)
+    mixed = message.without("webhook-id").with_header("svix-id", "msg_1")
+    TestStandard().refuses(mixed)
+    TestSvix().refuses(mixed)
+
+
+def test_a_complete_family_is_not_spoiled_by_half_of_another() -> None:
+    message = TestSvix().signed(TestSvix.secret).with_header("webhook-id", "msg_2")
+    TestStandard().verify(message, TestStandard.secret)
+    assert schemes.get("standard").message_id(message.headers) == "msg_1"
