@@ -166,7 +166,8 @@ class StrictModel(Strict, serializers.ModelSerializer[Any]):
             model: type[models.Model] = self.Meta.model
             for name, field in self.fields.items():
                 if not field.read_only and field.source == name and name not in values and name not in self.stays:
-                    values[name] = cast(models.Field[Any, Any], model._meta.get_field(name)).get_default()
+                    column = cast("models.Field[Any, Any]", model._meta.get_field(name))
+                    values[name] = column.get_default()
         return values
 
     def create(self, validated_data: Any) -> NoReturn:

@@ -1,0 +1,54 @@
+"""The smallest valid things of the provider: each call makes one, and what it belongs to if that is not given."""
+
+from itertools import count
+from typing import Any
+
+from rest_framework.test import APIClient
+
+from subscriptions.keys import new_key
+from subscriptions.models import ApiKey, Endpoint, Scope, Secret, Subscription, Tenant
+from subscriptions.seals import seal
+from webhooks.protocol.signing import new_secret
+
+URL = "https://example.com/webhooks"
+
+_numbers = count(1)
+
+
+def make_tenant(**changes: Any) -> Tenant:
+    return Tenant.objects.create(**{"name": f"Tenant {next(_numbers)}", **changes})
+
+
+def make_key(tenant: Tenant | None = None, *scopes: str, **changes: Any) -> tuple[ApiKey, str]:
+    """A key and its text, with all scopes unless some are given; without a tenant an operator's."""
+    return new_key(tenant, scopes or Scope.values, **changes)
+
+
+def make_client(tenant: Tenant | None = None, *scopes: str) -> APIClient:
+    """Somebody who holds such a key."""
+    return client_with(make_key(tenant, *scopes)[1])
+
+
+def client_with(key: str) -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+    return client
+
+
+def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> str:
+    """A secret of the endpoint, and its text; the current one unless it expires."""
+    text = text or new_secret()
+    Secret.objects.create(endpoint=endpoint, sealed=seal(text), **changes)
+    return text
+
+
+def make_endpoint(tenant: Tenant | None = None, *, secret: str | None = None, **changes: Any) -> Endpoint:
+    endpoint = Endpoint.objects.create(tenant=tenant or make_tenant(), **{"url": URL, **changes})
+    make_secret(endpoint, secret)
+    return endpoint
+
+
+def make_subscription(endpoint: Endpoint | None = None, **changes: Any) -> Subscription:
+    """To everything, unless changed."""
+    endpoint = endpoint or make_endpoint()
+    return Subscription.objects.create(tenant=endpoint.tenant, endpoint=endpoint, **{"event_types": ["*"], **changes})

@@ -1,0 +1,23 @@
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from subscriptions import keys
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_prints_a_key_for_every_tenant_as_one_line_of_json():
+    out = StringIO()
+    call_command("operator_key", "ops", stdout=out)
+    assert out.getvalue().count("\n") == 1
+    line = json.loads(out.getvalue())
+    key = keys.find(line["api_key"])
+    assert (key.public_id, key.tenant, key.name) == (line["key"], None, "ops")
+
+
+def test_it_needs_a_name():
+    with pytest.raises(CommandError):
+        call_command("operator_key", " ")

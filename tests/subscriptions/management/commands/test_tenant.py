@@ -1,0 +1,37 @@
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from subscriptions import keys
+from subscriptions.models import ApiKey, Tenant
+from tests.factories import make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments):
+    out = StringIO()
+    call_command("tenant", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_prints_the_tenant_and_a_key_with_every_scope_as_one_line_of_json():
+    printed = run("Acme", "--uid", "acme")
+    assert printed.count("\n") == 1
+    line = json.loads(printed)
+    assert set(line) == {"tenant", "api_key"}
+    key = keys.find(line["api_key"])
+    assert key.tenant.public_id == line["tenant"]
+    assert (key.tenant.name, key.tenant.uid) == ("Acme", "acme")
+    assert set(key.scopes) == {"publish", "manage", "read"}
+
+
+@pytest.mark.parametrize("arguments", [("",), ("a\nb",), ("A", "--uid", "a b"), ("A", "--uid", "taken"), ("x" * 257,)])
+def test_it_refuses_what_rest_refuses_and_leaves_nothing(arguments):
+    make_tenant(uid="taken")
+    with pytest.raises(CommandError):
+        run(*arguments)
+    assert Tenant.objects.count() == 1
+    assert not ApiKey.objects.exists()

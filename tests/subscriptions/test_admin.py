@@ -1,0 +1,171 @@
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from subscriptions import keys
+from subscriptions.models import ApiKey, Endpoint, Tenant
+from subscriptions.seals import unseal
+from tests.factories import make_endpoint, make_key, make_subscription, make_tenant
+from webhooks.protocol.signing import new_secret
+
+pytestmark = pytest.mark.django_db
+
+MODELS = ["tenant", "apikey", "endpoint", "subscription"]
+
+
+def somebody(*permissions: str, superuser: bool = False) -> Client:
+    """A browser of a member of staff with these permissions."""
+    user = User.objects.create(username="staff", is_staff=True, is_superuser=superuser)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def listing(model: str) -> str:
+    return reverse(f"admin:subscriptions_{model}_changelist")
+
+
+def act(client: Client, model: str, action: str, *rows, **more):
+    body = {"action": action, "_selected_action": [row.pk for row in rows], **more}
+    return client.post(listing(model), body, follow=True)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lists_and_pages_open_without_counting_and_without_secrets(model):
+    secret, credential = new_secret(), "Bearer hunter2"
+    endpoint = make_endpoint(secret=secret, headers={"authorization": credential})
+    make_subscription(endpoint)
+    make_key(endpoint.tenant)
+    client = somebody(superuser=True)
+    row = {"tenant": Tenant, "apikey": ApiKey, "endpoint": Endpoint}.get(model)
+    row = row.objects.get() if row else endpoint.subscriptions.get()
+    page = reverse(f"admin:subscriptions_{model}_change", args=[row.pk])
+    for address in (listing(model), page):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert row.public_id in answer.text
+        assert secret not in answer.text
+        assert credential not in answer.text
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_counts_nothing(model, django_assert_max_num_queries):
+    client = somebody(superuser=True)
+    with django_assert_max_num_queries(20) as queries:
+        client.get(listing(model))
+    assert not [query for query in queries.captured_queries if "COUNT(" in query["sql"].upper()]
+
+
+@pytest.mark.parametrize("term", ["id", "uid"])
+def test_the_search_finds_a_row_by_its_id_or_uid(term):
+    wanted, other = make_endpoint(uid="main"), make_endpoint(uid="other")
+    answer = somebody(superuser=True).get(listing("endpoint"), {"q": wanted.public_id if term == "id" else "main"})
+    assert wanted.public_id in answer.text
+    assert other.public_id not in answer.text
+
+
+@pytest.mark.parametrize("term", ["nothing", "tnt_01m83t2ghzevcannga6my0tf3k", "'"])
+def test_a_search_for_nothing_finds_nothing(term):
+    endpoint = make_endpoint()
+    answer = somebody(superuser=True).get(listing("endpoint"), {"q": term})
+    assert answer.status_code == 200
+    assert endpoint.public_id not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "becomes"),
+    [("pause", "active", "paused"), ("enable", "paused", "active"), ("disable", "active", "disabled")],
+)
+def test_an_operator_moves_endpoints_and_it_is_written_down(action, state, becomes):
+    endpoint = make_endpoint(state=state)
+    act(somebody("view_endpoint", "change_endpoint"), "endpoint", action, endpoint)
+    endpoint.refresh_from_db()
+    assert endpoint.state == becomes
+    assert LogEntry.objects.get().object_id == str(endpoint.pk)
+
+
+def test_what_is_refused_is_said_and_not_written_down():
+    endpoint = make_endpoint(state="disabled", disabled_reason="gone")
+    answer = act(somebody("view_endpoint", "change_endpoint"), "endpoint", "pause", endpoint)
+    assert "The endpoint is disabled." in answer.text
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "action"),
+    [
+        ("endpoint", "pause"),
+        ("endpoint", "enable"),
+        ("endpoint", "disable"),
+        ("endpoint", "rotate"),
+        ("apikey", "revoke"),
+    ],
+)
+def test_looking_is_not_acting(model, action):
+    endpoint = make_endpoint(state="paused")
+    key, text = make_key()
+    row = endpoint if model == "endpoint" else key
+    act(somebody(f"view_{model}"), model, action, row, confirmed="yes")
+    endpoint.refresh_from_db()
+    assert (endpoint.state, endpoint.secrets.count()) == ("paused", 1)
+    assert keys.find(text)
+
+
+def test_a_rotation_is_asked_for_first_and_then_shown_once():
+    endpoint = make_endpoint()
+    client = somebody("view_endpoint", "add_secret")
+    asked = act(client, "endpoint", "rotate", endpoint)
+    assert "Rotate" in asked.text
+    assert endpoint.secrets.count() == 1
+    shown = act(client, "endpoint", "rotate", endpoint, confirmed="yes")
+    assert unseal(endpoint.secrets.get(expires_at=None).sealed) in shown.text.replace("&#x2B;", "+")
+    assert shown["Cache-Control"].startswith("no-store")
+    assert "whsec_" not in client.get(listing("endpoint")).text
+    assert "rotated" in LogEntry.objects.get().get_change_message()
+
+
+def test_a_key_is_made_and_shown_once():
+    tenant = make_tenant()
+    client = somebody("view_apikey", "add_apikey")
+    body = {"tenant": tenant.pk, "name": "backend", "scopes": ["read"], "expires_at_0": "", "expires_at_1": ""}
+    shown = client.post(reverse("admin:subscriptions_apikey_add"), body)
+    key = ApiKey.objects.get()
+    assert (key.tenant, key.name, key.scopes) == (tenant, "backend", ["read"])
+    assert shown["Cache-Control"].startswith("no-store")
+    text = shown.text[shown.text.index(f">{key.hint}") + 1 :]
+    assert keys.find(text[text.index("wp_", 3) :][:46]) == key
+
+
+def test_a_key_is_revoked():
+    key, text = make_key()
+    act(somebody("view_apikey", "change_apikey"), "apikey", "revoke", key)
+    assert keys.find(text) is None
+
+
+def test_a_tenant_is_made_under_the_rules_of_rest():
+    client = somebody("view_tenant", "add_tenant")
+    address = reverse("admin:subscriptions_tenant_add")
+    body = {"name": "Acme", "uid": "acme", "metadata": "{}", "retention_days": 90}
+    for wrong in ({"uid": "a b"}, {"name": "a\x07"}, {"metadata": '{"a": {"b": {"c": {"d": {"e": 1}}}}}'}):
+        client.post(address, {**body, **wrong})
+    assert not Tenant.objects.exists()
+    client.post(address, body)
+    assert Tenant.objects.get().uid == "acme"
+    client.post(address, {**body, "uid": ""})
+    assert Tenant.objects.filter(uid=None).exists()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_is_deleted_here(model):
+    endpoint = make_endpoint()
+    make_subscription(endpoint)
+    make_key(endpoint.tenant)
+    row = {"tenant": endpoint.tenant, "endpoint": endpoint}.get(model)
+    row = row or (ApiKey.objects.get() if model == "apikey" else endpoint.subscriptions.get())
+    client = somebody(superuser=True)
+    assert (
+        client.post(reverse(f"admin:subscriptions_{model}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+    )
