@@ -155,7 +155,10 @@ class Replay(Row):
     total = models.PositiveIntegerField(default=0, help_text="Dead letters that matched when it was created.")
     replayed = models.PositiveIntegerField(default=0)
     cursor = models.UUIDField(null=True, editable=False, help_text="The last dead letter that was looked at.")
-    until_id = models.UUIDField(null=True, editable=False, help_text="Letters that died later are not part of it.")
+    until_at = models.DateTimeField(
+        default=timezone.now, editable=False, help_text="Letters that died later are not part of it."
+    )
+    sliced_at = models.DateTimeField(null=True, editable=False, help_text="Where it stands in time, by its rate.")
     requested_by = models.CharField(max_length=256, help_text="The API key or the admin's user.")
     finished_at = models.DateTimeField(null=True)
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
-BUILT_IN = {"log": "webhooks.handlers.log", "publish": "delivery.publish.publish_receipt"}
+BUILT_IN = {"log": "webhooks.handlers.log", "publish": "delivery.forward.publish_receipt"}
 
 
 def names() -> dict[str, str]:

@@ -1,0 +1,66 @@
+"""What an attempt puts on the wire: headers, signature, body. The bytes of the body were fixed at publication.
+
+PURE: the moment is passed in.
+"""
+
+from typing import Any
+
+from delivery.ledger import Claimed
+from delivery.outcome import Failure
+from delivery.send import Request
+from subscriptions.models import Endpoint
+from subscriptions.routes import Target
+from webhooks.protocol.cloudevents import write_binary
+from webhooks.protocol.ids import public
+from webhooks.protocol.jsonformat import read_structured
+
+__all__ = ["NothingToSendWith", "compose"]
+
+USER_AGENT = "user-agent: Waypost/0.1"
+# Expect is switched off: a round trip more, and a second of waiting where it is not understood.
+ALWAYS = [USER_AGENT, "accept-encoding: identity", "expect:"]
+STRUCTURED = ["content-type: application/cloudevents+json"]
+RENDERED = ["content-type: application/json"]
+
+
+class NothingToSendWith(Exception):
+    """The endpoint has no usable secret, or an address that may not be called: nothing may be sent."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+def compose(claimed: Claimed, target: Target, timestamp: int, context: Any) -> Request:
+    """The request of one attempt at ``timestamp`` (unix seconds). Raises NothingToSendWith."""
+    if target.signer is None:
+        raise NothingToSendWith(Failure.UNSIGNED)
+    if target.admits is None:
+        raise NothingToSendWith(Failure.FORBIDDEN)
+    headers, body = _content(claimed, target)
+    message_id = public("evt", claimed.event_id)
+    signature = target.signer.sign(message_id, timestamp, body)
+    return Request(
+        url=target.url,
+        headers=[
+            f"webhook-id: {message_id}",
+            f"webhook-timestamp: {timestamp}",
+            f"webhook-signature: {signature}",
+            *headers,
+            *ALWAYS,
+            *target.headers,
+        ],
+        body=body,
+        timeout_ms=target.timeout_ms,
+        admits=target.admits,
+        context=context,
+    )
+
+
+def _content(claimed: Claimed, target: Target) -> tuple[list[str], bytes]:
+    if claimed.rendered:
+        return RENDERED, claimed.body
+    if target.content_mode == Endpoint.ContentMode.STRUCTURED:
+        return STRUCTURED, claimed.body
+    headers, body = write_binary(read_structured(claimed.body))
+    return [f"{name}: {value}" for name, value in headers.items()], body

@@ -1,0 +1,301 @@
+"""THE HOT PATH: lease lanes, claim what is due in them, send, judge, settle, as one stream.
+
+``deliver_due`` drains until nothing is due, or for a bounded time. Its loop does one thing after the other for many
+deliveries at once; the sending goes on meanwhile in the Sender's thread, so no step waits for an endpoint. What
+fails on the other side is an Outcome and a row; an exception is our own trouble: a database that is away is waited
+for, and whatever a drain leaves behind when it dies is found by its leases and claims running out.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from selectors import EVENT_READ, DefaultSelector
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import Error, connection, transaction
+
+from delivery import ledger, telemetry, wake
+from delivery.backoff import DEFAULT_PLAN
+from delivery.compose import NothingToSendWith, compose
+from delivery.lanes import HeldLane, share
+from delivery.ledger import Claimed, Settlement
+from delivery.outcome import Outcome
+from delivery.send import Request, Sender
+from delivery.shutdown import is_stopping
+from delivery.verdict import judge
+from subscriptions.endpoints import disable
+from subscriptions.models import Endpoint
+from subscriptions.routes import targets
+from webhooks.protocol.ids import new_id
+
+__all__ = ["deliver_due"]
+
+CAPACITY = 512  # attempts in flight in one drain
+MAX_LANES = 512  # held by one drain
+LINGER = 3.0  # seconds a drain waits for a ring before it ends: longer than beat's second, so that one is always there
+LANE_LINGER = 1.0  # seconds an empty lane is kept, so that a busy one is not written again and again
+TURN = 2.0  # seconds a lane may be held while others wait
+RENEW_EVERY = ledger.LEASE / 3
+REFRESH_EVERY = 1.0  # seconds between two looks at the endpoints of the lanes held
+LOOK_EVERY = 0.25  # seconds between two looks for due lanes without a ring
+BATCH, BATCH_SECONDS = 64, 0.005  # with that many in flight, results are settled at most that often
+LAST_ORDERS = 35.0  # seconds for what is in flight when the drain ends: more than the longest deadline
+GRACE = 8.0  # the same, when the worker is being stopped
+AWAY = 0.5  # seconds to wait before the database is tried again
+
+
+def deliver_due(*, seconds: float = 300.0, linger: float = LINGER, stopping: Callable[[], bool] = is_stopping) -> int:
+    """Deliver what is due until there has been nothing for ``linger`` seconds, for ``seconds`` at most, or until
+    ``stopping`` says so. The number of attempts made. Any number of these may run side by side."""
+    started = time.monotonic()
+    ledger.plan_by_index()
+    try:
+        with Sender(allow_http=settings.WAYPOST_ALLOW_HTTP) as sender, closing(wake.Bell()) as bell:
+            drain = Drain(sender, bell)
+            drain.run(started + seconds, linger, stopping)
+    finally:
+        with suppress(Error):
+            ledger.plan_freely()
+    elapsed = time.monotonic() - started
+    telemetry.drained(drain.attempts, elapsed)
+    if elapsed >= seconds and not stopping():
+        wake.call_drain(even_if_just_called=True)
+    return drain.attempts
+
+
+class Sent(NamedTuple):
+    """An attempt under way: the claim it belongs to, and the retry plan it will be judged by."""
+
+    claimed: Claimed
+    token: UUID
+    plan: Sequence[int]
+    attempt_id: UUID
+
+
+class Drain:
+    """One stream: the lanes it holds, what is in flight, what has ended and is not settled yet."""
+
+    def __init__(self, sender: Sender, bell: wake.Bell) -> None:
+        self.owner = new_id()
+        self.attempts = 0
+        self._sender = sender
+        self._bell = bell
+        self._lanes: dict[UUID, HeldLane] = {}
+        self._ended: list[tuple[Sent, Outcome]] = []
+        self._unsure = False  # whether the last settlement was committed
+        self._in_flight = 0
+        self._clock_offset = 0.0  # the database's clock minus ours
+        self._rung = True
+        self._others_wait = False
+        self._due: dict[Callable[[], None], float] = {}
+        self._settled_at = self._worked_at = time.monotonic()
+
+    def run(self, until: float, linger: float, stopping: Callable[[], bool]) -> None:
+        while not stopping() and time.monotonic() < until and not self._is_idle(linger):
+            self._survive(self._lease, self._claim, self._settle, self._tend)
+            self._wait()
+        self._finish(GRACE if stopping() else LAST_ORDERS)
+
+    # Lanes
+
+    def _lease(self) -> None:
+        if not (self._rung or self._is_time(self._lease, LOOK_EVERY)):
+            return
+        room = MAX_LANES - len(self._lanes)
+        leased = ledger.lease(self.owner, max(room, 1)) if room > 0 else None
+        self._others_wait = room <= 0 or (leased is not None and len(leased.lanes) == room)
+        if leased is None:
+            return
+        self._clock_offset = leased.now.timestamp() - time.time()
+        known = targets(row.endpoint_id for row in leased.lanes)
+        for row in leased.lanes:
+            if (target := known.get(row.endpoint_id)) is not None:
+                self._lanes[row.endpoint_id] = HeldLane.of(row, target, self._now())
+        for endpoint_id, cause in leased.forlorn.items():
+            while ledger.bury_lane(endpoint_id, cause):
+                pass
+
+    def _tend(self) -> None:
+        """Follow changes of the endpoints, keep the leases of lanes in use, give the others back."""
+        if self._is_time(self._follow, REFRESH_EVERY):
+            self._follow()
+        if self._is_time(self._renew, RENEW_EVERY):
+            self._renew()
+        self._release([lane for lane in self._lanes.values() if self._is_over(lane)])
+
+    def _follow(self) -> None:
+        known = targets(self._lanes)
+        for endpoint_id, lane in self._lanes.items():
+            lane.follow(known.get(endpoint_id))
+
+    def _renew(self) -> None:
+        held = ledger.renew(self.owner, [lane.row() for lane in self._lanes.values()])
+        self._lanes = {key: lane for key, lane in self._lanes.items() if key in held}
+
+    def _is_over(self, lane: HeldLane) -> bool:
+        if lane.in_flight:
+            return False
+        now = self._now()
+        if lane.is_shut(now) or (self._others_wait and now - lane.leased_at > TURN):
+            return True
+        return not lane.hungry and (self._others_wait or now - lane.busy_at > LANE_LINGER)
+
+    def _release(self, lanes: list[HeldLane]) -> None:
+        if not lanes:
+            return
+        for lane in lanes:
+            del self._lanes[lane.target.endpoint_id]
+        ledger.release(self.owner, [lane.row() for lane in lanes])
+        ledger.look_again([lane.target.endpoint_id for lane in lanes])
+
+    # Deliveries
+
+    def _claim(self) -> None:
+        """Take as much as there is room for. A lane that was empty is asked again when somebody rings."""
+        everybody = self._rung or self._is_time(self._claim, LOOK_EVERY)
+        self._rung = False
+        lanes = [lane for lane in self._lanes.values() if lane.hungry or everybody]
+        asking = share(lanes, CAPACITY - self._in_flight, self._now())
+        if not asking:
+            return
+        token = new_id()
+        claimed = ledger.claim(token, asking)
+        self._note(asking, claimed)
+        self._send(claimed, token)
+
+    def _note(self, asking: list[ledger.Asking], claimed: list[Claimed]) -> None:
+        counts: dict[UUID, int] = {}
+        newest: dict[UUID, datetime] = {}
+        for it in claimed:
+            counts[it.endpoint_id] = counts.get(it.endpoint_id, 0) + 1
+            newest[it.endpoint_id] = max(it.due_at, newest.get(it.endpoint_id, it.due_at))
+        for lane in asking:
+            key = lane.endpoint_id
+            self._lanes[key] = held = self._lanes.pop(key)  # to the end of the line
+            held.got(counts.get(key, 0), newest.get(key), self._now())
+
+    def _send(self, claimed: list[Claimed], token: UUID) -> None:
+        requests: list[Request] = []
+        timestamp = int(time.time())
+        for it in claimed:
+            target = self._lanes[it.endpoint_id].target
+            sent = Sent(it, token, DEFAULT_PLAN if target.retry_plan is None else target.retry_plan, new_id())
+            try:
+                requests.append(compose(it, target, timestamp, sent))
+            except NothingToSendWith as refusal:
+                self._ended.append((sent, Outcome(time.time(), 0, failure=refusal.failure)))
+        self._in_flight += len(claimed)
+        if requests:
+            self._sender.submit(requests)
+
+    def _settle(self) -> None:
+        self._ended += [(request.context, outcome) for request, outcome in self._sender.take()]
+        if not self._ended:
+            return
+        rows = [_settlement(sent, outcome) for sent, outcome in self._ended]
+        with transaction.atomic():
+            new = ledger.unrecorded(rows) if self._unsure else rows
+            self._unsure = True
+            settled = ledger.settle(new)
+        self._unsure = False
+        self._account()
+        self._switch_off({row.endpoint_id for row in rows if row.cause == "gone" and row.id in settled})
+
+    def _account(self) -> None:
+        self._in_flight -= len(self._ended)
+        self.attempts += len(self._ended)
+        self._settled_at = self._worked_at = time.monotonic()
+        for sent, outcome in self._ended:
+            if (lane := self._lanes.get(sent.claimed.endpoint_id)) is not None:
+                lane.ended(outcome, self._now())
+        self._ended.clear()
+
+    def _switch_off(self, endpoint_ids: set[UUID]) -> None:
+        """Endpoints that have answered 410: nothing is sent there any more, and what waits is given up."""
+        for endpoint in Endpoint.objects.filter(id__in=endpoint_ids):
+            if disable(endpoint, Endpoint.DisabledReason.GONE):
+                telemetry.endpoint_gone(endpoint.id)
+        if endpoint_ids:
+            self._follow()
+
+    # Time
+
+    def _wait(self) -> None:
+        """Until an attempt ends, the bell rings, a rate limit gives way, or it is time to look."""
+        if self._in_flight >= BATCH:
+            time.sleep(max(0.0, self._settled_at + BATCH_SECONDS - time.monotonic()))
+        now = self._now()
+        hungry = self._in_flight < CAPACITY and any(lane.hungry and lane.room(now) for lane in self._lanes.values())
+        ready_at = min((lane.ready_at(now) for lane in self._lanes.values()), default=now + LOOK_EVERY)
+        timeout = 0.0 if hungry else max(0.0, min(LOOK_EVERY, ready_at - now))
+        with DefaultSelector() as selector:
+            selector.register(self._sender, EVENT_READ)
+            if self._bell.fileno() >= 0:
+                selector.register(self._bell, EVENT_READ)
+            heard = {key.fileobj for key, _ in selector.select(timeout)}
+        if self._bell in heard:
+            self._rung = self._bell.heard()
+
+    def _is_idle(self, linger: float) -> bool:
+        if self._in_flight or any(lane.hungry for lane in self._lanes.values()):
+            self._worked_at = time.monotonic()
+        return time.monotonic() - self._worked_at > linger
+
+    def _finish(self, seconds: float) -> None:
+        """Claim nothing more; settle what is in flight, as far as it ends in time; give the lanes back."""
+        until = time.monotonic() + seconds
+        while self._in_flight and time.monotonic() < until:
+            self._wait()
+            self._survive(self._settle, self._tend)
+        self._survive(lambda: self._release(list(self._lanes.values())))
+
+    def _survive(self, *steps: Callable[[], None]) -> None:
+        """Take these steps; if the database is away, wait for it. What has ended stays to be settled."""
+        try:
+            for step in steps:
+                step()
+        except Error as error:
+            telemetry.database_away(error)
+            time.sleep(AWAY)
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        try:
+            connection.close()
+            ledger.plan_by_index()
+        except Error:
+            pass  # still away: the next step will say so
+
+    def _is_time(self, what: Callable[[], None], every: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + every
+        return True
+
+    def _now(self) -> float:
+        return time.time() + self._clock_offset
+
+
+def _settlement(sent: Sent, outcome: Outcome) -> Settlement:
+    it = sent.claimed
+    verdict = judge(outcome, step=it.step, plan=sent.plan, jitter=random.random())  # noqa: S311
+    return Settlement(
+        id=it.id,
+        token=sent.token,
+        endpoint_id=it.endpoint_id,
+        state=verdict.state,
+        wait=verdict.wait,
+        cause=verdict.cause,
+        attempt_id=sent.attempt_id,
+        number=it.attempts + 1,
+        started_at=datetime.fromtimestamp(outcome.started_at, UTC),
+        duration_ms=outcome.duration_ms,
+        status=outcome.status,
+        error=outcome.failure or "",
+        answer=outcome.answer or None,
+    )

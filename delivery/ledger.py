@@ -1,0 +1,600 @@
+"""Every SQL statement of the hot path, and nothing else. Each is for many rows at once.
+
+The order of a delivery's life: ``take`` (publish) and ``mark_due``; ``lease``, ``claim``, ``settle``, ``renew``,
+``release`` and ``look_again`` (a drain); ``rescue``, ``unpark`` and ``raise_to_floor`` (what a crash or a late
+commit left behind). The clock is the database's. Rows of a statement are locked in no particular order only where
+nobody else may hold them: a delivery that is ``sending`` belongs to its token, a leased lane to its owner.
+
+Statements run on Django's own connection, in its transaction, but through a cursor with server-side parameters,
+so that arrays travel in binary and plans are prepared once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+
+LEASE = 10.0  # seconds a lane stays with a drain that says nothing
+MARGIN = 5.0  # seconds the low-water mark trails the newest claim: a publisher may commit that late
+GRACE = 10.0  # seconds a claim outlives the deadline of its attempt
+POISON = 5  # claims in a row that nobody came back from
+BELL = "waypost_due"
+
+
+@contextmanager
+def _cursor() -> Iterator[psycopg.Cursor[Any]]:
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        yield cursor
+
+
+def _run(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    with _cursor() as cursor:
+        cursor.execute(statement, parameters, prepare=True, binary=True)
+        return cursor.fetchall() if cursor.description else []
+
+
+# Publishing
+
+
+class EventRow(NamedTuple):
+    id: UUID
+    source: str
+    event_id: str
+    type: str
+    subject: str | None
+    digest: bytes
+    body: bytes
+
+
+class DeliveryRow(NamedTuple):
+    id: UUID
+    event_id: UUID
+    endpoint_id: UUID
+    body: bytes | None
+    state: str
+
+
+TAKE = """
+WITH picture AS MATERIALIZED (
+    SELECT FROM subscriptions_tenant WHERE id = %(tenant)s AND routes_version = %(version)s
+), taken AS (
+    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body)
+    SELECT e.id, clock_timestamp(), %(tenant)s, e.source, e.event_id, e.type, e.subject, e.digest, e.body
+      FROM picture, unnest(%(ids)s::uuid[], %(sources)s::text[], %(event_ids)s::text[], %(types)s::text[],
+                           %(subjects)s::text[], %(digests)s::bytea[], %(bodies)s::bytea[])
+               AS e(id, source, event_id, type, subject, digest, body)
+        ON CONFLICT (tenant_id, source, event_id) DO NOTHING
+    RETURNING id
+), owed AS (
+    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, next_attempt_at,
+                                   started_at, attempts, step, claims, last_error)
+    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body,
+           CASE d.state WHEN 'pending' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, ''
+      FROM taken
+      JOIN unnest(%(owed_ids)s::uuid[], %(owed_events)s::uuid[], %(owed_endpoints)s::uuid[],
+                  %(owed_bodies)s::bytea[], %(owed_states)s::text[])
+               AS d(id, event_id, endpoint_id, body, state) ON d.event_id = taken.id
+)
+SELECT EXISTS (SELECT FROM picture), ARRAY(SELECT id FROM taken)
+"""
+
+
+def take(
+    tenant_id: UUID, version: int, events: Sequence[EventRow], deliveries: Sequence[DeliveryRow]
+) -> set[UUID] | None:
+    """Write events that are not known yet, each with what it owes. The ids of the new ones.
+
+    None: nothing was written, for the tenant's routes are no longer at this version.
+    """
+    ids, sources, event_ids, types, subjects, digests, bodies = _columns(events, 7)
+    owed_ids, owed_events, owed_endpoints, owed_bodies, owed_states = _columns(deliveries, 5)
+    parameters = {
+        "tenant": tenant_id,
+        "version": version,
+        "ids": ids,
+        "sources": sources,
+        "event_ids": event_ids,
+        "types": types,
+        "subjects": subjects,
+        "digests": digests,
+        "bodies": bodies,
+        "owed_ids": owed_ids,
+        "owed_events": owed_events,
+        "owed_endpoints": owed_endpoints,
+        "owed_bodies": owed_bodies,
+        "owed_states": owed_states,
+    }
+    ((current, taken),) = _run(TAKE, parameters)
+    return set(taken) if current else None
+
+
+KNOWN_EVENTS = """
+SELECT e.source, e.event_id, e.id, e.digest
+  FROM unnest(%(sources)s::text[], %(event_ids)s::text[]) AS wanted(source, event_id)
+  JOIN delivery_event e
+    ON e.tenant_id = %(tenant)s AND e.source = wanted.source AND e.event_id = wanted.event_id
+"""
+
+
+def known_events(tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, bytes]]:
+    """The key and digest of the events that go by these (source, id)."""
+    sources, event_ids = _columns(names, 2)
+    rows = _run(KNOWN_EVENTS, {"tenant": tenant_id, "sources": sources, "event_ids": event_ids})
+    return {(source, event_id): (key, digest) for source, event_id, key, digest in rows}
+
+
+REFRESH = "UPDATE delivery_delivery SET next_attempt_at = now() WHERE id = ANY(%(ids)s) AND state = 'pending'"
+
+
+def refresh(delivery_ids: Sequence[UUID]) -> None:
+    """Give rows whose transaction was long a due time that no low-water mark has passed."""
+    _run(REFRESH, {"ids": list(delivery_ids)})
+
+
+MARK_DUE = f"""
+WITH marked AS (
+    UPDATE delivery_lane SET due_at = now()
+     WHERE endpoint_id = ANY(%(endpoints)s) AND owner IS NULL AND NOT parked AND (due_at IS NULL OR due_at > now())
+       AND (tripped_until IS NULL OR tripped_until <= now())
+), born AS (
+    INSERT INTO delivery_lane (endpoint_id, due_at, parked, failures, trips)
+    SELECT id, now(), false, 0, 0
+      FROM subscriptions_endpoint e
+     WHERE id = ANY(%(endpoints)s) AND NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
+        ON CONFLICT DO NOTHING
+)
+SELECT pg_notify('{BELL}', '')
+"""  # noqa: S608
+
+
+def mark_due(endpoint_ids: Sequence[UUID]) -> None:
+    """Somebody must look at these lanes. A leased one has its owner, who hears the bell that this rings."""
+    _run(MARK_DUE, {"endpoints": list(endpoint_ids)})
+
+
+# Draining
+
+
+class LaneRow(NamedTuple):
+    """A lane as its owner keeps it: what is read when it is leased, and written when it is renewed or released."""
+
+    endpoint_id: UUID
+    floor_at: datetime
+    next_slot_at: datetime | None
+    failures: int
+    failing_since: datetime | None
+    trips: int
+    tripped_until: datetime | None
+
+
+class Leased(NamedTuple):
+    """``lanes`` are the owner's now. Endpoints that are ``forlorn`` (gone, deleted) get nothing more, with the cause
+    their deliveries die of. ``now`` is the database's clock."""
+
+    lanes: list[LaneRow]
+    forlorn: dict[UUID, str]
+    now: datetime
+
+
+LEASE_LANES = """
+WITH due AS (
+    SELECT l.endpoint_id, e.state = 'active' AND e.deleted_at IS NULL AND t.deleted_at IS NULL AS active,
+           CASE WHEN e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL THEN 'endpoint_deleted'
+                WHEN e.state = 'disabled' AND e.disabled_reason = 'gone' THEN 'gone' END AS forlorn
+      FROM delivery_lane l
+      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+      JOIN subscriptions_tenant t ON t.id = e.tenant_id
+     WHERE l.due_at <= now()
+     ORDER BY l.due_at LIMIT %(most)s
+       FOR UPDATE OF l SKIP LOCKED
+)
+UPDATE delivery_lane l
+   SET owner = CASE WHEN due.active THEN %(owner)s::uuid END,
+       due_at = CASE WHEN due.active THEN now() + make_interval(secs => %(seconds)s) END,
+       parked = NOT due.active AND due.forlorn IS NULL
+  FROM due
+ WHERE l.endpoint_id = due.endpoint_id
+RETURNING now(), due.active, due.forlorn, l.endpoint_id, coalesce(l.floor_at, 'epoch'), l.next_slot_at, l.failures,
+          l.failing_since, l.trips, l.tripped_until
+"""
+
+
+def lease(owner: UUID, most: int) -> Leased | None:
+    """Lease lanes that are due, the longest due first; those of endpoints that are not active are parked instead.
+
+    None if no lane is due.
+    """
+    rows = _run(LEASE_LANES, {"owner": owner, "most": most, "seconds": LEASE})
+    if not rows:
+        return None
+    return Leased(
+        lanes=[LaneRow(*row[3:]) for row in rows if row[1]],
+        forlorn={row[3]: row[2] for row in rows if row[2]},
+        now=rows[0][0],
+    )
+
+
+class Asking(NamedTuple):
+    """What a lane may have now: ``quota`` deliveries that fell due at or after ``floor_at``, each claimed for
+    ``seconds``."""
+
+    endpoint_id: UUID
+    quota: int
+    floor_at: datetime
+    seconds: float
+
+
+class Claimed(NamedTuple):
+    id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    attempts: int
+    step: int
+    due_at: datetime
+    body: bytes
+    rendered: bool
+
+
+CLAIM = """
+WITH due AS (
+    SELECT d.id, asking.seconds
+      FROM unnest(%(endpoints)s::uuid[], %(quotas)s::int[], %(floors)s::timestamptz[], %(seconds)s::float8[])
+               AS asking(endpoint_id, quota, floor_at, seconds)
+     CROSS JOIN LATERAL (
+           SELECT id FROM delivery_delivery
+            WHERE endpoint_id = asking.endpoint_id AND state = 'pending'
+              AND next_attempt_at BETWEEN asking.floor_at AND now()
+            ORDER BY next_attempt_at LIMIT asking.quota
+              FOR UPDATE SKIP LOCKED) d
+)
+UPDATE delivery_delivery d
+   SET state = 'sending', token = %(token)s, claims = claims + 1,
+       claimed_until = now() + make_interval(secs => due.seconds)
+  FROM due, delivery_event e
+ WHERE d.id = due.id AND e.id = d.event_id
+RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
+          d.body IS NOT NULL
+"""
+
+
+def claim(token: UUID, lanes: Sequence[Asking]) -> list[Claimed]:
+    """Claim what is due in these lanes, the oldest first in each. Every row is ``sending`` under the token then."""
+    endpoints, quotas, floors, seconds = _columns(lanes, 4)
+    parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "floors": floors, "seconds": seconds}
+    return [Claimed(*row) for row in _run(CLAIM, parameters)]
+
+
+class Settlement(NamedTuple):
+    """What an attempt came to, for the delivery and for its history."""
+
+    id: UUID
+    token: UUID
+    endpoint_id: UUID
+    state: str
+    wait: float
+    cause: str
+    attempt_id: UUID
+    number: int
+    started_at: datetime
+    duration_ms: int
+    status: int | None
+    error: str
+    answer: bytes | None
+
+
+SETTLE = """
+UPDATE delivery_delivery d
+   SET state = r.state, attempts = r.number, claims = 0, token = NULL, claimed_until = NULL,
+       step = CASE r.state WHEN 'pending' THEN step + 1 ELSE step END,
+       next_attempt_at = CASE r.state WHEN 'pending' THEN now() + make_interval(secs => r.wait) END,
+       last_status = r.status, last_error = r.error
+  FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(numbers)s::int2[],
+              %(statuses)s::int2[], %(errors)s::text[]) AS r(id, token, state, wait, number, status, error)
+ WHERE d.id = r.id AND d.token = r.token AND d.state = 'sending'
+RETURNING d.id
+"""
+
+RECORD = """
+COPY delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, answer)
+FROM STDIN (FORMAT BINARY)
+"""
+RECORD_TYPES = ["uuid", "timestamptz", "uuid", "int2", "timestamptz", "int4", "int2", "text", "bytea"]
+
+
+def settle(settlements: Sequence[Settlement]) -> set[UUID]:
+    """Write the verdicts and the attempts. The deliveries that still were their claim's: only they have changed.
+
+    To be called in a transaction: the attempts and the verdicts belong together.
+    """
+    ids, tokens, _, states, waits, _, _, numbers, _, _, statuses, errors, _ = _columns(settlements, 13)
+    parameters = {
+        "ids": ids,
+        "tokens": tokens,
+        "states": states,
+        "waits": waits,
+        "numbers": numbers,
+        "statuses": statuses,
+        "errors": errors,
+    }
+    settled = {row[0] for row in _run(SETTLE, parameters)}
+    with _cursor() as cursor, cursor.copy(RECORD) as copy:
+        copy.set_types(RECORD_TYPES)
+        for it in settlements:
+            copy.write_row(
+                (
+                    *(it.attempt_id, it.started_at, it.id, it.number, it.started_at),
+                    *(it.duration_ms, it.status, it.error, it.answer),
+                )
+            )
+    bury([LetterRow(it.id, it.cause, None) for it in settlements if it.cause and it.id in settled])
+    return settled
+
+
+def unrecorded(settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Those whose attempt is not in the history yet: for when it is not known whether a settlement was committed."""
+    rows = _run(
+        "SELECT id FROM delivery_attempt WHERE id = ANY(%(ids)s)", {"ids": [it.attempt_id for it in settlements]}
+    )
+    recorded = {row[0] for row in rows}
+    return [it for it in settlements if it.attempt_id not in recorded]
+
+
+class LetterRow(NamedTuple):
+    delivery_id: UUID
+    cause: str
+    reason: str | None
+
+
+BURY = """
+INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
+                                 last_error, attempts, died_at, redriven_by)
+SELECT delivery_uuid7(), now(), d.tenant_id, d.endpoint_id, d.id, r.cause, coalesce(r.reason, ''), d.last_status,
+       d.last_error, d.attempts, now(), ''
+  FROM unnest(%(deliveries)s::uuid[], %(causes)s::text[], %(reasons)s::text[]) AS r(delivery_id, cause, reason)
+  JOIN delivery_delivery d ON d.id = r.delivery_id
+    ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
+"""
+
+
+def bury(letters: Sequence[LetterRow]) -> None:
+    """Open a dead letter for each of these deliveries."""
+    if letters:
+        deliveries, causes, reasons = _columns(letters, 3)
+        _run(BURY, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
+
+
+BURY_LANE = """
+WITH lost AS (
+    SELECT id FROM delivery_delivery WHERE endpoint_id = %(endpoint)s AND state = 'pending'
+     LIMIT %(most)s FOR UPDATE SKIP LOCKED
+), dead AS (
+    UPDATE delivery_delivery d SET state = 'dead', next_attempt_at = NULL FROM lost WHERE d.id = lost.id
+    RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts
+)
+INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
+                                 last_error, attempts, died_at, redriven_by)
+SELECT delivery_uuid7(), now(), tenant_id, endpoint_id, id, %(cause)s, '', last_status, last_error, attempts, now(), ''
+  FROM dead
+    ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
+RETURNING id
+"""
+
+
+def bury_lane(endpoint_id: UUID, cause: str, most: int = 1_000) -> int:
+    """Give up what is pending for an endpoint that gets nothing more; how many, ``most`` at a time."""
+    return len(_run(BURY_LANE, {"endpoint": endpoint_id, "cause": cause, "most": most}))
+
+
+STORE_LANES = """
+UPDATE delivery_lane l
+   SET owner = %(next_owner)s::uuid,
+       due_at = CASE WHEN %(next_owner)s::uuid IS NOT NULL THEN now() + make_interval(secs => %(seconds)s) END,
+       floor_at = r.floor_at, next_slot_at = r.next_slot_at, failures = r.failures,
+       failing_since = r.failing_since, trips = r.trips, tripped_until = r.tripped_until
+  FROM unnest(%(endpoints)s::uuid[], %(floors)s::timestamptz[], %(slots)s::timestamptz[], %(failures)s::int[],
+              %(sinces)s::timestamptz[], %(trips)s::int2[], %(untils)s::timestamptz[])
+           AS r(endpoint_id, floor_at, next_slot_at, failures, failing_since, trips, tripped_until)
+ WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
+RETURNING l.endpoint_id
+"""
+
+
+def renew(owner: UUID, lanes: Sequence[LaneRow]) -> set[UUID]:
+    """Keep these lanes and store their pace. Those that are still the owner's: the others' leases had run out."""
+    return _store(owner, owner, lanes)
+
+
+def release(owner: UUID, lanes: Sequence[LaneRow]) -> None:
+    """Give these lanes back with their pace. ``look_again`` has to follow, after the commit."""
+    _store(owner, None, lanes)
+
+
+def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> set[UUID]:
+    endpoints, floors, slots, failures, sinces, trips, untils = _columns(lanes, 7)
+    parameters = {
+        "owner": owner,
+        "next_owner": next_owner,
+        "seconds": LEASE,
+        "endpoints": endpoints,
+        "floors": floors,
+        "slots": slots,
+        "failures": failures,
+        "sinces": sinces,
+        "trips": trips,
+        "untils": untils,
+    }
+    return {row[0] for row in _run(STORE_LANES, parameters)}
+
+
+LOOK_AGAIN = """
+UPDATE delivery_lane l SET due_at = greatest(owed.due_at, l.tripped_until, l.next_slot_at - interval '100 ms')
+  FROM delivery_lane same
+ CROSS JOIN LATERAL (
+       SELECT next_attempt_at AS due_at FROM delivery_delivery
+        WHERE endpoint_id = same.endpoint_id AND state = 'pending'
+          AND next_attempt_at >= coalesce(same.floor_at, 'epoch')
+        ORDER BY next_attempt_at LIMIT 1) owed
+ WHERE l.endpoint_id = same.endpoint_id AND l.owner IS NULL AND l.due_at IS NULL AND NOT l.parked
+   AND same.due_at IS NULL AND (%(endpoints)s::uuid[] IS NULL OR same.endpoint_id = ANY(%(endpoints)s))
+RETURNING l.endpoint_id
+"""
+
+
+def look_again(endpoint_ids: Sequence[UUID] | None = None) -> int:
+    """Mark free lanes due that owe something after all: these, or (None) all. How many there were."""
+    return len(_run(LOOK_AGAIN, {"endpoints": None if endpoint_ids is None else list(endpoint_ids)}))
+
+
+# What a crash or a late commit left behind
+
+RESCUE = f"""
+WITH cut AS (
+    SELECT d.id, d.claimed_until, e.timeout_ms FROM delivery_delivery d
+      JOIN subscriptions_endpoint e ON e.id = d.endpoint_id
+     WHERE d.state = 'sending' AND d.claimed_until < now()
+     LIMIT 1000 FOR UPDATE OF d SKIP LOCKED
+), freed AS (
+    UPDATE delivery_delivery d
+       SET state = CASE WHEN claims >= {POISON} THEN 'dead' ELSE 'pending' END,
+           next_attempt_at = CASE WHEN claims < {POISON} THEN now() END,
+           attempts = attempts + 1, token = NULL, claimed_until = NULL, last_status = NULL, last_error = 'unknown'
+      FROM cut WHERE d.id = cut.id
+    RETURNING d.id, d.tenant_id, d.endpoint_id, d.state, d.attempts,
+              cut.claimed_until - make_interval(secs => cut.timeout_ms / 1000.0 + {GRACE}) AS started_at
+), recorded AS (
+    INSERT INTO delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error)
+    SELECT delivery_uuid7(), now(), id, attempts, started_at, 0, NULL, 'unknown' FROM freed
+), poisoned AS (
+    INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
+                                     last_error, attempts, died_at, redriven_by)
+    SELECT delivery_uuid7(), now(), tenant_id, endpoint_id, id, 'poison', '', NULL, 'unknown', attempts, now(), ''
+      FROM freed WHERE state = 'dead'
+        ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
+)
+SELECT endpoint_id, state FROM freed
+"""  # noqa: S608
+
+
+def rescue() -> list[tuple[UUID, str]]:
+    """Void claims nobody came back from, with an attempt of unknown end in the history. (endpoint, state) of each."""
+    return [(row[0], row[1]) for row in _run(RESCUE, {})]
+
+
+UNPARK = """
+UPDATE delivery_lane l SET parked = false, due_at = now()
+  FROM subscriptions_endpoint e
+ WHERE l.parked AND e.id = l.endpoint_id
+   AND (e.state = 'active' OR e.deleted_at IS NOT NULL OR e.disabled_reason = 'gone')
+RETURNING l.endpoint_id
+"""
+
+
+def unpark() -> int:
+    """Lanes whose endpoint is active again (or will never be) are due. How many."""
+    return len(_run(UNPARK, {}))
+
+
+RAISE_TO_FLOOR = """
+UPDATE delivery_delivery d SET next_attempt_at = now()
+  FROM delivery_lane l
+ WHERE d.endpoint_id = l.endpoint_id AND d.state = 'pending' AND d.next_attempt_at < l.floor_at
+RETURNING d.endpoint_id
+"""
+
+
+def raise_to_floor() -> set[UUID]:
+    """Rows that became visible below their lane's low-water mark get a due time above it. Their endpoints."""
+    return {row[0] for row in _run(RAISE_TO_FLOOR, {})}
+
+
+REDRIVE = """
+WITH opened AS (
+    UPDATE delivery_deadletter l SET redriven_at = now(), redriven_by = %(by)s, replay_id = %(replay)s
+      FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[]) AS r(id, body)
+     WHERE l.id = r.id AND l.redriven_at IS NULL
+    RETURNING l.delivery_id, r.body
+)
+UPDATE delivery_delivery d
+   SET state = 'pending', next_attempt_at = now(), step = 0, claims = 0, started_at = now(),
+       replay_id = %(replay)s, body = coalesce(opened.body, d.body)
+  FROM opened
+ WHERE d.id = opened.delivery_id AND d.state = 'dead'
+RETURNING d.endpoint_id
+"""
+
+
+def redrive(replay_id: UUID, by: str, letters: Sequence[tuple[UUID, bytes | None]]) -> list[UUID]:
+    """Close these dead letters and make their deliveries pending, with new bytes where some are given.
+
+    The endpoint of each delivery that came back.
+    """
+    ids, bodies = _columns(letters, 2)
+    return [row[0] for row in _run(REDRIVE, {"replay": replay_id, "by": by, "letters": ids, "bodies": bodies})]
+
+
+LANES_MISSING = """
+INSERT INTO delivery_lane (endpoint_id, due_at, parked, failures, trips)
+SELECT id, now(), false, 0, 0 FROM subscriptions_endpoint e
+ WHERE NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
+   AND EXISTS (SELECT FROM delivery_delivery d WHERE d.endpoint_id = e.id AND d.state = 'pending')
+    ON CONFLICT DO NOTHING
+RETURNING endpoint_id
+"""
+
+
+def lanes_missing() -> set[UUID]:
+    """Endpoints that were owed something before they ever had a lane. Now they have one."""
+    return {row[0] for row in _run(LANES_MISSING, {})}
+
+
+EXPIRE = """
+WITH old AS (
+    SELECT d.id FROM delivery_lane l
+     CROSS JOIN LATERAL (
+           SELECT id FROM delivery_delivery
+            WHERE endpoint_id = l.endpoint_id AND state = 'pending'
+              AND next_attempt_at < now() - make_interval(secs => %(seconds)s)
+            LIMIT 1000 FOR UPDATE SKIP LOCKED) d
+     WHERE l.parked LIMIT 10000
+), dead AS (
+    UPDATE delivery_delivery d SET state = 'dead', next_attempt_at = NULL FROM old WHERE d.id = old.id
+    RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts
+)
+INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
+                                 last_error, attempts, died_at, redriven_by)
+SELECT delivery_uuid7(), now(), tenant_id, endpoint_id, id, 'expired', '', last_status, last_error, attempts, now(), ''
+  FROM dead
+    ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
+RETURNING id
+"""
+
+
+def expire(seconds: float) -> int:
+    """Give up what has been due for that long while its lane was parked. How many."""
+    return len(_run(EXPIRE, {"seconds": seconds}))
+
+
+PLAN_BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+PLAN_FREELY = "RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin"
+
+
+def plan_by_index() -> None:
+    """From here on every plan of this connection goes by an index: what is right for a full table must not be
+    forgotten over an empty one."""
+    with _cursor() as cursor:
+        cursor.execute(PLAN_BY_INDEX)
+
+
+def plan_freely() -> None:
+    with _cursor() as cursor:
+        cursor.execute(PLAN_FREELY)
+
+
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows as columns, for ``unnest``."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

@@ -1,0 +1,226 @@
+"""Take events once, owe them to each endpoint once, ring.
+
+``publish`` runs inside the caller's own transaction if there is one: the event and what it owes are then written if
+and only if the caller's own changes are (the transactional outbox, with no second table). After the commit the
+lanes are marked due and the bell is rung; if the process dies between the two, the sweep finds the debt.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+
+from delivery import ledger, wake
+from delivery.models import DeadLetter
+from subscriptions.models import Tenant
+from subscriptions.routes import Route, Routes, routes
+from webhooks.protocol.errors import InvalidEvent
+from webhooks.protocol.event import Event
+from webhooks.protocol.ids import new_id, public
+from webhooks.protocol.jsonformat import write_structured
+from webhooks.protocol.transform import Unrenderable
+
+__all__ = ["Conflict", "Published", "publish"]
+
+# What an index entry has room for (bytes), and what a human can read.
+LONGEST = {"id": 512, "source": 1024, "type": 256, "subject": 1024}
+
+
+class Conflict(InvalidEvent):
+    """An event with this source and id was taken before, with other content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of one event. With an ``error`` nothing was written of it; ``id`` is then None, unless it is a
+    Conflict: then it is the first one's. ``deliveries`` counts what is owed for it by this call."""
+
+    id: UUID | None
+    source: str = ""
+    event_id: str = ""
+    duplicate: bool = False
+    deliveries: int = 0
+    error: InvalidEvent | None = None
+
+
+@dataclass(slots=True)
+class _Taking:
+    """An event on its way into the tables."""
+
+    key: UUID
+    event: Event
+    digest: bytes
+    body: bytes
+    owed: list["_Owing"] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owing:
+    """A delivery on its way into the tables. ``reason``: it is dead at once, because it could not be rendered."""
+
+    key: UUID
+    endpoint_id: UUID
+    body: bytes | None = None
+    reason: str | None = None
+
+
+def publish(tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str, Any]]) -> list[Published]:
+    """Take these events for a tenant; one result for each, in order. A bad one does not keep the others out.
+
+    An event is an ``Event``, or a mapping in the plain form: ``type`` and ``data``, and as much of ``id``,
+    ``source``, ``time``, ``subject`` and extensions as the publisher cares for. An InvalidEvent (an item of a
+    batch that could not be read) is passed through as its own result.
+
+    Raises django.db.Error if the database does not take them: then none was taken.
+    """
+    started = time.monotonic()
+    results: list[Published | None] = [None] * len(events)
+    takings: dict[int, _Taking] = {}
+    for index, item in enumerate(events):
+        try:
+            takings[index] = _taking(tenant, item)
+        except InvalidEvent as error:
+            results[index] = Published(None, error=error)
+    taken = _write(tenant, list(takings.values()))
+    for index, result in zip(takings, _results(tenant, list(takings.values()), taken), strict=True):
+        results[index] = result
+    new = [it for it in takings.values() if it.key in taken]
+    if any(it.owed for it in new):
+        transaction.on_commit(partial(_announce, new, started))
+    return [it for it in results if it is not None]
+
+
+def _taking(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any]) -> _Taking:
+    if isinstance(item, InvalidEvent):
+        raise item
+    key = new_id()
+    given: Mapping[str, Any]
+    if isinstance(item, Event):
+        event, given = item, item.attributes
+    else:
+        event, given = _completed(tenant, key, item)
+    for name, most in LONGEST.items():
+        if len(event.attributes.get(name, "").encode()) > most:
+            raise InvalidEvent(name, f"is longer than {most} bytes")
+    body = write_structured(event)
+    if len(body) > settings.WAYPOST_MAX_EVENT_BYTES:
+        raise InvalidEvent("data", f"makes the event larger than {settings.WAYPOST_MAX_EVENT_BYTES} bytes")
+    return _Taking(key, event, _digest(given, event.data), body)
+
+
+def _completed(tenant: Tenant, key: UUID, plain: Mapping[str, Any]) -> tuple[Event, Mapping[str, Any]]:
+    """The event in the plain form with what it may leave out filled in, and what was given of its attributes."""
+    given = {name: value for name, value in plain.items() if name != "data" and value is not None}
+    filled = {
+        "id": public("evt", key),
+        "source": f"urn:waypost:{tenant.public_id}",
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        **given,
+    }
+    if "data" not in plain:
+        return Event.of(filled), given
+    return Event.of(filled, plain["data"]), given
+
+
+def _digest(attributes: Mapping[str, Any], data: bytes | None) -> bytes:
+    content = sha256(orjson.dumps(dict(attributes), option=orjson.OPT_SORT_KEYS))
+    content.update(b"\0" if data is None else b"\1" + data)
+    return content.digest()
+
+
+def _write(tenant: Tenant, takings: list[_Taking]) -> set[UUID]:
+    """The keys of those that were new. Written under the version of the routes they were matched with."""
+    if not takings:
+        return set()
+    picture = routes(tenant.id)
+    while True:
+        for taking in takings:
+            taking.owed = _owed(picture, taking.event)
+        with transaction.atomic():
+            taken = ledger.take(tenant.id, picture.version, _event_rows(takings), _delivery_rows(takings))
+            if taken is not None:
+                _bury_unrenderable(takings, taken)
+                return taken
+        picture = routes(tenant.id, other_than=picture)
+
+
+def _owed(picture: Routes, event: Event) -> list[_Owing]:
+    return [_owing(route, event) for route in picture.find(event.attributes["type"], event.document)]
+
+
+def _owing(route: Route, event: Event) -> _Owing:
+    if route.transformer is None:
+        return _Owing(new_id(), route.endpoint_id)
+    try:
+        return _Owing(new_id(), route.endpoint_id, body=route.transformer.render(event.document()))
+    except Unrenderable as error:
+        return _Owing(new_id(), route.endpoint_id, reason=str(error))
+
+
+def _event_rows(takings: list[_Taking]) -> list[ledger.EventRow]:
+    # In the order of their keys, so that two batches that share some never wait for each other in a circle.
+    rows = [
+        ledger.EventRow(
+            id=it.key,
+            source=it.event.attributes["source"],
+            event_id=it.event.attributes["id"],
+            type=it.event.attributes["type"],
+            subject=it.event.attributes.get("subject"),
+            digest=it.digest,
+            body=it.body,
+        )
+        for it in takings
+    ]
+    return sorted(rows, key=lambda row: (row.source, row.event_id))
+
+
+def _delivery_rows(takings: list[_Taking]) -> list[ledger.DeliveryRow]:
+    return [
+        ledger.DeliveryRow(
+            owing.key, it.key, owing.endpoint_id, owing.body, "pending" if owing.reason is None else "dead"
+        )
+        for it in takings
+        for owing in it.owed
+    ]
+
+
+def _bury_unrenderable(takings: list[_Taking], taken: set[UUID]) -> None:
+    owed = [owing for it in takings if it.key in taken for owing in it.owed]
+    ledger.bury(
+        [
+            ledger.LetterRow(owing.key, DeadLetter.Cause.UNRENDERABLE, owing.reason)
+            for owing in owed
+            if owing.reason is not None
+        ]
+    )
+
+
+def _results(tenant: Tenant, takings: list[_Taking], taken: set[UUID]) -> Iterable[Published]:
+    repeats = [it for it in takings if it.key not in taken]
+    names = [(it.event.attributes["source"], it.event.attributes["id"]) for it in repeats]
+    first = ledger.known_events(tenant.id, names) if names else {}
+    for it in takings:
+        source, event_id = it.event.attributes["source"], it.event.attributes["id"]
+        if it.key in taken:
+            yield Published(it.key, source, event_id, deliveries=len(it.owed))
+            continue
+        key, digest = first[source, event_id]
+        error = None if digest == it.digest else Conflict("id", "was taken before from this source, with other content")
+        yield Published(key, source, event_id, duplicate=error is None, error=error)
+
+
+def _announce(takings: list[_Taking], started: float) -> None:
+    """After the commit: mark the lanes due and ring. Rows that were long in coming get a new due time first, for
+    the lanes' low-water marks may have passed the old one."""
+    owed = [owing for it in takings for owing in it.owed if owing.reason is None]
+    if time.monotonic() - started > ledger.MARGIN / 2:
+        ledger.refresh([owing.key for owing in owed])
+    wake.ring({owing.endpoint_id for owing in owed})

@@ -1,0 +1,33 @@
+"""Find every debt without any message: what a crash, a lost ring or a late commit left behind.
+
+``rescue`` runs every few seconds: claims nobody came back from. ``sweep`` runs every minute: lanes that owe and are
+not due, rows below their lane's low-water mark, deliveries of endpoints that stayed switched off for too long.
+"""
+
+from delivery import ledger, telemetry, wake
+
+__all__ = ["rescue", "sweep"]
+
+WAITS_AT_MOST = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint before it dies of that
+
+
+def rescue() -> int:
+    """Void the claims that have run out and unpark lanes that may go on. How many deliveries were rescued."""
+    rescued = ledger.rescue()
+    unparked = ledger.unpark()
+    if rescued:
+        telemetry.rescued(len(rescued), poisoned=sum(state == "dead" for _, state in rescued))
+    if rescued or unparked:
+        wake.ring({endpoint_id for endpoint_id, _ in rescued})
+    return len(rescued)
+
+
+def sweep() -> None:
+    """Look for what is owed and not due, everywhere."""
+    raised = ledger.raise_to_floor()
+    born = ledger.lanes_missing()
+    overdue = ledger.look_again()
+    expired = ledger.expire(WAITS_AT_MOST)
+    telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=expired)
+    if raised or born or overdue:
+        wake.ring(raised | born)

@@ -1,0 +1,32 @@
+"""The doors for Celery: each fetches nothing, calls one verb, and is rung by beat (see config.celery)."""
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+
+from delivery import deliver, replay, sweep
+from delivery.shutdown import request_stop
+
+
+@shared_task(name="delivery.deliver_due", ignore_result=True)
+def deliver_due() -> None:
+    deliver.deliver_due()
+
+
+@shared_task(name="delivery.rescue", ignore_result=True)
+def rescue() -> None:
+    sweep.rescue()
+
+
+@shared_task(name="delivery.sweep", ignore_result=True)
+def sweep_debts() -> None:
+    sweep.sweep()
+
+
+@shared_task(name="delivery.replay_slices", ignore_result=True)
+def replay_slices() -> None:
+    replay.run_slices()
+
+
+@worker_shutting_down.connect
+def stop_drains(**_: object) -> None:
+    request_stop()

@@ -1,0 +1,44 @@
+"""What the delivery side says about itself: each log line once, here; on the hot path counters only."""
+
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+
+from delivery.models import Replay
+from webhooks.protocol.ids import public
+
+log = structlog.get_logger("delivery")
+
+RINGS_FAILED = Counter("waypost_rings_failed_total", "Rings that did not get through; the sweep covers them.", ["what"])
+
+
+def ring_failed(what: str) -> None:
+    RINGS_FAILED.labels(what).inc()
+
+
+def drained(attempts: int, seconds: float) -> None:
+    if attempts:
+        log.info("drained", attempts=attempts, seconds=round(seconds, 3))
+
+
+def database_away(error: Exception) -> None:
+    log.warning("database away", error=type(error).__name__, detail=str(error).splitlines()[0] if str(error) else "")
+
+
+def endpoint_gone(endpoint_id: UUID) -> None:
+    log.warning("endpoint disabled", endpoint=public("ep", endpoint_id), reason="gone")
+
+
+def rescued(deliveries: int, poisoned: int) -> None:
+    if deliveries:
+        log.warning("claims rescued", deliveries=deliveries, poisoned=poisoned)
+
+
+def replay_started(row: Replay) -> None:
+    log.info("replay started", replay=row.public_id, by=row.requested_by, total=row.total, rate=row.rate)
+
+
+def swept(**found: int) -> None:
+    if any(found.values()):
+        log.warning("sweep found debts", **{name: count for name, count in found.items() if count})

@@ -1,0 +1,206 @@
+"""Who gets what, and how it is sent: two pictures of the tables in memory, each with the version it was taken at.
+
+``routes`` answers "who wants this event?" for a tenant. A publisher writes under the version its picture was
+taken at and asks again if that is no longer the newest, so a subscription counts from the moment it was made.
+
+``targets`` answers "where, with which headers, signed with what?" for endpoints. A drain asks about once a
+second for the lanes it holds; an endpoint whose version has not moved is not read again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from subscriptions.models import Endpoint, Secret, Subscription, Tenant
+from subscriptions.seals import unseal
+from webhooks.protocol.addresses import ForbiddenAddress, admission, compiled, parse
+from webhooks.protocol.errors import SignatureError
+from webhooks.protocol.patterns import Pattern
+from webhooks.protocol.sealing import BrokenSeal
+from webhooks.protocol.signing import Signer
+from webhooks.protocol.transform import Transformer
+
+__all__ = ["Route", "Routes", "Target", "routes", "targets"]
+
+KEPT_TENANTS = 10_000  # pictures of routes in memory, the least recently used go first
+KEPT_TARGETS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One subscription: the endpoint, and what narrows or rewrites the event on its way there."""
+
+    subscription_id: UUID
+    endpoint_id: UUID
+    pattern: Pattern | None = None
+    transformer: Transformer | None = None
+
+
+class Routes:
+    """The subscriptions of one tenant at one version, found by event type without looking at the others."""
+
+    def __init__(self, version: int, subscriptions: Iterable[tuple[Route, list[str]]] = ()) -> None:
+        self.version = version
+        self._by_name: dict[str, list[Route]] = {}
+        for route, event_types in subscriptions:
+            for name in dict.fromkeys(event_types):
+                self._by_name.setdefault(name, []).append(route)
+
+    def find(self, event_type: str, document: Callable[[], dict[str, Any]]) -> list[Route]:
+        """The routes of an event, one per endpoint at most: its oldest subscription that wants it.
+
+        ``document`` gives the event as its patterns see it; it is called only if one has to look.
+        """
+        found: dict[UUID, Route] = {}
+        for name in _names_for(event_type):
+            for route in self._by_name.get(name, ()):
+                if route.pattern is None or route.pattern.matches(document()):
+                    known = found.get(route.endpoint_id)
+                    if known is None or route.subscription_id < known.subscription_id:
+                        found[route.endpoint_id] = route
+        return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How the deliveries of one endpoint are sent. ``signer`` or ``admits`` is None if nothing may be sent."""
+
+    endpoint_id: UUID
+    tenant_id: UUID
+    version: int
+    state: str
+    url: str
+    headers: tuple[str, ...]
+    content_mode: str
+    timeout_ms: int
+    max_in_flight: int
+    rate_limit: int | None
+    retry_plan: tuple[int, ...] | None
+    signer: Signer | None
+    admits: Callable[[str], bool] | None
+    valid_until: datetime | None  # then a secret expires and the target has to be taken anew
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == Endpoint.State.ACTIVE
+
+
+_lock = Lock()
+_routes: OrderedDict[UUID, Routes] = OrderedDict()
+_targets: OrderedDict[UUID, Target] = OrderedDict()
+
+
+def routes(tenant_id: UUID, *, other_than: Routes | None = None) -> Routes:
+    """The picture of a tenant's routes: the one in memory, unless that is ``other_than`` (known to be stale)."""
+    known = _routes.get(tenant_id)
+    if known is not None and known is not other_than:
+        return known
+    picture = _take_routes(tenant_id)
+    with _lock:
+        _keep(_routes, tenant_id, picture, KEPT_TENANTS)
+    return picture
+
+
+def targets(endpoint_ids: Iterable[UUID]) -> dict[UUID, Target]:
+    """The targets of these endpoints as they are now. An endpoint that is deleted is missing."""
+    wanted = Endpoint.objects.filter(id__in=list(endpoint_ids), deleted_at=None, tenant__deleted_at=None)
+    versions = dict(wanted.values_list("id", "version"))
+    now = timezone.now()
+    known = {key: _targets.get(key) for key in versions}
+    stale = [key for key, it in known.items() if it is None or it.version != versions[key] or _is_over(it, now)]
+    current = {key: it for key, it in known.items() if it is not None}
+    for target in _take_targets(stale, now):
+        current[target.endpoint_id] = target
+        with _lock:
+            _keep(_targets, target.endpoint_id, target, KEPT_TARGETS)
+    return current
+
+
+def _names_for(event_type: str) -> Iterator[str]:
+    """What a subscription may have written to get this type: its name, ``a.b.*`` and ``a.*`` above it, ``*``."""
+    yield event_type
+    dot = event_type.rfind(".")
+    while dot > 0:
+        yield event_type[:dot] + ".*"
+        dot = event_type.rfind(".", 0, dot)
+    yield "*"
+
+
+def _take_routes(tenant_id: UUID) -> Routes:
+    # The version first: if something changes in between, the picture is newer than it says, and is taken again.
+    version = Tenant.objects.values_list("routes_version", flat=True).get(id=tenant_id)
+    rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
+    return Routes(version, [(_route(row), row.event_types) for row in rows.iterator()])
+
+
+def _route(row: Subscription) -> Route:
+    return Route(
+        subscription_id=row.id,
+        endpoint_id=row.endpoint_id,
+        pattern=None if row.pattern is None else Pattern(row.pattern),
+        transformer=None if row.transformer is None else Transformer(**row.transformer),
+    )
+
+
+def _take_targets(endpoint_ids: list[UUID], now: datetime) -> Iterator[Target]:
+    if not endpoint_ids:
+        return
+    secrets: dict[UUID, list[Secret]] = {}
+    for secret in Secret.objects.filter(endpoint__in=endpoint_ids).order_by("-created_at"):
+        if secret.expires_at is None or secret.expires_at > now:
+            secrets.setdefault(secret.endpoint_id, []).append(secret)
+    for endpoint in Endpoint.objects.filter(id__in=endpoint_ids):
+        yield _target(endpoint, secrets.get(endpoint.id, []))
+
+
+def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
+    return Target(
+        endpoint_id=endpoint.id,
+        tenant_id=endpoint.tenant_id,
+        version=endpoint.version,
+        state=endpoint.state,
+        url=endpoint.url,
+        headers=tuple(f"{name}: {value}" for name, value in endpoint.headers.items()),
+        content_mode=endpoint.content_mode,
+        timeout_ms=endpoint.timeout_ms,
+        max_in_flight=endpoint.max_in_flight,
+        rate_limit=endpoint.rate_limit,
+        retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
+        signer=_signer(secrets),
+        admits=_guard(endpoint.url),
+        valid_until=min((it.expires_at for it in secrets if it.expires_at), default=None),
+    )
+
+
+def _signer(secrets: list[Secret]) -> Signer | None:
+    """Fail closed: a secret that cannot be read or used means that nothing is sent."""
+    try:
+        return Signer([unseal(secret.sealed) for secret in secrets]) if secrets else None
+    except (BrokenSeal, SignatureError):
+        return None
+
+
+def _guard(url: str) -> Callable[[str], bool] | None:
+    try:
+        target = parse(url, allow_http=settings.WAYPOST_ALLOW_HTTP)
+    except ForbiddenAddress:
+        return None
+    return admission(target, compiled(tuple(settings.WAYPOST_ALLOW_NETWORKS)))
+
+
+def _is_over(target: Target, now: datetime) -> bool:
+    return target.valid_until is not None and target.valid_until <= now
+
+
+def _keep(pictures: OrderedDict[UUID, Any], key: UUID, picture: Any, most: int) -> None:
+    pictures[key] = picture
+    pictures.move_to_end(key)
+    while len(pictures) > most:
+        pictures.popitem(last=False)
