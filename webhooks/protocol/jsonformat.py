@@ -27,11 +27,10 @@ _ORDER = (*rules.REQUIRED, *rules.OPTIONAL)
 def read_structured(body: bytes, *, complete: Complete | None = None, max_depth: int = MAX_DEPTH) -> Event:
     """The event in one JSON object (section 3). Raises InvalidEvent."""
     try:
-        document = jsontext.text(body)
-        members = jsontext.walk_object(document)
+        item = jsontext.read_object(body, keep="data")
     except jsontext.NotJson as error:
         raise InvalidEvent("", str(error)) from None
-    return _event(members, document, complete, max_depth)
+    return _event(item, complete, max_depth)
 
 
 def read_batch(
@@ -41,8 +40,7 @@ def read_batch(
 
     Raises InvalidEvent if the whole is not a JSON array, or one of more than `max_batch` items."""
     try:
-        document = jsontext.text(body)
-        items = jsontext.walk_array(document, max_batch)
+        items = jsontext.read_array(body, keep="data", most=max_batch)
     except jsontext.NotJson as error:
         raise InvalidEvent("", str(error)) from None
     if items is None:
@@ -50,9 +48,9 @@ def read_batch(
     if len(items) > max_batch:
         raise InvalidEvent("", f"is one of a batch of more than {max_batch}")
     results: list[Event | InvalidEvent] = []
-    for index, members in enumerate(items):
+    for index, item in enumerate(items):
         try:
-            results.append(_event(members, document, complete, max_depth))
+            results.append(_event(item, complete, max_depth))
         except InvalidEvent as error:
             results.append(InvalidEvent(error.attribute, error.reason, index))
     return results
@@ -81,31 +79,27 @@ def write_batch(events: Iterable[Event]) -> bytes:
     return b"[" + b",".join(map(write_structured, events)) + b"]"
 
 
-def _event(members: list[jsontext.Member] | None, document: str, complete: Complete | None, max_depth: int) -> Event:
-    if members is None:
-        raise InvalidEvent("", "is not a JSON object")
-    found = {member[0]: member for member in members}
-    if len(found) != len(members):
-        raise InvalidEvent("", "has a member twice")
-    data, binary = found.pop("data", None), found.pop("data_base64", None)
+def _event(item: jsontext.Item, complete: Complete | None, max_depth: int) -> Event:
+    if isinstance(item, jsontext.Flaw):
+        raise InvalidEvent("", item.value)
+    data: bytes | None = item.pop("data", None)
+    encoded = item.pop("data_base64", None)
     attributes = {
         name: value if type(value) is str else rules.canonical(name, value)
-        for name, value, _, _ in found.values()
+        for name, value in item.items()
         if value is not None
     }
     if complete is not None:
         complete(attributes)
-    _, encoded, _, _ = binary or (None, None, 0, 0)
     if encoded is not None and data is not None:
         raise InvalidEvent("data_base64", "excludes data")
     if encoded is not None:
         return Event.with_bytes(attributes, _from_base64(encoded))
     if data is None:
         return Event(attributes)
-    _, value, start, end = data
     if declares_json(attributes):
-        return Event.with_json(attributes, document[start:end].encode(), max_depth)
-    return Event(attributes, _from_string(attributes["datacontenttype"], value))
+        return Event.with_json(attributes, data, max_depth)
+    return Event(attributes, _from_string(attributes["datacontenttype"], data))
 
 
 def _from_base64(value: object) -> bytes:
@@ -118,14 +112,14 @@ def _from_base64(value: object) -> bytes:
         raise InvalidEvent("data_base64", "is not base64") from None
 
 
-def _from_string(declared: str, value: object) -> bytes:
+def _from_string(declared: str, text: bytes) -> bytes:
     """Section 3.1.2: data of any other type is a string that holds its text."""
     media = media_type(declared)
-    if not isinstance(value, str):
+    if not text.startswith(b'"'):
         raise InvalidEvent("data", "has to be a string under a content type that is not JSON")
     if media is not None and not media.is_utf8:
         raise InvalidEvent("data", "in a charset other than UTF-8 has to be sent as data_base64")
     try:
-        return value.encode()
-    except UnicodeEncodeError:
+        return str(orjson.loads(text)).encode()
+    except ValueError:
         raise InvalidEvent("data", "has an unpaired surrogate") from None

@@ -22,6 +22,16 @@ class TestSquare(SchemeBattery):
         """It does not, nor does Square's library: there is no such notification."""
         self.refuses(self.signed(self.secret, b""))
 
+    def test_what_the_helper_of_the_sdk_accepts(self) -> None:
+        """Too large a package for one function: this value was checked with it once."""
+        body = (
+            b'{"merchant_id":"MLEFBHHSJGVHD","type":"webhooks.test_notification","event_id":'
+            b'"ac3ac95b-f97d-458c-a6e6-18981597e05f","created_at":"2022-07-13T20:30:59.037339943Z","data":'
+            b'{"type":"webhooks","id":"bc368e64-01aa-407e-b46e-3231809b1129"}}'
+        )
+        headers = {"X-Square-HmacSha256-Signature": "pGRqj9GSSbM6O/O9z98MeFVedq3Q2OTDEMGMq8wEM+s="}
+        self.verify(Message(headers, body, "https://example.com/webhook"), "asdf1234")
+
     def test_the_url_is_the_registered_one_to_the_letter(self) -> None:
         message = self.signed(self.secret)
         for url in (URL + "/", URL.upper(), URL.replace("https", "http"), URL + "?a=1", URL[:-1]):
