@@ -129,7 +129,7 @@ class NewEndpointSerializer(EndpointSerializer):
         fields = [*EndpointSerializer.Meta.fields, "secret"]
 
 
-class SecretSerializer(serializers.ModelSerializer[Secret]):
+class EndpointSecretSerializer(serializers.ModelSerializer[Secret]):
     """When a secret was made and until when it signs; null: it is the current one."""
 
     class Meta:

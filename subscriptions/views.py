@@ -147,7 +147,7 @@ class Secrets(TenantScoped, ListAPIView[Secret]):
     """What the deliveries of one endpoint are signed with: creating a secret is the rotation."""
 
     queryset = Secret.objects.all()
-    serializer_class = serializers.SecretSerializer
+    serializer_class = serializers.EndpointSecretSerializer
     filter_backends = ()
     tenant_path = "endpoint__tenant"
 
