@@ -54,6 +54,7 @@ ANSWERS: list[tuple[Any, list[Any], list[Any]]] = [
     ({"wildcard": "*"}, ["", "a", "*"], [None, 1]),
     ({"wildcard": "*hello"}, ["hello", "xhello"], ["hellox", "hell"]),
     ({"wildcard": "xy*"}, ["xy", "xyz"], ["x", "axy"]),
+    ({"wildcard": "*b*b"}, ["bb", "bxb"], ["ab", "b"]),
     ({"wildcard": "a*a"}, ["aa", "aba"], ["a"]),
     ({"wildcard": "*a*b*"}, ["ab", "xaxbx", "ba b"], ["ba", ""]),
     ({"wildcard": "a*bc*bc"}, ["abcbc", "axbcxbc"], ["abc"]),

@@ -112,6 +112,8 @@ def test_lists_and_absence(pattern: dict[str, Any], event: Any, expected: bool) 
         ({"a": ["x"], "a.b": [1]}, {"a": {"b": 1}}, False),
         ({"a": ["x"], "a.b": [1]}, {"a": "x"}, False),
         ({"a": [ABSENT], "a.b": [1]}, {"a": {"b": 1}}, True),
+        ({"d": {"a": [ABSENT], "a.b": [1]}}, {"d": [{"a": {"b": 1}}, {"a": "x"}]}, True),
+        ({"d": {"a": [ABSENT], "a.b": [ABSENT]}}, {"d": [{"c": 1}, {"a": "x"}]}, False),
     ],
     ids=ascii,
 )

@@ -30,6 +30,7 @@ EVENT: dict[str, Any] = {
         ("$.data.rows.*.y", [[10], [20, 30]]),
         ("$.data.rows[*].y[*]", [10, 20, 30]),
         ("$.data.rows[*].z", []),
+        ("$.data.rows[*].x[*]", []),
         ("$.a_b.*", [{"1d": 5}]),
         ("$.data.empty[*]", []),
         ("$.data.empty[*].x", []),
