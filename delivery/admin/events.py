@@ -1,0 +1,63 @@
+"""Events: what was published, as it will be sent, and to whom it is owed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+
+from delivery.admin.browsing import Browsing, Window, link, when
+from delivery.admin.shown import payload
+from delivery.models import Delivery, Event
+from subscriptions.models import Tenant
+
+__all__ = ["EventAdmin"]
+
+SHOWN_DELIVERIES = 200  # on an event's page; the list of deliveries has the others
+
+
+@admin.register(Event)
+class EventAdmin(Browsing):
+    list_display = ("public", "type", "subject", "source", "its_id", "of_tenant", "taken")
+    list_select_related = ("tenant",)
+    list_filter = (("tenant", AutocompleteSelectFilter), ("created_at", Window))
+    searched = {"evt": "pk"}
+    search_help_text = "An event's id (evt_...), or the CloudEvent's own id, whole."
+    fields = (("public", "type"), ("its_id", "source"), ("subject", "of_tenant"), "taken")
+    readonly_fields = ("public", "type", "its_id", "source", "subject", "of_tenant", "taken")
+    change_form_after_template = "delivery/admin/event.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        rows: QuerySet[Event] = super().get_queryset(request)
+        return rows.select_related("tenant").defer("body", "digest")
+
+    def find_text(self, rows: QuerySet[Event], term: str) -> QuerySet[Event]:
+        return rows.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        event = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if event is not None and self.has_view_permission(request, event):
+            owed = Delivery.objects.filter(event=event).select_related("endpoint").defer("body")
+            context |= {"payload": payload(event.body), "owed": owed.order_by("id")[:SHOWN_DELIVERIES]}
+        return super().change_view(request, object_id, form_url, context)
+
+    @display(description="Event")
+    def public(self, event: Event) -> str:
+        return event.public_id
+
+    @display(description="CloudEvent id")
+    def its_id(self, event: Event) -> str:
+        return event.event_id
+
+    @display(description="Tenant")
+    def of_tenant(self, event: Event) -> str:
+        return link(event.tenant, event.tenant.name)
+
+    @display(description="Published (UTC)")
+    def taken(self, event: Event) -> str:
+        return when(event.created_at)

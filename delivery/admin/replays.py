@@ -1,0 +1,90 @@
+"""Replays: how far each has come, and the button that stops it."""
+
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import display
+
+from delivery import replay
+from delivery.admin.browsing import Browsing, Window, link, when
+from delivery.admin.shown import pill
+from delivery.models import Replay
+from delivery.templatetags.delivery_admin import progress
+
+__all__ = ["ReplayAdmin"]
+
+CANCEL = "delivery.change_replay"  # the permission to cancel one
+
+
+@admin.register(Replay)
+class ReplayAdmin(Browsing):
+    list_display = ("public", "standing", "progress", "rate", "of_tenant", "requested_by", "created")
+    list_select_related = ("tenant",)
+    list_filter = (
+        ("tenant", AutocompleteSelectFilter),
+        ("state", ChoicesDropdownFilter),
+        ("created_at", Window),
+    )
+    searched = {"rpl": "pk"}
+    search_help_text = "A replay's id (rpl_...), whole."
+    fields = (("public", "of_tenant"), ("wanted", "rate"), ("requested_by", "created"))
+    readonly_fields = tuple(name for line in fields for name in line)
+    change_form_outer_before_template = "delivery/admin/replay.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Replay]:
+        rows: QuerySet[Replay] = super().get_queryset(request)
+        return rows.select_related("tenant")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.cancel_view)
+        return [path("<uuid:pk>/cancel/", page, name="delivery_replay_cancel"), *super().get_urls()]
+
+    def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Stop it, by POST; what was brought back stays so."""
+        if not request.user.has_perm(CANCEL):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        row = get_object_or_404(Replay, pk=pk)
+        if replay.cancel(row):
+            LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, "Cancelled.", single_object=True)
+            messages.success(request, f"{row.public_id} is cancelled.")
+        else:
+            messages.warning(request, f"{row.public_id} was not running any more.")
+        return redirect("admin:delivery_replay_change", pk)
+
+    @display(description="Replay")
+    def public(self, row: Replay) -> str:
+        return row.public_id
+
+    @display(description="State")
+    def standing(self, row: Replay) -> str:
+        return pill(row.state)
+
+    @display(description="Progress")
+    def progress(self, row: Replay) -> str:
+        return format_html("{} {} / {}", progress(row), f"{row.replayed:,}", f"{row.total:,}")
+
+    @display(description="Tenant")
+    def of_tenant(self, row: Replay) -> str:
+        return link(row.tenant, row.tenant.name) if row.tenant else "All tenants"
+
+    @display(description="Requested (UTC)")
+    def created(self, row: Replay) -> str:
+        return when(row.created_at)
+
+    @display(description="Filter")
+    def wanted(self, row: Replay) -> str:
+        said = [
+            f"{name}: {len(value)} chosen" if name == "ids" else f"{name}: {value}"
+            for name, value in row.filter.items()
+        ]
+        return ", ".join(said) or "everything open"

@@ -1,0 +1,218 @@
+"""How the rows of the provider look from outside, and what may be asked of their lists.
+
+Ids are TypeIDs. No serializer here writes: what comes in goes to a verb.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
+from delivery.replay import MOST_RATE
+from delivery.timeline import answer_text
+from subscriptions.models import Endpoint
+from webhooks.protocol import ids
+
+
+class IdField(serializers.Field[UUID, str, str, Any]):
+    """The key of a row as a TypeID with this prefix."""
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.prefix = prefix
+
+    def to_representation(self, value: UUID) -> str:
+        return ids.public(self.prefix, value)
+
+
+class PublishedSerializer(serializers.Serializer[Any]):
+    """What became of one event. ``duplicate``: it had been taken before, and ``id`` is the first one's."""
+
+    id = serializers.CharField()
+    source = serializers.CharField()
+    event_id = serializers.CharField()
+    duplicate = serializers.BooleanField()
+    deliveries = serializers.IntegerField(help_text="How many endpoints it is owed to.")
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    """An event as it was taken; ``event_id`` is the CloudEvent's own id."""
+
+    id = IdField(Event.prefix)
+
+    class Meta:
+        model = Event
+        fields = ["id", "source", "event_id", "type", "subject", "created_at"]
+        read_only_fields = fields
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """One event owed to one endpoint, and how that stands."""
+
+    id = IdField(Delivery.prefix)
+    event = IdField(Event.prefix, source="event_id")
+    endpoint = IdField(Endpoint.prefix, source="endpoint_id")
+    type = serializers.CharField(source="event.type")
+    attempts_made = serializers.IntegerField(source="attempts")
+    replay = IdField(Replay.prefix, source="replay_id", allow_null=True)
+
+    class Meta:
+        model = Delivery
+        fields = [
+            "id",
+            "event",
+            "type",
+            "endpoint",
+            "state",
+            "attempts_made",
+            "next_attempt_at",
+            "last_status",
+            "last_error",
+            "replay",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    """One POST and what came of it. ``answer`` is the beginning of the answer's body as text."""
+
+    id = IdField(Attempt.prefix)
+    answer = serializers.SerializerMethodField()
+    answer_truncated = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Attempt
+        fields = ["id", "number", "started_at", "duration_ms", "status", "error", "answer", "answer_truncated"]
+        read_only_fields = fields
+
+    def get_answer(self, attempt: Attempt) -> str:
+        return answer_text(attempt.answer)[0]
+
+    def get_answer_truncated(self, attempt: Attempt) -> bool:
+        return answer_text(attempt.answer)[1]
+
+
+class DeliveryDetailSerializer(DeliverySerializer):
+    """A delivery with its attempts, oldest first: at most the latest 100 of them."""
+
+    attempts = serializers.SerializerMethodField()
+
+    class Meta(DeliverySerializer.Meta):
+        fields = [*DeliverySerializer.Meta.fields, "attempts"]
+        read_only_fields = fields
+
+    @extend_schema_field(AttemptSerializer(many=True))
+    def get_attempts(self, delivery: Delivery) -> list[dict[str, Any]]:
+        return list(AttemptSerializer(self.context["history"], many=True).data)
+
+
+class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
+    """A delivery that was given up, why, and whether it was brought back since."""
+
+    id = IdField(DeadLetter.prefix)
+    delivery = IdField(Delivery.prefix, source="delivery_id")
+    event = IdField(Event.prefix, source="delivery.event_id")
+    type = serializers.CharField(source="delivery.event.type")
+    endpoint = IdField(Endpoint.prefix, source="endpoint_id")
+    state = serializers.SerializerMethodField()
+    attempts_made = serializers.IntegerField(source="attempts")
+    replay = IdField(Replay.prefix, source="replay_id", allow_null=True)
+
+    class Meta:
+        model = DeadLetter
+        fields = [
+            "id",
+            "delivery",
+            "event",
+            "type",
+            "endpoint",
+            "state",
+            "cause",
+            "reason",
+            "last_status",
+            "last_error",
+            "attempts_made",
+            "died_at",
+            "redriven_at",
+            "redriven_by",
+            "replay",
+        ]
+        read_only_fields = fields
+
+    def get_state(self, letter: DeadLetter) -> str:
+        return "redriven" if letter.redriven_at else "open"
+
+
+class ReplaySerializer(serializers.ModelSerializer[Replay]):
+    """A request to bring dead letters back, and how far it has come: ``replayed`` of ``total``."""
+
+    id = IdField(Replay.prefix)
+
+    class Meta:
+        model = Replay
+        fields = [
+            "id",
+            "state",
+            "filter",
+            "rate",
+            "total",
+            "replayed",
+            "requested_by",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
+class WantedSerializer(serializers.Serializer[Any]):
+    """What to bring back: ``filter`` may be empty (everything open), but has to be said."""
+
+    filter = serializers.DictField(
+        help_text="Any of ids (of dead letters), endpoint, cause, type, since, until.",
+    )
+
+
+class NewReplaySerializer(WantedSerializer):
+    """What to bring back, and how fast."""
+
+    rate = serializers.IntegerField(min_value=1, max_value=MOST_RATE, default=100, help_text="Deliveries per second.")
+
+
+class ReplayPreviewSerializer(serializers.Serializer[Any]):
+    """How many open dead letters match."""
+
+    total = serializers.IntegerField()
+
+
+class WindowQuery(serializers.Serializer[Any]):
+    """From ``since`` (included) until ``until`` (not included)."""
+
+    since = serializers.DateTimeField(required=False)
+    until = serializers.DateTimeField(required=False)
+
+
+class EventQuery(WindowQuery):
+    """``source`` with ``event_id`` finds one event at once."""
+
+    source = serializers.CharField(required=False)
+    event_id = serializers.CharField(required=False)
+    type = serializers.CharField(required=False)
+
+
+class DeliveryQuery(WindowQuery):
+    endpoint = serializers.CharField(required=False, help_text="An endpoint's id or uid.")
+    event = serializers.CharField(required=False, help_text="An event's id.")
+    state = serializers.ChoiceField(Delivery.State.choices, required=False)
+
+
+class DeadLetterQuery(WindowQuery):
+    endpoint = serializers.CharField(required=False, help_text="An endpoint's id or uid.")
+    cause = serializers.ChoiceField(DeadLetter.Cause.choices, required=False)
+    state = serializers.ChoiceField([("open", "Not brought back yet"), ("redriven", "Brought back")], required=False)
+
+
+class ReplayQuery(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(Replay.State.choices, required=False)

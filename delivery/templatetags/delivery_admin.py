@@ -1,0 +1,43 @@
+"""Filters for the operators' pages: spans of time as people say them, and how far a replay has come."""
+
+from datetime import timedelta
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from delivery.models import Replay
+
+__all__ = ["milliseconds", "progress", "span"]
+
+register = template.Library()
+
+UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+@register.filter
+def span(wait: timedelta) -> str:
+    """The two largest units: "2 h 5 min"."""
+    left = round(wait.total_seconds())
+    parts = []
+    for name, seconds in UNITS:
+        count, left = divmod(left, seconds)
+        if count or parts:
+            parts.append(f"{count} {name}" if count else "")
+    return " ".join(part for part in parts[:2] if part) or "less than a second"
+
+
+@register.filter
+def milliseconds(duration: int) -> str:
+    """Below a second in ms, above it in seconds with one decimal."""
+    return f"{duration} ms" if duration < 1000 else f"{duration / 1000:.1f} s"
+
+
+@register.filter
+def progress(replay: Replay) -> SafeString:
+    """A bar as long as what a replay has brought back."""
+    percent = min(100, round(100 * replay.replayed / replay.total)) if replay.total else 100
+    return format_html(
+        '<span class="wp-progress" role="progressbar" aria-valuenow="{0}"><span style="width: {0}%"></span></span>',
+        percent,
+    )

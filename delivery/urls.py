@@ -1,0 +1,20 @@
+"""Where the provider's REST doors stand, below /api/v1/."""
+
+from django.urls import path
+
+from delivery.views import dead_letters, deliveries, events, replays
+
+urlpatterns = [
+    path("events/", events.Events.as_view(), name="events"),
+    path("events/<str:ref>/", events.EventDetail.as_view(), name="event"),
+    path("events/<str:ref>/deliveries/", deliveries.EventDeliveries.as_view(), name="event-deliveries"),
+    path("deliveries/", deliveries.Deliveries.as_view(), name="deliveries"),
+    path("deliveries/<str:ref>/", deliveries.DeliveryDetail.as_view(), name="delivery"),
+    path("deliveries/<str:ref>/attempts/", deliveries.Attempts.as_view(), name="delivery-attempts"),
+    path("dead-letters/", dead_letters.DeadLetters.as_view(), name="dead-letters"),
+    path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
+    path("replays/", replays.Replays.as_view(), name="replays"),
+    path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),
+    path("replays/<str:ref>/", replays.ReplayDetail.as_view(), name="replay"),
+    path("replays/<str:ref>/cancel/", replays.ReplayCancel.as_view(), name="replay-cancel"),
+]

@@ -1,0 +1,87 @@
+"""Read the body of a request, and never more of it than is allowed: at most one byte past the limit.
+
+Neither what the client says about the length nor its silence is believed: a declared length is refused by itself
+when it is too large, and everything else is counted while it is read.
+"""
+
+from typing import Protocol
+
+from django.http import HttpRequest, UnreadablePostError
+from rest_framework import status
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
+
+__all__ = ["TooLarge", "read_body"]
+
+CHUNK = 65_536
+
+
+class TooLarge(APIException):
+    """The body is larger than this platform takes."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"{what} may have {limit} bytes at most.")
+
+
+class LengthRequired(APIException):
+    """A body of unannounced length on a server that cannot tell where it ends."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "Send a Content-Length."
+    default_code = "length_required"
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_body(request: HttpRequest, limit: int) -> bytes:
+    """The whole body.
+
+    Raises TooLarge (413), LengthRequired (411), ParseError (400: less came than was announced) and
+    UnsupportedMediaType (415: it is compressed, and decompressing has no limit one could announce).
+    """
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity")
+    if encoding.lower() != "identity":
+        raise UnsupportedMediaType(encoding, "Send the body uncompressed: Content-Encoding {media_type} is not taken.")
+    declared = _declared(request)
+    if declared is not None and declared > limit:
+        raise TooLarge("A request", limit)
+    body = _read(_source(request, declared), limit + 1)
+    if len(body) > limit:
+        raise TooLarge("A request", limit)
+    if declared is not None and len(body) < declared:
+        raise ParseError("The body is shorter than its Content-Length.")
+    return body
+
+
+def _declared(request: HttpRequest) -> int | None:
+    text = request.META.get("CONTENT_LENGTH") or ""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise ParseError("The Content-Length is not a number.")
+    return int(text)
+
+
+def _source(request: HttpRequest, declared: int | None) -> Readable:
+    """Where to read. Django reads nothing without a Content-Length, so a chunked body comes from the server."""
+    if declared is not None or "HTTP_TRANSFER_ENCODING" not in request.META:
+        return request
+    if not request.META.get("wsgi.input_terminated"):
+        raise LengthRequired
+    stream: Readable = request.META["wsgi.input"]
+    return stream
+
+
+def _read(source: Readable, most: int) -> bytes:
+    chunks, have = [], 0
+    try:
+        while have < most and (chunk := source.read(min(CHUNK, most - have))):
+            chunks.append(chunk)
+            have += len(chunk)
+    except (UnreadablePostError, OSError):
+        raise ParseError("The body broke off.") from None
+    return b"".join(chunks)

@@ -1,0 +1,39 @@
+"""Dead letters: what was given up, and why."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from delivery import listing
+from delivery.models import DeadLetter
+from delivery.serializers import DeadLetterQuery, DeadLetterSerializer
+from delivery.views.rows import Page, Row
+
+__all__ = ["DeadLetterDetail", "DeadLetters"]
+
+
+@extend_schema(parameters=[DeadLetterQuery])
+class DeadLetters(Page[DeadLetter]):
+    """Dead letters, newest first. To bring them back, create a replay."""
+
+    serializer_class = DeadLetterSerializer
+    query = DeadLetterQuery
+
+    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[DeadLetter]:
+        return listing.dead_letters(tenant_id, **asked)
+
+
+class DeadLetterDetail(Row[DeadLetter]):
+    """One dead letter."""
+
+    serializer_class = DeadLetterSerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[DeadLetter]:
+        return listing.dead_letters(tenant_id)
+
+    def get(self, request: Request, ref: str) -> Response:
+        return Response(self.get_serializer(self.get_object()).data)

@@ -1,0 +1,72 @@
+"""Deliveries and their attempts: what was owed, and what became of it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from delivery import listing
+from delivery.models import Attempt, Delivery
+from delivery.serializers import (
+    AttemptSerializer,
+    DeliveryDetailSerializer,
+    DeliveryQuery,
+    DeliverySerializer,
+    WindowQuery,
+)
+from delivery.views.rows import Page, Row, found
+
+__all__ = ["Attempts", "Deliveries", "DeliveryDetail", "EventDeliveries"]
+
+SHOWN_ATTEMPTS = 100  # the latest, on a delivery's own page; the list of attempts has them all
+
+
+@extend_schema(parameters=[DeliveryQuery])
+class Deliveries(Page[Delivery]):
+    """Deliveries, newest first."""
+
+    serializer_class = DeliverySerializer
+    query = DeliveryQuery
+
+    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Delivery]:
+        return listing.deliveries(tenant_id, **asked)
+
+
+@extend_schema(parameters=[WindowQuery], operation_id="events_deliveries_list")
+class EventDeliveries(Page[Delivery]):
+    """To whom one event was owed."""
+
+    serializer_class = DeliverySerializer
+    query = WindowQuery
+
+    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Delivery]:
+        event = found(listing.events(tenant_id), self.kwargs["ref"])
+        return listing.deliveries(tenant_id, event=event, **asked)
+
+
+class DeliveryDetail(Row[Delivery]):
+    """One delivery with its attempts."""
+
+    serializer_class = DeliveryDetailSerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[Delivery]:
+        return listing.deliveries(tenant_id)
+
+    def get(self, request: Request, ref: str) -> Response:
+        delivery = self.get_object()
+        history = listing.latest(delivery.history.all(), SHOWN_ATTEMPTS)
+        return Response(self.get_serializer(delivery, context={"history": history}).data)
+
+
+class Attempts(Page[Attempt]):
+    """The attempts of one delivery, newest first."""
+
+    serializer_class = AttemptSerializer
+    query = WindowQuery
+
+    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Attempt]:
+        delivery = found(listing.deliveries(tenant_id), self.kwargs["ref"])
+        return listing.within(delivery.history.all(), "started_at", asked.get("since"), asked.get("until"))

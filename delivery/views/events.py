@@ -1,0 +1,122 @@
+"""Events: the door they are published through, and the pages that show what was taken.
+
+Publishing answers 202 after the events and everything owed for them are on disk. One event that cannot be taken
+is a problem (400; 409 if another content was taken under its source and id; 413 too large; 415 unknown form).
+In a batch every item has its own result, in order; if not one of them could be taken the answer is 400.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.request import Request
+
+from delivery import listing
+from delivery.models import Event
+from delivery.publish import Conflict as Taken
+from delivery.publish import Published, publish
+from delivery.serializers import EventQuery, EventSerializer, PublishedSerializer
+from delivery.views.reading import Limits, read_events
+from delivery.views.rows import Page, Row
+from subscriptions.models import Scope
+from subscriptions.tenancy import Conflict, tenant_of
+from webhooks.protocol import ids
+from webhooks.protocol.errors import InvalidEvent
+
+__all__ = ["EventDetail", "Events"]
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+@extend_schema(parameters=[EventQuery])
+class Events(Page[Event]):
+    """Events, newest first; and the place where they are published."""
+
+    required_scopes = {"POST": Scope.PUBLISH}
+    serializer_class = EventSerializer
+    query = EventQuery
+
+    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Event]:
+        return listing.events(tenant_id, **asked)
+
+    @extend_schema(
+        request={
+            "application/cloudevents+json": OpenApiTypes.OBJECT,
+            "application/cloudevents-batch+json": {"type": "array", "maxItems": 1000, "items": {"type": "object"}},
+            "application/json": OpenApiTypes.OBJECT,
+            "*/*": OpenApiTypes.BINARY,
+        },
+        responses={202: PublishedSerializer},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Take one CloudEvent (structured, binary, or plain JSON) or a batch of up to 1,000."""
+        tenant = tenant_of(request)
+        limits = Limits(event=settings.WAYPOST_MAX_EVENT_BYTES, batch=settings.WAYPOST_MAX_REQUEST_BYTES)
+        try:
+            read = read_events(request._request, limits)
+        except InvalidEvent as error:
+            raise refusal(error) from error
+        results = publish(tenant, read.items)
+        return self.answer_batch(results) if read.batch else self.answer_one(results[0])
+
+    def answer_one(self, result: Published) -> HttpResponse:
+        """202 with what became of it. Raises the problem it is."""
+        if result.error:
+            raise refusal(result.error)
+        return HttpResponse(orjson.dumps(shown(result)), JSON, 202)
+
+    def answer_batch(self, results: list[Published]) -> HttpResponse:
+        """202, also for an empty batch; 400 if there were items and none of them was taken."""
+        rejected = sum(result.error is not None for result in results)
+        content = {
+            "data": [{"error": self.problem(refusal(it.error))} if it.error else shown(it) for it in results],
+            "accepted": len(results) - rejected,
+            "rejected": rejected,
+        }
+        if rejected < len(results) or not results:
+            return HttpResponse(orjson.dumps(content), JSON, 202)
+        whole = self.problem(ParseError("Not one event of the batch was taken."))
+        return HttpResponse(orjson.dumps({**whole, **content}), PROBLEM, 400)
+
+    def problem(self, error: APIException) -> dict[str, Any]:
+        """The error as everywhere else in the API (RFC 9457): whoever makes the others makes this one."""
+        answer = self.get_exception_handler()(error, self.get_exception_handler_context())
+        return dict(answer.data)
+
+
+class EventDetail(Row[Event]):
+    """One event, with ``event``: the CloudEvent, byte for byte as it is sent."""
+
+    serializer_class = EventSerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[Event]:
+        return listing.events(tenant_id).defer(None).defer("digest")
+
+    def get(self, request: Request, ref: str) -> HttpResponse:
+        event = self.get_object()
+        fields = dict(self.get_serializer(event).data)
+        return HttpResponse(orjson.dumps({**fields, "event": orjson.Fragment(bytes(event.body))}), JSON)
+
+
+def refusal(error: InvalidEvent) -> APIException:
+    """An event that cannot be taken, as REST says it: 409 if another was taken under its name, else 400."""
+    kind = Conflict if isinstance(error, Taken) else ValidationError
+    return kind({error.attribute or "non_field_errors": [error.reason]})
+
+
+def shown(result: Published) -> dict[str, Any]:
+    """One event that was taken, now or before."""
+    return {
+        "id": result.id and ids.public(Event.prefix, result.id),
+        "source": result.source,
+        "event_id": result.event_id,
+        "duplicate": result.duplicate,
+        "deliveries": result.deliveries,
+    }

@@ -1,0 +1,95 @@
+"""Replays: a preview that counts, a replay that one creates, its progress, and the way to stop it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from delivery import listing, replay
+from delivery.models import Replay
+from delivery.serializers import (
+    NewReplaySerializer,
+    ReplayPreviewSerializer,
+    ReplayQuery,
+    ReplaySerializer,
+    WantedSerializer,
+)
+from delivery.views.rows import Page, Row
+from subscriptions.tenancy import Conflict, tenant_of
+
+__all__ = ["ReplayCancel", "ReplayDetail", "ReplayPreview", "Replays"]
+
+
+@extend_schema(parameters=[ReplayQuery])
+class Replays(Page[Replay]):
+    """Replays, newest first; and the place where one is created."""
+
+    serializer_class = ReplaySerializer
+    query = ReplayQuery
+
+    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Replay]:
+        return listing.replays(tenant_id, **asked)
+
+    @extend_schema(request=NewReplaySerializer, responses={201: ReplaySerializer})
+    def post(self, request: Request) -> Response:
+        """Bring back every open dead letter that matches the filter now. 201 with how many those are."""
+        asked = NewReplaySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        created = replay.replay(
+            tenant_of(request), wanted(asked.validated_data), rate=asked.validated_data["rate"], by=request.auth.label
+        )
+        return Response(ReplaySerializer(created).data, status=status.HTTP_201_CREATED)
+
+
+class ReplayPreview(APIView):
+    """How many dead letters a replay with this filter would bring back."""
+
+    @extend_schema(request=WantedSerializer, responses={200: ReplayPreviewSerializer})
+    def post(self, request: Request) -> Response:
+        """Count, and change nothing."""
+        asked = WantedSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response({"total": replay.preview(tenant_of(request), wanted(asked.validated_data))})
+
+
+class ReplayDetail(Row[Replay]):
+    """One replay and how far it has come."""
+
+    serializer_class = ReplaySerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[Replay]:
+        return listing.replays(tenant_id)
+
+    def get(self, request: Request, ref: str) -> Response:
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class ReplayCancel(ReplayDetail):
+    """Stop a replay; what it brought back stays brought back."""
+
+    http_method_names = ["post", "options"]
+
+    @extend_schema(request=None, responses={200: ReplaySerializer})
+    def post(self, request: Request, ref: str) -> Response:
+        """200 if it is cancelled now, by this or an earlier call; 409 if it had finished."""
+        row = self.get_object()
+        replay.cancel(row)
+        row.refresh_from_db()
+        if row.state == Replay.State.FINISHED:
+            raise Conflict({"state": ["This replay has finished."]})
+        return Response(self.get_serializer(row).data)
+
+
+def wanted(asked: dict[str, Any]) -> replay.Filter:
+    """The filter of a request. Raises ValidationError that names the field of the filter."""
+    try:
+        return replay.Filter.parse(asked["filter"])
+    except ValueError as error:
+        field, reason = error.args
+        raise ValidationError({"filter": {field: [reason]}}) from error

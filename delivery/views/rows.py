@@ -1,0 +1,56 @@
+"""What the reading doors share: the tenant comes first, then one of its rows, or one page of them."""
+
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from rest_framework.exceptions import NotFound
+from rest_framework.generics import GenericAPIView, ListAPIView
+from rest_framework.serializers import Serializer
+
+from delivery import listing
+from subscriptions.tenancy import find, tenant_id_of
+
+__all__ = ["Page", "Row", "found"]
+
+M = TypeVar("M", bound=Model)
+
+
+class Page(ListAPIView[M]):
+    """A list: ``query`` reads what was asked for, ``rows`` finds it below the tenant."""
+
+    filter_backends = ()
+    query: ClassVar[type[Serializer[Any]]]
+
+    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[M]:
+        """The rows of this tenant that were asked for."""
+        raise NotImplementedError
+
+    def get_queryset(self) -> QuerySet[M]:
+        asked = self.query(data=self.request.query_params)
+        asked.is_valid(raise_exception=True)
+        tenant_id, wanted = tenant_id_of(self.request), dict(asked.validated_data)
+        if "endpoint" in wanted:
+            wanted["endpoint"] = found(listing.endpoints(tenant_id, wanted["endpoint"]), wanted["endpoint"])
+        if "event" in wanted:
+            wanted["event"] = found(listing.events(tenant_id), wanted["event"])
+        return self.rows(tenant_id, **wanted)
+
+
+class Row(GenericAPIView[M]):
+    """One row of the tenant's, by its id in the path."""
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[M]:
+        """Where to look for it."""
+        raise NotImplementedError
+
+    def get_object(self) -> M:
+        return found(self.rows(tenant_id_of(self.request)), self.kwargs["ref"])
+
+
+def found(rows: QuerySet[M], ref: str) -> M:
+    """The one of these rows that has this id. Raises NotFound: for somebody else's as for one that never was."""
+    row = find(rows, ref)
+    if row is None:
+        raise NotFound
+    return row

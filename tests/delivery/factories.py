@@ -1,0 +1,87 @@
+"""The smallest valid row of each of the provider's large tables; what a test cares about, it says."""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from delivery import listing
+from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
+from subscriptions.models import Endpoint, Tenant
+from webhooks.protocol.ids import new_id
+
+__all__ = ["key_at", "make_attempt", "make_dead_letter", "make_delivery", "make_event", "make_replay"]
+
+
+def key_at(moment: datetime) -> UUID:
+    """A key as a row of this moment has it."""
+    return UUID(int=listing.place(moment).int | (new_id().int & (2**80 - 1)))
+
+
+def make_event(tenant: Tenant, *, data: Any = None, body: bytes | None = None, **changes: Any) -> Event:
+    """An event that was published just now, or at ``created_at``."""
+    created_at = changes.pop("created_at", datetime.now(UTC))
+    key = key_at(created_at)
+    fields: dict[str, Any] = {"source": "/orders", "event_id": str(key), "type": "order.created"} | changes
+    document = {"specversion": "1.0", "id": fields["event_id"], "source": fields["source"], "type": fields["type"]}
+    if body is None:
+        body = orjson.dumps(document | {"data": data if data is not None else {"total": 5}})
+    return Event.objects.create(
+        id=key, tenant=tenant, created_at=created_at, body=body, digest=sha256(body).digest(), **fields
+    )
+
+
+def make_delivery(event: Event, endpoint: Endpoint, **changes: Any) -> Delivery:
+    """A delivery of this event, due at once unless ``state`` says it is finished."""
+    created_at = changes.pop("created_at", event.created_at)
+    fields: dict[str, Any] = {"state": "pending", "next_attempt_at": created_at, "started_at": created_at} | changes
+    if fields["state"] not in ("pending", "sending") and "next_attempt_at" not in changes:
+        fields["next_attempt_at"] = None
+    return Delivery.objects.create(
+        id=key_at(created_at),
+        tenant_id=event.tenant_id,
+        event=event,
+        endpoint=endpoint,
+        created_at=created_at,
+        **fields,
+    )
+
+
+def make_attempt(delivery: Delivery, **changes: Any) -> Attempt:
+    """One more attempt, which failed with a 500 unless it says otherwise."""
+    number = delivery.history.count() + 1
+    started_at = changes.pop("started_at", delivery.created_at + timedelta(seconds=number))
+    fields: dict[str, Any] = {"number": number, "duration_ms": 120, "status": 500, "error": "status"} | changes
+    return Attempt.objects.create(
+        id=key_at(started_at), delivery=delivery, started_at=started_at, created_at=started_at, **fields
+    )
+
+
+def make_dead_letter(delivery: Delivery, **changes: Any) -> DeadLetter:
+    """The delivery is dead, and this is its letter."""
+    died_at = changes.pop("died_at", datetime.now(UTC))
+    Delivery.objects.filter(pk=delivery.pk).update(state="dead", next_attempt_at=None)
+    delivery.refresh_from_db()
+    fields: dict[str, Any] = {
+        "cause": "exhausted",
+        "last_status": 500,
+        "last_error": "status",
+        "attempts": delivery.attempts,
+    }
+    return DeadLetter.objects.create(
+        id=key_at(died_at),
+        delivery=delivery,
+        endpoint_id=delivery.endpoint_id,
+        tenant_id=delivery.tenant_id,
+        died_at=died_at,
+        created_at=died_at,
+        **(fields | changes),
+    )
+
+
+def make_replay(tenant: Tenant | None, **changes: Any) -> Replay:
+    """A replay that is running."""
+    fields: dict[str, Any] = {"filter": {}, "total": 10, "requested_by": "wp_abcdefgh… test"} | changes
+    return Replay.objects.create(tenant=tenant, **fields)

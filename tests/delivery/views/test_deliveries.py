@@ -1,0 +1,126 @@
+"""What was owed, and what became of it, over REST."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rest_framework.test import APIClient
+
+from subscriptions.models import Tenant
+from tests.delivery.factories import make_attempt, make_delivery, make_event
+from tests.doors import Door, DoorCases
+from tests.factories import make_client, make_endpoint, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+DELIVERIES = "/api/v1/deliveries/"
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant()
+
+
+@pytest.fixture
+def client(tenant: Tenant) -> APIClient:
+    return make_client(tenant)
+
+
+class TestDeliveryDoors(DoorCases):
+    doors = [
+        Door("get", "deliveries/", "read", 200),
+        Door("get", "deliveries/?endpoint={endpoint}", "read", 200),
+        Door("get", "deliveries/?event={event}", "read", 200),
+        Door("get", "deliveries/{delivery}/", "read", 200),
+        Door("get", "deliveries/{delivery}/attempts/", "read", 200),
+    ]
+
+    def things(self, tenant: Tenant) -> dict[str, str]:
+        event, endpoint = make_event(tenant), make_endpoint(tenant)
+        delivery = make_delivery(event, endpoint)
+        make_attempt(delivery)
+        return {"event": event.public_id, "endpoint": endpoint.public_id, "delivery": delivery.public_id}
+
+
+def test_a_delivery_shows_its_attempts_oldest_first(client: APIClient, tenant: Tenant) -> None:
+    endpoint = make_endpoint(tenant)
+    delivery = make_delivery(make_event(tenant, type="order.paid"), endpoint, state="delivered", attempts=2)
+    make_attempt(delivery, status=None, error="timeout", duration_ms=15_000)
+    make_attempt(delivery, status=200, error="", answer="güt".encode() + b"\xff")
+    shown = client.get(f"{DELIVERIES}{delivery.public_id}/").json()
+    assert (shown["type"], shown["endpoint"], shown["attempts_made"]) == ("order.paid", endpoint.public_id, 2)
+    assert [(it["number"], it["status"], it["error"], it["answer"]) for it in shown["attempts"]] == [
+        (1, None, "timeout", ""),
+        (2, 200, "", "güt\ufffd"),
+    ]
+
+
+def test_a_long_answer_is_cut_and_says_so(client: APIClient, tenant: Tenant) -> None:
+    delivery = make_delivery(make_event(tenant), make_endpoint(tenant))
+    make_attempt(delivery, answer=b"x" * 16_384)
+    [attempt] = client.get(f"{DELIVERIES}{delivery.public_id}/attempts/").json()["data"]
+    assert (len(attempt["answer"]), attempt["answer_truncated"]) == (4_096, True)
+
+
+def test_a_delivery_of_very_many_attempts_shows_the_latest_and_lists_them_all(
+    client: APIClient, tenant: Tenant
+) -> None:
+    delivery = make_delivery(make_event(tenant), make_endpoint(tenant))
+    for _ in range(103):
+        make_attempt(delivery)
+    path = f"{DELIVERIES}{delivery.public_id}/"
+    assert [it["number"] for it in client.get(path).json()["attempts"]] == list(range(4, 104))
+    listed = client.get(f"{path}attempts/", {"limit": 200}).json()["data"]
+    assert [it["number"] for it in listed] == list(range(103, 0, -1))
+
+
+def test_filters(client: APIClient, tenant: Tenant) -> None:
+    now = datetime.now(UTC)
+    one, other = make_endpoint(tenant, uid="one"), make_endpoint(tenant)
+    event = make_event(tenant, created_at=now - timedelta(days=2))
+    early = make_delivery(event, one, state="delivered")
+    late = make_delivery(make_event(tenant, created_at=now), one)
+    elsewhere = make_delivery(event, other)
+
+    def found(**query: str) -> set[str]:
+        return {row["id"] for row in client.get(DELIVERIES, query).json()["data"]}
+
+    assert found(endpoint=one.public_id) == found(endpoint="one") == {early.public_id, late.public_id}
+    assert found(event=event.public_id) == {early.public_id, elsewhere.public_id}
+    assert found(event=event.public_id, endpoint="one") == {early.public_id}
+    assert found(state="delivered") == {early.public_id}
+    assert found(since=(now - timedelta(days=1)).isoformat()) == {late.public_id}
+    assert found(until=(now - timedelta(days=1)).isoformat(), endpoint=other.public_id) == {elsewhere.public_id}
+
+
+def test_the_history_of_a_deleted_endpoint_is_found_by_its_id_and_not_by_its_uid(
+    client: APIClient, tenant: Tenant
+) -> None:
+    endpoint = make_endpoint(tenant, uid="gone", deleted_at=datetime.now(UTC))
+    make_delivery(make_event(tenant), endpoint)
+    assert len(client.get(DELIVERIES, {"endpoint": endpoint.public_id}).json()["data"]) == 1
+    assert client.get(DELIVERIES, {"endpoint": "gone"}).status_code == 404
+
+
+def test_an_unknown_state_is_refused_by_name(client: APIClient) -> None:
+    answer = client.get(DELIVERIES, {"state": "lost"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "state")
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(client: APIClient, tenant: Tenant) -> None:
+    endpoint = make_endpoint(tenant)
+    expected = [make_delivery(make_event(tenant), endpoint).public_id for _ in range(7)]
+    seen, path = [], f"{DELIVERIES}?limit=3&endpoint={endpoint.public_id}"
+    while path:
+        page = client.get(path).json()
+        seen += [row["id"] for row in page["data"]]
+        path = page["next"]
+    assert len(seen) == 7
+    assert set(seen) == set(expected)
+
+
+def test_an_operator_sees_every_tenant_until_naming_one(tenant: Tenant) -> None:
+    for owner in (tenant, make_tenant()):
+        make_delivery(make_event(owner), make_endpoint(owner))
+    operator = make_client(None)
+    assert len(operator.get(DELIVERIES).json()["data"]) == 2
+    assert len(operator.get(DELIVERIES, {"tenant": tenant.public_id}).json()["data"]) == 1
