@@ -6,12 +6,17 @@ parameters), each checked to the letter: what passes here is understood the same
 
 import re
 from calendar import monthrange
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, wraps
 from ipaddress import IPv6Address
+from typing import TypeVar
 
-_CACHED = 4096  # distinct values remembered: sources, schemas and content types repeat
+_T = TypeVar("_T")
+
+_REMEMBERED = 4096  # values, for sources, schemas and content types repeat
+_SHORT = 512  # characters; what is longer is checked anew each time, or strangers would fill our memory
 
 # RFC 3986, appendix A.
 _PCHAR = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})"
@@ -47,13 +52,23 @@ _PARAMETER = re.compile(rf'[ \t]*;[ \t]*(?:({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|
 _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
-@lru_cache(_CACHED)
+def _remembered(check: Callable[[str], _T]) -> Callable[[str], _T]:
+    known = lru_cache(_REMEMBERED)(check)
+
+    @wraps(check)
+    def remembering(value: str) -> _T:
+        return known(value) if len(value) <= _SHORT else check(value)
+
+    return remembering
+
+
+@_remembered
 def is_uri_reference(value: str) -> bool:
     """Is it a URI or a relative reference (RFC 3986 section 4.1)?"""
     return _is_uri(_URI, value) or _is_uri(_RELATIVE, value)
 
 
-@lru_cache(_CACHED)
+@_remembered
 def is_absolute_uri(value: str) -> bool:
     """Is it an absolute URI (RFC 3986 section 4.3): with a scheme, without a fragment?"""
     return _is_uri(_URI_WITHOUT_FRAGMENT, value)
@@ -117,7 +132,7 @@ class MediaType:
         return self.charset in _UTF8
 
 
-@lru_cache(_CACHED)
+@_remembered
 def media_type(value: str) -> MediaType | None:
     """Read a content type, or None if it is none. A parameter that comes twice counts the first time."""
     found = _MEDIA_TYPE.match(value)

@@ -160,3 +160,12 @@ def test_kinds_of_content(value: str, is_json: bool, is_text: bool) -> None:
     found = media_type(value)
     assert found is not None
     assert (found.is_json, found.is_text) == (is_json, is_text)
+
+
+def test_long_values_are_checked_but_not_remembered() -> None:
+    long = "/" + "x" * 1000
+    assert is_uri_reference(long)
+    assert not is_uri_reference(long + " ")
+    assert media_type("text/" + "x" * 1000) == media_type("TEXT/" + "x" * 1000)
+    assert media_type("text/" + "x" * 1000) is not media_type("text/" + "x" * 1000)
+    assert media_type("text/x") is media_type("text/x")
