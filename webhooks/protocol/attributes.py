@@ -43,7 +43,7 @@ _RULES: dict[str, tuple[Callable[[str], object], str]] = {
 
 def check(attributes: Mapping[str, str]) -> None:
     """Raise InvalidEvent for the first attribute that is missing, misnamed or has a value it may not have."""
-    if not _REQUIRED <= attributes.keys():
+    if not attributes.keys() >= _REQUIRED:
         raise InvalidEvent(next(name for name in REQUIRED if name not in attributes), "is missing")
     for name, value in attributes.items():
         if name not in CORE and not _NAME.fullmatch(name):
