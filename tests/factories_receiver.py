@@ -23,7 +23,7 @@ def make_source(*, secret: str | None = SECRET, **changes: Any) -> Source:
     return source
 
 
-def make_receipt(source: Source | None = None, *, body: bytes = b'{"type":"a.b"}', **changes: Any) -> Receipt:
+def make_receipt(source: Source | None = None, *, body: bytes | None = b'{"type":"a.b"}', **changes: Any) -> Receipt:
     """A receipt that is due."""
     values = {
         "source": source or make_source(),
@@ -31,8 +31,8 @@ def make_receipt(source: Source | None = None, *, body: bytes = b'{"type":"a.b"}
         "event_type": "a.b",
         "content_type": "application/json",
         "body": body,
-        "size": len(body),
-        "sha256": hashlib.sha256(body).hexdigest(),
+        "size": len(body or b""),
+        "sha256": hashlib.sha256(body or b"").hexdigest(),
     }
     receipt = Receipt.objects.create(**{**values, **changes})
     return Receipt.objects.get(pk=receipt.pk)

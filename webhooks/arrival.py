@@ -58,10 +58,13 @@ class Arrival:
         return f"{public_url}?{query}" if query and "?" not in public_url else public_url
 
     def chunks(self, limit: int) -> Iterator[bytes]:
-        """The body, raw. Raises TooLarge as soon as that is known, before anything is read if it was announced;
-        CutShort, TooSlow, OSError."""
+        """The body, raw, to be read once. Raises TooLarge at once if the announced length says so; while it is read,
+        TooLarge as soon as that is known, CutShort, TooSlow, OSError."""
         if self.length is not None and self.length > limit:
             raise TooLarge
+        return self._read(limit)
+
+    def _read(self, limit: int) -> Iterator[bytes]:
         stream = self.request if self.length is not None else self.request.environ["wsgi.input"]
         begun, size = time.monotonic(), 0
         while self.length is None or size < self.length:

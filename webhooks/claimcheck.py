@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 from django.core.files.base import File
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 FOLDER = "receipts"  # of the storage; below it one folder a day
 INLINE_MAX = 64 * 1024  # the largest event every CloudEvents intermediary forwards: CloudEvents 1.0, Size Limits
@@ -142,11 +143,11 @@ def _store(rest: _Rest, object_id: UUID) -> str:
 
 
 def _force_to_disk(storage: Storage, key: str) -> None:
-    try:
-        path = storage.path(key)
-    except NotImplementedError:  # not a file system: what was answered is durable
+    """The object, and the folders that may be new today. Other storages answer when it is durable."""
+    if not isinstance(storage, FileSystemStorage):
         return
-    for name in (path, os.path.dirname(path)):
+    path = Path(storage.path(key))
+    for name in (path, *list(path.parents)[:3]):
         handle = os.open(name, os.O_RDONLY)
         try:
             os.fsync(handle)

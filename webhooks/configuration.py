@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from webhooks import schemes
 from webhooks.protocol import signing
 from webhooks.protocol.errors import BadOptions, BadSecret, SignatureError, UnknownScheme
+from webhooks.protocol.mac import text_keys
 
 GENERATED = "standard"  # the scheme whose secrets are ours to make; elsewhere the sender has one already
+UNSIGNED = "none"  # the only scheme that works without a secret, and only without
 
 
 class Unusable(ValueError):
@@ -31,7 +33,10 @@ def check(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> No
     """Raise Unusable if messages could not be checked with this. Asked of the scheme itself, with an empty message:
     whatever it then misses in the message is not our configuration's fault."""
     try:
-        schemes.get(scheme, options).begin(list(secrets), {}, url="https://example.com/", now=time.time())
+        proof = schemes.get(scheme, options)
+        if scheme != UNSIGNED:
+            text_keys(secrets)
+        proof.begin(list(secrets), {}, url="https://example.com/", now=time.time())
     except UnknownScheme as error:
         raise Unusable("scheme", str(error)) from error
     except BadOptions as error:

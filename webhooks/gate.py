@@ -15,6 +15,7 @@ from uuid import UUID
 LONG = 2.0  # seconds after which an arriving body counts
 MOST_LONG = 4  # per source and process
 BURST = 0.1  # of a minute's requests may come at once
+ROUNDING = 1e-6  # seconds: sums of fractions are not exact
 
 
 class ComeBackLater(Exception):
@@ -50,8 +51,9 @@ class Gate:
         step = 60 / rate_per_minute
         ahead = max(self._ahead.get(source, 0.0), now)
         allowed = max(step, 60 * BURST)
-        if ahead - now + step > allowed:
-            raise ComeBackLater(ahead - now + step - allowed)
+        wait = ahead - now + step - allowed
+        if wait > ROUNDING:
+            raise ComeBackLater(wait)
         self._ahead[source] = ahead + step
 
     def _leave(self, source: UUID, start: float) -> None:

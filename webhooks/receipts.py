@@ -133,8 +133,9 @@ def revive(ids: Sequence[UUID]) -> int:
 
 
 def first_id_of(moment: datetime) -> UUID:
-    """The least UUIDv7 of this millisecond (RFC 9562, 5.7)."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+    """The least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest there is."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
 _AT_REST: dict[str, Any] = {"due_at": None, "claim_token": None, "claims": 0}

@@ -73,8 +73,9 @@ def receive(source: KnownSource, arrival: Arrival) -> Answer:
 def _take(source: KnownSource, arrival: Arrival) -> Answer:
     receipt_id = new_id()
     try:
+        body = arrival.chunks(source.max_bytes)
         check = _begin(source, arrival)
-        ticket = keep(arrival.chunks(source.max_bytes), receipt_id, check.update)
+        ticket = keep(body, receipt_id, check.update)
     except (SignatureError, TooLarge, CutShort, TooSlow, NoLength, OSError) as error:
         return _refuse(source, arrival, error, size=arrival.length or 0)
     try:

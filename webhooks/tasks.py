@@ -6,11 +6,11 @@ from webhooks.process import process_due
 from webhooks.sweep import sweep
 
 
-@shared_task(name="webhooks.process_due", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="webhooks.process_due", ignore_result=True)
 def process_due_receipts() -> None:
     process_due()
 
 
-@shared_task(name="webhooks.sweep", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="webhooks.sweep", ignore_result=True)
 def sweep_receipts() -> None:
     sweep()

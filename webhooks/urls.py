@@ -14,4 +14,5 @@ _router.register("rejections", RejectionViewSet, basename="rejection")
 api_urlpatterns = _router.urls
 
 # With or without the last slash: a redirect would turn a POST into nothing.
-inbound_urlpatterns = [re_path(r"^in/(?P<source>[A-Za-z0-9._-]{1,256})/?$", inbound, name="inbound")]
+_SOURCE = "^in/(?P<source>[A-Za-z0-9._-]{1,256})"
+inbound_urlpatterns = [re_path(f"{_SOURCE}/$", inbound, name="inbound"), re_path(f"{_SOURCE}$", inbound)]

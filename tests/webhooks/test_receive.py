@@ -198,7 +198,7 @@ class Untouchable(io.RawIOBase):
 
 def test_an_announced_size_beyond_the_cap_is_413_before_anything_is_read() -> None:
     source = make_source(max_bytes=10)
-    answer = post(source, **{"CONTENT_LENGTH": "11", "wsgi.input": Untouchable()})
+    answer = post(source, headers={}, **{"CONTENT_LENGTH": "11", "wsgi.input": Untouchable()})
     assert answer.status_code == 413
     assert Rejection.objects.get().reason == "too_large"
 

@@ -1,0 +1,163 @@
+"""Bodies on a real wire: granian, sockets, senders that vanish, and memory that stays flat."""
+
+import hashlib
+import hmac
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import pytest
+from django.db import connection
+
+from tests.factories_receiver import make_source, signed
+from webhooks.models import Receipt, Rejection, Source
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).resolve().parents[2]
+MIB = 1024 * 1024
+
+
+def database_url() -> str:
+    """The test's own database, as a server we start has to be told."""
+    found = connection.settings_dict
+    password = f":{quote(found['PASSWORD'], safe='')}" if found["PASSWORD"] else ""
+    login = f"{quote(found['USER'], safe='')}{password}"
+    query = f"host={quote(found['HOST'], safe='')}&port={found['PORT'] or 5432}"
+    return f"postgresql://{login}@/{found['NAME']}?{query}"
+
+
+class Server:
+    """A web process of ours on a port of its own."""
+
+    def __init__(self, data: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        env = {**os.environ, "DATABASE_URL": database_url(), "WAYPOST_STORAGE_URL": data.as_uri()}
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--no-ws"]
+        env["DJANGO_SETTINGS_MODULE"] = "config.settings"
+        self.process = subprocess.Popen(
+            [*command, "--blocking-threads", "4", "config.wsgi:application"],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def answers(self) -> bool:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as visitor:
+            try:
+                visitor.request("GET", "/healthz")
+                return visitor.getresponse().status == 200
+            except OSError:
+                return False
+
+    def memory(self) -> int:
+        """Bytes held by the process and its workers."""
+        main = psutil.Process(self.process.pid)
+        return sum(each.memory_info().rss for each in (main, *main.children(recursive=True)))
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    while not server.answers():
+        assert server.process.poll() is None, "the server ended"
+        time.sleep(0.05)
+    yield server
+    server.stop()
+
+
+class Watch(threading.Thread):
+    """The most memory a server held while it was watched."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(daemon=True)
+        self.server, self.peak, self.over = server, 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
+            self.peak = max(self.peak, self.server.memory())
+
+    def __exit__(self, *_error: object) -> None:
+        self.over.set()
+        self.join()
+
+    def __enter__(self) -> "Watch":
+        self.start()
+        return self
+
+
+def send(server: Server, source: Source, body: Iterator[bytes], headers: dict[str, str]) -> int:
+    chunked = "Content-Length" not in headers
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port)) as sender:
+        sender.request("POST", f"/in/{source.public_id}/", body, headers, encode_chunked=chunked)
+        return sender.getresponse().status
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
+def test_a_large_body_is_received_whole_and_memory_stays_flat(server: Server, tmp_path: Path, announced: bool) -> None:
+    pieces = 200
+    signature, digest = hmac.new(b"shh", digestmod="sha256"), hashlib.sha256()
+    for number in range(pieces):
+        signature.update(bytes([number]) * MIB)
+        digest.update(bytes([number]) * MIB)
+    source = make_source(scheme="github", secret="shh", max_bytes=pieces * MIB)
+    headers = {"X-Hub-Signature-256": f"sha256={signature.hexdigest()}", "X-GitHub-Delivery": "d-1"}
+    headers |= {"Content-Length": str(pieces * MIB)} if announced else {"Transfer-Encoding": "chunked"}
+    send(server, source, iter([b""]), {"Content-Length": "0"})  # whatever is loaded late, is loaded now
+    before = server.memory()
+    with Watch(server) as watch:
+        assert send(server, source, (bytes([number]) * MIB for number in range(pieces)), headers) == 202
+    receipt = Receipt.objects.get()
+    assert (receipt.size, receipt.sha256) == (pieces * MIB, digest.hexdigest())
+    assert (tmp_path / receipt.body_key).stat().st_size == pieces * MIB
+    assert watch.peak - before < 30 * MIB
+
+
+def talk(server: Server, text: bytes) -> socket.socket:
+    wire = socket.create_connection(("127.0.0.1", server.port))
+    wire.sendall(text)
+    return wire
+
+
+def head(source: Source, **headers: str) -> bytes:
+    lines = [f"POST /in/{source.public_id}/ HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def test_a_body_too_large_is_refused_before_it_is_sent(server: Server) -> None:
+    with talk(server, head(make_source(), Content_Length=str(10**12))) as wire:
+        assert wire.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_nobody_signed_is_refused_before_it_is_sent(server: Server) -> None:
+    with talk(server, head(make_source(), Content_Length=str(10 * MIB))) as wire:
+        assert wire.recv(100).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_sender_that_vanishes_in_the_middle_leaves_nothing_but_a_rejection(server: Server, chunked: bool) -> None:
+    source = make_source()
+    framing = {"Transfer_Encoding": "chunked"} if chunked else {"Content_Length": "100"}
+    start = head(source, **signed(b"hello world"), **framing)
+    talk(server, start + (b"5\r\nhello\r\n" if chunked else b"hello")).close()
+    while not Rejection.objects.exists():
+        time.sleep(0.02)
+    assert Rejection.objects.get().reason == ("no_match" if chunked else "cut_short")
+    assert not Receipt.objects.exists()
