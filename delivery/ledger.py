@@ -295,7 +295,7 @@ UPDATE delivery_delivery d
        last_status = r.status, last_error = r.error
   FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(numbers)s::int2[],
               %(statuses)s::int2[], %(errors)s::text[]) AS r(id, token, state, wait, number, status, error)
- WHERE d.id = r.id AND d.token = r.token AND d.state = 'sending'
+ WHERE d.id = r.id AND d.token = r.token
 RETURNING d.id
 """
 
