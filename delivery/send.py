@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, epoll
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
@@ -57,11 +57,12 @@ class Sender:
         self._outbox: deque[Result] = deque()
         self._closing = False
         self._broken: BaseException | None = None
-        self._poll = epoll()
+        self._poll = DefaultSelector()
         self._wake_in, self._wake_out = _pipe()
         self._done_in, self._done_out = _pipe()
-        self._poll.register(self._wake_in, EPOLLIN)
+        self._poll.register(self._wake_in, EVENT_READ)
         self._timer: float | None = None
+        self._watched: set[int] = set()
         self._idle: list[_Exchange] = []
         self._multi = self._new_multi()
         self._thread = Thread(target=self._run, name="sender", daemon=True)
@@ -116,11 +117,11 @@ class Sender:
 
     def _turn(self, under_way: "set[_Exchange]") -> None:
         while not self._closing:
-            for fd, events in self._poll.poll(self._until_timer()):
-                if fd == self._wake_in.fileno():
+            for key, events in self._poll.select(self._until_timer()):
+                if key.fileobj is self._wake_in:
                     _drain(self._wake_in)
                 else:
-                    self._multi.socket_action(fd, _flags(events))
+                    self._multi.socket_action(key.fd, _flags(events))
             self._start(under_way)
             if self._timer is not None and self._timer <= time.monotonic():
                 self._timer = None
@@ -135,8 +136,8 @@ class Sender:
             exchange.curl.close()
         self._multi.close()
 
-    def _until_timer(self) -> float:
-        return -1 if self._timer is None else max(0.0, self._timer - time.monotonic())
+    def _until_timer(self) -> float | None:
+        return None if self._timer is None else max(0.0, self._timer - time.monotonic())
 
     def _start(self, under_way: "set[_Exchange]") -> None:
         while self._inbox:
@@ -163,19 +164,15 @@ class Sender:
 
     def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
         if what == pycurl.POLL_REMOVE:
-            self._forget(fd)
-            return
-        events = (EPOLLIN if what & pycurl.POLL_IN else 0) | (EPOLLOUT if what & pycurl.POLL_OUT else 0)
-        try:
-            self._poll.modify(fd, events)
-        except OSError:
-            self._poll.register(fd, events)
-
-    def _forget(self, fd: int) -> None:
-        try:
             self._poll.unregister(fd)
-        except OSError:
-            pass  # closed already: the kernel has forgotten it by itself
+            self._watched.discard(fd)
+            return
+        events = (EVENT_READ if what & pycurl.POLL_IN else 0) | (EVENT_WRITE if what & pycurl.POLL_OUT else 0)
+        if fd in self._watched:
+            self._poll.modify(fd, events)
+        else:
+            self._poll.register(fd, events)
+            self._watched.add(fd)
 
     def _on_timer(self, milliseconds: int) -> None:
         self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
@@ -299,12 +296,7 @@ def _final_status(line: bytes) -> int | None:
 
 
 def _flags(events: int) -> int:
-    flags = pycurl.CSELECT_IN if events & (EPOLLIN | EPOLLHUP) else 0
-    if events & EPOLLOUT:
-        flags |= pycurl.CSELECT_OUT
-    if events & EPOLLERR:
-        flags |= pycurl.CSELECT_ERR
-    return flags
+    return (pycurl.CSELECT_IN if events & EVENT_READ else 0) | (pycurl.CSELECT_OUT if events & EVENT_WRITE else 0)
 
 
 def _pipe() -> tuple[socket.socket, socket.socket]:

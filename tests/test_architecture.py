@@ -112,14 +112,16 @@ def test_there_is_no_circle():
 
 
 def test_importing_the_wire_does_not_load_django():
-    script = "import sys, webhooks.protocol.signing, webhooks.protocol.cloudevents, webhooks.schemes; print('django' in sys.modules)"
+    modules = "webhooks.protocol.signing, webhooks.protocol.cloudevents, webhooks.schemes"
+    script = f"import sys, {modules}; print('django' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
 def test_no_drawer_has_a_name_that_says_nothing():
     drawers = {"utils", "helpers", "common", "manager", "managers", "base", "services", "misc"}
-    assert [name for name in SOURCES if name.rsplit(".", 1)[-1] in drawers] == []
+    named_by_django = {"config.postgresql.base"}  # a database backend has no choice
+    assert [name for name in SOURCES.keys() - named_by_django if name.rsplit(".", 1)[-1] in drawers] == []
 
 
 def test_no_module_is_named_after_the_standard_library():

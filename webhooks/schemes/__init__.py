@@ -7,13 +7,13 @@ from webhooks.protocol.mac import TOLERANCE
 from webhooks.schemes.basic import Basic
 from webhooks.schemes.generic import Generic
 from webhooks.schemes.github import GitHub
+from webhooks.schemes.plain_token import Bearer, GitLab, Token
 from webhooks.schemes.scheme import Check, Scheme
 from webhooks.schemes.shopify import Shopify
 from webhooks.schemes.slack import Slack
 from webhooks.schemes.square import Square
 from webhooks.schemes.standard import Standard, Svix
 from webhooks.schemes.stripe import Stripe
-from webhooks.schemes.token import Bearer, GitLab, Token
 from webhooks.schemes.twilio import Twilio
 from webhooks.schemes.unsigned import Unsigned
 
