@@ -1,7 +1,7 @@
 """A table of any size can be browsed: newest first, without a count, searched by what an index can find."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -15,11 +15,15 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from delivery import listing
 from subscriptions.admin import Browsing as Uncounted
+from subscriptions.models import Row
 from webhooks.protocol import ids
 
 __all__ = ["Browsing", "Window", "link", "when"]
 
 M = TypeVar("M", bound=Model)
+
+DAY = timedelta(days=1)
+LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Browsing(Uncounted):
@@ -39,17 +43,18 @@ class Browsing(Uncounted):
         term = search_term.strip().replace("\0", "")
         return (self.find(queryset, term) if term else queryset), False
 
-    def find(self, rows: QuerySet[M], term: str) -> QuerySet[M]:
+    def find(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         """The rows this search term names: a TypeID, a bare UUID, or what ``find_text`` makes of it."""
         prefix = term.rpartition("_")[0]
         try:
             if prefix in self.searched:
                 return rows.filter(**{self.searched[prefix]: ids.parse(prefix, term)})
-            return rows.filter(pk=UUID(term))
+            named = rows.filter(pk=UUID(term))
         except ValueError:
             return self.find_text(rows, term)
+        return named if named.exists() else self.find_text(rows, term)
 
-    def find_text(self, rows: QuerySet[M], term: str) -> QuerySet[M]:
+    def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         """Nothing, unless the table has another name for its rows."""
         return rows.none()
 
@@ -63,21 +68,24 @@ class Window(RangeDateTimeFilter):  # type: ignore[misc]
 
     @staticmethod
     def read(params: Mapping[str, Any], name: str) -> tuple[datetime | None, datetime | None]:
-        """The two ends as the form gives them; what cannot be read is None."""
-        since = _moment(params.get(f"{name}_from_0"), params.get(f"{name}_from_1"), time.min)
-        until = _moment(params.get(f"{name}_to_0"), params.get(f"{name}_to_1"), time.max)
+        """The two ends as the form gives them, the second not included; what cannot be read is None."""
+        since, _ = _moment(params.get(f"{name}_from_0"), params.get(f"{name}_from_1"))
+        until, whole_day = _moment(params.get(f"{name}_to_0"), params.get(f"{name}_to_1"))
+        if until and whole_day:
+            until = until + DAY if until < LAST_DAY else datetime.max.replace(tzinfo=UTC)
         return since, until
 
 
-def _moment(day: str | None, clock: str | None, default: time) -> datetime | None:
+def _moment(day: str | None, clock: str | None) -> tuple[datetime | None, bool]:
+    """The instant, and whether it is a day without a time."""
     try:
-        date, at = parse_date(day or ""), parse_time(clock or "") or default
+        date, at = parse_date(day or ""), parse_time(clock or "")
     except ValueError:
-        return None
-    return datetime.combine(date, at, UTC) if date else None
+        return None, False
+    return (datetime.combine(date, at or time.min, UTC) if date else None), at is None
 
 
-def link(row: Model | None, text: str | None = None) -> SafeString | str:
+def link(row: Row | None, text: str | None = None) -> SafeString | str:
     """A link to the admin's page of a row; ``text`` is its public id unless given."""
     if row is None:
         return "-"

@@ -3,6 +3,8 @@
 Both lead to the same page, which counts first and asks for a rate; only its POST changes anything.
 """
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -66,7 +68,7 @@ class DeadLetterAdmin(Browsing):
         rows = rows.select_related("delivery__event", "endpoint")
         return rows.defer("delivery__body", "delivery__event__body", "delivery__event__digest")
 
-    def find_text(self, rows: QuerySet[DeadLetter], term: str) -> QuerySet[DeadLetter]:
+    def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         named = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
         return rows.filter(delivery__event__in=named.values("id"))
 
@@ -77,7 +79,7 @@ class DeadLetterAdmin(Browsing):
     @action(description="Bring back the selected dead letters", permissions=["replay"])
     def bring_back(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse:
         """To the page that counts and asks."""
-        chosen = ",".join(letter.public_id for letter in queryset.only("id")[: self.list_per_page])
+        chosen = ",".join(letter.public_id for letter in queryset[: self.list_per_page])
         return redirect(f"{reverse('admin:delivery_deadletter_redrive')}?{urlencode({'ids': chosen})}")
 
     def get_urls(self) -> list[URLPattern]:
@@ -86,7 +88,8 @@ class DeadLetterAdmin(Browsing):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         bar = {"redrive_query": query_of(request.GET)} if self.has_replay_permission(request) else {}
-        return super().changelist_view(request, {**(extra_context or {}), **bar})
+        answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
+        return answer
 
     @display(description="Dead letter")
     def public(self, letter: DeadLetter) -> str:

@@ -41,7 +41,7 @@ class DeliveryAdmin(Browsing):
         rows: QuerySet[Delivery] = super().get_queryset(request)
         return rows.select_related("event", "endpoint").defer("body", "event__body", "event__digest")
 
-    def find_text(self, rows: QuerySet[Delivery], term: str) -> QuerySet[Delivery]:
+    def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         named = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
         return rows.filter(event__in=named.values("id"))
 
@@ -59,7 +59,8 @@ class DeliveryAdmin(Browsing):
                 "own_body": delivery.body is not None,
                 "payload": payload(delivery.event.body if delivery.body is None else delivery.body),
             }
-        return super().change_view(request, object_id, form_url, context)
+        answer: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return answer
 
     @display(description="Delivery")
     def public(self, delivery: Delivery) -> str:

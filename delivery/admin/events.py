@@ -33,7 +33,7 @@ class EventAdmin(Browsing):
         rows: QuerySet[Event] = super().get_queryset(request)
         return rows.select_related("tenant").defer("body", "digest")
 
-    def find_text(self, rows: QuerySet[Event], term: str) -> QuerySet[Event]:
+    def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         return rows.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
 
     def change_view(
@@ -44,7 +44,8 @@ class EventAdmin(Browsing):
         if event is not None and self.has_view_permission(request, event):
             owed = Delivery.objects.filter(event=event).select_related("endpoint").defer("body")
             context |= {"payload": payload(event.body), "owed": owed.order_by("id")[:SHOWN_DELIVERIES]}
-        return super().change_view(request, object_id, form_url, context)
+        answer: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return answer
 
     @display(description="Event")
     def public(self, event: Event) -> str:

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -31,6 +30,8 @@ __all__ = ["REPLAY", "Redrive", "query_of"]
 
 REPLAY = "delivery.add_replay"  # the permission to bring dead letters back
 DEFAULT_RATE = 100  # deliveries per second
+PAGING = frozenset({"p", "o", "e"})  # what the list needs for itself
+UNREADABLE = "?"
 
 
 class RateForm(forms.Form):
@@ -75,7 +76,7 @@ class Redrive:
     def _create(self, request: HttpRequest, asked: Asked, rate: int) -> HttpResponse:
         row = replay.replay(asked.tenant, asked.filter, rate=rate, by=f"admin:{request.user.get_username()}")
         said = f"Brings back {row.total} dead letters at {rate} a second: {row.filter}"
-        LogEntry.objects.log_actions(request.user.pk, [row], ADDITION, said, single_object=True)
+        self.model_admin.log_addition(request, row, said)
         messages.success(request, f"{row.total:,} dead letters are coming back.")
         return redirect("admin:delivery_replay_change", row.pk)
 
@@ -95,21 +96,25 @@ class Redrive:
 
 def query_of(params: QueryDict) -> str:
     """The query of the page for what the list's filters say; "" if they say what a replay cannot."""
-    if params.get("q") or params.get("state") == "redriven":
-        return ""
-    since, until = Window.read(params, "died_at")
+    given = {name: str(text) for name, text in params.items() if text and name not in PAGING}
+    since, until = Window.read(given, "died_at")
     query = {
-        "tenant": _public(Tenant.prefix, params.get("tenant__id__exact")),
-        "endpoint": _public(Endpoint.prefix, params.get("endpoint__id__exact")),
-        "cause": params.get("cause__exact"),
-        "since": since and since.isoformat(),
-        "until": until and until.isoformat(),
+        "tenant": _public(Tenant.prefix, given.pop("tenant__id__exact", None)),
+        "endpoint": _public(Endpoint.prefix, given.pop("endpoint__id__exact", None)),
+        "cause": given.pop("cause__exact", None),
+        "since": since.isoformat() if since else _left(given, "died_at_from"),
+        "until": until.isoformat() if until else _left(given, "died_at_to"),
     }
+    rest = {name for name in given if not name.startswith("died_at_")} - {"state"}
+    if rest or UNREADABLE in query.values() or given.get("state", "open") != "open":
+        return ""
     return urlencode({name: value for name, value in query.items() if value} or {"all": "1"})
 
 
 def read(params: QueryDict) -> Asked:
     """Raises ValueError, in words for the operator, for what names nothing or cannot be read."""
+    if not params:
+        raise ValueError("Say what to bring back.")
     asked: dict[str, Any] = {name: params[name] for name in params if name not in ("tenant", "all")}
     if "ids" in asked:
         asked["ids"] = asked["ids"].split(",")
@@ -148,4 +153,9 @@ def _public(prefix: str, key: str | None) -> str | None:
     try:
         return ids.public(prefix, UUID(key)) if key else None
     except ValueError:
-        return None
+        return UNREADABLE
+
+
+def _left(given: Mapping[str, str], end: str) -> str | None:
+    """An end of the window that was given and could not be read."""
+    return UNREADABLE if any(name.startswith(end) for name in given) else None

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -55,7 +54,7 @@ class ReplayAdmin(Browsing):
             return HttpResponseNotAllowed(["POST"])
         row = get_object_or_404(Replay, pk=pk)
         if replay.cancel(row):
-            LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, "Cancelled.", single_object=True)
+            self.log_change(request, row, "Cancelled.")
             messages.success(request, f"{row.public_id} is cancelled.")
         else:
             messages.warning(request, f"{row.public_id} was not running any more.")

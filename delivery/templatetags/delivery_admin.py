@@ -19,7 +19,7 @@ UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 def span(wait: timedelta) -> str:
     """The two largest units: "2 h 5 min"."""
     left = round(wait.total_seconds())
-    parts = []
+    parts: list[str] = []
     for name, seconds in UNITS:
         count, left = divmod(left, seconds)
         if count or parts:

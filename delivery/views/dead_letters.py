@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from delivery import listing
 from delivery.models import DeadLetter
 from delivery.serializers import DeadLetterQuery, DeadLetterSerializer
-from delivery.views.rows import Page, Row
+from delivery.views.rows import Page, Single
 
 __all__ = ["DeadLetterDetail", "DeadLetters"]
 
@@ -27,7 +27,7 @@ class DeadLetters(Page[DeadLetter]):
         return listing.dead_letters(tenant_id, **asked)
 
 
-class DeadLetterDetail(Row[DeadLetter]):
+class DeadLetterDetail(Single[DeadLetter]):
     """One dead letter."""
 
     serializer_class = DeadLetterSerializer

@@ -17,7 +17,7 @@ from delivery.serializers import (
     DeliverySerializer,
     WindowQuery,
 )
-from delivery.views.rows import Page, Row, found
+from delivery.views.rows import Page, Single, found
 
 __all__ = ["Attempts", "Deliveries", "DeliveryDetail", "EventDeliveries"]
 
@@ -47,7 +47,7 @@ class EventDeliveries(Page[Delivery]):
         return listing.deliveries(tenant_id, event=event, **asked)
 
 
-class DeliveryDetail(Row[Delivery]):
+class DeliveryDetail(Single[Delivery]):
     """One delivery with its attempts."""
 
     serializer_class = DeliveryDetailSerializer

@@ -23,7 +23,7 @@ from delivery.publish import Conflict as Taken
 from delivery.publish import Published, publish
 from delivery.serializers import EventQuery, EventSerializer, PublishedSerializer
 from delivery.views.reading import Limits, read_events
-from delivery.views.rows import Page, Row
+from delivery.views.rows import Page, Single
 from subscriptions.models import Scope
 from subscriptions.tenancy import Conflict, tenant_of
 from webhooks.protocol import ids
@@ -91,7 +91,7 @@ class Events(Page[Event]):
         return dict(answer.data)
 
 
-class EventDetail(Row[Event]):
+class EventDetail(Single[Event]):
     """One event, with ``event``: the CloudEvent, byte for byte as it is sent."""
 
     serializer_class = EventSerializer

@@ -1,6 +1,6 @@
 """Replays: a preview that counts, a replay that one creates, its progress, and the way to stop it."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -20,7 +20,8 @@ from delivery.serializers import (
     ReplaySerializer,
     WantedSerializer,
 )
-from delivery.views.rows import Page, Row
+from delivery.views.rows import Page, Single
+from subscriptions.auth import Principal
 from subscriptions.tenancy import Conflict, tenant_of
 
 __all__ = ["ReplayCancel", "ReplayDetail", "ReplayPreview", "Replays"]
@@ -41,9 +42,9 @@ class Replays(Page[Replay]):
         """Bring back every open dead letter that matches the filter now. 201 with how many those are."""
         asked = NewReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        created = replay.replay(
-            tenant_of(request), wanted(asked.validated_data), rate=asked.validated_data["rate"], by=request.auth.label
-        )
+        asker = cast(Principal, request.auth)
+        rate = asked.validated_data["rate"]
+        created = replay.replay(tenant_of(request), wanted(asked.validated_data), rate=rate, by=asker.label)
         return Response(ReplaySerializer(created).data, status=status.HTTP_201_CREATED)
 
 
@@ -58,7 +59,7 @@ class ReplayPreview(APIView):
         return Response({"total": replay.preview(tenant_of(request), wanted(asked.validated_data))})
 
 
-class ReplayDetail(Row[Replay]):
+class ReplayDetail(Single[Replay]):
     """One replay and how far it has come."""
 
     serializer_class = ReplaySerializer

@@ -3,17 +3,18 @@
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.serializers import Serializer
 
 from delivery import listing
+from subscriptions.models import Row
 from subscriptions.tenancy import find, tenant_id_of
 
-__all__ = ["Page", "Row", "found"]
+__all__ = ["Page", "Single", "found"]
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=Row)
 
 
 class Page(ListAPIView[M]):
@@ -37,7 +38,7 @@ class Page(ListAPIView[M]):
         return self.rows(tenant_id, **wanted)
 
 
-class Row(GenericAPIView[M]):
+class Single(GenericAPIView[M]):
     """One row of the tenant's, by its id in the path."""
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[M]:

@@ -1,0 +1,138 @@
+"""Tables of any size stay browsable."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from delivery.admin.browsing import Window
+from delivery.models import Lane
+from tests.delivery.admin.rows import CHANGELISTS, make_letter, operator
+from tests.delivery.factories import make_replay
+
+pytestmark = pytest.mark.django_db
+
+
+def names_in(client: Client, table: str, **query: str) -> str:
+    answer = client.get(reverse(f"admin:delivery_{table}_changelist"), query)
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+@pytest.mark.parametrize("table", CHANGELISTS)
+def test_no_list_counts_a_table(table: str) -> None:
+    letter = make_letter()
+    Lane.objects.get_or_create(endpoint=letter.endpoint)
+    make_replay(letter.tenant)
+    client = operator("add_replay")
+    with CaptureQueriesContext(connection) as queries:
+        names_in(client, table)
+    assert not [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+
+
+@pytest.mark.parametrize("table", CHANGELISTS)
+def test_a_longer_list_takes_no_more_queries(table: str) -> None:
+    client = operator("add_replay")
+
+    def queries_of_one_more() -> int:
+        letter = make_letter()
+        Lane.objects.get_or_create(endpoint=letter.endpoint)
+        make_replay(letter.tenant)
+        with CaptureQueriesContext(connection) as queries:
+            names_in(client, table)
+        return len(queries)
+
+    queries_of_one_more()
+    assert queries_of_one_more() == queries_of_one_more()
+
+
+@pytest.mark.parametrize("table", CHANGELISTS)
+def test_without_permission_there_is_nothing_to_see(table: str) -> None:
+    client = operator()
+    client.get("/")
+    from_scratch = Client()
+    path = reverse(f"admin:delivery_{table}_changelist")
+    assert from_scratch.get(path).status_code == 302
+
+
+@pytest.mark.parametrize("table", CHANGELISTS)
+def test_nothing_can_be_added_changed_or_deleted(table: str) -> None:
+    letter = make_letter()
+    Lane.objects.get_or_create(endpoint=letter.endpoint)
+    rows: dict[str, Any] = {
+        "event": letter.delivery.event,
+        "delivery": letter.delivery,
+        "deadletter": letter,
+        "replay": make_replay(letter.tenant),
+        "lane": letter.endpoint.lane,
+    }
+    client = operator(*(f"{verb}_{table}" for verb in ("add", "change", "delete")))
+    page = reverse(f"admin:delivery_{table}_change", args=[rows[table].pk])
+    assert client.get(page).status_code == 200
+    assert client.post(page, {}).status_code == 403
+    assert client.get(reverse(f"admin:delivery_{table}_add")).status_code == 403
+    assert client.get(reverse(f"admin:delivery_{table}_delete", args=[rows[table].pk])).status_code == 403
+
+
+def test_a_search_finds_by_any_id_the_row_goes_by() -> None:
+    letter, other = make_letter(), make_letter()
+    delivery, event = letter.delivery, letter.delivery.event
+    client = operator()
+    for table, row, terms in [
+        ("event", event, [event.public_id, event.event_id, str(event.pk)]),
+        ("delivery", delivery, [delivery.public_id, event.public_id, letter.endpoint.public_id, event.event_id]),
+        ("deadletter", letter, [letter.public_id, delivery.public_id, event.public_id, f" {event.event_id} "]),
+    ]:
+        for term in terms:
+            found = names_in(client, table, q=term)
+            page = reverse(f"admin:delivery_{table}_change", args=[row.pk])
+            assert page in found, (table, term)
+            assert found.count(f"/admin/delivery/{table}/0") == found.count(page), (table, term)
+    assert str(other.pk) not in names_in(client, "deadletter", q=letter.public_id)
+
+
+@pytest.mark.parametrize("term", ["nonsense", "evt_1", "evt_", "_", "\0", "%", "'; --", "x" * 5000])
+@pytest.mark.parametrize("table", CHANGELISTS)
+def test_a_search_for_nothing_finds_nothing(table: str, term: str) -> None:
+    make_letter()
+    assert names_in(operator(), table, q=term)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"tenant__id__exact": "nonsense"},
+        {"endpoint__id__exact": "1"},
+        {"died_at_from_0": "someday", "died_at_to_1": "late"},
+        {"died_at_from_0": "2026-02-31"},
+        {"state": "lost"},
+        {"cause__exact": "boredom"},
+        {"p": "99999999999"},
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_no_error_of_ours(query: dict[str, str]) -> None:
+    answer = operator("add_replay").get(reverse("admin:delivery_deadletter_changelist"), query)
+    assert answer.status_code in (200, 302)
+
+
+@pytest.mark.parametrize(
+    ("given", "since", "until"),
+    [
+        ({}, None, None),
+        ({"at_from_0": "2026-01-02"}, datetime(2026, 1, 2, tzinfo=UTC), None),
+        ({"at_from_0": "2026-01-02", "at_from_1": "13:30"}, datetime(2026, 1, 2, 13, 30, tzinfo=UTC), None),
+        ({"at_to_0": "2026-01-02"}, None, datetime(2026, 1, 3, tzinfo=UTC)),
+        ({"at_to_0": "2026-01-02", "at_to_1": "13:30:05"}, None, datetime(2026, 1, 2, 13, 30, 5, tzinfo=UTC)),
+        ({"at_to_0": "9999-12-31"}, None, datetime.max.replace(tzinfo=UTC)),
+        ({"at_from_1": "13:30"}, None, None),
+        ({"at_from_0": "2026-02-31", "at_to_0": "x"}, None, None),
+    ],
+)
+def test_a_window_is_read_as_a_person_means_it(
+    given: dict[str, str], since: datetime | None, until: datetime | None
+) -> None:
+    assert Window.read(given, "at") == (since, until)

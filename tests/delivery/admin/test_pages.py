@@ -1,0 +1,142 @@
+"""What an operator sees of one row."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+
+from delivery.models import Delivery, Lane, Replay
+from subscriptions.models import Secret
+from tests.delivery.admin.rows import HOSTILE, make_letter, operator
+from tests.delivery.factories import make_attempt, make_delivery, make_event, make_replay
+from tests.factories import make_endpoint, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def page(client: Client, row: Delivery | object, table: str) -> str:
+    answer = client.get(reverse(f"admin:delivery_{table}_change", args=[row.pk]))  # type: ignore[attr-defined]
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def test_a_delivery_tells_its_story_from_publication_to_what_is_next() -> None:
+    now = datetime.now(UTC)
+    event = make_event(make_tenant(), created_at=now - timedelta(minutes=10))
+    delivery = make_delivery(event, make_endpoint(event.tenant), attempts=2, next_attempt_at=now)
+    make_attempt(delivery, started_at=now - timedelta(minutes=10), status=None, error="timeout", duration_ms=15_000)
+    make_attempt(delivery, started_at=now - timedelta(minutes=4), status=503, duration_ms=80, answer=b"closed")
+    shown = page(operator(), delivery, "delivery")
+    story = ["Published", "Attempt 1", "timeout", "15.0 s", "waited 5 min 45 s", "Attempt 2", "503", "80 ms", "closed"]
+    places = [shown.index(part) for part in [*story, "waited 4 min", "Next attempt</strong>"]]
+    assert places == sorted(places)
+
+
+def test_what_came_from_outside_is_escaped_everywhere() -> None:
+    letter = make_letter(reason=HOSTILE)
+    Delivery.objects.filter(pk=letter.delivery_id).update(last_error=HOSTILE[:20], body=HOSTILE.encode())
+    client = operator()
+    for row, table in [(letter.delivery.event, "event"), (letter.delivery, "delivery"), (letter, "deadletter")]:
+        shown = page(client, row, table)
+        assert HOSTILE not in shown
+        assert "&lt;script&gt;alert(1)" in shown
+
+
+def test_an_event_shows_its_bytes_and_whom_it_is_owed_to() -> None:
+    event = make_event(make_tenant(), body=b'{"id":"1","data":{"n":1.10}}')
+    delivery = make_delivery(event, make_endpoint(event.tenant))
+    shown = page(operator(), event, "event")
+    assert "&quot;n&quot;: 1.10" in shown
+    assert delivery.public_id in shown
+
+
+def test_a_large_payload_is_cut() -> None:
+    event = make_event(make_tenant(), body=b'{"data":"' + b"x" * 1_000_000 + b'"}')
+    shown = page(operator(), event, "event")
+    assert "1,000,011 bytes, the first 65,536 characters" in shown
+    assert len(shown) < 200_000
+
+
+def test_bytes_that_are_no_text_are_shown_as_well_as_can_be() -> None:
+    event = make_event(make_tenant())
+    delivery = make_delivery(event, make_endpoint(event.tenant), body=b"\xff\x00 plain")
+    assert "\ufffd" in page(operator(), delivery, "delivery")
+
+
+def test_no_page_shows_a_secret() -> None:
+    letter = make_letter()
+    Lane.objects.get_or_create(endpoint=letter.endpoint)
+    sealed = [bytes(secret.sealed).decode("latin-1") for secret in Secret.objects.all()]
+    client = operator()
+    rows = [(letter.delivery.event, "event"), (letter.delivery, "delivery"), (letter, "deadletter")]
+    for row, table in [*rows, (letter.endpoint.lane, "lane")]:
+        shown = page(client, row, table)
+        assert "whsec_" not in shown
+        assert not [secret for secret in sealed if secret in shown]
+
+
+def test_a_lane_says_the_gravest_thing_about_itself() -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    states = [
+        ({}, "idle"),
+        ({"due_at": soon}, "due"),
+        ({"due_at": soon, "owner": "01a207c5-8923-7515-8511-4396cbd66c19"}, "leased"),
+        ({"due_at": soon, "parked": True}, "parked"),
+        ({"due_at": soon, "parked": True, "tripped_until": soon}, "tripped"),
+        ({"tripped_until": soon - timedelta(minutes=2)}, "idle"),
+    ]
+    client = operator()
+    for fields, said in states:
+        endpoint = make_endpoint(make_tenant())
+        Lane.objects.filter(endpoint=endpoint).delete()
+        lane = Lane.objects.create(endpoint=endpoint, **fields)
+        assert f">{said}</span>" in page(client, lane, "lane"), said
+
+
+class TestCancelling:
+    def cancel(self, client: Client, row: Replay) -> int:
+        status: int = client.post(reverse("admin:delivery_replay_cancel", args=[row.pk])).status_code
+        row.refresh_from_db()
+        return status
+
+    def test_a_running_replay_is_stopped_and_written_down(self) -> None:
+        row = make_replay(make_tenant())
+        client = operator("change_replay")
+        assert "Cancel this replay" in page(client, row, "replay")
+        assert self.cancel(client, row) == 302
+        assert row.state == "cancelled"
+        assert LogEntry.objects.get().change_message == "Cancelled."
+        assert "Cancel this replay" not in page(client, row, "replay")
+
+    def test_one_that_has_ended_stays_as_it_is(self) -> None:
+        row = make_replay(make_tenant(), state="finished")
+        assert self.cancel(operator("change_replay"), row) == 302
+        assert row.state == "finished"
+        assert not LogEntry.objects.exists()
+
+    def test_it_takes_the_permission(self) -> None:
+        row = make_replay(make_tenant())
+        client = operator("add_replay", "delete_replay")
+        assert "Cancel this replay" not in page(client, row, "replay")
+        assert self.cancel(client, row) == 403
+        assert row.state == "running"
+
+    def test_it_takes_a_post_with_a_token(self) -> None:
+        row = make_replay(make_tenant())
+        client = operator("change_replay")
+        path = reverse("admin:delivery_replay_cancel", args=[row.pk])
+        assert client.get(path).status_code == 405
+        client.handler.enforce_csrf_checks = True
+        assert self.cancel(client, row) == 403
+        assert row.state == "running"
+
+
+def test_the_first_page_shows_how_deliveries_stand(settings: Any) -> None:
+    settings.UNFOLD = {**settings.UNFOLD, "DASHBOARD_CALLBACK": "delivery.dashboard.dashboard"}
+    make_letter()
+    shown = operator().get(reverse("admin:index")).content.decode()
+    assert "Deliveries of the last hour" in shown
+    assert "Every retry of the plan failed" in shown
