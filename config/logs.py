@@ -49,13 +49,14 @@ def config(level: str, *, as_json: bool) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if as_json:
-        last += [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer()]
-    else:
-        colours = "NO_COLOR" not in os.environ and (sys.stderr.isatty() or "FORCE_COLOR" in os.environ)
-        plain = structlog.dev.plain_traceback
-        last += [hide_secrets, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+    colours = "NO_COLOR" not in os.environ and (sys.stderr.isatty() or "FORCE_COLOR" in os.environ)
+    for_people = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+    last: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        hide_secrets,
+        structlog.processors.JSONRenderer() if as_json else for_people,
+    ]
     formatter = {"()": structlog.stdlib.ProcessorFormatter, "processors": last, "foreign_pre_chain": before}
     return {
         "version": 1,

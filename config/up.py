@@ -136,7 +136,7 @@ def programs(host: str, port: int) -> list[Child]:
     celery = [*python, "celery", "-q", "-A", "config.celery"]
     worker = [*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     web = ["--interface", "wsgi", "--host", host, "--port", str(port), "--no-ws", "--log-level", "error"]
-    web += ["--workers", str(settings.WAYPOST_WEB_WORKERS), "--respawn-failed-workers"]
+    web += ["--workers", str(settings.WAYPOST_WEB_WORKERS), "--respawn-failed-workers", "--workers-kill-timeout", "8"]
     web += ["--blocking-threads", str(settings.WAYPOST_WEB_THREADS), "--blocking-threads-idle-timeout", "600"]
     deliverers, others = str(settings.WAYPOST_DELIVERY_WORKERS), str(settings.WAYPOST_DEFAULT_WORKERS)
     return [

@@ -27,7 +27,7 @@ READY = "ready"
 START_WITHIN = 120.0  # seconds: recovery after a crash replays up to max_wal_size
 STOP_WITHIN = 60.0
 LOOK_EVERY = 0.25
-START_TRIES = 5  # what is left of a killed server needs a moment to let go of its memory
+START_TRIES, START_PAUSE = 6, 0.3  # what is left of a killed server needs a moment to let go of its memory
 LARGEST_LOG = 10 * 1024 * 1024  # bytes; a larger one is begun anew at the next start
 _PR_SET_PDEATHSIG = 1
 
@@ -52,7 +52,7 @@ def _cut_loose(place: Place) -> None:
     """Leave the terminal and the output of whoever started us."""
     os.setsid()
     os.chdir("/")
-    os.umask(0o077)
+    os.umask(0o022)  # the home is closed as a whole; copied programs inside it must be open to its user
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log = place.home / "log"
     if log.exists() and log.stat().st_size > LARGEST_LOG:
@@ -116,7 +116,7 @@ def _start(server: Server, place: Place) -> "subprocess.Popen[bytes]":
         (place.home / "pid").write_text(str(process.pid))
         if _becomes_ready(server, place, process):
             return process
-        time.sleep(1)
+        time.sleep(START_PAUSE)
     raise EmbeddedError(f"the embedded {server.name} does not start: {_last_words(place)}")
 
 
@@ -162,7 +162,7 @@ def _end_with_parent(how: signal.Signals) -> None:
 
 def _last_words(place: Place) -> str:
     lines = (place.home / "log").read_text(errors="replace").splitlines()
-    grave = [line for line in lines if "FATAL" in line]
+    grave = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
     return (grave or lines or ["it said nothing"])[-1]
 
 

@@ -103,10 +103,10 @@ class Place:
         directory.mkdir(mode=0o700, exist_ok=True)
         wanted = self.user.pw_uid if self.user else os.geteuid()
         found = directory.lstat()
-        if found.st_uid == os.geteuid() != wanted:
-            os.chown(directory, wanted, -1)
-        elif found.st_uid != wanted or not stat.S_ISDIR(found.st_mode):
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (wanted, os.geteuid()):
             raise EmbeddedError(f"{directory} belongs to somebody else")
+        if found.st_uid != wanted:
+            os.chown(directory, wanted, -1, follow_symlinks=False)
 
     def remove(self) -> None:
         """Forget everything the server kept, wherever it lies."""

@@ -1,0 +1,128 @@
+"""Each reader takes what makes sense, and names the variable, never its value, when something does not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from config import env
+from config.env import Misconfigured
+
+NAME = "WAYPOST_SOMETHING"
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    return lambda value: monkeypatch.setenv(NAME, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "read", "expected"),
+    [
+        (" a ", lambda: env.text(NAME), "a"),
+        ("", lambda: env.text(NAME, "default"), "default"),
+        ("b", lambda: env.choice(NAME, ("a", "b"), "a"), "b"),
+        ("", lambda: env.choice(NAME, ("a", "b"), "a"), "a"),
+        ("Yes", lambda: env.flag(NAME, False), True),
+        ("off", lambda: env.flag(NAME, True), False),
+        ("", lambda: env.flag(NAME, True), True),
+        ("7", lambda: env.integer(NAME, 1, maximum=7), 7),
+        (" a, b,,c ", lambda: env.words(NAME), ["a", "b", "c"]),
+        (" ", lambda: env.words(NAME, ["d"]), ["d"]),
+        ("127.0.0.1, ::1/128,10.0.0.0/8", lambda: env.networks(NAME), ["127.0.0.1/32", "::1/128", "10.0.0.0/8"]),
+        ("redis://h/0", lambda: env.url(NAME, ("redis", "rediss")), "redis://h/0"),
+    ],
+)
+def test_a_value_that_makes_sense_is_read(
+    given: Callable[[str], None], value: str, read: Callable[[], Any], expected: Any
+) -> None:
+    given(value)
+    assert read() == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("", lambda: env.text(NAME)),
+        ("sesame", lambda: env.choice(NAME, ("a", "b"), "a")),
+        ("sesame", lambda: env.flag(NAME, False)),
+        ("sesame", lambda: env.integer(NAME, 1)),
+        ("8", lambda: env.integer(NAME, 1, maximum=7)),
+        ("-1", lambda: env.integer(NAME, 1)),
+        ("10.0.0.1/8", lambda: env.networks(NAME)),  # bits outside the mask: which of the two was meant?
+        ("sesame", lambda: env.networks(NAME)),
+        ("http://sesame", lambda: env.url(NAME, ("redis",))),
+        ("redis://[sesame", lambda: env.url(NAME, ("redis",))),
+        ("mysql://u:sesame@h/d", lambda: env.database(NAME)),
+        ("postgresql://u:sesame@h", lambda: env.database(NAME)),
+        ("postgresql://u:sesame@h:port/d", lambda: env.database(NAME)),
+        ("sesame", lambda: env.fernet_keys(NAME, keep_in=None)),
+    ],
+)
+def test_a_value_that_makes_none_is_refused_by_the_name_of_its_variable(
+    given: Callable[[str], None], value: str, read: Callable[[], Any]
+) -> None:
+    given(value)
+    with pytest.raises(Misconfigured, match=NAME) as caught:
+        read()
+    assert "sesame" not in str(caught.value)
+
+
+def test_a_database_url_is_read_as_libpq_reads_it(given: Callable[[str], None]) -> None:
+    given("postgresql://us%40er:p%2Fw@db.example:6432/way%20post?sslmode=require")
+    assert env.database(NAME) == {
+        "NAME": "way post",
+        "USER": "us@er",
+        "PASSWORD": "p/w",
+        "HOST": "db.example",
+        "PORT": "6432",
+        "OPTIONS": {"sslmode": "require"},
+    }
+
+
+def test_a_database_url_can_name_a_socket(given: Callable[[str], None]) -> None:
+    given("postgresql://waypost@/waypost?host=%2Frun%2Fpg&port=5433")
+    read = env.database(NAME)
+    assert (read["HOST"], read["PORT"], read["OPTIONS"]) == ("/run/pg", "5433", {})
+
+
+def test_a_secret_is_made_once_and_kept_for_its_owner_only(tmp_path: Path) -> None:
+    kept = tmp_path / "new" / "secret"
+    made = env.secret(NAME, keep_in=kept, make=env.random_secret)
+    assert made == env.secret(NAME, keep_in=kept, make=env.random_secret)
+    assert len(made) >= 50
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_that_is_set_is_not_written_down(given: Callable[[str], None], tmp_path: Path) -> None:
+    given("mine")
+    assert env.secret(NAME, keep_in=tmp_path / "secret", make=env.random_secret) == "mine"
+    assert not (tmp_path / "secret").exists()
+
+
+def test_of_two_processes_that_make_a_secret_the_later_reads_what_the_earlier_wrote(tmp_path: Path) -> None:
+    def make() -> str:
+        (tmp_path / "secret").write_text("earlier\n")
+        return "later"
+
+    assert env.kept(tmp_path / "secret", make) == "earlier"
+    assert [file.name for file in tmp_path.iterdir()] == ["secret"]
+
+
+def test_without_a_place_to_keep_it_a_secret_must_be_set() -> None:
+    with pytest.raises(Misconfigured, match=NAME):
+        env.secret(NAME, keep_in=None, make=env.random_secret)
+
+
+def test_encryption_keys_are_read_in_order(given: Callable[[str], None]) -> None:
+    keys = [Fernet.generate_key().decode() for _ in range(2)]
+    given(", ".join(keys))
+    assert env.fernet_keys(NAME, keep_in=None) == keys
+
+
+def test_a_directory_that_cannot_be_made_is_the_data_directorys_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Misconfigured, match="WAYPOST_DATA"):
+        env.directory(tmp_path / "file" / "below")

@@ -1,0 +1,21 @@
+"""People are redirected to the final slash, programs are not; probes may use any name."""
+
+import pytest
+from django.test import Client
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tenants", "/api/v1/events", "/in/a/b"])
+def test_a_post_without_the_final_slash_is_not_found_and_not_lost(path: str) -> None:
+    response = Client().post(path, b"{}", content_type="application/json")
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_a_person_is_led_to_the_admin() -> None:
+    assert Client().get("/admin")["Location"] == "/admin/"
+
+
+def test_only_a_probe_may_call_us_by_any_name() -> None:
+    strange = Client(headers={"Host": "10.1.2.3"})
+    assert strange.get("/healthz").status_code == 200
+    assert strange.get("/").status_code == 400
