@@ -139,12 +139,11 @@ def share(lanes: list[HeldLane], room: int, now: float) -> list[Asking]:
     """Divide the drain's room among lanes, in the order they stand: half of it at most for a probe of those that
     seemed empty, the rest in equal parts for the hungry ones."""
     able = [(lane, free) for lane in lanes if (free := lane.room(now)) > 0][: max(room, 0)]
-    if not able:
-        return []
     hungry = sum(lane.hungry for lane, _ in able)
-    probe = max(1, min(PROBE, room // 2 // max(len(able) - hungry, 1)))
-    part = max(1, (room - probe * (len(able) - hungry)) // max(hungry, 1))
-    return [lane.ask(min(free, part if lane.hungry else probe)) for lane, free in able]
+    spare = room - len(able)  # one for each of them, and of what is left, to each:
+    probe = min(PROBE - 1, spare // 2 // max(len(able) - hungry, 1))
+    part = (spare - probe * (len(able) - hungry)) // max(hungry, 1)
+    return [lane.ask(min(free, 1 + (part if lane.hungry else probe))) for lane, free in able]
 
 
 def _seconds(instant: datetime | None) -> float | None:

@@ -1,0 +1,301 @@
+"""A lane in memory, driven by a clock of the test's own."""
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery.lanes import (
+    BURST,
+    PROBE,
+    TRIP_FAILURES,
+    TRIP_PAUSE,
+    TRIP_PAUSE_MOST,
+    TRIP_SECONDS,
+    HeldLane,
+    share,
+)
+from delivery.ledger import GRACE, MARGIN, LaneRow
+from delivery.outcome import Failure, Outcome
+from subscriptions.routes import Target
+from webhooks.protocol.ids import new_id
+
+START = 1_900_000_000.0  # unix seconds
+EPOCH = datetime.fromtimestamp(0, UTC)
+SUCCESS = Outcome(START, 1, status=200)
+FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)
+
+
+def make_target(**changes: Any) -> Target:
+    fields: dict[str, Any] = {
+        "endpoint_id": new_id(),
+        "tenant_id": new_id(),
+        "version": 1,
+        "state": "active",
+        "url": "https://example.com/",
+        "headers": (),
+        "content_mode": "structured",
+        "timeout_ms": 15_000,
+        "max_in_flight": 64,
+        "rate_limit": None,
+        "retry_plan": None,
+        "signer": None,
+        "admits": None,
+        "valid_until": None,
+    }
+    return Target(**{**fields, **changes})
+
+
+def make_row(endpoint_id: UUID, **changes: Any) -> LaneRow:
+    fields: dict[str, Any] = {
+        "floor_at": EPOCH,
+        "next_slot_at": None,
+        "failures": 0,
+        "failing_since": None,
+        "trips": 0,
+        "tripped_until": None,
+    }
+    return LaneRow(endpoint_id, **{**fields, **changes})
+
+
+def make_lane(row: dict[str, Any] | None = None, **target: Any) -> HeldLane:
+    made = make_target(**target)
+    return HeldLane.of(make_row(made.endpoint_id, **(row or {})), made, START)
+
+
+def start(lane: HeldLane, now: float, most: int = 1_000_000) -> int:
+    """Start as many attempts as the lane has room for, if so many are due. How many."""
+    quota = min(lane.room(now), most)
+    if quota:
+        lane.ask(quota)
+        lane.got(quota, instant(now), now)
+    return quota
+
+
+def instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class TestRoom:
+    def test_no_more_are_in_flight_than_the_endpoint_allows(self) -> None:
+        lane = make_lane(max_in_flight=3)
+        assert start(lane, START) == 3
+        assert lane.room(START) == 0
+        lane.ended(SUCCESS, START)
+        assert lane.room(START) == 1
+
+    def test_an_endpoint_that_shrinks_has_no_room_rather_than_less_than_none(self) -> None:
+        lane = make_lane(max_in_flight=10)
+        start(lane, START)
+        lane.follow(make_target(max_in_flight=2))
+        assert lane.room(START) == 0
+
+    @pytest.mark.parametrize("state", ["paused", "disabled"])
+    def test_an_endpoint_that_is_not_active_gets_nothing(self, state: str) -> None:
+        lane = make_lane()
+        lane.follow(make_target(state=state))
+        assert lane.is_shut(START)
+        assert lane.room(START) == 0
+
+    def test_a_deleted_endpoint_gets_nothing(self) -> None:
+        lane = make_lane()
+        lane.follow(None)
+        assert lane.is_shut(START)
+
+    def test_a_claim_outlives_the_deadline_of_its_attempt(self) -> None:
+        assert make_lane(timeout_ms=2_000).ask(1).seconds == 2 + GRACE
+
+
+class TestHunger:
+    def test_a_lane_that_gave_all_that_was_asked_for_may_have_more(self) -> None:
+        lane = make_lane()
+        lane.ask(5)
+        lane.got(5, instant(START), START)
+        assert lane.hungry
+
+    @pytest.mark.parametrize("count", [0, 4])
+    def test_a_lane_that_gave_less_has_no_more(self, count: int) -> None:
+        lane = make_lane()
+        lane.ask(5)
+        lane.got(count, instant(START) if count else None, START)
+        assert not lane.hungry
+
+
+class TestFloor:
+    def test_the_floor_trails_the_newest_claim(self) -> None:
+        lane = make_lane()
+        start(lane, START)
+        assert lane.floor == instant(START) - timedelta(seconds=MARGIN)
+
+    def test_the_floor_never_sinks(self) -> None:
+        lane = make_lane({"floor_at": instant(START)})
+        start(lane, START - 100)
+        assert lane.floor == instant(START)
+
+
+class TestRate:
+    @given(
+        rate=st.integers(1, 5_000),
+        steps=st.lists(st.tuples(st.floats(0, 3), st.integers(0, 2_000)), min_size=1, max_size=60),
+    )
+    def test_no_window_sees_more_than_the_burst_and_what_its_length_allows(
+        self, rate: int, steps: list[tuple[float, int]]
+    ) -> None:
+        lane, now = make_lane(rate_limit=rate, max_in_flight=10**9), START
+        starts: list[tuple[float, int]] = []
+        for wait, most in steps:
+            now += wait
+            starts.append((now, start(lane, now, most)))
+        burst = max(1.0, rate * BURST)
+        for first, (begin, _) in enumerate(starts):
+            total = 0
+            for end, count in starts[first:]:
+                total += count
+                assert total <= burst + rate * (end - begin) + 1e-3 * rate / 100 + 1e-6
+
+    @given(rate=st.integers(1, 5_000))
+    def test_who_asks_when_told_to_gets_the_full_rate(self, rate: int) -> None:
+        lane, now = make_lane(rate_limit=rate, max_in_flight=10**9), START
+        total = start(lane, now)
+        for _ in range(50):
+            now = max(now, lane.ready_at(now)) + 1e-6
+            total += start(lane, now)
+        assert total >= 50
+        assert total >= rate * (now - START) * 0.99
+
+    def test_the_pace_survives_a_change_of_owner(self) -> None:
+        lane = make_lane(rate_limit=1)
+        assert start(lane, START) == 1
+        heir = HeldLane.of(lane.row(), lane.target, START + 0.5)
+        assert heir.room(START + 0.5) == 0
+        assert heir.room(START + 1.0) == 1
+
+    def test_an_hour_of_silence_saves_up_no_more_than_a_burst(self) -> None:
+        lane = make_lane(rate_limit=50)
+        start(lane, START)
+        assert lane.room(START + 3600) == 50 * BURST
+
+    def test_without_a_limit_nothing_is_waited_for(self) -> None:
+        lane = make_lane(max_in_flight=500)
+        assert start(lane, START) == 500
+        assert lane.ready_at(START) == float("inf")
+
+
+class TestBreaker:
+    def tripped(self) -> HeldLane:
+        lane = make_lane()
+        for number in range(TRIP_FAILURES):
+            self.fail(lane, START + number * TRIP_SECONDS / (TRIP_FAILURES - 1))
+        return lane
+
+    def fail(self, lane: HeldLane, now: float) -> None:
+        lane.in_flight += 1
+        lane.ended(FAILURE, now)
+
+    def test_it_trips_after_so_many_failures_over_so_long(self) -> None:
+        lane = self.tripped()
+        tripped_at = START + TRIP_SECONDS
+        assert lane.is_shut(tripped_at)
+        assert lane.is_shut(tripped_at + TRIP_PAUSE - 0.1)
+        assert not lane.is_shut(tripped_at + TRIP_PAUSE)
+
+    def test_a_burst_of_failures_alone_does_not_trip(self) -> None:
+        lane = make_lane()
+        for _ in range(TRIP_FAILURES * 5):
+            self.fail(lane, START)
+        assert not lane.is_shut(START)
+
+    def test_one_success_in_between_starts_the_count_anew(self) -> None:
+        lane = make_lane()
+        for number in range(TRIP_FAILURES - 1):
+            self.fail(lane, START + number)
+        lane.in_flight += 1
+        lane.ended(SUCCESS, START + 30)
+        self.fail(lane, START + 60)
+        assert (lane.failures, lane.is_shut(START + 60)) == (1, False)
+
+    def test_between_two_pauses_one_probe_goes(self) -> None:
+        lane = self.tripped()
+        now = START + TRIP_SECONDS + TRIP_PAUSE
+        assert start(lane, now) == 1
+        assert lane.room(now) == 0
+
+    def test_a_failed_probe_doubles_the_pause_up_to_a_limit(self) -> None:
+        lane, now, pauses = self.tripped(), START + TRIP_SECONDS + TRIP_PAUSE, []
+        for _ in range(20):
+            start(lane, now)
+            lane.ended(FAILURE, now)
+            assert lane.tripped_until is not None
+            pauses.append(lane.tripped_until - now)
+            now = lane.tripped_until
+        assert pauses[:5] == pytest.approx([60, 120, 240, 480, 900])
+        assert set(pauses[5:]) == {TRIP_PAUSE_MOST}
+
+    def test_the_stragglers_of_the_trip_do_not_lengthen_it(self) -> None:
+        lane = self.tripped()
+        until = lane.tripped_until
+        for _ in range(50):
+            self.fail(lane, START + TRIP_SECONDS + 1)
+        assert lane.tripped_until == until
+
+    def test_a_probe_that_is_delivered_closes_it(self) -> None:
+        lane = self.tripped()
+        now = START + TRIP_SECONDS + TRIP_PAUSE
+        start(lane, now)
+        lane.ended(SUCCESS, now)
+        assert lane.room(now) == lane.target.max_in_flight
+
+    def test_it_survives_a_change_of_owner(self) -> None:
+        lane = self.tripped()
+        heir = HeldLane.of(lane.row(), lane.target, START + TRIP_SECONDS)
+        assert heir.is_shut(START + TRIP_SECONDS + TRIP_PAUSE / 2)
+        assert heir.room(START + TRIP_SECONDS + TRIP_PAUSE) == 1
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> list[HeldLane]:
+    lanes = []
+    for most, in_flight, hungry in draw(
+        st.lists(st.tuples(st.integers(1, 512), st.integers(0, 20), st.booleans()), max_size=80)
+    ):
+        lane = make_lane(max_in_flight=most)
+        lane.in_flight, lane.hungry = in_flight, hungry
+        lanes.append(lane)
+    return lanes
+
+
+class TestShare:
+    @given(groups(), st.integers(-5, 600))
+    def test_it_never_exceeds_the_room(self, lanes: list[HeldLane], room: int) -> None:
+        assert sum(asking.quota for asking in share(lanes, room, START)) <= max(room, 0)
+
+    @given(groups(), st.integers(0, 600))
+    def test_no_lane_is_asked_for_more_than_it_has_room_for(self, lanes: list[HeldLane], room: int) -> None:
+        rooms = {lane.target.endpoint_id: lane.room(START) for lane in lanes}
+        for asking in share(lanes, room, START):
+            assert 1 <= asking.quota <= rooms[asking.endpoint_id]
+
+    @given(groups(), st.integers(1, 600))
+    def test_every_lane_with_room_has_its_turn(self, lanes: list[HeldLane], room: int) -> None:
+        """Those that were asked go to the end of the line, as the drain does it."""
+        line = deque(lanes)
+        waiting = {lane.target.endpoint_id for lane in lanes if lane.room(START)}
+        for _ in range(len(lanes)):
+            asked = {asking.endpoint_id for asking in share(list(line), room, START)}
+            waiting -= asked
+            line = deque(sorted(line, key=lambda lane: lane.target.endpoint_id in asked))
+        assert not waiting
+
+    def test_a_full_lane_gets_what_the_seemingly_empty_ones_leave(self) -> None:
+        full, empty = make_lane(max_in_flight=500), make_lane(max_in_flight=500)
+        empty.hungry = False
+        asking = {it.endpoint_id: it.quota for it in share([full, empty], 100, START)}
+        assert asking == {full.target.endpoint_id: 100 - PROBE, empty.target.endpoint_id: PROBE}
+
+    def test_hungry_lanes_get_equal_parts(self) -> None:
+        lanes = [make_lane(max_in_flight=500) for _ in range(4)]
+        assert [it.quota for it in share(lanes, 100, START)] == [25, 25, 25, 25]
