@@ -9,6 +9,7 @@ signature covers it (``receive`` sees to that).
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.core.handlers.wsgi import WSGIRequest
 
@@ -16,6 +17,7 @@ CHUNK = 64 * 1024  # bytes
 GRACE = 20.0  # seconds before the pace of a body counts
 SLOWEST = 64 * 1024  # bytes per second: 5 GiB within a day, the age at which the orphan sweep may touch it
 
+_IN_ENVIRON = ("HTTP_", "CONTENT_TYPE", "CONTENT_LENGTH")
 
 class TooLarge(Exception):
     """The body is larger than the source takes."""
@@ -85,7 +87,7 @@ def arrive(request: WSGIRequest) -> Arrival:
     """Raises BadLength if the request announces a length that is none, NoLength if the server behind us could not
     tell where its body ends."""
     environ = request.environ
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = {_name(key): value for key, value in environ.items() if key.startswith(_IN_ENVIRON)}
     announced = environ.get("CONTENT_LENGTH") or ""
     if "transfer-encoding" in headers:
         if not environ.get("wsgi.input_terminated"):
@@ -96,3 +98,9 @@ def arrive(request: WSGIRequest) -> Arrival:
     if not (announced.isascii() and announced.isdigit() and len(announced) <= 18):
         raise BadLength
     return Arrival(request, headers, int(announced))
+
+
+@lru_cache(maxsize=1024)
+def _name(key: str) -> str:
+    """A header's name in lower case, from its name in a WSGI environment (PEP 3333)."""
+    return key.removeprefix("HTTP_").replace("_", "-").lower()

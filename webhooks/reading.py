@@ -10,8 +10,10 @@ Header names are in lower case everywhere in here.
 """
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
@@ -21,7 +23,7 @@ from webhooks.protocol.errors import InvalidEvent
 from webhooks.schemes import Scheme
 
 LONGEST = 256  # characters of an id, a type or a key; what is longer goes by its digest
-CREDENTIALS = ("authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "credential")
+CREDENTIALS = re.compile("authorization|cookie|token|secret|password|api-?key|credential")
 LONGEST_HEADER = 2048  # characters of a name or a value that are kept
 MOST_OF_HEADERS = 16 * 1024  # characters of all that are kept of a message
 
@@ -106,7 +108,7 @@ def without_credentials(headers: Mapping[str, str], secret: Collection[str] = ()
     kept: dict[str, str] = {}
     room = MOST_OF_HEADERS
     for name, value in headers.items():
-        hidden = name in secret or any(word in name for word in CREDENTIALS)
+        hidden = name in secret or _is_credential(name)
         kept_name, kept_value = _plain(name), "[removed]" if hidden else _plain(value)
         room -= len(kept_name) + len(kept_value)
         if room < 0:
@@ -115,9 +117,17 @@ def without_credentials(headers: Mapping[str, str], secret: Collection[str] = ()
     return kept
 
 
+@lru_cache(maxsize=1024)
+def _is_credential(name: str) -> bool:
+    return CREDENTIALS.search(name) is not None
+
+
 def _plain(text: str) -> str:
     """Text a jsonb column takes: neither NUL nor a lone surrogate."""
-    return text[:LONGEST_HEADER].replace("\0", "").encode("utf-8", "replace").decode()
+    cut = text[:LONGEST_HEADER]
+    if cut.isascii() and "\0" not in cut:
+        return cut
+    return cut.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _says_cloud_event(headers: Mapping[str, str]) -> bool:

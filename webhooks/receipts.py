@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -76,15 +77,19 @@ class Message:
 
 
 def insert(message: Message) -> bool:
-    """Keep a message; False if one with its id is there already. Its own transaction, unless in the caller's."""
+    """Keep a message; False if one with its id is there already. Its own transaction, unless in the caller's.
+
+    On Django's connection, but by a prepared statement with binary parameters: half the cost of Django's cursor,
+    which writes the body into the text of the statement and asks the server whether it is there before."""
     labels, ticket = message.labels, message.ticket
-    with connection.cursor() as cursor:
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         values: list[Any] = [
             *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
             *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
             *(ticket.body, ticket.key, ticket.size, ticket.sha256),
         ]
-        cursor.execute(_INSERT, values)
+        cursor.execute(_INSERT, values, prepare=True, binary=True)
         return cursor.fetchone() is not None
 
 

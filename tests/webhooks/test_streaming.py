@@ -161,3 +161,23 @@ def test_a_sender_that_vanishes_in_the_middle_leaves_nothing_but_a_rejection(ser
         time.sleep(0.02)
     assert Rejection.objects.get().reason == ("no_match" if chunked else "cut_short")
     assert not Receipt.objects.exists()
+
+
+def test_connections_that_break_are_503_until_there_are_new_ones_and_nothing_is_kept_twice(server: Server) -> None:
+    source, body = make_source(), b'{"type":"a.b"}'
+
+    def once(message_id: str) -> int:
+        headers = signed(body, message_id=message_id) | {"Content-Length": str(len(body))}
+        return send(server, source, iter([body]), headers)
+
+    assert once("before") == 202
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    answers = [once("after") for _ in range(20)]
+    assert set(answers) <= {503, 202, 200}
+    assert answers[-1] == 200
+    assert answers.count(202) == 1
+    assert Receipt.objects.count() == 2

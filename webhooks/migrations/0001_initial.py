@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                 ('handled_by', models.JSONField(help_text='The names of the handlers that worked on it.', null=True)),
                 ('dead_at', models.DateTimeField(null=True)),
                 ('cause', models.CharField(blank=True, choices=[('exhausted', 'Every attempt failed'), ('refused', 'A handler gave it up'), ('poison', 'Claimed again and again without an end')], db_default='', max_length=16)),
-                ('source', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='webhooks.source')),
+                ('source', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='webhooks.source')),
             ],
             options={
                 'permissions': [('replay_receipt', 'Can have receipts handled again')],
