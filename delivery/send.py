@@ -141,9 +141,13 @@ class Sender:
 
     def _start(self, under_way: "set[_Exchange]") -> None:
         while self._inbox:
-            request = self._inbox.popleft()
             exchange = self._idle.pop() if self._idle else _Exchange(self._protocols)
-            exchange.begin(request)
+            try:
+                exchange.begin(self._inbox.popleft())
+            except (ValueError, pycurl.error):  # a URL or a header that libcurl does not take
+                self._end(exchange, pycurl.E_URL_MALFORMAT)
+                _poke(self._done_out)
+                continue
             under_way.add(exchange)
             self._multi.add_handle(exchange.curl)
 
@@ -157,10 +161,13 @@ class Sender:
         for exchange, code in ended:
             self._multi.remove_handle(exchange.curl)
             under_way.discard(exchange)
-            self._outbox.append(exchange.end(code))
-            self._idle.append(exchange)
+            self._end(exchange, code)
         if ended:
             _poke(self._done_out)
+
+    def _end(self, exchange: "_Exchange", code: int) -> None:
+        self._outbox.append(exchange.end(code))
+        self._idle.append(exchange)
 
     def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
         if what == pycurl.POLL_REMOVE:
@@ -289,10 +296,11 @@ FAILURES = {
 
 
 def _final_status(line: bytes) -> int | None:
-    """The status in ``HTTP/1.1 200 OK``; None for an interim one (1xx), whose header section ends nothing."""
+    """The status in ``HTTP/1.1 200 OK``; None for an interim one (1xx), whose header section ends nothing, and for
+    what is not three digits (RFC 9112, 4): libcurl shows us the line before it judges it."""
     words = line.split(None, 2)
-    status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-    return status if status >= 200 else None
+    digits = words[1] if len(words) > 1 else b""
+    return int(digits) if len(digits) == 3 and digits.isdigit() and digits >= b"200" else None
 
 
 def _flags(events: int) -> int:
