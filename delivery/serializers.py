@@ -1,4 +1,4 @@
-"""How the rows of the provider look from outside, and what may be asked of their lists.
+"""How the rows of the provider look from outside, and what may be sent in.
 
 Ids are TypeIDs. No serializer here writes: what comes in goes to a verb.
 """
@@ -6,6 +6,7 @@ Ids are TypeIDs. No serializer here writes: what comes in goes to a verb.
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -16,6 +17,7 @@ from subscriptions.models import Endpoint
 from webhooks.protocol import ids
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class IdField(serializers.Field[UUID, str, str, Any]):
     """The key of a row as a TypeID with this prefix."""
 
@@ -45,6 +47,16 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     class Meta:
         model = Event
         fields = ["id", "source", "event_id", "type", "subject", "created_at"]
+        read_only_fields = fields
+
+
+class EventDetailSerializer(EventSerializer):
+    """With ``event``, the CloudEvent as it is sent. For the schema only: the view splices the bytes in unread."""
+
+    event = serializers.JSONField()
+
+    class Meta(EventSerializer.Meta):
+        fields = [*EventSerializer.Meta.fields, "event"]
         read_only_fields = fields
 
 
@@ -175,7 +187,7 @@ class WantedSerializer(serializers.Serializer[Any]):
     )
 
 
-class NewReplaySerializer(WantedSerializer):
+class RedriveSerializer(WantedSerializer):
     """What to bring back, and how fast."""
 
     rate = serializers.IntegerField(min_value=1, max_value=MOST_RATE, default=100, help_text="Deliveries per second.")
@@ -185,34 +197,3 @@ class ReplayPreviewSerializer(serializers.Serializer[Any]):
     """How many open dead letters match."""
 
     total = serializers.IntegerField()
-
-
-class WindowQuery(serializers.Serializer[Any]):
-    """From ``since`` (included) until ``until`` (not included)."""
-
-    since = serializers.DateTimeField(required=False)
-    until = serializers.DateTimeField(required=False)
-
-
-class EventQuery(WindowQuery):
-    """``source`` with ``event_id`` finds one event at once."""
-
-    source = serializers.CharField(required=False)  # type: ignore[assignment]  # as above
-    event_id = serializers.CharField(required=False)
-    type = serializers.CharField(required=False)
-
-
-class DeliveryQuery(WindowQuery):
-    endpoint = serializers.CharField(required=False, help_text="An endpoint's id or uid.")
-    event = serializers.CharField(required=False, help_text="An event's id.")
-    state = serializers.ChoiceField(Delivery.State.choices, required=False)
-
-
-class DeadLetterQuery(WindowQuery):
-    endpoint = serializers.CharField(required=False, help_text="An endpoint's id or uid.")
-    cause = serializers.ChoiceField(DeadLetter.Cause.choices, required=False)
-    state = serializers.ChoiceField([("open", "Not brought back yet"), ("redriven", "Brought back")], required=False)
-
-
-class ReplayQuery(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(Replay.State.choices, required=False)

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 
 from delivery import listing
 from delivery.models import DeadLetter
-from delivery.serializers import DeadLetterQuery, DeadLetterSerializer
+from delivery.serializers import DeadLetterSerializer
+from delivery.views.queries import DeadLetterQuery
 from delivery.views.rows import Page, Single
 
 __all__ = ["DeadLetterDetail", "DeadLetters"]

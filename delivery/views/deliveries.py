@@ -4,19 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery import listing
 from delivery.models import Attempt, Delivery
-from delivery.serializers import (
-    AttemptSerializer,
-    DeliveryDetailSerializer,
-    DeliveryQuery,
-    DeliverySerializer,
-    WindowQuery,
-)
+from delivery.serializers import AttemptSerializer, DeliveryDetailSerializer, DeliverySerializer
+from delivery.views.queries import DeliveryQuery, WindowQuery
 from delivery.views.rows import Page, Single, found
 
 __all__ = ["Attempts", "Deliveries", "DeliveryDetail", "EventDeliveries"]
@@ -35,7 +30,7 @@ class Deliveries(Page[Delivery]):
         return listing.deliveries(tenant_id, **asked)
 
 
-@extend_schema(parameters=[WindowQuery], operation_id="events_deliveries_list")
+@extend_schema_view(get=extend_schema(parameters=[WindowQuery], operation_id="events_deliveries_list"))
 class EventDeliveries(Page[Delivery]):
     """To whom one event was owed."""
 

@@ -5,6 +5,7 @@ is a problem (400; 409 if another content was taken under its source and id; 413
 In a batch every item has its own result, in order; if not one of them could be taken the answer is 400.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +16,17 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from delivery import listing
 from delivery.models import Event
 from delivery.publish import Conflict as Taken
 from delivery.publish import Published, publish
-from delivery.serializers import EventQuery, EventSerializer, PublishedSerializer
+from delivery.serializers import EventDetailSerializer, EventSerializer, PublishedSerializer
+from delivery.views.queries import EventQuery
 from delivery.views.reading import Limits, read_events
 from delivery.views.rows import Page, Single
 from subscriptions.models import Scope
@@ -35,11 +40,25 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
+class JsonOnly(BaseContentNegotiation):
+    """Whatever the client would accept, it gets JSON. Reading its wishes costs as much as taking the event."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        return next(iter(parsers))
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
+
+
 @extend_schema(parameters=[EventQuery])
 class Events(Page[Event]):
     """Events, newest first; and the place where they are published."""
 
     required_scopes = {"POST": Scope.PUBLISH}
+    content_negotiation_class = JsonOnly
     serializer_class = EventSerializer
     query = EventQuery
 
@@ -99,6 +118,7 @@ class EventDetail(Single[Event]):
     def rows(self, tenant_id: UUID | None) -> QuerySet[Event]:
         return listing.events(tenant_id).defer(None).defer("digest")
 
+    @extend_schema(responses={200: EventDetailSerializer})
     def get(self, request: Request, ref: str) -> HttpResponse:
         event = self.get_object()
         fields = dict(self.get_serializer(event).data)

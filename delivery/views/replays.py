@@ -13,15 +13,11 @@ from rest_framework.views import APIView
 
 from delivery import listing, replay
 from delivery.models import Replay
-from delivery.serializers import (
-    NewReplaySerializer,
-    ReplayPreviewSerializer,
-    ReplayQuery,
-    ReplaySerializer,
-    WantedSerializer,
-)
+from delivery.serializers import RedriveSerializer, ReplayPreviewSerializer, ReplaySerializer, WantedSerializer
+from delivery.views.queries import ReplayQuery
 from delivery.views.rows import Page, Single
 from subscriptions.auth import Principal
+from subscriptions.models import Scope
 from subscriptions.tenancy import Conflict, tenant_of
 
 __all__ = ["ReplayCancel", "ReplayDetail", "ReplayPreview", "Replays"]
@@ -37,10 +33,10 @@ class Replays(Page[Replay]):
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Replay]:
         return listing.replays(tenant_id, **asked)
 
-    @extend_schema(request=NewReplaySerializer, responses={201: ReplaySerializer})
+    @extend_schema(request=RedriveSerializer, responses={201: ReplaySerializer})
     def post(self, request: Request) -> Response:
         """Bring back every open dead letter that matches the filter now. 201 with how many those are."""
-        asked = NewReplaySerializer(data=request.data)
+        asked = RedriveSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         asker = cast(Principal, request.auth)
         rate = asked.validated_data["rate"]
@@ -50,6 +46,8 @@ class Replays(Page[Replay]):
 
 class ReplayPreview(APIView):
     """How many dead letters a replay with this filter would bring back."""
+
+    required_scopes = {"POST": Scope.READ}
 
     @extend_schema(request=WantedSerializer, responses={200: ReplayPreviewSerializer})
     def post(self, request: Request) -> Response:

@@ -131,7 +131,7 @@ class TestSelections:
         letter = make_letter()
         client = operator()
         answer = client.post(reverse(LIST), {"action": "bring_back", "_selected_action": [letter.pk]})
-        assert answer.status_code != 302 or REDRIVE not in answer["Location"]
+        assert not answer.get("Location", "").startswith(reverse(REDRIVE))
         assert "bring_back" not in client.get(reverse(LIST)).content.decode()
 
 

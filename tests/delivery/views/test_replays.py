@@ -35,7 +35,7 @@ class TestReplayDoors(DoorCases):
     doors = [
         Door("get", "replays/", "read", 200),
         Door("post", "replays/", "manage", 201, {"filter": {}}),
-        Door("post", "replays/preview/", "manage", 200, {"filter": {}}),
+        Door("post", "replays/preview/", "read", 200, {"filter": {}}),
         Door("get", "replays/{replay}/", "read", 200),
         Door("post", "replays/{replay}/cancel/", "manage", 200),
     ]
