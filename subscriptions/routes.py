@@ -27,7 +27,7 @@ from webhooks.protocol.sealing import BrokenSeal
 from webhooks.protocol.signing import Signer
 from webhooks.protocol.transform import Transformer
 
-__all__ = ["Route", "Routes", "Target", "routes", "targets"]
+__all__ = ["Route", "Routes", "Target", "current_routes", "routes", "targets"]
 
 KEPT_TENANTS = 10_000  # pictures of routes in memory, the least recently used go first
 KEPT_TARGETS = 50_000
@@ -108,6 +108,14 @@ def routes(tenant_id: UUID, *, other_than: Routes | None = None) -> Routes:
     return picture
 
 
+def current_routes(tenant_id: UUID) -> Routes:
+    """The picture as the tables are now, for those who do not write under its version."""
+    known = _routes.get(tenant_id)
+    if known is not None and known.version == _version_of(tenant_id):
+        return known
+    return routes(tenant_id, other_than=known)
+
+
 def targets(endpoint_ids: Iterable[UUID]) -> dict[UUID, Target]:
     """The targets of these endpoints as they are now. An endpoint that is deleted is missing."""
     wanted = Endpoint.objects.filter(id__in=list(endpoint_ids), deleted_at=None, tenant__deleted_at=None)
@@ -135,9 +143,13 @@ def _names_for(event_type: str) -> Iterator[str]:
 
 def _take_routes(tenant_id: UUID) -> Routes:
     # The version first: if something changes in between, the picture is newer than it says, and is taken again.
-    version = Tenant.objects.values_list("routes_version", flat=True).get(id=tenant_id)
+    version = _version_of(tenant_id)
     rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
     return Routes(version, [(_route(row), row.event_types) for row in rows.iterator()])
+
+
+def _version_of(tenant_id: UUID) -> int:
+    return Tenant.objects.values_list("routes_version", flat=True).get(id=tenant_id)
 
 
 def _route(row: Subscription) -> Route:
@@ -152,11 +164,13 @@ def _route(row: Subscription) -> Route:
 def _take_targets(endpoint_ids: list[UUID], now: datetime) -> Iterator[Target]:
     if not endpoint_ids:
         return
+    # The endpoints with their versions first: see _take_routes.
+    endpoints = list(Endpoint.objects.filter(id__in=endpoint_ids))
     secrets: dict[UUID, list[Secret]] = {}
     for secret in Secret.objects.filter(endpoint__in=endpoint_ids).order_by("-created_at"):
         if secret.expires_at is None or secret.expires_at > now:
             secrets.setdefault(secret.endpoint_id, []).append(secret)
-    for endpoint in Endpoint.objects.filter(id__in=endpoint_ids):
+    for endpoint in endpoints:
         yield _target(endpoint, secrets.get(endpoint.id, []))
 
 
