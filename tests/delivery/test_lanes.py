@@ -2,8 +2,6 @@
 
 from collections import deque
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -19,52 +17,12 @@ from delivery.lanes import (
     HeldLane,
     share,
 )
-from delivery.ledger import GRACE, MARGIN, LaneRow
+from delivery.ledger import GRACE, MARGIN
 from delivery.outcome import Failure, Outcome
-from subscriptions.routes import Target
-from webhooks.protocol.ids import new_id
+from tests.delivery.factories_lanes import START, make_lane, make_target
 
-START = 1_900_000_000.0  # unix seconds
-EPOCH = datetime.fromtimestamp(0, UTC)
 SUCCESS = Outcome(START, 1, status=200)
 FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)
-
-
-def make_target(**changes: Any) -> Target:
-    fields: dict[str, Any] = {
-        "endpoint_id": new_id(),
-        "tenant_id": new_id(),
-        "version": 1,
-        "state": "active",
-        "url": "https://example.com/",
-        "headers": (),
-        "content_mode": "structured",
-        "timeout_ms": 15_000,
-        "max_in_flight": 64,
-        "rate_limit": None,
-        "retry_plan": None,
-        "signer": None,
-        "admits": None,
-        "valid_until": None,
-    }
-    return Target(**{**fields, **changes})
-
-
-def make_row(endpoint_id: UUID, **changes: Any) -> LaneRow:
-    fields: dict[str, Any] = {
-        "floor_at": EPOCH,
-        "next_slot_at": None,
-        "failures": 0,
-        "failing_since": None,
-        "trips": 0,
-        "tripped_until": None,
-    }
-    return LaneRow(endpoint_id, **{**fields, **changes})
-
-
-def make_lane(row: dict[str, Any] | None = None, **target: Any) -> HeldLane:
-    made = make_target(**target)
-    return HeldLane.of(make_row(made.endpoint_id, **(row or {})), made, START)
 
 
 def start(lane: HeldLane, now: float, most: int = 1_000_000) -> int:
