@@ -2,8 +2,9 @@
 
 The order of a delivery's life: ``take`` (publish) and ``mark_due``; ``lease``, ``claim``, ``settle``, ``renew``,
 ``release`` and ``look_again`` (a drain); ``rescue``, ``unpark`` and ``raise_to_floor`` (what a crash or a late
-commit left behind). The clock is the database's. Rows of a statement are locked in no particular order only where
-nobody else may hold them: a delivery that is ``sending`` belongs to its token, a leased lane to its owner.
+commit left behind). The clock is the database's. Rows are locked in no particular order only where nobody else may
+hold them: a delivery that is ``sending`` belongs to its token. Lanes that may have to be waited for are locked in
+the order of their keys.
 
 Statements run on Django's own connection, in its transaction, but through a cursor with server-side parameters,
 so that arrays travel in binary and plans are prepared once.
@@ -137,10 +138,14 @@ def refresh(delivery_ids: Sequence[UUID]) -> None:
 
 
 MARK_DUE = f"""
-WITH marked AS (
-    UPDATE delivery_lane SET due_at = now()
-     WHERE endpoint_id = ANY(%(endpoints)s) AND owner IS NULL AND NOT parked AND (due_at IS NULL OR due_at > now())
-       AND (tripped_until IS NULL OR tripped_until <= now())
+WITH late AS (
+    SELECT endpoint_id FROM delivery_lane
+     WHERE endpoint_id = ANY(%(endpoints)s) AND owner IS NULL AND NOT parked
+       AND (due_at IS NULL OR due_at > greatest(now(), tripped_until))
+     ORDER BY endpoint_id FOR NO KEY UPDATE
+), marked AS (
+    UPDATE delivery_lane l SET due_at = greatest(now(), l.tripped_until)
+      FROM late WHERE l.endpoint_id = late.endpoint_id
 ), born AS (
     INSERT INTO delivery_lane (endpoint_id, due_at, parked, failures, trips)
     SELECT id, now(), false, 0, 0
@@ -415,7 +420,7 @@ def release(owner: UUID, lanes: Sequence[LaneRow]) -> None:
 
 
 def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> set[UUID]:
-    endpoints, floors, slots, failures, sinces, trips, untils = _columns(lanes, 7)
+    endpoints, floors, slots, failures, sinces, trips, untils = _columns(sorted(lanes), 7)
     parameters = {
         "owner": owner,
         "next_owner": next_owner,
@@ -432,15 +437,21 @@ def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> se
 
 
 LOOK_AGAIN = """
-UPDATE delivery_lane l SET due_at = greatest(owed.due_at, l.tripped_until, l.next_slot_at - interval '100 ms')
-  FROM delivery_lane same
- CROSS JOIN LATERAL (
-       SELECT next_attempt_at AS due_at FROM delivery_delivery
-        WHERE endpoint_id = same.endpoint_id AND state = 'pending'
-          AND next_attempt_at >= coalesce(same.floor_at, 'epoch')
-        ORDER BY next_attempt_at LIMIT 1) owed
- WHERE l.endpoint_id = same.endpoint_id AND l.owner IS NULL AND l.due_at IS NULL AND NOT l.parked
-   AND same.due_at IS NULL AND (%(endpoints)s::uuid[] IS NULL OR same.endpoint_id = ANY(%(endpoints)s))
+WITH owing AS (
+    SELECT l.endpoint_id, owed.due_at
+      FROM delivery_lane l
+     CROSS JOIN LATERAL (
+           SELECT next_attempt_at AS due_at FROM delivery_delivery
+            WHERE endpoint_id = l.endpoint_id AND state = 'pending'
+              AND next_attempt_at >= coalesce(l.floor_at, 'epoch')
+            ORDER BY next_attempt_at LIMIT 1) owed
+     WHERE l.owner IS NULL AND l.due_at IS NULL AND NOT l.parked
+       AND (%(endpoints)s::uuid[] IS NULL OR l.endpoint_id = ANY(%(endpoints)s))
+     ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
+)
+UPDATE delivery_lane l SET due_at = greatest(owing.due_at, l.tripped_until, l.next_slot_at - interval '100 ms')
+  FROM owing
+ WHERE l.endpoint_id = owing.endpoint_id
 RETURNING l.endpoint_id
 """
 
@@ -488,8 +499,9 @@ def rescue() -> list[tuple[UUID, str]]:
 UNPARK = """
 UPDATE delivery_lane l SET parked = false, due_at = now()
   FROM subscriptions_endpoint e
+  JOIN subscriptions_tenant t ON t.id = e.tenant_id
  WHERE l.parked AND e.id = l.endpoint_id
-   AND (e.state = 'active' OR e.deleted_at IS NOT NULL OR e.disabled_reason = 'gone')
+   AND (e.state = 'active' OR e.disabled_reason = 'gone' OR e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL)
 RETURNING l.endpoint_id
 """
 

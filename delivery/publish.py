@@ -16,9 +16,9 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, transaction
 
-from delivery import ledger, wake
+from delivery import ledger, telemetry, wake
 from delivery.models import DeadLetter
 from subscriptions.models import Tenant
 from subscriptions.routes import Route, Routes, routes
@@ -219,8 +219,11 @@ def _results(tenant: Tenant, takings: list[_Taking], taken: set[UUID]) -> Iterab
 
 def _announce(takings: list[_Taking], started: float) -> None:
     """After the commit: mark the lanes due and ring. Rows that were long in coming get a new due time first, for
-    the lanes' low-water marks may have passed the old one."""
+    the lanes' low-water marks may have passed the old one. Never raises: the sweep would find them too."""
     owed = [owing for it in takings for owing in it.owed if owing.reason is None]
     if time.monotonic() - started > ledger.MARGIN / 2:
-        ledger.refresh([owing.key for owing in owed])
+        try:
+            ledger.refresh([owing.key for owing in owed])
+        except Error:
+            telemetry.ring_failed("database")
     wake.ring({owing.endpoint_id for owing in owed})

@@ -1,0 +1,664 @@
+"""Statement by statement: who may change what, and what each of them finds."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from delivery import ledger
+from delivery.ledger import POISON, Asking, Claimed, LaneRow, Settlement
+from delivery.models import Attempt, DeadLetter, Delivery, Lane
+from subscriptions.endpoints import delete_endpoint, disable, pause, resume
+from subscriptions.models import Endpoint
+from subscriptions.tenants import delete_tenant
+from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
+from tests.factories import make_endpoint, make_tenant
+from tests.together import in_threads
+from webhooks.protocol.ids import new_id
+
+OWNER, OTHER = UUID(int=1), UUID(int=2)
+TOKEN, STALE = UUID(int=3), UUID(int=4)
+EPOCH = datetime.fromtimestamp(0, UTC)
+HOUR = timedelta(hours=1)
+
+
+def now() -> datetime:
+    """The database's clock: inside a test's transaction it stands still."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        moment: datetime = cursor.fetchone()[0]
+        return moment
+
+
+def make_lane(endpoint: Endpoint | None = None, **fields: Any) -> Lane:
+    return Lane.objects.create(endpoint=endpoint or make_endpoint(), **fields)
+
+
+def owe(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
+    """Deliveries that are due, the older the earlier."""
+    due_at = changes.pop("next_attempt_at", now() - timedelta(seconds=count))
+    return [
+        make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=due_at + timedelta(seconds=n), **changes)
+        for n in range(count)
+    ]
+
+
+def asking(endpoint: Endpoint, quota: int = 1_000, floor: datetime = EPOCH) -> Asking:
+    return Asking(endpoint.id, quota, floor, seconds=30.0)
+
+
+def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
+    """Delivered, unless changed."""
+    fields: dict[str, Any] = {
+        "token": TOKEN,
+        "state": "delivered",
+        "wait": 0.0,
+        "cause": "",
+        "attempt_id": new_id(),
+        "number": it.attempts + 1,
+        "started_at": now(),
+        "duration_ms": 12,
+        "status": 200,
+        "error": "",
+        "answer": b"ok\0\xff",
+    }
+    return Settlement(id=it.id, endpoint_id=it.endpoint_id, **{**fields, **changes})
+
+
+def settle(*settlements: Settlement) -> set[UUID]:
+    with transaction.atomic():
+        return ledger.settle(settlements)
+
+
+def pace(endpoint: Endpoint, **changes: Any) -> LaneRow:
+    fields: dict[str, Any] = {
+        "floor_at": EPOCH,
+        "next_slot_at": None,
+        "failures": 0,
+        "failing_since": None,
+        "trips": 0,
+        "tripped_until": None,
+    }
+    return LaneRow(endpoint.id, **{**fields, **changes})
+
+
+@pytest.mark.django_db
+class TestLease:
+    def test_a_due_lane_goes_to_the_first_who_asks(self) -> None:
+        lane = make_lane(due_at=now())
+        leased = ledger.lease(OWNER, 10)
+        assert leased is not None
+        assert [it.endpoint_id for it in leased.lanes] == [lane.endpoint_id]
+        assert leased.now == now()
+        assert ledger.lease(OTHER, 10) is None
+        lane.refresh_from_db()
+        assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=ledger.LEASE))
+
+    @pytest.mark.parametrize("due_in", [None, HOUR])
+    def test_a_lane_that_is_not_due_goes_to_nobody(self, due_in: timedelta | None) -> None:
+        make_lane(due_at=due_in and now() + due_in)
+        assert ledger.lease(OWNER, 10) is None
+
+    def test_a_lane_whose_lease_has_run_out_goes_to_another(self) -> None:
+        lane = make_lane(owner=OTHER, due_at=now() - timedelta(seconds=1))
+        leased = ledger.lease(OWNER, 10)
+        assert leased is not None
+        lane.refresh_from_db()
+        assert lane.owner == OWNER
+
+    def test_the_longest_due_come_first(self) -> None:
+        lanes = [make_lane(due_at=now() - n * HOUR) for n in (1, 3, 2)]
+        leased = ledger.lease(OWNER, 2)
+        assert leased is not None
+        assert {it.endpoint_id for it in leased.lanes} == {lanes[1].endpoint_id, lanes[2].endpoint_id}
+
+    def test_a_new_owner_goes_on_at_the_pace_of_the_last(self) -> None:
+        rate = {"next_slot_at": now(), "failures": 3, "failing_since": now() - HOUR, "trips": 2}
+        make_lane(due_at=now(), floor_at=now() - HOUR, tripped_until=now(), **rate)
+        leased = ledger.lease(OWNER, 10)
+        assert leased is not None
+        (row,) = leased.lanes
+        assert row[1:] == (now() - HOUR, now(), 3, now() - HOUR, 2, now())
+
+    @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator"), lambda it: disable(it, "failing")])
+    def test_a_lane_of_an_endpoint_that_is_not_active_is_parked(self, stop: Any) -> None:
+        lane = make_lane(due_at=now())
+        stop(lane.endpoint)
+        leased = ledger.lease(OWNER, 10)
+        assert leased is not None
+        assert (leased.lanes, leased.forlorn) == ([], {})
+        lane.refresh_from_db()
+        assert (lane.parked, lane.owner, lane.due_at) == (True, None, None)
+
+    @pytest.mark.parametrize(
+        ("stop", "cause"),
+        [
+            (delete_endpoint, "endpoint_deleted"),
+            (lambda it: delete_tenant(it.tenant), "endpoint_deleted"),
+            (lambda it: disable(it, "gone"), "gone"),
+        ],
+    )
+    def test_a_lane_that_will_get_nothing_more_is_forlorn(self, stop: Any, cause: str) -> None:
+        lane = make_lane(due_at=now())
+        stop(lane.endpoint)
+        leased = ledger.lease(OWNER, 10)
+        assert leased is not None
+        assert (leased.lanes, leased.forlorn) == ([], {lane.endpoint_id: cause})
+        lane.refresh_from_db()
+        assert (lane.parked, lane.owner, lane.due_at) == (False, None, None)
+
+
+@pytest.mark.django_db
+class TestForlornLanes:
+    def test_what_is_pending_is_buried_with_its_cause(self) -> None:
+        endpoint = make_endpoint()
+        owed = owe(endpoint, 3, attempts=2, last_status=500, last_error="status")
+        sending, delivered = owe(endpoint, state="sending")[0], owe(endpoint, state="delivered")[0]
+        assert ledger.bury_lane(endpoint.id, "gone") == 3
+        letters = DeadLetter.objects.filter(endpoint=endpoint, tenant=endpoint.tenant, cause="gone")
+        assert {it.delivery_id for it in letters} == {it.id for it in owed}
+        assert {(it.attempts, it.last_status, it.last_error) for it in letters} == {(2, 500, "status")}
+        states = dict(Delivery.objects.values_list("id", "state"))
+        assert {states[it.id] for it in owed} == {"dead"}
+        assert (states[sending.id], states[delivered.id]) == ("sending", "delivered")
+
+    def test_it_goes_in_portions(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, 5)
+        assert [ledger.bury_lane(endpoint.id, "gone", most=2) for _ in range(4)] == [2, 2, 1, 0]
+
+    def test_the_neighbours_live(self) -> None:
+        neighbour = make_endpoint()
+        owe(neighbour)
+        assert ledger.bury_lane(make_endpoint(neighbour.tenant).id, "gone") == 0
+
+
+@pytest.mark.django_db
+class TestClaim:
+    def test_what_is_claimed_is_sending_under_the_token(self) -> None:
+        endpoint = make_endpoint()
+        (delivery,) = owe(endpoint, attempts=2, step=1)
+        (claimed,) = ledger.claim(TOKEN, [asking(endpoint)])
+        assert (claimed.id, claimed.endpoint_id, claimed.event_id) == (delivery.id, endpoint.id, delivery.event_id)
+        assert (claimed.attempts, claimed.step) == (2, 1)
+        assert (claimed.body, claimed.rendered) == (bytes(delivery.event.body), False)
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.token, delivery.claims) == ("sending", TOKEN, 1)
+        assert delivery.claimed_until == now() + timedelta(seconds=30)
+
+    def test_nothing_is_claimed_twice(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, 3)
+        assert len(ledger.claim(TOKEN, [asking(endpoint)])) == 3
+        assert ledger.claim(STALE, [asking(endpoint)]) == []
+
+    def test_the_oldest_first_and_no_more_than_asked_for(self) -> None:
+        endpoint = make_endpoint()
+        owed = owe(endpoint, 5)
+        assert {it.id for it in ledger.claim(TOKEN, [asking(endpoint, 2)])} == {it.id for it in owed[:2]}
+
+    def test_each_lane_has_its_own_quota(self) -> None:
+        one, other = make_endpoint(), make_endpoint()
+        owe(one, 5)
+        owe(other, 5)
+        claimed = ledger.claim(TOKEN, [asking(one, 1), asking(other, 3)])
+        assert sorted(it.endpoint_id for it in claimed) == sorted([one.id, *[other.id] * 3])
+
+    def test_what_is_not_due_yet_waits(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, next_attempt_at=now() + timedelta(seconds=1))
+        assert ledger.claim(TOKEN, [asking(endpoint)]) == []
+
+    def test_what_lies_below_the_floor_is_not_looked_at(self) -> None:
+        endpoint = make_endpoint()
+        owed = owe(endpoint, 3)
+        floor = owed[1].next_attempt_at
+        assert floor is not None
+        claimed = ledger.claim(TOKEN, [asking(endpoint, floor=floor)])
+        assert {it.id for it in claimed} == {it.id for it in owed[1:]}
+
+    def test_bytes_of_its_own_go_before_those_of_the_event(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, body=b"rendered")
+        (claimed,) = ledger.claim(TOKEN, [asking(endpoint)])
+        assert (claimed.body, claimed.rendered) == (b"rendered", True)
+
+    @pytest.mark.parametrize("state", ["sending", "delivered", "dead", "cancelled"])
+    def test_only_what_is_pending_is_claimed(self, state: str) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, state=state, next_attempt_at=now() - HOUR)
+        assert ledger.claim(TOKEN, [asking(endpoint)]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_who_claim_at_once_share_without_waiting_and_without_overlap() -> None:
+    endpoint = make_endpoint()
+    owed = owe(endpoint, 200)
+
+    def claim_all(token: UUID) -> list[Claimed]:
+        mine: list[Claimed] = []
+        while claimed := ledger.claim(token, [asking(endpoint, 7)]):
+            mine += claimed
+        return mine
+
+    shares = in_threads(*(partial(claim_all, new_id()) for _ in range(4)))
+    ids = [it.id for share in shares for it in share]
+    assert len(ids) == len(set(ids))
+    # What another had locked at that moment was passed over; it is still there for the next look.
+    ids += [it.id for it in ledger.claim(TOKEN, [asking(endpoint, 200)])]
+    assert sorted(ids) == sorted(it.id for it in owed)
+
+
+@pytest.mark.django_db
+class TestSettle:
+    def claimed(self, count: int = 1, **changes: Any) -> list[Claimed]:
+        endpoint = make_endpoint()
+        owe(endpoint, count, **changes)
+        return ledger.claim(TOKEN, [asking(endpoint)])
+
+    def test_a_delivery_is_over_and_its_attempt_is_in_the_history(self) -> None:
+        (it,) = self.claimed()
+        mine = settlement(it)
+        assert settle(mine) == {it.id}
+        delivery = Delivery.objects.get()
+        assert (delivery.state, delivery.attempts, delivery.claims) == ("delivered", 1, 0)
+        assert (delivery.token, delivery.claimed_until, delivery.next_attempt_at) == (None, None, None)
+        assert (delivery.last_status, delivery.last_error) == (200, "")
+        attempt = Attempt.objects.get()
+        assert (attempt.id, attempt.delivery_id, attempt.number) == (mine.attempt_id, it.id, 1)
+        assert (attempt.status, attempt.error, attempt.duration_ms) == (200, "", 12)
+        assert (attempt.started_at, bytes(attempt.answer or b"")) == (mine.started_at, b"ok\0\xff")
+
+    def test_a_failure_waits_for_its_next_turn(self) -> None:
+        (it,) = self.claimed(step=2, attempts=5)
+        settle(settlement(it, state="pending", wait=90.0, status=None, error="timeout", answer=None))
+        delivery = Delivery.objects.get()
+        assert (delivery.state, delivery.step, delivery.attempts) == ("pending", 3, 6)
+        assert delivery.next_attempt_at == now() + timedelta(seconds=90)
+        assert (delivery.last_status, delivery.last_error) == (None, "timeout")
+
+    def test_what_is_given_up_has_a_dead_letter(self) -> None:
+        (it,) = self.claimed(attempts=9)
+        settle(settlement(it, state="dead", cause="exhausted", status=500, error="status"))
+        letter = DeadLetter.objects.get()
+        assert (letter.delivery_id, letter.cause, letter.attempts) == (it.id, "exhausted", 10)
+        assert (letter.last_status, letter.last_error, letter.redriven_at) == (500, "status", None)
+        assert Delivery.objects.get().next_attempt_at is None
+
+    def test_only_the_holder_of_the_token_settles_but_every_attempt_is_recorded(self) -> None:
+        mine, others = self.claimed(2)
+        Delivery.objects.filter(id=others.id).update(token=STALE)
+        assert settle(settlement(mine), settlement(others, state="dead", cause="gone")) == {mine.id}
+        untouched = Delivery.objects.get(id=others.id)
+        assert (untouched.state, untouched.token, untouched.attempts) == ("sending", STALE, 0)
+        assert set(Attempt.objects.values_list("delivery_id", flat=True)) == {mine.id, others.id}
+        assert not DeadLetter.objects.exists()
+
+    def test_what_was_rescued_in_between_is_not_settled(self) -> None:
+        (it,) = self.claimed()
+        Delivery.objects.update(claimed_until=now() - HOUR)
+        ledger.rescue()
+        assert settle(settlement(it)) == set()
+        assert Delivery.objects.get().state == "pending"
+
+    def test_a_verdict_is_carried_out_once(self) -> None:
+        (it,) = self.claimed()
+        assert settle(settlement(it)) == {it.id}
+        assert settle(settlement(it, state="dead", cause="gone")) == set()
+        assert Delivery.objects.get().state == "delivered"
+
+    def test_hundreds_at_once(self) -> None:
+        claimed = self.claimed(300)
+        assert settle(*map(settlement, claimed)) == {it.id for it in claimed}
+        assert Attempt.objects.count() == 300
+
+    def test_what_may_or_may_not_have_been_written_is_found_by_its_attempt(self) -> None:
+        written, unwritten = map(settlement, self.claimed(2))
+        settle(written)
+        assert ledger.unrecorded([written, unwritten]) == [unwritten]
+
+    def test_an_attempt_cannot_be_recorded_twice(self) -> None:
+        (it,) = self.claimed()
+        mine = settlement(it)
+        settle(mine)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            ledger.settle([mine])
+
+
+@pytest.mark.django_db
+class TestRenewAndRelease:
+    def test_renewing_keeps_the_lane_and_stores_its_pace(self) -> None:
+        lane = make_lane(owner=OWNER, due_at=now())
+        row = pace(lane.endpoint, floor_at=now(), failures=4, failing_since=now(), trips=1, tripped_until=now() + HOUR)
+        assert ledger.renew(OWNER, [row]) == {lane.endpoint_id}
+        lane.refresh_from_db()
+        assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=ledger.LEASE))
+        assert (lane.floor_at, lane.failures, lane.trips) == (now(), 4, 1)
+        assert (lane.failing_since, lane.tripped_until) == (now(), now() + HOUR)
+
+    def test_a_lane_that_has_gone_to_another_is_neither_renewed_nor_released(self) -> None:
+        lane = make_lane(owner=OTHER, due_at=now() + HOUR, failures=1)
+        assert ledger.renew(OWNER, [pace(lane.endpoint)]) == set()
+        ledger.release(OWNER, [pace(lane.endpoint)])
+        lane.refresh_from_db()
+        assert (lane.owner, lane.due_at, lane.failures) == (OTHER, now() + HOUR, 1)
+
+    def test_a_released_lane_is_free_and_not_due(self) -> None:
+        lane = make_lane(owner=OWNER, due_at=now())
+        ledger.release(OWNER, [pace(lane.endpoint, failures=2)])
+        lane.refresh_from_db()
+        assert (lane.owner, lane.due_at, lane.failures) == (None, None, 2)
+
+
+@pytest.mark.django_db
+class TestLookAgain:
+    def test_a_free_lane_that_owes_is_due_when_its_oldest_is(self) -> None:
+        lane = make_lane()
+        owed = owe(lane.endpoint, 2, next_attempt_at=now() + HOUR)
+        assert ledger.look_again([lane.endpoint_id]) == 1
+        lane.refresh_from_db()
+        assert lane.due_at == owed[0].next_attempt_at
+
+    @pytest.mark.parametrize("fields", [{"owner": OTHER}, {"parked": True}, {"due_at": EPOCH}])
+    def test_other_lanes_are_left_alone(self, fields: dict[str, Any]) -> None:
+        lane = make_lane(**fields)
+        owe(lane.endpoint)
+        assert ledger.look_again() == 0
+
+    def test_nothing_owed_is_nothing_due(self) -> None:
+        lane = make_lane()
+        owe(lane.endpoint, state="delivered")
+        assert ledger.look_again([lane.endpoint_id]) == 0
+
+    def test_only_the_lanes_that_were_named(self) -> None:
+        named, other = make_lane(), make_lane()
+        owe(named.endpoint)
+        owe(other.endpoint)
+        assert ledger.look_again([named.endpoint_id]) == 1
+        assert ledger.look_again() == 1
+
+    def test_not_before_the_breaker_lets_it(self) -> None:
+        lane = make_lane(tripped_until=now() + HOUR)
+        owe(lane.endpoint)
+        ledger.look_again()
+        lane.refresh_from_db()
+        assert lane.due_at == now() + HOUR
+
+    def test_what_lies_below_the_floor_is_left_to_the_sweep(self) -> None:
+        lane = make_lane(floor_at=now())
+        owe(lane.endpoint, next_attempt_at=now() - HOUR)
+        assert ledger.look_again() == 0
+
+
+@pytest.mark.django_db
+class TestMarkDue:
+    def test_an_endpoint_gets_its_lane_when_it_is_first_owed_something(self) -> None:
+        endpoint = make_endpoint()
+        ledger.mark_due([endpoint.id])
+        lane = Lane.objects.get(endpoint=endpoint)
+        assert (lane.due_at, lane.owner, lane.parked) == (now(), None, False)
+
+    @pytest.mark.parametrize("due_in", [None, HOUR])
+    def test_a_free_lane_is_due_now(self, due_in: timedelta | None) -> None:
+        lane = make_lane(due_at=due_in and now() + due_in)
+        ledger.mark_due([lane.endpoint_id])
+        lane.refresh_from_db()
+        assert lane.due_at == now()
+
+    def test_who_waits_longer_stays_ahead(self) -> None:
+        lane = make_lane(due_at=now() - HOUR)
+        ledger.mark_due([lane.endpoint_id])
+        lane.refresh_from_db()
+        assert lane.due_at == now() - HOUR
+
+    @pytest.mark.parametrize("fields", [{"owner": OTHER, "due_at": EPOCH + HOUR}, {"parked": True}])
+    def test_a_lane_with_an_owner_or_without_hope_is_left_alone(self, fields: dict[str, Any]) -> None:
+        lane = make_lane(**fields)
+        ledger.mark_due([lane.endpoint_id])
+        due_at = lane.due_at
+        lane.refresh_from_db()
+        assert lane.due_at == due_at
+
+    @pytest.mark.parametrize("due_in", [None, 2 * HOUR])
+    def test_a_tripped_lane_is_due_when_its_breaker_lets_it(self, due_in: timedelta | None) -> None:
+        lane = make_lane(tripped_until=now() + HOUR, due_at=due_in and now() + due_in)
+        ledger.mark_due([lane.endpoint_id])
+        lane.refresh_from_db()
+        assert lane.due_at == now() + HOUR
+
+    def test_what_is_no_endpoint_gets_no_lane(self) -> None:
+        ledger.mark_due([new_id()])
+        assert not Lane.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_who_mark_and_those_who_look_again_never_wait_for_each_other_in_a_circle() -> None:
+    tenant = make_tenant()
+    endpoints = [make_endpoint(tenant) for _ in range(60)]
+    for endpoint in endpoints:
+        owe(endpoint)
+        make_lane(endpoint)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # a small table that is known to be small is not read in the order of its keys
+    ids = [it.id for it in endpoints]
+    stirs = in_threads(
+        partial(repeatedly, lambda: Lane.objects.filter(endpoint=random.choice(ids)).update(due_at=None), 4000),
+        *[partial(repeatedly, lambda: ledger.mark_due(random.sample(ids, 60)), 300)] * 3,
+        *[partial(repeatedly, lambda: ledger.look_again(random.sample(ids, 60)), 300)] * 2,
+    )
+    assert stirs == [None] * 6
+
+
+def repeatedly(work: Any, times: int) -> None:
+    for _ in range(times):
+        work()
+
+
+@pytest.mark.django_db
+class TestRescue:
+    def cut(self, **changes: Any) -> Delivery:
+        """A delivery whose sender has not come back."""
+        endpoint = make_endpoint(timeout_ms=2_000)
+        fields = {"state": "sending", "token": TOKEN, "claims": 1, "claimed_until": now() - timedelta(seconds=1)}
+        return owe(endpoint, **{**fields, **changes})[0]
+
+    def test_it_may_be_claimed_again_at_once_and_the_cut_attempt_is_recorded_as_unknown(self) -> None:
+        delivery = self.cut(attempts=1, step=1)
+        make_attempt(delivery)
+        assert ledger.rescue() == [(delivery.endpoint_id, "pending")]
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.token, delivery.claimed_until) == ("pending", None, None)
+        assert (delivery.next_attempt_at, delivery.attempts, delivery.step) == (now(), 2, 1)
+        assert (delivery.last_status, delivery.last_error) == (None, "unknown")
+        attempt = delivery.history.order_by("-number")[0]
+        assert (attempt.number, attempt.status, attempt.error) == (2, None, "unknown")
+        assert attempt.started_at == now() - timedelta(seconds=1 + 2 + ledger.GRACE)
+
+    @pytest.mark.parametrize("changes", [{"claimed_until": None}, {"state": "pending"}, {"state": "delivered"}])
+    def test_nothing_else_is_touched(self, changes: dict[str, Any]) -> None:
+        self.cut(**changes)
+        assert ledger.rescue() == []
+
+    def test_a_claim_that_still_holds_is_left_alone(self) -> None:
+        self.cut(claimed_until=now() + timedelta(seconds=1))
+        assert ledger.rescue() == []
+
+    def test_what_nobody_ever_came_back_from_is_poison(self) -> None:
+        delivery = self.cut(claims=POISON, attempts=POISON - 1)
+        assert ledger.rescue() == [(delivery.endpoint_id, "dead")]
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.next_attempt_at) == ("dead", None)
+        letter = DeadLetter.objects.get()
+        assert (letter.cause, letter.delivery_id, letter.attempts) == ("poison", delivery.id, POISON)
+        assert (letter.last_error, letter.tenant_id) == ("unknown", delivery.tenant_id)
+
+    def test_it_takes_that_many_claims_in_a_row(self) -> None:
+        endpoint = make_endpoint()
+        (delivery,) = owe(endpoint)
+        states = []
+        for _ in range(POISON):
+            ledger.claim(new_id(), [asking(endpoint)])
+            Delivery.objects.update(claimed_until=now() - HOUR)
+            states += [state for _, state in ledger.rescue()]
+        assert states == ["pending"] * (POISON - 1) + ["dead"]
+        assert delivery.history.filter(error="unknown").count() == POISON
+
+    def test_one_result_starts_the_count_anew(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, claims=POISON - 1)
+        (claimed,) = ledger.claim(TOKEN, [asking(endpoint)])
+        settle(settlement(claimed, state="pending"))
+        assert Delivery.objects.get().claims == 0
+
+
+@pytest.mark.django_db
+class TestUnpark:
+    def parked(self, stop: Any) -> Lane:
+        lane = make_lane(due_at=now())
+        owe(lane.endpoint)
+        stop(lane.endpoint)
+        ledger.lease(OWNER, 10)
+        return lane
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            resume,
+            delete_endpoint,
+            lambda it: disable(it, "gone"),
+            lambda it: delete_tenant(it.tenant),
+            lambda it: type(it.tenant).objects.filter(id=it.tenant_id).update(deleted_at=timezone.now()),
+        ],
+        ids=["resumed", "deleted", "gone", "tenant deleted", "tenant row marked"],
+    )
+    def test_a_lane_that_may_go_on_or_never_will_is_due(self, end: Any) -> None:
+        lane = self.parked(pause)
+        end(lane.endpoint)
+        assert ledger.unpark() == 1
+        lane.refresh_from_db()
+        assert (lane.parked, lane.due_at) == (False, now())
+
+    @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator")])
+    def test_a_lane_whose_endpoint_still_rests_stays_parked(self, stop: Any) -> None:
+        lane = self.parked(stop)
+        assert ledger.unpark() == 0
+        lane.refresh_from_db()
+        assert lane.parked
+
+
+@pytest.mark.django_db
+class TestRaiseToFloor:
+    def test_what_appeared_below_the_mark_gets_a_due_time_above_it(self) -> None:
+        lane = make_lane(floor_at=now() - timedelta(seconds=5))
+        late, punctual = owe(lane.endpoint, 2, next_attempt_at=now() - timedelta(seconds=5.5))
+        assert ledger.raise_to_floor() == {lane.endpoint_id}
+        late.refresh_from_db()
+        assert late.next_attempt_at == now()
+        due_at = punctual.next_attempt_at
+        punctual.refresh_from_db()
+        assert punctual.next_attempt_at == due_at
+
+    @pytest.mark.parametrize("state", ["sending", "delivered", "dead"])
+    def test_only_what_is_pending(self, state: str) -> None:
+        lane = make_lane(floor_at=now())
+        owe(lane.endpoint, state=state, next_attempt_at=now() - HOUR)
+        assert ledger.raise_to_floor() == set()
+
+    def test_without_a_mark_nothing_is_below_it(self) -> None:
+        owe(make_lane().endpoint)
+        assert ledger.raise_to_floor() == set()
+
+
+@pytest.mark.django_db
+class TestLanesMissing:
+    def test_who_is_owed_something_without_a_lane_gets_one(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, 2)
+        make_endpoint()
+        owe(make_lane().endpoint)
+        assert ledger.lanes_missing() == {endpoint.id}
+        assert Lane.objects.get(endpoint=endpoint).due_at == now()
+        assert ledger.lanes_missing() == set()
+
+
+@pytest.mark.django_db
+class TestExpire:
+    def test_what_waited_too_long_in_a_parked_lane_dies_of_it(self) -> None:
+        lane = make_lane(parked=True)
+        (old,) = owe(lane.endpoint, next_attempt_at=now() - 2 * HOUR)
+        (young,) = owe(lane.endpoint, next_attempt_at=now() - HOUR)
+        assert ledger.expire(1.5 * 3600) == 1
+        letter = DeadLetter.objects.get()
+        assert (letter.delivery_id, letter.cause) == (old.id, "expired")
+        states = dict(Delivery.objects.values_list("id", "state"))
+        assert (states[old.id], states[young.id]) == ("dead", "pending")
+
+    def test_in_a_lane_that_is_served_nothing_expires(self) -> None:
+        owe(make_lane(due_at=now()).endpoint, next_attempt_at=now() - 2 * HOUR)
+        assert ledger.expire(3600) == 0
+
+
+@pytest.mark.django_db
+class TestRedrive:
+    def test_the_delivery_starts_anew_and_its_letter_is_closed(self) -> None:
+        endpoint = make_endpoint()
+        (delivery,) = owe(endpoint, attempts=10, step=9, claims=3, body=b"old")
+        letter = make_dead_letter(delivery)
+        replay = make_replay(endpoint.tenant)
+        assert ledger.redrive(replay.id, "somebody", [(letter.id, None)]) == [endpoint.id]
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.next_attempt_at) == ("pending", now())
+        assert (delivery.attempts, delivery.step, delivery.claims) == (10, 0, 0)
+        assert (delivery.replay_id, bytes(delivery.body or b"")) == (replay.id, b"old")
+        letter.refresh_from_db()
+        assert (letter.redriven_at, letter.redriven_by, letter.replay_id) == (now(), "somebody", replay.id)
+
+    def test_new_bytes_take_the_place_of_the_old(self) -> None:
+        (delivery,) = owe(make_endpoint(), body=b"old")
+        letter = make_dead_letter(delivery)
+        ledger.redrive(make_replay(None).id, "somebody", [(letter.id, b"new")])
+        delivery.refresh_from_db()
+        assert bytes(delivery.body or b"") == b"new"
+
+    def test_a_letter_that_is_closed_stays_closed(self) -> None:
+        (delivery,) = owe(make_endpoint())
+        letter = make_dead_letter(delivery)
+        first, second = make_replay(None), make_replay(None)
+        ledger.redrive(first.id, "one", [(letter.id, None)])
+        assert ledger.redrive(second.id, "other", [(letter.id, None)]) == []
+        letter.refresh_from_db()
+        assert (letter.redriven_by, letter.replay_id) == ("one", first.id)
+
+
+@pytest.fixture
+def by_index() -> Iterator[None]:
+    ledger.plan_by_index()
+    yield
+    ledger.plan_freely()
+
+
+@pytest.mark.django_db
+def test_a_drain_plans_by_index_and_leaves_the_connection_as_it_was(by_index: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW enable_seqscan")
+        assert cursor.fetchone() == ("off",)
+        ledger.plan_freely()
+        cursor.execute("SHOW enable_seqscan")
+        assert cursor.fetchone() == ("on",)
+
+
+@pytest.mark.django_db
+def test_a_key_made_by_the_database_is_a_version_7_of_now() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT delivery_uuid7(), clock_timestamp() FROM generate_series(1, 100)")
+        rows = cursor.fetchall()
+    assert len({key for key, _ in rows}) == 100
+    for key, moment in rows:
+        assert (key.version, key.variant) == (7, "specified in RFC 4122")
+        assert abs((key.int >> 80) / 1000 - moment.timestamp()) < 1
