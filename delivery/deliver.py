@@ -88,7 +88,7 @@ class Drain:
         self._ended: list[tuple[Sent, Outcome]] = []
         self._unsure = False  # whether the last settlement was committed
         self._in_flight = 0
-        self._clock_offset = 0.0  # the database's clock minus ours
+        self._epoch = time.time() - time.monotonic()  # of the database's clock, from the first lease on
         self._rung = True
         self._others_wait = False
         self._due: dict[Callable[[], None], float] = {}
@@ -110,7 +110,7 @@ class Drain:
         self._others_wait = room <= 0 or (leased is not None and len(leased.lanes) == room)
         if leased is None:
             return
-        self._clock_offset = leased.now.timestamp() - time.time()
+        self._epoch = leased.now.timestamp() - time.monotonic()
         known = targets(row.endpoint_id for row in leased.lanes)
         for row in leased.lanes:
             if (target := known.get(row.endpoint_id)) is not None:
@@ -180,7 +180,7 @@ class Drain:
 
     def _send(self, claimed: list[Claimed], token: UUID) -> None:
         requests: list[Request] = []
-        timestamp = int(time.time())
+        timestamp = int(self._now())
         for it in claimed:
             target = self._lanes[it.endpoint_id].target
             sent = Sent(it, token, DEFAULT_PLAN if target.retry_plan is None else target.retry_plan, new_id())
@@ -278,7 +278,8 @@ class Drain:
         return True
 
     def _now(self) -> float:
-        return time.time() + self._clock_offset
+        """Unix seconds by the database's clock: setting this machine's stops no lane and spoils no signature."""
+        return self._epoch + time.monotonic()
 
 
 def _settlement(sent: Sent, outcome: Outcome) -> Settlement:

@@ -207,6 +207,7 @@ class _Exchange:
     def begin(self, request: Request) -> None:
         self.request = request
         self.started_at = time.time()
+        self.started = time.monotonic()  # somebody may set the clock meanwhile
         self.status: int | None = None
         self.status_line = b""
         self.header_bytes = 0
@@ -220,14 +221,13 @@ class _Exchange:
         curl.setopt(pycurl.TIMEOUT_MS, request.timeout_ms)
 
     def end(self, code: int) -> Result:
-        ended_at = time.time()
         outcome = Outcome(
             started_at=self.started_at,
-            duration_ms=max(0, round((ended_at - self.started_at) * 1000)),
+            duration_ms=round((time.monotonic() - self.started) * 1000),
             status=self.status,
             failure=self._failure(code),
             answer=self.answer,
-            retry_after=parse_retry_after(self.retry_after, ended_at) if self.retry_after else None,
+            retry_after=parse_retry_after(self.retry_after, time.time()) if self.retry_after else None,
         )
         return self.request, outcome
 
