@@ -1,11 +1,14 @@
 """Several programs run as one: each line says whose it is, one that dies is started again, all stop together.
 
 A child that keeps dying stops the whole, with the reason: a platform without its workers only looks healthy.
-The kernel tells the children when we die ourselves (Linux); what is left all the same, the next run cleans up.
+What a dead child had started itself ends before it is started again: an orphan would hold the port, or go on with
+old code. The kernel tells the children when we die ourselves (Linux); what is left all the same, the next run
+cleans up.
 """
 
 import ctypes
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +24,8 @@ LOOK_EVERY = 0.1  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds before a dead child is started again; doubles each time
 HEALTHY_AFTER = 20.0  # seconds; a child that lived as long may die without being counted
 TOO_OFTEN = 5  # early deaths in a row
+ORPHANS_WITHIN = 2.0  # seconds
+MARK = "WAYPOST_CHILD_OF"  # in the environment of a child, and so of all it starts: whose they are
 COLOURS = (36, 33, 32, 35, 34, 31)  # ANSI
 _PR_SET_PDEATHSIG = 1
 _prctl = getattr(ctypes.CDLL(None), "prctl", None)
@@ -83,6 +88,7 @@ class Supervisor:
         for child in self._running():
             if child.process.poll() is not None:
                 self.say("up", f"{child.name} ended with status {child.process.returncode}")
+                end(marked(self._mark(child)), ORPHANS_WITHIN)
                 child.died(time.monotonic())
         if any(child.process is None for child in self.children):
             self.start()
@@ -112,7 +118,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         child.process = subprocess.Popen(  # noqa: S603 (our own programs, no shell)
             child.command,
-            env=dict(self.environment),
+            env={**self.environment, MARK: self._mark(child)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -123,6 +129,9 @@ class Supervisor:
         child.started = time.monotonic()
         threading.Thread(target=self._relay, args=(child.name, child.process), daemon=True).start()
 
+    def _mark(self, child: Child) -> str:
+        return f"{self.record}:{child.name};"
+
     def _relay(self, name: str, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
         with process.stdout as lines:
@@ -131,15 +140,28 @@ class Supervisor:
 
 
 def end_leftovers(record: Path) -> int:
-    """End the children of a run that was killed, and tell how many there were."""
+    """End the children of a run that was killed, and theirs, and tell how many there were."""
+    alive = set(marked(f"{record}:"))
     try:
         recorded = json.loads(record.read_text())
     except (FileNotFoundError, ValueError):
-        return 0
-    alive = [pid for pid, born in recorded if _identity(pid) == [pid, born]]
+        recorded = []
+    alive |= {pid for pid, born in recorded if _identity(pid) == [pid, born]}
     end(alive, within=10.0)
     record.unlink(missing_ok=True)
     return len(alive)
+
+
+def marked(beginning: str) -> list[int]:
+    """The processes whose mark begins like this. Who has begun a session of its own (a keeper) has left the family."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK, "").startswith(beginning) and os.getsid(process.pid) != process.pid:
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue  # ended meanwhile, or somebody else's
+    return found
 
 
 def end(pids: Iterable[int], within: float) -> None:

@@ -112,6 +112,38 @@ def test_who_does_not_stop_in_time_is_killed_with_all_it_started(run: Callable[.
     assert not any(process.is_running() for process in family)
 
 
+NESTED = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!r}])"
+
+
+def grandchild(one: Child) -> psutil.Process:
+    until(lambda: psutil.Process(pid(one)).children())
+    return psutil.Process(pid(one)).children()[0]
+
+
+def test_what_a_dead_child_had_started_is_gone_before_it_is_started_again(run: Callable[..., Supervisor]) -> None:
+    one = child("one", NESTED)
+    supervisor = run(one, child("other", NESTED))
+    orphan, spared = grandchild(one), grandchild(supervisor.children[1])
+    first = pid(one)
+    os.kill(first, 9)
+    until(lambda: supervisor.look() or (one.process and one.process.pid != first))
+    psutil.wait_procs([orphan])
+    assert not orphan.is_running()
+    assert spared.is_running()
+
+
+def test_the_orphans_of_a_killed_run_are_ended_by_the_next(run: Callable[..., Supervisor]) -> None:
+    one = child("one", NESTED)
+    supervisor = run(one)
+    orphan = grandchild(one)
+    os.kill(pid(one), 9)
+    assert one.process
+    one.process.wait()
+    assert supervise.end_leftovers(supervisor.record) == 1
+    psutil.wait_procs([orphan])
+    assert not orphan.is_running()
+
+
 def test_what_a_killed_run_left_behind_is_ended_by_the_next(run: Callable[..., Supervisor], tmp_path: Path) -> None:
     one = child("one", SLEEP)
     supervisor = run(one)
