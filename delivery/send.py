@@ -201,6 +201,7 @@ class _Exchange:
         curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
         curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
 
@@ -214,6 +215,7 @@ class _Exchange:
         self.retry_after = ""
         self.answer = b""
         self.refused = False
+        self.asked = False
         curl = self.curl
         curl.setopt(pycurl.URL, request.url)
         curl.setopt(pycurl.HTTPHEADER, request.headers)
@@ -244,6 +246,13 @@ class _Exchange:
         if self.refused:
             return pycurl.SOCKET_BAD
         return _Handed(address.family, address.socktype, address.protocol)
+
+    def _on_request(self, *_connection: Any) -> int:
+        """Connected, and about to ask: once per attempt."""
+        if self.asked:
+            return int(pycurl.PREREQFUNC_ABORT)
+        self.asked = True
+        return int(pycurl.PREREQFUNC_OK)
 
     def _on_header(self, line: bytes) -> int:
         self.header_bytes += len(line)
@@ -283,6 +292,7 @@ FAILURES = {
     pycurl.E_COULDNT_RESOLVE_HOST: Failure.DNS,
     pycurl.E_COULDNT_CONNECT: Failure.CONNECT,
     pycurl.E_GOT_NOTHING: Failure.RESET,
+    pycurl.E_ABORTED_BY_CALLBACK: Failure.RESET,
     pycurl.E_SEND_ERROR: Failure.RESET,
     pycurl.E_RECV_ERROR: Failure.RESET,
     pycurl.E_PARTIAL_FILE: Failure.RESET,
