@@ -34,7 +34,7 @@ class TooLarge(exceptions.APIException):
 
 class Unavailable(exceptions.APIException):
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    default_detail = "The database cannot be reached right now. Nothing was done; try again."
+    default_detail = "The database cannot be reached right now; try again: an event that keeps its id is taken once."
     default_code = "unavailable"
 
 

@@ -6,7 +6,7 @@ lanes are marked due and the bell is rung; if the process dies between the two, 
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 
 from delivery import ledger, telemetry, wake
 from delivery.models import DeadLetter
@@ -32,6 +32,8 @@ __all__ = ["Conflict", "Published", "publish"]
 
 # What an index entry has room for (bytes), and what a human can read.
 LONGEST = {"id": 512, "source": 1024, "type": 256, "subject": 1024}
+
+TRY_AGAIN, PAUSE = 5.0, 0.1  # seconds: for how long, and how often; a restart of the database takes about one
 
 
 class Conflict(InvalidEvent):
@@ -61,6 +63,10 @@ class _Taking:
     body: bytes
     owed: list["_Owing"] = field(default_factory=list)
 
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.event.attributes["source"], self.event.attributes["id"]
+
 
 @dataclass(frozen=True, slots=True)
 class _Owing:
@@ -72,6 +78,9 @@ class _Owing:
     reason: str | None = None
 
 
+_Taken = dict[tuple[str, str], tuple[UUID, bytes]]  # (source, id) -> key and digest of the event that has that name
+
+
 def publish(tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str, Any]]) -> list[Published]:
     """Take these events for a tenant; one result for each, in order. A bad one does not keep the others out.
 
@@ -79,7 +88,8 @@ def publish(tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str,
     ``source``, ``time``, ``subject`` and extensions as the publisher cares for. An InvalidEvent (an item of a
     batch that could not be read) is passed through as its own result.
 
-    Raises django.db.Error if the database does not take them: then none was taken.
+    Raises django.db.Error if the database does not take them: then none was taken. If it stays away for longer than
+    TRY_AGAIN in the moment of the commit, nobody can know; published again under the same ids, they are taken once.
     """
     started = time.monotonic()
     results: list[Published | None] = [None] * len(events)
@@ -90,9 +100,9 @@ def publish(tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str,
         except InvalidEvent as error:
             results[index] = Published(None, error=error)
     taken = _write(tenant, list(takings.values()))
-    for index, result in zip(takings, _results(tenant, list(takings.values()), taken), strict=True):
-        results[index] = result
-    new = [it for it in takings.values() if it.key in taken]
+    for index, taking in takings.items():
+        results[index] = _result(taking, *taken[taking.name])
+    new = [it for it in takings.values() if it.key == taken[it.name][0]]
     if any(it.owed for it in new):
         transaction.on_commit(partial(_announce, new, started))
     return [it for it in results if it is not None]
@@ -136,20 +146,48 @@ def _digest(attributes: Mapping[str, Any], data: bytes | None) -> bytes:
     return content.digest()
 
 
-def _write(tenant: Tenant, takings: list[_Taking]) -> set[UUID]:
-    """The keys of those that were new. Written under the version of the routes they were matched with."""
+def _write(tenant: Tenant, takings: list[_Taking]) -> _Taken:
+    """Write them under the version of the routes they were matched with. Who goes by their names now."""
     if not takings:
-        return set()
+        return {}
     picture = routes(tenant.id)
     while True:
         for taking in takings:
             taking.owed = _owed(picture, taking.event)
-        with transaction.atomic():
-            taken = ledger.take(tenant.id, picture.version, _event_rows(takings), _delivery_rows(takings))
-            if taken is not None:
-                _bury_unrenderable(takings, taken)
-                return taken
+        taken = _surely(partial(_write_under, picture, tenant, takings))
+        if taken is not None:
+            return taken
         picture = routes(tenant.id, other_than=picture)
+
+
+def _write_under(picture: Routes, tenant: Tenant, takings: list[_Taking]) -> _Taken | None:
+    with transaction.atomic():
+        new = ledger.take(tenant.id, picture.version, _event_rows(takings), _delivery_rows(takings))
+        if new is None:
+            return None
+        _bury_unrenderable(takings, new)
+        taken = {it.name: (it.key, it.digest) for it in takings if it.key in new}
+        repeats = [it.name for it in takings if it.key not in new]
+        return taken | ledger.known_events(tenant.id, repeats) if repeats else taken
+
+
+def _surely(write: Callable[[], _Taken | None]) -> _Taken | None:
+    """A connection that breaks leaves open whether the commit counted. Events are taken once, so writing the same
+    again tells. In the caller's own transaction it is his to begin again."""
+    is_ours = not connection.in_atomic_block
+    until = time.monotonic() + TRY_AGAIN
+    while True:
+        used = None
+        try:
+            connection.ensure_connection()
+            used = connection.connection
+            return write()
+        except Error:
+            kept = used is not None and used is connection.connection and not used.closed
+            if kept or not is_ours or time.monotonic() > until:
+                raise
+        connection.close()
+        time.sleep(PAUSE)
 
 
 def _owed(picture: Routes, event: Event) -> list[_Owing]:
@@ -203,18 +241,15 @@ def _bury_unrenderable(takings: list[_Taking], taken: set[UUID]) -> None:
     )
 
 
-def _results(tenant: Tenant, takings: list[_Taking], taken: set[UUID]) -> Iterable[Published]:
-    repeats = [it for it in takings if it.key not in taken]
-    names = [(it.event.attributes["source"], it.event.attributes["id"]) for it in repeats]
-    first = ledger.known_events(tenant.id, names) if names else {}
-    for it in takings:
-        source, event_id = it.event.attributes["source"], it.event.attributes["id"]
-        if it.key in taken:
-            yield Published(it.key, source, event_id, deliveries=len(it.owed))
-            continue
-        key, digest = first[source, event_id]
-        error = None if digest == it.digest else Conflict("id", "was taken before from this source, with other content")
-        yield Published(key, source, event_id, duplicate=error is None, error=error)
+def _result(taking: _Taking, key: UUID, digest: bytes) -> Published:
+    """``key`` and ``digest`` of the event that goes by this one's name now: itself, or one that came before."""
+    source, event_id = taking.name
+    if key == taking.key:
+        return Published(key, source, event_id, deliveries=len(taking.owed))
+    if digest == taking.digest:
+        return Published(key, source, event_id, duplicate=True)
+    conflict = Conflict("id", "was taken before from this source, with other content")
+    return Published(key, source, event_id, error=conflict)
 
 
 def _announce(takings: list[_Taking], started: float) -> None:

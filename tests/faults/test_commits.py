@@ -1,0 +1,70 @@
+"""Whoever publishes is told the truth about the commit, also when the connection breaks around it."""
+
+from typing import Any
+
+import pytest
+from django.db import Error, connections, transaction
+
+from delivery import publish as publishing
+from delivery import wake
+from delivery.models import Delivery, Event
+from delivery.publish import Published, publish
+from subscriptions.models import Tenant
+from tests.factories import make_subscription
+
+pytestmark = pytest.mark.django_db(transaction=True)
+EVENT = {"id": "o-1", "source": "/orders", "type": "order.created", "data": {"n": 1}}
+
+
+@pytest.fixture
+def tenant(monkeypatch: pytest.MonkeyPatch) -> Tenant:
+    monkeypatch.setattr(wake, "call", lambda task, queue: None)
+    return make_subscription().tenant
+
+
+def break_connection(monkeypatch: pytest.MonkeyPatch, *, counts: bool, times: int = 1) -> None:
+    """The next commits of this connection get no answer: the server dies just after (``counts``) or just before."""
+    left = [times]
+    wrapper = type(connections["default"])
+    commit = wrapper.commit
+
+    def broken(self: Any) -> None:
+        if left[0] == 0:
+            return commit(self)
+        left[0] -= 1
+        if counts:
+            commit(self)
+        self.connection.pgconn.finish()
+        return commit(self)  # raises what it raises
+
+    monkeypatch.setattr(wrapper, "commit", broken)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_commit_whose_answer_is_lost_is_found_out(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, counts: bool
+) -> None:
+    break_connection(monkeypatch, counts=counts)
+    (result,) = publish(tenant, [EVENT])
+    event = Event.objects.get()
+    assert result == Published(event.id, "/orders", "o-1", deliveries=1)
+    assert Delivery.objects.get().event_id == event.id
+
+
+def test_a_connection_that_keeps_breaking_is_an_error(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "TRY_AGAIN", 0.0)
+    break_connection(monkeypatch, counts=False, times=2)
+    with pytest.raises(Error):
+        publish(tenant, [EVENT])
+    assert not Event.objects.exists()
+
+
+def test_in_a_transaction_of_the_caller_it_is_his_to_begin_again(tenant: Tenant) -> None:
+    def business() -> None:
+        with transaction.atomic():
+            connections["default"].connection.pgconn.finish()
+            publish(tenant, [EVENT])
+
+    with pytest.raises(Error):
+        business()
+    assert not Event.objects.exists()
