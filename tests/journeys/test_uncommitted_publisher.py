@@ -1,0 +1,45 @@
+"""A publisher's transaction is open while somebody looks for what it is about to owe."""
+
+from django.db import transaction
+
+from delivery.models import Delivery, Lane
+from tests.journeys.conftest import Crew
+from tests.journeys.owed import delivered, publish_to, subscribed
+from tests.receiver import Receiver
+from tests.together import in_threads
+from tests.waiting import wait_until
+
+
+def test_a_lane_that_was_found_empty_and_let_go_is_taken_up_when_the_publisher_commits(
+    crew: Crew, receiver: Receiver
+) -> None:
+    endpoint = subscribed(receiver.url())
+    crew.start("beat")
+    crew.start_deliverers(1)
+    publish_to(endpoint)
+    receiver.wait_for(1)
+    with transaction.atomic():
+        publish_to(endpoint)
+        lane = Lane.objects.filter(endpoint=endpoint, owner=None, due_at=None)
+        wait_until(lane.exists, "the lane to be found empty and released")
+        assert len(receiver.arrivals) == 1
+    wait_until(lambda: delivered(endpoint) == 2, "what was committed late")
+    assert set(receiver.counts().values()) == {1}
+
+
+def test_what_is_committed_below_the_low_water_mark_is_delivered_all_the_same(crew: Crew, receiver: Receiver) -> None:
+    endpoint = subscribed(receiver.url())
+    crew.start("beat")
+    crew.start_deliverers(1)
+    with transaction.atomic():
+        (late,) = publish_to(endpoint)
+        due_at = Delivery.objects.get(event=late).next_attempt_at
+
+        def is_passed_by() -> bool:
+            in_threads(lambda: publish_to(endpoint))
+            return Lane.objects.filter(endpoint=endpoint, floor_at__gt=due_at).exists()
+
+        wait_until(is_passed_by, "the mark to pass what is not committed", every=0.5)
+    wait_until(lambda: Delivery.objects.get(event=late).state == "delivered", "what was committed late")
+    wait_until(lambda: delivered(endpoint) == Delivery.objects.count(), "the others")
+    assert set(receiver.counts().values()) == {1}
