@@ -182,5 +182,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "EndpointState": "subscriptions.models.Endpoint.State",
+        "DeliveryState": "delivery.models.Delivery.State",
+        "ReplayState": "delivery.models.Replay.State",
+    },
 }
 UNFOLD = {"SITE_TITLE": "Waypost", "SITE_HEADER": "Waypost", "SITE_SYMBOL": "signpost"}

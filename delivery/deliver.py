@@ -16,7 +16,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
 from delivery import ledger, telemetry, wake
 from delivery.backoff import DEFAULT_PLAN
@@ -116,8 +116,7 @@ class Drain:
             if (target := known.get(row.endpoint_id)) is not None:
                 self._lanes[row.endpoint_id] = HeldLane.of(row, target, self._now())
         for endpoint_id, cause in leased.forlorn.items():
-            while ledger.bury_lane(endpoint_id, cause):
-                pass
+            self._bury(endpoint_id, cause)
 
     def _tend(self) -> None:
         """Follow changes of the endpoints, keep the leases of lanes in use, give the others back."""
@@ -140,9 +139,13 @@ class Drain:
         if lane.in_flight:
             return False
         now = self._now()
-        if lane.is_shut(now) or (self._others_wait and now - lane.leased_at > TURN):
+        if lane.is_shut(now) or self._has_had_its_turn(lane):
             return True
         return not lane.hungry and (self._others_wait or now - lane.busy_at > LANE_LINGER)
+
+    def _has_had_its_turn(self, lane: HeldLane) -> bool:
+        """Others wait: it gets nothing more, and is given back when what is in flight has ended."""
+        return self._others_wait and self._now() - lane.leased_at > TURN
 
     def _release(self, lanes: list[HeldLane]) -> None:
         if not lanes:
@@ -158,7 +161,9 @@ class Drain:
         """Take as much as there is room for. A lane that was empty is asked again when somebody rings."""
         everybody = self._rung or self._is_time(self._claim, LOOK_EVERY)
         self._rung = False
-        lanes = [lane for lane in self._lanes.values() if lane.hungry or everybody]
+        lanes = [
+            lane for lane in self._lanes.values() if (lane.hungry or everybody) and not self._has_had_its_turn(lane)
+        ]
         asking = share(lanes, CAPACITY - self._in_flight, self._now())
         if not asking:
             return
@@ -219,8 +224,13 @@ class Drain:
         for endpoint in Endpoint.objects.filter(id__in=endpoint_ids):
             if disable(endpoint, Endpoint.DisabledReason.GONE):
                 telemetry.endpoint_gone(endpoint.id)
+            self._bury(endpoint.id, "gone")
         if endpoint_ids:
             self._follow()
+
+    def _bury(self, endpoint_id: UUID, cause: str) -> None:
+        while ledger.bury_lane(endpoint_id, cause):
+            pass
 
     # Time
 
@@ -229,7 +239,9 @@ class Drain:
         if self._in_flight >= BATCH:
             time.sleep(max(0.0, self._settled_at + BATCH_SECONDS - time.monotonic()))
         now = self._now()
-        hungry = self._in_flight < CAPACITY and any(lane.hungry and lane.room(now) for lane in self._lanes.values())
+        hungry = self._in_flight < CAPACITY and any(
+            lane.hungry and lane.room(now) and not self._has_had_its_turn(lane) for lane in self._lanes.values()
+        )
         ready_at = min((lane.ready_at(now) for lane in self._lanes.values()), default=now + LOOK_EVERY)
         timeout = 0.0 if hungry else max(0.0, min(LOOK_EVERY, ready_at - now))
         with DefaultSelector() as selector:
@@ -237,8 +249,8 @@ class Drain:
             if self._bell.fileno() >= 0:
                 selector.register(self._bell, EVENT_READ)
             heard = {key.fileobj for key, _ in selector.select(timeout)}
-        if self._bell in heard:
-            self._rung = self._bell.heard()
+        if self._bell in heard or self._bell.fileno() < 0:  # deaf: it tries to hear again
+            self._rung = self._bell.heard() or self._rung
 
     def _is_idle(self, linger: float) -> bool:
         if self._in_flight or any(lane.hungry for lane in self._lanes.values()):
@@ -258,7 +270,7 @@ class Drain:
         try:
             for step in steps:
                 step()
-        except Error as error:
+        except (InterfaceError, OperationalError) as error:
             telemetry.database_away(error)
             time.sleep(AWAY)
             self._reconnect()

@@ -449,7 +449,8 @@ WITH owing AS (
        AND (%(endpoints)s::uuid[] IS NULL OR l.endpoint_id = ANY(%(endpoints)s))
      ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
 )
-UPDATE delivery_lane l SET due_at = greatest(owing.due_at, l.tripped_until, l.next_slot_at - interval '100 ms')
+UPDATE delivery_lane l
+   SET due_at = greatest(now(), owing.due_at, l.tripped_until, l.next_slot_at - interval '100 ms')
   FROM owing
  WHERE l.endpoint_id = owing.endpoint_id
 RETURNING l.endpoint_id
@@ -457,7 +458,9 @@ RETURNING l.endpoint_id
 
 
 def look_again(endpoint_ids: Sequence[UUID] | None = None) -> int:
-    """Mark free lanes due that owe something after all: these, or (None) all. How many there were."""
+    """Mark free lanes due that owe something after all: these, or (None) all. How many there were.
+
+    However long their oldest delivery has been due, they stand behind the lanes that wait already."""
     return len(_run(LOOK_AGAIN, {"endpoints": None if endpoint_ids is None else list(endpoint_ids)}))
 
 

@@ -19,6 +19,7 @@ SLOWEST = 64 * 1024  # bytes per second: 5 GiB within a day, the age at which th
 
 _IN_ENVIRON = ("HTTP_", "CONTENT_TYPE", "CONTENT_LENGTH")
 
+
 class TooLarge(Exception):
     """The body is larger than the source takes."""
 

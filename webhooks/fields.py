@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webhooks.choices import names
@@ -15,6 +17,7 @@ PLACE = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", 
 MOST_HANDLERS = 20
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class IdField(serializers.Field[UUID, str, str, Any]):
     """A key as a TypeID with this prefix."""
 

@@ -142,9 +142,7 @@ class Receipt(Row):
     prefix = "rcp"
     # Without a constraint in the database: checking it would lock the source's row for every message that comes.
     # A source is deleted by the sweep alone, long after its door was closed and its last receipt went.
-    source = models.ForeignKey(
-        Source, models.PROTECT, related_name="receipts", db_index=False, db_constraint=False
-    )
+    source = models.ForeignKey(Source, models.PROTECT, related_name="receipts", db_index=False, db_constraint=False)
     message_id = models.CharField(max_length=256, help_text="The sender's id of it, or else the body's digest.")
     event_type = models.CharField(max_length=256, blank=True)
     order_key = models.CharField(max_length=256, blank=True)

@@ -138,7 +138,7 @@ class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
         count = replay(Receipt.objects.filter(id=receipt.id))
         return Response({"replayed": count}, status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(request=NewReplaySerializer, responses=ReplayDoneSerializer)
+    @extend_schema(operation_id="receipts_replay_many", request=NewReplaySerializer, responses=ReplayDoneSerializer)
     @action(detail=False, methods=["post"], url_path="replays", filter_backends=[])
     def replay_many(self, request: Request) -> Response:
         """Have the oldest receipts of a filter handled again, 10,000 at most; the dead ones, if it names no state.
