@@ -1,0 +1,42 @@
+"""The page of the settings tells of every variable there is, and of no other."""
+
+import ast
+import re
+from pathlib import Path
+
+import config.settings
+
+ROOT = Path(config.settings.__file__).parent.parent
+PAGE = ROOT / "docs" / "reference" / "settings.md"
+ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
+
+
+def read_by_settings() -> set[str]:
+    """The first argument of every call of a reader in config.env."""
+    tree = ast.parse(Path(config.settings.__file__).read_text())
+    return {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "env"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    }
+
+
+def test_the_readers_are_found() -> None:
+    assert {"WAYPOST_ENV", "WAYPOST_DATA", "SECRET_KEY", "DATABASE_URL", "REDIS_URL"} <= read_by_settings()
+
+
+def test_every_variable_has_one_row_and_every_row_a_variable() -> None:
+    assert sorted(ROW.findall(PAGE.read_text())) == sorted(read_by_settings())
+
+
+def test_every_variable_on_the_front_page_is_one_that_is_read() -> None:
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
+    named = {name for line in rows for name in re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", line)}
+    assert "WAYPOST_ENV" in named
+    assert named <= read_by_settings()
