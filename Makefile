@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint clean
+.PHONY: help demo up test faults bench lint clean
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 12
@@ -27,6 +27,10 @@ up: $(RUN_STAMP) ## run the platform until Ctrl-C
 test: $(DEV_STAMP) ## run all tests on real, embedded servers
 	@echo "== the tests"
 	@$(BIN)/python -m pytest $(ARGS)
+
+SEEDS ?= 20
+faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare the books (hours)
+	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
 
 bench: $(DEV_STAMP) ## measure it, beside the usual way of doing it
 	@echo "== the benchmarks"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -153,7 +154,8 @@ def test_what_was_committed_survives_the_death_of_everything(data: Path) -> None
     assert keeper
     family = [keeper, postmaster, *postmaster.children()]
     for process in family:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # a child dies with its postmaster
+            process.kill()
     psutil.wait_procs(family)
     embedded.attach(POSTGRES, data)
     with psycopg.connect(embedded.database_url(data)) as connection:

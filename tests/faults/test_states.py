@@ -1,0 +1,282 @@
+"""The states of a delivery, walked at random over the real tables: several owners, stale tokens, crashes at any step.
+
+    pending -> sending -> delivered | pending again | dead (exhausted, poison)      dead -> pending (redriven)
+
+The machine keeps a book of its own of what it was told, and after every step the tables must agree with it. Time is
+moved by moving every instant in the tables back. At the end of each walk everybody crashes, the endpoints are
+resumed, and one honest drain has to bring everything to its end.
+"""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from delivery import ledger
+from delivery.lanes import HeldLane, share
+from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
+from delivery.outcome import Failure, Outcome
+from delivery.verdict import Verdict
+from subscriptions.endpoints import pause, resume
+from subscriptions.models import Tenant
+from subscriptions.routes import targets
+from tests.factories import make_endpoint, make_tenant
+from webhooks.protocol.ids import new_id
+
+OWNERS = st.integers(0, 2)
+ENDPOINTS = st.integers(0, 1)
+FINAL = ("delivered", "dead")
+VERDICTS = [Verdict("delivered"), Verdict("pending", wait=0.0), Verdict("pending", wait=7.0)]
+VERDICTS += [Verdict("dead", cause="exhausted"), Verdict("dead", cause="gone")]
+
+PASS = [
+    "UPDATE delivery_delivery SET next_attempt_at = next_attempt_at - {0}, claimed_until = claimed_until - {0}",
+    "UPDATE delivery_lane SET due_at = due_at - {0}, floor_at = floor_at - {0}, tripped_until = tripped_until - {0},"
+    " failing_since = failing_since - {0}",
+]
+
+
+@dataclass
+class Owner:
+    """A drain: the lanes it believes it holds, the claims it believes are its own."""
+
+    id: UUID = field(default_factory=new_id)
+    lanes: dict[UUID, HeldLane] = field(default_factory=dict)
+    claims: list[tuple[ledger.Claimed, UUID]] = field(default_factory=list)
+
+
+@dataclass
+class Known:
+    """What the tables must say of one delivery: its state, the token it is claimed by, attempts, claims in a row."""
+
+    state: str = "pending"
+    token: UUID | None = None
+    attempts: int = 0
+    claims: int = 0
+
+
+class States(RuleBasedStateMachine):
+    @initialize()
+    def begin(self) -> None:
+        self.tenant = make_tenant()
+        self.endpoints = [make_endpoint(self.tenant, max_in_flight=3, timeout_ms=1_000) for _ in range(2)]
+        self.owners = [Owner() for _ in range(3)]
+        self.known: dict[UUID, Known] = {}
+        self.attempts: Counter[UUID] = Counter()
+
+    # What a publisher does.
+
+    @rule(endpoint=ENDPOINTS, count=st.integers(1, 4), late=st.sampled_from([0, 0, 30]), dies=st.booleans())
+    def publish(self, endpoint: int, count: int, late: int, dies: bool) -> None:
+        """``late``: seconds from writing to committing. ``dies``: after the commit, before the bell is rung."""
+        target = self.endpoints[endpoint].id
+        rows = [ledger.EventRow(new_id(), "/", str(new_id()), "t", None, b"", b"{}") for _ in range(count)]
+        owed = [ledger.DeliveryRow(new_id(), row.id, target, None, "pending") for row in rows]
+        version = Tenant.objects.get(id=self.tenant.id).routes_version
+        assert ledger.take(self.tenant.id, version, rows, owed) == {row.id for row in rows}
+        self.known |= {row.id: Known() for row in owed}
+        if late:
+            Delivery.objects.filter(id__in=[row.id for row in owed]).update(
+                next_attempt_at=datetime.fromtimestamp(time.time() - late, UTC)
+            )
+        if not dies:
+            ledger.mark_due([target])
+
+    # What a drain does.
+
+    @rule(who=OWNERS)
+    def lease(self, who: int) -> None:
+        owner = self.owners[who]
+        leased = ledger.lease(owner.id, 10)
+        if leased is None:
+            return
+        known = targets(row.endpoint_id for row in leased.lanes)
+        owner.lanes |= {it.endpoint_id: HeldLane.of(it, known[it.endpoint_id], time.time()) for it in leased.lanes}
+
+    @rule(who=OWNERS)
+    def claim(self, who: int) -> None:
+        owner, token = self.owners[who], new_id()
+        asking = share(list(owner.lanes.values()), 8, time.time())
+        if not asking:
+            return
+        claimed = ledger.claim(token, asking)
+        for it in claimed:
+            known = self.known[it.id]
+            assert known.state == "pending"
+            assert it.attempts == known.attempts
+            known.state, known.token, known.claims = "sending", token, known.claims + 1
+        owner.claims += [(it, token) for it in claimed]
+        for lane in asking:
+            due = [it.due_at for it in claimed if it.endpoint_id == lane.endpoint_id]
+            owner.lanes[lane.endpoint_id].got(len(due), max(due, default=None), time.time())
+
+    @rule(who=OWNERS, verdict=st.sampled_from(VERDICTS), most=st.integers(1, 5))
+    def settle(self, who: int, verdict: Verdict, most: int) -> None:
+        owner = self.owners[who]
+        ended, owner.claims = owner.claims[:most], owner.claims[most:]
+        if not ended:
+            return
+        with transaction.atomic():
+            settled = ledger.settle([settlement(it, token, verdict) for it, token in ended])
+        for it, token in ended:
+            known = self.known[it.id]
+            self.attempts[it.id] += 1
+            assert (it.id in settled) == (known.token == token)
+            if it.id in settled:
+                self.known[it.id] = Known(verdict.state, None, it.attempts + 1)
+            if (lane := owner.lanes.get(it.endpoint_id)) is not None:
+                lane.ended(outcome(verdict), time.time())
+
+    @rule(who=OWNERS)
+    def renew(self, who: int) -> None:
+        owner = self.owners[who]
+        held = ledger.renew(owner.id, [lane.row() for lane in owner.lanes.values()])
+        owner.lanes = {key: lane for key, lane in owner.lanes.items() if key in held}
+
+    @rule(who=OWNERS, dies=st.booleans())
+    def release(self, who: int, dies: bool) -> None:
+        """``dies``: after the lanes are free, before it has looked again."""
+        owner = self.owners[who]
+        ledger.release(owner.id, [lane.row() for lane in owner.lanes.values()])
+        if dies:
+            self.owners[who] = Owner()
+        else:
+            ledger.look_again(list(owner.lanes))
+            owner.lanes = {}
+
+    @rule(who=OWNERS)
+    def crash(self, who: int) -> None:
+        self.owners[who] = Owner()
+
+    @rule(who=OWNERS)
+    def crash_with_all_it_has_claimed(self, who: int) -> None:
+        """And somebody notices."""
+        self.lease(who)
+        self.claim(who)
+        self.crash(who)
+        self.let_time_pass(30)
+        self.rescue()
+
+    # What happens to them all.
+
+    @rule(seconds=st.sampled_from([1, 4, 12, 30]))
+    def let_time_pass(self, seconds: int) -> None:
+        with connection.cursor() as cursor:
+            for statement in PASS:
+                cursor.execute(statement.format(f"interval '{seconds} s'"))
+        for lane in (lane for owner in self.owners for lane in owner.lanes.values()):
+            lane.floor -= timedelta(seconds=seconds)
+            lane.failing_since = lane.failing_since and lane.failing_since - seconds
+            lane.tripped_until = lane.tripped_until and lane.tripped_until - seconds
+
+    @rule()
+    def rescue(self) -> None:
+        overdue = Delivery.objects.filter(state="sending", claimed_until__lt=datetime.now(UTC))
+        cut = list(overdue.values_list("id", flat=True))
+        assert len(ledger.rescue()) == len(cut)
+        for key in cut:
+            before = self.known[key]
+            state = "dead" if before.claims >= ledger.POISON else "pending"
+            self.known[key] = Known(state, None, before.attempts + 1, before.claims)
+            self.attempts[key] += 1
+
+    @rule()
+    def sweep(self) -> None:
+        ledger.raise_to_floor()
+        ledger.lanes_missing()
+        ledger.look_again()
+        ledger.unpark()
+        owing = set(Delivery.objects.filter(state="pending").values_list("endpoint", flat=True))
+        seen = Lane.objects.filter(due_at__isnull=False) | Lane.objects.filter(parked=True)
+        assert owing <= set(seen.values_list("endpoint", flat=True))
+
+    @rule(endpoint=ENDPOINTS, active=st.booleans())
+    def pause_or_resume(self, endpoint: int, active: bool) -> None:
+        (resume if active else pause)(self.endpoints[endpoint])
+
+    @rule()
+    def redrive(self) -> None:
+        letters = list(DeadLetter.objects.filter(redriven_at=None).values_list("id", "delivery")[:3])
+        twice = [(key, None) for key, _ in letters]
+        assert len(ledger.redrive(new_id(), "test", twice)) == len(letters)
+        assert ledger.redrive(new_id(), "test", twice) == []
+        for _, delivery in letters:
+            self.known[delivery].state, self.known[delivery].claims = "pending", 0
+        ledger.mark_due([endpoint.id for endpoint in self.endpoints])
+
+    # What holds after every step, and at the end.
+
+    @invariant()
+    def the_tables_say_what_happened(self) -> None:
+        if not hasattr(self, "known"):
+            return
+        rows = {row.id: row for row in Delivery.objects.all()}
+        letters = Counter(DeadLetter.objects.filter(redriven_at=None).values_list("delivery", flat=True))
+        assert Counter(Attempt.objects.values_list("delivery", flat=True)) == self.attempts
+        assert rows.keys() == self.known.keys()
+        for key, known in self.known.items():
+            row = rows[key]
+            assert Known(row.state, row.token, row.attempts, row.claims) == known
+            assert (row.state == "sending") == (row.token is not None) == (row.claimed_until is not None)
+            assert (row.state in ("pending", "sending")) == (row.next_attempt_at is not None)
+            assert letters[key] == (row.state == "dead")
+
+    def teardown(self) -> None:
+        if hasattr(self, "known"):
+            self.owners = [Owner() for _ in self.owners]
+            for endpoint in self.endpoints:
+                resume(endpoint)
+            self.bring_all_to_an_end()
+            self.the_tables_say_what_happened()
+        for table in (Attempt, DeadLetter, Delivery, Event, Lane, Tenant):
+            table.objects.all().delete()
+
+    def bring_all_to_an_end(self) -> None:
+        """A sweep, a rescue and one honest drain, for as long as a retry plan may take."""
+        for _ in range(2 * len(self.known) + 5):
+            self.let_time_pass(1_000)
+            self.rescue()
+            self.sweep()
+            self.lease(0)
+            self.claim(0)
+            self.settle(0, VERDICTS[0], 100)
+            self.release(0, dies=False)
+        assert all(known.state in FINAL for known in self.known.values()), self.known
+        assert not Lane.objects.filter(owner__isnull=False).exists()
+
+
+def settlement(claimed: ledger.Claimed, token: UUID, verdict: Verdict) -> ledger.Settlement:
+    status = 200 if verdict.state == "delivered" else 500
+    return ledger.Settlement(
+        id=claimed.id,
+        token=token,
+        endpoint_id=claimed.endpoint_id,
+        state=verdict.state,
+        wait=verdict.wait,
+        cause=verdict.cause,
+        attempt_id=new_id(),
+        number=claimed.attempts + 1,
+        started_at=datetime.now(UTC),
+        duration_ms=5,
+        status=status,
+        error="" if status == 200 else "status",
+        answer=None,
+    )
+
+
+def outcome(verdict: Verdict) -> Outcome:
+    if verdict.state == "delivered":
+        return Outcome(time.time(), 5, status=200)
+    return Outcome(time.time(), 5, status=500, failure=Failure.STATUS)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whatever_happens_nothing_is_lost_and_every_delivery_ends() -> None:
+    run_state_machine_as_test(States, settings=settings(max_examples=60, stateful_step_count=40))  # type: ignore[no-untyped-call]

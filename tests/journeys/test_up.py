@@ -1,0 +1,226 @@
+"""`manage.py up` from the outside: ready, refused for a reason, stopped, killed and back again."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from django.conf import settings
+
+from config import embedded
+from config.embedded import POSTGRES, VALKEY
+from config.embedded.place import Place
+
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass
+class Platform:
+    """One `up` on a data directory and a port of its own, as somebody at a terminal has it."""
+
+    data: Path
+    port: int
+    lines: list[str] = field(default_factory=list)
+    process: "subprocess.Popen[str] | None" = None
+
+    def up(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        self.lines = []
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--port", str(self.port), *arguments],
+            cwd=settings.BASE_DIR,
+            env={"PATH": os.environ["PATH"], "WAYPOST_DATA": str(self.data), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        return self.process
+
+    def until_ready(self) -> str:
+        """The line that tells all addresses."""
+        assert self.process
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if " ready: " in line:
+                return line
+        raise AssertionError("".join(self.lines))
+
+    def refused(self) -> str:
+        """All that was said by an `up` that gave up."""
+        assert self.process
+        said, _ = self.process.communicate()
+        assert self.process.returncode not in (0, None)
+        return said
+
+    def stop(self) -> int:
+        """The exit status after SIGTERM; says on."""
+        assert self.process
+        self.process.terminate()
+        said, _ = self.process.communicate()
+        self.lines.append(said)
+        return self.process.returncode
+
+    def get(self, path: str) -> int:
+        try:
+            return int(OPENER.open(f"http://127.0.0.1:{self.port}{path}").status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def everybody(self) -> list[psutil.Process]:
+        """Every process that has to do with this data directory, by its command line or its parent's."""
+        found = [one for one in psutil.process_iter() if self._concerns(one)]
+        return found + [child for one in found for child in children(one) if child not in found]
+
+    def _concerns(self, process: psutil.Process) -> bool:
+        homes = {str(self.data), *(str(Place(server.name, self.data).home) for server in (POSTGRES, VALKEY))}
+        try:
+            command = " ".join(process.cmdline())
+            return any(home in command for home in homes) or process.environ().get("WAYPOST_DATA") == str(self.data)
+        except psutil.Error:
+            return False
+
+
+def children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with tempfile.TemporaryDirectory() as above:
+        platform = Platform(Path(above) / "data", free_port())
+        yield platform
+        if platform.process and platform.process.poll() is None:
+            platform.stop()
+        if platform.process and platform.process.stdout:
+            platform.process.stdout.close()
+        embedded.discard(platform.data)
+
+
+def test_one_command_brings_everything_up_and_one_signal_takes_it_down(platform: Platform) -> None:
+    platform.up()
+    line = platform.until_ready()
+    base = f"http://127.0.0.1:{platform.port}"
+    for url in (f"{base}/", f"{base}/api/v1/docs/", f"{base}/admin/", f"{base}/in/"):
+        assert url in line
+    assert [platform.get(path) for path in ("/", "/readyz", "/api/v1/docs/", "/api/v1/events/")] == [200, 200, 200, 401]
+    password = re.search(r"\(admin / (\S+)\)", line)
+    assert password
+    kept = platform.data / "secrets" / "admin_password"
+    assert kept.read_text().strip() == password[1]
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+    assert platform.stop() == 0
+    assert platform.everybody() == []
+    assert "Traceback" not in "".join(platform.lines)
+
+
+def test_a_second_platform_on_the_same_data_is_refused_in_one_line(platform: Platform) -> None:
+    platform.up()
+    platform.until_ready()
+    other = Platform(platform.data, free_port())
+    other.up()
+    said = other.refused()
+    assert len(said.splitlines()) == 1
+    assert "another platform runs on" in said
+    assert platform.get("/healthz") == 200
+
+
+def test_a_port_that_is_taken_is_refused_in_one_line(platform: Platform) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", platform.port))
+        taken.listen()
+        platform.up()
+        said = platform.refused()
+    assert len(said.splitlines()) == 1
+    assert f"port {platform.port}" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_URL", "postgresql://u:sesame@127.0.0.1:1/d"),
+        ("DATABASE_URL", "mysql://u:sesame@127.0.0.1/d"),
+        ("REDIS_URL", "redis://:sesame@127.0.0.1:1/0"),
+        ("REDIS_URL", "http://sesame"),
+    ],
+)
+def test_a_server_that_is_not_there_is_refused_in_one_line(platform: Platform, variable: str, value: str) -> None:
+    platform.up(**{variable: value})
+    said = platform.refused()
+    assert len(said.splitlines()) == 1
+    assert variable in said
+    assert "sesame" not in said
+
+
+def test_a_data_directory_that_cannot_be_made_is_refused_in_one_line(platform: Platform) -> None:
+    platform.data.write_text("a file")
+    platform.up()
+    said = platform.refused()
+    assert len(said.splitlines()) == 1
+    assert str(platform.data) in said
+    platform.data.unlink()
+
+
+def test_what_dies_is_started_again(platform: Platform) -> None:
+    platform.up()
+    platform.until_ready()
+    assert platform.process
+    for child in psutil.Process(platform.process.pid).children():
+        child.kill()
+    until(lambda: len(psutil.Process(platform.process.pid).children()) == 4)  # type: ignore[union-attr]
+    until(lambda: answers(platform))
+    assert platform.stop() == 0
+
+
+def answers(platform: Platform) -> bool:
+    try:
+        return platform.get("/readyz") == 200
+    except urllib.error.URLError:
+        return False
+
+
+@pytest.mark.parametrize("whom", ["the group", "everybody", "only itself"])
+def test_after_a_kill_the_next_comes_up_by_itself_with_the_same_login(platform: Platform, whom: str) -> None:
+    process = platform.up()
+    first = platform.until_ready()
+    if whom == "the group":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif whom == "only itself":
+        process.kill()
+    else:
+        for one in platform.everybody():
+            one.kill()
+    process.wait()
+    assert process.stdout
+    process.stdout.close()
+    platform.up()
+    assert platform.until_ready() == first
+    assert platform.get("/readyz") == 200
+    assert platform.stop() == 0
+    assert platform.everybody() == []
