@@ -1,4 +1,4 @@
-"""The real programs of the platform as processes of their own, on the servers of the suite and the database of the test.
+"""The real programs of the platform as processes of their own, on the servers of the suite and the test's database.
 
 A program is taken from `config.up`, so that what runs here is what runs there; each is ended by its pid.
 """

@@ -1,0 +1,49 @@
+"""A secret is replaced while events flow: for a while whoever knows either can verify, then only the new one counts."""
+
+from django.utils import timezone
+from standardwebhooks import WebhookVerificationError
+
+from subscriptions.endpoints import rotate_secret
+from subscriptions.models import Endpoint, Secret
+from tests.journeys.conftest import Crew
+from tests.journeys.owed import publish_to, subscribed
+from tests.receiver import Arrival, Receiver
+from tests.waiting import wait_until
+from webhooks.protocol.signing import new_secret
+
+
+def test_both_secrets_verify_during_the_overlap_and_only_the_new_one_afterwards(crew: Crew, receiver: Receiver) -> None:
+    old = new_secret()
+    endpoint = subscribed(receiver.url(), secret=old)
+    crew.start("beat")
+    crew.start_deliverers(1)
+    assert is_signed_with(old, next_arrival(endpoint, receiver))
+
+    new = rotate_secret(endpoint, overlap_seconds=8)
+
+    def is_signed_with_both() -> bool:
+        arrival = next_arrival(endpoint, receiver)
+        assert is_signed_with(old, arrival)
+        return is_signed_with(new, arrival)
+
+    wait_until(is_signed_with_both, "the new secret to sign too", every=0.1)
+    over = Secret.objects.exclude(expires_at=None).values_list("expires_at", flat=True).get()
+    wait_until(lambda: over and timezone.now() > over, "the overlap to end")
+    arrival = next_arrival(endpoint, receiver)
+    assert is_signed_with(new, arrival)
+    assert not is_signed_with(old, arrival)
+
+
+def next_arrival(endpoint: Endpoint, receiver: Receiver) -> Arrival:
+    """What is published now, as it arrives."""
+    known = len(receiver.arrivals)
+    publish_to(endpoint)
+    return receiver.wait_for(known + 1)[known]
+
+
+def is_signed_with(secret: str, arrival: Arrival) -> bool:
+    try:
+        arrival.verify(secret)
+    except WebhookVerificationError:
+        return False
+    return True
