@@ -188,4 +188,9 @@ SPECTACULAR_SETTINGS = {
         "ReplayState": "delivery.models.Replay.State",
     },
 }
-UNFOLD = {"SITE_TITLE": "Waypost", "SITE_HEADER": "Waypost", "SITE_SYMBOL": "signpost"}
+UNFOLD = {
+    "SITE_TITLE": "Waypost",
+    "SITE_HEADER": "Waypost",
+    "SITE_SYMBOL": "signpost",
+    "DASHBOARD_CALLBACK": "delivery.dashboard.dashboard",
+}

@@ -53,7 +53,7 @@ class Filter:
             raise ValueError(name, "is not a field of a filter")
         fields: dict[str, Any] = {}
         for name, value in given.items():
-            if value in (None, "", []):
+            if value in (None, ""):
                 continue
             try:
                 fields[name] = READERS[name](value)
@@ -74,8 +74,8 @@ class Filter:
 
 
 def _ids(value: Any) -> tuple[UUID, ...]:
-    if not isinstance(value, list) or len(value) > MOST_IDS:
-        raise ValueError(f"is not a list of at most {MOST_IDS} ids")
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_IDS:
+        raise ValueError(f"is not a list of 1 to {MOST_IDS} ids")  # an empty selection must not mean everything
     return tuple(parse("dl", _text(item)) for item in value)
 
 
