@@ -11,6 +11,7 @@ from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
 
 from config import embedded
+from config.ear import Ear
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -21,6 +22,7 @@ app = Celery("waypost")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.set_default()  # in every thread: otherwise a ring from a web thread goes to an app that knows no broker
+app.steps["consumer"].add(Ear)
 
 RINGS = [
     # duty, every so many seconds, queue. A ring that nobody heard within its period is stale, and dropped.
