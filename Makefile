@@ -12,10 +12,10 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults bench lint clean
+.PHONY: help demo up test faults bench bench-quick lint clean
 
 help: ## say what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
 
 demo: $(RUN_STAMP) ## run the main job from end to end, on this machine only
 	@echo "== the demo"
@@ -34,7 +34,10 @@ faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare 
 
 bench: $(DEV_STAMP) ## measure it, beside the usual way of doing it
 	@echo "== the benchmarks"
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(DEV_STAMP) ## the same in small, under two minutes
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lint: $(DEV_STAMP) ## check style, types, migrations and the settings of production
 	@echo "== style";      $(BIN)/ruff check . && $(BIN)/ruff format --check .

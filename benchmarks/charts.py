@@ -1,0 +1,94 @@
+"""Charts as SVG text: lines over time, and bars. No script, no font, no network."""
+
+from collections.abc import Sequence
+from html import escape
+
+from benchmarks.figures import Curve
+
+__all__ = ["bars", "lines"]
+
+WIDTH, HEIGHT = 640, 240
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 34
+COLOURS = ("#1f6feb", "#d1495b", "#2a9d8f", "#e9a23b", "#7d5ba6", "#6c757d", "#0b7285", "#a0522d")
+
+
+def lines(curves: Sequence[Curve]) -> str:
+    """One chart of these curves; they share their units."""
+    points = [point for curve in curves for point in curve.points]
+    if len(points) < 2:
+        return ""
+    far, high = (_ceiling(max(point[axis] for point in points)) for axis in (0, 1))
+    parts = [_grid(far, high, curves[0].x_unit, curves[0].y_unit)]
+    for number, curve in enumerate(curves):
+        path = " ".join(f"{_x(x / far):.1f},{_y(y / high):.1f}" for x, y in curve.points)
+        colour = COLOURS[number % len(COLOURS)]
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"/>')
+    return _svg("".join(parts), HEIGHT)
+
+
+def bars(parts: Sequence[tuple[str, dict[str, float]]], unit: str) -> str:
+    """A bar for each row, made of coloured parts, with its total behind it."""
+    names = sorted({name for _, values in parts for name in values})
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+    most = max((sum(values.values()) for _, values in parts), default=0.0)
+    if most <= 0:
+        return ""
+    drawn, top = [_legend(colours)], 30
+    for title, values in parts:
+        drawn.append(f'<text x="0" y="{top + 13}" class="l">{escape(title)}</text>')
+        left = 250.0
+        for name in names:
+            wide = values.get(name, 0.0) / most * (WIDTH - 330)
+            drawn.append(f'<rect x="{left:.1f}" y="{top}" width="{wide:.1f}" height="16" fill="{colours[name]}"/>')
+            left += wide
+        drawn.append(f'<text x="{left + 5:.1f}" y="{top + 13}">{sum(values.values()):,.0f} {escape(unit)}</text>')
+        top += 24
+    return _svg("".join(drawn), top)
+
+
+def _svg(inside: str, height: int) -> str:
+    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img">{inside}</svg>'
+
+
+def _x(part: float) -> float:
+    return LEFT + part * (WIDTH - LEFT - RIGHT)
+
+
+def _y(part: float) -> float:
+    return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
+
+
+def _grid(far: float, high: float, x_unit: str, y_unit: str) -> str:
+    drawn = []
+    for number in range(5):
+        y, value = _y(number / 4), high * number / 4
+        drawn.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="g"/>')
+        drawn.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(value)}</text>')
+        x = _x(number / 4)
+        drawn.append(f'<text x="{x:.1f}" y="{HEIGHT - 18}" text-anchor="middle">{_short(far * number / 4)}</text>')
+    drawn.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_unit)}</text>')
+    drawn.append(f'<text x="{LEFT + 6}" y="{TOP + 4}">{escape(y_unit)}</text>')
+    return "".join(drawn)
+
+
+def _legend(colours: dict[str, str]) -> str:
+    drawn = []
+    for number, (name, colour) in enumerate(colours.items()):
+        left = number * 78
+        drawn.append(f'<rect x="{left}" y="4" width="10" height="10" fill="{colour}"/>')
+        drawn.append(f'<text x="{left + 14}" y="13">{escape(name)}</text>')
+    return "".join(drawn)
+
+
+def _ceiling(value: float) -> float:
+    """A round number that is not smaller."""
+    power = 1.0
+    while power * 10 <= value:
+        power *= 10
+    while power > value > 0:
+        power /= 10
+    return next((power * step for step in (1, 2, 2.5, 4, 5, 8, 10) if power * step >= value), 1.0) or 1.0
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"

@@ -1,0 +1,87 @@
+"""One measured stretch: what it cost all processes but the sink and the generator.
+
+with Meter(stand, log) as meter: ...
+meter.reading
+"""
+
+import threading
+import time
+from typing import Self
+
+from benchmarks.figures import Reading
+from benchmarks.processes import cpu_seconds, family, memory_bytes
+from benchmarks.stand import Stand
+from benchmarks.statements import Sampled, StatementLog
+
+__all__ = ["Meter"]
+
+TRANSACTIONS = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
+WAL = "SELECT pg_current_wal_lsn() - '0/0'"
+
+
+class Meter:
+    """``extra`` adds further roots of process trees, by program. Memory is looked at every so many seconds: it costs
+    the kernel a walk through every process's pages."""
+
+    def __init__(self, stand: Stand, log: StatementLog, extra: dict[str, int], memory_every: float) -> None:
+        self._stand = stand
+        self._log = log
+        self._memory_every = memory_every
+        self._memory: dict[str, list[tuple[float, float]]] = {}
+        self._roots = {"up": stand.process.pid, **stand.server_pids()} | extra
+        self._over = threading.Event()
+        self.reading = Reading()
+
+    def __enter__(self) -> Self:
+        self._mark = self._log.mark
+        self._wal, self._transactions = self._stand.number(WAL), self._stand.number(TRANSACTIONS)
+        self._cpu = cpu_seconds(family(self._roots))
+        self._started = time.monotonic()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        reading = self.reading
+        reading.seconds = time.monotonic() - self._started
+        after = cpu_seconds(family(self._roots))
+        reading.cpu = {name: max(0.0, used - self._cpu.get(name, 0.0)) for name, used in after.items()}
+        self._over.set()
+        self._watcher.join()
+        time.sleep(1.1)  # backends tell their statistics once a second
+        reading.wal_bytes = self._stand.number(WAL) - self._wal
+        reading.transactions = self._stand.number(TRANSACTIONS) - self._transactions
+        reading.statements = sum(one.is_statement for one in self.sampled()) / self._log.share
+
+    def sampled(self) -> list[Sampled]:
+        """The statements of this stretch that are in the sample."""
+        return self._log.since(self._mark)
+
+    def steps(self, count: int) -> dict[str, float]:
+        """Microseconds of the server for each of ``count`` things, by the kind of statement."""
+        spent: dict[str, float] = {}
+        for one in self.sampled():
+            spent[one.kind] = spent.get(one.kind, 0.0) + one.milliseconds
+        return {kind: 1000 * used / self.share / count for kind, used in sorted(spent.items(), key=lambda it: -it[1])}
+
+    def memory_of(self, program: str) -> list[tuple[float, float]]:
+        """(seconds, bytes)."""
+        return self._memory.get(program, [])
+
+    @property
+    def share(self) -> float:
+        return self._log.share
+
+    def _watch(self) -> None:
+        reading = self.reading
+        while True:
+            moment = time.monotonic() - self._started
+            found = memory_bytes(family(self._roots))
+            for name, used in found.items():
+                reading.memory[name] = max(used, reading.memory.get(name, 0.0))
+                self._memory.setdefault(name, []).append((moment, used))
+            total = sum(found.values())
+            reading.memory_most = max(reading.memory_most, total)
+            reading.memory_curve.append((moment, total))
+            if self._over.wait(self._memory_every):
+                return
