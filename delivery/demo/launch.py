@@ -66,8 +66,9 @@ class Platform:
         """Raises CannotLaunch if it does not run any more."""
         if self.process.poll() is not None:
             lines = self.log.read_text(errors="replace").strip().splitlines()
-            last = lines[-1].removeprefix("CommandError: ") if lines else f"status {self.process.returncode}"
-            raise CannotLaunch(f"the platform ended: {last}")
+            last = lines[-1] if lines else f"status {self.process.returncode}"
+            said = last.removeprefix("CommandError: ")
+            raise CannotLaunch(said if said != last else f"the platform ended: {last}")
 
     def tenant(self, name: str) -> dict[str, str]:
         """A new tenant, as an operator makes one at the terminal: its id and its key."""
@@ -97,13 +98,13 @@ class Platform:
 
 @contextmanager
 def launched(port: int | None) -> Iterator[Platform]:
-    """A platform on its way up. Also when we are told to end (SIGTERM), it is ended before us."""
+    """A platform on its way up. However we are told to end (Ctrl-C, SIGTERM), it is ended before us."""
     given = os.environ.get("WAYPOST_DATA", "").strip()
     data = Path(given).absolute() if given else _private_directory()
     data.mkdir(mode=0o711, parents=True, exist_ok=True)
     port = _free_port() if port is None else port
     environment = _environment(data)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
     with (data / "demo.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
             [sys.executable, "manage.py", "up", "--port", str(port)],
@@ -119,7 +120,8 @@ def launched(port: int | None) -> Iterator[Platform]:
         yield platform
     finally:
         platform.stop()
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _environment(data: Path) -> dict[str, str]:

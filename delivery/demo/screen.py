@@ -59,7 +59,7 @@ class Screen:
     def invitation(self, platform: Platform, customer: Customer, key: str) -> None:
         """Where to look, and what to try, while it stays up."""
         api = f"{platform.address}/api/v1"
-        auth = f'-H "Authorization: Bearer {key}"'
+        auth = '-H "Authorization: Bearer $KEY"'
         plain = """-H 'Content-Type: application/json' -d '{"type": "order.paid", "data": {"number": 10430}}'"""
         self.say("\nIt stays up until Ctrl-C. Look around:", style="bold")
         self.say(f"   admin    {platform.address}/admin/   ({platform.login})")
@@ -67,14 +67,15 @@ class Screen:
         self.say(f"   metrics  {platform.address}/metrics")
         self.say(f"   log      {platform.log}")
         self.say("\nOr try, in another terminal:", style="bold")
+        self.say(f"   export API={api} KEY={key}")
         self.say("   # publish an event of your own: all three endpoints get it")
-        self.say(f"   curl -s {api}/events/ {auth} {plain}")
+        self.say(f"   curl -s $API/events/ {auth} {plain}")
         self.say("   # what became of it, newest first")
-        self.say(f'   curl -s "{api}/deliveries/?limit=3" {auth}')
+        self.say(f'   curl -s "$API/deliveries/?limit=3" {auth}')
         self.say("   # what our own receiver kept")
-        self.say(f'   curl -s "{api}/receipts/?source={customer.source}&limit=1" {auth}')
+        self.say(f'   curl -s "$API/receipts/?source={customer.source}&limit=1" {auth}')
         self.say("   # what was given up, and by which replay it came back")
-        self.say(f'   curl -s "{api}/dead-letters/?limit=1" {auth}\n')
+        self.say(f'   curl -s "$API/dead-letters/?limit=1" {auth}\n')
 
 
 @dataclass

@@ -29,6 +29,7 @@ def run(file: Path | None, port: int | None, *, stay: bool, screen: Screen) -> l
     Raises BadEvents, CannotLaunch, Refused or Stalled, each of them one line.
     """
     events = read(file) if file else [*read(ORDER), large()]
+    screen.say("Waypost: one publisher, three receivers, all on this machine. Nothing leaves it.")
     with ExitStack() as stack:
         platform = _start(screen, stack, port)
         made = platform.tenant("Demo")
@@ -80,7 +81,7 @@ def _publish(screen: Screen, customer: Customer, events: list[Given]) -> Publish
         first.setdefault(event.name, event)
     unique = list(first.values())
     repeats = [*unique[:SAID_TWICE], *(event for event in events if event is not first[event.name])]
-    screen.step(f"{len(unique)} events are published, {len(repeats)} of them twice")
+    screen.step(f"Events are published: {len(unique)}, and {len(repeats)} of them a second time")
     taken = {result["id"]: event for event, result in publish(customer.api, unique)}
     refused = sum(result["duplicate"] for _, result in publish(customer.api, repeats))
     return Published(taken, len(repeats), refused)

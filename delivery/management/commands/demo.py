@@ -1,7 +1,7 @@
 """``manage.py demo``: the main job from end to end, on this machine only. The story is in ``delivery.demo``."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--events", type=Path, metavar="FILE", help="one JSON event a line, or a JSON list of them")
         parser.add_argument("--exit", action="store_true", help="end after counting, do not stay up")
-        parser.add_argument("--port", type=int, metavar="N", help="of the platform; default: any free one")
+        parser.add_argument("--port", type=_port, metavar="N", help="of the platform; default: any free one")
 
     def handle(self, *args: Any, events: Path | None, port: int | None, **options: Any) -> None:
         try:
@@ -34,3 +34,9 @@ class Command(BaseCommand):
         wrong = [str(count) for count in counts if not count.is_right]
         if wrong:
             raise CommandError("; ".join(wrong))
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise ArgumentTypeError("a port is a number from 1 to 65535")
+    return int(text)
