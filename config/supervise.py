@@ -100,6 +100,8 @@ class Supervisor:
             end([child.process.pid for child in leaving], max((child.stop_within for child in leaving), default=0))
             for child in leaving:
                 child.process.wait()
+            end([pid for child in leaving for pid in marked(self._mark(child))], ORPHANS_WITHIN)
+        end(marked(f"{self.record}:"), ORPHANS_WITHIN)  # whoever was just being started
         self.record.unlink(missing_ok=True)
 
     def say(self, name: str, line: str) -> None:

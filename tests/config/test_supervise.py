@@ -132,6 +132,16 @@ def test_what_a_dead_child_had_started_is_gone_before_it_is_started_again(run: C
     assert spared.is_running()
 
 
+def test_who_stops_ends_the_orphans_of_a_death_that_it_had_not_noticed(run: Callable[..., Supervisor]) -> None:
+    one = child("one", NESTED)
+    supervisor = run(one)
+    orphan = grandchild(one)
+    os.kill(pid(one), 9)
+    supervisor.stop()
+    psutil.wait_procs([orphan])
+    assert not orphan.is_running()
+
+
 def test_the_orphans_of_a_killed_run_are_ended_by_the_next(run: Callable[..., Supervisor]) -> None:
     one = child("one", NESTED)
     supervisor = run(one)

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,7 +120,10 @@ def platform() -> Iterator[Platform]:
             platform.stop()
         if platform.process and platform.process.stdout:
             platform.process.stdout.close()
-        embedded.discard(platform.data)
+        for one in platform.everybody():
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        embedded.discard(platform.data, wait=60)
 
 
 def test_one_command_brings_everything_up_and_one_signal_takes_it_down(platform: Platform) -> None:
@@ -191,9 +195,11 @@ def test_what_dies_is_started_again(platform: Platform) -> None:
     platform.up()
     platform.until_ready()
     assert platform.process
-    for child in psutil.Process(platform.process.pid).children():
+    up = psutil.Process(platform.process.pid)
+    killed = up.children()
+    for child in killed:
         child.kill()
-    until(lambda: len(psutil.Process(platform.process.pid).children()) == 4)  # type: ignore[union-attr]
+    until(lambda: len(set(up.children()) - set(killed)) == 4)
     until(lambda: answers(platform))
     assert platform.stop() == 0
 
