@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from delivery.demo.listeners import GONE, MOST_STUMBLES, STUMBLES, Listener
+from delivery.demo.listeners import GONE, MOST_STUMBLES, NOT_BELIEVED, STUMBLES
 
 __all__ = ["INLINE_MAX", "Count", "Seen", "counted"]
 
@@ -36,7 +36,8 @@ class Count:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Everything that was seen. ``events`` and ``repeats``: how many were published once, and once more;
-    ``deliveries``, ``dead_letters`` and ``receipts`` are the platform's rows; ``claimed`` are bytes in storage."""
+    ``deliveries`` and ``receipts`` are the platform's rows; ``claimed`` are bytes in storage; ``stumbling`` and
+    ``gone`` are how often each listener gave which status."""
 
     events: int
     repeats: int
@@ -48,20 +49,20 @@ class Seen:
     replayed: int
     receipts: Sequence[Mapping[str, Any]]
     claimed: int
-    stumbling: Listener
-    gone: Listener
+    stumbling: Mapping[int, int]
+    gone: Mapping[int, int]
     same_bytes: int
     same_data: int
 
     @property
-    def arrived(self) -> int:
-        """Requests that those who were called have counted."""
-        return len(self.receipts) + self.stumbling.requests + self.gone.requests
+    def checked(self) -> int:
+        """Requests at the listeners, which check each with ``standardwebhooks``."""
+        return sum(self.stumbling.values()) + sum(self.gone.values())
 
     @property
     def forged(self) -> int:
-        """Requests whose signature ``standardwebhooks`` did not believe."""
-        return self.stumbling.forged + self.gone.forged
+        """Those it did not believe."""
+        return self.stumbling.get(NOT_BELIEVED, 0) + self.gone.get(NOT_BELIEVED, 0)
 
 
 def counted(seen: Seen) -> list[Count]:
@@ -72,19 +73,19 @@ def counted(seen: Seen) -> list[Count]:
     large = [row["size"] for row in seen.receipts if row["size"] > INLINE_MAX]
     all_owed = ENDPOINTS * seen.events
     stumbles = len(STUMBLES) * min(seen.events, MOST_STUMBLES)
-    checked = seen.stumbling.requests + seen.gone.requests
+    arrived = len(seen.receipts) + seen.checked
     return [
         Count("events", seen.taken, seen.events, "each is taken once"),
         Count("duplicates refused", seen.refused_repeats, seen.repeats, "published a second time"),
         Count("deliveries", len(seen.deliveries), all_owed, "each is owed to three endpoints"),
         Count("delivered", states["delivered"], all_owed, "in the end, all of them"),
-        Count("attempts", attempts, seen.arrived, "as many requests arrived"),
+        Count("attempts", attempts, arrived, "as many requests arrived"),
         Count("retries", sum(again), stumbles, "two for each stumble"),
         Count("dead", seen.dead_letters, seen.events, f"all that was owed after a {GONE}"),
         Count("replayed", seen.replayed, seen.events, "once it was repaired"),
         Count("receipts", len(seen.receipts), seen.events, "our receiver keeps each once"),
         Count("bytes claimed", seen.claimed, sum(large), f"in storage: over {INLINE_MAX // 1024} KiB each"),
-        Count("signatures", checked - seen.forged, checked, "right, says standardwebhooks"),
+        Count("signatures", seen.checked - seen.forged, seen.checked, "right, says standardwebhooks"),
         Count("bodies unchanged", seen.same_bytes, all_owed, "byte for byte as stored"),
         Count("data unchanged", seen.same_data, seen.events, "as it was given"),
     ]

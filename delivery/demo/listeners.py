@@ -14,7 +14,7 @@ from typing import Any
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-__all__ = ["GONE", "STUMBLES", "Gone", "Listener", "Stumbling"]
+__all__ = ["GONE", "MOST_STUMBLES", "NOT_BELIEVED", "STUMBLES", "Gone", "Listener", "Stumbling"]
 
 GONE, ACCEPTED, NOT_BELIEVED = 410, 200, 401
 STUMBLES = (503, 500)  # what the first attempts of a message are answered
@@ -47,10 +47,6 @@ class Listener:
     @property
     def requests(self) -> int:
         return sum(self.statuses.values())
-
-    @property
-    def forged(self) -> int:
-        return self.statuses[NOT_BELIEVED]
 
     def answer(self, number: int, attempt: int) -> int:
         """The status for this attempt (1, 2, ...) of the message that came as the first, second, ... of all."""

@@ -128,8 +128,8 @@ def _look(screen: Screen, customer: Customer, published: Published, replayed: in
         replayed=replayed,
         receipts=customer.receipts,
         claimed=claimed,
-        stumbling=customer.stumbling,
-        gone=customer.gone,
+        stumbling=customer.stumbling.statuses,
+        gone=customer.gone.statuses,
         same_bytes=sum(
             of_one.get(event_id) == body and event_id not in changed
             for of_one in bodies
