@@ -48,6 +48,13 @@ def attach_to_the_broker(**_signal: Any) -> None:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
 
 
+@beat_init.connect
+def ring_at_the_start(**_signal: Any) -> None:
+    """Whatever was owed when everything stopped is looked for now, not after the longest period."""
+    for task, period, queue in RINGS:
+        app.send_task(task, queue=queue, expires=float(period), ignore_result=True)
+
+
 @setup_logging.connect
 def leave_logging_to_django(**_signal: Any) -> None:
     """With a receiver for this signal, Celery sets up no logging of its own."""

@@ -594,8 +594,13 @@ def expire(seconds: float) -> int:
     return len(_run(EXPIRE, {"seconds": seconds}))
 
 
-PLAN_BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
-PLAN_FREELY = "RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin"
+PLAN_BY_INDEX = """
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET idle_in_transaction_session_timeout = '20s'
+"""  # the last: a drain that is stopped between two statements does not keep its rows locked
+PLAN_FREELY = """
+RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin; RESET idle_in_transaction_session_timeout
+"""
 
 
 def plan_by_index() -> None:
