@@ -62,7 +62,16 @@ class Screen:
     def table(self, rows: Sequence[Row]) -> None:
         table = Table(title="Waypost, measured on this machine", title_justify="left")
         table.add_column("row", no_wrap=True)
-        for name in ("per second", "p50 ms", "p95 ms", "p99 ms", "CPU ms\n/1000", "peak\nMiB", "SQL\neach", "WAL B\neach"):
+        for name in (
+            "per second",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "CPU ms\n/1000",
+            "peak\nMiB",
+            "SQL\neach",
+            "WAL B\neach",
+        ):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("aim", no_wrap=True)
         table.add_column("check", no_wrap=True)
