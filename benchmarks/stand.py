@@ -107,7 +107,7 @@ class Stand:
     # Asking
 
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        cursor = self.connection.execute(statement, parameters or None)  # type: ignore[arg-type]
+        cursor = self.connection.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
 
     def number(self, statement: str, *parameters: Any) -> int:

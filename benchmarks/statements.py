@@ -55,7 +55,7 @@ class StatementLog:
             ("log_statement_sample_rate", str(share)),
             ("log_parameter_max_length", "0"),
         ):
-            connection.execute(f"ALTER SYSTEM SET {setting} = '{value}'")  # type: ignore[arg-type]
+            connection.execute(f"ALTER SYSTEM SET {setting} = '{value}'")
         connection.execute("SELECT pg_reload_conf()")
 
     @property

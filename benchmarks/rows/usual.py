@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from benchmarks.bench import SIZE, Bench, arrival_rate
-from benchmarks.figures import Aim, Check, Row
+from benchmarks.figures import Aim, Check, Reading, Row
 from benchmarks.stand import ROOT
 from config import embedded
 
@@ -38,6 +38,10 @@ def usual(bench: Bench) -> Row:
     finally:
         worker.terminate()
         worker.wait(STOP_WITHIN)
+    return _row(bench, since, count, workers, meter.reading)
+
+
+def _row(bench: Bench, since: int, count: int, workers: int, cost: Reading) -> Row:
     arrivals = bench.sink.arrivals(since)
     rate = arrival_rate(arrivals)
     row = Row(
@@ -46,7 +50,7 @@ def usual(bench: Bench) -> Row:
         setting=f"{count:,} deliveries: one Celery task each, requests.post, rows by the ORM; {workers} processes",
         count=count,
         rate=rate,
-        cost=meter.reading,
+        cost=cost,
         checks=_checks(bench, count, len(arrivals)),
     )
     if (drain := bench.kept.get("drain")) is not None:

@@ -27,6 +27,8 @@ class Event(models.Model):
 
 
 class Delivery(models.Model):
+    objects: "models.Manager[Delivery]" = models.Manager()
+    event_id: int
     event = models.ForeignKey(Event, models.CASCADE, related_name="deliveries")
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
     state = models.CharField(max_length=9, default="pending")
@@ -42,6 +44,7 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
+    objects: "models.Manager[Attempt]" = models.Manager()
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="history")
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField()
