@@ -132,7 +132,7 @@ class House:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
-            return process.environ().get("WAYPOST_DATA") == str(self.data)
+            return bool(process.environ().get("WAYPOST_DATA") == str(self.data))
         except psutil.Error:
             return False
 

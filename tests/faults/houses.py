@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.faults.house import House
-from tests.faults.injectors import FAKED_CLOCK, PLAIN, SMALL_DISK
+from tests.faults.injectors.fault import FAKED_CLOCK, PLAIN, SMALL_DISK
 
 SMALL = "300m"  # of memory: the cluster, a few segments of its log, and room for a run
 

@@ -14,7 +14,7 @@ from tests.faults.checker import Report, check, owed, unquiet
 from tests.faults.house import House
 from tests.faults.injectors import Fault, Victim
 from tests.faults.proxy import Proxy
-from tests.faults.publisher import Publisher
+from tests.faults.publisher import Book, Publisher
 from tests.faults.sink import Line, Sink
 from tests.waiting import wait_until
 from webhooks.protocol.signing import new_secret
@@ -52,9 +52,29 @@ class Scene:
 
     def play(self, fault: Fault, seed: int) -> Result:
         """Raises AssertionError if it never becomes quiet, or nothing is delivered any more."""
-        dice = random.Random(f"{seed} {fault.name}")
         name = f"{seed}-{''.join(letter for letter in fault.name if letter.isalnum())}"
         behind, cuts = len(self.sink.lines()), self.proxy.cuts
+        book, broken, mended = self._publish_through(fault, name, random.Random(f"{seed} {fault.name}"))
+        self._wait_until_quiet()
+        lines = self.sink.lines()[behind:]
+        allowed = fault.cuts * IN_FLIGHT * len(ENDPOINTS) + self.proxy.cuts - cuts
+        report = check(book, lines, owed(self.house, name), allowed)
+        meanwhile = [it for it in book.asked if it.at + it.seconds >= broken and it.at <= mended + AFTER]
+        if fault.always is not None:
+            report.breaches.extend(f"publishing has to go on: {it}" for it in meanwhile if it.status != fault.always)
+        self._publish_once_more()
+        return Result(
+            fault=fault.name,
+            seed=seed,
+            promised=len(book.promised),
+            report=report,
+            allowed=allowed,
+            first=served_again(lines, mended) - mended,
+            slowest=percentile([it.seconds for it in meanwhile], 0.99),
+        )
+
+    def _publish_through(self, fault: Fault, name: str, dice: random.Random) -> tuple[Book, float, float]:
+        """What the publisher was told, and when it broke and was mended (unix seconds)."""
         with Publisher(self.house.port, self.house.api_key, name, self.house.data / f"promised-{name}") as publisher:
             time.sleep(dice.uniform(0.5, BEFORE))
             broken = time.time()
@@ -62,23 +82,7 @@ class Scene:
                 time.sleep(fault.seconds)
             mended = time.time()
             time.sleep(AFTER)
-        self._wait_until_quiet()
-        lines = self.sink.lines()[behind:]
-        allowed = fault.cuts * IN_FLIGHT * len(ENDPOINTS) + self.proxy.cuts - cuts
-        report = check(publisher.book, lines, owed(self.house, name), allowed)
-        meanwhile = [it for it in publisher.book.asked if it.at + it.seconds >= broken and it.at <= mended + AFTER]
-        if fault.always is not None:
-            report.breaches.extend(f"publishing has to go on: {it}" for it in meanwhile if it.status != fault.always)
-        self._publish_once_more()
-        return Result(
-            fault=fault.name,
-            seed=seed,
-            promised=len(publisher.book.promised),
-            report=report,
-            allowed=allowed,
-            first=served_again(lines, mended) - mended,
-            slowest=percentile([it.seconds for it in meanwhile], 0.99),
-        )
+        return publisher.book, broken, mended
 
     def _wait_until_quiet(self) -> None:
         try:

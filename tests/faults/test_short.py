@@ -14,9 +14,8 @@ from tests.faults.scene import Scene, scene
 SEED = 1
 CHOSEN = (
     "kill -9 a delivery process",
-    "SIGSTOP Valkey",
+    "Valkey gone",
     "PostgreSQL restarted, immediate",
-    "all connections terminated",
     "an endpoint: cut",
 )
 

@@ -1,0 +1,78 @@
+"""Who moves deliveries through their states, and what must be known of each: for the walk in ``test_states``."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+from delivery import ledger
+from delivery.lanes import HeldLane
+from delivery.outcome import Failure, Outcome
+from delivery.verdict import Verdict
+from webhooks.protocol.ids import new_id
+
+VERDICTS = [Verdict("delivered"), Verdict("pending", wait=0.0), Verdict("pending", wait=7.0)]
+VERDICTS += [Verdict("dead", cause="exhausted"), Verdict("dead", cause="gone")]
+
+PASS = [
+    "UPDATE delivery_delivery SET next_attempt_at = next_attempt_at - {0}, claimed_until = claimed_until - {0}",
+    "UPDATE delivery_lane SET due_at = due_at - {0}, floor_at = floor_at - {0}, tripped_until = tripped_until - {0},"
+    " failing_since = failing_since - {0}",
+]
+
+
+@dataclass
+class Owner:
+    """A drain: the lanes it believes it holds, the claims it believes are its own."""
+
+    id: UUID = field(default_factory=new_id)
+    lanes: dict[UUID, HeldLane] = field(default_factory=dict)
+    claims: list[tuple[ledger.Claimed, UUID]] = field(default_factory=list)
+
+
+@dataclass
+class Known:
+    """What the tables must say of one delivery: its state, the token it is claimed by, attempts, claims in a row."""
+
+    state: str = "pending"
+    token: UUID | None = None
+    attempts: int = 0
+    claims: int = 0
+
+
+def let_time_pass(seconds: int, owners: list[Owner]) -> None:
+    """Every instant moves back: in the tables, and in what the owners remember."""
+    with connection.cursor() as cursor:
+        for statement in PASS:
+            cursor.execute(statement.format(f"interval '{seconds} s'"))
+    for lane in (lane for owner in owners for lane in owner.lanes.values()):
+        lane.floor -= timedelta(seconds=seconds)
+        lane.failing_since = lane.failing_since and lane.failing_since - seconds
+        lane.tripped_until = lane.tripped_until and lane.tripped_until - seconds
+
+
+def settlement(claimed: ledger.Claimed, token: UUID, verdict: Verdict) -> ledger.Settlement:
+    status = 200 if verdict.state == "delivered" else 500
+    return ledger.Settlement(
+        id=claimed.id,
+        token=token,
+        endpoint_id=claimed.endpoint_id,
+        state=verdict.state,
+        wait=verdict.wait,
+        cause=verdict.cause,
+        attempt_id=new_id(),
+        number=claimed.attempts + 1,
+        started_at=datetime.now(UTC),
+        duration_ms=5,
+        status=status,
+        error="" if status == 200 else "status",
+        answer=None,
+    )
+
+
+def outcome(verdict: Verdict) -> Outcome:
+    if verdict.state == "delivered":
+        return Outcome(time.time(), 5, status=200)
+    return Outcome(time.time(), 5, status=500, failure=Failure.STATUS)
