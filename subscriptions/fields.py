@@ -19,7 +19,20 @@ from subscriptions import rules
 from subscriptions.errors import Refused
 from subscriptions.tenancy import find
 
-__all__ = ["Choice", "Flag", "Instant", "Json", "PublicId", "Ref", "Strict", "StrictModel", "Text", "Whole", "refuse"]
+__all__ = [
+    "Choice",
+    "Flag",
+    "Fraction",
+    "Instant",
+    "Json",
+    "PublicId",
+    "Ref",
+    "Strict",
+    "StrictModel",
+    "Text",
+    "Whole",
+    "refuse",
+]
 
 
 def refuse(check: Any, *given: Any) -> None:
@@ -51,6 +64,20 @@ class Whole(serializers.IntegerField):
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Fraction(serializers.FloatField):
+    """A number, not text that could be one."""
+
+    default_error_messages = {"invalid": "Give a number."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if not isinstance(data, (int, float)) or isinstance(data, bool):
+            self.fail("invalid")
+        try:
+            return super().to_internal_value(data)
+        except OverflowError:  # an integer beyond what a double holds
+            self.fail("invalid")
 
 
 class Flag(serializers.BooleanField):

@@ -12,9 +12,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from subscriptions.plans import LONGEST_WAIT
 from webhooks.protocol.ids import new_id, public
-
-DAY = 86_400  # seconds
 
 uid_format = RegexValidator(
     r"\A[A-Za-z0-9._-]{1,256}\Z", "A uid is 1 to 256 letters, digits, hyphens, underscores and full stops."
@@ -144,7 +143,7 @@ class Endpoint(Row):
         help_text="Attempts per second, at most; empty: no limit.",
     )
     retry_plan = ArrayField(
-        models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(7 * DAY)]),
+        models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(LONGEST_WAIT)]),
         null=True,
         blank=True,
         help_text="Seconds to wait after each failure; empty: the default, 10 attempts over 75 h 35 min.",

@@ -1,0 +1,80 @@
+import pytest
+
+from subscriptions.models import Endpoint
+from tests.factories import URL, make_client, make_endpoint, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+ENDPOINTS = "/api/v1/endpoints/"
+GROWING = {"first": 10, "factor": 3, "cap": 300, "attempts": 6}
+
+
+def fields_of(answer):
+    assert answer.status_code == 400, answer.content
+    return [error["field"] for error in answer.json()["errors"]]
+
+
+def test_a_plan_that_grows_is_stored_and_read_as_its_waits():
+    client = make_client(make_tenant())
+    made = client.post(ENDPOINTS, {"url": URL, "retry_plan": GROWING}).json()
+    assert made["retry_plan"] == [10, 30, 90, 270, 300]
+    assert Endpoint.objects.get().retry_plan == [10, 30, 90, 270, 300]
+
+
+def test_what_is_left_out_doubles_up_to_a_day():
+    client = make_client(make_tenant())
+    made = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 43_200, "attempts": 4}}).json()
+    assert made["retry_plan"] == [43_200, 86_400, 86_400]
+
+
+def test_a_first_wait_beyond_the_default_cap_is_meant():
+    client = make_client(make_tenant())
+    made = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 100_000, "attempts": 3}}).json()
+    assert made["retry_plan"] == [100_000, 100_000]
+
+
+def test_a_plan_is_taken_back_by_null():
+    tenant = make_tenant()
+    path = f"{ENDPOINTS}{make_endpoint(tenant, retry_plan=[5]).public_id}/"
+    client = make_client(tenant)
+    assert client.patch(path, {"retry_plan": GROWING}).json()["retry_plan"][0] == 10
+    assert client.patch(path, {"retry_plan": None}).json()["retry_plan"] is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "field"),
+    [
+        ("exponential", "retry_plan"),
+        (5, "retry_plan"),
+        (True, "retry_plan"),
+        ([], "retry_plan"),
+        ([5] * 51, "retry_plan"),
+        ([5, 0], "retry_plan.1"),
+        ([5, 604_801], "retry_plan.1"),
+        ([5, None], "retry_plan.1"),
+        ([[5]], "retry_plan.0"),
+        ({"attempts": 5}, "retry_plan.first"),
+        ({"first": 5}, "retry_plan.attempts"),
+        ({**GROWING, "first": 0}, "retry_plan.first"),
+        ({**GROWING, "first": "5"}, "retry_plan.first"),
+        ({**GROWING, "first": 1.5}, "retry_plan.first"),
+        ({**GROWING, "first": None}, "retry_plan.first"),
+        ({**GROWING, "first": 604_801}, "retry_plan.first"),
+        ({**GROWING, "factor": 0.5}, "retry_plan.factor"),
+        ({**GROWING, "factor": 101}, "retry_plan.factor"),
+        ({**GROWING, "factor": "2"}, "retry_plan.factor"),
+        ({**GROWING, "factor": True}, "retry_plan.factor"),
+        ({**GROWING, "factor": None}, "retry_plan.factor"),
+        ({**GROWING, "factor": 2**63}, "retry_plan.factor"),
+        ({**GROWING, "cap": 0}, "retry_plan.cap"),
+        ({**GROWING, "cap": 9}, "retry_plan.cap"),
+        ({**GROWING, "cap": 604_801}, "retry_plan.cap"),
+        ({**GROWING, "attempts": 1}, "retry_plan.attempts"),
+        ({**GROWING, "attempts": 52}, "retry_plan.attempts"),
+        ({**GROWING, "attempts": "6"}, "retry_plan.attempts"),
+        ({**GROWING, "jitter": 1}, "retry_plan.jitter"),
+    ],
+)
+def test_a_plan_that_cannot_be_names_the_field(plan, field):
+    assert fields_of(make_client(make_tenant()).post(ENDPOINTS, {"url": URL, "retry_plan": plan})) == [field]
+    assert not Endpoint.objects.exists()
