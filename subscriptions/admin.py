@@ -18,7 +18,7 @@ from unfold.paginator import InfinitePaginator
 from subscriptions import endpoints, keys
 from subscriptions.errors import Refused
 from subscriptions.forms import KeyForm, TenantForm
-from subscriptions.models import ApiKey, Endpoint, Subscription, Tenant
+from subscriptions.models import ApiKey, Endpoint, Secret, Subscription, Tenant
 from subscriptions.rules import is_uid
 from webhooks.protocol.ids import parse
 
@@ -144,14 +144,7 @@ class EndpointAdmin(Browsing):
 
     @admin.display(description="Secrets")
     def secrets_shown(self, endpoint: Endpoint) -> str:
-        ends = endpoint.secrets.order_by("-id").values_list("created_at", "expires_at")
-        return (
-            "; ".join(
-                f"of {made:%Y-%m-%d %H:%M}, " + (f"until {end:%Y-%m-%d %H:%M}" if end else "current")
-                for made, end in ends
-            )
-            or "-"
-        )
+        return "; ".join(map(_said, endpoint.secrets.order_by("-id"))) or "-"
 
     @admin.action(permissions=["operate"], description="Pause: deliveries wait")
     def pause(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
@@ -192,6 +185,11 @@ class SubscriptionAdmin(Browsing):
         *("public_id", "tenant", "endpoint", "event_types", "pattern", "transformer", "description", "active"),
         *("created_at", "updated_at"),
     )
+
+
+def _said(secret: Secret) -> str:
+    end = f"until {secret.expires_at:%Y-%m-%d %H:%M}" if secret.expires_at else "current"
+    return f"{secret.public_key or secret.signing} of {secret.created_at:%Y-%m-%d %H:%M}, {end}"
 
 
 def by_ref(rows: QuerySet[Any], ref: str) -> QuerySet[Any]:

@@ -4,7 +4,7 @@ Its state has three values and few ways between them. The owner pauses and resum
 the owner enables again once the cause is cured; but what an operator has switched off, only an operator
 switches on. Every change is one guarded UPDATE, so that of two at once one is told that things have changed.
 
-A secret is shown when it is made, at creation and at rotation, and never again.
+A secret is shown when it is made, at creation and at rotation, and never again; of a key pair only the public half.
 """
 
 from datetime import timedelta
@@ -19,9 +19,8 @@ from subscriptions.addresses import check_url
 from subscriptions.errors import NotNow, Refused
 from subscriptions.models import Endpoint, Secret, Tenant
 from subscriptions.seals import seal, unseal
+from subscriptions.signatures import V1, V1A, Issued, issue
 from subscriptions.uids import one_row_per_uid
-from webhooks.protocol.errors import SignatureError
-from webhooks.protocol.signing import check_secret, new_secret
 
 __all__ = [
     "DEFAULT_OVERLAP",
@@ -41,13 +40,14 @@ __all__ = [
 DEFAULT_OVERLAP = 86_400  # seconds
 MAX_OVERLAP = 7 * 86_400  # seconds
 MAX_SECRETS = 10  # that sign at once: each is a signature in the header of every delivery
-MAX_SECRET = 256  # characters
 
 ACTIVE, PAUSED, DISABLED = Endpoint.State.ACTIVE, Endpoint.State.PAUSED, Endpoint.State.DISABLED
 
 
-def create_endpoint(tenant: Tenant, *, url: str, secret: str | None = None, **fields: Any) -> tuple[Endpoint, str]:
-    """A new endpoint, and the text of its secret: ours, or the one that was given.
+def create_endpoint(
+    tenant: Tenant, *, url: str, secret: str | None = None, signing: str | None = None, **fields: Any
+) -> tuple[Endpoint, str]:
+    """A new endpoint, and what its receiver verifies with: the secret of v1, the public key of v1a.
 
     Raises Refused for an address or a secret that may not be used, Taken for a uid in use. Takes the time of a
     look-up in the DNS, so it is not to be called inside a transaction.
@@ -55,11 +55,11 @@ def create_endpoint(tenant: Tenant, *, url: str, secret: str | None = None, **fi
     if fields.get("state") == DISABLED:
         raise Refused("state", "A new endpoint is active or paused.")
     check_url(url)
-    text = new_secret() if secret is None else _checked(secret)
+    issued = issue(signing, secret)
     with one_row_per_uid(), transaction.atomic():
         endpoint = Endpoint.objects.create(tenant=tenant, url=url, **fields)
-        Secret.objects.create(endpoint=endpoint, sealed=seal(text))
-    return endpoint, text
+        _keep(endpoint, issued)
+    return endpoint, issued.shown
 
 
 def change_endpoint(endpoint: Endpoint, fields: dict[str, Any], *, by_operator: bool = False) -> Endpoint:
@@ -113,18 +113,24 @@ def disable(endpoint: Endpoint, reason: str) -> bool:
     return _live(endpoint).exclude(state=DISABLED).update(**changes) > 0
 
 
-def rotate_secret(endpoint: Endpoint, overlap_seconds: int = DEFAULT_OVERLAP, secret: str | None = None) -> str:
-    """A new secret (the one given, or one of ours) and its text. Older ones go on signing beside it for the
-    overlap, 0 to 7 days in seconds, and never longer than they had: 0 ends all of them at once.
+def rotate_secret(
+    endpoint: Endpoint,
+    overlap_seconds: int = DEFAULT_OVERLAP,
+    secret: str | None = None,
+    signing: str | None = None,
+) -> str:
+    """A new secret (the one given, or one of ours, by default for the scheme of the current one), and what the
+    receiver verifies with from now on. Older ones go on signing beside it for the overlap, 0 to 7 days in seconds,
+    and never longer than they had: 0 ends all of them at once.
 
     Raises Refused for an overlap or a secret that may not be used, NotNow when too many would sign at once,
     Endpoint.DoesNotExist for a deleted endpoint.
     """
     if not 0 <= overlap_seconds <= MAX_OVERLAP:
         raise Refused("overlap_seconds", f"Give 0 to {MAX_OVERLAP} seconds.")
-    text = new_secret() if secret is None else _checked(secret)
     with transaction.atomic():
         _live(endpoint).select_for_update().get()
+        issued = issue(signing or (_scheme_of(endpoint) if secret is None else None), secret)
         now = timezone.now()
         ends_at = now + timedelta(seconds=overlap_seconds)
         endpoint.secrets.filter(expires_at__lte=now).delete()
@@ -132,10 +138,10 @@ def rotate_secret(endpoint: Endpoint, overlap_seconds: int = DEFAULT_OVERLAP, se
         still_signing = list(endpoint.secrets.filter(expires_at__gt=now))
         if len(still_signing) >= MAX_SECRETS:
             raise NotNow("overlap_seconds", f"{MAX_SECRETS} secrets sign already: use a shorter overlap.")
-        if any(unseal(old.sealed) == text for old in still_signing):
+        if any(unseal(old.sealed) == issued.text for old in still_signing):
             raise Refused("secret", "This secret is in use already.")
-        Secret.objects.create(endpoint=endpoint, sealed=seal(text))
-    return text
+        _keep(endpoint, issued)
+    return issued.shown
 
 
 def delete_endpoint(endpoint: Endpoint) -> None:
@@ -160,11 +166,9 @@ def _move(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
         raise NotNow("state", "The endpoint is disabled" + (" by an operator." if now[1] == "operator" else "."))
 
 
-def _checked(secret: str) -> str:
-    if len(secret) > MAX_SECRET:
-        raise Refused("secret", f"Longer than {MAX_SECRET} characters.")
-    try:
-        check_secret(secret)
-    except SignatureError as error:
-        raise Refused("secret", str(error)) from None
-    return secret
+def _keep(endpoint: Endpoint, issued: Issued) -> None:
+    Secret.objects.create(endpoint=endpoint, sealed=seal(issued.text), public_key=issued.public_key)
+
+
+def _scheme_of(endpoint: Endpoint) -> str:
+    return V1A if endpoint.secrets.filter(expires_at=None).exclude(public_key="").exists() else V1

@@ -173,6 +173,9 @@ class Secret(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="secrets")
     sealed = models.BinaryField(editable=False)
+    public_key = models.CharField(
+        max_length=64, blank=True, default="", editable=False, help_text="Of a key pair (v1a), as whpk_; else empty."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: the current secret.")
 
@@ -185,6 +188,11 @@ class Secret(models.Model):
 
     def __str__(self) -> str:
         return f"secret of {self.endpoint_id}"
+
+    @property
+    def signing(self) -> str:
+        """The scheme of Standard Webhooks it signs by."""
+        return "v1a" if self.public_key else "v1"
 
 
 class Subscription(Row):

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 
 from subscriptions import serializers
 
-__all__ = ["TENANT", "endpoints", "key_rotations", "keys", "secrets", "subscriptions", "tenants"]
+__all__ = ["TENANT", "endpoints", "key_rotations", "keys", "public_keys", "secrets", "subscriptions", "tenants"]
 
 TENANT = OpenApiParameter(
     "Waypost-Tenant",
@@ -92,6 +92,11 @@ endpoints = extend_schema_view(
                 OpenApiExample(
                     "An endpoint", {"url": "https://example.com/webhooks", "uid": "main"}, request_only=True
                 ),
+                OpenApiExample(
+                    "Signed with a key pair",
+                    {"url": "https://example.com/webhooks", "signing": "v1a"},
+                    request_only=True,
+                ),
             ],
         },
         partial_update={
@@ -112,6 +117,12 @@ secrets = extend_schema_view(
         responses={201: serializers.RotatedSerializer},
         examples=[OpenApiExample("Both sign for an hour", {"overlap_seconds": 3600}, request_only=True)],
     ),
+)
+
+public_keys = extend_schema_view(
+    get=extend_schema(
+        operation_id="get_endpoint_keys", parameters=[TENANT, REF], responses={200: serializers.KeySetSerializer}
+    )
 )
 
 subscriptions = extend_schema_view(

@@ -12,8 +12,10 @@ from subscriptions import endpoints, keys, rules
 from subscriptions.fields import Choice, Flag, Instant, Json, PublicId, Ref, Strict, StrictModel, Text, Whole, refuse
 from subscriptions.models import ApiKey, Endpoint, Scope, Secret, Subscription, Tenant
 from subscriptions.plan_fields import RetryPlan
+from subscriptions.signatures import V1, V1A
 from subscriptions.tenancy import tenant_of
 
+SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
 UID = {"validators": [], "help_text": "Your own id of it: accepted wherever its id is."}
 
 
@@ -94,7 +96,7 @@ class EndpointSerializer(UidMixin, StrictModel):
         "become one. Null: the default, 10 attempts over 75 h 35 min.",
     )
     stays = frozenset({"state"})
-    hints = {"secret": "A secret is changed by a rotation: POST to the endpoint's secrets/."}
+    hints = dict.fromkeys(("secret", "signing"), "A secret is changed by a rotation: POST to the endpoint's secrets/.")
 
     class Meta:
         model = Endpoint
@@ -127,35 +129,67 @@ class EndpointSerializer(UidMixin, StrictModel):
 
 class NewEndpointSerializer(EndpointSerializer):
     """An endpoint as it is created: `secret` signs its deliveries. Give your own (`whsec_` and the base64 of 24
-    to 64 random bytes), or leave it out and find ours in the answer, here and never again."""
+    to 64 random bytes), or leave it out and find ours in the answer, here and never again. With `signing: v1a` it is
+    an ed25519 key pair instead, and the answer has the `public_key`; a `whsk_` key of your own is taken too."""
 
     secret = Text(required=False)
+    signing = Choice(
+        SIGNING, required=False, write_only=True, help_text="v1 (HMAC-SHA256) unless you say v1a (ed25519)."
+    )
+    public_key = serializers.CharField(read_only=True)
     hints: dict[str, str] = {}
 
     class Meta(EndpointSerializer.Meta):
-        fields = [*EndpointSerializer.Meta.fields, "secret"]
+        fields = [*EndpointSerializer.Meta.fields, "secret", "signing", "public_key"]
 
 
 class EndpointSecretSerializer(serializers.ModelSerializer[Secret]):
-    """When a secret was made and until when it signs; null: it is the current one."""
+    """When a secret was made and until when it signs; null: it is the current one. `public_key` is null for v1."""
+
+    signing = serializers.ChoiceField(SIGNING, read_only=True)
+    public_key = serializers.SerializerMethodField()
 
     class Meta:
         model = Secret
-        fields = ["created_at", "expires_at"]
+        fields = ["signing", "public_key", "created_at", "expires_at"]
         read_only_fields = fields
+
+    def get_public_key(self, secret: Secret) -> str | None:
+        return secret.public_key or None
 
 
 class RotationSerializer(Strict):
-    """How long the older secrets go on signing beside the new one, and the new one if it is to be yours."""
+    """How long the older secrets go on signing beside the new one, and the new one if it is to be yours. `signing`
+    changes the scheme; without it, it stays."""
 
     overlap_seconds = Whole(default=endpoints.DEFAULT_OVERLAP, min_value=0, max_value=endpoints.MAX_OVERLAP)
     secret = Text(required=False)
+    signing = Choice(SIGNING, required=False)
 
 
 class RotatedSerializer(serializers.Serializer[Any]):
-    """The new secret, shown here and never again."""
+    """What to verify with from now on: the new `secret` (v1), shown here and never again, or the `public_key` (v1a)."""
 
-    secret = serializers.CharField(read_only=True)
+    secret = serializers.CharField(read_only=True, required=False)
+    public_key = serializers.CharField(read_only=True, required=False)
+
+
+class JwkSerializer(serializers.Serializer[Any]):
+    """An ed25519 public key (RFC 8037), and the same as `whpk_` text."""
+
+    kty = serializers.CharField()
+    crv = serializers.CharField()
+    use = serializers.CharField()
+    alg = serializers.CharField()
+    kid = serializers.CharField(help_text="Its thumbprint (RFC 7638).")
+    x = serializers.CharField()
+    public_key = serializers.CharField()
+
+
+class KeySetSerializer(serializers.Serializer[Any]):
+    """The public keys of an endpoint as a JSON Web Key Set (RFC 7517): those that sign now, newest first."""
+
+    keys = JwkSerializer(many=True)
 
 
 def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:

@@ -15,4 +15,5 @@ urlpatterns = [
     *router.urls,
     path("keys/<str:ref>/rotations/", views.KeyRotations.as_view(), name="key-rotations"),
     path("endpoints/<str:ref>/secrets/", views.Secrets.as_view(), name="endpoint-secrets"),
+    path("endpoints/<str:ref>/keys/", views.PublicKeys.as_view(), name="endpoint-keys"),
 ]

@@ -20,6 +20,7 @@ from subscriptions import endpoints, keys, openapi, serializers, tenants
 from subscriptions.auth import OperatorWrites, principal
 from subscriptions.filters import EndpointFilter, SubscriptionFilter
 from subscriptions.models import ApiKey, Endpoint, Secret, Subscription, Tenant
+from subscriptions.signatures import key_set, signing_now
 from subscriptions.tenancy import TenantScoped, find, tenant_of
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -132,8 +133,8 @@ class Endpoints(Resource):
         self.tenant = tenant_of(request)
         given = serializers.NewEndpointSerializer(data=request.data, context=self.get_serializer_context())
         given.is_valid(raise_exception=True)
-        endpoint, secret = endpoints.create_endpoint(self.tenant, **given.validated_data)
-        return self.show(endpoint, secret=secret)
+        endpoint, text = endpoints.create_endpoint(self.tenant, **given.validated_data)
+        return self.show(endpoint, **verified_with(text))
 
     def change(self, row: Endpoint, fields: dict[str, Any]) -> Endpoint:
         return endpoints.change_endpoint(row, fields, by_operator=principal(self.request).is_operator)
@@ -142,14 +143,8 @@ class Endpoints(Resource):
         endpoints.delete_endpoint(instance)
 
 
-@openapi.secrets
-class Secrets(TenantScoped, ListAPIView[Secret]):
-    """What the deliveries of one endpoint are signed with: creating a secret is the rotation."""
-
-    queryset = Secret.objects.all()
-    serializer_class = serializers.EndpointSecretSerializer
-    filter_backends = ()
-    tenant_path = "endpoint__tenant"
+class OfEndpoint(TenantScoped):
+    """For what lies below one endpoint."""
 
     def endpoint(self) -> Endpoint:
         """The endpoint of the path, among those the request may see."""
@@ -159,19 +154,40 @@ class Secrets(TenantScoped, ListAPIView[Secret]):
             raise NotFound
         return found
 
+
+@openapi.secrets
+class Secrets(OfEndpoint, ListAPIView[Secret]):
+    """What the deliveries of one endpoint are signed with: creating a secret is the rotation."""
+
+    queryset = Secret.objects.all()
+    serializer_class = serializers.EndpointSecretSerializer
+    filter_backends = ()
+
     def get_queryset(self) -> QuerySet[Secret]:
         """Those that sign now."""
         if getattr(self, "swagger_fake_view", False):
             return Secret.objects.none()
-        signing = Secret.objects.exclude(expires_at__lte=timezone.now())
-        return signing.filter(endpoint=self.endpoint())
+        return signing_now(self.endpoint())
 
     def post(self, request: Request, ref: str) -> Response:
         endpoint = self.endpoint()
         given = serializers.RotationSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         text = endpoints.rotate_secret(endpoint, **given.validated_data)
-        return Response({"secret": text}, status.HTTP_201_CREATED, headers=NO_STORE)
+        return Response(verified_with(text), status.HTTP_201_CREATED, headers=NO_STORE)
+
+
+@openapi.public_keys
+class PublicKeys(OfEndpoint):
+    """What to verify the deliveries of one endpoint with, if they are signed with key pairs (v1a)."""
+
+    def get(self, request: Request, ref: str) -> Response:
+        return Response({"keys": key_set(signing_now(self.endpoint()))})
+
+
+def verified_with(text: str) -> dict[str, str]:
+    """What a receiver verifies with, under the name of what it is."""
+    return {"public_key" if text.startswith("whpk_") else "secret": text}
 
 
 @openapi.subscriptions

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from subscriptions.keys import new_key
 from subscriptions.models import ApiKey, Endpoint, Scope, Secret, Subscription, Tenant
 from subscriptions.seals import seal
-from webhooks.protocol.signing import new_secret
+from webhooks.protocol.signing import new_secret, public_of
 
 URL = "https://example.com/webhooks"
 
@@ -38,7 +38,8 @@ def client_with(key: str) -> APIClient:
 def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> str:
     """A secret of the endpoint, and its text; the current one unless it expires."""
     text = text or new_secret()
-    Secret.objects.create(endpoint=endpoint, sealed=seal(text), **changes)
+    public_key = public_of(text) if text.startswith("whsk_") else ""
+    Secret.objects.create(endpoint=endpoint, sealed=seal(text), public_key=public_key, **changes)
     return text
 
 
