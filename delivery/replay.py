@@ -6,6 +6,7 @@ written in one transaction, so a crash repeats nothing and skips nothing. A dead
 guard is its own ``redriven_at``, so a second click, a second replay or a second admin changes nothing.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -19,7 +20,7 @@ from django.utils.dateparse import parse_datetime
 from delivery import ledger, telemetry, wake
 from delivery.models import DeadLetter, Replay
 from subscriptions.models import Tenant
-from subscriptions.routes import routes
+from subscriptions.routes import Routes, current_routes
 from webhooks.protocol.ids import parse, public
 from webhooks.protocol.jsonformat import read_structured
 from webhooks.protocol.transform import Unrenderable
@@ -192,26 +193,36 @@ def _next_letters(row: Replay, most: int) -> list[DeadLetter]:
     letters = matching(row.tenant, Filter.parse(row.filter)).filter(died_at__lte=row.until_at)
     if row.cursor is not None:
         letters = letters.filter(id__gt=row.cursor)
-    return list(letters.select_for_update(skip_locked=True, of=("self",)).order_by("id")[:most])
+    # Waits for a letter that another replay has in hand: should that one fail, it is ours to bring back.
+    return list(letters.select_for_update(of=("self",)).order_by("id")[:most])
 
 
 def _redrive(row: Replay, letters: list[DeadLetter]) -> tuple[set[UUID], int]:
     """Bring these back. Their endpoints, and how many."""
-    rendered = {it.id: body for it in letters if it.cause == "unrenderable" for body in [_render_again(it)]}
-    able = [it for it in letters if it.id not in rendered or rendered[it.id] is not None]
-    endpoints = ledger.redrive(row.id, row.requested_by, [(it.id, rendered.get(it.id)) for it in able])
+    endpoints = ledger.redrive(row.id, row.requested_by, list(_with_bytes(letters)))
     return set(endpoints), len(endpoints)
 
 
-def _render_again(letter: DeadLetter) -> bytes | None:
-    """The bytes by the subscription as it is today; None: it still cannot be rendered, or nobody wants it."""
-    event = read_structured(bytes(letter.delivery.event.body))
-    for route in routes(letter.tenant_id).find(event.attributes["type"], event.document):
-        if route.endpoint_id == letter.endpoint_id:
-            if route.transformer is None:
-                return bytes(letter.delivery.event.body)
+def _with_bytes(letters: list[DeadLetter]) -> Iterator[tuple[UUID, bytes | None]]:
+    """The letters that can go, each with its new bytes (None: those it has). What died because it could not be
+    rendered goes by its subscription as it is now, and stays where it is if that is no better."""
+    pictures: dict[UUID, Routes] = {}
+    for it in letters:
+        body = None
+        if it.cause == DeadLetter.Cause.UNRENDERABLE:
+            if it.tenant_id not in pictures:
+                pictures[it.tenant_id] = current_routes(it.tenant_id)
             try:
-                return route.transformer.render(event.document())
+                body = _rendered(it, pictures[it.tenant_id])
             except Unrenderable:
-                return None
-    return None
+                continue
+        yield it.id, body
+
+
+def _rendered(letter: DeadLetter, picture: Routes) -> bytes | None:
+    """None: without a transformer it goes as it was published. Raises Unrenderable, also if nobody wants it now."""
+    event = read_structured(bytes(letter.delivery.event.body))
+    for route in picture.find(event.attributes["type"], event.document):
+        if route.endpoint_id == letter.endpoint_id:
+            return None if route.transformer is None else route.transformer.render(event.document())
+    raise Unrenderable("no subscription of its endpoint wants it")

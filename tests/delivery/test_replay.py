@@ -1,16 +1,24 @@
 """Dead letters come back: those that were meant, once each, no faster than asked."""
 
+import threading
 from datetime import timedelta
+from itertools import count
+from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
+from delivery import ledger
 from delivery import replay as verb
 from delivery.models import DeadLetter, Delivery, Replay
+from delivery.publish import publish
 from delivery.replay import Filter, cancel, preview, replay, run_slices
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, Subscription
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
-from tests.factories import make_endpoint
+from tests.factories import make_endpoint, make_subscription
+from tests.together import in_threads
+from tests.waiting import wait_until
 from webhooks.protocol.ids import public
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +113,97 @@ class TestPace:
     def test_a_rate_out_of_bounds_is_refused_by_name(self, endpoint: Endpoint, rate: int) -> None:
         with pytest.raises(ValueError, match="rate"):
             replay(endpoint.tenant, Filter(), rate=rate, by="ops")
+
+
+class TestCrashes:
+    @pytest.fixture(autouse=True)
+    def small_slices(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(verb, "SLICE", 2)
+
+    @pytest.mark.parametrize("slices", [0, 1, 2])
+    def test_what_dies_in_a_slice_has_not_begun_it_and_the_next_call_goes_on(
+        self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, slices: int
+    ) -> None:
+        letters_of(endpoint, 6)
+        row = replay(endpoint.tenant, Filter(), rate=1000, by="ops")
+        redrive, begun = ledger.redrive, count()
+
+        def die_after_some_slices(*args: Any) -> Any:
+            redriven = redrive(*args)
+            if next(begun) == slices:
+                raise SystemExit
+            return redriven
+
+        with monkeypatch.context() as dying:
+            dying.setattr(ledger, "redrive", die_after_some_slices)
+            with pytest.raises(SystemExit):
+                run_slices()
+        row.refresh_from_db()
+        assert row.replayed == Delivery.objects.filter(state="pending").count() == 2 * slices
+        assert run_to_the_end(row).replayed == 6
+        assert not DeadLetter.objects.filter(redriven_at=None).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_letter_that_another_replay_had_in_hand_when_it_failed_is_not_passed_over(endpoint: Endpoint) -> None:
+    letters_of(endpoint, 3)
+    replay(endpoint.tenant, Filter(), by="ops")
+    slicer = threading.Thread(target=in_threads, args=(run_slices,))
+    with transaction.atomic():
+        list(DeadLetter.objects.select_for_update())
+        slicer.start()
+        wait_until(lambda: not slicer.is_alive() or somebody_waits(), "the slice to come to the letters")
+        transaction.set_rollback(True)
+    slicer.join()
+    assert Delivery.objects.filter(state="pending").count() == 3
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
+
+
+class TestUnrenderable:
+    """What died because it could not be rendered is rendered anew: by the subscription as it is now."""
+
+    def dead(self) -> Subscription:
+        subscription = make_subscription(transformer={"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"})
+        publish(subscription.tenant, [{"type": "order.created", "data": {"n": 5}}])
+        assert DeadLetter.objects.get().cause == "unrenderable"
+        return subscription
+
+    def replayed(self, subscription: Subscription) -> int:
+        return run_to_the_end(replay(subscription.tenant, Filter(), by="ops")).replayed
+
+    def test_as_it_was_it_stays_dead(self) -> None:
+        assert self.replayed(self.dead()) == 0
+        assert DeadLetter.objects.get().redriven_at is None
+
+    def test_with_a_transformer_that_can_it_goes_in_the_new_bytes(self) -> None:
+        subscription = self.dead()
+        subscription.transformer = {"input_paths": {"n": "$.data.n"}, "template": '{"n": <n>}'}
+        subscription.save()
+        assert self.replayed(subscription) == 1
+        delivery = Delivery.objects.get()
+        assert (delivery.state, bytes(delivery.body or b"")) == ("pending", b'{"n": 5}')
+
+    def test_without_a_transformer_it_goes_as_it_was_published(self) -> None:
+        subscription = self.dead()
+        subscription.transformer = None
+        subscription.save()
+        assert self.replayed(subscription) == 1
+        assert Delivery.objects.get().body is None
+
+    def test_if_nobody_wants_it_any_more_it_stays_dead(self) -> None:
+        subscription = self.dead()
+        subscription.delete()
+        assert self.replayed(subscription) == 0
+
+    def test_it_keeps_nobody_else_back(self) -> None:
+        subscription = self.dead()
+        letters_of(subscription.endpoint, 2)
+        assert self.replayed(subscription) == 2
 
 
 class TestFilter:

@@ -4,6 +4,7 @@ python -m tests.faults [--seeds 20] [--first 1] [--only WORDS]
 """
 
 import argparse
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ out = Console(highlight=False, width=200)
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the house is put away
     given = arguments()
     chosen = [fault for fault in FAULTS.values() if given.only in fault.name]
     results: list[Result] = []

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,7 +47,8 @@ class House:
     def __exit__(self, *error: object) -> None:
         self.down()
         for process in self.everybody():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         embedded.discard(self.data)
 
     # The platform.
