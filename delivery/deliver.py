@@ -8,9 +8,11 @@ for, and whatever a drain leaves behind when it dies is found by its leases and 
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from itertools import takewhile
 from selectors import EVENT_READ, DefaultSelector
 from typing import NamedTuple
 from uuid import UUID
@@ -18,7 +20,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
-from delivery import ledger, telemetry, wake
+from delivery import health, ledger, telemetry, wake
 from delivery.backoff import DEFAULT_PLAN
 from delivery.compose import NothingToSendWith, compose
 from delivery.lanes import HeldLane, share
@@ -27,15 +29,17 @@ from delivery.outcome import Outcome
 from delivery.send import Request, Sender
 from delivery.shutdown import is_stopping
 from delivery.verdict import judge
-from subscriptions.endpoints import disable
 from subscriptions.models import Endpoint
 from subscriptions.routes import targets
 from webhooks.protocol.ids import new_id
 
 __all__ = ["deliver_due"]
 
-CAPACITY = 512  # attempts in flight in one drain
+CAPACITY = 512  # attempts in flight in one drain, not counting those that
+LATE = 1.0  # seconds ago were started: an endpoint that hangs takes no room from the others,
+MOST_IN_FLIGHT = 2_048  # up to as many as memory is meant for
 MAX_LANES = 512  # held by one drain
+TENANT_LANES = 384  # of one tenant, at most: somebody else always finds a place
 LINGER = 3.0  # seconds a drain waits for a ring before it ends: longer than beat's second, so that one is always there
 LANE_LINGER = 1.0  # seconds an empty lane is kept, so that a busy one is not written again and again
 TURN = 2.0  # seconds a lane may be held while others wait
@@ -87,7 +91,7 @@ class Drain:
         self._lanes: dict[UUID, HeldLane] = {}
         self._ended: list[tuple[Sent, Outcome]] = []
         self._unsure = False  # whether the last settlement was committed
-        self._in_flight = 0
+        self._under_way: dict[UUID, float] = {}  # attempts by their start, the oldest first
         self._epoch = time.time() - time.monotonic()  # of the database's clock, from the first lease on
         self._rung = True
         self._others_wait = False
@@ -106,8 +110,9 @@ class Drain:
         if not (self._rung or self._is_time(self._lease, LOOK_EVERY)):
             return
         room = MAX_LANES - len(self._lanes)
-        leased = ledger.lease(self.owner, max(room, 1)) if room > 0 else None
-        self._others_wait = room <= 0 or (leased is not None and len(leased.lanes) == room)
+        full = [tenant for tenant, count in self._lanes_by_tenant().items() if count >= TENANT_LANES]
+        leased = ledger.lease(self.owner, room, share=TENANT_LANES, full=full) if room > 0 else None
+        self._others_wait = bool(full) or room <= 0 or (leased is not None and len(leased.lanes) == room)
         if leased is None:
             return
         self._epoch = leased.now.timestamp() - time.monotonic()
@@ -117,6 +122,9 @@ class Drain:
                 self._lanes[row.endpoint_id] = HeldLane.of(row, target, self._now())
         for endpoint_id, cause in leased.forlorn.items():
             self._bury(endpoint_id, cause)
+
+    def _lanes_by_tenant(self) -> Counter[UUID]:
+        return Counter(lane.target.tenant_id for lane in self._lanes.values())
 
     def _tend(self) -> None:
         """Follow changes of the endpoints, keep the leases of lanes in use, give the others back."""
@@ -154,6 +162,8 @@ class Drain:
             del self._lanes[lane.target.endpoint_id]
         ledger.release(self.owner, [lane.row() for lane in lanes])
         ledger.look_again([lane.target.endpoint_id for lane in lanes])
+        if self._others_wait:
+            self._due.pop(self._lease, None)  # there is room for them now
 
     # Deliveries
 
@@ -164,13 +174,18 @@ class Drain:
         lanes = [
             lane for lane in self._lanes.values() if (lane.hungry or everybody) and not self._has_had_its_turn(lane)
         ]
-        asking = share(lanes, CAPACITY - self._in_flight, self._now())
+        asking = share(lanes, self._room(), self._now())
         if not asking:
             return
         token = new_id()
         claimed = ledger.claim(token, asking)
         self._note(asking, claimed)
         self._send(claimed, token)
+
+    def _room(self) -> int:
+        long_ago = time.monotonic() - LATE
+        late = sum(1 for _ in takewhile(lambda at: at < long_ago, self._under_way.values()))  # the oldest stand first
+        return min(CAPACITY - len(self._under_way) + late, MOST_IN_FLIGHT - len(self._under_way))
 
     def _note(self, asking: list[ledger.Asking], claimed: list[Claimed]) -> None:
         counts: dict[UUID, int] = {}
@@ -185,7 +200,7 @@ class Drain:
 
     def _send(self, claimed: list[Claimed], token: UUID) -> None:
         requests: list[Request] = []
-        timestamp = int(self._now())
+        timestamp, now = int(self._now()), time.monotonic()
         for it in claimed:
             target = self._lanes[it.endpoint_id].target
             sent = Sent(it, token, DEFAULT_PLAN if target.retry_plan is None else target.retry_plan, new_id())
@@ -193,7 +208,7 @@ class Drain:
                 requests.append(compose(it, target, timestamp, sent))
             except NothingToSendWith as refusal:
                 self._ended.append((sent, Outcome(time.time(), 0, failure=refusal.failure)))
-        self._in_flight += len(claimed)
+            self._under_way[sent.attempt_id] = now
         if requests:
             self._sender.submit(requests)
 
@@ -208,24 +223,30 @@ class Drain:
             settled = ledger.settle(new)
         self._unsure = False
         self._account()
-        self._switch_off({row.endpoint_id for row in rows if row.cause == "gone" and row.id in settled})
+        self._report([row for row in rows if row.cause and row.id in settled])
 
     def _account(self) -> None:
-        self._in_flight -= len(self._ended)
         self.attempts += len(self._ended)
         self._settled_at = self._worked_at = time.monotonic()
         for sent, outcome in self._ended:
+            del self._under_way[sent.attempt_id]
             if (lane := self._lanes.get(sent.claimed.endpoint_id)) is not None:
                 lane.ended(outcome, self._now())
         self._ended.clear()
 
-    def _switch_off(self, endpoint_ids: set[UUID]) -> None:
-        """Endpoints that have answered 410: nothing is sent there any more, and what waits is given up."""
-        for endpoint in Endpoint.objects.filter(id__in=endpoint_ids):
-            if disable(endpoint, Endpoint.DisabledReason.GONE):
-                telemetry.endpoint_gone(endpoint.id)
-            self._bury(endpoint.id, "gone")
-        if endpoint_ids:
+    def _report(self, dead: list[Settlement]) -> None:
+        """Tell the tenants what has changed for them: deliveries given up, endpoints gone, failing, recovered."""
+        gone = {row.endpoint_id for row in dead if row.cause == "gone"}
+        health.tell_dead([row.id for row in dead])
+        health.switch_off(gone, Endpoint.DisabledReason.GONE)
+        for endpoint_id in gone:
+            self._bury(endpoint_id, "gone")
+        for lane in self._lanes.values():
+            steps = health.steps_due(lane.warned, lane.breaker.failing_since, self._now())
+            if steps != lane.warned:
+                health.tell_step(lane.target.endpoint_id, steps, lane.breaker)
+                lane.warned = steps
+        if gone:
             self._follow()
 
     def _bury(self, endpoint_id: UUID, cause: str) -> None:
@@ -236,10 +257,10 @@ class Drain:
 
     def _wait(self) -> None:
         """Until an attempt ends, the bell rings, a rate limit gives way, or it is time to look."""
-        if self._in_flight >= BATCH:
+        if len(self._under_way) >= BATCH:
             time.sleep(max(0.0, self._settled_at + BATCH_SECONDS - time.monotonic()))
         now = self._now()
-        hungry = self._in_flight < CAPACITY and any(
+        hungry = self._room() > 0 and any(
             lane.hungry and lane.room(now) and not self._has_had_its_turn(lane) for lane in self._lanes.values()
         )
         ready_at = min((lane.ready_at(now) for lane in self._lanes.values()), default=now + LOOK_EVERY)
@@ -253,14 +274,14 @@ class Drain:
             self._rung = self._bell.heard() or self._rung
 
     def _is_idle(self, linger: float) -> bool:
-        if self._in_flight or any(lane.hungry for lane in self._lanes.values()):
+        if self._under_way or any(lane.hungry for lane in self._lanes.values()):
             self._worked_at = time.monotonic()
         return time.monotonic() - self._worked_at > linger
 
     def _finish(self, seconds: float) -> None:
         """Claim nothing more; settle what is in flight, as far as it ends in time; give the lanes back."""
         until = time.monotonic() + seconds
-        while self._in_flight and time.monotonic() < until:
+        while self._under_way and time.monotonic() < until:
             self._wait()
             self._survive(self._settle, self._tend)
         self._survive(lambda: self._release(list(self._lanes.values())))

@@ -1,107 +1,99 @@
-"""A lane while a drain holds it: how much it may be given now, and what an outcome means for it.
+"""A lane while a drain holds it: what it may be given now, and what an outcome means for it.
 
 PURE: the clock is passed in, as unix seconds of the database. What has to outlive the owner is a LaneRow of the
 ledger; everything else lives here, for as long as the lease.
-
-Rate limit: GCRA. ``slot`` is when the next attempt may go if everything so far kept its distance; up to ``burst``
-attempts may run ahead of it. Breaker: a lane that has failed TRIP_FAILURES times in a row for TRIP_SECONDS is left
-alone for 30 s, then twice as long each time, up to 15 min; between two such pauses one attempt, the probe, decides.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from delivery.breaker import Breaker
 from delivery.ledger import GRACE, MARGIN, Asking, LaneRow
 from delivery.outcome import Outcome
+from delivery.pace import WINDOW, Rate, Window
 from subscriptions.routes import Target
 
 __all__ = ["HeldLane", "share"]
 
-TRIP_FAILURES = 20
-TRIP_SECONDS = 10.0
-TRIP_PAUSE, TRIP_PAUSE_MOST = 30.0, 900.0  # seconds
-BURST = 0.1  # seconds of the rate limit that may go at once
 PROBE = 4  # deliveries an apparently empty lane is asked for, so that it cannot take the room of a full one
 
 
 @dataclass(slots=True)
 class HeldLane:
-    """``busy`` since the last time there was work; ``hungry`` if the last claim gave all that was asked for."""
+    """``hungry`` if the last claim gave all that was asked for; ``busy_at`` is when there was work last;
+    ``warned`` counts the steps of the ladder of warnings its tenant has been told of (see health)."""
 
     target: Target
     floor: datetime
-    slot: float = 0.0
-    failures: int = 0
-    failing_since: float | None = None
-    trips: int = 0
-    tripped_until: float | None = None
+    rate: Rate
+    window: Window
+    breaker: Breaker
+    warned: int = 0
     in_flight: int = 0
     hungry: bool = True
     leased_at: float = 0.0
     busy_at: float = 0.0
-    asked: int = field(default=0, repr=False)
+    asked: int = 0
 
     @classmethod
     def of(cls, row: LaneRow, target: Target, now: float) -> "HeldLane":
         return cls(
             target=target,
             floor=row.floor_at,
-            slot=_seconds(row.next_slot_at) or 0.0,
-            failures=row.failures,
-            failing_since=_seconds(row.failing_since),
-            trips=row.trips,
-            tripped_until=_seconds(row.tripped_until),
+            rate=Rate(target.rate_limit, _seconds(row.next_slot_at) or 0.0),
+            window=Window(target.max_in_flight, row.window or WINDOW),
+            breaker=Breaker(row.failures, _seconds(row.failing_since), row.trips, _seconds(row.tripped_until)),
+            warned=row.warned,
             leased_at=now,
             busy_at=now,
         )
-
-    def follow(self, target: Target | None) -> None:
-        """The endpoint as it is now; None: it was deleted, and nothing more is sent."""
-        self.target = replace(self.target, state="deleted") if target is None else target
 
     def row(self) -> LaneRow:
         return LaneRow(
             endpoint_id=self.target.endpoint_id,
             floor_at=self.floor,
-            next_slot_at=_instant(self.slot) if self.slot else None,
-            failures=self.failures,
-            failing_since=_instant(self.failing_since),
-            trips=self.trips,
-            tripped_until=_instant(self.tripped_until),
+            next_slot_at=_instant(self.rate.slot or None),
+            window=self.window.places,
+            failures=self.breaker.failures,
+            failing_since=_instant(self.breaker.failing_since),
+            trips=self.breaker.trips,
+            tripped_until=_instant(self.breaker.open_until),
+            warned=self.warned,
         )
+
+    def follow(self, target: Target | None) -> None:
+        """The endpoint as it is now; None: it was deleted, and nothing more is sent."""
+        if target is None:
+            self.target = replace(self.target, state="deleted")
+            return
+        self.target = target
+        self.rate.per_second = target.rate_limit
+        self.window.most = target.max_in_flight
+
+    def is_shut(self, now: float) -> bool:
+        """Nothing will go for a while: the endpoint is not active, or the breaker is open."""
+        return not self.target.is_active or self.breaker.is_open(now)
 
     def room(self, now: float) -> int:
         """Attempts that may be started now, leaving aside what room the drain has."""
         if self.is_shut(now):
             return 0
-        if self.trips:
-            return max(0, 1 - self.in_flight)
-        free = self.target.max_in_flight - self.in_flight
-        return max(0, min(free, self._tokens(now)))
-
-    def is_shut(self, now: float) -> bool:
-        """Nothing will go for a while: the endpoint is not active, or the breaker is open."""
-        return not self.target.is_active or (self.tripped_until is not None and now < self.tripped_until)
+        places = 1 if self.breaker.is_half_open(now) else self.window.places
+        return int(max(0, min(places - self.in_flight, self.rate.tokens(now))))
 
     def ready_at(self, now: float) -> float:
-        """When a hungry lane that has no room only because of its rate will have some again."""
-        if self.target.rate_limit is None or not self.hungry or self._tokens(now) > 0:
+        """When a hungry lane that is held back by its rate alone will have room."""
+        if not self.hungry or self.is_shut(now) or self.in_flight >= self.window.places:
             return math.inf
-        return self.slot - self._burst() / self.target.rate_limit + 1 / self.target.rate_limit
-
-    def _burst(self) -> float:
-        return max(1.0, (self.target.rate_limit or 0) * BURST)
-
-    def _tokens(self, now: float) -> int:
-        if self.target.rate_limit is None:
-            return 1_000_000
-        ahead = max(self.slot - now, 0.0)
-        return max(0, math.floor(self._burst() - ahead * self.target.rate_limit + 1e-9))
+        ready_at = self.rate.ready_at(now)
+        return ready_at if ready_at > now else math.inf
 
     def ask(self, quota: int) -> Asking:
         self.asked = quota
-        return Asking(self.target.endpoint_id, quota, self.floor, self.target.timeout_ms / 1000 + GRACE)
+        target = self.target
+        return Asking(target.endpoint_id, quota, self.floor, target.timeout_ms / 1000 + GRACE, bool(target.ordering))
 
     def got(self, count: int, newest: datetime | None, now: float) -> None:
         """What a claim brought: ``count`` deliveries, the newest due at ``newest``."""
@@ -110,40 +102,35 @@ class HeldLane:
             return
         self.in_flight += count
         self.busy_at = now
-        self.floor = max(self.floor, newest - timedelta(seconds=MARGIN))
-        if self.target.rate_limit is not None:
-            self.slot = max(self.slot, now) + count / self.target.rate_limit
+        if not self.target.ordering:  # a key in order may come to an old row late
+            self.floor = max(self.floor, newest - timedelta(seconds=MARGIN))
+        self.rate.spend(count, now)
 
     def ended(self, outcome: Outcome, now: float) -> None:
-        """What an attempt's end means for the breaker."""
+        """Learn from the end of an attempt. In an ordered lane it is the turn of the key's next one."""
         self.in_flight -= 1
         self.busy_at = now
+        self.hungry = self.hungry or bool(self.target.ordering)
+        self.window.ended(outcome, now)
         if outcome.acknowledged:
-            self.failures, self.failing_since, self.trips, self.tripped_until = 0, None, 0, None
-            return
-        self.failures += 1
-        self.failing_since = self.failing_since or now
-        fresh = self.failures >= TRIP_FAILURES and now - self.failing_since >= TRIP_SECONDS
-        if self.trips or fresh:
-            self._trip(now)
-
-    def _trip(self, now: float) -> None:
-        if self.tripped_until is not None and now < self.tripped_until:
-            return  # the answers of those that were under way when it tripped
-        pause = min(TRIP_PAUSE * 2**self.trips, TRIP_PAUSE_MOST)
-        self.tripped_until = now + pause
-        self.trips = min(self.trips + 1, 15)
+            self.breaker.succeeded()
+        elif self.breaker.failed(now):
+            self.window.close()
 
 
 def share(lanes: list[HeldLane], room: int, now: float) -> list[Asking]:
-    """Divide the drain's room among lanes, in the order they stand: half of it at most for a probe of those that
-    seemed empty, the rest in equal parts for the hungry ones."""
+    """Divide the drain's room: equally among tenants, and each one's part equally among its lanes. Lanes that
+    seemed empty are asked for a few, out of half the room at most."""
     able = [(lane, free) for lane in lanes if (free := lane.room(now)) > 0][: max(room, 0)]
-    hungry = sum(lane.hungry for lane, _ in able)
+    hungry = Counter(lane.target.tenant_id for lane, _ in able if lane.hungry)
+    idle = len(able) - hungry.total()
     spare = room - len(able)  # one for each of them, and of what is left, to each:
-    probe = min(PROBE - 1, spare // 2 // max(len(able) - hungry, 1))
-    part = (spare - probe * (len(able) - hungry)) // max(hungry, 1)
-    return [lane.ask(min(free, 1 + (part if lane.hungry else probe))) for lane, free in able]
+    probe = min(PROBE - 1, spare // 2 // max(idle, 1))
+    part = (spare - probe * idle) // max(len(hungry), 1)
+    return [
+        lane.ask(min(free, 1 + (part // hungry[lane.target.tenant_id] if lane.hungry else probe)))
+        for lane, free in able
+    ]
 
 
 def _seconds(instant: datetime | None) -> float | None:

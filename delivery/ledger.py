@@ -58,6 +58,7 @@ class DeliveryRow(NamedTuple):
     endpoint_id: UUID
     body: bytes | None
     state: str
+    order_key: str | None
 
 
 TAKE = """
@@ -72,14 +73,14 @@ WITH picture AS MATERIALIZED (
         ON CONFLICT (tenant_id, source, event_id) DO NOTHING
     RETURNING id
 ), owed AS (
-    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, next_attempt_at,
-                                   started_at, attempts, step, claims, last_error)
-    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body,
+    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key,
+                                   next_attempt_at, started_at, attempts, step, claims, last_error)
+    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key,
            CASE d.state WHEN 'pending' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, ''
-      FROM taken
-      JOIN unnest(%(owed_ids)s::uuid[], %(owed_events)s::uuid[], %(owed_endpoints)s::uuid[],
-                  %(owed_bodies)s::bytea[], %(owed_states)s::text[])
-               AS d(id, event_id, endpoint_id, body, state) ON d.event_id = taken.id
+      FROM unnest(%(owed_ids)s::uuid[], %(owed_events)s::uuid[], %(owed_endpoints)s::uuid[], %(owed_bodies)s::bytea[],
+                  %(owed_states)s::text[], %(order_keys)s::text[])
+           AS d(id, event_id, endpoint_id, body, state, order_key)
+     WHERE d.event_id IN (SELECT id FROM taken)
 )
 SELECT EXISTS (SELECT FROM picture), ARRAY(SELECT id FROM taken)
 """
@@ -93,7 +94,7 @@ def take(
     None: nothing was written, for the tenant's routes are no longer at this version.
     """
     ids, sources, event_ids, types, subjects, digests, bodies = _columns(events, 7)
-    owed_ids, owed_events, owed_endpoints, owed_bodies, owed_states = _columns(deliveries, 5)
+    owed_ids, owed_events, owed_endpoints, owed_bodies, owed_states, order_keys = _columns(deliveries, 6)
     parameters = {
         "tenant": tenant_id,
         "version": version,
@@ -109,6 +110,7 @@ def take(
         "owed_endpoints": owed_endpoints,
         "owed_bodies": owed_bodies,
         "owed_states": owed_states,
+        "order_keys": order_keys,
     }
     ((current, taken),) = _run(TAKE, parameters)
     return set(taken) if current else None
@@ -147,8 +149,8 @@ WITH late AS (
     UPDATE delivery_lane l SET due_at = greatest(now(), l.tripped_until)
       FROM late WHERE l.endpoint_id = late.endpoint_id
 ), born AS (
-    INSERT INTO delivery_lane (endpoint_id, due_at, parked, failures, trips)
-    SELECT id, now(), false, 0, 0
+    INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, parked, failures, trips, warned)
+    SELECT id, tenant_id, now(), false, 0, 0, 0
       FROM subscriptions_endpoint e
      WHERE id = ANY(%(endpoints)s) AND NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
         ON CONFLICT DO NOTHING
@@ -171,10 +173,12 @@ class LaneRow(NamedTuple):
     endpoint_id: UUID
     floor_at: datetime
     next_slot_at: datetime | None
+    window: int | None
     failures: int
     failing_since: datetime | None
     trips: int
     tripped_until: datetime | None
+    warned: int
 
 
 class Leased(NamedTuple):
@@ -187,15 +191,22 @@ class Leased(NamedTuple):
 
 
 LEASE_LANES = """
-WITH due AS (
+WITH turns AS (
+    SELECT endpoint_id, due_at, row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
+      FROM (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
+             WHERE due_at <= now() AND tenant_id <> ALL(%(full)s::uuid[])
+             ORDER BY due_at LIMIT %(seen)s) oldest
+), chosen AS MATERIALIZED (
+    SELECT endpoint_id FROM turns WHERE turn <= %(share)s ORDER BY turn, due_at LIMIT %(most)s
+), due AS (
     SELECT l.endpoint_id, e.state = 'active' AND e.deleted_at IS NULL AND t.deleted_at IS NULL AS active,
            CASE WHEN e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL THEN 'endpoint_deleted'
                 WHEN e.state = 'disabled' AND e.disabled_reason = 'gone' THEN 'gone' END AS forlorn
-      FROM delivery_lane l
+      FROM chosen
+      JOIN delivery_lane l ON l.endpoint_id = chosen.endpoint_id
       JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
       JOIN subscriptions_tenant t ON t.id = e.tenant_id
      WHERE l.due_at <= now()
-     ORDER BY l.due_at LIMIT %(most)s
        FOR UPDATE OF l SKIP LOCKED
 )
 UPDATE delivery_lane l
@@ -204,17 +215,20 @@ UPDATE delivery_lane l
        parked = NOT due.active AND due.forlorn IS NULL
   FROM due
  WHERE l.endpoint_id = due.endpoint_id
-RETURNING now(), due.active, due.forlorn, l.endpoint_id, coalesce(l.floor_at, 'epoch'), l.next_slot_at, l.failures,
-          l.failing_since, l.trips, l.tripped_until
+RETURNING now(), due.active, due.forlorn, l.endpoint_id, coalesce(l.floor_at, 'epoch'), l.next_slot_at, l."window",
+          l.failures, l.failing_since, l.trips, l.tripped_until, l.warned
 """
+SEEN = 20_000  # due lanes that are looked at, the longest due first, to choose fairly among their tenants
 
 
-def lease(owner: UUID, most: int) -> Leased | None:
-    """Lease lanes that are due, the longest due first; those of endpoints that are not active are parked instead.
+def lease(owner: UUID, most: int, *, share: int | None = None, full: Sequence[UUID] = ()) -> Leased | None:
+    """Lease lanes that are due: one of each tenant, then a second of each, and so on, the longest due first. At most
+    ``share`` of one tenant, and none of those that are ``full``. Lanes whose endpoint is not active are parked instead.
 
     None if no lane is due.
     """
-    rows = _run(LEASE_LANES, {"owner": owner, "most": most, "seconds": LEASE})
+    parameters = {"owner": owner, "most": most, "share": share or most, "full": list(full), "seconds": LEASE}
+    rows = _run(LEASE_LANES, {**parameters, "seen": SEEN})
     if not rows:
         return None
     return Leased(
@@ -226,12 +240,13 @@ def lease(owner: UUID, most: int) -> Leased | None:
 
 class Asking(NamedTuple):
     """What a lane may have now: ``quota`` deliveries that fell due at or after ``floor_at``, each claimed for
-    ``seconds``."""
+    ``seconds``. In an ``ordered`` lane only the oldest unfinished delivery of each key."""
 
     endpoint_id: UUID
     quota: int
     floor_at: datetime
     seconds: float
+    ordered: bool = False
 
 
 class Claimed(NamedTuple):
@@ -248,30 +263,60 @@ class Claimed(NamedTuple):
 CLAIM = """
 WITH due AS (
     SELECT d.id, asking.seconds
-      FROM unnest(%(endpoints)s::uuid[], %(quotas)s::int[], %(floors)s::timestamptz[], %(seconds)s::float8[])
-               AS asking(endpoint_id, quota, floor_at, seconds)
+      FROM unnest(%(endpoints)s::uuid[], %(quotas)s::int[], %(floors)s::timestamptz[], %(seconds)s::float8[],
+                  %(ordered)s::bool[]) AS asking(endpoint_id, quota, floor_at, seconds, ordered)
      CROSS JOIN LATERAL (
            SELECT id FROM delivery_delivery
             WHERE endpoint_id = asking.endpoint_id AND state = 'pending'
               AND next_attempt_at BETWEEN asking.floor_at AND now()
+              AND (order_key IS NULL OR NOT asking.ordered)
             ORDER BY next_attempt_at LIMIT asking.quota
               FOR UPDATE SKIP LOCKED) d
 )
+"""
+CLAIM_THOSE = """
 UPDATE delivery_delivery d
    SET state = 'sending', token = %(token)s, claims = claims + 1,
        claimed_until = now() + make_interval(secs => due.seconds)
   FROM due, delivery_event e
- WHERE d.id = due.id AND e.id = d.event_id
+ WHERE d.id = due.id AND e.id = d.event_id AND d.token IS NULL
 RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
           d.body IS NOT NULL
+"""
+# The head of every key by hops from one key to the next, so that the cost is the keys', not the backlog's.
+CLAIM_HEADS = """
+WITH due AS (
+    SELECT head.id, asking.seconds
+      FROM unnest(%(endpoints)s::uuid[], %(quotas)s::int[], %(seconds)s::float8[])
+               AS asking(endpoint_id, quota, seconds)
+     CROSS JOIN LATERAL (
+           WITH RECURSIVE heads AS (
+               (SELECT id, order_key, state, next_attempt_at FROM delivery_delivery
+                 WHERE endpoint_id = asking.endpoint_id AND order_key IS NOT NULL AND state IN ('pending', 'sending')
+                 ORDER BY order_key, created_at, id LIMIT 1)
+               UNION ALL
+               SELECT next.* FROM heads CROSS JOIN LATERAL (
+                      SELECT id, order_key, state, next_attempt_at FROM delivery_delivery
+                       WHERE endpoint_id = asking.endpoint_id AND order_key > heads.order_key
+                         AND state IN ('pending', 'sending')
+                       ORDER BY order_key, created_at, id LIMIT 1) next
+           )
+           SELECT id FROM heads WHERE state = 'pending' AND next_attempt_at <= now() LIMIT asking.quota) head
+)
 """
 
 
 def claim(token: UUID, lanes: Sequence[Asking]) -> list[Claimed]:
     """Claim what is due in these lanes, the oldest first in each. Every row is ``sending`` under the token then."""
-    endpoints, quotas, floors, seconds = _columns(lanes, 4)
+    endpoints, quotas, floors, seconds, ordered = _columns(lanes, 5)
     parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "floors": floors, "seconds": seconds}
-    return [Claimed(*row) for row in _run(CLAIM, parameters)]
+    rows = _run(CLAIM + CLAIM_THOSE, {**parameters, "ordered": ordered})
+    if any(ordered):
+        heads = [lane for lane in lanes if lane.ordered]
+        endpoints, quotas, _, seconds, _ = _columns(heads, 5)
+        parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "seconds": seconds}
+        rows += _run(CLAIM_HEADS + CLAIM_THOSE, parameters)
+    return [Claimed(*row) for row in rows]
 
 
 class Settlement(NamedTuple):
@@ -399,11 +444,12 @@ STORE_LANES = """
 UPDATE delivery_lane l
    SET owner = %(next_owner)s::uuid,
        due_at = CASE WHEN %(next_owner)s::uuid IS NOT NULL THEN now() + make_interval(secs => %(seconds)s) END,
-       floor_at = r.floor_at, next_slot_at = r.next_slot_at, failures = r.failures,
-       failing_since = r.failing_since, trips = r.trips, tripped_until = r.tripped_until
-  FROM unnest(%(endpoints)s::uuid[], %(floors)s::timestamptz[], %(slots)s::timestamptz[], %(failures)s::int[],
-              %(sinces)s::timestamptz[], %(trips)s::int2[], %(untils)s::timestamptz[])
-           AS r(endpoint_id, floor_at, next_slot_at, failures, failing_since, trips, tripped_until)
+       floor_at = r.floor_at, next_slot_at = r.next_slot_at, "window" = r.size, failures = r.failures,
+       failing_since = r.failing_since, trips = r.trips, tripped_until = r.tripped_until, warned = r.warned
+  FROM unnest(%(endpoints)s::uuid[], %(floors)s::timestamptz[], %(slots)s::timestamptz[], %(windows)s::int2[],
+              %(failures)s::int[], %(sinces)s::timestamptz[], %(trips)s::int2[], %(untils)s::timestamptz[],
+              %(warned)s::int2[])
+           AS r(endpoint_id, floor_at, next_slot_at, size, failures, failing_since, trips, tripped_until, warned)
  WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
 RETURNING l.endpoint_id
 """
@@ -420,7 +466,7 @@ def release(owner: UUID, lanes: Sequence[LaneRow]) -> None:
 
 
 def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> set[UUID]:
-    endpoints, floors, slots, failures, sinces, trips, untils = _columns(sorted(lanes), 7)
+    endpoints, floors, slots, windows, failures, sinces, trips, untils, warned = _columns(sorted(lanes), 9)
     parameters = {
         "owner": owner,
         "next_owner": next_owner,
@@ -428,10 +474,12 @@ def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> se
         "endpoints": endpoints,
         "floors": floors,
         "slots": slots,
+        "windows": windows,
         "failures": failures,
         "sinces": sinces,
         "trips": trips,
         "untils": untils,
+        "warned": warned,
     }
     return {row[0] for row in _run(STORE_LANES, parameters)}
 
@@ -553,8 +601,8 @@ def redrive(replay_id: UUID, by: str, letters: Sequence[tuple[UUID, bytes | None
 
 
 LANES_MISSING = """
-INSERT INTO delivery_lane (endpoint_id, due_at, parked, failures, trips)
-SELECT id, now(), false, 0, 0 FROM subscriptions_endpoint e
+INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, parked, failures, trips, warned)
+SELECT id, tenant_id, now(), false, 0, 0, 0 FROM subscriptions_endpoint e
  WHERE NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
    AND EXISTS (SELECT FROM delivery_delivery d WHERE d.endpoint_id = e.id AND d.state = 'pending')
     ON CONFLICT DO NOTHING

@@ -63,6 +63,7 @@ class Delivery(Row):
     started_at = models.DateTimeField(default=timezone.now, help_text="Start of the retry horizon.")
     last_status = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=20, blank=True, default="")
+    order_key = models.TextField(null=True, help_text="Deliveries of one key go one after the other; empty: any time.")
     body = models.BinaryField(null=True, help_text="Bytes of its own (a transformer's); empty: the event's.")
     replay = models.ForeignKey(
         "Replay", models.SET_NULL, null=True, related_name="deliveries", db_constraint=False, db_index=False
@@ -74,6 +75,12 @@ class Delivery(Row):
         indexes = [
             # reader: ledger.claim
             models.Index(fields=["endpoint", "next_attempt_at"], name="delivery_due", condition=Q(state="pending")),
+            # reader: ledger.claim, of ordered lanes
+            models.Index(
+                fields=["endpoint", "order_key", "created_at", "id"],
+                name="delivery_in_order",
+                condition=Q(order_key__isnull=False, state__in=["pending", "sending"]),
+            ),
             # reader: ledger.rescue
             models.Index(fields=["claimed_until"], name="delivery_claimed", condition=Q(state="sending")),
             # readers: the list of a tenant, the list of an endpoint
@@ -112,15 +119,18 @@ class Lane(models.Model):
     """
 
     endpoint = models.OneToOneField(Endpoint, models.CASCADE, primary_key=True, related_name="lane")
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
     due_at = models.DateTimeField(null=True)
     owner = models.UUIDField(null=True, help_text="The drain that leases it.")
     parked = models.BooleanField(default=False, help_text="Owed, but the endpoint is not active.")
     floor_at = models.DateTimeField(null=True, help_text="Low-water mark: nothing pending is due before it.")
     next_slot_at = models.DateTimeField(null=True, help_text="The rate limit's clock (GCRA): when the next may go.")
+    window = models.PositiveSmallIntegerField(null=True, help_text="Attempts it can take at once, as far as known.")
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
     failing_since = models.DateTimeField(null=True, help_text="The first of them.")
     trips = models.PositiveSmallIntegerField(default=0, help_text="Times the breaker tripped since a success.")
     tripped_until = models.DateTimeField(null=True, help_text="The breaker is open until then; then one probe goes.")
+    warned = models.PositiveSmallIntegerField(default=0, help_text="Steps of the ladder of warnings told so far.")
 
     class Meta:
         indexes = [

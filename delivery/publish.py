@@ -20,7 +20,7 @@ from django.db import Error, connection, transaction
 
 from delivery import ledger, telemetry, wake
 from delivery.models import DeadLetter
-from subscriptions.models import Tenant
+from subscriptions.models import Endpoint, Tenant
 from subscriptions.routes import Route, Routes, routes
 from webhooks.protocol.errors import InvalidEvent
 from webhooks.protocol.event import Event
@@ -31,7 +31,7 @@ from webhooks.protocol.transform import Unrenderable
 __all__ = ["Conflict", "Published", "publish"]
 
 # What an index entry has room for (bytes), and what a human can read.
-LONGEST = {"id": 512, "source": 1024, "type": 256, "subject": 1024}
+LONGEST = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 TRY_AGAIN, PAUSE = 5.0, 0.1  # seconds: for how long, and how often; a restart of the database takes about one
 
@@ -74,6 +74,7 @@ class _Owing:
 
     key: UUID
     endpoint_id: UUID
+    order_key: str | None = None
     body: bytes | None = None
     reason: str | None = None
 
@@ -195,12 +196,20 @@ def _owed(picture: Routes, event: Event) -> list[_Owing]:
 
 
 def _owing(route: Route, event: Event) -> _Owing:
+    order_key = _order_key(route, event)
     if route.transformer is None:
-        return _Owing(new_id(), route.endpoint_id)
+        return _Owing(new_id(), route.endpoint_id, order_key)
     try:
-        return _Owing(new_id(), route.endpoint_id, body=route.transformer.render(event.document()))
+        return _Owing(new_id(), route.endpoint_id, order_key, body=route.transformer.render(event.document()))
     except Unrenderable as error:
         return _Owing(new_id(), route.endpoint_id, reason=str(error))
+
+
+def _order_key(route: Route, event: Event) -> str | None:
+    """The key under which the endpoint wants this event in its turn; events without the attribute share one."""
+    if not route.ordering:
+        return None
+    return "" if route.ordering == Endpoint.Ordering.ENDPOINT else event.attributes.get(route.ordering, "")
 
 
 def _event_rows(takings: list[_Taking]) -> list[ledger.EventRow]:
@@ -223,7 +232,12 @@ def _event_rows(takings: list[_Taking]) -> list[ledger.EventRow]:
 def _delivery_rows(takings: list[_Taking]) -> list[ledger.DeliveryRow]:
     return [
         ledger.DeliveryRow(
-            owing.key, it.key, owing.endpoint_id, owing.body, "pending" if owing.reason is None else "dead"
+            owing.key,
+            it.key,
+            owing.endpoint_id,
+            owing.body,
+            "pending" if owing.reason is None else "dead",
+            owing.order_key,
         )
         for it in takings
         for owing in it.owed

@@ -26,8 +26,8 @@ def database_away(error: Exception) -> None:
     log.warning("database away", error=type(error).__name__, detail=str(error).splitlines()[0] if str(error) else "")
 
 
-def endpoint_gone(endpoint_id: UUID) -> None:
-    log.warning("endpoint disabled", endpoint=public("ep", endpoint_id), reason="gone")
+def endpoint_disabled(endpoint_id: UUID, reason: str) -> None:
+    log.warning("endpoint disabled", endpoint=public("ep", endpoint_id), reason=reason)
 
 
 def rescued(deliveries: int, poisoned: int) -> None:

@@ -114,6 +114,12 @@ class Endpoint(Row):
         STRUCTURED = "structured", "Structured: the whole CloudEvent as JSON"
         BINARY = "binary", "Binary: data in the body, attributes in headers"
 
+    class Ordering(models.TextChoices):
+        NONE = "", "None: as fast as it goes"
+        ENDPOINT = "endpoint", "One after the other"
+        SUBJECT = "subject", "One after the other for each subject"
+        PARTITIONKEY = "partitionkey", "One after the other for each partitionkey"
+
     prefix = "ep"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
     uid = models.CharField(max_length=256, null=True, blank=True, validators=[uid_format])
@@ -141,6 +147,13 @@ class Endpoint(Row):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(100_000)],
         help_text="Attempts per second, at most; empty: no limit.",
+    )
+    ordering = models.CharField(
+        max_length=12,
+        choices=Ordering.choices,
+        default=Ordering.NONE,
+        blank=True,
+        help_text="A delivery that fails holds up those after it; of events published from now on.",
     )
     retry_plan = ArrayField(
         models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(LONGEST_WAIT)]),

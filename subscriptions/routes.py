@@ -27,18 +27,20 @@ from webhooks.protocol.sealing import BrokenSeal
 from webhooks.protocol.signing import Signer
 from webhooks.protocol.transform import Transformer
 
-__all__ = ["Route", "Routes", "Target", "current_routes", "routes", "targets"]
+__all__ = ["OPERATIONAL", "Route", "Routes", "Target", "current_routes", "routes", "targets"]
 
+OPERATIONAL = "waypost."  # what the types of the platform's own events begin with
 KEPT_TENANTS = 10_000  # pictures of routes in memory, the least recently used go first
 KEPT_TARGETS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One subscription: the endpoint, and what narrows or rewrites the event on its way there."""
+    """One subscription: the endpoint, whether it wants things in order, and what narrows or rewrites the event."""
 
     subscription_id: UUID
     endpoint_id: UUID
+    ordering: str = ""
     pattern: Pattern | None = None
     transformer: Transformer | None = None
 
@@ -52,6 +54,10 @@ class Routes:
         for route, event_types in subscriptions:
             for name in dict.fromkeys(event_types):
                 self._by_name.setdefault(name, []).append(route)
+
+    def names(self, event_type: str) -> bool:
+        """Whether a subscription names this type, whatever its pattern says."""
+        return any(name in self._by_name for name in _names_for(event_type))
 
     def find(self, event_type: str, document: Callable[[], dict[str, Any]]) -> list[Route]:
         """The routes of an event, one per endpoint at most: its oldest subscription that wants it.
@@ -82,6 +88,7 @@ class Target:
     timeout_ms: int
     max_in_flight: int
     rate_limit: int | None
+    ordering: str
     retry_plan: tuple[int, ...] | None
     signer: Signer | None
     admits: Callable[[str], bool] | None
@@ -132,19 +139,25 @@ def targets(endpoint_ids: Iterable[UUID]) -> dict[UUID, Target]:
 
 
 def _names_for(event_type: str) -> Iterator[str]:
-    """What a subscription may have written to get this type: its name, ``a.b.*`` and ``a.*`` above it, ``*``."""
+    """What a subscription may have written to get this type: its name, ``a.b.*`` and ``a.*`` above it, ``*``.
+
+    The platform's own events go only to those who ask for them by ``waypost.*`` or by name."""
     yield event_type
     dot = event_type.rfind(".")
     while dot > 0:
         yield event_type[:dot] + ".*"
         dot = event_type.rfind(".", 0, dot)
-    yield "*"
+    if not event_type.startswith(OPERATIONAL):
+        yield "*"
 
 
 def _take_routes(tenant_id: UUID) -> Routes:
     # The version first: if something changes in between, the picture is newer than it says, and is taken again.
     version = _version_of(tenant_id)
     rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
+    rows = rows.select_related("endpoint").only(
+        "endpoint", "event_types", "pattern", "transformer", "endpoint__ordering"
+    )
     return Routes(version, [(_route(row), row.event_types) for row in rows.iterator()])
 
 
@@ -156,6 +169,7 @@ def _route(row: Subscription) -> Route:
     return Route(
         subscription_id=row.id,
         endpoint_id=row.endpoint_id,
+        ordering=row.endpoint.ordering,
         pattern=None if row.pattern is None else Pattern(row.pattern),
         transformer=None if row.transformer is None else Transformer(**row.transformer),
     )
@@ -186,6 +200,7 @@ def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
         timeout_ms=endpoint.timeout_ms,
         max_in_flight=endpoint.max_in_flight,
         rate_limit=endpoint.rate_limit,
+        ordering=endpoint.ordering,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
         signer=_signer(secrets),
         admits=_guard(endpoint.url),

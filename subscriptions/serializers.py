@@ -114,6 +114,7 @@ class EndpointSerializer(UidMixin, StrictModel):
             "timeout_ms",
             "max_in_flight",
             "rate_limit",
+            "ordering",
             "retry_plan",
             "metadata",
             "created_at",

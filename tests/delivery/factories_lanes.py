@@ -25,6 +25,7 @@ def make_target(**changes: Any) -> Target:
         "timeout_ms": 15_000,
         "max_in_flight": 64,
         "rate_limit": None,
+        "ordering": "",
         "retry_plan": None,
         "signer": None,
         "admits": None,
@@ -37,10 +38,12 @@ def make_row(endpoint_id: UUID, **changes: Any) -> LaneRow:
     fields: dict[str, Any] = {
         "floor_at": EPOCH,
         "next_slot_at": None,
+        "window": 1_000_000,
         "failures": 0,
         "failing_since": None,
         "trips": 0,
         "tripped_until": None,
+        "warned": 0,
     }
     return LaneRow(endpoint_id, **{**fields, **changes})
 

@@ -39,7 +39,7 @@ def test_overdue_is_the_longest_waiting_of_all_lanes() -> None:
     assert dashboard.overdue(NOW) is None
     for seconds in (5, 90, -60):
         endpoint = make_endpoint(tenant)
-        Lane.objects.update_or_create(endpoint=endpoint)
+        Lane.objects.update_or_create(endpoint=endpoint, defaults={"tenant": endpoint.tenant})
         make_delivery(make_event(tenant), endpoint, next_attempt_at=NOW - timedelta(seconds=seconds))
     assert dashboard.overdue(NOW) == timedelta(seconds=90)
 
@@ -57,7 +57,9 @@ def test_failing_endpoints_come_worst_first() -> None:
     for failures in (3, 12, 0):
         since = NOW if failures else None
         values = {"failures": failures, "failing_since": since}
-        lanes.append(Lane.objects.update_or_create(endpoint=make_endpoint(tenant), defaults=values)[0])
+        lanes.append(
+            Lane.objects.update_or_create(endpoint=make_endpoint(tenant), defaults={"tenant": tenant, **values})[0]
+        )
     assert [*dashboard.failing()] == [lanes[1], lanes[0]]
 
 

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from django.db import DataError, connection
 from django.utils import timezone
@@ -249,7 +250,73 @@ class TestPace:
         assert Lane.objects.get().trips == 0
 
 
+class TestOrder:
+    def publish_in_turn(self, endpoint: Endpoint, numbers: Iterable[int], keys: int = 7) -> None:
+        publish(
+            endpoint.tenant,
+            [{"type": "order.created", "subject": f"s{n % keys}", "data": {"n": n}} for n in numbers],
+        )
+
+    def arrived(self, receiver: Receiver) -> dict[str, list[int]]:
+        """The numbers of the events that arrived, in the order of their arrival, by subject."""
+        found: dict[str, list[int]] = {}
+        for it in receiver.arrivals:
+            event = orjson.loads(it.body)
+            found.setdefault(event["subject"], []).append(event["data"]["n"])
+        return found
+
+    @pytest.mark.parametrize("batch", [140, 7, 1])
+    def test_each_key_arrives_in_the_order_it_was_published_in(self, receiver: Receiver, batch: int) -> None:
+        endpoint = subscribed(receiver.script("/", scripts.slow(0.002)), ordering="subject")
+        for begin in range(0, 140, batch):
+            self.publish_in_turn(endpoint, range(begin, begin + batch))
+        drain()
+        assert self.arrived(receiver) == {f"s{n}": list(range(n, 140, 7)) for n in range(7)}
+
+    def test_an_endpoint_in_order_gets_one_at_a_time(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", scripts.slow(0.005)), ordering="endpoint")
+        self.publish_in_turn(endpoint, range(30))
+        drain()
+        assert [orjson.loads(it.body)["data"]["n"] for it in receiver.arrivals] == list(range(30))
+
+    def test_a_head_that_fails_holds_up_its_key_until_it_is_through(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", 500, 200), ordering="subject", retry_plan=[1000])
+        self.publish_in_turn(endpoint, range(4), keys=2)
+        drain()
+        states = dict(Delivery.objects.values_list("event__subject", "state").distinct())
+        held = next(subject for subject, state in states.items() if state == "pending")
+        assert Delivery.objects.filter(event__subject=held, state="pending").count() == 2
+        owe_again(endpoint)
+        drain()
+        assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
+        arrived = self.arrived(receiver)
+        assert arrived[held][0] == arrived[held][1]  # the failure and its retry, and only then the next one
+        assert arrived[held] == sorted(arrived[held])
+
+    def test_a_head_that_is_given_up_lets_the_next_one_go(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", 500, 200), ordering="endpoint", retry_plan=[])
+        self.publish_in_turn(endpoint, range(2))
+        drain()
+        assert states() == ["dead", "delivered"]
+
+
 class TestNeighbours:
+    def test_a_tenant_with_many_due_endpoints_delays_another_by_no_turn(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(deliver, "MAX_LANES", 8)
+        monkeypatch.setattr(deliver, "TENANT_LANES", 6)
+        crowd = subscribed(receiver.script("/crowd", scripts.slow(0.05))).tenant
+        for _ in range(39):
+            make_subscription(make_endpoint(crowd, url=receiver.url("/crowd")))
+        publish(crowd, [{"type": "order.created", "data": n} for n in range(20)])
+        quiet = subscribed(receiver.url("/quiet"))
+        publish_to(quiet)
+        drain()
+        (arrival,) = receiver.at("/quiet")
+        assert receiver.arrivals.index(arrival) < 8 * deliver.CAPACITY / 4
+        assert len(receiver.at("/crowd")) == 800
+
     def test_one_that_hangs_holds_up_nobody_else(self, receiver: Receiver) -> None:
         hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=30_000)
         fast = subscribed(receiver.url("/fast"), timeout_ms=30_000)
@@ -385,7 +452,7 @@ class TestTheDatabase:
     def test_a_mistake_of_ours_ends_the_drain_instead_of_being_waited_for(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ledger, "CLAIM", "SELECT 1 / 0")
+        monkeypatch.setattr(ledger, "CLAIM_THOSE", "SELECT 1 / 0 FROM due")
         publish_to(subscribed(receiver.url()))
         with pytest.raises(DataError):
             drain()

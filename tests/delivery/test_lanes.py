@@ -7,18 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.lanes import (
-    BURST,
-    PROBE,
-    TRIP_FAILURES,
-    TRIP_PAUSE,
-    TRIP_PAUSE_MOST,
-    TRIP_SECONDS,
-    HeldLane,
-    share,
-)
+from delivery.breaker import LONGEST_PAUSE, PAUSE, TRIP_FAILURES, TRIP_SECONDS
+from delivery.lanes import PROBE, HeldLane, share
 from delivery.ledger import GRACE, MARGIN
 from delivery.outcome import Failure, Outcome
+from delivery.pace import BURST
 from tests.delivery.factories_lanes import START, make_lane, make_target
 
 SUCCESS = Outcome(START, 1, status=200)
@@ -158,8 +151,8 @@ class TestBreaker:
         lane = self.tripped()
         tripped_at = START + TRIP_SECONDS
         assert lane.is_shut(tripped_at)
-        assert lane.is_shut(tripped_at + TRIP_PAUSE - 0.1)
-        assert not lane.is_shut(tripped_at + TRIP_PAUSE)
+        assert lane.is_shut(tripped_at + PAUSE - 0.1)
+        assert not lane.is_shut(tripped_at + PAUSE)
 
     def test_a_burst_of_failures_alone_does_not_trip(self) -> None:
         lane = make_lane()
@@ -174,44 +167,46 @@ class TestBreaker:
         lane.in_flight += 1
         lane.ended(SUCCESS, START + 30)
         self.fail(lane, START + 60)
-        assert (lane.failures, lane.is_shut(START + 60)) == (1, False)
+        assert (lane.breaker.failures, lane.is_shut(START + 60)) == (1, False)
 
     def test_between_two_pauses_one_probe_goes(self) -> None:
         lane = self.tripped()
-        now = START + TRIP_SECONDS + TRIP_PAUSE
+        now = START + TRIP_SECONDS + PAUSE
         assert start(lane, now) == 1
         assert lane.room(now) == 0
 
     def test_a_failed_probe_doubles_the_pause_up_to_a_limit(self) -> None:
-        lane, now, pauses = self.tripped(), START + TRIP_SECONDS + TRIP_PAUSE, []
+        lane, now, pauses = self.tripped(), START + TRIP_SECONDS + PAUSE, []
         for _ in range(20):
             start(lane, now)
             lane.ended(FAILURE, now)
-            assert lane.tripped_until is not None
-            pauses.append(lane.tripped_until - now)
-            now = lane.tripped_until
+            assert lane.breaker.open_until is not None
+            pauses.append(lane.breaker.open_until - now)
+            now = lane.breaker.open_until
         assert pauses[:5] == pytest.approx([60, 120, 240, 480, 900])
-        assert set(pauses[5:]) == {TRIP_PAUSE_MOST}
+        assert set(pauses[5:]) == {LONGEST_PAUSE}
 
     def test_the_stragglers_of_the_trip_do_not_lengthen_it(self) -> None:
         lane = self.tripped()
-        until = lane.tripped_until
+        until = lane.breaker.open_until
         for _ in range(50):
             self.fail(lane, START + TRIP_SECONDS + 1)
-        assert lane.tripped_until == until
+        assert lane.breaker.open_until == until
 
-    def test_a_probe_that_is_delivered_closes_it(self) -> None:
+    def test_a_probe_that_is_delivered_closes_it_and_what_waited_comes_back_by_and_by(self) -> None:
         lane = self.tripped()
-        now = START + TRIP_SECONDS + TRIP_PAUSE
-        start(lane, now)
-        lane.ended(SUCCESS, now)
-        assert lane.room(now) == lane.target.max_in_flight
+        now, rooms = START + TRIP_SECONDS + PAUSE, []
+        while not rooms or rooms[-1] < lane.target.max_in_flight:
+            for _ in range(start(lane, now)):
+                lane.ended(SUCCESS, now)
+            rooms.append(lane.room(now))
+        assert rooms[:4] == [2, 4, 8, 16]
 
     def test_it_survives_a_change_of_owner(self) -> None:
         lane = self.tripped()
         heir = HeldLane.of(lane.row(), lane.target, START + TRIP_SECONDS)
-        assert heir.is_shut(START + TRIP_SECONDS + TRIP_PAUSE / 2)
-        assert heir.room(START + TRIP_SECONDS + TRIP_PAUSE) == 1
+        assert heir.is_shut(START + TRIP_SECONDS + PAUSE / 2)
+        assert heir.room(START + TRIP_SECONDS + PAUSE) == 1
 
 
 @st.composite

@@ -37,7 +37,8 @@ def now() -> datetime:
 
 
 def make_lane(endpoint: Endpoint | None = None, **fields: Any) -> Lane:
-    return Lane.objects.create(endpoint=endpoint or make_endpoint(), **fields)
+    endpoint = endpoint or make_endpoint()
+    return Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, **fields)
 
 
 def owe(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
@@ -49,8 +50,8 @@ def owe(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
     ]
 
 
-def asking(endpoint: Endpoint, quota: int = 1_000, floor: datetime = EPOCH) -> Asking:
-    return Asking(endpoint.id, quota, floor, seconds=30.0)
+def asking(endpoint: Endpoint, quota: int = 1_000, floor: datetime = EPOCH, *, ordered: bool = False) -> Asking:
+    return Asking(endpoint.id, quota, floor, seconds=30.0, ordered=ordered)
 
 
 def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
@@ -80,10 +81,12 @@ def pace(endpoint: Endpoint, **changes: Any) -> LaneRow:
     fields: dict[str, Any] = {
         "floor_at": EPOCH,
         "next_slot_at": None,
+        "window": None,
         "failures": 0,
         "failing_since": None,
         "trips": 0,
         "tripped_until": None,
+        "warned": 0,
     }
     return LaneRow(endpoint.id, **{**fields, **changes})
 
@@ -118,13 +121,32 @@ class TestLease:
         assert leased is not None
         assert {it.endpoint_id for it in leased.lanes} == {lanes[1].endpoint_id, lanes[2].endpoint_id}
 
+    def test_one_lane_of_each_tenant_comes_before_the_second_of_any(self) -> None:
+        crowd, quiet = make_tenant(), make_tenant()
+        for n in range(20):
+            make_lane(make_endpoint(crowd), due_at=now() - (n + 2) * HOUR)
+        late = make_lane(make_endpoint(quiet), due_at=now())
+        leased = ledger.lease(OWNER, 2)
+        assert leased is not None
+        assert late.endpoint_id in {it.endpoint_id for it in leased.lanes}
+
+    def test_nobody_has_more_than_the_share_of_a_tenant_nor_one_that_is_full_anything(self) -> None:
+        crowd, full = make_tenant(), make_tenant()
+        for tenant in (crowd, full):
+            for _ in range(5):
+                make_lane(make_endpoint(tenant), due_at=now())
+        leased = ledger.lease(OWNER, 10, share=3, full=[full.id])
+        assert leased is not None
+        assert len(leased.lanes) == 3
+        assert set(Lane.objects.filter(owner=OWNER).values_list("tenant", flat=True)) == {crowd.id}
+
     def test_a_new_owner_goes_on_at_the_pace_of_the_last(self) -> None:
-        rate = {"next_slot_at": now(), "failures": 3, "failing_since": now() - HOUR, "trips": 2}
-        make_lane(due_at=now(), floor_at=now() - HOUR, tripped_until=now(), **rate)
+        pace = {"next_slot_at": now(), "window": 40, "failures": 3, "failing_since": now() - HOUR, "trips": 2}
+        make_lane(due_at=now(), floor_at=now() - HOUR, tripped_until=now(), warned=1, **pace)
         leased = ledger.lease(OWNER, 10)
         assert leased is not None
         (row,) = leased.lanes
-        assert row[1:] == (now() - HOUR, now(), 3, now() - HOUR, 2, now())
+        assert row[1:] == (now() - HOUR, now(), 40, 3, now() - HOUR, 2, now(), 1)
 
     @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator"), lambda it: disable(it, "failing")])
     def test_a_lane_of_an_endpoint_that_is_not_active_is_parked(self, stop: Any) -> None:
@@ -253,6 +275,54 @@ def test_many_who_claim_at_once_share_without_waiting_and_without_overlap() -> N
     # What another had locked at that moment was passed over; it is still there for the next look.
     ids += [it.id for it in ledger.claim(TOKEN, [asking(endpoint, 200)])]
     assert sorted(ids) == sorted(it.id for it in owed)
+
+
+@pytest.mark.django_db
+class TestClaimInOrder:
+    def heads(self, endpoint: Endpoint, quota: int = 1_000) -> set[UUID]:
+        return {it.id for it in ledger.claim(TOKEN, [asking(endpoint, quota, ordered=True)])}
+
+    def test_of_each_key_the_oldest(self) -> None:
+        endpoint = make_endpoint()
+        first = [owe(endpoint, 3, order_key=key)[0].id for key in ("", "a", "b", "\uffff")]
+        assert self.heads(endpoint) == set(first)
+
+    def test_a_key_whose_head_is_under_way_waits(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, 3, order_key="a")
+        assert len(self.heads(endpoint)) == 1
+        assert self.heads(endpoint) == set()
+
+    def test_a_head_that_waits_for_its_next_attempt_holds_up_its_key_and_no_other(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, 1, order_key="a", next_attempt_at=now() + HOUR)
+        owe(endpoint, 2, order_key="a")
+        free = owe(endpoint, 2, order_key="b")[0]
+        assert self.heads(endpoint) == {free.id}
+
+    @pytest.mark.parametrize("state", ["delivered", "dead", "cancelled"])
+    def test_what_is_over_holds_up_nobody(self, state: str) -> None:
+        endpoint = make_endpoint()
+        make_delivery(make_event(endpoint.tenant), endpoint, order_key="a", state=state)
+        (next_one,) = owe(endpoint, 1, order_key="a")
+        assert self.heads(endpoint) == {next_one.id}
+
+    def test_what_was_published_before_the_endpoint_was_ordered_goes_in_any_order(self) -> None:
+        endpoint = make_endpoint()
+        old = owe(endpoint, 3)
+        head = owe(endpoint, 2, order_key="a")[0]
+        assert self.heads(endpoint) == {*(it.id for it in old), head.id}
+
+    def test_in_an_endpoint_that_is_not_ordered_any_more_keys_mean_nothing(self) -> None:
+        endpoint = make_endpoint()
+        owe(endpoint, 3, order_key="a")
+        assert len(ledger.claim(TOKEN, [asking(endpoint)])) == 3
+
+    def test_no_more_than_asked_for(self) -> None:
+        endpoint = make_endpoint()
+        for key in "abcdef":
+            owe(endpoint, 1, order_key=key)
+        assert len(self.heads(endpoint, quota=4)) == 4
 
 
 @pytest.mark.django_db

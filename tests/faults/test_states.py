@@ -58,7 +58,7 @@ class States(RuleBasedStateMachine):
         """``late``: seconds from writing to committing. ``dies``: after the commit, before the bell is rung."""
         target = self.endpoints[endpoint].id
         rows = [ledger.EventRow(new_id(), "/", str(new_id()), "t", None, b"", b"{}") for _ in range(count)]
-        owed = [ledger.DeliveryRow(new_id(), row.id, target, None, "pending") for row in rows]
+        owed = [ledger.DeliveryRow(new_id(), row.id, target, None, "pending", None) for row in rows]
         version = Tenant.objects.get(id=self.tenant.id).routes_version
         assert ledger.take(self.tenant.id, version, rows, owed) == {row.id for row in rows}
         self.known |= {row.id: Known() for row in owed}

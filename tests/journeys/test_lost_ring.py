@@ -28,7 +28,7 @@ def test_a_publisher_that_dies_after_its_commit_has_its_debts_found_by_the_sweep
     """No lane is marked: of one endpoint there is none yet, of the other nobody knows that it owes.
     The sweep is called for, as beat does every minute."""
     new, known = subscribed(receiver.url("/new")), subscribed(receiver.url("/known"))
-    Lane.objects.create(endpoint=known)
+    Lane.objects.create(endpoint=known, tenant=known.tenant)
 
     def die(*_: Any) -> None:
         """Nothing after the commit happens any more."""

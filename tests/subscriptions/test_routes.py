@@ -24,7 +24,7 @@ from webhooks.protocol.signing import new_secret
 
 def made(*wanted: tuple[str, ...], pattern: Pattern | None = None) -> tuple[Routes, list[UUID]]:
     """Routes with one endpoint for each of these lists of event types."""
-    rows = [(Route(new_id(), new_id(), pattern), list(names)) for names in wanted]
+    rows = [(Route(new_id(), new_id(), pattern=pattern), list(names)) for names in wanted]
     return Routes(1, rows), [route.endpoint_id for route, _ in rows]
 
 
@@ -54,6 +54,15 @@ class TestFinding:
     def test_a_name_a_prefix_or_everything(self, name: str, event_type: str, wanted: bool) -> None:
         picture, (endpoint,) = made((name,))
         assert found(picture, event_type) == ({endpoint} if wanted else set())
+
+    @pytest.mark.parametrize(
+        ("name", "wanted"),
+        [("*", False), ("waypost.*", True), ("waypost.endpoint.*", True), ("waypost.endpoint.failing", True)],
+    )
+    def test_the_platforms_own_events_go_to_those_who_ask_for_them(self, name: str, wanted: bool) -> None:
+        picture, (endpoint,) = made((name,))
+        assert found(picture, "waypost.endpoint.failing") == ({endpoint} if wanted else set())
+        assert picture.names("waypost.endpoint.failing") == wanted
 
     def test_the_pattern_narrows(self) -> None:
         picture, (endpoint,) = made(("*",), pattern=Pattern({"data": {"total": [{"numeric": [">", 100]}]}}))

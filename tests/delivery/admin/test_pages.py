@@ -68,7 +68,7 @@ def test_bytes_that_are_no_text_are_shown_as_well_as_can_be() -> None:
 
 def test_no_page_shows_a_secret() -> None:
     letter = make_letter()
-    Lane.objects.get_or_create(endpoint=letter.endpoint)
+    Lane.objects.get_or_create(endpoint=letter.endpoint, tenant=letter.tenant)
     sealed = [bytes(secret.sealed).decode("latin-1") for secret in Secret.objects.all()]
     client = operator()
     rows = [(letter.delivery.event, "event"), (letter.delivery, "delivery"), (letter, "deadletter")]
@@ -92,7 +92,7 @@ def test_a_lane_says_the_gravest_thing_about_itself() -> None:
     for fields, said in states:
         endpoint = make_endpoint(make_tenant())
         Lane.objects.filter(endpoint=endpoint).delete()
-        lane = Lane.objects.create(endpoint=endpoint, **fields)
+        lane = Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, **fields)
         assert f">{said}</span>" in page(client, lane, "lane"), said
 
 
