@@ -26,7 +26,7 @@ up: $(RUN_STAMP) ## run the platform until Ctrl-C
 
 test: $(DEV_STAMP) ## run all tests on real, embedded servers
 	@echo "== the tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 SEEDS ?= 20
 faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare the books (hours)

@@ -1,6 +1,27 @@
-"""What holds for every test: no time limits, not even Hypothesis's own, for a busy machine is not a bug."""
+"""What holds for every test: no time limits, not even Hypothesis's own, for a busy machine is not a bug.
 
+The suite may run as several processes, and all of them have to find the same tests: the parameters of a test have
+the same names in each.
+"""
+
+import os
+import re
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
+
+MADE_ANEW = re.compile(r"^(whsec|whsk|whpk|wp)_[A-Za-z0-9+/_=-]{32,}")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """A secret that is made as the file is read goes by its kind."""
+    secret = MADE_ANEW.match(val) if isinstance(val, str) else None
+    return f"{argname}-{secret[1]}" if secret else None
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors: journeys and faults mostly wait."""
+    return (os.cpu_count() or 1) + 1

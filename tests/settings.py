@@ -1,7 +1,9 @@
 """The suite runs on the real settings and on real, embedded servers, in a data directory of its own.
 
-With DATABASE_URL or REDIS_URL set, it uses those servers instead. Processes that a test starts find everything
-through the environment.
+Where the suite runs as several processes (`pytest -n`), each has servers of its own, so that nobody hears a bell
+that was rung for another. With DATABASE_URL or REDIS_URL set, it uses those servers instead (the databases are
+still one per process; a broker that several processes share is not: run it as one then). Processes that a test
+starts find everything through the environment.
 """
 
 import atexit
@@ -11,11 +13,22 @@ from pathlib import Path
 
 from config import embedded
 
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "")
 if "WAYPOST_TESTS_DATA" not in os.environ:
     _data = Path(tempfile.mkdtemp(prefix="waypost-tests-"))
     _data.chmod(0o711)  # the servers' user passes through, where we are root
+
+    def _discard() -> None:
+        """Ours last, for those of the workers lie in it."""
+        for worker in [*_data.glob("gw*"), _data]:
+            embedded.discard(worker)
+
     os.environ["WAYPOST_TESTS_DATA"] = os.environ["WAYPOST_DATA"] = str(_data)
-    atexit.register(embedded.discard, _data)
+    atexit.register(_discard)
+elif _worker and "WAYPOST_TESTS_WORKER" not in os.environ:
+    _data = Path(os.environ["WAYPOST_TESTS_DATA"]) / _worker
+    _data.mkdir(mode=0o711)
+    os.environ["WAYPOST_TESTS_WORKER"], os.environ["WAYPOST_DATA"] = _worker, str(_data)
 os.environ["WAYPOST_ENV"] = "development"
 
-from config.settings import *  # noqa: F403 (the environment comes first)
+from config.settings import *  # noqa: E402, F403 (the environment comes first)
