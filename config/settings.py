@@ -173,6 +173,8 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Waypost",
     "DESCRIPTION": "Webhooks in both directions: send them to your customers, receive them from others.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.openapi.complete"],
     "LICENSE": {"name": "MIT"},
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

@@ -73,10 +73,11 @@ class SourceViewSet(OwnedRows[Source], ModelViewSet[Source]):
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The answer shows the secret, this once."""
+        tenant_id = tenant_id_of(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         secret = serializer.validated_data.get("secret")
-        saved(serializer, tenant_id=tenant_id_of(request))
+        saved(serializer, tenant_id=tenant_id)
         shown = serializer.data if secret is None else {**serializer.data, "secret": secret}
         return Response(shown, status=status.HTTP_201_CREATED)
 

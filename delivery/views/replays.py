@@ -36,11 +36,12 @@ class Replays(Page[Replay]):
     @extend_schema(request=RedriveSerializer, responses={201: ReplaySerializer})
     def post(self, request: Request) -> Response:
         """Bring back every open dead letter that matches the filter now. 201 with how many those are."""
+        tenant = tenant_of(request)
         asked = RedriveSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         asker = cast(Principal, request.auth)
         rate = asked.validated_data["rate"]
-        created = replay.replay(tenant_of(request), wanted(asked.validated_data), rate=rate, by=asker.label)
+        created = replay.replay(tenant, wanted(asked.validated_data), rate=rate, by=asker.label)
         return Response(ReplaySerializer(created).data, status=status.HTTP_201_CREATED)
 
 
@@ -52,9 +53,10 @@ class ReplayPreview(APIView):
     @extend_schema(request=WantedSerializer, responses={200: ReplayPreviewSerializer})
     def post(self, request: Request) -> Response:
         """Count, and change nothing."""
+        tenant = tenant_of(request)
         asked = WantedSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response({"total": replay.preview(tenant_of(request), wanted(asked.validated_data))})
+        return Response({"total": replay.preview(tenant, wanted(asked.validated_data))})
 
 
 class ReplayDetail(Single[Replay]):

@@ -1,0 +1,81 @@
+"""What the description of the API says of every operation without any view having to: who may ask, and what goes wrong.
+
+Every answer that is not a success is a problem (RFC 9457), made in one place (``rest.py``); so it is described in one
+place, too. Which problems an operation can have follows from what it takes.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["complete"]
+
+METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
+WRITES = ("put", "post", "patch", "delete")
+SAID = {
+    400: "Something in the request cannot be taken; each field is named.",
+    401: "No API key, or one that opens nothing.",
+    403: "The key has not the scope that this needs.",
+    404: "There is no such thing, or it belongs to somebody else.",
+    405: "This address does not know the method; `Allow` names those it knows.",
+    406: "Nothing that is asked for in `Accept` can be given.",
+    409: "At odds with what is there.",
+    413: "The request is too large.",
+    415: "The body is of a form that is not taken here.",
+    503: "The database cannot be reached right now; try again.",
+}
+FIELD_ERROR = {
+    "type": "object",
+    "required": ["field", "detail"],
+    "properties": {
+        "field": {"type": "string", "description": "The way to the field: names and positions, with dots."},
+        "detail": {"type": "string"},
+        "pointer": {"type": "string", "description": "The same as a JSON pointer (RFC 6901), in the body."},
+    },
+}
+PROBLEM = {
+    "type": "object",
+    "description": "What went wrong (RFC 9457).",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "example": "urn:waypost:problem:invalid"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+    },
+}
+CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}}
+
+
+def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Adds to every operation the problems it can have that it does not describe itself."""
+    result["components"]["schemas"] |= {"Problem": PROBLEM, "FieldError": FIELD_ERROR}
+    for path, item in result["paths"].items():
+        for method in METHODS:
+            if operation := item.get(method):
+                for status in sorted(_statuses(path, method, operation)):
+                    operation["responses"].setdefault(str(status), _problem(status))
+    return result
+
+
+def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
+    """Which problems an operation can have."""
+    yield from (405, 406, 503)
+    if any(operation.get("security", ())):
+        yield from (401, 403, 404)  # 404: an operator may name a tenant, and not everybody may name everyone
+    if "{" in path:
+        yield 404
+    if operation.get("parameters") or method in WRITES:
+        yield 400
+    if "requestBody" in operation:
+        yield from (413, 415)
+    if method in WRITES:
+        yield 409
+
+
+def _problem(status: int) -> dict[str, Any]:
+    headers = {401: CHALLENGE, 503: RETRY}.get(status)
+    shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    answer = {"description": SAID[status], "content": {"application/problem+json": shape}}
+    return {**answer, "headers": headers} if headers else answer
