@@ -66,6 +66,17 @@ def words(name: str, default: list[str] | None = None) -> list[str]:
     return [word.strip() for word in os.environ[name].split(",") if word.strip()]
 
 
+def paths(name: str) -> dict[str, str]:
+    """A comma separated list of `name=dotted.path`; a dotted path alone is its own name."""
+    found = {}
+    for word in words(name):
+        key, _, path = word.rpartition("=")
+        if "." not in path or not all(part.isidentifier() for part in path.strip().split(".")):
+            raise Misconfigured(f"{name} must list functions such as book=shop.orders.book or shop.orders.book")
+        found[key.strip() or path.strip()] = path.strip()
+    return found
+
+
 def networks(name: str) -> list[str]:
     """A comma separated list of networks in CIDR notation, IPv4 or IPv6; a bare address is a network of one."""
     found = []

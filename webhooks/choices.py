@@ -1,11 +1,12 @@
 """The handlers a source may name, by the setting WAYPOST_HANDLERS (name -> dotted path), and a check that each exists.
 
-``publish`` leads into the provider by its path alone: neither wing imports the other. An installation that only
-receives takes it off the list by setting its path to nothing.
+A path may be its own name. ``publish`` leads into the provider by its path alone: neither wing imports the other,
+and where the provider is not installed there is no such handler.
 """
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
@@ -15,7 +16,8 @@ BUILT_IN = {"log": "webhooks.handlers.log", "publish": "delivery.forward.publish
 
 def names() -> dict[str, str]:
     """What a source may choose from: name -> dotted path."""
-    given = {**BUILT_IN, **getattr(settings, "WAYPOST_HANDLERS", {})}
+    built_in = {name: path for name, path in BUILT_IN.items() if apps.is_installed(path.partition(".")[0])}
+    given = {**built_in, **getattr(settings, "WAYPOST_HANDLERS", {})}
     return {name: path for name, path in given.items() if path}
 
 

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webhooks.choices import names
+from webhooks.plans import LONGEST_PLAN, LONGEST_WAIT, MOST_WAITS
 from webhooks.protocol.ids import parse, public
 from webhooks.protocol.patterns import InvalidPattern, Pattern
 
@@ -78,6 +79,30 @@ class OptionsField(StorableJsonField):
         if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
             self.fail("object")
         return value
+
+
+@extend_schema_field({"type": "array", "items": {"type": "integer"}, "nullable": True})
+class PlanField(serializers.Field[list[int], Any, Any, Any]):
+    """Seconds to wait after each failure, or null: the usual plan."""
+
+    default_error_messages = {
+        "list": "Write a list of whole seconds, 1 to {longest}, at most {most} of them.",
+        "long": "All waits together may be {longest} seconds.",
+    }
+
+    def to_representation(self, value: list[int]) -> list[int]:
+        return value
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        if not isinstance(data, list) or len(data) > MOST_WAITS or not all(map(_is_wait, data)):
+            self.fail("list", longest=LONGEST_WAIT, most=MOST_WAITS)
+        if sum(data) > LONGEST_PLAN:
+            self.fail("long", longest=LONGEST_PLAN)
+        return data
+
+
+def _is_wait(seconds: Any) -> bool:
+    return isinstance(seconds, int) and not isinstance(seconds, bool) and 1 <= seconds <= LONGEST_WAIT
 
 
 class ObjectField(StorableJsonField):

@@ -51,6 +51,10 @@ class Source(Row):
         ACCEPTED = 202, "202 Accepted"
         NO_CONTENT = 204, "204 No Content"
 
+    class When(models.TextChoices):
+        KEPT = "kept", "When it is kept"
+        PROCESSED = "processed", "When its handlers are done"
+
     prefix = "src"
     tenant_id = models.UUIDField(null=True, blank=True, db_index=True, help_text="Its owner; empty: the operator.")
     uid = models.CharField(
@@ -91,9 +95,38 @@ class Source(Row):
         validators=[MinValueValidator(1)],
         help_text="Requests per minute one web process takes; more are answered 429. Empty: no limit.",
     )
+    content_types = models.JSONField(
+        default=list, blank=True, help_text="Media types taken, such as application/json or text/*; empty: all."
+    )
     answer_status = models.PositiveSmallIntegerField(choices=Answer, default=Answer.ACCEPTED)
+    answer_body = models.TextField(
+        blank=True, max_length=4096, help_text="What the sender is given to read; empty: the receipt's id as JSON."
+    )
+    answer_type = models.CharField(max_length=128, blank=True, help_text="The content type of answer_body.")
+    answer_when = models.CharField(
+        max_length=16, choices=When, default=When.KEPT, help_text="Kept: at once. Processed: handlers first."
+    )
+    answer_within = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(25)],
+        help_text="Seconds a sender waits for the handlers; then it is answered 202: kept.",
+    )
     handlers = models.JSONField(
         default=list, blank=True, help_text='What works on it: [{"handler": name, "pattern": {...}}, ...].'
+    )
+    handler_seconds = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(900)],
+        help_text="Seconds the handlers of one receipt may take together; then they are ended, and it is a failure.",
+    )
+    retry_plan = models.JSONField(
+        null=True, blank=True, help_text="Seconds to wait after each failure; empty: plans.PLAN."
+    )
+    sequence_at = models.CharField(
+        max_length=256, blank=True, help_text="Where a number or a time stands that grows from message to message."
+    )
+    skip_stale = models.BooleanField(
+        default=False, help_text="Do not handle a receipt when a later one of its key has been handled."
     )
     paused_at = models.DateTimeField(
         null=True, blank=True, help_text="While paused, senders are answered 503 and told to come back."
@@ -162,6 +195,8 @@ class Receipt(Row):
     last_error = models.TextField(db_default="", blank=True)
     processed_at = models.DateTimeField(null=True)
     handled_by = models.JSONField(null=True, help_text="The names of the handlers that worked on it.")
+    out_of_order = models.BooleanField(db_default=False, help_text="A later one of its key had been handled before.")
+    skipped = models.BooleanField(db_default=False, help_text="Not handled, because it was out of order.")
     dead_at = models.DateTimeField(null=True)
     cause = models.CharField(max_length=16, choices=Cause, db_default="", blank=True)
 
@@ -235,3 +270,42 @@ class Rejection(Row):
 
     def __str__(self) -> str:
         return f"{self.reason} {self.public_id}"
+
+
+class Mark(Row):
+    """How far the sequence of one ordering key has come: the greatest that was handled."""
+
+    prefix = "mrk"
+    source = models.ForeignKey(Source, models.CASCADE, related_name="marks", db_index=False, db_constraint=False)
+    order_key = models.CharField(max_length=256, blank=True)
+    sequence = models.DecimalField(max_digits=38, decimal_places=9)
+    moved_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "order_key"], name="a_key_has_one_mark")]
+        indexes = [models.Index(fields=["moved_at"], name="mark_age")]  # reader: sweep.forget_marks
+
+    def __str__(self) -> str:
+        return f"{self.order_key} {self.sequence}".strip()
+
+
+class Hour(Row):
+    """What happened at a source in one hour, counted as it happened: see tally.py."""
+
+    prefix = "hour"
+    source = models.ForeignKey(Source, models.CASCADE, related_name="hours", db_index=False, db_constraint=False)
+    begins_at = models.DateTimeField()
+    received = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    turned_away = models.BigIntegerField(default=0)
+    processed = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    dead = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "begins_at"], name="an_hour_is_counted_once")]
+        indexes = [models.Index(fields=["begins_at"], name="hour_age")]  # reader: sweep.forget_hours
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.begins_at:%Y-%m-%d %H:00}"

@@ -1,9 +1,9 @@
 """The statements that move a receipt through its life, each guarded, on the database's clock.
 
 insert            a message becomes a receipt, or is recognised as one that is there
-claim             one due receipt becomes this worker's: a token, and due again when the claim runs out
+claim             due receipts become this worker's: a token, and due again when the claim runs out
 hold              the claimed row is locked for the transaction its handlers run in
-finish put_off bury   only where the token still holds
+finish put_off bury release   only where the token still holds
 revive            dead or processed receipts are due again
 """
 
@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 import psycopg
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
@@ -36,23 +36,29 @@ _INSERT = """
     RETURNING id
 """
 
-# Of an ordering key only the oldest unfinished receipt is due. One row at a time, so that a receipt that kills
-# its worker takes no innocent neighbours with it.
+# Of an ordering key only the oldest unfinished receipt is due. A receipt that was claimed before, and whose claim
+# ended without a word, is a suspect: it may have killed its worker. It is claimed alone, so that it takes no
+# innocent neighbour with it a second time.
 _CLAIM = """
     WITH due AS MATERIALIZED (
-        SELECT id FROM webhooks_receipt AS candidate
-        WHERE due_at <= statement_timestamp()
-          AND (order_key = '' OR NOT EXISTS (
-                SELECT FROM webhooks_receipt AS earlier
-                WHERE earlier.source_id = candidate.source_id AND earlier.order_key = candidate.order_key
-                  AND earlier.order_key <> '' AND earlier.due_at IS NOT NULL AND earlier.id < candidate.id))
-        ORDER BY due_at
-        LIMIT 1
-        FOR UPDATE SKIP LOCKED
+        SELECT id, claims, row_number() OVER (ORDER BY due_at) AS place FROM (
+            SELECT id, claims, due_at FROM webhooks_receipt AS candidate
+            WHERE due_at <= statement_timestamp()
+              AND (order_key = '' OR NOT EXISTS (
+                    SELECT FROM webhooks_receipt AS earlier
+                    WHERE earlier.source_id = candidate.source_id AND earlier.order_key = candidate.order_key
+                      AND earlier.order_key <> '' AND earlier.due_at IS NOT NULL AND earlier.id < candidate.id))
+            ORDER BY due_at
+            LIMIT %s
+            FOR UPDATE SKIP LOCKED
+        ) AS locked
+    ), mine AS (
+        SELECT id FROM due
+        WHERE place = 1 OR (claims = 0 AND (SELECT claims FROM due WHERE place = 1) = 0)
     )
     UPDATE webhooks_receipt AS receipt
     SET claim_token = %s, claims = claims + 1, due_at = statement_timestamp() + make_interval(secs => %s)
-    FROM due WHERE receipt.id = due.id
+    FROM mine WHERE receipt.id = mine.id
     RETURNING receipt.*
 """
 
@@ -99,9 +105,18 @@ def find(source_id: UUID, message_id: str) -> Receipt | None:
     return kept.only("id", "sha256").first()
 
 
-def claim() -> Receipt | None:
-    """The receipt that has been due longest, now ours; None if nothing is due."""
-    return next(iter(Receipt.objects.raw(_CLAIM, [new_id(), CLAIM_SECONDS])), None)
+def claim(most: int) -> list[Receipt]:
+    """Receipts that have been due longest, now ours, oldest first: ``most`` at most, or one suspect alone."""
+    claimed = list(Receipt.objects.raw(_CLAIM, [most, new_id(), CLAIM_SECONDS]))
+    prefetch_related_objects(claimed, "source")
+    return sorted(claimed, key=lambda receipt: receipt.id)
+
+
+def release(claimed: Sequence[Receipt]) -> None:
+    """What was claimed and not begun is due again at once, as if it had never been claimed."""
+    if claimed:
+        mine = Receipt.objects.filter(id__in=[receipt.id for receipt in claimed], claim_token=claimed[0].claim_token)
+        mine.update(due_at=Now(), claim_token=None, claims=F("claims") - 1)
 
 
 def hold(receipt: Receipt) -> bool:
@@ -109,10 +124,16 @@ def hold(receipt: Receipt) -> bool:
     return _ours(receipt).select_for_update(of=("self",)).values("id").first() is not None
 
 
-def finish(receipt: Receipt, handled_by: Sequence[str]) -> None:
-    """Every handler has done its work."""
+def finish(receipt: Receipt, handled_by: Sequence[str], *, out_of_order: bool = False, skipped: bool = False) -> None:
+    """Every handler has done its work; or, ``skipped``, none had to."""
     _ours(receipt).update(
-        **_AT_REST, processed_at=Now(), handled_by=list(handled_by), attempts=receipt.attempts + 1, last_error=""
+        **_AT_REST,
+        processed_at=Now(),
+        handled_by=list(handled_by),
+        attempts=receipt.attempts + 1,
+        last_error="",
+        out_of_order=out_of_order,
+        skipped=skipped,
     )
 
 
@@ -133,7 +154,7 @@ def revive(ids: Sequence[UUID]) -> int:
     """Make those of these that are at rest due again, as if they had just come. Returns how many were."""
     at_rest = Receipt.objects.filter(Q(dead_at__isnull=False) | Q(processed_at__isnull=False))
     return at_rest.filter(id__in=ids, due_at__isnull=True).update(
-        due_at=Now(), claims=0, attempts=0, dead_at=None, cause="", processed_at=None
+        due_at=Now(), claims=0, attempts=0, dead_at=None, cause="", processed_at=None, skipped=False
     )
 
 

@@ -9,7 +9,7 @@ from rest_framework.reverse import reverse
 from rest_framework.validators import UniqueValidator
 
 from webhooks.configuration import Unusable, check, generated_secret
-from webhooks.fields import HandlersField, IdField, ObjectField, OptionsField, PlaceField
+from webhooks.fields import HandlersField, IdField, ObjectField, OptionsField, PlaceField, PlanField
 from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
 from webhooks.rotation import DAY, add_secret, believed
 from webhooks.sources import forget, sealer
@@ -36,6 +36,8 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
     message_id_at = PlaceField()
     event_type_at = PlaceField()
     order_key_at = PlaceField()
+    sequence_at = PlaceField()
+    retry_plan = PlanField(required=False, allow_null=True)
     handlers = HandlersField(required=False)
     paused = serializers.BooleanField(required=False)
 
@@ -44,7 +46,8 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         fields = [
             *("id", "tenant", "uid", "name", "url", "scheme", "secret", "options", "tolerance", "public_url"),
             *("message_id_at", "event_type_at", "order_key_at", "max_bytes", "rate_per_minute"),
-            *("answer_status", "handlers", "paused", "created_at", "updated_at"),
+            *("answer_status", "handlers", "handler_seconds", "retry_plan", "sequence_at", "skip_stale"),
+            *("paused", "created_at", "updated_at"),
         ]
         read_only_fields = ["created_at", "updated_at"]
 
@@ -123,7 +126,7 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         fields = [
             *("id", "source", "state", "message_id", "event_type", "order_key", "content_type", "headers"),
             *("size", "sha256", "received_at", "due_at", "attempts", "last_error", "processed_at", "handled_by"),
-            *("dead_at", "cause"),
+            *("dead_at", "cause", "out_of_order", "skipped"),
         ]
         read_only_fields = fields
 

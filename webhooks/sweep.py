@@ -16,16 +16,19 @@ from django.utils import timezone
 
 from webhooks import telemetry
 from webhooks.claimcheck import FOLDER, born_at
-from webhooks.models import Receipt, Rejection, Source, SourceSecret
+from webhooks.models import Hour, Mark, Receipt, Rejection, Source, SourceSecret
 from webhooks.receipts import first_id_of
 
 PROCESSED_DAYS = 30  # a repeat is recognised for this long: longer than any sender's retries
 DEAD_DAYS = 90
 REJECTION_DAYS = 30
+MARK_DAYS = 30  # a sequence that rested for longer begins anew
+HOUR_DAYS = 90
 MOST_REJECTIONS = 1000  # per source
 ORPHAN_AGE = timedelta(days=1)  # no body takes longer to arrive: see arrival.SLOWEST
 SLICE = 1000  # rows or names at a time
 MOST_SLICES = 20  # of receipts a call
+MOST_FIGURES = 10_000  # rows a call
 
 # Ids are UUIDv7, so "older than" is a range of the primary key.
 _EXPIRE_PROCESSED = """
@@ -56,6 +59,7 @@ def sweep() -> None:
     expire(_EXPIRE_DEAD, now - timedelta(days=DEAD_DAYS))
     trim_rejections(now)
     forget_sources(now)
+    forget_figures(now)
     remove_orphans(now)
 
 
@@ -89,6 +93,14 @@ def forget_sources(now: datetime) -> None:
     SourceSecret.objects.filter(expires_at__lt=now).delete()
     gone = Source.objects.filter(deleted_at__lt=now - timedelta(days=PROCESSED_DAYS), receipts__isnull=True)
     telemetry.removed("source", gone.delete()[0])
+
+
+def forget_figures(now: datetime) -> None:
+    """Marks that have not moved for long, and hours nobody looks at any more."""
+    marks = Mark.objects.filter(moved_at__lt=now - timedelta(days=MARK_DAYS)).values_list("id", flat=True)
+    telemetry.removed("mark", Mark.objects.filter(id__in=list(marks[:MOST_FIGURES])).delete()[0])
+    hours = Hour.objects.filter(begins_at__lt=now - timedelta(days=HOUR_DAYS)).values_list("id", flat=True)
+    telemetry.removed("hour", Hour.objects.filter(id__in=list(hours[:MOST_FIGURES])).delete()[0])
 
 
 def remove_orphans(now: datetime) -> int:

@@ -31,6 +31,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         ("7", lambda: env.integer(NAME, 1, maximum=7), 7),
         (" a, b,,c ", lambda: env.words(NAME), ["a", "b", "c"]),
         (" ", lambda: env.words(NAME, ["d"]), ["d"]),
+        ("book=shop.orders.book, a.b", lambda: env.paths(NAME), {"book": "shop.orders.book", "a.b": "a.b"}),
         ("127.0.0.1, ::1/128,10.0.0.0/8", lambda: env.networks(NAME), ["127.0.0.1/32", "::1/128", "10.0.0.0/8"]),
         ("redis://h/0", lambda: env.url(NAME, ("redis", "rediss")), "redis://h/0"),
     ],
@@ -53,6 +54,8 @@ def test_a_value_that_makes_sense_is_read(
         ("-1", lambda: env.integer(NAME, 1)),
         ("10.0.0.1/8", lambda: env.networks(NAME)),  # bits outside the mask: which of the two was meant?
         ("sesame", lambda: env.networks(NAME)),
+        ("sesame", lambda: env.paths(NAME)),
+        ("a=sesame..b", lambda: env.paths(NAME)),
         ("http://sesame", lambda: env.url(NAME, ("redis",))),
         ("redis://[sesame", lambda: env.url(NAME, ("redis",))),
         ("mysql://u:sesame@h/d", lambda: env.database(NAME)),

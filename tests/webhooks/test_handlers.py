@@ -1,11 +1,12 @@
 """Which function works on which source and pattern."""
 
 import pytest
+from django.apps import apps
 from django.core.checks.registry import registry
 
 from tests.factories_receiver import make_receipt, make_source
 from tests.webhooks.handlers_of_tests import fail, succeed
-from webhooks.choices import check_names
+from webhooks.choices import check_names, names
 from webhooks.claimcheck import INLINE_MAX, keep
 from webhooks.handlers import UnknownHandler, handles, log, matching
 from webhooks.protocol.ids import new_id
@@ -67,6 +68,17 @@ def test_the_large_body_of_a_claim_check_is_matched_by_what_its_row_says() -> No
 def test_a_name_that_is_not_on_the_list_is_never_imported() -> None:
     with pytest.raises(UnknownHandler):
         matching(make_receipt(make_source(handlers=[{"handler": "os.abort"}])))
+
+
+def test_a_function_on_the_list_may_be_named_by_its_dotted_path(settings) -> None:
+    settings.WAYPOST_HANDLERS = {f"{HERE}.succeed": f"{HERE}.succeed"}
+    assert functions(make_receipt(make_source(handlers=[{"handler": f"{HERE}.succeed"}]))) == [succeed]
+
+
+def test_a_built_in_handler_of_an_app_that_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "publish" in names()
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "webhooks")
+    assert names() == {"log": "webhooks.handlers.log"}
 
 
 def test_a_bad_pattern_is_refused_when_it_is_registered() -> None:

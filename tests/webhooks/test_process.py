@@ -1,18 +1,23 @@
 """From a kept receipt to its handlers: once, wholly or not at all, and never forgotten."""
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from tests.factories_receiver import make_receipt, make_source
 from webhooks import process, receipts
 from webhooks.handlers import GiveUp, Later, handles
 from webhooks.models import Receipt, Rejection, Source
-from webhooks.process import PLAN, process_due, wait_after
+from webhooks.plans import PLAN
+from webhooks.process import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
@@ -109,6 +114,39 @@ def test_later_costs_no_attempt() -> None:
     assert timedelta(minutes=9) < receipt.due_at - timezone.now() < timedelta(minutes=11)
 
 
+def test_many_are_claimed_at_once_and_of_a_key_only_the_oldest() -> None:
+    source = make_source()
+    first, _, other = [make_receipt(source, order_key=key) for key in ("k", "k", "other")]
+    loose = [make_receipt(source) for _ in range(3)]
+    assert receipts.claim(20) == [first, other, *loose]
+    assert receipts.claim(20) == []
+
+
+def test_a_receipt_whose_claim_ended_without_a_word_is_claimed_alone() -> None:
+    receipt, *others = [make_receipt() for _ in range(3)]
+    receipts.claim(1)
+    due_again(receipt)
+    assert receipts.claim(20) == [receipt]
+    assert receipts.claim(20) == others
+
+
+def test_a_suspect_does_not_go_along_with_others() -> None:
+    older, suspect, younger = [make_receipt() for _ in range(3)]
+    Receipt.objects.filter(pk=suspect.pk).update(claims=1)
+    assert receipts.claim(20) == [older, younger]
+    assert receipts.claim(20) == [suspect]
+
+
+def test_what_was_claimed_and_waits_for_long_is_given_back_as_if_it_had_not_been(monkeypatch) -> None:
+    monkeypatch.setattr(process, "HOARD", 0)
+    for _ in range(3):
+        make_receipt()
+    claimed = receipts.claim(20)
+    assert process._work_through(claimed) == 1
+    assert receipts.claim(20) == claimed[1:]
+    assert set(Receipt.objects.filter(due_at__isnull=False).values_list("claims", flat=True)) == {1}
+
+
 def test_a_receipt_that_ends_its_worker_again_and_again_is_poison_and_its_neighbours_live() -> None:
     @handles()
     def ends_the_worker(receipt: Receipt) -> None:
@@ -131,18 +169,18 @@ def test_a_receipt_that_ends_its_worker_again_and_again_is_poison_and_its_neighb
 
 def test_a_claim_that_was_cut_off_is_due_again_when_it_runs_out() -> None:
     receipt = make_receipt()
-    assert receipts.claim() == receipt
-    assert receipts.claim() is None
+    assert receipts.claim(1) == [receipt]
+    assert receipts.claim(1) == []
     due_again(receipt)
-    assert receipts.claim() == receipt
+    assert receipts.claim(1) == [receipt]
 
 
 def test_a_receipt_that_was_claimed_by_another_is_left_to_its_new_owner() -> None:
     handles()(leave_a_mark)
     receipt = make_receipt()
-    stalled = receipts.claim()
+    (stalled,) = receipts.claim(1)
     due_again(receipt)
-    owner = receipts.claim()
+    (owner,) = receipts.claim(1)
     process.process(stalled)
     assert not Rejection.objects.exists()
     process.process(owner)
@@ -153,9 +191,9 @@ def test_a_receipt_that_was_claimed_by_another_is_left_to_its_new_owner() -> Non
 @pytest.mark.parametrize("settle", ["finish", "put_off", "bury"])
 def test_nothing_is_settled_without_the_token(settle: str) -> None:
     receipt = make_receipt()
-    stalled = receipts.claim()
+    (stalled,) = receipts.claim(1)
     due_again(receipt)
-    owner = receipts.claim()
+    (owner,) = receipts.claim(1)
     calls: dict[str, Callable[[], None]] = {
         "finish": lambda: receipts.finish(stalled, []),
         "put_off": lambda: receipts.put_off(stalled, 60, "", attempts=1),
@@ -212,6 +250,78 @@ def test_a_handler_that_breaks_the_transaction_is_a_failure_like_any_other() -> 
     assert (receipt.state, receipt.attempts) == ("pending", 1)
 
 
+def test_a_source_may_have_a_plan_of_its_own() -> None:
+    @handles()
+    def fails(receipt: Receipt) -> None:
+        raise RuntimeError
+
+    receipt = make_receipt(make_source(retry_plan=[600]))
+    process_due()
+    receipt.refresh_from_db()
+    assert timedelta(minutes=7) < receipt.due_at - timezone.now() < timedelta(minutes=13)
+    due_again(receipt)
+    process_due()
+    receipt.refresh_from_db()
+    assert (receipt.cause, receipt.attempts) == ("exhausted", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("hangs", ["in Python", "in a query"])
+def test_a_handler_that_hangs_is_ended_and_what_it_wrote_is_taken_back(hangs: str) -> None:
+    @handles()
+    def hangs_somewhere(receipt: Receipt) -> None:
+        leave_a_mark(receipt)
+        if hangs == "in Python":
+            time.sleep(3600)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(3600)")
+
+    receipt = make_receipt(make_source(handler_seconds=1))
+    process_due()
+    receipt.refresh_from_db()
+    assert (receipt.state, receipt.attempts) == ("pending", 1)
+    assert receipt.last_error.endswith("hangs_somewhere: Overdue: took longer than 1 s")
+    assert not Rejection.objects.exists()
+
+
+KILLED = """
+import os, signal, sys
+import django
+django.setup()
+from django.db import connection
+connection.settings_dict["NAME"] = sys.argv[1]
+from webhooks import wake
+from webhooks.handlers import handles
+from webhooks.models import Rejection
+from webhooks.process import process_due
+
+@handles()
+def writes_and_is_killed(receipt):
+    Rejection.objects.create(source=receipt.source, reason="mark", size=0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+process_due()
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_in_a_handler_leaves_nothing_but_a_claim_that_runs_out() -> None:
+    receipt, neighbour = make_receipt(), make_receipt()
+    name = str(connection.settings_dict["NAME"])
+    worker = subprocess.run([sys.executable, "-c", KILLED, name], capture_output=True, text=True, check=False)
+    assert worker.returncode == -signal.SIGKILL, worker.stderr
+    receipt.refresh_from_db()
+    assert not Rejection.objects.exists()
+    assert (receipt.state, receipt.attempts, receipt.claims) == ("pending", 0, 1)
+    assert process_due() == 0
+    handles()(leave_a_mark)
+    due_again(receipt)
+    due_again(neighbour)
+    assert process_due() == 2
+    assert set(Receipt.objects.values_list("attempts", "due_at")) == {(1, None)}
+    assert Rejection.objects.count() == 2
+
+
 def test_a_source_that_names_a_handler_that_is_gone_fails_visibly() -> None:
     receipt = make_receipt(make_source(handlers=[{"handler": "gone"}]))
     process_due()
@@ -223,21 +333,6 @@ def test_a_drain_whose_turn_is_over_rings_for_a_successor(bell) -> None:
     make_receipt()
     assert process_due(seconds=0) == 0
     assert bell.rings == 1
-
-
-@pytest.mark.parametrize(
-    ("attempts", "chance", "expected"),
-    [
-        (1, 0.5, 5),
-        (1, 0.0, 4),
-        (1, 1.0, 6),
-        (2, 0.5, 30),
-        (len(PLAN), 0.5, 86_400),
-        (len(PLAN) + 1, 0.5, None),
-    ],
-)
-def test_the_wait_after_a_failure(attempts: int, chance: float, expected: float | None) -> None:
-    assert wait_after(attempts, chance) == expected
 
 
 @pytest.mark.django_db(transaction=True)
@@ -279,7 +374,7 @@ def test_a_receipt_whose_handler_outlasts_its_claim_is_not_handled_twice_at_once
     with transaction.atomic():  # its claim has run out as far as the clock is concerned
         claimed = Receipt.objects.select_for_update(skip_locked=True).filter(pk=receipt.pk)
         assert not claimed.exists()
-    assert receipts.claim() is None
+    assert receipts.claim(1) == []
     go_on.set()
     worker.join()
     receipt.refresh_from_db()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.factories_receiver import id_born, make_receipt, make_source
 from webhooks import sweep
 from webhooks.claimcheck import INLINE_MAX, keep
-from webhooks.models import Receipt, Rejection, Source, SourceSecret
+from webhooks.models import Hour, Mark, Receipt, Rejection, Source, SourceSecret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
 
@@ -119,3 +119,13 @@ def test_expired_secrets_and_deleted_sources_without_receipts_go() -> None:
     sweep.sweep()
     assert set(Source.objects.all()) == {held, live}
     assert not SourceSecret.objects.filter(source=live).exists()
+
+
+def test_marks_that_rested_and_hours_of_long_ago_go() -> None:
+    source = make_source()
+    for days in (1, 31, 91):
+        Mark.objects.create(source=source, order_key=str(days), sequence=1, moved_at=days_ago(days))
+        Hour.objects.create(source=source, begins_at=days_ago(days))
+    sweep.sweep()
+    assert [mark.order_key for mark in Mark.objects.all()] == ["1"]
+    assert sorted(hour.begins_at for hour in Hour.objects.all()) == [days_ago(31), days_ago(1)]

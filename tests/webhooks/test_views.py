@@ -103,6 +103,16 @@ def test_a_secret_that_is_given_is_shown_back_once() -> None:
         ({"scheme": "standard", "handlers": [{"handler": "log", "pattern": {"type": ["\0"]}}]}, "handlers"),
         ({"scheme": "standard", "handlers": [{"handler": "log"}] * 21}, "handlers"),
         ({"scheme": "standard", "public_url": "javascript:alert(1)"}, "public_url"),
+        ({"scheme": "standard", "handler_seconds": 0}, "handler_seconds"),
+        ({"scheme": "standard", "handler_seconds": 901}, "handler_seconds"),
+        ({"scheme": "standard", "sequence_at": "body"}, "sequence_at"),
+        ({"scheme": "standard", "skip_stale": "perhaps"}, "skip_stale"),
+        ({"scheme": "standard", "retry_plan": 5}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": [0]}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": [True]}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": ["5"]}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": [1] * 21}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": [604_800] * 5}, "retry_plan"),
     ],
 )
 def test_a_source_that_cannot_work_is_refused_and_the_field_is_named(body: dict, field: str) -> None:
@@ -110,6 +120,15 @@ def test_a_source_that_cannot_work_is_refused_and_the_field_is_named(body: dict,
     assert answer.status_code == 400, answer.content
     assert {error["field"].split(".")[0] for error in answer.json()["errors"]} == {field}
     assert not Source.objects.exists()
+
+
+def test_how_a_source_is_handled_is_said_when_it_is_made_and_can_be_taken_back() -> None:
+    client = make_client(make_tenant())
+    wishes = {"retry_plan": [1, 60], "handler_seconds": 5, "sequence_at": "header:X-Seq", "skip_stale": True}
+    made = post(client, "sources/", {"scheme": "standard", "uid": "shop", **wishes}).json()
+    assert {name: made[name] for name in wishes} == wishes
+    changed = client.patch(f"{API}/sources/shop/", {"retry_plan": None}, format="json")
+    assert changed.json()["retry_plan"] is None
 
 
 def test_a_source_without_any_check_has_to_be_asked_for_by_name() -> None:
