@@ -75,6 +75,7 @@ def _problem(error: exceptions.APIException, *, in_body: bool) -> tuple[dict[str
         body["detail"] = "; ".join(f"{e['field']}: {e['detail']}".lstrip(": ") for e in body["errors"])
     else:
         body["detail"] = str(error.detail)
+    body.update(getattr(error, "members", {}))  # of its own (RFC 9457, section 3.2)
     headers = dict(_BACK_SOON) if isinstance(error, Unavailable) else {}
     if getattr(error, "wait", None) is not None:
         headers["Retry-After"] = str(ceil(error.wait))

@@ -15,10 +15,10 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
-from subscriptions import endpoints, keys
+from subscriptions import endpoints, keys, limits
 from subscriptions.errors import Refused
-from subscriptions.forms import KeyForm, TenantForm
-from subscriptions.models import ApiKey, Endpoint, Secret, Subscription, Tenant
+from subscriptions.forms import KeyForm, PlanForm, TenantForm
+from subscriptions.models import ApiKey, Endpoint, Plan, Secret, Subscription, Tenant
 from subscriptions.rules import is_uid
 from webhooks.protocol.ids import parse
 
@@ -77,16 +77,44 @@ class Browsing(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Tenant)
 class TenantAdmin(Browsing):
-    list_display = ("public_id", "name", "uid", "retention_days", "created_at", "deleted_at")
+    list_display = ("public_id", "name", "uid", "plan", "retention_days", "created_at", "deleted_at")
+    list_select_related = ("plan",)
     form = TenantForm
     readonly_fields = ("public_id", "created_at", "deleted_at")
-    fields = ("public_id", "name", "uid", "metadata", "retention_days", "created_at", "deleted_at")
+    fields = ("public_id", "name", "uid", "plan", "metadata", "retention_days", "created_at", "deleted_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_tenant")
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.has_perm("subscriptions.change_tenant")
+
+
+@admin.register(Plan)
+class PlanAdmin(Browsing):
+    list_display = (
+        *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints", "max_event_bytes"),
+        *("max_retention_days", "updated_at"),
+    )
+    form = PlanForm
+    readonly_fields = ("public_id", "created_at", "updated_at")
+    fields = (
+        *("public_id", "name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints"),
+        *("max_event_bytes", "max_retention_days", "created_at", "updated_at"),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.add_plan")
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm("subscriptions.change_plan")
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        fields = form.cleaned_data
+        if change:
+            limits.change_plan(obj, fields)
+        else:
+            obj.pk = limits.create_plan(**fields).pk
 
 
 @admin.register(ApiKey)

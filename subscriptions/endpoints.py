@@ -7,6 +7,7 @@ switches on. Every change is one guarded UPDATE, so that of two at once one is t
 A secret is shown when it is made, at creation and at rotation, and never again; of a key pair only the public half.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from subscriptions.addresses import check_url
 from subscriptions.errors import NotNow, Refused
+from subscriptions.limits import hold_endpoints
 from subscriptions.models import Endpoint, Secret, Tenant
 from subscriptions.seals import seal, unseal
 from subscriptions.signatures import V1, V1A, Issued, issue
@@ -49,8 +51,8 @@ def create_endpoint(
 ) -> tuple[Endpoint, str]:
     """A new endpoint, and what its receiver verifies with: the secret of v1, the public key of v1a.
 
-    Raises Refused for an address or a secret that may not be used, Taken for a uid in use. Takes the time of a
-    look-up in the DNS, so it is not to be called inside a transaction.
+    Raises Refused for an address or a secret that may not be used, Taken for a uid in use, Exceeded if the plan
+    allows no more. Takes the time of a look-up in the DNS, so no transaction that holds rows should be open.
     """
     if fields.get("state") == DISABLED:
         raise Refused("state", "A new endpoint is active or paused.")
@@ -58,13 +60,21 @@ def create_endpoint(
     issued = issue(signing, secret)
     with one_row_per_uid(), transaction.atomic():
         endpoint = Endpoint.objects.create(tenant=tenant, url=url, **fields)
+        hold_endpoints(tenant)
         _keep(endpoint, issued)
     return endpoint, issued.shown
 
 
-def change_endpoint(endpoint: Endpoint, fields: dict[str, Any], *, by_operator: bool = False) -> Endpoint:
+def change_endpoint(
+    endpoint: Endpoint,
+    fields: dict[str, Any],
+    *,
+    by_operator: bool = False,
+    precondition: Callable[[], None] | None = None,
+) -> Endpoint:
     """Write these fields, and no others; `state` moves as in `set_state`. Returns it as it is now.
 
+    A precondition is called first in the transaction that writes; what it raises, this raises.
     Raises as create_endpoint, NotNow as set_state, Endpoint.DoesNotExist if it was deleted meanwhile.
     """
     fields = dict(fields)
@@ -72,6 +82,8 @@ def change_endpoint(endpoint: Endpoint, fields: dict[str, Any], *, by_operator: 
     if "url" in fields:
         check_url(fields["url"])
     with one_row_per_uid(), transaction.atomic():
+        if precondition is not None:
+            precondition()
         if fields and not _live(endpoint).update(**fields, updated_at=timezone.now()):
             raise Endpoint.DoesNotExist
         if state is not None:

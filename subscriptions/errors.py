@@ -4,11 +4,15 @@
       Refused            what was given cannot be used
         Taken            somebody has it already: a conflict
         NotNow           right in itself, but not in the state things are in: a conflict
+        Stale            it was changed since the caller read it
+        Exceeded         more than the tenant's plan allows
 
 Doors turn these into their own kind of answer: REST into a problem with a field, a form into a field's error.
 """
 
-__all__ = ["NotNow", "Refused", "Taken"]
+from datetime import datetime
+
+__all__ = ["Exceeded", "NotNow", "Refused", "Stale", "Taken"]
 
 
 class Refused(ValueError):
@@ -29,3 +33,32 @@ class Taken(Refused):
 
 class NotNow(Refused):
     """The change does not fit the state things are in."""
+
+
+class Stale(Refused):
+    """The row is not what the caller has seen."""
+
+
+class Exceeded(Refused):
+    """More than the tenant's plan allows. ``limit`` is the plan's field; ``allowed`` and ``used`` are in its unit.
+
+    ``resets_at`` says when there is room again without anybody's doing, ``retry_after`` the same in seconds from now;
+    both empty: only less use or another plan makes room.
+    """
+
+    def __init__(
+        self,
+        limit: str,
+        message: str,
+        *,
+        allowed: int,
+        used: int,
+        resets_at: datetime | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(limit, message)
+        self.limit = limit
+        self.allowed = allowed
+        self.used = used
+        self.resets_at = resets_at
+        self.retry_after = retry_after

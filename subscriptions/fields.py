@@ -178,6 +178,7 @@ class StrictModel(Strict, serializers.ModelSerializer[Any]):
         **serializers.ModelSerializer.serializer_field_mapping,
         models.CharField: Text,
         models.BooleanField: Flag,
+        models.PositiveBigIntegerField: Whole,
         models.PositiveIntegerField: Whole,
         models.PositiveSmallIntegerField: Whole,
         models.DateTimeField: Instant,

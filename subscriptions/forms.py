@@ -5,10 +5,11 @@ from typing import Any
 from django import forms
 
 from subscriptions.errors import Refused
-from subscriptions.models import ApiKey, Scope, Tenant
+from subscriptions.limits import check_retention, plan_of
+from subscriptions.models import ApiKey, Plan, Scope, Tenant
 from subscriptions.rules import check_metadata, check_name, check_uid
 
-__all__ = ["KeyForm", "TenantForm"]
+__all__ = ["KeyForm", "PlanForm", "TenantForm"]
 
 
 class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -16,7 +17,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Tenant
-        fields = ("name", "uid", "metadata", "retention_days")
+        fields = ("name", "uid", "plan", "metadata", "retention_days")
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -28,10 +29,44 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
         hold_to(check_uid, Tenant.prefix, uid)
         return uid
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        days = cleaned.get("retention_days")
+        if days is not None:
+            try:
+                check_retention(plan_of(Tenant(plan=cleaned.get("plan"))), days)
+            except Refused as error:
+                self.add_error(error.field, error.message)
+        return cleaned
+
     def clean_metadata(self) -> Any:
         metadata = self.cleaned_data["metadata"] or {}
         hold_to(check_metadata, metadata)
         return metadata
+
+
+class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A plan; an empty limit is none."""
+
+    class Meta:
+        model = Plan
+        fields = (
+            *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints", "max_event_bytes"),
+            "max_retention_days",
+        )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        hold_to(check_name, name)
+        return name
+
+    def clean_uid(self) -> str | None:
+        uid: str | None = self.cleaned_data["uid"] or None
+        hold_to(check_uid, Plan.prefix, uid)
+        return uid
+
+    def validate_constraints(self) -> None:
+        """That another plan is the default is no error: this one takes its place."""
 
 
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]

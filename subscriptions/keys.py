@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from hashlib import sha256
+from hmac import compare_digest
 from secrets import token_urlsafe
 from time import monotonic
 
@@ -108,8 +109,8 @@ def _digest(text: str) -> bytes:
 
 def _look_up(digest: bytes) -> ApiKey | None:
     asked_at = monotonic()
-    key = ApiKey.objects.select_related("tenant").filter(digest=digest).first()
-    if key is None:
+    key = ApiKey.objects.select_related("tenant__plan").filter(digest=digest).first()
+    if key is None or not compare_digest(bytes(key.digest), digest):
         _remembered.pop(digest, None)
         return None
     if len(_remembered) >= MAX_REMEMBERED:

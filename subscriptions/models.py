@@ -7,32 +7,26 @@ hand in psql, can forget to.
 """
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from subscriptions.accounts import Plan
 from subscriptions.plans import LONGEST_WAIT
-from webhooks.protocol.ids import new_id, public
+from subscriptions.rows import Row, uid_format
+from webhooks.protocol.ids import new_id
 
-uid_format = RegexValidator(
-    r"\A[A-Za-z0-9._-]{1,256}\Z", "A uid is 1 to 256 letters, digits, hyphens, underscores and full stops."
-)
-
-
-class Row(models.Model):
-    """A row with a UUIDv7 key, shown outside as a TypeID with the table's prefix."""
-
-    prefix = ""
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        abstract = True
-
-    @property
-    def public_id(self) -> str:
-        return public(self.prefix, self.id)
+__all__ = [
+    "ApiKey",
+    "Endpoint",
+    "Plan",
+    "Row",
+    "Scope",
+    "Secret",
+    "Subscription",
+    "Tenant",
+]
 
 
 class Tenant(Row):
@@ -48,6 +42,14 @@ class Tenant(Row):
         help_text="Your own id of it.",
     )
     name = models.CharField(max_length=256)
+    plan = models.ForeignKey(
+        Plan,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tenants",
+        help_text="What it may use; empty: the default plan.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     retention_days = models.PositiveSmallIntegerField(
         default=90,

@@ -8,7 +8,17 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 
 from subscriptions import serializers
 
-__all__ = ["TENANT", "endpoints", "key_rotations", "keys", "public_keys", "secrets", "subscriptions", "tenants"]
+__all__ = [
+    "TENANT",
+    "endpoints",
+    "key_rotations",
+    "keys",
+    "plans",
+    "public_keys",
+    "secrets",
+    "subscriptions",
+    "tenants",
+]
 
 TENANT = OpenApiParameter(
     "Waypost-Tenant",
@@ -58,6 +68,21 @@ tenants = extend_schema_view(
         create={
             "examples": [
                 OpenApiExample("A customer", {"name": "Acme", "uid": "customer-42"}, request_only=True),
+            ]
+        },
+    )
+)
+
+plans = extend_schema_view(
+    **_crud(
+        "plan",
+        create={
+            "examples": [
+                OpenApiExample(
+                    "A small plan",
+                    {"name": "Starter", "uid": "starter", "events_per_month": 100_000, "publish_rate": 50},
+                    request_only=True,
+                )
             ]
         },
     )

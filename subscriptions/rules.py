@@ -13,7 +13,7 @@ from unicodedata import category
 from django.core.exceptions import ValidationError
 
 from subscriptions.errors import Refused
-from subscriptions.models import uid_format
+from subscriptions.rows import uid_format
 from webhooks.protocol.headers import ForbiddenHeader
 from webhooks.protocol.headers import check as check_header_set
 from webhooks.protocol.ids import parse

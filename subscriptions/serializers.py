@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from subscriptions import endpoints, keys, rules
 from subscriptions.fields import Choice, Flag, Instant, Json, PublicId, Ref, Strict, StrictModel, Text, Whole, refuse
-from subscriptions.models import ApiKey, Endpoint, Scope, Secret, Subscription, Tenant
+from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
 from subscriptions.plan_fields import RetryPlan
 from subscriptions.signatures import V1, V1A
 from subscriptions.tenancy import tenant_of
@@ -31,14 +31,44 @@ class UidMixin:
         return metadata
 
 
-class TenantSerializer(UidMixin, StrictModel):
-    """A customer of the company that runs Waypost."""
+class PlanSerializer(UidMixin, StrictModel):
+    """What the tenants that have it may use; null: no limit."""
 
     id = PublicId()
 
     class Meta:
+        model = Plan
+        fields = [
+            "id",
+            "uid",
+            "name",
+            "is_default",
+            "events_per_month",
+            "publish_rate",
+            "max_endpoints",
+            "max_event_bytes",
+            "max_retention_days",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = ["created_at", "updated_at"]
+        extra_kwargs = {"uid": UID}
+
+
+class TenantSerializer(UidMixin, StrictModel):
+    """A customer of the company that runs Waypost."""
+
+    id = PublicId()
+    plan = Ref(
+        lambda serializer: Plan.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="The id or the uid of a plan; null: the default plan.",
+    )
+
+    class Meta:
         model = Tenant
-        fields = ["id", "uid", "name", "metadata", "retention_days", "created_at"]
+        fields = ["id", "uid", "name", "plan", "metadata", "retention_days", "created_at"]
         read_only_fields = ["created_at"]
         extra_kwargs = {"uid": UID}
 

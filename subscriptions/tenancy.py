@@ -6,7 +6,7 @@ whatever is not its own does not exist (404), and the answer for foreign and for
 """
 
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -16,12 +16,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.auth import principal
-from subscriptions.errors import NotNow, Refused, Taken
+from subscriptions.errors import Exceeded, NotNow, Refused, Stale, Taken
 from subscriptions.models import Row, Tenant
 from subscriptions.rules import is_uid
 from webhooks.protocol.ids import parse
 
-__all__ = ["HEADER", "Conflict", "TenantScoped", "find", "problem_of", "tenant_id_of", "tenant_of"]
+__all__ = [
+    "HEADER",
+    "Conflict",
+    "PlanExceeded",
+    "PreconditionFailed",
+    "TenantScoped",
+    "find",
+    "problem_of",
+    "tenant_id_of",
+    "tenant_of",
+]
 
 HEADER = "Waypost-Tenant"
 
@@ -34,6 +44,36 @@ class Conflict(ValidationError):
 
     status_code = 409
     default_code = "conflict"
+
+
+class PreconditionFailed(APIException):
+    """412 (RFC 9110, section 15.5.13): the thing is not in the state that the request was made for."""
+
+    status_code = 412
+    default_code = "stale"
+
+
+class PlanExceeded(APIException):
+    """The tenant's plan allows no more: 402 for what is bought, 429 for what is a matter of seconds, 413 for size.
+
+    The problem names the ``limit``, what is ``allowed`` and ``used``, and when it is reset (``resets_at``, or null).
+    """
+
+    KINDS: ClassVar[dict[str, tuple[int, str]]] = {
+        "publish_rate": (429, "rate_limited"),
+        "max_event_bytes": (413, "too_large"),
+    }
+
+    def __init__(self, exceeded: Exceeded) -> None:
+        super().__init__(exceeded.message)
+        self.status_code, self.default_code = self.KINDS.get(exceeded.limit, (402, "plan_exceeded"))
+        self.wait = exceeded.retry_after
+        self.members = {
+            "limit": exceeded.limit,
+            "allowed": exceeded.allowed,
+            "used": exceeded.used,
+            "resets_at": exceeded.resets_at and exceeded.resets_at.isoformat().replace("+00:00", "Z"),
+        }
 
 
 def tenant_id_of(request: Request) -> UUID | None:
@@ -78,7 +118,7 @@ def _named(request: Request) -> Tenant | None:
         raise ValidationError({"tenant": [f"The header {HEADER} and the query name different tenants."]})
     if not names:
         return None
-    rows = Tenant.objects.filter(deleted_at=None)
+    rows = Tenant.objects.select_related("plan").filter(deleted_at=None)
     own = principal(request).tenant_id
     if own is not None:
         rows = rows.filter(pk=own)
@@ -120,5 +160,9 @@ class TenantScoped(GenericAPIView[Any]):
 
 def problem_of(refusal: Refused) -> APIException:
     """The refusal of a verb as REST says it."""
+    if isinstance(refusal, Exceeded):
+        return PlanExceeded(refusal)
+    if isinstance(refusal, Stale):
+        return PreconditionFailed(refusal.message)
     kind = Conflict if isinstance(refusal, (Taken, NotNow)) else ValidationError
     return kind({refusal.field: [refusal.message]})

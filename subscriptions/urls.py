@@ -7,6 +7,7 @@ from subscriptions import views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tenants", views.Tenants, "tenant")
+router.register("plans", views.Plans, "plan")
 router.register("keys", views.Keys, "key")
 router.register("endpoints", views.Endpoints, "endpoint")
 router.register("subscriptions", views.Subscriptions, "subscription")

@@ -4,9 +4,9 @@ What is deleted is gone for everybody here; the deliveries keep its history. Pau
 its `state`; a rotation is a thing one creates, below what it rotates. An answer with a secret is not to be cached.
 """
 
+from functools import partial
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework import status
@@ -14,55 +14,21 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ModelViewSet
 
-from subscriptions import endpoints, keys, openapi, serializers, tenants
+from subscriptions import endpoints, keys, limits, openapi, serializers, tenants
 from subscriptions.auth import OperatorWrites, principal
 from subscriptions.filters import EndpointFilter, SubscriptionFilter
-from subscriptions.models import ApiKey, Endpoint, Secret, Subscription, Tenant
+from subscriptions.models import ApiKey, Endpoint, Plan, Secret, Subscription, Tenant
+from subscriptions.resource import NO_STORE, Resource
 from subscriptions.signatures import key_set, signing_now
-from subscriptions.tenancy import TenantScoped, find, tenant_of
-
-NO_STORE = {"Cache-Control": "no-store"}
-
-
-class Resource(TenantScoped, ModelViewSet[Any]):
-    """Create, read, list, replace, change, delete: `make`, `change` and `perform_destroy` name the verbs."""
-
-    lookup_field = "ref"
-
-    def make(self, fields: dict[str, Any]) -> Response:
-        raise NotImplementedError
-
-    def change(self, row: Any, fields: dict[str, Any]) -> Any:
-        raise NotImplementedError
-
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        given = self.get_serializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        return self.make(given.validated_data)
-
-    def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
-        row = self.get_object()
-        given = self.get_serializer(row, data=request.data, partial=partial)
-        given.is_valid(raise_exception=True)
-        try:
-            row = self.change(row, given.validated_data)
-        except ObjectDoesNotExist:  # deleted since it was fetched
-            raise NotFound from None
-        return Response(self.get_serializer(row).data)
-
-    def show(self, row: Any, **secret: str) -> Response:
-        """The answer to a creation; what is shown once comes on top."""
-        body = {**self.get_serializer(row).data, **secret}
-        return Response(body, status.HTTP_201_CREATED, headers=NO_STORE if secret else None)
+from subscriptions.tenancy import TenantScoped, find, tenant_id_of, tenant_of
 
 
 @openapi.tenants
 class Tenants(Resource):
     """Operators keep tenants; a tenant sees itself."""
 
-    queryset = Tenant.objects.filter(deleted_at=None)
+    queryset = Tenant.objects.select_related("plan").filter(deleted_at=None)
     serializer_class = serializers.TenantSerializer
     permission_classes = (OperatorWrites,)
     tenant_path = "pk"
@@ -75,6 +41,30 @@ class Tenants(Resource):
 
     def perform_destroy(self, instance: Tenant) -> None:
         tenants.delete_tenant(instance)
+
+
+@openapi.plans
+class Plans(Resource):
+    """What tenants may use. A tenant sees the plan it has."""
+
+    queryset = Plan.objects.all()
+    serializer_class = serializers.PlanSerializer
+    permission_classes = (OperatorWrites,)
+
+    def within_tenant(self, rows: Any, path: str) -> Any:
+        """That of the request's tenant: its own, or the default."""
+        if tenant_id_of(self.request) is None:
+            return rows
+        return rows.filter(pk=limits.plan_of(tenant_of(self.request)).pk)
+
+    def make(self, fields: dict[str, Any]) -> Response:
+        return self.show(limits.create_plan(**fields))
+
+    def change(self, row: Plan, fields: dict[str, Any]) -> Plan:
+        return limits.change_plan(row, fields)
+
+    def perform_destroy(self, instance: Plan) -> None:
+        limits.delete_plan(instance)
 
 
 @openapi.keys
@@ -136,8 +126,10 @@ class Endpoints(Resource):
         endpoint, text = endpoints.create_endpoint(self.tenant, **given.validated_data)
         return self.show(endpoint, **verified_with(text))
 
-    def change(self, row: Endpoint, fields: dict[str, Any]) -> Endpoint:
-        return endpoints.change_endpoint(row, fields, by_operator=principal(self.request).is_operator)
+    def write(self, row: Endpoint, fields: dict[str, Any]) -> Endpoint:
+        """Its verb looks an address up before it opens a transaction, and holds the row inside."""
+        by_operator = principal(self.request).is_operator
+        return endpoints.change_endpoint(row, fields, by_operator=by_operator, precondition=partial(self.hold, row))
 
     def perform_destroy(self, instance: Endpoint) -> None:
         endpoints.delete_endpoint(instance)

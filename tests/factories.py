@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework.test import APIClient
 
 from subscriptions.keys import new_key
-from subscriptions.models import ApiKey, Endpoint, Scope, Secret, Subscription, Tenant
+from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
 from subscriptions.seals import seal
 from webhooks.protocol.signing import new_secret, public_of
 
@@ -17,6 +17,11 @@ _numbers = count(1)
 
 def make_tenant(**changes: Any) -> Tenant:
     return Tenant.objects.create(**{"name": f"Tenant {next(_numbers)}", **changes})
+
+
+def make_plan(**changes: Any) -> Plan:
+    """A plan that limits nothing but what is said here."""
+    return Plan.objects.create(**{"name": f"Plan {next(_numbers)}", **changes})
 
 
 def make_key(tenant: Tenant | None = None, *scopes: str, **changes: Any) -> tuple[ApiKey, str]:

@@ -1,10 +1,12 @@
 """The edge is faked: names resolve as written here, and no others."""
 
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from subscriptions import limits
 from webhooks import egress
 
 ADDRESSES = {
@@ -25,3 +27,11 @@ def names(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
         return ADDRESSES[host]
 
     monkeypatch.setattr(egress, "look_up", look_up)
+
+
+@pytest.fixture(autouse=True)
+def _forget_the_default_plan() -> Iterator[None]:
+    """A test's default plan is no other test's."""
+    limits.forget()
+    yield
+    limits.forget()

@@ -5,9 +5,9 @@ from django.test import Client
 from django.urls import reverse
 
 from subscriptions import keys
-from subscriptions.models import ApiKey, Endpoint, Tenant
+from subscriptions.models import ApiKey, Endpoint, Plan, Tenant
 from subscriptions.seals import unseal
-from tests.factories import make_endpoint, make_key, make_subscription, make_tenant
+from tests.factories import make_endpoint, make_key, make_plan, make_subscription, make_tenant
 from webhooks.protocol.signing import new_secret
 
 pytestmark = pytest.mark.django_db
@@ -169,3 +169,28 @@ def test_nothing_is_deleted_here(model):
     assert (
         client.post(reverse(f"admin:subscriptions_{model}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
     )
+
+
+def test_a_plan_is_made_and_changed_and_the_default_changes_hands():
+    client = somebody("view_plan", "add_plan", "change_plan")
+    before = make_plan(is_default=True)
+    fields = {"name": "Starter", "uid": "starter", "is_default": "on", "events_per_month": "1000"}
+    client.post(reverse("admin:subscriptions_plan_add"), {**fields, "publish_rate": "0"})
+    assert not Plan.objects.filter(uid="starter").exists()
+    client.post(reverse("admin:subscriptions_plan_add"), fields)
+    plan = Plan.objects.get(uid="starter")
+    assert (plan.is_default, plan.events_per_month, plan.max_endpoints) == (True, 1000, None)
+    assert list(Plan.objects.filter(is_default=True)) == [plan]
+    client.post(reverse("admin:subscriptions_plan_change", args=[before.pk]), {"name": "Old", "is_default": "on"})
+    assert Plan.objects.get(is_default=True).name == "Old"
+
+
+def test_a_tenant_is_held_to_the_retention_of_its_plan():
+    client = somebody("view_tenant", "change_tenant")
+    tenant, plan = make_tenant(), make_plan(max_retention_days=30)
+    page = reverse("admin:subscriptions_tenant_change", args=[tenant.pk])
+    fields = {"name": "Acme", "metadata": "{}", "plan": str(plan.pk)}
+    assert "The plan allows 30 days" in client.post(page, {**fields, "retention_days": "31"}).content.decode()
+    client.post(page, {**fields, "retention_days": "30"})
+    tenant.refresh_from_db()
+    assert (tenant.plan, tenant.retention_days) == (plan, 30)

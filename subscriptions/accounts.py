@@ -1,0 +1,70 @@
+"""What a tenant may use: plans. A limit that is empty is none; the defaults here are the plan of who has no other."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from subscriptions.rows import Row, uid_format
+
+__all__ = ["Plan"]
+
+MOST_EVENTS = 10**12  # per month
+MOST_RATE = 1_000_000  # per second
+MOST_ENDPOINTS = 1_000_000
+MOST_BYTES = 1024**3
+
+
+def _at_least(least: int, most: int) -> list[MinValueValidator | MaxValueValidator]:
+    return [MinValueValidator(least), MaxValueValidator(most)]
+
+
+class Plan(Row):
+    """Limits that tenants share. One plan may be the default: that of every tenant which was given no other."""
+
+    prefix = "pln"
+    uid = models.CharField(
+        max_length=256, null=True, blank=True, unique=True, validators=[uid_format], help_text="Your own id of it."
+    )
+    name = models.CharField(max_length=256)
+    is_default = models.BooleanField(default=False, help_text="The plan of every tenant that was given no other.")
+    events_per_month = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        validators=_at_least(0, MOST_EVENTS),
+        help_text="Events taken in a calendar month (UTC); empty: no limit.",
+    )
+    publish_rate = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=_at_least(1, MOST_RATE),
+        help_text="Events per second, sustained; one second's worth at once; empty: no limit.",
+    )
+    max_endpoints = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        default=10_000,
+        validators=_at_least(0, MOST_ENDPOINTS),
+        help_text="Endpoints at a time; empty: no limit.",
+    )
+    max_event_bytes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=_at_least(256, MOST_BYTES),
+        help_text="Bytes of one event as it is sent; empty: the platform's own limit, which holds in any case.",
+    )
+    max_retention_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=_at_least(1, 3650),
+        help_text="Days a tenant may have its events kept, at most; empty: no limit.",
+    )
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="one_default_plan"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
