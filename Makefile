@@ -29,7 +29,7 @@ test: $(DEV_STAMP) ## run all tests on real, embedded servers
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 SEEDS ?= 20
-faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare the books (hours)
+faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare the books (about two hours)
 	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
 
 bench: $(DEV_STAMP) ## measure it, beside the usual way of doing it

@@ -1,0 +1,84 @@
+"""A round: one house goes through all faults of one seed, one after the other, and the books are compared after each.
+
+So each fault also meets a platform that has been through others. Several houses stand side by side, since they mostly
+wait (for leases, claims and retries to run out); they share nothing but the machine.
+"""
+
+import random
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from tests.faults.houses import HOUSES
+from tests.faults.injectors import FAULTS
+from tests.faults.report import tell
+from tests.faults.scene import Result, scene
+
+
+class Round(NamedTuple):
+    """The faults of one seed that want such a house, by name, in their order."""
+
+    wants: str
+    seed: int
+    faults: tuple[str, ...]
+
+
+class Ended(NamedTuple):
+    """What became of one fault; words, if the house never became quiet."""
+
+    fault: str
+    seed: int
+    result: Result | str
+
+    @property
+    def is_broken(self) -> bool:
+        return isinstance(self.result, str) or bool(self.result.report.breaches)
+
+
+def planned(faults: list[str], seeds: range) -> list[Round]:
+    """The order of the faults comes from the seed."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in faults:
+        groups[FAULTS[name].wants].append(name)
+    return [
+        Round(wants, seed, tuple(random.Random(seed).sample(names, len(names))))
+        for wants, names in groups.items()
+        for seed in seeds
+    ]
+
+
+def play_all(rounds: list[Round], houses: int) -> list[Ended]:
+    """So many houses at a time; each tells what becomes of its faults as they end."""
+    with ProcessPoolExecutor(houses, get_context("spawn"), put_away_on_sigterm) as pool:
+        return list(chain.from_iterable(pool.map(_play, rounds)))
+
+
+def put_away_on_sigterm() -> None:
+    """As on Ctrl-C: leaving the house ends its platform and forgets its data."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def _play(round_: Round) -> list[Ended]:
+    ended: list[Ended] = []
+    while len(ended) < len(round_.faults):
+        ended += _in_one_house(round_._replace(faults=round_.faults[len(ended) :]))
+    return ended
+
+
+def _in_one_house(round_: Round) -> Iterator[Ended]:
+    """Until one fault leaves it without peace: then the house is given up, and the rest wants a new one."""
+    with HOUSES[round_.wants]() as house, scene(house) as stage:
+        for name in round_.faults:
+            try:
+                result: Result | str = stage.play(FAULTS[name], round_.seed)
+            except AssertionError as error:
+                result = f"{error}\n{house.last_words()}"
+            tell(name, round_.seed, result)
+            yield Ended(name, round_.seed, result)
+            if isinstance(result, str):
+                return
