@@ -1,4 +1,4 @@
-"""What the description of the API says of every operation without any view having to: who may ask, and what goes wrong.
+"""What the description of the API says of every operation without any view having to: what goes wrong, what is strict.
 
 Every answer that is not a success is a problem (RFC 9457), made in one place (``rest.py``); so it is described in one
 place, too. Which problems an operation can have follows from what it takes.
@@ -7,7 +7,13 @@ place, too. Which problems an operation can have follows from what it takes.
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["complete"]
+from django.core.exceptions import FieldDoesNotExist
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+
+from subscriptions.fields import Strict
+
+__all__ = ["Described", "complete"]
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 WRITES = ("put", "post", "patch", "delete")
@@ -46,6 +52,34 @@ PROBLEM = {
 }
 CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
 RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}}
+
+
+class Described(AutoSchema):
+    """Says three things of our serializers that cannot be seen from REST framework's."""
+
+    def _map_serializer(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Any:
+        """What refuses fields it does not know."""
+        schema = super()._map_serializer(serializer, direction, bypass_extensions)
+        known = serializer if isinstance(serializer, type) else type(serializer)
+        if direction == "request" and issubclass(known, Strict):
+            schema["additionalProperties"] = False
+        return schema
+
+    def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
+        """A word that is only shown may be missing where its column may be empty; null is any JSON, too."""
+        if isinstance(field, serializers.ChoiceField) and field.read_only and _may_be_empty(field):
+            field.allow_blank = True
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        if schema and schema.get("oneOf", [None])[0] == {}:
+            del schema["oneOf"]
+        return schema
+
+
+def _may_be_empty(field: Any) -> bool:
+    try:
+        return bool(field.parent.Meta.model._meta.get_field(field.source).blank)
+    except (AttributeError, FieldDoesNotExist):
+        return False
 
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -112,7 +112,7 @@ endpoints = extend_schema_view(
         "endpoint",
         create={
             "request": serializers.NewEndpointSerializer,
-            "responses": {201: serializers.NewEndpointSerializer},
+            "responses": {201: serializers.CreatedEndpointSerializer},
             "examples": [
                 OpenApiExample(
                     "An endpoint", {"url": "https://example.com/webhooks", "uid": "main"}, request_only=True

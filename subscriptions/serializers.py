@@ -174,6 +174,12 @@ class NewEndpointSerializer(EndpointSerializer):
         fields = [*EndpointSerializer.Meta.fields, "secret", "signing", "public_key"]
 
 
+class CreatedEndpointSerializer(NewEndpointSerializer):
+    """For the description only: of `secret` and `public_key` there is the one that its deliveries are verified with."""
+
+    public_key = serializers.CharField(required=False)
+
+
 class EndpointSecretSerializer(serializers.ModelSerializer[Secret]):
     """When a secret was made and until when it signs; null: it is the current one. `public_key` is null for v1."""
 
@@ -201,8 +207,8 @@ class RotationSerializer(Strict):
 class RotatedSerializer(serializers.Serializer[Any]):
     """What to verify with from now on: the new `secret` (v1), shown here and never again, or the `public_key` (v1a)."""
 
-    secret = serializers.CharField(read_only=True, required=False)
-    public_key = serializers.CharField(read_only=True, required=False)
+    secret = serializers.CharField(required=False)
+    public_key = serializers.CharField(required=False)
 
 
 class JwkSerializer(serializers.Serializer[Any]):

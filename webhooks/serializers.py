@@ -87,6 +87,12 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         return source
 
 
+class MadeSourceSerializer(SourceSerializer):
+    """For the description only: a source as it is created, with its secret, shown here and never again."""
+
+    secret = serializers.CharField(required=False)
+
+
 def _paused(values: dict[str, Any]) -> dict[str, Any]:
     """The wish ``paused`` as the column that holds it."""
     if "paused" not in values:
@@ -103,6 +109,16 @@ class SecretSerializer(serializers.ModelSerializer[SourceSecret]):
     class Meta:
         model = SourceSecret
         fields = ["id", "created_at", "expires_at"]
+        read_only_fields = fields
+
+
+class MadeSecretSerializer(SecretSerializer):
+    """A secret as it is made: its text, shown here and never again."""
+
+    secret = serializers.CharField()
+
+    class Meta(SecretSerializer.Meta):
+        fields = [*SecretSerializer.Meta.fields, "secret"]
         read_only_fields = fields
 
 

@@ -26,6 +26,8 @@ from webhooks.protocol.ids import parse
 from webhooks.replay import preview, replay
 from webhooks.rotation import TooManySecrets, add_secret, believed, revoke
 from webhooks.serializers import (
+    MadeSecretSerializer,
+    MadeSourceSerializer,
     NewReplaySerializer,
     NewSecretSerializer,
     ReceiptSerializer,
@@ -71,6 +73,7 @@ class SourceViewSet(OwnedRows[Source], ModelViewSet[Source]):
             raise NotFound
         return source
 
+    @extend_schema(responses={201: MadeSourceSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The answer shows the secret, this once."""
         tenant_id = tenant_id_of(request)
@@ -89,7 +92,8 @@ class SourceViewSet(OwnedRows[Source], ModelViewSet[Source]):
         instance.save(update_fields=["deleted_at", "updated_at"])
         forget()
 
-    @extend_schema(request=NewSecretSerializer, responses=SecretSerializer(many=True))
+    @extend_schema(methods=["GET"], responses=SecretSerializer(many=True))
+    @extend_schema(methods=["POST"], request=NewSecretSerializer, responses={201: MadeSecretSerializer})
     @action(detail=True, methods=["get", "post"], pagination_class=None, filter_backends=[])
     def secrets(self, request: Request, pk: str) -> Response:
         """GET lists the secrets that are believed; POST makes a new one and lets the others expire."""
@@ -131,7 +135,7 @@ class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
             headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"},
         )
 
-    @extend_schema(request=None, responses=ReplayDoneSerializer)
+    @extend_schema(request=None, responses={202: ReplayDoneSerializer})
     @action(detail=True, methods=["post"], filter_backends=[])
     def replays(self, request: Request, pk: str) -> Response:
         """Have one receipt handled again, if it is processed or dead."""
@@ -139,7 +143,11 @@ class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
         count = replay(Receipt.objects.filter(id=receipt.id))
         return Response({"replayed": count}, status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(operation_id="receipts_replay_many", request=NewReplaySerializer, responses=ReplayDoneSerializer)
+    @extend_schema(
+        operation_id="receipts_replay_many",
+        request=NewReplaySerializer,
+        responses={200: ReplayDoneSerializer, 202: ReplayDoneSerializer},
+    )
     @action(detail=False, methods=["post"], url_path="replays", filter_backends=[])
     def replay_many(self, request: Request) -> Response:
         """Have the oldest receipts of a filter handled again, 10,000 at most; the dead ones, if it names no state.

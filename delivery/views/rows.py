@@ -28,7 +28,7 @@ class Page(ListAPIView[M]):
         raise NotImplementedError
 
     def get_queryset(self) -> QuerySet[M]:
-        asked = self.query(data=self.request.query_params)
+        asked = self.query(data=self.request.query_params.dict())  # no form: an empty value is one
         asked.is_valid(raise_exception=True)
         tenant_id, wanted = tenant_id_of(self.request), dict(asked.validated_data)
         if "endpoint" in wanted:

@@ -30,7 +30,7 @@ def test_keys_are_not_changed(schema):
 def test_a_secret_is_in_the_answers_that_make_it_and_in_no_other(schema):
     shapes = schema["components"]["schemas"]
     assert {name for name, shape in shapes.items() if {"secret", "key"} & set(shape.get("properties", ()))} == {
-        "NewEndpoint",
+        "CreatedEndpoint",
         "NewEndpointRequest",
         "NewKey",
         "RotationRequest",

@@ -1,0 +1,39 @@
+"""Schemathesis against a platform that runs: what it sends, it makes up from the description that is served.
+
+All of its checks are on. Two tenants hold a key each: what one of them has been shown, the other must not be. Data
+that is well-formed may still be refused, as a pattern that cannot be compiled is or an address that may not be called;
+what a key may do, and in which forms an event comes, is not in the description.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+
+CONFIG = """
+color = false
+
+[auth.wfc]
+path = "{keys}"
+peers = {peers}
+
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 400, 401, 403, 404, 409, 415]
+"""
+
+
+def fuzz(address: str, keys: Mapping[str, str], place: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run it against the platform at this address with the keys of these tenants; ``place`` is for its files."""
+    users, config = place / "keys.json", place / "schemathesis.toml"
+    users.write_bytes(orjson.dumps({"auth": [_user(name, key) for name, key in keys.items()]}))
+    config.write_text(CONFIG.format(keys=users, peers=orjson.dumps(list(keys)).decode()))
+    command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run", *options]
+    command += ["--checks", "all", f"{address}/api/v1/schema/"]
+    return subprocess.run(command, cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def _user(name: str, key: str) -> dict[str, object]:
+    """As the format of the Web Fuzzing Commons has it."""
+    return {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {key}"}]}
