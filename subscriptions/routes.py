@@ -16,62 +16,27 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import F, Func, TextField
 from django.utils import timezone
 
 from subscriptions.models import Endpoint, Secret, Subscription, Tenant
+from subscriptions.narrowing import Narrowing, transformer_of
+from subscriptions.picture import OPERATIONAL, Kept, Route, Routes
 from subscriptions.seals import unseal
 from webhooks.protocol.addresses import ForbiddenAddress, admission, compiled, parse
 from webhooks.protocol.errors import SignatureError
-from webhooks.protocol.patterns import Pattern
 from webhooks.protocol.sealing import BrokenSeal
 from webhooks.protocol.signing import Signer
-from webhooks.protocol.transform import Transformer
 
 __all__ = ["OPERATIONAL", "Route", "Routes", "Target", "current_routes", "routes", "targets"]
 
-OPERATIONAL = "waypost."  # what the types of the platform's own events begin with
 KEPT_TENANTS = 10_000  # pictures of routes in memory, the least recently used go first
 KEPT_TARGETS = 50_000
 
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One subscription: the endpoint, whether it wants things in order, and what narrows or rewrites the event."""
-
-    subscription_id: UUID
-    endpoint_id: UUID
-    ordering: str = ""
-    pattern: Pattern | None = None
-    transformer: Transformer | None = None
-
-
-class Routes:
-    """The subscriptions of one tenant at one version, found by event type without looking at the others."""
-
-    def __init__(self, version: int, subscriptions: Iterable[tuple[Route, list[str]]] = ()) -> None:
-        self.version = version
-        self._by_name: dict[str, list[Route]] = {}
-        for route, event_types in subscriptions:
-            for name in dict.fromkeys(event_types):
-                self._by_name.setdefault(name, []).append(route)
-
-    def names(self, event_type: str) -> bool:
-        """Whether a subscription names this type, whatever its pattern says."""
-        return any(name in self._by_name for name in _names_for(event_type))
-
-    def find(self, event_type: str, document: Callable[[], dict[str, Any]]) -> list[Route]:
-        """The routes of an event, one per endpoint at most: its oldest subscription that wants it.
-
-        ``document`` gives the event as its patterns see it; it is called only if one has to look.
-        """
-        found: dict[UUID, Route] = {}
-        for name in _names_for(event_type):
-            for route in self._by_name.get(name, ()):
-                if route.pattern is None or route.pattern.matches(document()):
-                    known = found.get(route.endpoint_id)
-                    if known is None or route.subscription_id < known.subscription_id:
-                        found[route.endpoint_id] = route
-        return list(found.values())
+# A row's version: who wrote it, with which command, and where it lies; and its endpoint's. Another one differs in
+# at least one of them.
+_OWN = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
+STAMP = Func(F("endpoint__version"), template=f"{_OWN} || '/' || %(expressions)s::text", output_field=TextField())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +74,7 @@ def routes(tenant_id: UUID, *, other_than: Routes | None = None) -> Routes:
     known = _routes.get(tenant_id)
     if known is not None and known is not other_than:
         return known
-    picture = _take_routes(tenant_id)
+    picture = _take_routes(tenant_id, known)
     with _lock:
         _keep(_routes, tenant_id, picture, KEPT_TENANTS)
     return picture
@@ -138,27 +103,21 @@ def targets(endpoint_ids: Iterable[UUID]) -> dict[UUID, Target]:
     return current
 
 
-def _names_for(event_type: str) -> Iterator[str]:
-    """What a subscription may have written to get this type: its name, ``a.b.*`` and ``a.*`` above it, ``*``.
-
-    The platform's own events go only to those who ask for them by ``waypost.*`` or by name."""
-    yield event_type
-    dot = event_type.rfind(".")
-    while dot > 0:
-        yield event_type[:dot] + ".*"
-        dot = event_type.rfind(".", 0, dot)
-    if not event_type.startswith(OPERATIONAL):
-        yield "*"
-
-
-def _take_routes(tenant_id: UUID) -> Routes:
+def _take_routes(tenant_id: UUID, known: Routes | None) -> Routes:
+    """Rows that have not changed since the known picture are not read again, nor compiled."""
     # The version first: if something changes in between, the picture is newer than it says, and is taken again.
     version = _version_of(tenant_id)
     rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
-    rows = rows.select_related("endpoint").only(
-        "endpoint", "event_types", "pattern", "transformer", "endpoint__ordering"
-    )
-    return Routes(version, [(_route(row), row.event_types) for row in rows.iterator()])
+    rows = rows.annotate(stamp=STAMP).select_related("endpoint")
+    rows = rows.only("endpoint", "event_types", "pattern", "transformer", "endpoint__ordering")
+    kept: dict[UUID, Kept] = {}
+    if known is not None and known.kept:
+        stamps = dict(rows.values_list("id", "stamp"))
+        kept = {key: it for key, it in known.kept.items() if stamps.get(key) == it.stamp}
+        rows = rows.filter(id__in=list(stamps.keys() - kept.keys()))
+    for row in rows.iterator():
+        kept[row.id] = Kept(row.stamp, _route(row), tuple(row.event_types))
+    return Routes(version, ((it.route, it.event_types) for it in kept.values()), kept)
 
 
 def _version_of(tenant_id: UUID) -> int:
@@ -170,8 +129,8 @@ def _route(row: Subscription) -> Route:
         subscription_id=row.id,
         endpoint_id=row.endpoint_id,
         ordering=row.endpoint.ordering,
-        pattern=None if row.pattern is None else Pattern(row.pattern),
-        transformer=None if row.transformer is None else Transformer(**row.transformer),
+        pattern=None if row.pattern is None else Narrowing(row.pattern),
+        transformer=None if row.transformer is None else transformer_of(row.transformer),
     )
 
 

@@ -13,12 +13,13 @@ from unicodedata import category
 from django.core.exceptions import ValidationError
 
 from subscriptions.errors import Refused
+from subscriptions.narrowing import pattern_of, transformer_of
 from subscriptions.rows import uid_format
 from webhooks.protocol.headers import ForbiddenHeader
 from webhooks.protocol.headers import check as check_header_set
 from webhooks.protocol.ids import parse
-from webhooks.protocol.patterns import InvalidPattern, Pattern
-from webhooks.protocol.transform import InvalidTransformer, Transformer
+from webhooks.protocol.patterns import InvalidPattern
+from webhooks.protocol.transform import InvalidTransformer
 
 __all__ = [
     "check_event_types",
@@ -114,7 +115,7 @@ def check_pattern(pattern: Any) -> None:
         raise Refused("pattern", "Give an object.")
     _check_json("pattern", pattern, MAX_PATTERN, MAX_DEPTH)
     try:
-        Pattern(dict(pattern))
+        pattern_of(pattern)
     except InvalidPattern as error:
         raise Refused("pattern", str(error)) from None
 
@@ -128,7 +129,7 @@ def check_transformer(transformer: Any) -> None:
     if not isinstance(paths, Mapping) or not all(isinstance(text, str) for text in (template, *paths.values())):
         raise Refused("transformer", "The template and every input path are text.")
     try:
-        Transformer(dict(paths), template)
+        transformer_of(transformer)
     except InvalidTransformer as error:
         raise Refused("transformer", str(error)) from None
 

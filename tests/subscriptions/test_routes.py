@@ -283,3 +283,30 @@ def test_the_pictures_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     for number in range(10):
         module._keep(pictures, UUID(int=number), None, most=3)
     assert [key.int for key in pictures] == [7, 8, 9]
+
+
+@pytest.mark.django_db
+class TestTakingAnew:
+    def test_a_row_that_did_not_change_is_not_read_again(self) -> None:
+        endpoint = make_endpoint()
+        first = make_subscription(endpoint, pattern={"data": {"x": [1]}})
+        before = routes(endpoint.tenant_id)
+        make_subscription(endpoint, pattern={"data": {"x": [2]}})
+        after = routes(endpoint.tenant_id, other_than=before)
+        assert after.kept[first.id] is before.kept[first.id]
+        assert len(after.kept) == 2
+
+    def test_a_row_that_changed_twice_is_read_again_each_time(self) -> None:
+        subscription = make_subscription(pattern={"data": {"x": [1]}})
+        for wanted in (2, 3):
+            routes(subscription.tenant_id)
+            Subscription.objects.filter(pk=subscription.pk).update(pattern={"data": {"x": [wanted]}})
+            picture = current_routes(subscription.tenant_id)
+            assert found(picture, "t", {"data": {"x": wanted}}) == {subscription.endpoint_id}
+            assert found(picture, "t", {"data": {"x": wanted - 1}}) == set()
+
+    def test_a_change_of_the_endpoint_is_a_change_of_its_routes(self) -> None:
+        subscription = make_subscription()
+        assert [it.route.ordering for it in routes(subscription.tenant_id).kept.values()] == [""]
+        Endpoint.objects.filter(pk=subscription.endpoint_id).update(ordering="subject")
+        assert [it.route.ordering for it in current_routes(subscription.tenant_id).kept.values()] == ["subject"]

@@ -1,7 +1,11 @@
 """EventBridge calls the envelope by other names than CloudEvents: ``detail-type`` is ``type``, ``detail`` is ``data``.
 
-Everything else has the same name or none. These functions rename and do nothing more, for people who bring
-their patterns, transformers and events along; nothing in the languages themselves knows of them.
+Everything else has the same name or none: ``id``, ``source`` and ``time`` are attributes, and ``account``, ``region``
+and ``resources`` are what a publisher calls his extension attributes. These functions rename and do nothing more,
+for people who bring their patterns, transformers and events along; nothing in the languages themselves knows of them.
+
+``detail`` with a list behind it stays: EventBridge's is always an object, and a CloudEvent may have an extension
+attribute of that name.
 """
 
 import re
@@ -42,7 +46,7 @@ def _renamed_members(pattern: dict[str, Any]) -> dict[str, Any]:
     for name, value in pattern.items():
         if name == "$or" and isinstance(value, list):
             value = [_renamed_members(each) if isinstance(each, dict) else each for each in value]
-        new = _renamed(name)
+        new = name if name == "detail" and isinstance(value, list) else _renamed(name)
         if new in renamed:
             raise InvalidPattern(f"/{new}", "stands here under both of its names; keep one")
         renamed[new] = value

@@ -18,6 +18,7 @@ EVENT = {"id": "1", "source": "aws.ec2", "detail-type": "Change", "detail": {"st
         ({"source": ["a"]}, {"source": ["a"]}),
         ({"detail-type": ["a"], "detail": {"x": [1]}}, {"type": ["a"], "data": {"x": [1]}}),
         ({"detail.x": [1]}, {"data.x": [1]}),
+        ({"detail": ["mine"]}, {"detail": ["mine"]}),
         ({"detail": {"detail": {"detail-type": [1]}}}, {"data": {"detail": {"detail-type": [1]}}}),
         ({"detailed": ["a"]}, {"detailed": ["a"]}),
         ({"$or": [{"detail-type": ["a"]}, {"detail": {"x": [1]}}]}, {"$or": [{"type": ["a"]}, {"data": {"x": [1]}}]}),
@@ -56,7 +57,11 @@ def test_events_are_renamed_at_the_top_only() -> None:
 values = st.sampled_from([["Change"], ["other"], [{"exists": False}], [{"prefix": "a"}]])
 
 
-@given(st.dictionaries(st.sampled_from(["source", "detail-type", "detail", "account"]), values, min_size=1))
+fields = dict.fromkeys(("source", "detail-type", "account", "detail.state"), values)
+inside = st.dictionaries(st.sampled_from(["state", "detail-type", "x"]), values, min_size=1)
+
+
+@given(st.fixed_dictionaries({}, optional={**fields, "detail": inside}).filter(bool))
 def test_renaming_both_sides_changes_no_match(pattern: dict[str, Any]) -> None:
     renamed = Pattern(pattern_from_eventbridge(pattern))
     assert renamed.matches(event_from_eventbridge(EVENT)) is Pattern(pattern).matches(EVENT)

@@ -12,10 +12,13 @@ implementation, event-ruler; docs/reference/patterns.md shows every operator and
     strings.py anything_but.py numeric.py cidr.py    the operators
     matching.py       one event against one branch
     explanation.py    where an event fell short
+    index.py          one event against many patterns
 """
 
 from webhooks.protocol.patterns.arguments import InvalidPattern
+from webhooks.protocol.patterns.branches import Branch
 from webhooks.protocol.patterns.explanation import Mismatch
+from webhooks.protocol.patterns.index import Narrows, PatternIndex
 from webhooks.protocol.patterns.pattern import Pattern
 
-__all__ = ["InvalidPattern", "Mismatch", "Pattern"]
+__all__ = ["Branch", "InvalidPattern", "Mismatch", "Narrows", "Pattern", "PatternIndex"]

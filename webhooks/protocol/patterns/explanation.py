@@ -4,14 +4,14 @@ Of a pattern with several branches, the one that came closest is explained. This
 it compiles as it goes and takes as long as it takes, which is still linear in the event.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Any
 
 from webhooks.protocol.patterns.branches import Branch, FieldPath
 from webhooks.protocol.patterns.fields import Wanted
-from webhooks.protocol.patterns.matching import elements, judge_of
+from webhooks.protocol.patterns.matching import judge_of, scalars_at
 
 __all__ = ["Mismatch", "explain"]
 
@@ -42,7 +42,7 @@ def _of_branch(branch: Branch, event: dict[str, Any]) -> list[Mismatch]:
 
 
 def _of_field(path: FieldPath, wanted: Wanted, event: dict[str, Any]) -> Mismatch:
-    found = tuple(islice(_values(event, path), MAX_SHOWN))
+    found = tuple(islice(scalars_at(event, path), MAX_SHOWN))
     if not found:
         reason = "the event has no value here"
     elif all(value == {"exists": False} for value in wanted.values):
@@ -67,19 +67,6 @@ def _of_groups(branch: Branch, event: dict[str, Any]) -> list[Mismatch]:
         )
         for paths in split
     ]
-
-
-def _values(value: Any, path: FieldPath) -> Iterator[Any]:
-    """The scalars an event has at a path, in every spelling of the path."""
-    for element in elements([value]):
-        if not isinstance(element, dict):
-            if not path:
-                yield element
-            continue
-        for length in range(1, len(path) + 1):
-            name = ".".join(path[:length])
-            if name in element:
-                yield from _values(element[name], path[length:])
 
 
 def _common(paths: list[FieldPath]) -> FieldPath:

@@ -18,10 +18,10 @@ list.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from webhooks.protocol.patterns.branches import Branch
+from webhooks.protocol.patterns.branches import Branch, FieldPath
 from webhooks.protocol.patterns.fields import Wanted
 
-__all__ = ["Judge", "elements", "judge_of"]
+__all__ = ["Judge", "elements", "judge_of", "scalars_at"]
 
 NO, FOUND, ABSENT = 0, 1, 2  # only NO is false
 MISSING: Any = object()
@@ -46,6 +46,19 @@ def elements(values: list[Any]) -> Iterator[Any]:
             yield value
         else:
             unfinished.pop()
+
+
+def scalars_at(value: Any, path: FieldPath) -> Iterator[Any]:
+    """The scalars an event has at a path: in every element of its lists, in every spelling of the path."""
+    for element in elements([value]):
+        if not isinstance(element, dict):
+            if not path:
+                yield element
+            continue
+        for length in range(1, len(path) + 1):
+            name = path[0] if length == 1 else ".".join(path[:length])
+            if name in element:
+                yield from scalars_at(element[name], path[length:])
 
 
 class _Node:

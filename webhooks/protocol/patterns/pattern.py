@@ -4,7 +4,7 @@ import json
 from typing import Any, NoReturn
 
 from webhooks.protocol.patterns.arguments import InvalidPattern
-from webhooks.protocol.patterns.branches import branches
+from webhooks.protocol.patterns.branches import Branch, branches
 from webhooks.protocol.patterns.explanation import Mismatch, explain
 from webhooks.protocol.patterns.matching import judge_of
 
@@ -15,14 +15,15 @@ class Pattern:
     """An event pattern, compiled.
 
     ``pattern`` is the pattern as an object, or as JSON text. Of a name that stands twice in one object the last
-    counts, as in any JSON parser. Raises InvalidPattern, which names the place.
+    counts, as in any JSON parser. Raises InvalidPattern, which names the place. ``branches`` are the ways to satisfy
+    it, for those who look at many patterns together.
     """
 
-    __slots__ = ("_branches", "_judges")
+    __slots__ = ("__weakref__", "_judges", "branches")
 
     def __init__(self, pattern: dict[str, Any] | str) -> None:
-        self._branches = branches(_parsed(pattern) if isinstance(pattern, str) else pattern)
-        self._judges = tuple(judge_of(branch) for branch in self._branches)
+        self.branches: list[Branch] = branches(_parsed(pattern) if isinstance(pattern, str) else pattern)
+        self._judges = tuple(judge_of(branch) for branch in self.branches)
 
     def matches(self, event: dict[str, Any]) -> bool:
         """Does the pattern match this event? Never raises for anything JSON can say."""
@@ -34,7 +35,7 @@ class Pattern:
 
     def explain(self, event: dict[str, Any]) -> list[Mismatch]:
         """Why the event does not match: the mismatches of the nearest branch, or nothing if it does match."""
-        return [] if self.matches(event) else explain(self._branches, event)
+        return [] if self.matches(event) else explain(self.branches, event)
 
     def only(self, name: str) -> frozenset[str] | None:
         """The only strings at the top-level ``name`` with which an event can match; None if others can, too.
@@ -43,7 +44,7 @@ class Pattern:
         whose value is a string, and leaves out only patterns that would not match.
         """
         strings: set[str] = set()
-        for branch in self._branches:
+        for branch in self.branches:
             wanted = branch.get((name,))
             if wanted is None or not wanted.only_strings:
                 return None
