@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from subscriptions.models import Endpoint, Row, Tenant
 
+STOPPED = Q(state__in=["dead", "cancelled"])
+
 
 class Event(Row):
     """A CloudEvent as it was taken: ``body`` holds the structured JSON bytes that are signed and sent, for ever."""
@@ -29,7 +31,7 @@ class Event(Row):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "source", "event_id"], name="an_event_is_taken_once"),
+            models.UniqueConstraint(fields=["tenant", "event_id", "source"], name="an_event_is_taken_once"),
         ]
         indexes = [models.Index(fields=["tenant", "id"], name="event_pages")]  # reader: the list of a tenant
 
@@ -86,6 +88,9 @@ class Delivery(Row):
             # readers: the list of a tenant, the list of an endpoint
             models.Index(fields=["tenant", "id"], name="delivery_pages"),
             models.Index(fields=["endpoint", "id"], name="delivery_endpoint_pages"),
+            # readers: the same lists, of what did not arrive
+            models.Index(fields=["tenant", "state", "id"], name="delivery_stopped", condition=STOPPED),
+            models.Index(fields=["endpoint", "state", "id"], name="delivery_endpoint_stopped", condition=STOPPED),
         ]
 
     def __str__(self) -> str:

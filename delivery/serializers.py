@@ -3,7 +3,7 @@
 Ids are TypeIDs. No serializer here writes: what comes in goes to a verb.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
@@ -13,8 +13,10 @@ from rest_framework import serializers
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.replay import MOST_RATE
 from delivery.timeline import answer_text
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, Row
 from webhooks.protocol import ids
+
+M = TypeVar("M", bound=Row)
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -29,6 +31,23 @@ class IdField(serializers.Field[UUID, str, str, Any]):
         return ids.public(self.prefix, value)
 
 
+class Including(serializers.ModelSerializer[M]):
+    """A row of a list, with what was asked to be included."""
+
+    def to_representation(self, instance: M) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if asked := self.context.get("included"):
+            shown["included"] = {name: self.shown(name, found[instance.pk]) for name, found in asked.items()}
+        return shown
+
+    def shown(self, name: str, found: Any) -> Any:
+        """What was found for this row under this name."""
+        kind = {"event": EventSerializer, "delivery": DeliverySerializer}.get(name)
+        if kind is not None:
+            return kind(found).data
+        return (AttemptSerializer if name == "attempts" else DeliverySerializer)(found, many=True).data
+
+
 class PublishedSerializer(serializers.Serializer[Any]):
     """What became of one event. ``duplicate``: it had been taken before, and ``id`` is the first one's."""
 
@@ -39,7 +58,7 @@ class PublishedSerializer(serializers.Serializer[Any]):
     deliveries = serializers.IntegerField(help_text="How many endpoints it is owed to.")
 
 
-class EventSerializer(serializers.ModelSerializer[Event]):
+class EventSerializer(Including[Event]):
     """An event as it was taken; ``event_id`` is the CloudEvent's own id."""
 
     id = IdField(Event.prefix)
@@ -60,7 +79,7 @@ class EventDetailSerializer(EventSerializer):
         read_only_fields = fields
 
 
-class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+class DeliverySerializer(Including[Delivery]):
     """One event owed to one endpoint, and how that stands."""
 
     id = IdField(Delivery.prefix)
@@ -121,7 +140,7 @@ class DeliveryDetailSerializer(DeliverySerializer):
         return list(AttemptSerializer(self.context["history"], many=True).data)
 
 
-class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
+class DeadLetterSerializer(Including[DeadLetter]):
     """A delivery that was given up, why, and whether it was brought back since."""
 
     id = IdField(DeadLetter.prefix)

@@ -1,5 +1,6 @@
 """Dead letters: what was given up, and why."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery import listing
+from delivery import including, listing, narrowing
 from delivery.models import DeadLetter
 from delivery.serializers import DeadLetterSerializer
 from delivery.views.queries import DeadLetterQuery
@@ -23,6 +24,15 @@ class DeadLetters(Page[DeadLetter]):
 
     serializer_class = DeadLetterSerializer
     query = DeadLetterQuery
+    conditions = narrowing.DEAD_LETTERS
+
+    def include(self, name: str, page: Sequence[DeadLetter]) -> dict[UUID, Any]:
+        deliveries = including.deliveries_of_letters(page)
+        if name == "delivery":
+            return dict(deliveries)
+        read = including.events if name == "event" else including.attempts
+        found: dict[UUID, Any] = dict(read([*deliveries.values()]))
+        return {key: found[delivery.pk] for key, delivery in deliveries.items()}
 
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[DeadLetter]:
         return listing.dead_letters(tenant_id, **asked)

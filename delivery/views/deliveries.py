@@ -1,17 +1,19 @@
 """Deliveries and their attempts: what was owed, and what became of it."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
-from delivery import listing
+from delivery import including, listing, narrowing
 from delivery.models import Attempt, Delivery
 from delivery.serializers import AttemptSerializer, DeliveryDetailSerializer, DeliverySerializer
-from delivery.views.queries import DeliveryQuery, WindowQuery
+from delivery.views.queries import AttemptQuery, DeliveryQuery, EventDeliveryQuery
 from delivery.views.rows import Page, Single, found
 
 __all__ = ["Attempts", "Deliveries", "DeliveryDetail", "EventDeliveries"]
@@ -24,18 +26,21 @@ class Deliveries(Page[Delivery]):
     """Deliveries, newest first."""
 
     serializer_class = DeliverySerializer
-    query = DeliveryQuery
+    query: ClassVar[type[Serializer[Any]]] = DeliveryQuery
+    conditions = narrowing.DELIVERIES
+
+    def include(self, name: str, page: Sequence[Delivery]) -> dict[UUID, Any]:
+        return including.events(page) if name == "event" else including.attempts(page)
 
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Delivery]:
         return listing.deliveries(tenant_id, **asked)
 
 
-@extend_schema_view(get=extend_schema(parameters=[WindowQuery], operation_id="events_deliveries_list"))
-class EventDeliveries(Page[Delivery]):
+@extend_schema_view(get=extend_schema(parameters=[EventDeliveryQuery], operation_id="events_deliveries_list"))
+class EventDeliveries(Deliveries):
     """To whom one event was owed."""
 
-    serializer_class = DeliverySerializer
-    query = WindowQuery
+    query = EventDeliveryQuery
 
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Delivery]:
         event = found(listing.events(tenant_id), self.kwargs["ref"])
@@ -56,11 +61,13 @@ class DeliveryDetail(Single[Delivery]):
         return Response(self.get_serializer(delivery, context={"history": history}).data)
 
 
+@extend_schema(parameters=[AttemptQuery])
 class Attempts(Page[Attempt]):
     """The attempts of one delivery, newest first."""
 
     serializer_class = AttemptSerializer
-    query = WindowQuery
+    query = AttemptQuery
+    conditions = narrowing.ATTEMPTS
 
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Attempt]:
         delivery = found(listing.deliveries(tenant_id), self.kwargs["ref"])

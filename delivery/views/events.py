@@ -5,7 +5,7 @@ is a problem (400; 409 if another content was taken under its source and id; 413
 In a batch every item has its own result, in order; if not one of them could be taken the answer is 400.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from delivery import listing
+from delivery import including, listing, narrowing
 from delivery.models import Event
 from delivery.publish import Conflict as Taken
 from delivery.publish import Published, publish
@@ -61,6 +61,10 @@ class Events(Page[Event]):
     content_negotiation_class = JsonOnly
     serializer_class = EventSerializer
     query = EventQuery
+    conditions = narrowing.EVENTS
+
+    def include(self, name: str, page: Sequence[Event]) -> dict[UUID, Any]:
+        return dict(including.deliveries(page))
 
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Event]:
         return listing.events(tenant_id, **asked)

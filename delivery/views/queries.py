@@ -4,9 +4,45 @@ from typing import Any
 
 from rest_framework import serializers
 
+from delivery.listing import STOPPED
 from delivery.models import DeadLetter, Delivery, Replay
+from delivery.outcome import Failure
+from webhooks.protocol import ids
 
-__all__ = ["DeadLetterQuery", "DeliveryQuery", "EventQuery", "ReplayQuery", "WindowQuery"]
+__all__ = ["AttemptQuery", "DeadLetterQuery", "DeliveryQuery", "EventQuery", "ReplayQuery", "WindowQuery"]
+
+FAILURES = [failure.value for failure in Failure]
+
+
+class IncludeField(serializers.CharField):
+    """``include=event,attempts``: what to show with each row."""
+
+    default_error_messages = {"unknown": "{name} cannot be included; these can: {names}."}
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(required=False, help_text=f"Show with each row, separated by commas: {', '.join(names)}.")
+        self.names = names
+
+    def to_internal_value(self, data: Any) -> Any:
+        asked = [name.strip() for name in super().to_internal_value(data).split(",")]
+        for name in asked:
+            if name not in self.names:
+                self.fail("unknown", name=name or "Nothing", names=", ".join(self.names))
+        return asked
+
+
+class ReferenceField(serializers.CharField):
+    """The id of a row, of this kind."""
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.prefix = prefix
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return ids.parse(self.prefix, super().to_internal_value(data))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
 
 
 class WindowQuery(serializers.Serializer[Any]):
@@ -16,24 +52,62 @@ class WindowQuery(serializers.Serializer[Any]):
     until = serializers.DateTimeField(required=False)
 
 
-class EventQuery(WindowQuery):
-    """``source`` with ``event_id`` finds one event at once."""
+class AttemptQuery(WindowQuery):
+    status = serializers.RegexField(
+        r"\A([1-5][0-9][0-9]|[1-5]xx)\Z", required=False, help_text="An HTTP status, or a class of them: 503, 5xx."
+    )
+    error = serializers.ChoiceField(FAILURES, required=False, help_text="The class of the failure.")
+
+
+class AboutEvents(serializers.Serializer[Any]):
+    """What every list that is about events may be asked."""
+
+    type = serializers.CharField(required=False, help_text="The event's type, whole.")
+    subject = serializers.CharField(required=False, help_text="The event's subject, whole.")
+    q = serializers.CharField(
+        required=False,
+        min_length=2,
+        max_length=256,
+        help_text="A text in the event's id, type, subject or source, in either case; or an id of the list's rows.",
+    )
+
+
+class EventQuery(AboutEvents, WindowQuery):
+    """``event_id``, with ``source`` or alone, finds at once."""
 
     source = serializers.CharField(required=False)  # type: ignore[assignment]  # as above
     event_id = serializers.CharField(required=False)
-    type = serializers.CharField(required=False)
+    include = IncludeField("deliveries")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "event_id" not in attrs and "source" in attrs:
+            attrs["of_source"] = attrs.pop("source")
+        return attrs
 
 
-class DeliveryQuery(WindowQuery):
+class EventDeliveryQuery(AttemptQuery):
+    """The deliveries of one event. ``status`` and ``error`` are about the latest attempt."""
+
+    state = serializers.ChoiceField(Delivery.State.choices, required=False)
+    replay = ReferenceField(Replay.prefix, required=False, help_text="The replay that brought it back, by its id.")
+    include = IncludeField("event", "attempts")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("state") not in (None, *STOPPED):
+            attrs["in_state"] = attrs.pop("state")
+        return attrs
+
+
+class DeliveryQuery(AboutEvents, EventDeliveryQuery):
     endpoint = serializers.CharField(required=False, help_text="An endpoint's id or uid.")
     event = serializers.CharField(required=False, help_text="An event's id.")
-    state = serializers.ChoiceField(Delivery.State.choices, required=False)
 
 
-class DeadLetterQuery(WindowQuery):
+class DeadLetterQuery(AboutEvents, AttemptQuery):
     endpoint = serializers.CharField(required=False, help_text="An endpoint's id or uid.")
     cause = serializers.ChoiceField(DeadLetter.Cause.choices, required=False)
     state = serializers.ChoiceField([("open", "Not brought back yet"), ("redriven", "Brought back")], required=False)
+    include = IncludeField("delivery", "event", "attempts")
 
 
 class ReplayQuery(serializers.Serializer[Any]):

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from delivery import listing, replay
+from delivery import listing, narrowing, replay
 from delivery.models import Replay
 from delivery.serializers import RedriveSerializer, ReplayPreviewSerializer, ReplaySerializer, WantedSerializer
 from delivery.views.queries import ReplayQuery
@@ -29,6 +29,7 @@ class Replays(Page[Replay]):
 
     serializer_class = ReplaySerializer
     query = ReplayQuery
+    conditions = narrowing.REPLAYS
 
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Replay]:
         return listing.replays(tenant_id, **asked)
