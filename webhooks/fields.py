@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from webhooks import media
 from webhooks.choices import names
 from webhooks.plans import LONGEST_PLAN, LONGEST_WAIT, MOST_WAITS
 from webhooks.protocol.ids import parse, public
@@ -67,6 +68,24 @@ class StorableJsonField(serializers.JSONField):
         if b"\\u0000" in text:
             self.fail("storable")
         return value
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class MediaTypesField(serializers.Field[list[str], Any, Any, Any]):
+    """Media types, in lower case when they are kept."""
+
+    default_error_messages = {"list": "Write a list of at most {most} media types such as application/json or text/*."}
+
+    def to_representation(self, value: list[str]) -> list[str]:
+        return value
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if not isinstance(data, list) or len(data) > media.MOST or not all(isinstance(item, str) for item in data):
+            self.fail("list", most=media.MOST)
+        types = list(dict.fromkeys(item.strip().lower() for item in data))
+        if not all(media.RANGE.fullmatch(item) for item in types):
+            self.fail("list", most=media.MOST)
+        return types
 
 
 class OptionsField(StorableJsonField):

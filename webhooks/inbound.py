@@ -13,10 +13,11 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from webhooks import telemetry
+from webhooks.answers import Answer
 from webhooks.arrival import BadLength, NoLength, arrive
 from webhooks.protocol import handshake
 from webhooks.protocol.sealing import BrokenSeal
-from webhooks.receive import DOWN_FOR, Answer, receive
+from webhooks.receive import DOWN_FOR, receive
 from webhooks.sources import KnownSource, find
 
 
@@ -46,6 +47,11 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
 
 def _respond(answer: Answer) -> HttpResponse:
     headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+    if answer.text and answer.status != 204:
+        # The owner's text on our address: whatever it is, no browser runs it.
+        headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        headers["X-Content-Type-Options"] = "nosniff"
+        return HttpResponse(answer.text, answer.content_type, answer.status, headers=headers)
     if answer.body is not None and answer.status != 204:
         return HttpResponse(orjson.dumps(answer.body), "application/json", answer.status, headers=headers)
     return HttpResponse(status=answer.status, headers=headers)

@@ -7,7 +7,7 @@ What each answer makes the sender do:
     408   came too slowly, 400 was cut short: retry
     410   the source was deleted: stop
     411   came without a length under a scheme that does not sign the body: send Content-Length
-    413   larger than the source takes: do not retry
+    413   larger than the source takes, 415 of a type it does not take: do not retry
     429   too many at once, come back after Retry-After
     503   paused, or database or storage are down, come back after Retry-After: nothing was kept
 
@@ -21,14 +21,14 @@ connection broke), the object stays: a row may name it, and the sweep removes it
 """
 
 import time
-from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
 
 from django.db import Error as DatabaseTrouble
 from django.utils import timezone
 
-from webhooks import schemes, telemetry, wake
+from webhooks import answers, media, schemes, telemetry, wake
+from webhooks.answers import Answer
 from webhooks.arrival import Arrival, CutShort, NoLength, TooLarge, TooSlow
 from webhooks.claimcheck import StorageDown, Ticket, keep
 from webhooks.gate import ComeBackLater, gate
@@ -43,15 +43,6 @@ from webhooks.sources import KnownSource
 
 PAUSED_FOR = 300  # seconds a sender is told to wait at a paused source
 DOWN_FOR = 5  # seconds a sender is told to wait when we cannot keep anything
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the sender is told; ``retry_after`` in seconds."""
-
-    status: int
-    body: dict[str, str] | None = None
-    retry_after: int | None = None
 
 
 def receive(source: KnownSource, arrival: Arrival) -> Answer:
@@ -73,10 +64,11 @@ def receive(source: KnownSource, arrival: Arrival) -> Answer:
 def _take(source: KnownSource, arrival: Arrival) -> Answer:
     receipt_id = new_id()
     try:
+        media.check(source.content_types, arrival.headers.get("content-type", ""))
         body = arrival.chunks(source.max_bytes)
         check = _begin(source, arrival)
         ticket = keep(body, receipt_id, check.update)
-    except (SignatureError, TooLarge, CutShort, TooSlow, NoLength, OSError) as error:
+    except (SignatureError, media.NotTaken, TooLarge, CutShort, TooSlow, NoLength, OSError) as error:
         return _refuse(source, arrival, error, size=arrival.length or 0)
     try:
         check.finish()
@@ -115,6 +107,7 @@ def _refuse(source: KnownSource, arrival: Arrival, error: Exception, *, size: in
 
 
 _REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
+    media.NotTaken: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
     TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     CutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),
@@ -136,7 +129,7 @@ def _keep(source: KnownSource, arrival: Arrival, receipt_id: UUID, ticket: Ticke
         ticket.discard()
         return _repeat(source, arrival, message)
     wake.ring()
-    return Answer(source.answer_status, {"receipt": public("rcp", receipt_id)})
+    return answers.kept(source, receipt_id)
 
 
 def _repeat(source: KnownSource, arrival: Arrival, message: Message) -> Answer:
@@ -150,4 +143,4 @@ def _repeat(source: KnownSource, arrival: Arrival, message: Message) -> Answer:
             message.ticket.sha256,
         )
         record(source.id, refusal, without_credentials(arrival.headers, source.secret_headers()), arrival.address)
-    return Answer(HTTPStatus.OK, {"receipt": kept.public_id} if kept else None)
+    return answers.repeated(source, kept.id if kept else None)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from django.db import transaction
 from django.utils import timezone
 from rest_framework import serializers
@@ -9,11 +10,12 @@ from rest_framework.reverse import reverse
 from rest_framework.validators import UniqueValidator
 
 from webhooks.configuration import Unusable, check, generated_secret
-from webhooks.fields import HandlersField, IdField, ObjectField, OptionsField, PlaceField, PlanField
+from webhooks.fields import HandlersField, IdField, MediaTypesField, ObjectField, OptionsField, PlaceField, PlanField
 from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
 from webhooks.rotation import DAY, add_secret, believed
 from webhooks.sources import forget, sealer
 
+ANSWER_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
 LONGEST_SECRET = 8192  # characters: room for a public key in PEM
 
 
@@ -37,6 +39,8 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
     event_type_at = PlaceField()
     order_key_at = PlaceField()
     sequence_at = PlaceField()
+    content_types = MediaTypesField(required=False)
+    answer_type = serializers.ChoiceField(choices=ANSWER_TYPES, required=False, allow_blank=True)
     retry_plan = PlanField(required=False, allow_null=True)
     handlers = HandlersField(required=False)
     paused = serializers.BooleanField(required=False)
@@ -46,7 +50,8 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         fields = [
             *("id", "tenant", "uid", "name", "url", "scheme", "secret", "options", "tolerance", "public_url"),
             *("message_id_at", "event_type_at", "order_key_at", "max_bytes", "rate_per_minute"),
-            *("answer_status", "handlers", "handler_seconds", "retry_plan", "sequence_at", "skip_stale"),
+            *("content_types", "answer_status", "answer_body", "answer_type", "answer_when", "answer_within"),
+            *("handlers", "handler_seconds", "retry_plan", "sequence_at", "skip_stale"),
             *("paused", "created_at", "updated_at"),
         ]
         read_only_fields = ["created_at", "updated_at"]
@@ -71,7 +76,25 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
             check(scheme, [new, *kept] if new else kept, attrs.get("options", getattr(self.instance, "options", {})))
         except Unusable as error:
             raise serializers.ValidationError({error.field: str(error)}) from error
+        self._check_answer(attrs)
         return attrs
+
+    def _check_answer(self, attrs: dict[str, Any]) -> None:
+        """What is answered, and what is skipped, must make sense together with what stays."""
+
+        def value(name: str) -> Any:
+            return attrs.get(name, getattr(self.instance or Source(), name))
+
+        if value("answer_body") and value("answer_status") == Source.Answer.NO_CONTENT:
+            raise serializers.ValidationError({"answer_body": "An answer 204 has no body."})
+        if (
+            value("answer_body")
+            and value("answer_type") in ("", "application/json")
+            and not is_json(value("answer_body"))
+        ):
+            raise serializers.ValidationError({"answer_body": "This is not JSON: name another answer_type."})
+        if value("skip_stale") and not value("sequence_at"):
+            raise serializers.ValidationError({"skip_stale": "Say in sequence_at what tells that one is stale."})
 
     def create(self, validated_data: dict[str, Any]) -> Source:
         secret = validated_data.pop("secret", None)
@@ -91,6 +114,14 @@ class MadeSourceSerializer(SourceSerializer):
     """For the description only: a source as it is created, with its secret, shown here and never again."""
 
     secret = serializers.CharField(required=False)
+
+
+def is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _paused(values: dict[str, Any]) -> dict[str, Any]:

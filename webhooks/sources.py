@@ -37,7 +37,12 @@ class KnownSource:
     order_key_at: str
     max_bytes: int
     rate_per_minute: int | None
+    content_types: list[str]
     answer_status: int
+    answer_body: str
+    answer_type: str
+    answer_when: str
+    answer_within: int
     paused_at: datetime | None
     deleted_at: datetime | None
     sealed: tuple[tuple[str, datetime | None], ...]

@@ -20,7 +20,8 @@ from tests.factories_receiver import (
     signed_by_github,
     signed_by_slack,
 )
-from webhooks import claimcheck
+from webhooks import claimcheck, wake
+from webhooks.handlers import GiveUp, handles
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.process import process_due
 from webhooks.protocol.signing import new_secret
@@ -447,3 +448,68 @@ def test_an_unknown_source_leaves_no_trace() -> None:
     post(str(uuid.uuid4()))
     assert not Rejection.objects.exists()
     assert SECRET.startswith("whsec_")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 202),
+        ("Application/JSON; charset=utf-8", 202),
+        ("text/csv", 202),
+        ("application/xml", 415),
+        ("application", 415),
+        ("text", 415),
+        ("", 415),
+    ],
+)
+def test_a_source_takes_the_types_it_lists_and_a_refusal_can_be_found(content_type: str, status: int) -> None:
+    source = make_source(scheme="none", secret=None, content_types=["application/json", "text/*"])
+    answer = Client().post(f"/in/{source.public_id}/", BODY, content_type=content_type)
+    assert (answer.status_code, Receipt.objects.count()) == (status, int(status == 202))
+    assert [rejection.reason for rejection in Rejection.objects.all()] == ["content_type"] * (status == 415)
+    assert status == 202 or answer.content == b""
+
+
+def test_an_answer_of_the_owners_is_given_to_the_first_and_to_every_repeat_and_runs_in_no_browser() -> None:
+    source = make_source(answer_status=200, answer_body="<Response/>", answer_type="text/xml")
+    for answer in (post(source), post(source)):
+        assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, b"<Response/>", "text/xml")
+        assert answer["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_whoever_is_not_believed_is_not_given_the_owners_answer() -> None:
+    answer = post(make_source(answer_body="welcome", answer_type="text/plain"), headers={})
+    assert (answer.status_code, answer.content) == (401, b"")
+
+
+class WorkerNextDoor:
+    """Hears every ring and works at once."""
+
+    def ring(self) -> None:
+        process_due()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "state"),
+    [("succeeds", 200, "processed"), ("fails", 202, "pending"), ("gives up", 202, "dead")],
+)
+def test_a_sender_may_be_answered_when_the_handlers_are_done(monkeypatch, outcome, status, state) -> None:
+    @handles()
+    def works(receipt: Receipt) -> None:
+        if outcome == "fails":
+            raise RuntimeError
+        if outcome == "gives up":
+            raise GiveUp
+
+    monkeypatch.setattr(wake, "bell", WorkerNextDoor())
+    answer = post(make_source(answer_when="processed", answer_status=200, answer_within=25))
+    receipt = Receipt.objects.get()
+    assert (answer.status_code, answer.json()) == (status, {"receipt": receipt.public_id, "state": state})
+    assert receipt.state == state
+
+
+def test_a_sender_whose_handlers_take_too_long_is_told_that_its_message_is_kept() -> None:
+    answer = post(make_source(answer_when="processed", answer_status=200, answer_within=0, answer_body='"done"'))
+    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+    assert post(Source.objects.get()).json() == "done"
