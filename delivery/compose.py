@@ -24,7 +24,7 @@ RENDERED = ["content-type: application/json"]
 
 
 class NothingToSendWith(Exception):
-    """The endpoint has no usable secret, or an address that may not be called: nothing may be sent."""
+    """The endpoint has no usable secret or credentials, or an address that may not be called: nothing may be sent."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
@@ -37,6 +37,8 @@ def compose(claimed: Claimed, target: Target, timestamp: int, context: Any) -> R
         raise NothingToSendWith(Failure.UNSIGNED)
     if target.admits is None:
         raise NothingToSendWith(Failure.FORBIDDEN)
+    if target.headers is None or target.oauth is not None:
+        raise NothingToSendWith(Failure.CREDENTIALS)
     headers, body = _content(claimed, target)
     message_id = public("evt", claimed.event_id)
     signature = target.signer.sign(message_id, timestamp, body)
@@ -54,6 +56,7 @@ def compose(claimed: Claimed, target: Target, timestamp: int, context: Any) -> R
         timeout_ms=target.timeout_ms,
         admits=target.admits,
         context=context,
+        tls=target.tls,
     )
 
 

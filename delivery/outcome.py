@@ -23,6 +23,7 @@ class Failure(StrEnum):
     FORBIDDEN = "forbidden"  # the name led to an address that may not be called
     PROTOCOL = "protocol"  # what came back was not HTTP, or its headers were too large
     UNSIGNED = "unsigned"  # no usable secret: nothing was sent
+    CREDENTIALS = "credentials"  # what the endpoint wants to know us by could not be had: nothing was sent
     UNKNOWN = "unknown"  # the sender died before it could tell
 
 

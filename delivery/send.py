@@ -24,6 +24,7 @@ from typing import Any, Self
 import pycurl
 
 from delivery.outcome import Failure, Outcome, parse_retry_after
+from subscriptions.certificates import TlsFiles
 
 __all__ = ["Request", "Result", "Sender"]
 
@@ -35,7 +36,8 @@ KEPT_CONNECTIONS = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One attempt to make. ``admits`` says whether an IP address may be connected to; ``context`` is the caller's."""
+    """One attempt to make. ``admits`` says whether an IP address may be connected to; ``context`` is the caller's;
+    ``tls`` is what this endpoint's connections are made with, if it is anything of its own."""
 
     url: str
     headers: list[str]
@@ -43,6 +45,7 @@ class Request:
     timeout_ms: int
     admits: Callable[[str], bool]
     context: Any = None
+    tls: TlsFiles | None = None
 
 
 Result = tuple[Request, Outcome]
@@ -167,7 +170,10 @@ class Sender:
 
     def _end(self, exchange: "_Exchange", code: int) -> None:
         self._outbox.append(exchange.end(code))
-        self._idle.append(exchange)
+        if exchange.request.tls is None:
+            self._idle.append(exchange)
+        else:
+            exchange.curl.close()  # a client certificate is never left on a handle that another endpoint may get
 
     def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
         if what == pycurl.POLL_REMOVE:
@@ -221,6 +227,16 @@ class _Exchange:
         curl.setopt(pycurl.HTTPHEADER, request.headers)
         curl.setopt(pycurl.POSTFIELDS, request.body)
         curl.setopt(pycurl.TIMEOUT_MS, request.timeout_ms)
+        if request.tls is not None:
+            self._identify(request.tls)
+
+    def _identify(self, files: TlsFiles) -> None:
+        """libcurl reuses a connection only for requests with the same certificate, key and authorities."""
+        if files.certificate and files.private_key:
+            self.curl.setopt(pycurl.SSLCERT_BLOB, files.certificate)
+            self.curl.setopt(pycurl.SSLKEY_BLOB, files.private_key)
+        if files.ca:
+            self.curl.setopt(pycurl.CAINFO_BLOB, files.ca)
 
     def end(self, code: int) -> Result:
         outcome = Outcome(
@@ -302,6 +318,7 @@ FAILURES = {
     pycurl.E_SSL_CIPHER: Failure.TLS,
     pycurl.E_SSL_ISSUER_ERROR: Failure.TLS,
     pycurl.E_SSL_INVALIDCERTSTATUS: Failure.TLS,
+    98: Failure.TLS,  # CURLE_SSL_CLIENTCERT, which pycurl has no name for: it wants a client certificate
 }
 
 

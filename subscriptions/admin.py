@@ -155,7 +155,7 @@ class EndpointAdmin(Browsing):
     fields = (
         *("public_id", "tenant", "uid", "url", "description", "state", "disabled_reason", "state_changed_at"),
         *("header_names", "content_mode", "timeout_ms", "max_in_flight", "rate_limit", "ordering", "retry_plan"),
-        "metadata",
+        *("auth", "tls", "metadata"),
         *("secrets_shown", "created_at", "updated_at", "deleted_at"),
     )
     actions = ("pause", "enable", "disable", "rotate")

@@ -16,6 +16,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
 
+from subscriptions import confidential
 from subscriptions.addresses import check_url
 from subscriptions.errors import NotNow, Refused
 from subscriptions.limits import hold_endpoints
@@ -58,8 +59,10 @@ def create_endpoint(
         raise Refused("state", "A new endpoint is active or paused.")
     check_url(url)
     issued = issue(signing, secret)
+    endpoint = Endpoint(tenant=tenant, url=url)
+    _set(endpoint, {"url": url, **fields})
     with one_row_per_uid(), transaction.atomic():
-        endpoint = Endpoint.objects.create(tenant=tenant, url=url, **fields)
+        endpoint.save(force_insert=True)
         hold_endpoints(tenant)
         _keep(endpoint, issued)
     return endpoint, issued.shown
@@ -84,8 +87,8 @@ def change_endpoint(
     with one_row_per_uid(), transaction.atomic():
         if precondition is not None:
             precondition()
-        if fields and not _live(endpoint).update(**fields, updated_at=timezone.now()):
-            raise Endpoint.DoesNotExist
+        if fields:
+            _write(endpoint, fields)
         if state is not None:
             set_state(endpoint, state, by_operator=by_operator)
     return _live(endpoint).get()
@@ -167,6 +170,26 @@ def delete_endpoint(endpoint: Endpoint) -> None:
 
 def _live(endpoint: Endpoint) -> QuerySet[Endpoint]:
     return Endpoint.objects.filter(pk=endpoint.pk, deleted_at=None)
+
+
+def _write(endpoint: Endpoint, fields: dict[str, Any]) -> None:
+    """Raises Endpoint.DoesNotExist, and what `confidential.changed` raises."""
+    row = _live(endpoint).select_for_update().get()
+    _set(row, fields)
+    row.save()
+
+
+def _set(row: Endpoint, fields: dict[str, Any]) -> None:
+    """Give the row these values; what of them is confidential, sealed."""
+    sealed = {name: fields.pop(name) for name in confidential.FIELDS if name in fields}
+    for name, value in fields.items():
+        setattr(row, name, value)
+    if sealed:
+        given = confidential.changed(row, sealed)
+        for name, value in confidential.columns(given).items():
+            setattr(row, name, value)
+    if row.tls and row.url[:5].lower() == "http:":
+        raise Refused("tls", "Only https addresses have certificates.")
 
 
 def _move(endpoint: Endpoint, *, to: str, allowed: Q) -> None:

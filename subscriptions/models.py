@@ -130,7 +130,14 @@ class Endpoint(Row):
     state = models.CharField(max_length=8, choices=State.choices, default=State.ACTIVE)
     disabled_reason = models.CharField(max_length=8, choices=DisabledReason.choices, blank=True, editable=False)
     state_changed_at = models.DateTimeField(default=timezone.now, editable=False)
-    headers = models.JSONField(default=dict, blank=True, help_text="Headers of its own, sent with every delivery.")
+    headers = models.JSONField(
+        default=dict, blank=True, help_text="The names of headers of its own; values are sealed."
+    )
+    auth = models.JSONField(default=dict, blank=True, help_text="How it knows us, without the secrets.")
+    tls = models.JSONField(
+        default=dict, blank=True, help_text="Whose client certificate it gets, and its own authorities."
+    )
+    sealed = models.BinaryField(null=True, editable=False, help_text="headers, auth and tls in full: see confidential.")
     content_mode = models.CharField(
         max_length=10, choices=ContentMode.choices, default=ContentMode.STRUCTURED, editable=True
     )

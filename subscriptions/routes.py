@@ -19,12 +19,16 @@ from django.conf import settings
 from django.db.models import F, Func, TextField
 from django.utils import timezone
 
+from subscriptions.certificates import TlsFiles, tls_files
+from subscriptions.confidential import opened, sent_headers
+from subscriptions.credentials import ClientCredentials, client_credentials
 from subscriptions.models import Endpoint, Secret, Subscription, Tenant
 from subscriptions.narrowing import Narrowing, transformer_of
 from subscriptions.picture import OPERATIONAL, Kept, Route, Routes
 from subscriptions.seals import unseal
 from webhooks.protocol.addresses import ForbiddenAddress, admission, compiled, parse
 from webhooks.protocol.errors import SignatureError
+from webhooks.protocol.headers import ForbiddenHeader
 from webhooks.protocol.sealing import BrokenSeal
 from webhooks.protocol.signing import Signer
 
@@ -41,14 +45,15 @@ STAMP = Func(F("endpoint__version"), template=f"{_OWN} || '/' || %(expressions)s
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How the deliveries of one endpoint are sent. ``signer`` or ``admits`` is None if nothing may be sent."""
+    """How the deliveries of one endpoint are sent. ``signer``, ``admits`` or ``headers`` is None if nothing may be
+    sent: no usable secret, no address that may be called, nothing that its seal would give out."""
 
     endpoint_id: UUID
     tenant_id: UUID
     version: int
     state: str
     url: str
-    headers: tuple[str, ...]
+    headers: tuple[str, ...] | None
     content_mode: str
     timeout_ms: int
     max_in_flight: int
@@ -58,6 +63,8 @@ class Target:
     signer: Signer | None
     admits: Callable[[str], bool] | None
     valid_until: datetime | None  # then a secret expires and the target has to be taken anew
+    tls: TlsFiles | None = None
+    oauth: ClientCredentials | None = None
 
     @property
     def is_active(self) -> bool:
@@ -148,13 +155,14 @@ def _take_targets(endpoint_ids: list[UUID], now: datetime) -> Iterator[Target]:
 
 
 def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
+    headers, tls, oauth = _confidential(endpoint)
     return Target(
         endpoint_id=endpoint.id,
         tenant_id=endpoint.tenant_id,
         version=endpoint.version,
         state=endpoint.state,
         url=endpoint.url,
-        headers=tuple(f"{name}: {value}" for name, value in endpoint.headers.items()),
+        headers=headers,
         content_mode=endpoint.content_mode,
         timeout_ms=endpoint.timeout_ms,
         max_in_flight=endpoint.max_in_flight,
@@ -164,7 +172,19 @@ def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
         signer=_signer(secrets),
         admits=_guard(endpoint.url),
         valid_until=min((it.expires_at for it in secrets if it.expires_at), default=None),
+        tls=tls,
+        oauth=oauth,
     )
+
+
+def _confidential(endpoint: Endpoint) -> tuple[tuple[str, ...] | None, TlsFiles | None, ClientCredentials | None]:
+    """Fail closed, as with the secret; and what was not forbidden when it was saved may be now."""
+    try:
+        known = opened(endpoint)
+        lines = tuple(f"{name}: {value}" for name, value in sent_headers(known).items())
+    except (BrokenSeal, ForbiddenHeader):
+        return None, None, None
+    return lines, tls_files(known.tls), client_credentials(known.auth)
 
 
 def _signer(secrets: list[Secret]) -> Signer | None:

@@ -9,6 +9,9 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from subscriptions import endpoints, keys, rules
+from subscriptions.certificates import check_tls
+from subscriptions.credential_fields import Auth, Headers, Tls
+from subscriptions.credentials import check_auth
 from subscriptions.fields import Choice, Flag, Instant, Json, PublicId, Ref, Strict, StrictModel, Text, Whole, refuse
 from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
 from subscriptions.plan_fields import RetryPlan
@@ -118,14 +121,30 @@ class EndpointSerializer(UidMixin, StrictModel):
 
     id = PublicId()
     tenant = serializers.CharField(source="tenant.public_id", read_only=True)
-    headers = Json(required=False, help_text="Names and values of headers of its own, sent with every delivery.")
+    headers = Headers(
+        required=False,
+        help_text="Names and values of headers of its own, sent with every delivery. Keys that may not `manage` see "
+        "`***` for the values; sent back, it means the value that is there.",
+    )
+    auth = Auth(
+        required=False,
+        allow_null=True,
+        help_text="How the endpoint knows us beside the signature. What is secret in it is never shown; sent back as "
+        "it was shown, it stays. Null: no more.",
+    )
+    tls = Tls(
+        required=False,
+        allow_null=True,
+        help_text="A client certificate with its `private_key`, and a `ca` of its own, as PEM. Shown is whose they "
+        "are; sent back as it was shown, it stays. Null: no more.",
+    )
     retry_plan = RetryPlan(
         required=False,
         allow_null=True,
         help_text="Seconds to wait after each failure, as a list; or `first`, `factor`, `cap` and `attempts`, which "
         "become one. Null: the default, 10 attempts over 75 h 35 min.",
     )
-    stays = frozenset({"state"})
+    stays = frozenset({"state", "auth", "tls"})
     hints = dict.fromkeys(("secret", "signing"), "A secret is changed by a rotation: POST to the endpoint's secrets/.")
 
     class Meta:
@@ -140,6 +159,8 @@ class EndpointSerializer(UidMixin, StrictModel):
             "disabled_reason",
             "state_changed_at",
             "headers",
+            "auth",
+            "tls",
             "content_mode",
             "timeout_ms",
             "max_in_flight",
@@ -156,6 +177,16 @@ class EndpointSerializer(UidMixin, StrictModel):
     def validate_headers(self, headers: Any) -> Any:
         refuse(rules.check_headers, headers)
         return headers
+
+    def validate_auth(self, auth: Any) -> Any:
+        if auth not in (None, {}) and (self.instance is None or auth != self.instance.auth):
+            refuse(check_auth, auth)
+        return auth
+
+    def validate_tls(self, tls: Any) -> Any:
+        if tls not in (None, {}) and (self.instance is None or tls != self.instance.tls):
+            refuse(check_tls, tls)
+        return tls
 
 
 class NewEndpointSerializer(EndpointSerializer):

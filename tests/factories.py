@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
+from subscriptions.confidential import FIELDS, Confidential, columns
 from subscriptions.keys import new_key
 from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
 from subscriptions.seals import seal
@@ -49,6 +50,8 @@ def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> 
 
 
 def make_endpoint(tenant: Tenant | None = None, *, secret: str | None = None, **changes: Any) -> Endpoint:
+    if given := {name: changes.pop(name) for name in FIELDS if name in changes}:
+        changes |= columns(Confidential(**given))
     endpoint = Endpoint.objects.create(tenant=tenant or make_tenant(), **{"url": URL, **changes})
     make_secret(endpoint, secret)
     return endpoint

@@ -128,3 +128,8 @@ class TestSignature:
         with pytest.raises(NothingToSendWith) as refusal:
             composed(make_claimed(), admits=None)
         assert refusal.value.failure is Failure.FORBIDDEN
+
+    def test_without_what_the_endpoint_knows_us_by_nothing_is_sent(self) -> None:
+        with pytest.raises(NothingToSendWith) as refusal:
+            composed(make_claimed(), headers=None)
+        assert refusal.value.failure is Failure.CREDENTIALS

@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from delivery.outcome import Failure, Outcome
 from delivery.send import MAX_ANSWER, Request, Sender
+from subscriptions.certificates import TlsFiles
 from tests import receiver as scripts
+from tests.pki import Authority, Issued
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
@@ -322,6 +324,50 @@ class TestTls:
     def test_who_does_not_speak_tls_is_refused(self, sender: Sender, receiver: Receiver) -> None:
         (outcome,) = send(sender, make_request(receiver.url().replace("http:", "https:")))
         assert (outcome.status, outcome.failure) == (None, Failure.TLS)
+
+
+AUTHORITY, CLIENTS = Authority("the server's"), Authority("the clients'")
+
+
+@pytest.fixture
+def demanding(tmp_path: Path) -> Iterator[Receiver]:
+    """A server that lets nobody in without a certificate of CLIENTS."""
+    with Receiver(tls=AUTHORITY.server(tmp_path, asks_for=CLIENTS)) as it:
+        yield it
+
+
+def files(issued: Issued | None, ca: str = AUTHORITY.pem) -> TlsFiles:
+    if issued is None:
+        return TlsFiles(None, None, ca.encode())
+    return TlsFiles(issued.pem.encode(), issued.key.encode(), ca.encode())
+
+
+class TestClientCertificates:
+    def test_whoever_has_the_certificate_is_let_in(self, sender: Sender, demanding: Receiver) -> None:
+        ours = files(CLIENTS.issue())
+        requests = [make_request(demanding.url(), tls=ours) for _ in range(2)]
+        assert [outcome.status for outcome in send(sender, *requests)] == [200, 200]
+
+    def test_nobody_else_is(self, sender: Sender, demanding: Receiver) -> None:
+        for tls in (files(None), files(Authority().issue())):
+            (outcome,) = send(sender, make_request(demanding.url(), tls=tls))
+            assert outcome.status is None
+            assert outcome.failure in {Failure.TLS, Failure.RESET}
+        assert not demanding.arrivals
+
+    def test_a_neighbour_without_one_never_gets_in_behind_it(self, sender: Sender, demanding: Receiver) -> None:
+        for _ in range(3):
+            (let_in,) = send(sender, make_request(demanding.url(), tls=files(CLIENTS.issue())))
+            (outcome,) = send(sender, make_request(demanding.url(), tls=files(None)))
+            assert (let_in.status, outcome.status) == (200, None)
+
+    def test_an_authority_of_its_own_is_trusted_for_that_endpoint_alone(self, sender: Sender, tmp_path: Path) -> None:
+        with Receiver(tls=AUTHORITY.server(tmp_path)) as receiver:
+            (outcome,) = send(sender, make_request(receiver.url(), tls=files(None)))
+            (other,) = send(sender, make_request(receiver.url()))
+            (wrong,) = send(sender, make_request(receiver.url(), tls=files(None, ca=CLIENTS.pem)))
+        assert outcome.status == 200
+        assert [other.failure, wrong.failure] == [Failure.TLS, Failure.TLS]
 
 
 def test_leaving_the_sender_does_not_wait_for_those_who_hang(receiver: Receiver) -> None:

@@ -1,0 +1,73 @@
+"""Certificates for tests: an authority, and what it has signed, as PEM."""
+
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate with its private key."""
+
+    pem: str
+    key: str
+
+
+class Authority:
+    """Whoever trusts ``pem`` trusts what this one issues."""
+
+    def __init__(self, name: str = "an authority") -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _named(name)
+        constraint = x509.BasicConstraints(ca=True, path_length=None)
+        self._certificate = _built(self._name, self._name, self._key, self._key, constraint)
+        self.pem = _pem(self._certificate)
+
+    def issue(self, name: str = "waypost", **dates: datetime) -> Issued:
+        key = ec.generate_private_key(ec.SECP256R1())
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        extension = x509.SubjectAlternativeName([x509.DNSName("localhost"), address])
+        return Issued(_pem(_built(_named(name), self._name, key, self._key, extension, **dates)), key_pem(key))
+
+    def server(self, folder: Path, *, asks_for: "Authority | None" = None) -> ssl.SSLContext:
+        """A server's context with a certificate of this authority, which demands one of the other."""
+        issued = self.issue("localhost")
+        (folder / "server.pem").write_text(issued.key + issued.pem)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "server.pem")
+        if asks_for is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=asks_for.pem)
+        return context
+
+
+def key_pem(key: Any, password: bytes | None = None) -> str:
+    sealing = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
+    return str(pem.decode())
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _built(subject: x509.Name, issuer: x509.Name, key: Any, signer: Any, extension: Any, **dates: datetime) -> Any:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(dates.get("since", now - timedelta(hours=1)))
+        .not_valid_after(dates.get("until", now + timedelta(hours=1)))
+        .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        .sign(signer, hashes.SHA256())
+    )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
