@@ -31,13 +31,14 @@ class NothingToSendWith(Exception):
         self.failure = failure
 
 
-def compose(claimed: Claimed, target: Target, timestamp: int, context: Any) -> Request:
-    """The request of one attempt at ``timestamp`` (unix seconds). Raises NothingToSendWith."""
+def compose(claimed: Claimed, target: Target, timestamp: int, context: Any, bearer: str = "") -> Request:
+    """The request of one attempt at ``timestamp`` (unix seconds), with a ``bearer`` token where the endpoint wants
+    one. Raises NothingToSendWith."""
     if target.signer is None:
         raise NothingToSendWith(Failure.UNSIGNED)
     if target.admits is None:
         raise NothingToSendWith(Failure.FORBIDDEN)
-    if target.headers is None or target.oauth is not None:
+    if target.headers is None or (target.oauth is not None and not bearer):
         raise NothingToSendWith(Failure.CREDENTIALS)
     headers, body = _content(claimed, target)
     message_id = public("evt", claimed.event_id)
@@ -51,6 +52,7 @@ def compose(claimed: Claimed, target: Target, timestamp: int, context: Any) -> R
             *headers,
             *ALWAYS,
             *target.headers,
+            *([f"authorization: Bearer {bearer}"] if bearer else ()),
         ],
         body=body,
         timeout_ms=target.timeout_ms,

@@ -9,12 +9,11 @@ for, and whatever a drain leaves behind when it dies is found by its leases and 
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import takewhile
 from selectors import EVENT_READ, DefaultSelector
-from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -22,11 +21,13 @@ from django.db import Error, InterfaceError, OperationalError, connection, trans
 
 from delivery import health, ledger, telemetry, wake
 from delivery.backoff import DEFAULT_PLAN
+from delivery.bearers import Bearers
 from delivery.compose import NothingToSendWith, compose
 from delivery.lanes import HeldLane, share
 from delivery.ledger import Claimed, Settlement
 from delivery.outcome import Outcome
 from delivery.send import Request, Sender
+from delivery.sent import Sent
 from delivery.shutdown import is_stopping
 from delivery.verdict import judge
 from subscriptions.models import Endpoint
@@ -58,8 +59,12 @@ def deliver_due(*, seconds: float = 300.0, linger: float = LINGER, stopping: Cal
     started = time.monotonic()
     ledger.plan_by_index()
     try:
-        with Sender(allow_http=settings.WAYPOST_ALLOW_HTTP) as sender, closing(wake.Bell()) as bell:
-            drain = Drain(sender, bell)
+        with (
+            Sender(allow_http=settings.WAYPOST_ALLOW_HTTP) as sender,
+            closing(wake.Bell()) as bell,
+            closing(Bearers(sender)) as bearers,
+        ):
+            drain = Drain(sender, bell, bearers)
             drain.run(started + seconds, linger, stopping)
     finally:
         with suppress(Error):
@@ -71,23 +76,15 @@ def deliver_due(*, seconds: float = 300.0, linger: float = LINGER, stopping: Cal
     return drain.attempts
 
 
-class Sent(NamedTuple):
-    """An attempt under way: the claim it belongs to, and the retry plan it will be judged by."""
-
-    claimed: Claimed
-    token: UUID
-    plan: Sequence[int]
-    attempt_id: UUID
-
-
 class Drain:
     """One stream: the lanes it holds, what is in flight, what has ended and is not settled yet."""
 
-    def __init__(self, sender: Sender, bell: wake.Bell) -> None:
+    def __init__(self, sender: Sender, bell: wake.Bell, bearers: Bearers) -> None:
         self.owner = new_id()
         self.attempts = 0
         self._sender = sender
         self._bell = bell
+        self._bearers = bearers
         self._lanes: dict[UUID, HeldLane] = {}
         self._ended: list[tuple[Sent, Outcome]] = []
         self._unsure = False  # whether the last settlement was committed
@@ -204,16 +201,23 @@ class Drain:
         for it in claimed:
             target = self._lanes[it.endpoint_id].target
             sent = Sent(it, token, DEFAULT_PLAN if target.retry_plan is None else target.retry_plan, new_id())
+            self._under_way[sent.attempt_id] = now
+            if target.oauth is not None:
+                self._bearers.send(sent, target, timestamp)
+                continue
             try:
                 requests.append(compose(it, target, timestamp, sent))
             except NothingToSendWith as refusal:
                 self._ended.append((sent, Outcome(time.time(), 0, failure=refusal.failure)))
-            self._under_way[sent.attempt_id] = now
         if requests:
             self._sender.submit(requests)
 
     def _settle(self) -> None:
-        self._ended += [(request.context, outcome) for request, outcome in self._sender.take()]
+        results = self._sender.take()
+        if self._bearers.busy:
+            results = self._bearers.again(results)
+            self._ended += self._bearers.ended(int(self._now()))
+        self._ended += [(request.context, outcome) for request, outcome in results]
         if not self._ended:
             return
         rows = [_settlement(sent, outcome) for sent, outcome in self._ended]
@@ -264,7 +268,7 @@ class Drain:
             lane.hungry and lane.room(now) and not self._has_had_its_turn(lane) for lane in self._lanes.values()
         )
         ready_at = min((lane.ready_at(now) for lane in self._lanes.values()), default=now + LOOK_EVERY)
-        timeout = 0.0 if hungry else max(0.0, min(LOOK_EVERY, ready_at - now))
+        timeout = 0.0 if hungry else max(0.0, min(LOOK_EVERY, ready_at - now, self._bearers.patience))
         with DefaultSelector() as selector:
             selector.register(self._sender, EVENT_READ)
             if self._bell.fileno() >= 0:

@@ -20,7 +20,7 @@ from subscriptions import confidential
 from subscriptions.addresses import check_url
 from subscriptions.errors import NotNow, Refused
 from subscriptions.limits import hold_endpoints
-from subscriptions.models import Endpoint, Secret, Tenant
+from subscriptions.models import Endpoint, Secret, Tenant, Token
 from subscriptions.seals import seal, unseal
 from subscriptions.signatures import V1, V1A, Issued, issue
 from subscriptions.uids import one_row_per_uid
@@ -161,11 +161,12 @@ def rotate_secret(
 
 def delete_endpoint(endpoint: Endpoint) -> None:
     """It gets nothing any more, and its uid is free. The row stays for the history of its deliveries, while
-    its subscriptions and secrets go. A second time changes nothing."""
+    its subscriptions, secrets and token go. A second time changes nothing."""
     with transaction.atomic():
         if _live(endpoint).update(deleted_at=timezone.now()):
             endpoint.subscriptions.all().delete()
             endpoint.secrets.all().delete()
+            Token.objects.filter(endpoint=endpoint.pk).delete()
 
 
 def _live(endpoint: Endpoint) -> QuerySet[Endpoint]:

@@ -217,6 +217,17 @@ class Secret(models.Model):
         return "v1a" if self.public_key else "v1"
 
 
+class Token(models.Model):
+    """The bearer token an endpoint is sent to with now, sealed: see tokens."""
+
+    endpoint = models.OneToOneField(Endpoint, models.CASCADE, primary_key=True, related_name="token")
+    sealed = models.BinaryField(editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"token of {self.endpoint_id}"
+
+
 class Subscription(Row):
     """An endpoint wants events of these types: exact names, ``order.*`` (everything below order), or ``*``.
 

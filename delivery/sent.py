@@ -1,0 +1,16 @@
+"""An attempt under way: the claim it belongs to, and the retry plan it will be judged by."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from delivery.ledger import Claimed
+
+__all__ = ["Sent"]
+
+
+class Sent(NamedTuple):
+    claimed: Claimed
+    token: UUID
+    plan: Sequence[int]
+    attempt_id: UUID
