@@ -47,7 +47,7 @@ TURN = 2.0  # seconds a lane may be held while others wait
 RENEW_EVERY = ledger.LEASE / 3
 REFRESH_EVERY = 1.0  # seconds between two looks at the endpoints of the lanes held
 LOOK_EVERY = 0.25  # seconds between two looks for due lanes without a ring
-BATCH, BATCH_SECONDS = 64, 0.005  # with that many in flight, results are settled at most that often
+PACE = 0.004  # seconds between two turns of the loop: what happens meanwhile is claimed and settled together
 LAST_ORDERS = 35.0  # seconds for what is in flight when the drain ends: more than the longest deadline
 GRACE = 8.0  # the same, when the worker is being stopped
 AWAY = 0.5  # seconds to wait before the database is tried again
@@ -90,10 +90,10 @@ class Drain:
         self._unsure = False  # whether the last settlement was committed
         self._under_way: dict[UUID, float] = {}  # attempts by their start, the oldest first
         self._epoch = time.time() - time.monotonic()  # of the database's clock, from the first lease on
-        self._rung = True
+        self._rung = self._lane_is_free = True
         self._others_wait = False
         self._due: dict[Callable[[], None], float] = {}
-        self._settled_at = self._worked_at = time.monotonic()
+        self._turned_at = self._worked_at = time.monotonic()
 
     def run(self, until: float, linger: float, stopping: Callable[[], bool]) -> None:
         while not stopping() and time.monotonic() < until and not self._is_idle(linger):
@@ -104,8 +104,9 @@ class Drain:
     # Lanes
 
     def _lease(self) -> None:
-        if not (self._rung or self._is_time(self._lease, LOOK_EVERY)):
+        if not (self._lane_is_free or self._is_time(self._lease, LOOK_EVERY)):
             return
+        self._lane_is_free = False
         room = MAX_LANES - len(self._lanes)
         full = [tenant for tenant, count in self._lanes_by_tenant().items() if count >= TENANT_LANES]
         leased = ledger.lease(self.owner, room, share=TENANT_LANES, full=full) if room > 0 else None
@@ -160,7 +161,7 @@ class Drain:
         ledger.release(self.owner, [lane.row() for lane in lanes])
         ledger.look_again([lane.target.endpoint_id for lane in lanes])
         if self._others_wait:
-            self._due.pop(self._lease, None)  # there is room for them now
+            self._lane_is_free = True  # one of theirs
 
     # Deliveries
 
@@ -231,7 +232,7 @@ class Drain:
 
     def _account(self) -> None:
         self.attempts += len(self._ended)
-        self._settled_at = self._worked_at = time.monotonic()
+        self._worked_at = time.monotonic()
         for sent, outcome in self._ended:
             del self._under_way[sent.attempt_id]
             if (lane := self._lanes.get(sent.claimed.endpoint_id)) is not None:
@@ -261,8 +262,7 @@ class Drain:
 
     def _wait(self) -> None:
         """Until an attempt ends, the bell rings, a rate limit gives way, or it is time to look."""
-        if len(self._under_way) >= BATCH:
-            time.sleep(max(0.0, self._settled_at + BATCH_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, self._turned_at + PACE - time.monotonic()))
         now = self._now()
         hungry = self._room() > 0 and any(
             lane.hungry and lane.room(now) and not self._has_had_its_turn(lane) for lane in self._lanes.values()
@@ -274,8 +274,11 @@ class Drain:
             if self._bell.fileno() >= 0:
                 selector.register(self._bell, EVENT_READ)
             heard = {key.fileobj for key, _ in selector.select(timeout)}
+        self._turned_at = time.monotonic()
         if self._bell in heard or self._bell.fileno() < 0:  # deaf: it tries to hear again
-            self._rung = self._bell.heard() or self._rung
+            rings = self._bell.heard()
+            self._rung = self._rung or bool(rings)
+            self._lane_is_free = self._lane_is_free or ledger.FREE in rings
 
     def _is_idle(self, linger: float) -> bool:
         if self._under_way or any(lane.hungry for lane in self._lanes.values()):

@@ -23,7 +23,12 @@ LEASE = 10.0  # seconds a lane stays with a drain that says nothing
 MARGIN = 5.0  # seconds the low-water mark trails the newest claim: a publisher may commit that late
 GRACE = 10.0  # seconds a claim outlives the deadline of its attempt
 POISON = 5  # claims in a row that nobody came back from
-BELL = "waypost_due"
+BELL, FREE = "waypost_due", "free"  # the bell, and what it says if one of the lanes has no owner
+
+# What a crash of the server may take back without harm: a mark (the sweep makes it again), a lease, a claim (its
+# attempt counts as one more copy, as in any crash). Not waiting for the disk there spares a flush each; whatever is
+# promised to anybody, an event or a settlement, waits, and takes what came before it to the disk.
+UNHURRIED = "set_config('synchronous_commit', 'off', true)"
 
 
 @contextmanager
@@ -148,19 +153,23 @@ WITH late AS (
 ), marked AS (
     UPDATE delivery_lane l SET due_at = greatest(now(), l.tripped_until)
       FROM late WHERE l.endpoint_id = late.endpoint_id
+    RETURNING l.endpoint_id
 ), born AS (
     INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, parked, failures, trips, warned)
     SELECT id, tenant_id, now(), false, 0, 0, 0
       FROM subscriptions_endpoint e
      WHERE id = ANY(%(endpoints)s) AND NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
         ON CONFLICT DO NOTHING
+    RETURNING endpoint_id
 )
-SELECT pg_notify('{BELL}', '')
+SELECT {UNHURRIED},
+       pg_notify('{BELL}', CASE WHEN EXISTS (SELECT FROM marked) OR EXISTS (SELECT FROM born) THEN '{FREE}' ELSE '' END)
 """  # noqa: S608
 
 
 def mark_due(endpoint_ids: Sequence[UUID]) -> None:
-    """Somebody must look at these lanes. A leased one has its owner, who hears the bell that this rings."""
+    """Somebody must look at these lanes. A leased one has its owner, who hears the bell that this rings; if one is
+    there to be leased, the bell says FREE."""
     _run(MARK_DUE, {"endpoints": list(endpoint_ids)})
 
 
@@ -190,10 +199,11 @@ class Leased(NamedTuple):
     now: datetime
 
 
-LEASE_LANES = """
+LEASE_LANES = f"""
 WITH turns AS (
     SELECT endpoint_id, due_at, row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
-      FROM (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
+      FROM (SELECT {UNHURRIED}) AS unhurried,
+           (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
              WHERE due_at <= now() AND tenant_id <> ALL(%(full)s::uuid[])
              ORDER BY due_at LIMIT %(seen)s) oldest
 ), chosen AS MATERIALIZED (
@@ -217,7 +227,7 @@ UPDATE delivery_lane l
  WHERE l.endpoint_id = due.endpoint_id
 RETURNING now(), due.active, due.forlorn, l.endpoint_id, coalesce(l.floor_at, 'epoch'), l.next_slot_at, l."window",
           l.failures, l.failing_since, l.trips, l.tripped_until, l.warned
-"""
+"""  # noqa: S608
 SEEN = 20_000  # due lanes that are looked at, the longest due first, to choose fairly among their tenants
 
 
@@ -260,10 +270,11 @@ class Claimed(NamedTuple):
     rendered: bool
 
 
-CLAIM = """
+CLAIM = f"""
 WITH due AS (
     SELECT d.id, asking.seconds
-      FROM unnest(%(endpoints)s::uuid[], %(quotas)s::int[], %(floors)s::timestamptz[], %(seconds)s::float8[],
+      FROM (SELECT {UNHURRIED}) AS unhurried,
+           unnest(%(endpoints)s::uuid[], %(quotas)s::int[], %(floors)s::timestamptz[], %(seconds)s::float8[],
                   %(ordered)s::bool[]) AS asking(endpoint_id, quota, floor_at, seconds, ordered)
      CROSS JOIN LATERAL (
            SELECT id FROM delivery_delivery
@@ -273,7 +284,7 @@ WITH due AS (
             ORDER BY next_attempt_at LIMIT asking.quota
               FOR UPDATE SKIP LOCKED) d
 )
-"""
+"""  # noqa: S608
 CLAIM_THOSE = """
 UPDATE delivery_delivery d
    SET state = 'sending', token = %(token)s, claims = claims + 1,

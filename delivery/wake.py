@@ -76,16 +76,16 @@ class Bell:
     def fileno(self) -> int:
         return -1 if self._line is None else self._line.fileno()
 
-    def heard(self) -> bool:
-        """Has it been rung since the last time? Does not wait."""
+    def heard(self) -> set[str]:
+        """What it has said since the last time (see ``ledger.mark_due``), nothing if it was not rung. Does not wait."""
         if self._line is None:
             self._listen()
-            return self._line is not None
+            return set() if self._line is None else {ledger.FREE}
         try:
-            return bool(list(self._line.notifies(timeout=0)))
+            return {it.payload for it in self._line.notifies(timeout=0)}
         except psycopg.Error:
             self.close()
-            return True
+            return {ledger.FREE}  # nobody knows what was missed
 
     def close(self) -> None:
         if self._line is not None:

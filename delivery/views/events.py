@@ -22,9 +22,10 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from delivery import including, listing, narrowing
+from delivery.gather import publish_together
 from delivery.models import Event
 from delivery.publish import Conflict as Taken
-from delivery.publish import Published, publish
+from delivery.publish import Published
 from delivery.serializers import EventDetailSerializer, EventSerializer, PublishedSerializer
 from delivery.views.queries import EventQuery
 from delivery.views.reading import Limits, read_events
@@ -86,7 +87,7 @@ class Events(Page[Event]):
             read = read_events(request._request, limits)
         except InvalidEvent as error:
             raise refusal(error) from error
-        results = publish(tenant, read.items)
+        results = publish_together(tenant, read.items)
         return self.answer_batch(results) if read.batch else self.answer_one(results[0])
 
     def answer_one(self, result: Published) -> HttpResponse:
