@@ -24,6 +24,7 @@ from webhooks.claimcheck import Ticket
 from webhooks.models import Receipt
 from webhooks.protocol.ids import new_id
 from webhooks.reading import Labels
+from webhooks.together import Together
 
 CLAIM_SECONDS = 60
 """A worker that dies owes its receipt again after this. A handler may take longer: it holds the row's lock."""
@@ -31,7 +32,8 @@ CLAIM_SECONDS = 60
 _INSERT = """
     INSERT INTO webhooks_receipt
         (id, source_id, message_id, event_type, order_key, content_type, headers, body, body_key, size, sha256)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[],
+        %s::bytea[], %s::text[], %s::bigint[], %s::text[])
     ON CONFLICT (source_id, message_id) DO NOTHING
     RETURNING id
 """
@@ -83,20 +85,38 @@ class Message:
 
 
 def insert(message: Message) -> bool:
-    """Keep a message; False if one with its id is there already. Its own transaction, unless in the caller's.
+    """Keep a message; False if one with its id is there already. Committed when this returns, together with others
+    that come at the same time; within a transaction of the caller's it is written in that one, alone."""
+    if connection.in_atomic_block:
+        return insert_many([message])[0]
+    return _keeping.add(message)
 
-    On Django's connection, but by a prepared statement with binary parameters: half the cost of Django's cursor,
-    which writes the body into the text of the statement and asks the server whether it is there before."""
-    labels, ticket = message.labels, message.ticket
+
+def insert_many(messages: Sequence[Message]) -> list[bool]:
+    """Keep messages by one statement; for each, whether it was new. Of twins among them the first is.
+
+    In the order of their keys, so that two processes that are given the same messages wait for each other and never
+    in a circle. On Django's connection, but by a prepared statement with binary parameters: half the cost of
+    Django's cursor, which writes the body into the text of the statement and asks whether the server is there."""
+    ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
+    columns = [list(column) for column in zip(*map(_values, ordered), strict=True)]
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        values: list[Any] = [
-            *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
-            *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
-            *(ticket.body, ticket.key, ticket.size, ticket.sha256),
-        ]
-        cursor.execute(_INSERT, values, prepare=True, binary=True)
-        return cursor.fetchone() is not None
+        cursor.execute(_INSERT, columns, prepare=True, binary=True)
+        new = {row[0] for row in cursor.fetchall()}
+    return [message.id in new for message in messages]
+
+
+def _values(message: Message) -> tuple[Any, ...]:
+    labels, ticket = message.labels, message.ticket
+    return (
+        *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
+        *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
+        *(ticket.body, ticket.key, ticket.size, ticket.sha256),
+    )
+
+
+_keeping: Together[Message, bool] = Together(insert_many)
 
 
 def find(source_id: UUID, message_id: str) -> Receipt | None:
