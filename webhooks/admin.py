@@ -17,10 +17,10 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
-from webhooks.filters import STATES
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.protocol.ids import parse
 from webhooks.replay import replay
+from webhooks.standing import STATES
 
 PREVIEW = 4096  # bytes of a body that are shown
 

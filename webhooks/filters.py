@@ -7,17 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import django_filters
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from webhooks.models import Receipt, Rejection, Source
-from webhooks.receipts import first_id_of
+from webhooks.receipts import called, first_id_of
 from webhooks.sources import named
-
-STATES = {
-    "pending": Q(due_at__isnull=False),
-    "processed": Q(processed_at__isnull=False, due_at__isnull=True),
-    "dead": Q(dead_at__isnull=False),
-}
+from webhooks.standing import STATES
 
 
 class WindowFilter(django_filters.FilterSet):  # type: ignore[misc]
@@ -40,12 +35,17 @@ class WindowFilter(django_filters.FilterSet):  # type: ignore[misc]
 class ReceiptFilter(WindowFilter):
     state = django_filters.ChoiceFilter(choices=[(name, name) for name in STATES], method="in_state")
     event_type = django_filters.CharFilter()
-    message_id = django_filters.CharFilter()
+    message_id = django_filters.CharFilter(method="with_message_id")
     cause = django_filters.ChoiceFilter(choices=Receipt.Cause.choices)
+    out_of_order = django_filters.BooleanFilter()
+    skipped = django_filters.BooleanFilter()
 
     class Meta:
         model: type[Model] = Receipt
         fields: list[str] = []
+
+    def with_message_id(self, rows: QuerySet[Receipt], _name: str, value: str) -> QuerySet[Receipt]:
+        return rows.filter(called(value))
 
     def in_state(self, rows: QuerySet[Receipt], _name: str, value: str) -> QuerySet[Receipt]:
         return rows.filter(STATES[value])

@@ -220,6 +220,8 @@ class Receipt(Row):
             # readers: the list of the dead, sweep.expire
             models.Index(fields=["dead_at"], name="receipt_dead", condition=Q(dead_at__isnull=False)),
             models.Index(fields=["source", "id"], name="receipt_pages"),  # reader: the list of a source
+            # reader: the list of a source, of one type
+            models.Index(fields=["source", "event_type", "id"], name="receipt_types", condition=~Q(event_type="")),
             # reader: sweep.remove_orphans
             models.Index(fields=["body_key"], name="receipt_objects", condition=~Q(body_key="")),
         ]

@@ -14,7 +14,7 @@ import time
 
 from django.db import transaction
 
-from webhooks import deadline, sequence, telemetry, wake
+from webhooks import deadline, sequence, tally, telemetry, wake
 from webhooks.handlers import GiveUp, Later, matching
 from webhooks.models import Receipt
 from webhooks.plans import wait_after
@@ -77,6 +77,8 @@ def process(receipt: Receipt) -> None:
     except (Exception, deadline.Overdue) as error:
         _fail(receipt, run, error)
         return
+    if outcome in ("processed", "skipped"):
+        tally.count(receipt.source_id, "processed")
     telemetry.ran(outcome)
 
 
@@ -128,6 +130,7 @@ class _Run:
 
 def _fail(receipt: Receipt, run: _Run, error: BaseException) -> None:
     attempts = receipt.attempts + 1
+    tally.count(receipt.source_id, "failed")
     telemetry.failed(receipt.public_id, run.current, error, attempts)
     wait = wait_after(attempts, random.random(), receipt.source.retry_plan)  # noqa: S311 - spreads load, hides nothing
     if wait is None:
@@ -139,5 +142,6 @@ def _fail(receipt: Receipt, run: _Run, error: BaseException) -> None:
 
 def _die(receipt: Receipt, cause: Receipt.Cause, error: str, *, attempts: int) -> None:
     bury(receipt, cause, error, attempts=attempts)
+    tally.count(receipt.source_id, "dead")
     telemetry.died(receipt.public_id, cause, error)
     telemetry.ran("dead")

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from webhooks.claimcheck import Ticket
-from webhooks.models import Receipt
+from webhooks.models import Receipt, Source
 from webhooks.protocol.ids import new_id
 from webhooks.reading import Labels
 from webhooks.together import Together
@@ -176,6 +176,11 @@ def revive(ids: Sequence[UUID]) -> int:
     return at_rest.filter(id__in=ids, due_at__isnull=True).update(
         due_at=Now(), claims=0, attempts=0, dead_at=None, cause="", processed_at=None, skipped=False
     )
+
+
+def called(message_id: str) -> Q:
+    """The condition of having this message id, at whatever source: one look into the unique index for each."""
+    return Q(source__in=Source.objects.values("id"), message_id=message_id.replace("\0", ""))
 
 
 def first_id_of(moment: datetime) -> UUID:

@@ -27,7 +27,7 @@ from uuid import UUID
 from django.db import Error as DatabaseTrouble
 from django.utils import timezone
 
-from webhooks import answers, media, schemes, telemetry, wake
+from webhooks import answers, media, schemes, tally, telemetry, wake
 from webhooks.answers import Answer
 from webhooks.arrival import Arrival, CutShort, NoLength, TooLarge, TooSlow
 from webhooks.claimcheck import StorageDown, Ticket, keep
@@ -50,15 +50,20 @@ def receive(source: KnownSource, arrival: Arrival) -> Answer:
     if source.deleted_at is not None:
         return Answer(HTTPStatus.GONE)
     if source.paused_at is not None:
-        return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=PAUSED_FOR)
+        return _turn_away(source, HTTPStatus.SERVICE_UNAVAILABLE, PAUSED_FOR)
     try:
         with gate.enter(source.id, source.rate_per_minute):
             return _take(source, arrival)
     except ComeBackLater as wait:
-        return Answer(HTTPStatus.TOO_MANY_REQUESTS, retry_after=wait.seconds)
+        return _turn_away(source, HTTPStatus.TOO_MANY_REQUESTS, wait.seconds)
     except (DatabaseTrouble, StorageDown) as error:
         telemetry.not_kept(public("src", source.id), error)
-        return Answer(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=DOWN_FOR)
+        return _turn_away(source, HTTPStatus.SERVICE_UNAVAILABLE, DOWN_FOR)
+
+
+def _turn_away(source: KnownSource, status: HTTPStatus, seconds: int) -> Answer:
+    tally.count(source.id, "turned_away")
+    return Answer(status, retry_after=seconds)
 
 
 def _take(source: KnownSource, arrival: Arrival) -> Answer:
@@ -101,6 +106,7 @@ def _refuse(source: KnownSource, arrival: Arrival, error: Exception, *, size: in
         reason = error.code
     elif isinstance(error, OSError):
         status, reason = HTTPStatus.BAD_REQUEST, "cut_short"
+    tally.count(source.id, "rejected")
     refusal = Refusal(reason, str(error) or str(type(error).__doc__), size, sha256)
     record(source.id, refusal, without_credentials(arrival.headers, source.secret_headers()), arrival.address)
     return Answer(status)
@@ -128,11 +134,13 @@ def _keep(source: KnownSource, arrival: Arrival, receipt_id: UUID, ticket: Ticke
     if not insert(message):
         ticket.discard()
         return _repeat(source, arrival, message)
+    tally.count(source.id, "received")
     wake.ring()
     return answers.kept(source, receipt_id)
 
 
 def _repeat(source: KnownSource, arrival: Arrival, message: Message) -> Answer:
+    tally.count(source.id, "duplicates")
     kept = find(source.id, message.labels.message_id)
     if kept is not None and kept.sha256 != message.ticket.sha256:
         telemetry.same_id_other_content(public("src", source.id), message.labels.message_id)

@@ -14,6 +14,7 @@ from webhooks.fields import HandlersField, IdField, MediaTypesField, ObjectField
 from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
 from webhooks.rotation import DAY, add_secret, believed
 from webhooks.sources import forget, sealer
+from webhooks.standing import MOST_HOURS
 
 ANSWER_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
 LONGEST_SECRET = 8192  # characters: room for a public key in PEM
@@ -205,3 +206,41 @@ class ReplayDoneSerializer(serializers.Serializer[Any]):
 
     replayed = serializers.IntegerField(required=False)
     matching = serializers.IntegerField(required=False)
+
+
+class NewStatsSerializer(serializers.Serializer[Any]):
+    """How far back to look."""
+
+    hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MOST_HOURS)
+
+
+class CountsSerializer(serializers.Serializer[Any]):
+    """What came (``received`` once each; ``turned_away``: told to come back), and what became of runs of handlers."""
+
+    received = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    turned_away = serializers.IntegerField()
+    processed = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    dead = serializers.IntegerField()
+
+
+class HourSerializer(CountsSerializer):
+    begins_at = serializers.DateTimeField()
+
+
+class NowSerializer(serializers.Serializer[Any]):
+    """Receipts that wait for their handlers and dead ones; ``at_least``: there may be more."""
+
+    waiting = serializers.IntegerField()
+    dead = serializers.IntegerField()
+    at_least = serializers.BooleanField()
+
+
+class StatsSerializer(serializers.Serializer[Any]):
+    """How a source stands: now, in all these hours together, and hour by hour. Hours are a few seconds behind."""
+
+    now = NowSerializer()
+    totals = CountsSerializer()
+    hours = HourSerializer(many=True)

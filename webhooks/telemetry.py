@@ -25,6 +25,11 @@ def not_kept(source: str, error: Exception) -> None:
     log.error("receipt.not_kept", source=source, error=repr(error))
 
 
+def not_counted(error: Exception) -> None:
+    """The database did not take the counts of the last seconds: they are kept for the next time."""
+    log.warning("tally.not_written", error=repr(error))
+
+
 def ran(outcome: str) -> None:
     runs.labels(outcome).inc()
 

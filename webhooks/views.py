@@ -13,12 +13,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet, ModelViewSet, ReadOnlyModelViewSet
 
+from webhooks import standing
+from webhooks.bodies import download
 from webhooks.configuration import Unusable, check, generated_secret
 from webhooks.filters import ReceiptFilter, RejectionFilter
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
@@ -30,11 +32,13 @@ from webhooks.serializers import (
     MadeSourceSerializer,
     NewReplaySerializer,
     NewSecretSerializer,
+    NewStatsSerializer,
     ReceiptSerializer,
     RejectionSerializer,
     ReplayDoneSerializer,
     SecretSerializer,
     SourceSerializer,
+    StatsSerializer,
 )
 from webhooks.sources import forget, named
 from webhooks.tenancy import tenant_id_of
@@ -113,6 +117,17 @@ class SourceViewSet(OwnedRows[Source], ModelViewSet[Source]):
         revoke(found(SourceSecret.objects.filter(source=self.get_object()), secret))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @extend_schema(parameters=[NewStatsSerializer], responses=StatsSerializer)
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def stats(self, request: Request, pk: str) -> Response:
+        """What came and what became of it, hour by hour; what waits and what is dead now."""
+        source = self.get_object()
+        asked = NewStatsSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        hours = standing.hours(source, asked.validated_data["hours"])
+        figures = {"now": standing.now(source), "totals": standing.totals(hours), "hours": hours}
+        return Response(StatsSerializer(figures).data)
+
 
 class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
     """What was received, newest first."""
@@ -125,15 +140,10 @@ class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
     @action(detail=True, filter_backends=[])
     def body(self, request: Request, pk: str) -> FileResponse:
         """The body, byte for byte as it came. Never shown by a browser: it is somebody else's content."""
-        receipt = self.get_object()
-        name = f"{receipt.public_id}.bin"
-        return FileResponse(
-            receipt.open(),
-            as_attachment=True,
-            filename=name,
-            content_type="application/octet-stream",
-            headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"},
-        )
+        try:
+            return download(self.get_object())
+        except OSError as error:
+            raise OutOfReach from error
 
     @extend_schema(request=None, responses={202: ReplayDoneSerializer})
     @action(detail=True, methods=["post"], filter_backends=[])
@@ -160,6 +170,12 @@ class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
         if asked.validated_data["preview"]:
             return Response({"matching": preview(chosen.qs)})
         return Response({"replayed": replay(chosen.qs)}, status=status.HTTP_202_ACCEPTED)
+
+
+class OutOfReach(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The storage of large bodies cannot be reached right now."
+    default_code = "unavailable"
 
 
 class RejectionViewSet(OwnedRows[Rejection], ReadOnlyModelViewSet[Rejection]):

@@ -11,6 +11,7 @@ from subscriptions.models import Tenant
 from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source, signed
+from webhooks import tally
 from webhooks.claimcheck import INLINE_MAX, keep
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
 from webhooks.process import process_due
@@ -38,6 +39,7 @@ class TestDoors(DoorCases):
         Door("get", "sources/{source}/secrets/", "read", 200),
         Door("post", "sources/{source}/secrets/", "manage", 201, {}),
         Door("delete", "sources/{source}/secrets/{secret}/", "manage", 204),
+        Door("get", "sources/{source}/stats/", "read", 200),
         Door("get", "receipts/", "read", 200),
         Door("get", "receipts/{receipt}/", "read", 200),
         Door("get", "receipts/{receipt}/body/", "read", 200),
@@ -378,3 +380,55 @@ def test_what_was_received_and_handled_can_be_seen(settings) -> None:
     process_due()
     shown = make_client(tenant).get(f"{API}/receipts/").json()["data"][0]
     assert (shown["state"], shown["handled_by"], shown["attempts"]) == ("processed", ["ok"], 1)
+
+
+def test_the_figures_of_a_source_are_by_hour_in_all_and_of_now() -> None:
+    client = make_client(make_tenant())
+    made = post(client, "sources/", {"scheme": "none", "uid": "shop"}).json()
+    for body in (b"1", b"1", b"2"):
+        Client().post(made["url"], body, "text/plain")
+    tally.tally.write()
+    stats = client.get(f"{API}/sources/shop/stats/?hours=2").json()
+    assert stats["now"] == {"waiting": 2, "dead": 0, "at_least": False}
+    assert (stats["totals"]["received"], stats["totals"]["duplicates"]) == (2, 1)
+    assert [hour["received"] for hour in stats["hours"]] == [0, 2]
+
+
+@pytest.mark.parametrize("hours", ["0", "2161", "many", "-1"])
+def test_hours_that_make_no_sense_are_refused_by_name(hours: str) -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk)
+    answer = make_client(tenant).get(f"{API}/sources/{source.public_id}/stats/?hours={hours}")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "hours"
+
+
+def test_a_body_whose_storage_is_out_of_reach_is_a_503_and_its_receipt_is_still_shown(claims) -> None:
+    tenant = make_tenant()
+    ticket = keep(iter([bytes(INLINE_MAX + 1)]), new_id(), lambda chunk: None)
+    receipt = make_receipt(make_source(tenant_id=tenant.pk), body=None, body_key=ticket.key, size=ticket.size)
+    (claims / ticket.key).unlink()
+    client = make_client(tenant)
+    assert client.get(f"{API}/receipts/{receipt.public_id}/body/").status_code == 503
+    assert client.get(f"{API}/receipts/{receipt.public_id}/").status_code == 200
+
+
+def test_receipts_are_found_by_message_id_type_time_and_what_became_of_them() -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk)
+    make_receipt(source, message_id="m-1", event_type="order.paid")
+    make_receipt(source, message_id="m-2", event_type="order.gone", out_of_order=True, skipped=True)
+    make_receipt(make_source(tenant_id=make_tenant().pk), message_id="m-1")
+    client = make_client(tenant)
+    for query, found in (
+        ("message_id=m-1", ["m-1"]),
+        ("message_id=m-3", []),
+        ("event_type=order.gone", ["m-2"]),
+        ("skipped=true", ["m-2"]),
+        ("out_of_order=false", ["m-1"]),
+        (f"source={source.public_id}&message_id=m-2", ["m-2"]),
+        ("since=2000-01-01T00:00:00Z", ["m-2", "m-1"]),
+        ("until=2000-01-01T00:00:00Z", []),
+    ):
+        listed = client.get(f"{API}/receipts/?{query}").json()["data"]
+        assert [receipt["message_id"] for receipt in listed] == found, query
