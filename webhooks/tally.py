@@ -9,8 +9,8 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import Error, connection
@@ -79,7 +79,7 @@ class Tally:
             connection.close()
 
 
-def _columns(counts: Counter[Key]) -> list[Sequence[object]]:
+def _columns(counts: Counter[Key]) -> list[Any]:
     """One array per column, in one order in every process, so that two who write do not lock each other out."""
     hours = sorted({(source, hour) for source, hour, _ in counts})
     figures = [[counts[(source, hour, kind)] for source, hour in hours] for kind in KINDS]
