@@ -31,6 +31,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("WAYPOST_HSTS_SU
 
 WAYPOST_ALLOW_HTTP = env.flag("WAYPOST_ALLOW_HTTP", False)  # endpoints without TLS
 WAYPOST_ALLOW_NETWORKS = env.networks("WAYPOST_ALLOW_NETWORKS")  # else refused: private, loopback, ...
+WAYPOST_TRUSTED_PROXIES = env.networks("WAYPOST_TRUSTED_PROXIES")  # whose word about client certificates counts
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
 WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
 WAYPOST_HANDLERS = env.paths("WAYPOST_HANDLERS")  # of receipts, which a source may name: name=dotted.path,...

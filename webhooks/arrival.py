@@ -50,6 +50,10 @@ class Arrival:
     length: int | None
 
     @property
+    def method(self) -> str:
+        return str(self.request.method)
+
+    @property
     def address(self) -> str:
         return str(self.request.META.get("REMOTE_ADDR", ""))[:64]
 

@@ -6,14 +6,19 @@ naming the field, and again at the door, because a row can be changed by other h
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
+
+from django.conf import settings
 
 from webhooks import schemes
-from webhooks.protocol import signing
+from webhooks.egress import look_up
+from webhooks.protocol import addresses, signing
+from webhooks.protocol.addresses import ForbiddenAddress
 from webhooks.protocol.errors import BadOptions, BadSecret, SignatureError, UnknownScheme
 from webhooks.protocol.mac import text_keys
 
 GENERATED = "standard"  # the scheme whose secrets are ours to make; elsewhere the sender has one already
-UNSIGNED = "none"  # the only scheme that works without a secret, and only without
+LOOKUP_SECONDS = 3.0
 
 
 class Unusable(ValueError):
@@ -31,17 +36,34 @@ def generated_secret(scheme: str) -> str | None:
 
 def check(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> None:
     """Raise Unusable if messages could not be checked with this. Asked of the scheme itself, with an empty message:
-    whatever it then misses in the message is not our configuration's fault."""
+    whatever it then misses in the message is not our configuration's fault. Where keys are fetched from is looked at
+    here too, and again with every call (``egress``)."""
     try:
         proof = schemes.get(scheme, options)
-        if scheme != UNSIGNED:
+        if proof.needs_secret:
             text_keys(secrets)
+        _check_address(proof.key_url)
         proof.begin(list(secrets), {}, url="https://example.com/", now=time.time())
     except UnknownScheme as error:
         raise Unusable("scheme", str(error)) from error
-    except BadOptions as error:
+    except (BadOptions, ForbiddenAddress) as error:
         raise Unusable("options", str(error)) from error
     except BadSecret as error:
         raise Unusable("secret", str(error)) from error
     except SignatureError:
         return
+
+
+def _check_address(key_url: str) -> None:
+    """May keys be fetched from there? Raises ForbiddenAddress. A name without an address may get one yet."""
+    try:
+        if key_url:
+            addresses.check(
+                key_url,
+                resolve=partial(look_up, seconds=LOOKUP_SECONDS),
+                allow_http=settings.WAYPOST_ALLOW_HTTP,
+                allow_networks=settings.WAYPOST_ALLOW_NETWORKS,
+            )
+    except ForbiddenAddress as error:
+        if error.reason != "unresolved":
+            raise

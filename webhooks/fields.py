@@ -12,11 +12,13 @@ from rest_framework import serializers
 from webhooks import media
 from webhooks.choices import names
 from webhooks.plans import LONGEST_PLAN, LONGEST_WAIT, MOST_WAITS
+from webhooks.protocol.handshake import is_origin
 from webhooks.protocol.ids import parse, public
 from webhooks.protocol.patterns import InvalidPattern, Pattern
 
 PLACE = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
 MOST_HANDLERS = 20
+MOST_ORIGINS = 100
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -86,6 +88,22 @@ class MediaTypesField(serializers.Field[list[str], Any, Any, Any]):
         if not all(media.RANGE.fullmatch(item) for item in types):
             self.fail("list", most=media.MOST)
         return types
+
+
+class OriginsField(serializers.ListField):
+    """Senders that get consent by OPTIONS: DNS names, or ``*``."""
+
+    default_error_messages = {"origin": "{name!r} is neither a DNS name nor *."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=serializers.CharField(max_length=253), max_length=MOST_ORIGINS, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        names: list[str] = super().to_internal_value(data)
+        for name in names:
+            if not is_origin(name):
+                self.fail("origin", name=name)
+        return names
 
 
 class OptionsField(StorableJsonField):

@@ -1,9 +1,51 @@
-"""What providers ask once, to see that somebody is at home, and how they want to be answered.
+"""What providers ask once, or now and then, to see that somebody is at home, and how they want to be answered.
 
-Asked in a message that is verified like any other, and not kept: it says nothing.
+Some ask in a message that is verified like any other, and not kept: it says nothing (``greeting``). Others ask by GET,
+and prove themselves or have us prove that we know the secret (``challenge``). Asking by OPTIONS is the wire's:
+``protocol.handshake``.
 """
 
+import re
+from collections.abc import Mapping
+
+from webhooks.protocol.mac import same
 from webhooks.reading import parse
+from webhooks.schemes import twitter
+from webhooks.sources import KnownSource
+
+_CHALLENGE = re.compile(r"[!-~]{1,1024}")  # printable ASCII: it is echoed
+
+
+class Unwelcome(ValueError):
+    """The challenge is not one we answer."""
+
+
+def challenge(source: KnownSource, query: Mapping[str, str], secrets: list[str]) -> str | dict[str, str] | None:
+    """What to answer a GET with: text, JSON, or None if this source is asked nothing by GET. Raises Unwelcome.
+
+    ``hub.mode``, ``hub.verify_token`` and ``hub.challenge``: Meta's way and, with a token, WebSub's
+    (https://developers.facebook.com/docs/graph-api/webhooks/getting-started). ``crc_token``: that of X
+    (https://docs.x.com/x-api/webhooks/quickstart), answered with the newest secret.
+    """
+    if source.scheme == "twitter":
+        return _signed(query.get("crc_token", ""), secrets)
+    return _echoed(source.verify_token, query) if source.verify_token else None
+
+
+def _signed(token: str, secrets: list[str]) -> dict[str, str]:
+    answer = twitter.answer(secrets[0], token) if secrets else None
+    if answer is None:
+        raise Unwelcome
+    return {"response_token": answer}
+
+
+def _echoed(verify_token: str, query: Mapping[str, str]) -> str:
+    echo = query.get("hub.challenge", "")
+    if not same(verify_token, query.get("hub.verify_token", "")):
+        raise Unwelcome("hub.verify_token is not this source's")
+    if query.get("hub.mode") != "subscribe" or not _CHALLENGE.fullmatch(echo):
+        raise Unwelcome("it neither subscribes nor challenges")
+    return echo
 
 
 def greeting(scheme: str, body: bytes | None) -> dict[str, str] | None:

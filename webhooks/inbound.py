@@ -10,23 +10,28 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.db import Error as DatabaseTrouble
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from webhooks import telemetry
 from webhooks.answers import Answer
 from webhooks.arrival import BadLength, NoLength, arrive
+from webhooks.greetings import Unwelcome, challenge
 from webhooks.protocol import handshake
+from webhooks.protocol.errors import SignatureError
 from webhooks.protocol.sealing import BrokenSeal
 from webhooks.receive import DOWN_FOR, receive
+from webhooks.rejections import Refusal, record
 from webhooks.sources import KnownSource, find
 
 
 @csrf_exempt
 @transaction.non_atomic_requests
 def inbound(request: HttpRequest, source: str) -> HttpResponse:
-    """POST a message; OPTIONS asks for consent (CloudEvents webhooks, section 4)."""
-    if request.method not in ("POST", "OPTIONS"):
-        return _counted(HttpResponse(status=405, headers={"Allow": "POST, OPTIONS"}))
+    """POST a message; OPTIONS asks for consent (CloudEvents webhooks, section 4); GET is a challenge, where the
+    provider has such."""
+    if request.method not in ("POST", "OPTIONS", "GET"):
+        return _counted(_not_here())
     try:
         known = find(source)
     except (DatabaseTrouble, BrokenSeal) as error:
@@ -36,6 +41,8 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
         return _counted(HttpResponse(status=404))
     if request.method == "OPTIONS":
         return _consent(request, known)
+    if request.method == "GET":
+        return _counted(_challenged(request, known))
     try:
         answer = receive(known, arrive(cast(WSGIRequest, request)))
     except BadLength:
@@ -61,8 +68,30 @@ def _consent(request: HttpRequest, source: KnownSource) -> HttpResponse:
     """Whoever knows the address may send to it; what they send must be signed all the same."""
     if source.deleted_at is not None:
         return HttpResponse(status=410)
-    headers = handshake.answer(request.headers, origins=["*"], rate=source.rate_per_minute)
+    headers = handshake.answer(request.headers, origins=source.allowed_origins, rate=source.rate_per_minute)
     return HttpResponse(status=200, headers=headers)
+
+
+def _challenged(request: HttpRequest, source: KnownSource) -> HttpResponse:
+    """Answered while paused, too: the provider asks whether somebody is at home."""
+    if source.deleted_at is not None:
+        return HttpResponse(status=410)
+    secrets = [secret.text for secret in source.believed(timezone.now())]
+    try:
+        answer = challenge(source, request.GET.dict(), secrets)
+    except (Unwelcome, SignatureError) as error:
+        address = str(request.META.get("REMOTE_ADDR", ""))[:64]
+        record(source.id, Refusal("challenge", str(error) or str(Unwelcome.__doc__)), {}, address)
+        return HttpResponse(status=403)
+    if answer is None:
+        return _not_here()
+    if isinstance(answer, str):
+        return HttpResponse(answer, "text/plain; charset=utf-8")
+    return HttpResponse(orjson.dumps(answer), "application/json")
+
+
+def _not_here() -> HttpResponse:
+    return HttpResponse(status=405, headers={"Allow": "POST, OPTIONS"})
 
 
 def _counted(response: HttpResponse) -> HttpResponse:

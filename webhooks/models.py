@@ -29,6 +29,11 @@ uid_format = RegexValidator(
 )
 
 
+def anybody() -> list[str]:
+    """Who may ask for consent, unless the source says otherwise. What is sent must be signed all the same."""
+    return ["*"]
+
+
 class Row(models.Model):
     """A row with a UUIDv7 key, shown outside as a TypeID with the table's prefix."""
 
@@ -83,6 +88,16 @@ class Source(Row):
         max_length=256,
         blank=True,
         help_text="Where the key stands whose receipts are handled one after the other.",
+    )
+    verify_token = models.BinaryField(
+        null=True,
+        editable=False,
+        help_text="Sealed: the word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub).",
+    )
+    allowed_origins = models.JSONField(
+        default=anybody,
+        blank=True,
+        help_text='Senders that get consent when they ask by OPTIONS (CloudEvents webhooks): DNS names, or "*".',
     )
     max_bytes = models.BigIntegerField(
         default=16 * MIB,
@@ -179,6 +194,7 @@ class Receipt(Row):
     message_id = models.CharField(max_length=256, help_text="The sender's id of it, or else the body's digest.")
     event_type = models.CharField(max_length=256, blank=True)
     order_key = models.CharField(max_length=256, blank=True)
+    secret_id = models.UUIDField(null=True, editable=False, help_text="The source's secret it was signed with.")
     content_type = models.CharField(max_length=256, blank=True)
     headers = models.JSONField(default=dict, help_text="As they came, without credentials.")
     body = models.BinaryField(null=True, help_text="The bytes as they came; NULL: see body_key.")
@@ -264,6 +280,10 @@ class Rejection(Row):
     address = models.CharField(max_length=64, blank=True, help_text="Where the connection came from.")
     size = models.BigIntegerField(help_text="Bytes read before it was refused.")
     sha256 = models.CharField(max_length=64, blank=True, help_text="Digest of the body, if it was read to its end.")
+    last_good_secret_id = models.UUIDField(
+        null=True, editable=False, help_text="The secret that the last message which was believed was signed with."
+    )
+    last_good_at = models.DateTimeField(null=True, editable=False, help_text="When that message came.")
     unrecorded = models.PositiveIntegerField(default=0, help_text="Refusals before this one that were only counted.")
     received_at = models.DateTimeField(default=timezone.now)
 

@@ -31,9 +31,10 @@ CLAIM_SECONDS = 60
 
 _INSERT = """
     INSERT INTO webhooks_receipt
-        (id, source_id, message_id, event_type, order_key, content_type, headers, body, body_key, size, sha256)
+        (id, source_id, message_id, event_type, order_key, content_type, headers, body, body_key, size, sha256,
+         secret_id)
     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[],
-        %s::bytea[], %s::text[], %s::bigint[], %s::text[])
+        %s::bytea[], %s::text[], %s::bigint[], %s::text[], %s::uuid[])
     ON CONFLICT (source_id, message_id) DO NOTHING
     RETURNING id
 """
@@ -82,6 +83,8 @@ class Message:
     content_type: str
     headers: dict[str, str]
     ticket: Ticket
+    secret_id: UUID | None = None
+    """The source's secret it was signed with, if it was one."""
 
 
 def insert(message: Message) -> bool:
@@ -112,7 +115,7 @@ def _values(message: Message) -> tuple[Any, ...]:
     return (
         *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
         *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
-        *(ticket.body, ticket.key, ticket.size, ticket.sha256),
+        *(ticket.body, ticket.key, ticket.size, ticket.sha256, message.secret_id),
     )
 
 

@@ -9,7 +9,8 @@ What each answer makes the sender do:
     411   came without a length under a scheme that does not sign the body: send Content-Length
     413   larger than the source takes, 415 of a type it does not take: do not retry
     429   too many at once, come back after Retry-After
-    503   paused, or database or storage are down, come back after Retry-After: nothing was kept
+    503   paused, or database, storage or the sender's key server are down, come back after Retry-After: nothing was
+          kept
 
 Two requests with one message id are decided by the unique constraint: one is kept, the other is a repeat. A
 repeat is recognised by the row, whatever became of its handlers, so a handler that fails loses nothing when the
@@ -24,17 +25,19 @@ import time
 from http import HTTPStatus
 from uuid import UUID
 
+from django.conf import settings
 from django.db import Error as DatabaseTrouble
 from django.utils import timezone
 
-from webhooks import answers, media, schemes, tally, telemetry, wake
+from webhooks import answers, keyring, media, schemes, tally, telemetry, wake
 from webhooks.answers import Answer
 from webhooks.arrival import Arrival, CutShort, NoLength, TooLarge, TooSlow
 from webhooks.claimcheck import StorageDown, Ticket, keep
 from webhooks.gate import ComeBackLater, gate
 from webhooks.greetings import greeting
-from webhooks.protocol.errors import BodyTooLarge, SignatureError
+from webhooks.protocol.errors import BodyTooLarge, KeysOutOfReach, SignatureError
 from webhooks.protocol.ids import new_id, public
+from webhooks.protocol.networks import compiled
 from webhooks.reading import label, tidy, without_credentials
 from webhooks.receipts import Message, find, insert
 from webhooks.rejections import Refusal, record
@@ -67,33 +70,36 @@ def _turn_away(source: KnownSource, status: HTTPStatus, seconds: int) -> Answer:
 
 
 def _take(source: KnownSource, arrival: Arrival) -> Answer:
-    receipt_id = new_id()
+    receipt_id, secrets = new_id(), source.believed(timezone.now())
     try:
         media.check(source.content_types, arrival.headers.get("content-type", ""))
         body = arrival.chunks(source.max_bytes)
-        check = _begin(source, arrival)
+        check = _begin(source, arrival, [secret.text for secret in secrets])
         ticket = keep(body, receipt_id, check.update)
     except (SignatureError, media.NotTaken, TooLarge, CutShort, TooSlow, NoLength, OSError) as error:
         return _refuse(source, arrival, error, size=arrival.length or 0)
     try:
-        check.finish()
+        place = check.finish()
     except SignatureError as error:
         ticket.discard()
         return _refuse(source, arrival, error, size=ticket.size, sha256=ticket.sha256)
     challenge = greeting(source.scheme, ticket.body)
     if challenge is not None:
         return Answer(HTTPStatus.OK, body=challenge)
-    return _keep(source, arrival, receipt_id, ticket)
+    return _keep(source, arrival, receipt_id, ticket, None if place is None else secrets[place].id)
 
 
-def _begin(source: KnownSource, arrival: Arrival) -> schemes.Check:
+def _begin(source: KnownSource, arrival: Arrival, secrets: list[str]) -> schemes.Check:
     """Check all but the body. A body of unannounced length is taken only if the signature shows where it ends."""
     check = source.proof().begin(
-        source.secrets(timezone.now()),
+        secrets,
         arrival.headers,
         url=arrival.url(source.public_url),
         now=time.time(),
         tolerance=source.tolerance,
+        method=arrival.method,
+        proxied=compiled(tuple(settings.WAYPOST_TRUSTED_PROXIES)).owns(arrival.address),
+        fetch=keyring.fetch,
     )
     if arrival.length is None and isinstance(check, Passed):
         raise NoLength
@@ -109,12 +115,13 @@ def _refuse(source: KnownSource, arrival: Arrival, error: Exception, *, size: in
     tally.count(source.id, "rejected")
     refusal = Refusal(reason, str(error) or str(type(error).__doc__), size, sha256)
     record(source.id, refusal, without_credentials(arrival.headers, source.secret_headers()), arrival.address)
-    return Answer(status)
+    return Answer(status, retry_after=DOWN_FOR if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
 
 
 _REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
     media.NotTaken: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
     TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
+    KeysOutOfReach: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     CutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),
     TooSlow: (HTTPStatus.REQUEST_TIMEOUT, "too_slow"),
@@ -122,7 +129,7 @@ _REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
 }
 
 
-def _keep(source: KnownSource, arrival: Arrival, receipt_id: UUID, ticket: Ticket) -> Answer:
+def _keep(source: KnownSource, arrival: Arrival, receipt_id: UUID, ticket: Ticket, secret_id: UUID | None) -> Answer:
     message = Message(
         id=receipt_id,
         source_id=source.id,
@@ -130,6 +137,7 @@ def _keep(source: KnownSource, arrival: Arrival, receipt_id: UUID, ticket: Ticke
         content_type=tidy(arrival.headers.get("content-type", "")),
         headers=without_credentials(arrival.headers, source.secret_headers()),
         ticket=ticket,
+        secret_id=secret_id,
     )
     if not insert(message):
         ticket.discard()

@@ -9,11 +9,12 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.db import Error
 
-from webhooks.models import Rejection
+from webhooks.models import Receipt, Rejection
 
 PER_MINUTE = 10
 
@@ -54,7 +55,14 @@ def record(source_id: UUID, refusal: Refusal, headers: dict[str, str], address: 
             size=refusal.size,
             sha256=refusal.sha256,
             unrecorded=unrecorded,
+            **_last_good(source_id),
         )
+
+
+def _last_good(source_id: UUID) -> dict[str, Any]:
+    """Which secret the last message that was believed was signed with, and when: what has changed since?"""
+    receipt = Receipt.objects.filter(source_id=source_id).order_by("-id").values("secret_id", "received_at").first()
+    return {"last_good_secret_id": receipt["secret_id"], "last_good_at": receipt["received_at"]} if receipt else {}
 
 
 def _take_turn(source_id: UUID) -> int | None:

@@ -10,7 +10,16 @@ from rest_framework.reverse import reverse
 from rest_framework.validators import UniqueValidator
 
 from webhooks.configuration import Unusable, check, generated_secret
-from webhooks.fields import HandlersField, IdField, MediaTypesField, ObjectField, OptionsField, PlaceField, PlanField
+from webhooks.fields import (
+    HandlersField,
+    IdField,
+    MediaTypesField,
+    ObjectField,
+    OptionsField,
+    OriginsField,
+    PlaceField,
+    PlanField,
+)
 from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
 from webhooks.rotation import DAY, add_secret, believed
 from webhooks.sources import forget, sealer
@@ -36,6 +45,14 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
     url = serializers.SerializerMethodField(help_text="Where the sender sends to.")
     secret = serializers.CharField(write_only=True, required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
     options = OptionsField(required=False)
+    verify_token = serializers.CharField(
+        write_only=True,
+        required=False,
+        allow_null=True,
+        max_length=256,
+        help_text="The word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub). Never shown.",
+    )
+    allowed_origins = OriginsField(required=False)
     message_id_at = PlaceField()
     event_type_at = PlaceField()
     order_key_at = PlaceField()
@@ -51,6 +68,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         fields = [
             *("id", "tenant", "uid", "name", "url", "scheme", "secret", "options", "tolerance", "public_url"),
             *("message_id_at", "event_type_at", "order_key_at", "max_bytes", "rate_per_minute"),
+            *("verify_token", "allowed_origins"),
             *("content_types", "answer_status", "answer_body", "answer_type", "answer_when", "answer_within"),
             *("handlers", "handler_seconds", "retry_plan", "sequence_at", "skip_stale"),
             *("paused", "created_at", "updated_at"),
@@ -100,13 +118,13 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
     def create(self, validated_data: dict[str, Any]) -> Source:
         secret = validated_data.pop("secret", None)
         with transaction.atomic():
-            source = Source.objects.create(**_paused(validated_data))
+            source = Source.objects.create(**_columns(validated_data))
             if secret:
                 add_secret(source, secret)
         return source
 
     def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
-        source = super().update(instance, _paused(validated_data))
+        source = super().update(instance, _columns(validated_data))
         forget()
         return source
 
@@ -125,12 +143,14 @@ def is_json(text: str) -> bool:
     return True
 
 
-def _paused(values: dict[str, Any]) -> dict[str, Any]:
-    """The wish ``paused`` as the column that holds it."""
-    if "paused" not in values:
-        return values
-    paused = values.pop("paused")
-    return {**values, "paused_at": timezone.now() if paused else None}
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    """The wish ``paused`` as the column that holds it, and the token sealed."""
+    columns = dict(values)
+    if "paused" in columns:
+        columns["paused_at"] = timezone.now() if columns.pop("paused") else None
+    if columns.get("verify_token"):
+        columns["verify_token"] = sealer().seal(columns["verify_token"])
+    return columns
 
 
 class SecretSerializer(serializers.ModelSerializer[SourceSecret]):
@@ -166,6 +186,7 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
 
     id = IdField(Receipt.prefix)
     source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
+    secret = IdField(SourceSecret.prefix, source="secret_id", allow_null=True)
     state = serializers.CharField()
     handled_by = serializers.ListField(child=serializers.CharField(), allow_null=True)
 
@@ -173,6 +194,7 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         model = Receipt
         fields = [
             *("id", "source", "state", "message_id", "event_type", "order_key", "content_type", "headers"),
+            "secret",
             *("size", "sha256", "received_at", "due_at", "attempts", "last_error", "processed_at", "handled_by"),
             *("dead_at", "cause", "out_of_order", "skipped"),
         ]
@@ -180,16 +202,19 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
 
 
 class RejectionSerializer(serializers.ModelSerializer[Rejection]):
-    """A request that was refused. ``unrecorded`` refusals before it were only counted."""
+    """A request that was refused. ``unrecorded`` refusals before it were only counted; ``last_good_secret`` is the one
+    that the last message which was believed before it was signed with."""
 
     id = IdField(Rejection.prefix)
     source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
+
+    last_good_secret = IdField(SourceSecret.prefix, source="last_good_secret_id", allow_null=True)
 
     class Meta:
         model = Rejection
         fields = [
             *("id", "source", "reason", "detail", "headers", "address", "size", "sha256", "unrecorded"),
-            "received_at",
+            *("received_at", "last_good_secret", "last_good_at"),
         ]
         read_only_fields = fields
 

@@ -6,7 +6,7 @@ are not remembered: whoever guesses must not fill the memory.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
@@ -36,6 +36,7 @@ class KnownSource:
     event_type_at: str
     order_key_at: str
     max_bytes: int
+    allowed_origins: list[str]
     rate_per_minute: int | None
     content_types: list[str]
     answer_status: int
@@ -45,11 +46,13 @@ class KnownSource:
     answer_within: int
     paused_at: datetime | None
     deleted_at: datetime | None
-    sealed: tuple[tuple[str, datetime | None], ...]
-    """Secrets in the clear, newest first, each with the moment it expires."""
+    verify_token: str
+    opened: tuple["KnownSecret", ...]
+    """Newest first."""
 
-    def secrets(self, now: datetime) -> list[str]:
-        return [text for text, expires_at in self.sealed if expires_at is None or now < expires_at]
+    def believed(self, now: datetime) -> list["KnownSecret"]:
+        """The secrets its signatures are checked with now."""
+        return [secret for secret in self.opened if secret.expires_at is None or now < secret.expires_at]
 
     def proof(self) -> schemes.Scheme:
         """How it signs. Raises UnknownScheme, BadOptions."""
@@ -57,10 +60,20 @@ class KnownSource:
 
     def secret_headers(self) -> frozenset[str]:
         """Headers of its own choice that hold the secret itself."""
-        return frozenset({self.options.get("header", "").lower()} if self.scheme == "token" else ())
+        return frozenset({self.options.get("header", "").lower()} if self.scheme in ("token", "jwt") else ())
 
 
-_FIELDS = tuple(name for name in KnownSource.__slots__ if name != "sealed")
+@dataclass(frozen=True, slots=True)
+class KnownSecret:
+    """A secret in the clear."""
+
+    id: UUID
+    text: str = field(repr=False)
+    expires_at: datetime | None
+
+
+_FIELDS = tuple(name for name in KnownSource.__slots__ if name not in ("opened", "verify_token"))
+_SECRET = ("secrets__id", "secrets__sealed", "secrets__expires_at")
 _known: dict[str, tuple[float, KnownSource]] = {}
 
 
@@ -94,16 +107,18 @@ def named(name: str) -> Q:
 
 
 def _load(name: str) -> KnownSource | None:
-    found = Source.objects.filter(named(name)).values(*_FIELDS, "secrets__sealed", "secrets__expires_at")
+    found = Source.objects.filter(named(name)).values(*_FIELDS, "verify_token", *_SECRET)
     rows = list(found.order_by(F("deleted_at").desc(nulls_first=True), "id", "-secrets__id"))
     if not rows:
         return None
-    opened = [
-        (sealer().unseal(row["secrets__sealed"]), row["secrets__expires_at"])
+    opened = tuple(
+        KnownSecret(row["secrets__id"], sealer().unseal(row["secrets__sealed"]), row["secrets__expires_at"])
         for row in rows
         if row["id"] == rows[0]["id"] and row["secrets__sealed"] is not None
-    ]
-    return KnownSource(**{field: rows[0][field] for field in _FIELDS}, sealed=tuple(opened))
+    )
+    token = rows[0]["verify_token"]
+    values = {name: rows[0][name] for name in _FIELDS}
+    return KnownSource(**values, verify_token="" if token is None else sealer().unseal(token), opened=opened)
 
 
 def sealer() -> Sealer:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from webhooks import handlers, rejections, sources, wake
+from webhooks import handlers, keyring, rejections, sources, wake
 
 
 class CountingBell:
@@ -38,6 +38,7 @@ def receiver(bell: CountingBell, claims: Path) -> Iterator[None]:
     """The receiver as it is just after its process began."""
     sources.forget()
     rejections.forget()
+    keyring.forget()
     yield
     sources.forget()
 

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,8 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.utils import timezone
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
 
 from tests.factories_receiver import (
     SECRET,
@@ -20,12 +23,14 @@ from tests.factories_receiver import (
     signed_by_github,
     signed_by_slack,
 )
-from webhooks import claimcheck, wake
+from tests.key_server import KeyServer
+from webhooks import claimcheck, schemes, wake
 from webhooks.handlers import GiveUp, handles
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.process import process_due
 from webhooks.protocol.signing import new_secret
 from webhooks.rotation import add_secret
+from webhooks.schemes.scheme import Draft
 from webhooks.sources import find, forget
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -274,6 +279,66 @@ def test_slacks_challenge_is_answered_only_when_signed_and_is_no_receipt() -> No
     assert post(source, body, signed_by_slack(body, "shh")).json() == {"challenge": "abc"}
     assert post(source, body, signed_by_slack(body, "other")).status_code == 401
     assert not Receipt.objects.exists()
+
+
+def test_a_client_certificate_is_believed_from_a_trusted_proxy_alone(settings) -> None:
+    options = {"form": "subject", "header": "X-Subject"}
+    source = make_source(scheme="mtls", secret="CN=shop", options=options)
+    assert post(source, headers={"X-Subject": "CN=shop"}).status_code == 401
+    assert Rejection.objects.get().reason == "untrusted_proxy"
+    settings.WAYPOST_TRUSTED_PROXIES = ["127.0.0.0/8"]
+    assert post(source, headers={"X-Subject": "CN=other"}).status_code == 401
+    assert post(source, headers={"X-Subject": "CN=shop"}).status_code == 202
+    assert post(source, headers={"X-Subject": "CN=shop"}, REMOTE_ADDR="192.0.2.1").status_code == 401
+
+
+def test_a_token_is_checked_with_the_keys_its_sender_publishes(settings) -> None:
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    key = RSAKey.generate_key(2048, {"kid": "k1"})
+    claims = {"aud": "us", "iat": int(time.time())}
+    token = jwt.encode({"alg": "RS256", "kid": "k1"}, claims, key)
+    with KeyServer(dict(key.as_dict(private=False))) as server:
+        options = {"jwks_url": server.url, "audience": "us"}
+        source = make_source(scheme="jwt", secret=None, options=options)
+        assert post(source, headers={"Authorization": f"Bearer {token}"}).status_code == 202
+        assert post(source, headers={"Authorization": f"Bearer {token}x"}).status_code == 401
+        assert post(source, headers={}).status_code == 401
+    assert Receipt.objects.get().secret_id is None
+
+
+def test_keys_out_of_reach_are_503_and_the_sender_is_told_to_come_back() -> None:
+    options = {"jwks_url": "https://127.0.0.1:1/", "audience": "us"}
+    token = jwt.encode({"alg": "HS256"}, {"aud": "us"}, OctKey.import_key("x" * 32))
+    answer = post(make_source(scheme="jwt", secret=None, options=options), headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert Rejection.objects.get().reason == "keys_out_of_reach"
+
+
+def test_a_receipt_knows_its_secret_and_a_rejection_the_one_that_was_good_last() -> None:
+    source = make_source()
+    old = source.secrets.get()
+    post(source, BODY + b" ", signed(BODY))
+    assert Rejection.objects.get().last_good_secret_id is None
+    post(source)
+    assert Receipt.objects.get().secret_id == old.id
+    add_secret(source, new_secret())
+    forget()
+    post(source, BODY + b"  ", signed(BODY))
+    rejection = Rejection.objects.latest("id")
+    assert (rejection.reason, rejection.last_good_secret_id) == ("no_match", old.id)
+    assert rejection.last_good_at == Receipt.objects.get().received_at
+
+
+@pytest.mark.parametrize(
+    ("scheme", "body", "message_id"),
+    [("slack", b'{"event_id":"Ev1"}', "Ev1"), ("square", b'{"event_id":"e-1"}', "e-1")],
+)
+def test_an_id_in_the_body_is_found_where_the_provider_puts_it(scheme: str, body: bytes, message_id: str) -> None:
+    source = make_source(scheme=scheme, secret="shh")
+    draft = Draft(body, f"http://testserver/in/{source.public_id}/", int(time.time()), "unused")
+    post(source, body, schemes.get(scheme).sign("shh", draft).headers)
+    assert Receipt.objects.get().message_id == message_id
 
 
 def test_github_names_its_message_and_its_type_in_headers() -> None:

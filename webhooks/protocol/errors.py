@@ -9,10 +9,14 @@
           NoMatch
           BodyTooLarge
           MissingUrl
+          WrongClaim              .claim
+          UntrustedProxy
+          KeysOutOfReach          nobody's fault yet: the sender may try again
           BadSecret               our own configuration: fail closed
           BadOptions              our own configuration: fail closed
           UnknownScheme           our own configuration: fail closed
           Unsignable              raised while signing, never while verifying
+        OnlyTheSenderSigns      a sample cannot be signed, for the key is the sender's alone
         InvalidEvent            it is not the CloudEvent it claims to be: .attribute .reason .index
           UnsupportedFormat       an event format or charset we do not read (HTTP 415)
 
@@ -85,6 +89,28 @@ class MissingUrl(SignatureError):
     code = "missing_url"
 
 
+class WrongClaim(SignatureError):
+    """The token is genuine, and meant for something else."""
+
+    code = "wrong_claim"
+
+    def __init__(self, claim: str) -> None:
+        super().__init__(claim)
+        self.claim = claim
+
+
+class UntrustedProxy(SignatureError):
+    """A client certificate is believed only from a proxy that the operator trusts."""
+
+    code = "untrusted_proxy"
+
+
+class KeysOutOfReach(SignatureError):
+    """The keys to check the signature with could not be fetched."""
+
+    code = "keys_out_of_reach"
+
+
 class BadSecret(SignatureError):
     """A secret is missing or is not what its scheme needs."""
 
@@ -107,6 +133,13 @@ class Unsignable(SignatureError):
     """The id or the timestamp would make the signed content ambiguous."""
 
     code = "unsignable"
+
+
+class OnlyTheSenderSigns(WireError):
+    """Nobody but the sender can sign for this scheme."""
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.args)) or str(type(self).__doc__)
 
 
 class InvalidEvent(WireError):

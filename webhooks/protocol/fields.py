@@ -13,7 +13,13 @@ _UNSAFE = re.compile(r'[^!-~]|["%]')  # everything outside U+0021-U+007E, the do
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')  # quoted-string, RFC 9110 section 5.6.4
 _WELL_QUOTED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*")*')
 _ESCAPED = re.compile(r"\\(.)")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 section 5.6.2
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def is_name(text: str) -> bool:
+    """Could a header be called this?"""
+    return _NAME.fullmatch(text) is not None
 
 
 def lowered(headers: Mapping[str, str]) -> dict[str, str]:

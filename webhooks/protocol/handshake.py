@@ -79,6 +79,11 @@ def judge_callback(headers: Mapping[str, str]) -> Consent:
     return Consent(True, int(rate))
 
 
+def is_origin(text: str) -> bool:
+    """Could a sender be called this? A DNS name, or `*` for anybody (4.1.1, 4.2.1)."""
+    return text == "*" or _DNS_NAME.fullmatch(text) is not None
+
+
 def answer(request: Mapping[str, str], *, origins: Collection[str], rate: int | None = None) -> dict[str, str]:
     """The headers to answer a sender's OPTIONS with, as the target (4.2).
 

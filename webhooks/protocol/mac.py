@@ -41,21 +41,34 @@ class MacCheck:
         for mac in self._macs:
             mac.update(chunk)
 
-    def finish(self) -> None:
-        """The body is complete. Raises NoMatch."""
-        found = False
-        for mac in self._macs:
+    def finish(self) -> int:
+        """The body is complete. Returns the place of the key that fitted. Raises NoMatch."""
+        fitting = []
+        for place, mac in enumerate(self._macs):
             mac.update(self._tail)
             expected = self._spell(mac)
-            for given in self._given:
-                found |= same(expected, given)
-        if not found:
+            fitting += [place for given in self._given if same(expected, given)]
+        if not fitting:
             raise NoMatch
+        return fitting[0]
 
 
 def same(expected: str, given: str) -> bool:
     """Are two texts equal? Takes the same time wherever they differ; any text will do, valid Unicode or not."""
     return hmac.compare_digest(expected.encode("utf-8", "surrogatepass"), given.encode("utf-8", "surrogatepass"))
+
+
+def spelled(secret: str, content: bytes, spell: Callable[[hmac.HMAC], str], digest: str = "sha256") -> str:
+    """The signature of this content under a secret that is used as text. Raises BadSecret."""
+    return spell(hmac.new(text_keys([secret])[0], content, digest))
+
+
+def which(secrets: Sequence[str], given: str) -> int:
+    """The place of the secret that was given, in the same time whichever it is. Raises NoMatch."""
+    fitting = [place for place, secret in enumerate(secrets) if same(secret, given)]
+    if not fitting:
+        raise NoMatch
+    return fitting[0]
 
 
 def lower_hex(mac: hmac.HMAC) -> str:

@@ -116,12 +116,16 @@ class Check:
     def __init__(self, keys: Sequence[SecretKey | PrivateKey | PublicKey], signatures: str, head: bytes) -> None:
         entries = [entry.partition(",") for entry in signatures.split(" ")]
         self._given = [value for version, _, value in entries if version == "v1"]
-        self._macs = [key.keyed.copy() for key in keys if isinstance(key, SecretKey)] if self._given else []
+        self._macs = [(place, key.keyed.copy()) for place, key in enumerate(keys) if isinstance(key, SecretKey)]
+        if not self._given:
+            self._macs = []
         found = [read_signature(value) for version, _, value in entries if version == "v1a"]
         public = [
-            key.public() if isinstance(key, PrivateKey) else key for key in keys if not isinstance(key, SecretKey)
+            (place, key.public() if isinstance(key, PrivateKey) else key)
+            for place, key in enumerate(keys)
+            if not isinstance(key, SecretKey)
         ]
-        pairs = [(key, signature) for signature in found if signature is not None for key in public]
+        pairs = [(place, key, signature) for signature in found if signature is not None for place, key in public]
         self._pairs = pairs[:_MOST_TRIES]
         self._held: list[bytes] = []
         self._size = 0
@@ -131,19 +135,22 @@ class Check:
         """Take the next piece of the body. Raises BodyTooLarge if only v1a could match and 16 MiB are exceeded."""
         self._take(chunk)
 
-    def finish(self) -> None:
-        """The body is complete. Raises NoMatch."""
-        found = False
-        for mac in self._macs:
+    def finish(self) -> int:
+        """The body is complete. Returns the place of the key that fitted. Raises NoMatch."""
+        fitting = []
+        for place, mac in self._macs:
             expected = b64encode(mac.digest()).decode()
-            for given in self._given:
-                found |= same(expected, given)
+            fitting += [place for given in self._given if same(expected, given)]
+        if fitting:
+            return fitting[0]
         content = b"".join(self._held)
-        if not found and not any(key.verifies(signature, content) for key, signature in self._pairs):
-            raise NoMatch
+        for place, key, signature in self._pairs:
+            if key.verifies(signature, content):
+                return place
+        raise NoMatch
 
     def _take(self, piece: bytes) -> None:
-        for mac in self._macs:
+        for _, mac in self._macs:
             mac.update(piece)
         if self._pairs:
             self._size += len(piece)

@@ -5,40 +5,48 @@ from collections.abc import Callable, Mapping, Sequence
 from webhooks.protocol.errors import BadOptions, UnknownScheme
 from webhooks.protocol.mac import TOLERANCE
 from webhooks.schemes.basic import Basic
+from webhooks.schemes.client_certificate import ClientCertificate
 from webhooks.schemes.generic import Generic
 from webhooks.schemes.github import GitHub
+from webhooks.schemes.json_web_token import Jwt
+from webhooks.schemes.meta import Meta
 from webhooks.schemes.plain_token import Bearer, GitLab, Token
-from webhooks.schemes.scheme import Check, Scheme
+from webhooks.schemes.scheme import Check, Draft, Fetch, Sample, Scheme, nothing_fetched
 from webhooks.schemes.shopify import Shopify
 from webhooks.schemes.slack import Slack
 from webhooks.schemes.square import Square
 from webhooks.schemes.standard import Standard, Svix
 from webhooks.schemes.stripe import Stripe
 from webhooks.schemes.twilio import Twilio
+from webhooks.schemes.twitter import Twitter
 from webhooks.schemes.unsigned import Unsigned
 
-__all__ = ["SCHEMES", "Check", "Scheme", "get", "verify"]
+__all__ = ["SCHEMES", "Check", "Draft", "Fetch", "Sample", "Scheme", "get", "verify"]
 
 SCHEMES: Mapping[str, Callable[..., Scheme]] = {
     "standard": Standard,
     "svix": Svix,
     "github": GitHub,
     "gitlab": GitLab,
+    "meta": Meta,
     "shopify": Shopify,
     "slack": Slack,
     "square": Square,
     "stripe": Stripe,
     "twilio": Twilio,
+    "twitter": Twitter,
     "hmac": Generic,
     "basic": Basic,
     "bearer": Bearer,
     "token": Token,
+    "jwt": Jwt,
+    "mtls": ClientCertificate,
     "none": Unsigned,
 }
 
 
 def get(name: str, options: Mapping[str, str] | None = None) -> Scheme:
-    """The scheme of that name. Only `hmac` and `token` take options. Raises UnknownScheme, BadOptions."""
+    """The scheme of that name. `hmac`, `token`, `jwt` and `mtls` take options. Raises UnknownScheme, BadOptions."""
     if name not in SCHEMES:
         raise UnknownScheme(name)
     try:
@@ -57,11 +65,17 @@ def verify(
     now: float,
     tolerance: int = TOLERANCE,
     options: Mapping[str, str] | None = None,
+    method: str = "POST",
+    proxied: bool = False,
+    fetch: Fetch = nothing_fetched,
 ) -> None:
     """Return if the message was signed with one of the secrets, else raise SignatureError.
 
-    `url` is the address as the sender knows it, for schemes that sign it; `now` is Unix seconds; `tolerance` is
-    in seconds, for schemes that sign a time."""
-    check = get(scheme, options).begin(secrets, headers, url=url, now=now, tolerance=tolerance)
+    `url` is the address as the sender knows it, for schemes that sign it; `now` is Unix seconds; `tolerance` is in
+    seconds, for schemes that sign a time. `proxied`: the connection comes from a proxy whose word about client
+    certificates counts. `fetch` gets published keys (see scheme.Fetch); without it they are out of reach."""
+    check = get(scheme, options).begin(
+        secrets, headers, url=url, now=now, tolerance=tolerance, method=method, proxied=proxied, fetch=fetch
+    )
     check.update(body)
     check.finish()

@@ -4,10 +4,11 @@ https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries. T
 looked at.
 """
 
+import hmac
 from collections.abc import Sequence
 
-from webhooks.protocol.mac import MacCheck, lower_hex, text_keys
-from webhooks.schemes.scheme import Call, Check, Scheme
+from webhooks.protocol.mac import MacCheck, lower_hex, spelled, text_keys
+from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
 
 
 class GitHub(Scheme):
@@ -17,5 +18,14 @@ class GitHub(Scheme):
     type_header = "x-github-event"
 
     def check(self, secrets: Sequence[str], call: Call) -> Check:
-        given = call.header("x-hub-signature-256")
-        return MacCheck(text_keys(secrets), [given], lambda mac: "sha256=" + lower_hex(mac))
+        return MacCheck(text_keys(secrets), [call.header("x-hub-signature-256")], sha256_hex)
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        signature = spelled(secret, draft.body, sha256_hex)
+        headers = draft.named(X_GitHub_Delivery=draft.message_id, X_GitHub_Event=draft.event_type)
+        return Sample({**headers, "X-Hub-Signature-256": signature}, draft.body)
+
+
+def sha256_hex(mac: hmac.HMAC) -> str:
+    """The spelling that names its digest: `sha256=` and lower-case hex."""
+    return "sha256=" + lower_hex(mac)

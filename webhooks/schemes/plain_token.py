@@ -5,26 +5,27 @@ It proves who calls, and nothing about the body.
 
 from collections.abc import Sequence
 
-from webhooks.protocol.errors import BadOptions, MalformedHeader, NoMatch
-from webhooks.protocol.mac import same, text_keys
-from webhooks.schemes.scheme import Call, Check, Passed, Scheme
+from webhooks.protocol.errors import BadOptions, MalformedHeader
+from webhooks.protocol.fields import is_name
+from webhooks.protocol.mac import text_keys, which
+from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
 
 
 class Token(Scheme):
-    """The header holds the secret and nothing else, e.g. `X-Api-Key` or `X-Gitlab-Token`."""
+    """The header holds the secret and nothing else, e.g. `X-Api-Key` or `X-Gitlab-Token`. Raises BadOptions."""
 
     def __init__(self, header: str = "x-api-key") -> None:
-        if not header.strip():
+        if not is_name(header):
             raise BadOptions("header")
         self._header = header.lower()
 
     def check(self, secrets: Sequence[str], call: Call) -> Check:
         text_keys(secrets)
-        given = self._word(call.header(self._header))
-        # Every secret is compared, so that the time does not tell which one it was.
-        if not sum(same(secret, given) for secret in secrets):
-            raise NoMatch
-        return Passed()
+        return Passed(which(secrets, self._word(call.header(self._header))))
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        text_keys([secret])
+        return Sample({**draft.named(), self._header: secret}, draft.body)
 
     def _word(self, value: str) -> str:
         return value
@@ -36,11 +37,11 @@ class Bearer(Token):
     def __init__(self) -> None:
         super().__init__("authorization")
 
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        return super().sign(f"Bearer {secret}" if secret else secret, draft)
+
     def _word(self, value: str) -> str:
-        kind, _, word = value.partition(" ")
-        if kind.lower() != "bearer" or not word.strip(" "):
-            raise MalformedHeader(self._header)
-        return word.strip(" ")
+        return bearer_token(self._header, value)
 
 
 class GitLab(Token):
@@ -51,3 +52,15 @@ class GitLab(Token):
 
     def __init__(self) -> None:
         super().__init__("x-gitlab-token")
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        headers = draft.named(X_Gitlab_Event_UUID=draft.message_id, X_Gitlab_Event=draft.event_type)
+        return Sample({**super().sign(secret, draft).headers, **headers}, draft.body)
+
+
+def bearer_token(header: str, value: str) -> str:
+    """The token behind the word Bearer (RFC 6750 section 2.1). Raises MalformedHeader."""
+    kind, _, word = value.partition(" ")
+    if kind.lower() != "bearer" or not word.strip(" "):
+        raise MalformedHeader(header)
+    return word.strip(" ")

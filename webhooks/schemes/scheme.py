@@ -4,16 +4,21 @@ A scheme checks in two steps, because bodies stream. `begin` looks at everything
 once what can be refused without it; the `Check` it returns is fed the raw body in pieces of any size, and
 `finish` either returns or raises SignatureError. Nothing else is ever raised, whatever the headers hold, and
 where there is no secret there is no entrance.
+
+The other way round, `sign` makes a sample as the provider would send it, so that a source can be tried without
+the provider. Where only the provider has the key it raises OnlyTheSenderSigns.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from webhooks.protocol import mac
-from webhooks.protocol.errors import MissingHeader, MissingUrl
+from webhooks.protocol.errors import KeysOutOfReach, MissingHeader, MissingUrl, OnlyTheSenderSigns
 from webhooks.protocol.fields import lowered
+
+JSON = {"Content-Type": "application/json"}
 
 
 class Check(Protocol):
@@ -22,8 +27,22 @@ class Check(Protocol):
     def update(self, chunk: bytes, /) -> None:
         """Take the next piece of the body. Raises SignatureError if no body that begins so could be accepted."""
 
-    def finish(self) -> None:
-        """The body is complete. Raises SignatureError unless the message is what it claims to be."""
+    def finish(self) -> int | None:
+        """The body is complete. Returns the place of the secret that fitted; None if no secret was used. Raises
+        SignatureError unless the message is what it claims to be."""
+
+
+class Fetch(Protocol):
+    """How a scheme gets at keys that its provider publishes. Pinning the host is the scheme's business, guarding the
+    address and remembering the answer that of whoever passes this in."""
+
+    def __call__(self, url: str, *, newer: bool = False) -> bytes:
+        """What stands at the URL; `newer`: what was remembered did not do. Raises KeysOutOfReach."""
+
+
+def nothing_fetched(url: str, *, newer: bool = False) -> bytes:
+    """For whoever has no network: every key is out of reach."""
+    raise KeysOutOfReach
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +53,10 @@ class Call:
     url: str
     now: float
     tolerance: int
+    method: str = "POST"
+    proxied: bool = False
+    """The connection comes from a proxy that the operator trusts."""
+    fetch: Fetch = nothing_fetched
 
     def header(self, name: str) -> str:
         """A header that has to be there. Raises MissingHeader."""
@@ -53,11 +76,41 @@ class Call:
         return mac.fresh(header, value, now=self.now, tolerance=self.tolerance, future=future)
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to be signed as a sample. `now` is Unix seconds, `url` the address it will be sent to."""
+
+    body: bytes
+    url: str
+    now: int
+    message_id: str
+    event_type: str = ""
+
+    def named(self, **headers: str) -> dict[str, str]:
+        """Headers of a JSON body, with those of these that have a value; `_` in a name stands for `-`."""
+        return {**JSON, **{name.replace("_", "-"): value for name, value in headers.items() if value}}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A draft with its proof, ready to be sent."""
+
+    headers: dict[str, str]
+    body: bytes
+    query: str = ""
+    """To be added to the URL."""
+
+
 class Scheme(ABC):
     """One way to prove where a message comes from."""
 
     id_header: ClassVar[str] = ""
     type_header: ClassVar[str] = ""
+    id_at: ClassVar[str] = ""
+    """Where in the body the id stands, if no header has it: a JSON pointer (RFC 6901)."""
+    needs_secret: bool = True
+    key_url: str = ""
+    """Where its keys are published, if they are fetched from one place."""
 
     def begin(
         self,
@@ -67,14 +120,21 @@ class Scheme(ABC):
         url: str = "",
         now: float,
         tolerance: int = mac.TOLERANCE,
+        method: str = "POST",
+        proxied: bool = False,
+        fetch: Fetch = nothing_fetched,
     ) -> Check:
         """Check all but the body. `url` is the address as the sender knows it, `now` Unix seconds, `tolerance`
-        seconds. Raises SignatureError."""
-        return self.check(secrets, Call(lowered(headers), url, now, tolerance))
+        seconds; `proxied`: it comes from a proxy the operator trusts. Raises SignatureError."""
+        return self.check(secrets, Call(lowered(headers), url, now, tolerance, method, proxied, fetch))
 
     @abstractmethod
     def check(self, secrets: Sequence[str], call: Call) -> Check:
         """What `begin` does, in the words of the provider."""
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        """The draft as the provider would send it. Raises OnlyTheSenderSigns, BadSecret."""
+        raise OnlyTheSenderSigns
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
         """The id under which the provider repeats this message, if a header has it."""
@@ -85,11 +145,15 @@ class Scheme(ABC):
         return lowered(headers).get(self.type_header) or None
 
 
+@dataclass(slots=True)
 class Passed:
     """The headers proved everything there is to prove; the body is not signed."""
+
+    place: int | None = field(default=None)
 
     def update(self, chunk: bytes, /) -> None:
         """Any body will do."""
 
-    def finish(self) -> None:
+    def finish(self) -> int | None:
         """It is accepted."""
+        return self.place

@@ -5,8 +5,8 @@ https://shopify.dev/docs/apps/build/webhooks/verify-deliveries
 
 from collections.abc import Sequence
 
-from webhooks.protocol.mac import MacCheck, in_base64, text_keys
-from webhooks.schemes.scheme import Call, Check, Scheme
+from webhooks.protocol.mac import MacCheck, in_base64, spelled, text_keys
+from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
 
 
 class Shopify(Scheme):
@@ -17,3 +17,8 @@ class Shopify(Scheme):
 
     def check(self, secrets: Sequence[str], call: Call) -> Check:
         return MacCheck(text_keys(secrets), [call.header("x-shopify-hmac-sha256")], in_base64)
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        signature = spelled(secret, draft.body, in_base64)
+        headers = draft.named(X_Shopify_Webhook_Id=draft.message_id, X_Shopify_Topic=draft.event_type)
+        return Sample({**headers, "X-Shopify-Hmac-Sha256": signature}, draft.body)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from webhooks.protocol import signing
 from webhooks.protocol.fields import lowered
-from webhooks.schemes.scheme import Call, Check, Scheme
+from webhooks.schemes.scheme import JSON, Call, Check, Draft, Sample, Scheme
 
 _PARTS = ("id", "timestamp", "signature")
 
@@ -18,6 +18,11 @@ class Standard(Scheme):
     def check(self, secrets: Sequence[str], call: Call) -> Check:
         family = self._family(call.headers)
         return signing.begin(secrets, call.headers, now=call.now, tolerance=call.tolerance, prefix=family)
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        values = (draft.message_id, str(draft.now), signing.sign(secret, draft.message_id, draft.now, draft.body))
+        proof = {self._families[0] + part: value for part, value in zip(_PARTS, values, strict=True)}
+        return Sample({**JSON, **proof}, draft.body)
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
         found = lowered(headers)

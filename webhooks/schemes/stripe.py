@@ -9,14 +9,16 @@ import math
 from collections.abc import Sequence
 
 from webhooks.protocol.errors import MalformedHeader
-from webhooks.protocol.mac import MacCheck, lower_hex, text_keys
-from webhooks.schemes.scheme import Call, Check, Scheme
+from webhooks.protocol.mac import MacCheck, lower_hex, spelled, text_keys
+from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
 
 _HEADER = "stripe-signature"
 
 
 class Stripe(Scheme):
     """`Stripe-Signature: t=...,v1=...`: the HMAC-SHA256 of `t.body` in lower-case hex, once for each secret."""
+
+    id_at = "/id"
 
     def check(self, secrets: Sequence[str], call: Call) -> Check:
         keys = text_keys(secrets)
@@ -27,3 +29,7 @@ class Stripe(Scheme):
             raise MalformedHeader(_HEADER)
         call.fresh(_HEADER, times[0], future=math.inf)
         return MacCheck(keys, given, lower_hex, head=f"{times[0]}.".encode())
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        signature = spelled(secret, b"%d.%b" % (draft.now, draft.body), lower_hex)
+        return Sample(draft.named(Stripe_Signature=f"t={draft.now},v1={signature}"), draft.body)

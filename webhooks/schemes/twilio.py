@@ -7,12 +7,12 @@ nor has its digest in the URL is not signed at all, and refused.
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
 from webhooks.protocol.errors import BodyTooLarge, MalformedHeader, NoMatch
-from webhooks.protocol.mac import in_base64, same, text_keys
-from webhooks.schemes.scheme import Call, Check, Scheme
+from webhooks.protocol.mac import in_base64, same, spelled, text_keys
+from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
 
 _FORM = "application/x-www-form-urlencoded"
 _DIGEST = "bodySHA256"
@@ -43,6 +43,14 @@ class Twilio(Scheme):
             return FormCheck(keys, given, algorithm, urls)
         return DigestCheck(keys, given, algorithm, urls, digests)
 
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        """As Twilio sends JSON: the digest of the body goes into the URL, and the URL is signed."""
+        query = f"{_DIGEST}={hashlib.sha256(draft.body).hexdigest()}"
+        url = draft.url + ("&" if "?" in draft.url else "?") + query
+        signature = spelled(secret, url.encode(), in_base64, "sha1")
+        headers = draft.named(X_Twilio_Signature=signature, I_Twilio_Idempotency_Token=draft.message_id)
+        return Sample(headers, draft.body, query)
+
 
 class FormCheck:
     """The signature covers the URL, then every field's name and value, by name, without repetitions."""
@@ -57,10 +65,10 @@ class FormCheck:
             raise BodyTooLarge
         self._body += chunk
 
-    def finish(self) -> None:
+    def finish(self) -> int:
         """The form is complete. Raises NoMatch."""
         signed = _fields(bytes(self._body))
-        _match(self._keys, self._given, self._algorithm, self._urls, signed)
+        return _match(self._keys, self._given, self._algorithm, self._urls, signed)
 
 
 class DigestCheck:
@@ -69,17 +77,18 @@ class DigestCheck:
     def __init__(
         self, keys: Sequence[bytes], given: str, algorithm: str, urls: Sequence[str], digests: Sequence[str]
     ) -> None:
-        _match(keys, given, algorithm, urls, b"")
+        self._place = _match(keys, given, algorithm, urls, b"")
         self._digests = digests or [hashlib.sha256().hexdigest()]
         self._body = hashlib.sha256()
 
     def update(self, chunk: bytes, /) -> None:
         self._body.update(chunk)
 
-    def finish(self) -> None:
+    def finish(self) -> int:
         """The body is complete. Raises NoMatch."""
         if not same(self._body.hexdigest(), self._digests[0]):
-            raise NoMatch
+            raise NoMatch("the body is not the one whose digest the URL names")
+        return self._place
 
 
 def _algorithm(settings: str) -> str:
@@ -112,11 +121,14 @@ def _fields(form: bytes) -> bytes:
     return "".join(name + value for name, value in sorted(set(found))).encode()
 
 
-def _match(keys: Sequence[bytes], given: str, algorithm: str, urls: Sequence[str], signed: bytes) -> None:
-    found = False
-    for key in keys:
-        for url in urls:
-            mac = hmac.new(key, url.encode("utf-8", "surrogatepass") + signed, algorithm)
-            found |= same(in_base64(mac), given)
-    if not found:
+def _match(keys: Sequence[bytes], given: str, algorithm: str, urls: Iterable[str], signed: bytes) -> int:
+    contents = [url.encode("utf-8", "surrogatepass") + signed for url in urls]
+    fitting = [
+        place
+        for place, key in enumerate(keys)
+        for content in contents
+        if same(in_base64(hmac.new(key, content, algorithm)), given)
+    ]
+    if not fitting:
         raise NoMatch
+    return fitting[0]

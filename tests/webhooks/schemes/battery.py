@@ -1,7 +1,8 @@
 """What every scheme has to keep to: one battery, inherited by the tests of each.
 
 A subclass names its scheme and says how the provider signs; the tests below then hold for it. The signing
-helpers of the subclasses are written from the providers' documents and share no code with the schemes.
+helpers of the subclasses are written from the providers' documents and share no code with the schemes, except in the
+tests of our own samples, which are the schemes'.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks import schemes
-from webhooks.protocol.errors import BadSecret, SignatureError, StaleTimestamp
+from webhooks.protocol.errors import BadSecret, OnlyTheSenderSigns, SignatureError, StaleTimestamp
+from webhooks.schemes.scheme import Draft, Fetch, Sample, nothing_fetched
 
 NOW = 1614265330
 BODY = b'{"test": 2432232314}'
@@ -26,6 +28,8 @@ class Message:
     body: bytes = BODY
     url: str = "https://example.com/in/src_1?x=1"
     options: dict[str, str] = field(default_factory=dict)
+    proxied: bool = False
+    fetch: Fetch = nothing_fetched
 
     def without(self, name: str) -> "Message":
         return replace(self, headers={key: value for key, value in self.headers.items() if key != name})
@@ -42,6 +46,9 @@ class SchemeBattery:
     other: ClassVar[str] = "a secret of somebody else"
     signs_body: ClassVar[bool] = True
     signs_time: ClassVar[bool] = False
+    takes_the_future: ClassVar[bool] = False
+    can_be_signed_by_us: ClassVar[bool] = True
+    lists: ClassVar[tuple[str, ...]] = ()  # headers of the proof of which one good element is enough
     proof: ClassVar[tuple[str, ...]]  # headers without which there is no proof
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
@@ -56,6 +63,8 @@ class SchemeBattery:
             message.body,
             url=message.url,
             options=message.options,
+            proxied=message.proxied,
+            fetch=message.fetch,
             **{"now": NOW, **clock},
         )
 
@@ -85,7 +94,12 @@ class SchemeBattery:
     def test_it_does_not_matter_how_the_body_is_cut(self) -> None:
         message = self.signed(self.secret)
         check = schemes.get(self.scheme, message.options).begin(
-            [self.secret], message.headers, url=message.url, now=NOW
+            [self.secret],
+            message.headers,
+            url=message.url,
+            now=NOW,
+            proxied=message.proxied,
+            fetch=message.fetch,
         )
         for at in range(len(message.body)):
             check.update(message.body[at : at + 1])
@@ -97,6 +111,32 @@ class SchemeBattery:
             message = self.signed(self.secret)
             for body in (BODY + b" ", BODY[:-1], b"", BODY.swapcase().replace(b"T", b"u"), b"\xff\x00"):
                 self.refuses(replace(message, body=body))
+
+    def test_refuses_a_body_with_one_bit_changed(self) -> None:
+        message = self.signed(self.secret)
+        for bit in range(8 * len(message.body) if self.signs_body else 0):
+            body = bytearray(message.body)
+            body[bit // 8] ^= 1 << bit % 8
+            if not self.means_the_same(bytes(body), message.body):
+                self.refuses(replace(message, body=bytes(body)))
+
+    def means_the_same(self, body: bytes, signed: bytes) -> bool:
+        """For schemes that sign something else than the bytes."""
+        return False
+
+    def test_says_which_secret_it_was(self) -> None:
+        message = self.signed(self.secret)
+        for place, secrets in enumerate([[self.secret, self.other], [self.other, self.secret]]):
+            check = schemes.get(self.scheme, message.options).begin(
+                secrets,
+                message.headers,
+                url=message.url,
+                now=NOW,
+                proxied=message.proxied,
+                fetch=message.fetch,
+            )
+            check.update(message.body)
+            assert check.finish() == place
 
     def test_refuses_another_secret(self) -> None:
         self.refuses(self.signed(self.other))
@@ -124,6 +164,49 @@ class SchemeBattery:
                 self.refuses(message.with_header(name, changed))
                 self.refuses(message.with_header(name, value[:at]))
 
+    def test_refuses_a_proof_that_is_longer_or_comes_twice(self) -> None:
+        message = self.signed(self.secret)
+        for name in self.proof:
+            value = message.headers[name]
+            longer = [value + "A", value + "=", "A" + value, value + "\0", value + "\x7f"]
+            twice = [value + value, f"{value}, {value}", f"{value},{value}", f"{value};{value}"]
+            for changed in longer + ([] if name in self.lists else twice):
+                self.refuses(message.with_header(name, changed))
+            if name not in self.lists:
+                self.refuses(message.with_header(name.swapcase(), value))
+
+    def test_refuses_the_proof_of_every_other_scheme(self) -> None:
+        message = self.signed(self.secret)
+        for name in sorted(schemes.SCHEMES.keys() - {self.scheme, "none"}):
+            sample = sample_of(name, self.secret, message)
+            if sample is None or {name, self.scheme} in ALIKE:
+                continue
+            if not sample.headers.items() >= {key: message.headers[key] for key in self.proof}.items():
+                self.refuses(replace(message, headers=sample.headers))
+            for other, value in sample.headers.items():
+                for wanted in self.proof if other != "Content-Type" else ():
+                    if value != message.headers[wanted]:
+                        self.refuses(message.with_header(wanted, value))
+
+    def test_a_sample_of_our_own_is_accepted_and_only_with_its_secret(self) -> None:
+        message = self.signed(self.secret)
+        draft = Draft(BODY, message.url, NOW, "msg_1", "waypost.test")
+        if not self.can_be_signed_by_us:
+            with pytest.raises(OnlyTheSenderSigns):
+                schemes.get(self.scheme, message.options).sign(self.secret, draft)
+            return
+        sample = schemes.get(self.scheme, message.options).sign(self.secret, draft)
+        url = f"{message.url}&{sample.query}" if sample.query else message.url
+        sent = replace(message, headers=sample.headers, body=sample.body, url=url)
+        self.verify(sent, self.secret)
+        self.refuses(sent, self.other)
+
+    def test_refuses_what_comes_from_the_future(self) -> None:
+        if self.signs_time and not self.takes_the_future:
+            self.verify(self.signed(self.secret), self.secret, now=NOW - 300)
+            with pytest.raises(StaleTimestamp):
+                self.verify(self.signed(self.secret), self.secret, now=NOW - 301)
+
     def test_refuses_what_is_stale(self) -> None:
         message = self.signed(self.secret)
         if not self.signs_time:
@@ -147,6 +230,17 @@ class SchemeBattery:
                 self.refuses(message)
 
         law()
+
+
+ALIKE = [{"github", "meta"}, {"standard", "svix"}]  # the same headers with the same values
+
+
+def sample_of(name: str, secret: str, message: Message) -> Sample | None:
+    """What another provider would send, if it could have this secret."""
+    try:
+        return schemes.get(name).sign(secret, Draft(message.body, message.url, NOW, "msg_1"))
+    except (SignatureError, OnlyTheSenderSigns):
+        return None
 
 
 ANY_HEADER = (

@@ -1,7 +1,14 @@
 import hmac
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
+
+OCTOKIT = json.loads((Path(__file__).parents[2] / "vectors" / "octokit.json").read_text())["cases"]
 
 
 class TestGitHub(SchemeBattery):
@@ -15,6 +22,13 @@ class TestGitHub(SchemeBattery):
     def test_the_documented_example(self) -> None:
         signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
         self.verify(Message({"X-Hub-Signature-256": signature}, b"Hello, World!"), "It's a Secret to Everybody")
+
+    @pytest.mark.parametrize("case", OCTOKIT, ids=range(len(OCTOKIT)))
+    def test_what_the_library_of_octokit_signs(self, case: dict[str, str]) -> None:
+        message = Message({"X-Hub-Signature-256": case["signature"]}, case["body"].encode())
+        self.verify(message, case["secret"])
+        self.refuses(message, case["secret"] + " ")
+        self.refuses(replace(message, body=message.body + b" "), case["secret"])
 
     def test_sha1_is_not_looked_at(self) -> None:
         signature = hmac.digest(self.secret.encode(), BODY, "sha1").hex()

@@ -17,10 +17,6 @@ class TestSlack(SchemeBattery):
         signature = hmac.digest(secret.encode(), b"v0:%d:%b" % (now, body), "sha256").hex()
         return Message({"X-Slack-Signature": f"v0={signature}", "X-Slack-Request-Timestamp": str(now)}, body)
 
-    def test_a_time_ahead_is_refused_too(self) -> None:
-        self.verify(self.signed(self.secret), self.secret, now=NOW - 300)
-        self.refuses(self.signed(self.secret), now=NOW - 301)
-
     @given(st.text(), st.integers(-400, 400))
     def test_it_agrees_with_the_sdk(self, text: str, ago: int) -> None:
         sdk = SignatureVerifier(self.secret, clock=Mock(Clock, now=lambda: NOW))

@@ -19,8 +19,8 @@ def digest(secret: str, body: bytes = BODY, now: int = NOW) -> str:
 class TestStripe(SchemeBattery):
     scheme = "stripe"
     secret, other = "whsec_test_secret", "whsec_other_secret"
-    signs_time = True
-    proof = (HEADER,)
+    signs_time = takes_the_future = True
+    proof = lists = (HEADER,)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         return Message({HEADER: f"t={now},v1={digest(secret, body, now)}"}, body)

@@ -2,13 +2,17 @@ import hashlib
 import hmac
 from base64 import b64encode
 from dataclasses import replace
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio.request_validator import RequestValidator
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
 from webhooks.protocol.errors import BodyTooLarge, MalformedHeader, MissingUrl
+from webhooks.schemes.scheme import Draft
 
 SIGNATURE = "X-Twilio-Signature"
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
@@ -54,14 +58,42 @@ class TestTwilioJson(SchemeBattery):
         self.refuses(replace(self.signed(self.secret), headers={**self.signed(self.secret).headers, **FORM_TYPE}))
 
 
+FIELDS = st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), st.text(st.characters(codec="utf-8")))
+
+
+@given(FIELDS, st.sampled_from([URL, "https://example.com", "https://example.com:8443/a%20b?c=%C3%A9"]))
+def test_what_the_library_signs(fields: dict[str, str], url: str) -> None:
+    signature = RequestValidator("12345").compute_signature(url, fields)
+    message = Message({SIGNATURE: signature, **FORM_TYPE}, urlencode(fields).encode(), url)
+    TestTwilioForm().verify(message, "12345")
+    TestTwilioForm().refuses(replace(message, url=url + "x"), "12345")
+
+
+@given(st.binary())
+def test_the_library_verifies_our_samples(body: bytes) -> None:
+    sample = schemes.get("twilio").sign("12345", Draft(body, "https://example.com/hook", NOW, "t1"))
+    url = f"https://example.com/hook?{sample.query}"
+    text = body.decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        assert RequestValidator("12345").validate(url, text, sample.headers[SIGNATURE])
+
+
 class TestTwilioForm(SchemeBattery):
     scheme = "twilio"
     proof = (SIGNATURE,)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        # The names and values are signed, not how they are spelled.
         fields = {"Body": body.decode(), "A": "é", "Empty": ""} if body else {}
         content = URL + "".join(name + fields[name] for name in sorted(fields))
         return Message({SIGNATURE: sign(secret, content), **FORM_TYPE}, urlencode(fields).encode(), URL)
+
+    def means_the_same(self, body: bytes, signed: bytes) -> bool:
+        try:
+            found = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+        except ValueError:
+            return False
+        return sorted(found) == sorted(parse_qsl(signed.decode(), keep_blank_values=True))
 
     def test_the_documented_example(self) -> None:
         message = Message({SIGNATURE: "RSOYDt4T1cUTdK1PDd93/VVr8B8=", **FORM_TYPE}, urlencode(FORM).encode(), URL)

@@ -1,0 +1,43 @@
+"""A sender's key server on loopback: it answers every GET with what it is told to, and counts."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+
+class KeyServer:
+    """`status` and `body` are what it answers; `asked` holds the paths it was asked for."""
+
+    def __init__(self, *keys: dict[str, Any]) -> None:
+        self.status, self.body, self.headers = 200, json.dumps({"keys": keys}).encode(), {"Content-Type": "text/plain"}
+        self.asked: list[str] = []
+        outer = self
+
+        class Exchange(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append(self.path)
+                self.send_response(outer.status)
+                for name, value in {**outer.headers, "Content-Length": str(len(outer.body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(outer.body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Exchange)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/jwks.json"

@@ -1,0 +1,103 @@
+"""How proxies write the certificate a client showed them, and the names that are in it."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from webhooks.protocol import base64text
+
+_FINGERPRINT = re.compile(r"(?:sha256:)?([0-9A-Fa-f]{2}(?::?[0-9A-Fa-f]{2}){31})")
+# Envoy's elements: name=value, separated by semicolons, values quoted where they hold a separator.
+_FIELD = re.compile(r'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)(?:;|$)')
+_LONGEST = 32 * 1024  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is known of a certificate: all its names, and the Unix seconds between which it is valid."""
+
+    names: tuple[str, ...]
+    begins: float = -math.inf
+    ends: float = math.inf
+
+
+def plain(name: str) -> str:
+    """A name in its one spelling: fingerprints in lower case without colons, everything else as it is."""
+    found = _FINGERPRINT.fullmatch(name.strip())
+    return "sha256:" + found[1].replace(":", "").lower() if found else name.strip()
+
+
+def from_rfc9440(value: str) -> Shown | None:
+    """`:base64 of the DER:` (RFC 9440 section 2.1, a byte sequence of RFC 8941)."""
+    if len(value) < 2 or value[0] != ":" or value[-1] != ":":
+        return None
+    try:
+        return _shown(x509.load_der_x509_certificate(base64text.decode(value[1:-1])))
+    except ValueError:
+        return None
+
+
+def from_pem(value: str) -> Shown | None:
+    """PEM, percent-encoded because a header has one line."""
+    if len(value) > _LONGEST:
+        return None
+    try:
+        found = x509.load_pem_x509_certificates(unquote_to_bytes(value.encode("ascii")))
+    except ValueError:
+        return None
+    return _shown(found[0]) if len(found) == 1 else None
+
+
+def from_xfcc(value: str) -> Shown | None:
+    """Envoy's `Hash=...;Subject="...";URI=...;DNS=...`. Of several certificates none is taken: which of the proxies
+    wrote which would be a guess."""
+    found = list(_FIELD.finditer(value))
+    if not found or "".join(field[0] for field in found) != value:
+        return None
+    fields = [(field[1].lower(), _unquoted(field[2])) for field in found]
+    if [name for name, _ in fields].count("hash") > 1:
+        return None
+    kinds = {"hash": "sha256:", "uri": "uri:", "dns": "dns:", "subject": ""}
+    return Shown(tuple(plain(kinds[name] + text) for name, text in fields if name in kinds and text))
+
+
+def from_subject(value: str) -> Shown | None:
+    """Nothing but the subject, as the proxy spells it."""
+    return Shown((value.strip(),)) if value.strip() else None
+
+
+READERS: Mapping[str, Callable[[str], Shown | None]] = {
+    "rfc9440": from_rfc9440,
+    "pem": from_pem,
+    "xfcc": from_xfcc,
+    "subject": from_subject,
+}
+
+
+def _shown(certificate: x509.Certificate) -> Shown | None:
+    fingerprint = "sha256:" + certificate.fingerprint(hashes.SHA256()).hex()
+    try:
+        names = (fingerprint, certificate.subject.rfc4514_string(), *_alternatives(certificate))
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except ValueError:  # it is parsed as it is read
+        return None
+    return Shown(tuple(name for name in names if name), begins.timestamp(), ends.timestamp())
+
+
+def _alternatives(certificate: x509.Certificate) -> list[str]:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    hosts = extension.get_values_for_type(x509.DNSName)
+    uris = extension.get_values_for_type(x509.UniformResourceIdentifier)
+    return [*(f"dns:{host}" for host in hosts), *(f"uri:{uri}" for uri in uris)]
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text

@@ -1,0 +1,38 @@
+"""What a token says, against the clock and against what it must say (RFC 7519 section 4.1)."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from webhooks.protocol.errors import StaleTimestamp, WrongClaim
+from webhooks.schemes.scheme import Call
+
+
+def check_times(claims: Mapping[str, Any], call: Call) -> None:
+    """`exp`, `nbf` and `iat`, each give or take the tolerance. Raises StaleTimestamp, WrongClaim."""
+    expires, begins, issued = (_moment(claims, name) for name in ("exp", "nbf", "iat"))
+    if expires is None and issued is None:
+        raise StaleTimestamp("the token has neither exp nor iat")
+    last = expires if expires is not None else issued
+    if last is not None and call.now - last > call.tolerance:
+        raise StaleTimestamp(f"{last - call.now:+.0f} s from now, {call.tolerance:g} s allowed")
+    first = max(moment for moment in (begins, issued, -math.inf) if moment is not None)
+    if first - call.now > call.tolerance:
+        raise StaleTimestamp(f"{first - call.now:+.0f} s from now, {call.tolerance:g} s allowed")
+
+
+def check_values(claims: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+    """Each claim is what is wanted, or a list that holds it. Raises WrongClaim."""
+    for name, value in wanted.items():
+        found = claims.get(name)
+        if not any(isinstance(one, str) and one == value for one in (found if isinstance(found, list) else [found])):
+            raise WrongClaim(name)
+
+
+def _moment(claims: Mapping[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 10**15:
+        raise WrongClaim(name)
+    return float(value)

@@ -1,0 +1,65 @@
+"""Mutual TLS that ended at a proxy: the certificate comes in a header, and counts only from a proxy that is trusted.
+
+The proxy has checked that the certificate was issued by the right authority; here it is checked whose it is. Anybody
+can write a header, so it is believed from the operator's proxies alone (WAYPOST_TRUSTED_PROXIES), and the proxy must
+overwrite what it is sent under that name. A secret is the name of a certificate that may come in:
+
+    sha256:...           the SHA-256 of the certificate, hexadecimal, colons or not
+    dns:... uri:...      an alternative name (spiffe://... is a uri)
+    anything else        the subject: CN=shop,O=Example (RFC 4514, as the certificate or the proxy spells it)
+
+header         the header that holds the certificate                               client-cert
+form           how the proxy writes it:                                            rfc9440
+               rfc9440    base64 of the DER between colons
+               pem        PEM, percent-encoded ($ssl_client_escaped_cert, x-amzn-mtls-clientcert)
+               xfcc       Envoy's x-forwarded-client-cert, of one certificate
+               subject    the subject as it stands
+verify_header  a header that has to say SUCCESS ($ssl_client_verify); none
+"""
+
+from collections.abc import Sequence
+
+from webhooks.protocol.errors import (
+    BadOptions,
+    MalformedHeader,
+    NoMatch,
+    OnlyTheSenderSigns,
+    StaleTimestamp,
+    UntrustedProxy,
+)
+from webhooks.protocol.fields import is_name
+from webhooks.protocol.mac import same, text_keys
+from webhooks.schemes import certificate_forms as forms
+from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+
+
+class ClientCertificate(Scheme):
+    """A certificate in a header. Raises BadOptions."""
+
+    def __init__(self, *, header: str = "client-cert", form: str = "rfc9440", verify_header: str = "") -> None:
+        if not is_name(header) or (verify_header and not is_name(verify_header)):
+            raise BadOptions("a header name")
+        if form not in forms.READERS:
+            raise BadOptions("form")
+        self._header, self._verify_header = header.lower(), verify_header.lower()
+        self._read = forms.READERS[form]
+
+    def check(self, secrets: Sequence[str], call: Call) -> Check:
+        text_keys(secrets)
+        if not call.proxied:
+            raise UntrustedProxy
+        if self._verify_header and call.header(self._verify_header) != "SUCCESS":
+            raise NoMatch("the proxy did not accept the certificate")
+        shown = self._read(call.header(self._header))
+        if shown is None:
+            raise MalformedHeader(self._header)
+        if not shown.begins <= call.now <= shown.ends:
+            raise StaleTimestamp("the certificate is not valid now")
+        wanted = [forms.plain(secret) for secret in secrets]
+        fitting = [place for place, name in enumerate(wanted) for known in shown.names if same(name, known)]
+        if not fitting:
+            raise NoMatch("the certificate is not one that may come in")
+        return Passed(fitting[0])
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        raise OnlyTheSenderSigns("The proxy vouches for the sender: a sample would have to come through it.")

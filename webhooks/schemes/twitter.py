@@ -1,0 +1,51 @@
+"""X, formerly Twitter: the body alone is signed, with the consumer secret of the app.
+
+https://docs.x.com/x-api/webhooks/quickstart. The address is confirmed by the `crc` handshake, at first and then
+every hour: a token comes, and is to be signed with the same secret. Whoever knows the address could so have a message
+signed; therefore a token is a word of base64, and a body that could be a token is no message.
+"""
+
+import hmac
+import re
+from collections.abc import Sequence
+
+from webhooks.protocol.errors import NoMatch
+from webhooks.protocol.mac import MacCheck, in_base64, spelled, text_keys
+from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+
+_LONGEST = 256  # characters of a token
+_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{1,256}={0,2}")
+
+
+class Twitter(Scheme):
+    """`x-twitter-webhooks-signature: sha256=` and the HMAC-SHA256 of the body in base64."""
+
+    def check(self, secrets: Sequence[str], call: Call) -> Check:
+        return _NotAToken(text_keys(secrets), [call.header("x-twitter-webhooks-signature")], sha256_base64)
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        signature = spelled(secret, draft.body, sha256_base64)
+        return Sample({**draft.named(), "x-twitter-webhooks-signature": signature}, draft.body)
+
+
+def answer(secret: str, token: str) -> str | None:
+    """What `response_token` has to be, or None if nothing like this is ever signed. Raises BadSecret."""
+    return spelled(secret, token.encode(), sha256_base64) if _TOKEN.fullmatch(token) else None
+
+
+class _NotAToken(MacCheck):
+    _head = b""
+
+    def update(self, chunk: bytes) -> None:
+        self._head += chunk[: _LONGEST + 3 - len(self._head)]
+        super().update(chunk)
+
+    def finish(self) -> int:
+        if _TOKEN.fullmatch(self._head.decode("latin-1")):
+            raise NoMatch("a body that could be a challenge")
+        return super().finish()
+
+
+def sha256_base64(mac: hmac.HMAC) -> str:
+    """The spelling that names its digest: `sha256=` and base64."""
+    return "sha256=" + in_base64(mac)
