@@ -15,7 +15,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from threading import Thread
 from types import TracebackType
@@ -26,7 +26,7 @@ import pycurl
 from delivery.outcome import Failure, Outcome, parse_retry_after
 from subscriptions.certificates import TlsFiles
 
-__all__ = ["Request", "Result", "Sender"]
+__all__ = ["Heard", "Request", "Result", "Sender"]
 
 CONNECT_TIMEOUT_MS = 5_000
 MAX_ANSWER = 16 * 1024  # bytes of the answer's body that are kept
@@ -34,10 +34,19 @@ MAX_HEADERS = 32 * 1024  # bytes of the answer's header section, interim answers
 KEPT_CONNECTIONS = 1_024
 
 
+@dataclass(slots=True)
+class Heard:
+    """What of an exchange deliveries do not keep, for whoever wants to see it: the answer's headers, and
+    milliseconds from the start to the end of each of its steps."""
+
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    timing: dict[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One attempt to make. ``admits`` says whether an IP address may be connected to; ``context`` is the caller's;
-    ``tls`` is what this endpoint's connections are made with, if it is anything of its own."""
+    ``tls`` is what this endpoint's connections are made with, if it is anything of its own; ``heard`` is filled."""
 
     url: str
     headers: list[str]
@@ -46,6 +55,11 @@ class Request:
     admits: Callable[[str], bool]
     context: Any = None
     tls: TlsFiles | None = None
+    heard: Heard | None = None
+
+    def heard_by(self, heard: Heard) -> "Request":
+        """The same request, all of whose answer is wanted."""
+        return replace(self, heard=heard)
 
 
 Result = tuple[Request, Outcome]
@@ -170,7 +184,7 @@ class Sender:
 
     def _end(self, exchange: "_Exchange", code: int) -> None:
         self._outbox.append(exchange.end(code))
-        if exchange.request.tls is None:
+        if exchange.is_plain:
             self._idle.append(exchange)
         else:
             exchange.curl.close()  # a client certificate is never left on a handle that another endpoint may get
@@ -196,6 +210,7 @@ class _Exchange:
 
     def __init__(self, protocols: int) -> None:
         self.request: Request
+        self.is_plain = True
         self.curl = curl = pycurl.Curl()
         curl.exchange = self
         curl.setopt(pycurl.POST, 1)
@@ -229,16 +244,35 @@ class _Exchange:
         curl.setopt(pycurl.TIMEOUT_MS, request.timeout_ms)
         if request.tls is not None:
             self._identify(request.tls)
+        if request.heard is not None:
+            self._listen(request.heard)
 
     def _identify(self, files: TlsFiles) -> None:
         """libcurl reuses a connection only for requests with the same certificate, key and authorities."""
+        self.is_plain = False
         if files.certificate and files.private_key:
             self.curl.setopt(pycurl.SSLCERT_BLOB, files.certificate)
             self.curl.setopt(pycurl.SSLKEY_BLOB, files.private_key)
         if files.ca:
             self.curl.setopt(pycurl.CAINFO_BLOB, files.ca)
 
+    def _listen(self, heard: Heard) -> None:
+        self.is_plain = False
+
+        def on_header(line: bytes) -> int:
+            name, colon, value = line.decode("latin-1").partition(":")
+            if line[:5] == b"HTTP/":
+                heard.headers.clear()  # those before were of an interim answer
+            elif colon:
+                heard.headers.append((name.strip().lower(), value.strip()))
+            return self._on_header(line)
+
+        self.curl.setopt(pycurl.HEADERFUNCTION, on_header)
+
     def end(self, code: int) -> Result:
+        if self.request.heard is not None:
+            times = {name: round(self.curl.getinfo(what) * 1000) for name, what in STEPS.items()}
+            self.request.heard.timing.update({name: it for name, it in times.items() if it})
         outcome = Outcome(
             started_at=self.started_at,
             duration_ms=round((time.monotonic() - self.started) * 1000),
@@ -302,6 +336,14 @@ class _Handed:
     def __del__(self) -> None:
         os.close(self._fd)
 
+
+STEPS = {
+    "resolved_ms": pycurl.NAMELOOKUP_TIME,
+    "connected_ms": pycurl.CONNECT_TIME,
+    "tls_ms": pycurl.APPCONNECT_TIME,
+    "first_byte_ms": pycurl.STARTTRANSFER_TIME,
+    "total_ms": pycurl.TOTAL_TIME,
+}
 
 FAILURES = {
     pycurl.E_OPERATION_TIMEDOUT: Failure.TIMEOUT,

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.replay import MOST_RATE
 from delivery.timeline import answer_text
+from delivery.trial import Trial
 from subscriptions.models import Endpoint, Row
 from webhooks.protocol import ids
 
@@ -216,3 +217,55 @@ class ReplayPreviewSerializer(serializers.Serializer[Any]):
     """How many open dead letters match."""
 
     total = serializers.IntegerField()
+
+
+class TrialSerializer(serializers.Serializer[Trial]):
+    """One delivery that was sent to be looked at. ``error`` is the class of the failure, empty if it was taken."""
+
+    delivered = serializers.BooleanField(source="outcome.acknowledged")
+    error = serializers.SerializerMethodField()
+    request = serializers.SerializerMethodField()
+    answer = serializers.SerializerMethodField()
+    timing = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Milliseconds from the start until each step was over."
+    )
+
+    def get_error(self, trial: Trial) -> str:
+        return trial.outcome.failure or ""
+
+    @extend_schema_field(
+        {
+            "type": "object",
+            "properties": {
+                "method": {"type": "string"},
+                "url": {"type": "string"},
+                "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+                "body": {"type": "string"},
+            },
+        }
+    )
+    def get_request(self, trial: Trial) -> dict[str, Any]:
+        body = trial.body.decode("utf-8", "replace")
+        return {"method": "POST", "url": trial.url, "headers": trial.headers, "body": body}
+
+    @extend_schema_field(
+        {
+            "type": ["object", "null"],
+            "properties": {
+                "status": {"type": "integer"},
+                "headers": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
+                "body": {"type": "string"},
+                "body_truncated": {"type": "boolean"},
+            },
+        }
+    )
+    def get_answer(self, trial: Trial) -> dict[str, Any] | None:
+        if trial.outcome.status is None:
+            return None
+        text, cut = answer_text(trial.outcome.answer)
+        return {
+            "status": trial.outcome.status,
+            "headers": trial.answer_headers,
+            "body": text,
+            "body_truncated": cut,
+        }

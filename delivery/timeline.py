@@ -25,6 +25,7 @@ EXPLAINED = {
     Failure.FORBIDDEN: "the name led to an address that may not be called",
     Failure.PROTOCOL: "what came back was not HTTP",
     Failure.UNSIGNED: "no usable secret: nothing was sent",
+    Failure.CREDENTIALS: "no token, or no readable credentials: nothing was sent",
     Failure.UNKNOWN: "the sender died before it could tell",
 }
 

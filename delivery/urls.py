@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from delivery.views import dead_letters, deliveries, events, replays
+from delivery.views import dead_letters, deliveries, events, replays, trials
 
 urlpatterns = [
     path("events/", events.Events.as_view(), name="events"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("deliveries/<str:ref>/attempts/", deliveries.Attempts.as_view(), name="delivery-attempts"),
     path("dead-letters/", dead_letters.DeadLetters.as_view(), name="dead-letters"),
     path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
+    path("endpoints/<str:ref>/test/", trials.EndpointTest.as_view(), name="endpoint-test"),
     path("replays/", replays.Replays.as_view(), name="replays"),
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),
     path("replays/<str:ref>/", replays.ReplayDetail.as_view(), name="replay"),

@@ -1,0 +1,70 @@
+"""A test delivery: what is sent to an endpoint now, and what it answers."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound, Throttled, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from delivery import listing
+from delivery.serializers import TrialSerializer
+from delivery.trial import TEST_TYPE, Busy, Trial, send_test
+from delivery.views.rows import found
+from subscriptions.fields import Json, Strict, Text
+from subscriptions.models import Endpoint
+from subscriptions.tenancy import TenantScoped
+from webhooks.protocol.errors import InvalidEvent
+
+__all__ = ["EndpointTest"]
+
+AGAIN = 2  # seconds
+
+
+class TestDeliverySerializer(Strict):
+    """What to send: a stored `event`, or a new one of this `type` and `data`, which is kept nowhere."""
+
+    event = Text(required=False, help_text="The id of one of the tenant's events. Sent as it is, under its own id.")
+    type = Text(required=False, help_text=f"Of the new event; {TEST_TYPE} if left out.")
+    data = Json(required=False, help_text='Of the new event; `{"test": true}` if left out.')
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if "event" in asked and len(asked) > 1:
+            raise ValidationError({"event": ["Give an event, or the type and data of a new one."]})
+        return asked
+
+
+class EndpointTest(TenantScoped):
+    """A test delivery to one endpoint."""
+
+    queryset = Endpoint.objects.filter(deleted_at=None)
+    serializer_class: type[serializers.Serializer[Any]] = TestDeliverySerializer
+
+    @extend_schema(
+        operation_id="test_endpoint",
+        request=TestDeliverySerializer,
+        responses={200: TrialSerializer},
+        examples=[OpenApiExample("An order", {"type": "order.paid", "data": {"total": 42}}, request_only=True)],
+    )
+    def post(self, request: Request, ref: str) -> Response:
+        """Send one delivery now and show the request, the answer and the timing. It is composed, signed and guarded
+        like every delivery, and neither retried nor recorded. Paused and disabled endpoints can be tested, too."""
+        endpoint = self.get_object()
+        asked = TestDeliverySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = dict(asked.validated_data)
+        if "event" in wanted:
+            wanted["event"] = found(listing.events(endpoint.tenant_id), wanted["event"])
+        return Response(TrialSerializer(_trial(endpoint, wanted)).data, headers={"Cache-Control": "no-store"})
+
+
+def _trial(endpoint: Endpoint, wanted: dict[str, Any]) -> Trial:
+    try:
+        return send_test(endpoint, **wanted)
+    except InvalidEvent as error:
+        raise ValidationError({error.attribute or "data": [error.reason]}) from None
+    except Endpoint.DoesNotExist:
+        raise NotFound from None
+    except Busy:
+        raise Throttled(wait=AGAIN) from None
