@@ -28,6 +28,8 @@ class Event(Row):
     subject = models.TextField(null=True, blank=True)
     digest = models.BinaryField(help_text="SHA-256 of what the publisher gave, to tell a repeat from a conflict.")
     body = models.BinaryField()
+    expunged_at = models.DateTimeField(null=True, help_text="Its data was removed then, for good.")
+    expunged_by = models.TextField(null=True)
 
     class Meta:
         constraints = [
@@ -70,6 +72,8 @@ class Delivery(Row):
     replay = models.ForeignKey(
         "Replay", models.SET_NULL, null=True, related_name="deliveries", db_constraint=False, db_index=False
     )
+    cancelled_at = models.DateTimeField(null=True)
+    cancelled_by = models.TextField(null=True)
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -148,7 +152,16 @@ class Lane(models.Model):
 
 
 class Replay(Row):
-    """A request to bring dead letters back: a filter, a count, a rate; carried out in slices, resumable."""
+    """A request to send again: a filter, a count, a rate; carried out in slices, resumable.
+
+    ``total`` deliveries matched when it was created; ``cursor`` is the last row (a dead letter, or an event) that was
+    looked at.
+    """
+
+    class Of(models.TextChoices):
+        DEAD_LETTERS = "dead_letters", "Dead letters that are open"
+        EVENTS = "events", "Events of the past, whatever became of them"
+        MISSING = "missing", "Events of the past that were never owed to the endpoint"
 
     class State(models.TextChoices):
         RUNNING = "running", "Running"
@@ -165,13 +178,15 @@ class Replay(Row):
         help_text="Empty: over all tenants (operators).",
     )
     state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
-    filter = models.JSONField(help_text="What to bring back: endpoint, cause, type, since, until, ids.")
+    of = models.CharField(max_length=12, choices=Of.choices, default=Of.DEAD_LETTERS)
+    filter = models.JSONField(help_text="Which of them: endpoint, cause, type, source, subject, since, until, ids.")
     rate = models.PositiveIntegerField(default=100, help_text="Deliveries brought back per second, at most.")
-    total = models.PositiveIntegerField(default=0, help_text="Dead letters that matched when it was created.")
+    total = models.PositiveIntegerField(default=0, help_text="Deliveries that matched when it was created.")
+    estimated = models.BooleanField(default=False, help_text="The total is carried forward from the first of many.")
     replayed = models.PositiveIntegerField(default=0)
-    cursor = models.UUIDField(null=True, editable=False, help_text="The last dead letter that was looked at.")
+    cursor = models.UUIDField(null=True, editable=False, help_text="The last row that was looked at.")
     until_at = models.DateTimeField(
-        default=timezone.now, editable=False, help_text="Letters that died later are not part of it."
+        default=timezone.now, editable=False, help_text="What came later is not part of it."
     )
     sliced_at = models.DateTimeField(null=True, editable=False, help_text="Where it stands in time, by its rate.")
     requested_by = models.CharField(max_length=256, help_text="The API key or the admin's user.")
@@ -199,6 +214,7 @@ class DeadLetter(Row):
         POISON = "poison", "Claimed several times, never settled"
         UNRENDERABLE = "unrenderable", "Its transformer could not render the event"
         ENDPOINT_DELETED = "endpoint_deleted", "The endpoint was deleted"
+        PARKED = "parked", "Set aside by hand, so that what is behind it could go on"
 
     prefix = "dl"
     delivery = models.ForeignKey(

@@ -21,13 +21,13 @@ from django.db import Error, connection, transaction
 
 from delivery import ledger, telemetry, wake
 from delivery.models import DeadLetter
-from subscriptions.models import Endpoint, Tenant
-from subscriptions.routes import Route, Routes, routes
+from delivery.owing import Owing, owing
+from subscriptions.models import Tenant
+from subscriptions.routes import Routes, routes
 from webhooks.protocol.errors import InvalidEvent
 from webhooks.protocol.event import Event
 from webhooks.protocol.ids import new_id, public
 from webhooks.protocol.jsonformat import write_structured
-from webhooks.protocol.transform import Unrenderable
 
 __all__ = ["Conflict", "Published", "publish"]
 
@@ -62,22 +62,11 @@ class _Taking:
     event: Event
     digest: bytes
     body: bytes
-    owed: list["_Owing"] = field(default_factory=list)
+    owed: list[Owing] = field(default_factory=list)
 
     @property
     def name(self) -> tuple[str, str]:
         return self.event.attributes["source"], self.event.attributes["id"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Owing:
-    """A delivery on its way into the tables. ``reason``: it is dead at once, because it could not be rendered."""
-
-    key: UUID
-    endpoint_id: UUID
-    order_key: str | None = None
-    body: bytes | None = None
-    reason: str | None = None
 
 
 _Taken = dict[tuple[str, str], tuple[UUID, bytes]]  # (source, id) -> key and digest of the event that has that name
@@ -177,7 +166,7 @@ def _write_under(picture: Routes, tenant: Tenant, takings: list[_Taking]) -> _Ta
 def _transaction(takings: list[_Taking]) -> AbstractContextManager[object]:
     """One statement is a transaction of its own, and two round trips cheaper than one that says so. In the caller's
     transaction it is a savepoint, so that he may go on if it fails."""
-    dead = any(owing.reason is not None for it in takings for owing in it.owed)
+    dead = any(one.reason is not None for it in takings for one in it.owed)
     return transaction.atomic() if dead or connection.in_atomic_block else nullcontext()
 
 
@@ -200,25 +189,8 @@ def _surely(write: Callable[[], _Taken | None]) -> _Taken | None:
         time.sleep(PAUSE)
 
 
-def _owed(picture: Routes, event: Event) -> list[_Owing]:
-    return [_owing(route, event) for route in picture.find(event.attributes["type"], event.document)]
-
-
-def _owing(route: Route, event: Event) -> _Owing:
-    order_key = _order_key(route, event)
-    if route.transformer is None:
-        return _Owing(new_id(), route.endpoint_id, order_key)
-    try:
-        return _Owing(new_id(), route.endpoint_id, order_key, body=route.transformer.render(event.document()))
-    except Unrenderable as error:
-        return _Owing(new_id(), route.endpoint_id, reason=str(error))
-
-
-def _order_key(route: Route, event: Event) -> str | None:
-    """The key under which the endpoint wants this event in its turn; events without the attribute share one."""
-    if not route.ordering:
-        return None
-    return "" if route.ordering == Endpoint.Ordering.ENDPOINT else event.attributes.get(route.ordering, "")
+def _owed(picture: Routes, event: Event) -> list[Owing]:
+    return [owing(route, event) for route in picture.find(event.attributes["type"], event.document)]
 
 
 def _event_rows(takings: list[_Taking]) -> list[ledger.EventRow]:
@@ -241,26 +213,22 @@ def _event_rows(takings: list[_Taking]) -> list[ledger.EventRow]:
 def _delivery_rows(takings: list[_Taking]) -> list[ledger.DeliveryRow]:
     return [
         ledger.DeliveryRow(
-            owing.key,
+            owed.key,
             it.key,
-            owing.endpoint_id,
-            owing.body,
-            "pending" if owing.reason is None else "dead",
-            owing.order_key,
+            owed.endpoint_id,
+            owed.body,
+            owed.state,
+            owed.order_key,
         )
         for it in takings
-        for owing in it.owed
+        for owed in it.owed
     ]
 
 
 def _bury_unrenderable(takings: list[_Taking], taken: set[UUID]) -> None:
-    owed = [owing for it in takings if it.key in taken for owing in it.owed]
+    owed = [one for it in takings if it.key in taken for one in it.owed]
     ledger.bury(
-        [
-            ledger.LetterRow(owing.key, DeadLetter.Cause.UNRENDERABLE, owing.reason)
-            for owing in owed
-            if owing.reason is not None
-        ]
+        [ledger.LetterRow(one.key, DeadLetter.Cause.UNRENDERABLE, one.reason) for one in owed if one.reason is not None]
     )
 
 
@@ -278,10 +246,10 @@ def _result(taking: _Taking, key: UUID, digest: bytes) -> Published:
 def _announce(takings: list[_Taking], started: float) -> None:
     """After the commit: mark the lanes due and ring. Rows that were long in coming get a new due time first, for
     the lanes' low-water marks may have passed the old one. Never raises: the sweep would find them too."""
-    owed = [owing for it in takings for owing in it.owed if owing.reason is None]
+    owed = [one for it in takings for one in it.owed if one.reason is None]
     if time.monotonic() - started > ledger.MARGIN / 2:
         try:
-            ledger.refresh([owing.key for owing in owed])
+            ledger.refresh([one.key for one in owed])
         except Error:
             telemetry.ring_failed("database")
-    wake.ring({owing.endpoint_id for owing in owed})
+    wake.ring({one.endpoint_id for one in owed})

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
-from delivery.replay import MOST_RATE
+from delivery.replay import DEFAULT_RATE, MOST_RATE
 from delivery.timeline import answer_text
 from delivery.trial import Trial
 from subscriptions.models import Endpoint, Row
@@ -179,7 +179,10 @@ class DeadLetterSerializer(Including[DeadLetter]):
 
 
 class ReplaySerializer(serializers.ModelSerializer[Replay]):
-    """A request to bring dead letters back, and how far it has come: ``replayed`` of ``total``."""
+    """A request to send again, and how far it has come: ``replayed`` of ``total`` deliveries.
+
+    ``estimated``: the total is carried forward from the first of very many events.
+    """
 
     id = IdField(Replay.prefix)
 
@@ -188,9 +191,11 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
         fields = [
             "id",
             "state",
+            "of",
             "filter",
             "rate",
             "total",
+            "estimated",
             "replayed",
             "requested_by",
             "created_at",
@@ -200,23 +205,33 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
 
 
 class WantedSerializer(serializers.Serializer[Any]):
-    """What to bring back: ``filter`` may be empty (everything open), but has to be said."""
+    """What to send again: ``filter`` may be empty (everything), but has to be said."""
 
+    of = serializers.ChoiceField(
+        Replay.Of.choices,
+        default=Replay.Of.DEAD_LETTERS,
+        help_text="Open dead letters; or past events: all of them, or only those never owed to the endpoint.",
+    )
     filter = serializers.DictField(
-        help_text="Any of ids (of dead letters), endpoint, cause, type, since, until.",
+        help_text="Any of ids (of dead letters, or of events), endpoint (its id or uid), type, since, until; for dead "
+        "letters also cause; for events also source, subject, and force (true: to an endpoint, whatever it subscribes "
+        "to; else to those whose subscriptions want them now).",
     )
 
 
 class RedriveSerializer(WantedSerializer):
-    """What to bring back, and how fast."""
+    """What to send again, and how fast."""
 
-    rate = serializers.IntegerField(min_value=1, max_value=MOST_RATE, default=100, help_text="Deliveries per second.")
+    rate = serializers.IntegerField(
+        min_value=1, max_value=MOST_RATE, default=DEFAULT_RATE, help_text="Deliveries per second."
+    )
 
 
 class ReplayPreviewSerializer(serializers.Serializer[Any]):
-    """How many open dead letters match."""
+    """How many deliveries that would be. ``estimated``: carried forward from the first of very many events."""
 
     total = serializers.IntegerField()
+    estimated = serializers.BooleanField()
 
 
 class TrialSerializer(serializers.Serializer[Trial]):

@@ -87,7 +87,7 @@ class Redrive:
             "opts": DeadLetter._meta,
             "replay_opts": Replay._meta,
             "media": self.model_admin.media,
-            "total": replay.preview(asked.tenant, asked.filter),
+            "total": replay.preview(asked.tenant, asked.filter).total,
             "lines": asked.lines,
             "form": form,
         }

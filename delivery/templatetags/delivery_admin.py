@@ -35,8 +35,9 @@ def milliseconds(duration: int) -> str:
 
 @register.filter
 def progress(replay: Replay) -> SafeString:
-    """A bar as long as what a replay has brought back."""
-    percent = min(100, round(100 * replay.replayed / replay.total)) if replay.total else 100
+    """A bar as long as what a replay has sent again; a finished one is whole, whatever was on its way already."""
+    done = replay.state == Replay.State.FINISHED or not replay.total
+    percent = 100 if done else min(100, round(100 * replay.replayed / replay.total))
     return format_html(
         '<span class="wp-progress" role="progressbar" aria-valuenow="{0}"><span style="width: {0}%"></span></span>',
         percent,

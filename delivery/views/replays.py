@@ -1,5 +1,7 @@
 """Replays: a preview that counts, a replay that one creates, its progress, and the way to stop it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,7 +19,7 @@ from delivery.serializers import RedriveSerializer, ReplayPreviewSerializer, Rep
 from delivery.views.queries import ReplayQuery
 from delivery.views.rows import Page, Single
 from subscriptions.auth import Principal
-from subscriptions.models import Scope
+from subscriptions.models import Scope, Tenant
 from subscriptions.tenancy import Conflict, tenant_of
 
 __all__ = ["ReplayCancel", "ReplayDetail", "ReplayPreview", "Replays"]
@@ -36,18 +38,19 @@ class Replays(Page[Replay]):
 
     @extend_schema(request=RedriveSerializer, responses={201: ReplaySerializer})
     def post(self, request: Request) -> Response:
-        """Bring back every open dead letter that matches the filter now. 201 with how many those are."""
+        """Send again what matches now: dead letters, or past events. 201 with how many deliveries those are."""
         tenant = tenant_of(request)
         asked = RedriveSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         asker = cast(Principal, request.auth)
         rate = asked.validated_data["rate"]
-        created = replay.replay(tenant, wanted(asked.validated_data), rate=rate, by=asker.label)
+        with named():
+            created = replay.replay(tenant, wanted(tenant, asked.validated_data), rate=rate, by=asker.label)
         return Response(ReplaySerializer(created).data, status=status.HTTP_201_CREATED)
 
 
 class ReplayPreview(APIView):
-    """How many dead letters a replay with this filter would bring back."""
+    """How many deliveries a replay with this filter would send."""
 
     required_scopes = {"POST": Scope.READ}
 
@@ -57,7 +60,9 @@ class ReplayPreview(APIView):
         tenant = tenant_of(request)
         asked = WantedSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response({"total": replay.preview(tenant, wanted(asked.validated_data))})
+        with named():
+            total, estimated = replay.preview(tenant, wanted(tenant, asked.validated_data))
+        return Response({"total": total, "estimated": estimated})
 
 
 class ReplayDetail(Single[Replay]):
@@ -88,10 +93,16 @@ class ReplayCancel(ReplayDetail):
         return Response(self.get_serializer(row).data)
 
 
-def wanted(asked: dict[str, Any]) -> replay.Filter:
-    """The filter of a request. Raises ValidationError that names the field of the filter."""
+def wanted(tenant: Tenant, asked: dict[str, Any]) -> replay.Filter:
+    """The filter of a request. Raises ValueError, the field's name first."""
+    return replay.Filter.parse(asked["filter"], asked["of"], tenant)
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """What a filter cannot mean is refused by the name of its field."""
     try:
-        return replay.Filter.parse(asked["filter"])
+        yield
     except ValueError as error:
         field, reason = error.args
         raise ValidationError({"filter": {field: [reason]}}) from error

@@ -19,7 +19,6 @@ from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription
 from tests.together import in_threads
 from tests.waiting import wait_until
-from webhooks.protocol.ids import public
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +72,7 @@ class TestBringingBack:
     def test_letters_of_a_deleted_endpoint_stay_dead(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 1)
         Endpoint.objects.update(deleted_at=timezone.now())
-        assert preview(endpoint.tenant, Filter()) == 0
+        assert preview(endpoint.tenant, Filter()).total == 0
         assert run_to_the_end(replay(endpoint.tenant, Filter(), by="ops")).replayed == 0
 
     def test_another_tenants_letters_are_not_touched(self, endpoint: Endpoint) -> None:
@@ -210,41 +209,10 @@ class TestFilter:
     def test_each_field_narrows(self, endpoint: Endpoint) -> None:
         gone, spent = letters_of(endpoint, 1, cause="gone")[0], letters_of(endpoint, 1, cause="exhausted")[0]
         later = timezone.now() + timedelta(hours=1)
-        assert preview(None, Filter()) == 2
-        assert preview(None, Filter(ids=(gone.id,))) == 1
-        assert preview(None, Filter(cause="exhausted")) == 1
-        assert preview(None, Filter(endpoint=make_endpoint().id)) == 0
-        assert preview(None, Filter(type=spent.delivery.event.type)) >= 1
-        assert preview(None, Filter(since=later)) == 0
-        assert preview(None, Filter(until=later)) == 2
-
-    def test_it_survives_being_written_down(self, endpoint: Endpoint) -> None:
-        wanted = Filter(ids=(endpoint.id,), endpoint=endpoint.id, cause="gone", type="a.b", since=timezone.now())
-        assert Filter.parse(wanted.as_json()) == wanted
-
-    @pytest.mark.parametrize(
-        ("given", "field"),
-        [
-            ({"ids": []}, "ids"),
-            ({"ids": "all"}, "ids"),
-            ({"ids": ["ep_x"]}, "ids"),
-            ({"ids": [7]}, "ids"),
-            ({"endpoint": "nobody"}, "endpoint"),
-            ({"endpoint": 7}, "endpoint"),
-            ({"cause": "bad luck"}, "cause"),
-            ({"cause": ["gone"]}, "cause"),
-            ({"type": "a\0b"}, "type"),
-            ({"since": "yesterday"}, "since"),
-            ({"since": "2030-01-01T00:00:00"}, "since"),
-            ({"until": "2030-13-01T00:00:00Z"}, "until"),
-            ({"colour": "red"}, "colour"),
-            ([], "filter"),
-        ],
-    )
-    def test_what_it_cannot_mean_is_refused_by_name(self, given: dict[str, object], field: str) -> None:
-        with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is looked at)
-            Filter.parse(given)
-        assert refusal.value.args[0] == field
-
-    def test_an_id_of_the_right_kind_is_read(self, endpoint: Endpoint) -> None:
-        assert Filter.parse({"endpoint": public("ep", endpoint.id)}).endpoint == endpoint.id
+        assert preview(None, Filter()).total == 2
+        assert preview(None, Filter(ids=(gone.id,))).total == 1
+        assert preview(None, Filter(cause="exhausted")).total == 1
+        assert preview(None, Filter(endpoint=make_endpoint().id)).total == 0
+        assert preview(None, Filter(type=spent.delivery.event.type)).total >= 1
+        assert preview(None, Filter(since=later)).total == 0
+        assert preview(None, Filter(until=later)).total == 2

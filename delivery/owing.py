@@ -1,0 +1,49 @@
+"""What one route owes for one event: which bytes, in which order, or the reason why it cannot be rendered.
+
+PURE: a route and an event in, a value out; the key is new. Publishing owes so, and so does a replay of the past.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from subscriptions.models import Endpoint
+from subscriptions.routes import Route
+from webhooks.protocol.event import Event
+from webhooks.protocol.ids import new_id
+from webhooks.protocol.transform import Unrenderable
+
+__all__ = ["Owing", "order_key", "owing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owing:
+    """A delivery on its way into the tables. ``reason``: it is dead at once, because it could not be rendered."""
+
+    key: UUID
+    endpoint_id: UUID
+    order_key: str | None = None
+    body: bytes | None = None
+    reason: str | None = None
+
+    @property
+    def state(self) -> str:
+        return "pending" if self.reason is None else "dead"
+
+
+def owing(route: Route, event: Event) -> Owing:
+    """The delivery of this event by this route."""
+    key = order_key(route.ordering, event)
+    if route.transformer is None:
+        return Owing(new_id(), route.endpoint_id, key)
+    try:
+        return Owing(new_id(), route.endpoint_id, key, body=route.transformer.render(event.document()))
+    except Unrenderable as error:
+        return Owing(new_id(), route.endpoint_id, reason=str(error))
+
+
+def order_key(ordering: str, event: Event) -> str | None:
+    """The key under which an endpoint of this ordering wants the event in its turn; events without the attribute
+    share one. None: in no order."""
+    if not ordering:
+        return None
+    return "" if ordering == Endpoint.Ordering.ENDPOINT else event.attributes.get(ordering, "")

@@ -1,0 +1,84 @@
+"""The command counts, asks, and carries a replay to its end."""
+
+import io
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from delivery.management.commands import replay as command
+from delivery.models import Delivery, Replay
+from subscriptions.models import Endpoint
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.factories import make_endpoint, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "LOOK", 0.0)
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    return make_endpoint(make_tenant(uid="acme"), uid="billing")
+
+
+def run(*arguments: Any) -> str:
+    out = io.StringIO()
+    call_command("replay", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def letters(endpoint: Endpoint, count: int) -> None:
+    for _ in range(count):
+        make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint))
+
+
+def test_it_counts_and_changes_nothing(endpoint: Endpoint) -> None:
+    letters(endpoint, 2)
+    assert "2 deliveries" in run("acme", "--count")
+    assert not Replay.objects.exists()
+
+
+def test_it_brings_back_what_was_given_up(endpoint: Endpoint) -> None:
+    letters(endpoint, 3)
+    said = run(endpoint.tenant.public_id, "--endpoint", "billing", "--cause", "exhausted", "--yes")
+    row = Replay.objects.get()
+    assert f"{row.public_id} finished: 3" in said
+    assert (row.requested_by, row.filter["cause"]) == ("manage.py replay", "exhausted")
+    assert Delivery.objects.filter(state="pending").count() == 3
+
+
+def test_it_sends_events_of_the_past(endpoint: Endpoint) -> None:
+    event = make_event(endpoint.tenant)
+    run("acme", "--of", "missing", "--endpoint", "billing", "--force", "--since", "2020-01-01T00:00:00", "--yes")
+    assert Delivery.objects.get().event_id == event.id
+
+
+@pytest.mark.parametrize(("answer", "replays"), [("y", 1), ("yes", 1), ("n", 0), ("", 0)])
+def test_it_asks_before_it_acts(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, answer: str, replays: int) -> None:
+    letters(endpoint, 1)
+    monkeypatch.setattr("builtins.input", lambda: answer)
+    run("acme")
+    assert Replay.objects.count() == replays
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["nobody"], "tenant"),
+        (["tnt_x"], "tnt"),
+        (["acme", "--endpoint", "nobody"], "endpoint"),
+        (["acme", "--of", "events", "--cause", "gone"], "cause"),
+        (["acme", "--since", "yesterday"], "since"),
+        (["acme", "--rate", "0", "--yes"], "rate"),
+        (["acme", "--of", "events", "--force"], "force"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(endpoint: Endpoint, arguments: list[str], field: str) -> None:
+    letters(endpoint, 1)
+    with pytest.raises(CommandError, match=field):
+        run(*arguments)
+    assert not Replay.objects.exists()
