@@ -1,7 +1,7 @@
 """``manage.py replay TENANT``: send again what was given up, or what is past. Counts, asks, shows how far it is."""
 
 import time
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         """Carry it on and show how far it is. Interrupted, it goes on without us, if a worker runs."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         try:
-            with Progress(*columns, console=Console(file=self.stdout)) as progress:
+            with Progress(*columns, console=Console(file=cast(IO[str], self.stdout))) as progress:
                 bar = progress.add_task(row.public_id, total=row.total)
                 while row.state == Replay.State.RUNNING:
                     replay.run_slices()
