@@ -96,7 +96,9 @@ def _field_errors(detail: Any, path: tuple[str | int, ...], in_body: bool) -> It
             yield from _field_errors(inner, (*path, *own), in_body)
     else:
         found = {"field": ".".join(map(str, path)), "detail": str(detail)}
-        yield {**found, "pointer": _pointer(path)} if in_body else found
+        code = str(getattr(detail, "code", None) or "")  # a place within the field, where it is a document of its own
+        inside = code if code.startswith("/") else ""
+        yield {**found, "pointer": _pointer(path) + inside} if in_body else found
 
 
 def _pointer(path: tuple[str | int, ...]) -> str:

@@ -11,8 +11,8 @@ from subscriptions.urls import urlpatterns as subscriptions_urlpatterns
 from webhooks.urls import api_urlpatterns, inbound_urlpatterns
 
 api = [
+    *delivery_urlpatterns,  # first: some stand below a resource of the other
     *subscriptions_urlpatterns,
-    *delivery_urlpatterns,
     *api_urlpatterns,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

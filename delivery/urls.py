@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from delivery.views import dead_letters, deliveries, events, replays, trials
+from delivery.views import dead_letters, deliveries, dryruns, events, explanations, replays, trials
 
 urlpatterns = [
+    path("subscriptions/test/", dryruns.DryRuns.as_view(), name="subscription-test"),  # before subscriptions/<ref>/
     path("events/", events.Events.as_view(), name="events"),
     path("events/<str:ref>/", events.EventDetail.as_view(), name="event"),
     path("events/<str:ref>/deliveries/", deliveries.EventDeliveries.as_view(), name="event-deliveries"),
+    path("events/<str:ref>/explain/", explanations.EventExplanation.as_view(), name="event-explanation"),
     path("deliveries/", deliveries.Deliveries.as_view(), name="deliveries"),
     path("deliveries/<str:ref>/", deliveries.DeliveryDetail.as_view(), name="delivery"),
     path("deliveries/<str:ref>/attempts/", deliveries.Attempts.as_view(), name="delivery-attempts"),

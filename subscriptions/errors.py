@@ -16,12 +16,15 @@ __all__ = ["Exceeded", "NotNow", "Refused", "Stale", "Taken"]
 
 
 class Refused(ValueError):
-    """`field` is what the caller knows it by; `message` is a sentence for that caller and tells no secret."""
+    """`field` is what the caller knows it by; `message` is a sentence for that caller and tells no secret.
 
-    def __init__(self, field: str, message: str) -> None:
+    `place` is a JSON pointer (RFC 6901) into the field's value, where that is a document of its own."""
+
+    def __init__(self, field: str, message: str, place: str = "") -> None:
         super().__init__(field, message)
         self.field = field
         self.message = message
+        self.place = place
 
     def __str__(self) -> str:
         return self.message

@@ -40,7 +40,8 @@ def refuse(check: Any, *given: Any) -> None:
     try:
         check(*given)
     except Refused as error:
-        raise ValidationError(error.message) from None
+        # The code of an error that begins with a slash is a place within the field: see config.rest.
+        raise ValidationError(error.message, code=error.place or None) from None
 
 
 class Text(serializers.CharField):

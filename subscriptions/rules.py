@@ -117,7 +117,7 @@ def check_pattern(pattern: Any) -> None:
     try:
         pattern_of(pattern)
     except InvalidPattern as error:
-        raise Refused("pattern", str(error)) from None
+        raise Refused("pattern", _shown(error), _shown(error.path)) from None
 
 
 def check_transformer(transformer: Any) -> None:
@@ -131,7 +131,12 @@ def check_transformer(transformer: Any) -> None:
     try:
         transformer_of(transformer)
     except InvalidTransformer as error:
-        raise Refused("transformer", str(error)) from None
+        raise Refused("transformer", _shown(error), _shown(error.path)) from None
+
+
+def _shown(text: object) -> str:
+    """Without halves of characters, which an answer cannot carry."""
+    return str(text).encode("utf-8", "replace").decode()
 
 
 def _is_id(prefix: str, text: str) -> bool:

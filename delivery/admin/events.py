@@ -10,12 +10,14 @@ from unfold.decorators import display
 
 from delivery.admin.browsing import Browsing, Window, link, when
 from delivery.admin.shown import payload
+from delivery.explain import endpoints_for, explain
 from delivery.models import Delivery, Event
 from subscriptions.models import Tenant
 
 __all__ = ["EventAdmin"]
 
 SHOWN_DELIVERIES = 200  # on an event's page; the list of deliveries has the others
+SHOWN_ENDPOINTS = 50  # to which it is not owed; REST explains them all
 
 
 @admin.register(Event)
@@ -43,7 +45,9 @@ class EventAdmin(Browsing):
         context = dict(extra_context or {})
         if event is not None and self.has_view_permission(request, event):
             owed = Delivery.objects.filter(event=event).select_related("endpoint").defer("body")
+            elsewhere = endpoints_for(event).exclude(id__in=owed.values("endpoint_id")).order_by("-id")
             context |= {"payload": payload(event.body), "owed": owed.order_by("id")[:SHOWN_DELIVERIES]}
+            context |= {"unowed": explain(event, list(elsewhere[:SHOWN_ENDPOINTS])), "most_unowed": SHOWN_ENDPOINTS}
         answer: HttpResponse = super().change_view(request, object_id, form_url, context)
         return answer
 

@@ -1,6 +1,8 @@
 """Filters for the operators' pages: spans of time as people say them, and how far a replay has come."""
 
+import json
 from datetime import timedelta
+from typing import Any
 
 from django import template
 from django.utils.html import format_html
@@ -8,10 +10,11 @@ from django.utils.safestring import SafeString
 
 from delivery.models import Replay
 
-__all__ = ["milliseconds", "progress", "span"]
+__all__ = ["as_json", "milliseconds", "progress", "span"]
 
 register = template.Library()
 
+LONGEST = 200  # characters
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -25,6 +28,13 @@ def span(wait: timedelta) -> str:
         if count or parts:
             parts.append(f"{count} {name}" if count else "")
     return " ".join(part for part in parts[:2] if part) or "less than a second"
+
+
+@register.filter
+def as_json(values: tuple[Any, ...]) -> str:
+    """Values as people who write patterns know them, cut where they grow long."""
+    text = ", ".join(json.dumps(value, ensure_ascii=False) for value in values) or "nothing"
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 @register.filter

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from delivery.models import Replay
-from delivery.templatetags.delivery_admin import milliseconds, progress, span
+from delivery.templatetags.delivery_admin import as_json, milliseconds, progress, span
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,9 @@ def test_a_duration_is_said_in_the_unit_that_fits(duration: int, said: str) -> N
 @pytest.mark.parametrize(("done", "total", "width"), [(0, 10, "0%"), (1, 3, "33%"), (12, 10, "100%"), (0, 0, "100%")])
 def test_a_bar_is_as_long_as_what_is_done(done: int, total: int, width: str) -> None:
     assert f"width: {width}" in progress(Replay(replayed=done, total=total))
+
+
+def test_values_are_shown_as_json_and_cut() -> None:
+    assert as_json(("é", 5, {"prefix": "x"})) == '"é", 5, {"prefix": "x"}'
+    assert as_json(()) == "nothing"
+    assert len(as_json(("x" * 500,))) == 201
