@@ -16,6 +16,7 @@ from subscriptions.fields import Strict
 __all__ = ["Described", "complete"]
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
+ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 WRITES = ("put", "post", "patch", "delete")
 SAID = {
     400: "Something in the request cannot be taken; each field is named.",
@@ -55,7 +56,13 @@ RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"
 
 
 class Described(AutoSchema):
-    """Says three things of our serializers that cannot be seen from REST framework's."""
+    """Names every operation as a function, and says of our serializers what cannot be seen from REST framework's."""
+
+    def get_operation_id(self) -> str:
+        """A verb and what it is done to: `list_events`, `get_delivery`, `create_source_secret`."""
+        *above, last = [token.replace("-", "_") for token in self._tokenize_path()]
+        action = "list" if self._is_list_view() and self.method == "GET" else ACTIONS[self.method]
+        return "_".join([action, *map(_one_of, above), last if action == "list" else _one_of(last)])
 
     def _map_serializer(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Any:
         """What refuses fields it does not know."""
@@ -75,6 +82,11 @@ class Described(AutoSchema):
         return schema
 
 
+def _one_of(things: str) -> str:
+    """The name of one of these."""
+    return things[:-3] + "y" if things.endswith("ies") else things.removesuffix("s")
+
+
 def _may_be_empty(field: Any) -> bool:
     try:
         return bool(field.parent.Meta.model._meta.get_field(field.source).blank)
@@ -84,7 +96,7 @@ def _may_be_empty(field: Any) -> bool:
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Adds to every operation the problems it can have that it does not describe itself."""
-    result["components"]["schemas"] |= {"Problem": PROBLEM, "FieldError": FIELD_ERROR}
+    result.setdefault("components", {}).setdefault("schemas", {}).update(Problem=PROBLEM, FieldError=FIELD_ERROR)
     for path, item in result["paths"].items():
         for method in METHODS:
             if operation := item.get(method):

@@ -93,7 +93,11 @@ keys = extend_schema_view(
         "key",
         create={
             "responses": {201: serializers.NewKeySerializer},
-            "examples": [OpenApiExample("For a backend that publishes", {"name": "billing", "scopes": ["publish"]})],
+            "examples": [
+                OpenApiExample(
+                    "For a backend that publishes", {"name": "billing", "scopes": ["publish"]}, request_only=True
+                )
+            ],
         },
     )
 )

@@ -30,6 +30,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     return f"{argname}-{secret[1]}" if secret else None
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are processors: journeys and faults mostly wait."""
     return (os.cpu_count() or 1) + 1

@@ -154,7 +154,7 @@ class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
         return Response({"replayed": count}, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(
-        operation_id="receipts_replay_many",
+        operation_id="replay_receipts",
         request=NewReplaySerializer,
         responses={200: ReplayDoneSerializer, 202: ReplayDoneSerializer},
     )

@@ -36,7 +36,7 @@ class Deliveries(Page[Delivery]):
         return listing.deliveries(tenant_id, **asked)
 
 
-@extend_schema_view(get=extend_schema(parameters=[EventDeliveryQuery], operation_id="events_deliveries_list"))
+@extend_schema_view(get=extend_schema(parameters=[EventDeliveryQuery]))
 class EventDeliveries(Deliveries):
     """To whom one event was owed."""
 

@@ -19,7 +19,7 @@ VERDICTS += [Verdict("dead", cause="exhausted"), Verdict("dead", cause="gone")]
 PASS = [
     "UPDATE delivery_delivery SET next_attempt_at = next_attempt_at - {0}, claimed_until = claimed_until - {0}",
     "UPDATE delivery_lane SET due_at = due_at - {0}, floor_at = floor_at - {0}, tripped_until = tripped_until - {0},"
-    " failing_since = failing_since - {0}",
+    " failing_since = failing_since - {0}, next_slot_at = next_slot_at - {0}",
 ]
 
 
@@ -49,8 +49,10 @@ def let_time_pass(seconds: int, owners: list[Owner]) -> None:
             cursor.execute(statement.format(f"interval '{seconds} s'"))
     for lane in (lane for owner in owners for lane in owner.lanes.values()):
         lane.floor -= timedelta(seconds=seconds)
-        lane.failing_since = lane.failing_since and lane.failing_since - seconds
-        lane.tripped_until = lane.tripped_until and lane.tripped_until - seconds
+        lane.rate.slot -= seconds
+        breaker = lane.breaker
+        breaker.failing_since = breaker.failing_since and breaker.failing_since - seconds
+        breaker.open_until = breaker.open_until and breaker.open_until - seconds
 
 
 def settlement(claimed: ledger.Claimed, token: UUID, verdict: Verdict) -> ledger.Settlement:

@@ -2,14 +2,16 @@
 
     pending -> sending -> delivered | pending again | dead (exhausted, poison)      dead -> pending (redriven)
 
-The machine keeps a book of its own of what it was told, and after every step the tables must agree with it. Time is
-moved by moving every instant in the tables back. At the end of each walk everybody crashes, the endpoints are
+One endpoint takes all it gets, one has a rate limit, one takes the deliveries of a key in order; the breaker trips
+soon. The machine keeps a book of its own of what it was told, and after every step the tables must agree with it.
+Time is moved by moving every instant in the tables back. At the end of each walk everybody crashes, the endpoints are
 resumed, and one honest drain has to bring everything to its end.
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -25,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from delivery import ledger
+from delivery import breaker, ledger
 from delivery.lanes import HeldLane, share
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.verdict import Verdict
@@ -37,7 +39,9 @@ from tests.faults.actors import VERDICTS, Known, Owner, let_time_pass, outcome, 
 from webhooks.protocol.ids import new_id
 
 OWNERS = st.integers(0, 2)
-ENDPOINTS = st.integers(0, 1)
+ENDPOINTS = st.integers(0, 2)
+KINDS: list[dict[str, Any]] = [{}, {"rate_limit": 20}, {"ordering": "subject"}]
+KEYS = st.sampled_from(["", "a", "b"])
 FINAL = ("delivered", "dead")
 
 
@@ -45,23 +49,27 @@ class States(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.tenant = make_tenant()
-        self.endpoints = [make_endpoint(self.tenant, max_in_flight=3, timeout_ms=1_000) for _ in range(2)]
+        self.endpoints = [make_endpoint(self.tenant, max_in_flight=3, timeout_ms=1_000, **kind) for kind in KINDS]
         self.owners = [Owner() for _ in range(3)]
         self.known: dict[UUID, Known] = {}
+        self.queues: dict[str, list[UUID]] = defaultdict(list)  # of the ordered endpoint: key -> its deliveries
         self.attempts: Counter[UUID] = Counter()
         self.holders: dict[UUID, UUID] = {}  # endpoint -> the owner that has leased its lane last
 
     # What a publisher does.
 
-    @rule(endpoint=ENDPOINTS, count=st.integers(1, 4), late=st.sampled_from([0, 0, 30]), dies=st.booleans())
-    def publish(self, endpoint: int, count: int, late: int, dies: bool) -> None:
+    @rule(endpoint=ENDPOINTS, count=st.integers(1, 4), late=st.sampled_from([0, 0, 30]), dies=st.booleans(), key=KEYS)
+    def publish(self, endpoint: int, count: int, late: int, dies: bool, key: str = "") -> None:
         """``late``: seconds from writing to committing. ``dies``: after the commit, before the bell is rung."""
         target = self.endpoints[endpoint].id
+        order_key = key if self.endpoints[endpoint].ordering else None
         rows = [ledger.EventRow(new_id(), "/", str(new_id()), "t", None, b"", b"{}") for _ in range(count)]
-        owed = [ledger.DeliveryRow(new_id(), row.id, target, None, "pending", None) for row in rows]
+        owed = [ledger.DeliveryRow(new_id(), row.id, target, None, "pending", order_key) for row in rows]
         version = Tenant.objects.get(id=self.tenant.id).routes_version
         assert ledger.take(self.tenant.id, version, rows, owed) == {row.id for row in rows}
         self.known |= {row.id: Known() for row in owed}
+        if order_key is not None:
+            self.queues[order_key] += [row.id for row in owed]
         if late:
             Delivery.objects.filter(id__in=[row.id for row in owed]).update(
                 next_attempt_at=datetime.fromtimestamp(time.time() - late, UTC)
@@ -95,11 +103,19 @@ class States(RuleBasedStateMachine):
             known = self.known[it.id]
             assert known.state == "pending"
             assert it.attempts == known.attempts
+            self.assert_it_is_its_turn(it.id)
             known.state, known.token, known.claims = "sending", token, known.claims + 1
         owner.claims += [(it, token) for it in claimed]
         for lane in asking:
             due = [it.due_at for it in claimed if it.endpoint_id == lane.endpoint_id]
             owner.lanes[lane.endpoint_id].got(len(due), max(due, default=None), time.time())
+
+    def assert_it_is_its_turn(self, delivery: UUID) -> None:
+        """Whatever is before it in its queue has come to an end."""
+        for queue in self.queues.values():
+            if delivery in queue:
+                before = queue[: queue.index(delivery)]
+                assert all(self.known[key].state in FINAL for key in before)
 
     @precondition(lambda self: any(owner.claims for owner in self.owners))
     @rule(who=OWNERS, verdict=st.sampled_from(VERDICTS), most=st.integers(1, 5))
@@ -251,5 +267,7 @@ class States(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whatever_happens_nothing_is_lost_and_every_delivery_ends() -> None:
+def test_whatever_happens_nothing_is_lost_and_every_delivery_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "TRIP_FAILURES", 3)
+    monkeypatch.setattr(breaker, "TRIP_SECONDS", 0.0)
     run_state_machine_as_test(States, settings=settings(max_examples=40, stateful_step_count=40))
