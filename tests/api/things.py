@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
-from tests.factories import make_endpoint, make_key, make_subscription
+from tests.factories import make_endpoint, make_key, make_plan, make_subscription
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Rejection, Source, SourceSecret
 
@@ -59,8 +59,15 @@ def _secret(of: Things) -> str:
     return found.public_id
 
 
+def _plan(of: Things) -> str:
+    of.tenant.plan = make_plan()
+    of.tenant.save()
+    return of.tenant.plan.public_id
+
+
 MAKE: dict[str, Callable[[Things], str]] = {
     "tenants": lambda of: of.tenant.public_id,
+    "plans": _plan,
     "keys": lambda of: make_key(of.tenant)[0].public_id,
     "endpoints": lambda of: of.endpoint().public_id,
     "subscriptions": lambda of: make_subscription(of.endpoint()).public_id,
