@@ -269,3 +269,22 @@ class StatsSerializer(serializers.Serializer[Any]):
     now = NowSerializer()
     totals = CountsSerializer()
     hours = HourSerializer(many=True)
+
+
+class NewTrialSerializer(serializers.Serializer[Any]):
+    """A test message: what it says it is about, and a body in place of the sample's."""
+
+    event_type = serializers.RegexField(r"\A[!-~]+\Z", required=False, max_length=256)
+    body = serializers.CharField(required=False, max_length=64 * 1024, trim_whitespace=False)
+
+
+class TrialSerializer(serializers.Serializer[Any]):
+    """What was sent (without credentials), what was answered, and what became of it."""
+
+    url = serializers.CharField()
+    headers = serializers.DictField(child=serializers.CharField())
+    body = serializers.CharField()
+    status = serializers.IntegerField()
+    answer = serializers.CharField()
+    receipt = ReceiptSerializer(allow_null=True)
+    rejection = RejectionSerializer(allow_null=True)

@@ -16,6 +16,7 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet, ModelViewSet, ReadOnlyModelViewSet
 
@@ -24,6 +25,7 @@ from webhooks.bodies import download
 from webhooks.configuration import Unusable, check, generated_secret
 from webhooks.filters import ReceiptFilter, RejectionFilter
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
+from webhooks.protocol.errors import OnlyTheSenderSigns, SignatureError
 from webhooks.protocol.ids import parse
 from webhooks.replay import preview, replay
 from webhooks.rotation import TooManySecrets, add_secret, believed, revoke
@@ -33,15 +35,18 @@ from webhooks.serializers import (
     NewReplaySerializer,
     NewSecretSerializer,
     NewStatsSerializer,
+    NewTrialSerializer,
     ReceiptSerializer,
     RejectionSerializer,
     ReplayDoneSerializer,
     SecretSerializer,
     SourceSerializer,
     StatsSerializer,
+    TrialSerializer,
 )
 from webhooks.sources import forget, named
 from webhooks.tenancy import tenant_id_of
+from webhooks.trial import NoSecret, try_out
 
 M = TypeVar("M", bound=Model)
 
@@ -109,6 +114,23 @@ class SourceViewSet(OwnedRows[Source], ModelViewSet[Source]):
         text = asked.validated_data.get("secret") or generated_secret(source.scheme)
         secret = rotated(source, text, asked.validated_data["overlap_seconds"])
         return Response({**SecretSerializer(secret).data, "secret": text}, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=NewTrialSerializer, responses=TrialSerializer)
+    @action(detail=True, methods=["post"], filter_backends=[])
+    def test(self, request: Request, pk: str) -> Response:
+        """Send yourself a test: a sample signed as the provider signs it, taken in like any other message (it is kept,
+        and its handlers run). 400 where only the sender can sign."""
+        source = self.get_object()
+        asked = NewTrialSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        url = reverse("inbound", args=[source.public_id], request=request)
+        try:
+            trial = try_out(source, url, **asked.validated_data)
+        except NoSecret as error:
+            raise ValidationError({"secret": str(error)}) from error
+        except (OnlyTheSenderSigns, SignatureError) as error:
+            raise ValidationError({"scheme": str(error)}) from error
+        return Response(TrialSerializer(trial).data)
 
     @extend_schema(responses={204: None})
     @action(detail=True, methods=["delete"], url_path="secrets/(?P<secret>[A-Za-z0-9_]+)")

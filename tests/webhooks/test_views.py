@@ -40,6 +40,7 @@ class TestDoors(DoorCases):
         Door("post", "sources/{source}/secrets/", "manage", 201, {}),
         Door("delete", "sources/{source}/secrets/{secret}/", "manage", 204),
         Door("get", "sources/{source}/stats/", "read", 200),
+        Door("post", "sources/{source}/test/", "manage", 200, {}),
         Door("get", "receipts/", "read", 200),
         Door("get", "receipts/{receipt}/", "read", 200),
         Door("get", "receipts/{receipt}/body/", "read", 200),

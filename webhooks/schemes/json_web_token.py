@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from webhooks.protocol.errors import BadOptions, MalformedHeader, NoMatch
+from webhooks.protocol.errors import BadOptions, MalformedHeader, NoMatch, OnlyTheSenderSigns
 from webhooks.protocol.fields import is_name
 from webhooks.protocol.mac import same
 from webhooks.schemes import json_web_key as keys
@@ -71,6 +71,8 @@ class Jwt(Scheme):
         return _BodyDigest(place, claims.get(self._body_claim)) if self._body_claim else Passed(place)
 
     def sign(self, secret: str, draft: Draft) -> Sample:
+        if not secret:
+            raise OnlyTheSenderSigns("The private keys of its tokens are the sender's alone.")
         claims: dict[str, Any] = {**self._wanted, "iat": draft.now, "exp": draft.now + 60, "jti": draft.message_id}
         if self._body_claim:
             claims[self._body_claim] = hashlib.sha256(draft.body).hexdigest()
