@@ -28,6 +28,7 @@ ROWS = [
     Entry("idle", stream.idle, True, "latency at 50 events/s"),
     Entry("hanging", neighbours.hanging, True, "19 fast endpoints beside one that hangs"),
     Entry("failing", neighbours.failing, False, "10 % of the endpoints answer 500"),
+    Entry("crowd", neighbours.crowd, False, "one endpoint of a tenant beside 10,000 of another with a backlog"),
     Entry("receive", receiving.receive, True, "receive, verify, dedupe, keep, 1 KB"),
     Entry("large-body", receiving.large_body, True, "receive one body of 1 GB (quick: 256 MB)"),
     Entry("megabyte", stream.megabyte, True, "events of 1 MB"),

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +87,23 @@ class Stand:
             if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"the platform does not start: {self.last_words()}")
             time.sleep(0.1)
-        made = subprocess.run(
-            self.manage("tenant", "bench"), cwd=ROOT, env=self.environment, check=True, capture_output=True
-        )
-        self._key = json.loads(made.stdout)["api_key"]
+        self._key = self._new_tenant("bench")
         self.connection = self.another_session()
+
+    def _new_tenant(self, name: str) -> str:
+        made = subprocess.run(
+            self.manage("tenant", name), cwd=ROOT, env=self.environment, check=True, capture_output=True
+        )
+        return str(json.loads(made.stdout)["api_key"])
+
+    @contextmanager
+    def tenant(self, name: str) -> Iterator[None]:
+        """Meanwhile whatever is asked is asked as a new tenant of that name."""
+        own, self._key = self._key, self._new_tenant(name)
+        try:
+            yield
+        finally:
+            self._key = own
 
     def manage(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "manage.py"), *arguments]

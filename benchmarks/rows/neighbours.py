@@ -1,16 +1,20 @@
-"""Rows about neighbours: endpoints that are well, beside some that are not, and the same run without those."""
+"""Rows about neighbours: endpoints that are well, beside some that are not, and the same run without those; and one
+endpoint of one tenant beside thousands of another's."""
 
+import time
 from dataclasses import dataclass
 
-from benchmarks.bench import SIZE, Bench, all_answered, arrival_rate
+from benchmarks.bench import OWED, SIZE, Bench, all_answered, arrival_rate
 from benchmarks.figures import Aim, Check, Latency, Reading, Row
-from benchmarks.frames import batch, event_type
+from benchmarks.frames import batch, event_type, single
 from benchmarks.instruments import Arrival
+from benchmarks.rows.backlog import ACTIVATE, PAUSED_FOR
 
-__all__ = ["failing", "hanging"]
+__all__ = ["crowd", "failing", "hanging"]
 
 ROUNDS = 25  # per second: in each, every endpoint is sent one event
 MARGIN = 0.10  # by which the run with bad neighbours may be worse
+QUIET_RATE = 25  # events per second of the tenant with one endpoint
 RETRIES = [1, 1]  # seconds: what fails is over soon, with its dead letter
 
 
@@ -46,6 +50,43 @@ def failing(bench: Bench) -> Row:
     row.name, row.title = "failing", "10 % of the endpoints answer 500"
     row.setting = f"45 endpoints that are well and 5 that are not, {ROUNDS} events/s to each; without: {_told(alone)}"
     return row
+
+
+def crowd(bench: Bench) -> Row:
+    """A tenant with one endpoint publishes by the clock while a backlog of another one is drained."""
+    lanes, count = bench.size(1_000, 10_000), bench.size(30_000, 100_000)
+    bench.endpoints(lanes, state="paused")
+    time.sleep(PAUSED_FOR)
+    answers = bench.publish([event_type(lane) for lane in range(lanes)], count)
+    since, events = bench.sink.count, QUIET_RATE * bench.size(2, 6)
+    with bench.stand.tenant("quiet"):
+        bench.endpoints(1, first=lanes)
+        frame = single(bench.stand.credentials, event_type(lanes), SIZE)
+    with bench.meter() as meter:
+        bench.stand.sql(ACTIVATE)
+        load = bench.load([frame], count=events, rate=QUIET_RATE, connections=4)
+        answers += bench.run(load, "publishing by the clock", events).answers()
+        left = bench.stand.number(OWED)
+        bench.await_settled()
+    arrivals = bench.sink.arrivals(since)
+    quiet = [one for one in arrivals if one.lane == lanes]
+    latency = Latency.of([one.milliseconds for one in quiet])
+    return Row(
+        name="crowd",
+        title=f"One endpoint of a tenant beside {lanes:,} of another with a backlog",
+        setting=f"{QUIET_RATE} events/s of the one; the other is owed {len(arrivals) - len(quiet):,} deliveries,"
+        f" {left:,} of them still when the last event of the one was published",
+        count=len(arrivals),
+        rate=arrival_rate(arrivals),
+        latency=latency,
+        cost=meter.reading,
+        aim=Aim("p99 under a second", latency is not None and latency.p99 < 1_000),
+        checks=[
+            all_answered(answers),
+            Check("the backlog outlasted the events of the one", left > 0, f"{left:,} left"),
+            Check("every event of the one arrived", len(quiet) == events, f"{len(quiet)} of {events}"),
+        ],
+    )
 
 
 def _run(bench: Bench, *, well: int, ill: int, kind: str, seconds: int) -> _Run:
