@@ -63,9 +63,11 @@ def compose(claimed: Claimed, target: Target, timestamp: int, context: Any, bear
 
 
 def _content(claimed: Claimed, target: Target) -> tuple[list[str], bytes]:
+    if claimed.thin:
+        return STRUCTURED, claimed.body
     if claimed.rendered:
         return RENDERED, claimed.body
-    if target.content_mode == Endpoint.ContentMode.STRUCTURED:
+    if target.content_mode != Endpoint.ContentMode.BINARY:
         return STRUCTURED, claimed.body
     headers, body = write_binary(read_structured(claimed.body))
     return [f"{name}: {value}" for name, value in headers.items()], body

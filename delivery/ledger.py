@@ -64,6 +64,7 @@ class DeliveryRow(NamedTuple):
     body: bytes | None
     state: str
     order_key: str | None
+    thin: bool = False
 
 
 TAKE = """
@@ -78,13 +79,13 @@ WITH picture AS MATERIALIZED (
         ON CONFLICT (tenant_id, source, event_id) DO NOTHING
     RETURNING id
 ), owed AS (
-    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key,
+    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
                                    next_attempt_at, started_at, attempts, step, claims, last_error)
-    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key,
+    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
            CASE d.state WHEN 'pending' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, ''
       FROM unnest(%(owed_ids)s::uuid[], %(owed_events)s::uuid[], %(owed_endpoints)s::uuid[], %(owed_bodies)s::bytea[],
-                  %(owed_states)s::text[], %(order_keys)s::text[])
-           AS d(id, event_id, endpoint_id, body, state, order_key)
+                  %(owed_states)s::text[], %(order_keys)s::text[], %(thins)s::bool[])
+           AS d(id, event_id, endpoint_id, body, state, order_key, thin)
      WHERE d.event_id IN (SELECT id FROM taken)
 )
 SELECT EXISTS (SELECT FROM picture), ARRAY(SELECT id FROM taken)
@@ -99,7 +100,7 @@ def take(
     None: nothing was written, for the tenant's routes are no longer at this version.
     """
     ids, sources, event_ids, types, subjects, digests, bodies = _columns(events, 7)
-    owed_ids, owed_events, owed_endpoints, owed_bodies, owed_states, order_keys = _columns(deliveries, 6)
+    owed_ids, owed_events, owed_endpoints, owed_bodies, owed_states, order_keys, thins = _columns(deliveries, 7)
     parameters = {
         "tenant": tenant_id,
         "version": version,
@@ -116,6 +117,7 @@ def take(
         "owed_bodies": owed_bodies,
         "owed_states": owed_states,
         "order_keys": order_keys,
+        "thins": thins,
     }
     ((current, taken),) = _run(TAKE, parameters)
     return set(taken) if current else None
@@ -268,6 +270,7 @@ class Claimed(NamedTuple):
     due_at: datetime
     body: bytes
     rendered: bool
+    thin: bool = False
 
 
 CLAIM = f"""
@@ -292,7 +295,7 @@ UPDATE delivery_delivery d
   FROM due, delivery_event e
  WHERE d.id = due.id AND e.id = d.event_id AND d.token IS NULL
 RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
-          d.body IS NOT NULL
+          d.body IS NOT NULL, d.thin
 """
 # The head of every key by hops from one key to the next, so that the cost is the keys', not the backlog's.
 CLAIM_HEADS = """

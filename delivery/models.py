@@ -68,7 +68,8 @@ class Delivery(Row):
     last_status = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=20, blank=True, default="")
     order_key = models.TextField(null=True, help_text="Deliveries of one key go one after the other; empty: any time.")
-    body = models.BinaryField(null=True, help_text="Bytes of its own (a transformer's); empty: the event's.")
+    body = models.BinaryField(null=True, help_text="Bytes of its own (a transformer's, or thin); empty: the event's.")
+    thin = models.BooleanField(db_default=False, help_text="Its own bytes are the event with a link instead of data.")
     replay = models.ForeignKey(
         "Replay", models.SET_NULL, null=True, related_name="deliveries", db_constraint=False, db_index=False
     )

@@ -1,11 +1,12 @@
 """What one route owes for one event: which bytes, in which order, or the reason why it cannot be rendered.
 
-PURE: a route and an event in, a value out; the key is new. Publishing owes so, and so does a replay of the past.
+A route and an event in, a value out; the key is new. Publishing owes so, and so does a replay of the past.
 """
 
 from dataclasses import dataclass
 from uuid import UUID
 
+from delivery.thin import is_thin, thinned
 from subscriptions.models import Endpoint
 from subscriptions.routes import Route
 from webhooks.protocol.event import Event
@@ -23,6 +24,7 @@ class Owing:
     endpoint_id: UUID
     order_key: str | None = None
     body: bytes | None = None
+    thin: bool = False
     reason: str | None = None
 
     @property
@@ -30,9 +32,13 @@ class Owing:
         return "pending" if self.reason is None else "dead"
 
 
-def owing(route: Route, event: Event) -> Owing:
-    """The delivery of this event by this route."""
+def owing(route: Route, event: Event, event_key: UUID, kept_until: int) -> Owing:
+    """The delivery of this event by this route. The event is kept under ``event_key`` until that unix second: for so
+    long its data can be fetched, if the endpoint gets a link instead."""
     key = order_key(route.ordering, event)
+    if is_thin(route, event):
+        body = thinned(event, event_key, route.endpoint_id, kept_until)
+        return Owing(new_id(), route.endpoint_id, key, body, thin=True)
     if route.transformer is None:
         return Owing(new_id(), route.endpoint_id, key)
     try:

@@ -8,6 +8,7 @@ replays that were asked for together send once.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -102,6 +103,7 @@ class _Chooser:
     def __init__(self, row: Replay, wanted: Filter) -> None:
         self.row, self.wanted = row, wanted
         self.endpoint = Endpoint.objects.get(id=wanted.endpoint) if wanted.endpoint else None
+        self.retention = timedelta(days=row.tenant.retention_days if row.tenant else 0)
         self.picture: Routes | None = None if wanted.force or row.tenant_id is None else current_routes(row.tenant_id)
 
     def plan(self, events: Sequence[Event]) -> Plan:
@@ -125,7 +127,11 @@ class _Chooser:
             key = order_key(self.endpoint.ordering, it) if self.endpoint else None
             return [Owing(new_id(), self.endpoint.id, key)] if self.endpoint else []
         routes = self.picture.find(it.attributes["type"], it.document)
-        return [owing(route, it) for route in routes if self.wanted.endpoint in (None, route.endpoint_id)]
+        wanted = [route for route in routes if self.wanted.endpoint in (None, route.endpoint_id)]
+        return [owing(route, it, event.id, self._kept_until(event)) for route in wanted]
+
+    def _kept_until(self, event: Event) -> int:
+        return int((event.created_at + self.retention).timestamp())
 
     def _put(self, plan: Plan, event_id: UUID, owed: Owing, known: Delivery | None) -> None:
         if known is None:
@@ -139,12 +145,13 @@ class _Chooser:
 
 
 OWE = """
-INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key,
+INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
                                next_attempt_at, started_at, attempts, step, claims, last_error, replay_id)
-SELECT d.id, now(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key,
+SELECT d.id, now(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
        CASE d.state WHEN 'pending' THEN now() END, now(), 0, 0, 0, '', %(replay)s
   FROM unnest(%(ids)s::uuid[], %(events)s::uuid[], %(endpoints)s::uuid[], %(states)s::text[], %(bodies)s::bytea[],
-              %(order_keys)s::text[]) AS d(id, event_id, endpoint_id, state, body, order_key)
+              %(order_keys)s::text[], %(thins)s::bool[])
+       AS d(id, event_id, endpoint_id, state, body, order_key, thin)
     ON CONFLICT (event_id, endpoint_id) DO NOTHING
 RETURNING id, endpoint_id, state
 """
@@ -161,6 +168,7 @@ def _owe(row: Replay, owed: Sequence[tuple[UUID, Owing]]) -> list[UUID]:
         "states": [it.state for _, it in owed],
         "bodies": [it.body for _, it in owed],
         "order_keys": [it.order_key for _, it in owed],
+        "thins": [it.thin for _, it in owed],
     }
     with connection.cursor() as cursor:
         cursor.execute(OWE, parameters)

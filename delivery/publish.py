@@ -34,6 +34,7 @@ __all__ = ["Conflict", "Published", "publish"]
 # What an index entry has room for (bytes), and what a human can read.
 LONGEST = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
+DAY = 86_400  # seconds
 TRY_AGAIN, PAUSE = 5.0, 0.1  # seconds: for how long, and how often; a restart of the database takes about one
 
 
@@ -142,9 +143,10 @@ def _write(tenant: Tenant, takings: list[_Taking]) -> _Taken:
     if not takings:
         return {}
     picture = routes(tenant.id)
+    kept_until = int(time.time()) + tenant.retention_days * DAY
     while True:
         for taking in takings:
-            taking.owed = _owed(picture, taking.event)
+            taking.owed = _owed(picture, taking, kept_until)
         taken = _surely(partial(_write_under, picture, tenant, takings))
         if taken is not None:
             return taken
@@ -189,8 +191,10 @@ def _surely(write: Callable[[], _Taken | None]) -> _Taken | None:
         time.sleep(PAUSE)
 
 
-def _owed(picture: Routes, event: Event) -> list[Owing]:
-    return [owing(route, event) for route in picture.find(event.attributes["type"], event.document)]
+def _owed(picture: Routes, taking: _Taking, kept_until: int) -> list[Owing]:
+    event = taking.event
+    found = picture.find(event.attributes["type"], event.document)
+    return [owing(route, event, taking.key, kept_until) for route in found]
 
 
 def _event_rows(takings: list[_Taking]) -> list[ledger.EventRow]:
@@ -219,6 +223,7 @@ def _delivery_rows(takings: list[_Taking]) -> list[ledger.DeliveryRow]:
             owed.body,
             owed.state,
             owed.order_key,
+            owed.thin,
         )
         for it in takings
         for owed in it.owed

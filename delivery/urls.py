@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from delivery.views import dead_letters, deliveries, dryruns, events, explanations, replays, trials
+from delivery.views import data, dead_letters, deliveries, dryruns, events, explanations, replays, trials
 
 urlpatterns = [
     path("subscriptions/test/", dryruns.DryRuns.as_view(), name="subscription-test"),  # before subscriptions/<ref>/
@@ -15,6 +15,7 @@ urlpatterns = [
     path("deliveries/<str:ref>/attempts/", deliveries.Attempts.as_view(), name="delivery-attempts"),
     path("dead-letters/", dead_letters.DeadLetters.as_view(), name="dead-letters"),
     path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
+    path("data/<str:event>/<str:endpoint>/<str:until>/<str:signature>/", data.EventData.as_view(), name="event-data"),
     path("endpoints/<str:ref>/test/", trials.EndpointTest.as_view(), name="endpoint-test"),
     path("replays/", replays.Replays.as_view(), name="replays"),
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),

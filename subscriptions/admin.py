@@ -154,7 +154,16 @@ class EndpointAdmin(Browsing):
     list_select_related = ("tenant",)
     fields = (
         *("public_id", "tenant", "uid", "url", "description", "state", "disabled_reason", "state_changed_at"),
-        *("header_names", "content_mode", "timeout_ms", "max_in_flight", "rate_limit", "ordering", "retry_plan"),
+        *(
+            "header_names",
+            "content_mode",
+            "thin_above",
+            "timeout_ms",
+            "max_in_flight",
+            "rate_limit",
+            "ordering",
+            "retry_plan",
+        ),
         *("auth", "tls", "metadata"),
         *("secrets_shown", "created_at", "updated_at", "deleted_at"),
     )

@@ -115,6 +115,7 @@ class Endpoint(Row):
     class ContentMode(models.TextChoices):
         STRUCTURED = "structured", "Structured: the whole CloudEvent as JSON"
         BINARY = "binary", "Binary: data in the body, attributes in headers"
+        THIN = "thin", "Thin: the CloudEvent as JSON, with a link instead of its data"
 
     class Ordering(models.TextChoices):
         NONE = "", "None: as fast as it goes"
@@ -140,6 +141,11 @@ class Endpoint(Row):
     sealed = models.BinaryField(null=True, editable=False, help_text="headers, auth and tls in full: see confidential.")
     content_mode = models.CharField(
         max_length=10, choices=ContentMode.choices, default=ContentMode.STRUCTURED, editable=True
+    )
+    thin_above = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Bytes of data above which it gets a link instead, whatever its content mode; empty: no limit.",
     )
     timeout_ms = models.PositiveIntegerField(
         default=15_000,

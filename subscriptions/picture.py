@@ -21,13 +21,15 @@ OPERATIONAL = "waypost."  # what the types of the platform's own events begin wi
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One subscription: the endpoint, whether it wants things in order, and what narrows or rewrites the event."""
+    """One subscription: the endpoint, whether it wants things in order, and what narrows or rewrites the event.
+    ``thin_above``: bytes of data above which it gets a link instead."""
 
     subscription_id: UUID
     endpoint_id: UUID
     ordering: str = ""
     pattern: Narrows | None = None
     transformer: Transformer | None = None
+    thin_above: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

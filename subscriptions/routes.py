@@ -42,6 +42,8 @@ KEPT_TARGETS = 50_000
 _OWN = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
 STAMP = Func(F("endpoint__version"), template=f"{_OWN} || '/' || %(expressions)s::text", output_field=TextField())
 
+HOW = ("endpoint__ordering", "endpoint__content_mode", "endpoint__thin_above")  # of an endpoint, for its routes
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -116,7 +118,7 @@ def _take_routes(tenant_id: UUID, known: Routes | None) -> Routes:
     version = _version_of(tenant_id)
     rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
     rows = rows.annotate(stamp=STAMP).select_related("endpoint")
-    rows = rows.only("endpoint", "event_types", "pattern", "transformer", "endpoint__ordering")
+    rows = rows.only("endpoint", "event_types", "pattern", "transformer", *HOW)
     kept: dict[UUID, Kept] = {}
     if known is not None and known.kept:
         stamps = dict(rows.values_list("id", "stamp"))
@@ -138,7 +140,12 @@ def _route(row: Subscription) -> Route:
         ordering=row.endpoint.ordering,
         pattern=None if row.pattern is None else Narrowing(row.pattern),
         transformer=None if row.transformer is None else transformer_of(row.transformer),
+        thin_above=_thin_above(row.endpoint),
     )
+
+
+def _thin_above(endpoint: Endpoint) -> int | None:
+    return 0 if endpoint.content_mode == Endpoint.ContentMode.THIN else endpoint.thin_above
 
 
 def _take_targets(endpoint_ids: list[UUID], now: datetime) -> Iterator[Target]:

@@ -162,6 +162,7 @@ class EndpointSerializer(UidMixin, StrictModel):
             "auth",
             "tls",
             "content_mode",
+            "thin_above",
             "timeout_ms",
             "max_in_flight",
             "rate_limit",

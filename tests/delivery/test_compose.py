@@ -102,6 +102,14 @@ class TestRendered:
         assert not any(line.startswith("ce-") for line in request.headers)
 
 
+class TestThin:
+    @pytest.mark.parametrize("mode", ["structured", "binary", "thin"])
+    def test_it_goes_as_the_cloudevent_it_is_in_any_mode(self, mode: str) -> None:
+        request = composed(make_claimed(BODY, rendered=True, thin=True), content_mode=mode)
+        assert request.body == BODY
+        assert headers_of(request)["content-type"] == "application/cloudevents+json"
+
+
 class TestSignature:
     @pytest.mark.parametrize("mode", ["structured", "binary"])
     def test_the_library_of_the_standard_verifies_what_is_sent(self, mode: str) -> None:
