@@ -67,7 +67,7 @@ class Source(Row):
         null=True,
         blank=True,
         validators=[uid_format],
-        help_text="Your own id of it, accepted wherever its id is, also in /in/<source>/.",
+        help_text="Your own id of it, accepted wherever its id is, also in its address.",
     )
     name = models.CharField(max_length=256, blank=True)
     scheme = models.CharField(max_length=64, help_text="How the sender signs.")

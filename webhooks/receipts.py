@@ -186,6 +186,11 @@ def called(message_id: str) -> Q:
     return Q(source__in=Source.objects.values("id"), message_id=message_id.replace("\0", ""))
 
 
+def of_type(event_type: str) -> Q:
+    """The condition of having this type, at whatever source: one look into the index for each."""
+    return Q(source__in=Source.objects.values("id"), event_type=event_type.replace("\0", ""))
+
+
 def first_id_of(moment: datetime) -> UUID:
     """The least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest there is."""
     milliseconds = int(moment.timestamp() * 1000)

@@ -1,0 +1,262 @@
+"""The operators' pages: they show no secret, count no table, run nothing of what they show."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.factories_receiver import SECRET, id_born, make_receipt, make_source
+from webhooks.claimcheck import INLINE_MAX, keep
+from webhooks.models import Hour, Receipt, Rejection, Source
+from webhooks.protocol.ids import new_id
+from webhooks.receipts import called, of_type
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
+
+SCRIPT = b"<script>alert(1)</script>"
+
+
+def operator(*permissions: str) -> Client:
+    user = User.objects.create_user("ops", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+SEES_ALL = ("view_source", "view_receipt", "view_rejection")
+
+
+def replay(client: Client, *receipts: Receipt, **more: Any) -> Any:
+    chosen = {"action": "replay_chosen", "_selected_action": [str(receipt.pk) for receipt in receipts]}
+    return client.post("/admin/webhooks/receipt/", {**chosen, **more})
+
+
+def dead() -> Receipt:
+    return make_receipt(due_at=None, dead_at=timezone.now(), cause="exhausted")
+
+
+@pytest.mark.parametrize("page", ["source", "receipt", "rejection"])
+def test_every_list_opens_and_counts_nothing(page: str) -> None:
+    receipt = make_receipt()
+    Rejection.objects.create(source=receipt.source, reason="no_match", size=0)
+    client = operator(*SEES_ALL)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert client.get(f"/admin/webhooks/{page}/").status_code == 200
+    assert not [query["sql"] for query in queries if "COUNT(" in query["sql"] and "webhooks_" in query["sql"]]
+
+
+def test_a_sources_page_shows_no_secret_in_any_form() -> None:
+    source = make_source()
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/source/{source.pk}/change/").content
+    assert SECRET.encode() not in shown
+    assert bytes(source.secrets.get().sealed) not in shown
+
+
+def test_whatever_came_from_outside_is_shown_as_text() -> None:
+    said = SCRIPT.decode()
+    receipt = make_receipt(
+        make_source(name=said, answer_body=said, handlers=[{"handler": said}]),
+        body=SCRIPT + b"\xff",
+        headers={"x": said, said: "y"},
+        message_id=said,
+        event_type=said,
+        order_key=said,
+        content_type=said,
+        last_error=said,
+    )
+    rejection = Rejection.objects.create(
+        source=receipt.source, reason=said, detail=said, headers={"x": said}, address=said, size=1
+    )
+    client = operator(*SEES_ALL, "replay_receipt")
+    for path in (
+        f"receipt/{receipt.pk}/change/",
+        f"receipt/{receipt.pk}/replay/",
+        f"source/{receipt.source.pk}/change/",
+        f"source/{receipt.source.pk}/replay/",
+        f"rejection/{rejection.pk}/change/",
+        "receipt/",
+        "source/",
+        "rejection/",
+        f"receipt/?q={said}",
+    ):
+        shown = client.get(f"/admin/webhooks/{path}")
+        assert shown.status_code == 200, path
+        assert SCRIPT not in shown.content, path
+    assert b"&lt;script&gt;" in client.get(f"/admin/webhooks/receipt/{receipt.pk}/change/").content
+
+
+def large(body: bytes) -> Receipt:
+    ticket = keep(iter([body]), new_id(), lambda chunk: None)
+    return make_receipt(body=None, body_key=ticket.key, size=ticket.size)
+
+
+def test_of_a_large_body_the_beginning_is_shown_and_how_much_is_not() -> None:
+    receipt = large(b"y" * (INLINE_MAX + 1234))
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/receipt/{receipt.pk}/change/").content
+    assert b"y" * 1000 in shown
+    assert b"y" * (INLINE_MAX + 1) not in shown
+    assert b"1,234 more bytes" in shown
+
+
+def test_json_is_indented() -> None:
+    receipt = make_receipt(body=b'{"a":{"b":1}}')
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/receipt/{receipt.pk}/change/").content.decode()
+    assert "{\n  &quot;a&quot;: {\n    &quot;b&quot;: 1\n  }\n}" in shown
+
+
+@pytest.mark.parametrize("body", [SCRIPT, SCRIPT * INLINE_MAX], ids=["small", "large"])
+def test_a_body_is_handed_out_as_a_file_that_no_browser_runs(body: bytes) -> None:
+    receipt = large(body) if len(body) > INLINE_MAX else make_receipt(body=body)
+    answer = operator(*SEES_ALL).get(f"/admin/webhooks/receipt/{receipt.pk}/body/")
+    assert b"".join(answer.streaming_content) == body
+    assert answer["Content-Disposition"] == f'attachment; filename="{receipt.public_id}.bin"'
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Security-Policy"] == "sandbox; default-src 'none'"
+
+
+def test_a_body_is_handed_out_to_those_who_may_see_receipts_only() -> None:
+    receipt = make_receipt()
+    assert operator("view_source").get(f"/admin/webhooks/receipt/{receipt.pk}/body/").status_code == 403
+    assert Client().get(f"/admin/webhooks/receipt/{receipt.pk}/body/").status_code == 302
+
+
+def test_a_page_whose_body_is_out_of_reach_says_so(claims) -> None:
+    receipt = large(b"y" * (INLINE_MAX + 1))
+    (claims / receipt.body_key).unlink()
+    client = operator(*SEES_ALL)
+    assert b"out of reach" in client.get(f"/admin/webhooks/receipt/{receipt.pk}/change/").content
+    assert client.get(f"/admin/webhooks/receipt/{receipt.pk}/body/").status_code == 503
+
+
+def test_a_sources_page_shows_how_it_stands() -> None:
+    source = make_source(name="Shop")
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    Hour.objects.create(source=source, begins_at=hour, received=4711, rejected=3)
+    make_receipt(source, due_at=None, dead_at=timezone.now())
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/source/{source.pk}/change/").content.decode()
+    assert "4711" in shown
+    assert "1 dead" in shown
+    assert f"/admin/webhooks/source/{source.pk}/replay/" in shown
+
+
+@pytest.mark.parametrize("page", ["source", "receipt", "rejection"])
+def test_nothing_is_added_changed_or_deleted_here(page: str) -> None:
+    assert operator(*SEES_ALL, f"add_{page}", f"delete_{page}").get(f"/admin/webhooks/{page}/add/").status_code == 403
+
+
+@pytest.mark.parametrize("by", ["its id", "its source", "its message id", "its type", "nothing"])
+def test_a_receipt_is_found_by(by: str) -> None:
+    one, other = make_receipt(message_id="m_1", event_type="order.paid"), make_receipt()
+    term = {
+        "its id": one.public_id,
+        "its source": one.source.public_id,
+        "its message id": "m_1",
+        "its type": "order.paid",
+        "nothing": "order.gone",
+    }[by]
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/receipt/?q={term}").content.decode()
+    assert (f"/receipt/{one.pk}/change/" in shown) == (by != "nothing")
+    assert f"/receipt/{other.pk}/change/" not in shown
+
+
+def test_types_and_message_ids_are_looked_up_in_an_index() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    for condition, index in ((called("m_1"), "a_message_is_kept_once"), (of_type("a.b"), "receipt_types")):
+        assert index in Receipt.objects.filter(condition).explain()
+
+
+def test_sources_are_found_by_a_part_of_the_name_and_rejections_by_reason() -> None:
+    source = make_source(name="Corner shop")
+    rejection = Rejection.objects.create(source=source, reason="no_match", size=0)
+    make_source(name="Bank")
+    client = operator(*SEES_ALL)
+    found = client.get("/admin/webhooks/source/?q=shop").content.decode()
+    assert ("Corner shop" in found, "Bank" in found) == (True, False)
+    assert rejection.public_id in client.get("/admin/webhooks/rejection/?q=no_match").content.decode()
+
+
+@pytest.mark.parametrize(("window", "there"), [("hour", False), ("week", True), ("odd", True)])
+def test_the_list_can_be_narrowed_to_a_window(window: str, there: bool) -> None:
+    old = make_receipt(id=id_born(timezone.now() - timedelta(days=2)))
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/receipt/?received={window}").content.decode()
+    assert (old.public_id in shown) == there
+
+
+@pytest.mark.parametrize("state", ["pending", "processed", "dead", "odd"])
+def test_the_list_can_be_narrowed_to_a_state(state: str) -> None:
+    due, gone = make_receipt(), dead()
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/receipt/?state={state}").content.decode()
+    assert (due.public_id in shown) == (state in ("pending", "odd"))
+    assert (gone.public_id in shown) == (state in ("dead", "odd"))
+
+
+def test_a_replay_asks_first_and_then_writes_down_who_did_it() -> None:
+    client, receipt = operator(*SEES_ALL, "replay_receipt"), dead()
+    asked = replay(client, receipt)
+    receipt.refresh_from_db()
+    assert (asked.status_code, receipt.state) == (200, "dead")
+    assert str(receipt.pk) in asked.content.decode()
+    replay(client, receipt, confirmed="yes")
+    receipt.refresh_from_db()
+    assert receipt.state == "pending"
+    assert LogEntry.objects.get().object_id == str(receipt.pk)
+
+
+def test_without_the_permission_nobody_replays() -> None:
+    client, receipt = operator(*SEES_ALL), dead()
+    replay(client, receipt, confirmed="yes")
+    receipt.refresh_from_db()
+    assert receipt.state == "dead"
+
+
+def test_one_receipt_is_replayed_from_its_page() -> None:
+    client, receipt = operator(*SEES_ALL, "replay_receipt"), dead()
+    page = f"/admin/webhooks/receipt/{receipt.pk}/replay/"
+    assert client.get(page).status_code == 200
+    receipt.refresh_from_db()
+    assert receipt.state == "dead"
+    assert client.post(page, {"confirmed": "yes"})["Location"] == f"/admin/webhooks/receipt/{receipt.pk}/change/"
+    receipt.refresh_from_db()
+    assert (receipt.state, LogEntry.objects.get().object_id) == ("pending", str(receipt.pk))
+
+
+def test_all_dead_receipts_of_one_source_are_replayed_from_its_page() -> None:
+    client, receipt, other = operator(*SEES_ALL, "replay_receipt"), dead(), dead()
+    page = f"/admin/webhooks/source/{receipt.source.pk}/replay/"
+    assert "dead receipts of" in client.get(page).content.decode()
+    client.post(page, {"confirmed": "yes"})
+    receipt.refresh_from_db()
+    other.refresh_from_db()
+    assert (receipt.state, other.state) == ("pending", "dead")
+    assert "replayed 1 dead receipts" in LogEntry.objects.get().get_change_message()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_no_page_replays_without_the_permission(method: str) -> None:
+    client, receipt = operator(*SEES_ALL), dead()
+    for page in (f"receipt/{receipt.pk}", f"source/{receipt.source.pk}"):
+        answer = getattr(client, method)(f"/admin/webhooks/{page}/replay/", {"confirmed": "yes"})
+        assert answer.status_code == 403
+    receipt.refresh_from_db()
+    assert receipt.state == "dead"
+
+
+def test_a_source_is_paused_and_resumed_by_whoever_may_change_it() -> None:
+    source = make_source()
+    client = operator(*SEES_ALL, "change_source")
+    chosen = {"_selected_action": [str(source.pk)]}
+    client.post("/admin/webhooks/source/", {**chosen, "action": "pause"})
+    assert Source.objects.get().paused_at is not None
+    client.post("/admin/webhooks/source/", {**chosen, "action": "resume"})
+    assert Source.objects.get().paused_at is None

@@ -1,0 +1,34 @@
+"""Rejections: what was refused and why, so that a wrong secret can be found."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.utils.safestring import SafeString
+
+from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
+from webhooks.admin.shown import pill, size
+from webhooks.models import Rejection
+
+
+@admin.register(Rejection)
+class RejectionAdmin(Browsing):
+    list_display = ("public", "of_source", "why", "detail", "address", "bytes", "unrecorded", "received")
+    list_filter = (*BY_SOURCE, ReceivedFilter)
+    list_select_related = ("source",)
+    searched = {"rej": "pk", "src": "source"}
+    search_help_text = "An id of a rejection or source, whole; or a reason."
+    fieldsets = (
+        (None, {"fields": (("public", "why"), ("of_source", "received"), "detail", ("address", "bytes"), "sha256")}),
+        ("Headers, without credentials", {"fields": ("headers_shown",)}),
+        ("Not recorded", {"fields": ("unrecorded",)}),
+    )
+
+    def find_text(self, rows: QuerySet[Rejection], term: str) -> QuerySet[Rejection]:
+        return rows.filter(reason=term)
+
+    @admin.display(description="Reason")
+    def why(self, rejection: Rejection) -> SafeString:
+        return pill(rejection.reason, "bad")
+
+    @admin.display(description="Size")
+    def bytes(self, rejection: Rejection) -> SafeString:
+        return size(rejection.size)

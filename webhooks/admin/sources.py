@@ -1,0 +1,116 @@
+"""Sources are made and changed over REST, where a secret is shown once; here they are looked at, paused, replayed."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from webhooks import standing
+from webhooks.admin.browsing import Browsing
+from webhooks.admin.replaying import Wish, ask
+from webhooks.admin.shown import code, figures, pill, when
+from webhooks.models import Receipt, Source
+
+HOURS = 24
+
+
+@admin.register(Source)
+class SourceAdmin(Browsing):
+    list_display = ("public", "name", "uid", "scheme", "state", "created")
+    searched = {"src": "pk"}
+    search_help_text = "An id or a uid, whole; or a part of the name."
+    fieldsets = (
+        (f"The last {HOURS} hours", {"fields": ("standing",)}),
+        ("What it is", {"fields": (("public", "state"), ("name", "uid"), "tenant_id", ("created", "changed"))}),
+        ("How it signs", {"fields": (("scheme", "tolerance"), "public_url", "options_shown")}),
+        ("Where things stand", {"fields": (("message_id_at", "event_type_at"), ("order_key_at", "sequence_at"))}),
+        ("What it may send", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
+        (
+            "What it is answered",
+            {"fields": (("answer_status", "answer_when", "answer_within"), "answer_type", "answer_shown")},
+        ),
+        (
+            "What works on it",
+            {"fields": ("handlers_shown", ("handler_seconds", "skip_stale"), "retry_plan")},
+        ),
+    )
+    actions = ("pause", "resume")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path("<uuid:pk>/replay/", self.admin_site.admin_view(self.replay_dead), name="webhooks_source_replay")
+        return [page, *super().get_urls()]
+
+    def find_text(self, rows: QuerySet[Source], term: str) -> QuerySet[Source]:
+        return rows.filter(Q(uid=term) | Q(name__icontains=term))
+
+    @admin.display(description="How it stands")
+    def standing(self, source: Source) -> SafeString:
+        hours = standing.hours(source, HOURS)
+        return figures(source, standing.now(source), standing.totals(hours), hours)
+
+    @admin.display(description="State")
+    def state(self, source: Source) -> SafeString:
+        if source.deleted_at:
+            return pill("deleted", title="Senders are answered 410.")
+        if source.paused_at:
+            return pill("paused", title="Senders are answered 503 and told to come back.")
+        return pill("open")
+
+    @admin.display(description="Options")
+    def options_shown(self, source: Source) -> str:
+        return as_json(source.options)
+
+    @admin.display(description="Handlers")
+    def handlers_shown(self, source: Source) -> str:
+        return as_json(source.handlers)
+
+    @admin.display(description="Answer")
+    def answer_shown(self, source: Source) -> str:
+        return code(source.answer_body)
+
+    @admin.display(description="Created (UTC)")
+    def created(self, source: Source) -> str:
+        return when(source.created_at)
+
+    @admin.display(description="Changed (UTC)")
+    def changed(self, source: Source) -> str:
+        return when(source.updated_at)
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("webhooks.change_source")
+
+    @admin.action(permissions=["pause"], description="Pause: answer 503 until resumed")
+    def pause(self, request: HttpRequest, chosen: QuerySet[Source]) -> None:
+        self._set(request, chosen, timezone.now(), "paused")
+
+    @admin.action(permissions=["pause"], description="Resume")
+    def resume(self, request: HttpRequest, chosen: QuerySet[Source]) -> None:
+        self._set(request, chosen, None, "resumed")
+
+    def _set(self, request: HttpRequest, chosen: QuerySet[Source], paused_at: datetime | None, word: str) -> None:
+        for source in chosen:
+            source.paused_at = paused_at
+            source.save(update_fields=["paused_at", "updated_at"])
+            self.log_change(request, source, word)
+
+    def replay_dead(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Have all dead receipts of one source handled again."""
+        source = get_object_or_404(Source, pk=pk)
+        wish = Wish(
+            Receipt.objects.filter(standing.STATES["dead"], source=source),
+            f"dead receipts of {source}",
+            reverse("admin:webhooks_source_change", args=[source.pk]),
+            lambda count: self.log_change(request, source, f"replayed {count} dead receipts"),
+        )
+        return ask(self, request, wish)
+
+
+def as_json(value: object) -> str:
+    return code(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if value else "")
