@@ -70,5 +70,6 @@ def config(level: str, *, as_json: bool) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},  # it says each ring otherwise
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
+            "celery.worker.request": {"level": "WARNING"},  # it says each ring that came too late
         },
     }

@@ -27,6 +27,7 @@ from config.supervise import Child, KeepsDying, Supervisor, end_leftovers
 
 DRAIN_WITHIN = 25.0  # seconds; an attempt may take 15, and its result has to be written
 STOP_WITHIN = 10.0
+LAST_PORT = 65_535
 MIGRATING = 0x7761_7970  # the advisory lock under which one of several platforms migrates a shared database
 _SERVERS = {"WAYPOST_EMBEDDED_DATABASE": embedded.POSTGRES, "WAYPOST_EMBEDDED_BROKER": embedded.VALKEY}
 
@@ -70,6 +71,8 @@ def _alone(data: Path) -> Iterator[None]:
 
 
 def _check_port(host: str, port: int) -> None:
+    if not 1 <= port <= LAST_PORT:
+        raise CannotRun(f"{port} is no port: give --port a number from 1 to {LAST_PORT}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:

@@ -44,6 +44,13 @@ def test_an_exception_is_told(as_json: bool) -> None:
     assert "went wrong" in formatter(as_json=as_json).format(record)
 
 
+def test_what_happens_every_second_is_not_told_and_what_goes_wrong_is() -> None:
+    """A ring comes each second, and one that comes too late is dropped."""
+    loggers = logs.config("DEBUG", as_json=True)["loggers"]
+    for name in ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace"):
+        assert loggers[name]["level"] == "WARNING"
+
+
 def formatter(*, as_json: bool) -> logging.Formatter:
     spec = logs.config("INFO", as_json=as_json)["formatters"]["structured"]
     return structlog.stdlib.ProcessorFormatter(

@@ -80,7 +80,8 @@ def check(book: Book, lines: list[Line], tables: list[Owed], copies_allowed: int
         *_answers(book),
     ]
     if copies > copies_allowed:
-        breaches.append(f"{copies} copies, where this fault can cause {copies_allowed}")
+        unanswered = sum(it.unanswered for it in tables)
+        breaches.append(f"{copies} copies, where this fault can cause {copies_allowed}; {unanswered} had no answer")
     return Report(len(lost), copies, breaches)
 
 

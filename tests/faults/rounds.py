@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import NamedTuple
 
 from tests.faults.houses import HOUSES
@@ -41,21 +41,28 @@ class Ended(NamedTuple):
 
 
 def planned(faults: list[str], seeds: range) -> list[Round]:
-    """The order of the faults comes from the seed."""
+    """Seed by seed; the order of the faults comes from the seed."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in faults:
         groups[FAULTS[name].wants].append(name)
     return [
         Round(wants, seed, tuple(random.Random(seed).sample(names, len(names))))
-        for wants, names in groups.items()
         for seed in seeds
+        for wants, names in groups.items()
     ]
 
 
 def play_all(rounds: list[Round], houses: int) -> list[Ended]:
-    """So many houses at a time; each tells what becomes of its faults as they end."""
-    with ProcessPoolExecutor(houses, get_context("spawn"), put_away_on_sigterm) as pool:
+    """So many houses at a time; each tells what becomes of its faults as they end. Whoever leaves this early has the
+    houses put away."""
+    pool = ProcessPoolExecutor(houses, get_context("spawn"), put_away_on_sigterm)
+    try:
         return list(chain.from_iterable(pool.map(_play, rounds)))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in active_children():
+            process.terminate()
+        pool.shutdown()
 
 
 def put_away_on_sigterm() -> None:

@@ -165,6 +165,15 @@ def test_a_port_that_is_taken_is_refused_in_one_line(platform: Platform) -> None
     assert f"port {platform.port}" in said
 
 
+@pytest.mark.parametrize("port", [0, -1, 99_999])
+def test_a_number_that_is_no_port_is_refused_in_one_line(platform: Platform, port: int) -> None:
+    platform.port = port
+    platform.up()
+    said = platform.refused()
+    assert len(said.splitlines()) == 1
+    assert f"{port} is no port" in said
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
