@@ -65,8 +65,9 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
         hold_to(check_uid, Plan.prefix, uid)
         return uid
 
-    def validate_constraints(self) -> None:
+    def _get_validation_exclusions(self) -> set[str]:
         """That another plan is the default is no error: this one takes its place."""
+        return {*super()._get_validation_exclusions(), "is_default"}  # type: ignore[misc] # the stubs do not know it
 
 
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
