@@ -30,6 +30,7 @@ RINGS = [
     ("delivery.rescue", 5, "default"),
     ("delivery.replay_slices", 2, "default"),
     ("delivery.sweep", 60, "default"),
+    ("delivery.fold_usage", 10, "default"),
     ("webhooks.process_due", 1, "default"),
     ("webhooks.sweep", 60, "default"),
 ]

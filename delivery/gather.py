@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from delivery.publish import Published, publish
 from subscriptions.models import Tenant
@@ -33,6 +33,7 @@ class _Part:
     """What one caller publishes. Woken with its results, with an error, or with neither: then it leads."""
 
     items: Sequence[Item]
+    max_bytes: int | None = None
     woken: Flag = field(default_factory=Flag)
     results: list[Published] | None = None
     error: Exception | None = None
@@ -42,11 +43,11 @@ _lock = Lock()
 _queues: dict[UUID, list[_Part]] = {}  # by tenant; there is one while somebody writes, and who waits stands in it
 
 
-def publish_together(tenant: Tenant, items: Sequence[Item]) -> list[Published]:
-    """``publish``, for a caller who is in no transaction of its own. Raises what it raises."""
-    if len(items) > SMALL:
-        return publish(tenant, items)
-    part = _Part(items)
+def publish_together(tenant: Tenant, items: Sequence[Item], *, max_bytes: int | None = None) -> list[Published]:
+    """``publish``; who is in a transaction of its own writes by itself, in there. Raises what it raises."""
+    if len(items) > SMALL or connection.in_atomic_block:
+        return publish(tenant, items, max_bytes=max_bytes)
+    part = _Part(items, max_bytes)
     if not _leads(tenant.id, part):
         part.woken.wait()
     if part.results is None and part.error is None:
@@ -93,7 +94,8 @@ def _hand_over(tenant_id: UUID) -> None:
 
 def _write(tenant: Tenant, parts: list[_Part]) -> None:
     try:
-        results = publish(tenant, [item for part in parts for item in part.items])
+        items = [item for part in parts for item in part.items]
+        results = publish(tenant, items, max_bytes=parts[0].max_bytes)
     except BaseException as error:
         for part in parts:
             part.error = error if isinstance(error, Exception) else OperationalError("the writer was stopped")
@@ -110,5 +112,7 @@ def _outcome(tenant: Tenant, part: _Part) -> list[Published]:
     if part.results is not None:
         return part.results
     if isinstance(part.error, DatabaseError) and not isinstance(part.error, OperationalError | InterfaceError):
-        return publish(tenant, part.items)  # what the database minds may be somebody else's: each for itself
+        return publish(
+            tenant, part.items, max_bytes=part.max_bytes
+        )  # what the database minds may be somebody else's: each for itself
     raise part.error or RuntimeError("woken without anything")

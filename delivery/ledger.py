@@ -77,7 +77,7 @@ WITH picture AS MATERIALIZED (
                            %(subjects)s::text[], %(digests)s::bytea[], %(bodies)s::bytea[])
                AS e(id, source, event_id, type, subject, digest, body)
         ON CONFLICT (tenant_id, source, event_id) DO NOTHING
-    RETURNING id
+    RETURNING id, created_at, type
 ), owed AS (
     INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
                                    next_attempt_at, started_at, attempts, step, claims, last_error)
@@ -87,6 +87,12 @@ WITH picture AS MATERIALIZED (
                   %(owed_states)s::text[], %(order_keys)s::text[], %(thins)s::bool[])
            AS d(id, event_id, endpoint_id, body, state, order_key, thin)
      WHERE d.event_id IN (SELECT id FROM taken)
+    RETURNING event_id
+), counted AS (
+    INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries, attempts)
+    SELECT %(tenant)s, (t.created_at AT TIME ZONE 'UTC')::date, t.type, count(*), coalesce(sum(d.count), 0), 0
+      FROM taken t LEFT JOIN (SELECT event_id, count(*) FROM owed GROUP BY event_id) d ON d.event_id = t.id
+     GROUP BY 2, 3
 )
 SELECT EXISTS (SELECT FROM picture), ARRAY(SELECT id FROM taken)
 """

@@ -12,7 +12,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from delivery.tallies import Tally, Usage
 from subscriptions.models import Endpoint, Row, Tenant
+
+__all__ = ["Attempt", "DeadLetter", "Delivery", "Event", "Lane", "Replay", "Tally", "Usage"]
 
 STOPPED = Q(state__in=["dead", "cancelled"])
 

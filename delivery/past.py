@@ -145,15 +145,23 @@ class _Chooser:
 
 
 OWE = """
-INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
-                               next_attempt_at, started_at, attempts, step, claims, last_error, replay_id)
-SELECT d.id, now(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
-       CASE d.state WHEN 'pending' THEN now() END, now(), 0, 0, 0, '', %(replay)s
-  FROM unnest(%(ids)s::uuid[], %(events)s::uuid[], %(endpoints)s::uuid[], %(states)s::text[], %(bodies)s::bytea[],
-              %(order_keys)s::text[], %(thins)s::bool[])
-       AS d(id, event_id, endpoint_id, state, body, order_key, thin)
-    ON CONFLICT (event_id, endpoint_id) DO NOTHING
-RETURNING id, endpoint_id, state
+WITH owed AS (
+    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
+                                   next_attempt_at, started_at, attempts, step, claims, last_error, replay_id)
+    SELECT d.id, now(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
+           CASE d.state WHEN 'pending' THEN now() END, now(), 0, 0, 0, '', %(replay)s
+      FROM unnest(%(ids)s::uuid[], %(events)s::uuid[], %(endpoints)s::uuid[], %(states)s::text[], %(bodies)s::bytea[],
+                  %(order_keys)s::text[], %(thins)s::bool[])
+           AS d(id, event_id, endpoint_id, state, body, order_key, thin)
+        ON CONFLICT (event_id, endpoint_id) DO NOTHING
+    RETURNING id, event_id, endpoint_id, state
+), counted AS (
+    INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries, attempts)
+    SELECT %(tenant)s, (now() AT TIME ZONE 'UTC')::date, e.type, 0, count(*), 0
+      FROM owed JOIN delivery_event e ON e.id = owed.event_id
+     GROUP BY e.type
+)
+SELECT id, endpoint_id, state FROM owed
 """
 
 

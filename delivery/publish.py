@@ -22,6 +22,7 @@ from django.db import Error, connection, transaction
 from delivery import ledger, telemetry, wake
 from delivery.models import DeadLetter
 from delivery.owing import Owing, owing
+from subscriptions.errors import Exceeded
 from subscriptions.models import Tenant
 from subscriptions.routes import Routes, routes
 from webhooks.protocol.errors import InvalidEvent
@@ -29,7 +30,7 @@ from webhooks.protocol.event import Event
 from webhooks.protocol.ids import new_id, public
 from webhooks.protocol.jsonformat import write_structured
 
-__all__ = ["Conflict", "Published", "publish"]
+__all__ = ["Conflict", "OverLimit", "Published", "publish"]
 
 # What an index entry has room for (bytes), and what a human can read.
 LONGEST = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
@@ -40,6 +41,14 @@ TRY_AGAIN, PAUSE = 5.0, 0.1  # seconds: for how long, and how often; a restart o
 
 class Conflict(InvalidEvent):
     """An event with this source and id was taken before, with other content."""
+
+
+class OverLimit(InvalidEvent):
+    """It is right in itself, and more than the platform or the tenant's plan allows; ``exceeded`` says of what."""
+
+    def __init__(self, exceeded: Exceeded) -> None:
+        super().__init__("data" if exceeded.limit == "max_event_bytes" else "", exceeded.message)
+        self.exceeded = exceeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +82,15 @@ class _Taking:
 _Taken = dict[tuple[str, str], tuple[UUID, bytes]]  # (source, id) -> key and digest of the event that has that name
 
 
-def publish(tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str, Any]]) -> list[Published]:
+def publish(
+    tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str, Any]], *, max_bytes: int | None = None
+) -> list[Published]:
     """Take these events for a tenant; one result for each, in order. A bad one does not keep the others out.
 
     An event is an ``Event``, or a mapping in the plain form: ``type`` and ``data``, and as much of ``id``,
     ``source``, ``time``, ``subject`` and extensions as the publisher cares for. An InvalidEvent (an item of a
-    batch that could not be read) is passed through as its own result.
+    batch that could not be read) is passed through as its own result. ``max_bytes`` of one event as it is sent: at
+    most the platform's own limit, WAYPOST_MAX_EVENT_BYTES.
 
     Raises django.db.Error if the database does not take them: then none was taken. If it stays away for longer than
     TRY_AGAIN in the moment of the commit, nobody can know; published again under the same ids, they are taken once.
@@ -86,9 +98,10 @@ def publish(tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str,
     started = time.monotonic()
     results: list[Published | None] = [None] * len(events)
     takings: dict[int, _Taking] = {}
+    most = min(max_bytes or settings.WAYPOST_MAX_EVENT_BYTES, settings.WAYPOST_MAX_EVENT_BYTES)
     for index, item in enumerate(events):
         try:
-            takings[index] = _taking(tenant, item)
+            takings[index] = _taking(tenant, item, most)
         except InvalidEvent as error:
             results[index] = Published(None, error=error)
     taken = _write(tenant, list(takings.values()))
@@ -100,7 +113,7 @@ def publish(tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str,
     return [it for it in results if it is not None]
 
 
-def _taking(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any]) -> _Taking:
+def _taking(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_bytes: int) -> _Taking:
     if isinstance(item, InvalidEvent):
         raise item
     key = new_id()
@@ -113,8 +126,9 @@ def _taking(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any]) -> _
         if len(event.attributes.get(name, "").encode()) > most:
             raise InvalidEvent(name, f"is longer than {most} bytes")
     body = write_structured(event)
-    if len(body) > settings.WAYPOST_MAX_EVENT_BYTES:
-        raise InvalidEvent("data", f"makes the event larger than {settings.WAYPOST_MAX_EVENT_BYTES} bytes")
+    if len(body) > max_bytes:
+        message = f"An event may have {max_bytes} bytes at most; this one has {len(body)}."
+        raise OverLimit(Exceeded("max_event_bytes", message, allowed=max_bytes, used=len(body)))
     return _Taking(key, event, _digest(given, event.data), body)
 
 

@@ -284,3 +284,22 @@ class TrialSerializer(serializers.Serializer[Trial]):
             "body": text,
             "body_truncated": cut,
         }
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    """What was used in a day or a month that begins on this date (UTC); `tenant` and `type` as far as told apart."""
+
+    date = serializers.DateField()
+    tenant = serializers.CharField(required=False)
+    type = serializers.CharField(required=False)
+    events = serializers.IntegerField(help_text="Events taken; repeats are not counted.")
+    deliveries = serializers.IntegerField(help_text="Deliveries owed for them.")
+    attempts = serializers.IntegerField(help_text="Requests made to endpoints.")
+
+
+class UsagePageSerializer(serializers.Serializer[Any]):
+    """A page of rows that used anything, the oldest first. `previous` is always null."""
+
+    data = UsageSerializer(many=True)  # type: ignore[assignment]  # as everywhere in the API
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)

@@ -3,7 +3,7 @@
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from delivery import deliver, replay, sweep
+from delivery import deliver, replay, sweep, usage
 from delivery.shutdown import request_stop
 
 
@@ -25,6 +25,11 @@ def sweep_debts() -> None:
 @shared_task(name="delivery.replay_slices", ignore_result=True)
 def replay_slices() -> None:
     replay.run_slices()
+
+
+@shared_task(name="delivery.fold_usage", ignore_result=True)
+def fold_usage() -> None:
+    usage.fold()
 
 
 @worker_shutting_down.connect

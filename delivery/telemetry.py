@@ -13,6 +13,13 @@ log = structlog.get_logger("delivery")
 RINGS_FAILED = Counter("waypost_rings_failed_total", "Rings that did not get through; the sweep covers them.", ["what"])
 
 
+RATES_UNHELD = Counter("waypost_rates_unheld_total", "Times the limits on publishing could not be asked for.")
+
+
+def allowance_away() -> None:
+    RATES_UNHELD.inc()
+
+
 def ring_failed(what: str) -> None:
     RINGS_FAILED.labels(what).inc()
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from delivery.views import data, dead_letters, deliveries, dryruns, events, explanations, replays, trials
+from delivery.views import data, dead_letters, deliveries, dryruns, events, explanations, replays, trials, usage
 
 urlpatterns = [
     path("subscriptions/test/", dryruns.DryRuns.as_view(), name="subscription-test"),  # before subscriptions/<ref>/
@@ -17,6 +17,7 @@ urlpatterns = [
     path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
     path("data/<str:event>/<str:endpoint>/<str:until>/<str:signature>/", data.EventData.as_view(), name="event-data"),
     path("endpoints/<str:ref>/test/", trials.EndpointTest.as_view(), name="endpoint-test"),
+    path("usage/", usage.UsageReport.as_view(), name="usage"),
     path("replays/", replays.Replays.as_view(), name="replays"),
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),
     path("replays/<str:ref>/", replays.ReplayDetail.as_view(), name="replay"),

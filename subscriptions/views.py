@@ -19,7 +19,7 @@ from subscriptions import endpoints, keys, limits, openapi, serializers, tenants
 from subscriptions.auth import OperatorWrites, principal
 from subscriptions.filters import EndpointFilter, SubscriptionFilter
 from subscriptions.models import ApiKey, Endpoint, Plan, Secret, Subscription, Tenant
-from subscriptions.resource import NO_STORE, Resource
+from subscriptions.resources import NO_STORE, Resource
 from subscriptions.signatures import key_set, signing_now
 from subscriptions.tenancy import TenantScoped, find, tenant_id_of, tenant_of
 

@@ -1,8 +1,9 @@
 """Events: the door they are published through, and the pages that show what was taken.
 
 Publishing answers 202 after the events and everything owed for them are on disk. One event that cannot be taken
-is a problem (400; 409 if another content was taken under its source and id; 413 too large; 415 unknown form).
-In a batch every item has its own result, in order; if not one of them could be taken the answer is 400.
+is a problem (400; 402 more than the plan's month has; 409 if another content was taken under its source and id; 413
+too large; 415 unknown form; 429 faster than the plan allows). In a batch every item has its own result, in order; if
+not one of them could be taken the answer is the limit they all met, or 400.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,18 +21,19 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from delivery import including, listing, narrowing
-from delivery.gather import publish_together
+from delivery.admission import publish_within_plan
 from delivery.models import Event
 from delivery.publish import Conflict as Taken
-from delivery.publish import Published
+from delivery.publish import OverLimit, Published
 from delivery.serializers import EventDetailSerializer, EventSerializer, PublishedSerializer
 from delivery.views.queries import EventQuery
 from delivery.views.reading import Limits, read_events
 from delivery.views.rows import Page, Single
 from subscriptions.models import Scope
-from subscriptions.tenancy import Conflict, tenant_of
+from subscriptions.tenancy import Conflict, PlanExceeded, tenant_of
 from webhooks.protocol import ids
 from webhooks.protocol.errors import InvalidEvent
 
@@ -87,7 +89,7 @@ class Events(Page[Event]):
             read = read_events(request._request, limits)
         except InvalidEvent as error:
             raise refusal(error) from error
-        results = publish_together(tenant, read.items)
+        results = publish_within_plan(tenant, read.items)
         return self.answer_batch(results) if read.batch else self.answer_one(results[0])
 
     def answer_one(self, result: Published) -> HttpResponse:
@@ -97,22 +99,30 @@ class Events(Page[Event]):
         return HttpResponse(orjson.dumps(shown(result)), JSON, 202)
 
     def answer_batch(self, results: list[Published]) -> HttpResponse:
-        """202, also for an empty batch; 400 if there were items and none of them was taken."""
-        rejected = sum(result.error is not None for result in results)
+        """202, also for an empty batch. If there were items and none of them was taken it is a problem: the limit they
+        all met, or 400."""
+        refusals = [refusal(it.error) for it in results if it.error]
         content = {
             "data": [{"error": self.problem(refusal(it.error))} if it.error else shown(it) for it in results],
-            "accepted": len(results) - rejected,
-            "rejected": rejected,
+            "accepted": len(results) - len(refusals),
+            "rejected": len(refusals),
         }
-        if rejected < len(results) or not results:
+        if len(refusals) < len(results) or not results:
             return HttpResponse(orjson.dumps(content), JSON, 202)
-        whole = self.problem(ParseError("Not one event of the batch was taken."))
-        return HttpResponse(orjson.dumps({**whole, **content}), PROBLEM, 400)
+        limits = {it.default_code: it for it in refusals if isinstance(it, PlanExceeded)}
+        met_all = len(limits) == 1 and all(isinstance(it, PlanExceeded) for it in refusals)
+        whole = self.refused(limits.popitem()[1] if met_all else ParseError("Not one event of the batch was taken."))
+        whole.data = {**dict(whole.data), **content}
+        return whole
+
+    def refused(self, error: APIException) -> Response:
+        """The answer to this error as everywhere in the API (RFC 9457): whoever makes the others makes this one."""
+        answer: Response = self.get_exception_handler()(error, self.get_exception_handler_context())
+        return answer
 
     def problem(self, error: APIException) -> dict[str, Any]:
-        """The error as everywhere else in the API (RFC 9457): whoever makes the others makes this one."""
-        answer = self.get_exception_handler()(error, self.get_exception_handler_context())
-        return dict(answer.data)
+        """The same, of one item."""
+        return dict(self.refused(error).data)
 
 
 class EventDetail(Single[Event]):
@@ -131,7 +141,10 @@ class EventDetail(Single[Event]):
 
 
 def refusal(error: InvalidEvent) -> APIException:
-    """An event that cannot be taken, as REST says it: 409 if another was taken under its name, else 400."""
+    """An event that cannot be taken, as REST says it: 409 if another was taken under its name; 402, 413 or 429 if it
+    is over a limit; else 400."""
+    if isinstance(error, OverLimit):
+        return PlanExceeded(error.exceeded)
     kind = Conflict if isinstance(error, Taken) else ValidationError
     return kind({error.attribute or "non_field_errors": [error.reason]})
 

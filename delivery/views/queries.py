@@ -9,7 +9,7 @@ from delivery.models import DeadLetter, Delivery, Replay
 from delivery.outcome import Failure
 from webhooks.protocol import ids
 
-__all__ = ["AttemptQuery", "DeadLetterQuery", "DeliveryQuery", "EventQuery", "ReplayQuery", "WindowQuery"]
+__all__ = ["AttemptQuery", "DeadLetterQuery", "DeliveryQuery", "EventQuery", "ReplayQuery", "UsageQuery", "WindowQuery"]
 
 FAILURES = [failure.value for failure in Failure]
 
@@ -112,3 +112,42 @@ class DeadLetterQuery(AboutEvents, AttemptQuery):
 
 class ReplayQuery(serializers.Serializer[Any]):
     state = serializers.ChoiceField(Replay.State.choices, required=False)
+
+
+class WordsField(serializers.CharField):
+    """Words from a few, separated by commas."""
+
+    default_error_messages = {"unknown": "Give any of these, separated by commas: {names}."}
+
+    def __init__(self, *names: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.names = names
+
+    def to_internal_value(self, data: Any) -> Any:
+        words = super().to_internal_value(data).split(",")
+        if not set(words) <= set(self.names):
+            self.fail("unknown", names=", ".join(self.names))
+        return words
+
+
+class UsageQuery(serializers.Serializer[Any]):
+    """From the first day of this month until today, unless ``from`` and ``to`` say otherwise."""
+
+    type = serializers.CharField(required=False, max_length=256, help_text="One event type, or all below: `order.*`.")
+    granularity = serializers.ChoiceField(["day", "month"], default="day", help_text="What a row adds up.")
+    by = WordsField("tenant", "type", default=("tenant", "type"), help_text="What a row tells apart besides its date.")
+    limit = serializers.IntegerField(min_value=1, max_value=250, default=50, help_text="Rows of a page of JSON.")
+    cursor = serializers.CharField(default="", help_text="As in `next`.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """`from` cannot be the name of an attribute."""
+        window = {
+            "from": serializers.DateField(required=False, help_text="The first day (UTC)."),
+            "to": serializers.DateField(required=False, help_text="The last day (UTC), which is included."),
+        }
+        return {**window, **super().get_fields()}
+
+    def validate(self, attrs: Any) -> Any:
+        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
+            raise serializers.ValidationError({"to": ["Comes before `from`."]})
+        return attrs

@@ -164,7 +164,7 @@ def test_what_the_database_minds_in_one_keeps_the_others_out_of_nothing(
 def test_who_is_stopped_while_writing_leaves_the_others_an_error_and_the_line_open(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(tenant: Tenant, items: Sequence[Any]) -> list[Published]:
+    def stop(tenant: Tenant, items: Sequence[Any], **more: Any) -> list[Published]:
         raise SystemExit
 
     with monkeypatch.context() as stopping:
