@@ -112,7 +112,6 @@ def _outcome(tenant: Tenant, part: _Part) -> list[Published]:
     if part.results is not None:
         return part.results
     if isinstance(part.error, DatabaseError) and not isinstance(part.error, OperationalError | InterfaceError):
-        return publish(
-            tenant, part.items, max_bytes=part.max_bytes
-        )  # what the database minds may be somebody else's: each for itself
+        # What the database minds may be somebody else's: each for itself.
+        return publish(tenant, part.items, max_bytes=part.max_bytes)
     raise part.error or RuntimeError("woken without anything")

@@ -39,13 +39,13 @@ class Writing:
         self._fails = fails
         monkeypatch.setattr(gather, "publish", self)
 
-    def __call__(self, tenant: Tenant, items: Sequence[Any]) -> list[Published]:
+    def __call__(self, tenant: Tenant, items: Sequence[Any], **more: Any) -> list[Published]:
         self.groups.append(len(items))
         if len(self.groups) == 1:
             self.go_on.wait()
         if error := self._fails(list(items)):
             raise error
-        return publish(tenant, items)
+        return publish(tenant, items, **more)
 
 
 def named(name: str, **changes: Any) -> dict[str, Any]:
