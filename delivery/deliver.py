@@ -43,6 +43,7 @@ MAX_LANES = 512  # held by one drain
 TENANT_LANES = 384  # of one tenant, at most: somebody else always finds a place
 LINGER = 3.0  # seconds a drain waits for a ring before it ends: longer than beat's second, so that one is always there
 LANE_LINGER = 1.0  # seconds an empty lane is kept, so that a busy one is not written again and again
+GIVE_BACK_EVERY = 0.02  # seconds between two looks for lanes to give back
 TURN = 2.0  # seconds a lane may be held while others wait
 RENEW_EVERY = ledger.LEASE / 3
 REFRESH_EVERY = 1.0  # seconds between two looks at the endpoints of the lanes held
@@ -130,6 +131,10 @@ class Drain:
             self._follow()
         if self._is_time(self._renew, RENEW_EVERY):
             self._renew()
+        if self._is_time(self._give_back, GIVE_BACK_EVERY):
+            self._give_back()
+
+    def _give_back(self) -> None:
         self._release([lane for lane in self._lanes.values() if self._is_over(lane)])
 
     def _follow(self) -> None:
@@ -227,26 +232,30 @@ class Drain:
             self._unsure = True
             settled = ledger.settle(new)
         self._unsure = False
-        self._account()
-        self._report([row for row in rows if row.cause and row.id in settled])
+        lanes = self._account()
+        self._report(lanes, [row for row in rows if row.cause and row.id in settled])
 
-    def _account(self) -> None:
+    def _account(self) -> list[HeldLane]:
+        """Take what has ended off the books. The lanes it was in, as far as they are still held."""
         self.attempts += len(self._ended)
         self._worked_at = time.monotonic()
+        lanes: dict[UUID, HeldLane] = {}
         for sent, outcome in self._ended:
             del self._under_way[sent.attempt_id]
             if (lane := self._lanes.get(sent.claimed.endpoint_id)) is not None:
                 lane.ended(outcome, self._now())
+                lanes[sent.claimed.endpoint_id] = lane
         self._ended.clear()
+        return list(lanes.values())
 
-    def _report(self, dead: list[Settlement]) -> None:
+    def _report(self, lanes: list[HeldLane], dead: list[Settlement]) -> None:
         """Tell the tenants what has changed for them: deliveries given up, endpoints gone, failing, recovered."""
         gone = {row.endpoint_id for row in dead if row.cause == "gone"}
         health.tell_dead([row.id for row in dead])
         health.switch_off(gone, Endpoint.DisabledReason.GONE)
         for endpoint_id in gone:
             self._bury(endpoint_id, "gone")
-        for lane in self._lanes.values():
+        for lane in lanes:
             steps = health.steps_due(lane.warned, lane.breaker.failing_since, self._now())
             if steps != lane.warned:
                 health.tell_step(lane.target.endpoint_id, steps, lane.breaker)

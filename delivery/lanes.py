@@ -108,7 +108,7 @@ class HeldLane:
 
     def ended(self, outcome: Outcome, now: float) -> None:
         """Learn from the end of an attempt. In an ordered lane it is the turn of the key's next one."""
-        self.in_flight -= 1
+        self.in_flight = max(0, self.in_flight - 1)  # it may be of a lease before this one
         self.busy_at = now
         self.hungry = self.hungry or bool(self.target.ordering)
         self.window.ended(outcome, now)
