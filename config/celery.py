@@ -31,6 +31,7 @@ RINGS = [
     ("delivery.replay_slices", 2, "default"),
     ("delivery.sweep", 60, "default"),
     ("delivery.fold_usage", 10, "default"),
+    ("delivery.retire", 60, "default"),
     ("webhooks.process_due", 1, "default"),
     ("webhooks.sweep", 60, "default"),
 ]

@@ -66,7 +66,7 @@ class EventSerializer(Including[Event]):
 
     class Meta:
         model = Event
-        fields = ["id", "source", "event_id", "type", "subject", "created_at"]
+        fields = ["id", "source", "event_id", "type", "subject", "created_at", "expunged_at"]
         read_only_fields = fields
 
 
@@ -104,6 +104,8 @@ class DeliverySerializer(Including[Delivery]):
             "last_error",
             "replay",
             "created_at",
+            "cancelled_at",
+            "cancelled_by",
         ]
         read_only_fields = fields
 
@@ -232,6 +234,21 @@ class ReplayPreviewSerializer(serializers.Serializer[Any]):
 
     total = serializers.IntegerField()
     estimated = serializers.BooleanField()
+
+
+class CancellationSerializer(serializers.Serializer[Any]):
+    """Which deliveries to cancel: ``filter`` may be empty (everything that has not ended), but has to be said."""
+
+    filter = serializers.DictField(
+        help_text="Any of ids (of deliveries), endpoint (its id or uid), type, since, until (when they were owed)."
+    )
+
+
+class CancelledSerializer(serializers.Serializer[Any]):
+    """So many deliveries. ``more``: there are others; ask again."""
+
+    total = serializers.IntegerField()
+    more = serializers.BooleanField()
 
 
 class TrialSerializer(serializers.Serializer[Trial]):

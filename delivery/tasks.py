@@ -3,7 +3,7 @@
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from delivery import deliver, replay, sweep, usage
+from delivery import deliver, replay, retention, sweep, usage
 from delivery.shutdown import request_stop
 
 
@@ -20,6 +20,11 @@ def rescue() -> None:
 @shared_task(name="delivery.sweep", ignore_result=True)
 def sweep_debts() -> None:
     sweep.sweep()
+
+
+@shared_task(name="delivery.retire", ignore_result=True)
+def retire() -> None:
+    retention.retire()
 
 
 @shared_task(name="delivery.replay_slices", ignore_result=True)

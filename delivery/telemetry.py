@@ -49,3 +49,17 @@ def replay_started(row: Replay) -> None:
 def swept(**found: int) -> None:
     if any(found.values()):
         log.warning("sweep found debts", **{name: count for name, count in found.items() if count})
+
+
+def cancelled(tenant_id: UUID, deliveries: int, by: str) -> None:
+    if deliveries:
+        log.info("deliveries cancelled", tenant=public("tnt", tenant_id), deliveries=deliveries, by=by)
+
+
+def expunged(event_id: UUID, by: str) -> None:
+    log.warning("payload expunged", event_id=public("evt", event_id), by=by)
+
+
+def retired(**removed: int) -> None:
+    if any(removed.values()):
+        log.info("retention ended", **{name: count for name, count in removed.items() if count})

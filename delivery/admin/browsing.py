@@ -18,7 +18,7 @@ from subscriptions.admin import Browsing as Uncounted
 from subscriptions.models import Row
 from webhooks.protocol import ids
 
-__all__ = ["Browsing", "Window", "link", "when"]
+__all__ = ["Browsing", "Window", "known", "link", "when"]
 
 M = TypeVar("M", bound=Model)
 
@@ -91,6 +91,11 @@ def link(row: Row | None, text: str | None = None) -> SafeString | str:
         return "-"
     name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
     return format_html('<a class="wp-link" href="{}">{}</a>', reverse(name, args=[row.pk]), text or row.public_id)
+
+
+def known(rows: QuerySet[M], key: UUID | None) -> M | None:
+    """The row with this key; None if there is none any more: retention takes one table at a time."""
+    return None if key is None else rows.filter(pk=key).first()
 
 
 def when(moment: datetime | None) -> SafeString | str:

@@ -14,10 +14,10 @@ from django.utils.http import urlencode
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 
-from delivery.admin.browsing import Browsing, Window, link, when
+from delivery.admin.browsing import Browsing, Window, known, link, when
 from delivery.admin.redrive import REPLAY, Redrive, query_of
 from delivery.admin.shown import last_result, pill
-from delivery.models import DeadLetter, Event
+from delivery.models import DeadLetter, Event, Replay
 from subscriptions.models import Tenant
 
 __all__ = ["DeadLetterAdmin"]
@@ -133,4 +133,4 @@ class DeadLetterAdmin(Browsing):
 
     @display(description="Replay")
     def of_replay(self, letter: DeadLetter) -> str:
-        return link(letter.replay)
+        return link(known(Replay.objects.all(), letter.replay_id))

@@ -9,9 +9,9 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from delivery import listing
-from delivery.admin.browsing import Browsing, Window, link, when
+from delivery.admin.browsing import Browsing, Window, known, link, when
 from delivery.admin.shown import last_result, payload, pill
-from delivery.models import Delivery, Event
+from delivery.models import Delivery, Event, Replay
 from delivery.timeline import timeline
 from subscriptions.models import Tenant
 
@@ -92,7 +92,7 @@ class DeliveryAdmin(Browsing):
 
     @display(description="Brought back by")
     def of_replay(self, delivery: Delivery) -> str:
-        return link(delivery.replay)
+        return link(known(Replay.objects.all(), delivery.replay_id))
 
     @display(description="Published (UTC)")
     def published(self, delivery: Delivery) -> str:

@@ -3,13 +3,16 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from delivery.admin.browsing import Browsing, link, when
 from delivery.admin.shown import pill
 from delivery.models import Lane
+from delivery.standing import Standing, standing, state_of
 
 __all__ = ["LaneAdmin"]
 
@@ -25,11 +28,14 @@ class LaneAdmin(Browsing):
     fields = (
         ("of_endpoint", "standing"),
         ("due", "leased_by"),
+        ("rate", "places"),
+        ("backlog", "oldest"),
+        "blockers",
         ("failures", "since"),
         ("trips", "breaker"),
         ("floor", "slot"),
     )
-    readonly_fields = tuple(name for line in fields for name in line)
+    readonly_fields = tuple(name for line in fields for name in ((line,) if isinstance(line, str) else line))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
         rows: QuerySet[Lane] = super().get_queryset(request)
@@ -41,14 +47,7 @@ class LaneAdmin(Browsing):
 
     @display(description="State")
     def standing(self, lane: Lane) -> str:
-        """What the lane waits for, the gravest first."""
-        if lane.tripped_until and lane.tripped_until > timezone.now():
-            return pill("tripped")
-        if lane.parked:
-            return pill("parked")
-        if lane.owner:
-            return pill("leased")
-        return pill("due" if lane.due_at else "idle")
+        return pill(state_of(lane, timezone.now()))
 
     @display(description="Leased by")
     def leased_by(self, lane: Lane) -> str:
@@ -73,3 +72,37 @@ class LaneAdmin(Browsing):
     @display(description="Next slot of the rate limit (UTC)")
     def slot(self, lane: Lane) -> str:
         return when(lane.next_slot_at)
+
+    @display(description="Rate at present")
+    def rate(self, lane: Lane) -> str:
+        rate = _standing(lane).effective_rate
+        return "not known yet" if rate is None else f"{rate:,} a second"
+
+    @display(description="Attempts at once")
+    def places(self, lane: Lane) -> str:
+        now = _standing(lane)
+        return f"{now.sending} under way, {now.window} allowed at present, {now.max_in_flight} at most"
+
+    @display(description="Pending")
+    def backlog(self, lane: Lane) -> str:
+        now = _standing(lane)
+        return f"{'more than ' if now.backlog_is_more else ''}{now.backlog:,}"
+
+    @display(description="Oldest due (UTC)")
+    def oldest(self, lane: Lane) -> str:
+        return when(_standing(lane).oldest_due_at)
+
+    @display(description="What blocks an order key")
+    def blockers(self, lane: Lane) -> str:
+        links = [
+            (reverse("admin:delivery_delivery_change", args=[it.delivery_id]), it.key or "(no key)")
+            for it in _standing(lane).blockers
+        ]
+        return format_html_join(", ", '<a class="wp-link" href="{}">{}</a>', links) or "-"
+
+
+def _standing(lane: Lane) -> Standing:
+    """How it stands, found out once for a page."""
+    found: Standing = lane.__dict__.setdefault("_standing", None) or standing(lane.endpoint)
+    lane.__dict__["_standing"] = found
+    return found

@@ -23,7 +23,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery import including, listing, narrowing
+from delivery import expunge, including, listing, narrowing
 from delivery.admission import publish_within_plan
 from delivery.models import Event
 from delivery.publish import Conflict as Taken
@@ -32,12 +32,13 @@ from delivery.serializers import EventDetailSerializer, EventSerializer, Publish
 from delivery.views.queries import EventQuery
 from delivery.views.reading import Limits, read_events
 from delivery.views.rows import Page, Single
+from subscriptions.auth import principal
 from subscriptions.models import Scope
 from subscriptions.tenancy import Conflict, PlanExceeded, tenant_of
 from webhooks.protocol import ids
 from webhooks.protocol.errors import InvalidEvent
 
-__all__ = ["EventDetail", "Events"]
+__all__ = ["EventDetail", "EventPayload", "Events"]
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -138,6 +139,23 @@ class EventDetail(Single[Event]):
         event = self.get_object()
         fields = dict(self.get_serializer(event).data)
         return HttpResponse(orjson.dumps({**fields, "event": orjson.Fragment(bytes(event.body))}), JSON)
+
+
+class EventPayload(Single[Event]):
+    """What an event says: its data, in every shape it was sent in."""
+
+    serializer_class = EventSerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[Event]:
+        return listing.events(tenant_id)
+
+    @extend_schema(request=None, responses={200: EventSerializer})
+    def delete(self, request: Request, ref: str) -> Response:
+        """Remove it for good. What is still owed of it is cancelled; that it happened stays. Again changes nothing."""
+        event = self.get_object()
+        expunge.expunge(event, principal(request).label)
+        event.refresh_from_db(fields=["expunged_at"])
+        return Response(self.get_serializer(event).data)
 
 
 def refusal(error: InvalidEvent) -> APIException:
