@@ -29,6 +29,7 @@ from delivery.outcome import Outcome
 from delivery.send import Request, Sender
 from delivery.sent import Sent
 from delivery.shutdown import is_stopping
+from delivery.tally import Hours
 from delivery.verdict import judge
 from subscriptions.models import Endpoint
 from subscriptions.routes import targets
@@ -46,6 +47,7 @@ LANE_LINGER = 1.0  # seconds an empty lane is kept, so that a busy one is not wr
 GIVE_BACK_EVERY = 0.02  # seconds between two looks for lanes to give back
 TURN = 2.0  # seconds a lane may be held while others wait
 RENEW_EVERY = ledger.LEASE / 3
+COUNT_EVERY = 5.0  # seconds between two writings of what has been counted
 REFRESH_EVERY = 1.0  # seconds between two looks at the endpoints of the lanes held
 LOOK_EVERY = 0.25  # seconds between two looks for due lanes without a ring
 PACE = 0.004  # seconds between two turns of the loop: what happens meanwhile is claimed and settled together
@@ -86,6 +88,7 @@ class Drain:
         self._sender = sender
         self._bell = bell
         self._bearers = bearers
+        self._hours = Hours()
         self._lanes: dict[UUID, HeldLane] = {}
         self._ended: list[tuple[Sent, Outcome]] = []
         self._unsure = False  # whether the last settlement was committed
@@ -131,6 +134,8 @@ class Drain:
             self._follow()
         if self._is_time(self._renew, RENEW_EVERY):
             self._renew()
+        if self._is_time(self._hours.write, COUNT_EVERY):
+            self._hours.write()
         if self._is_time(self._give_back, GIVE_BACK_EVERY):
             self._give_back()
 
@@ -241,6 +246,7 @@ class Drain:
         self._worked_at = time.monotonic()
         lanes: dict[UUID, HeldLane] = {}
         for sent, outcome in self._ended:
+            self._hours.add(sent.claimed.endpoint_id, outcome)
             del self._under_way[sent.attempt_id]
             if (lane := self._lanes.get(sent.claimed.endpoint_id)) is not None:
                 lane.ended(outcome, self._now())
@@ -300,7 +306,7 @@ class Drain:
         while self._under_way and time.monotonic() < until:
             self._wait()
             self._survive(self._settle, self._tend)
-        self._survive(lambda: self._release(list(self._lanes.values())))
+        self._survive(lambda: self._release(list(self._lanes.values())), self._hours.write)
 
     def _survive(self, *steps: Callable[[], None]) -> None:
         """Take these steps; if the database is away, wait for it. What has ended stays to be settled."""

@@ -8,6 +8,7 @@ together are written in one statement, nothing is ever deleted under a live deli
 as deleted, retention goes from the attempts upwards), and checking a foreign key costs more than the insert itself.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -122,6 +123,26 @@ class Attempt(Row):
 
     def __str__(self) -> str:
         return f"{self.number}: {self.status or self.error}"
+
+
+class EndpointHour(models.Model):
+    """What the attempts of one hour to one endpoint came to, counted as they ended: see tally."""
+
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="hours", db_constraint=False, db_index=False)
+    begins_at = models.DateTimeField()
+    attempts = models.PositiveIntegerField()
+    delivered = models.PositiveIntegerField()
+    latencies = ArrayField(models.PositiveIntegerField(), help_text="Attempts by duration, see tally.BOUNDS.")
+    last_error = models.CharField(max_length=20, blank=True)
+    last_status = models.PositiveSmallIntegerField(null=True)
+    last_failed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["endpoint", "begins_at"], name="an_hour_of_an_endpoint_once")]
+        indexes = [models.Index(fields=["begins_at"], name="endpoint_hour_age")]  # reader: tally.forget_old
+
+    def __str__(self) -> str:
+        return f"{self.begins_at:%Y-%m-%d %H}h of {self.endpoint_id}"
 
 
 class Lane(models.Model):

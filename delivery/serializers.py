@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.replay import DEFAULT_RATE, MOST_RATE
+from delivery.tally import Summary
 from delivery.timeline import answer_text
 from delivery.trial import Trial
 from subscriptions.models import Endpoint, Row
@@ -320,3 +321,32 @@ class UsagePageSerializer(serializers.Serializer[Any]):
     data = UsageSerializer(many=True)  # type: ignore[assignment]  # as everywhere in the API
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
+
+
+class LatencySerializer(serializers.Serializer[Any]):
+    """Milliseconds within which this part of the attempts had ended, failed ones included; null: there were none."""
+
+    p50 = serializers.IntegerField(allow_null=True)
+    p95 = serializers.IntegerField(allow_null=True)
+    p99 = serializers.IntegerField(allow_null=True)
+
+
+class SummarySerializer(serializers.Serializer[Summary]):
+    """What the attempts of some time came to. ``last_error`` is the class of the latest failure, empty without one."""
+
+    begins_at = serializers.DateTimeField()
+    attempts = serializers.IntegerField()
+    delivered = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    success_rate = serializers.FloatField(allow_null=True, help_text="From 0 to 1; null without attempts.")
+    latency_ms = LatencySerializer()
+    last_error = serializers.CharField()
+    last_status = serializers.IntegerField(allow_null=True)
+    last_failed_at = serializers.DateTimeField(allow_null=True)
+
+
+class StatsSerializer(serializers.Serializer[Any]):
+    """Statistics of an endpoint: of the whole time, and by hour, oldest first."""
+
+    total = SummarySerializer()
+    data = SummarySerializer(many=True)  # type: ignore[assignment]  # a field that is called as the stubs call a property

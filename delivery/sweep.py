@@ -4,7 +4,9 @@
 not due, rows below their lane's low-water mark, deliveries of endpoints that stayed switched off for too long.
 """
 
-from delivery import ledger, telemetry, wake
+from django.utils import timezone
+
+from delivery import ledger, tally, telemetry, wake
 
 __all__ = ["rescue", "sweep"]
 
@@ -28,6 +30,7 @@ def sweep() -> None:
     born = ledger.lanes_missing()
     overdue = ledger.look_again()
     expired = ledger.expire(WAITS_AT_MOST)
+    tally.forget_old(timezone.now())
     telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=expired)
     if raised or born or overdue:
         wake.ring(raised | born)

@@ -12,6 +12,7 @@ from delivery.views import (
     explanations,
     lanes,
     replays,
+    stats,
     trials,
     usage,
 )
@@ -34,6 +35,7 @@ urlpatterns = [
     path("dead-letters/", dead_letters.DeadLetters.as_view(), name="dead-letters"),
     path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
     path("data/<str:event>/<str:endpoint>/<str:until>/<str:signature>/", data.EventData.as_view(), name="event-data"),
+    path("endpoints/<str:ref>/stats/", stats.EndpointStats.as_view(), name="endpoint-stats"),
     path("endpoints/<str:ref>/test/", trials.EndpointTest.as_view(), name="endpoint-test"),
     path("usage/", usage.UsageReport.as_view(), name="usage"),
     path("endpoints/<str:ref>/lane/", lanes.EndpointLane.as_view(), name="endpoint-lane"),

@@ -10,9 +10,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from delivery.admin.browsing import Browsing, link, when
+from delivery.admin.chart import bars
 from delivery.admin.shown import pill
 from delivery.models import Lane
 from delivery.standing import Standing, standing, state_of
+from delivery.tally import hours_of
 
 __all__ = ["LaneAdmin"]
 
@@ -34,6 +36,7 @@ class LaneAdmin(Browsing):
         ("failures", "since"),
         ("trips", "breaker"),
         ("floor", "slot"),
+        ("last_day",),
     )
     readonly_fields = tuple(name for line in fields for name in ((line,) if isinstance(line, str) else line))
 
@@ -64,6 +67,10 @@ class LaneAdmin(Browsing):
     @display(description="Breaker open until (UTC)")
     def breaker(self, lane: Lane) -> str:
         return when(lane.tripped_until)
+
+    @display(description="The last 24 hours")
+    def last_day(self, lane: Lane) -> str:
+        return bars(hours_of(lane.endpoint_id, 24, timezone.now()))
 
     @display(description="Low-water mark (UTC)")
     def floor(self, lane: Lane) -> str:
