@@ -32,6 +32,7 @@ RINGS = [
     ("delivery.sweep", 60, "default"),
     ("delivery.fold_usage", 10, "default"),
     ("delivery.retire", 60, "default"),
+    ("subscriptions.sweep", 60, "default"),
     ("webhooks.process_due", 1, "default"),
     ("webhooks.sweep", 60, "default"),
 ]

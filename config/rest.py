@@ -106,13 +106,14 @@ def _pointer(path: tuple[str | int, ...]) -> str:
     return "#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
-def _answer(request: HttpRequest, error: exceptions.APIException) -> HttpResponse:
+def answer(request: HttpRequest, error: exceptions.APIException) -> HttpResponse:
+    """The problem, from where no view is."""
     body, headers = _problem(error, in_body=request.method not in SAFE_METHODS)
     return HttpResponse(orjson.dumps(body), content_type=PROBLEM, status=error.status_code, headers=headers)
 
 
 def _speaks_json(request: HttpRequest) -> bool:
-    return request.path_info.startswith(("/api/", "/in/"))
+    return f"{request.path_info}/".startswith(("/api/", "/in/"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -120,7 +121,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not _speaks_json(request):
         return defaults.page_not_found(request, exception)
     hint = "" if request.path_info.endswith("/") else " The addresses of the API end with a slash."
-    return _answer(request, exceptions.NotFound(f"There is nothing at {request.path_info}.{hint}"))
+    return answer(request, exceptions.NotFound(f"There is nothing at {request.path_info}.{hint}"))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -128,7 +129,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     known = _as_api_exception(exception)
     if known is None or not _speaks_json(request):
         return defaults.bad_request(request, exception)
-    return _answer(request, known)
+    return answer(request, known)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
@@ -137,7 +138,7 @@ def failed(request: HttpRequest) -> HttpResponse:
     if known is None:
         known = exceptions.APIException("Something went wrong on our side; it has been logged.")
     if _speaks_json(request):
-        return _answer(request, known)
+        return answer(request, known)
     if isinstance(known, Unavailable):
         return HttpResponse(str(known.detail), content_type="text/plain", status=503, headers=_BACK_SOON)
     return defaults.server_error(request)

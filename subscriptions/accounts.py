@@ -1,4 +1,7 @@
-"""What a tenant may use: plans. A limit that is empty is none; the defaults here are the plan of who has no other."""
+"""What a tenant may use: plans; and what was answered to whom: replies.
+
+A limit that is empty is none; the defaults of a plan's fields are the plan of who has no other.
+"""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -7,7 +10,7 @@ from django.utils import timezone
 
 from subscriptions.rows import Row, uid_format
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "Reply"]
 
 MOST_EVENTS = 10**12  # per month
 MOST_RATE = 1_000_000  # per second
@@ -68,3 +71,21 @@ class Plan(Row):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Reply(models.Model):
+    """The answer to a request with an ``Idempotency-Key``: see `idempotency`."""
+
+    name = models.BinaryField(primary_key=True, max_length=32, help_text="SHA-256 of the key, the address, and whose.")
+    content = models.BinaryField(max_length=32, help_text="SHA-256 of what was asked for.")
+    status = models.PositiveSmallIntegerField()
+    sealed = models.BinaryField(help_text="Headers and body: they may hold what is shown once.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        app_label = "subscriptions"
+        verbose_name_plural = "replies"
+        indexes = [models.Index(fields=["created_at"], name="reply_age")]  # reader: idempotency.sweep
+
+    def __str__(self) -> str:
+        return f"{self.status} of {self.created_at}"

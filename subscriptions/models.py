@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from subscriptions.accounts import Plan
+from subscriptions.accounts import Plan, Reply
 from subscriptions.plans import LONGEST_WAIT
 from subscriptions.rows import Row, uid_format
 from webhooks.protocol.ids import new_id
@@ -21,6 +21,7 @@ __all__ = [
     "ApiKey",
     "Endpoint",
     "Plan",
+    "Reply",
     "Row",
     "Scope",
     "Secret",
