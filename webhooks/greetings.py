@@ -2,22 +2,47 @@
 
 Some ask in a message that is verified like any other, and not kept: it says nothing (``greeting``). Others ask by GET,
 and prove themselves or have us prove that we know the secret (``challenge``). Asking by OPTIONS is the wire's:
-``protocol.handshake``.
+``protocol.handshake``. Amazon SNS wants to be called back, once the message that asks for it is verified: ``confirm``.
 """
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
+from webhooks.egress import EgressError, ForbiddenAddress, call
 from webhooks.protocol.mac import same
 from webhooks.reading import parse
-from webhooks.schemes import twitter
+from webhooks.schemes import sns, twitter
 from webhooks.sources import KnownSource
 
 _CHALLENGE = re.compile(r"[!-~]{1,1024}")  # printable ASCII: it is echoed
 
 
+CONFIRMATION = 5.0  # seconds; the sender is waiting
+
+
+class NotConfirmed(Exception):
+    """The sender could not be told that we are at home."""
+
+
 class Unwelcome(ValueError):
     """The challenge is not one we answer."""
+
+
+def confirm(scheme: str, body: bytes | None) -> dict[str, str] | None:
+    """Confirm a subscription to a topic of Amazon's, asked for in a verified message; None if this is an ordinary one.
+
+    The address is our own, made of the topic's name, and the call guarded like any other. Raises NotConfirmed."""
+    url = sns.confirmation(body) if scheme == "sns" and body is not None else None
+    if url is None:
+        return None
+    try:
+        answer = call("GET", url, timeout=CONFIRMATION)
+    except (ForbiddenAddress, EgressError) as error:
+        raise NotConfirmed(str(error) or str(type(error).__doc__)) from error
+    if answer.status != HTTPStatus.OK:
+        raise NotConfirmed(f"the answer was {answer.status}")
+    return {"subscription": "confirmed"}
 
 
 def challenge(source: KnownSource, query: Mapping[str, str], secrets: list[str]) -> str | dict[str, str] | None:

@@ -53,9 +53,10 @@ def label(places: Places, scheme: Scheme, headers: Mapping[str, str], body: byte
     document = parse(body)
     named = _cloud_event(headers, body)
     own_id = f"{named['source']} {named['id']}" if named else ""
-    scheme_id = scheme.message_id(headers) or (_scalar(_follow(scheme.id_at, document)) if scheme.id_at else "")
+    scheme_id = scheme.message_id(headers) or _pointed(scheme.id_at, document)
     message_id = look(places.message_id_at, headers, document) or scheme_id or own_id or digest
     event_type = look(places.event_type_at, headers, document) or scheme.event_type(headers)
+    event_type = event_type or _pointed(scheme.type_at, document)
     event_type = event_type or named.get("type") or _type_in(document)
     return Labels(
         tidy(message_id),
@@ -157,6 +158,11 @@ def _scalar(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return ""
     return str(value) if isinstance(value, (str, int, float)) else ""
+
+
+def _pointed(pointer: str, document: object) -> str:
+    """The scalar a scheme points at, if it points anywhere."""
+    return _scalar(_follow(pointer, document)) if pointer else ""
 
 
 def _follow(pointer: str, document: object) -> object:

@@ -34,7 +34,7 @@ from webhooks.answers import Answer
 from webhooks.arrival import Arrival, CutShort, NoLength, TooLarge, TooSlow
 from webhooks.claimcheck import StorageDown, Ticket, keep
 from webhooks.gate import ComeBackLater, gate
-from webhooks.greetings import greeting
+from webhooks.greetings import NotConfirmed, confirm, greeting
 from webhooks.protocol.errors import BodyTooLarge, KeysOutOfReach, SignatureError
 from webhooks.protocol.ids import new_id, public
 from webhooks.protocol.networks import compiled
@@ -83,7 +83,10 @@ def _take(source: KnownSource, arrival: Arrival) -> Answer:
     except SignatureError as error:
         ticket.discard()
         return _refuse(source, arrival, error, size=ticket.size, sha256=ticket.sha256)
-    challenge = greeting(source.scheme, ticket.body)
+    try:
+        challenge = greeting(source.scheme, ticket.body) or confirm(source.scheme, ticket.body)
+    except NotConfirmed as error:
+        return _refuse(source, arrival, error, size=ticket.size, sha256=ticket.sha256)
     if challenge is not None:
         return Answer(HTTPStatus.OK, body=challenge)
     return _keep(source, arrival, receipt_id, ticket, None if place is None else secrets[place].id)
@@ -121,6 +124,7 @@ def _refuse(source: KnownSource, arrival: Arrival, error: Exception, *, size: in
 _REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
     media.NotTaken: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
     TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
+    NotConfirmed: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     KeysOutOfReach: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     CutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),

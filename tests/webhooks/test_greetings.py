@@ -1,6 +1,8 @@
 """What providers ask by GET and OPTIONS, over the door itself."""
 
 import hmac
+import json
+import time
 from base64 import b64encode
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +12,10 @@ from django.test import Client
 
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_source
+from tests.webhooks.schemes.authority import certificate
+from tests.webhooks.schemes.test_sns import asking_to_confirm
+from webhooks import greetings, keyring
+from webhooks.egress import Answer, BrokenAnswer
 from webhooks.models import Receipt, Rejection, Source
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -123,3 +129,54 @@ def test_a_callback_that_is_asked_for_is_not_called() -> None:
     """It would be an address of the sender's choice, and the answer has said it all."""
     asked = {"WebHook-Request-Origin": "a.example.com", "WebHook-Request-Callback": "https://127.0.0.1/x"}
     assert consent(make_source(), **asked)["WebHook-Allowed-Origin"] == "a.example.com"
+
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:orders"
+
+
+class Amazon:
+    """Stands where the network would be."""
+
+    def __init__(self, status: int = 200, error: Exception | None = None) -> None:
+        self.status, self.error = status, error
+        self.called: list[str] = []
+
+    def call(self, method: str, url: str, **_: Any) -> Answer:
+        self.called.append(f"{method} {url}")
+        if self.error:
+            raise self.error
+        body = certificate(days=9_000) if url.endswith(".pem") else b""
+        return Answer(200 if body else self.status, {}, body, truncated=False)
+
+
+def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: Amazon) -> Any:
+    monkeypatch.setattr(greetings, "call", amazon.call)
+    monkeypatch.setattr(keyring, "call", amazon.call)
+    body = json.dumps(asking_to_confirm(TOPIC, int(time.time()))).encode()
+    source = make_source(scheme="sns", secret=TOPIC)
+    return Client().post(f"/in/{source.public_id}/", body, content_type="text/plain; charset=UTF-8")
+
+
+def test_a_subscription_to_a_topic_is_confirmed_at_amazon_and_is_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    amazon = Amazon()
+    answer = subscribe(monkeypatch, amazon)
+    assert answer.status_code == 200
+    assert [called.partition("?")[0] for called in amazon.called] == [
+        "GET https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-a1b2c3d4.pem",
+        "GET https://sns.eu-west-1.amazonaws.com/",
+    ]
+    assert not Receipt.objects.exists()
+
+
+def test_a_subscription_that_cannot_be_confirmed_is_503_so_that_amazon_asks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = subscribe(monkeypatch, Amazon(status=403))
+    assert (answer.status_code, bool(answer["Retry-After"])) == (503, True)
+    assert Rejection.objects.get().reason == "not_confirmed"
+
+
+def test_without_a_certificate_nothing_is_believed_and_nothing_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    amazon = Amazon(error=BrokenAnswer())
+    assert subscribe(monkeypatch, amazon).status_code == 503
+    assert len(amazon.called) == 1

@@ -23,7 +23,7 @@ SECRETS = {
     "jwt": "a shared secret of 32 bytes or so",
     "none": None,
 }
-NOT_OURS = {"mtls"}
+NOT_OURS = {"mtls", "paypal", "sns"}
 SIGNABLE = sorted(schemes.SCHEMES.keys() - NOT_OURS)
 
 

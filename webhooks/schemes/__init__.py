@@ -10,10 +10,12 @@ from webhooks.schemes.generic import Generic
 from webhooks.schemes.github import GitHub
 from webhooks.schemes.json_web_token import Jwt
 from webhooks.schemes.meta import Meta
+from webhooks.schemes.paypal import PayPal
 from webhooks.schemes.plain_token import Bearer, GitLab, Token
 from webhooks.schemes.scheme import Check, Draft, Fetch, Sample, Scheme, nothing_fetched
 from webhooks.schemes.shopify import Shopify
 from webhooks.schemes.slack import Slack
+from webhooks.schemes.sns import Sns
 from webhooks.schemes.square import Square
 from webhooks.schemes.standard import Standard, Svix
 from webhooks.schemes.stripe import Stripe
@@ -29,8 +31,10 @@ SCHEMES: Mapping[str, Callable[..., Scheme]] = {
     "github": GitHub,
     "gitlab": GitLab,
     "meta": Meta,
+    "paypal": PayPal,
     "shopify": Shopify,
     "slack": Slack,
+    "sns": Sns,
     "square": Square,
     "stripe": Stripe,
     "twilio": Twilio,

@@ -108,6 +108,8 @@ class Scheme(ABC):
     type_header: ClassVar[str] = ""
     id_at: ClassVar[str] = ""
     """Where in the body the id stands, if no header has it: a JSON pointer (RFC 6901)."""
+    type_at: ClassVar[str] = ""
+    """Where in the body it stands what the message is about, if no header says it."""
     needs_secret: bool = True
     key_url: str = ""
     """Where its keys are published, if they are fetched from one place."""

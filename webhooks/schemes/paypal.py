@@ -1,0 +1,81 @@
+"""PayPal: transmission id, time, webhook id and the CRC-32 of the body are signed with a certificate of PayPal's.
+
+https://developer.paypal.com/api/rest/webhooks/rest/#link-eventheadersandsignature. A secret is the id of a webhook,
+as PayPal shows it: it says that the message is meant for us, since PayPal signs for everybody. The certificate is
+fetched from PayPal's API hosts and from nowhere else.
+
+A CRC tells an accident and no attack: who has seen one message can write another with its CRC and send it under its
+signature while that is fresh. Nobody sees them but PayPal and us, and a second content under one id is flagged.
+"""
+
+import re
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from webhooks.protocol.errors import MalformedHeader, NoMatch, OnlyTheSenderSigns
+from webhooks.protocol.mac import text_keys
+from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.schemes.signing_certificate import fetched_key, read_signature, verifies
+
+_CERTIFICATE = re.compile(
+    r"https://api(?:-m)?(?:\.sandbox)?\.paypal\.com/v1/notifications/certs/[A-Za-z0-9_-]{1,128}", re.ASCII
+)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
+_ID = re.compile(r"[!-{}~]{1,128}")  # printable, without the separator
+
+
+class PayPal(Scheme):
+    """`PAYPAL-TRANSMISSION-SIG`: RSA with SHA-256 over `id|time|webhook id|CRC-32`, in base64."""
+
+    id_at = "/id"
+    type_at = "/event_type"
+
+    def check(self, secrets: Sequence[str], call: Call) -> Check:
+        text_keys(secrets)
+        transmission, time = call.header("paypal-transmission-id"), call.header("paypal-transmission-time")
+        signature = read_signature(call.header("paypal-transmission-sig"))
+        url = call.header("paypal-cert-url")
+        if call.header("paypal-auth-algo") != "SHA256withRSA":
+            raise MalformedHeader("paypal-auth-algo")
+        if not _ID.fullmatch(transmission):
+            raise MalformedHeader("paypal-transmission-id")
+        if signature is None:
+            raise MalformedHeader("paypal-transmission-sig")
+        if not _CERTIFICATE.fullmatch(url):
+            raise MalformedHeader("paypal-cert-url")
+        call.fresh("paypal-transmission-time", _seconds(time))
+        return _Crc(fetched_key(call, url), signature, f"{transmission}|{time}|", secrets)
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        raise OnlyTheSenderSigns("PayPal signs with a key of its own. Its dashboard has a webhooks simulator.")
+
+
+class _Crc:
+    def __init__(self, key: RSAPublicKey, signature: bytes, head: str, webhook_ids: Sequence[str]) -> None:
+        self._key, self._signature, self._head, self._webhook_ids = key, signature, head, webhook_ids
+        self._crc = 0
+
+    def update(self, chunk: bytes, /) -> None:
+        self._crc = zlib.crc32(chunk, self._crc)
+
+    def finish(self) -> int:
+        """The body is complete. Raises NoMatch."""
+        for place, webhook_id in enumerate(self._webhook_ids):
+            content = f"{self._head}{webhook_id}|{self._crc}".encode("utf-8", "surrogatepass")
+            if verifies(self._key, self._signature, content, SHA256()):
+                return place
+        raise NoMatch
+
+
+def _seconds(time: str) -> str:
+    """Unix seconds of an RFC 3339 time in UTC. Raises MalformedHeader."""
+    try:
+        if _TIME.fullmatch(time):
+            return str(int(datetime.fromisoformat(time).timestamp()))
+    except (ValueError, OverflowError):
+        pass
+    raise MalformedHeader("paypal-transmission-time")

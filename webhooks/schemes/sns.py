@@ -1,0 +1,132 @@
+"""Amazon SNS: fields of the JSON body are signed with a certificate of Amazon's.
+
+https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html. A secret is the ARN of a topic that may
+send to us, since Amazon signs for everybody. The certificate is fetched from the SNS host of the topic's region and
+from nowhere else. Raw message delivery is not signed, and refused.
+
+SNS repeats a message for an hour with its first timestamp, so that is how old one may be, or the tolerance if that is
+more. A subscription is confirmed at an address that we write ourselves (`confirmation`): the one in the message is
+not called.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
+
+from webhooks.protocol.errors import BadSecret, BodyTooLarge, NoMatch, OnlyTheSenderSigns, StaleTimestamp
+from webhooks.protocol.mac import text_keys, which
+from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.schemes.signing_certificate import fetched_key, read_signature, verifies
+
+_LARGEST = 512 * 1024  # bytes; a message has 256 KiB, and JSON escapes may double it
+_REPEATS = 3600  # seconds, the longest HTTP retry policy
+_TOPIC = re.compile(r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]{3,32}):\d{12}:[A-Za-z0-9_.-]{1,256}", re.ASCII)
+_PATH = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]{1,128}\.pem", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
+_DIGESTS: dict[str, HashAlgorithm] = {"1": SHA1(), "2": SHA256()}  # noqa: S303 (SignatureVersion 1 is theirs)
+_SIGNED = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+}
+
+Fields = dict[str, Any]
+
+
+class Sns(Scheme):
+    """`Signature` in the body: RSA over the names and values of the other fields, one a line."""
+
+    id_at = "/MessageId"
+    type_at = "/Type"
+
+    def check(self, secrets: Sequence[str], call: Call) -> Check:
+        text_keys(secrets)
+        if not all(_TOPIC.fullmatch(secret) for secret in secrets):
+            raise BadSecret("it has to be the ARN of a topic: arn:aws:sns:...")
+        return _Notification(secrets, call)
+
+    def sign(self, secret: str, draft: Draft) -> Sample:
+        raise OnlyTheSenderSigns("Amazon signs with a key of its own. Publish to the topic instead.")
+
+
+def confirmation(body: bytes) -> str | None:
+    """Where to confirm the subscription that a verified body asks for; None if it asks for none."""
+    fields = _read(body)
+    if fields is None or fields.get("Type") != "SubscriptionConfirmation":
+        return None
+    topic, token = fields.get("TopicArn"), fields.get("Token")
+    if not isinstance(topic, str) or not isinstance(token, str) or not _TOPIC.fullmatch(topic):
+        return None
+    query = {"Action": "ConfirmSubscription", "TopicArn": topic, "Token": token}
+    return f"{_host(topic)}/?{urlencode(query)}"
+
+
+class _Notification:
+    """The fields are signed in an order of their own, so the body has to be held."""
+
+    def __init__(self, topics: Sequence[str], call: Call) -> None:
+        self._topics, self._call, self._body = topics, call, bytearray()
+
+    def update(self, chunk: bytes, /) -> None:
+        """Hold the piece. Raises BodyTooLarge."""
+        if len(self._body) + len(chunk) > _LARGEST:
+            raise BodyTooLarge
+        self._body += chunk
+
+    def finish(self) -> int:
+        """The body is complete. Raises SignatureError."""
+        fields = _read(bytes(self._body))
+        content = _content(fields or {})
+        if fields is None or content is None:
+            raise NoMatch("the body is not a signed notification")
+        place = which(self._topics, fields["TopicArn"])
+        self._check_time(fields["Timestamp"])
+        url, signature = str(fields.get("SigningCertURL")), read_signature(str(fields.get("Signature")))
+        digest = _DIGESTS.get(str(fields.get("SignatureVersion")))
+        host = _host(self._topics[place])
+        if signature is None or digest is None or not (url.startswith(host) and _PATH.fullmatch(url[len(host) :])):
+            raise NoMatch("the signature or the address of its certificate is not Amazon's")
+        if not verifies(fetched_key(self._call, url), signature, content, digest):
+            raise NoMatch
+        return place
+
+    def _check_time(self, time: str) -> None:
+        try:
+            age = self._call.now - datetime.fromisoformat(time).timestamp() if _TIME.fullmatch(time) else None
+        except (ValueError, OverflowError):
+            age = None
+        if age is None:
+            raise NoMatch("the timestamp cannot be read")
+        allowed = max(self._call.tolerance, _REPEATS)
+        if age > allowed or -age > self._call.tolerance:
+            raise StaleTimestamp(f"{-age:+.0f} s from now, {allowed:g} s allowed")
+
+
+def _read(body: bytes) -> Fields | None:
+    try:
+        fields = orjson.loads(body)
+    except ValueError:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _content(fields: Fields) -> bytes | None:
+    """What is signed: each name and each value on a line of its own; None if one other than the subject is missing."""
+    kind = fields.get("Type")
+    names = _SIGNED.get(kind, ()) if isinstance(kind, str) else ()
+    found = [(name, fields.get(name)) for name in names]
+    given = [(name, value) for name, value in found if not (name == "Subject" and value is None)]
+    if not given or not all(isinstance(value, str) for _, value in given):
+        return None
+    return "".join(f"{name}\n{value}\n" for name, value in given).encode()
+
+
+def _host(topic: str) -> str:
+    """The SNS host of a topic's region."""
+    partition, region = topic.split(":")[1], topic.split(":")[3]
+    return f"https://sns.{region}.amazonaws.com" + (".cn" if partition == "aws-cn" else "")
