@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults bench bench-quick lint clean
+.PHONY: help demo up test faults api-fuzz bench bench-quick lint clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -31,6 +31,9 @@ test: $(DEV_STAMP) ## run all tests on real, embedded servers
 SEEDS ?= 20
 faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare the books (about two hours)
 	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
+
+api-fuzz: $(DEV_STAMP) ## send the API whatever its description allows, and what it does not
+	@$(BIN)/python -m tests.api $(ARGS)
 
 bench: $(DEV_STAMP) ## measure it, beside the usual way of doing it
 	@echo "== the benchmarks"

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from django.db import transaction
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 from rest_framework.validators import UniqueValidator
@@ -278,6 +279,7 @@ class NewTrialSerializer(serializers.Serializer[Any]):
     body = serializers.CharField(required=False, max_length=64 * 1024, trim_whitespace=False)
 
 
+@extend_schema_serializer(component_name="SourceTrial")
 class TrialSerializer(serializers.Serializer[Any]):
     """What was sent (without credentials), what was answered, and what became of it."""
 

@@ -14,7 +14,6 @@ import orjson
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -28,7 +27,8 @@ from delivery.admission import publish_within_plan
 from delivery.models import Event
 from delivery.publish import Conflict as Taken
 from delivery.publish import OverLimit, Published
-from delivery.serializers import EventDetailSerializer, EventSerializer, PublishedSerializer
+from delivery.serializers import EventDetailSerializer, EventSerializer
+from delivery.views.forms import ANSWERS, EXAMPLES, FORMS
 from delivery.views.queries import EventQuery
 from delivery.views.reading import Limits, read_events
 from delivery.views.rows import Page, Single
@@ -73,15 +73,7 @@ class Events(Page[Event]):
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Event]:
         return listing.events(tenant_id, **asked)
 
-    @extend_schema(
-        request={
-            "application/cloudevents+json": OpenApiTypes.OBJECT,
-            "application/cloudevents-batch+json": {"type": "array", "maxItems": 1000, "items": {"type": "object"}},
-            "application/json": OpenApiTypes.OBJECT,
-            "*/*": OpenApiTypes.BINARY,
-        },
-        responses={202: PublishedSerializer},
-    )
+    @extend_schema(request=FORMS, responses=ANSWERS, examples=EXAMPLES)
     def post(self, request: Request) -> HttpResponse:
         """Take one CloudEvent (structured, binary, or plain JSON) or a batch of up to 1,000."""
         tenant = tenant_of(request)

@@ -137,7 +137,7 @@ class UsageQuery(serializers.Serializer[Any]):
     granularity = serializers.ChoiceField(["day", "month"], default="day", help_text="What a row adds up.")
     by = WordsField("tenant", "type", default=("tenant", "type"), help_text="What a row tells apart besides its date.")
     limit = serializers.IntegerField(min_value=1, max_value=250, default=50, help_text="Rows of a page of JSON.")
-    cursor = serializers.CharField(default="", help_text="As in `next`.")
+    cursor = serializers.CharField(default="", allow_blank=True, help_text="As in `next`.")
 
     def get_fields(self) -> dict[str, Any]:
         """`from` cannot be the name of an attribute."""

@@ -24,14 +24,17 @@ expected-statuses = ["2xx", 400, 401, 403, 404, 409, 415]
 """
 
 
-def fuzz(address: str, keys: Mapping[str, str], place: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Run it against the platform at this address with the keys of these tenants; ``place`` is for its files."""
+def fuzz(
+    address: str, keys: Mapping[str, str], place: Path, *options: str, report: int | None = subprocess.PIPE
+) -> "subprocess.CompletedProcess[str]":
+    """Run it against the platform at this address with the keys of these tenants; ``place`` is for its files, and
+    ``report`` is where it speaks to (None: to the terminal)."""
     users, config = place / "keys.json", place / "schemathesis.toml"
     users.write_bytes(orjson.dumps({"auth": [_user(name, key) for name, key in keys.items()]}))
     config.write_text(CONFIG.format(keys=users, peers=orjson.dumps(list(keys)).decode()))
     command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run", *options]
     command += ["--checks", "all", f"{address}/api/v1/schema/"]
-    return subprocess.run(command, cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return subprocess.run(command, cwd=place, stdin=subprocess.DEVNULL, stdout=report, stderr=report, text=True)
 
 
 def _user(name: str, key: str) -> dict[str, object]:

@@ -3,9 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -24,6 +26,11 @@ def test_what_is_served_is_valid_openapi_3_1() -> None:
     assert list(OpenAPIV31SpecValidator(served).iter_errors()) == []
 
 
+def test_nothing_in_it_was_guessed(tmp_path: Path) -> None:
+    """Neither a warning nor an error: two shapes of one name, a field nobody can say the type of."""
+    call_command("spectacular", "--validate", "--fail-on-warn", file=str(tmp_path / "openapi.yaml"))
+
+
 def test_no_two_operations_have_one_name() -> None:
     assert max(Counter(it.described["operationId"] for it in operations()).values()) == 1
 
@@ -31,10 +38,11 @@ def test_no_two_operations_have_one_name() -> None:
 @EVERY
 def test_an_operation_has_the_name_of_a_function(operation: Operation) -> None:
     """As whoever generates a client will call it: a verb first."""
-    verbs = {"get": {"list", "get"}, "put": {"replace"}, "patch": {"change"}, "delete": {"delete"}}
+    verbs = {"post": "create", "put": "replace", "patch": "change", "delete": "delete"}
     name = operation.described["operationId"]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", name)
-    assert name.split("_")[0] in verbs.get(operation.method, {name.split("_")[0]})
+    verb = name.split("_")[0]
+    assert verb == verbs[operation.method] if verb in verbs.values() else True
 
 
 @EVERY

@@ -40,8 +40,7 @@ class House:
 
     def __enter__(self) -> Self:
         self.up()
-        made = self._manage("tenant", "faults")
-        self.api_key = json.loads(made)["api_key"]
+        self.api_key = self.tenant("faults")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -50,6 +49,10 @@ class House:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         embedded.discard(self.data)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     # The platform.
 
@@ -83,7 +86,7 @@ class House:
         assert self.process is not None
         assert self.process.poll() is None, self.last_words()
         try:
-            return bool(DIRECT.open(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status == 200)
+            return bool(DIRECT.open(f"{self.address}/readyz", timeout=2).status == 200)
         except OSError:
             return False
 
@@ -108,10 +111,14 @@ class House:
             capture_output=True,
         ).stdout
 
-    def post(self, path: str, **fields: Any) -> dict[str, Any]:
-        """Create something through the API."""
-        headers = {"authorization": f"Bearer {self.api_key}", "content-type": "application/json"}
-        url = f"http://127.0.0.1:{self.port}/api/v1/{path}/"
+    def tenant(self, name: str) -> str:
+        """A new tenant's API key."""
+        return str(json.loads(self._manage("tenant", name))["api_key"])
+
+    def post(self, path: str, *, key: str = "", **fields: Any) -> dict[str, Any]:
+        """Create something through the API, with the house's own key unless another is given."""
+        headers = {"authorization": f"Bearer {key or self.api_key}", "content-type": "application/json"}
+        url = f"{self.address}/api/v1/{path}/"
         answer = DIRECT.open(urllib.request.Request(url, orjson.dumps(fields), headers), timeout=30)
         return dict(orjson.loads(answer.read()))
 

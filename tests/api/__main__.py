@@ -1,0 +1,45 @@
+"""The long form of the fuzzing: against the real platform, phase by phase and with a new seed each time; its report.
+
+python -m tests.api [OPTIONS OF SCHEMATHESIS RUN]      such as --max-time 600, --seed N to repeat, --include-path ...
+"""
+
+import signal
+import sys
+from typing import Any
+
+from tests.api.fuzz import fuzz
+from tests.faults.house import House
+from tests.faults.houses import plain
+
+TENANTS = ("ours", "theirs")
+NOWHERE = "http://127.0.0.1:9/"  # refused at once
+EXAMPLES = ("--max-examples", "200")
+
+
+def main(options: list[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the house is put away
+    with plain() as house:
+        keys = {name: house.tenant(name) for name in TENANTS}
+        for key in keys.values():
+            furnish(house, key)
+        place = house.data / "fuzz"
+        place.mkdir()
+        return fuzz(house.address, keys, place, *(options or EXAMPLES), report=None).returncode
+
+
+def furnish(house: House, key: str) -> None:
+    """Something of every kind to find: a delivery that dies at once leaves attempts and a dead letter."""
+
+    def make(path: str, **fields: Any) -> dict[str, Any]:
+        return house.post(path, key=key, **fields)
+
+    endpoint = make("endpoints", url=NOWHERE, retry_plan=[1])
+    make("subscriptions", endpoint=endpoint["id"])
+    make("sources", scheme="none", name="anybody")
+    for number in range(3):
+        make("events", type="fuzz.begun", data=number)
+    make("replays", filter={})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
