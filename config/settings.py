@@ -32,6 +32,9 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("WAYPOST_HSTS_SU
 WAYPOST_ALLOW_HTTP = env.flag("WAYPOST_ALLOW_HTTP", False)  # endpoints without TLS
 WAYPOST_ALLOW_NETWORKS = env.networks("WAYPOST_ALLOW_NETWORKS")  # else refused: private, loopback, ...
 WAYPOST_TRUSTED_PROXIES = env.networks("WAYPOST_TRUSTED_PROXIES")  # whose word about client certificates counts
+WAYPOST_ALLOW_SELF = env.flag("WAYPOST_ALLOW_SELF", not IN_PRODUCTION)  # endpoints at PUBLIC_URL
+WAYPOST_ENDPOINTS_PER_ORIGIN = env.integer("WAYPOST_ENDPOINTS_PER_ORIGIN", 100)  # of a tenant; 0: any number
+WAYPOST_CONSENT = env.choice("WAYPOST_CONSENT", ("off", "required"), "off")  # before anything is sent to an endpoint
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
 WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
 WAYPOST_HANDLERS = env.paths("WAYPOST_HANDLERS")  # of receipts, which a source may name: name=dotted.path,...
@@ -190,6 +193,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "EndpointState": "subscriptions.models.Endpoint.State",
+        "EndpointConsent": "subscriptions.models.Endpoint.Consent",
         "DeliveryState": "delivery.models.Delivery.State",
         "ReplayState": "delivery.models.Replay.State",
     },

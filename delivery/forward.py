@@ -5,6 +5,7 @@ has to offer. It runs in the transaction in which the receipt is settled, so bot
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import IO, Any, Protocol
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from webhooks.protocol.ids import public
 
 __all__ = ["publish_receipt"]
 
+HOPS = "hopcount"  # an extension of ours: how often an event has been published from a receipt
+MOST_HOPS = 8
 UNNAMED = "webhook.received"  # the type of an event whose sender named none
 
 
@@ -54,9 +57,18 @@ def _events(receipt: Receipt) -> list[Event | InvalidEvent | Mapping[str, Any]]:
     with receipt.open() as stream:
         body = stream.read()
     try:
-        return list(read({**receipt.headers, "content-type": receipt.content_type}, body))
+        return [_one_hop_further(it) for it in read({**receipt.headers, "content-type": receipt.content_type}, body)]
     except InvalidEvent:
-        return [_wrapped(receipt, body)]
+        return [_one_hop_further(_wrapped(receipt, body))]
+
+
+def _one_hop_further(event: Event) -> Event | InvalidEvent:
+    """What goes round, because somebody's endpoint is a source of ours, does not go round for ever."""
+    passed = event.attributes.get(HOPS, "0")
+    hops = int(passed) + 1 if passed.isdecimal() and passed.isascii() and len(passed) < len(str(2**31)) else 1
+    if hops > MOST_HOPS:
+        return InvalidEvent(HOPS, f"says that it has been published from receipts {MOST_HOPS} times: it goes round")
+    return replace(event, attributes={**event.attributes, HOPS: str(hops)})
 
 
 def _wrapped(receipt: Receipt, body: bytes) -> Event:

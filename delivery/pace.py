@@ -28,7 +28,7 @@ OVERWHELMED = frozenset({429, 503})
 class Rate:
     """``per_second`` attempts, or None: no limit."""
 
-    per_second: int | None
+    per_second: float | None
     slot: float = 0.0
 
     @property

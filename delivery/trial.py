@@ -22,6 +22,7 @@ from delivery.ledger import Claimed
 from delivery.models import Event as StoredEvent
 from delivery.outcome import Failure, Outcome
 from delivery.send import Heard, Request, Sender
+from subscriptions.errors import NotNow
 from subscriptions.models import Endpoint
 from subscriptions.routes import Target, targets
 from subscriptions.tokens import NoToken, obtain
@@ -29,7 +30,7 @@ from webhooks.protocol.event import Event
 from webhooks.protocol.ids import new_id, public
 from webhooks.protocol.jsonformat import write_structured
 
-__all__ = ["TEST_TYPE", "Busy", "Trial", "send_test"]
+__all__ = ["TEST_TYPE", "Busy", "Trial", "send_test", "try_out"]
 
 TEST_TYPE = "waypost.test"
 AT_ONCE = 3  # tests under way in one process: each keeps a thread of the web server until it ends
@@ -62,8 +63,15 @@ def send_test(
     """Send this stored event, or a new one of this type and data that is kept nowhere.
 
     Takes as long as the endpoint does, up to its own timeout. Raises Busy, Endpoint.DoesNotExist if it was deleted,
-    InvalidEvent for a type or data that no event can have.
+    InvalidEvent for a type or data that no event can have, NotNow for one that has to consent first.
     """
+    if endpoint.state == Endpoint.State.UNVERIFIED:
+        raise NotNow("state", "The endpoint has not consented yet: POST to its consent/.")
+    return try_out(endpoint, event=event, type=type, data=data)
+
+
+def try_out(endpoint: Endpoint, *, event: StoredEvent | None = None, type: str = TEST_TYPE, data: Any = None) -> Trial:
+    """The same, whether or not it has consented."""
     claimed = _claimed(endpoint, bytes(event.body) if event else _made(endpoint, type, data), event)
     target = targets([endpoint.id]).get(endpoint.id)
     if target is None:

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from delivery.views import (
+    consents,
     control,
     data,
     dead_letters,
@@ -35,6 +36,8 @@ urlpatterns = [
     path("dead-letters/", dead_letters.DeadLetters.as_view(), name="dead-letters"),
     path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
     path("data/<str:event>/<str:endpoint>/<str:until>/<str:signature>/", data.EventData.as_view(), name="event-data"),
+    path("consents/<str:key>/", consents.CallBack.as_view(), name="consent"),
+    path("endpoints/<str:ref>/consent/", consents.EndpointConsent.as_view(), name="endpoint-consent"),
     path("endpoints/<str:ref>/stats/", stats.EndpointStats.as_view(), name="endpoint-stats"),
     path("endpoints/<str:ref>/test/", trials.EndpointTest.as_view(), name="endpoint-test"),
     path("usage/", usage.UsageReport.as_view(), name="usage"),

@@ -12,6 +12,7 @@ from functools import partial
 from django.conf import settings
 
 from subscriptions.errors import Refused
+from subscriptions.origins import is_ourselves
 from webhooks import egress
 from webhooks.protocol.addresses import ForbiddenAddress, check
 
@@ -26,6 +27,8 @@ def check_url(url: str) -> None:
     where the URL leads. Takes up to LOOKUP_SECONDS."""
     if len(url) > MAX_URL:
         raise Refused("url", f"Longer than {MAX_URL} characters.")
+    if is_ourselves(url):
+        raise Refused("url", "This is our own address.")
     try:
         check(
             url,

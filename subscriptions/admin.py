@@ -154,6 +154,7 @@ class EndpointAdmin(Browsing):
     list_select_related = ("tenant",)
     fields = (
         *("public_id", "tenant", "uid", "url", "description", "state", "disabled_reason", "state_changed_at"),
+        *("consent", "consented_at", "allowed_rate"),
         *(
             "header_names",
             "content_mode",

@@ -16,11 +16,12 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from subscriptions import confidential
+from subscriptions import confidential, consent
 from subscriptions.addresses import check_url
 from subscriptions.errors import NotNow, Refused
 from subscriptions.limits import hold_endpoints
 from subscriptions.models import Endpoint, Secret, Tenant, Token
+from subscriptions.origins import hold_origin, origin_of
 from subscriptions.seals import seal, unseal
 from subscriptions.signatures import V1, V1A, Issued, issue
 from subscriptions.uids import one_row_per_uid
@@ -45,6 +46,7 @@ MAX_OVERLAP = 7 * 86_400  # seconds
 MAX_SECRETS = 10  # that sign at once: each is a signature in the header of every delivery
 
 ACTIVE, PAUSED, DISABLED = Endpoint.State.ACTIVE, Endpoint.State.PAUSED, Endpoint.State.DISABLED
+UNVERIFIED = Endpoint.State.UNVERIFIED
 
 
 def create_endpoint(
@@ -55,15 +57,16 @@ def create_endpoint(
     Raises Refused for an address or a secret that may not be used, Taken for a uid in use, Exceeded if the plan
     allows no more. Takes the time of a look-up in the DNS, so no transaction that holds rows should be open.
     """
-    if fields.get("state") == DISABLED:
+    if fields.get("state") in (DISABLED, UNVERIFIED):
         raise Refused("state", "A new endpoint is active or paused.")
     check_url(url)
     issued = issue(signing, secret)
-    endpoint = Endpoint(tenant=tenant, url=url)
+    endpoint = Endpoint(tenant=tenant)
     _set(endpoint, {"url": url, **fields})
     with one_row_per_uid(), transaction.atomic():
         endpoint.save(force_insert=True)
         hold_endpoints(tenant)
+        hold_origin(endpoint)
         _keep(endpoint, issued)
     return endpoint, issued.shown
 
@@ -89,13 +92,17 @@ def change_endpoint(
             precondition()
         if fields:
             _write(endpoint, fields)
-        if state is not None:
+        if state is not None and not ("url" in fields and state == endpoint.state):
             set_state(endpoint, state, by_operator=by_operator)
     return _live(endpoint).get()
 
 
 def set_state(endpoint: Endpoint, state: str, *, by_operator: bool = False) -> None:
     """Bring it into this state, if whoever asks may. Raises Refused or NotNow naming `state`."""
+    if state == endpoint.state == UNVERIFIED:
+        return
+    if state == UNVERIFIED:
+        raise Refused("state", "An endpoint is unverified until it consents, and not by request.")
     if state == PAUSED:
         pause(endpoint)
     elif state == ACTIVE:
@@ -108,18 +115,20 @@ def set_state(endpoint: Endpoint, state: str, *, by_operator: bool = False) -> N
 
 def pause(endpoint: Endpoint) -> None:
     """Its deliveries wait. Raises NotNow for a disabled endpoint, which sends nothing anyway."""
-    _move(endpoint, to=PAUSED, allowed=Q(state__in=[ACTIVE, PAUSED]))
+    _move(endpoint, to=PAUSED, allowed=Q(state__in=[ACTIVE, PAUSED, UNVERIFIED]))
 
 
 def resume(endpoint: Endpoint) -> None:
-    """What has waited since it was paused goes out. Raises NotNow for a disabled endpoint."""
-    _move(endpoint, to=ACTIVE, allowed=Q(state__in=[ACTIVE, PAUSED]))
+    """What has waited since it was paused goes out. Raises NotNow for a disabled endpoint, and for one that has not
+    consented where that is required."""
+    _move(endpoint, to=ACTIVE, allowed=Q(state__in=[ACTIVE, PAUSED, UNVERIFIED]) & _may_be_active())
 
 
 def enable(endpoint: Endpoint, *, by_operator: bool = False) -> None:
-    """Back to work from any state. Raises NotNow if an operator has disabled it and somebody else enables it."""
+    """Back to work from any state. Raises NotNow if an operator has disabled it and somebody else enables it, and if
+    it has not consented where that is required."""
     operators = Q(state=DISABLED, disabled_reason=Endpoint.DisabledReason.OPERATOR)
-    _move(endpoint, to=ACTIVE, allowed=Q() if by_operator else ~operators)
+    _move(endpoint, to=ACTIVE, allowed=(Q() if by_operator else ~operators) & _may_be_active())
 
 
 def disable(endpoint: Endpoint, reason: str) -> bool:
@@ -176,13 +185,21 @@ def _live(endpoint: Endpoint) -> QuerySet[Endpoint]:
 def _write(endpoint: Endpoint, fields: dict[str, Any]) -> None:
     """Raises Endpoint.DoesNotExist, and what `confidential.changed` raises."""
     row = _live(endpoint).select_for_update().get()
+    before = row.origin
     _set(row, fields)
     row.save()
+    if row.origin != before:
+        hold_origin(row)
 
 
 def _set(row: Endpoint, fields: dict[str, Any]) -> None:
     """Give the row these values; what of them is confidential, sealed."""
     sealed = {name: fields.pop(name) for name in confidential.FIELDS if name in fields}
+    if fields.get("url", row.url) != row.url:
+        row.origin = origin_of(fields["url"])
+        row.state = fields.get("state", row.state)
+        consent.reset(row)
+        fields = {name: value for name, value in fields.items() if name != "state"}
     for name, value in fields.items():
         setattr(row, name, value)
     if sealed:
@@ -193,13 +210,22 @@ def _set(row: Endpoint, fields: dict[str, Any]) -> None:
         raise Refused("tls", "Only https addresses have certificates.")
 
 
+def _may_be_active() -> Q:
+    return Q(consent=Endpoint.Consent.GRANTED) if consent.is_required() else Q()
+
+
 def _move(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
     changes = {"state": to, "disabled_reason": "", "state_changed_at": timezone.now()}
     if _live(endpoint).filter(allowed).exclude(state=to).update(**changes):
         return
-    now = _live(endpoint).values_list("state", "disabled_reason").get()
-    if now[0] != to:
-        raise NotNow("state", "The endpoint is disabled" + (" by an operator." if now[1] == "operator" else "."))
+    now = _live(endpoint).get()
+    if now.state == to:
+        return
+    if now.state == DISABLED and not (to == ACTIVE and now.disabled_reason != "operator"):
+        raise NotNow(
+            "state", "The endpoint is disabled" + (" by an operator." if now.disabled_reason == "operator" else ".")
+        )
+    raise NotNow("state", "The endpoint has not consented yet: POST to its consent/.")
 
 
 def _keep(endpoint: Endpoint, issued: Issued) -> None:

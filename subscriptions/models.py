@@ -107,11 +107,17 @@ class Endpoint(Row):
         ACTIVE = "active", "Active"
         PAUSED = "paused", "Paused: deliveries wait"
         DISABLED = "disabled", "Disabled: deliveries wait until it is switched on or they expire"
+        UNVERIFIED = "unverified", "Unverified: deliveries wait until it has consented"
 
     class DisabledReason(models.TextChoices):
         GONE = "gone", "It answered 410 Gone"
         FAILING = "failing", "It failed for days without one success"
         OPERATOR = "operator", "Switched off by an operator"
+
+    class Consent(models.TextChoices):
+        UNVERIFIED = "unverified", "Unverified"
+        ASKED = "asked", "Asked: it may still call back"
+        GRANTED = "granted", "Granted"
 
     class ContentMode(models.TextChoices):
         STRUCTURED = "structured", "Structured: the whole CloudEvent as JSON"
@@ -128,10 +134,24 @@ class Endpoint(Row):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
     uid = models.CharField(max_length=256, null=True, blank=True, validators=[uid_format])
     url = models.CharField(max_length=2048)
+    origin = models.CharField(max_length=300, default="", editable=False, help_text="Scheme, host and port of the URL.")
     description = models.CharField(max_length=1024, blank=True)
-    state = models.CharField(max_length=8, choices=State.choices, default=State.ACTIVE)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
     disabled_reason = models.CharField(max_length=8, choices=DisabledReason.choices, blank=True, editable=False)
     state_changed_at = models.DateTimeField(default=timezone.now, editable=False)
+    consent = models.CharField(
+        max_length=10,
+        choices=Consent.choices,
+        default=Consent.UNVERIFIED,
+        editable=False,
+        help_text="Whether it has said that it wants what we send.",
+    )
+    consented_at = models.DateTimeField(null=True, editable=False)
+    allowed_rate = models.PositiveIntegerField(
+        null=True, editable=False, help_text="Requests per minute that it has consented to; empty: any."
+    )
+    consent_key = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    consent_asked_at = models.DateTimeField(null=True, editable=False)
     headers = models.JSONField(
         default=dict, blank=True, help_text="The names of headers of its own; values are sealed."
     )
@@ -190,7 +210,11 @@ class Endpoint(Row):
                 name="one_endpoint_per_uid_of_a_tenant",
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "id"], name="endpoint_pages")]  # reader: the list of a tenant
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="endpoint_pages"),  # reader: the list of a tenant
+            # reader: origins.hold_origin
+            models.Index(fields=["tenant", "origin"], name="endpoint_origins", condition=Q(deleted_at=None)),
+        ]
 
     def __str__(self) -> str:
         return self.description or self.url

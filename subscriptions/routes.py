@@ -21,9 +21,11 @@ from django.utils import timezone
 
 from subscriptions.certificates import TlsFiles, tls_files
 from subscriptions.confidential import opened, sent_headers
+from subscriptions.consent import sent_origin
 from subscriptions.credentials import ClientCredentials, client_credentials
 from subscriptions.models import Endpoint, Secret, Subscription, Tenant
 from subscriptions.narrowing import Narrowing, transformer_of
+from subscriptions.origins import is_ourselves
 from subscriptions.picture import OPERATIONAL, Kept, Route, Routes
 from subscriptions.seals import unseal
 from webhooks.protocol.addresses import ForbiddenAddress, admission, compiled, parse
@@ -59,7 +61,7 @@ class Target:
     content_mode: str
     timeout_ms: int
     max_in_flight: int
-    rate_limit: int | None
+    rate_limit: float | None
     ordering: str
     retry_plan: tuple[int, ...] | None
     signer: Signer | None
@@ -173,7 +175,7 @@ def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
         content_mode=endpoint.content_mode,
         timeout_ms=endpoint.timeout_ms,
         max_in_flight=endpoint.max_in_flight,
-        rate_limit=endpoint.rate_limit,
+        rate_limit=_rate(endpoint),
         ordering=endpoint.ordering,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
         signer=_signer(secrets),
@@ -184,6 +186,12 @@ def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
     )
 
 
+def _rate(endpoint: Endpoint) -> float | None:
+    """The owner's limit per second, or what the target has consented to per minute, whichever is less."""
+    allowed = endpoint.allowed_rate and endpoint.allowed_rate / 60
+    return min((rate for rate in (endpoint.rate_limit, allowed) if rate), default=None)
+
+
 def _confidential(endpoint: Endpoint) -> tuple[tuple[str, ...] | None, TlsFiles | None, ClientCredentials | None]:
     """Fail closed, as with the secret; and what was not forbidden when it was saved may be now."""
     try:
@@ -191,6 +199,7 @@ def _confidential(endpoint: Endpoint) -> tuple[tuple[str, ...] | None, TlsFiles 
         lines = tuple(f"{name}: {value}" for name, value in sent_headers(known).items())
     except (BrokenSeal, ForbiddenHeader):
         return None, None, None
+    lines += sent_origin(endpoint)
     return lines, tls_files(known.tls), client_credentials(known.auth)
 
 
@@ -203,6 +212,8 @@ def _signer(secrets: list[Secret]) -> Signer | None:
 
 
 def _guard(url: str) -> Callable[[str], bool] | None:
+    if is_ourselves(url):
+        return None
     try:
         target = parse(url, allow_http=settings.WAYPOST_ALLOW_HTTP)
     except ForbiddenAddress:

@@ -158,6 +158,9 @@ class EndpointSerializer(UidMixin, StrictModel):
             "state",
             "disabled_reason",
             "state_changed_at",
+            "consent",
+            "consented_at",
+            "allowed_rate",
             "headers",
             "auth",
             "tls",
@@ -172,7 +175,15 @@ class EndpointSerializer(UidMixin, StrictModel):
             "created_at",
             "updated_at",
         ]
-        read_only_fields = ["disabled_reason", "state_changed_at", "created_at", "updated_at"]
+        read_only_fields = [
+            "disabled_reason",
+            "state_changed_at",
+            "consent",
+            "consented_at",
+            "allowed_rate",
+            "created_at",
+            "updated_at",
+        ]
         extra_kwargs = {"uid": UID}
 
     def validate_headers(self, headers: Any) -> Any:

@@ -73,6 +73,17 @@ def test_a_cloudevent_goes_on_as_it_is(tenant: Tenant) -> None:
     assert sent().items() >= CLOUDEVENT.items()
 
 
+def test_what_goes_round_says_how_often_and_stops(tenant: Tenant) -> None:
+    structured = "application/cloudevents+json"
+    for passed, hops in ((None, "1"), (1, "2"), (7, "8"), ("often", "1")):
+        event = CLOUDEVENT | {"id": f"o-{hops}-{passed}"} | ({} if passed is None else {"hopcount": passed})
+        (result,) = publish_receipt(received(tenant, orjson.dumps(event), content_type=structured))
+        stored = orjson.loads(bytes(Event.objects.get(id=result.id).body))
+        assert str(stored["hopcount"]) == hops
+    with pytest.raises(InvalidEvent, match="goes round"):
+        publish_receipt(received(tenant, orjson.dumps(CLOUDEVENT | {"hopcount": 8}), content_type=structured))
+
+
 def test_a_batch_is_published_event_by_event(tenant: Tenant) -> None:
     batch = orjson.dumps([CLOUDEVENT, CLOUDEVENT | {"id": "o-2"}])
     results = publish_receipt(received(tenant, batch, content_type="application/cloudevents-batch+json"))
