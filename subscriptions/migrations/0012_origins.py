@@ -14,6 +14,6 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("subscriptions", "0010_consent")]
+    dependencies = [("subscriptions", "0011_consent")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('subscriptions', '0009_thin'),
+        ('subscriptions', '0010_replies'),
     ]
 
     operations = [
