@@ -30,7 +30,8 @@ def expunge(event: Event, by: str) -> bool:
             return False
         row.body = write_structured(CloudEvent.of(read_structured(bytes(row.body)).attributes))
         row.expunged_at, row.expunged_by = timezone.now(), by
-        row.save(update_fields=["body", "expunged_at", "expunged_by"])
+        row.warnings = None  # they quote what does not fit
+        row.save(update_fields=["body", "expunged_at", "expunged_by", "warnings"])
         owed = Delivery.objects.filter(event=row)
         control.cancel_all(list(owed.values_list("id", flat=True)), by)
         owed.filter(body__isnull=False).update(body=None)

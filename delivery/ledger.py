@@ -57,6 +57,11 @@ class EventRow(NamedTuple):
     body: bytes
 
 
+class WarningRow(NamedTuple):
+    event_id: UUID
+    warnings: str  # JSON
+
+
 class DeliveryRow(NamedTuple):
     id: UUID
     event_id: UUID
@@ -127,6 +132,19 @@ def take(
     }
     ((current, taken),) = _run(TAKE, parameters)
     return set(taken) if current else None
+
+
+WARN = """
+UPDATE delivery_event SET warnings = w.warnings::jsonb
+  FROM unnest(%(ids)s::uuid[], %(warnings)s::text[]) AS w(id, warnings) WHERE delivery_event.id = w.id
+"""
+
+
+def warn(rows: Sequence[WarningRow]) -> None:
+    """Note on events that were taken in this transaction where they do not fit the schema of their type."""
+    if rows:
+        ids, warnings = _columns(rows, 2)
+        _run(WARN, {"ids": ids, "warnings": warnings})
 
 
 KNOWN_EVENTS = """

@@ -34,6 +34,7 @@ class Event(Row):
     body = models.BinaryField()
     expunged_at = models.DateTimeField(null=True, help_text="Its data was removed then, for good.")
     expunged_by = models.TextField(null=True)
+    warnings = models.JSONField(null=True, help_text="Where it does not fit the schema of its type; empty: it fits.")
 
     class Meta:
         constraints = [

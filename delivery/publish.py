@@ -6,7 +6,7 @@ lanes are marked due and the bell is rung; if the process dies between the two, 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +23,9 @@ from delivery import ledger, telemetry, wake
 from delivery.models import DeadLetter
 from delivery.owing import Owing, owing
 from subscriptions.errors import Exceeded
+from subscriptions.event_types import contracts
+from subscriptions.event_types.contracts import Finding
+from subscriptions.event_types.schemas import Violation
 from subscriptions.models import Tenant
 from subscriptions.routes import Routes, routes
 from webhooks.protocol.errors import InvalidEvent
@@ -30,13 +33,22 @@ from webhooks.protocol.event import Event
 from webhooks.protocol.ids import new_id, public
 from webhooks.protocol.jsonformat import write_structured
 
-__all__ = ["Conflict", "OverLimit", "Published", "publish"]
+__all__ = ["Conflict", "OverLimit", "Published", "Unfit", "publish", "warning_list"]
 
 # What an index entry has room for (bytes), and what a human can read.
 LONGEST = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 DAY = 86_400  # seconds
 TRY_AGAIN, PAUSE = 5.0, 0.1  # seconds: for how long, and how often; a restart of the database takes about one
+
+
+class Unfit(InvalidEvent):
+    """An event whose data does not fit the schema of its type, where the type insists. ``finding`` says where."""
+
+    def __init__(self, finding: Finding) -> None:
+        first = finding.violations[0]
+        super().__init__("data", f"does not fit its type at {first.pointer or 'the top'}: {first.detail}")
+        self.finding = finding
 
 
 class Conflict(InvalidEvent):
@@ -54,7 +66,8 @@ class OverLimit(InvalidEvent):
 @dataclass(frozen=True, slots=True)
 class Published:
     """What became of one event. With an ``error`` nothing was written of it; ``id`` is then None, unless it is a
-    Conflict: then it is the first one's. ``deliveries`` counts what is owed for it by this call."""
+    Conflict: then it is the first one's. ``deliveries`` counts what is owed for it by this call; ``warnings``
+    say where it does not fit the schema of its type."""
 
     id: UUID | None
     source: str = ""
@@ -62,6 +75,7 @@ class Published:
     duplicate: bool = False
     deliveries: int = 0
     error: InvalidEvent | None = None
+    warnings: tuple[Violation, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,6 +87,7 @@ class _Taking:
     digest: bytes
     body: bytes
     owed: list[Owing] = field(default_factory=list)
+    finding: Finding | None = None
 
     @property
     def name(self) -> tuple[str, str]:
@@ -129,7 +144,10 @@ def _taking(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_
     if len(body) > max_bytes:
         message = f"An event may have {max_bytes} bytes at most; this one has {len(body)}."
         raise OverLimit(Exceeded("max_event_bytes", message, allowed=max_bytes, used=len(body)))
-    return _Taking(key, event, _digest(given, event.data), body)
+    finding = contracts.judge(tenant.id, event)
+    if finding is not None and finding.refuses:
+        raise Unfit(finding)
+    return _Taking(key, event, _digest(given, event.data), body, finding=finding)
 
 
 def _completed(tenant: Tenant, key: UUID, plain: Mapping[str, Any]) -> tuple[Event, Mapping[str, Any]]:
@@ -173,6 +191,7 @@ def _write_under(picture: Routes, tenant: Tenant, takings: list[_Taking]) -> _Ta
         if new is None:
             return None
         _bury_unrenderable(takings, new)
+        ledger.warn([row for it in takings if it.key in new for row in _warning_rows(it)])
     taken = {it.name: (it.key, it.digest) for it in takings if it.key in new}
     if repeats := [it.name for it in takings if it.key not in new]:
         taken |= ledger.known_events(tenant.id, repeats)
@@ -251,11 +270,22 @@ def _bury_unrenderable(takings: list[_Taking], taken: set[UUID]) -> None:
     )
 
 
+def _warning_rows(taking: _Taking) -> Iterator[ledger.WarningRow]:
+    if taking.finding is not None:
+        yield ledger.WarningRow(taking.key, orjson.dumps(warning_list(taking.finding.violations)).decode())
+
+
+def warning_list(violations: Sequence[Violation]) -> list[dict[str, str]]:
+    """As they are kept with the event, and shown: pointers into the event."""
+    return [{"pointer": f"#/data{it.pointer}", "detail": it.detail} for it in violations]
+
+
 def _result(taking: _Taking, key: UUID, digest: bytes) -> Published:
     """``key`` and ``digest`` of the event that goes by this one's name now: itself, or one that came before."""
     source, event_id = taking.name
     if key == taking.key:
-        return Published(key, source, event_id, deliveries=len(taking.owed))
+        warnings = taking.finding.violations if taking.finding else ()
+        return Published(key, source, event_id, deliveries=len(taking.owed), warnings=warnings)
     if digest == taking.digest:
         return Published(key, source, event_id, duplicate=True)
     conflict = Conflict("id", "was taken before from this source, with other content")

@@ -50,6 +50,13 @@ class Including(serializers.ModelSerializer[M]):
         return (AttemptSerializer if name == "attempts" else DeliverySerializer)(found, many=True).data
 
 
+class WarningSerializer(serializers.Serializer[Any]):
+    """Where the data of an event does not fit the schema of its type."""
+
+    pointer = serializers.CharField(allow_blank=True, help_text="A JSON pointer (RFC 6901).")
+    detail = serializers.CharField()
+
+
 class PublishedSerializer(serializers.Serializer[Any]):
     """What became of one event. ``duplicate``: it had been taken before, and ``id`` is the first one's."""
 
@@ -58,6 +65,7 @@ class PublishedSerializer(serializers.Serializer[Any]):
     event_id = serializers.CharField()
     duplicate = serializers.BooleanField()
     deliveries = serializers.IntegerField(help_text="How many endpoints it is owed to.")
+    warnings = WarningSerializer(many=True, required=False, help_text="Left out if there are none.")
 
 
 class EventSerializer(Including[Event]):
@@ -74,10 +82,11 @@ class EventSerializer(Including[Event]):
 class EventDetailSerializer(EventSerializer):
     """With ``event``, the CloudEvent as it is sent. For the schema only: the view splices the bytes in unread."""
 
+    warnings = WarningSerializer(many=True, allow_null=True, help_text="Null: it fits its type, or there is no schema.")
     event = serializers.JSONField()
 
     class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "event"]
+        fields = [*EventSerializer.Meta.fields, "warnings", "event"]
         read_only_fields = fields
 
 

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from subscriptions.accounts import Plan, Reply
+from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.plans import LONGEST_WAIT
 from subscriptions.rows import Row, uid_format
 from webhooks.protocol.ids import new_id
@@ -20,6 +21,8 @@ from webhooks.protocol.ids import new_id
 __all__ = [
     "ApiKey",
     "Endpoint",
+    "EventSchema",
+    "EventType",
     "Plan",
     "Reply",
     "Row",

@@ -9,7 +9,9 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from subscriptions import serializers
 
 __all__ = [
+    "REF",
     "TENANT",
+    "crud",
     "endpoints",
     "key_rotations",
     "keys",
@@ -45,7 +47,7 @@ class BearerKey(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
         }
 
 
-def _crud(one: str, **details: Any) -> Any:
+def crud(one: str, **details: Any) -> Any:
     """Operation ids for a whole resource; `details` are keyword arguments of `extend_schema` per action."""
     ids = {
         "list": f"list_{one}s",
@@ -63,7 +65,7 @@ def _crud(one: str, **details: Any) -> Any:
 
 
 tenants = extend_schema_view(
-    **_crud(
+    **crud(
         "tenant",
         create={
             "examples": [
@@ -74,7 +76,7 @@ tenants = extend_schema_view(
 )
 
 plans = extend_schema_view(
-    **_crud(
+    **crud(
         "plan",
         create={
             "examples": [
@@ -89,7 +91,7 @@ plans = extend_schema_view(
 )
 
 keys = extend_schema_view(
-    **_crud(
+    **crud(
         "key",
         create={
             "responses": {201: serializers.NewKeySerializer},
@@ -112,7 +114,7 @@ key_rotations = extend_schema_view(
 )
 
 endpoints = extend_schema_view(
-    **_crud(
+    **crud(
         "endpoint",
         create={
             "request": serializers.NewEndpointSerializer,
@@ -155,7 +157,7 @@ public_keys = extend_schema_view(
 )
 
 subscriptions = extend_schema_view(
-    **_crud(
+    **crud(
         "subscription",
         create={
             "examples": [

@@ -22,8 +22,10 @@ from webhooks.protocol.patterns import InvalidPattern
 from webhooks.protocol.transform import InvalidTransformer
 
 __all__ = [
+    "check_event_type",
     "check_event_types",
     "check_headers",
+    "check_json",
     "check_metadata",
     "check_name",
     "check_pattern",
@@ -42,7 +44,8 @@ MAX_PATTERN = 16 * 1024  # bytes as JSON; compiling has a budget of its own
 MAX_TRANSFORMER = 64 * 1024  # bytes as JSON
 MAX_DEPTH = 32  # of a pattern
 
-_EVENT_TYPE = re.compile(r"\*|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?")
+_EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_EVENT_TYPES = re.compile(rf"\*|{_EVENT_TYPE.pattern}(?:\.\*)?")
 
 
 def check_text(field: str, text: str) -> None:
@@ -82,12 +85,20 @@ def check_event_types(event_types: Sequence[str]) -> None:
     if not 1 <= len(event_types) <= MAX_EVENT_TYPES:
         raise Refused("event_types", f"Give 1 to {MAX_EVENT_TYPES} event types; * is all of them.")
     for name in event_types:
-        if len(name) > MAX_EVENT_TYPE or not _EVENT_TYPE.fullmatch(name):
+        if len(name) > MAX_EVENT_TYPE or not _EVENT_TYPES.fullmatch(name):
             raise Refused(
                 "event_types",
                 f"An event type is up to {MAX_EVENT_TYPE} letters, digits, hyphens and underscores, in parts "
                 "divided by full stops; order.* is everything below order, * is everything.",
             )
+
+
+def check_event_type(field: str, name: str) -> None:
+    """Raise Refused unless this is the exact name of an event type."""
+    if len(name) > MAX_EVENT_TYPE or not _EVENT_TYPE.fullmatch(name):
+        raise Refused(
+            field, f"Up to {MAX_EVENT_TYPE} letters, digits, hyphens and underscores, in parts divided by full stops."
+        )
 
 
 def check_headers(headers: Any) -> None:
@@ -104,7 +115,7 @@ def check_metadata(metadata: Any) -> None:
     """Raise Refused unless this is a small object of plain values."""
     if not isinstance(metadata, Mapping):
         raise Refused("metadata", "Give an object.")
-    _check_json("metadata", metadata, MAX_METADATA, MAX_METADATA_DEPTH)
+    check_json("metadata", metadata, MAX_METADATA, MAX_METADATA_DEPTH)
     for text in _texts(metadata):
         check_text("metadata", text)
 
@@ -113,7 +124,7 @@ def check_pattern(pattern: Any) -> None:
     """Raise Refused unless this is a valid event pattern."""
     if not isinstance(pattern, Mapping):
         raise Refused("pattern", "Give an object.")
-    _check_json("pattern", pattern, MAX_PATTERN, MAX_DEPTH)
+    check_json("pattern", pattern, MAX_PATTERN, MAX_DEPTH)
     try:
         pattern_of(pattern)
     except InvalidPattern as error:
@@ -124,7 +135,7 @@ def check_transformer(transformer: Any) -> None:
     """Raise Refused unless this is ``{"input_paths": {name: path}, "template": text}`` and compiles."""
     if not isinstance(transformer, Mapping) or not {"template"} <= set(transformer) <= {"input_paths", "template"}:
         raise Refused("transformer", 'Give {"input_paths": {...}, "template": "..."}.')
-    _check_json("transformer", transformer, MAX_TRANSFORMER, 2)
+    check_json("transformer", transformer, MAX_TRANSFORMER, 2)
     paths, template = transformer.get("input_paths", {}), transformer["template"]
     if not isinstance(paths, Mapping) or not all(isinstance(text, str) for text in (template, *paths.values())):
         raise Refused("transformer", "The template and every input path are text.")
@@ -147,7 +158,7 @@ def _is_id(prefix: str, text: str) -> bool:
     return True
 
 
-def _check_json(field: str, value: Any, max_bytes: int, max_depth: int) -> None:
+def check_json(field: str, value: Any, max_bytes: int, max_depth: int) -> None:
     """Raise Refused unless PostgreSQL can keep it, and it is neither deep nor large."""
     if _is_deeper(value, max_depth):
         raise Refused(field, f"Is nested more than {max_depth} levels deep.")

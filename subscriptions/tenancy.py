@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -165,4 +165,6 @@ def problem_of(refusal: Refused) -> APIException:
     if isinstance(refusal, Stale):
         return PreconditionFailed(refusal.message)
     kind = Conflict if isinstance(refusal, (Taken, NotNow)) else ValidationError
+    if refusal.place:  # the code of an error that begins with a slash is a place within the field: see config.rest
+        return kind({refusal.field: [ErrorDetail(refusal.message, refusal.place)]})
     return kind({refusal.field: [refusal.message]})

@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from subscriptions import views
+from subscriptions.event_types.urls import urlpatterns as event_type_urlpatterns
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tenants", views.Tenants, "tenant")
@@ -14,6 +15,7 @@ router.register("subscriptions", views.Subscriptions, "subscription")
 
 urlpatterns = [
     *router.urls,
+    *event_type_urlpatterns,
     path("keys/<str:ref>/rotations/", views.KeyRotations.as_view(), name="key-rotations"),
     path("endpoints/<str:ref>/secrets/", views.Secrets.as_view(), name="endpoint-secrets"),
     path("endpoints/<str:ref>/keys/", views.PublicKeys.as_view(), name="endpoint-keys"),

@@ -11,6 +11,8 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
+from subscriptions.event_types import contracts
+
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
 
@@ -22,6 +24,12 @@ def tally_writes_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test counts is written by the test, not by a thread that outlives it."""
     monkeypatch.setattr("webhooks.tally.Tally._begin", lambda tally: None)
     monkeypatch.setattr("webhooks.tally.tally._counts", Counter())
+
+
+@pytest.fixture(autouse=True)
+def no_event_types_of_another_test() -> None:
+    """What was rolled back is forgotten at once, not within a second."""
+    contracts.forget()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -6,6 +6,8 @@ from typing import Any
 from rest_framework.test import APIClient
 
 from subscriptions.confidential import FIELDS, Confidential, columns
+from subscriptions.event_types import registry
+from subscriptions.event_types.models import EventType
 from subscriptions.keys import new_key
 from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
 from subscriptions.seals import seal
@@ -61,3 +63,8 @@ def make_subscription(endpoint: Endpoint | None = None, **changes: Any) -> Subsc
     """To everything, unless changed."""
     endpoint = endpoint or make_endpoint()
     return Subscription.objects.create(tenant=endpoint.tenant, endpoint=endpoint, **{"event_types": ["*"], **changes})
+
+
+def make_event_type(tenant: Tenant | None = None, **changes: Any) -> EventType:
+    """A type without a schema; the deployment's, if no tenant is given."""
+    return registry.create(tenant, {"name": f"type.{next(_numbers)}", **changes}, by_operator=True)

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -26,7 +26,7 @@ from delivery import expunge, including, listing, narrowing
 from delivery.admission import publish_within_plan
 from delivery.models import Event
 from delivery.publish import Conflict as Taken
-from delivery.publish import OverLimit, Published
+from delivery.publish import OverLimit, Published, Unfit, warning_list
 from delivery.serializers import EventDetailSerializer, EventSerializer
 from delivery.views.forms import ANSWERS, EXAMPLES, FORMS
 from delivery.views.queries import EventQuery
@@ -130,7 +130,9 @@ class EventDetail(Single[Event]):
     def get(self, request: Request, ref: str) -> HttpResponse:
         event = self.get_object()
         fields = dict(self.get_serializer(event).data)
-        return HttpResponse(orjson.dumps({**fields, "event": orjson.Fragment(bytes(event.body))}), JSON)
+        return HttpResponse(
+            orjson.dumps({**fields, "warnings": event.warnings, "event": orjson.Fragment(bytes(event.body))}), JSON
+        )
 
 
 class EventPayload(Single[Event]):
@@ -155,6 +157,8 @@ def refusal(error: InvalidEvent) -> APIException:
     is over a limit; else 400."""
     if isinstance(error, OverLimit):
         return PlanExceeded(error.exceeded)
+    if isinstance(error, Unfit):  # the code is the place in the data: see config.rest
+        return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
     kind = Conflict if isinstance(error, Taken) else ValidationError
     return kind({error.attribute or "non_field_errors": [error.reason]})
 
@@ -167,4 +171,5 @@ def shown(result: Published) -> dict[str, Any]:
         "event_id": result.event_id,
         "duplicate": result.duplicate,
         "deliveries": result.deliveries,
+        **({"warnings": warning_list(result.warnings)} if result.warnings else {}),
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
-from tests.factories import make_endpoint, make_key, make_plan, make_subscription
+from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Rejection, Source, SourceSecret
 
@@ -71,6 +71,7 @@ MAKE: dict[str, Callable[[Things], str]] = {
     "keys": lambda of: make_key(of.tenant)[0].public_id,
     "endpoints": lambda of: of.endpoint().public_id,
     "subscriptions": lambda of: make_subscription(of.endpoint()).public_id,
+    "event-types": lambda of: make_event_type(of.tenant).public_id,
     "events": lambda of: make_event(of.tenant).public_id,
     "deliveries": lambda of: (
         make_attempt(make_delivery(make_event(of.tenant), of.endpoint(), state="delivered")).delivery.public_id

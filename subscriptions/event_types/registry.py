@@ -1,0 +1,89 @@
+"""Create, change and delete event types. A schema that differs from the current one becomes the next version.
+
+The deployment's types are its operators' and hold for all tenants. A tenant may have types of its own, under names
+the deployment does not use; only an operator can give a tenant another type under a name of the deployment's, which
+then holds in its place for that tenant.
+"""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from subscriptions.errors import NotNow, Refused, Taken
+from subscriptions.event_types import contracts
+from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.event_types.schemas import as_text, check_examples, check_schema
+from subscriptions.models import Tenant
+from subscriptions.picture import OPERATIONAL
+from subscriptions.rules import check_event_type
+
+__all__ = ["change", "create", "delete"]
+
+
+def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) -> EventType:
+    """A new type, of the deployment if no tenant is given. Raises Refused, Taken."""
+    name = fields["name"]
+    check_event_type("name", name)
+    if name.startswith(OPERATIONAL):
+        raise Refused("name", f"Names that begin with {OPERATIONAL} are the platform's own.")
+    if tenant is not None and not by_operator and EventType.objects.filter(tenant=None, name=name).exists():
+        raise Taken("name", "The platform has a type of this name, which is for you, too.")
+    schema, examples = fields.get("schema"), fields.get("examples", [])
+    _check(schema, examples)
+    plain = {key: value for key, value in fields.items() if key not in ("schema", "examples")}
+    row = EventType(tenant=tenant, examples_text=as_text(examples), version=int(schema is not None), **plain)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+            if schema is not None:
+                EventSchema.objects.create(event_type=row, version=1, text=as_text(schema))
+    except IntegrityError:
+        raise Taken("name", "There is a type of this name.") from None
+    transaction.on_commit(contracts.forget)
+    return row
+
+
+def change(row: EventType, fields: dict[str, Any]) -> EventType:
+    """What is in ``fields`` is changed, and nothing else. Examples have to fit the schema that counts afterwards."""
+    if fields.get("name", row.name) != row.name:
+        raise NotNow("name", "A name is for good: events and subscriptions go by it. Make another type.")
+    with transaction.atomic():
+        row = EventType.objects.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
+        schema = fields.get("schema", row.schema)
+        examples = fields.get("examples", row.examples)
+        if "schema" in fields or "examples" in fields:
+            _check(schema, examples)
+        for name, value in fields.items():
+            if name not in ("schema", "examples", "name"):
+                setattr(row, name, value)
+        row.examples_text = as_text(examples)
+        _take_version(row, schema)
+        row.updated_at = timezone.now()
+        row.save()
+    transaction.on_commit(contracts.forget)
+    return EventType.objects.get(pk=row.pk)
+
+
+def delete(row: EventType) -> None:
+    """Gone, with its schemas. Events of this name are taken as those of any other."""
+    row.delete()
+    transaction.on_commit(contracts.forget)
+
+
+def _check(schema: Any, examples: Any) -> None:
+    if schema is not None:
+        check_schema(schema)
+    check_examples(examples, schema)
+
+
+def _take_version(row: EventType, schema: Any) -> None:
+    """The version of this schema: the current one if it is the same, else one that was never used."""
+    text = None if schema is None else as_text(schema)
+    current = row.current
+    if text is None:
+        row.version = 0
+    elif current is None or current.text != text:
+        latest = row.schemas.order_by("-version").first()
+        row.version = 1 if latest is None else latest.version + 1
+        EventSchema.objects.create(event_type=row, version=row.version, text=text)

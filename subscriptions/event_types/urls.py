@@ -1,0 +1,18 @@
+"""Where event types stand, below /api/v1/; and the catalogue, which stands by itself."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from subscriptions.event_types.views import rest
+
+router = SimpleRouter(use_regex_path=False)
+router.register("event-types", rest.EventTypes, "event-type")
+
+urlpatterns = [
+    # Before event-types/<ref>/: a type of one of these names goes by its id.
+    path("event-types/import/", rest.Import.as_view(), name="event-type-import"),
+    path("event-types/openapi/", rest.OpenApi.as_view(), name="event-type-openapi"),
+    path("event-types/asyncapi/", rest.AsyncApi.as_view(), name="event-type-asyncapi"),
+    *router.urls,
+    path("event-types/<str:ref>/versions/", rest.EventTypeVersions.as_view(), name="event-type-versions"),
+]

@@ -1,0 +1,50 @@
+"""``manage.py import_event_types FILE``: event types out of the webhooks of an OpenAPI 3.1 document, JSON or YAML."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.core.management.base import BaseCommand, CommandError
+
+from subscriptions.errors import Refused
+from subscriptions.event_types.importing import import_openapi
+from subscriptions.event_types.models import SchemaCheck
+
+
+class Command(BaseCommand):
+    """Creates and changes the deployment's types; prints one line for each, and a summary."""
+
+    help = "Import event types from the webhooks of an OpenAPI 3.1 document (JSON or YAML)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--dry-run", action="store_true", help="report, and change nothing")
+        parser.add_argument(
+            "--schema-check", choices=SchemaCheck.values, default=SchemaCheck.WARN, help="for types that are new"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        document = _read(options["file"])
+        check, dry_run = options["schema_check"], options["dry_run"]
+        try:
+            report = import_openapi(None, document, dry_run=dry_run, by_operator=True, schema_check=check)
+        except Refused as error:
+            raise CommandError(f"{error} (at {error.place or 'the top'}; nothing was written)") from None
+        for name in report.created:
+            self.stdout.write(f"created    {name}")
+        for it in report.changed:
+            self.stdout.write(f"changed    {it['name']}: {', '.join(it['changes'])}")
+        self.stdout.write(
+            f"{len(report.created)} created, {len(report.changed)} changed, {len(report.unchanged)} unchanged"
+            + ("; a dry run: nothing was written" if dry_run else "")
+        )
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise CommandError(f"{path} cannot be read: {error}") from None
