@@ -94,8 +94,8 @@ WITH picture AS MATERIALIZED (
      WHERE d.event_id IN (SELECT id FROM taken)
     RETURNING event_id
 ), counted AS (
-    INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries, attempts)
-    SELECT %(tenant)s, (t.created_at AT TIME ZONE 'UTC')::date, t.type, count(*), coalesce(sum(d.count), 0), 0
+    INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries)
+    SELECT %(tenant)s, (t.created_at AT TIME ZONE 'UTC')::date, t.type, count(*), coalesce(sum(d.count), 0)
       FROM taken t LEFT JOIN (SELECT event_id, count(*) FROM owed GROUP BY event_id) d ON d.event_id = t.id
      GROUP BY 2, 3
 )

@@ -321,7 +321,6 @@ class UsageSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(required=False)
     events = serializers.IntegerField(help_text="Events taken; repeats are not counted.")
     deliveries = serializers.IntegerField(help_text="Deliveries owed for them.")
-    attempts = serializers.IntegerField(help_text="Requests made to endpoints.")
 
 
 class UsagePageSerializer(serializers.Serializer[Any]):

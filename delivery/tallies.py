@@ -2,8 +2,9 @@
 
 Whatever is counted inserts a ``Tally``, which nobody else ever touches; the sweep folds tallies into ``Usage``, a row
 per tenant, day and type. The truth at any moment is the sum of both. Events and deliveries are counted by the
-statement that takes them (``ledger.take``), attempts by a trigger on their table, so that no writer can forget them.
-Neither table refers to a tenant by foreign key: what is to be billed outlives whom it is billed to.
+statement that takes them (``ledger.take``). Attempts are not: finding the tenant and the type of each cost more than
+recording it (23 us beside 7). Neither table refers to a tenant by foreign key: what is to be billed outlives whom it
+is billed to.
 """
 
 from django.db import models
@@ -19,7 +20,6 @@ class Tally(models.Model):
     type = models.TextField()
     events = models.IntegerField()
     deliveries = models.IntegerField()
-    attempts = models.IntegerField()
 
     class Meta:
         app_label = "delivery"
@@ -37,7 +37,6 @@ class Usage(models.Model):
     type = models.TextField()
     events = models.BigIntegerField()
     deliveries = models.BigIntegerField()
-    attempts = models.BigIntegerField()
 
     class Meta:
         app_label = "delivery"

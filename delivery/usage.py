@@ -1,6 +1,6 @@
 """How much was used, by day and type: exact at any moment, whatever is folded yet, and whatever retention removed.
 
-``events`` counts what was taken (repeats are not), ``deliveries`` what was owed for it, ``attempts`` each request made.
+``events`` counts what was taken (repeats are not), ``deliveries`` what was owed for it.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,6 @@ class Used(NamedTuple):
     type: str | None
     events: int
     deliveries: int
-    attempts: int
 
     @property
     def key(self) -> Key:
@@ -55,14 +54,13 @@ FOLD = """
 WITH gone AS (
     DELETE FROM delivery_tally
      WHERE id IN (SELECT id FROM delivery_tally ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
-    RETURNING tenant_id, day, type, events, deliveries, attempts
+    RETURNING tenant_id, day, type, events, deliveries
 ), folded AS (
-    INSERT INTO delivery_usage AS u (tenant_id, day, type, events, deliveries, attempts)
-    SELECT tenant_id, day, type, sum(events), sum(deliveries), sum(attempts) FROM gone
+    INSERT INTO delivery_usage AS u (tenant_id, day, type, events, deliveries)
+    SELECT tenant_id, day, type, sum(events), sum(deliveries) FROM gone
      GROUP BY tenant_id, day, type ORDER BY tenant_id, day, type
         ON CONFLICT (tenant_id, day, type) DO UPDATE
-       SET events = u.events + excluded.events, deliveries = u.deliveries + excluded.deliveries,
-           attempts = u.attempts + excluded.attempts
+       SET events = u.events + excluded.events, deliveries = u.deliveries + excluded.deliveries
 )
 SELECT count(*) FROM gone
 """
@@ -92,19 +90,19 @@ def used_since(tenant_id: UUID, first: date) -> int:
 
 REPORT = """
 WITH counted AS (
-    SELECT tenant_id, day, type, events, deliveries, attempts FROM delivery_usage
+    SELECT tenant_id, day, type, events, deliveries FROM delivery_usage
      UNION ALL
-    SELECT tenant_id, day, type, events, deliveries, attempts FROM delivery_tally
+    SELECT tenant_id, day, type, events, deliveries FROM delivery_tally
 ), wanted AS (
     SELECT date_trunc(%(granularity)s, day)::date AS day, CASE WHEN %(by_tenant)s THEN tenant_id END AS tenant_id,
-           CASE WHEN %(by_type)s THEN type END COLLATE "C" AS type, events, deliveries, attempts
+           CASE WHEN %(by_type)s THEN type END COLLATE "C" AS type, events, deliveries
       FROM counted
      WHERE day BETWEEN %(first)s AND %(last)s
        AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
        AND (%(type)s::text IS NULL OR type = %(type)s)
        AND (%(prefix)s::text IS NULL OR starts_with(type, %(prefix)s))
 )
-SELECT day, tenant_id, type, sum(events), sum(deliveries), sum(attempts)
+SELECT day, tenant_id, type, sum(events), sum(deliveries)
   FROM wanted
  GROUP BY day, tenant_id, type
 HAVING %(after_day)s::date IS NULL

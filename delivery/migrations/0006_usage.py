@@ -19,7 +19,6 @@ class Migration(migrations.Migration):
                 ('type', models.TextField()),
                 ('events', models.IntegerField()),
                 ('deliveries', models.IntegerField()),
-                ('attempts', models.IntegerField()),
             ],
             options={
                 'verbose_name_plural': 'tallies',
@@ -34,7 +33,6 @@ class Migration(migrations.Migration):
                 ('type', models.TextField()),
                 ('events', models.BigIntegerField()),
                 ('deliveries', models.BigIntegerField()),
-                ('attempts', models.BigIntegerField()),
             ],
             options={
                 'verbose_name_plural': 'usage',

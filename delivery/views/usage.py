@@ -28,7 +28,7 @@ __all__ = ["UsageReport"]
 
 PAGE = 50
 MOST_IN_CSV = 100_000
-COLUMNS = ("date", "tenant", "type", "events", "deliveries", "attempts")
+COLUMNS = ("date", "tenant", "type", "events", "deliveries")
 
 
 class CsvRows(BaseRenderer):
@@ -53,7 +53,7 @@ def _harmless(cell: Any) -> Any:
 
 
 class UsageReport(APIView):
-    """Events taken, deliveries owed, attempts made: exact, also for what was removed since."""
+    """Events taken and deliveries owed: exact, also for what was removed since."""
 
     renderer_classes = (JSONRenderer, CsvRows)
 
@@ -103,7 +103,7 @@ def _shown(row: usage.Used, wanted: usage.Wanted) -> dict[str, Any]:
         names["tenant"] = row.tenant_id and public(Tenant.prefix, row.tenant_id)
     if "type" in wanted.by:
         names["type"] = row.type
-    return {**names, "events": row.events, "deliveries": row.deliveries, "attempts": row.attempts}
+    return {**names, "events": row.events, "deliveries": row.deliveries}
 
 
 def _key(cursor: str) -> usage.Key | None:

@@ -6,7 +6,6 @@ from django.db import transaction
 from delivery import usage
 from delivery.models import Delivery, Event, Tally, Usage
 from delivery.publish import publish
-from tests.delivery.factories import make_attempt, make_delivery, make_event
 from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
 from tests.together import in_threads
@@ -22,10 +21,8 @@ def used(tenant=None, **changes):
     return {(row.day, row.type): row[3:] for row in usage.report(wanted, 1000)}
 
 
-def make_usage(tenant, day, kind="a", events=1, deliveries=0, attempts=0):
-    return Usage.objects.create(
-        tenant_id=tenant.pk, day=day, type=kind, events=events, deliveries=deliveries, attempts=attempts
-    )
+def make_usage(tenant, day, kind="a", events=1, deliveries=0):
+    return Usage.objects.create(tenant_id=tenant.pk, day=day, type=kind, events=events, deliveries=deliveries)
 
 
 class TestUsageDoors(DoorCases):
@@ -43,14 +40,14 @@ def test_what_is_taken_is_counted_and_so_is_what_is_owed_for_it():
     for _ in range(2):
         make_subscription(make_endpoint(tenant), event_types=["order.paid"])
     publish(tenant, [{"type": kind, "data": 1} for kind in ("order.paid", "order.paid", "order.sent")])
-    assert used(tenant) == {(TODAY, "order.paid"): (2, 4, 0), (TODAY, "order.sent"): (1, 0, 0)}
+    assert used(tenant) == {(TODAY, "order.paid"): (2, 4), (TODAY, "order.sent"): (1, 0)}
 
 
 def test_a_repeat_is_not_counted():
     tenant = make_tenant()
     for _ in range(2):
         publish(tenant, [{"type": "a", "id": "1", "data": 1}])
-    assert used(tenant) == {(TODAY, "a"): (1, 0, 0)}
+    assert used(tenant) == {(TODAY, "a"): (1, 0)}
 
 
 def test_what_is_rolled_back_is_not_counted():
@@ -61,14 +58,6 @@ def test_what_is_rolled_back_is_not_counted():
     assert used(tenant) == {}
 
 
-def test_attempts_count_themselves_whoever_writes_them():
-    tenant = make_tenant()
-    delivery = make_delivery(make_event(tenant, type="a"), make_endpoint(tenant))
-    make_attempt(delivery)
-    make_attempt(delivery)
-    assert used(tenant) == {(TODAY, "a"): (0, 0, 2)}
-
-
 def test_folding_changes_where_it_stands_and_not_what_it_says():
     tenant = make_tenant()
     for _ in range(3):
@@ -77,7 +66,7 @@ def test_folding_changes_where_it_stands_and_not_what_it_says():
         usage.fold()
         assert used(tenant) == before
         assert not Tally.objects.exists()
-    assert used(tenant) == {(TODAY, "a"): (3, 0, 0), (TODAY, "b"): (3, 0, 0)}
+    assert used(tenant) == {(TODAY, "a"): (3, 0), (TODAY, "b"): (3, 0)}
     assert Usage.objects.count() == 2
 
 
@@ -87,7 +76,7 @@ def test_retention_takes_nothing_back():
     usage.fold()
     Delivery.objects.all().delete()
     Event.objects.all().delete()
-    assert used(tenant) == {(TODAY, "a"): (1, 0, 0)}
+    assert used(tenant) == {(TODAY, "a"): (1, 0)}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -103,9 +92,9 @@ def test_those_who_publish_and_fold_at_once_lose_nothing_and_count_nothing_twice
             usage.fold()
 
     in_threads(publishes, folds, publishes, folds)
-    assert used(tenant) == {(TODAY, "a"): (40, 0, 0)}
+    assert used(tenant) == {(TODAY, "a"): (40, 0)}
     usage.fold()
-    assert used(tenant) == {(TODAY, "a"): (40, 0, 0)}
+    assert used(tenant) == {(TODAY, "a"): (40, 0)}
 
 
 # --- reading
@@ -158,7 +147,6 @@ def test_a_row_says_what_it_is_about(tenant):
         "type": "order.paid",
         "events": 8,
         "deliveries": 0,
-        "attempts": 0,
     }
 
 
@@ -190,12 +178,12 @@ def test_pages_follow_each_other_without_a_gap(tenant):
 
 def test_as_csv_for_a_spreadsheet_which_computes_nothing():
     tenant = make_tenant()
-    make_usage(tenant, date(2026, 1, 1), '=cmd|"x"', 3, 6, 7)
+    make_usage(tenant, date(2026, 1, 1), '=cmd|"x"', 3, 6)
     answer = make_client(tenant).get(API, {"from": "2026-01-01", "to": "2026-01-01"}, headers={"Accept": "text/csv"})
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.content.decode().splitlines() == [
-        "date,tenant,type,events,deliveries,attempts",
-        f'2026-01-01,{tenant.public_id},"\'=cmd|""x""",3,6,7',
+        "date,tenant,type,events,deliveries",
+        f'2026-01-01,{tenant.public_id},"\'=cmd|""x""",3,6',
     ]
 
 
