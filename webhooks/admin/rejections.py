@@ -2,11 +2,14 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
-from webhooks.admin.shown import pill, size
-from webhooks.models import Rejection
+from webhooks.admin.shown import pill, secrets_table, size, when
+from webhooks.models import Rejection, SourceSecret
+from webhooks.protocol.ids import public
 
 
 @admin.register(Rejection)
@@ -18,6 +21,7 @@ class RejectionAdmin(Browsing):
     search_help_text = "An id of a rejection or source, whole; or a reason."
     fieldsets = (
         (None, {"fields": (("public", "why"), ("of_source", "received"), "detail", ("address", "bytes"), "sha256")}),
+        ("What was believed last", {"fields": (("good_secret", "good_at"),)}),
         ("Headers, without credentials", {"fields": ("headers_shown",)}),
         ("Not recorded", {"fields": ("unrecorded",)}),
     )
@@ -28,6 +32,20 @@ class RejectionAdmin(Browsing):
     @admin.display(description="Reason")
     def why(self, rejection: Rejection) -> SafeString:
         return pill(rejection.reason, "bad")
+
+    @admin.display(description="Secret")
+    def good_secret(self, rejection: Rejection) -> SafeString | str:
+        """The secret of the last message that was believed, by its id and what has become of it."""
+        if rejection.last_good_secret_id is None:
+            return "Nothing was, under a secret"
+        secret = SourceSecret.objects.filter(id=rejection.last_good_secret_id).first()
+        if secret is None:
+            return format_html("{} {}", public("sec", rejection.last_good_secret_id), pill("revoked since", "bad"))
+        return secrets_table([secret], timezone.now())
+
+    @admin.display(description="Message came (UTC)")
+    def good_at(self, rejection: Rejection) -> SafeString | str:
+        return when(rejection.last_good_at)
 
     @admin.display(description="Size")
     def bytes(self, rejection: Rejection) -> SafeString:

@@ -1,16 +1,16 @@
 """How things look in the operators' pages. Whatever came from outside is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from webhooks.models import Hour, Source
+from webhooks.models import Hour, Source, SourceSecret
 from webhooks.standing import Now
 
 TONES: Final = {
@@ -62,6 +62,23 @@ def link(row: Any, text: str) -> SafeString:
     """A link to the admin's page of a row."""
     name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
     return format_html('<a class="wh-link" href="{}">{}</a>', reverse(name, args=[row.pk]), text)
+
+
+def secrets_table(secrets: Iterable[SourceSecret], now: datetime) -> SafeString:
+    """Secrets by their ids and dates: never what they are."""
+    rows = [
+        (secret.public_id, pill("believed", "good") if secret.holds_at(now) else pill("expired"), secret)
+        for secret in secrets
+    ]
+    if not rows:
+        return format_html("{}", "None")
+    lines = format_html_join(
+        "",
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+        ((name, state, when(secret.created_at), when(secret.expires_at)) for name, state, secret in rows),
+    )
+    columns = format_html_join("", "<th>{}</th>", ((name,) for name in ("Id", "", "Made (UTC)", "Until (UTC)")))
+    return format_html('<table class="wh-secrets"><tr>{}</tr>{}</table>', columns, lines)
 
 
 def figures(source: Source, now: Now, totals: dict[str, int], hours: Sequence[Hour]) -> SafeString:

@@ -15,7 +15,8 @@ from django.utils.safestring import SafeString
 from webhooks import standing
 from webhooks.admin.browsing import Browsing
 from webhooks.admin.replaying import Wish, ask
-from webhooks.admin.shown import code, figures, pill, when
+from webhooks.admin.shown import code, figures, pill, secrets_table, when
+from webhooks.admin.trying import try_page
 from webhooks.models import Receipt, Source
 
 HOURS = 24
@@ -29,7 +30,8 @@ class SourceAdmin(Browsing):
     fieldsets = (
         (f"The last {HOURS} hours", {"fields": ("standing",)}),
         ("What it is", {"fields": (("public", "state"), ("name", "uid"), "tenant_id", ("created", "changed"))}),
-        ("How it signs", {"fields": (("scheme", "tolerance"), "public_url", "options_shown")}),
+        ("How it signs", {"fields": (("scheme", "tolerance"), "public_url", "options_shown", "secrets_shown")}),
+        ("Before the first message", {"fields": (("allowed_origins", "challenged"),)}),
         ("Where things stand", {"fields": (("message_id_at", "event_type_at"), ("order_key_at", "sequence_at"))}),
         ("What it may send", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
         (
@@ -45,7 +47,8 @@ class SourceAdmin(Browsing):
 
     def get_urls(self) -> list[URLPattern]:
         page = path("<uuid:pk>/replay/", self.admin_site.admin_view(self.replay_dead), name="webhooks_source_replay")
-        return [page, *super().get_urls()]
+        trial = path("<uuid:pk>/try/", self.admin_site.admin_view(self.try_out), name="webhooks_source_try")
+        return [page, trial, *super().get_urls()]
 
     def find_text(self, rows: QuerySet[Source], term: str) -> QuerySet[Source]:
         return rows.filter(Q(uid=term) | Q(name__icontains=term))
@@ -66,6 +69,18 @@ class SourceAdmin(Browsing):
     @admin.display(description="Options")
     def options_shown(self, source: Source) -> str:
         return as_json(source.options)
+
+    @admin.display(description="Secrets")
+    def secrets_shown(self, source: Source) -> SafeString:
+        return secrets_table(source.secrets.order_by("-id"), timezone.now())
+
+    @admin.display(description="Verify token", boolean=True)
+    def challenged(self, source: Source) -> bool:
+        return source.verify_token is not None
+
+    def try_out(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Send it a test message."""
+        return try_page(self, request, pk)
 
     @admin.display(description="Handlers")
     def handlers_shown(self, source: Source) -> str:
