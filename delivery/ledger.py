@@ -25,9 +25,9 @@ GRACE = 10.0  # seconds a claim outlives the deadline of its attempt
 POISON = 5  # claims in a row that nobody came back from
 BELL, FREE = "waypost_due", "free"  # the bell, and what it says if one of the lanes has no owner
 
-# What a crash of the server may take back without harm: a mark (the sweep makes it again), a lease, a claim (its
-# attempt counts as one more copy, as in any crash). Not waiting for the disk there spares a flush each; whatever is
-# promised to anybody, an event or a settlement, waits, and takes what came before it to the disk.
+# What a crash of the server may take back without harm: a mark (the sweep makes it again), a lease. Not waiting for
+# the disk there spares a flush each; whatever is promised to anybody, an event or a settlement, waits, and takes what
+# came before it to the disk. So does a claim: it is all that a crash of everything leaves of the attempts under way.
 UNHURRIED = "set_config('synchronous_commit', 'off', true)"
 
 
@@ -297,11 +297,10 @@ class Claimed(NamedTuple):
     thin: bool = False
 
 
-CLAIM = f"""
+CLAIM = """
 WITH due AS (
     SELECT d.id, asking.seconds
-      FROM (SELECT {UNHURRIED}) AS unhurried,
-           unnest(%(endpoints)s::uuid[], %(quotas)s::int[], %(floors)s::timestamptz[], %(seconds)s::float8[],
+      FROM unnest(%(endpoints)s::uuid[], %(quotas)s::int[], %(floors)s::timestamptz[], %(seconds)s::float8[],
                   %(ordered)s::bool[]) AS asking(endpoint_id, quota, floor_at, seconds, ordered)
      CROSS JOIN LATERAL (
            SELECT id FROM delivery_delivery
@@ -311,7 +310,7 @@ WITH due AS (
             ORDER BY next_attempt_at LIMIT asking.quota
               FOR UPDATE SKIP LOCKED) d
 )
-"""  # noqa: S608
+"""
 CLAIM_THOSE = """
 UPDATE delivery_delivery d
    SET state = 'sending', token = %(token)s, claims = claims + 1,

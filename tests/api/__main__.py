@@ -12,7 +12,7 @@ from tests.faults.house import House
 from tests.faults.houses import plain
 
 TENANTS = ("ours", "theirs")
-NOWHERE = "http://127.0.0.1:9/"  # refused at once
+NOWHERE = "http://127.0.0.1:1080/"  # nobody is there
 EXAMPLES = ("--max-examples", "200")
 
 
