@@ -16,8 +16,9 @@ from uuid import UUID
 from django.db import Error
 
 from delivery.compose import NothingToSendWith, compose
+from delivery.exchange import Result
 from delivery.outcome import Failure, Outcome
-from delivery.send import Result, Sender
+from delivery.send import Sender
 from delivery.sent import Sent
 from subscriptions.routes import Target
 from subscriptions.tokens import Bearer, NoToken, obtain_in_thread

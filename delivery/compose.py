@@ -5,9 +5,9 @@ PURE: the moment is passed in.
 
 from typing import Any
 
+from delivery.exchange import Request
 from delivery.ledger import Claimed
 from delivery.outcome import Failure
-from delivery.send import Request
 from subscriptions.models import Endpoint
 from subscriptions.routes import Target
 from webhooks.protocol.cloudevents import write_binary

@@ -23,10 +23,11 @@ from delivery import health, ledger, telemetry, wake
 from delivery.backoff import DEFAULT_PLAN
 from delivery.bearers import Bearers
 from delivery.compose import NothingToSendWith, compose
+from delivery.exchange import Request
 from delivery.lanes import HeldLane, share
 from delivery.ledger import Claimed, Settlement
 from delivery.outcome import Outcome
-from delivery.send import Request, Sender
+from delivery.send import Sender
 from delivery.sent import Sent
 from delivery.shutdown import is_stopping
 from delivery.tally import Hours

@@ -18,10 +18,11 @@ from typing import Any
 from django.conf import settings
 
 from delivery.compose import NothingToSendWith, compose
+from delivery.exchange import Heard, Request
 from delivery.ledger import Claimed
 from delivery.models import Event as StoredEvent
 from delivery.outcome import Failure, Outcome
-from delivery.send import Heard, Request, Sender
+from delivery.send import Sender
 from subscriptions.errors import NotNow
 from subscriptions.models import Endpoint
 from subscriptions.routes import Target, targets

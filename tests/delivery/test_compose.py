@@ -6,9 +6,9 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery.compose import NothingToSendWith, compose
+from delivery.exchange import Request
 from delivery.ledger import Claimed
 from delivery.outcome import Failure
-from delivery.send import Request
 from tests.delivery.factories_lanes import EPOCH, make_target
 from webhooks.protocol.ids import new_id, public
 from webhooks.protocol.signing import Signer, new_secret

@@ -15,8 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from delivery.exchange import MAX_ANSWER, Request
 from delivery.outcome import Failure, Outcome
-from delivery.send import MAX_ANSWER, Request, Sender
+from delivery.send import Sender
 from subscriptions.certificates import TlsFiles
 from tests import receiver as scripts
 from tests.pki import Authority, Issued

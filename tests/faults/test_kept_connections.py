@@ -2,8 +2,9 @@
 
 from select import select
 
+from delivery.exchange import Request
 from delivery.outcome import Failure, Outcome
-from delivery.send import Request, Sender
+from delivery.send import Sender
 from tests import receiver as scripts
 from tests.receiver import Receiver
 
