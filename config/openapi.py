@@ -25,9 +25,13 @@ SAID = {
     404: "There is no such thing, or it belongs to somebody else.",
     405: "This address does not know the method; `Allow` names those it knows.",
     406: "Nothing that is asked for in `Accept` can be given.",
+    402: "The tenant's plan allows no more; `limit`, `allowed`, `used` and `resets_at` say of what.",
     409: "At odds with what is there.",
+    412: "It is not what `If-Match` says it was when it was read.",
     413: "The request is too large.",
     415: "The body is of a form that is not taken here.",
+    422: "The `Idempotency-Key` was used for another request.",
+    429: "Faster than the tenant's plan allows.",
     503: "The database cannot be reached right now; try again.",
 }
 FIELD_ERROR = {
@@ -49,10 +53,28 @@ PROBLEM = {
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string"},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        "limit": {"type": "string", "description": "Which limit of the plan is met (402, 413, 429)."},
+        "allowed": {"type": "integer"},
+        "used": {"type": "integer"},
+        "resets_at": {"type": ["string", "null"], "format": "date-time", "description": "Null: not by itself."},
     },
 }
 CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+TAG = {"ETag": {"description": "Which state of it this is.", "schema": {"type": "string"}}}
+REPLAYED = {
+    "Idempotency-Replayed": {
+        "description": "`true`: this was answered before, and is answered again.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
 RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}}
+
+
+HEADERS = {
+    "Idempotency-Key": "Chosen by you: a request that comes again under the same key within 24 hours takes place once.",
+    "If-Match": "An entity tag (`ETag`): change it only if it is what you have seen.",
+    "If-None-Match": "An entity tag (`ETag`): answer 304 if that is still how it is.",
+}
 
 
 class Described(AutoSchema):
@@ -70,7 +92,13 @@ class Described(AutoSchema):
         known = serializer if isinstance(serializer, type) else type(serializer)
         if direction == "request" and issubclass(known, Strict):
             schema["additionalProperties"] = False
+        for name in getattr(known, "deprecated_fields", {}).keys() & schema.get("properties", {}).keys():
+            schema["properties"][name] = {**schema["properties"][name], "deprecated": True}
         return schema
+
+    def is_deprecated(self) -> bool:
+        """A view that will go away says so here, too."""
+        return super().is_deprecated() or getattr(self.view, "deprecation", None) is not None
 
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
         """A word that is only shown may be missing where its column may be empty; null is any JSON, too."""
@@ -100,9 +128,36 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     for path, item in result["paths"].items():
         for method in METHODS:
             if operation := item.get(method):
+                _add_conventions(path, method, operation)
                 for status in sorted(_statuses(path, method, operation)):
                     operation["responses"].setdefault(str(status), _problem(status))
     return result
+
+
+def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
+    """The headers that every operation of a kind takes and gives."""
+    if not any(operation.get("security", ())):
+        return
+    taken, given = [], {}
+    if method == "post":
+        taken, given = ["Idempotency-Key"], REPLAYED
+    elif method in WRITES:
+        taken, given = ["If-Match"], {} if method == "delete" else TAG
+    elif method == "get":
+        taken, given = ["If-None-Match"], TAG
+        operation["responses"].setdefault("304", {"description": "It is what you have seen.", "headers": TAG})
+    operation.setdefault("parameters", []).extend(_header(name) for name in taken)
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            response.setdefault("headers", {}).update(given)
+
+
+def _header(name: str) -> dict[str, Any]:
+    # Of characters that need no quotes around them and that no proxy minds.
+    form = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[0-9A-Za-z_-]+$"}
+    if name != "Idempotency-Key":
+        form = {"type": "string"}
+    return {"name": name, "in": "header", "required": False, "schema": form, "description": HEADERS[name]}
 
 
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
@@ -118,10 +173,13 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int
         yield from (413, 415)
     if method in WRITES:
         yield 409
+        yield 422 if method == "post" else 412
+    if method == "post" and path.endswith(("/events/", "/endpoints/")):
+        yield from (402, 429) if path.endswith("/events/") else (402,)
 
 
 def _problem(status: int) -> dict[str, Any]:
-    headers = {401: CHALLENGE, 503: RETRY}.get(status)
+    headers = {401: CHALLENGE, 429: RETRY, 503: RETRY}.get(status)
     shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
     answer = {"description": SAID[status], "content": {"application/problem+json": shape}}
     return {**answer, "headers": headers} if headers else answer

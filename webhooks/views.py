@@ -25,6 +25,7 @@ from webhooks.bodies import download
 from webhooks.configuration import Unusable, check, generated_secret
 from webhooks.filters import ReceiptFilter, RejectionFilter
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
+from webhooks.preconditions import Preconditioned
 from webhooks.protocol.errors import OnlyTheSenderSigns, SignatureError
 from webhooks.protocol.ids import parse
 from webhooks.replay import preview, replay
@@ -68,7 +69,7 @@ class OwnedRows(GenericViewSet[M]):
         return found(self.get_queryset(), self.kwargs["pk"])
 
 
-class SourceViewSet(OwnedRows[Source], ModelViewSet[Source]):
+class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Source]):
     """Sources. A deleted one answers its sender 410 and keeps its receipts until they have had their time."""
 
     tenant_path = "tenant_id"

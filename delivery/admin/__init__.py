@@ -6,8 +6,8 @@ cancel that. Tables of any size stay browsable: no page counts rows, and every s
 
 from django.contrib import admin
 
-from delivery.admin import dead_letters, deliveries, events, lanes, replays
+from delivery.admin import dead_letters, deliveries, events, lanes, replays, usage
 
-__all__ = ["dead_letters", "deliveries", "events", "lanes", "replays"]
+__all__ = ["dead_letters", "deliveries", "events", "lanes", "replays", "usage"]
 
 admin.site.index_template = "delivery/admin/index.html"

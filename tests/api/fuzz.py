@@ -20,7 +20,7 @@ path = "{keys}"
 peers = {peers}
 
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 400, 401, 403, 404, 409, 415]
+expected-statuses = ["2xx", 304, 400, 401, 402, 403, 404, 409, 412, 415, 422, 429]
 """
 
 

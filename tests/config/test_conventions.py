@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from delivery.views.events import Events
@@ -104,3 +105,46 @@ def test_every_error_below_the_api_is_a_problem(method, path, headers, status):
     assert answer.status_code == status
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["status"] == status
+
+
+# --- and the description of the API says so
+
+
+@pytest.fixture(scope="module")
+def operations():
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    return {(method, path): operation for path, item in paths.items() for method, operation in item.items()}
+
+
+def taken(operation):
+    return {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}
+
+
+def test_every_operation_with_a_key_describes_the_headers_of_its_kind(operations):
+    wanted = {
+        "post": ("Idempotency-Key", "422"),
+        "put": ("If-Match", "412"),
+        "patch": ("If-Match", "412"),
+        "delete": ("If-Match", "412"),
+        "get": ("If-None-Match", "304"),
+    }
+    for (method, path), operation in operations.items():
+        if any(operation.get("security", ())):
+            header, status = wanted[method]
+            assert header in taken(operation), (method, path)
+            assert status in operation["responses"], (method, path)
+
+
+def test_the_limits_of_a_plan_are_described_where_they_are_met(operations):
+    assert {"402", "413", "429"} <= operations["post", f"{API}events/"]["responses"].keys()
+    assert "402" in operations["post", f"{API}endpoints/"]["responses"]
+
+
+def test_what_is_deprecated_is_described_as_such(monkeypatch):
+    monkeypatch.setattr(Endpoints, "deprecation", GOING, raising=False)
+    monkeypatch.setattr(SubscriptionSerializer, "deprecated_fields", {"pattern": GOING}, raising=False)
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    assert schema["paths"][f"{API}endpoints/"]["get"]["deprecated"] is True
+    assert "deprecated" not in schema["paths"][f"{API}subscriptions/"]["get"]
+    properties = schema["components"]["schemas"]["Subscription"]["properties"]
+    assert [name for name, form in properties.items() if form.get("deprecated")] == ["pattern"]
