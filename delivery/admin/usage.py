@@ -19,7 +19,7 @@ from subscriptions.models import Tenant
 
 __all__ = ["UsageAdmin", "bars"]
 
-COUNTS = ("events", "deliveries", "attempts")
+COUNTS = ("events", "deliveries")
 SHOWN = 100  # tenants or types, those that used most
 MOST_READ = 20_000  # rows of a report
 HEIGHT = 120  # pixels of the chart
@@ -69,7 +69,7 @@ def _shown(tenant: Tenant | None, first: date, last: date) -> dict[str, Any]:
     by = "tenant" if tenant is None else "type"
     days = report(Wanted(tenant_id, first, last, by=frozenset()), MOST_READ)
     rows = report(Wanted(tenant_id, first, last, granularity="month", by=frozenset({by})), MOST_READ)
-    most = sorted(rows, key=lambda row: (-row.events, -row.attempts))
+    most = sorted(rows, key=lambda row: (-row.events, -row.deliveries))
     known = Tenant.objects.in_bulk([row.tenant_id for row in most[:SHOWN] if row.tenant_id])
     return {
         "bars": bars(days, first, last),

@@ -30,14 +30,14 @@ def page(client, **query):
 
 
 def make_usage(tenant, kind="order.paid", events=1234):
-    Usage.objects.create(tenant_id=tenant.pk, day=TODAY, type=kind, events=events, deliveries=2, attempts=3)
+    Usage.objects.create(tenant_id=tenant.pk, day=TODAY, type=kind, events=events, deliveries=2)
 
 
 def test_a_month_is_shown_by_day_and_by_tenant_the_largest_first():
     small, large = make_tenant(name="Small"), make_tenant(name="Large")
     make_usage(small, events=5), make_usage(large)
     answer = page(somebody("view_usage"))
-    assert dict(answer.context["totals"]) == {"events": 1239, "deliveries": 4, "attempts": 6}
+    assert dict(answer.context["totals"]) == {"events": 1239, "deliveries": 4}
     assert [owner.name for owner, _ in answer.context["rows"]] == ["Large", "Small"]
     assert "1,234" in answer.content.decode()
 
@@ -69,7 +69,7 @@ def test_looking_needs_the_permission():
 
 
 def test_every_day_of_the_month_has_its_bar_the_highest_fills_the_chart():
-    days = [Used(date(2026, 2, 3), None, None, 10, 0, 0), Used(date(2026, 2, 28), None, None, 1, 0, 0)]
+    days = [Used(date(2026, 2, 3), None, None, 10, 0), Used(date(2026, 2, 28), None, None, 1, 0)]
     shown = bars(days, date(2026, 2, 1), date(2026, 2, 28))
     assert [bar.day.day for bar in shown] == list(range(1, 29))
     assert [bar.height for bar in shown if bar.height] == [120, 12]
