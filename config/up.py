@@ -138,15 +138,15 @@ def programs(host: str, port: int) -> list[Child]:
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "-q", "-A", "config.celery"]
     worker = [*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    web = ["--interface", "wsgi", "--host", host, "--port", str(port), "--no-ws", "--log-level", "error"]
+    web = ["--interface", "rsgi", "--host", host, "--port", str(port), "--no-ws", "--log-level", "error"]
     web += ["--workers", str(settings.WAYPOST_WEB_WORKERS), "--respawn-failed-workers", "--workers-kill-timeout", "8"]
-    web += ["--blocking-threads", str(settings.WAYPOST_WEB_THREADS), "--blocking-threads-idle-timeout", "600"]
+    web += ["--backlog", "4096", "--backpressure", "16384"]  # connections: those that wait cost next to nothing
     deliverers, others = str(settings.WAYPOST_DELIVERY_WORKERS), str(settings.WAYPOST_DEFAULT_WORKERS)
     return [
         Child("beat", [*celery, "beat", "--pidfile="], 1, STOP_WITHIN),
         Child("deliver", [*worker, "-n", "deliver@%h", "-Q", "delivery", "-c", deliverers], 1, DRAIN_WITHIN),
         Child("work", [*worker, "-n", "work@%h", "-Q", "default", "-c", others], 1, DRAIN_WITHIN),
-        Child("web", [*python, "granian", *web, "config.wsgi:application"], 2, STOP_WITHIN),
+        Child("web", [*python, "granian", *web, "config.rsgi:application"], 2, STOP_WITHIN),
     ]
 
 

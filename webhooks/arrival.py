@@ -72,10 +72,13 @@ class Arrival:
         return self._read(limit)
 
     def _read(self, limit: int) -> Iterator[bytes]:
-        stream = self.request if self.length is not None else self.request.environ["wsgi.input"]
+        stream = self.request.environ["wsgi.input"]
         begun, size = time.monotonic(), 0
         while self.length is None or size < self.length:
-            chunk = stream.read(CHUNK if self.length is None else min(CHUNK, self.length - size))
+            try:
+                chunk = stream.read(CHUNK if self.length is None else min(CHUNK, self.length - size))
+            except TimeoutError:
+                raise TooSlow from None
             if not chunk:
                 break
             size += len(chunk)

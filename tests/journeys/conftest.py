@@ -116,7 +116,7 @@ class Crew:
 
     def _environment(self) -> dict[str, str]:
         ours = {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.journeys.settings",
             "DATABASE_URL": database_url(),
             "PUBLIC_URL": self.address,
             "WAYPOST_DATA": str(settings.WAYPOST_DATA),
@@ -157,6 +157,16 @@ def crew(transactional_db: None, settings: Any, tmp_path: Path) -> Iterator[Crew
         yield crew
     finally:
         crew.stop()
+
+
+@pytest.fixture
+def marks(transactional_db: None) -> Iterator[None]:
+    """The table of the handler ``mark`` (tests/journeys/handling.py)."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE journey_marks (message_id text NOT NULL)")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE journey_marks")
 
 
 @pytest.fixture

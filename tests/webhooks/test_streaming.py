@@ -44,10 +44,10 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         env = {**os.environ, "DATABASE_URL": database_url(), "WAYPOST_STORAGE_URL": data.as_uri()}
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--no-ws"]
+        command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(self.port), "--no-ws"]
         env["DJANGO_SETTINGS_MODULE"] = "config.settings"
         self.process = subprocess.Popen(
-            [*command, "--blocking-threads", "4", "config.wsgi:application"],
+            [*command, "--backpressure", "16384", "config.rsgi:application"],
             cwd=ROOT,
             env=env,
             stdout=subprocess.DEVNULL,
@@ -181,3 +181,39 @@ def test_connections_that_break_are_503_until_there_are_new_ones_and_nothing_is_
     assert answers[-1] == 200
     assert answers.count(202) == 1
     assert Receipt.objects.count() == 2
+
+
+SLOW = 400
+
+
+@pytest.mark.parametrize("lie", ["announced and never sent", "a byte and no more", "half a head"])
+def test_hundreds_of_senders_that_do_not_send_hold_up_nobody(server: Server, lie: str) -> None:
+    """More of them than there are threads, each with headers that could be true."""
+    source, body = make_source(), b'{"type":"a.b"}'
+    start = head(source, **signed(body), Content_Length="1000" if lie != "half a head" else "0")
+    text = {"announced and never sent": start, "a byte and no more": start + b"x", "half a head": start[:-20]}[lie]
+    before = server.memory()
+    slow = [talk(server, text) for _ in range(SLOW)]
+    try:
+        for number in range(50):
+            good = signed(body, message_id=f"good{number}") | {"Content-Length": str(len(body))}
+            assert send(server, source, iter([body]), good) == 202
+        assert server.memory() - before < 30 * MIB
+    finally:
+        for wire in slow:
+            wire.close()
+    assert Receipt.objects.count() == 50
+
+
+def test_large_bodies_that_stop_coming_hold_up_no_small_one(server: Server) -> None:
+    source, body = make_source(), b'{"type":"a.b"}'
+    slow = [talk(server, head(source, **signed(body), Content_Length=str(MIB)) + b"x") for _ in range(50)]
+    try:
+        for number in range(20):
+            good = signed(body, message_id=f"good{number}") | {"Content-Length": str(len(body))}
+            assert send(server, source, iter([body]), good) in (202, 429)
+        other = make_source()
+        assert send(server, other, iter([body]), signed(body) | {"Content-Length": str(len(body))}) == 202
+    finally:
+        for wire in slow:
+            wire.close()

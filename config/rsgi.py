@@ -1,0 +1,192 @@
+"""The web's front: a request is given a thread when its body has come, so whoever sends slowly holds up nobody.
+
+The platform is a WSGI application: a request takes one of a few threads, and would keep it for as long as its
+sender likes to take over the body, for no server we know lets a thread stop reading. Here bodies are awaited in the
+event loop, where waiting costs some kilobytes and no thread, by a deadline. A body of more than ``HELD`` bytes is
+not held: it is read by a thread of its own few, piece by piece, each piece by a deadline; so bodies of any size pass
+with flat memory, and senders of large ones can at worst hold up each other.
+
+Answers are bytes, or a file that the server reads as fast as it is taken.
+"""
+
+import asyncio
+import io
+import os
+import queue
+import resource
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from config.coming import Body, Late
+from config.wsgi import application as wsgi
+
+PIECE = 64 * 1024  # bytes
+HELD = 256 * 1024  # bytes of a body that are awaited before a thread begins
+WAIT = 20.0  # seconds for a body that is held to come
+LARGE = 8  # threads for larger ones
+MOST = 8192  # requests whose bodies are awaited; more are told to come back
+ANSWER_HELD = 1024 * 1024  # bytes of an answer that are held; a larger one goes by way of a file
+FILE_FOR = 60.0  # seconds after which such a file has certainly been opened
+FILES_OPEN = 65_536  # connections are files to the system
+
+log = structlog.get_logger("waypost.web")
+Line = queue.SimpleQueue[Callable[[], None]]
+Answer = tuple[int, list[tuple[str, str]], Iterable[bytes]]
+
+
+class Front:
+    """``__rsgi__`` is called by granian for each request, in the loop of its process."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], threads: int) -> None:
+        self._application = application
+        self._threads = threads
+        self._ready: Line = queue.SimpleQueue()
+        self._large: Line = queue.SimpleQueue()
+        self._awaited = 0
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        _may_open_many_files()
+        for line, threads in ((self._ready, self._threads), (self._large, LARGE)):
+            for _ in range(threads):
+                threading.Thread(target=_work, args=(line,), daemon=True).start()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        announced = scope.headers.get("content-length", "")
+        if "transfer-encoding" not in scope.headers and announced in ("", "0"):
+            await self._pass(self._ready, scope, protocol, Body(self._loop, b"", more=False))
+        elif self._awaited >= MOST:
+            protocol.response_empty(503, [("retry-after", "5")])
+        elif announced.isascii() and announced.isdigit() and len(announced) < 19 and int(announced) > HELD:
+            await self._pass(self._large, scope, protocol, Body(self._loop, b"", more=True), aiter(protocol))
+        else:
+            await self._hold(scope, protocol)
+
+    async def _hold(self, scope: Any, protocol: Any) -> None:
+        """Await the whole of the body, or so much that it is not a small one."""
+        self._awaited += 1
+        late = Late(self._loop, WAIT, lambda: protocol.response_empty(408, [("connection", "close")]))
+        held, pieces = bytearray(), aiter(protocol)
+        try:
+            while len(held) <= HELD and (piece := await anext(pieces, b"")):
+                held += piece
+        finally:
+            self._awaited -= 1
+            late.cancel()
+        if not late:
+            large = len(held) > HELD
+            body = Body(self._loop, bytes(held), more=large)
+            await self._pass(self._large if large else self._ready, scope, protocol, body, pieces)
+
+    async def _pass(
+        self, line: Line, scope: Any, protocol: Any, body: Body, pieces: AsyncIterator[bytes] | None = None
+    ) -> None:
+        """Let a thread of this line answer, and fetch what it still has to read. Granian takes our return for the
+        end of the request; and it must be we who await its pieces, for what other tasks await it never forgets."""
+
+        def work() -> None:
+            self._answer(scope, protocol, body)
+            self._loop.call_soon_threadsafe(body.asked.put_nowait, 0)
+
+        line.put(work)
+        while (wanted := await body.asked.get()) and pieces is not None:
+            await body.fetch(wanted, pieces)
+
+    # In a thread.
+
+    def _answer(self, scope: Any, protocol: Any, body: Body) -> None:
+        """Ask the application, give its answer."""
+        try:
+            status, headers, answer = self._ask(environ(scope, io.BufferedReader(body, PIECE)))
+            try:
+                self._give(protocol, status, headers, answer)
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
+        except Exception:
+            log.exception("request.broke")
+            protocol.response_empty(500, [])
+
+    def _ask(self, environment: dict[str, Any]) -> Answer:
+        begun: list[Any] = []
+        answer = self._application(environment, lambda status, headers, error=None: begun.extend((status, headers)))
+        return int(begun[0][:3]), begun[1], answer
+
+    def _give(self, protocol: Any, status: int, headers: list[tuple[str, str]], answer: Iterable[bytes]) -> None:
+        if not getattr(answer, "streaming", False):
+            protocol.response_bytes(status, headers, b"".join(answer))
+            return
+        held, pieces = bytearray(), iter(answer)
+        for piece in pieces:
+            held += piece
+            if len(held) > ANSWER_HELD:
+                break
+        else:
+            protocol.response_bytes(status, headers, bytes(held))
+            return
+        protocol.response_file(status, headers, self._file_of(bytes(held), pieces))
+
+    def _file_of(self, head: bytes, rest: Iterable[bytes]) -> str:
+        """Granian reads it only as fast as the other side takes it; what we would hand it piece by piece it holds."""
+        with tempfile.NamedTemporaryFile(prefix="waypost-answer-", delete=False) as file:
+            file.write(head)
+            file.writelines(rest)
+        self._loop.call_soon_threadsafe(self._loop.call_later, FILE_FOR, _remove, file.name)
+        return file.name
+
+
+def environ(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:
+    """The request as PEP 3333 has it. Headers that come several times are joined, as RFC 9110, 5.3 allows."""
+    server, _, port = scope.server.rpartition(":")
+    found: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server.strip("[]"),
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": body,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        key = name.replace("-", "_").upper()
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        found[key] = f"{found[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}" if key in found else value
+    if "HTTP_HOST" not in found and scope.authority:
+        found["HTTP_HOST"] = scope.authority
+    return found
+
+
+def _work(line: Line) -> None:
+    while True:
+        line.get()()
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
+
+
+def _may_open_many_files() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_OPEN if most == resource.RLIM_INFINITY else min(FILES_OPEN, most)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+application = Front(wsgi, settings.WAYPOST_WEB_THREADS)

@@ -1,0 +1,37 @@
+"""A front with short deadlines before an application that says what it was sent: for ``test_rsgi``."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from config import coming, rsgi
+
+rsgi.WAIT = coming.STALL = 0.5
+MIB = 1024 * 1024
+
+
+class Pieces:
+    """A streaming answer, as Django marks it."""
+
+    streaming = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (bytes([number]) * MIB for number in range(5))
+
+
+def application(environ: dict[str, Any], start: Callable[..., object]) -> Any:
+    if environ["PATH_INFO"] == "/broken":
+        raise RuntimeError("no")
+    start("200 OK", [("content-type", "text/plain")])
+    if environ["PATH_INFO"] == "/stream":
+        return Pieces()
+    size = 0
+    try:
+        while piece := environ["wsgi.input"].read(70_001):
+            size += len(piece)
+    except TimeoutError:
+        return [b"late"]
+    words = (environ["PATH_INFO"], environ["QUERY_STRING"], environ["REMOTE_ADDR"], environ.get("HTTP_X_A", ""), size)
+    return ["|".join(map(str, words)).encode("latin-1")]
+
+
+front = rsgi.Front(application, 2)
