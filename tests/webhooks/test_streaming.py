@@ -4,14 +4,16 @@ import hashlib
 import hmac
 import http.client
 import os
+import resource
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -39,11 +41,11 @@ def database_url() -> str:
 class Server:
     """A web process of ours on a port of its own."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, database: str = "", largest_file: int = 0) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        env = {**os.environ, "DATABASE_URL": database_url(), "WAYPOST_STORAGE_URL": data.as_uri()}
+        env = {**os.environ, "DATABASE_URL": database or database_url(), "WAYPOST_STORAGE_URL": data.as_uri()}
         command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(self.port), "--no-ws"]
         env["DJANGO_SETTINGS_MODULE"] = "config.settings"
         self.process = subprocess.Popen(
@@ -53,6 +55,8 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        if largest_file:
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
     def answers(self) -> bool:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as visitor:
@@ -72,14 +76,22 @@ class Server:
         self.process.wait()
 
 
+@contextmanager
+def running(data: Path, **how: Any) -> Iterator[Server]:
+    server = Server(data, **how)
+    try:
+        while not server.answers():
+            assert server.process.poll() is None, "the server ended"
+            time.sleep(0.05)
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    while not server.answers():
-        assert server.process.poll() is None, "the server ended"
-        time.sleep(0.05)
-    yield server
-    server.stop()
+    with running(tmp_path) as server:
+        yield server
 
 
 class Watch(threading.Thread):
