@@ -1,6 +1,7 @@
 """A ring is heard, coalesced, and never anybody's trouble."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 from celery import current_app
@@ -12,6 +13,8 @@ from webhooks.wake import Bell
 
 class Broker:
     """Stands where Celery would send."""
+
+    conf = SimpleNamespace(broker_url="memory://")
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, object]]] = []
@@ -55,6 +58,13 @@ def test_a_ring_that_fails_is_counted_and_never_raised(monkeypatch: pytest.Monke
     before = rings_failed._value.get()
     assert wake.send() is False
     assert rings_failed._value.get() == before + 1
+
+
+def test_a_project_without_a_broker_has_nobody_to_ring_for(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "conf", SimpleNamespace(broker_url=None))
+    before = rings_failed._value.get()
+    assert wake.send() is True
+    assert (broker.sent, rings_failed._value.get()) == ([], before)
 
 
 def test_the_task_that_is_rung_for_exists() -> None:

@@ -1,0 +1,33 @@
+"""A project that lacks something the receiver needs is told so when it starts."""
+
+import pytest
+from django.core.checks.registry import registry
+
+from webhooks.checks import check_project
+
+
+def test_this_project_has_all_it_needs() -> None:
+    assert check_project in registry.registered_checks
+    assert check_project() == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "id"),
+    [
+        ("DATABASES", {"default": {"ENGINE": "django.db.backends.sqlite3"}}, "webhooks.E002"),
+        ("DATABASES", {}, "webhooks.E002"),
+        ("WAYPOST_ENCRYPTION_KEYS", [], "webhooks.E003"),
+        ("WAYPOST_ENCRYPTION_KEYS", ["short"], "webhooks.E003"),
+        ("WAYPOST_ENCRYPTION_KEYS", "a key, not a list of keys", "webhooks.E003"),
+        ("WAYPOST_ENCRYPTION_KEYS", [7], "webhooks.E003"),
+        ("STORAGES", {}, "webhooks.E004"),
+    ],
+)
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, setting: str, value: object, id: str) -> None:
+    monkeypatch.setattr(f"django.conf.settings.{setting}", value)
+    assert [problem.id for problem in check_project()] == [id]
+
+
+def test_without_keys_at_all_the_check_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("django.conf.settings.WAYPOST_ENCRYPTION_KEYS")
+    assert [problem.id for problem in check_project()] == ["webhooks.E003"]

@@ -1,0 +1,9 @@
+"""Where senders send to: ``path("", include("webhooks.inbound_urls"))`` in any Django project."""
+
+from django.urls import re_path
+
+from webhooks.inbound import inbound
+
+# With or without the last slash: a redirect would turn a POST into nothing.
+_SOURCE = "^in/(?P<source>[A-Za-z0-9._-]{1,256})"
+urlpatterns = [re_path(f"{_SOURCE}/$", inbound, name="inbound"), re_path(f"{_SOURCE}$", inbound)]

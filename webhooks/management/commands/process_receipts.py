@@ -1,0 +1,25 @@
+"""``manage.py process_receipts``: run the handlers, without Celery, until interrupted."""
+
+import signal
+from threading import Event
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from webhooks.worker import work, work_once
+
+
+class Command(BaseCommand):
+    help = "Run the handlers of receipts that are due, until interrupted. Celery's workers do the same."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="end when nothing is due, and say how many there were")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["once"]:
+            self.stdout.write(f"{work_once()} processed")
+            return
+        stop = Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        work(stop)

@@ -1,0 +1,47 @@
+"""``manage.py source UID``: a source of the operator's own, as one line of JSON with the secret, shown this once."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rest_framework.exceptions import ValidationError
+
+from webhooks.serializers import SourceSerializer
+
+
+class Command(BaseCommand):
+    help = 'Create a source and print {"source": ..., "url": ..., "secret": ...} as one line of JSON.'
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("uid", metavar="UID", help="its name in /in/UID/")
+        parser.add_argument("--scheme", default="standard", help="how the sender signs (standard)")
+        parser.add_argument("--secret", help="the sender's; left out, one is made if the scheme allows it")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="FIELD=JSON",
+            help="any other field that REST has: again and again",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        fields = {"uid": options["uid"], "scheme": options["scheme"], **dict(map(_assignment, options["set"]))}
+        if options["secret"] is not None:
+            fields["secret"] = options["secret"]
+        serializer = SourceSerializer(data=fields)
+        try:
+            serializer.is_valid(raise_exception=True)
+        except ValidationError as error:
+            raise CommandError(json.dumps(error.detail)) from None
+        secret = serializer.validated_data.get("secret")
+        source = serializer.save()
+        made = {"source": source.public_id, "url": serializer.data["url"], "secret": secret}
+        self.stdout.write(json.dumps(made))
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        raise CommandError(f"--set {name}: the value is not JSON") from None
