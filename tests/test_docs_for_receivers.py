@@ -47,7 +47,7 @@ def good() -> list[Message]:
         (SECRET, signed(), BODY),
         (SECRET, both(signed(), signed(OTHER)), BODY),
         (OTHER, both(signed(), signed(OTHER)), BODY),
-        (SECRET, signed(body=b""), b""),
+        (SECRET, signed(body=b"{}"), b"{}"),
     ]
 
 
