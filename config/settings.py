@@ -44,6 +44,7 @@ WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=2
 WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 8, minimum=1, maximum=1024)  # in each of them
 WAYPOST_DELIVERY_WORKERS = env.integer("WAYPOST_DELIVERY_WORKERS", 2, minimum=1, maximum=256)  # processes
 WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 2, minimum=1, maximum=256)  # processes
+WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
 WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 
 WAYPOST_EMBEDDED_DATABASE = not env.text("DATABASE_URL", "")

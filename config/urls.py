@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config import probes
 from delivery.urls import urlpatterns as delivery_urlpatterns
+from subscriptions.event_types.urls import catalogue_urlpatterns
 from subscriptions.urls import urlpatterns as subscriptions_urlpatterns
 from webhooks.urls import api_urlpatterns, inbound_urlpatterns
 
@@ -22,6 +23,7 @@ urlpatterns = [
     path("", TemplateView.as_view(template_name="config/landing.html"), name="landing"),
     path("api/v1/", include(api)),
     *inbound_urlpatterns,
+    *catalogue_urlpatterns,
     path("admin/", admin.site.urls),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),

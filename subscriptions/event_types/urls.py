@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from subscriptions.event_types.views import rest
+from subscriptions.event_types.views import catalogue, rest
 
 router = SimpleRouter(use_regex_path=False)
 router.register("event-types", rest.EventTypes, "event-type")
@@ -15,4 +15,12 @@ urlpatterns = [
     path("event-types/asyncapi/", rest.AsyncApi.as_view(), name="event-type-asyncapi"),
     *router.urls,
     path("event-types/<str:ref>/versions/", rest.EventTypeVersions.as_view(), name="event-type-versions"),
+]
+
+catalogue_urlpatterns = [
+    path("catalogue/", catalogue.index, name="catalogue"),
+    path("catalogue/openapi.json", catalogue.openapi, name="catalogue-openapi"),
+    path("catalogue/asyncapi.json", catalogue.asyncapi, name="catalogue-asyncapi"),
+    path("catalogue/<str:name>/", catalogue.show, name="catalogue-type"),
+    path("catalogue/<str:name>/<int:version>.json", catalogue.schema, name="catalogue-schema"),
 ]
