@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Row
-from benchmarks.rows import backlog, neighbours, receiving, stream, usual
+from benchmarks.rows import backlog, neighbours, receiving, routing, stream, usual
 
 __all__ = ["ROWS", "Entry"]
 
@@ -29,6 +29,7 @@ ROWS = [
     Entry("hanging", neighbours.hanging, True, "19 fast endpoints beside one that hangs"),
     Entry("failing", neighbours.failing, False, "10 % of the endpoints answer 500"),
     Entry("crowd", neighbours.crowd, False, "one endpoint of a tenant beside 10,000 of another with a backlog"),
+    Entry("routing", routing.routing, True, "one event among 1, 100, 10,000 subscriptions with patterns"),
     Entry("receive", receiving.receive, True, "receive, verify, dedupe, keep, 1 KB"),
     Entry("large-body", receiving.large_body, True, "receive one body of 1 GB (quick: 256 MB)"),
     Entry("megabyte", stream.megabyte, True, "events of 1 MB"),
