@@ -42,7 +42,7 @@ class HeldLane:
         return cls(
             target=target,
             floor=row.floor_at,
-            rate=Rate(target.rate_limit, _seconds(row.next_slot_at) or 0.0),
+            rate=Rate(target.rate_limit, _seconds(row.next_slot_at) or 0.0, target.rate_burst),
             window=Window(target.max_in_flight, row.window or WINDOW),
             breaker=Breaker(row.failures, _seconds(row.failing_since), row.trips, _seconds(row.tripped_until)),
             warned=row.warned,
@@ -69,7 +69,7 @@ class HeldLane:
             self.target = replace(self.target, state="deleted")
             return
         self.target = target
-        self.rate.per_second = target.rate_limit
+        self.rate.per_second, self.rate.most_at_once = target.rate_limit, target.rate_burst
         self.window.most = target.max_in_flight
 
     def is_shut(self, now: float) -> bool:

@@ -523,19 +523,26 @@ def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> se
 
 LOOK_AGAIN = """
 WITH owing AS (
-    SELECT l.endpoint_id, owed.due_at
+    SELECT l.endpoint_id, owed.due_at, rate.slots, rate.burst
       FROM delivery_lane l
      CROSS JOIN LATERAL (
            SELECT next_attempt_at AS due_at FROM delivery_delivery
             WHERE endpoint_id = l.endpoint_id AND state = 'pending'
               AND next_attempt_at >= coalesce(l.floor_at, 'epoch')
             ORDER BY next_attempt_at LIMIT 1) owed
+     CROSS JOIN LATERAL (
+           SELECT slots, coalesce(e.rate_burst, slots * 0.1) AS burst
+             FROM subscriptions_endpoint e,
+                  LATERAL (SELECT least(e.rate_limit / CASE e.rate_period WHEN 'minute' THEN 60.0 ELSE 1 END,
+                                         e.allowed_rate / 60.0)) a(slots)
+            WHERE e.id = l.endpoint_id) rate
      WHERE l.owner IS NULL AND l.due_at IS NULL AND NOT l.parked
        AND (%(endpoints)s::uuid[] IS NULL OR l.endpoint_id = ANY(%(endpoints)s))
      ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
 )
 UPDATE delivery_lane l
-   SET due_at = greatest(now(), owing.due_at, l.tripped_until, l.next_slot_at - interval '100 ms')
+   SET due_at = greatest(now(), owing.due_at, l.tripped_until,
+                         l.next_slot_at - make_interval(secs => greatest(owing.burst - 1, 0) / owing.slots))
   FROM owing
  WHERE l.endpoint_id = owing.endpoint_id
 RETURNING l.endpoint_id

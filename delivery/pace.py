@@ -26,14 +26,15 @@ OVERWHELMED = frozenset({429, 503})
 
 @dataclass(slots=True)
 class Rate:
-    """``per_second`` attempts, or None: no limit."""
+    """``per_second`` attempts, or None: no limit; ``most_at_once`` None: as many as BURST seconds have."""
 
     per_second: float | None
     slot: float = 0.0
+    most_at_once: int | None = None
 
     @property
     def burst(self) -> float:
-        return max(1.0, (self.per_second or 0) * BURST)
+        return max(1.0, (self.per_second or 0) * BURST) if self.most_at_once is None else float(self.most_at_once)
 
     def tokens(self, now: float) -> float:
         """Attempts that may start now. Over any time t that is at most burst + t * per_second altogether."""

@@ -122,13 +122,18 @@ class _Chooser:
     def _owed(self, event: Event) -> list[Owing]:
         if self.endpoint is not None and self.endpoint.deleted_at is not None:
             return []
-        it = read_structured(bytes(event.body))
         if self.picture is None:
-            key = order_key(self.endpoint.ordering, it) if self.endpoint else None
-            return [Owing(new_id(), self.endpoint.id, key)] if self.endpoint else []
+            return [] if self.endpoint is None else [self._forced(event, self.endpoint)]
+        it = read_structured(bytes(event.body))
         routes = self.picture.find(it.attributes["type"], it.document)
         wanted = [route for route in routes if self.wanted.endpoint in (None, route.endpoint_id)]
         return [owing(route, it, event.id, self._kept_until(event)) for route in wanted]
+
+    def _forced(self, event: Event, endpoint: Endpoint) -> Owing:
+        """The event as it was published, whatever the endpoint subscribes to."""
+        ordering = endpoint.ordering
+        key = order_key(ordering, read_structured(bytes(event.body))) if ordering else None
+        return Owing(new_id(), endpoint.id, key)
 
     def _kept_until(self, event: Event) -> int:
         return int((event.created_at + self.retention).timestamp())

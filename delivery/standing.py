@@ -81,7 +81,7 @@ def standing(endpoint: Endpoint) -> Standing:
         leased=lane.owner is not None,
         window=window,
         max_in_flight=endpoint.max_in_flight,
-        rate_limit=endpoint.rate_limit,
+        rate_limit=endpoint.rate_per_second,
         effective_rate=_rate(endpoint, state, 1 if lane.trips else window),
         breaker=_breaker(lane, now),
         failures=lane.failures,
@@ -118,13 +118,14 @@ def _rate(endpoint: Endpoint, state: str, window: int) -> float | None:
     """Attempts a second: as many as the window lets through, by the time the latest ones took (Little's law)."""
     if state in ("tripped", "parked") or endpoint.state != Endpoint.State.ACTIVE:
         return 0.0
+    limit = endpoint.rate_per_second
     latest = Delivery.objects.filter(endpoint=endpoint).order_by("-id").values("id")[:SAMPLE]
     attempts = Attempt.objects.filter(delivery__in=[row["id"] for row in latest]).order_by("-id")[:SAMPLE]
     mean: Any = attempts.aggregate(mean=Avg("duration_ms"))["mean"]
     if mean is None:
-        return None if endpoint.rate_limit is None else float(endpoint.rate_limit)
+        return limit
     able = window / (max(float(mean), 1.0) / 1000)
-    return round(able if endpoint.rate_limit is None else min(able, endpoint.rate_limit), 1)
+    return round(able if limit is None else min(able, limit), 1)
 
 
 BLOCKERS = """

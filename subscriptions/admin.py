@@ -161,7 +161,7 @@ class EndpointAdmin(Browsing):
             "thin_above",
             "timeout_ms",
             "max_in_flight",
-            "rate_limit",
+            *("rate_limit", "rate_period", "rate_burst"),
             "ordering",
             "retry_plan",
         ),

@@ -133,6 +133,10 @@ class Endpoint(Row):
         SUBJECT = "subject", "One after the other for each subject"
         PARTITIONKEY = "partitionkey", "One after the other for each partitionkey"
 
+    class RatePeriod(models.TextChoices):
+        SECOND = "second", "Per second"
+        MINUTE = "minute", "Per minute"
+
     prefix = "ep"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
     uid = models.CharField(max_length=256, null=True, blank=True, validators=[uid_format])
@@ -185,7 +189,20 @@ class Endpoint(Row):
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(100_000)],
-        help_text="Attempts per second, at most; empty: no limit.",
+        help_text="Attempts per second (or minute: `rate_period`), at most; empty: no limit.",
+    )
+    rate_period = models.CharField(
+        max_length=6,
+        choices=RatePeriod.choices,
+        default=RatePeriod.SECOND,
+        db_default=RatePeriod.SECOND,
+        help_text="What the rate limit counts in.",
+    )
+    rate_burst = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100_000)],
+        help_text="Attempts that may go at once after a quiet while; empty: a tenth of a second's.",
     )
     ordering = models.CharField(
         max_length=12,
@@ -221,6 +238,14 @@ class Endpoint(Row):
 
     def __str__(self) -> str:
         return self.description or self.url
+
+    @property
+    def rate_per_second(self) -> float | None:
+        """The owner's limit, whatever period it is said in, or what the target has consented to per minute: whichever
+        is less; None: there is none."""
+        own = self.rate_limit and self.rate_limit / (60 if self.rate_period == self.RatePeriod.MINUTE else 1)
+        allowed = self.allowed_rate and self.allowed_rate / 60
+        return min((rate for rate in (own, allowed) if rate), default=None)
 
 
 class Secret(models.Model):

@@ -61,7 +61,7 @@ class Target:
     content_mode: str
     timeout_ms: int
     max_in_flight: int
-    rate_limit: float | None
+    rate_limit: float | None  # per second
     ordering: str
     retry_plan: tuple[int, ...] | None
     signer: Signer | None
@@ -69,6 +69,7 @@ class Target:
     valid_until: datetime | None  # then a secret expires and the target has to be taken anew
     tls: TlsFiles | None = None
     oauth: ClientCredentials | None = None
+    rate_burst: int | None = None  # None: as many as a tenth of a second has
 
     @property
     def is_active(self) -> bool:
@@ -175,7 +176,8 @@ def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
         content_mode=endpoint.content_mode,
         timeout_ms=endpoint.timeout_ms,
         max_in_flight=endpoint.max_in_flight,
-        rate_limit=_rate(endpoint),
+        rate_limit=endpoint.rate_per_second,
+        rate_burst=endpoint.rate_burst,
         ordering=endpoint.ordering,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
         signer=_signer(secrets),
@@ -184,12 +186,6 @@ def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
         tls=tls,
         oauth=oauth,
     )
-
-
-def _rate(endpoint: Endpoint) -> float | None:
-    """The owner's limit per second, or what the target has consented to per minute, whichever is less."""
-    allowed = endpoint.allowed_rate and endpoint.allowed_rate / 60
-    return min((rate for rate in (endpoint.rate_limit, allowed) if rate), default=None)
 
 
 def _confidential(endpoint: Endpoint) -> tuple[tuple[str, ...] | None, TlsFiles | None, ClientCredentials | None]:

@@ -169,6 +169,8 @@ class EndpointSerializer(UidMixin, StrictModel):
             "timeout_ms",
             "max_in_flight",
             "rate_limit",
+            "rate_period",
+            "rate_burst",
             "ordering",
             "retry_plan",
             "metadata",

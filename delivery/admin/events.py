@@ -5,13 +5,18 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from delivery.admin.browsing import Browsing, Window, link, when
+from delivery.admin.redrive import REPLAY
+from delivery.admin.send_again import SendAgain, query_of
 from delivery.admin.shown import payload
 from delivery.explain import endpoints_for, explain
-from delivery.models import Delivery, Event
+from delivery.models import Delivery, Event, Replay
 from subscriptions.models import Tenant
 
 __all__ = ["EventAdmin"]
@@ -30,6 +35,8 @@ class EventAdmin(Browsing):
     fields = (("public", "type"), ("its_id", "source"), ("subject", "of_tenant"), "taken")
     readonly_fields = ("public", "type", "its_id", "source", "subject", "of_tenant", "taken")
     change_form_after_template = "delivery/admin/event.html"
+    list_before_template = "delivery/admin/send_again_bar.html"
+    actions = ("send_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         rows: QuerySet[Event] = super().get_queryset(request)
@@ -37,6 +44,28 @@ class EventAdmin(Browsing):
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         return rows.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Whoever may create a replay may send events again."""
+        return bool(request.user.has_perm(REPLAY))
+
+    @action(description="Send the selected events again", permissions=["replay"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse:
+        """To the page that counts and asks; the events have to be one tenant's."""
+        chosen = list(queryset[: self.list_per_page])
+        query = {"ids": ",".join(event.public_id for event in chosen), "of": Replay.Of.EVENTS.value}
+        if len({event.tenant_id for event in chosen}) == 1:
+            query["tenant"] = chosen[0].tenant.public_id
+        return redirect(f"{reverse('admin:delivery_event_send_again')}?{urlencode(query)}")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(SendAgain(self).view)
+        return [path("send-again/", page, name="delivery_event_send_again"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        bar = {"send_again_query": query_of(request.GET)} if self.has_replay_permission(request) else {}
+        answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
+        return answer
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

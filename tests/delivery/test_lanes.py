@@ -108,6 +108,26 @@ class TestRate:
                 total += count
                 assert total <= burst + rate * (end - begin) + 1e-3 * rate / 100 + 1e-6
 
+    @given(
+        per_minute=st.integers(1, 600),
+        burst=st.integers(1, 100),
+        waits=st.lists(st.floats(0, 20), min_size=1, max_size=40),
+    )
+    def test_a_rate_by_the_minute_with_a_burst_of_its_own_holds_in_every_window(
+        self, per_minute: int, burst: int, waits: list[float]
+    ) -> None:
+        rate = per_minute / 60
+        lane, now = make_lane(rate_limit=rate, rate_burst=burst, max_in_flight=10**9), START
+        starts = [(now, start(lane, now))]
+        assert starts[0][1] == burst
+        for wait in waits:
+            now += wait
+            starts.append((now, start(lane, now)))
+        for first, (begin, _) in enumerate(starts):
+            for last, (end, _) in enumerate(starts[first:], first):
+                total = sum(count for _, count in starts[first : last + 1])
+                assert total <= burst + rate * (end - begin) + 1e-3
+
     @given(rate=st.integers(1, 5_000))
     def test_who_asks_when_told_to_gets_the_full_rate(self, rate: int) -> None:
         lane, now = make_lane(rate_limit=rate, max_in_flight=10**9), START

@@ -460,6 +460,25 @@ class TestLookAgain:
         lane.refresh_from_db()
         assert lane.due_at == now() + HOUR
 
+    @pytest.mark.parametrize(
+        ("limit", "waits"),
+        [
+            ({}, 0),
+            ({"rate_limit": 1}, 90),
+            ({"rate_limit": 100}, 89.91),
+            ({"rate_limit": 60, "rate_period": "minute", "rate_burst": 31}, 60),
+            ({"rate_limit": 6, "rate_period": "minute"}, 90),
+            ({"rate_limit": 1000, "allowed_rate": 60, "rate_burst": 11}, 80),
+        ],
+    )
+    def test_not_before_the_rate_has_room_again(self, limit: dict[str, Any], waits: float) -> None:
+        lane = make_lane(make_endpoint(**limit), next_slot_at=now() + timedelta(seconds=90))
+        owe(lane.endpoint)
+        ledger.look_again()
+        lane.refresh_from_db()
+        assert lane.due_at is not None
+        assert abs((lane.due_at - now()).total_seconds() - waits) < 0.001
+
     def test_what_lies_below_the_floor_is_left_to_the_sweep(self) -> None:
         lane = make_lane(floor_at=now())
         owe(lane.endpoint, next_attempt_at=now() - HOUR)

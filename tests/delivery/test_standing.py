@@ -76,6 +76,12 @@ class TestRate:
         self.attempts(endpoint, 200)
         assert standing(endpoint).effective_rate == rate
 
+    def test_a_limit_by_the_minute_counts_as_one(self, endpoint: Endpoint) -> None:
+        endpoint.rate_limit, endpoint.rate_period = 30, "minute"
+        self.attempts(endpoint, 200)
+        now = standing(endpoint)
+        assert (now.rate_limit, now.effective_rate) == (0.5, 0.5)
+
     def test_half_open_one_probe_at_a_time_goes(self, endpoint: Endpoint) -> None:
         make_lane(endpoint, window=10, trips=2)
         self.attempts(endpoint, 200)

@@ -167,7 +167,12 @@ def signs_with(it: Target, secret: str) -> bool:
 class TestTargets:
     def test_they_say_how_an_endpoint_wants_it_sent(self) -> None:
         endpoint = make_endpoint(
-            url="https://example.com/h", headers={"x-team": "red"}, timeout_ms=2_000, rate_limit=5, retry_plan=[1, 2]
+            url="https://example.com/h",
+            headers={"x-team": "red"},
+            timeout_ms=2_000,
+            rate_limit=300,
+            rate_period="minute",
+            retry_plan=[1, 2],
         )
         it = target(endpoint)
         assert (it.url, it.headers, it.timeout_ms) == ("https://example.com/h", ("x-team: red",), 2_000)
