@@ -161,8 +161,8 @@ WITH owed AS (
         ON CONFLICT (event_id, endpoint_id) DO NOTHING
     RETURNING id, event_id, endpoint_id, state
 ), counted AS (
-    INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries, attempts)
-    SELECT %(tenant)s, (now() AT TIME ZONE 'UTC')::date, e.type, 0, count(*), 0
+    INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries)
+    SELECT %(tenant)s, (now() AT TIME ZONE 'UTC')::date, e.type, 0, count(*)
       FROM owed JOIN delivery_event e ON e.id = owed.event_id
      GROUP BY e.type
 )
