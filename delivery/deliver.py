@@ -244,6 +244,7 @@ class Drain:
     def _account(self) -> list[HeldLane]:
         """Take what has ended off the books. The lanes it was in, as far as they are still held."""
         self.attempts += len(self._ended)
+        telemetry.attempted(outcome for _, outcome in self._ended)
         self._worked_at = time.monotonic()
         lanes: dict[UUID, HeldLane] = {}
         for sent, outcome in self._ended:

@@ -125,7 +125,10 @@ def publish(
     new = [it for it in takings.values() if it.key == taken[it.name][0]]
     if any(it.owed for it in new):
         transaction.on_commit(partial(_announce, new, started))
-    return [it for it in results if it is not None]
+    answers = [it for it in results if it is not None]
+    refused = sum(it.error is not None for it in answers)
+    telemetry.published(taken=len(new), duplicates=len(answers) - len(new) - refused, refused=refused)
+    return answers
 
 
 def _taking(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_bytes: int) -> _Taking:

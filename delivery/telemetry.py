@@ -1,19 +1,33 @@
 """What the delivery side says about itself: each log line once, here; on the hot path counters only."""
 
+from collections import Counter as Tally
+from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
 
 from delivery.models import Replay
+from delivery.outcome import Outcome
 from webhooks.protocol.ids import public
 
 log = structlog.get_logger("delivery")
 
+EVENTS = Counter("waypost_events_total", "Events that were published, by what became of them.", ["result"])
+ATTEMPTS = Counter("waypost_attempts_total", "Attempts to deliver, by how they ended.", ["outcome"])
 RINGS_FAILED = Counter("waypost_rings_failed_total", "Rings that did not get through; the sweep covers them.", ["what"])
-
-
 RATES_UNHELD = Counter("waypost_rates_unheld_total", "Times the limits on publishing could not be asked for.")
+
+
+def published(taken: int, duplicates: int, refused: int) -> None:
+    EVENTS.labels("taken").inc(taken)
+    EVENTS.labels("duplicate").inc(duplicates)
+    EVENTS.labels("refused").inc(refused)
+
+
+def attempted(outcomes: Iterable[Outcome]) -> None:
+    for failure, count in Tally(it.failure for it in outcomes).items():
+        ATTEMPTS.labels(failure or "delivered").inc(count)
 
 
 def allowance_away() -> None:

@@ -1,0 +1,29 @@
+"""What is counted is what happened, and how it ended is its label."""
+
+import pytest
+
+from delivery import telemetry
+from delivery.outcome import Failure, Outcome
+from delivery.publish import publish
+from tests.factories import make_tenant
+
+
+def value(counter: object, label: str) -> float:
+    return float(counter.labels(label)._value.get())  # type: ignore[attr-defined]
+
+
+def test_attempts_are_counted_by_how_they_ended() -> None:
+    before = {label: value(telemetry.ATTEMPTS, label) for label in ("delivered", "timeout", "status")}
+    ended = [None, Failure.TIMEOUT, None, None]
+    telemetry.attempted(Outcome(0.0, 1, failure=failure) for failure in ended)
+    after = {label: value(telemetry.ATTEMPTS, label) - before[label] for label in before}
+    assert after == {"delivered": 3, "timeout": 1, "status": 0}
+
+
+@pytest.mark.django_db
+def test_events_are_counted_by_what_became_of_them() -> None:
+    before = {label: value(telemetry.EVENTS, label) for label in ("taken", "duplicate", "refused")}
+    event = {"type": "a", "id": "1", "data": 1}
+    publish(make_tenant(), [event, event, {**event, "data": 2}, {"type": ""}, {"type": "b"}])
+    after = {label: value(telemetry.EVENTS, label) - before[label] for label in before}
+    assert after == {"taken": 2, "duplicate": 1, "refused": 2}
