@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from delivery import past
-from delivery.models import DeadLetter, Delivery, Event, Replay
+from delivery.models import DeadLetter, Delivery, Event, Replay, Tally
 from delivery.publish import publish
 from delivery.replay import Filter, preview, replay, run_slices
 from subscriptions.models import Endpoint, Subscription, Tenant
@@ -64,6 +64,11 @@ class TestNeverOwed:
         pending = Delivery.objects.filter(endpoint=subscription.endpoint, state="pending", replay=row)
         assert pending.count() == 3
         assert {it.body for it in pending} == {None}
+
+    def test_what_is_owed_by_it_is_counted_as_used(self, tenant: Tenant) -> None:
+        events_before_their_subscription(tenant, 3)
+        run_to_the_end(replayed(tenant, "missing"))
+        assert sum(tally.deliveries for tally in Tally.objects.filter(tenant_id=tenant.pk)) == 3
 
     def test_its_subscription_as_it_is_now_decides(self, tenant: Tenant) -> None:
         make_event(tenant, created_at=AGO, data={"total": 500})
