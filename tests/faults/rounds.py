@@ -4,6 +4,7 @@ So each fault also meets a platform that has been through others. Several houses
 wait (for leases, claims and retries to run out); they share nothing but the machine.
 """
 
+import os
 import random
 import signal
 import sys
@@ -72,8 +73,11 @@ def put_away_on_sigterm() -> None:
 
 def _play(round_: Round) -> list[Ended]:
     ended: list[Ended] = []
-    while len(ended) < len(round_.faults):
-        ended += _in_one_house(round_._replace(faults=round_.faults[len(ended) :]))
+    try:
+        while len(ended) < len(round_.faults):
+            ended += _in_one_house(round_._replace(faults=round_.faults[len(ended) :]))
+    except SystemExit:  # the house has been put away; to return would be to be given the next round
+        os._exit(143)
     return ended
 
 
