@@ -12,12 +12,8 @@ from subscriptions.rules import check_metadata, check_name, check_uid
 __all__ = ["KeyForm", "PlanForm", "TenantForm"]
 
 
-class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A tenant."""
-
-    class Meta:
-        model = Tenant
-        fields = ("name", "uid", "plan", "metadata", "retention_days")
+class NamedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A row with a name, and a uid if it wants one."""
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -26,8 +22,16 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_uid(self) -> str | None:
         uid: str | None = self.cleaned_data["uid"] or None
-        hold_to(check_uid, Tenant.prefix, uid)
+        hold_to(check_uid, self._meta.model.prefix, uid)
         return uid
+
+
+class TenantForm(NamedForm):
+    """A tenant."""
+
+    class Meta:
+        model = Tenant
+        fields = ("name", "uid", "plan", "metadata", "retention_days")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -45,7 +49,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
         return metadata
 
 
-class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+class PlanForm(NamedForm):
     """A plan; an empty limit is none."""
 
     class Meta:
@@ -54,16 +58,6 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
             *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints", "max_event_bytes"),
             "max_retention_days",
         )
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        hold_to(check_name, name)
-        return name
-
-    def clean_uid(self) -> str | None:
-        uid: str | None = self.cleaned_data["uid"] or None
-        hold_to(check_uid, Plan.prefix, uid)
-        return uid
 
     def _get_validation_exclusions(self) -> set[str]:
         """That another plan is the default is no error: this one takes its place."""

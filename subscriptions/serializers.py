@@ -281,7 +281,21 @@ def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
     return Endpoint.objects.filter(tenant=tenant_id, deleted_at=None)
 
 
-class SubscriptionSerializer(StrictModel):
+class NarrowingMixin:
+    """A pattern and a transformer, compiled once to see that they can be."""
+
+    def validate_pattern(self, pattern: Any) -> Any:
+        if pattern is not None:
+            refuse(rules.check_pattern, pattern)
+        return pattern
+
+    def validate_transformer(self, transformer: Any) -> Any:
+        if transformer is not None:
+            refuse(rules.check_transformer, transformer)
+        return transformer
+
+
+class SubscriptionSerializer(NarrowingMixin, StrictModel):
     """What an endpoint wants: event types, narrowed by a pattern, in the shape a transformer gives them."""
 
     id = PublicId()
@@ -315,13 +329,3 @@ class SubscriptionSerializer(StrictModel):
     def validate_event_types(self, event_types: list[str]) -> list[str]:
         refuse(rules.check_event_types, event_types)
         return list(dict.fromkeys(event_types))
-
-    def validate_pattern(self, pattern: Any) -> Any:
-        if pattern is not None:
-            refuse(rules.check_pattern, pattern)
-        return pattern
-
-    def validate_transformer(self, transformer: Any) -> Any:
-        if transformer is not None:
-            refuse(rules.check_transformer, transformer)
-        return transformer

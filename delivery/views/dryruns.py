@@ -19,6 +19,7 @@ from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.narrowing import pattern_of, transformer_of
 from subscriptions.openapi import TENANT
 from subscriptions.routes import targets
+from subscriptions.serializers import NarrowingMixin
 from subscriptions.tenancy import find, tenant_of
 from webhooks.protocol.errors import InvalidEvent
 
@@ -38,7 +39,7 @@ def _endpoints(asked: serializers.BaseSerializer[Any]) -> Any:
     return Endpoint.objects.filter(tenant=asked.context["tenant"], deleted_at=None)
 
 
-class DryRunRequestSerializer(Strict):
+class DryRunRequestSerializer(NarrowingMixin, Strict):
     """A subscription to try and events to try it on. `subscription` gives what is left out of the others."""
 
     subscription = Ref(_subscriptions, required=False, help_text="One that there is, by its id.")
@@ -52,16 +53,6 @@ class DryRunRequestSerializer(Strict):
     def validate_event_types(self, event_types: list[str]) -> list[str]:
         refuse(rules.check_event_types, event_types)
         return event_types
-
-    def validate_pattern(self, pattern: Any) -> Any:
-        if pattern is not None:
-            refuse(rules.check_pattern, pattern)
-        return pattern
-
-    def validate_transformer(self, transformer: Any) -> Any:
-        if transformer is not None:
-            refuse(rules.check_transformer, transformer)
-        return transformer
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("event" in attrs) == ("events" in attrs):
