@@ -21,7 +21,7 @@ class RejectionAdmin(Browsing):
     search_help_text = "An id of a rejection or source, whole; or a reason."
     fieldsets = (
         (None, {"fields": (("public", "why"), ("of_source", "received"), "detail", ("address", "bytes"), "sha256")}),
-        ("What was believed last", {"fields": (("good_secret", "good_at"),)}),
+        ("What was believed last", {"fields": ("good_at", "good_secret")}),
         ("Headers, without credentials", {"fields": ("headers_shown",)}),
         ("Not recorded", {"fields": ("unrecorded",)}),
     )

@@ -31,7 +31,7 @@ class SourceAdmin(Browsing):
         (f"The last {HOURS} hours", {"fields": ("standing",)}),
         ("What it is", {"fields": (("public", "state"), ("name", "uid"), "tenant_id", ("created", "changed"))}),
         ("How it signs", {"fields": (("scheme", "tolerance"), "public_url", "options_shown", "secrets_shown")}),
-        ("Before the first message", {"fields": (("allowed_origins", "challenged"),)}),
+        ("Before the first message", {"fields": (("origins", "challenged"),)}),
         ("Where things stand", {"fields": (("message_id_at", "event_type_at"), ("order_key_at", "sequence_at"))}),
         ("What it may send", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
         (
@@ -74,9 +74,13 @@ class SourceAdmin(Browsing):
     def secrets_shown(self, source: Source) -> SafeString:
         return secrets_table(source.secrets.order_by("-id"), timezone.now())
 
-    @admin.display(description="Verify token", boolean=True)
-    def challenged(self, source: Source) -> bool:
-        return source.verify_token is not None
+    @admin.display(description="Consents by OPTIONS to")
+    def origins(self, source: Source) -> str:
+        return ", ".join(source.allowed_origins) or "Nobody"
+
+    @admin.display(description="Verify token")
+    def challenged(self, source: Source) -> str:
+        return "Set" if source.verify_token is not None else "None"
 
     def try_out(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Send it a test message."""

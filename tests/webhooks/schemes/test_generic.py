@@ -1,5 +1,5 @@
 import hmac
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.protocol.errors import BadOptions, BadSecret, MalformedHeader
+from webhooks.protocol.errors import BadOptions, BadSecret, MalformedHeader, NoMatch
 
 FULL = {
     "header": "X-Acme-Signature",
@@ -61,6 +61,47 @@ class TestGenericWithEverything(SchemeBattery):
             self.verify(self.signed(self.secret), secret)
 
 
+class TestGenericLikeHubSpot(SchemeBattery):
+    """Method, URL, body and milliseconds are signed, the time last: HubSpot's version 3."""
+
+    scheme = "hmac"
+    signs_time = True
+    proof = ("X-HubSpot-Signature-v3", "X-HubSpot-Request-Timestamp")
+    options = {
+        "header": "X-HubSpot-Signature-v3",
+        "encoding": "base64",
+        "signed": "{method}{url}{body}{timestamp}",
+        "timestamp_header": "X-HubSpot-Request-Timestamp",
+        "timestamp_unit": "ms",
+    }
+
+    def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        message = Message({}, body, options=self.options)
+        content = b"POST" + message.url.encode() + body + b"%d000" % now
+        signature = b64encode(hmac.digest(secret.encode(), content, "sha256")).decode()
+        return replace(message, headers=dict(zip(self.proof, (signature, f"{now}000"), strict=True)))
+
+    def test_another_method_is_another_message(self) -> None:
+        message = self.signed(self.secret)
+        call = {"url": message.url, "now": NOW, "options": self.options}
+        schemes.verify("hmac", [self.secret], message.headers, BODY, method="POST", **call)
+        with pytest.raises(NoMatch):
+            schemes.verify("hmac", [self.secret], message.headers, BODY, method="PUT", **call)
+
+    @pytest.mark.parametrize("time", ["1614265330", "16142653300x0", "1614265330.00", "-1614265330000", "000", "x"])
+    def test_milliseconds_are_digits(self, time: str) -> None:
+        self.refuses(self.signed(self.secret).with_header("X-HubSpot-Request-Timestamp", time))
+
+
+class TestGenericInBase64Url(SchemeBattery):
+    scheme = "hmac"
+    proof = ("X-Signature",)
+
+    def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
+        signature = urlsafe_b64encode(hmac.digest(secret.encode(), body, "sha256")).decode().rstrip("=")
+        return Message({"X-Signature": signature}, body, options={"encoding": "base64url"})
+
+
 def test_a_secret_in_base64() -> None:
     headers = {"x-signature": hmac.digest(b"\x00\xff", BODY, "sha256").hex()}
     schemes.verify("hmac", ["AP8="], headers, BODY, now=NOW, options={"secret_encoding": "base64"})
@@ -85,6 +126,8 @@ def test_a_secret_in_base64() -> None:
         {"signed": "{id}{body}", "id_header": "x-id"},
         {"signed": "{body}.{id}", "id_header": "x-id"},
         {"unknown": "x"},
+        {"timestamp_unit": "us"},
+        {"id_header": "x y"},
         {"header": None},
     ],
 )
