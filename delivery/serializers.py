@@ -353,7 +353,7 @@ class SummarySerializer(serializers.Serializer[Summary]):
     last_failed_at = serializers.DateTimeField(allow_null=True)
 
 
-class StatsSerializer(serializers.Serializer[Any]):
+class EndpointStatsSerializer(serializers.Serializer[Any]):
     """Statistics of an endpoint: of the whole time, and by hour, oldest first."""
 
     total = SummarySerializer()

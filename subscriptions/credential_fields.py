@@ -22,7 +22,8 @@ def _kind(name: str, /, *optional: str, **members: Any) -> dict[str, Any]:
         "type": "object",
         "title": name,
         "properties": properties,
-        "required": [member for member in properties if member not in optional],
+        # Secrets are needed in a request and never there in an answer; one description serves both.
+        "required": [name for name, it in properties.items() if name not in optional and it is not SECRET],
         "additionalProperties": False,
     }
 

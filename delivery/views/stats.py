@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from delivery.serializers import StatsSerializer
+from delivery.serializers import EndpointStatsSerializer
 from delivery.tally import hours_of, summary
 from subscriptions.models import Endpoint
 from subscriptions.tenancy import TenantScoped
@@ -29,9 +29,9 @@ class EndpointStats(TenantScoped):
     """Statistics of one endpoint."""
 
     queryset = Endpoint.objects.filter(deleted_at=None)
-    serializer_class: type[Serializer[object]] = StatsSerializer
+    serializer_class: type[Serializer[object]] = EndpointStatsSerializer
 
-    @extend_schema(operation_id="get_endpoint_stats", parameters=[StatsQuery], responses={200: StatsSerializer})
+    @extend_schema(operation_id="get_endpoint_stats", parameters=[StatsQuery], responses={200: EndpointStatsSerializer})
     def get(self, request: Request, ref: str) -> Response:
         """Attempts, how many were taken, and how long they took: of the whole time, and of each of its hours (UTC),
         oldest first. An attempt counts within seconds of its end. Test deliveries do not count."""
@@ -39,4 +39,4 @@ class EndpointStats(TenantScoped):
         asked = StatsQuery(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         hours = hours_of(endpoint.id, asked.validated_data["hours"], timezone.now())
-        return Response(StatsSerializer({"total": summary(hours), "data": hours}).data)
+        return Response(EndpointStatsSerializer({"total": summary(hours), "data": hours}).data)
