@@ -7,6 +7,7 @@ from django_filters import rest_framework as filters
 from rest_framework.exceptions import ValidationError
 
 from subscriptions.models import Endpoint, Subscription
+from subscriptions.picture import names_for
 from subscriptions.tenancy import find, tenant_id_of
 
 __all__ = ["EndpointFilter", "SubscriptionFilter"]
@@ -21,13 +22,17 @@ class EndpointFilter(filters.FilterSet):  # type: ignore[misc]
 
 
 class SubscriptionFilter(filters.FilterSet):  # type: ignore[misc]
-    """``?endpoint=`` an id or a uid, ``?active=true``"""
+    """``?endpoint=`` an id or a uid, ``?active=true``, ``?event_type=order.paid``: those that want such events"""
 
     endpoint = filters.CharFilter(method="of_endpoint")
+    event_type = filters.CharFilter(method="wanting", max_length=256)
 
     class Meta:
         model = Subscription
         fields = ["endpoint", "active"]
+
+    def wanting(self, rows: QuerySet[Subscription], name: str, event_type: str) -> QuerySet[Subscription]:
+        return rows.filter(event_types__overlap=list(names_for(event_type)))
 
     def of_endpoint(self, rows: QuerySet[Subscription], name: str, ref: str) -> QuerySet[Subscription]:
         endpoints = Endpoint.objects.filter(deleted_at=None)

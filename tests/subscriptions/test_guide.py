@@ -32,7 +32,7 @@ def test_what_is_said_not_to_match_does_not(text: str) -> None:
     assert not pattern_of(json.loads(text)).matches(EVENT)
 
 
-@pytest.mark.parametrize(("transformer", "result"), zip(of("transformer"), of("result"), strict=True))
+@pytest.mark.parametrize(("transformer", "result"), list(zip(of("transformer"), of("result"), strict=True)))
 def test_what_is_said_to_come_out_comes_out(transformer: str, result: str) -> None:
     assert transformer_of(json.loads(transformer)).render(EVENT).decode() == result.strip()
 
