@@ -298,7 +298,7 @@ class Drain:
             self._lane_is_free = self._lane_is_free or ledger.FREE in rings
 
     def _is_idle(self, linger: float) -> bool:
-        if self._under_way or any(lane.hungry for lane in self._lanes.values()):
+        if self._under_way or self._others_wait or any(lane.hungry for lane in self._lanes.values()):
             self._worked_at = time.monotonic()
         return time.monotonic() - self._worked_at > linger
 
