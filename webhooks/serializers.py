@@ -264,6 +264,7 @@ class NowSerializer(serializers.Serializer[Any]):
     at_least = serializers.BooleanField()
 
 
+@extend_schema_serializer(component_name="SourceStats")
 class StatsSerializer(serializers.Serializer[Any]):
     """How a source stands: now, in all these hours together, and hour by hour. Hours are a few seconds behind."""
 

@@ -145,7 +145,7 @@ class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Sour
     def stats(self, request: Request, pk: str) -> Response:
         """What came and what became of it, hour by hour; what waits and what is dead now."""
         source = self.get_object()
-        asked = NewStatsSerializer(data=request.query_params)
+        asked = NewStatsSerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         hours = standing.hours(source, asked.validated_data["hours"])
         figures = {"now": standing.now(source), "totals": standing.totals(hours), "hours": hours}

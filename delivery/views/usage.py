@@ -64,7 +64,7 @@ class UsageReport(APIView):
     )
     def get(self, request: Request) -> Response:
         """By period, tenant and type, the oldest first. An operator sees all tenants, or the one it names."""
-        asked = UsageQuery(data=request.query_params)
+        asked = UsageQuery(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         fields = asked.validated_data
         wanted = _wanted(fields, tenant_id_of(request))

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import psycopg
+
 from tests.faults.house import House
 from tests.faults.publisher import Book
 from tests.faults.sink import Line
@@ -58,7 +60,10 @@ class Report:
 def unquiet(house: House) -> list[str]:
     """What is still to be done, in words; empty: all is quiet."""
     strays = [f"left behind: {' '.join(process.cmdline())}" for process in house.strays()]
-    return strays + [text for (text,) in house.sql(UNQUIET)]
+    try:
+        return strays + [text for (text,) in house.sql(UNQUIET)]
+    except psycopg.OperationalError as error:  # it recovers
+        return [*strays, str(error)]
 
 
 def owed(house: House, name: str) -> list[Owed]:
