@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults api-fuzz bench bench-quick lint clean
+.PHONY: help demo up test journey faults api-fuzz bench bench-quick lint clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -27,6 +27,9 @@ up: $(RUN_STAMP) ## run the platform until Ctrl-C
 test: $(DEV_STAMP) ## run all tests on real, embedded servers
 	@echo "== the tests"
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+journey: $(DEV_STAMP) ## ten thousand events from provider to receiver, workers killed on the way
+	@WAYPOST_JOURNEY_EVENTS=10000 $(BIN)/python -m pytest tests/journeys/test_receiving.py $(ARGS)
 
 SEEDS ?= 20
 faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare the books (about two hours)
