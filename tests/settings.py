@@ -24,6 +24,7 @@ if "WAYPOST_TESTS_DATA" not in os.environ:
             embedded.discard(worker)
 
     os.environ["WAYPOST_TESTS_DATA"] = os.environ["WAYPOST_DATA"] = str(_data)
+    os.environ.setdefault("PYTHONHASHSEED", "0")  # the workers name a test that has a set in its name alike
     atexit.register(_discard)
 elif _worker and "WAYPOST_TESTS_WORKER" not in os.environ:
     _data = Path(os.environ["WAYPOST_TESTS_DATA"]) / _worker
