@@ -19,7 +19,7 @@ from delivery.narrowing import DELIVERIES, narrowing
 from delivery.wanted import Filter
 from subscriptions.models import Endpoint, Tenant
 
-__all__ = ["Found", "cancel", "cancel_all", "cancel_matching", "count", "park", "send_now"]
+__all__ = ["WAITING", "Found", "cancel", "cancel_all", "cancel_matching", "count", "park", "send_now"]
 
 BATCH = 1_000  # deliveries in one statement
 BUDGET = 5.0  # seconds one call may take

@@ -32,7 +32,7 @@ EXPLAINED = {
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One thing that happened (or, ``due``, will): ``kind`` is published, delivered, failed, died, redriven or due.
+    """One moment (``due`` is to come). ``kind``: published, delivered, failed, died, redriven, cancelled or due.
 
     ``waited`` is how long nothing had happened before it. The fields of an attempt are empty for the others;
     ``share`` is the attempt's duration as a percentage of the longest one's.
@@ -63,6 +63,9 @@ def timeline(delivery: Delivery, attempts: Sequence[Attempt], letters: Iterable[
     moments += [_attempt(attempt, longest) for attempt in attempts]
     for letter in letters:
         moments += _letter(letter)
+    if delivery.state == Delivery.State.CANCELLED and delivery.cancelled_at:
+        detail = f"by {delivery.cancelled_by or 'somebody'}"
+        moments.append(Moment("cancelled", delivery.cancelled_at, "Cancelled", detail))
     moments.sort(key=lambda moment: moment.at)
     moments += _next(delivery)
     return list(_with_waits(moments))

@@ -1,16 +1,19 @@
-"""Deliveries: one event owed to one endpoint, with everything that happened to it on one line of time."""
+"""Deliveries: one event owed to one endpoint, all that happened to it on one line of time, and ways to steer it."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 
-from delivery import listing
+from delivery import control, listing
 from delivery.admin.browsing import Browsing, Window, known, link, when
 from delivery.admin.shown import last_result, payload, pill
+from delivery.admin.steering import STEER, STEPS, Steering, path_to
 from delivery.models import Delivery, Event, Replay
 from delivery.timeline import timeline
 from subscriptions.models import Tenant
@@ -35,7 +38,9 @@ class DeliveryAdmin(Browsing):
     search_help_text = "An id, whole: of a delivery, an event, an endpoint, or the CloudEvent's own."
     fields = (("public", "standing"), ("of_event", "to_endpoint"), ("of_tenant", "last"), ("due", "of_replay"))
     readonly_fields = tuple(name for line in fields for name in line)
+    change_form_outer_before_template = "delivery/admin/steer_bar.html"
     change_form_after_template = "delivery/admin/delivery.html"
+    actions = ("send_now", "park", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows: QuerySet[Delivery] = super().get_queryset(request)
@@ -44,6 +49,30 @@ class DeliveryAdmin(Browsing):
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         named = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
         return rows.filter(event__in=named.values("id"))
+
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change a delivery may steer it; nobody edits one."""
+        return bool(request.user.has_perm(STEER))
+
+    @action(description="Send the selected deliveries now", permissions=["steer"])
+    def send_now(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
+        return self._ask("retry", queryset)
+
+    @action(description="Park the selected deliveries", permissions=["steer"])
+    def park(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
+        return self._ask("park", queryset)
+
+    @action(description="Cancel the selected deliveries", permissions=["steer"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
+        return self._ask("cancel", queryset)
+
+    def _ask(self, step: str, chosen: QuerySet[Delivery]) -> HttpResponse:
+        """To the page that shows them and asks."""
+        return redirect(path_to(step, [delivery.public_id for delivery in chosen[: self.list_per_page]]))
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(Steering(self).view)
+        return [path("steer/", page, name="delivery_delivery_steer"), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -59,6 +88,8 @@ class DeliveryAdmin(Browsing):
                 "own_body": delivery.body is not None,
                 "payload": payload(delivery.event.body if delivery.body is None else delivery.body),
             }
+            if delivery.state in control.WAITING and self.has_steer_permission(request):
+                context["steps"] = [(step.title, path_to(name, [delivery.public_id])) for name, step in STEPS.items()]
         answer: HttpResponse = super().change_view(request, object_id, form_url, context)
         return answer
 

@@ -53,6 +53,12 @@ def test_what_is_due_comes_last_even_if_it_is_overdue() -> None:
     assert timeline(sending, [], [])[-1].title == "Being sent"
 
 
+def test_a_cancellation_is_told_with_who_it_was() -> None:
+    cancelled = delivery(state="cancelled", cancelled_at=after(seconds=30), cancelled_by="ops")
+    last = timeline(cancelled, [attempt(1, START)], [])[-1]
+    assert (last.kind, last.at, last.detail) == ("cancelled", after(seconds=30), "by ops")
+
+
 @pytest.mark.parametrize("failure", [it for it in Failure if it is not Failure.STATUS])
 def test_every_class_of_failure_is_explained(failure: Failure) -> None:
     assert timeline(delivery(), [attempt(1, START, error=failure.value, status=None)], [])[1].detail
