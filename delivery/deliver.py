@@ -19,7 +19,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
-from delivery import health, ledger, telemetry, wake
+from delivery import health, ledger, statements, telemetry, wake
 from delivery.backoff import DEFAULT_PLAN
 from delivery.bearers import Bearers
 from delivery.compose import NothingToSendWith, compose
@@ -61,7 +61,7 @@ def deliver_due(*, seconds: float = 300.0, linger: float = LINGER, stopping: Cal
     """Deliver what is due until there has been nothing for ``linger`` seconds, for ``seconds`` at most, or until
     ``stopping`` says so. The number of attempts made. Any number of these may run side by side."""
     started = time.monotonic()
-    ledger.plan_by_index()
+    statements.plan_by_index()
     try:
         with (
             Sender(allow_http=settings.WAYPOST_ALLOW_HTTP) as sender,
@@ -72,7 +72,7 @@ def deliver_due(*, seconds: float = 300.0, linger: float = LINGER, stopping: Cal
             drain.run(started + seconds, linger, stopping)
     finally:
         with suppress(Error):
-            ledger.plan_freely()
+            statements.plan_freely()
     elapsed = time.monotonic() - started
     telemetry.drained(drain.attempts, elapsed)
     if elapsed >= seconds and not stopping():
@@ -323,7 +323,7 @@ class Drain:
     def _reconnect(self) -> None:
         try:
             connection.close()
-            ledger.plan_by_index()
+            statements.plan_by_index()
         except Error:
             pass  # still away: the next step will say so
 

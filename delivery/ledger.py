@@ -1,47 +1,27 @@
 """Every SQL statement of the hot path, and nothing else. Each is for many rows at once.
 
 The order of a delivery's life: ``take`` (publish) and ``mark_due``; ``lease``, ``claim``, ``settle``, ``renew``,
-``release`` and ``look_again`` (a drain); ``rescue``, ``unpark`` and ``raise_to_floor`` (what a crash or a late
-commit left behind). The clock is the database's. Rows are locked in no particular order only where nobody else may
-hold them: a delivery that is ``sending`` belongs to its token. Lanes that may have to be waited for are locked in
-the order of their keys.
-
-Statements run on Django's own connection, in its transaction, but through a cursor with server-side parameters,
-so that arrays travel in binary and plans are prepared once.
+``release`` and ``look_again`` (a drain). The clock is the database's. Rows are locked in no particular order only where
+nobody else may hold them: a delivery that is ``sending`` belongs to its token. Lanes that may have to be waited for
+are locked in the order of their keys. What a crash or a late commit leaves behind is found by ``recovery``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-import psycopg
-from django.db import connection
+from delivery.statements import columns, cursor, run
 
 LEASE = 10.0  # seconds a lane stays with a drain that says nothing
 MARGIN = 5.0  # seconds the low-water mark trails the newest claim: a publisher may commit that late
 GRACE = 10.0  # seconds a claim outlives the deadline of its attempt
-POISON = 5  # claims in a row that nobody came back from
 BELL, FREE = "waypost_due", "free"  # the bell, and what it says if one of the lanes has no owner
 
 # What a crash of the server may take back without harm: a mark (the sweep makes it again), a lease. Not waiting for
 # the disk there spares a flush each; whatever is promised to anybody, an event or a settlement, waits, and takes what
 # came before it to the disk. So does a claim: it is all that a crash of everything leaves of the attempts under way.
 UNHURRIED = "set_config('synchronous_commit', 'off', true)"
-
-
-@contextmanager
-def _cursor() -> Iterator[psycopg.Cursor[Any]]:
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        yield cursor
-
-
-def _run(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    with _cursor() as cursor:
-        cursor.execute(statement, parameters, prepare=True, binary=True)
-        return cursor.fetchall() if cursor.description else []
 
 
 # Publishing
@@ -110,8 +90,8 @@ def take(
 
     None: nothing was written, for the tenant's routes are no longer at this version.
     """
-    ids, sources, event_ids, types, subjects, digests, bodies = _columns(events, 7)
-    owed_ids, owed_events, owed_endpoints, owed_bodies, owed_states, order_keys, thins = _columns(deliveries, 7)
+    ids, sources, event_ids, types, subjects, digests, bodies = columns(events, 7)
+    owed_ids, owed_events, owed_endpoints, owed_bodies, owed_states, order_keys, thins = columns(deliveries, 7)
     parameters = {
         "tenant": tenant_id,
         "version": version,
@@ -130,7 +110,7 @@ def take(
         "order_keys": order_keys,
         "thins": thins,
     }
-    ((current, taken),) = _run(TAKE, parameters)
+    ((current, taken),) = run(TAKE, parameters)
     return set(taken) if current else None
 
 
@@ -143,8 +123,8 @@ UPDATE delivery_event SET warnings = w.warnings::jsonb
 def warn(rows: Sequence[WarningRow]) -> None:
     """Note on events that were taken in this transaction where they do not fit the schema of their type."""
     if rows:
-        ids, warnings = _columns(rows, 2)
-        _run(WARN, {"ids": ids, "warnings": warnings})
+        ids, warnings = columns(rows, 2)
+        run(WARN, {"ids": ids, "warnings": warnings})
 
 
 KNOWN_EVENTS = """
@@ -157,8 +137,8 @@ SELECT e.source, e.event_id, e.id, e.digest
 
 def known_events(tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, bytes]]:
     """The key and digest of the events that go by these (source, id)."""
-    sources, event_ids = _columns(names, 2)
-    rows = _run(KNOWN_EVENTS, {"tenant": tenant_id, "sources": sources, "event_ids": event_ids})
+    sources, event_ids = columns(names, 2)
+    rows = run(KNOWN_EVENTS, {"tenant": tenant_id, "sources": sources, "event_ids": event_ids})
     return {(source, event_id): (key, digest) for source, event_id, key, digest in rows}
 
 
@@ -167,7 +147,7 @@ REFRESH = "UPDATE delivery_delivery SET next_attempt_at = now() WHERE id = ANY(%
 
 def refresh(delivery_ids: Sequence[UUID]) -> None:
     """Give rows whose transaction was long a due time that no low-water mark has passed."""
-    _run(REFRESH, {"ids": list(delivery_ids)})
+    run(REFRESH, {"ids": list(delivery_ids)})
 
 
 MARK_DUE = f"""
@@ -196,7 +176,7 @@ SELECT {UNHURRIED},
 def mark_due(endpoint_ids: Sequence[UUID]) -> None:
     """Somebody must look at these lanes. A leased one has its owner, who hears the bell that this rings; if one is
     there to be leased, the bell says FREE."""
-    _run(MARK_DUE, {"endpoints": list(endpoint_ids)})
+    run(MARK_DUE, {"endpoints": list(endpoint_ids)})
 
 
 # Draining
@@ -264,7 +244,7 @@ def lease(owner: UUID, most: int, *, share: int | None = None, full: Sequence[UU
     None if no lane is due.
     """
     parameters = {"owner": owner, "most": most, "share": share or most, "full": list(full), "seconds": LEASE}
-    rows = _run(LEASE_LANES, {**parameters, "seen": SEEN})
+    rows = run(LEASE_LANES, {**parameters, "seen": SEEN})
     if not rows:
         return None
     return Leased(
@@ -345,14 +325,14 @@ WITH due AS (
 
 def claim(token: UUID, lanes: Sequence[Asking]) -> list[Claimed]:
     """Claim what is due in these lanes, the oldest first in each. Every row is ``sending`` under the token then."""
-    endpoints, quotas, floors, seconds, ordered = _columns(lanes, 5)
+    endpoints, quotas, floors, seconds, ordered = columns(lanes, 5)
     parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "floors": floors, "seconds": seconds}
-    rows = _run(CLAIM + CLAIM_THOSE, {**parameters, "ordered": ordered})
+    rows = run(CLAIM + CLAIM_THOSE, {**parameters, "ordered": ordered})
     if any(ordered):
         heads = [lane for lane in lanes if lane.ordered]
-        endpoints, quotas, _, seconds, _ = _columns(heads, 5)
+        endpoints, quotas, _, seconds, _ = columns(heads, 5)
         parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "seconds": seconds}
-        rows += _run(CLAIM_HEADS + CLAIM_THOSE, parameters)
+        rows += run(CLAIM_HEADS + CLAIM_THOSE, parameters)
     return [Claimed(*row) for row in rows]
 
 
@@ -398,7 +378,7 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
 
     To be called in a transaction: the attempts and the verdicts belong together.
     """
-    ids, tokens, _, states, waits, _, _, numbers, _, _, statuses, errors, _ = _columns(settlements, 13)
+    ids, tokens, _, states, waits, _, _, numbers, _, _, statuses, errors, _ = columns(settlements, 13)
     parameters = {
         "ids": ids,
         "tokens": tokens,
@@ -408,8 +388,8 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
         "statuses": statuses,
         "errors": errors,
     }
-    settled = {row[0] for row in _run(SETTLE, parameters)}
-    with _cursor() as cursor, cursor.copy(RECORD) as copy:
+    settled = {row[0] for row in run(SETTLE, parameters)}
+    with cursor() as opened, opened.copy(RECORD) as copy:
         copy.set_types(RECORD_TYPES)
         for it in settlements:
             copy.write_row(
@@ -424,7 +404,7 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
 
 def unrecorded(settlements: Sequence[Settlement]) -> list[Settlement]:
     """Those whose attempt is not in the history yet: for when it is not known whether a settlement was committed."""
-    rows = _run(
+    rows = run(
         "SELECT id FROM delivery_attempt WHERE id = ANY(%(ids)s)", {"ids": [it.attempt_id for it in settlements]}
     )
     recorded = {row[0] for row in rows}
@@ -451,8 +431,8 @@ SELECT delivery_uuid7(), now(), d.tenant_id, d.endpoint_id, d.id, r.cause, coale
 def bury(letters: Sequence[LetterRow]) -> None:
     """Open a dead letter for each of these deliveries."""
     if letters:
-        deliveries, causes, reasons = _columns(letters, 3)
-        _run(BURY, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
+        deliveries, causes, reasons = columns(letters, 3)
+        run(BURY, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
 
 
 BURY_LANE = """
@@ -474,7 +454,7 @@ RETURNING id
 
 def bury_lane(endpoint_id: UUID, cause: str, most: int = 1_000) -> int:
     """Give up what is pending for an endpoint that gets nothing more; how many, ``most`` at a time."""
-    return len(_run(BURY_LANE, {"endpoint": endpoint_id, "cause": cause, "most": most}))
+    return len(run(BURY_LANE, {"endpoint": endpoint_id, "cause": cause, "most": most}))
 
 
 STORE_LANES = """
@@ -503,7 +483,7 @@ def release(owner: UUID, lanes: Sequence[LaneRow]) -> None:
 
 
 def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> set[UUID]:
-    endpoints, floors, slots, windows, failures, sinces, trips, untils, warned = _columns(sorted(lanes), 9)
+    endpoints, floors, slots, windows, failures, sinces, trips, untils, warned = columns(sorted(lanes), 9)
     parameters = {
         "owner": owner,
         "next_owner": next_owner,
@@ -518,7 +498,7 @@ def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> se
         "untils": untils,
         "warned": warned,
     }
-    return {row[0] for row in _run(STORE_LANES, parameters)}
+    return {row[0] for row in run(STORE_LANES, parameters)}
 
 
 LOOK_AGAIN = """
@@ -553,160 +533,4 @@ def look_again(endpoint_ids: Sequence[UUID] | None = None) -> int:
     """Mark free lanes due that owe something after all: these, or (None) all. How many there were.
 
     However long their oldest delivery has been due, they stand behind the lanes that wait already."""
-    return len(_run(LOOK_AGAIN, {"endpoints": None if endpoint_ids is None else list(endpoint_ids)}))
-
-
-# What a crash or a late commit left behind
-
-RESCUE = f"""
-WITH cut AS (
-    SELECT d.id, d.claimed_until, e.timeout_ms FROM delivery_delivery d
-      JOIN subscriptions_endpoint e ON e.id = d.endpoint_id
-     WHERE d.state = 'sending' AND d.claimed_until < now()
-     LIMIT 1000 FOR UPDATE OF d SKIP LOCKED
-), freed AS (
-    UPDATE delivery_delivery d
-       SET state = CASE WHEN claims >= {POISON} THEN 'dead' ELSE 'pending' END,
-           next_attempt_at = CASE WHEN claims < {POISON} THEN now() END,
-           attempts = attempts + 1, token = NULL, claimed_until = NULL, last_status = NULL, last_error = 'unknown'
-      FROM cut WHERE d.id = cut.id
-    RETURNING d.id, d.tenant_id, d.endpoint_id, d.state, d.attempts,
-              cut.claimed_until - make_interval(secs => cut.timeout_ms / 1000.0 + {GRACE}) AS started_at
-), recorded AS (
-    INSERT INTO delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error)
-    SELECT delivery_uuid7(), now(), id, attempts, started_at, 0, NULL, 'unknown' FROM freed
-), poisoned AS (
-    INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
-                                     last_error, attempts, died_at, redriven_by)
-    SELECT delivery_uuid7(), now(), tenant_id, endpoint_id, id, 'poison', '', NULL, 'unknown', attempts, now(), ''
-      FROM freed WHERE state = 'dead'
-        ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
-)
-SELECT endpoint_id, state FROM freed
-"""  # noqa: S608
-
-
-def rescue() -> list[tuple[UUID, str]]:
-    """Void claims nobody came back from, with an attempt of unknown end in the history. (endpoint, state) of each."""
-    return [(row[0], row[1]) for row in _run(RESCUE, {})]
-
-
-UNPARK = """
-UPDATE delivery_lane l SET parked = false, due_at = now()
-  FROM subscriptions_endpoint e
-  JOIN subscriptions_tenant t ON t.id = e.tenant_id
- WHERE l.parked AND e.id = l.endpoint_id
-   AND (e.state = 'active' OR e.disabled_reason = 'gone' OR e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL)
-RETURNING l.endpoint_id
-"""
-
-
-def unpark() -> int:
-    """Lanes whose endpoint is active again (or will never be) are due. How many."""
-    return len(_run(UNPARK, {}))
-
-
-RAISE_TO_FLOOR = """
-UPDATE delivery_delivery d SET next_attempt_at = now()
-  FROM delivery_lane l
- WHERE d.endpoint_id = l.endpoint_id AND d.state = 'pending' AND d.next_attempt_at < l.floor_at
-RETURNING d.endpoint_id
-"""
-
-
-def raise_to_floor() -> set[UUID]:
-    """Rows that became visible below their lane's low-water mark get a due time above it. Their endpoints."""
-    return {row[0] for row in _run(RAISE_TO_FLOOR, {})}
-
-
-REDRIVE = """
-WITH opened AS (
-    UPDATE delivery_deadletter l SET redriven_at = now(), redriven_by = %(by)s, replay_id = %(replay)s
-      FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[]) AS r(id, body)
-     WHERE l.id = r.id AND l.redriven_at IS NULL
-    RETURNING l.delivery_id, r.body
-)
-UPDATE delivery_delivery d
-   SET state = 'pending', next_attempt_at = now(), step = 0, claims = 0, started_at = now(),
-       replay_id = %(replay)s, body = coalesce(opened.body, d.body)
-  FROM opened
- WHERE d.id = opened.delivery_id AND d.state = 'dead'
-RETURNING d.endpoint_id
-"""
-
-
-def redrive(replay_id: UUID, by: str, letters: Sequence[tuple[UUID, bytes | None]]) -> list[UUID]:
-    """Close these dead letters and make their deliveries pending, with new bytes where some are given.
-
-    The endpoint of each delivery that came back.
-    """
-    ids, bodies = _columns(letters, 2)
-    return [row[0] for row in _run(REDRIVE, {"replay": replay_id, "by": by, "letters": ids, "bodies": bodies})]
-
-
-LANES_MISSING = """
-INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, parked, failures, trips, warned)
-SELECT id, tenant_id, now(), false, 0, 0, 0 FROM subscriptions_endpoint e
- WHERE NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
-   AND EXISTS (SELECT FROM delivery_delivery d WHERE d.endpoint_id = e.id AND d.state = 'pending')
-    ON CONFLICT DO NOTHING
-RETURNING endpoint_id
-"""
-
-
-def lanes_missing() -> set[UUID]:
-    """Endpoints that were owed something before they ever had a lane. Now they have one."""
-    return {row[0] for row in _run(LANES_MISSING, {})}
-
-
-EXPIRE = """
-WITH old AS (
-    SELECT d.id FROM delivery_lane l
-     CROSS JOIN LATERAL (
-           SELECT id FROM delivery_delivery
-            WHERE endpoint_id = l.endpoint_id AND state = 'pending'
-              AND next_attempt_at < now() - make_interval(secs => %(seconds)s)
-            LIMIT 1000 FOR UPDATE SKIP LOCKED) d
-     WHERE l.parked LIMIT 10000
-), dead AS (
-    UPDATE delivery_delivery d SET state = 'dead', next_attempt_at = NULL FROM old WHERE d.id = old.id
-    RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts
-)
-INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
-                                 last_error, attempts, died_at, redriven_by)
-SELECT delivery_uuid7(), now(), tenant_id, endpoint_id, id, 'expired', '', last_status, last_error, attempts, now(), ''
-  FROM dead
-    ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
-RETURNING id
-"""
-
-
-def expire(seconds: float) -> int:
-    """Give up what has been due for that long while its lane was parked. How many."""
-    return len(_run(EXPIRE, {"seconds": seconds}))
-
-
-PLAN_BY_INDEX = """
-SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-SET idle_in_transaction_session_timeout = '20s'
-"""  # the last: a drain that is stopped between two statements does not keep its rows locked
-PLAN_FREELY = """
-RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin; RESET idle_in_transaction_session_timeout
-"""
-
-
-def plan_by_index() -> None:
-    """From here on every plan of this connection goes by an index: what is right for a full table must not be
-    forgotten over an empty one."""
-    with _cursor() as cursor:
-        cursor.execute(PLAN_BY_INDEX)
-
-
-def plan_freely() -> None:
-    with _cursor() as cursor:
-        cursor.execute(PLAN_FREELY)
-
-
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    """Rows as columns, for ``unnest``."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+    return len(run(LOOK_AGAIN, {"endpoints": None if endpoint_ids is None else list(endpoint_ids)}))

@@ -93,7 +93,7 @@ class Delivery(Row):
                 name="delivery_in_order",
                 condition=Q(order_key__isnull=False, state__in=["pending", "sending"]),
             ),
-            # reader: ledger.rescue
+            # reader: recovery.rescue
             models.Index(fields=["claimed_until"], name="delivery_claimed", condition=Q(state="sending")),
             # readers: the list of a tenant, the list of an endpoint
             models.Index(fields=["tenant", "id"], name="delivery_pages"),
@@ -170,7 +170,7 @@ class Lane(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: ledger.lease
-            models.Index(fields=["endpoint"], name="lane_parked", condition=Q(parked=True)),  # reader: ledger.unpark
+            models.Index(fields=["endpoint"], name="lane_parked", condition=Q(parked=True)),  # reader: recovery.unpark
         ]
 
     def __str__(self) -> str:

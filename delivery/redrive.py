@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from delivery import ledger
+from delivery import recovery
 from delivery.models import DeadLetter, Event, Replay
 from delivery.wanted import Filter
 from subscriptions.models import Tenant
@@ -68,7 +68,7 @@ def redrive(row: Replay, letters: Sequence[DeadLetter]) -> list[UUID]:
     events = Event.objects.select_for_update(no_key=True).filter(id__in=[it.delivery.event_id for it in letters])
     live = set(events.filter(expunged_at=None).order_by("id").values_list("id", flat=True))
     able = [it for it in letters if it.delivery.event_id in live]
-    return ledger.redrive(row.id, row.requested_by, list(_with_bytes(able)))
+    return recovery.redrive(row.id, row.requested_by, list(_with_bytes(able)))
 
 
 def _with_bytes(letters: Sequence[DeadLetter]) -> Iterator[tuple[UUID, bytes | None]]:

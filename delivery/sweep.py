@@ -6,7 +6,7 @@ not due, rows below their lane's low-water mark, deliveries of endpoints that st
 
 from django.utils import timezone
 
-from delivery import ledger, tally, telemetry, wake
+from delivery import ledger, recovery, tally, telemetry, wake
 
 __all__ = ["rescue", "sweep"]
 
@@ -15,8 +15,8 @@ WAITS_AT_MOST = 7 * 86_400  # seconds a delivery waits for a paused or disabled 
 
 def rescue() -> int:
     """Void the claims that have run out and unpark lanes that may go on. How many deliveries were rescued."""
-    rescued = ledger.rescue()
-    unparked = ledger.unpark()
+    rescued = recovery.rescue()
+    unparked = recovery.unpark()
     if rescued:
         telemetry.rescued(len(rescued), poisoned=sum(state == "dead" for _, state in rescued))
     if rescued or unparked:
@@ -26,10 +26,10 @@ def rescue() -> int:
 
 def sweep() -> None:
     """Look for what is owed and not due, everywhere."""
-    raised = ledger.raise_to_floor()
-    born = ledger.lanes_missing()
+    raised = recovery.raise_to_floor()
+    born = recovery.lanes_missing()
     overdue = ledger.look_again()
-    expired = ledger.expire(WAITS_AT_MOST)
+    expired = recovery.expire(WAITS_AT_MOST)
     tally.forget_old(timezone.now())
     telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=expired)
     if raised or born or overdue:

@@ -1,94 +1,39 @@
 """Statement by statement: who may change what, and what each of them finds."""
 
 import random
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
 
-from delivery import ledger
-from delivery.ledger import POISON, Asking, Claimed, LaneRow, Settlement
+from delivery import ledger, recovery
+from delivery.ledger import Claimed
 from delivery.models import Attempt, DeadLetter, Delivery, Lane
-from subscriptions.endpoints import delete_endpoint, disable, pause, resume
+from subscriptions.endpoints import delete_endpoint, disable, pause
 from subscriptions.models import Endpoint
 from subscriptions.tenants import delete_tenant
-from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
+from tests.delivery.factories import make_delivery, make_event
+from tests.delivery.factories_ledger import (
+    EPOCH,
+    HOUR,
+    OTHER,
+    OWNER,
+    STALE,
+    TOKEN,
+    asking,
+    make_lane,
+    now,
+    owe,
+    pace,
+    settle,
+    settlement,
+)
 from tests.factories import make_endpoint, make_tenant
 from tests.together import in_threads
 from webhooks.protocol.ids import new_id
-
-OWNER, OTHER = UUID(int=1), UUID(int=2)
-TOKEN, STALE = UUID(int=3), UUID(int=4)
-EPOCH = datetime.fromtimestamp(0, UTC)
-HOUR = timedelta(hours=1)
-
-
-def now() -> datetime:
-    """The database's clock: inside a test's transaction it stands still."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        moment: datetime = cursor.fetchone()[0]
-        return moment
-
-
-def make_lane(endpoint: Endpoint | None = None, **fields: Any) -> Lane:
-    endpoint = endpoint or make_endpoint()
-    return Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, **fields)
-
-
-def owe(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
-    """Deliveries that are due, the older the earlier."""
-    due_at = changes.pop("next_attempt_at", now() - timedelta(seconds=count))
-    return [
-        make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=due_at + timedelta(seconds=n), **changes)
-        for n in range(count)
-    ]
-
-
-def asking(endpoint: Endpoint, quota: int = 1_000, floor: datetime = EPOCH, *, ordered: bool = False) -> Asking:
-    return Asking(endpoint.id, quota, floor, seconds=30.0, ordered=ordered)
-
-
-def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
-    """Delivered, unless changed."""
-    fields: dict[str, Any] = {
-        "token": TOKEN,
-        "state": "delivered",
-        "wait": 0.0,
-        "cause": "",
-        "attempt_id": new_id(),
-        "number": it.attempts + 1,
-        "started_at": now(),
-        "duration_ms": 12,
-        "status": 200,
-        "error": "",
-        "answer": b"ok\0\xff",
-    }
-    return Settlement(id=it.id, endpoint_id=it.endpoint_id, **{**fields, **changes})
-
-
-def settle(*settlements: Settlement) -> set[UUID]:
-    with transaction.atomic():
-        return ledger.settle(settlements)
-
-
-def pace(endpoint: Endpoint, **changes: Any) -> LaneRow:
-    fields: dict[str, Any] = {
-        "floor_at": EPOCH,
-        "next_slot_at": None,
-        "window": None,
-        "failures": 0,
-        "failing_since": None,
-        "trips": 0,
-        "tripped_until": None,
-        "warned": 0,
-    }
-    return LaneRow(endpoint.id, **{**fields, **changes})
 
 
 @pytest.mark.django_db
@@ -373,7 +318,7 @@ class TestSettle:
     def test_what_was_rescued_in_between_is_not_settled(self) -> None:
         (it,) = self.claimed()
         Delivery.objects.update(claimed_until=now() - HOUR)
-        ledger.rescue()
+        recovery.rescue()
         assert settle(settlement(it)) == set()
         assert Delivery.objects.get().state == "pending"
 
@@ -547,207 +492,3 @@ def test_those_who_mark_and_those_who_look_again_never_wait_for_each_other_in_a_
 def repeatedly(work: Any, times: int) -> None:
     for _ in range(times):
         work()
-
-
-@pytest.mark.django_db
-class TestRescue:
-    def cut(self, **changes: Any) -> Delivery:
-        """A delivery whose sender has not come back."""
-        endpoint = make_endpoint(timeout_ms=2_000)
-        fields = {"state": "sending", "token": TOKEN, "claims": 1, "claimed_until": now() - timedelta(seconds=1)}
-        return owe(endpoint, **{**fields, **changes})[0]
-
-    def test_it_may_be_claimed_again_at_once_and_the_cut_attempt_is_recorded_as_unknown(self) -> None:
-        delivery = self.cut(attempts=1, step=1)
-        make_attempt(delivery)
-        assert ledger.rescue() == [(delivery.endpoint_id, "pending")]
-        delivery.refresh_from_db()
-        assert (delivery.state, delivery.token, delivery.claimed_until) == ("pending", None, None)
-        assert (delivery.next_attempt_at, delivery.attempts, delivery.step) == (now(), 2, 1)
-        assert (delivery.last_status, delivery.last_error) == (None, "unknown")
-        attempt = delivery.history.order_by("-number")[0]
-        assert (attempt.number, attempt.status, attempt.error) == (2, None, "unknown")
-        assert attempt.started_at == now() - timedelta(seconds=1 + 2 + ledger.GRACE)
-
-    @pytest.mark.parametrize("changes", [{"claimed_until": None}, {"state": "pending"}, {"state": "delivered"}])
-    def test_nothing_else_is_touched(self, changes: dict[str, Any]) -> None:
-        self.cut(**changes)
-        assert ledger.rescue() == []
-
-    def test_a_claim_that_still_holds_is_left_alone(self) -> None:
-        self.cut(claimed_until=now() + timedelta(seconds=1))
-        assert ledger.rescue() == []
-
-    def test_what_nobody_ever_came_back_from_is_poison(self) -> None:
-        delivery = self.cut(claims=POISON, attempts=POISON - 1)
-        assert ledger.rescue() == [(delivery.endpoint_id, "dead")]
-        delivery.refresh_from_db()
-        assert (delivery.state, delivery.next_attempt_at) == ("dead", None)
-        letter = DeadLetter.objects.get()
-        assert (letter.cause, letter.delivery_id, letter.attempts) == ("poison", delivery.id, POISON)
-        assert (letter.last_error, letter.tenant_id) == ("unknown", delivery.tenant_id)
-
-    def test_it_takes_that_many_claims_in_a_row(self) -> None:
-        endpoint = make_endpoint()
-        (delivery,) = owe(endpoint)
-        states = []
-        for _ in range(POISON):
-            ledger.claim(new_id(), [asking(endpoint)])
-            Delivery.objects.update(claimed_until=now() - HOUR)
-            states += [state for _, state in ledger.rescue()]
-        assert states == ["pending"] * (POISON - 1) + ["dead"]
-        assert delivery.history.filter(error="unknown").count() == POISON
-
-    def test_one_result_starts_the_count_anew(self) -> None:
-        endpoint = make_endpoint()
-        owe(endpoint, claims=POISON - 1)
-        (claimed,) = ledger.claim(TOKEN, [asking(endpoint)])
-        settle(settlement(claimed, state="pending"))
-        assert Delivery.objects.get().claims == 0
-
-
-@pytest.mark.django_db
-class TestUnpark:
-    def parked(self, stop: Any) -> Lane:
-        lane = make_lane(due_at=now())
-        owe(lane.endpoint)
-        stop(lane.endpoint)
-        ledger.lease(OWNER, 10)
-        return lane
-
-    @pytest.mark.parametrize(
-        "end",
-        [
-            resume,
-            delete_endpoint,
-            lambda it: disable(it, "gone"),
-            lambda it: delete_tenant(it.tenant),
-            lambda it: type(it.tenant).objects.filter(id=it.tenant_id).update(deleted_at=timezone.now()),
-        ],
-        ids=["resumed", "deleted", "gone", "tenant deleted", "tenant row marked"],
-    )
-    def test_a_lane_that_may_go_on_or_never_will_is_due(self, end: Any) -> None:
-        lane = self.parked(pause)
-        end(lane.endpoint)
-        assert ledger.unpark() == 1
-        lane.refresh_from_db()
-        assert (lane.parked, lane.due_at) == (False, now())
-
-    @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator")])
-    def test_a_lane_whose_endpoint_still_rests_stays_parked(self, stop: Any) -> None:
-        lane = self.parked(stop)
-        assert ledger.unpark() == 0
-        lane.refresh_from_db()
-        assert lane.parked
-
-
-@pytest.mark.django_db
-class TestRaiseToFloor:
-    def test_what_appeared_below_the_mark_gets_a_due_time_above_it(self) -> None:
-        lane = make_lane(floor_at=now() - timedelta(seconds=5))
-        late, punctual = owe(lane.endpoint, 2, next_attempt_at=now() - timedelta(seconds=5.5))
-        assert ledger.raise_to_floor() == {lane.endpoint_id}
-        late.refresh_from_db()
-        assert late.next_attempt_at == now()
-        due_at = punctual.next_attempt_at
-        punctual.refresh_from_db()
-        assert punctual.next_attempt_at == due_at
-
-    @pytest.mark.parametrize("state", ["sending", "delivered", "dead"])
-    def test_only_what_is_pending(self, state: str) -> None:
-        lane = make_lane(floor_at=now())
-        owe(lane.endpoint, state=state, next_attempt_at=now() - HOUR)
-        assert ledger.raise_to_floor() == set()
-
-    def test_without_a_mark_nothing_is_below_it(self) -> None:
-        owe(make_lane().endpoint)
-        assert ledger.raise_to_floor() == set()
-
-
-@pytest.mark.django_db
-class TestLanesMissing:
-    def test_who_is_owed_something_without_a_lane_gets_one(self) -> None:
-        endpoint = make_endpoint()
-        owe(endpoint, 2)
-        make_endpoint()
-        owe(make_lane().endpoint)
-        assert ledger.lanes_missing() == {endpoint.id}
-        assert Lane.objects.get(endpoint=endpoint).due_at == now()
-        assert ledger.lanes_missing() == set()
-
-
-@pytest.mark.django_db
-class TestExpire:
-    def test_what_waited_too_long_in_a_parked_lane_dies_of_it(self) -> None:
-        lane = make_lane(parked=True)
-        (old,) = owe(lane.endpoint, next_attempt_at=now() - 2 * HOUR)
-        (young,) = owe(lane.endpoint, next_attempt_at=now() - HOUR)
-        assert ledger.expire(1.5 * 3600) == 1
-        letter = DeadLetter.objects.get()
-        assert (letter.delivery_id, letter.cause) == (old.id, "expired")
-        states = dict(Delivery.objects.values_list("id", "state"))
-        assert (states[old.id], states[young.id]) == ("dead", "pending")
-
-    def test_in_a_lane_that_is_served_nothing_expires(self) -> None:
-        owe(make_lane(due_at=now()).endpoint, next_attempt_at=now() - 2 * HOUR)
-        assert ledger.expire(3600) == 0
-
-
-@pytest.mark.django_db
-class TestRedrive:
-    def test_the_delivery_starts_anew_and_its_letter_is_closed(self) -> None:
-        endpoint = make_endpoint()
-        (delivery,) = owe(endpoint, attempts=10, step=9, claims=3, body=b"old")
-        letter = make_dead_letter(delivery)
-        replay = make_replay(endpoint.tenant)
-        assert ledger.redrive(replay.id, "somebody", [(letter.id, None)]) == [endpoint.id]
-        delivery.refresh_from_db()
-        assert (delivery.state, delivery.next_attempt_at) == ("pending", now())
-        assert (delivery.attempts, delivery.step, delivery.claims) == (10, 0, 0)
-        assert (delivery.replay_id, bytes(delivery.body or b"")) == (replay.id, b"old")
-        letter.refresh_from_db()
-        assert (letter.redriven_at, letter.redriven_by, letter.replay_id) == (now(), "somebody", replay.id)
-
-    def test_new_bytes_take_the_place_of_the_old(self) -> None:
-        (delivery,) = owe(make_endpoint(), body=b"old")
-        letter = make_dead_letter(delivery)
-        ledger.redrive(make_replay(None).id, "somebody", [(letter.id, b"new")])
-        delivery.refresh_from_db()
-        assert bytes(delivery.body or b"") == b"new"
-
-    def test_a_letter_that_is_closed_stays_closed(self) -> None:
-        (delivery,) = owe(make_endpoint())
-        letter = make_dead_letter(delivery)
-        first, second = make_replay(None), make_replay(None)
-        ledger.redrive(first.id, "one", [(letter.id, None)])
-        assert ledger.redrive(second.id, "other", [(letter.id, None)]) == []
-        letter.refresh_from_db()
-        assert (letter.redriven_by, letter.replay_id) == ("one", first.id)
-
-
-@pytest.fixture
-def by_index() -> Iterator[None]:
-    ledger.plan_by_index()
-    yield
-    ledger.plan_freely()
-
-
-@pytest.mark.django_db
-def test_a_drain_plans_by_index_and_leaves_the_connection_as_it_was(by_index: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW enable_seqscan")
-        assert cursor.fetchone() == ("off",)
-        ledger.plan_freely()
-        cursor.execute("SHOW enable_seqscan")
-        assert cursor.fetchone() == ("on",)
-
-
-@pytest.mark.django_db
-def test_a_key_made_by_the_database_is_a_version_7_of_now() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT delivery_uuid7(), clock_timestamp() FROM generate_series(1, 100)")
-        rows = cursor.fetchall()
-    assert len({key for key, _ in rows}) == 100
-    for key, moment in rows:
-        assert (key.version, key.variant) == (7, "specified in RFC 4122")
-        assert abs((key.int >> 80) / 1000 - moment.timestamp()) < 1

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from delivery import ledger
+from delivery import recovery
 from delivery import replay as verb
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publish import publish
@@ -125,7 +125,7 @@ class TestCrashes:
     ) -> None:
         letters_of(endpoint, 6)
         row = replay(endpoint.tenant, Filter(), rate=1000, by="ops")
-        redrive, begun = ledger.redrive, count()
+        redrive, begun = recovery.redrive, count()
 
         def die_after_some_slices(*args: Any) -> Any:
             redriven = redrive(*args)
@@ -134,7 +134,7 @@ class TestCrashes:
             return redriven
 
         with monkeypatch.context() as dying:
-            dying.setattr(ledger, "redrive", die_after_some_slices)
+            dying.setattr(recovery, "redrive", die_after_some_slices)
             with pytest.raises(SystemExit):
                 run_slices()
         row.refresh_from_db()

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from delivery import breaker, ledger
+from delivery import breaker, ledger, recovery
 from delivery.lanes import HeldLane, share
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.verdict import Verdict
@@ -191,19 +191,19 @@ class States(RuleBasedStateMachine):
     def rescue(self) -> None:
         overdue = Delivery.objects.filter(state="sending", claimed_until__lt=datetime.now(UTC))
         cut = list(overdue.values_list("id", flat=True))
-        assert len(ledger.rescue()) == len(cut)
+        assert len(recovery.rescue()) == len(cut)
         for key in cut:
             before = self.known[key]
-            state = "dead" if before.claims >= ledger.POISON else "pending"
+            state = "dead" if before.claims >= recovery.POISON else "pending"
             self.known[key] = Known(state, None, before.attempts + 1, before.claims)
             self.attempts[key] += 1
 
     @rule()
     def sweep(self) -> None:
-        ledger.raise_to_floor()
-        ledger.lanes_missing()
+        recovery.raise_to_floor()
+        recovery.lanes_missing()
         ledger.look_again()
-        ledger.unpark()
+        recovery.unpark()
         owing = set(Delivery.objects.filter(state="pending").values_list("endpoint", flat=True))
         seen = Lane.objects.filter(due_at__isnull=False) | Lane.objects.filter(parked=True)
         assert owing <= set(seen.values_list("endpoint", flat=True))
@@ -217,8 +217,8 @@ class States(RuleBasedStateMachine):
     def redrive(self) -> None:
         letters = list(DeadLetter.objects.filter(redriven_at=None).values_list("id", "delivery")[:3])
         twice = [(key, None) for key, _ in letters]
-        assert len(ledger.redrive(new_id(), "test", twice)) == len(letters)
-        assert ledger.redrive(new_id(), "test", twice) == []
+        assert len(recovery.redrive(new_id(), "test", twice)) == len(letters)
+        assert recovery.redrive(new_id(), "test", twice) == []
         for _, delivery in letters:
             self.known[delivery].state, self.known[delivery].claims = "pending", 0
         ledger.mark_due([endpoint.id for endpoint in self.endpoints])

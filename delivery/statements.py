@@ -1,0 +1,52 @@
+"""How statements over many rows at once are run: on Django's own connection, in its transaction, but through a cursor
+with server-side parameters, so that arrays travel in binary and plans are prepared once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+__all__ = ["columns", "cursor", "plan_by_index", "plan_freely", "run"]
+
+
+@contextmanager
+def cursor() -> Iterator[psycopg.Cursor[Any]]:
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as opened:
+        yield opened
+
+
+def run(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows it returns, if it returns any."""
+    with cursor() as opened:
+        opened.execute(statement, parameters, prepare=True, binary=True)
+        return opened.fetchall() if opened.description else []
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows as columns, for ``unnest``."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+PLAN_BY_INDEX = """
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET idle_in_transaction_session_timeout = '20s'
+"""  # the last: a drain that is stopped between two statements does not keep its rows locked
+PLAN_FREELY = """
+RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin; RESET idle_in_transaction_session_timeout
+"""
+
+
+def plan_by_index() -> None:
+    """From here on every plan of this connection goes by an index: what is right for a full table must not be
+    forgotten over an empty one."""
+    with cursor() as opened:
+        opened.execute(PLAN_BY_INDEX)
+
+
+def plan_freely() -> None:
+    with cursor() as opened:
+        opened.execute(PLAN_FREELY)
