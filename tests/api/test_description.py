@@ -72,7 +72,7 @@ def test_every_example_is_one() -> None:
 def examples(node: Any) -> Iterator[tuple[Any, Any]]:
     """Every schema that has examples beside it, with each of them."""
     if isinstance(node, dict):
-        if "schema" in node and "examples" in node:
+        if "schema" in node and isinstance(node.get("examples"), dict):
             yield from ((node["schema"], it["value"]) for it in node["examples"].values())
         for inner in node.values():
             yield from examples(inner)
