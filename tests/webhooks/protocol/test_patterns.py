@@ -90,10 +90,10 @@ def test_what_is_no_object_matches_nothing(event: Any) -> None:
 @pytest.mark.parametrize(
     ("pattern", "only"),
     [
-        ({"type": ["a", "b"]}, {"a", "b"}),
-        ({"type": ["a"], "data": {"x": [1]}}, {"a"}),
-        ({"$or": [{"type": ["a"]}, {"type": ["b"], "x": [1]}]}, {"a", "b"}),
-        ({"type": ["a"], "$or": [{"x": [1]}, {"y": [1]}]}, {"a"}),
+        ({"type": ["a", "b"]}, ["a", "b"]),
+        ({"type": ["a"], "data": {"x": [1]}}, ["a"]),
+        ({"$or": [{"type": ["a"]}, {"type": ["b"], "x": [1]}]}, ["a", "b"]),
+        ({"type": ["a"], "$or": [{"x": [1]}, {"y": [1]}]}, ["a"]),
         ({"type": ["a"], "$or": [{"type": [{"prefix": "b"}]}, {"y": [1]}]}, None),
         ({"$or": [{"type": ["a"]}, {"x": [1]}]}, None),
         ({"data": {"type": ["a"]}}, None),
@@ -105,8 +105,9 @@ def test_what_is_no_object_matches_nothing(event: Any) -> None:
     ],
     ids=ascii,
 )
-def test_the_index_leaves_out_only_what_cannot_match(pattern: dict[str, Any], only: set[str] | None) -> None:
-    assert Pattern(pattern).only("type") == only
+def test_the_index_leaves_out_only_what_cannot_match(pattern: dict[str, Any], only: list[str] | None) -> None:
+    found = Pattern(pattern).only("type")
+    assert (None if found is None else sorted(found)) == only
 
 
 # Laws
