@@ -19,6 +19,7 @@ Every handler that matches runs, those of the row first, in the order in which t
 matches is processed, by nobody, and can be replayed when there is one.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,10 +41,13 @@ ANY = "*"
 
 
 class Later(Exception):
-    """Not now: run again after ``seconds``. Costs no attempt."""
+    """Not now: run again after ``seconds``. Costs no attempt. Raises ValueError, TypeError if that is no number, which
+    is a failure of the handler like any other."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
+        if math.isnan(seconds):
+            raise ValueError("Later: not a number of seconds")
         self.seconds = seconds
 
 

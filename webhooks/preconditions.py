@@ -36,11 +36,14 @@ class Preconditioned(ModelViewSet[M]):
         return Response(self.get_serializer(row).data, headers={"ETag": self.tag(row)})
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The change is judged first, since judging may look a name up: no network inside a transaction."""
+        serializer = self.get_serializer(self.get_object(), data=request.data, partial=kwargs.pop("partial", False))
+        serializer.is_valid(raise_exception=True)
         with transaction.atomic():
             self.hold()
-            answer = super().update(request, *args, **kwargs)
-            answer["ETag"] = self.tag(self.get_object())
-        return answer
+            self.perform_update(serializer)
+            row = self.get_object()
+            return Response(self.get_serializer(row).data, headers={"ETag": self.tag(row)})
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():

@@ -65,6 +65,9 @@ _CLAIM = """
     RETURNING receipt.*
 """
 
+AT_REST = Q(due_at__isnull=True)
+"""Nothing is owed: its handlers are done, or have been given up."""
+
 _PUT_OFF = """
     UPDATE webhooks_receipt
     SET claim_token = NULL, claims = 0, attempts = attempts + %s, last_error = %s,
@@ -150,7 +153,7 @@ def hold(receipt: Receipt) -> bool:
 def finish(receipt: Receipt, handled_by: Sequence[str], *, out_of_order: bool = False, skipped: bool = False) -> None:
     """Every handler has done its work; or, ``skipped``, none had to."""
     _ours(receipt).update(
-        **_AT_REST,
+        **_LAID_TO_REST,
         processed_at=Now(),
         handled_by=list(handled_by),
         attempts=receipt.attempts + 1,
@@ -169,14 +172,13 @@ def put_off(receipt: Receipt, seconds: float, error: str, *, attempts: int) -> N
 def bury(receipt: Receipt, cause: str, error: str, *, attempts: int) -> None:
     """Nobody will try it again of their own accord."""
     _ours(receipt).update(
-        **_AT_REST, dead_at=Now(), cause=cause, last_error=error, attempts=receipt.attempts + attempts
+        **_LAID_TO_REST, dead_at=Now(), cause=cause, last_error=error, attempts=receipt.attempts + attempts
     )
 
 
 def revive(ids: Sequence[UUID]) -> int:
     """Make those of these that are at rest due again, as if they had just come. Returns how many were."""
-    at_rest = Receipt.objects.filter(Q(dead_at__isnull=False) | Q(processed_at__isnull=False))
-    return at_rest.filter(id__in=ids, due_at__isnull=True).update(
+    return Receipt.objects.filter(AT_REST, id__in=ids).update(
         due_at=Now(), claims=0, attempts=0, dead_at=None, cause="", processed_at=None, skipped=False
     )
 
@@ -197,7 +199,7 @@ def first_id_of(moment: datetime) -> UUID:
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
-_AT_REST: dict[str, Any] = {"due_at": None, "claim_token": None, "claims": 0}
+_LAID_TO_REST: dict[str, Any] = {"due_at": None, "claim_token": None, "claims": 0}
 
 
 def _ours(receipt: Receipt) -> QuerySet[Receipt]:

@@ -125,9 +125,13 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         return source
 
     def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
-        source = super().update(instance, _columns(validated_data))
+        """Only what was given is written: a pause that comes meanwhile stands."""
+        columns = _columns(validated_data)
+        for name, value in columns.items():
+            setattr(instance, name, value)
+        instance.save(update_fields=[*columns, "updated_at"])
         forget()
-        return source
+        return instance
 
 
 class MadeSourceSerializer(SourceSerializer):
@@ -228,10 +232,18 @@ class NewReplaySerializer(serializers.Serializer[Any]):
 
 
 class ReplayDoneSerializer(serializers.Serializer[Any]):
-    """``replayed``: how many receipts were made due again. ``matching``: how many a preview counted."""
+    """``replayed``: how many receipts were made due again. ``left``: how many of the filter are still at rest, for
+    another call; 10,000 means at least so many."""
 
-    replayed = serializers.IntegerField(required=False)
-    matching = serializers.IntegerField(required=False)
+    replayed = serializers.IntegerField()
+    left = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="ReceiptReplayPreview")
+class ReplayPreviewSerializer(serializers.Serializer[Any]):
+    """``matching``: how many receipts a replay would make due; 10,000 means at least so many."""
+
+    matching = serializers.IntegerField()
 
 
 class NewStatsSerializer(serializers.Serializer[Any]):

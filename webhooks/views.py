@@ -40,6 +40,7 @@ from webhooks.serializers import (
     ReceiptSerializer,
     RejectionSerializer,
     ReplayDoneSerializer,
+    ReplayPreviewSerializer,
     SecretSerializer,
     SourceSerializer,
     StatsSerializer,
@@ -172,27 +173,26 @@ class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
     @action(detail=True, methods=["post"], filter_backends=[])
     def replays(self, request: Request, pk: str) -> Response:
         """Have one receipt handled again, if it is processed or dead."""
-        receipt = self.get_object()
-        count = replay(Receipt.objects.filter(id=receipt.id))
-        return Response({"replayed": count}, status=status.HTTP_202_ACCEPTED)
+        done = replay(Receipt.objects.filter(id=self.get_object().id))
+        return Response(ReplayDoneSerializer(done).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(
         operation_id="replay_receipts",
         request=NewReplaySerializer,
-        responses={200: ReplayDoneSerializer, 202: ReplayDoneSerializer},
+        responses={200: ReplayPreviewSerializer, 202: ReplayDoneSerializer},
     )
     @action(detail=False, methods=["post"], url_path="replays", filter_backends=[])
     def replay_many(self, request: Request) -> Response:
         """Have the oldest receipts of a filter handled again, 10,000 at most; the dead ones, if it names no state.
-        With ``preview`` only count them."""
+        ``left`` says how many wait for the next call. With ``preview`` only count them."""
         asked = NewReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         chosen = ReceiptFilter({"state": "dead", **asked.validated_data["filter"]}, self.get_queryset())
         if not chosen.is_valid():
             raise ValidationError({"filter": chosen.errors})
         if asked.validated_data["preview"]:
-            return Response({"matching": preview(chosen.qs)})
-        return Response({"replayed": replay(chosen.qs)}, status=status.HTTP_202_ACCEPTED)
+            return Response(ReplayPreviewSerializer({"matching": preview(chosen.qs)}).data)
+        return Response(ReplayDoneSerializer(replay(chosen.qs)).data, status=status.HTTP_202_ACCEPTED)
 
 
 class OutOfReach(APIException):

@@ -71,3 +71,22 @@ def test_in_another_thread_nothing_is_interrupted_and_nothing_breaks() -> None:
     thread.start()
     thread.join()
     assert done == [True]
+
+
+def test_an_alarm_at_the_very_end_leaves_no_watchdog_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled: list[bool] = []
+    cancel = faulthandler.cancel_dump_traceback_later
+    monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: cancelled.append(True) or cancel())
+    stop = signal.setitimer
+
+    def late(which: int, seconds: float) -> None:
+        stop(which, seconds)
+        if not seconds:
+            signal.raise_signal(signal.SIGALRM)
+
+    before = signal.getsignal(signal.SIGALRM)
+    monkeypatch.setattr(signal, "setitimer", late)
+    with pytest.raises(Overdue), within(60):
+        pass
+    assert cancelled == [True]
+    assert signal.getsignal(signal.SIGALRM) is before

@@ -1,9 +1,13 @@
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from tests.factories import make_client, make_tenant
+from webhooks import configuration
 from webhooks.models import Source
+from webhooks.serializers import SourceSerializer
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 API = "/api/v1/sources/"
 
@@ -34,3 +38,32 @@ def test_what_was_changed_since_is_a_412_and_stays(source, method):
     assert answer.status_code == 412
     assert answer["Content-Type"] == "application/problem+json"
     assert Source.objects.get(deleted_at=None).name == "Another"
+
+
+def test_a_change_is_judged_outside_any_transaction_for_names_are_looked_up(source, monkeypatch):
+    client, path = source
+    open_then = []
+
+    def look(host, *, seconds):
+        open_then.append(connection.in_atomic_block)
+        return ["93.184.215.14"]
+
+    monkeypatch.setattr(configuration, "look_up", look)
+    options = {"jwks_url": "https://keys.example.com/jwks", "audience": "us"}
+    made = client.post(API, {"scheme": "jwt", "options": options}, content_type="application/json")
+    path = f"{API}{made.json()['id']}/"
+    answer = client.patch(path, {"name": "Keys"}, headers={"If-Match": client.get(path)["ETag"]})
+    assert answer.status_code == 200
+    assert open_then == [False, False]
+
+
+def test_what_a_change_does_not_name_is_not_written(source, monkeypatch):
+    client, path = source
+    judge = SourceSerializer.validate
+
+    def paused_meanwhile(self, attrs):
+        Source.objects.update(paused_at=timezone.now())
+        return judge(self, attrs)
+
+    monkeypatch.setattr(SourceSerializer, "validate", paused_meanwhile)
+    assert client.patch(path, {"name": "Another"}).json()["paused"] is True

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
@@ -112,6 +113,18 @@ def test_later_costs_no_attempt() -> None:
     receipt.refresh_from_db()
     assert (receipt.state, receipt.attempts) == ("pending", 0)
     assert timedelta(minutes=9) < receipt.due_at - timezone.now() < timedelta(minutes=11)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), "soon", None])
+def test_later_at_no_time_is_a_failure_like_any_other(seconds: Any) -> None:
+    @handles()
+    def waits(receipt: Receipt) -> None:
+        raise Later(seconds)
+
+    receipt = make_receipt()
+    process_due()
+    receipt.refresh_from_db()
+    assert (receipt.state, receipt.attempts) == ("pending", 1)
 
 
 def test_many_are_claimed_at_once_and_of_a_key_only_the_oldest() -> None:

@@ -28,7 +28,10 @@ from webhooks import claimcheck, schemes, wake
 from webhooks.handlers import GiveUp, handles
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.process import process_due
+from webhooks.protocol.ids import new_id
 from webhooks.protocol.signing import new_secret
+from webhooks.reading import Labels
+from webhooks.receipts import Message, insert_many
 from webhooks.rotation import add_secret
 from webhooks.schemes.scheme import Draft
 from webhooks.sources import find, forget
@@ -578,3 +581,43 @@ def test_a_sender_whose_handlers_take_too_long_is_told_that_its_message_is_kept(
     answer = post(make_source(answer_when="processed", answer_status=200, answer_within=0, answer_body='"done"'))
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
     assert post(Source.objects.get()).json() == "done"
+
+
+def test_a_message_that_is_kept_is_never_called_not_kept_though_nobody_can_look_how_it_stands() -> None:
+    source = make_source(answer_when="processed", answer_within=25)
+    with connection.execute_wrapper(fails_from_the_first_select_of("webhooks_receipt")):
+        answer = post(source)
+    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+    assert Receipt.objects.get().state == "pending"
+
+
+def test_a_message_whose_handler_removed_it_is_done(monkeypatch) -> None:
+    @handles()
+    def removes(receipt: Receipt) -> None:
+        receipt.delete()
+
+    monkeypatch.setattr(wake, "bell", WorkerNextDoor())
+    answer = post(make_source(answer_when="processed", answer_within=25))
+    assert (answer.status_code, answer.json()["state"]) == (202, "processed")
+
+
+def test_of_twins_in_one_commit_the_first_is_kept_and_the_other_is_a_repeat() -> None:
+    source = make_source()
+    twins = [message_to(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
+    assert insert_many(twins) == [True, True, False, False, False]
+    assert set(Receipt.objects.values_list("id", flat=True)) == {twins[0].id, twins[1].id}
+    assert insert_many(twins) == [False] * 5
+
+
+def message_to(source: Source, message_id: str) -> Message:
+    ticket = claimcheck.keep(iter([BODY]), new_id(), lambda chunk: None)
+    return Message(new_id(), source.id, Labels(message_id, "", ""), "", {}, ticket)
+
+
+def fails_from_the_first_select_of(table: str) -> Callable[..., Any]:
+    def execute(run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("SELECT") and f'FROM "{table}"' in sql:
+            raise OperationalError("gone")
+        return run(sql, params, many, context)
+
+    return execute

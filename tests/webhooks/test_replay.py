@@ -7,7 +7,7 @@ from webhooks import replay as module
 from webhooks.handlers import GiveUp, handles
 from webhooks.models import Receipt
 from webhooks.process import process_due
-from webhooks.replay import preview, replay
+from webhooks.replay import Replayed, preview, replay
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
@@ -23,7 +23,7 @@ def test_a_dead_receipt_comes_back_with_its_whole_plan_and_can_succeed(bell) -> 
     receipt = make_receipt()
     process_due()
     broken = False
-    assert replay(Receipt.objects.all()) == 1
+    assert replay(Receipt.objects.all()) == Replayed(1, left=0)
     receipt.refresh_from_db()
     assert (receipt.state, receipt.attempts, receipt.cause) == ("pending", 0, "")
     assert bell.rings == 1
@@ -35,13 +35,14 @@ def test_a_dead_receipt_comes_back_with_its_whole_plan_and_can_succeed(bell) -> 
 def test_a_second_click_changes_nothing(bell) -> None:
     make_receipt()
     process_due()
-    assert (replay(Receipt.objects.all()), replay(Receipt.objects.all())) == (1, 0)
+    assert [replay(Receipt.objects.all()).replayed for _ in range(2)] == [1, 0]
     assert bell.rings == 1
 
 
 def test_a_receipt_that_is_due_or_under_work_is_left_alone() -> None:
     receipt = make_receipt(attempts=3)
-    assert replay(Receipt.objects.all()) == 0
+    assert preview(Receipt.objects.all()) == 0
+    assert replay(Receipt.objects.all()) == Replayed(0, left=0)
     receipt.refresh_from_db()
     assert receipt.attempts == 3
 
@@ -53,5 +54,6 @@ def test_many_are_brought_back_oldest_first_a_bounded_number_a_call(monkeypatch:
     receipts = [make_receipt(source) for _ in range(7)]
     process_due()
     assert preview(Receipt.objects.all()) == 5
-    assert replay(Receipt.objects.all()) == 5
+    assert replay(Receipt.objects.all()) == Replayed(5, left=2)
     assert set(Receipt.objects.filter(due_at__isnull=False)) == set(receipts[:5])
+    assert replay(Receipt.objects.all()) == Replayed(2, left=0)

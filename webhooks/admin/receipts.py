@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
 from webhooks.admin.replaying import Wish, ask, may_replay
-from webhooks.admin.shown import code, pill, size, when
+from webhooks.admin.shown import code, pill, secret_by_id, size, when
 from webhooks.bodies import download, preview
 from webhooks.models import Receipt
 from webhooks.receipts import called, of_type
@@ -46,6 +46,7 @@ class ReceiptAdmin(Browsing):
                 "fields": (
                     ("attempts", "claims"),
                     ("due", "ended"),
+                    "signed_with",
                     ("order_key", "in_sequence"),
                     "handlers_shown",
                     "error_shown",
@@ -133,6 +134,10 @@ class ReceiptAdmin(Browsing):
             return format_html('<p class="wh-note">{}</p>', "Storage is out of reach.")
         note = format_html('<p class="wh-note">{} more bytes: download it.</p>', f"{rest:,}") if rest else ""
         return format_html("{}{}", code(text), note)
+
+    @admin.display(description="Signed with the secret")
+    def signed_with(self, receipt: Receipt) -> SafeString | str:
+        return secret_by_id(receipt.secret_id) or "None: its scheme knows no secret"
 
     @admin.display(description="Due (UTC)")
     def due(self, receipt: Receipt) -> str:

@@ -2,14 +2,11 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
-from webhooks.admin.shown import pill, secrets_table, size, when
-from webhooks.models import Rejection, SourceSecret
-from webhooks.protocol.ids import public
+from webhooks.admin.shown import pill, secret_by_id, size, when
+from webhooks.models import Rejection
 
 
 @admin.register(Rejection)
@@ -36,12 +33,7 @@ class RejectionAdmin(Browsing):
     @admin.display(description="Secret")
     def good_secret(self, rejection: Rejection) -> SafeString | str:
         """The secret of the last message that was believed, by its id and what has become of it."""
-        if rejection.last_good_secret_id is None:
-            return "Nothing was, under a secret"
-        secret = SourceSecret.objects.filter(id=rejection.last_good_secret_id).first()
-        if secret is None:
-            return format_html("{} {}", public("sec", rejection.last_good_secret_id), pill("revoked since", "bad"))
-        return secrets_table([secret], timezone.now())
+        return secret_by_id(rejection.last_good_secret_id) or "Nothing was, under a secret"
 
     @admin.display(description="Message came (UTC)")
     def good_at(self, rejection: Rejection) -> SafeString | str:

@@ -43,9 +43,10 @@ def ask(model_admin: Any, request: HttpRequest, wish: Wish) -> HttpResponse:
     if not may_replay(request):
         raise PermissionDenied
     if request.method == "POST" and request.POST.get("confirmed") == "yes":
-        count = replay(wish.receipts)
-        wish.log(count)
-        messages.success(request, f"{count:,} made due again.")
+        done = replay(wish.receipts)
+        wish.log(done.replayed)
+        rest = f" There are {done.left:,}{'+' if done.left == MOST else ''} more." if done.left else ""
+        messages.success(request, f"{done.replayed:,} made due again.{rest}")
         return redirect(wish.back)
     context = {
         **model_admin.admin_site.each_context(request),

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from webhooks.models import Hour, Source, SourceSecret
+from webhooks.protocol.ids import public
 from webhooks.standing import Now
 
 TONES: Final = {
@@ -79,6 +82,16 @@ def secrets_table(secrets: Iterable[SourceSecret], now: datetime) -> SafeString:
     )
     columns = format_html_join("", "<th>{}</th>", ((name,) for name in ("Id", "", "Made (UTC)", "Until (UTC)")))
     return format_html('<table class="wh-secrets"><tr>{}</tr>{}</table>', columns, lines)
+
+
+def secret_by_id(key: UUID | None) -> SafeString | str:
+    """One secret, by its id and what has become of it; nothing without a key."""
+    if key is None:
+        return ""
+    secret = SourceSecret.objects.filter(id=key).first()
+    if secret is None:
+        return format_html("{} {}", public("sec", key), pill("revoked or expired since", "bad"))
+    return secrets_table([secret], timezone.now())
 
 
 def figures(source: Source, now: Now, totals: dict[str, int], hours: Sequence[Hour]) -> SafeString:

@@ -94,6 +94,18 @@ def test_secrets_are_seen_by_their_ids_and_a_rejection_names_the_one_that_was_go
     assert old.public_id in shown
     revoke(old)
     shown = client.get(f"/admin/webhooks/rejection/{rejection.pk}/change/").content.decode()
-    assert "revoked since" in shown
+    assert "revoked or expired since" in shown
     shown = client.get(f"/admin/webhooks/source/{source.pk}/change/").content.decode()
     assert source.secrets.get().public_id in shown
+
+
+def test_the_page_of_a_receipt_names_the_secret_that_fitted() -> None:
+    source = make_source()
+    client = operator(*SEES_ALL, "change_source")
+    send(client, source)
+    page = f"/admin/webhooks/receipt/{Receipt.objects.get().pk}/change/"
+    shown = client.get(page).content.decode()
+    assert source.secrets.get().public_id in shown
+    assert SECRET not in shown
+    revoke(source.secrets.get())
+    assert "revoked or expired since" in client.get(page).content.decode()
