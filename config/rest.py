@@ -22,7 +22,10 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webhooks.protocol.jsontext import nests_deeper
+
 PROBLEM = "application/problem+json"
+MOST_LEVELS = 128  # of nesting in a body: far from every recursion limit
 RETRY_AFTER = 2  # seconds; how long a restart of the database takes, more or less
 _BACK_SOON = {"Retry-After": str(RETRY_AFTER)}
 
@@ -153,6 +156,9 @@ class JsonBody(JSONParser):
         if len(body) > most:
             raise TooLarge(f"A request may have {most} bytes at most.")
         try:
-            return orjson.loads(body)
+            parsed = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise exceptions.ParseError(f"This is not JSON: {error}.") from None
+        if nests_deeper(body, MOST_LEVELS):
+            raise exceptions.ParseError(f"This is nested more than {MOST_LEVELS} levels deep.")
+        return parsed

@@ -10,11 +10,10 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from django.db import Error
-
+from delivery import telemetry
 from delivery.compose import NothingToSendWith, compose
 from delivery.exchange import Result
 from delivery.outcome import Failure, Outcome
@@ -37,7 +36,7 @@ class _Attempt:
     sent: Sent
     target: Target
     since: float
-    token: str = ""
+    token: str = field(default="", repr=False)
     again: bool = False
 
 
@@ -104,7 +103,9 @@ class Bearers:
     def _serve(self, attempts: list[_Attempt], asked: Future[Bearer], timestamp: int) -> None:
         try:
             bearer = asked.result()
-        except (NoToken, Error):
+        except Exception as error:  # whatever a token server brings about stays with its endpoint
+            if not isinstance(error, NoToken):
+                telemetry.token_failed(attempts[0].target.endpoint_id, error)
             for attempt in attempts:
                 self._fail(attempt, Failure.CREDENTIALS)
             return

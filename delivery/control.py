@@ -7,6 +7,7 @@ made. To do it twice changes nothing.
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -34,14 +35,14 @@ class Found(NamedTuple):
     more: bool
 
 
-TAKE_OUT = """
+TAKE_OUT = f"""
 UPDATE delivery_delivery
    SET state = %(state)s, next_attempt_at = NULL, token = NULL, claimed_until = NULL, claims = 0,
-       attempts = attempts + CASE state WHEN 'sending' THEN 1 ELSE 0 END,
+       attempts = least(attempts + CASE state WHEN 'sending' THEN 1 ELSE 0 END, {ledger.MOST_ATTEMPTS}),
        cancelled_at = CASE %(state)s WHEN 'cancelled' THEN now() END, cancelled_by = %(by)s
  WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('pending', 'sending')
 RETURNING id, endpoint_id
-"""
+"""  # noqa: S608
 
 
 def cancel(delivery: Delivery, by: str) -> bool:
@@ -52,8 +53,7 @@ def cancel(delivery: Delivery, by: str) -> bool:
 def cancel_all(ids: list[UUID], by: str) -> int:
     """Cancel those of these that have not ended. How many."""
     taken = _take_out(ids, Delivery.State.CANCELLED, by)
-    if taken:
-        transaction.on_commit(lambda: wake.ring({endpoint_id for _, endpoint_id in taken}))  # keys may have a new head
+    _ring(taken)
     return len(taken)
 
 
@@ -62,8 +62,7 @@ def park(delivery: Delivery, by: str) -> bool:
     with transaction.atomic():
         taken = _take_out([delivery.id], Delivery.State.DEAD, None)
         ledger.bury([ledger.LetterRow(key, DeadLetter.Cause.PARKED, f"Set aside by {by}.") for key, _ in taken])
-    if taken:
-        wake.ring({endpoint_id for _, endpoint_id in taken})
+        _ring(taken)
     return bool(taken)
 
 
@@ -71,6 +70,12 @@ def _take_out(ids: list[UUID], state: str, by: str | None) -> list[tuple[UUID, U
     with connection.cursor() as cursor:
         cursor.execute(TAKE_OUT, {"ids": ids, "state": str(state), "by": by})
         return [(key, endpoint_id) for key, endpoint_id in cursor.fetchall()]
+
+
+def _ring(taken: list[tuple[UUID, UUID]]) -> None:
+    """Once it is committed: keys may have a new head."""
+    if taken:
+        transaction.on_commit(partial(wake.ring, {endpoint_id for _, endpoint_id in taken}))
 
 
 DUE_NOW = """
@@ -91,7 +96,7 @@ def send_now(delivery: Delivery) -> bool:
         cursor.execute(PROBE_NOW, {"endpoint": delivery.endpoint_id})
     state = Delivery.objects.values_list("state", flat=True).get(id=delivery.id)
     if state == Delivery.State.PENDING:
-        wake.ring({delivery.endpoint_id})
+        transaction.on_commit(partial(wake.ring, {delivery.endpoint_id}))
     return state in WAITING
 
 

@@ -24,13 +24,13 @@ from delivery.backoff import DEFAULT_PLAN
 from delivery.bearers import Bearers
 from delivery.compose import NothingToSendWith, compose
 from delivery.exchange import Request
+from delivery.hours import Hours
 from delivery.lanes import HeldLane, share
 from delivery.ledger import Claimed, Settlement
 from delivery.outcome import Outcome
 from delivery.send import Sender
 from delivery.sent import Sent
 from delivery.shutdown import is_stopping
-from delivery.tally import Hours
 from delivery.verdict import judge
 from subscriptions.models import Endpoint
 from subscriptions.routes import targets
@@ -350,7 +350,7 @@ def _settlement(sent: Sent, outcome: Outcome) -> Settlement:
         wait=verdict.wait,
         cause=verdict.cause,
         attempt_id=sent.attempt_id,
-        number=it.attempts + 1,
+        number=ledger.number_of(it),
         started_at=datetime.fromtimestamp(outcome.started_at, UTC),
         duration_ms=outcome.duration_ms,
         status=outcome.status,

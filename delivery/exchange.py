@@ -40,8 +40,8 @@ class Request:
     ``tls`` is what this endpoint's connections are made with, if it is anything of its own; ``heard`` is filled."""
 
     url: str
-    headers: list[str]
-    body: bytes
+    headers: list[str] = field(repr=False)
+    body: bytes = field(repr=False)
     timeout_ms: int
     admits: Callable[[str], bool]
     context: Any = None

@@ -16,6 +16,7 @@ from delivery.statements import columns, cursor, run
 LEASE = 10.0  # seconds a lane stays with a drain that says nothing
 MARGIN = 5.0  # seconds the low-water mark trails the newest claim: a publisher may commit that late
 GRACE = 10.0  # seconds a claim outlives the deadline of its attempt
+MOST_ATTEMPTS = 32_767  # of one delivery are counted; replayed without end, it has more
 BELL, FREE = "waypost_due", "free"  # the bell, and what it says if one of the lanes has no owner
 
 # What a crash of the server may take back without harm: a mark (the sweep makes it again), a lease. Not waiting for
@@ -334,6 +335,11 @@ def claim(token: UUID, lanes: Sequence[Asking]) -> list[Claimed]:
         parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "seconds": seconds}
         rows += run(CLAIM_HEADS + CLAIM_THOSE, parameters)
     return [Claimed(*row) for row in rows]
+
+
+def number_of(claimed: Claimed) -> int:
+    """Which of its delivery's attempts this one is, as far as they are counted."""
+    return min(claimed.attempts + 1, MOST_ATTEMPTS)
 
 
 class Settlement(NamedTuple):

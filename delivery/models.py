@@ -127,7 +127,7 @@ class Attempt(Row):
 
 
 class EndpointHour(models.Model):
-    """What the attempts of one hour to one endpoint came to, counted as they ended: see tally."""
+    """What the attempts of one hour to one endpoint came to, counted as they ended: see hours."""
 
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="hours", db_constraint=False, db_index=False)
     begins_at = models.DateTimeField()
@@ -140,7 +140,7 @@ class EndpointHour(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["endpoint", "begins_at"], name="an_hour_of_an_endpoint_once")]
-        indexes = [models.Index(fields=["begins_at"], name="endpoint_hour_age")]  # reader: tally.forget_old
+        indexes = [models.Index(fields=["begins_at"], name="endpoint_hour_age")]  # reader: hours.forget_old
 
     def __str__(self) -> str:
         return f"{self.begins_at:%Y-%m-%d %H}h of {self.endpoint_id}"

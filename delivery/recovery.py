@@ -7,7 +7,7 @@ has in hand, and leaves alone what is well.
 from collections.abc import Sequence
 from uuid import UUID
 
-from delivery.ledger import GRACE
+from delivery.ledger import GRACE, MOST_ATTEMPTS
 from delivery.statements import columns, run
 
 POISON = 5  # claims in a row that nobody came back from
@@ -22,7 +22,8 @@ WITH cut AS (
     UPDATE delivery_delivery d
        SET state = CASE WHEN claims >= {POISON} THEN 'dead' ELSE 'pending' END,
            next_attempt_at = CASE WHEN claims < {POISON} THEN now() END,
-           attempts = attempts + 1, token = NULL, claimed_until = NULL, last_status = NULL, last_error = 'unknown'
+           attempts = least(attempts + 1, {MOST_ATTEMPTS}), token = NULL, claimed_until = NULL,
+           last_status = NULL, last_error = 'unknown'
       FROM cut WHERE d.id = cut.id
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.state, d.attempts,
               cut.claimed_until - make_interval(secs => cut.timeout_ms / 1000.0 + {GRACE}) AS started_at

@@ -10,11 +10,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from delivery.hours import Summary
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.replay import DEFAULT_RATE, MOST_RATE
-from delivery.tally import Summary
 from delivery.timeline import answer_text
 from delivery.trial import Trial
+from subscriptions.fields import Choice, Strict, Whole
 from subscriptions.models import Endpoint, Row
 from webhooks.protocol import ids
 
@@ -216,10 +217,10 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
         read_only_fields = fields
 
 
-class WantedSerializer(serializers.Serializer[Any]):
+class WantedSerializer(Strict):
     """What to send again: ``filter`` may be empty (everything), but has to be said."""
 
-    of = serializers.ChoiceField(
+    of = Choice(
         Replay.Of.choices,
         default=Replay.Of.DEAD_LETTERS,
         help_text="Open dead letters; or past events: all of them, or only those never owed to the endpoint.",
@@ -234,9 +235,7 @@ class WantedSerializer(serializers.Serializer[Any]):
 class RedriveSerializer(WantedSerializer):
     """What to send again, and how fast."""
 
-    rate = serializers.IntegerField(
-        min_value=1, max_value=MOST_RATE, default=DEFAULT_RATE, help_text="Deliveries per second."
-    )
+    rate = Whole(min_value=1, max_value=MOST_RATE, default=DEFAULT_RATE, help_text="Deliveries per second.")
 
 
 class ReplayPreviewSerializer(serializers.Serializer[Any]):
@@ -246,7 +245,7 @@ class ReplayPreviewSerializer(serializers.Serializer[Any]):
     estimated = serializers.BooleanField()
 
 
-class CancellationSerializer(serializers.Serializer[Any]):
+class CancellationSerializer(Strict):
     """Which deliveries to cancel: ``filter`` may be empty (everything that has not ended), but has to be said."""
 
     filter = serializers.DictField(

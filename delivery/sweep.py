@@ -6,7 +6,7 @@ not due, rows below their lane's low-water mark, deliveries of endpoints that st
 
 from django.utils import timezone
 
-from delivery import ledger, recovery, tally, telemetry, wake
+from delivery import hours, ledger, recovery, telemetry, wake
 
 __all__ = ["rescue", "sweep"]
 
@@ -30,7 +30,7 @@ def sweep() -> None:
     born = recovery.lanes_missing()
     overdue = ledger.look_again()
     expired = recovery.expire(WAITS_AT_MOST)
-    tally.forget_old(timezone.now())
+    hours.forget_old(timezone.now())
     telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=expired)
     if raised or born or overdue:
         wake.ring(raised | born)

@@ -47,6 +47,18 @@ def database_away(error: Exception) -> None:
     log.warning("database away", error=type(error).__name__, detail=str(error).splitlines()[0] if str(error) else "")
 
 
+def token_failed(endpoint_id: UUID, error: Exception) -> None:
+    log.warning("no token", endpoint=public("ep", endpoint_id), error=type(error).__name__)
+
+
+def news_failed(tenant_id: UUID, event_type: str, error: Exception) -> None:
+    log.error("news not told", tenant=public("tnt", tenant_id), type=event_type, error=type(error).__name__)
+
+
+def replay_failed(replay_id: UUID, error: Exception) -> None:
+    log.error("replay stands still", replay=public("rpl", replay_id), exc_info=error)
+
+
 def endpoint_disabled(endpoint_id: UUID, reason: str) -> None:
     log.warning("endpoint disabled", endpoint=public("ep", endpoint_id), reason=reason)
 

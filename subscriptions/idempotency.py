@@ -12,7 +12,7 @@ it was sent to: the answer goes to nobody who could not have caused it.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -48,7 +48,7 @@ class Answer:
 
     status: int
     headers: dict[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

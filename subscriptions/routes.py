@@ -9,7 +9,7 @@ second for the lanes it holds; an endpoint whose version has not moved is not re
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -57,7 +57,7 @@ class Target:
     version: int
     state: str
     url: str
-    headers: tuple[str, ...] | None
+    headers: tuple[str, ...] | None = field(repr=False)
     content_mode: str
     timeout_ms: int
     max_in_flight: int

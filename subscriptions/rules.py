@@ -22,6 +22,7 @@ from webhooks.protocol.patterns import InvalidPattern
 from webhooks.protocol.transform import InvalidTransformer
 
 __all__ = [
+    "check_depth",
     "check_event_type",
     "check_event_types",
     "check_headers",
@@ -160,8 +161,7 @@ def _is_id(prefix: str, text: str) -> bool:
 
 def check_json(field: str, value: Any, max_bytes: int, max_depth: int) -> None:
     """Raise Refused unless PostgreSQL can keep it, and it is neither deep nor large."""
-    if _is_deeper(value, max_depth):
-        raise Refused(field, f"Is nested more than {max_depth} levels deep.")
+    check_depth(field, value, max_depth)
     try:
         size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
     except ValueError:  # NaN, infinity, half a surrogate pair
@@ -172,14 +172,14 @@ def check_json(field: str, value: Any, max_bytes: int, max_depth: int) -> None:
         raise Refused(field, "Holds a NUL character.")
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Without recursion: what it looks at was sent by somebody."""
+def check_depth(field: str, value: Any, levels: int) -> None:
+    """Raise Refused if this is nested deeper. Without recursion: what it looks at was sent by somebody."""
     layer = [value]
     for _ in range(levels + 1):
         layer = [child for item in layer for child in _children(item)]
         if not layer:
-            return False
-    return True
+            return
+    raise Refused(field, f"Is nested more than {levels} levels deep.")
 
 
 def _children(value: Any) -> Sequence[Any]:

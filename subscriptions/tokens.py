@@ -115,7 +115,7 @@ def _read(body: bytes, now: float) -> Bearer:
         check_syntax("authorization", f"Bearer {text}")
         seconds = min(float(life), LONGEST_LIFE)
         usable = isinstance(text, str) and bool(text) and " " not in text and str(kind).lower() == "bearer"
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ForbiddenHeader):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, ForbiddenHeader):
         usable = False
     if not usable or not seconds > 0:
         raise NoToken("The token server's answer holds no bearer token.")

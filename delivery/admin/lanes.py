@@ -12,9 +12,9 @@ from unfold.decorators import display
 from delivery.admin.browsing import Browsing, link, when
 from delivery.admin.chart import bars
 from delivery.admin.shown import pill
+from delivery.hours import hours_of
 from delivery.models import Lane
 from delivery.standing import Standing, standing, state_of
-from delivery.tally import hours_of
 
 __all__ = ["LaneAdmin"]
 

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from delivery.hours import hours_of, summary
 from delivery.serializers import EndpointStatsSerializer
-from delivery.tally import hours_of, summary
 from subscriptions.models import Endpoint
 from subscriptions.tenancy import TenantScoped
 

@@ -17,12 +17,13 @@ from subscriptions.event_types.cost import pointed_at
 from subscriptions.event_types.models import EventType, SchemaCheck
 from subscriptions.event_types.schemas import as_text, check_examples, check_schema
 from subscriptions.models import Tenant
-from subscriptions.rules import check_event_type, check_text
+from subscriptions.rules import check_depth, check_event_type, check_text
 
 __all__ = ["Report", "import_openapi"]
 
 CLOUDEVENT, JSON = "application/cloudevents+json", "application/json"
 MOST_TYPES = 1_000
+MOST_LEVELS = 100  # of the document
 MOST_HOPS = 32  # from one $ref to the next
 LONGEST = {"description": 4096, "group": 128}
 SCHEMAS = "#/components/schemas/"
@@ -78,6 +79,7 @@ def _same(one: Any, other: Any) -> bool:
 def _types(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3.1"):
         raise _refused("Give an OpenAPI 3.1 document, as an object.", "/openapi")
+    check_depth("document", document, MOST_LEVELS)
     webhooks = document.get("webhooks")
     if not isinstance(webhooks, dict) or not 1 <= len(webhooks) <= MOST_TYPES:
         raise _refused(f"Give 1 to {MOST_TYPES} webhooks.", "/webhooks")
@@ -136,26 +138,32 @@ def _data_of(schema: Any) -> Any:
 def _bundled(schema: Any, document: Any) -> Any:
     """The schema with all it refers to in the document, so that it stands by itself."""
     definitions: dict[str, Any] = {}
-    bundled = _local(schema, document, definitions)
+    refs: list[str] = []
+    bundled = _local(schema, refs)
+    for ref in refs:  # which grows meanwhile
+        if _name_of(ref) not in definitions:
+            definitions[_name_of(ref)] = _local(_found(ref, document), refs)
     if isinstance(bundled, dict) and definitions:
         bundled = {**bundled, "$defs": {**bundled.get("$defs", {}), **definitions}}
     return bundled
 
 
-def _local(node: Any, document: Any, definitions: dict[str, Any]) -> Any:
+def _local(node: Any, refs: list[str]) -> Any:
+    """The node with its references to components made local; those are added to ``refs``."""
     if isinstance(node, list):
-        return [_local(each, document, definitions) for each in node]
+        return [_local(each, refs) for each in node]
     if not isinstance(node, dict):
         return node
-    local = {name: _local(inner, document, definitions) for name, inner in node.items()}
+    local = {name: _local(inner, refs) for name, inner in node.items()}
     ref = node.get("$ref")
     if isinstance(ref, str) and ref.startswith("#/components/"):
-        name = ref.rsplit("/", 1)[-1]
-        if name not in definitions:
-            definitions[name] = {}  # it may refer to itself
-            definitions[name] = _local(_found(ref, document), document, definitions)
-        local["$ref"] = f"#/$defs/{name}"
+        refs.append(ref)
+        local["$ref"] = f"#/$defs/{_name_of(ref)}"
     return local
+
+
+def _name_of(ref: str) -> str:
+    return ref.rsplit("/", 1)[-1]
 
 
 def _followed(node: Any, document: Any) -> Any:

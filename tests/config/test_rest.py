@@ -114,8 +114,16 @@ def test_an_error_of_the_whole_names_no_field(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"", b'{"total": NaN}', b'{"total": "\xff"}', b'{"total": "\\ud800"}', b"[" * 100_000],
-    ids=["cut", "empty", "nan", "not utf-8", "lone surrogate", "bottomless"],
+    [
+        b"{",
+        b"",
+        b'{"total": NaN}',
+        b'{"total": "\xff"}',
+        b'{"total": "\\ud800"}',
+        b"[" * 100_000,
+        b'{"total": ' + b"[" * 999 + b"]" * 999 + b"}",
+    ],
+    ids=["cut", "empty", "nan", "not utf-8", "lone surrogate", "bottomless", "deep"],
 )
 def test_what_is_not_json_is_a_problem_of_the_request(client: Client, body: bytes) -> None:
     problem(post(client, body), 400)

@@ -92,6 +92,21 @@ def test_without_a_token_the_attempt_fails_and_is_tried_again_and_neighbours_not
     assert max(it.at for it in receiver.at("/neighbour")) < ended.timestamp()
 
 
+def test_a_token_that_cannot_be_had_for_a_reason_nobody_thought_of_stops_no_neighbour(
+    receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("subscriptions.tokens.obtain", break_down)
+    tenant = make_tenant()
+    endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials())
+    subscribed(receiver.url("/neighbour"), tenant)
+    delivered(endpoint)
+    assert len(receiver.at("/neighbour")) == 1
+    assert set(Attempt.objects.values_list("error", flat=True)) == {"", "credentials"}
+
+
 def test_when_the_token_server_is_back_the_deliveries_arrive(receiver: Receiver, server: TokenServer) -> None:
     server.answers(500)
     endpoint = subscribed(receiver.url("/in"), auth=server.credentials(), retry_plan=[1, 1, 1])

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from delivery import control, ledger
+from delivery import control, ledger, recovery
 from delivery.ledger import Asking, Settlement
 from delivery.models import Attempt, DeadLetter, Delivery, Lane
 from delivery.wanted import DELIVERIES, Filter
@@ -49,7 +49,7 @@ def settled(token: UUID, claimed: ledger.Claimed, state: str = "delivered") -> s
         wait=5.0,
         cause="",
         attempt_id=new_id(),
-        number=claimed.attempts + 1,
+        number=ledger.number_of(claimed),
         started_at=timezone.now(),
         duration_ms=5,
         status=200 if state == "delivered" else 500,
@@ -160,19 +160,25 @@ class TestMany:
 
 
 class TestSendingNow:
-    def test_it_is_due_ahead_of_its_plan_and_keeps_its_place_in_it(self, endpoint: Endpoint) -> None:
+    def test_it_is_due_ahead_of_its_plan_and_keeps_its_place_in_it(
+        self, endpoint: Endpoint, django_capture_on_commit_callbacks: Any
+    ) -> None:
         delivery = owed(endpoint, step=4, next_attempt_at=timezone.now() + timedelta(hours=5))
         Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, due_at=timezone.now() + timedelta(hours=5))
         for _ in range(2):
-            assert control.send_now(delivery)
+            with django_capture_on_commit_callbacks(execute=True):
+                assert control.send_now(delivery)
         assert Lane.objects.get().due_at <= timezone.now()
         assert [(it.id, it.step) for it in claim(endpoint)[1]] == [(delivery.id, 4)]
 
-    def test_an_open_breaker_lets_its_probe_through(self, endpoint: Endpoint) -> None:
+    def test_an_open_breaker_lets_its_probe_through(
+        self, endpoint: Endpoint, django_capture_on_commit_callbacks: Any
+    ) -> None:
         delivery = owed(endpoint)
         soon = timezone.now() + timedelta(minutes=15)
         Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, due_at=soon, tripped_until=soon, trips=3)
-        assert control.send_now(delivery)
+        with django_capture_on_commit_callbacks(execute=True):
+            assert control.send_now(delivery)
         lane = Lane.objects.get()
         assert lane.trips == 3
         assert lane.due_at is not None
@@ -201,3 +207,21 @@ class TestParking:
     def test_what_has_ended_is_not_parked(self, endpoint: Endpoint, state: str) -> None:
         assert not control.park(owed(endpoint, state=state), "ops")
         assert not DeadLetter.objects.exists()
+
+
+@pytest.mark.parametrize("end", ["rescued", "parked", "settled"])
+def test_a_delivery_that_was_replayed_without_end_stops_nobody(endpoint: Endpoint, end: str) -> None:
+    delivery = owed(endpoint, attempts=ledger.MOST_ATTEMPTS - 1)
+    for _ in range(2):
+        Delivery.objects.update(state="pending", next_attempt_at=delivery.next_attempt_at, token=None)
+        token, (claimed,) = claim(endpoint)
+        delivery.refresh_from_db()
+        if end == "rescued":
+            Delivery.objects.update(claimed_until=timezone.now() - AGE)
+            recovery.rescue()
+        elif end == "parked":
+            control.park(delivery, "me")
+        else:
+            settled(token, claimed, "pending")
+    delivery.refresh_from_db()
+    assert delivery.attempts == ledger.MOST_ATTEMPTS

@@ -315,3 +315,11 @@ class TestTakingAnew:
         assert [it.route.ordering for it in routes(subscription.tenant_id).kept.values()] == [""]
         Endpoint.objects.filter(pk=subscription.endpoint_id).update(ordering="subject")
         assert [it.route.ordering for it in current_routes(subscription.tenant_id).kept.values()] == ["subject"]
+
+
+@pytest.mark.django_db
+def test_what_an_endpoint_knows_us_by_is_in_no_repr():
+    endpoint = make_endpoint(auth={"type": "bearer", "token": "opens-it-all"}, headers={"x-key": "opens-it-all"})
+    target = targets([endpoint.id])[endpoint.id]
+    assert "authorization: Bearer opens-it-all" in target.headers
+    assert "opens-it-all" not in repr(target)

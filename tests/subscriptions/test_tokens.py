@@ -93,6 +93,7 @@ GARBAGE = [
     b'{"access_token": "a", "expires_in": "soon"}',
     b'{"access_token": "a", "expires_in": -5}',
     b'{"access_token": "a", "expires_in": NaN}',
+    b'{"access_token": "a", "expires_in": 1' + b"0" * 400 + b"}",
     b"[" * 100_000,
 ]
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -126,3 +127,27 @@ def test_a_lane_tells_its_pace_its_backlog_and_what_blocks(client: APIClient, te
     assert (lane["state"], lane["backlog"], lane["ordering"], lane["effective_rate"]) == ("idle", 1, "subject", 5.0)
     assert lane["breaker"]["state"] == "closed"
     assert [(it["key"], it["delivery"]) for it in lane["blockers"]] == [("a", delivery.public_id)]
+
+
+@pytest.mark.parametrize("path", ["cancellations/", "cancellations/preview/", "replays/", "replays/preview/"])
+def test_a_filter_that_was_written_beside_its_place_is_refused_and_not_everything_meant(
+    client: APIClient, tenant: Tenant, endpoint: Endpoint, path: str
+) -> None:
+    delivery = make_delivery(make_event(tenant), endpoint)
+    answer = client.post(f"/api/v1/{path}", {"filter": {}, "endpoint": "other"})
+    assert (answer.status_code, [it["field"] for it in answer.json()["errors"]]) == (400, ["endpoint"])
+    delivery.refresh_from_db()
+    assert delivery.state == "pending"
+
+
+@pytest.mark.parametrize("thing", ["cancellation", "parking", "retry"])
+@pytest.mark.django_db(transaction=True)
+def test_whoever_steers_within_a_transaction_is_heard_when_it_has_ended(
+    client: APIClient, tenant: Tenant, endpoint: Endpoint, thing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung_within: list[bool] = []
+    monkeypatch.setattr("delivery.wake.ring", lambda _: rung_within.append(connection.in_atomic_block))
+    delivery = make_delivery(make_event(tenant), endpoint)
+    path = f"/api/v1/deliveries/{delivery.public_id}/{thing}/"
+    assert client.post(path, headers={"Idempotency-Key": "k-1"}).status_code == 200
+    assert rung_within == [False]

@@ -1,5 +1,6 @@
 """Event types out of OpenAPI webhooks: all of them or none, and what was exported comes back unchanged."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -111,3 +112,19 @@ def test_what_is_wrong_is_refused_with_its_place_and_nothing_is_written(given: A
         imported(given)
     assert (caught.value.field, caught.value.place) == ("document", place)
     assert not EventType.objects.exists()
+
+
+def test_however_long_a_chain_of_references_is_it_comes_along() -> None:
+    chain = {f"S{n}": {"properties": {"next": {"$ref": f"#/components/schemas/S{n + 1}"}}} for n in range(300)}
+    given = document({"a": webhook({"$ref": "#/components/schemas/S0"})})
+    given["components"]["schemas"] = {**chain, "S300": {"type": "string"}}
+    with suppress(Refused):  # what it may cost is another matter
+        imported(given)
+
+
+def test_what_is_nested_without_end_is_refused() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(2_000):
+        schema = {"not": schema}
+    with pytest.raises(Refused, match="levels deep"):
+        imported(document({"a": webhook(schema)}))

@@ -11,10 +11,10 @@ from rest_framework.test import APIClient
 from delivery import wake
 from delivery.admin.chart import bars
 from delivery.deliver import deliver_due
+from delivery.hours import BOUNDS, Hours, forget_old, hours_of, percentile, summary
 from delivery.models import EndpointHour
 from delivery.outcome import Failure, Outcome
 from delivery.publish import publish
-from delivery.tally import BOUNDS, Hours, forget_old, hours_of, percentile, summary
 from subscriptions.models import Endpoint
 from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
