@@ -1,8 +1,12 @@
 """A POST to the API with an ``Idempotency-Key`` takes place once (see ``subscriptions.idempotency``).
 
-The view runs in the transaction in which its answer is kept. A view that calls out does so before it writes, so what
-stays open meanwhile holds a lock on the key and nothing else. A request that fails for whatever reason is rolled back
-as a whole.
+The view runs in the transaction in which its answer is kept, and a request that fails for whatever reason is rolled
+back as a whole. A view that looks a name up does so before it writes, so what stays open meanwhile holds a lock on the
+key and nothing else.
+
+A view with ``outside_transaction`` runs in none: it calls an endpoint, which may take its time and call back, or it
+works through more rows than anybody should wait for. Its answer is kept after it. It has to be one that does no harm
+should it take place again, which is what happens if its process is killed in between.
 """
 
 from collections.abc import Callable
@@ -11,13 +15,14 @@ from io import BytesIO
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
 from config import rest
 from delivery.views.body import read_body
 from subscriptions.auth import ApiKeyAuthentication, Principal
 from subscriptions.errors import NotNow, Refused
-from subscriptions.idempotency import Answer, Call, OtherRequest, begin, keep, read_key
+from subscriptions.idempotency import Answer, Call, OtherRequest, begin, beside, keep, read_key
 from subscriptions.tenancy import HEADER, problem_of
 
 __all__ = ["REPLAYED", "Idempotency"]
@@ -47,8 +52,9 @@ class Idempotency:
         asker = _principal(request)
         if asker is None:
             return self.get_response(request)
+        once = self.once_beside if _is_outside(request) else self.once
         try:
-            return self.once(request, _call(request, asker))
+            return once(request, _call(request, asker))
         except (Refused, APIException) as error:
             return rest.answer(request, _problem(error))
 
@@ -57,14 +63,41 @@ class Idempotency:
         with transaction.atomic():
             kept = begin(call)
             if kept is not None:
-                return HttpResponse(kept.body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
+                return _again(kept)
             response = self.get_response(request)
-            if response.status_code < 300 and not response.streaming:
-                headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-                keep(call, Answer(response.status_code, headers, response.content))
-            else:
+            if not _keep(call, response):
                 transaction.set_rollback(True)
         return response
+
+    def once_beside(self, request: HttpRequest, call: Call) -> HttpResponse:
+        """The same outside any transaction."""
+        with beside(call) as kept:
+            if kept is not None:
+                return _again(kept)
+            response = self.get_response(request)
+            _keep(call, response)
+        return response
+
+
+def _again(kept: Answer) -> HttpResponse:
+    return HttpResponse(kept.body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
+
+
+def _keep(call: Call, response: HttpResponse) -> bool:
+    """Keep the answer if it is a success."""
+    if response.status_code >= 300 or response.streaming:
+        return False
+    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    keep(call, Answer(response.status_code, headers, response.content))
+    return True
+
+
+def _is_outside(request: HttpRequest) -> bool:
+    try:
+        view = resolve(request.path_info).func
+    except Resolver404:
+        return False
+    return bool(getattr(getattr(view, "cls", None), "outside_transaction", False))
 
 
 def _principal(request: HttpRequest) -> Principal | None:

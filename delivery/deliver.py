@@ -212,7 +212,8 @@ class Drain:
         timestamp, now = int(self._now()), time.monotonic()
         for it in claimed:
             target = self._lanes[it.endpoint_id].target
-            sent = Sent(it, token, DEFAULT_PLAN if target.retry_plan is None else target.retry_plan, new_id())
+            plan = DEFAULT_PLAN if target.retry_plan is None else target.retry_plan
+            sent = Sent(it, token, plan, new_id(), target.url)
             self._under_way[sent.attempt_id] = now
             if target.oauth is not None:
                 self._bearers.send(sent, target, timestamp)
@@ -238,8 +239,10 @@ class Drain:
             self._unsure = True
             settled = ledger.settle(new)
         self._unsure = False
-        lanes = self._account()
-        self._report(lanes, [row for row in rows if row.cause and row.id in settled])
+        dead = [
+            (row, it.url) for row, (it, _) in zip(rows, self._ended, strict=True) if row.cause and row.id in settled
+        ]
+        self._report(self._account(), dead)
 
     def _account(self) -> list[HeldLane]:
         """Take what has ended off the books. The lanes it was in, as far as they are still held."""
@@ -256,17 +259,18 @@ class Drain:
         self._ended.clear()
         return list(lanes.values())
 
-    def _report(self, lanes: list[HeldLane], dead: list[Settlement]) -> None:
-        """Tell the tenants what has changed for them: deliveries given up, endpoints gone, failing, recovered."""
-        gone = {row.endpoint_id for row in dead if row.cause == "gone"}
-        health.tell_dead([row.id for row in dead])
-        health.switch_off(gone, Endpoint.DisabledReason.GONE)
+    def _report(self, lanes: list[HeldLane], dead: list[tuple[Settlement, str]]) -> None:
+        """Tell the tenants what has changed for them: endpoints gone, deliveries given up (each with the URL it was
+        sent to), endpoints failing, recovered."""
+        urls = {row.endpoint_id: url for row, url in dead if row.cause == "gone"}
+        gone = health.switch_off(urls, Endpoint.DisabledReason.GONE)
         for endpoint_id in gone:
             self._bury(endpoint_id, "gone")
+        health.tell_dead([row.id for row, _ in dead])
         for lane in lanes:
             steps = health.steps_due(lane.warned, lane.breaker.failing_since, self._now())
             if steps != lane.warned:
-                health.tell_step(lane.target.endpoint_id, steps, lane.breaker)
+                health.tell_step(lane.target.endpoint_id, lane.target.url, steps, lane.breaker)
                 lane.warned = steps
         if gone:
             self._follow()

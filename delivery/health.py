@@ -5,13 +5,16 @@ is disabled, and at once when it answers 410. A success ends the ladder, and say
 
 Each step is an operational event of the platform, published like any other: a subscription that names
 ``waypost.endpoint.failing`` (or ``waypost.*``) gets it; ``*`` does not, and nothing is said about the deliveries of
-operational events themselves, so that bad news never breeds. Writes happen only on change.
+operational events themselves, so that bad news never breeds. Writes happen only on change. News that cannot be told
+(its tenant has a subscription that nobody can read, say) are put on record and stop nobody.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from django.db import InterfaceError, OperationalError
 
 from delivery import telemetry
 from delivery.breaker import Breaker
@@ -35,10 +38,10 @@ def steps_due(told: int, failing_since: float | None, now: float) -> int:
     return max(told, sum(now - failing_since >= step for step in LADDER))
 
 
-def tell_step(endpoint_id: UUID, steps: int, breaker: Breaker) -> None:
+def tell_step(endpoint_id: UUID, url: str, steps: int, breaker: Breaker) -> None:
     """The endpoint stands on this step now: 0 recovered, the last one disables it, the others are warnings."""
     if steps == len(LADDER):
-        switch_off([endpoint_id], Endpoint.DisabledReason.FAILING)
+        switch_off({endpoint_id: url}, Endpoint.DisabledReason.FAILING)
     elif steps == 0:
         _tell([endpoint_id], "waypost.endpoint.recovered", {})
     else:
@@ -54,12 +57,14 @@ def tell_step(endpoint_id: UUID, steps: int, breaker: Breaker) -> None:
         )
 
 
-def switch_off(endpoint_ids: Collection[UUID], reason: str) -> None:
-    """Disable these endpoints and say so, once."""
-    for endpoint in Endpoint.objects.filter(id__in=endpoint_ids) if endpoint_ids else ():
-        if disable(endpoint, reason):
-            telemetry.endpoint_disabled(endpoint.id, reason)
-            _tell([endpoint.id], "waypost.endpoint.disabled", {"reason": reason})
+def switch_off(urls: Mapping[UUID, str], reason: str) -> list[UUID]:
+    """Disable these endpoints and say so, once, unless they have moved from the URL that was sent to. Which ones."""
+    rows = Endpoint.objects.filter(id__in=urls.keys()) if urls else ()
+    off = [row for row in rows if row.url == urls[row.id] and disable(row, reason)]
+    for row in off:
+        telemetry.endpoint_disabled(row.id, reason)
+        _tell([row.id], "waypost.endpoint.disabled", {"reason": reason})
+    return [row.id for row in off]
 
 
 def tell_dead(delivery_ids: Sequence[UUID]) -> None:
@@ -95,5 +100,10 @@ def _tell(endpoint_ids: Iterable[UUID], event_type: str, about: dict[str, Any]) 
 
 
 def _publish(tenant: Tenant, event_type: str, news: Sequence[Mapping[str, Any]]) -> None:
-    if current_routes(tenant.id).names(event_type):
-        publish(tenant, [{"type": event_type, "source": SOURCE, "data": about} for about in news])
+    try:
+        if current_routes(tenant.id).names(event_type):
+            publish(tenant, [{"type": event_type, "source": SOURCE, "data": about} for about in news])
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception as error:
+        telemetry.news_failed(tenant.id, event_type, error)

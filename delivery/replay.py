@@ -10,7 +10,7 @@ import time
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from delivery import past, redrive, telemetry, wake
@@ -71,9 +71,18 @@ def cancel(row: Replay) -> bool:
 def run_slices() -> None:
     """Carry every running replay as far as its rate allows by now."""
     for key in list(Replay.objects.filter(state=RUNNING).order_by("id").values_list("id", flat=True)):
-        until = time.monotonic() + SPELL
-        while _run_slice(key) and time.monotonic() < until:
-            pass
+        try:
+            _run_spell(key)
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception as error:  # of one tenant's making, perhaps: the others go on
+            telemetry.replay_failed(key, error)
+
+
+def _run_spell(key: UUID) -> None:
+    until = time.monotonic() + SPELL
+    while _run_slice(key) and time.monotonic() < until:
+        pass
 
 
 def _run_slice(key: UUID) -> bool:

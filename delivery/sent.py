@@ -1,4 +1,4 @@
-"""An attempt under way: the claim it belongs to, and the retry plan it will be judged by."""
+"""An attempt under way: the claim it belongs to, the retry plan it will be judged by, and where it goes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,3 +14,4 @@ class Sent(NamedTuple):
     token: UUID
     plan: Sequence[int]
     attempt_id: UUID
+    url: str

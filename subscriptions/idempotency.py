@@ -11,14 +11,15 @@ it was sent to: the answer goes to nobody who could not have caused it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import orjson
-from django.db import connection
+from django.db import Error, connection
 from django.utils import timezone
 
 from subscriptions.accounts import Reply
@@ -26,7 +27,7 @@ from subscriptions.errors import NotNow, Refused
 from subscriptions.seals import seal, unseal
 from webhooks.protocol.sealing import BrokenSeal
 
-__all__ = ["KEPT_FOR", "Answer", "Call", "OtherRequest", "begin", "keep", "read_key", "sweep"]
+__all__ = ["KEPT_FOR", "Answer", "Call", "OtherRequest", "begin", "beside", "keep", "read_key", "sweep"]
 
 KEPT_FOR = timedelta(hours=24)
 FIELD = "Idempotency-Key"
@@ -83,11 +84,31 @@ def begin(call: Call) -> Answer | None:
 
     Raises NotNow while another one is under way, OtherRequest if the key was used for something else.
     """
+    _lock("pg_try_advisory_xact_lock", call)
+    return _answered(call)
+
+
+@contextmanager
+def beside(call: Call) -> Iterator[Answer | None]:
+    """As ``begin``, for what must not run in a transaction: the lock is held within the block. What is killed between
+    its work and the keeping of its answer may take place once more."""
+    _lock("pg_try_advisory_lock", call)
+    try:
+        yield _answered(call)
+    finally:
+        with suppress(Error, NotNow):  # who has lost the connection has lost the lock
+            _lock("pg_advisory_unlock", call)
+
+
+def _lock(function: str, call: Call) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(call.name[:8], signed=True)])
+        cursor.execute(f"SELECT {function}(%s)", [int.from_bytes(call.name[:8], signed=True)])
         (is_ours,) = cursor.fetchone() or (False,)
     if not is_ours:
         raise NotNow(FIELD, "The request with this key is still under way: try again after a moment.")
+
+
+def _answered(call: Call) -> Answer | None:
     reply = Reply.objects.filter(name=call.name, created_at__gt=timezone.now() - KEPT_FOR).first()
     if reply is None:
         return None
@@ -97,7 +118,7 @@ def begin(call: Call) -> Answer | None:
 
 
 def keep(call: Call, answer: Answer) -> None:
-    """Remember what was answered, in the transaction that wrote it."""
+    """Remember what was answered, in the transaction that wrote it if there is one."""
     kept = {
         "content": call.content,
         "status": answer.status,

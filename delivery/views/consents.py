@@ -46,6 +46,7 @@ class SaidSerializer(serializers.Serializer[consent.Said]):
 class EndpointConsent(TenantScoped):
     """The consent of one endpoint."""
 
+    outside_transaction = True  # read by config.idempotency
     queryset = Endpoint.objects.filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = AskSerializer
 

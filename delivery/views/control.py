@@ -68,7 +68,9 @@ class Parking(Steering):
 
 
 class Cancellations(APIView):
-    """Cancelling many."""
+    """Cancelling many, a batch after the other: no drain waits for all of them."""
+
+    outside_transaction = True  # read by config.idempotency
 
     @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
     def post(self, request: Request) -> Response:

@@ -40,6 +40,7 @@ class TestDeliverySerializer(Strict):
 class EndpointTest(TenantScoped):
     """A test delivery to one endpoint."""
 
+    outside_transaction = True  # read by config.idempotency
     queryset = Endpoint.objects.filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = TestDeliverySerializer
 

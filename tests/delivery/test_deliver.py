@@ -148,6 +148,20 @@ class TestOneEndpoint:
         assert (letter.cause, letter.attempts, letter.delivery.state) == ("exhausted", 2, "dead")
         assert len(receiver.arrivals) == 2
 
+    def test_an_endpoint_that_moves_while_its_old_address_says_gone_stays_on(self, receiver: Receiver) -> None:
+        new = receiver.url("/new")
+
+        def moves(exchange: scripts.Exchange) -> None:
+            in_threads(lambda: Endpoint.objects.update(url=new))
+            scripts.status(410)(exchange)
+
+        endpoint = subscribed(receiver.script("/", moves), max_in_flight=1, ordering="endpoint")
+        publish_to(endpoint, 2)
+        drain()
+        endpoint.refresh_from_db()
+        assert (endpoint.state, endpoint.url) == ("active", new)
+        assert DeadLetter.objects.count() <= 2
+
     def test_an_endpoint_that_is_gone_gets_nothing_more(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 410), max_in_flight=1)
         publish_to(endpoint, 5)

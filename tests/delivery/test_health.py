@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from delivery import health, wake
 from delivery.breaker import Breaker
@@ -60,7 +61,7 @@ def endpoint() -> Endpoint:
 @pytest.mark.django_db
 class TestTelling:
     def test_a_warning_says_since_when_and_when_it_will_be_disabled(self, endpoint: Endpoint) -> None:
-        health.tell_step(endpoint.id, 1, FAILING)
+        health.tell_step(endpoint.id, endpoint.url, 1, FAILING)
         ((kind, data),) = news()
         assert kind == "waypost.endpoint.failing"
         assert data == {
@@ -73,7 +74,7 @@ class TestTelling:
 
     def test_at_the_end_of_the_ladder_it_is_disabled_and_that_is_said_once(self, endpoint: Endpoint) -> None:
         for _ in range(2):
-            health.tell_step(endpoint.id, len(LADDER), FAILING)
+            health.tell_step(endpoint.id, endpoint.url, len(LADDER), FAILING)
         endpoint.refresh_from_db()
         assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "failing")
         assert news() == [
@@ -83,14 +84,32 @@ class TestTelling:
             )
         ]
 
+    def test_an_endpoint_that_has_moved_meanwhile_is_left_on(self, endpoint: Endpoint) -> None:
+        health.tell_step(endpoint.id, "https://example.com/before", len(LADDER), FAILING)
+        endpoint.refresh_from_db()
+        assert (endpoint.state, news()) == ("active", [])
+
+    def test_news_that_cannot_be_told_stop_nobody(self, endpoint: Endpoint) -> None:
+        make_subscription(endpoint, event_types=["waypost.*"], transformer={"template": 5})
+        letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, state="dead"))
+        with capture_logs() as logs:
+            health.tell_dead([letter.delivery_id])
+            health.tell_step(endpoint.id, endpoint.url, len(LADDER), FAILING)
+        endpoint.refresh_from_db()
+        assert endpoint.state == "disabled"
+        assert [it["type"] for it in logs if it["event"] == "news not told"] == [
+            "waypost.delivery.dead",
+            "waypost.endpoint.disabled",
+        ]
+
     def test_a_recovery_is_said(self, endpoint: Endpoint) -> None:
-        health.tell_step(endpoint.id, 0, Breaker())
+        health.tell_step(endpoint.id, endpoint.url, 0, Breaker())
         assert [kind for kind, _ in news()] == ["waypost.endpoint.recovered"]
 
     def test_what_nobody_asked_for_is_not_even_written(self) -> None:
         endpoint = make_endpoint()
         make_subscription(endpoint, event_types=["*"])
-        health.tell_step(endpoint.id, 1, FAILING)
+        health.tell_step(endpoint.id, endpoint.url, 1, FAILING)
         assert news() == []
 
     def test_of_the_dead_it_is_said_what_killed_them(self, endpoint: Endpoint) -> None:

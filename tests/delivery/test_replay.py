@@ -15,8 +15,8 @@ from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publish import publish
 from delivery.replay import Filter, cancel, preview, replay, run_slices
 from subscriptions.models import Endpoint, Subscription
-from tests.delivery.factories import make_dead_letter, make_delivery, make_event
-from tests.factories import make_endpoint, make_subscription
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
+from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.together import in_threads
 from tests.waiting import wait_until
 
@@ -216,3 +216,18 @@ class TestFilter:
         assert preview(None, Filter(type=spent.delivery.event.type)).total >= 1
         assert preview(None, Filter(since=later)).total == 0
         assert preview(None, Filter(until=later)).total == 2
+
+
+@pytest.mark.django_db
+def test_a_replay_that_cannot_go_on_keeps_no_other_from_it() -> None:
+    endpoint = make_endpoint()
+    make_subscription(endpoint, transformer={"template": 5})
+    event = make_event(endpoint.tenant)
+    broken = make_replay(endpoint.tenant, of="events", filter={})
+    other = make_tenant()
+    letter = make_dead_letter(make_delivery(make_event(other), make_endpoint(other)))
+    sound = make_replay(letter.tenant, filter={})
+    assert broken.id < sound.id
+    run_slices()
+    assert (Replay.objects.get(id=broken.id).state, Replay.objects.get(id=sound.id).state) == ("running", "finished")
+    assert event.deliveries.count() == 0

@@ -6,9 +6,11 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from delivery.models import Event
+from delivery.outcome import Outcome
 from subscriptions import idempotency, keys
 from subscriptions.errors import Refused
 from subscriptions.models import ApiKey, Endpoint, Reply, Scope, Tenant
@@ -134,6 +136,52 @@ def test_of_many_at_once_one_takes_place():
     answers = in_threads(*[lambda: post(client, "events/", {"type": "a", "data": 1})] * 6)
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("test/", {}), ("consent/", {"by": "event"}), ("consent/", {"by": "handshake"})],
+)
+def test_an_endpoint_is_called_once_and_in_no_transaction(path, body, monkeypatch, settings):
+    settings.PUBLIC_URL = "https://hooks.waypost.example"
+    within = []
+
+    def note(*_args, **_options):
+        within.append(connection.in_atomic_block)
+
+    monkeypatch.setattr("delivery.trial._sent", lambda request: note() or Outcome(0.0, 5, status=200))
+    monkeypatch.setattr(egress, "call", lambda *args, **options: note() or egress.Answer(200, {}, b"", False))
+    endpoint = make_endpoint()
+    client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/{path}"
+    first, again = post(client, path, body), post(client, path, body)
+    assert (first.status_code, first.content) == (200, again.content), first.content
+    assert (is_replay(first), is_replay(again), within) == (False, True, [False])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_an_endpoint_is_called_the_second_is_told_so(monkeypatch):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def send(request):
+        asked.set()
+        go_on.wait()
+        return Outcome(0.0, 5, status=200)
+
+    monkeypatch.setattr("delivery.trial._sent", send)
+    endpoint = make_endpoint()
+    client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/test/"
+
+    def second():
+        asked.wait()
+        try:
+            return post(client, path, {})
+        finally:
+            go_on.set()
+
+    first, refused = in_threads(lambda: post(client, path, {}), second)
+    assert (first.status_code, refused.status_code) == (200, 409)
+    assert is_replay(post(client, path, {}))
 
 
 # --- whose it is
