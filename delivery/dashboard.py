@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Min, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -54,11 +54,10 @@ def states(now: datetime) -> list[Share]:
 
 
 def overdue(now: datetime) -> timedelta | None:
-    """How long the longest waiting delivery has been due; None if none is."""
-    pending = Delivery.objects.filter(endpoint=OuterRef("endpoint"), state=Delivery.State.PENDING)
-    first = pending.order_by("next_attempt_at").values("next_attempt_at")[:1]
-    oldest = Lane.objects.annotate(first=Subquery(first)).aggregate(oldest=Min("first"))["oldest"]
-    return now - oldest if oldest and oldest < now else None
+    """How long something has been due that nobody takes; None if all is well. What waits for a paused endpoint, or
+    behind another of its order key, is not due."""
+    oldest = Lane.objects.filter(due_at__lt=now, owner=None).aggregate(oldest=Min("due_at"))["oldest"]
+    return now - oldest if oldest else None
 
 
 def causes() -> list[Share]:

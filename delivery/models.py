@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from delivery.tallies import Tally, Usage
 from subscriptions.models import Endpoint, Row, Tenant
+from webhooks.protocol import ids
 
 __all__ = ["Attempt", "DeadLetter", "Delivery", "Event", "Lane", "Replay", "Tally", "Usage"]
 
@@ -174,7 +175,7 @@ class Lane(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"lane of {self.endpoint_id}"
+        return f"lane of {ids.public(Endpoint.prefix, self.endpoint_id)}"
 
 
 class Replay(Row):

@@ -149,7 +149,7 @@ class ApiKeyAdmin(Browsing):
 
 @admin.register(Endpoint)
 class EndpointAdmin(Browsing):
-    list_display = ("public_id", "url", "tenant", "state", "disabled_reason", "state_changed_at", "deleted_at")
+    list_display = ("public_id", "url", "tenant", "standing", "disabled_reason", "state_changed_at", "deleted_at")
     list_filter = ("state", "disabled_reason")
     list_select_related = ("tenant",)
     fields = (
@@ -175,6 +175,11 @@ class EndpointAdmin(Browsing):
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_secret")
+
+    @admin.display(description="State")
+    def standing(self, endpoint: Endpoint) -> str:
+        """In a word; the endpoint's page says what it means."""
+        return endpoint.state.capitalize()
 
     @admin.display(description="Headers of its own")
     def header_names(self, endpoint: Endpoint) -> str:

@@ -74,7 +74,7 @@ class LaneAdmin(Browsing):
 
     @display(description="Low-water mark (UTC)")
     def floor(self, lane: Lane) -> str:
-        return when(lane.floor_at)
+        return when(lane.floor_at if lane.floor_at and lane.floor_at.year > 1970 else None)
 
     @display(description="Next slot of the rate limit (UTC)")
     def slot(self, lane: Lane) -> str:
@@ -83,7 +83,7 @@ class LaneAdmin(Browsing):
     @display(description="Rate at present")
     def rate(self, lane: Lane) -> str:
         rate = _standing(lane).effective_rate
-        return "not known yet" if rate is None else f"{rate:,} a second"
+        return "not known yet" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f} a second"
 
     @display(description="Attempts at once")
     def places(self, lane: Lane) -> str:

@@ -10,6 +10,7 @@ from delivery import dashboard
 from delivery.models import Lane
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_tenant
+from webhooks.protocol.ids import new_id
 
 pytestmark = pytest.mark.django_db
 
@@ -34,14 +35,21 @@ def test_a_number_whose_bound_was_met_says_so(monkeypatch: pytest.MonkeyPatch) -
     assert (pending.count, pending.at_least) == (2, True)
 
 
-def test_overdue_is_the_longest_waiting_of_all_lanes() -> None:
+def test_overdue_is_the_longest_waiting_of_all_lanes_that_nobody_takes() -> None:
     tenant = make_tenant()
     assert dashboard.overdue(NOW) is None
-    for seconds in (5, 90, -60):
-        endpoint = make_endpoint(tenant)
-        Lane.objects.update_or_create(endpoint=endpoint, defaults={"tenant": endpoint.tenant})
-        make_delivery(make_event(tenant), endpoint, next_attempt_at=NOW - timedelta(seconds=seconds))
+    for seconds, owner in ((5, None), (90, None), (-60, None), (600, new_id())):
+        due_at = NOW - timedelta(seconds=seconds)
+        lane = {"tenant": tenant, "due_at": due_at, "owner": owner}
+        Lane.objects.update_or_create(endpoint=make_endpoint(tenant), defaults=lane)
     assert dashboard.overdue(NOW) == timedelta(seconds=90)
+
+
+def test_what_waits_for_a_paused_endpoint_is_not_overdue() -> None:
+    endpoint = make_endpoint(make_tenant())
+    Lane.objects.update_or_create(endpoint=endpoint, defaults={"tenant": endpoint.tenant, "parked": True})
+    make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=NOW - timedelta(hours=1))
+    assert dashboard.overdue(NOW) is None
 
 
 def test_causes_count_open_letters_only() -> None:

@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 return
             row = replay.replay(tenant, wanted, rate=options["rate"], by="manage.py replay")
         except ValueError as error:
-            raise CommandError(" ".join(map(str, error.args))) from None
+            raise CommandError(": ".join(map(str, error.args))) from None
         self._follow(row)
 
     def _agreed(self) -> bool:
@@ -82,7 +82,9 @@ def _tenant(ref: str) -> Tenant:
     found = rows.filter(id=parse("tnt", ref)) if ref.startswith("tnt_") else rows.filter(uid=ref)
     tenant = found.first()
     if tenant is None:
-        raise ValueError("tenant", "there is none with this id or uid")
+        raise ValueError(
+            "tenant", "there is none with this id or uid (manage.py tenant NAME --uid UID gives one a uid)"
+        )
     return tenant
 
 
