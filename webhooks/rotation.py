@@ -6,10 +6,13 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from webhooks.configuration import Unusable, check, generated_secret
 from webhooks.models import Source, SourceSecret
 from webhooks.sources import forget, sealer
 
 DAY = 86_400  # seconds
+LONGEST_OVERLAP = 30 * DAY
+LONGEST_SECRET = 8192  # characters: room for a public key in PEM
 MOST_SECRETS = 10  # believed at once: each costs a signature check
 
 
@@ -31,6 +34,16 @@ def add_secret(source: Source, text: str, *, overlap: int = DAY) -> SourceSecret
         secret = SourceSecret.objects.create(source=source, sealed=sealer().seal(text))
     forget()
     return secret
+
+
+def rotate(source: Source, text: str | None, *, overlap: int = DAY) -> tuple[SourceSecret, str]:
+    """Believe this secret from now on; none: one that is made, if the scheme lets us. Returns its text, too. Raises
+    Unusable if the scheme could do nothing with it, TooManySecrets."""
+    text = text or generated_secret(source.scheme)
+    if text is None:
+        raise Unusable("secret", "The sender has it: this scheme does not let us choose one.")
+    check(source.scheme, [text], source.options)
+    return add_secret(source, text, overlap=overlap), text
 
 
 def revoke(secret: SourceSecret) -> None:

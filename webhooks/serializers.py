@@ -1,9 +1,11 @@
 """How sources, receipts and rejections look from outside. A secret is shown when it is made, and never again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
@@ -22,12 +24,12 @@ from webhooks.fields import (
     PlanField,
 )
 from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
-from webhooks.rotation import DAY, add_secret, believed
+from webhooks.rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET, add_secret, believed
 from webhooks.sources import forget, sealer
 from webhooks.standing import MOST_HOURS
 
 ANSWER_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
-LONGEST_SECRET = 8192  # characters: room for a public key in PEM
+UID_IS_TAKEN = "There is a source with this uid."
 
 
 class SourceSerializer(serializers.ModelSerializer[Source]):
@@ -40,7 +42,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         allow_null=True,
         validators=[
             uid_format,
-            UniqueValidator(Source.objects.filter(deleted_at=None), "There is a source with this uid."),
+            UniqueValidator(Source.objects.filter(deleted_at=None), UID_IS_TAKEN),
         ],
     )
     url = serializers.SerializerMethodField(help_text="Where the sender sends to.")
@@ -118,7 +120,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
 
     def create(self, validated_data: dict[str, Any]) -> Source:
         secret = validated_data.pop("secret", None)
-        with transaction.atomic():
+        with _one_of_its_uid():
             source = Source.objects.create(**_columns(validated_data))
             if secret:
                 add_secret(source, secret)
@@ -129,7 +131,8 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         columns = _columns(validated_data)
         for name, value in columns.items():
             setattr(instance, name, value)
-        instance.save(update_fields=[*columns, "updated_at"])
+        with _one_of_its_uid():
+            instance.save(update_fields=[*columns, "updated_at"])
         forget()
         return instance
 
@@ -138,6 +141,16 @@ class MadeSourceSerializer(SourceSerializer):
     """For the description only: a source as it is created, with its secret, shown here and never again."""
 
     secret = serializers.CharField(required=False)
+
+
+@contextmanager
+def _one_of_its_uid() -> Iterator[None]:
+    """A transaction; of two who ask for one uid at once the second is told so."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise serializers.ValidationError({"uid": UID_IS_TAKEN}) from error
 
 
 def is_json(text: str) -> bool:
@@ -183,7 +196,7 @@ class NewSecretSerializer(serializers.Serializer[Any]):
     """A rotation: the new secret (left out: one is made, if the scheme allows it), and how long the old stay."""
 
     secret = serializers.CharField(required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
-    overlap_seconds = serializers.IntegerField(required=False, default=DAY, min_value=0, max_value=30 * DAY)
+    overlap_seconds = serializers.IntegerField(required=False, default=DAY, min_value=0, max_value=LONGEST_OVERLAP)
 
 
 class ReceiptSerializer(serializers.ModelSerializer[Receipt]):

@@ -5,7 +5,6 @@ Everything starts from the tenant of the key; what is not its own is not found.
 
 from typing import Any, ClassVar, TypeVar
 
-from django.db import IntegrityError
 from django.db.models import Model, QuerySet
 from django.http import FileResponse
 from django.utils import timezone
@@ -17,19 +16,18 @@ from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet, ModelViewSet, ReadOnlyModelViewSet
 
 from webhooks import standing
 from webhooks.bodies import download
-from webhooks.configuration import Unusable, check, generated_secret
+from webhooks.configuration import Unusable
 from webhooks.filters import ReceiptFilter, RejectionFilter
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
 from webhooks.preconditions import Preconditioned
 from webhooks.protocol.errors import OnlyTheSenderSigns, SignatureError
 from webhooks.protocol.ids import parse
 from webhooks.replay import preview, replay
-from webhooks.rotation import TooManySecrets, add_secret, believed, revoke
+from webhooks.rotation import TooManySecrets, believed, revoke, rotate
 from webhooks.serializers import (
     MadeSecretSerializer,
     MadeSourceSerializer,
@@ -91,12 +89,9 @@ class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Sour
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         secret = serializer.validated_data.get("secret")
-        saved(serializer, tenant_id=tenant_id)
+        serializer.save(tenant_id=tenant_id)
         shown = serializer.data if secret is None else {**serializer.data, "secret": secret}
         return Response(shown, status=status.HTTP_201_CREATED)
-
-    def perform_update(self, serializer: BaseSerializer[Source]) -> None:
-        saved(serializer)
 
     def perform_destroy(self, instance: Source) -> None:
         instance.deleted_at = timezone.now()
@@ -113,8 +108,12 @@ class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Sour
             return Response(SecretSerializer(believed(source).order_by("-id"), many=True).data)
         asked = NewSecretSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        text = asked.validated_data.get("secret") or generated_secret(source.scheme)
-        secret = rotated(source, text, asked.validated_data["overlap_seconds"])
+        try:
+            secret, text = rotate(
+                source, asked.validated_data.get("secret"), overlap=asked.validated_data["overlap_seconds"]
+            )
+        except (Unusable, TooManySecrets) as error:
+            raise ValidationError({getattr(error, "field", "secret"): str(error)}) from error
         return Response({**SecretSerializer(secret).data, "secret": text}, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=NewTrialSerializer, responses=TrialSerializer)
@@ -215,22 +214,3 @@ def found(rows: QuerySet[M], text: str) -> M:
         return rows.get(pk=parse(rows.model.prefix, text))  # type: ignore[attr-defined]
     except (ValueError, rows.model.DoesNotExist) as error:  # type: ignore[attr-defined]
         raise NotFound from error
-
-
-def saved(serializer: BaseSerializer[Source], **values: Any) -> None:
-    """Save; two who ask for one uid at once are told so, whichever comes second."""
-    try:
-        serializer.save(**values)
-    except IntegrityError as error:
-        raise ValidationError({"uid": "There is a source with this uid."}) from error
-
-
-def rotated(source: Source, text: str | None, overlap: int) -> SourceSecret:
-    """The new secret, if it is one its scheme can use."""
-    if text is None:
-        raise ValidationError({"secret": "The sender has it: this scheme does not let us choose one."})
-    try:
-        check(source.scheme, [text], source.options)
-        return add_secret(source, text, overlap=overlap)
-    except (Unusable, TooManySecrets) as error:
-        raise ValidationError({getattr(error, "field", "secret"): str(error)}) from error

@@ -1,4 +1,4 @@
-"""Sources are made and changed over REST, where a secret is shown once; here they are looked at, paused, replayed."""
+"""Sources: how each stands, and the ways to add, change, pause and try one, and to have what died at it run again."""
 
 from datetime import datetime
 from typing import Any
@@ -10,16 +10,23 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
 
 from webhooks import standing
 from webhooks.admin.browsing import Browsing
+from webhooks.admin.editing import MAY_ADD, add_page, edit_page
 from webhooks.admin.replaying import Wish, ask
+from webhooks.admin.rotating import secrets_page
 from webhooks.admin.shown import code, figures, pill, secrets_table, when
 from webhooks.admin.trying import try_page
 from webhooks.models import Receipt, Source
 
 HOURS = 24
+
+# Error reports leave these out.
+unreported = method_decorator(sensitive_post_parameters("secret", "verify_token"))
 
 
 @admin.register(Source)
@@ -46,9 +53,29 @@ class SourceAdmin(Browsing):
     actions = ("pause", "resume")
 
     def get_urls(self) -> list[URLPattern]:
-        page = path("<uuid:pk>/replay/", self.admin_site.admin_view(self.replay_dead), name="webhooks_source_replay")
-        trial = path("<uuid:pk>/try/", self.admin_site.admin_view(self.try_out), name="webhooks_source_try")
-        return [page, trial, *super().get_urls()]
+        pages = {"replay": self.replay_dead, "try": self.try_out, "edit": self.edit, "secrets": self.secrets}
+        own = [
+            path(f"<uuid:pk>/{word}/", self.admin_site.admin_view(page), name=f"webhooks_source_{word}")
+            for word, page in pages.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(MAY_ADD)
+
+    @unreported
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        return add_page(self, request)
+
+    @unreported
+    def edit(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Change what it is, but for its secrets."""
+        return edit_page(self, request, pk)
+
+    @unreported
+    def secrets(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Add a secret, or revoke one."""
+        return secrets_page(self, request, pk)
 
     def find_text(self, rows: QuerySet[Source], term: str) -> QuerySet[Source]:
         return rows.filter(Q(uid=term) | Q(name__icontains=term))

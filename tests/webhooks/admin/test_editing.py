@@ -1,0 +1,240 @@
+"""The pages that make a source and change it: as REST would, with their own permissions, and no secret but once."""
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from tests.factories import make_tenant
+from tests.factories_receiver import SECRET, make_source, signed
+from tests.webhooks.admin.test_pages import SEES_ALL, operator
+from webhooks import configuration
+from webhooks.admin.source_fields import SCHEMES, SourceForm
+from webhooks.models import Receipt, Source
+from webhooks.protocol.ids import public
+from webhooks.schemes import SCHEMES as REAL
+from webhooks.sources import find
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("receiver", "rules")]
+
+ADD = "/admin/webhooks/source/add/"
+
+
+def blank(source: Source | None = None) -> dict[str, str]:
+    """The form as a browser would send it, untouched."""
+    form = SourceForm(source=source)
+    values = {name: form[name].value() for name in form.fields}
+    return {name: str(value) for name, value in values.items() if value not in (None, False)}
+
+
+def add(client: Client, **given: str) -> Any:
+    return client.post(ADD, {**blank(), **given})
+
+
+def edit(client: Client, source: Source, **given: str) -> Any:
+    source.refresh_from_db()
+    sent = {**blank(source), "seen": source.updated_at.isoformat(), **given}
+    return client.post(f"/admin/webhooks/source/{source.pk}/edit/", sent)
+
+
+def test_every_scheme_can_be_chosen_and_is_explained() -> None:
+    assert SCHEMES.keys() == REAL.keys()
+    shown = operator(*SEES_ALL, "add_source").get(ADD).content.decode()
+    assert all(f'value="{name}"' in shown for name in REAL)
+
+
+def test_a_source_with_nothing_said_but_its_name_takes_messages_and_its_secret_is_shown_this_once() -> None:
+    client = operator(*SEES_ALL, "add_source")
+    shown = add(client, uid="shop", scheme="standard")
+    source = Source.objects.get()
+    secret = find("shop").opened[0].text
+    assert secret in shown.content.decode()
+    assert "no-store" in shown["Cache-Control"]
+    assert "/in/shop/" in shown.content.decode()
+    assert (
+        Client().post("/in/shop/", b"{}", "application/json", headers=signed(b"{}", secret=secret)).status_code == 202
+    )
+    for page in ("change/", "history/"):
+        assert secret not in client.get(f"/admin/webhooks/source/{source.pk}/{page}").content.decode()
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.is_addition()) == (str(source.pk), True)
+
+
+def test_everything_that_can_be_said_is_kept() -> None:
+    tenant = make_tenant()
+    given = {
+        "name": "Shop",
+        "tenant": public("tnt", tenant.pk),
+        "scheme": "hmac",
+        "secret": " with blanks ",
+        "options": '{"header": "x-proof"}',
+        "tolerance": "60",
+        "public_url": "https://shop.example.com/in",
+        "verify_token": "word",
+        "allowed_origins": "a.example.com\r\n\r\nb.example.com ",
+        "message_id_at": "header:X-Id",
+        "order_key_at": "body:/customer",
+        "sequence_at": "body:/version",
+        "skip_stale": "on",
+        "max_bytes": "1000",
+        "rate_per_minute": "60",
+        "content_types": "application/json\r\ntext/*",
+        "answer_status": "200",
+        "answer_when": "processed",
+        "answer_within": "3",
+        "answer_type": "text/plain",
+        "answer_body": "thanks",
+        "handlers": '[{"handler": "log", "pattern": {"type": ["a"]}}]',
+        "retry_plan": "5, 60",
+    }
+    shown = add(operator(*SEES_ALL, "add_source"), **given).content.decode()
+    source = Source.objects.get()
+    known = find(source.public_id)
+    assert (known.opened[0].text, known.verify_token) == (" with blanks ", "word")
+    assert " with blanks " not in shown
+    assert (source.tenant_id, source.uid, source.options) == (tenant.pk, None, {"header": "x-proof"})
+    assert source.allowed_origins == ["a.example.com", "b.example.com"]
+    assert source.content_types == ["application/json", "text/*"]
+    assert (source.retry_plan, source.skip_stale, source.rate_per_minute) == ([5, 60], True, 60)
+    assert source.handlers == [{"handler": "log", "pattern": {"type": ["a"]}}]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"scheme": "github"}, "secret"),
+        ({"scheme": "other"}, "valid choice"),
+        ({"uid": "a b"}, "A uid is"),
+        ({"uid": "taken"}, "There is a source with this uid"),
+        ({"tenant": "acme"}, "tnt_"),
+        ({"options": "{"}, "valid JSON"),
+        ({"options": "[1]"}, "JSON object of strings"),
+        ({"options": '{"a": "b"}'}, "does not take these"),
+        ({"handlers": '[{"handler": "os.abort"}]'}, "There is no handler"),
+        ({"handlers": '[{"handler": "log", "pattern": {"type": ["\\u0000"]}}]'}, "cannot be stored"),
+        ({"retry_plan": "soon"}, "whole seconds"),
+        ({"retry_plan": "0"}, "whole seconds"),
+        ({"content_types": "nonsense"}, "media types"),
+        ({"allowed_origins": "http://x"}, "neither a DNS name"),
+        ({"message_id_at": "there"}, "header:Name"),
+        ({"max_bytes": "0"}, "greater than or equal to 1"),
+        ({"max_bytes": ""}, "required"),
+        ({"answer_status": "500"}, "valid choice"),
+        ({"answer_body": "no json"}, "This is not JSON"),
+        ({"skip_stale": "on"}, "Say in sequence_at"),
+        ({"public_url": "not an address"}, "valid URL"),
+        ({"name": "\0"}, "Null characters"),
+        ({"secret": "x" * 8193}, "8192"),
+    ],
+)
+def test_what_cannot_work_is_said_at_its_field_and_nothing_is_made(given: dict[str, str], said: str) -> None:
+    make_source(uid="taken")
+    answer = add(operator(*SEES_ALL, "add_source"), **given)
+    assert answer.status_code == 200
+    assert "wh-error" in answer.content.decode()
+    objections = [error for errors in answer.context["form"].errors.values() for error in errors]
+    assert any(said in error for error in objections), objections
+    assert Source.objects.count() == 1
+    assert not LogEntry.objects.exists()
+
+
+def test_what_was_typed_is_there_again_but_for_secrets() -> None:
+    sent = {"name": "<b>Shop</b>", "scheme": "github", "secret": SECRET, "verify_token": "a-word", "max_bytes": "0"}
+    shown = add(operator(*SEES_ALL, "add_source"), **sent).content.decode()
+    assert "&lt;b&gt;Shop&lt;/b&gt;" in shown
+    assert SECRET not in shown
+    assert "a-word" not in shown
+
+
+def test_a_change_writes_what_is_otherwise_and_says_so() -> None:
+    source = make_source(uid="shop", name="Old")
+    answer = edit(operator(*SEES_ALL, "change_source"), source, name="New", rate_per_minute="60")
+    assert answer.status_code == 302
+    source.refresh_from_db()
+    assert (source.name, source.rate_per_minute, source.uid) == ("New", 60, "shop")
+    assert LogEntry.objects.get().get_change_message() == "changed name, rate_per_minute"
+    assert find("shop").rate_per_minute == 60
+
+
+def test_a_change_of_nothing_changes_nothing() -> None:
+    source = make_source(content_types=["text/*"], retry_plan=[5], handlers=[{"handler": "log"}], scheme="standard")
+    before = source.updated_at
+    assert edit(operator(*SEES_ALL, "change_source"), source).status_code == 302
+    source.refresh_from_db()
+    assert source.updated_at == before
+    assert not LogEntry.objects.exists()
+
+
+def test_a_change_of_what_somebody_else_has_changed_is_asked_again() -> None:
+    source = make_source(name="Old")
+    seen = source.updated_at.isoformat()
+    Source.objects.get().save()
+    answer = edit(operator(*SEES_ALL, "change_source"), source, name="New", seen=seen)
+    assert "meanwhile" in answer.content.decode()
+    assert Source.objects.get().name == "Old"
+
+
+def test_another_scheme_must_get_on_with_the_secrets_there_are() -> None:
+    source = make_source(scheme="github", secret="not base64!")
+    answer = edit(operator(*SEES_ALL, "change_source"), source, scheme="standard")
+    assert "wh-error" in answer.content.decode()
+    assert Source.objects.get().scheme == "github"
+
+
+def test_a_verify_token_stays_until_it_is_replaced_or_forgotten() -> None:
+    client, source = operator(*SEES_ALL, "change_source"), make_source()
+
+    def token_after(**given: str) -> str:
+        assert edit(client, source, **given).status_code == 302
+        return find(source.public_id).verify_token
+
+    assert token_after(verify_token="first") == "first"
+    assert token_after(name="Another") == "first"
+    assert token_after(verify_token="second") == "second"
+    assert token_after(forget_verify_token="on") == ""
+
+
+def test_names_are_looked_up_outside_any_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_then = []
+
+    def look(host: str, *, seconds: float) -> list[str]:
+        open_then.append(connection.in_atomic_block)
+        return ["10.0.0.1"]
+
+    monkeypatch.setattr(configuration, "look_up", look)
+    options = '{"jwks_url": "https://keys.example.com/jwks", "audience": "us"}'
+    answer = add(operator(*SEES_ALL, "add_source"), scheme="jwt", options=options)
+    assert "wh-error" in answer.content.decode()
+    assert open_then == [False]
+    assert not Source.objects.exists()
+
+
+def test_only_who_may_adds_or_changes() -> None:
+    source, client = make_source(), operator(*SEES_ALL)
+    assert client.get(ADD).status_code == add(client).status_code == 403
+    assert edit(client, source, name="New").status_code == 403
+    assert add(Client()).status_code == edit(Client(), source).status_code == 302
+    assert ADD not in client.get("/admin/webhooks/source/").content.decode()
+    assert Source.objects.get().name == ""
+
+
+def test_who_may_add_may_not_change_for_that(receiver) -> None:
+    source, client = make_source(), operator(*SEES_ALL, "add_source")
+    assert edit(client, source, name="New").status_code == 403
+    assert ADD in client.get("/admin/webhooks/source/").content.decode()
+
+
+def test_a_post_from_elsewhere_is_refused() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = operator(*SEES_ALL, "add_source").cookies
+    assert add(client).status_code == 403
+    assert not Source.objects.exists()
+
+
+def test_a_deleted_source_is_not_edited() -> None:
+    source = make_source(deleted_at=timezone.now())
+    assert edit(operator(*SEES_ALL, "change_source"), source).status_code == 404
+    assert not Receipt.objects.exists()

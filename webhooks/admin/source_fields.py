@@ -1,0 +1,194 @@
+"""The form of a source: which fields, in which groups, in which words. What may stand in them the serializer judges."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.boundfield import BoundField
+
+from webhooks.choices import names
+from webhooks.models import Source
+from webhooks.protocol.ids import parse
+from webhooks.rotation import LONGEST_SECRET
+from webhooks.serializers import ANSWER_TYPES
+
+SCHEMES: Final = {
+    "standard": "Standard Webhooks: Waypost itself, and many others",
+    "svix": "Svix: the same under headers svix-...",
+    "github": "GitHub: X-Hub-Signature-256",
+    "gitlab": "GitLab: a secret token in a header",
+    "meta": "Meta (Facebook, Instagram, WhatsApp): the app secret",
+    "paypal": "PayPal: the secret is the webhook's id",
+    "shopify": "Shopify: the app's client secret",
+    "slack": "Slack: the signing secret",
+    "sns": "Amazon SNS: the secret is the topic's ARN",
+    "square": "Square: the signature key; signs the address",
+    "stripe": "Stripe: the endpoint's secret, whsec_ included",
+    "twilio": "Twilio: the auth token; signs the address",
+    "twitter": "X (Twitter): the consumer secret",
+    "hmac": "Another HMAC: say in the options which",
+    "basic": "HTTP Basic: the secret is user:password",
+    "bearer": "A bearer token",
+    "token": "A secret in a header; the option header says which",
+    "jwt": "JWT: a shared secret, a public key, or the option jwks_url",
+    "mtls": "Client certificate, checked by a proxy that is trusted",
+    "none": "No proof: anybody who knows the address is believed",
+}
+OPTIONS = (
+    'A JSON object of strings, for hmac, token, jwt and mtls only. hmac: {"header": "x-signature", "algorithm": '
+    '"sha256", "encoding": "hex", "prefix": "", "signed": "{timestamp}.{body}", "timestamp_header": "x-time"}; '
+    'jwt: {"jwks_url": "https://...", "issuer": "...", "audience": "..."}.'
+)
+_PLAIN = (
+    *("name", "uid", "tolerance", "message_id_at", "event_type_at", "order_key_at", "sequence_at", "skip_stale"),
+    *("max_bytes", "rate_per_minute", "answer_status", "answer_when", "answer_within", "answer_body"),
+    "handler_seconds",
+)
+_GROUPS: Final = {
+    "What it is": ("name", "uid", "tenant"),
+    "How it signs": ("scheme", "secret", "options", "tolerance", "public_url"),
+    "Before the first message": ("verify_token", "forget_verify_token", "allowed_origins"),
+    "Where things stand": ("message_id_at", "event_type_at", "order_key_at", "sequence_at", "skip_stale"),
+    "What it may send": ("max_bytes", "rate_per_minute", "content_types"),
+    "What it is answered": ("answer_status", "answer_when", "answer_within", "answer_type", "answer_body"),
+    "What works on it": ("handlers", "handler_seconds", "retry_plan"),
+}
+_WIDE = frozenset({"scheme", "options", "answer_body", "handlers", "public_url", "secret"})
+
+
+class LinesField(forms.CharField):
+    """A list of words, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 2})
+
+    def to_python(self, value: Any) -> Any:
+        return [line.strip() for line in (super().to_python(value) or "").splitlines() if line.strip()]
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+
+class PlanField(forms.CharField):
+    """Whole seconds with commas in between; nothing: the usual plan."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        try:
+            return [int(part) for part in text.split(",")] if text else None
+        except ValueError:
+            raise ValidationError("Write whole seconds with commas in between, such as 5, 60, 3600.") from None
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+class TenantField(forms.CharField):
+    """A tenant's id as it is shown, tnt_..."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        try:
+            return parse("tnt", text) if text else None
+        except ValueError:
+            raise ValidationError("This is not an id that begins with tnt_.") from None
+
+
+def sealed_input() -> forms.PasswordInput:
+    """For what is never shown again, not even to who has just written it."""
+    return forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "wh-input"})
+
+
+class SourceForm(forms.Form):
+    """All of a source; ``source``: an existing one, whose secrets have a page of their own."""
+
+    def __init__(self, data: Any = None, *, source: Source | None = None) -> None:
+        super().__init__(data, initial=_shown(source) if source else None)
+        plain = forms.fields_for_model(Source, fields=_PLAIN)
+        written = _written()
+        missing = ("secret", "tenant") if source else ("forget_verify_token",)
+        if source:
+            written["verify_token"].help_text += " Leave it empty to keep the one there is."
+        self.fields = {
+            name: field
+            for group in _GROUPS.values()
+            for name in group
+            if name not in missing and (field := {**plain, **written}[name]) is not None
+        }
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("autocomplete", "off")
+            if isinstance(field.widget, forms.Textarea):
+                field.widget.attrs["rows"] = 3
+            if not isinstance(field, forms.BooleanField):
+                field.widget.attrs["class"] = "wh-input"
+
+    def groups(self) -> Iterator[tuple[str, list[tuple[BoundField, bool]]]]:
+        """Title, and its fields with whether each wants a whole line."""
+        for title, group in _GROUPS.items():
+            yield title, [(self[name], name in _WIDE) for name in group if name in self.fields]
+
+    def given(self, *, changed: bool = False) -> dict[str, Any]:
+        """What REST would be given; ``changed``: only what is not as it was."""
+        values = {name: value for name, value in self.cleaned_data.items() if not changed or name in self.changed_data}
+        forgotten = values.pop("forget_verify_token", False)
+        for name in ("secret", "verify_token"):
+            if not values.get(name):
+                values.pop(name, None)
+        for name, nothing in (("options", dict), ("handlers", list)):
+            if name in values:
+                values[name] = values[name] or nothing()
+        values.pop("tenant", None)
+        return {**values, "verify_token": None} if forgotten else values
+
+
+def _shown(source: Source) -> dict[str, Any]:
+    names_of_columns = {field.name for field in Source._meta.concrete_fields} - {"verify_token"}
+    return {name: getattr(source, name) for name in names_of_columns}
+
+
+def _written() -> dict[str, forms.Field]:
+    """The fields that are not as the columns are."""
+
+    def told(name: str) -> str:
+        return str(getattr(Source._meta.get_field(name), "help_text", ""))
+
+    answer_types = [("", "application/json"), *((name, name) for name in ANSWER_TYPES[1:])]
+    return {
+        "tenant": TenantField(required=False, label="Owner", help_text="A tenant's id, tnt_...; empty: the operator."),
+        "scheme": forms.ChoiceField(choices=list(SCHEMES.items()), initial="standard", help_text=told("scheme")),
+        "secret": forms.CharField(
+            required=False,
+            strip=False,
+            max_length=LONGEST_SECRET,
+            widget=sealed_input(),
+            help_text="As the sender shows it. Kept sealed, and never shown. Leave it empty with Standard Webhooks: "
+            "one is made, and shown once.",
+        ),
+        "options": forms.JSONField(
+            required=False, initial=dict, widget=forms.Textarea(attrs={"rows": 3}), help_text=OPTIONS
+        ),
+        "public_url": forms.URLField(
+            required=False, max_length=2048, assume_scheme="https", help_text=told("public_url")
+        ),
+        "verify_token": forms.CharField(
+            required=False,
+            max_length=256,
+            widget=sealed_input(),
+            help_text="The word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub). Kept sealed.",
+        ),
+        "forget_verify_token": forms.BooleanField(required=False, help_text="No such GET is answered any more."),
+        "allowed_origins": LinesField(
+            required=False, initial=["*"], help_text=f"{told('allowed_origins')} One a line; empty: nobody."
+        ),
+        "content_types": LinesField(required=False, help_text=f"{told('content_types')} One a line."),
+        "answer_type": forms.ChoiceField(required=False, choices=answer_types, help_text=told("answer_type")),
+        "handlers": forms.JSONField(
+            required=False,
+            initial=list,
+            widget=forms.Textarea(attrs={"rows": 3}),
+            help_text=f"{told('handlers')} Names: {', '.join(sorted(names()))}. Without a pattern, all it sends.",
+        ),
+        "retry_plan": PlanField(
+            required=False, help_text="Seconds to wait after each failure: 5, 60, 3600. Empty: the usual plan."
+        ),
+    }
