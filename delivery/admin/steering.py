@@ -36,6 +36,7 @@ class Step:
 
     name: str
     title: str
+    asked: str  # what the page's button says, with how many
     note: str
     done: str
     verb: Callable[[Delivery, str], bool]
@@ -48,6 +49,7 @@ STEPS = {
         Step(
             "retry",
             "Send now",
+            "Send {} now",
             "Ahead of its plan. A rate limit, and a pause of the endpoint, hold as ever.",
             "Due now",
             lambda delivery, by: control.send_now(delivery),
@@ -55,6 +57,7 @@ STEPS = {
         Step(
             "park",
             "Park",
+            "Park {}",
             "It becomes a dead letter at once, so that what is behind it can go on. A replay brings it back.",
             "Parked",
             control.park,
@@ -62,6 +65,7 @@ STEPS = {
         Step(
             "cancel",
             "Cancel",
+            "Cancel {}",
             "It is not sent any more. An attempt that is under way stays on record, and nothing follows it.",
             "Cancelled",
             control.cancel,
@@ -107,7 +111,7 @@ class Steering:
         back = reverse("admin:delivery_delivery_change", args=[chosen[0].pk]) if len(chosen) == 1 else reverse(LIST)
         context = {
             **self.model_admin.admin_site.each_context(request),
-            "title": f"{step.title}: {_counted(len(waiting))}",
+            "title": step.asked.format(_counted(len(waiting))),
             "opts": Delivery._meta,
             "media": self.model_admin.media,
             "step": step,

@@ -54,6 +54,7 @@ def test_an_action_of_the_list_leads_to_the_page_that_asks(endpoint: Endpoint, a
     answer = client.get(client.post(reverse(LIST), chosen)["Location"])
     assert (answer.context["step"].name, answer.context["total"]) == (step, 2)
     assert first.public_id in answer.content.decode()
+    assert "2 deliveries" in answer.context["title"]
     assert standing(first) == standing(second) == ("pending", False)
 
 
