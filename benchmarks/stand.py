@@ -24,7 +24,7 @@ import psycopg
 from config import embedded
 from config.embedded.place import Place
 
-__all__ = ["ROOT", "Stand"]
+__all__ = ["ROOT", "Stand", "free_port"]
 
 ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 120.0  # seconds
@@ -40,7 +40,7 @@ class Stand:
         self.directory = Path(tempfile.mkdtemp(prefix="waypost-bench-"))
         self.directory.chmod(0o711)  # root runs the embedded servers as somebody else, who has to get through
         self.data = self.directory / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self._key = ""
         self._log = (self.directory / "up.log").open("w")
 
@@ -171,7 +171,7 @@ class Stand:
         return Place(embedded.POSTGRES.name, self.data).home / "log"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -6,7 +6,7 @@ them. Alone, nobody waits for anything. Only the events of one tenant go togethe
 is a group already.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock
@@ -68,12 +68,15 @@ def _leads(tenant_id: UUID, part: _Part) -> bool:
 def _lead(tenant: Tenant, own: _Part) -> None:
     """Write the own part with those who wait, and let one of those who came meanwhile lead next."""
     parts = [own, *_who_wait(tenant.id)]
+    rings: list[Callable[[], None]] = []
     try:
-        _write(tenant, parts)
+        _write(tenant, parts, rings)
     finally:
         _hand_over(tenant.id)
         for part in parts:
             part.woken.set()
+    for ring in rings:  # nobody has to wait for that
+        ring()
 
 
 def _who_wait(tenant_id: UUID) -> list[_Part]:
@@ -92,10 +95,10 @@ def _hand_over(tenant_id: UUID) -> None:
             del _queues[tenant_id]
 
 
-def _write(tenant: Tenant, parts: list[_Part]) -> None:
+def _write(tenant: Tenant, parts: list[_Part], rings: list[Callable[[], None]]) -> None:
     try:
         items = [item for part in parts for item in part.items]
-        results = publish(tenant, items, max_bytes=parts[0].max_bytes)
+        results = publish(tenant, items, max_bytes=parts[0].max_bytes, later=rings)
     except BaseException as error:
         for part in parts:
             part.error = error if isinstance(error, Exception) else OperationalError("the writer was stopped")

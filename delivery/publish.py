@@ -98,7 +98,11 @@ _Taken = dict[tuple[str, str], tuple[UUID, bytes]]  # (source, id) -> key and di
 
 
 def publish(
-    tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str, Any]], *, max_bytes: int | None = None
+    tenant: Tenant,
+    events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
+    *,
+    max_bytes: int | None = None,
+    later: list[Callable[[], None]] | None = None,
 ) -> list[Published]:
     """Take these events for a tenant; one result for each, in order. A bad one does not keep the others out.
 
@@ -106,6 +110,8 @@ def publish(
     ``source``, ``time``, ``subject`` and extensions as the publisher cares for. An InvalidEvent (an item of a
     batch that could not be read) is passed through as its own result. ``max_bytes`` of one event as it is sent: at
     most the platform's own limit, WAYPOST_MAX_EVENT_BYTES.
+
+    Ringing follows the commit; with ``later`` what rings is put there, for the caller to call.
 
     Raises django.db.Error if the database does not take them: then none was taken. If it stays away for longer than
     TRY_AGAIN in the moment of the commit, nobody can know; published again under the same ids, they are taken once.
@@ -124,7 +130,8 @@ def publish(
         results[index] = _result(taking, *taken[taking.name])
     new = [it for it in takings.values() if it.key == taken[it.name][0]]
     if any(it.owed for it in new):
-        transaction.on_commit(partial(_announce, new, started))
+        announce = partial(_announce, new, started)
+        transaction.on_commit(announce if later is None else partial(later.append, announce))
     answers = [it for it in results if it is not None]
     refused = sum(it.error is not None for it in answers)
     telemetry.published(taken=len(new), duplicates=len(answers) - len(new) - refused, refused=refused)
@@ -217,6 +224,7 @@ def _surely(write: Callable[[], _Taken | None]) -> _Taken | None:
         used = None
         try:
             connection.ensure_connection()
+            connection.health_check_done = True  # what follows finds out, and saves a round trip
             used = connection.connection
             return write()
         except Error:

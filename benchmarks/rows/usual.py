@@ -9,7 +9,7 @@ from benchmarks.figures import Aim, Check, Reading, Row
 from benchmarks.stand import ROOT
 from config import embedded
 
-__all__ = ["usual"]
+__all__ = ["usual", "usual_environment"]
 
 ENDPOINTS = 100
 TIMES = 10  # as fast as that, at least, the first row has to be
@@ -21,7 +21,7 @@ ATTEMPTS = "SELECT count(*) FROM usual_attempt"
 def usual(bench: Bench) -> Row:
     """Drain a backlog of 1 KB for 100 endpoints: a Celery task per delivery, requests.post, rows by the ORM."""
     count = bench.size(3_000, 20_000)
-    environment = _environment(bench)
+    environment = usual_environment(bench)
     bench.stand.sql("DROP DATABASE IF EXISTS usual")
     bench.stand.sql("CREATE DATABASE usual")
     bench.progress("queueing tasks", 0, 1)
@@ -68,7 +68,7 @@ def _worker(processes: int) -> list[str]:
     return [*celery, "-c", str(processes), "-O", "fair", "--without-gossip", "--without-mingle", "-l", "ERROR"]
 
 
-def _environment(bench: Bench) -> dict[str, str]:
+def usual_environment(bench: Bench) -> dict[str, str]:
     data = bench.stand.data
     return {
         **os.environ,
