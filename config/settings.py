@@ -41,6 +41,7 @@ WAYPOST_HANDLERS = env.paths("WAYPOST_HANDLERS")  # of receipts, which a source 
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
 
 WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=256)  # processes
+WAYPOST_WEB_BUFFERED = env.flag("WAYPOST_WEB_BUFFERED", False)  # a proxy in front hands over whole bodies
 WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 8, minimum=1, maximum=1024)  # in each of them
 WAYPOST_DELIVERY_WORKERS = env.integer("WAYPOST_DELIVERY_WORKERS", 2, minimum=1, maximum=256)  # processes
 WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 2, minimum=1, maximum=256)  # processes

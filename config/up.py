@@ -138,16 +138,26 @@ def programs(host: str, port: int) -> list[Child]:
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "-q", "-A", "config.celery"]
     worker = [*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    web = ["--interface", "rsgi", "--host", host, "--port", str(port), "--no-ws", "--log-level", "error"]
+    web = ["--host", host, "--port", str(port), "--no-ws", "--log-level", "error"]
     web += ["--workers", str(settings.WAYPOST_WEB_WORKERS), "--respawn-failed-workers", "--workers-kill-timeout", "8"]
-    web += ["--backlog", "4096", "--backpressure", "16384"]  # connections: those that wait cost next to nothing
+    web += _behind_a_buffer() if settings.WAYPOST_WEB_BUFFERED else _in_the_open()
     deliverers, others = str(settings.WAYPOST_DELIVERY_WORKERS), str(settings.WAYPOST_DEFAULT_WORKERS)
     return [
         Child("beat", [*celery, "beat", "--pidfile="], 1, STOP_WITHIN),
         Child("deliver", [*worker, "-n", "deliver@%h", "-Q", "delivery", "-c", deliverers], 1, DRAIN_WITHIN),
         Child("work", [*worker, "-n", "work@%h", "-Q", "default", "-c", others], 1, DRAIN_WITHIN),
-        Child("web", [*python, "granian", *web, "config.rsgi:application"], 2, STOP_WITHIN),
+        Child("web", [*python, "granian", *web], 2, STOP_WITHIN),
     ]
+
+
+def _in_the_open() -> list[str]:
+    """Anybody may send as slowly as he likes: connections that wait cost next to nothing (see ``config.rsgi``)."""
+    return ["config.rsgi:application", "--interface", "rsgi", "--backlog", "4096", "--backpressure", "16384"]
+
+
+def _behind_a_buffer() -> list[str]:
+    """A proxy in front hands over whole bodies, so a thread may begin at once: a quarter less work for a request."""
+    return ["config.wsgi:application", "--interface", "wsgi", "--blocking-threads", str(settings.WAYPOST_WEB_THREADS)]
 
 
 def _environment(data: Path, host: str, port: int) -> dict[str, str]:

@@ -224,14 +224,16 @@ def _surely(write: Callable[[], _Taken | None]) -> _Taken | None:
         used = None
         try:
             connection.ensure_connection()
-            connection.health_check_done = True  # what follows finds out, and saves a round trip
+            connection.health_check_done = True  # type: ignore[attr-defined]  # what follows finds out, a round trip less
             used = connection.connection
             return write()
         except Error:
             kept = used is not None and used is connection.connection and not used.closed
-            if kept or not is_ours or time.monotonic() > until:
+            if kept or not is_ours:
                 raise
-        connection.close()
+            connection.close()
+            if time.monotonic() > until:
+                raise
         time.sleep(PAUSE)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.db import Error, connections, transaction
 
+from delivery import ledger, wake
 from delivery import publish as publishing
-from delivery import wake
 from delivery.models import Delivery, Event
 from delivery.publish import Published, publish
 from subscriptions.models import Tenant
@@ -23,21 +23,20 @@ def tenant(monkeypatch: pytest.MonkeyPatch) -> Tenant:
 
 
 def break_connection(monkeypatch: pytest.MonkeyPatch, *, counts: bool, times: int = 1) -> None:
-    """The next commits of this connection get no answer: the server dies just after (``counts``) or just before."""
+    """The next times events are taken nobody answers: the server dies just after (``counts``) or just before. Taking
+    is one statement, and a transaction of its own."""
     left = [times]
-    wrapper = type(connections["default"])
-    commit = wrapper.commit
+    run = ledger.run
 
-    def broken(self: Any) -> None:
-        if left[0] == 0:
-            return commit(self)
-        left[0] -= 1
-        if counts:
-            commit(self)
-        self.connection.pgconn.finish()
-        return commit(self)  # raises what it raises
+    def broken(statement: str, parameters: Any) -> Any:
+        if statement is ledger.TAKE and left[0]:
+            left[0] -= 1
+            if counts:
+                run(statement, parameters)
+            connections["default"].connection.pgconn.finish()
+        return run(statement, parameters)  # raises what it raises
 
-    monkeypatch.setattr(wrapper, "commit", broken)
+    monkeypatch.setattr(ledger, "run", broken)
 
 
 @pytest.mark.parametrize("counts", [True, False])
