@@ -134,7 +134,7 @@ class EndpointHour(models.Model):
     begins_at = models.DateTimeField()
     attempts = models.PositiveIntegerField()
     delivered = models.PositiveIntegerField()
-    latencies = ArrayField(models.PositiveIntegerField(), help_text="Attempts by duration, see tally.BOUNDS.")
+    latencies = ArrayField(models.PositiveIntegerField(), help_text="Attempts by duration, see hours.BOUNDS.")
     last_error = models.CharField(max_length=20, blank=True)
     last_status = models.PositiveSmallIntegerField(null=True)
     last_failed_at = models.DateTimeField(null=True)
