@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from selectors import EVENT_READ, DefaultSelector
 from threading import BoundedSemaphore
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -73,7 +74,8 @@ def send_test(
 
 def try_out(endpoint: Endpoint, *, event: StoredEvent | None = None, type: str = TEST_TYPE, data: Any = None) -> Trial:
     """The same, whether or not it has consented."""
-    claimed = _claimed(endpoint, bytes(event.body) if event else _made(endpoint, type, data), event)
+    event_id = event.id if event else new_id()
+    claimed = _claimed(endpoint, bytes(event.body) if event else _made(endpoint, event_id, type, data), event_id)
     target = targets([endpoint.id]).get(endpoint.id)
     if target is None:
         raise Endpoint.DoesNotExist
@@ -112,11 +114,11 @@ def _unsent(target: Target, claimed: Claimed, failure: Failure) -> Trial:
     return Trial(target.url, {}, claimed.body, Outcome(time.time(), 0, failure=failure))
 
 
-def _claimed(endpoint: Endpoint, body: bytes, event: StoredEvent | None) -> Claimed:
+def _claimed(endpoint: Endpoint, body: bytes, event_id: UUID) -> Claimed:
     return Claimed(
         id=new_id(),
         endpoint_id=endpoint.id,
-        event_id=event.id if event else new_id(),
+        event_id=event_id,
         attempts=0,
         step=0,
         due_at=datetime.now(UTC),
@@ -125,10 +127,10 @@ def _claimed(endpoint: Endpoint, body: bytes, event: StoredEvent | None) -> Clai
     )
 
 
-def _made(endpoint: Endpoint, type: str, data: Any) -> bytes:
+def _made(endpoint: Endpoint, event_id: UUID, type: str, data: Any) -> bytes:
     attributes = {
         "specversion": "1.0",
-        "id": public("evt", new_id()),
+        "id": public("evt", event_id),
         "source": f"urn:waypost:{public('tnt', endpoint.tenant_id)}",
         "type": type,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

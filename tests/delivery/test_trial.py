@@ -69,6 +69,7 @@ def test_the_endpoint_gets_a_signed_delivery_and_we_see_both_sides(
     assert (shown["delivered"], shown["error"]) == (True, "")
     assert shown["request"]["body"] == arrival.body.decode()
     assert shown["request"]["headers"]["webhook-id"] == arrival.message_id
+    assert arrival.verify(secret)["id"] == arrival.message_id
     assert Webhook(secret).verify(shown["request"]["body"], shown["request"]["headers"])
     assert (shown["answer"]["status"], shown["answer"]["body"]) == (201, '{"ok":true}')
     assert ["x-trace", "abc"] in shown["answer"]["headers"]
