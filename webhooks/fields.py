@@ -41,6 +41,17 @@ class IdField(serializers.Field[UUID, str, str, Any]):
             self.fail("invalid", prefix=self.prefix)
 
 
+class TextField(serializers.CharField):
+    """A string as it is given, and not a number that could be one."""
+
+    default_error_messages = {"invalid": "Give text."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class PlaceField(serializers.CharField):
     """Where a value stands: ``header:Name``, ``body:/json/pointer`` (RFC 6901), or nothing."""
 

@@ -16,11 +16,17 @@ from webhooks.standing import STATES
 
 
 class WindowFilter(django_filters.FilterSet):  # type: ignore[misc]
-    """``source`` by id or uid, ``since`` included, ``until`` not."""
+    """``source`` by id or uid, ``since`` included, ``until`` not. A value that is empty is refused, not ignored."""
 
     source = django_filters.CharFilter(method="of_source")
     since = django_filters.IsoDateTimeFilter(method="from_moment")
     until = django_filters.IsoDateTimeFilter(method="to_moment")
+
+    def is_valid(self) -> bool:
+        for name in self.filters:
+            if self.data.get(name) == "":
+                self.form.add_error(name, "Give a value, or leave it out.")
+        return bool(super().is_valid())
 
     def of_source(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
         return rows.filter(source__in=Source.objects.filter(named(value)).values("id"))

@@ -22,6 +22,7 @@ from webhooks.fields import (
     OriginsField,
     PlaceField,
     PlanField,
+    TextField,
 )
 from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
 from webhooks.rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET, add_secret, believed
@@ -302,7 +303,7 @@ class NewTrialSerializer(serializers.Serializer[Any]):
     """A test message: what it says it is about, and a body in place of the sample's."""
 
     event_type = serializers.RegexField(r"\A[!-~]+\Z", required=False, max_length=256)
-    body = serializers.CharField(required=False, max_length=64 * 1024, trim_whitespace=False)
+    body = TextField(required=False, max_length=64 * 1024, trim_whitespace=False)
 
 
 @extend_schema_serializer(component_name="SourceTrial")

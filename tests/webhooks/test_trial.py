@@ -120,6 +120,7 @@ def test_with_a_private_key_of_the_kind_we_can() -> None:
         ({"body": "x" * (64 * 1024 + 1)}, "body"),
         ({"body": {"a": 1}}, "body"),
         ({"body": "\0"}, "body"),
+        ({"body": 5}, "body"),
         ({"event_type": "a b"}, "event_type"),
         ({"event_type": "a\r\nb"}, "event_type"),
         ({"event_type": "é"}, "event_type"),

@@ -450,3 +450,12 @@ def test_receipts_are_found_by_message_id_type_time_and_what_became_of_them() ->
     ):
         listed = client.get(f"{API}/receipts/?{query}").json()["data"]
         assert [receipt["message_id"] for receipt in listed] == found, query
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", ["receipts", "rejections"])
+@pytest.mark.parametrize("name", ["source", "since", "until"])
+def test_an_empty_value_in_a_query_is_refused_and_not_ignored(page: str, name: str) -> None:
+    answer = make_client(make_tenant()).get(f"{API}/{page}/", {name: ""})
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [name]
