@@ -20,6 +20,7 @@ from tests.waiting import wait_until
 def port() -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(port), "--no-ws"]
+    command += ["--workers-kill-timeout", "2"]
     server = subprocess.Popen(
         [*command, "tests.config.front_of_tests:front"],
         cwd=settings.BASE_DIR,

@@ -49,7 +49,7 @@ class Server:
         command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(self.port), "--no-ws"]
         env["DJANGO_SETTINGS_MODULE"] = "config.settings"
         self.process = subprocess.Popen(
-            [*command, "--backpressure", "16384", "config.rsgi:application"],
+            [*command, "--backpressure", "16384", "--workers-kill-timeout", "2", "config.rsgi:application"],
             cwd=ROOT,
             env=env,
             stdout=subprocess.DEVNULL,
