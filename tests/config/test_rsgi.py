@@ -16,7 +16,7 @@ from tests.faults.house import free_port
 from tests.waiting import wait_until
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def port() -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(port), "--no-ws"]
