@@ -110,6 +110,10 @@ class Described(AutoSchema):
         return schema
 
 
+# A token, or a string of a structured field (RFC 9651, 3.3.3).
+PLAIN_OR_QUOTED = r"""^(?:[\x21\x23-\x7e]+|"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+")$"""
+
+
 def _one_of(things: str) -> str:
     """The name of one of these."""
     return things[:-3] + "y" if things.endswith("ies") else things.removesuffix("s")
@@ -154,7 +158,7 @@ def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
 
 def _header(name: str) -> dict[str, Any]:
     # Of characters that need no quotes around them and that no proxy minds.
-    form = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[0-9A-Za-z_-]+$"}
+    form = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": PLAIN_OR_QUOTED}
     if name != "Idempotency-Key":
         form = {"type": "string"}
     return {"name": name, "in": "header", "required": False, "schema": form, "description": HEADERS[name]}

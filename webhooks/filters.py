@@ -14,6 +14,8 @@ from webhooks.receipts import called, first_id_of
 from webhooks.sources import named
 from webhooks.standing import STATES
 
+BOOLEANS = ("true", "false", "True", "False", "1", "0")
+
 
 class WindowFilter(django_filters.FilterSet):  # type: ignore[misc]
     """``source`` by id or uid, ``since`` included, ``until`` not. A value that is empty is refused, not ignored."""
@@ -23,9 +25,12 @@ class WindowFilter(django_filters.FilterSet):  # type: ignore[misc]
     until = django_filters.IsoDateTimeFilter(method="to_moment")
 
     def is_valid(self) -> bool:
-        for name in self.filters:
-            if self.data.get(name) == "":
+        for name, one in self.filters.items():
+            given = self.data.get(name)
+            if given == "":
                 self.form.add_error(name, "Give a value, or leave it out.")
+            elif given is not None and isinstance(one, django_filters.BooleanFilter) and given not in BOOLEANS:
+                self.form.add_error(name, "Say true or false.")
         return bool(super().is_valid())
 
     def of_source(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:

@@ -459,3 +459,9 @@ def test_an_empty_value_in_a_query_is_refused_and_not_ignored(page: str, name: s
     answer = make_client(make_tenant()).get(f"{API}/{page}/", {name: ""})
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == [name]
+
+
+@pytest.mark.django_db
+def test_what_is_neither_true_nor_false_is_refused() -> None:
+    answer = make_client(make_tenant()).get(f"{API}/receipts/", {"skipped": "null"})
+    assert [error["field"] for error in answer.json()["errors"]] == ["skipped"]
