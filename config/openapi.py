@@ -157,7 +157,6 @@ def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
 
 
 def _header(name: str) -> dict[str, Any]:
-    # Of characters that need no quotes around them and that no proxy minds.
     form = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": PLAIN_OR_QUOTED}
     if name != "Idempotency-Key":
         form = {"type": "string"}
