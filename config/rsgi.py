@@ -143,7 +143,8 @@ class Front:
 
 
 def environ(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:
-    """The request as PEP 3333 has it. Headers that come several times are joined, as RFC 9110, 5.3 allows."""
+    """The request as PEP 3333 has it. Headers that come several times are joined, as RFC 9110, 5.3 allows; one whose
+    value is no text is there and empty, so that whoever reads it refuses it, and nobody takes it for missing."""
     server, _, port = scope.server.rpartition(":")
     found: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
@@ -164,12 +165,18 @@ def environ(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for name, value in scope.headers.items():
-        key = name.replace("-", "_").upper()
-        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        key = _variable(name)
         found[key] = f"{found[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}" if key in found else value
+    for name in scope.headers.keys():  # noqa: SIM118  # no mapping; its items leave out what is no text
+        found.setdefault(_variable(name), "")
     if "HTTP_HOST" not in found and scope.authority:
         found["HTTP_HOST"] = scope.authority
     return found
+
+
+def _variable(name: str) -> str:
+    key = name.replace("-", "_").upper()
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _work(line: Line) -> None:

@@ -30,7 +30,13 @@ def application(environ: dict[str, Any], start: Callable[..., object]) -> Any:
             size += len(piece)
     except TimeoutError:
         return [b"late"]
-    words = (environ["PATH_INFO"], environ["QUERY_STRING"], environ["REMOTE_ADDR"], environ.get("HTTP_X_A", ""), size)
+    words = (
+        environ["PATH_INFO"],
+        environ["QUERY_STRING"],
+        environ["REMOTE_ADDR"],
+        environ.get("HTTP_X_A", "none"),
+        size,
+    )
     return ["|".join(map(str, words)).encode("latin-1")]
 
 

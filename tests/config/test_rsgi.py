@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from config.rsgi import HELD
-from tests.faults.house import free_port
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 
@@ -52,13 +52,19 @@ def ask(port: int, method: str, path: str, body: object = None, **how: object) -
 def test_the_application_reads_the_body_and_its_end(port: int, size: int, announced: bool) -> None:
     body = bytes(size) if announced else iter([bytes(size)])
     status, answer = ask(port, "POST", "/a%C3%A9?b=%20c", body)
-    assert (status, answer) == (200, f"/aé|b=%20c|127.0.0.1||{size}".encode())
+    assert (status, answer) == (200, f"/aé|b=%20c|127.0.0.1|none|{size}".encode())
 
 
 def test_headers_that_come_twice_are_joined(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port)) as wire:
         wire.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\nConnection: close\r\n\r\n")
         assert b"|1,2|0" in b"".join(iter(lambda: wire.recv(4096), b""))
+
+
+def test_a_header_that_is_no_text_is_there_and_empty(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as wire:
+        wire.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: \xd7\xf8\r\nConnection: close\r\n\r\n")
+        assert b"127.0.0.1||0" in b"".join(iter(lambda: wire.recv(4096), b""))
 
 
 @pytest.mark.parametrize(
