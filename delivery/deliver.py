@@ -240,7 +240,9 @@ class Drain:
             settled = ledger.settle(new)
         self._unsure = False
         dead = [
-            (row, it.url) for row, (it, _) in zip(rows, self._ended, strict=True) if row.cause and row.id in settled
+            (row, it.url)
+            for row, (it, _) in zip(rows, self._ended, strict=True)
+            if row.cause and row.attempt_id in settled
         ]
         self._report(self._account(), dead)
 

@@ -369,7 +369,7 @@ UPDATE delivery_delivery d
   FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(numbers)s::int2[],
               %(statuses)s::int2[], %(errors)s::text[]) AS r(id, token, state, wait, number, status, error)
  WHERE d.id = r.id AND d.token = r.token
-RETURNING d.id
+RETURNING d.id, r.token
 """
 
 RECORD = """
@@ -380,7 +380,8 @@ RECORD_TYPES = ["uuid", "timestamptz", "uuid", "int2", "timestamptz", "int4", "i
 
 
 def settle(settlements: Sequence[Settlement]) -> set[UUID]:
-    """Write the verdicts and the attempts. The deliveries that still were their claim's: only they have changed.
+    """Write the verdicts and the attempts. The ids of the attempts whose delivery still was their claim's: only of
+    these the verdict counts. (There may be two attempts of one delivery: of a claim that ran out, and of the next.)
 
     To be called in a transaction: the attempts and the verdicts belong together.
     """
@@ -394,7 +395,7 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
         "statuses": statuses,
         "errors": errors,
     }
-    settled = {row[0] for row in run(SETTLE, parameters)}
+    valid = set(run(SETTLE, parameters))
     with cursor() as opened, opened.copy(RECORD) as copy:
         copy.set_types(RECORD_TYPES)
         for it in settlements:
@@ -404,8 +405,9 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
                     *(it.duration_ms, it.status, it.error, it.answer),
                 )
             )
-    bury([LetterRow(it.id, it.cause, None) for it in settlements if it.cause and it.id in settled])
-    return settled
+    settled = [it for it in settlements if (it.id, it.token) in valid]
+    bury([LetterRow(it.id, it.cause, None) for it in settled if it.cause])
+    return {it.attempt_id for it in settled}
 
 
 def unrecorded(settlements: Sequence[Settlement]) -> list[Settlement]:

@@ -65,8 +65,10 @@ def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
 
 
 def settle(*settlements: Settlement) -> set[UUID]:
+    """The deliveries that were settled."""
     with transaction.atomic():
-        return ledger.settle(settlements)
+        settled = ledger.settle(settlements)
+    return {it.id for it in settlements if it.attempt_id in settled}
 
 
 def pace(endpoint: Endpoint, **changes: Any) -> LaneRow:

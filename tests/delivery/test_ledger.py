@@ -328,6 +328,16 @@ class TestSettle:
         assert settle(settlement(it, state="dead", cause="gone")) == set()
         assert Delivery.objects.get().state == "delivered"
 
+    def test_of_two_attempts_of_a_delivery_the_one_whose_claim_holds_counts(self) -> None:
+        (it,) = self.claimed()
+        late = settlement(it, token=STALE, state="dead", cause="exhausted", status=500)
+        mine = settlement(it)
+        with transaction.atomic():
+            assert ledger.settle([late, mine]) == {mine.attempt_id}
+        assert Delivery.objects.get().state == "delivered"
+        assert Attempt.objects.count() == 2
+        assert not DeadLetter.objects.exists()
+
     def test_hundreds_at_once(self) -> None:
         claimed = self.claimed(300)
         assert settle(*map(settlement, claimed)) == {it.id for it in claimed}

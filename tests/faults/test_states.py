@@ -22,7 +22,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -45,9 +44,15 @@ KEYS = st.sampled_from(["", "a", "b"])
 FINAL = ("delivered", "dead")
 
 
+def empty_the_tables() -> None:
+    for table in (Attempt, DeadLetter, Delivery, Event, Lane, Tenant):
+        table.objects.all().delete()
+
+
 class States(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
+        empty_the_tables()
         self.tenant = make_tenant()
         self.endpoints = [make_endpoint(self.tenant, max_in_flight=3, timeout_ms=1_000, **kind) for kind in KINDS]
         self.owners = [Owner() for _ in range(3)]
@@ -91,7 +96,6 @@ class States(RuleBasedStateMachine):
         for parked in Lane.objects.filter(parked=True):
             self.holders.pop(parked.endpoint_id, None)
 
-    @precondition(lambda self: any(owner.lanes for owner in self.owners))
     @rule(who=OWNERS)
     def claim(self, who: int) -> None:
         owner, token = self.owners[who], new_id()
@@ -117,7 +121,6 @@ class States(RuleBasedStateMachine):
                 before = queue[: queue.index(delivery)]
                 assert all(self.known[key].state in FINAL for key in before)
 
-    @precondition(lambda self: any(owner.claims for owner in self.owners))
     @rule(who=OWNERS, verdict=st.sampled_from(VERDICTS), most=st.integers(1, 5))
     def settle(self, who: int, verdict: Verdict, most: int) -> None:
         owner = self.owners[who]
@@ -125,17 +128,16 @@ class States(RuleBasedStateMachine):
         if not ended:
             return
         with transaction.atomic():
-            settled = ledger.settle([settlement(it, token, verdict) for it, token in ended])
-        for it, token in ended:
-            known = self.known[it.id]
+            rows = [settlement(it, token, verdict) for it, token in ended]
+            settled = ledger.settle(rows)
+        for row, (it, token) in zip(rows, ended, strict=True):
+            assert (row.attempt_id in settled) == (self.known[it.id].token == token)
             self.attempts[it.id] += 1
-            assert (it.id in settled) == (known.token == token)
-            if it.id in settled:
+            if row.attempt_id in settled:
                 self.known[it.id] = Known(verdict.state, None, it.attempts + 1)
             if (lane := owner.lanes.get(it.endpoint_id)) is not None:
                 lane.ended(outcome(verdict), time.time())
 
-    @precondition(lambda self: any(owner.lanes for owner in self.owners))
     @rule(who=OWNERS)
     def renew(self, who: int) -> None:
         owner = self.owners[who]
@@ -143,7 +145,6 @@ class States(RuleBasedStateMachine):
         assert held == {key for key in owner.lanes if self.holders.get(key) == owner.id}
         owner.lanes = {key: lane for key, lane in owner.lanes.items() if key in held}
 
-    @precondition(lambda self: any(owner.lanes for owner in self.owners))
     @rule(who=OWNERS, dies=st.booleans())
     def release(self, who: int, dies: bool) -> None:
         """``dies``: after the lanes are free, before it has looked again."""
@@ -189,9 +190,12 @@ class States(RuleBasedStateMachine):
 
     @rule()
     def rescue(self) -> None:
-        overdue = Delivery.objects.filter(state="sending", claimed_until__lt=datetime.now(UTC))
-        cut = list(overdue.values_list("id", flat=True))
-        assert len(recovery.rescue()) == len(cut)
+        claims = dict(Delivery.objects.filter(state="sending").values_list("id", "claimed_until"))
+        now = datetime.now(UTC)
+        freed = len(recovery.rescue())
+        cut = claims.keys() - set(Delivery.objects.filter(state="sending").values_list("id", flat=True))
+        assert len(cut) == freed
+        assert cut >= {key for key, until in claims.items() if until < now}
         for key in cut:
             before = self.known[key]
             state = "dead" if before.claims >= recovery.POISON else "pending"
@@ -212,7 +216,6 @@ class States(RuleBasedStateMachine):
     def pause_or_resume(self, endpoint: int, active: bool) -> None:
         (resume if active else pause)(self.endpoints[endpoint])
 
-    @precondition(lambda self: any(known.state == "dead" for known in self.known.values()))
     @rule()
     def redrive(self) -> None:
         letters = list(DeadLetter.objects.filter(redriven_at=None).values_list("id", "delivery")[:3])
@@ -249,8 +252,7 @@ class States(RuleBasedStateMachine):
                 resume(endpoint)
             self.bring_all_to_an_end()
             self.the_tables_say_what_happened()
-        for table in (Attempt, DeadLetter, Delivery, Event, Lane, Tenant):
-            table.objects.all().delete()
+        empty_the_tables()
 
     def bring_all_to_an_end(self) -> None:
         """A sweep, a rescue and one honest drain, for as long as a retry plan may take."""
