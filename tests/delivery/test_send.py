@@ -21,6 +21,7 @@ from delivery.send import Sender
 from subscriptions.certificates import TlsFiles
 from tests import receiver as scripts
 from tests.pki import Authority, Issued
+from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
@@ -61,12 +62,6 @@ def send(sender: Sender, *requests: Request) -> list[Outcome]:
     return [ended[id(request)] for request in requests]
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class TestWhatIsSent:
     def test_the_bytes_arrive_as_they_are(self, sender: Sender, receiver: Receiver) -> None:
         body = bytes(range(256)) * 100
@@ -89,7 +84,7 @@ class TestWhatIsSent:
 
     def test_no_proxy_of_the_environment_is_used(self, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+            monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
         with Sender(allow_http=True) as sender:
             (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.acknowledged
@@ -202,7 +197,7 @@ class TestOutcomes:
         assert not receiver.at("/elsewhere")
 
     def test_nobody_there(self, sender: Sender) -> None:
-        (outcome,) = send(sender, make_request(f"http://127.0.0.1:{closed_port()}/"))
+        (outcome,) = send(sender, make_request(f"http://127.0.0.1:{free_port()}/"))
         assert (outcome.status, outcome.failure) == (None, Failure.CONNECT)
 
     def test_a_name_without_an_address(self, sender: Sender) -> None:

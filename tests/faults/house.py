@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +18,7 @@ import redis
 from config import embedded
 from config.embedded import POSTGRES, VALKEY
 from config.embedded.place import Place
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,9 +188,3 @@ def is_keeper(process: psutil.Process) -> bool:
         return "config.embedded.keeper" in process.cmdline()
     except psutil.NoSuchProcess:
         return True
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

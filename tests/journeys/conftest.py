@@ -20,7 +20,7 @@ from django.db import connection
 
 from config import embedded
 from config.up import programs
-from tests.faults.house import free_port
+from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 

@@ -15,6 +15,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.db import connection
 
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -74,9 +75,7 @@ class Project:
         return done.stdout
 
     def serve(self) -> tuple[subprocess.Popen[bytes], str]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
         with (self.folder / "server.log").open("wb") as log:
             server = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)

@@ -22,6 +22,7 @@ from django.conf import settings
 from config import embedded
 from config.embedded import POSTGRES, VALKEY
 from config.embedded.place import Place
+from tests.ports import free_port
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -98,12 +99,6 @@ def children(process: psutil.Process) -> list[psutil.Process]:
         return process.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], object]) -> None:

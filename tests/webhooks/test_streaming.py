@@ -21,6 +21,7 @@ import pytest
 from django.db import connection
 
 from tests.factories_receiver import make_source, signed
+from tests.ports import free_port
 from webhooks.models import Receipt, Rejection, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,9 +43,7 @@ class Server:
     """A web process of ours on a port of its own."""
 
     def __init__(self, data: Path, *, database: str = "", largest_file: int = 0) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         env = {**os.environ, "DATABASE_URL": database or database_url(), "WAYPOST_STORAGE_URL": data.as_uri()}
         command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(self.port), "--no-ws"]
         env["DJANGO_SETTINGS_MODULE"] = "config.settings"
