@@ -13,7 +13,7 @@ from benchmarks.meter import Meter
 from benchmarks.stand import Stand
 from benchmarks.statements import StatementLog
 
-__all__ = ["BATCH", "SIZE", "Bench", "Stuck", "all_answered", "arrival_rate"]
+__all__ = ["BATCH", "SIZE", "STUCK_AFTER", "Bench", "Stuck", "all_answered", "arrival_rate"]
 
 SIZE = 1024  # bytes of an event, envelope included
 BATCH = 100  # events in one request

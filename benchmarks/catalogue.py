@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Row
-from benchmarks.rows import backlog, neighbours, receiving, routing, stream, usual
+from benchmarks.rows import backlog, neighbours, receiving, receiving_large, receiving_usual, routing, stream, usual
 
 __all__ = ["ROWS", "Entry"]
 
@@ -31,7 +31,9 @@ ROWS = [
     Entry("crowd", neighbours.crowd, False, "one endpoint of a tenant beside 10,000 of another with a backlog"),
     Entry("routing", routing.routing, True, "one event among 1, 100, 10,000 subscriptions with patterns"),
     Entry("receive", receiving.receive, True, "receive, verify, dedupe, keep, 1 KB"),
-    Entry("large-body", receiving.large_body, True, "receive one body of 1 GB (quick: 256 MB)"),
+    Entry("receive-usual", receiving_usual.receive_usual, True, "the same by a REST view, standardwebhooks, the ORM"),
+    Entry("receive-handled", receiving.receive_handled, True, "the same as the first, and handle it"),
+    Entry("large-body", receiving_large.large_body, True, "receive one body of 1 GB (quick: 256 MB)"),
     Entry("megabyte", stream.megabyte, True, "events of 1 MB"),
     Entry("endpoints-1000", backlog.endpoints_1000, False, "a backlog for 1,000 endpoints"),
     Entry("endpoints-10000", backlog.endpoints_10000, False, "a backlog for 10,000 endpoints"),

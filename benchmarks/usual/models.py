@@ -56,3 +56,17 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status or self.error} {self.pk}"
+
+
+class Received(models.Model):
+    objects: "models.Manager[Received]" = models.Manager()
+    message_id = models.CharField(max_length=256, unique=True)
+    type = models.TextField()
+    body = models.BinaryField()
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        app_label = "usual"
+
+    def __str__(self) -> str:
+        return self.message_id

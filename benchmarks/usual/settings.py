@@ -19,6 +19,11 @@ DATABASES = {
     }
 }
 
+ROOT_URLCONF = "benchmarks.usual.receiving"
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # of those every project has, the one that gives a length
+ALLOWED_HOSTS = ["127.0.0.1"]
+REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}
+
 CELERY_BROKER_URL = os.environ["USUAL_BROKER"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -168,13 +168,15 @@ static void begin(struct connection *c, int64_t due) {
     push(c);
 }
 
-/* Reads the head of an answer; 0: not whole yet. */
+/* Reads the head of an answer; 0: not whole yet. An answer without a length would be counted twice: its last chunk has
+   an empty line as well. */
 static int read_head(struct connection *c) {
     char *end = memmem(c->buffer, c->used, "\r\n\r\n", 4);
     if (!end) return 0;
     size_t body = 0;
     for (char *line = c->buffer; (line = memchr(line, '\n', (size_t)(end + 2 - line))) && ++line < end + 2;)
         if (!strncasecmp(line, "content-length:", 15)) body = strtoull(line + 15, NULL, 10);
+        else if (!strncasecmp(line, "transfer-encoding:", 18)) exit(fprintf(stderr, "load: answers need a length\n"));
     c->status = atoi(c->buffer + 9);
     size_t here = c->used - (size_t)(end + 4 - c->buffer);
     c->skip = body > here ? body - here : 0;

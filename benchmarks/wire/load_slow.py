@@ -65,6 +65,8 @@ async def connection(run: Run, port: int) -> None:
 
 async def _answer(reader: asyncio.StreamReader) -> int:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    if b"\r\ntransfer-encoding:" in head:
+        raise RuntimeError("load: answers need a length")
     _, found, rest = head.partition(b"content-length:")
     await reader.readexactly(int(rest.split(b"\r", 1)[0]) if found else 0)
     return int(head[9:12])
