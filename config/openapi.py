@@ -11,7 +11,8 @@ from django.core.exceptions import FieldDoesNotExist
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
-from subscriptions.fields import Strict
+from subscriptions import fields
+from webhooks import strict
 
 __all__ = ["Described", "complete"]
 
@@ -71,6 +72,7 @@ RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"
 
 
 HEADERS = {
+    "Waypost-Tenant": "For operators: the id or uid of the tenant this is about. Also as `?tenant=`.",
     "Idempotency-Key": "Chosen by you: a request that comes again under the same key within 24 hours takes place once.",
     "If-Match": "An entity tag (`ETag`): change it only if it is what you have seen.",
     "If-None-Match": "An entity tag (`ETag`): answer 304 if that is still how it is.",
@@ -90,11 +92,16 @@ class Described(AutoSchema):
         """What refuses fields it does not know."""
         schema = super()._map_serializer(serializer, direction, bypass_extensions)
         known = serializer if isinstance(serializer, type) else type(serializer)
-        if direction == "request" and issubclass(known, Strict):
+        if direction == "request" and issubclass(known, (fields.Strict, strict.Strict)):
             schema["additionalProperties"] = False
         for name in getattr(known, "deprecated_fields", {}).keys() & schema.get("properties", {}).keys():
             schema["properties"][name] = {**schema["properties"][name], "deprecated": True}
         return schema
+
+    def get_override_parameters(self) -> list[Any]:
+        """What a list may be asked stands in its view's `query` (see ``asked``)."""
+        query = getattr(self.view, "query", None)
+        return [query] if query and self.method == "GET" else []
 
     def is_deprecated(self) -> bool:
         """A view that will go away says so here, too."""
@@ -142,13 +149,13 @@ def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
     """The headers that every operation of a kind takes and gives."""
     if not any(operation.get("security", ())):
         return
-    taken, given = [], {}
+    taken, given = ["Waypost-Tenant"], {}
     if method == "post":
-        taken, given = ["Idempotency-Key"], REPLAYED
+        taken, given = [*taken, "Idempotency-Key"], REPLAYED
     elif method in WRITES:
-        taken, given = ["If-Match"], {} if method == "delete" else TAG
+        taken, given = [*taken, "If-Match"], {} if method == "delete" else TAG
     elif method == "get":
-        taken, given = ["If-None-Match"], TAG
+        taken, given = [*taken, "If-None-Match"], TAG
         operation["responses"].setdefault("304", {"description": "It is what you have seen.", "headers": TAG})
     operation.setdefault("parameters", []).extend(_header(name) for name in taken)
     for status, response in operation["responses"].items():

@@ -17,6 +17,8 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.asked import refuse_unknown
+
 WALK = 20_000  # rows a page may look at: some 50 ms
 
 
@@ -30,6 +32,7 @@ class CursorPages(CursorPagination):
     ORDERS: ClassVar[tuple[str, ...]] = ("newest", "oldest")
 
     def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+        refuse_unknown(request, self, view)
         size = self.get_page_size(request)
         oldest_first = self.get_order(request) == "oldest"
         cursor = self.decode_cursor(request) or Cursor(0, False, None)

@@ -10,7 +10,6 @@ from subscriptions import serializers
 
 __all__ = [
     "REF",
-    "TENANT",
     "crud",
     "endpoints",
     "key_rotations",
@@ -22,12 +21,6 @@ __all__ = [
     "tenants",
 ]
 
-TENANT = OpenApiParameter(
-    "Waypost-Tenant",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="For operators: the id or uid of the tenant this is about. Also as `?tenant=`.",
-)
 REF = OpenApiParameter("ref", OpenApiTypes.STR, OpenApiParameter.PATH, description="Its id or its uid.")
 ENDPOINT_ID, KEY_ID = "ep_01m83t2ghzevcannga6my0tf3k", "key_01m83t2ghzevcannga6my0tf3k"
 
@@ -57,7 +50,7 @@ def crud(one: str, **details: Any) -> Any:
         "partial_update": f"change_{one}",
         "destroy": f"delete_{one}",
     }
-    paths = {action: [TENANT] if action in {"list", "create"} else [TENANT, REF] for action in ids}
+    paths = {action: [] if action in {"list", "create"} else [REF] for action in ids}
     return {
         action: extend_schema(operation_id=name, parameters=paths[action], **details.get(action, {}))
         for action, name in ids.items()
@@ -107,7 +100,7 @@ keys = extend_schema_view(
 key_rotations = extend_schema_view(
     post=extend_schema(
         operation_id="rotate_key",
-        parameters=[TENANT, REF],
+        parameters=[REF],
         request=serializers.KeyRotationSerializer,
         responses={201: serializers.NewKeySerializer},
     )
@@ -140,10 +133,10 @@ endpoints = extend_schema_view(
 )
 
 secrets = extend_schema_view(
-    get=extend_schema(operation_id="list_secrets", parameters=[TENANT, REF]),
+    get=extend_schema(operation_id="list_secrets", parameters=[REF]),
     post=extend_schema(
         operation_id="rotate_secret",
-        parameters=[TENANT, REF],
+        parameters=[REF],
         request=serializers.RotationSerializer,
         responses={201: serializers.RotatedSerializer},
         examples=[OpenApiExample("Both sign for an hour", {"overlap_seconds": 3600}, request_only=True)],
@@ -151,9 +144,7 @@ secrets = extend_schema_view(
 )
 
 public_keys = extend_schema_view(
-    get=extend_schema(
-        operation_id="get_endpoint_keys", parameters=[TENANT, REF], responses={200: serializers.KeySetSerializer}
-    )
+    get=extend_schema(operation_id="get_endpoint_keys", parameters=[REF], responses={200: serializers.KeySetSerializer})
 )
 
 subscriptions = extend_schema_view(

@@ -15,6 +15,7 @@ from webhooks.plans import LONGEST_PLAN, LONGEST_WAIT, MOST_WAITS
 from webhooks.protocol.handshake import is_origin
 from webhooks.protocol.ids import parse, public
 from webhooks.protocol.patterns import InvalidPattern, Pattern
+from webhooks.strict import Line
 
 PLACE = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
 MOST_HANDLERS = 20
@@ -39,17 +40,6 @@ class IdField(serializers.Field[UUID, str, str, Any]):
             return parse(self.prefix, data)
         except (ValueError, TypeError, AttributeError):
             self.fail("invalid", prefix=self.prefix)
-
-
-class TextField(serializers.CharField):
-    """A string as it is given, and not a number that could be one."""
-
-    default_error_messages = {"invalid": "Give text."}
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 class PlaceField(serializers.CharField):
@@ -107,7 +97,7 @@ class OriginsField(serializers.ListField):
     default_error_messages = {"origin": "{name!r} is neither a DNS name nor *."}
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(child=serializers.CharField(max_length=253), max_length=MOST_ORIGINS, **options)
+        super().__init__(child=Line(max_length=253), max_length=MOST_ORIGINS, **options)
 
     def to_internal_value(self, data: Any) -> list[str]:
         names: list[str] = super().to_internal_value(data)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
+from django.core.validators import RegexValidator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_serializer
@@ -22,23 +23,23 @@ from webhooks.fields import (
     OriginsField,
     PlaceField,
     PlanField,
-    TextField,
 )
 from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
 from webhooks.rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET, add_secret, believed
 from webhooks.sources import forget, sealer
 from webhooks.standing import MOST_HOURS
+from webhooks.strict import Flag, Line, Strict, StrictModel, TextField, Whole
 
 ANSWER_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
 UID_IS_TAKEN = "There is a source with this uid."
 
 
-class SourceSerializer(serializers.ModelSerializer[Source]):
+class SourceSerializer(StrictModel):
     """A door for one sender. ``secret`` is write-only; left out, one is made if the scheme allows it."""
 
     id = IdField(Source.prefix, read_only=True)
     tenant = IdField("tnt", source="tenant_id", read_only=True, allow_null=True)
-    uid = serializers.CharField(
+    uid = Line(
         required=False,
         allow_null=True,
         validators=[
@@ -47,9 +48,9 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         ],
     )
     url = serializers.SerializerMethodField(help_text="Where the sender sends to.")
-    secret = serializers.CharField(write_only=True, required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
+    secret = TextField(write_only=True, required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
     options = OptionsField(required=False)
-    verify_token = serializers.CharField(
+    verify_token = Line(
         write_only=True,
         required=False,
         allow_null=True,
@@ -65,7 +66,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
     answer_type = serializers.ChoiceField(choices=ANSWER_TYPES, required=False, allow_blank=True)
     retry_plan = PlanField(required=False, allow_null=True)
     handlers = HandlersField(required=False)
-    paused = serializers.BooleanField(required=False)
+    paused = Flag(required=False)
 
     class Meta:
         model = Source
@@ -141,7 +142,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
 class MadeSourceSerializer(SourceSerializer):
     """For the description only: a source as it is created, with its secret, shown here and never again."""
 
-    secret = serializers.CharField(required=False)
+    secret = TextField(required=False)
 
 
 @contextmanager
@@ -193,11 +194,11 @@ class MadeSecretSerializer(SecretSerializer):
         read_only_fields = fields
 
 
-class NewSecretSerializer(serializers.Serializer[Any]):
+class NewSecretSerializer(Strict):
     """A rotation: the new secret (left out: one is made, if the scheme allows it), and how long the old stay."""
 
-    secret = serializers.CharField(required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
-    overlap_seconds = serializers.IntegerField(required=False, default=DAY, min_value=0, max_value=LONGEST_OVERLAP)
+    secret = TextField(required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
+    overlap_seconds = Whole(required=False, default=DAY, min_value=0, max_value=LONGEST_OVERLAP)
 
 
 class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
@@ -238,11 +239,11 @@ class RejectionSerializer(serializers.ModelSerializer[Rejection]):
         read_only_fields = fields
 
 
-class NewReplaySerializer(serializers.Serializer[Any]):
+class NewReplaySerializer(Strict):
     """Which receipts to bring back: the same filters as of the list. ``preview``: only count them."""
 
     filter = ObjectField(required=False, default=dict)
-    preview = serializers.BooleanField(required=False, default=False)
+    preview = Flag(required=False, default=False)
 
 
 class ReplayDoneSerializer(serializers.Serializer[Any]):
@@ -260,9 +261,10 @@ class ReplayPreviewSerializer(serializers.Serializer[Any]):
     matching = serializers.IntegerField()
 
 
-class NewStatsSerializer(serializers.Serializer[Any]):
+class NewStatsSerializer(Strict):
     """How far back to look."""
 
+    along = frozenset({"tenant"})  # in the query: see tenancy
     hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MOST_HOURS)
 
 
@@ -299,10 +301,10 @@ class StatsSerializer(serializers.Serializer[Any]):
     hours = HourSerializer(many=True)
 
 
-class NewTrialSerializer(serializers.Serializer[Any]):
+class NewTrialSerializer(Strict):
     """A test message: what it says it is about, and a body in place of the sample's."""
 
-    event_type = serializers.RegexField(r"\A[!-~]+\Z", required=False, max_length=256)
+    event_type = Line(required=False, max_length=256, validators=[RegexValidator(r"\A[!-~]+\Z", "Visible ASCII only.")])
     body = TextField(required=False, max_length=64 * 1024, trim_whitespace=False)
 
 

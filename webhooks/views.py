@@ -140,7 +140,7 @@ class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Sour
         revoke(found(SourceSecret.objects.filter(source=self.get_object()), secret))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(parameters=[NewStatsSerializer], responses=StatsSerializer)
+    @extend_schema(operation_id="get_source_stats", parameters=[NewStatsSerializer], responses=StatsSerializer)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def stats(self, request: Request, pk: str) -> Response:
         """What came and what became of it, hour by hour; what waits and what is dead now."""

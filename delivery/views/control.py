@@ -44,7 +44,7 @@ class Steering(Single[Delivery]):
 class Cancellation(Steering):
     done = Delivery.State.CANCELLED
 
-    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="deliveries_cancellation_create")
+    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="cancel_delivery")
     def post(self, request: Request, ref: str) -> Response:
         """Send this delivery no more, even if it is being sent at the moment. Again changes nothing; 409 if it had
         ended."""
@@ -52,7 +52,7 @@ class Cancellation(Steering):
 
 
 class Retry(Steering):
-    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="deliveries_retry_create")
+    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="retry_delivery")
     def post(self, request: Request, ref: str) -> Response:
         """Send this delivery now, ahead of its plan. 409 if it has ended: then create a replay."""
         return self.steer(control.send_now)
@@ -61,7 +61,7 @@ class Retry(Steering):
 class Parking(Steering):
     done = Delivery.State.DEAD
 
-    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="deliveries_parking_create")
+    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="park_delivery")
     def post(self, request: Request, ref: str) -> Response:
         """Make this delivery a dead letter now, so that those behind it go on; a replay brings it back."""
         return self.steer(lambda delivery: control.park(delivery, principal(request).label))

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,7 +17,6 @@ from delivery.views.rows import Page, Single
 __all__ = ["DeadLetterDetail", "DeadLetters"]
 
 
-@extend_schema(parameters=[DeadLetterQuery])
 class DeadLetters(Page[DeadLetter]):
     """Dead letters, newest first. To bring them back, create a replay."""
 

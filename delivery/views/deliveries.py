@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -21,7 +20,6 @@ __all__ = ["Attempts", "Deliveries", "DeliveryDetail", "EventDeliveries"]
 SHOWN_ATTEMPTS = 100  # the latest, on a delivery's own page; the list of attempts has them all
 
 
-@extend_schema(parameters=[DeliveryQuery])
 class Deliveries(Page[Delivery]):
     """Deliveries, newest first."""
 
@@ -36,7 +34,6 @@ class Deliveries(Page[Delivery]):
         return listing.deliveries(tenant_id, **asked)
 
 
-@extend_schema_view(get=extend_schema(parameters=[EventDeliveryQuery]))
 class EventDeliveries(Deliveries):
     """To whom one event was owed."""
 
@@ -61,7 +58,6 @@ class DeliveryDetail(Single[Delivery]):
         return Response(self.get_serializer(delivery, context={"history": history}).data)
 
 
-@extend_schema(parameters=[AttemptQuery])
 class Attempts(Page[Attempt]):
     """The attempts of one delivery, newest first."""
 

@@ -17,7 +17,6 @@ from subscriptions import rules
 from subscriptions.fields import Json, Ref, Strict, Text, refuse
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.narrowing import pattern_of, transformer_of
-from subscriptions.openapi import TENANT
 from subscriptions.routes import targets
 from subscriptions.serializers import NarrowingMixin
 from subscriptions.tenancy import find, tenant_of
@@ -102,7 +101,6 @@ class DryRuns(APIView):
 
     @extend_schema(
         operation_id="test_subscription",
-        parameters=[TENANT],
         request=DryRunRequestSerializer,
         responses={200: DryRunsSerializer},
         examples=[

@@ -14,7 +14,7 @@ import orjson
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -57,7 +57,6 @@ class JsonOnly(BaseContentNegotiation):
         return renderer, str(renderer.media_type)
 
 
-@extend_schema_view(get=extend_schema(parameters=[EventQuery]))
 class Events(Page[Event]):
     """Events, newest first; and the place where they are published."""
 

@@ -64,7 +64,7 @@ class ExplanationQuery(serializers.Serializer[Any]):
     endpoint = serializers.CharField(required=False, help_text="Only this one: an endpoint's id or uid.")
 
 
-@extend_schema_view(get=extend_schema(parameters=[ExplanationQuery], operation_id="explain_event"))
+@extend_schema_view(get=extend_schema(operation_id="explain_event"))
 class EventExplanation(Page[Endpoint]):
     """For every endpoint of the tenant, newest first: what became of this event there, and why."""
 

@@ -67,7 +67,7 @@ class EndpointLane(Single[Endpoint]):
     def rows(self, tenant_id: UUID | None) -> QuerySet[Endpoint]:
         return listing.endpoints(tenant_id, self.kwargs["ref"]).filter(deleted_at=None)
 
-    @extend_schema(responses={200: LaneSerializer}, operation_id="endpoints_lane_retrieve")
+    @extend_schema(responses={200: LaneSerializer}, operation_id="get_endpoint_lane")
     def get(self, request: Request, ref: str) -> Response:
         """Its state, its pace, its breaker, its backlog, and the deliveries that block others."""
         return Response(LaneSerializer(standing(self.get_object())).data)

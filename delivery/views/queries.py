@@ -7,10 +7,21 @@ from rest_framework import serializers
 from delivery.listing import STOPPED
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.outcome import Failure
+from subscriptions.fields import Strict
 from webhooks.protocol import ids
 
-__all__ = ["AttemptQuery", "DeadLetterQuery", "DeliveryQuery", "EventQuery", "ReplayQuery", "UsageQuery", "WindowQuery"]
+__all__ = [
+    "AttemptQuery",
+    "DeadLetterQuery",
+    "DeliveryQuery",
+    "EventQuery",
+    "ReplayQuery",
+    "StatsQuery",
+    "UsageQuery",
+    "WindowQuery",
+]
 
+MOST_HOURS = 24 * 31  # of statistics
 FAILURES = [failure.value for failure in Failure]
 
 
@@ -130,7 +141,24 @@ class WordsField(serializers.CharField):
         return words
 
 
-class UsageQuery(serializers.Serializer[Any]):
+class Alone(Strict):
+    """The query of a report, which is no list of pages (those look after it): it may be asked nothing else, either."""
+
+    along = frozenset({"tenant", "format"})  # whose report it is, and in what form: read elsewhere
+
+    def _takes(self, name: str) -> bool:
+        return name in self.along or super()._takes(name)
+
+
+class StatsQuery(Alone):
+    """For how many hours."""
+
+    hours = serializers.IntegerField(
+        min_value=1, max_value=MOST_HOURS, default=24, help_text="So many hours back, the one that runs included."
+    )
+
+
+class UsageQuery(Alone):
     """From the first day of this month until today, unless ``from`` and ``to`` say otherwise."""
 
     type = serializers.CharField(required=False, max_length=256, help_text="One event type, or all below: `order.*`.")

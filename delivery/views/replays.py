@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -25,7 +25,6 @@ from subscriptions.tenancy import Conflict, tenant_of
 __all__ = ["ReplayCancel", "ReplayDetail", "ReplayPreview", "Replays"]
 
 
-@extend_schema_view(get=extend_schema(parameters=[ReplayQuery]))
 class Replays(Page[Replay]):
     """Replays, newest first; and the place where one is created."""
 

@@ -56,15 +56,15 @@ class UsageReport(APIView):
     """Events taken and deliveries owed: exact, also for what was removed since."""
 
     renderer_classes = (JSONRenderer, CsvRows)
+    query = UsageQuery
 
     @extend_schema(
         operation_id="get_usage",
-        parameters=[UsageQuery],
         responses={200: UsagePageSerializer, (200, "text/csv"): str},
     )
     def get(self, request: Request) -> Response:
         """By period, tenant and type, the oldest first. An operator sees all tenants, or the one it names."""
-        asked = UsageQuery(data=request.query_params.dict())
+        asked = self.query(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         fields = asked.validated_data
         wanted = _wanted(fields, tenant_id_of(request))

@@ -4,7 +4,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 
 from subscriptions.event_types.serializers import ImportReportSerializer, ImportSerializer
-from subscriptions.openapi import REF, TENANT, crud
+from subscriptions.openapi import REF, crud
 
 __all__ = ["asyncapi_export", "event_types", "imports", "openapi_export", "versions"]
 
@@ -40,23 +40,18 @@ event_types = extend_schema_view(
         partial_update={"examples": [OpenApiExample("Deprecate", {"deprecated": True}, request_only=True)]},
     )
 )
-versions = extend_schema_view(get=extend_schema(operation_id="list_event_type_versions", parameters=[TENANT, REF]))
+versions = extend_schema_view(get=extend_schema(operation_id="list_event_type_versions", parameters=[REF]))
 imports = extend_schema_view(
     post=extend_schema(
         operation_id="import_event_types",
-        parameters=[TENANT],
         request=ImportSerializer,
         responses={200: ImportReportSerializer},
         examples=[OpenApiExample("Preview", {"document": DOCUMENT, "dry_run": True}, request_only=True)],
     )
 )
 openapi_export = extend_schema_view(
-    get=extend_schema(
-        operation_id="export_event_types_as_openapi", parameters=[TENANT], responses={200: OpenApiTypes.OBJECT}
-    )
+    get=extend_schema(operation_id="export_event_types_as_openapi", responses={200: OpenApiTypes.OBJECT})
 )
 asyncapi_export = extend_schema_view(
-    get=extend_schema(
-        operation_id="export_event_types_as_asyncapi", parameters=[TENANT], responses={200: OpenApiTypes.OBJECT}
-    )
+    get=extend_schema(operation_id="export_event_types_as_asyncapi", responses={200: OpenApiTypes.OBJECT})
 )

@@ -32,6 +32,11 @@ class Operation:
     def leads_to_a_thing(self) -> bool:
         return "{" in self.path
 
+    @property
+    def asked(self) -> set[str]:
+        """The names of what may stand in the query."""
+        return {it["name"] for it in self.described.get("parameters", ()) if it["in"] == "query"}
+
     def ask(self, client: APIClient, named: dict[str, str], **headers: str) -> Any:
         """The answer; with an empty object as the body, where there may be one."""
         body = {} if "requestBody" in self.described else None

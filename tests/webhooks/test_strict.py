@@ -1,0 +1,52 @@
+"""What a sender's source may be told over REST is taken as it is said, or refused by name."""
+
+from typing import Any
+
+import pytest
+
+from tests.factories import make_client, make_tenant
+from webhooks.models import Source
+
+pytestmark = pytest.mark.django_db
+
+SOURCES = "/api/v1/sources/"
+PLAIN = {"name": "anybody", "scheme": "none"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"nmae": "x"}, "nmae"),
+        ({"id": "src_01m83t2ghzevcannga6my0tf3k"}, "id"),
+        ({"url": "https://example.com/"}, "url"),
+        ({"name": 5}, "name"),
+        ({"name": "a\u0007b"}, "name"),
+        ({"name": "a\0b"}, "name"),
+        ({"uid": 5}, "uid"),
+        ({"tolerance": "300"}, "tolerance"),
+        ({"max_bytes": True}, "max_bytes"),
+        ({"paused": "yes"}, "paused"),
+        ({"skip_stale": 1}, "skip_stale"),
+        ({"verify_token": 5}, "verify_token"),
+    ],
+)
+def test_a_source_that_cannot_be_names_the_field_and_leaves_nothing(changes: dict[str, Any], field: str) -> None:
+    answer = make_client(make_tenant()).post(SOURCES, {**PLAIN, **changes})
+    assert answer.status_code == 400
+    assert [it["field"] for it in answer.json()["errors"]] == [field]
+    assert not Source.objects.exists()
+
+
+def test_what_was_read_can_be_sent_back() -> None:
+    client = make_client(make_tenant())
+    made = client.post(SOURCES, PLAIN).json()
+    assert client.patch(f"{SOURCES}{made['id']}/", made).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{"event_type": 0}, {"event_type": "a\nb"}, {"body": 5}, {"bdoy": "{}"}])
+def test_a_test_message_that_cannot_be_names_the_field(body: dict[str, Any]) -> None:
+    client = make_client(make_tenant())
+    made = client.post(SOURCES, PLAIN).json()
+    answer = client.post(f"{SOURCES}{made['id']}/test/", body)
+    assert answer.status_code == 400
+    assert [it["field"] for it in answer.json()["errors"]] == [*body]
