@@ -87,7 +87,7 @@ def _in_one_house(round_: Round) -> Iterator[Ended]:
         for name in round_.faults:
             try:
                 result: Result | str = stage.play(FAULTS[name], round_.seed)
-            except AssertionError as error:
+            except (AssertionError, OSError) as error:
                 result = f"{error}\n{house.last_words()}"
             tell(name, round_.seed, result)
             yield Ended(name, round_.seed, result)

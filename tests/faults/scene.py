@@ -6,7 +6,7 @@ Everything left to chance comes from the seed and the fault's name, so a failure
 import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import nan
 
@@ -94,9 +94,16 @@ class Scene:
         """Once every drain has gone home: a new one has to begin. A drain that outlived the fault proves nothing."""
         time.sleep(GONE_HOME)
         before = self.sink.last_at
-        self.house.post("events", type="fault.mended", data=1)
+        wait_until(self._is_taken, "the event to be taken")
         wait_until(lambda: self.sink.last_at > before, "a drain to begin")
         self._wait_until_quiet()
+
+    def _is_taken(self) -> bool:
+        """Not yet, if the web is still coming up."""
+        with suppress(OSError):
+            self.house.post("events", type="fault.mended", data=1)
+            return True
+        return False
 
 
 @contextmanager
