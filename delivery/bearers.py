@@ -4,6 +4,9 @@ A drain hands over what goes to endpoints with OAuth2. If the token is in memory
 not, a thread gets one (see subscriptions.tokens) while the drain goes on; what waits for it is then sent, or ends as
 a failure of that endpoint. An answer 401 means that the token is no longer good: it is replaced, and the request
 is sent once more within the same attempt and its deadline.
+
+Threads are few, and a tenant whose token servers hang may not have them all: it gets another one only while it has
+fewer than are left. One tenant has half of them at most, the next one half of what is left, and so on.
 """
 
 import math
@@ -24,7 +27,7 @@ from subscriptions.tokens import Bearer, NoToken, obtain_in_thread
 
 __all__ = ["Bearers"]
 
-FETCHERS = 32  # tokens asked for at once: a token server that hangs holds one of them for seconds
+FETCHERS = 64  # tokens asked for at once: a token server that hangs holds one of them for seconds
 PATIENCE = 6.0  # seconds an attempt waits for a token: its claim outlives that together with its deadline
 LOOK = 0.02  # seconds between two looks whether a token has come
 SHORTEST = 1_000  # milliseconds that must be left of an attempt to send it once more
@@ -37,6 +40,7 @@ class _Attempt:
     target: Target
     since: float
     token: str = field(default="", repr=False)
+    rejected: str = field(default="", repr=False)
     again: bool = False
 
 
@@ -48,7 +52,10 @@ class Bearers:
         self._obtain = obtain
         self._pool: ThreadPoolExecutor | None = None
         self._known: dict[UUID, tuple[Target, Bearer]] = {}
-        self._asked: dict[UUID, Future[Bearer]] = {}
+        self._asked: dict[
+            UUID, Future[Bearer]
+        ] = {}  # by endpoint; one that waits and is not among them, waits its turn
+        self._threads: dict[Future[Bearer], UUID] = {}  # those at work, and for which tenant
         self._waiting: dict[UUID, list[_Attempt]] = {}
         self._in_flight: dict[UUID, _Attempt] = {}
         self._ended: list[tuple[Sent, Outcome]] = []
@@ -69,7 +76,7 @@ class Bearers:
         if known is target and bearer is not None and bearer.is_fresh(time.time()):
             self._submit(attempt, bearer, timestamp)
         else:
-            self._wait(attempt, rejected=None)
+            self._wait(attempt)
 
     def again(self, results: list[Result]) -> list[Result]:
         """The results that are final; the others wait for another token."""
@@ -78,12 +85,14 @@ class Bearers:
     def ended(self, timestamp: int) -> list[tuple[Sent, Outcome]]:
         """Send what has its token now. What became of those that will get none."""
         for endpoint_id in list(self._waiting):
-            asked = self._asked[endpoint_id]
-            if asked.done():
+            asked = self._asked.get(endpoint_id)
+            if asked is None:
+                self._ask(self._waiting[endpoint_id][0])
+            elif asked.done():
                 del self._asked[endpoint_id]
                 self._serve(self._waiting.pop(endpoint_id), asked, timestamp)
-            else:
-                self._lose_patience(endpoint_id)
+                continue
+            self._lose_patience(endpoint_id)
         ended, self._ended = self._ended, []
         return ended
 
@@ -91,14 +100,26 @@ class Bearers:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _wait(self, attempt: _Attempt, rejected: str | None) -> None:
-        target = attempt.target
-        self._waiting.setdefault(target.endpoint_id, []).append(attempt)
-        known = self._asked.get(target.endpoint_id)
+    def _wait(self, attempt: _Attempt, rejected: str = "") -> None:
+        attempt.rejected = rejected
+        endpoint_id = attempt.target.endpoint_id
+        self._waiting.setdefault(endpoint_id, []).append(attempt)
+        known = self._asked.get(endpoint_id)
         if known is None or known.done():
-            self._pool = self._pool or ThreadPoolExecutor(FETCHERS, thread_name_prefix="token")
-            asked = self._pool.submit(self._obtain, target.endpoint_id, target.oauth, rejected=rejected)
-            self._asked[target.endpoint_id] = asked
+            self._asked.pop(endpoint_id, None)
+            self._ask(attempt)
+
+    def _ask(self, attempt: _Attempt) -> None:
+        """Have a thread get a token, if its tenant may have another one."""
+        target = attempt.target
+        self._threads = {asked: tenant for asked, tenant in self._threads.items() if not asked.done()}
+        theirs = sum(tenant == target.tenant_id for tenant in self._threads.values())
+        if theirs >= FETCHERS - len(self._threads):
+            return
+        self._pool = self._pool or ThreadPoolExecutor(FETCHERS, thread_name_prefix="token")
+        asked = self._pool.submit(self._obtain, target.endpoint_id, target.oauth, rejected=attempt.rejected or None)
+        self._asked[target.endpoint_id] = asked
+        self._threads[asked] = target.tenant_id
 
     def _serve(self, attempts: list[_Attempt], asked: Future[Bearer], timestamp: int) -> None:
         try:

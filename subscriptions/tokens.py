@@ -9,6 +9,7 @@ same moment both ask: that costs a token server one request more, and waiting fo
 import json
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -48,21 +49,31 @@ class Bearer:
         return now < self.fresh_until
 
 
-def obtain(endpoint_id: UUID, credentials: ClientCredentials, *, rejected: str | None = None) -> Bearer:
-    """A fresh token for these credentials. Up to ASKING seconds, and not inside a transaction. Raises NoToken."""
+def obtain(
+    endpoint_id: UUID,
+    credentials: ClientCredentials,
+    *,
+    rejected: str | None = None,
+    before_asking: Callable[[], None] = lambda: None,
+) -> Bearer:
+    """A fresh token for these credentials. Up to ASKING seconds, and not inside a transaction. Raises NoToken.
+
+    ``before_asking`` is called if its server has to be asked, which may take long."""
     digest = sha256(json.dumps([*_members(credentials).values()]).encode()).hexdigest()
     kept = _kept(endpoint_id, digest)
     if kept is not None and kept.text != rejected and kept.is_fresh(time.time()):
         return kept
+    before_asking()
     bearer = _asked(credentials)
     _keep(endpoint_id, digest, bearer)
     return bearer
 
 
 def obtain_in_thread(endpoint_id: UUID, credentials: ClientCredentials, *, rejected: str | None = None) -> Bearer:
-    """The same for a thread that comes and goes: it leaves no connection to the database behind."""
+    """The same for a thread that comes and goes: it leaves no connection to the database behind, and holds none while
+    a token server lets it wait."""
     try:
-        return obtain(endpoint_id, credentials, rejected=rejected)
+        return obtain(endpoint_id, credentials, rejected=rejected, before_asking=connection.close)
     finally:
         connection.close()
 

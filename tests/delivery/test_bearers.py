@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from delivery import wake
+from delivery import bearers, wake
 from delivery.deliver import deliver_due
 from delivery.models import Attempt, Delivery
 from delivery.publish import publish
@@ -13,7 +14,9 @@ from subscriptions.models import Endpoint, Tenant
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.receiver import Receiver
+from tests.together import in_threads
 from tests.token_server import TokenServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -105,6 +108,44 @@ def test_a_token_that_cannot_be_had_for_a_reason_nobody_thought_of_stops_no_neig
     delivered(endpoint)
     assert len(receiver.at("/neighbour")) == 1
     assert set(Attempt.objects.values_list("error", flat=True)) == {"", "credentials"}
+
+
+def test_a_tenant_whose_token_servers_all_hang_holds_up_no_tokens_of_another(
+    receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bearers, "FETCHERS", 4)
+    hanging = make_tenant()
+    url = receiver.script("/hanging", scripts.hang)
+    for _ in range(12):
+        subscribed(receiver.url("/in"), hanging, auth={**server.credentials(), "token_url": url}, retry_plan=[1000])
+    publish(hanging, [{"type": "order.created", "data": 1}])
+    endpoint = subscribed(receiver.url("/other"), auth=server.credentials(), retry_plan=[])
+    delivered(endpoint)
+    assert len(receiver.at("/other")) == 1
+    assert Delivery.objects.get(endpoint=endpoint).state == "delivered"
+    failed = Attempt.objects.exclude(error="")
+    assert set(failed.values_list("error", flat=True)) == {"credentials"}
+    assert len(failed) == 12
+    assert not receiver.at("/in")
+
+
+def test_while_a_token_server_hangs_no_connection_to_the_database_is_held(
+    receiver: Receiver, server: TokenServer
+) -> None:
+    held: list[object] = []
+
+    def only_who_counts() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%subscriptions_token%'")
+            return bool(cursor.fetchone()[0] == 1)
+
+    def look(exchange: scripts.Exchange) -> None:
+        held.extend(in_threads(lambda: wait_until(only_who_counts, "the connection to be closed")))
+        scripts.status(500)(exchange)
+
+    server.answers(look)
+    delivered(subscribed(receiver.url("/in"), auth=server.credentials(), retry_plan=[1000]))
+    assert held == [True]
 
 
 def test_when_the_token_server_is_back_the_deliveries_arrive(receiver: Receiver, server: TokenServer) -> None:
