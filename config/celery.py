@@ -27,7 +27,7 @@ app.steps["consumer"].add(Ear)
 RINGS = [
     # duty, every so many seconds, queue. A ring that nobody heard within its period is stale, and dropped.
     ("delivery.deliver_due", 1, "delivery"),
-    ("delivery.rescue", 5, "default"),
+    ("delivery.rescue", 2, "default"),
     ("delivery.replay_slices", 2, "default"),
     ("delivery.sweep", 60, "default"),
     ("delivery.fold_usage", 10, "default"),

@@ -36,12 +36,16 @@ class Found(NamedTuple):
 
 
 TAKE_OUT = f"""
-UPDATE delivery_delivery
+WITH mine AS (
+    SELECT id FROM delivery_delivery
+     WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('pending', 'sending') ORDER BY id FOR UPDATE
+)
+UPDATE delivery_delivery d
    SET state = %(state)s, next_attempt_at = NULL, token = NULL, claimed_until = NULL, claims = 0,
        attempts = least(attempts + CASE state WHEN 'sending' THEN 1 ELSE 0 END, {ledger.MOST_ATTEMPTS}),
        cancelled_at = CASE %(state)s WHEN 'cancelled' THEN now() END, cancelled_by = %(by)s
- WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('pending', 'sending')
-RETURNING id, endpoint_id
+  FROM mine WHERE d.id = mine.id
+RETURNING d.id, d.endpoint_id
 """  # noqa: S608
 
 

@@ -59,8 +59,9 @@ Result = tuple[Request, Outcome]
 class Exchange:
     """One reusable curl handle with what it has heard of the current answer."""
 
-    def __init__(self, protocols: int) -> None:
+    def __init__(self, protocols: int, clock: Callable[[], float] = time.time) -> None:
         self.request: Request
+        self.clock = clock
         self.is_plain = True
         self.curl = curl = pycurl.Curl()
         curl.exchange = self
@@ -79,7 +80,7 @@ class Exchange:
 
     def begin(self, request: Request) -> None:
         self.request = request
-        self.started_at = time.time()
+        self.started_at = self.clock()
         self.started = time.monotonic()  # somebody may set the clock meanwhile
         self.status: int | None = None
         self.status_line = b""
@@ -130,7 +131,7 @@ class Exchange:
             status=self.status,
             failure=self._failure(code),
             answer=self.answer,
-            retry_after=parse_retry_after(self.retry_after, time.time()) if self.retry_after else None,
+            retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
         )
         return self.request, outcome
 

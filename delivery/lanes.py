@@ -39,7 +39,7 @@ class HeldLane:
 
     @classmethod
     def of(cls, row: LaneRow, target: Target, now: float) -> "HeldLane":
-        return cls(
+        lane = cls(
             target=target,
             floor=row.floor_at,
             rate=Rate(target.rate_limit, _seconds(row.next_slot_at) or 0.0, target.rate_burst),
@@ -49,6 +49,10 @@ class HeldLane:
             leased_at=now,
             busy_at=now,
         )
+        if row.inherited:
+            lane.rate.spend_all(now)
+        lane.follow(target, now)
+        return lane
 
     def row(self) -> LaneRow:
         return LaneRow(
@@ -63,14 +67,17 @@ class HeldLane:
             warned=self.warned,
         )
 
-    def follow(self, target: Target | None) -> None:
+    def follow(self, target: Target | None, now: float) -> None:
         """The endpoint as it is now; None: it was deleted, and nothing more is sent."""
         if target is None:
             self.target = replace(self.target, state="deleted")
             return
         self.target = target
-        self.rate.per_second, self.rate.most_at_once = target.rate_limit, target.rate_burst
+        self.rate.hold(target.rate_limit, target.rate_burst, now)
         self.window.most = target.max_in_flight
+        since = self.breaker.failing_since
+        if since is not None and since < target.anew_at:  # what it was before says nothing about it now
+            self.breaker, self.window, self.warned = Breaker(), Window(target.max_in_flight), 0
 
     def is_shut(self, now: float) -> bool:
         """Nothing will go for a while: the endpoint is not active, or the breaker is open."""
@@ -106,11 +113,14 @@ class HeldLane:
             self.floor = max(self.floor, newest - timedelta(seconds=MARGIN))
         self.rate.spend(count, now)
 
-    def ended(self, outcome: Outcome, now: float) -> None:
-        """Learn from the end of an attempt. In an ordered lane it is the turn of the key's next one."""
-        self.in_flight = max(0, self.in_flight - 1)  # it may be of a lease before this one
+    def ended(self, outcome: Outcome, now: float, url: str | None = None) -> None:
+        """Learn from the end of an attempt; of one to another ``url`` than it has now, only that it has ended. In an
+        ordered lane it is the turn of the key's next one."""
+        self.in_flight -= 1
         self.busy_at = now
         self.hungry = self.hungry or bool(self.target.ordering)
+        if url not in (None, self.target.url):
+            return
         self.window.ended(outcome, now)
         if outcome.acknowledged:
             self.breaker.succeeded()

@@ -1,11 +1,11 @@
 """Every SQL statement of the hot path, and nothing else. Each is for many rows at once.
 
 The order of a delivery's life: ``take`` (publish) and ``mark_due``; ``lease``, ``claim``, ``settle``, ``renew``,
-``release`` and ``look_again`` (a drain). The clock is the database's. Rows are locked in no particular order only where
-nobody else may hold them: a delivery that is ``sending`` belongs to its token. Lanes that may have to be waited for
-are locked in the order of their keys. What a crash or a late commit leaves behind is found by ``recovery``.
+``release`` and ``look_again`` (a drain). The clock is the database's. Rows that may have to be waited for are locked in
+the order of their keys; a claim waits for none. What a crash or a late commit leaves behind is found by ``recovery``.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -195,6 +195,7 @@ class LaneRow(NamedTuple):
     trips: int
     tripped_until: datetime | None
     warned: int
+    inherited: bool = False  # from an owner that did not give it back: it may have sent more than it stored
 
 
 class Leased(NamedTuple):
@@ -216,7 +217,8 @@ WITH turns AS (
 ), chosen AS MATERIALIZED (
     SELECT endpoint_id FROM turns WHERE turn <= %(share)s ORDER BY turn, due_at LIMIT %(most)s
 ), due AS (
-    SELECT l.endpoint_id, e.state = 'active' AND e.deleted_at IS NULL AND t.deleted_at IS NULL AS active,
+    SELECT l.endpoint_id, l.owner IS NOT NULL AS inherited,
+           e.state = 'active' AND e.deleted_at IS NULL AND t.deleted_at IS NULL AS active,
            CASE WHEN e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL THEN 'endpoint_deleted'
                 WHEN e.state = 'disabled' AND e.disabled_reason = 'gone' THEN 'gone' END AS forlorn
       FROM chosen
@@ -233,7 +235,7 @@ UPDATE delivery_lane l
   FROM due
  WHERE l.endpoint_id = due.endpoint_id
 RETURNING now(), due.active, due.forlorn, l.endpoint_id, coalesce(l.floor_at, 'epoch'), l.next_slot_at, l."window",
-          l.failures, l.failing_since, l.trips, l.tripped_until, l.warned
+          l.failures, l.failing_since, l.trips, l.tripped_until, l.warned, due.inherited
 """  # noqa: S608
 SEEN = 20_000  # due lanes that are looked at, the longest due first, to choose fairly among their tenants
 
@@ -319,7 +321,9 @@ WITH due AS (
                          AND state IN ('pending', 'sending')
                        ORDER BY order_key, created_at, id LIMIT 1) next
            )
-           SELECT id FROM heads WHERE state = 'pending' AND next_attempt_at <= now() LIMIT asking.quota) head
+           SELECT d.id FROM heads JOIN delivery_delivery d ON d.id = heads.id
+            WHERE heads.state = 'pending' AND d.state = 'pending' AND d.next_attempt_at <= now()
+            LIMIT asking.quota FOR UPDATE OF d SKIP LOCKED) head
 )
 """
 
@@ -328,13 +332,17 @@ def claim(token: UUID, lanes: Sequence[Asking]) -> list[Claimed]:
     """Claim what is due in these lanes, the oldest first in each. Every row is ``sending`` under the token then."""
     endpoints, quotas, floors, seconds, ordered = columns(lanes, 5)
     parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "floors": floors, "seconds": seconds}
-    rows = run(CLAIM + CLAIM_THOSE, {**parameters, "ordered": ordered})
-    if any(ordered):
-        heads = [lane for lane in lanes if lane.ordered]
-        endpoints, quotas, _, seconds, _ = columns(heads, 5)
-        parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "seconds": seconds}
-        rows += run(CLAIM_HEADS + CLAIM_THOSE, parameters)
-    return [Claimed(*row) for row in rows]
+    claimed = [Claimed(*row) for row in run(CLAIM + CLAIM_THOSE, {**parameters, "ordered": ordered})]
+    return claimed + _claim_heads(token, lanes, claimed) if any(ordered) else claimed
+
+
+def _claim_heads(token: UUID, lanes: Sequence[Asking], claimed: list[Claimed]) -> list[Claimed]:
+    """In ordered lanes, within what is left of their quotas: they may have had deliveries that are in no order."""
+    had = Counter(it.endpoint_id for it in claimed)
+    left = [it._replace(quota=it.quota - had[it.endpoint_id]) for it in lanes if it.ordered]
+    endpoints, quotas, _, seconds, _ = columns([it for it in left if it.quota > 0], 5)
+    parameters = {"token": token, "endpoints": endpoints, "quotas": quotas, "seconds": seconds}
+    return [Claimed(*row) for row in run(CLAIM_HEADS + CLAIM_THOSE, parameters)]
 
 
 def number_of(claimed: Claimed) -> int:
@@ -385,6 +393,8 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
 
     To be called in a transaction: the attempts and the verdicts belong together.
     """
+    # In the order of their keys: somebody may be cancelling the same ones, and neither waits in a circle.
+    settlements = sorted(settlements, key=lambda it: it.id.int)
     ids, tokens, _, states, waits, _, _, numbers, _, _, statuses, errors, _ = columns(settlements, 13)
     parameters = {
         "ids": ids,
@@ -476,13 +486,21 @@ UPDATE delivery_lane l
               %(warned)s::int2[])
            AS r(endpoint_id, floor_at, next_slot_at, size, failures, failing_since, trips, tripped_until, warned)
  WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
-RETURNING l.endpoint_id
+RETURNING l.endpoint_id, clock_timestamp()
 """
 
 
-def renew(owner: UUID, lanes: Sequence[LaneRow]) -> set[UUID]:
-    """Keep these lanes and store their pace. Those that are still the owner's: the others' leases had run out."""
-    return _store(owner, owner, lanes)
+class Renewed(NamedTuple):
+    """The lanes that are still the owner's; ``now`` is the database's clock, None if there are none."""
+
+    held: set[UUID]
+    now: datetime | None
+
+
+def renew(owner: UUID, lanes: Sequence[LaneRow]) -> Renewed:
+    """Keep these lanes and store their pace, except for those that have gone to another when the lease ran out."""
+    rows = _store(owner, owner, lanes)
+    return Renewed({row[0] for row in rows}, rows[-1][1] if rows else None)
 
 
 def release(owner: UUID, lanes: Sequence[LaneRow]) -> None:
@@ -490,8 +508,10 @@ def release(owner: UUID, lanes: Sequence[LaneRow]) -> None:
     _store(owner, None, lanes)
 
 
-def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> set[UUID]:
-    endpoints, floors, slots, windows, failures, sinces, trips, untils, warned = columns(sorted(lanes), 9)
+def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> list[tuple[UUID, datetime]]:
+    endpoints, floors, slots, windows, failures, sinces, trips, untils, warned = columns(
+        [it[:9] for it in sorted(lanes)], 9
+    )
     parameters = {
         "owner": owner,
         "next_owner": next_owner,
@@ -506,7 +526,7 @@ def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> se
         "untils": untils,
         "warned": warned,
     }
-    return {row[0] for row in run(STORE_LANES, parameters)}
+    return [(row[0], row[1]) for row in run(STORE_LANES, parameters)]
 
 
 LOOK_AGAIN = """

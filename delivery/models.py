@@ -172,6 +172,8 @@ class Lane(models.Model):
         indexes = [
             models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: ledger.lease
             models.Index(fields=["endpoint"], name="lane_parked", condition=Q(parked=True)),  # reader: recovery.unpark
+            # reader: recovery.begin_anew
+            models.Index(fields=["endpoint"], name="lane_tripped", condition=Q(tripped_until__isnull=False)),
         ]
 
     def __str__(self) -> str:

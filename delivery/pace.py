@@ -47,6 +47,18 @@ class Rate:
         if self.per_second is not None:
             self.slot = max(self.slot, now) + count / self.per_second
 
+    def spend_all(self, now: float) -> None:
+        """Nobody knows what has been spent: then everything."""
+        if self.per_second is not None:
+            self.slot = now + self.burst / self.per_second
+
+    def hold(self, per_second: float | None, most_at_once: int | None, now: float) -> None:
+        """From now on this is the limit. The slot is never further ahead than if everything were spent: it was set
+        under another limit, or by another clock."""
+        self.per_second, self.most_at_once = per_second, most_at_once
+        if per_second is not None:
+            self.slot = min(self.slot, now + self.burst / per_second)
+
     def ready_at(self, now: float) -> float:
         """When there will be a token."""
         if self.per_second is None or self.tokens(now) > 0:

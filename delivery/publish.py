@@ -211,8 +211,8 @@ def _write_under(picture: Routes, tenant: Tenant, takings: list[_Taking]) -> _Ta
 def _transaction(takings: list[_Taking]) -> AbstractContextManager[object]:
     """One statement is a transaction of its own, and two round trips cheaper than one that says so. In the caller's
     transaction it is a savepoint, so that he may go on if it fails."""
-    dead = any(one.reason is not None for it in takings for one in it.owed)
-    return transaction.atomic() if dead or connection.in_atomic_block else nullcontext()
+    more = any(it.finding is not None or any(one.reason is not None for one in it.owed) for it in takings)
+    return transaction.atomic() if more or connection.in_atomic_block else nullcontext()
 
 
 def _surely(write: Callable[[], _Taken | None]) -> _Taken | None:

@@ -47,11 +47,15 @@ def rescue() -> list[tuple[UUID, str]]:
 
 
 UNPARK = """
-UPDATE delivery_lane l SET parked = false, due_at = now()
-  FROM subscriptions_endpoint e
-  JOIN subscriptions_tenant t ON t.id = e.tenant_id
- WHERE l.parked AND e.id = l.endpoint_id
-   AND (e.state = 'active' OR e.disabled_reason = 'gone' OR e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL)
+WITH able AS (
+    SELECT l.endpoint_id FROM delivery_lane l
+      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+      JOIN subscriptions_tenant t ON t.id = e.tenant_id
+     WHERE l.parked
+       AND (e.state = 'active' OR e.disabled_reason = 'gone' OR e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL)
+       FOR NO KEY UPDATE OF l SKIP LOCKED
+)
+UPDATE delivery_lane l SET parked = false, due_at = now() FROM able WHERE l.endpoint_id = able.endpoint_id
 RETURNING l.endpoint_id
 """
 
@@ -61,10 +65,33 @@ def unpark() -> int:
     return len(run(UNPARK, {}))
 
 
+BEGIN_ANEW = """
+WITH anew AS (
+    SELECT l.endpoint_id FROM delivery_lane l
+      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+     WHERE l.tripped_until > now() AND l.due_at > now() AND l.owner IS NULL
+       AND greatest(e.moved_at, e.state_changed_at) > l.failing_since
+       FOR NO KEY UPDATE OF l SKIP LOCKED
+)
+UPDATE delivery_lane l SET due_at = now() FROM anew WHERE l.endpoint_id = anew.endpoint_id
+RETURNING l.endpoint_id
+"""
+
+
+def begin_anew() -> int:
+    """Lanes whose endpoint was moved, or switched on again, since they tripped are due: whoever leases them finds them
+    as good as new (see lanes). How many."""
+    return len(run(BEGIN_ANEW, {}))
+
+
 RAISE_TO_FLOOR = """
-UPDATE delivery_delivery d SET next_attempt_at = now()
-  FROM delivery_lane l
- WHERE d.endpoint_id = l.endpoint_id AND d.state = 'pending' AND d.next_attempt_at < l.floor_at
+WITH low AS (
+    SELECT d.id FROM delivery_lane l
+      JOIN delivery_delivery d ON d.endpoint_id = l.endpoint_id
+     WHERE d.state = 'pending' AND d.next_attempt_at < l.floor_at
+       FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE delivery_delivery d SET next_attempt_at = now() FROM low WHERE d.id = low.id
 RETURNING d.endpoint_id
 """
 

@@ -9,7 +9,7 @@ may do: see ``exchange``.
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from threading import Thread
 from types import TracebackType
@@ -27,7 +27,9 @@ KEPT_CONNECTIONS = 1_024
 class Sender:
     """Use as a context manager. Leaving it abandons what is still in flight: wait for that first."""
 
-    def __init__(self, *, allow_http: bool) -> None:
+    def __init__(self, *, allow_http: bool, clock: Callable[[], float] = time.time) -> None:
+        """``clock`` tells the unix second in which an attempt began, and how long a date in Retry-After is off."""
+        self._clock = clock
         self._protocols = pycurl.PROTO_HTTPS | (pycurl.PROTO_HTTP if allow_http else 0)
         self._inbox: deque[Request] = deque()
         self._outbox: deque[Result] = deque()
@@ -117,7 +119,7 @@ class Sender:
 
     def _start(self, under_way: "set[Exchange]") -> None:
         while self._inbox:
-            exchange = self._idle.pop() if self._idle else Exchange(self._protocols)
+            exchange = self._idle.pop() if self._idle else Exchange(self._protocols, self._clock)
             try:
                 exchange.begin(self._inbox.popleft())
             except (ValueError, pycurl.error):  # a URL or a header that libcurl does not take

@@ -1,7 +1,8 @@
 """Find every debt without any message: what a crash, a lost ring or a late commit left behind.
 
-``rescue`` runs every few seconds: claims nobody came back from. ``sweep`` runs every minute: lanes that owe and are
-not due, rows below their lane's low-water mark, deliveries of endpoints that stayed switched off for too long.
+``rescue`` runs every few seconds: claims nobody came back from, lanes whose endpoint was changed. ``sweep`` runs every
+minute: lanes that owe and are not due, rows below their lane's low-water mark, deliveries of endpoints that stayed
+switched off for too long.
 """
 
 from django.utils import timezone
@@ -14,12 +15,13 @@ WAITS_AT_MOST = 7 * 86_400  # seconds a delivery waits for a paused or disabled 
 
 
 def rescue() -> int:
-    """Void the claims that have run out and unpark lanes that may go on. How many deliveries were rescued."""
+    """Void the claims that have run out, and let lanes go on whose endpoint is active again or was moved. How many
+    deliveries were rescued."""
     rescued = recovery.rescue()
-    unparked = recovery.unpark()
+    may_go_on = recovery.unpark() + recovery.begin_anew()
     if rescued:
         telemetry.rescued(len(rescued), poisoned=sum(state == "dead" for _, state in rescued))
-    if rescued or unparked:
+    if rescued or may_go_on:
         wake.ring({endpoint_id for endpoint_id, _ in rescued})
     return len(rescued)
 

@@ -3,7 +3,7 @@
 PURE. The table, first match wins (Standard Webhooks 1.0 "Handling failures"; CloudEvents webhook spec 2.2):
 
     2xx                delivered
-    410                dead (gone), and the endpoint is switched off
+    410                dead (gone), and the endpoint is switched off; if it has moved meanwhile, like everything else
     plan used up       dead (exhausted)
     429, timeout       the planned wait, at least 60 s; 429 also obeys Retry-After as a floor
     503, 502, 504      the planned wait; Retry-After is obeyed as a floor
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from delivery.backoff import wait_after
 from delivery.outcome import Failure, Outcome
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["GONE", "Verdict", "judge"]
 
 GONE = 410
 TOO_MANY = 429
@@ -40,11 +40,12 @@ class Verdict:
 DELIVERED = Verdict("delivered")
 
 
-def judge(outcome: Outcome, *, step: int, plan: Sequence[int], jitter: float) -> Verdict:
-    """``step``: failures so far under this plan. ``jitter``: a random number from 0 to 1."""
+def judge(outcome: Outcome, *, step: int, plan: Sequence[int], jitter: float, moved: bool = False) -> Verdict:
+    """``step``: failures so far under this plan. ``jitter``: a random number from 0 to 1. ``moved``: the endpoint has
+    another address by now than the one that answered."""
     if outcome.acknowledged:
         return DELIVERED
-    if outcome.status == GONE:
+    if outcome.status == GONE and not moved:
         return Verdict("dead", cause="gone")
     wait = wait_after(plan, step, jitter=jitter, at_least=_breather(outcome), asked=_asked(outcome))
     if wait is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Least
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from subscriptions import confidential, consent
@@ -133,7 +133,7 @@ def enable(endpoint: Endpoint, *, by_operator: bool = False) -> None:
 
 def disable(endpoint: Endpoint, reason: str) -> bool:
     """Nothing is sent until it is enabled. False if it was disabled (or deleted) already: the first reason stays."""
-    changes = {"state": DISABLED, "disabled_reason": reason, "state_changed_at": timezone.now()}
+    changes = {"state": DISABLED, "disabled_reason": reason, "state_changed_at": Now()}
     return _live(endpoint).exclude(state=DISABLED).update(**changes) > 0
 
 
@@ -185,8 +185,10 @@ def _live(endpoint: Endpoint) -> QuerySet[Endpoint]:
 def _write(endpoint: Endpoint, fields: dict[str, Any]) -> None:
     """Raises Endpoint.DoesNotExist, and what `confidential.changed` raises."""
     row = _live(endpoint).select_for_update().get()
-    before = row.origin
+    before, url = row.origin, row.url
     _set(row, fields)
+    if row.url != url:
+        row.moved_at = Now()
     row.save()
     if row.origin != before:
         hold_origin(row)
@@ -215,7 +217,7 @@ def _may_be_active() -> Q:
 
 
 def _move(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
-    changes = {"state": to, "disabled_reason": "", "state_changed_at": timezone.now()}
+    changes = {"state": to, "disabled_reason": "", "state_changed_at": Now()}
     if _live(endpoint).filter(allowed).exclude(state=to).update(**changes):
         return
     now = _live(endpoint).get()

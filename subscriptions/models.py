@@ -142,6 +142,7 @@ class Endpoint(Row):
     uid = models.CharField(max_length=256, null=True, blank=True, validators=[uid_format])
     url = models.CharField(max_length=2048)
     origin = models.CharField(max_length=300, default="", editable=False, help_text="Scheme, host and port of the URL.")
+    moved_at = models.DateTimeField(null=True, editable=False, help_text="When it was given another URL last.")
     description = models.CharField(max_length=1024, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
     disabled_reason = models.CharField(max_length=8, choices=DisabledReason.choices, blank=True, editable=False)

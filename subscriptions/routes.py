@@ -70,6 +70,7 @@ class Target:
     tls: TlsFiles | None = None
     oauth: ClientCredentials | None = None
     rate_burst: int | None = None  # None: as many as a tenth of a second has
+    anew_at: float = 0.0  # unix seconds: when it was moved, or switched on or off, last
 
     @property
     def is_active(self) -> bool:
@@ -178,6 +179,7 @@ def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
         max_in_flight=endpoint.max_in_flight,
         rate_limit=endpoint.rate_per_second,
         rate_burst=endpoint.rate_burst,
+        anew_at=max(endpoint.moved_at or endpoint.created_at, endpoint.state_changed_at).timestamp(),
         ordering=endpoint.ordering,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
         signer=_signer(secrets),

@@ -10,14 +10,14 @@ from uuid import UUID
 
 import orjson
 import pytest
-from django.db import DataError, connection
+from django.db import DataError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from delivery import deliver, ledger, sweep, wake
+from delivery import deliver, holding, ledger, sweep, wake
 from delivery.deliver import deliver_due
 from delivery.models import Attempt, DeadLetter, Delivery, Lane
 from delivery.publish import publish
-from subscriptions.endpoints import delete_endpoint, pause, resume
+from subscriptions.endpoints import change_endpoint, delete_endpoint, disable, enable, pause, resume
 from subscriptions.models import Endpoint
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription
@@ -160,9 +160,24 @@ class TestOneEndpoint:
         drain()
         endpoint.refresh_from_db()
         assert (endpoint.state, endpoint.url) == ("active", new)
+        owe_again(endpoint)
+        drain()
+        assert len(receiver.at("/new")) == 2
+
+    def test_what_its_old_address_called_gone_goes_to_the_new_one(self, receiver: Receiver) -> None:
+        new = receiver.url("/new")
+
+        def moves(exchange: scripts.Exchange) -> None:
+            in_threads(lambda: Endpoint.objects.update(url=new))
+            scripts.status(410)(exchange)
+
+        endpoint = subscribed(receiver.script("/", moves), retry_plan=[1000])
         publish_to(endpoint)
         drain()
-        assert receiver.at("/new")
+        assert states() == ["pending"]
+        owe_again(endpoint)
+        drain()
+        assert (len(receiver.at("/new")), states()) == (1, ["delivered"])
 
     def test_an_endpoint_that_is_gone_gets_nothing_more(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 410), max_in_flight=1)
@@ -214,6 +229,32 @@ class TestWhatIsNotSent:
         assert set(states()) == {"delivered", "pending"}
         assert len(receiver.arrivals) == Delivery.objects.filter(state="delivered").count()
 
+    def test_what_a_gone_endpoint_was_owed_is_buried_by_and_by_while_others_are_served(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(holding, "BURIED_AT_ONCE", 1)
+        gone, other = subscribed(receiver.url("/gone")), subscribed(receiver.url("/other"))
+        publish_to(gone, 300)
+        delete_endpoint(gone)
+        with draining():
+            wait_until(lambda: DeadLetter.objects.exists(), "the first burial")
+            publish_to(other)
+            receiver.wait_for(1, "/other")
+            assert gone.deliveries.filter(state="pending").exists()
+            wait_until(lambda: not gone.deliveries.exclude(state="dead").exists(), "the last burial")
+
+    def test_a_drain_that_ends_leaves_its_burials_to_the_next(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(holding, "BURIED_AT_ONCE", 1)
+        gone = subscribed(receiver.url())
+        publish_to(gone, 20)
+        delete_endpoint(gone)
+        drain(stopping=lambda: DeadLetter.objects.exists())
+        assert Lane.objects.get().due_at is not None
+        drain()
+        assert states() == ["dead"] * 20
+
     def test_what_a_deleted_endpoint_was_owed_is_buried(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.url())
         publish_to(endpoint, 3)
@@ -264,6 +305,47 @@ class TestPace:
         drain()
         assert len(receiver.arrivals) == 20
         assert Lane.objects.get().trips == 0
+
+
+class TestMoving:
+    """What its owner changes about an endpoint that failed is tried at once."""
+
+    def tripped(self, receiver: Receiver) -> Endpoint:
+        """One that has failed for five days, less a minute; its breaker stays open for a quarter of an hour."""
+        endpoint = subscribed(receiver.script("/old", 500))
+        publish_to(endpoint, 3)
+        since, until = timezone.now() - timedelta(days=5, seconds=-60), timezone.now() + timedelta(minutes=15)
+        Endpoint.objects.update(state_changed_at=since - timedelta(days=1))
+        Lane.objects.update(failures=99, failing_since=since, trips=9, tripped_until=until, due_at=until, warned=3)
+        return endpoint
+
+    def test_an_endpoint_that_is_moved_waits_for_no_probe(self, receiver: Receiver) -> None:
+        endpoint = self.tripped(receiver)
+        sweep.rescue()
+        drain()
+        assert not receiver.arrivals
+        change_endpoint(endpoint, {"url": receiver.url("/new")})
+        sweep.rescue()
+        drain()
+        assert (len(receiver.at("/new")), receiver.at("/old")) == (3, [])
+
+    def test_one_that_is_switched_on_again_starts_at_the_foot_of_the_ladder(self, receiver: Receiver) -> None:
+        endpoint = self.tripped(receiver)
+        disable(endpoint, "failing")
+        enable(endpoint)
+        sweep.rescue()
+        drain()
+        assert len(receiver.at("/old")) == 3
+        lane = Lane.objects.get()
+        assert (lane.failures, lane.trips, lane.tripped_until, lane.warned) == (3, 0, None, 0)
+        assert lane.failing_since is not None
+        assert lane.failing_since > timezone.now() - timedelta(days=1)
+
+    def test_other_changes_leave_the_breaker_alone(self, receiver: Receiver) -> None:
+        change_endpoint(self.tripped(receiver), {"description": "the same as before"})
+        sweep.rescue()
+        drain()
+        assert not receiver.arrivals
 
 
 class TestOrder:
@@ -320,8 +402,8 @@ class TestNeighbours:
     def test_a_tenant_with_many_due_endpoints_delays_another_by_no_turn(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(deliver, "MAX_LANES", 8)
-        monkeypatch.setattr(deliver, "TENANT_LANES", 6)
+        monkeypatch.setattr(holding, "MAX_LANES", 8)
+        monkeypatch.setattr(holding, "TENANT_LANES", 6)
         crowd = subscribed(receiver.script("/crowd", scripts.slow(0.05))).tenant
         for _ in range(39):
             make_subscription(make_endpoint(crowd, url=receiver.url("/crowd")))
@@ -344,11 +426,44 @@ class TestNeighbours:
             assert not hanging.deliveries.filter(attempts__gt=0).exists()
             receiver.closing.set()  # those who hang are let go
 
+    def test_those_that_hang_take_no_places_from_others(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(holding, "MAX_LANES", 2)
+        monkeypatch.setattr(holding, "STUCK", 0.05)
+        hanging = [subscribed(receiver.script(f"/{n}", scripts.hang), timeout_ms=30_000) for n in range(2)]
+        for endpoint in hanging:
+            publish_to(endpoint, 50)
+        with draining():
+            receiver.wait_for(2)
+            fast = subscribed(receiver.url("/fast"))
+            publish_to(fast, 10)
+            receiver.wait_for(10, "/fast")
+            assert not Delivery.objects.filter(attempts__gt=0, endpoint__in=hanging).exists()
+            receiver.closing.set()
+
+    def test_a_tenant_whose_endpoints_all_hang_leaves_room_for_the_others(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in {"CAPACITY": 10, "MOST_IN_FLIGHT": 40, "LATE": 0.05}.items():
+            monkeypatch.setattr(deliver, name, value)
+        hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=30_000)
+        for _ in range(4):
+            make_subscription(make_endpoint(hanging.tenant, url=receiver.url("/hang"), timeout_ms=30_000))
+        publish_to(hanging, 20)  # five times
+        with draining():
+            receiver.wait_for(20, "/hang")
+            fast = subscribed(receiver.url("/fast"))
+            publish_to(fast, 30)
+            receiver.wait_for(30, "/fast")
+            assert not Delivery.objects.filter(attempts__gt=0).exclude(endpoint=fast).exists()
+            receiver.closing.set()
+
     def test_more_lanes_than_a_drain_can_hold_have_their_turns(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(deliver, "MAX_LANES", 2)
-        monkeypatch.setattr(deliver, "TURN", 0.1)
+        monkeypatch.setattr(holding, "MAX_LANES", 2)
+        monkeypatch.setattr(holding, "TURN", 0.1)
         busy = [subscribed(receiver.script(f"/{n}", scripts.slow(0.01)), max_in_flight=4) for n in range(2)]
         for endpoint in busy:
             publish_to(endpoint, 3000)
@@ -368,7 +483,8 @@ class TestNeighbours:
 class TestRunning:
     def test_a_running_drain_hears_the_bell(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         """It looks by itself only every ten minutes here."""
-        monkeypatch.setattr(deliver, "LOOK_EVERY", 600.0)
+        for module in (deliver, holding):
+            monkeypatch.setattr(module, "LOOK_EVERY", 600.0)
         endpoint = subscribed(receiver.url())
         with draining():
             for count in range(1, 6):
@@ -464,6 +580,29 @@ class TestTheDatabase:
         assert failed
         assert Attempt.objects.count() == len(receiver.arrivals) == 10
         assert set(states()) == {"delivered"}
+
+    def test_news_are_written_with_what_they_tell_even_if_nobody_knows_whether_it_was(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        endpoint = subscribed(receiver.script("/", 410))
+        make_subscription(make_endpoint(endpoint.tenant, url=receiver.url("/ops")), event_types=["waypost.*"])
+        publish_to(endpoint)
+        atomic, failed = transaction.Atomic.__exit__, []
+
+        def commit_and_lose_the_line(block: Any, *error: Any) -> None:
+            atomic(block, *error)
+            if not failed and not connection.in_atomic_block and Delivery.objects.filter(state="dead").exists():
+                failed.append(True)
+                connection.connection.close()
+                raise OperationalError("the connection is lost")
+
+        monkeypatch.setattr(transaction.Atomic, "__exit__", commit_and_lose_the_line)
+        drain()
+        assert failed
+        endpoint.refresh_from_db()
+        assert endpoint.state == "disabled"
+        told = [orjson.loads(it.body)["type"] for it in receiver.at("/ops")]
+        assert sorted(told) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
 
     def test_a_mistake_of_ours_ends_the_drain_instead_of_being_waited_for(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch

@@ -151,6 +151,7 @@ class TestDraining:
     def watched(self, receiver: Receiver, url: str, **lane: Any) -> Endpoint:
         endpoint = make_subscription(make_endpoint(url=url), event_types=["order.*"]).endpoint
         make_subscription(make_endpoint(endpoint.tenant, url=receiver.url("/ops")), event_types=["waypost.*"])
+        Endpoint.objects.update(created_at=ago(9 * DAY), state_changed_at=ago(9 * DAY))
         Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, **lane)
         publish(endpoint.tenant, [{"type": "order.created", "data": 1}])
         return endpoint

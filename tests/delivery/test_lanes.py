@@ -42,19 +42,19 @@ class TestRoom:
     def test_an_endpoint_that_shrinks_has_no_room_rather_than_less_than_none(self) -> None:
         lane = make_lane(max_in_flight=10)
         start(lane, START)
-        lane.follow(make_target(max_in_flight=2))
+        lane.follow(make_target(max_in_flight=2), START)
         assert lane.room(START) == 0
 
     @pytest.mark.parametrize("state", ["paused", "disabled"])
     def test_an_endpoint_that_is_not_active_gets_nothing(self, state: str) -> None:
         lane = make_lane()
-        lane.follow(make_target(state=state))
+        lane.follow(make_target(state=state), START)
         assert lane.is_shut(START)
         assert lane.room(START) == 0
 
     def test_a_deleted_endpoint_gets_nothing(self) -> None:
         lane = make_lane()
-        lane.follow(None)
+        lane.follow(None, START)
         assert lane.is_shut(START)
 
     def test_a_claim_outlives_the_deadline_of_its_attempt(self) -> None:
@@ -154,6 +154,52 @@ class TestRate:
         lane = make_lane(max_in_flight=500)
         assert start(lane, START) == 500
         assert lane.ready_at(START) == float("inf")
+
+    def test_a_rate_that_was_raised_holds_at_once(self) -> None:
+        lane = make_lane(rate_limit=1 / 60)
+        start(lane, START)
+        lane.follow(make_target(rate_limit=100), START)
+        assert lane.ready_at(START) < START + 1
+        assert lane.room(START + 1) == 100 * BURST
+
+    def test_a_clock_that_was_set_back_stops_nothing(self) -> None:
+        lane = make_lane(rate_limit=10)
+        start(lane, START)
+        lane.follow(lane.target, START - 3600)
+        assert lane.room(START - 3600 + 1) == 1
+
+
+class TestBeginningAnew:
+    FAILED = {
+        "failures": 50,
+        "failing_since": instant(START - 60),
+        "trips": 4,
+        "tripped_until": instant(START + 900),
+        "warned": 2,
+        "window": 1,
+    }
+
+    @pytest.mark.parametrize(("moved", "is_shut", "warned"), [(-61, True, 2), (-59, False, 0)])
+    def test_failures_from_before_an_endpoint_moved_count_no_more(
+        self, moved: float, is_shut: bool, warned: int
+    ) -> None:
+        lane = make_lane(self.FAILED, anew_at=START + moved)
+        assert (lane.is_shut(START), lane.warned) == (is_shut, warned)
+        assert (lane.row().failing_since is None) == (not is_shut)
+
+    def test_it_holds_for_a_lane_that_is_in_use(self) -> None:
+        lane = make_lane(self.FAILED)
+        lane.follow(make_target(anew_at=START), START)
+        assert not lane.is_shut(START)
+        assert lane.room(START) > 1
+
+    def test_the_end_of_an_attempt_at_another_address_teaches_nothing(self) -> None:
+        lane = make_lane(url="https://example.com/new")
+        lane.in_flight = 2
+        lane.ended(FAILURE, START, "https://example.com/old")
+        assert (lane.in_flight, lane.breaker.failures) == (1, 0)
+        lane.ended(FAILURE, START, "https://example.com/new")
+        assert (lane.in_flight, lane.breaker.failures) == (0, 1)
 
 
 class TestBreaker:

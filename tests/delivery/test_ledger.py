@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from delivery import ledger, recovery
+from delivery import control, ledger, recovery
 from delivery.ledger import Claimed
 from delivery.models import Attempt, DeadLetter, Delivery, Lane
 from subscriptions.endpoints import delete_endpoint, disable, pause
@@ -59,6 +59,7 @@ class TestLease:
         assert leased is not None
         lane.refresh_from_db()
         assert lane.owner == OWNER
+        assert leased.lanes[0].inherited
 
     def test_the_longest_due_come_first(self) -> None:
         lanes = [make_lane(due_at=now() - n * HOUR) for n in (1, 3, 2)]
@@ -91,7 +92,7 @@ class TestLease:
         leased = ledger.lease(OWNER, 10)
         assert leased is not None
         (row,) = leased.lanes
-        assert row[1:] == (now() - HOUR, now(), 40, 3, now() - HOUR, 2, now(), 1)
+        assert row[1:] == (now() - HOUR, now(), 40, 3, now() - HOUR, 2, now(), 1, False)
 
     @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator"), lambda it: disable(it, "failing")])
     def test_a_lane_of_an_endpoint_that_is_not_active_is_parked(self, stop: Any) -> None:
@@ -269,6 +270,40 @@ class TestClaimInOrder:
             owe(endpoint, 1, order_key=key)
         assert len(self.heads(endpoint, quota=4)) == 4
 
+    def test_no_more_than_asked_for_of_those_in_order_and_those_in_none_together(self) -> None:
+        endpoint = make_endpoint()
+        old = owe(endpoint, 3)
+        for key in "abcdef":
+            owe(endpoint, 1, order_key=key)
+        heads = self.heads(endpoint, quota=4)
+        assert len(heads) == 4
+        assert heads > {it.id for it in old}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_head_that_somebody_is_cancelling_is_neither_waited_for_nor_claimed() -> None:
+    endpoint = make_endpoint()
+    head, following = owe(endpoint, 2, order_key="a")
+    with transaction.atomic():
+        control.cancel_all([head.id], "somebody")
+        (claimed,) = in_threads(lambda: ledger.claim(TOKEN, [asking(endpoint, ordered=True)]))
+    assert claimed == []
+    assert [it.id for it in ledger.claim(TOKEN, [asking(endpoint, ordered=True)])] == [following.id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_who_settle_and_those_who_cancel_never_wait_for_each_other_in_a_circle() -> None:
+    endpoint = make_endpoint()
+    owed = owe(endpoint, 40)
+    for _ in range(10):
+        Delivery.objects.update(state="sending", token=TOKEN, claimed_until=now() + HOUR)
+        mine, theirs = random.sample(owed, 40), [it.id for it in random.sample(owed, 40)]
+        results = in_threads(
+            lambda mine=mine: settle(*(settlement(it) for it in mine)),
+            lambda theirs=theirs: control.cancel_all(theirs, "somebody"),
+        )
+        assert not [it for it in results if isinstance(it, Exception)]
+
 
 @pytest.mark.django_db
 class TestSettle:
@@ -361,7 +396,7 @@ class TestRenewAndRelease:
     def test_renewing_keeps_the_lane_and_stores_its_pace(self) -> None:
         lane = make_lane(owner=OWNER, due_at=now())
         row = pace(lane.endpoint, floor_at=now(), failures=4, failing_since=now(), trips=1, tripped_until=now() + HOUR)
-        assert ledger.renew(OWNER, [row]) == {lane.endpoint_id}
+        assert ledger.renew(OWNER, [row]).held == {lane.endpoint_id}
         lane.refresh_from_db()
         assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=ledger.LEASE))
         assert (lane.floor_at, lane.failures, lane.trips) == (now(), 4, 1)
@@ -369,7 +404,7 @@ class TestRenewAndRelease:
 
     def test_a_lane_that_has_gone_to_another_is_neither_renewed_nor_released(self) -> None:
         lane = make_lane(owner=OTHER, due_at=now() + HOUR, failures=1)
-        assert ledger.renew(OWNER, [pace(lane.endpoint)]) == set()
+        assert ledger.renew(OWNER, [pace(lane.endpoint)]) == (set(), None)
         ledger.release(OWNER, [pace(lane.endpoint)])
         lane.refresh_from_db()
         assert (lane.owner, lane.due_at, lane.failures) == (OTHER, now() + HOUR, 1)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from delivery import ledger, recovery
 from delivery.models import DeadLetter, Delivery, Lane
 from delivery.recovery import POISON
-from subscriptions.endpoints import delete_endpoint, disable, pause, resume
+from subscriptions.endpoints import change_endpoint, delete_endpoint, disable, enable, pause, resume
 from subscriptions.tenants import delete_tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_replay
 from tests.delivery.factories_ledger import HOUR, OWNER, TOKEN, asking, make_lane, now, owe, settle, settlement
@@ -73,6 +73,38 @@ class TestRescue:
         (claimed,) = ledger.claim(TOKEN, [asking(endpoint)])
         settle(settlement(claimed, state="pending"))
         assert Delivery.objects.get().claims == 0
+
+
+@pytest.mark.django_db
+class TestBeginningAnew:
+    def tripped(self, **changes: Any) -> Lane:
+        until, since = now() + HOUR, now() - HOUR
+        fields = {"trips": 1, "failing_since": since, "tripped_until": until, "due_at": until}
+        endpoint = make_endpoint()
+        type(endpoint).objects.update(state_changed_at=since - HOUR)
+        return make_lane(endpoint, **{**fields, **changes})
+
+    def test_a_lane_whose_endpoint_was_moved_since_is_due(self) -> None:
+        lane = self.tripped()
+        assert recovery.begin_anew() == 0
+        change_endpoint(lane.endpoint, {"url": "https://example.com/elsewhere"})
+        assert recovery.begin_anew() == 1
+        lane.refresh_from_db()
+        assert lane.due_at == now()
+        assert recovery.begin_anew() == 0
+
+    def test_so_is_one_whose_endpoint_was_switched_on_again(self) -> None:
+        lane = self.tripped()
+        disable(lane.endpoint, "failing")
+        enable(lane.endpoint)
+        assert recovery.begin_anew() == 1
+
+    @pytest.mark.parametrize("changes", [{"owner": OWNER}, {"parked": True, "due_at": None}, {"tripped_until": None}])
+    def test_others_are_left_alone(self, changes: dict[str, Any]) -> None:
+        lane = self.tripped(**changes)
+        pause(lane.endpoint)
+        resume(lane.endpoint)
+        assert recovery.begin_anew() == 0
 
 
 @pytest.mark.django_db

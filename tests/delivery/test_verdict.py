@@ -23,6 +23,11 @@ def test_410_is_the_end_at_once(step: int) -> None:
     assert answer.is_dead
 
 
+def test_410_of_an_address_it_has_left_is_a_failure_like_any_other() -> None:
+    outcome = Outcome(started_at=0.0, duration_ms=1, status=410, failure=Failure.STATUS)
+    assert judge(outcome, step=0, plan=PLAN, jitter=0.5, moved=True) == Verdict("pending", wait=PLAN[0])
+
+
 @pytest.mark.parametrize("status", [100, 301, 302, 400, 401, 404, 409, 429, 500, 502, 503, 504, 599])
 def test_whatever_else_is_answered_is_tried_again_until_the_plan_is_used_up(status: int) -> None:
     assert verdict(status, Failure.STATUS).state == "pending"

@@ -141,7 +141,7 @@ class States(RuleBasedStateMachine):
     @rule(who=OWNERS)
     def renew(self, who: int) -> None:
         owner = self.owners[who]
-        held = ledger.renew(owner.id, [lane.row() for lane in owner.lanes.values()])
+        held = ledger.renew(owner.id, [lane.row() for lane in owner.lanes.values()]).held
         assert held == {key for key in owner.lanes if self.holders.get(key) == owner.id}
         owner.lanes = {key: lane for key, lane in owner.lanes.items() if key in held}
 
