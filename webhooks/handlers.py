@@ -16,7 +16,8 @@ Two ways to say what works on what, and both may be used:
                 Only names on that list can be chosen: whoever may edit a source may not run code of their own.
 
 Every handler that matches runs, those of the row first, in the order in which they are given. A receipt that none
-matches is processed, by nobody, and can be replayed when there is one.
+matches is processed, by nobody, and can be replayed when there is one. Where neither code nor row names a handler for
+the source, a receipt is so from the start: nobody claims it.
 """
 
 import math
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 import orjson
 from django.utils.module_loading import import_string
@@ -31,6 +33,7 @@ from django.utils.module_loading import import_string
 from webhooks import telemetry
 from webhooks.choices import names
 from webhooks.models import Receipt, Source
+from webhooks.protocol.ids import public
 from webhooks.protocol.patterns import Pattern
 from webhooks.reading import Event, events
 
@@ -68,8 +71,11 @@ class Rule:
     source: str = ANY
     pattern: str | None = None
 
+    def is_for(self, source_id: UUID, uid: str | None) -> bool:
+        return self.source in (ANY, uid) or self.source == public(Source.prefix, source_id)
+
     def wants(self, receipt: Receipt, found: list[Event]) -> bool:
-        if self.source not in (ANY, receipt.source.uid, receipt.source.public_id):
+        if not self.is_for(receipt.source_id, receipt.source.uid):
             return False
         return self.pattern is None or any(_compiled(self.pattern).matches(event) for event in found)
 
@@ -87,6 +93,11 @@ def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Call
         return function
 
     return register
+
+
+def has_rules(source_id: UUID, uid: str | None) -> bool:
+    """Is a function of code registered for this source? Its row may name more."""
+    return any(rule.is_for(source_id, uid) for rule in _rules)
 
 
 def matching(receipt: Receipt) -> list[Rule]:

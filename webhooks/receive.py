@@ -35,11 +35,12 @@ from webhooks.arrival import Arrival, CutShort, NoLength, TooLarge, TooSlow
 from webhooks.claimcheck import StorageDown, Ticket, keep
 from webhooks.gate import ComeBackLater, gate
 from webhooks.greetings import NotConfirmed, confirm, greeting
+from webhooks.handlers import has_rules
 from webhooks.protocol.errors import BodyTooLarge, KeysOutOfReach, SignatureError
 from webhooks.protocol.ids import new_id, public
 from webhooks.protocol.networks import compiled
 from webhooks.reading import label, tidy, without_credentials
-from webhooks.receipts import Message, find, insert
+from webhooks.receipts import Entry, Message, find, insert
 from webhooks.rejections import Refusal, record
 from webhooks.schemes.scheme import Passed
 from webhooks.sources import KnownSource
@@ -142,12 +143,17 @@ def _keep(source: KnownSource, arrival: Arrival, receipt_id: UUID, ticket: Ticke
         headers=without_credentials(arrival.headers, source.secret_headers()),
         ticket=ticket,
         secret_id=secret_id,
+        handled=has_rules(source.id, source.uid),
     )
-    if not insert(message):
+    entry = insert(message)
+    if entry is Entry.REPEAT:
         ticket.discard()
         return _repeat(source, arrival, message)
     tally.count(source.id, "received")
-    wake.ring()
+    if entry is Entry.OWED:
+        wake.ring()
+    else:
+        tally.count(source.id, "processed")
     return answers.kept(source, receipt_id)
 
 

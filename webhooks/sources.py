@@ -28,6 +28,7 @@ class KnownSource:
     """A source as the door needs it."""
 
     id: UUID
+    uid: str | None
     scheme: str
     options: dict[str, str]
     tolerance: int

@@ -31,7 +31,7 @@ from webhooks.process import process_due
 from webhooks.protocol.ids import new_id
 from webhooks.protocol.signing import new_secret
 from webhooks.reading import Labels
-from webhooks.receipts import Message, insert_many
+from webhooks.receipts import Entry, Message, claim, insert_many
 from webhooks.rotation import add_secret
 from webhooks.schemes.scheme import Draft
 from webhooks.sources import find, forget
@@ -39,6 +39,7 @@ from webhooks.sources import find, forget
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
 BODY = b'{"type":"invoice.paid","data":{"id":7}}'
+LOGGED = [{"handler": "log"}]
 LARGE = b"x" * (claimcheck.INLINE_MAX + 1)
 
 
@@ -49,13 +50,41 @@ def post(source: Source | str, body: bytes = BODY, headers: dict[str, str] | Non
 
 
 def test_a_signed_message_is_kept_byte_for_byte_and_answered_with_its_receipt(bell) -> None:
-    answer = post(make_source())
+    answer = post(make_source(handlers=LOGGED))
     receipt = Receipt.objects.get()
     assert (answer.status_code, answer.json()) == (202, {"receipt": receipt.public_id})
     assert receipt.read() == BODY
     assert (receipt.message_id, receipt.event_type, receipt.size) == ("msg_1", "invoice.paid", len(BODY))
     assert receipt.due_at is not None
     assert bell.rings == 1
+
+
+def test_a_message_that_nobody_handles_is_kept_and_costs_no_worker_anything(bell) -> None:
+    post(make_source())
+    receipt = Receipt.objects.get()
+    assert (receipt.state, receipt.handled_by, receipt.claims, bell.rings) == ("processed", [], 0, 0)
+    assert receipt.processed_at is not None
+    assert claim(10) == []
+
+
+def test_a_handler_that_was_added_a_moment_ago_gets_the_next_message() -> None:
+    source = make_source()
+    post(source)
+    Source.objects.update(handlers=LOGGED)  # by another process: this one still has the picture of before
+    post(source, headers=signed(BODY, message_id="msg_2"))
+    assert [receipt.state for receipt in Receipt.objects.order_by("id")] == ["processed", "pending"]
+
+
+@pytest.mark.parametrize(("registered", "state"), [("*", "pending"), ("shop", "pending"), ("other", "processed")])
+def test_a_message_is_owed_to_the_functions_registered_for_its_source(registered: str, state: str) -> None:
+    handles(registered, {"type": ["of.another.kind"]})(lambda receipt: None)
+    post(make_source(uid="shop"))
+    assert Receipt.objects.get().state == state
+
+
+def test_a_message_that_has_a_place_in_a_sequence_is_put_into_order_though_nobody_handles_it() -> None:
+    post(make_source(sequence_at="body:/n"), b'{"n":1}')
+    assert Receipt.objects.get().state == "pending"
 
 
 def test_bytes_that_are_no_text_are_kept_as_they_are() -> None:
@@ -93,7 +122,7 @@ def test_the_answer_is_the_one_the_source_was_given(status: int) -> None:
 
 
 def test_a_repeat_is_answered_200_and_does_nothing(bell) -> None:
-    source = make_source()
+    source = make_source(handlers=LOGGED)
     first, second = post(source), post(source)
     assert (first.status_code, second.status_code) == (202, 200)
     assert first.json() == second.json()
@@ -578,13 +607,14 @@ def test_a_sender_may_be_answered_when_the_handlers_are_done(monkeypatch, outcom
 
 
 def test_a_sender_whose_handlers_take_too_long_is_told_that_its_message_is_kept() -> None:
-    answer = post(make_source(answer_when="processed", answer_status=200, answer_within=0, answer_body='"done"'))
+    asked = {"answer_when": "processed", "answer_status": 200, "answer_within": 0, "answer_body": '"done"'}
+    answer = post(make_source(handlers=LOGGED, **asked))
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
     assert post(Source.objects.get()).json() == "done"
 
 
 def test_a_message_that_is_kept_is_never_called_not_kept_though_nobody_can_look_how_it_stands() -> None:
-    source = make_source(answer_when="processed", answer_within=25)
+    source = make_source(handlers=LOGGED, answer_when="processed", answer_within=25)
     with connection.execute_wrapper(fails_from_the_first_select_of("webhooks_receipt")):
         answer = post(source)
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
@@ -604,9 +634,9 @@ def test_a_message_whose_handler_removed_it_is_done(monkeypatch) -> None:
 def test_of_twins_in_one_commit_the_first_is_kept_and_the_other_is_a_repeat() -> None:
     source = make_source()
     twins = [message_to(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
-    assert insert_many(twins) == [True, True, False, False, False]
+    assert insert_many(twins) == [Entry.OWED, Entry.OWED, Entry.REPEAT, Entry.REPEAT, Entry.REPEAT]
     assert set(Receipt.objects.values_list("id", flat=True)) == {twins[0].id, twins[1].id}
-    assert insert_many(twins) == [False] * 5
+    assert insert_many(twins) == [Entry.REPEAT] * 5
 
 
 def message_to(source: Source, message_id: str) -> Message:

@@ -37,7 +37,7 @@ def send(source: Source, body: Any = None) -> Any:
 
 @pytest.mark.parametrize("scheme", SIGNABLE)
 def test_a_sample_of_every_scheme_comes_in_by_the_door_and_is_kept(scheme: str, bell) -> None:
-    source = make_source(scheme=scheme, secret=secret_of(scheme))
+    source = make_source(scheme=scheme, secret=secret_of(scheme), handlers=[{"handler": "log"}])
     answer = send(source)
     assert answer.status_code == 200, answer.content
     shown, receipt = answer.json(), Receipt.objects.get()

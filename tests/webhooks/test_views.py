@@ -402,7 +402,7 @@ def test_what_was_received_and_handled_can_be_seen(settings) -> None:
 
 def test_the_figures_of_a_source_are_by_hour_in_all_and_of_now() -> None:
     client = make_client(make_tenant())
-    made = post(client, "sources/", {"scheme": "none", "uid": "shop"}).json()
+    made = post(client, "sources/", {"scheme": "none", "uid": "shop", "handlers": [{"handler": "log"}]}).json()
     for body in (b"1", b"1", b"2"):
         Client().post(made["url"], body, "text/plain")
     tally.tally.write()
