@@ -1,6 +1,7 @@
 """The door of senders: ``/in/<source>/``, a plain view without REST framework, sessions or CSRF tokens.
 
-Errors have no body: whoever cannot prove who they are learns nothing but the status (``receive`` lists them).
+Errors have no body: whoever cannot prove who they are learns nothing but the status (``receive`` lists them). A deleted
+source is a 404 to them, like one that never was; only a message that its sender signed is told 410.
 """
 
 from typing import cast
@@ -37,7 +38,7 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
     except (DatabaseTrouble, BrokenSeal) as error:
         telemetry.not_kept(source, error)
         return _counted(_respond(Answer(503, retry_after=DOWN_FOR)))
-    if known is None:
+    if known is None or (known.deleted_at is not None and request.method != "POST"):
         return _counted(HttpResponse(status=404))
     if request.method == "OPTIONS":
         return _consent(request, known)
@@ -66,16 +67,12 @@ def _respond(answer: Answer) -> HttpResponse:
 
 def _consent(request: HttpRequest, source: KnownSource) -> HttpResponse:
     """Whoever knows the address may send to it; what they send must be signed all the same."""
-    if source.deleted_at is not None:
-        return HttpResponse(status=410)
     headers = handshake.answer(request.headers, origins=source.allowed_origins, rate=source.rate_per_minute)
     return HttpResponse(status=200, headers=headers)
 
 
 def _challenged(request: HttpRequest, source: KnownSource) -> HttpResponse:
     """Answered while paused, too: the provider asks whether somebody is at home."""
-    if source.deleted_at is not None:
-        return HttpResponse(status=410)
     secrets = [secret.text for secret in source.believed(timezone.now())]
     try:
         answer = challenge(source, request.GET.dict(), secrets)

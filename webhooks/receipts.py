@@ -1,6 +1,5 @@
-"""The statements that move a receipt through its life, each guarded, on the database's clock.
+"""The statements that move a receipt through its life, each guarded, on the database's clock (``entry`` begins it).
 
-insert            a message becomes a receipt, or is recognised as one that is there; due if somebody handles it
 claim             due receipts become this worker's: a token, and due again when the claim runs out
 hold              the claimed row is locked for the transaction its handlers run in
 finish put_off bury release   only where the token still holds
@@ -8,49 +7,19 @@ revive            dead or processed receipts are due again
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
-import orjson
-import psycopg
 from django.db import connection
 from django.db.models import F, Q, QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
-from psycopg.types.json import Jsonb
 
-from webhooks.claimcheck import Ticket
 from webhooks.models import Receipt, Source
 from webhooks.protocol.ids import new_id
-from webhooks.reading import Labels
-from webhooks.together import Together
 
 CLAIM_SECONDS = 60
 """A worker that dies owes its receipt again after this. A handler may take longer: it holds the row's lock."""
-
-# Whether the source names handlers is asked of its row, not of a picture of it: whoever has added one and then has a
-# message sent finds it handled. Where nothing handles it and nothing is to be put in order, nothing is owed.
-_INSERT = """
-    INSERT INTO webhooks_receipt
-        (id, source_id, message_id, event_type, order_key, content_type, headers, body, body_key, size, sha256,
-         secret_id, due_at, processed_at, handled_by)
-    SELECT id, source_id, message_id, event_type, order_key, content_type, headers, body, body_key, size, sha256,
-        secret_id, CASE WHEN owed THEN statement_timestamp() END, CASE WHEN NOT owed THEN statement_timestamp() END,
-        CASE WHEN NOT owed THEN '[]'::jsonb END
-    FROM (
-        SELECT *, handled OR COALESCE((
-            SELECT handlers <> '[]' OR sequence_at <> '' FROM webhooks_source WHERE id = message.source_id
-        ), true) AS owed
-        FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[],
-            %s::bytea[], %s::text[], %s::bigint[], %s::text[], %s::uuid[], %s::boolean[])
-            AS message (id, source_id, message_id, event_type, order_key, content_type, headers, body, body_key, size,
-                sha256, secret_id, handled)
-    ) AS judged
-    ON CONFLICT (source_id, message_id) DO NOTHING
-    RETURNING id, due_at IS NOT NULL
-"""
 
 # Of an ordering key only the oldest unfinished receipt is due. A receipt that was claimed before, and whose claim
 # ended without a word, is a suspect: it may have killed its worker. It is claimed alone, so that it takes no
@@ -87,65 +56,6 @@ _PUT_OFF = """
         due_at = statement_timestamp() + make_interval(secs => %s)
     WHERE id = %s AND claim_token = %s
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A verified message on its way into a row."""
-
-    id: UUID
-    source_id: UUID
-    labels: Labels
-    content_type: str
-    headers: dict[str, str]
-    ticket: Ticket
-    secret_id: UUID | None = None
-    """The source's secret it was signed with, if it was one."""
-    handled: bool = True
-    """Something works on its source, whatever the source's row says of handlers."""
-
-
-class Entry(Enum):
-    """What became of a message that was to be kept."""
-
-    OWED = "kept, and its handlers are owed a run"
-    AT_REST = "kept, and nobody handles it"
-    REPEAT = "its id is there already"
-
-
-def insert(message: Message) -> Entry:
-    """Keep a message, or find that one with its id is there. Committed when this returns, together with others that
-    come at the same time; within a transaction of the caller's it is written in that one, alone."""
-    if connection.in_atomic_block:
-        return insert_many([message])[0]
-    return _keeping.add(message)
-
-
-def insert_many(messages: Sequence[Message]) -> list[Entry]:
-    """Keep messages by one statement, and say what became of each. Of twins among them the first is kept.
-
-    In the order of their keys, so that two processes that are given the same messages wait for each other and never
-    in a circle. On Django's connection, but by a prepared statement with binary parameters: half the cost of
-    Django's cursor, which writes the body into the text of the statement and asks whether the server is there."""
-    ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
-    columns = [list(column) for column in zip(*map(_values, ordered), strict=True)]
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_INSERT, columns, prepare=True, binary=True)
-        new = {id: Entry.OWED if is_owed else Entry.AT_REST for id, is_owed in cursor.fetchall()}
-    return [new.get(message.id, Entry.REPEAT) for message in messages]
-
-
-def _values(message: Message) -> tuple[Any, ...]:
-    labels, ticket = message.labels, message.ticket
-    return (
-        *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
-        *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
-        *(ticket.body, ticket.key, ticket.size, ticket.sha256, message.secret_id, message.handled),
-    )
-
-
-_keeping: Together[Message, Entry] = Together(insert_many)
 
 
 def find(source_id: UUID, message_id: str) -> Receipt | None:

@@ -6,11 +6,15 @@ What each answer makes the sender do:
     401   not believed; nothing is said about why, a Rejection says it to the owner: mend the secret, retry
     408   came too slowly, 400 was cut short: retry
     410   the source was deleted: stop
+    404   nobody is here, or was, as far as you could tell
     411   came without a length under a scheme that does not sign the body: send Content-Length
     413   larger than the source takes, 415 of a type it does not take: do not retry
     429   too many at once, come back after Retry-After
     503   paused, or database, storage or the sender's key server are down, come back after Retry-After: nothing was
           kept
+
+Whoever cannot prove to be the sender cannot find out how a source stands: a paused one refuses strangers like any
+other, a deleted one is to them as if it had never been. So a body is verified there, too, and nothing of it is kept.
 
 Two requests with one message id are decided by the unique constraint: one is kept, the other is a repeat. A
 repeat is recognised by the row, whatever became of its handlers, so a handler that fails loses nothing when the
@@ -32,7 +36,8 @@ from django.utils import timezone
 from webhooks import answers, keyring, media, schemes, tally, telemetry, wake
 from webhooks.answers import Answer
 from webhooks.arrival import Arrival, CutShort, NoLength, TooLarge, TooSlow
-from webhooks.claimcheck import StorageDown, Ticket, keep
+from webhooks.claimcheck import StorageDown, Ticket, keep, weigh
+from webhooks.entry import Entry, Message, insert
 from webhooks.gate import ComeBackLater, gate
 from webhooks.greetings import NotConfirmed, confirm, greeting
 from webhooks.handlers import has_rules
@@ -40,7 +45,7 @@ from webhooks.protocol.errors import BodyTooLarge, KeysOutOfReach, SignatureErro
 from webhooks.protocol.ids import new_id, public
 from webhooks.protocol.networks import compiled
 from webhooks.reading import label, tidy, without_credentials
-from webhooks.receipts import Entry, Message, find, insert
+from webhooks.receipts import find
 from webhooks.rejections import Refusal, record
 from webhooks.schemes.scheme import Passed
 from webhooks.sources import KnownSource
@@ -51,10 +56,6 @@ DOWN_FOR = 5  # seconds a sender is told to wait when we cannot keep anything
 
 def receive(source: KnownSource, arrival: Arrival) -> Answer:
     """Take one message, or say why not."""
-    if source.deleted_at is not None:
-        return Answer(HTTPStatus.GONE)
-    if source.paused_at is not None:
-        return _turn_away(source, HTTPStatus.SERVICE_UNAVAILABLE, PAUSED_FOR)
     try:
         with gate.enter(source.id, source.rate_per_minute):
             return _take(source, arrival)
@@ -66,6 +67,8 @@ def receive(source: KnownSource, arrival: Arrival) -> Answer:
 
 
 def _turn_away(source: KnownSource, status: HTTPStatus, seconds: int) -> Answer:
+    if source.deleted_at is not None:
+        return Answer(HTTPStatus.NOT_FOUND)
     tally.count(source.id, "turned_away")
     return Answer(status, retry_after=seconds)
 
@@ -76,7 +79,7 @@ def _take(source: KnownSource, arrival: Arrival) -> Answer:
         media.check(source.content_types, arrival.headers.get("content-type", ""))
         body = arrival.chunks(source.max_bytes)
         check = _begin(source, arrival, [secret.text for secret in secrets])
-        ticket = keep(body, receipt_id, check.update)
+        ticket = keep(body, receipt_id, check.update) if source.is_open else weigh(body, check.update)
     except (SignatureError, media.NotTaken, TooLarge, CutShort, TooSlow, NoLength, OSError) as error:
         return _refuse(source, arrival, error, size=arrival.length or 0)
     try:
@@ -84,6 +87,8 @@ def _take(source: KnownSource, arrival: Arrival) -> Answer:
     except SignatureError as error:
         ticket.discard()
         return _refuse(source, arrival, error, size=ticket.size, sha256=ticket.sha256)
+    if not source.is_open:
+        return _closed(source)
     try:
         challenge = greeting(source.scheme, ticket.body) or confirm(source.scheme, ticket.body)
     except NotConfirmed as error:
@@ -91,6 +96,13 @@ def _take(source: KnownSource, arrival: Arrival) -> Answer:
     if challenge is not None:
         return Answer(HTTPStatus.OK, body=challenge)
     return _keep(source, arrival, receipt_id, ticket, None if place is None else secrets[place].id)
+
+
+def _closed(source: KnownSource) -> Answer:
+    """What a message that proved to be the sender's is told at a source that takes none."""
+    if source.deleted_at is not None:
+        return Answer(HTTPStatus.GONE)
+    return _turn_away(source, HTTPStatus.SERVICE_UNAVAILABLE, PAUSED_FOR)
 
 
 def _begin(source: KnownSource, arrival: Arrival, secrets: list[str]) -> schemes.Check:
@@ -111,6 +123,8 @@ def _begin(source: KnownSource, arrival: Arrival, secrets: list[str]) -> schemes
 
 
 def _refuse(source: KnownSource, arrival: Arrival, error: Exception, *, size: int, sha256: str = "") -> Answer:
+    if source.deleted_at is not None:
+        return Answer(HTTPStatus.NOT_FOUND)
     status, reason = _REASONS.get(type(error), (HTTPStatus.UNAUTHORIZED, ""))
     if isinstance(error, SignatureError):
         reason = error.code

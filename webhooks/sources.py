@@ -51,6 +51,11 @@ class KnownSource:
     opened: tuple["KnownSecret", ...]
     """Newest first."""
 
+    @property
+    def is_open(self) -> bool:
+        """Does it take messages?"""
+        return self.paused_at is None and self.deleted_at is None
+
     def believed(self, now: datetime) -> list["KnownSecret"]:
         """The secrets its signatures are checked with now."""
         return [secret for secret in self.opened if secret.expires_at is None or now < secret.expires_at]

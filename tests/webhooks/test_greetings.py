@@ -102,7 +102,8 @@ def test_without_a_secret_no_challenge_is_answered() -> None:
 def test_a_deleted_source_is_gone_for_those_who_ask_too() -> None:
     source = with_token()
     make_client(None).delete(f"/api/v1/sources/{source.public_id}/")
-    assert get(source, HUB).status_code == 410
+    assert get(source, HUB).status_code == 404
+    assert consent(source, **{"WebHook-Request-Origin": "events.example.com"}).status_code == 404
     assert not Receipt.objects.exists()
 
 

@@ -25,13 +25,14 @@ from tests.factories_receiver import (
 )
 from tests.key_server import KeyServer
 from webhooks import claimcheck, schemes, wake
+from webhooks.entry import Entry, Message, insert_many
 from webhooks.handlers import GiveUp, handles
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.process import process_due
 from webhooks.protocol.ids import new_id
 from webhooks.protocol.signing import new_secret
 from webhooks.reading import Labels
-from webhooks.receipts import Entry, Message, claim, insert_many
+from webhooks.receipts import claim
 from webhooks.rotation import add_secret
 from webhooks.schemes.scheme import Draft
 from webhooks.sources import find, forget
@@ -215,6 +216,42 @@ def test_a_deleted_source_says_gone_and_a_paused_one_says_later() -> None:
     assert gone.status_code == 410
     assert (paused.status_code, paused["Retry-After"]) == (503, "300")
     assert not Receipt.objects.exists()
+
+
+UNSIGNED: list[dict[str, str]] = [
+    {},
+    {**signed(BODY), "webhook-signature": "v1,AAAA"},
+    signed(BODY, secret=new_secret()),
+]
+
+
+@pytest.mark.parametrize("headers", UNSIGNED, ids=["unsigned", "no signature", "another's"])
+@pytest.mark.parametrize("body", [BODY, LARGE], ids=["small", "large"])
+def test_a_stranger_cannot_tell_a_paused_source_from_another_nor_a_deleted_one_from_none(
+    headers: dict[str, str], body: bytes, claims
+) -> None:
+    others = {"open": make_source(), "paused": make_source(paused_at=timezone.now())}
+    others["deleted"] = make_source(deleted_at=timezone.now())
+    seen = {how: post(source, body, headers) for how, source in others.items()}
+    unknown = post("nobody", body, headers)
+    assert outside(seen["paused"]) == outside(seen["open"])
+    assert outside(seen["deleted"]) == outside(unknown)
+    assert (seen["open"].status_code, unknown.status_code) == (401, 404)
+    assert not Rejection.objects.filter(source=others["deleted"]).exists()
+    assert not [path for path in claims.rglob("*") if path.is_file()]
+
+
+def outside(answer: Any) -> tuple[int, bytes, dict[str, str]]:
+    """All that is seen of an answer."""
+    return answer.status_code, answer.content, dict(answer.headers)
+
+
+def test_of_a_large_message_to_a_source_that_takes_none_nothing_is_kept(claims) -> None:
+    paused = post(make_source(paused_at=timezone.now()), LARGE)
+    gone = post(make_source(deleted_at=timezone.now()), LARGE)
+    assert (paused.status_code, paused["Retry-After"], gone.status_code) == (503, "300", 410)
+    assert not Receipt.objects.exists()
+    assert not [path for path in claims.rglob("*") if path.is_file()]
 
 
 def test_a_deleted_source_gives_way_to_a_new_one_of_its_uid() -> None:
