@@ -38,7 +38,7 @@ faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare 
 api-fuzz: $(DEV_STAMP) ## send the API whatever its description allows, and what it does not
 	@$(BIN)/python -m tests.api $(ARGS)
 
-bench: $(DEV_STAMP) ## measure it, beside the usual way of doing it
+bench: $(DEV_STAMP) ## measure it, beside the usual way of doing it (about forty minutes)
 	@echo "== the benchmarks"
 	@$(BIN)/python -m benchmarks $(ARGS)
 

@@ -2,14 +2,16 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import frames
+from benchmarks import copies, frames
 from benchmarks.figures import Check, Row
-from benchmarks.instruments import Answered, Arrival, Instruments, Load, Sink
+from benchmarks.flames import Flames
+from benchmarks.instruments import Answered, Arrival, Instruments, Load, Sink, Start
 from benchmarks.meter import Meter
+from benchmarks.sizes import Sizes
 from benchmarks.stand import Stand
 from benchmarks.statements import StatementLog
 
@@ -18,6 +20,7 @@ __all__ = ["BATCH", "SIZE", "STUCK_AFTER", "Bench", "Stuck", "all_answered", "ar
 SIZE = 1024  # bytes of an event, envelope included
 BATCH = 100  # events in one request
 LOOK_EVERY = 0.05  # seconds
+LOOK_SHARE = 0.05  # of the time at most may go into looking at the tables
 STUCK_AFTER = 90.0  # seconds without anything happening
 OWED = "SELECT count(*) FROM delivery_delivery WHERE state IN ('pending', 'sending')"
 MADE = "SELECT count(*) FROM delivery_attempt"
@@ -32,41 +35,55 @@ class Stuck(Exception):
 
 @dataclass
 class Bench:
-    """``quick``: small sizes, for under two minutes altogether. ``kept`` is what rows leave for later rows."""
+    """``kept`` is what rows leave for later rows; ``flames`` is there if the run is a profile."""
 
     stand: Stand
     sink: Sink
     instruments: Instruments
     log: StatementLog
-    quick: bool
+    sizes: Sizes
     progress: Progress
+    start: Start
+    flames: Flames | None = None
     kept: dict[str, Row] = field(default_factory=dict)
+    _loads: list[Load] = field(default_factory=list)
+
+    def begin(self, row: str) -> None:
+        if self.flames:
+            self.flames.enter(row)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Nothing is under way, nothing is left of earlier rows, and the sink answers as its paths say."""
+        for load in self._loads:
+            load.stop()
+        self._loads.clear()
+        self.sink.heal(False)
+        self.stand.begin_anew()
 
     def size(self, quick: int, full: int) -> int:
-        return quick if self.quick else full
+        return self.sizes.of(quick, full)
 
     # Setting up
 
     def endpoints(self, count: int, *, kind: str = "o", first: int = 0, **fields: Any) -> None:
-        """Endpoints at the sink, each subscribed to a type of its own and to ``bench.all``."""
-        lanes = range(first, first + count)
-        made = [{"uid": f"lane{lane}", "url": self.sink.url(lane, kind), **fields} for lane in lanes]
-        self.call("POST", "endpoints/", made)
-        wanted = [{"endpoint": f"lane{lane}", "event_types": [frames.event_type(lane), "bench.all"]} for lane in lanes]
-        self.call("POST", "subscriptions/", wanted)
+        """Endpoints at the sink, each subscribed to a type of its own and to ``bench.all``.
 
-    def call(self, method: str, path: str, contents: Iterable[Any]) -> None:
-        """One REST call for each; raises RuntimeError unless all are answered 2xx."""
-        built = [frames.plain(method, path, self.stand.credentials, content) for content in contents]
-        answers = self.run(self.load(built, count=len(built), connections=4), "setting up").answers()
-        bad = [one.status for one in answers if not 200 <= one.status < 300]
-        if bad:
-            raise RuntimeError(f"{method} {path}: {len(bad)} of {len(answers)} answered {set(bad)}")
+        The first is made over REST; the others are copies of its rows, because ten thousand of them would be minutes.
+        """
+        lanes = range(first, first + count)
+        uids, urls = [f"lane{lane}" for lane in lanes], [self.sink.url(lane, kind) for lane in lanes]
+        types = [frames.event_type(lane) for lane in lanes]
+        self.stand.api("POST", "endpoints/", {"uid": uids[0], "url": urls[0], **fields})
+        self.stand.api("POST", "subscriptions/", {"endpoint": uids[0], "event_types": [types[0], "bench.all"]})
+        self.stand.sql(copies.ENDPOINTS, uids[1:], urls[1:], types[1:], uids[0])
 
     # Running
 
-    def load(self, built: list[bytes], **how: Any) -> Load:
-        return self.instruments.start_load(self.stand.port, built, **how)
+    def load(self, built: list[bytes], *, port: int | None = None, **how: Any) -> Load:
+        """Requests to the platform, or to what listens at ``port``. It ends with the row at the latest."""
+        self._loads.append(self.instruments.start_load(port or self.stand.port, built, **how))
+        return self._loads[-1]
 
     def batches(self, names: list[str], size: int = SIZE) -> list[bytes]:
         """Requests that publish one event of each type, ``BATCH`` at a time."""
@@ -83,15 +100,20 @@ class Bench:
         return self.run(load, "publishing").answers()
 
     def run(self, load: Load, what: str, total: int | None = None) -> Load:
-        """Wait until the generator is through."""
+        """Wait until the generator is through. Raises Stuck if nothing is answered any more."""
+        seen, moved_at = -1, time.monotonic()
         while not load.is_over:
-            self.progress(what, load.count, total or max(load.count, 1))
+            if (now := load.count) != seen:
+                seen, moved_at = now, time.monotonic()
+            if time.monotonic() - moved_at > STUCK_AFTER:
+                raise Stuck(f"{what}: {now} answered, then no more: {self.stand.last_words()}")
+            self.progress(what, now, total or max(now, 1))
             time.sleep(LOOK_EVERY)
         return load
 
     def meter(self, *, memory_every: float = 1.0, **extra: int) -> Meter:
         """``extra``: further roots of process trees, by program; ``memory_every`` in seconds."""
-        return Meter(self.stand, self.log, extra, memory_every)
+        return Meter(self.stand, self.log, extra, memory_every, self.flames)
 
     def await_arrivals(self, since: int, count: int) -> None:
         """Until so many have arrived since the sink had ``since``. Raises Stuck."""
@@ -106,12 +128,17 @@ class Bench:
 
     def await_settled(self) -> None:
         """Until nothing is owed. Raises Stuck."""
-        until = time.monotonic() + STUCK_AFTER
-        while owed := self.stand.number(OWED):
-            if time.monotonic() > until:
-                raise Stuck(f"{owed} deliveries are still owed")
-            self.progress("settling", 0, 1)
-            time.sleep(LOOK_EVERY)
+        asked = moved_at = time.monotonic()
+        seen = most = owed = self.stand.number(OWED)
+        while owed:
+            if asked - moved_at > STUCK_AFTER:
+                raise Stuck(f"{owed} deliveries are still owed: {self.stand.last_words()}")
+            self.progress("settling", most - owed, most)
+            time.sleep(max(LOOK_EVERY, (time.monotonic() - asked) / LOOK_SHARE))
+            asked = time.monotonic()
+            owed = self.stand.number(OWED)
+            if owed != seen:
+                seen, most, moved_at = owed, max(most, owed), asked
 
     # Checking
 

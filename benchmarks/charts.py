@@ -5,11 +5,15 @@ from html import escape
 
 from benchmarks.figures import Curve
 
-__all__ = ["bars", "lines"]
+__all__ = ["lines", "shares"]
 
-WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 34
-COLOURS = ("#1f6feb", "#d1495b", "#2a9d8f", "#e9a23b", "#7d5ba6", "#6c757d", "#0b7285", "#a0522d")
+WIDTH, HEIGHT = 640, 240  # of a chart of lines
+LEFT, RIGHT, TOP, BOTTOM = 64, 24, 22, 34
+WIDE, BAR_FROM, BAR_TO = 1100, 130, 1010  # of a chart of bars
+COLOURS = (
+    *("#1f6feb", "#d1495b", "#2a9d8f", "#e9a23b", "#7d5ba6", "#6c757d", "#0b7285", "#a0522d"),
+    *("#9bc53d", "#f78da7", "#264653", "#b8a9c9"),
+)
 
 
 def lines(curves: Sequence[Curve]) -> str:
@@ -26,28 +30,29 @@ def lines(curves: Sequence[Curve]) -> str:
     return _svg("".join(parts), HEIGHT)
 
 
-def bars(parts: Sequence[tuple[str, dict[str, float]]], unit: str) -> str:
-    """A bar for each row, made of coloured parts, with its total behind it."""
+def shares(parts: Sequence[tuple[str, dict[str, float]]], unit: str) -> str:
+    """A bar for each row, all of one length, made of coloured shares; its total stands behind it."""
     names = sorted({name for _, values in parts for name in values})
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
-    most = max((sum(values.values()) for _, values in parts), default=0.0)
-    if most <= 0:
-        return ""
-    drawn, top = [_legend(colours)], 30
+    legend, top = _legend(colours)
+    drawn = [legend]
     for title, values in parts:
-        drawn.append(f'<text x="0" y="{top + 13}" class="l">{escape(title)}</text>')
-        left = 250.0
+        total, left = sum(values.values()), float(BAR_FROM)
+        drawn.append(f'<text x="0" y="{top + 12}">{escape(title)}</text>')
         for name in names:
-            wide = values.get(name, 0.0) / most * (WIDTH - 330)
-            drawn.append(f'<rect x="{left:.1f}" y="{top}" width="{wide:.1f}" height="16" fill="{colours[name]}"/>')
+            wide = values.get(name, 0.0) / (total or 1.0) * (BAR_TO - BAR_FROM)
+            tip = f"<title>{escape(name)}: {values.get(name, 0.0):,.1f} {escape(unit)}</title>"
+            drawn.append(
+                f'<rect x="{left:.1f}" y="{top}" width="{wide:.1f}" height="16" fill="{colours[name]}">{tip}</rect>'
+            )
             left += wide
-        drawn.append(f'<text x="{left + 5:.1f}" y="{top + 13}">{sum(values.values()):,.0f} {escape(unit)}</text>')
-        top += 24
-    return _svg("".join(drawn), top)
+        drawn.append(f'<text x="{WIDE}" y="{top + 12}" class="e">{total:,.0f} {escape(unit)}</text>')
+        top += 22
+    return _svg("".join(drawn), top, WIDE) if parts else ""
 
 
-def _svg(inside: str, height: int) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img">{inside}</svg>'
+def _svg(inside: str, height: int, width: int = WIDTH) -> str:
+    return f'<svg viewBox="0 0 {width} {height}" role="img">{inside}</svg>'
 
 
 def _x(part: float) -> float:
@@ -67,17 +72,21 @@ def _grid(far: float, high: float, x_unit: str, y_unit: str) -> str:
         x = _x(number / 4)
         drawn.append(f'<text x="{x:.1f}" y="{HEIGHT - 18}" text-anchor="middle">{_short(far * number / 4)}</text>')
     drawn.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_unit)}</text>')
-    drawn.append(f'<text x="{LEFT + 6}" y="{TOP + 4}">{escape(y_unit)}</text>')
+    drawn.append(f'<text x="{LEFT}" y="{TOP - 9}">{escape(y_unit)}</text>')
     return "".join(drawn)
 
 
-def _legend(colours: dict[str, str]) -> str:
-    drawn = []
-    for number, (name, colour) in enumerate(colours.items()):
-        left = number * 78
-        drawn.append(f'<rect x="{left}" y="4" width="10" height="10" fill="{colour}"/>')
-        drawn.append(f'<text x="{left + 14}" y="13">{escape(name)}</text>')
-    return "".join(drawn)
+def _legend(colours: dict[str, str]) -> tuple[str, int]:
+    """And where it ends."""
+    drawn, left, top = [], 0, 4
+    for name, colour in colours.items():
+        wide = 30 + 7 * len(name)
+        if left + wide > WIDE:
+            left, top = 0, top + 18
+        drawn.append(f'<rect x="{left}" y="{top}" width="10" height="10" fill="{colour}"/>')
+        drawn.append(f'<text x="{left + 14}" y="{top + 9}">{escape(name)}</text>')
+        left += wide
+    return "".join(drawn), top + 24
 
 
 def _ceiling(value: float) -> float:

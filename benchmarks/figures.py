@@ -4,7 +4,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Aim", "Check", "Curve", "Latency", "Reading", "Row", "bucketed", "percentile"]
+__all__ = [
+    "Aim",
+    "Check",
+    "Curve",
+    "Latency",
+    "Reading",
+    "Row",
+    "bucketed",
+    "compare",
+    "percentile",
+    "spoken",
+    "thirds",
+]
 
 MIB = 1024 * 1024
 
@@ -65,7 +77,6 @@ class Reading:
     memory_most: float = 0.0  # peak bytes of all together
     memory_curve: list[tuple[float, float]] = field(default_factory=list)  # (seconds, bytes)
     wal_bytes: int = 0
-    transactions: int = 0
     statements: float = 0.0
 
 
@@ -87,6 +98,12 @@ class Row:
     notes: list[str] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
     """Microseconds of the database server per thing done, by the kind of statement."""
+    beside: str = ""
+    """The row that does the same work the usual way."""
+    times: tuple[float, float] | None = None
+    """How many times its rate, and how many times less CPU."""
+    took: float = 0.0
+    """Seconds for the row with all its preparation."""
 
     @property
     def holds(self) -> bool:
@@ -109,6 +126,15 @@ class Row:
         return self.cost.memory_most / MIB
 
 
+def compare(rows: Sequence[Row]) -> None:
+    """Say of each row how it stands beside the usual way of doing the same, where both were measured."""
+    found = {row.name: row for row in rows}
+    for row in rows:
+        usual = found.get(row.beside)
+        if usual and usual.rate and row.rate and row.cpu_ms_per_1000:
+            row.times = row.rate / usual.rate, usual.cpu_ms_per_1000 / row.cpu_ms_per_1000
+
+
 def percentile(ordered: Sequence[float], part: float) -> float:
     """The smallest value that at least this part of the values does not exceed."""
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
@@ -123,3 +149,17 @@ def bucketed(moments: Sequence[float], width: float) -> list[tuple[float, float]
     for moment in moments:
         counts[int((moment - first) / width)] += 1
     return [(index * width, count / width) for index, count in enumerate(counts[:-1])]
+
+
+def thirds(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """The middle values of the first third of a curve and of its last; None if it is too short for that."""
+    third = len(points) // 3
+    if not third:
+        return None
+    early, late = (percentile(sorted(y for _, y in part), 0.5) for part in (points[:third], points[-third:]))
+    return early, late
+
+
+def spoken(seconds: float) -> str:
+    """Seconds for the first minutes, then minutes."""
+    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"

@@ -12,9 +12,8 @@ import random
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
-__all__ = ["batch", "event_type", "plain", "request", "signed", "single", "text"]
+__all__ = ["batch", "event_type", "request", "signed", "single", "text"]
 
 MOMENT, NUMBER = "@" * 19, "#" * 19
 ENVELOPE = 190  # bytes of a structured event around the filling of its data
@@ -35,12 +34,6 @@ def request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> 
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def plain(method: str, path: str, credentials: Mapping[str, str], content: Any) -> bytes:
-    """A call of the REST API."""
-    body = json.dumps(content).encode()
-    return request(method, f"/api/v1/{path}", {"Content-Type": "application/json", **credentials}, body)
 
 
 def single(credentials: Mapping[str, str], name: str, size: int) -> bytes:

@@ -9,11 +9,14 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Answered", "Arrival", "Instruments", "Load", "Sink"]
+__all__ = ["Answered", "Arrival", "Instruments", "Load", "Sink", "Start"]
+
+Start = Callable[..., "subprocess.Popen[Any]"]
+"""``Popen``, or what starts processes in its place."""
 
 HERE = Path(__file__).parent / "wire"
 HEADER = 64  # bytes
@@ -23,8 +26,9 @@ FLAGS = ["-O2", "-Wall", "-Wextra"]
 class Instruments:
     """Knows how to start the two programs; ``kind`` says which of them they are."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, start: Start) -> None:
         self._directory = directory
+        self._start = start
         compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
         self._built = bool(compiler) and all(self._build(str(compiler), name) for name in ("sink", "load"))
         self.kind = "C" if self._built else "Python (no usable compiler: rates are lower than they could be)"
@@ -37,13 +41,13 @@ class Instruments:
         return [str(self._directory / name)] if self._built else [sys.executable, str(HERE / f"{name}_slow.py")]
 
     def start_sink(self, ports: int, capacity: int) -> "Sink":
-        return Sink(self.command("sink"), ports, self._directory / "arrivals", capacity)
+        return Sink(self._start, self.command("sink"), ports, self._directory / "arrivals", capacity)
 
     def start_load(
         self, port: int, frames: list[bytes], *, count: int, rate: float = 0.0, connections: int = 16
     ) -> "Load":
         """Send ``count`` requests out of ``frames``, ``rate`` per second (0: as fast as they are answered)."""
-        return Load(self.command("load"), self._directory, port, frames, count, rate, connections)
+        return Load(self._start, self.command("load"), self._directory, port, frames, count, rate, connections)
 
 
 class Arrival(NamedTuple):
@@ -62,9 +66,9 @@ class Arrival(NamedTuple):
 class Sink:
     """Receives what is delivered, at one port for each of so many endpoints."""
 
-    def __init__(self, command: list[str], ports: int, path: Path, capacity: int) -> None:
+    def __init__(self, start: Start, command: list[str], ports: int, path: Path, capacity: int) -> None:
         arguments = [*command, str(ports), str(path), str(capacity)]
-        self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = start(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.ports = [int(word) for word in self.process.stdout.readline().split()]
         self._map = _mapped(path)
@@ -114,6 +118,7 @@ class Load:
 
     def __init__(
         self,
+        start: Start,
         command: list[str],
         directory: Path,
         port: int,
@@ -128,12 +133,17 @@ class Load:
                 file.write(struct.pack("<I", len(frame)) + frame)
         records_path.unlink(missing_ok=True)
         sizes = [str(port), str(connections), str(rate), str(count)]
-        self.process = subprocess.Popen([*command, *sizes, str(frames_path), str(records_path)])
+        self.process = start([*command, *sizes, str(frames_path), str(records_path)])
         self._path = records_path
 
     @property
     def is_over(self) -> bool:
         return self.process.poll() is not None
+
+    def stop(self) -> None:
+        """Also before it is over."""
+        self.process.kill()
+        self.process.wait()
 
     @property
     def count(self) -> int:

@@ -9,13 +9,13 @@ import time
 from typing import Self
 
 from benchmarks.figures import Reading
+from benchmarks.flames import MOST, Flames
 from benchmarks.processes import cpu_seconds, family, memory_bytes
 from benchmarks.stand import Stand
 from benchmarks.statements import Sampled, StatementLog
 
 __all__ = ["Meter"]
 
-TRANSACTIONS = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
 WAL = "SELECT pg_current_wal_lsn() - '0/0'"
 
 
@@ -23,39 +23,51 @@ class Meter:
     """``extra`` adds further roots of process trees, by program. Memory is looked at every so many seconds: it costs
     the kernel a walk through every process's pages."""
 
-    def __init__(self, stand: Stand, log: StatementLog, extra: dict[str, int], memory_every: float) -> None:
+    def __init__(
+        self, stand: Stand, log: StatementLog, extra: dict[str, int], memory_every: float, flames: Flames | None
+    ) -> None:
         self._stand = stand
         self._log = log
+        self._flames = flames
         self._memory_every = memory_every
         self._memory: dict[str, list[tuple[float, float]]] = {}
         self._roots = {"up": stand.process.pid, **stand.server_pids()} | extra
+        self._sampled: list[Sampled] | None = None
         self._over = threading.Event()
         self.reading = Reading()
 
     def __enter__(self) -> Self:
         self._mark = self._log.mark
-        self._wal, self._transactions = self._stand.number(WAL), self._stand.number(TRANSACTIONS)
+        self._wal = self._stand.number(WAL)
         self._cpu = cpu_seconds(family(self._roots))
         self._started = time.monotonic()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
+        if self._flames:
+            self._flames.begin({name: ones[0].pid for name, ones in family(self._roots).items()})
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._over.set()
+        if kind is None:  # else the row has failed: its figures mean nothing, and the platform may not even answer
+            self._read()
+
+    def _read(self) -> None:
         reading = self.reading
         reading.seconds = time.monotonic() - self._started
         after = cpu_seconds(family(self._roots))
         reading.cpu = {name: max(0.0, used - self._cpu.get(name, 0.0)) for name, used in after.items()}
-        self._over.set()
         self._watcher.join()
-        time.sleep(1.1)  # backends tell their statistics once a second
         reading.wal_bytes = self._stand.number(WAL) - self._wal
-        reading.transactions = self._stand.number(TRANSACTIONS) - self._transactions
+        if self._flames:
+            self._flames.stop(self._log.top(self._mark, MOST))
         reading.statements = sum(one.is_statement for one in self.sampled()) / self._log.share
 
     def sampled(self) -> list[Sampled]:
-        """The statements of this stretch that are in the sample."""
-        return self._log.since(self._mark)
+        """The statements of this stretch that are in the sample; once it is over."""
+        if self._sampled is None:
+            self._sampled = self._log.since(self._mark)
+        return self._sampled
 
     def steps(self, count: int) -> dict[str, float]:
         """Microseconds of the server for each of ``count`` things, by the kind of statement."""

@@ -11,18 +11,21 @@ from typing import Any
 
 import psutil
 
-from benchmarks.figures import Row
+from benchmarks.figures import Row, spoken
 from benchmarks.stand import Stand
 
-__all__ = ["machine", "write"]
+__all__ = ["Facts", "machine", "write"]
+
+Facts = dict[str, str]
 
 
-def machine(stand: Stand, instruments: str, quick: bool, started_at: datetime) -> dict[str, str]:
+def machine(stand: Stand, instruments: str, sizes: str, started_at: datetime, seconds: float) -> Facts:
     """What the figures were measured on: without it they mean nothing."""
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     return {
         "started at": started_at.isoformat(timespec="seconds"),
-        "run": "quick: small sizes, for comparison with itself only" if quick else "full",
+        "took": spoken(seconds),
+        "run": sizes,
         "processors": f"{os.cpu_count()} ({platform.machine()})",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
@@ -33,7 +36,7 @@ def machine(stand: Stand, instruments: str, quick: bool, started_at: datetime) -
     }
 
 
-def write(directory: Path, facts: dict[str, str], rows: Sequence[Row]) -> None:
+def write(directory: Path, facts: Facts, rows: Sequence[Row]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     content = {"machine": facts, "rows": [_row(row) for row in rows]}
     (directory / "report.json").write_text(json.dumps(content, indent=2) + "\n")

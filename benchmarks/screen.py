@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmarks.figures import Row
 
-__all__ = ["Screen", "shown_latency"]
+__all__ = ["Screen", "shown_latency", "shown_times"]
 
 
 WIDTH = 140  # characters
@@ -51,7 +51,7 @@ class Screen:
         self._bars.update(self._all, advance=1)
         self._bars.update(self._part, visible=False)
         if row is not None:
-            self.say(f"{_verdict(row):<7} {row.title}: {row.rate:,.1f} {row.unit}/s{_latency_words(row)}")
+            self.say(f"{_verdict(row)} {row.took:5.0f} s  {row.title}{_rate_words(row)}{_latency_words(row)}")
             for check in row.checks:
                 if not check.holds:
                     self.say(f"        [red]{check.what}: {check.found}[/red]")
@@ -73,6 +73,8 @@ class Screen:
             "WAL B\neach",
         ):
             table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("x usual\nrate/CPU", justify="right", no_wrap=True)
+        table.add_column("took s", justify="right", no_wrap=True)
         table.add_column("aim", no_wrap=True)
         table.add_column("check", no_wrap=True)
         for row in rows:
@@ -84,6 +86,8 @@ class Screen:
                 f"{row.memory_mib:,.0f}",
                 f"{row.statements_each:.2f}",
                 f"{row.wal_each:,.0f}",
+                shown_times(row),
+                f"{row.took:,.0f}",
                 "" if row.aim is None else "met" if row.aim.met else "missed",
                 "ok" if row.holds else "[red]FAILED[/red]",
             )
@@ -104,5 +108,14 @@ def _latency_words(row: Row) -> str:
     return "" if row.latency is None else f", p50 {row.latency.p50:,.1f} ms, p99 {row.latency.p99:,.1f} ms"
 
 
+def _rate_words(row: Row) -> str:
+    return f": {row.rate:,.1f} {row.unit}/s" if row.count else ""
+
+
 def _verdict(row: Row) -> str:
-    return "ok" if row.holds else "[red]FAILED[/red]"
+    return "ok    " if row.holds else "[red]FAILED[/red]"
+
+
+def shown_times(row: Row) -> str:
+    """How many times the usual way's rate, and how many times less CPU."""
+    return "" if row.times is None else f"{row.times[0]:,.0f} / {row.times[1]:,.0f}"

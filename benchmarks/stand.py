@@ -8,57 +8,59 @@ import http.client
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
+from benchmarks.guard import ROOT, Guard, end
 from config import embedded
 from config.embedded.place import Place
 
 __all__ = ["ROOT", "Stand", "free_port"]
 
-ROOT = Path(__file__).resolve().parent.parent
-START_WITHIN = 120.0  # seconds
+START_WITHIN = 300.0  # seconds
 STOP_WITHIN = 60.0
 LARGE = "delivery_attempt, delivery_deadletter, delivery_delivery, delivery_event, webhooks_receipt"
 ENDPOINTS = "subscriptions_subscription, subscriptions_secret, delivery_lane, subscriptions_endpoint"
 
 
 class Stand:
-    """Use as a context manager. ``sql`` asks the database, ``api`` the platform (as an operator's key may)."""
+    """``sql`` asks the database, ``api`` the platform (as an operator's key may). The guard ends what it starts."""
 
-    def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="waypost-bench-"))
+    def __init__(self, guard: Guard, directory: Path) -> None:
+        self._guard = guard
+        self.directory = directory
         self.directory.chmod(0o711)  # root runs the embedded servers as somebody else, who has to get through
-        self.data = self.directory / "data"
+        self.data = directory / "data"
         self.port = free_port()
         self._key = ""
-        self._log = (self.directory / "up.log").open("w")
+        self.connection: psycopg.Connection
+        self._log = (directory / "up.log").open("a")
+        self._start()
+        self._key = self._own_key = self._new_tenant("bench")
 
-    def __enter__(self) -> "Stand":
-        try:
-            self._start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def recover(self) -> None:
+        """After a row that failed, whose transactions may be open still, or who took the platform along.
 
-    def __exit__(self, *_: object) -> None:
+        Raises RuntimeError if the platform does not start again.
+        """
+        self._key = self._own_key
+        self.connection.close()
+        if self.process.poll() is None and self._is_ready():
+            self.connection = self.another_session()
+            return
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        self.process.wait(STOP_WITHIN)
-        self._log.close()
-        embedded.discard(self.data, wait=STOP_WITHIN)
-        shutil.rmtree(self.directory, ignore_errors=True)
+            end([psutil.Process(self.process.pid)], STOP_WITHIN)
+        self.process.wait()
+        self._start()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,21 +75,19 @@ class Stand:
         return {**{name: value for name, value in os.environ.items() if name not in taken}, **ours}
 
     def _start(self) -> None:
-        self.process = subprocess.Popen(
+        self.process = self._guard.start(
             self.manage("up", "--port", str(self.port)),
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is ours to handle
         )
         until = time.monotonic() + START_WITHIN
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"the platform does not start: {self.last_words()}")
             time.sleep(0.1)
-        self._key = self._new_tenant("bench")
         self.connection = self.another_session()
 
     def _new_tenant(self, name: str) -> str:
@@ -150,7 +150,7 @@ class Stand:
     def begin_anew(self) -> None:
         """Forget what earlier rows left, so that each is measured on the same tables."""
         self.sql(f"TRUNCATE {LARGE}, {ENDPOINTS} CASCADE")
-        self.sql("UPDATE subscriptions_tenant SET routes_version = routes_version + 1")
+        self.sql("UPDATE subscriptions_tenant SET routes_version = nextval('subscriptions_routes_version')")
         self.sql("CHECKPOINT")
 
     def another_session(self, database: str = "waypost") -> psycopg.Connection:

@@ -5,18 +5,19 @@ statement is up to three messages (parse, bind, execute): all of them are time, 
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 
-__all__ = ["Sampled", "StatementLog"]
+__all__ = ["Sampled", "StatementLog", "Top"]
 
 LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \S+ \[\d+\] LOG:  duration: (?P<ms>[\d.]+) ms"
-    r"  (?P<what>parse|bind|execute|statement)[^:]*:(?P<text>.*)"
+    r"  (?P<what>parse|bind|execute|statement)[^:]*: (?P<text>)"
 )
 # A fragment of its text tells a statement of ours; the first that fits.
 KINDS = {
@@ -44,6 +45,14 @@ class Sampled(NamedTuple):
     is_statement: bool
 
 
+class Top(NamedTuple):
+    """A statement and what it cost altogether, sampled ones counted for those that were not."""
+
+    text: str
+    calls: float
+    milliseconds: float
+
+
 class StatementLog:
     """Turn the sample on, then ask what came since a mark."""
 
@@ -64,18 +73,46 @@ class StatementLog:
 
     def since(self, mark: int) -> list[Sampled]:
         """Each stands for ``1 / share`` of its kind."""
-        with self._path.open("rb") as file:
+        return [Sampled(at, _kind(text), took, _is_statement(what)) for at, took, what, text in self._messages(mark)]
+
+    def top(self, mark: int, most: int) -> list[Top]:
+        """The statements that took the server longest since then, all calls together."""
+        calls: Counter[str] = Counter()
+        spent: defaultdict[str, float] = defaultdict(float)
+        for _, took, what, text in self._messages(mark):
+            words = " ".join(text.split())
+            calls[words] += _is_statement(what)
+            spent[words] += took
+        costly = sorted(spent.items(), key=lambda it: -it[1])[:most]
+        return [Top(text, calls[text] / self.share, took / self.share) for text, took in costly]
+
+    def _messages(self, mark: int) -> Iterator[tuple[float, float, str, str]]:
+        """When, how many milliseconds, which message, what statement. One that is still being written is left out."""
+        with self._path.open(errors="replace") as file:
             file.seek(mark)
-            text = file.read().decode(errors="replace")
-        return list(_read(text))
+            for entry in _entries(file):
+                if found := LINE.match(entry):
+                    moment = datetime.fromisoformat(found["at"] + "+00:00").timestamp()
+                    yield moment, float(found["ms"]), found["what"], entry[found.start("text") :]
 
 
-def _read(text: str) -> Iterator[Sampled]:
-    """A statement of several lines goes on with a tab at the start of each."""
-    for entry in text.replace("\n\t", "\n\x00").split("\n2"):
-        found = LINE.match(entry if entry[:1] == "2" and entry[4:5] == "-" else "2" + entry)
-        if found:
-            whole = entry.replace("\x00", "")
-            kind = next((kind for part, kind in KINDS.items() if part in whole), "other")
-            moment = datetime.fromisoformat(found["at"] + "+00:00").timestamp()
-            yield Sampled(moment, kind, float(found["ms"]), found["what"] in ("execute", "statement"))
+def _entries(lines: Iterable[str]) -> Iterator[str]:
+    """An entry of several lines goes on with a tab at the start of each."""
+    entry: list[str] = []
+    for line in lines:
+        if line.startswith("\t"):
+            entry.append(line[1:])
+            continue
+        if entry:
+            yield "".join(entry)
+        entry = [line]
+    if entry and entry[-1].endswith("\n"):
+        yield "".join(entry)
+
+
+def _kind(text: str) -> str:
+    return next((kind for part, kind in KINDS.items() if part in text), "other")
+
+
+def _is_statement(what: str) -> bool:
+    return what in ("execute", "statement")

@@ -5,14 +5,15 @@ at the sink to the last, is that of the drain alone.
 """
 
 import time
-from collections import defaultdict
 
 from benchmarks.bench import BATCH, SIZE, Bench, all_answered, arrival_rate
 from benchmarks.figures import Aim, Curve, Row, bucketed
 from benchmarks.frames import event_type
 from benchmarks.meter import Meter
+from benchmarks.rows.past import fill
+from benchmarks.rows.trends import claims, seconds_of, told
 
-__all__ = ["backlog_large", "drain", "endpoints_1000", "endpoints_10000", "finished", "snapshot"]
+__all__ = ["backlog_large", "drain", "endpoints_1000", "endpoints_10000", "finished"]
 
 ACTIVATE = "UPDATE subscriptions_endpoint SET state = 'active'"
 PAUSED_FOR = 1.5  # seconds until every drain has seen that the endpoints are paused
@@ -38,27 +39,14 @@ def endpoints_10000(bench: Bench) -> Row:
 
 
 def backlog_large(bench: Bench) -> Row:
-    row = _drained(bench, bench.size(50_000, 500_000), 100, chart="A large backlog: deliveries over time")
+    row = _drained(bench, bench.size(50_000, 500_000), 100, chart="A large backlog")
     row.name, row.title = "backlog-large", "Drain a large backlog"
-    return row
-
-
-def snapshot(bench: Bench) -> Row:
-    """While another session keeps a snapshot from before the backlog, no version of a row can be removed."""
-    with bench.stand.another_session() as other:
-        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        other.execute("SELECT count(*) FROM delivery_lane")
-        row = _drained(bench, bench.size(20_000, 200_000), 100, chart="Claims while an old snapshot is held open")
-        other.execute("ROLLBACK")
-    row.name, row.title = "snapshot", "Drain while another session holds an old snapshot"
     return row
 
 
 def finished(bench: Bench) -> Row:
     """The past must not slow the present: as many rows as months of traffic leave behind."""
     rows = bench.size(300_000, 10_000_000)
-    free = bench.stand.free_bytes()
-    rows = min(rows, int(free / 2 / 1_000))  # a row takes about 400 bytes with its indexes, and WAL comes on top
     row = _drained(bench, bench.size(20_000, 100_000), 100, past=rows)
     row.name, row.title = "finished", f"Drain beside {rows:,} finished deliveries"
     return row
@@ -67,7 +55,7 @@ def finished(bench: Bench) -> Row:
 def _drained(bench: Bench, count: int, endpoints: int, *, chart: str = "", past: int = 0) -> Row:
     bench.endpoints(endpoints, state="paused")
     if past:
-        _fill(bench, past)
+        fill(bench, past)
     time.sleep(PAUSED_FOR)
     answers = bench.publish([event_type(lane) for lane in range(endpoints)], count)
     count = len(answers) * BATCH
@@ -86,57 +74,17 @@ def _drained(bench: Bench, count: int, endpoints: int, *, chart: str = "", past:
         cost=meter.reading,
         checks=[all_answered(answers), *bench.checks(since, count)],
         steps=meter.steps(count),
+        beside="usual",
     )
-    moments = [one.arrived / 1e9 for one in arrivals]
-    row.curves = _curves(chart, moments, meter) if chart else []
-    row.notes = [_trend(row.curves)] if chart else []
+    if chart:
+        row.curves = _curves(chart, seconds_of(arrivals), meter)
+        row.notes = [told("a claim", "us", row.curves[-1].points)]
     return row
 
 
 def _curves(chart: str, moments: list[float], meter: Meter) -> list[Curve]:
     width = max(0.5, (max(moments) - min(moments)) / 40)
     return [
-        Curve(chart, "arrivals", "s", "deliveries/s", bucketed(moments, width)),
-        Curve(f"{chart}: the cost of a claim", "claim", "s", "us of the server per delivery", _claims(moments, meter)),
+        Curve(f"{chart}: deliveries", "arrivals", "s", "deliveries/s", bucketed(moments, width)),
+        Curve(f"{chart}: the cost of a claim", "claim", "s", "us of the server per delivery", claims(moments, meter)),
     ]
-
-
-def _claims(moments: list[float], meter: Meter) -> list[tuple[float, float]]:
-    """Microseconds the server spent in claims for each delivery that arrived in the same stretch."""
-    first = min(moments)
-    width = max(1.0, (max(moments) - first) / 20)
-    spent: dict[int, float] = defaultdict(float)
-    arrived: dict[int, int] = defaultdict(int)
-    for moment in moments:
-        arrived[int((moment - first) / width)] += 1
-    for one in meter.sampled():
-        if one.kind == "claim" and one.at >= first:
-            spent[int((one.at - first) / width)] += one.milliseconds * 1000 / meter.share
-    whole = range(int((max(moments) - first) / width))
-    return [(index * width, spent[index] / arrived[index]) for index in whole if arrived[index]]
-
-
-def _trend(curves: list[Curve]) -> str:
-    """How the claims of the last third cost beside those of the first."""
-    points = [y for _, y in curves[-1].points]
-    third = len(points) // 3
-    if not third:
-        return "too short for a trend"
-    early, late = sum(points[:third]) / third, sum(points[-third:]) / third
-    return f"claims took {early:.1f} us per delivery in the first third, {late:.1f} us in the last"
-
-
-def _fill(bench: Bench, rows: int) -> None:
-    """Deliveries that were delivered over the last months, as the platform would have left them."""
-    step = 250_000
-    for start in range(0, rows, step):
-        bench.progress("filling", start, rows)
-        bench.stand.sql(
-            "INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, started_at,"
-            " attempts, step, claims, last_status, last_error)"
-            " SELECT uuidv7(), now(), e.tenant_id, uuidv7(), e.id, 'delivered', now(), 1, 0, 0, 200, ''"
-            " FROM (SELECT id, tenant_id, row_number() OVER (ORDER BY id) - 1 AS place FROM subscriptions_endpoint) e"
-            f" JOIN generate_series(0, {min(step, rows - start) - 1}) n ON n % 100 = e.place"
-        )
-    bench.stand.sql("ANALYZE delivery_delivery")
-    bench.stand.sql("CHECKPOINT")

@@ -30,9 +30,9 @@ class _Run:
 
 
 def hanging(bench: Bench) -> Row:
-    alone = _run(bench, well=19, ill=0, kind="h", seconds=bench.size(6, 30))
-    bench.stand.begin_anew()
-    beside = _run(bench, well=19, ill=1, kind="h", seconds=bench.size(6, 30))
+    alone = _run(bench, well=19, ill=0, kind="h", seconds=bench.size(4, 30))
+    bench.begin_anew()
+    beside = _run(bench, well=19, ill=1, kind="h", seconds=bench.size(4, 30))
     row = _row(alone, beside)
     row.name, row.title = "hanging", "19 fast endpoints beside one that hangs 15 s"
     row.setting = f"{ROUNDS} events/s to each; without the one: {_told(alone)}"
@@ -43,9 +43,9 @@ def hanging(bench: Bench) -> Row:
 
 
 def failing(bench: Bench) -> Row:
-    alone = _run(bench, well=45, ill=0, kind="f", seconds=bench.size(6, 30))
-    bench.stand.begin_anew()
-    beside = _run(bench, well=45, ill=5, kind="f", seconds=bench.size(6, 30))
+    alone = _run(bench, well=45, ill=0, kind="f", seconds=bench.size(4, 30))
+    bench.begin_anew()
+    beside = _run(bench, well=45, ill=5, kind="f", seconds=bench.size(4, 30))
     row = _row(alone, beside)
     row.name, row.title = "failing", "10 % of the endpoints answer 500"
     row.setting = f"45 endpoints that are well and 5 that are not, {ROUNDS} events/s to each; without: {_told(alone)}"

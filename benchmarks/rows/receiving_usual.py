@@ -66,7 +66,7 @@ def _milliseconds(row: Row, program: str) -> float:
 
 
 def _load(bench: Bench, port: int, built: list[bytes], connections: int) -> Load:
-    return bench.instruments.start_load(port, built, count=len(built), connections=connections)
+    return bench.load(built, port=port, count=len(built), connections=connections)
 
 
 def _kept(bench: Bench, count: int, repeats: list[Answered]) -> list[Check]:
@@ -85,10 +85,11 @@ def _server(bench: Bench, port: int) -> Iterator[int]:
     environment = {**usual_environment(bench), "USUAL_SECRET": SECRET}
     bench.stand.sql("DROP DATABASE IF EXISTS usual")
     bench.stand.sql("CREATE DATABASE usual")
-    subprocess.run([sys.executable, "-c", MIGRATE], cwd=ROOT, env=environment, check=True)
+    if bench.start([sys.executable, "-c", MIGRATE], cwd=ROOT, env=environment).wait():
+        raise RuntimeError("its tables could not be made")
     granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--no-ws"]
     how = ["--blocking-threads", str(THREADS), "--log-level", "error", "benchmarks.usual.receiving:application"]
-    server = subprocess.Popen([*granian, *how], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    server = bench.start([*granian, *how], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         _await(port)
         yield server.pid

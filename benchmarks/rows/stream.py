@@ -1,23 +1,22 @@
 """Rows about publishing and delivering at once, from the API's socket to the sink's."""
 
 from benchmarks.bench import BATCH, SIZE, Bench, all_answered, arrival_rate
-from benchmarks.figures import Aim, Curve, Latency, Row, bucketed, percentile
+from benchmarks.figures import Aim, Latency, Row
 from benchmarks.frames import event_type, single
 from benchmarks.instruments import Answered, Arrival
 
-__all__ = ["fan_out", "idle", "megabyte", "one_to_one", "publish_single", "soak"]
+__all__ = ["fan_out", "idle", "megabyte", "one_to_one", "publish_single"]
 
 ENDPOINTS = 100
 FAN = 10
 PUBLISHERS = 8  # connections that publish single events
 IDLE_RATE = 50  # events per second
-SOAK_RATE = 1_000  # events per second
 LATENCY_SHARE = 0.5  # of the rate that was sustained: latency at the limit would measure the queue, not the work
 
 
 def one_to_one(bench: Bench) -> Row:
     bench.endpoints(ENDPOINTS)
-    row = _streamed(bench, _types(), 1, bench.size(20_000, 150_000))
+    row = _streamed(bench, _types(), 1, bench.size(10_000, 150_000))
     row.name, row.title = "one-to-one", "Batch publish to delivered, 1 to 1"
     row.aim = Aim("at least 5,000 events/s", row.rate >= 5_000)
     return row
@@ -25,7 +24,7 @@ def one_to_one(bench: Bench) -> Row:
 
 def fan_out(bench: Bench) -> Row:
     bench.endpoints(FAN)
-    row = _streamed(bench, ["bench.all"], FAN, bench.size(3_000, 20_000))
+    row = _streamed(bench, ["bench.all"], FAN, bench.size(2_000, 20_000))
     row.name, row.title = "fan-out", f"Fan-out, 1 to {FAN}"
     row.aim = Aim("at least 8,000 deliveries/s", row.rate >= 8_000)
     return row
@@ -53,13 +52,14 @@ def _streamed(bench: Bench, names: list[str], fan: int, count: int) -> Row:
         cost=meter.reading,
         checks=[all_answered(answers + paced_answers), *bench.checks(since, count + more)],
         steps=meter.steps(count),
+        beside="usual",
     )
 
 
 def _paced(bench: Bench, names: list[str], fan: int, rate: float) -> tuple[list[Arrival], int, list[Answered]]:
     """Events at this rate for a while: what arrived, how many should have, what the publisher was answered."""
     since = bench.sink.count
-    requests = max(10, int(rate / BATCH * bench.size(4, 20)))
+    requests = max(10, int(rate / BATCH * bench.size(2, 20)))
     built = bench.batches(bench.in_batches(names))
     load = bench.load(built, count=requests, rate=rate / BATCH, connections=4)
     answers = bench.run(load, "publishing by the clock", requests).answers()
@@ -71,7 +71,7 @@ def _paced(bench: Bench, names: list[str], fan: int, rate: float) -> tuple[list[
 def publish_single(bench: Bench) -> Row:
     """Each request is one event; it is on disk, with what it owes, before the 202. Deliveries go on meanwhile."""
     bench.endpoints(ENDPOINTS)
-    since, count = bench.sink.count, bench.size(6_000, 40_000)
+    since, count = bench.sink.count, bench.size(2_000, 40_000)
     built = [single(bench.stand.credentials, name, SIZE) for name in _types()]
     with bench.meter() as meter:
         load = bench.load(built, count=count, connections=PUBLISHERS)
@@ -97,7 +97,7 @@ def publish_single(bench: Bench) -> Row:
 
 def idle(bench: Bench) -> Row:
     bench.endpoints(ENDPOINTS)
-    since, count = bench.sink.count, IDLE_RATE * bench.size(6, 60)
+    since, count = bench.sink.count, IDLE_RATE * bench.size(4, 60)
     built = [single(bench.stand.credentials, name, SIZE) for name in _types()]
     with bench.meter() as meter:
         load = bench.load(built, count=count, rate=IDLE_RATE, connections=PUBLISHERS)
@@ -122,7 +122,7 @@ def idle(bench: Bench) -> Row:
 
 def megabyte(bench: Bench) -> Row:
     bench.endpoints(10)
-    since, count, size = bench.sink.count, bench.size(100, 1_000), 1_000_000
+    since, count, size = bench.sink.count, bench.size(40, 1_000), 1_000_000
     built = [single(bench.stand.credentials, event_type(lane), size) for lane in range(10)]
     with bench.meter() as meter:
         answers = bench.run(bench.load(built, count=count, connections=4), "publishing", count).answers()
@@ -142,38 +142,6 @@ def megabyte(bench: Bench) -> Row:
     )
 
 
-def soak(bench: Bench) -> Row:
-    """The same load for long: nothing may grow."""
-    bench.endpoints(ENDPOINTS)
-    since, seconds = bench.sink.count, bench.size(20, 600)
-    requests = SOAK_RATE * seconds // BATCH
-    with bench.meter() as meter:
-        load = bench.load(bench.batches(_types()), count=requests, rate=SOAK_RATE / BATCH, connections=4)
-        answers = bench.run(load, "soaking", requests).answers()
-        bench.await_arrivals(since, requests * BATCH)
-        bench.await_settled()
-    arrivals = bench.sink.arrivals(since)
-    row = Row(
-        name="soak",
-        title=f"{seconds} s at {SOAK_RATE:,} events/s",
-        setting=f"{requests:,} batches of {BATCH} events by the clock",
-        count=requests * BATCH,
-        rate=arrival_rate(arrivals),
-        latency=_latency(arrivals),
-        cost=meter.reading,
-        checks=[all_answered(answers), *bench.checks(since, requests * BATCH)],
-    )
-    memory = [(second, used / 2**20) for second, used in meter.reading.memory_curve]
-    slow = _p99_over_time(arrivals, max(2.0, seconds / 60))
-    row.curves = [
-        Curve("Soak: memory of all programs", "memory", "s", "MiB", memory),
-        Curve("Soak: latency over time", "p99", "s", "ms", slow),
-        Curve("Soak: deliveries over time", "arrivals", "s", "deliveries/s", bucketed(_seconds(arrivals), 2.0)),
-    ]
-    row.notes = [_thirds("memory", "MiB", memory), _thirds("p99", "ms", slow)]
-    return row
-
-
 def _types() -> list[str]:
     return [event_type(lane) for lane in range(ENDPOINTS)]
 
@@ -184,22 +152,3 @@ def _latency(arrivals: list[Arrival]) -> Latency | None:
 
 def _answer_rate(answers: list[Answered]) -> float:
     return len(answers) * 1e9 / max(1, max(one.done for one in answers) - min(one.sent for one in answers))
-
-
-def _seconds(arrivals: list[Arrival]) -> list[float]:
-    return [one.arrived / 1e9 for one in arrivals]
-
-
-def _p99_over_time(arrivals: list[Arrival], width: float) -> list[tuple[float, float]]:
-    first = min(one.arrived for one in arrivals)
-    stretches: dict[int, list[float]] = {}
-    for one in arrivals:
-        stretches.setdefault(int((one.arrived - first) / 1e9 / width), []).append(one.milliseconds)
-    return [(index * width, percentile(sorted(values), 0.99)) for index, values in sorted(stretches.items())]
-
-
-def _thirds(what: str, unit: str, points: list[tuple[float, float]]) -> str:
-    """The middle of the first third beside that of the last."""
-    third = max(1, len(points) // 3)
-    early, late = (percentile(sorted(y for _, y in part), 0.5) for part in (points[:third], points[-third:]))
-    return f"{what}: {early:,.1f} {unit} in the first third, {late:,.1f} {unit} in the last"

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 
+import psutil
+
 from benchmarks.bench import SIZE, Bench, arrival_rate
 from benchmarks.figures import Aim, Check, Reading, Row
-from benchmarks.stand import ROOT
+from benchmarks.guard import ROOT, end
 from config import embedded
 
 __all__ = ["usual", "usual_environment"]
@@ -20,24 +22,25 @@ ATTEMPTS = "SELECT count(*) FROM usual_attempt"
 
 def usual(bench: Bench) -> Row:
     """Drain a backlog of 1 KB for 100 endpoints: a Celery task per delivery, requests.post, rows by the ORM."""
-    count = bench.size(3_000, 20_000)
+    count = bench.size(1_000, 10_000)
     environment = usual_environment(bench)
     bench.stand.sql("DROP DATABASE IF EXISTS usual")
     bench.stand.sql("CREATE DATABASE usual")
     bench.progress("queueing tasks", 0, 1)
     urls = [bench.sink.url(lane) for lane in range(ENDPOINTS)]
     publish = [sys.executable, "-m", "benchmarks.usual.publish", str(count), str(SIZE), *urls]
-    subprocess.run(publish, cwd=ROOT, env=environment, check=True)
+    if bench.start(publish, cwd=ROOT, env=environment).wait():
+        raise RuntimeError("the tasks could not be queued")
     since = bench.sink.count
     workers = 2 * (os.cpu_count() or 1)
-    worker = subprocess.Popen(_worker(workers), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    worker = bench.start(_worker(workers), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         bench.await_arrivals(since, 1)  # it has started
         with bench.meter(usual=worker.pid) as meter:
             bench.await_arrivals(since, count)
     finally:
-        worker.terminate()
-        worker.wait(STOP_WITHIN)
+        end([psutil.Process(worker.pid)], STOP_WITHIN)
+        worker.wait()
     return _row(bench, since, count, workers, meter.reading)
 
 

@@ -1,0 +1,25 @@
+"""Rows by the thousand, copied inside the database from some that the platform has made itself."""
+
+__all__ = ["ENDPOINTS"]
+
+# Parameters: uids, urls and event types of the copies; the uid of the endpoint that is copied.
+ENDPOINTS = """
+WITH wanted AS MATERIALIZED (
+    SELECT uuidv7() AS id, uid, url, substring(url FROM '^[a-z]+://[^/]+') AS origin, type
+      FROM unnest(%s::text[], %s::text[], %s::text[]) AS it (uid, url, type)
+), model AS MATERIALIZED (
+    SELECT id FROM subscriptions_endpoint WHERE uid = %s AND deleted_at IS NULL
+), endpoints AS (
+    INSERT INTO subscriptions_endpoint
+    SELECT (jsonb_populate_record(e, jsonb_build_object('id', w.id, 'uid', w.uid, 'url', w.url, 'origin', w.origin))).*
+      FROM wanted w, subscriptions_endpoint e WHERE e.id = (SELECT id FROM model)
+), secrets AS (
+    INSERT INTO subscriptions_secret
+    SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7(), 'endpoint_id', w.id))).*
+      FROM wanted w, subscriptions_secret s WHERE s.endpoint_id = (SELECT id FROM model)
+)
+INSERT INTO subscriptions_subscription
+SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7(), 'endpoint_id', w.id,
+           'event_types', jsonb_build_array(w.type, 'bench.all')))).*
+  FROM wanted w, subscriptions_subscription s WHERE s.endpoint_id = (SELECT id FROM model)
+"""

@@ -1,0 +1,97 @@
+"""A run leaves nothing behind, however it ends."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.guard import ROOT, end
+from tests.waiting import wait_until
+
+RUN = """
+import sys, time
+from pathlib import Path
+from benchmarks.guard import Guard
+guard = Guard(Path(sys.argv[1]))
+child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(999)'])"
+print(guard.start([sys.executable, "-c", child]).pid, flush=True)
+time.sleep(999)
+"""
+STUBBORN = """
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(999)"])
+print("deaf", flush=True)
+signal.pause()
+"""
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that the user of the embedded servers may pass through."""
+    made = Path(tempfile.mkdtemp(prefix="bench-test-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def users_of(place: Path) -> list[str]:
+    """The processes that are told of this directory, by their arguments or their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values()]
+            if any(str(place) in word for word in words) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_what_a_run_has_started_ends_with_the_run(place: Path, number: signal.Signals) -> None:
+    directory = place / "run"
+    directory.mkdir()
+    run = subprocess.Popen([sys.executable, "-c", RUN, str(directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    with run.stdout as said:
+        child = psutil.Process(int(said.readline()))
+        grandchild = wait_until(child.children, "what the child starts")[0]
+        run.send_signal(number)
+        run.wait()
+    wait_until(lambda: not child.is_running() and not grandchild.is_running(), "the end of both")
+    wait_until(lambda: not directory.exists(), "the removal of its files")
+
+
+def test_who_does_not_listen_is_killed_with_all_its_children() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as deaf:
+        assert deaf.stdout is not None
+        deaf.stdout.readline()
+        child = psutil.Process(deaf.pid).children()[0]
+        end([psutil.Process(deaf.pid)], within=0.2)
+        assert deaf.wait() == -signal.SIGKILL
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the end of its child")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_benchmark_that_is_killed_leaves_neither_a_process_nor_a_file(place: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "idle"]
+    run = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(place)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: list(place.glob("waypost-bench-*/data/up/children.json")), "the platform to start its programs")
+    run.send_signal(number)
+    run.wait()
+    wait_until(lambda: not list(place.glob("waypost-bench-*")), "the removal of its files")
+    wait_until(lambda: not users_of(place), "the end of all its processes")
