@@ -107,6 +107,7 @@ class OriginsField(serializers.ListField):
         return names
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
 class OptionsField(StorableJsonField):
     """What a scheme lets one configure: a JSON object of strings."""
 
@@ -119,7 +120,14 @@ class OptionsField(StorableJsonField):
         return value
 
 
-@extend_schema_field({"type": "array", "items": {"type": "integer"}, "nullable": True})
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT},
+        "maxItems": MOST_WAITS,
+        "nullable": True,
+    }
+)
 class PlanField(serializers.Field[list[int], Any, Any, Any]):
     """Seconds to wait after each failure, or null: the usual plan."""
 
@@ -143,6 +151,7 @@ def _is_wait(seconds: Any) -> bool:
     return isinstance(seconds, int) and not isinstance(seconds, bool) and 1 <= seconds <= LONGEST_WAIT
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
 class ObjectField(StorableJsonField):
     """A JSON object."""
 
@@ -155,6 +164,21 @@ class ObjectField(StorableJsonField):
         return value
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "handler": {"type": "string"},
+                "pattern": {"type": "object", "additionalProperties": True, "nullable": True},
+            },
+            "required": ["handler"],
+            "additionalProperties": False,
+        },
+        "maxItems": MOST_HANDLERS,
+    }
+)
 class HandlersField(StorableJsonField):
     """A list of ``{"handler": name, "pattern": {...}}``; without a pattern, everything."""
 

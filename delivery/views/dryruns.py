@@ -13,12 +13,11 @@ from rest_framework.views import APIView
 
 from delivery import dryrun, listing
 from delivery.views.explanations import MismatchSerializer
-from subscriptions import rules
-from subscriptions.fields import Json, Ref, Strict, Text, refuse
+from subscriptions.fields import Json, Ref, Strict
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.narrowing import pattern_of, transformer_of
+from subscriptions.narrowing_fields import EventTypes, Pattern, Transformer
 from subscriptions.routes import targets
-from subscriptions.serializers import NarrowingMixin
 from subscriptions.tenancy import find, tenant_of
 from webhooks.protocol.errors import InvalidEvent
 
@@ -38,20 +37,21 @@ def _endpoints(asked: serializers.BaseSerializer[Any]) -> Any:
     return Endpoint.objects.filter(tenant=asked.context["tenant"], deleted_at=None)
 
 
-class DryRunRequestSerializer(NarrowingMixin, Strict):
+@extend_schema_field({"oneOf": [{"type": "object", "additionalProperties": True}, {"type": "string"}]})
+class EventOrId(Json):
+    """An event as it would be published, or the id of one that was."""
+
+
+class DryRunRequestSerializer(Strict):
     """A subscription to try and events to try it on. `subscription` gives what is left out of the others."""
 
     subscription = Ref(_subscriptions, required=False, help_text="One that there is, by its id.")
     endpoint = Ref(_endpoints, required=False, help_text="Where it would go, by its id or its uid.")
-    event_types = serializers.ListField(child=Text(), required=False, help_text="`*` if left out.")
-    pattern = Json(required=False, allow_null=True)
-    transformer = Json(required=False, allow_null=True)
-    event = Json(required=False, help_text="An event as an object, or the id of one that was taken.")
-    events = serializers.ListField(child=Json(), required=False, min_length=1, max_length=MOST_EVENTS)
-
-    def validate_event_types(self, event_types: list[str]) -> list[str]:
-        refuse(rules.check_event_types, event_types)
-        return event_types
+    event_types = EventTypes(required=False, help_text="`*` if left out.")
+    pattern = Pattern(required=False, allow_null=True)
+    transformer = Transformer(required=False, allow_null=True)
+    event = EventOrId(required=False, help_text="An event as an object, or the id of one that was taken.")
+    events = serializers.ListField(child=EventOrId(), required=False, min_length=1, max_length=MOST_EVENTS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("event" in attrs) == ("events" in attrs):

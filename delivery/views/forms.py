@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer
 from rest_framework import serializers
 
+from delivery.publish import LONGEST
 from delivery.serializers import PublishedSerializer
 from webhooks.protocol.cloudevents import BATCH, MAX_BATCH, STRUCTURED
 
@@ -18,13 +19,15 @@ ORDER = {"number": "A-17", "total": 129.5}
 
 
 class PlainEventSerializer(serializers.Serializer[Any]):
-    """The least there has to be: a type. What is missing of id, source and time is filled in."""
+    """The least there has to be: a type. What is missing (or null) of id, source and time is filled in."""
 
-    type = serializers.CharField()
-    id = serializers.CharField(required=False)
-    source = serializers.CharField(required=False)  # type: ignore[assignment]  # called as the stubs call an option
-    time = serializers.DateTimeField(required=False)
-    subject = serializers.CharField(required=False)
+    type = serializers.CharField(max_length=LONGEST["type"])
+    id = serializers.CharField(required=False, allow_null=True, max_length=LONGEST["id"])
+    source = serializers.CharField(  # type: ignore[assignment]  # called as the stubs call an option
+        required=False, allow_null=True, max_length=LONGEST["source"]
+    )
+    time = serializers.DateTimeField(required=False, allow_null=True)
+    subject = serializers.CharField(required=False, allow_null=True, max_length=LONGEST["subject"])
     data = serializers.JSONField(required=False)  # type: ignore[assignment]  # as above
 
 
@@ -32,11 +35,11 @@ class CloudEventSerializer(PlainEventSerializer):
     """An event in the JSON format of CloudEvents 1.0; attributes of your own may stand beside these."""
 
     specversion = serializers.ChoiceField([("1.0", "CloudEvents 1.0")])
-    id = serializers.CharField()
-    source = serializers.CharField()
-    datacontenttype = serializers.CharField(required=False)
-    dataschema = serializers.CharField(required=False)
-    data_base64 = serializers.CharField(required=False)
+    id = serializers.CharField(max_length=LONGEST["id"])
+    source = serializers.CharField(max_length=LONGEST["source"])
+    datacontenttype = serializers.CharField(required=False, allow_null=True)
+    dataschema = serializers.CharField(required=False, allow_null=True)
+    data_base64 = serializers.CharField(required=False, allow_null=True)
 
 
 class ProblemOfItemSerializer(serializers.Serializer[Any]):

@@ -9,12 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery import listing
+from delivery.models import Event
+from delivery.publish import LONGEST
 from delivery.serializers import TrialSerializer
 from delivery.trial import TEST_TYPE, Busy, Trial, send_test
-from delivery.views.rows import found
 from subscriptions.fields import Json, Strict, Text
 from subscriptions.models import Endpoint
-from subscriptions.tenancy import TenantScoped
+from subscriptions.tenancy import TenantScoped, find
 from webhooks.protocol.errors import InvalidEvent
 
 __all__ = ["EndpointTest"]
@@ -26,7 +27,7 @@ class TestDeliverySerializer(Strict):
     """What to send: a stored `event`, or a new one of this `type` and `data`, which is kept nowhere."""
 
     event = Text(required=False, help_text="The id of one of the tenant's events. Sent as it is, under its own id.")
-    type = Text(required=False, help_text=f"Of the new event; {TEST_TYPE} if left out.")
+    type = Text(required=False, max_length=LONGEST["type"], help_text=f"Of the new event; {TEST_TYPE} if left out.")
     data = Json(  # type: ignore[assignment]  # a field that is called as the stubs call a property
         required=False, help_text='Of the new event; `{"test": true}` if left out.'
     )
@@ -58,8 +59,16 @@ class EndpointTest(TenantScoped):
         asked.is_valid(raise_exception=True)
         wanted = dict(asked.validated_data)
         if "event" in wanted:
-            wanted["event"] = found(listing.events(endpoint.tenant_id), wanted["event"])
+            wanted["event"] = _event(endpoint, wanted["event"])
         return Response(TrialSerializer(_trial(endpoint, wanted)).data, headers={"Cache-Control": "no-store"})
+
+
+def _event(endpoint: Endpoint, ref: str) -> Event:
+    """The tenant's event with this id. Raises NotFound."""
+    event = find(listing.events(endpoint.tenant_id), ref)
+    if event is None:
+        raise NotFound("There is no such event.")
+    return event
 
 
 def _trial(endpoint: Endpoint, wanted: dict[str, Any]) -> Trial:

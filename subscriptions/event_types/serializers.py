@@ -2,12 +2,24 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.event_types.schemas import MAX_EXAMPLES
 from subscriptions.fields import Choice, Flag, Json, PublicId, Strict, StrictModel
 
 __all__ = ["EventTypeSerializer", "ImportReportSerializer", "ImportSerializer", "VersionSerializer"]
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True, "nullable": True})
+class Document(Json):
+    """A document of another standard."""
+
+
+@extend_schema_field({"type": "array", "items": {}, "maxItems": MAX_EXAMPLES})
+class Examples(Json):
+    """Examples of data."""
 
 
 class EventTypeSerializer(StrictModel):
@@ -15,12 +27,12 @@ class EventTypeSerializer(StrictModel):
 
     id = PublicId()
     tenant = serializers.CharField(source="tenant.public_id", default=None, read_only=True)
-    schema = Json(
+    schema = Document(
         required=False,
         allow_null=True,
         help_text="A JSON Schema of draft 2020-12 for `data`; one that differs from the current becomes a new version.",
     )
-    examples = Json(required=False, help_text="A list of examples of `data`; they have to fit the schema.")
+    examples = Examples(required=False, help_text="A list of examples of `data`; they have to fit the schema.")
     stays = frozenset({"schema", "examples"})  # are no columns: emptied below
     hints = {"version": "Versions count themselves: give another schema."}
 
@@ -63,10 +75,15 @@ class VersionSerializer(serializers.ModelSerializer[EventSchema]):
         read_only_fields = fields
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ImportedDocument(Json):
+    """An OpenAPI document."""
+
+
 class ImportSerializer(Strict):
     """An OpenAPI 3.1 document whose `webhooks` become event types. `dry_run` reports and changes nothing."""
 
-    document = Json()
+    document = ImportedDocument()
     dry_run = Flag(default=False)
     schema_check = Choice(
         ["off", "warn", "enforce"], required=False, help_text="For types that are new; `warn` if left out."

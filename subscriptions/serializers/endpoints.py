@@ -1,125 +1,42 @@
-"""How tenants, keys, endpoints and subscriptions look from outside, and what of them may be written.
+"""How endpoints and what signs for them look from outside, and what of them may be written.
 
-Ids are TypeIDs. A secret or a key appears in one answer, that of the request which made it.
+A secret appears in one answer, that of the request which made it.
 """
 
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework import serializers
 
-from subscriptions import endpoints, keys, rules
+from subscriptions import endpoints, rules
 from subscriptions.certificates import check_tls
 from subscriptions.credential_fields import Auth, Headers, Tls
 from subscriptions.credentials import check_auth
-from subscriptions.fields import Choice, Flag, Instant, Json, PublicId, Ref, Strict, StrictModel, Text, Whole, refuse
-from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
+from subscriptions.fields import Choice, PublicId, Strict, StrictModel, Text, Whole, refuse
+from subscriptions.label_fields import Metadata, Uid
+from subscriptions.models import Endpoint, Secret
 from subscriptions.plan_fields import RetryPlan
 from subscriptions.signatures import V1, V1A
-from subscriptions.tenancy import tenant_of
+
+__all__ = [
+    "CreatedEndpointSerializer",
+    "EndpointSecretSerializer",
+    "EndpointSerializer",
+    "KeySetSerializer",
+    "NewEndpointSerializer",
+    "RotatedSerializer",
+    "RotationSerializer",
+]
 
 SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
-UID = {"validators": [], "help_text": "Your own id of it: accepted wherever its id is."}
 
 
-class UidMixin:
-    """A uid is none of our ids."""
-
-    def validate_uid(self, uid: str | None) -> str | None:
-        refuse(rules.check_uid, self.Meta.model.prefix, uid)  # type: ignore[attr-defined]
-        return uid
-
-    def validate_metadata(self, metadata: Any) -> Any:
-        refuse(rules.check_metadata, metadata)
-        return metadata
-
-
-class PlanSerializer(UidMixin, StrictModel):
-    """What the tenants that have it may use; null: no limit."""
-
-    id = PublicId()
-
-    class Meta:
-        model = Plan
-        fields = [
-            "id",
-            "uid",
-            "name",
-            "is_default",
-            "events_per_month",
-            "publish_rate",
-            "max_endpoints",
-            "max_event_bytes",
-            "max_retention_days",
-            "created_at",
-            "updated_at",
-        ]
-        read_only_fields = ["created_at", "updated_at"]
-        extra_kwargs = {"uid": UID}
-
-
-class TenantSerializer(UidMixin, StrictModel):
-    """A customer of the company that runs Waypost."""
-
-    id = PublicId()
-    plan = Ref(
-        lambda serializer: Plan.objects.all(),
-        required=False,
-        allow_null=True,
-        help_text="The id or the uid of a plan; null: the default plan.",
-    )
-
-    class Meta:
-        model = Tenant
-        fields = ["id", "uid", "name", "plan", "metadata", "retention_days", "created_at"]
-        read_only_fields = ["created_at"]
-        extra_kwargs = {"uid": UID}
-
-
-class KeySerializer(StrictModel):
-    """An API key without its text. `tenant` is null for an operator's key."""
-
-    id = PublicId()
-    tenant = serializers.CharField(source="tenant.public_id", default=None, read_only=True)
-    scopes = serializers.ListField(child=Choice(Scope.choices), allow_empty=False)
-
-    class Meta:
-        model = ApiKey
-        fields = [
-            "id",
-            "tenant",
-            "name",
-            "hint",
-            "scopes",
-            "created_at",
-            "expires_at",
-            "revoked_at",
-            "last_used_at",
-        ]
-        read_only_fields = ["hint", "created_at", "revoked_at", "last_used_at"]
-
-
-class NewKeySerializer(KeySerializer):
-    """A key as it is created: `key` is its text, shown here and never again."""
-
-    key = serializers.CharField(read_only=True, source="text")
-
-    class Meta(KeySerializer.Meta):
-        fields = [*KeySerializer.Meta.fields, "key"]
-
-
-class KeyRotationSerializer(Strict):
-    """How long the old key still opens, and when the new one ends (null: never)."""
-
-    overlap_seconds = Whole(default=keys.DEFAULT_OVERLAP, min_value=0, max_value=keys.MAX_OVERLAP)
-    expires_at = Instant(default=None, allow_null=True)
-
-
-class EndpointSerializer(UidMixin, StrictModel):
+class EndpointSerializer(StrictModel):
     """An address that receives webhooks, and how it wants them sent. `state` is `active` or `paused`;
     `disabled` is for the platform and its operators, with the reason in `disabled_reason`."""
 
     id = PublicId()
+    uid = Uid()
+    metadata = Metadata(required=False)
     tenant = serializers.CharField(source="tenant.public_id", read_only=True)
     headers = Headers(
         required=False,
@@ -186,7 +103,6 @@ class EndpointSerializer(UidMixin, StrictModel):
             "created_at",
             "updated_at",
         ]
-        extra_kwargs = {"uid": UID}
 
     def validate_headers(self, headers: Any) -> Any:
         refuse(rules.check_headers, headers)
@@ -272,60 +188,3 @@ class KeySetSerializer(serializers.Serializer[Any]):
     """The public keys of an endpoint as a JSON Web Key Set (RFC 7517): those that sign now, newest first."""
 
     keys = JwkSerializer(many=True)
-
-
-def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
-    """Those of the subscription's own tenant, also when an operator changes it."""
-    row = subscription.instance
-    tenant_id = row.tenant_id if row is not None else tenant_of(subscription.context["request"]).pk
-    return Endpoint.objects.filter(tenant=tenant_id, deleted_at=None)
-
-
-class NarrowingMixin:
-    """A pattern and a transformer, compiled once to see that they can be."""
-
-    def validate_pattern(self, pattern: Any) -> Any:
-        if pattern is not None:
-            refuse(rules.check_pattern, pattern)
-        return pattern
-
-    def validate_transformer(self, transformer: Any) -> Any:
-        if transformer is not None:
-            refuse(rules.check_transformer, transformer)
-        return transformer
-
-
-class SubscriptionSerializer(NarrowingMixin, StrictModel):
-    """What an endpoint wants: event types, narrowed by a pattern, in the shape a transformer gives them."""
-
-    id = PublicId()
-    tenant = serializers.CharField(source="tenant.public_id", read_only=True)
-    endpoint = Ref(_endpoints_of, help_text="The id or the uid of one of the tenant's endpoints.")
-    event_types = serializers.ListField(
-        child=Text(),
-        default=lambda: ["*"],
-        help_text="Exact names, `order.*` for everything below order, or `*`; everything if left out.",
-    )
-    pattern = Json(required=False, allow_null=True, help_text="An event pattern, matched against the whole event.")
-    transformer = Json(required=False, allow_null=True, help_text="`input_paths` and `template`: the body to send.")
-    active = Flag(required=False)
-
-    class Meta:
-        model = Subscription
-        fields = [
-            "id",
-            "tenant",
-            "endpoint",
-            "event_types",
-            "pattern",
-            "transformer",
-            "description",
-            "active",
-            "created_at",
-            "updated_at",
-        ]
-        read_only_fields = ["created_at", "updated_at"]
-
-    def validate_event_types(self, event_types: list[str]) -> list[str]:
-        refuse(rules.check_event_types, event_types)
-        return list(dict.fromkeys(event_types))
