@@ -12,8 +12,8 @@ STALL = 10.0  # seconds for a piece to come
 class Body(io.RawIOBase):
     """A body for a thread to read: what is held, then what it asks the loop for."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, held: bytes, *, more: bool) -> None:
-        self._loop, self._held, self._more = loop, memoryview(held), more
+    def __init__(self, loop: asyncio.AbstractEventLoop, held: bytes) -> None:
+        self._loop, self._held, self._more = loop, memoryview(held), True
         self.asked: asyncio.Queue[int] = asyncio.Queue()
         self._came: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
@@ -37,12 +37,21 @@ class Body(io.RawIOBase):
         late = Late(self._loop, STALL, lambda: self._came.put(None))
         found = bytearray()
         try:
-            while len(found) < wanted and (piece := await anext(pieces, b"")):
+            while len(found) < wanted and (piece := await next_of(pieces)):
                 found += piece
                 late.put_off()
         finally:
             late.cancel()
             self._came.put(bytes(found))
+
+
+async def next_of(pieces: AsyncIterator[bytes]) -> bytes:
+    """The next piece; none: there are no more. (``anext`` with a default would say it in a word, but in CPython 3.11 it
+    ends the process with a segmentation fault after a few dozen bodies: Granian's awaitables are not coroutines.)"""
+    try:
+        return await anext(pieces)
+    except StopAsyncIteration:
+        return b""
 
 
 class Late:

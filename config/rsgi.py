@@ -24,7 +24,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from config.coming import Body, Late
+from config.coming import Body, Late, next_of
 from config.wsgi import application as wsgi
 
 PIECE = 64 * 1024  # bytes
@@ -59,52 +59,63 @@ class Front:
                 threading.Thread(target=_work, args=(line,), daemon=True).start()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        announced = scope.headers.get("content-length", "")
-        if "transfer-encoding" not in scope.headers and announced in ("", "0"):
-            await self._pass(self._ready, scope, protocol, Body(self._loop, b"", more=False))
+        size = _announced(scope.headers)
+        if size == 0:
+            await self._pass(scope, protocol, b"")
         elif self._awaited >= MOST:
             protocol.response_empty(503, [("retry-after", "5")])
-        elif announced.isascii() and announced.isdigit() and len(announced) < 19 and int(announced) > HELD:
-            await self._pass(self._large, scope, protocol, Body(self._loop, b"", more=True), aiter(protocol))
+        elif size > HELD:
+            await self._pass_on(scope, protocol, Body(self._loop, b""), aiter(protocol))
         else:
-            await self._hold(scope, protocol)
+            await self._hold(scope, protocol, size)
 
-    async def _hold(self, scope: Any, protocol: Any) -> None:
-        """Await the whole of the body, or so much that it is not a small one."""
+    async def _hold(self, scope: Any, protocol: Any, size: int) -> None:
+        """Await the whole of the body, or so much that it is not a small one. ``size`` is negative if unknown."""
         self._awaited += 1
         late = Late(self._loop, WAIT, lambda: protocol.response_empty(408, [("connection", "close")]))
         held, pieces = bytearray(), aiter(protocol)
         try:
-            while len(held) <= HELD and (piece := await anext(pieces, b"")):
+            while len(held) != size and len(held) <= HELD and (piece := await next_of(pieces)):
                 held += piece
         finally:
             self._awaited -= 1
             late.cancel()
-        if not late:
-            large = len(held) > HELD
-            body = Body(self._loop, bytes(held), more=large)
-            await self._pass(self._large if large else self._ready, scope, protocol, body, pieces)
+        if late:
+            return
+        if len(held) > HELD:
+            await self._pass_on(scope, protocol, Body(self._loop, bytes(held)), pieces)
+        else:
+            await self._pass(scope, protocol, bytes(held))
 
-    async def _pass(
-        self, line: Line, scope: Any, protocol: Any, body: Body, pieces: AsyncIterator[bytes] | None = None
-    ) -> None:
-        """Let a thread of this line answer, and fetch what it still has to read. Granian takes our return for the
-        end of the request; and it must be we who await its pieces, for what other tasks await it never forgets."""
+    async def _pass(self, scope: Any, protocol: Any, held: bytes) -> None:
+        """Let a thread answer. Granian takes our return for the end of the request."""
+        answered = self._loop.create_future()
 
         def work() -> None:
-            self._answer(scope, protocol, body)
+            self._answer(scope, protocol, io.BytesIO(held))
+            self._loop.call_soon_threadsafe(answered.set_result, None)
+
+        self._ready.put(work)
+        await answered
+
+    async def _pass_on(self, scope: Any, protocol: Any, body: Body, pieces: AsyncIterator[bytes]) -> None:
+        """The same, and fetch what the thread still has to read. It must be we who await the pieces, for what other
+        tasks await Granian never forgets."""
+
+        def work() -> None:
+            self._answer(scope, protocol, io.BufferedReader(body, PIECE))
             self._loop.call_soon_threadsafe(body.asked.put_nowait, 0)
 
-        line.put(work)
-        while (wanted := await body.asked.get()) and pieces is not None:
+        self._large.put(work)
+        while wanted := await body.asked.get():
             await body.fetch(wanted, pieces)
 
     # In a thread.
 
-    def _answer(self, scope: Any, protocol: Any, body: Body) -> None:
+    def _answer(self, scope: Any, protocol: Any, body: io.BufferedIOBase) -> None:
         """Ask the application, give its answer."""
         try:
-            status, headers, answer = self._ask(environ(scope, io.BufferedReader(body, PIECE)))
+            status, headers, answer = self._ask(environ(scope, body))
             try:
                 self._give(protocol, status, headers, answer)
             finally:
@@ -140,6 +151,14 @@ class Front:
             file.writelines(rest)
         self._loop.call_soon_threadsafe(self._loop.call_later, FILE_FOR, _remove, file.name)
         return file.name
+
+
+def _announced(headers: Any) -> int:
+    """Bytes of the body; negative if only its end will tell."""
+    if "transfer-encoding" in headers:
+        return -1
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else -1
 
 
 def environ(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:

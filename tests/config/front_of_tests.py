@@ -1,11 +1,13 @@
-"""A front with short deadlines before an application that says what it was sent: for ``test_rsgi``."""
+"""A front before an application that says what it was sent, with short deadlines if told so: for ``test_rsgi``."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from config import coming, rsgi
 
-rsgi.WAIT = coming.STALL = 0.5
+if seconds := os.environ.get("WAYPOST_TESTS_DEADLINE"):
+    rsgi.WAIT = coming.STALL = float(seconds)
 MIB = 1024 * 1024
 
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 from django.conf import settings
@@ -16,15 +16,28 @@ from tests.ports import free_port
 from tests.waiting import wait_until
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def port() -> Iterator[int]:
+    with serving() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[int]:
+    """The port of one that does not wait long for bodies."""
+    with serving(WAYPOST_TESTS_DEADLINE="0.5") as port:
+        yield port
+
+
+@contextmanager
+def serving(**environment: str) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(port), "--no-ws"]
     command += ["--workers-kill-timeout", "2"]
     server = subprocess.Popen(
         [*command, "tests.config.front_of_tests:front"],
         cwd=settings.BASE_DIR,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -34,10 +47,12 @@ def port() -> Iterator[int]:
             return ask(port, "GET", "/")[0] == 200
         return False
 
-    wait_until(is_up, "the front")
-    yield port
-    server.terminate()
-    server.wait()
+    try:
+        wait_until(is_up, "the front")
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def ask(port: int, method: str, path: str, body: object = None, **how: object) -> tuple[int, bytes]:
@@ -72,8 +87,8 @@ def test_a_header_that_is_no_text_is_there_and_empty(port: int) -> None:
     [(10, 5, b"HTTP/1.1 408"), (2 * HELD, HELD, b"HTTP/1.1 200")],
     ids=["held: by the front", "large: by its reader"],
 )
-def test_a_body_that_stops_coming_is_given_up(port: int, announced: int, sent: int, said: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as wire:
+def test_a_body_that_stops_coming_is_given_up(hasty: int, announced: int, sent: int, said: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", hasty)) as wire:
         wire.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % announced + bytes(sent))
         answer = wire.recv(4096)
     assert answer.startswith(said)
@@ -89,3 +104,8 @@ def test_a_large_answer_comes_whole(port: int) -> None:
 def test_an_application_that_breaks_is_a_500_and_the_next_request_is_served(port: int) -> None:
     assert [ask(port, "GET", "/broken")[0] for _ in range(5)] == [500] * 5
     assert ask(port, "GET", "/")[0] == 200
+
+
+def test_hundreds_of_large_bodies_leave_the_process_alive(port: int) -> None:
+    body = bytes(5 * HELD + 3)
+    assert [ask(port, "POST", "/", body)[0] for _ in range(200)] == [200] * 200
