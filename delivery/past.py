@@ -153,8 +153,8 @@ OWE = """
 WITH owed AS (
     INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
                                    next_attempt_at, started_at, attempts, step, claims, last_error, replay_id)
-    SELECT d.id, now(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
-           CASE d.state WHEN 'pending' THEN now() END, now(), 0, 0, 0, '', %(replay)s
+    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
+           CASE d.state WHEN 'pending' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, '', %(replay)s
       FROM unnest(%(ids)s::uuid[], %(events)s::uuid[], %(endpoints)s::uuid[], %(states)s::text[], %(bodies)s::bytea[],
                   %(order_keys)s::text[], %(thins)s::bool[])
            AS d(id, event_id, endpoint_id, state, body, order_key, thin)
@@ -193,7 +193,8 @@ def _owe(row: Replay, owed: Sequence[tuple[UUID, Owing]]) -> list[UUID]:
 
 BRING_BACK = """
 UPDATE delivery_delivery
-   SET state = 'pending', next_attempt_at = now(), step = 0, claims = 0, started_at = now(), replay_id = %(replay)s,
+   SET state = 'pending', next_attempt_at = clock_timestamp(), step = 0, claims = 0,
+       started_at = clock_timestamp(), replay_id = %(replay)s,
        cancelled_at = NULL, cancelled_by = NULL
  WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('delivered', 'cancelled') AND started_at <= %(asked)s
 RETURNING endpoint_id

@@ -109,7 +109,7 @@ WITH opened AS (
     RETURNING l.delivery_id, r.body
 )
 UPDATE delivery_delivery d
-   SET state = 'pending', next_attempt_at = now(), step = 0, claims = 0, started_at = now(),
+   SET state = 'pending', next_attempt_at = clock_timestamp(), step = 0, claims = 0, started_at = clock_timestamp(),
        replay_id = %(replay)s, body = coalesce(opened.body, d.body)
   FROM opened
  WHERE d.id = opened.delivery_id AND d.state = 'dead'

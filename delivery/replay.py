@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from delivery import past, redrive, telemetry, wake
+from delivery import past, redrive, statements, telemetry, wake
 from delivery.models import Replay
 from delivery.past import Count
 from delivery.redrive import Slice, matching
@@ -53,7 +53,7 @@ def replay(tenant: Tenant | None, wanted: Filter, *, rate: int = DEFAULT_RATE, b
 def _asked(tenant: Tenant | None, wanted: Filter) -> Replay:
     if wanted.of != Replay.Of.DEAD_LETTERS:
         past.check(tenant, wanted)
-    return Replay(tenant=tenant, of=wanted.of, filter=wanted.as_json(), until_at=timezone.now())
+    return Replay(tenant=tenant, of=wanted.of, filter=wanted.as_json(), until_at=statements.clock())
 
 
 def _count(row: Replay, wanted: Filter) -> Count:
@@ -91,14 +91,14 @@ def _run_slice(key: UUID) -> bool:
         row = Replay.objects.select_for_update(skip_locked=True).filter(id=key, state=RUNNING).first()
         if row is None:
             return False
-        now = timezone.now()
+        now = statements.clock()
         budget = min(_budget(row, now), SLICE)
         if budget == 0:
             return False
         done = _slice(row, budget)
         row.cursor = done.cursor
         row.replayed += len(done.endpoints)
-        row.sliced_at = max(row.sliced_at or row.created_at, now - timedelta(seconds=BURST))
+        row.sliced_at = max(row.sliced_at or row.until_at, now - timedelta(seconds=BURST))
         row.sliced_at += timedelta(seconds=done.spent / row.rate)
         if not done.more:
             row.state, row.finished_at = FINISHED, now
@@ -116,5 +116,5 @@ def _slice(row: Replay, budget: int) -> Slice:
 
 def _budget(row: Replay, now: datetime) -> int:
     """How many may be sent now. ``sliced_at`` is where the replay stands in time, as in a rate limit."""
-    since = row.sliced_at or row.created_at - timedelta(seconds=1)
+    since = row.sliced_at or row.until_at - timedelta(seconds=1)
     return max(0, int(min((now - since).total_seconds(), BURST) * row.rate))

@@ -4,12 +4,13 @@ with server-side parameters, so that arrays travel in binary and plans are prepa
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from django.db import connection
 
-__all__ = ["columns", "cursor", "plan_by_index", "plan_freely", "run"]
+__all__ = ["clock", "columns", "cursor", "plan_by_index", "plan_freely", "run"]
 
 
 @contextmanager
@@ -24,6 +25,12 @@ def run(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with cursor() as opened:
         opened.execute(statement, parameters, prepare=True, binary=True)
         return opened.fetchall() if opened.description else []
+
+
+def clock() -> datetime:
+    """What time it is: the database's clock counts, whichever machine asks."""
+    moment: datetime = run("SELECT clock_timestamp()", {})[0][0]
+    return moment
 
 
 def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:

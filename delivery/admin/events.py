@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 
 from delivery.admin.browsing import Browsing, Window, link, when
-from delivery.admin.redrive import REPLAY
+from delivery.admin.replaying import REPLAY
 from delivery.admin.send_again import SendAgain, query_of
 from delivery.admin.shown import payload
 from delivery.explain import endpoints_for, explain

@@ -6,92 +6,43 @@ exactly what the page shows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django import forms
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, QueryDict
 from django.utils.http import urlencode
-from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from delivery import replay
 from delivery.admin.browsing import Window
-from delivery.models import DeadLetter, Replay
+from delivery.admin.replaying import PAGING, Question, ReplayPage
+from delivery.models import DeadLetter
 from subscriptions.models import Endpoint, Tenant
 from webhooks.protocol import ids
 
-__all__ = ["REPLAY", "Redrive", "query_of"]
+__all__ = ["Redrive", "query_of"]
 
-REPLAY = "delivery.add_replay"  # the permission to bring dead letters back
-DEFAULT_RATE = 100  # deliveries per second
-PAGING = frozenset({"p", "o", "e"})  # what the list needs for itself
 UNREADABLE = "?"
 
 
-class RateForm(forms.Form):
-    rate = forms.IntegerField(
-        min_value=1,
-        max_value=replay.MOST_RATE,
-        initial=DEFAULT_RATE,
-        widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Deliveries per second, at most.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the query asks for: whose letters (None: everybody's), and which of them."""
-
-    tenant: Tenant | None
-    filter: replay.Filter
-    lines: list[tuple[str, str]]
-
-
-class Redrive:
+class Redrive(ReplayPage):
     """The page, below the list of dead letters."""
 
-    def __init__(self, model_admin: ModelAdmin) -> None:
-        self.model_admin = model_admin
+    model = DeadLetter
+    title = "Bring dead letters back"
+    template = "delivery/admin/redrive.html"
+    created = "{} dead letters are coming back."
 
-    def view(self, request: HttpRequest) -> HttpResponse:
-        """GET counts, POST creates the replay and leads to it."""
-        if not request.user.has_perm(REPLAY):
-            raise PermissionDenied
-        try:
-            asked = read(request.GET)
-        except ValueError as error:
-            messages.error(request, " ".join(map(str, error.args)))
-            return redirect("admin:delivery_deadletter_changelist")
-        form = RateForm(request.POST if request.method == "POST" else None, initial={"rate": DEFAULT_RATE})
-        if request.method == "POST" and form.is_valid():
-            return self._create(request, asked, form.cleaned_data["rate"])
-        return self._confirm(request, asked, form)
-
-    def _create(self, request: HttpRequest, asked: Asked, rate: int) -> HttpResponse:
-        row = replay.replay(asked.tenant, asked.filter, rate=rate, by=f"admin:{request.user.get_username()}")
-        said = f"Brings back {row.total} dead letters at {rate} a second: {row.filter}"
-        self.model_admin.log_addition(request, row, said)
-        messages.success(request, f"{row.total:,} dead letters are coming back.")
-        return redirect("admin:delivery_replay_change", row.pk)
-
-    def _confirm(self, request: HttpRequest, asked: Asked, form: RateForm) -> HttpResponse:
-        context = {
-            **self.model_admin.admin_site.each_context(request),
-            "title": "Bring dead letters back",
-            "opts": DeadLetter._meta,
-            "replay_opts": Replay._meta,
-            "media": self.model_admin.media,
-            "total": replay.preview(asked.tenant, asked.filter).total,
-            "lines": asked.lines,
-            "form": form,
-        }
-        return TemplateResponse(request, "delivery/admin/redrive.html", context)
+    def ask(self, request: HttpRequest) -> Question:
+        """Raises ValueError, in words for the operator, for what names nothing or cannot be read."""
+        params = request.GET
+        if not params:
+            raise ValueError("Say what to bring back.")
+        asked: dict[str, Any] = {name: params[name] for name in params if name not in ("tenant", "all")}
+        if "ids" in asked:
+            asked["ids"] = asked["ids"].split(",")
+        tenant = _tenant(params.get("tenant"), asked.get("ids"))
+        found = replay.Filter.parse(asked)
+        return Question(tenant, found, shown={"lines": _lines(tenant, asked)})
 
 
 def query_of(params: QueryDict) -> str:
@@ -109,18 +60,6 @@ def query_of(params: QueryDict) -> str:
     if rest or UNREADABLE in query.values() or given.get("state", "open") != "open":
         return ""
     return urlencode({name: value for name, value in query.items() if value} or {"all": "1"})
-
-
-def read(params: QueryDict) -> Asked:
-    """Raises ValueError, in words for the operator, for what names nothing or cannot be read."""
-    if not params:
-        raise ValueError("Say what to bring back.")
-    asked: dict[str, Any] = {name: params[name] for name in params if name not in ("tenant", "all")}
-    if "ids" in asked:
-        asked["ids"] = asked["ids"].split(",")
-    tenant = _tenant(params.get("tenant"), asked.get("ids"))
-    found = replay.Filter.parse(asked)
-    return Asked(tenant, found, _lines(tenant, asked))
 
 
 def _tenant(text: str | None, letters: list[str] | None) -> Tenant | None:

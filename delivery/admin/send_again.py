@@ -9,17 +9,12 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from unfold.admin import ModelAdmin
+from django.http import HttpRequest, QueryDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from delivery import replay
 from delivery.admin.browsing import Window
-from delivery.admin.redrive import DEFAULT_RATE, REPLAY, RateForm
+from delivery.admin.replaying import PAGING, Question, ReplayPage
 from delivery.models import Event, Replay
 from subscriptions.models import Tenant
 from webhooks.protocol import ids
@@ -27,7 +22,6 @@ from webhooks.protocol import ids
 __all__ = ["SendAgain", "query_of"]
 
 TEXTS = ("endpoint", "type", "source", "subject", "since", "until")
-PAGING = frozenset({"p", "o", "e"})
 
 
 class ChoiceForm(forms.Form):
@@ -53,61 +47,40 @@ class ChoiceForm(forms.Form):
     type = forms.CharField(required=False, label="Only this event type", widget=UnfoldAdminTextInputWidget)
 
 
-class SendAgain:
+class SendAgain(ReplayPage):
     """The page, below the list of events."""
 
-    def __init__(self, model_admin: ModelAdmin) -> None:
-        self.model_admin = model_admin
+    model = Event
+    title = "Send events again"
+    template = "delivery/admin/send_again.html"
+    created = "{} deliveries are on their way."
 
-    def view(self, request: HttpRequest) -> HttpResponse:
-        """GET counts, POST creates the replay and leads to it."""
-        if not request.user.has_perm(REPLAY):
-            raise PermissionDenied
+    def ask(self, request: HttpRequest) -> Question:
+        """Raises ValueError where no tenant is named."""
+        params = request.GET
+        choice = ChoiceForm({"of": Replay.Of.MISSING, **params.dict()})
+        question = Question(_tenant(params.get("tenant", "")), None)
         try:
-            tenant = Tenant.objects.get(pk=ids.parse(Tenant.prefix, request.GET.get("tenant", "")))
-        except (ValueError, Tenant.DoesNotExist):
-            messages.error(request, "Say of which tenant: filter the list, or choose events of one tenant.")
-            return redirect("admin:delivery_event_changelist")
-        form = RateForm(request.POST if request.method == "POST" else None, initial={"rate": DEFAULT_RATE})
-        try:
-            wanted = read(request.GET, tenant)
-            if request.method == "POST" and form.is_valid():
-                return self._create(request, tenant, wanted, form.cleaned_data["rate"])
-            counted, problem = replay.preview(tenant, wanted), ""
+            question.filter = read(params, question.tenant)
         except ValueError as error:
-            counted, problem = replay.Count(0), " ".join(map(str, error.args))
-        return self._page(request, tenant, form, counted, problem)
-
-    def _create(self, request: HttpRequest, tenant: Tenant, wanted: replay.Filter, rate: int) -> HttpResponse:
-        row = replay.replay(tenant, wanted, rate=rate, by=f"admin:{request.user.get_username()}")
-        said = f"Sends {row.total} deliveries at {rate} a second, {row.of}: {row.filter}"
-        self.model_admin.log_addition(request, row, said)
-        messages.success(request, f"{row.total:,} deliveries are on their way.")
-        return redirect("admin:delivery_replay_change", row.pk)
-
-    def _page(
-        self, request: HttpRequest, tenant: Tenant, form: RateForm, counted: replay.Count, problem: str
-    ) -> HttpResponse:
-        choice = ChoiceForm({"of": Replay.Of.MISSING, **request.GET.dict()})
-        chosen = len(request.GET["ids"].split(",")) if request.GET.get("ids") else 0
-        context = {
-            **self.model_admin.admin_site.each_context(request),
-            "title": "Send events again",
-            "opts": Event._meta,
-            "media": self.model_admin.media,
-            "tenant": tenant,
-            "total": counted.total,
-            "estimated": counted.estimated,
-            "problem": problem,
-            "chosen": chosen,
-            "kept": [(name, text) for name, text in request.GET.items() if name not in choice.fields],
+            question.problem = " ".join(map(str, error.args))
+        question.shown = {
+            "tenant": question.tenant,
+            "chosen": len(params["ids"].split(",")) if params.get("ids") else 0,
+            "kept": [(name, text) for name, text in params.items() if name not in choice.fields],
             "choice": choice,
-            "form": form,
         }
-        return TemplateResponse(request, "delivery/admin/send_again.html", context)
+        return question
 
 
-def read(params: QueryDict, tenant: Tenant) -> replay.Filter:
+def _tenant(text: str) -> Tenant:
+    try:
+        return Tenant.objects.get(pk=ids.parse(Tenant.prefix, text))
+    except (ValueError, Tenant.DoesNotExist) as error:
+        raise ValueError("Say of which tenant: filter the list, or choose events of one tenant.") from error
+
+
+def read(params: QueryDict, tenant: Tenant | None) -> replay.Filter:
     """Raises ValueError, the field's name first, for what names nothing or cannot be read."""
     asked: dict[str, Any] = {name: str(params[name]).strip() for name in TEXTS if params.get(name)}
     if params.get("ids"):

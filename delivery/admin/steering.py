@@ -112,6 +112,7 @@ class Steering:
         context = {
             **self.model_admin.admin_site.each_context(request),
             "title": step.asked.format(_counted(len(waiting))),
+            "crumb": step.title,
             "opts": Delivery._meta,
             "media": self.model_admin.media,
             "step": step,

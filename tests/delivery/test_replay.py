@@ -69,6 +69,19 @@ class TestBringingBack:
         letters_of(endpoint, 1, died_at=timezone.now() + timedelta(seconds=60))
         assert run_to_the_end(row).replayed == 2
 
+    @pytest.mark.parametrize("fast", [timedelta(hours=-1), timedelta(hours=1)])
+    def test_the_clock_of_whoever_asks_or_works_does_not_count(
+        self, endpoint: Endpoint, fast: timedelta, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        letters_of(endpoint, 2)
+        now = timezone.now
+        monkeypatch.setattr(timezone, "now", lambda: now() + fast)
+        row = replay(endpoint.tenant, Filter(), by="ops")
+        monkeypatch.undo()
+        run_slices()
+        row.refresh_from_db()
+        assert (row.total, row.replayed) == (2, 2)
+
     def test_letters_of_a_deleted_endpoint_stay_dead(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 1)
         Endpoint.objects.update(deleted_at=timezone.now())
