@@ -3,10 +3,9 @@
 Whether the source names handlers is asked of its row, not of a picture of it: whoever has added one and then has a
 message sent finds it handled. Where its place in a sequence is looked at, a receipt is due as well.
 
-The statement goes over Django's connection, but prepared and with each value in its binary form. As arrays the same
-values cost ten times as much to write down (psycopg writes arrays as text, and a body twice as long in it), and by
-Django's cursor the body stands in the text of the statement. The price is a prepared statement for each number of
-rows: as many as requests come at once, of which psycopg keeps a hundred.
+The statement lists its rows. As arrays the same values cost ten times as much to write down: psycopg writes arrays as
+text, and a body twice as long in it. The price is a prepared statement for each number of rows: as many as requests
+come at once, of which psycopg keeps a hundred.
 """
 
 from collections.abc import Sequence
@@ -17,11 +16,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import psycopg
 from django.db import connection
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 
+from webhooks import prepared
 from webhooks.claimcheck import Ticket
 from webhooks.reading import Labels
 from webhooks.together import Together
@@ -97,10 +96,8 @@ def insert_many(messages: Sequence[Message]) -> list[Entry]:
     in a circle."""
     ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
     values = [value for message in ordered for value in _values(message)]
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
-        cursor.execute(_insert_of(len(ordered)), values, prepare=True, binary=True)
-        new = {id: Entry.OWED if is_owed else Entry.AT_REST for id, is_owed in cursor.fetchall()}
+    rows = prepared.run(_insert_of(len(ordered)), values)
+    new = {id: Entry.OWED if is_owed else Entry.AT_REST for id, is_owed in rows}
     return [new.get(message.id, Entry.REPEAT) for message in messages]
 
 

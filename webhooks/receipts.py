@@ -14,7 +14,9 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F, Q, QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
 
+from webhooks import prepared
 from webhooks.models import Receipt, Source
 from webhooks.protocol.ids import new_id
 
@@ -50,6 +52,15 @@ _CLAIM = """
 AT_REST = Q(due_at__isnull=True)
 """Nothing is owed: its handlers are done, or have been given up."""
 
+_HOLD = b"SELECT 1 FROM webhooks_receipt WHERE id = $1 AND claim_token = $2 FOR UPDATE"
+
+_FINISH = b"""
+    UPDATE webhooks_receipt
+    SET due_at = NULL, claim_token = NULL, claims = 0, processed_at = statement_timestamp(), handled_by = $3::jsonb,
+        attempts = $4::int, last_error = '', out_of_order = $5::boolean, skipped = $6::boolean
+    WHERE id = $1 AND claim_token = $2
+"""
+
 _PUT_OFF = """
     UPDATE webhooks_receipt
     SET claim_token = NULL, claims = 0, attempts = attempts + %s, last_error = %s,
@@ -80,20 +91,13 @@ def release(claimed: Sequence[Receipt]) -> None:
 
 def hold(receipt: Receipt) -> bool:
     """Lock the row until the transaction ends; False if the claim is no longer ours."""
-    return _ours(receipt).select_for_update(of=("self",)).values("id").first() is not None
+    return bool(prepared.run(_HOLD, [receipt.id, receipt.claim_token]))
 
 
 def finish(receipt: Receipt, handled_by: Sequence[str], *, out_of_order: bool = False, skipped: bool = False) -> None:
     """Every handler has done its work; or, ``skipped``, none had to."""
-    _ours(receipt).update(
-        **_LAID_TO_REST,
-        processed_at=Now(),
-        handled_by=list(handled_by),
-        attempts=receipt.attempts + 1,
-        last_error="",
-        out_of_order=out_of_order,
-        skipped=skipped,
-    )
+    names = Jsonb(list(handled_by))
+    prepared.run(_FINISH, [receipt.id, receipt.claim_token, names, receipt.attempts + 1, out_of_order, skipped])
 
 
 def put_off(receipt: Receipt, seconds: float, error: str, *, attempts: int) -> None:

@@ -1,0 +1,20 @@
+"""The few statements that are run for every message, prepared, with each value in its binary form.
+
+On Django's connection and in its transaction, but not by its cursor: that one asks before each transaction whether
+the server is there, and writes every value, a body too, into the text of the statement. Building the same statement
+by the ORM costs more than running it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+
+def run(statement: bytes, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows it returns, if it returns any. Parameters are ``$1`` and so on. Raises Django's database errors."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
+        cursor.execute(statement, values, prepare=True, binary=True)
+        return cursor.fetchall() if cursor.description else []
