@@ -18,7 +18,7 @@ from tests.factories import make_endpoint, make_subscription
 from tests.factories_receiver import make_source, signed
 from tests.journeys.conftest import Crew
 from tests.journeys.working import kill_and_replace, marked
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_while_it_grows
 from webhooks.models import Hour, Receipt, Rejection, Source
 from webhooks.protocol.ids import public
 from webhooks.protocol.signing import new_secret
@@ -77,13 +77,14 @@ def test_every_good_event_is_handled_once_and_every_forged_one_is_a_rejection(cr
     tenant = provider(source, crew)
     (worker, *_) = crew.start("work", "web", "beat", "deliver")
     published = [it.id for n in range(0, COUNT, 50) for it in publish(tenant, events(n, min(n + 50, COUNT)))]
-    wait_until(lambda: processed() > COUNT // 4, "a quarter to be handled")
+    wait_while_it_grows(processed, COUNT // 4 + 1, "a quarter to be handled")
     worker = kill_and_replace(crew, worker)
     statuses = repeats_and_forgeries(crew, source)
-    wait_until(lambda: processed() > COUNT // 2, "half to be handled")
+    wait_while_it_grows(processed, COUNT // 2 + 1, "half to be handled")
     kill_and_replace(crew, worker)
 
-    wait_until(lambda: Receipt.objects.count() == COUNT and processed() == COUNT, "everything to be handled")
+    wait_while_it_grows(processed, COUNT, "everything to be handled")
+    assert Receipt.objects.count() == processed() == COUNT
     assert Counter(statuses) == {200: REPEATED, 401: FORGED}
     assert Counter(marked()) == dict.fromkeys((public("evt", id) for id in published if id), 1)
     assert Receipt.objects.exclude(body_key="").count() == LARGE

@@ -1,0 +1,168 @@
+"""The database is really stopped while messages come in, and started again: whatever was accepted is there, once.
+
+Senders behave as senders do: what was not acknowledged is sent again until it is.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from itertools import count
+from pathlib import Path
+
+import orjson
+import psycopg
+import pytest
+
+from config import embedded
+from tests.factories_receiver import SECRET, signed
+from tests.waiting import wait_until
+from tests.webhooks.test_streaming import ROOT, Server, running
+
+LARGE = 100_000  # bytes: more than stands in a row
+SENDERS = 4
+AFTER = 2  # days, when no upload can still be under way
+SWEEP = (
+    "from datetime import timedelta; from django.utils import timezone; from webhooks.sweep import remove_orphans;"
+    f" remove_orphans(timezone.now() + timedelta(days={AFTER}))"
+)
+
+
+@dataclass
+class Database:
+    """An embedded server of this test's own."""
+
+    data: Path
+    url: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
+        self.url = embedded.database_url(self.data)
+
+    def start(self) -> None:
+        embedded.attach(embedded.POSTGRES, self.data)
+
+    def stop(self) -> None:
+        assert embedded.leave(embedded.POSTGRES, self.data, 60.0)
+
+    def ask(self, statement: str) -> list[tuple]:
+        with psycopg.connect(self.url) as session:
+            return session.execute(statement).fetchall()
+
+    def manage(self, *words: str) -> bytes:
+        command = [sys.executable, "manage.py", *words]
+        environment = {**os.environ, "DATABASE_URL": self.url, "DJANGO_SETTINGS_MODULE": "config.settings"}
+        return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True).stdout
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    data = Path(tempfile.mkdtemp(prefix="waypost-tests-"))
+    data.chmod(0o711)  # the server's user passes through, where we are root
+    database = Database(data)
+    try:
+        database.manage("migrate", "--verbosity", "0")
+        yield database
+    finally:
+        embedded.discard(data)
+
+
+@dataclass
+class Crowd:
+    """Senders who go on until they are told to stop."""
+
+    server: Server
+    path: str
+    answers: list[tuple[int, str | None]] = field(default_factory=list)
+    """Status and Retry-After of every answer; 0 if the connection broke."""
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    """Message ids, and the digest of what was sent under them."""
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> "Crowd":
+        self._threads = [threading.Thread(target=self._send_on, args=(name,)) for name in range(SENDERS)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def count(self, status: int) -> int:
+        return sum(answer[0] == status for answer in list(self.answers))
+
+    def _send_on(self, name: int) -> None:
+        for number in count():
+            if self.over.is_set():
+                return
+            filling = "x" * (LARGE if number % 5 == 0 else 100)
+            body = orjson.dumps({"type": "a.b", "sender": name, "number": number, "filling": filling})
+            self._until_acknowledged(f"msg_{name}_{number}", body)
+
+    def _until_acknowledged(self, message_id: str, body: bytes) -> None:
+        while True:
+            answer = post(self.server, self.path, body, signed(body, message_id=message_id))
+            self.answers.append(answer)
+            if answer[0] in (200, 202):
+                self.acknowledged[message_id] = hashlib.sha256(body).hexdigest()
+                return
+            self.over.wait(0.02)
+
+
+def post(server: Server, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str | None]:
+    with closing(HTTPConnection("127.0.0.1", server.port)) as sender:
+        try:
+            sender.request("POST", path, body, {"content-type": "application/json", **headers})
+            answer = sender.getresponse()
+            return answer.status, answer.getheader("retry-after")
+        except (OSError, HTTPException):
+            return 0, None
+
+
+def make_source(database: Database, server: Server) -> str:
+    """The path of a new source, made through the API."""
+    key = json.loads(database.manage("tenant", "shop"))["api_key"]
+    with closing(HTTPConnection("127.0.0.1", server.port)) as visitor:
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        visitor.request("POST", "/api/v1/sources/", orjson.dumps({"scheme": "standard", "secret": SECRET}), headers)
+        answer = visitor.getresponse()
+        made = orjson.loads(answer.read())
+        assert answer.status == 201, made
+        return f"/in/{made['id']}/"
+
+
+def objects(place: Path) -> dict[str, int]:
+    return {str(path.relative_to(place)): path.stat().st_size for path in place.rglob("*") if path.is_file()}
+
+
+def test_a_database_that_stops_and_comes_back_loses_nothing_that_was_accepted(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYPOST_STORAGE_URL", tmp_path.as_uri())
+    with running(tmp_path, database=database.url) as server:
+        path = make_source(database, server)
+        with Crowd(server, path) as crowd:
+            wait_until(lambda: crowd.count(202) > 50, "messages to be kept")
+            database.stop()
+            try:
+                wait_until(lambda: crowd.count(503) > 50, "messages to be turned away")
+            finally:
+                database.start()
+            before = crowd.count(202)
+            wait_until(lambda: crowd.count(202) > before + 50, "messages to be kept again")
+    assert {status for status, _ in crowd.answers} <= {202, 503, 200}
+    assert {wait for status, wait in crowd.answers if status == 503} == {"5"}
+    kept = database.ask("SELECT message_id, sha256 FROM webhooks_receipt")
+    assert dict(kept) == crowd.acknowledged
+    assert len(kept) == len(crowd.acknowledged)
+    database.manage("shell", "-c", SWEEP)
+    assert objects(tmp_path) == dict(database.ask("SELECT body_key, size FROM webhooks_receipt WHERE body_key <> ''"))

@@ -1,0 +1,163 @@
+"""What else a wire may carry: each of these is kept as it was signed, or refused, and the next message is served."""
+
+import gzip
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.factories_receiver import SECRET, make_source, signed
+from tests.webhooks.test_streaming import Server, running, send
+from webhooks.models import Receipt, Source
+from webhooks.protocol.signing import sign
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BODY = b'{"type":"a.b"}'
+CHUNKED = b"7\r\n" + BODY[:7] + b"\r\n7\r\n" + BODY[7:] + b"\r\n0\r\n"
+
+
+@pytest.fixture
+def source() -> Source:
+    return make_source()
+
+
+@pytest.fixture(scope="module")
+def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("claims")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(web: Server, source: Source) -> Iterator[Server]:
+    """After whatever a test has sent, it serves a good message."""
+    yield web
+    good = signed(BODY, message_id="the-next") | {"Content-Length": str(len(BODY))}
+    assert send(web, source, iter([BODY]), good) == 202
+
+
+Fields = list[tuple[str, str]]
+
+
+def fields(body: bytes = BODY, **others: str) -> Fields:
+    """Headers of a good message."""
+    named = {name.replace("_", "-"): value for name, value in others.items()}
+    return [("Host", "127.0.0.1"), *signed(BODY).items(), ("Content-Length", str(len(body))), *named.items()]
+
+
+def head(source: Source, headers: Fields, version: str = "1.1") -> bytes:
+    lines = [f"POST /in/{source.public_id}/ HTTP/{version}", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def say(server: Server, text: bytes, *, end: bool = False) -> list[int]:
+    """The statuses of all that is answered to this, until the server closes the connection; ``end``: we say that no
+    more will come, and the server may take it for our having gone."""
+    with closing(socket.create_connection(("127.0.0.1", server.port))) as wire:
+        wire.sendall(text)
+        if end:
+            wire.shutdown(socket.SHUT_WR)
+        answers = b"".join(iter(lambda: wire.recv(65536), b""))
+    return [int(answer[2:5]) for answer in answers.split(b"HTTP/1.")[1:]]
+
+
+CLOSE = ("Connection", "close")
+
+
+def test_a_compressed_body_is_kept_as_it_was_signed_and_not_unpacked(server: Server, source: Source) -> None:
+    body = gzip.compress(b"x" * 1_000_000)
+    name, now = "msg_1", int(signed(BODY)["webhook-timestamp"])
+    proof = {"webhook-id": name, "webhook-timestamp": str(now), "webhook-signature": sign(SECRET, name, now, body)}
+    framing = {"Content-Encoding": "gzip", "Content-Length": str(len(body))}
+    assert send(server, source, iter([body]), proof | framing) == 202
+    receipt = Receipt.objects.get()
+    assert (receipt.read(), receipt.headers["content-encoding"]) == (body, "gzip")
+
+
+def test_a_sender_that_asks_first_is_told_to_go_on(server: Server, source: Source) -> None:
+    with closing(socket.create_connection(("127.0.0.1", server.port))) as wire:
+        wire.sendall(head(source, [*fields(Expect="100-continue"), CLOSE]))
+        assert wire.recv(100).startswith(b"HTTP/1.1 100 ")
+        wire.sendall(BODY)
+        assert b"".join(iter(lambda: wire.recv(65536), b"")).startswith(b"HTTP/1.1 202 ")
+    assert Receipt.objects.get().read() == BODY
+
+
+def test_a_sender_that_asks_first_and_signed_nothing_is_refused_before_it_sends_much(
+    server: Server, source: Source
+) -> None:
+    unsigned = [("Host", "127.0.0.1"), ("Content-Length", "10000000"), ("Expect", "100-continue"), CLOSE]
+    assert say(server, head(source, unsigned)) == [401]
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_a_signature_that_comes_twice_is_refused(server: Server, source: Source, name: str) -> None:
+    good = fields()
+    for other in (dict(good)[name], "v1,AAAA", ""):
+        for twice in ([*good, (name, other), CLOSE], [(name, other), *good, CLOSE]):
+            assert say(server, head(source, twice) + BODY) == [401]
+    assert not Receipt.objects.exists()
+
+
+def test_two_content_types_are_kept_as_one_list_and_are_none_that_a_source_lists(
+    server: Server, source: Source
+) -> None:
+    both = [*fields(Content_Type="application/json"), ("Content-Type", "text/plain"), CLOSE]
+    assert say(server, head(source, both) + BODY) == [202]
+    assert Receipt.objects.get().content_type == "application/json,text/plain"
+    strict = make_source(content_types=["application/json"])
+    assert say(server, head(strict, both) + BODY) == [415]
+
+
+def with_length(length: int) -> Fields:
+    return [(name, str(length) if name == "Content-Length" else value) for name, value in fields()]
+
+
+def test_a_length_that_is_too_long_keeps_nothing(server: Server, source: Source) -> None:
+    assert set(say(server, head(source, with_length(len(BODY) + 1)) + BODY, end=True)) <= {400}
+    assert not Receipt.objects.exists()
+
+
+def test_a_length_that_is_too_short_keeps_nothing_and_its_rest_is_no_message(server: Server, source: Source) -> None:
+    assert say(server, head(source, with_length(5)) + BODY) == [401, 400]
+    assert not Receipt.objects.exists()
+
+
+@pytest.mark.parametrize("length", ["5", "-1", "0x5", "1e3", "99999999999999999999", "", "14, 15"])
+def test_a_second_length_that_differs_or_is_none_is_refused(server: Server, source: Source, length: str) -> None:
+    both = [*fields(), ("Content-Length", length), CLOSE]
+    assert say(server, head(source, both) + BODY) == [400]
+    assert not Receipt.objects.exists()
+
+
+def test_a_length_beside_chunks_cannot_smuggle_a_message(server: Server, source: Source) -> None:
+    """RFC 9112, section 6.1: the chunks count, or the request is refused; never the length."""
+    both = [*fields(Transfer_Encoding="chunked"), CLOSE]
+    answers = say(server, head(source, both) + CHUNKED + b"\r\n")
+    assert answers in ([202], [400])
+    assert [receipt.read() for receipt in Receipt.objects.all()] == [BODY] * answers.count(202)
+
+
+def test_what_follows_the_last_chunk_is_no_header(server: Server, source: Source) -> None:
+    trailers = b"webhook-id: another\r\nx-later: 1\r\n\r\n"
+    good = [(name, value) for name, value in fields(Transfer_Encoding="chunked") if name != "Content-Length"]
+    assert say(server, head(source, [*good, CLOSE]) + CHUNKED + trailers) == [202]
+    receipt = Receipt.objects.get()
+    assert (receipt.message_id, receipt.read()) == ("msg_1", BODY)
+    assert "x-later" not in receipt.headers
+    unsigned = [(name, value) for name, value in good if name != "webhook-signature"]
+    late = f"webhook-signature: {dict(good)['webhook-signature']}\r\n\r\n".encode()
+    assert say(server, head(source, [*unsigned, CLOSE]) + CHUNKED + late) == [401]
+
+
+def test_of_a_header_of_64_kilobytes_little_is_kept(server: Server, source: Source) -> None:
+    answers = say(server, head(source, [*fields(X_Long="x" * 65536), CLOSE]) + BODY)
+    assert answers in ([202], [431])
+    for receipt in Receipt.objects.all():
+        assert sum(map(len, [*receipt.headers, *receipt.headers.values()])) < 16 * 1024
+
+
+def test_a_sender_of_http_1_0_is_served(server: Server, source: Source) -> None:
+    assert say(server, head(source, fields(), version="1.0") + BODY) == [202]
+    assert Receipt.objects.get().read() == BODY
