@@ -51,7 +51,7 @@ def small_disk() -> Iterator[House]:
             with House(data, {}) as house:
                 yield house
         finally:
-            subprocess.run(["umount", home], check=True)
+            subprocess.run(["umount", "--lazy", home], check=True)  # somebody may still be putting it down
 
 
 @contextmanager
