@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from delivery import listing
-from subscriptions.admin import Browsing as Uncounted
+from subscriptions.admin.browsing import Browsing as Uncounted
 from subscriptions.models import Row
 from webhooks.protocol import ids
 

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from delivery.admin.browsing import Browsing
 from delivery.models import Usage
 from delivery.usage import Used, Wanted, report
-from subscriptions.admin import by_ref
+from subscriptions.admin.browsing import by_ref
 from subscriptions.limits import plan_of
 from subscriptions.models import Tenant
 

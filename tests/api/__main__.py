@@ -35,10 +35,13 @@ def furnish(house: House, key: str) -> None:
 
     endpoint = make("endpoints", url=NOWHERE, retry_plan=[1])
     make("subscriptions", endpoint=endpoint["id"])
-    make("sources", scheme="none", name="anybody")
+    source = make("sources", scheme="none", name="anybody")
+    make("event-types", name="fuzz.begun", schema={"type": "integer"}, schema_check="warn")
+    make("keys", name="another", scopes=["read"])
     for number in range(3):
         make("events", type="fuzz.begun", data=number)
     make("replays", filter={})
+    make(f"sources/{source['id']}/test")
 
 
 if __name__ == "__main__":

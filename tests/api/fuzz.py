@@ -7,10 +7,13 @@ what a key may do, and in which forms an event comes, is not in the description.
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from re import sub
 
 import orjson
+
+from tests.api.known import operations_on_what_there_is, tenants
 
 CONFIG = """
 color = false
@@ -21,7 +24,26 @@ peers = {peers}
 
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 304, 400, 401, 402, 403, 404, 409, 412, 415, 422, 429]
+
+[dictionaries.tenants]
+values = {tenants}
+
+[parameters]
+"header.Waypost-Tenant" = {{ dictionary = "tenants", probability = {mostly} }}
+
+{dictionaries}
+{operations}
 """
+DICTIONARY = """
+[dictionaries.{name}]
+values = {values}
+"""
+OPERATION = """
+[[operations]]
+include-name = "{method} {path}"
+parameters = {{ {bound} }}
+"""
+MOSTLY = 0.9  # the rest is made up
 
 
 def fuzz(
@@ -31,10 +53,35 @@ def fuzz(
     ``report`` is where it speaks to (None: to the terminal)."""
     users, config = place / "keys.json", place / "schemathesis.toml"
     users.write_bytes(orjson.dumps({"auth": [_user(name, key) for name, key in keys.items()]}))
-    config.write_text(CONFIG.format(keys=users, peers=orjson.dumps(list(keys)).decode()))
+    config.write_text(
+        CONFIG.format(
+            keys=users,
+            peers=_listed(keys),
+            tenants=_listed(tenants(address, keys.values())),
+            mostly=MOSTLY,
+            **_known(operations_on_what_there_is(address, keys.values())),
+        )
+    )
     command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run", *options]
     command += ["--checks", "all", f"{address}/api/v1/schema/"]
     return subprocess.run(command, cwd=place, stdin=subprocess.DEVNULL, stdout=report, stderr=report, text=True)
+
+
+def _known(operations: Mapping[tuple[str, str], Mapping[str, list[str]]]) -> dict[str, str]:
+    """The ids of what there is, and where they are put: in the words of the configuration."""
+    dictionaries, bindings = {}, []
+    for (method, path), ids in operations.items():
+        bound = []
+        for name, values in ids.items():
+            dictionary = sub(r"\W+", "_", values[0])
+            dictionaries[dictionary] = DICTIONARY.format(name=dictionary, values=_listed(values))
+            bound.append(f'"path.{name}" = {{ dictionary = "{dictionary}", probability = {MOSTLY} }}')
+        bindings.append(OPERATION.format(method=method.upper(), path=path, bound=", ".join(bound)))
+    return {"dictionaries": "".join(dictionaries.values()), "operations": "".join(bindings)}
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return orjson.dumps([*texts]).decode()
 
 
 def _user(name: str, key: str) -> dict[str, object]:

@@ -5,14 +5,14 @@ from django.test import Client
 from django.urls import reverse
 
 from subscriptions import keys
-from subscriptions.models import ApiKey, Endpoint, Plan, Tenant
+from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Tenant
 from subscriptions.seals import unseal
-from tests.factories import make_endpoint, make_key, make_plan, make_subscription, make_tenant
+from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription, make_tenant
 from webhooks.protocol.signing import new_secret
 
 pytestmark = pytest.mark.django_db
 
-MODELS = ["tenant", "apikey", "endpoint", "subscription"]
+MODELS = ["tenant", "apikey", "endpoint", "subscription", "eventtype"]
 
 
 def somebody(*permissions: str, superuser: bool = False) -> Client:
@@ -39,14 +39,15 @@ def test_lists_and_pages_open_without_counting_and_without_secrets(model):
     endpoint = make_endpoint(secret=secret, headers={"authorization": credential})
     make_subscription(endpoint)
     make_key(endpoint.tenant)
+    make_event_type(endpoint.tenant)
     client = somebody(superuser=True)
-    row = {"tenant": Tenant, "apikey": ApiKey, "endpoint": Endpoint}.get(model)
+    row = {"tenant": Tenant, "apikey": ApiKey, "endpoint": Endpoint, "eventtype": EventType}.get(model)
     row = row.objects.get() if row else endpoint.subscriptions.get()
     page = reverse(f"admin:subscriptions_{model}_change", args=[row.pk])
     for address in (listing(model), page):
         answer = client.get(address)
         assert answer.status_code == 200
-        assert row.public_id in answer.text
+        assert (row.name if model == "eventtype" else row.public_id) in answer.text
         assert secret not in answer.text
         assert credential not in answer.text
 
