@@ -42,7 +42,15 @@ def write(directory: Path, facts: Facts, rows: Sequence[Row]) -> None:
     path.write_text(
         f'<!doctype html><html lang="en"><head>{title}</head><body>{"".join(parts)}</body></html>\n', encoding="utf-8"
     )
-    _paint(path, directory / "report.png", 700 + 90 * len(rows) + 300 * len(_charts(rows)))
+    _paint(path, directory / "report.png", _height(rows))
+
+
+def _height(rows: Sequence[Row]) -> int:
+    """Of the whole page, about, in pixels."""
+    checks, notes = (
+        sum(len(kept) for kept in them) for them in ([row.checks for row in rows], [row.notes for row in rows])
+    )
+    return 620 + 130 * len(rows) + 24 * checks + 20 * notes + 170 * len(_charts(rows))
 
 
 def _paint(page: Path, picture: Path, height: int) -> None:

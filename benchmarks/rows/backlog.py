@@ -7,7 +7,7 @@ at the sink to the last, is that of the drain alone.
 import time
 
 from benchmarks.bench import BATCH, SIZE, Bench, all_answered, arrival_rate
-from benchmarks.figures import Aim, Curve, Row, bucketed
+from benchmarks.figures import Aim, Curve, Latency, Row, bucketed
 from benchmarks.frames import event_type
 from benchmarks.meter import Meter
 from benchmarks.rows.past import fill
@@ -61,6 +61,7 @@ def _drained(bench: Bench, count: int, endpoints: int, *, chart: str = "", past:
     count = len(answers) * BATCH
     since = bench.sink.count
     with bench.meter() as meter:
+        released = time.time_ns()
         bench.stand.sql(ACTIVATE)
         bench.await_arrivals(since, count)
         bench.await_settled()
@@ -71,6 +72,7 @@ def _drained(bench: Bench, count: int, endpoints: int, *, chart: str = "", past:
         setting=f"{count:,} events of {SIZE:,} bytes waiting for {endpoints:,} endpoints, all active at once",
         count=count,
         rate=arrival_rate(arrivals),
+        latency=Latency.of([(one.arrived - released) / 1e6 for one in arrivals]),
         cost=meter.reading,
         checks=[all_answered(answers), *bench.checks(since, count)],
         steps=meter.steps(count),

@@ -7,7 +7,7 @@ import sys
 import psutil
 
 from benchmarks.bench import SIZE, Bench, arrival_rate
-from benchmarks.figures import Aim, Check, Reading, Row
+from benchmarks.figures import Aim, Check, Latency, Reading, Row
 from benchmarks.guard import ROOT, end
 from config import embedded
 
@@ -53,6 +53,7 @@ def _row(bench: Bench, since: int, count: int, workers: int, cost: Reading) -> R
         setting=f"{count:,} deliveries: one Celery task each, requests.post, rows by the ORM; {workers} processes",
         count=count,
         rate=rate,
+        latency=Latency.of([(one.arrived - arrivals[0].arrived) / 1e6 for one in arrivals]),
         cost=cost,
         checks=_checks(bench, count, len(arrivals)),
     )
