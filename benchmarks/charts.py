@@ -9,6 +9,7 @@ __all__ = ["lines", "shares"]
 
 WIDTH, HEIGHT = 640, 240  # of a chart of lines
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 22, 34
+ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)  # an axis ends at one of these, times a power of ten
 WIDE, BAR_FROM, BAR_TO = 1100, 130, 1010  # of a chart of bars
 COLOURS = (
     *("#1f6feb", "#d1495b", "#2a9d8f", "#e9a23b", "#7d5ba6", "#6c757d", "#0b7285", "#a0522d"),
@@ -96,7 +97,7 @@ def _ceiling(value: float) -> float:
         power *= 10
     while power > value > 0:
         power /= 10
-    return next((power * step for step in (1, 2, 2.5, 4, 5, 8, 10) if power * step >= value), 1.0) or 1.0
+    return next((power * step for step in ROUND if power * step >= value), 1.0) or 1.0
 
 
 def _short(value: float) -> str:

@@ -21,11 +21,12 @@ import psutil
 from config import embedded
 from config.supervise import end_leftovers
 
-__all__ = ["ROOT", "Guard", "end"]
+__all__ = ["ROOT", "Guard", "end", "is_over"]
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_WITHIN = 30.0  # seconds until what was asked to end is killed
-SERVERS_WITHIN = 60.0
+KILLED_WITHIN = 10.0
+SERVERS_WITHIN = 180.0  # one that is just being set up is set up first
 LOOK_EVERY = 0.05
 DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they are meant for the run
 
@@ -60,19 +61,24 @@ class Guard:
 
 def end(processes: Iterable[psutil.Process], within: float) -> None:
     """SIGTERM; after ``within`` seconds SIGKILL for who still runs, and for whoever they had started."""
-    roots = [process for process in processes if not _is_over(process)]
+    roots = [process for process in processes if not is_over(process)]
     family = [*roots, *(one for process in roots for one in _children(process))]
     for process in roots:
         _send(process, signal.SIGTERM)
-    until = time.monotonic() + within
-    while time.monotonic() < until and not all(map(_is_over, roots)):
-        time.sleep(LOOK_EVERY)
+    _await(roots, within)
     for process in family:
-        if not _is_over(process):
+        if not is_over(process):
             _send(process, signal.SIGKILL)
+    _await(family, KILLED_WITHIN)
 
 
-def _is_over(process: psutil.Process) -> bool:
+def _await(processes: list[psutil.Process], within: float) -> None:
+    until = time.monotonic() + within
+    while time.monotonic() < until and not all(map(is_over, processes)):
+        time.sleep(LOOK_EVERY)
+
+
+def is_over(process: psutil.Process) -> bool:
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

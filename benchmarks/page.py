@@ -50,7 +50,7 @@ def _height(rows: Sequence[Row]) -> int:
     checks, notes = (
         sum(len(kept) for kept in them) for them in ([row.checks for row in rows], [row.notes for row in rows])
     )
-    return 620 + 130 * len(rows) + 24 * checks + 20 * notes + 170 * len(_charts(rows))
+    return 620 + 120 * len(rows) + 22 * checks + 20 * notes + 160 * len(_charts(rows))
 
 
 def _paint(page: Path, picture: Path, height: int) -> None:

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from benchmarks.guard import ROOT, end
+from benchmarks.guard import ROOT, end, is_over
 from tests.waiting import wait_until
 
 RUN = """
@@ -55,6 +56,16 @@ def users_of(place: Path) -> list[str]:
     return found
 
 
+def guard_of(run: int) -> psutil.Process:
+    return next(one for one in psutil.Process(run).children() if "benchmarks.guard" in one.cmdline())
+
+
+def await_end(guard: psutil.Process) -> None:
+    """It has deadlines of its own."""
+    while not is_over(guard):
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_what_a_run_has_started_ends_with_the_run(place: Path, number: signal.Signals) -> None:
     directory = place / "run"
@@ -64,10 +75,13 @@ def test_what_a_run_has_started_ends_with_the_run(place: Path, number: signal.Si
     with run.stdout as said:
         child = psutil.Process(int(said.readline()))
         grandchild = wait_until(child.children, "what the child starts")[0]
+        guard = guard_of(run.pid)
         run.send_signal(number)
         run.wait()
-    wait_until(lambda: not child.is_running() and not grandchild.is_running(), "the end of both")
-    wait_until(lambda: not directory.exists(), "the removal of its files")
+    await_end(guard)
+    assert is_over(child)
+    assert is_over(grandchild)
+    assert not directory.exists()
 
 
 def test_who_does_not_listen_is_killed_with_all_its_children() -> None:
@@ -77,7 +91,7 @@ def test_who_does_not_listen_is_killed_with_all_its_children() -> None:
         child = psutil.Process(deaf.pid).children()[0]
         end([psutil.Process(deaf.pid)], within=0.2)
         assert deaf.wait() == -signal.SIGKILL
-    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the end of its child")
+    wait_until(lambda: is_over(child), "the end of its child")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -90,8 +104,12 @@ def test_a_benchmark_that_is_killed_leaves_neither_a_process_nor_a_file(place: P
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: list(place.glob("waypost-bench-*/data/up/children.json")), "the platform to start its programs")
+    while not list(place.glob("waypost-bench-*/data/postgres/home/pid")):  # the run has a deadline for that itself
+        assert run.poll() is None, "it ended before the platform's servers ran"
+        time.sleep(0.05)
+    guard = guard_of(run.pid)
     run.send_signal(number)
     run.wait()
-    wait_until(lambda: not list(place.glob("waypost-bench-*")), "the removal of its files")
-    wait_until(lambda: not users_of(place), "the end of all its processes")
+    await_end(guard)
+    assert not list(place.glob("waypost-bench-*"))
+    assert users_of(place) == []
