@@ -28,6 +28,7 @@ __all__ = ["steps_due", "switch_off", "tell_dead", "tell_step"]
 
 SOURCE = "urn:waypost"
 HOUR, DAY = 3_600.0, 86_400.0
+BATCH = 500  # pieces of news in one transaction
 LADDER = (1 * HOUR, 1 * DAY, 3 * DAY, 5 * DAY)  # of nothing but failures; the last one disables
 
 
@@ -69,8 +70,11 @@ def switch_off(urls: Mapping[UUID, str], reason: str) -> list[UUID]:
 
 def tell_dead(delivery_ids: Sequence[UUID]) -> None:
     """These deliveries have been given up."""
-    if not delivery_ids:
-        return
+    for begin in range(0, len(delivery_ids), BATCH):
+        _tell_dead(delivery_ids[begin : begin + BATCH])
+
+
+def _tell_dead(delivery_ids: Sequence[UUID]) -> None:
     letters = DeadLetter.objects.filter(delivery__in=delivery_ids, redriven_at=None)
     news: dict[UUID, list[dict[str, Any]]] = {}
     for letter in letters.select_related("delivery__event").defer("delivery__event__body", "delivery__body"):

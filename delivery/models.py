@@ -105,7 +105,7 @@ class Delivery(Row):
         ]
 
     def __str__(self) -> str:
-        return self.public_id
+        return f"delivery {self.public_id}"
 
 
 class Attempt(Row):
@@ -230,7 +230,7 @@ class Replay(Row):
         ]
 
     def __str__(self) -> str:
-        return self.public_id
+        return f"replay {self.public_id}"
 
 
 class DeadLetter(Row):

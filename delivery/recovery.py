@@ -5,6 +5,7 @@ has in hand, and leaves alone what is well.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from delivery.ledger import GRACE, MOST_ATTEMPTS
@@ -37,13 +38,21 @@ WITH cut AS (
       FROM freed WHERE state = 'dead'
         ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
 )
-SELECT endpoint_id, state FROM freed
+SELECT id, endpoint_id, state FROM freed
 """  # noqa: S608
 
 
-def rescue() -> list[tuple[UUID, str]]:
-    """Void claims nobody came back from, with an attempt of unknown end in the history. (endpoint, state) of each."""
-    return [(row[0], row[1]) for row in run(RESCUE, {})]
+class Rescued(NamedTuple):
+    """A delivery whose claim was voided, and what it is now: pending, or dead (poison)."""
+
+    id: UUID
+    endpoint_id: UUID
+    state: str
+
+
+def rescue() -> list[Rescued]:
+    """Void claims nobody came back from, with an attempt of unknown end in the history."""
+    return [Rescued(*row) for row in run(RESCUE, {})]
 
 
 UNPARK = """
@@ -149,7 +158,7 @@ WITH old AS (
             WHERE endpoint_id = l.endpoint_id AND state = 'pending'
               AND next_attempt_at < now() - make_interval(secs => %(seconds)s)
             LIMIT 1000 FOR UPDATE SKIP LOCKED) d
-     WHERE l.parked LIMIT 10000
+     WHERE l.parked LIMIT 5000
 ), dead AS (
     UPDATE delivery_delivery d SET state = 'dead', next_attempt_at = NULL FROM old WHERE d.id = old.id
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts
@@ -159,10 +168,10 @@ INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, deliver
 SELECT delivery_uuid7(), now(), tenant_id, endpoint_id, id, 'expired', '', last_status, last_error, attempts, now(), ''
   FROM dead
     ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
-RETURNING id
+RETURNING delivery_id
 """
 
 
-def expire(seconds: float) -> int:
-    """Give up what has been due for that long while its lane was parked. How many."""
-    return len(run(EXPIRE, {"seconds": seconds}))
+def expire(seconds: float) -> list[UUID]:
+    """Give up what has been due for that long while its lane was parked. Which deliveries, some thousand at a time."""
+    return [row[0] for row in run(EXPIRE, {"seconds": seconds})]

@@ -1,4 +1,4 @@
-"""How the rows of the provider look from outside, and what may be sent in.
+"""How the rows of the provider look from outside, and what may be sent in. What only one door shows stands beside it.
 
 Ids are TypeIDs. No serializer here writes: what comes in goes to a verb.
 """
@@ -10,11 +10,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from delivery.hours import Summary
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.replay import DEFAULT_RATE, MOST_RATE
 from delivery.timeline import answer_text
-from delivery.trial import Trial
 from subscriptions.fields import Choice, Strict, Whole
 from subscriptions.models import Endpoint, Row
 from webhooks.protocol import ids
@@ -258,102 +256,3 @@ class CancelledSerializer(serializers.Serializer[Any]):
 
     total = serializers.IntegerField()
     more = serializers.BooleanField()
-
-
-class TrialSerializer(serializers.Serializer[Trial]):
-    """One delivery that was sent to be looked at. ``error`` is the class of the failure, empty if it was taken."""
-
-    delivered = serializers.BooleanField(source="outcome.acknowledged")
-    error = serializers.SerializerMethodField()
-    request = serializers.SerializerMethodField()
-    answer = serializers.SerializerMethodField()
-    timing = serializers.DictField(
-        child=serializers.IntegerField(), help_text="Milliseconds from the start until each step was over."
-    )
-
-    def get_error(self, trial: Trial) -> str:
-        return trial.outcome.failure or ""
-
-    @extend_schema_field(
-        {
-            "type": "object",
-            "properties": {
-                "method": {"type": "string"},
-                "url": {"type": "string"},
-                "headers": {"type": "object", "additionalProperties": {"type": "string"}},
-                "body": {"type": "string"},
-            },
-        }
-    )
-    def get_request(self, trial: Trial) -> dict[str, Any]:
-        body = trial.body.decode("utf-8", "replace")
-        return {"method": "POST", "url": trial.url, "headers": trial.headers, "body": body}
-
-    @extend_schema_field(
-        {
-            "type": ["object", "null"],
-            "properties": {
-                "status": {"type": "integer"},
-                "headers": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
-                "body": {"type": "string"},
-                "body_truncated": {"type": "boolean"},
-            },
-        }
-    )
-    def get_answer(self, trial: Trial) -> dict[str, Any] | None:
-        if trial.outcome.status is None:
-            return None
-        text, cut = answer_text(trial.outcome.answer)
-        return {
-            "status": trial.outcome.status,
-            "headers": trial.answer_headers,
-            "body": text,
-            "body_truncated": cut,
-        }
-
-
-class UsageSerializer(serializers.Serializer[Any]):
-    """What was used in a day or a month that begins on this date (UTC); `tenant` and `type` as far as told apart."""
-
-    date = serializers.DateField()
-    tenant = serializers.CharField(required=False)
-    type = serializers.CharField(required=False)
-    events = serializers.IntegerField(help_text="Events taken; repeats are not counted.")
-    deliveries = serializers.IntegerField(help_text="Deliveries owed for them.")
-
-
-class UsagePageSerializer(serializers.Serializer[Any]):
-    """A page of rows that used anything, the oldest first. `previous` is always null."""
-
-    data = UsageSerializer(many=True)  # type: ignore[assignment]  # as everywhere in the API
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
-
-
-class LatencySerializer(serializers.Serializer[Any]):
-    """Milliseconds within which this part of the attempts had ended, failed ones included; null: there were none."""
-
-    p50 = serializers.IntegerField(allow_null=True)
-    p95 = serializers.IntegerField(allow_null=True)
-    p99 = serializers.IntegerField(allow_null=True)
-
-
-class SummarySerializer(serializers.Serializer[Summary]):
-    """What the attempts of some time came to. ``last_error`` is the class of the latest failure, empty without one."""
-
-    begins_at = serializers.DateTimeField()
-    attempts = serializers.IntegerField()
-    delivered = serializers.IntegerField()
-    failed = serializers.IntegerField()
-    success_rate = serializers.FloatField(allow_null=True, help_text="From 0 to 1; null without attempts.")
-    latency_ms = LatencySerializer()
-    last_error = serializers.CharField()
-    last_status = serializers.IntegerField(allow_null=True)
-    last_failed_at = serializers.DateTimeField(allow_null=True)
-
-
-class EndpointStatsSerializer(serializers.Serializer[Any]):
-    """Statistics of an endpoint: of the whole time, and by hour, oldest first."""
-
-    total = SummarySerializer()
-    data = SummarySerializer(many=True)  # type: ignore[assignment]  # a field that is called as the stubs call a property

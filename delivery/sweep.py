@@ -5,9 +5,10 @@ minute: lanes that owe and are not due, rows below their lane's low-water mark, 
 switched off for too long.
 """
 
+from django.db import transaction
 from django.utils import timezone
 
-from delivery import hours, ledger, recovery, telemetry, wake
+from delivery import health, hours, ledger, recovery, telemetry, wake
 
 __all__ = ["rescue", "sweep"]
 
@@ -17,12 +18,15 @@ WAITS_AT_MOST = 7 * 86_400  # seconds a delivery waits for a paused or disabled 
 def rescue() -> int:
     """Void the claims that have run out, and let lanes go on whose endpoint is active again or was moved. How many
     deliveries were rescued."""
-    rescued = recovery.rescue()
+    with transaction.atomic():
+        rescued = recovery.rescue()
+        poisoned = [it.id for it in rescued if it.state == "dead"]
+        health.tell_dead(poisoned)
     may_go_on = recovery.unpark() + recovery.begin_anew()
     if rescued:
-        telemetry.rescued(len(rescued), poisoned=sum(state == "dead" for _, state in rescued))
+        telemetry.rescued(len(rescued), poisoned=len(poisoned))
     if rescued or may_go_on:
-        wake.ring({endpoint_id for endpoint_id, _ in rescued})
+        wake.ring({it.endpoint_id for it in rescued})
     return len(rescued)
 
 
@@ -31,8 +35,10 @@ def sweep() -> None:
     raised = recovery.raise_to_floor()
     born = recovery.lanes_missing()
     overdue = ledger.look_again()
-    expired = recovery.expire(WAITS_AT_MOST)
+    with transaction.atomic():
+        expired = recovery.expire(WAITS_AT_MOST)
+        health.tell_dead(expired)
     hours.forget_old(timezone.now())
-    telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=expired)
+    telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=len(expired))
     if raised or born or overdue:
         wake.ring(raised | born)

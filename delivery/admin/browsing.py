@@ -89,8 +89,10 @@ def link(row: Row | None, text: str | None = None) -> SafeString | str:
     """A link to the admin's page of a row; ``text`` is its public id unless given."""
     if row is None:
         return "-"
-    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
-    return format_html('<a class="wp-link" href="{}">{}</a>', reverse(name, args=[row.pk]), text or row.public_id)
+    path = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    said = text or row.public_id
+    shown = said.removeprefix("https://")  # in a narrow column the rest says more
+    return format_html('<a class="wp-link" href="{}" title="{}">{}</a>', path, said, shown)
 
 
 def known(rows: QuerySet[M], key: UUID | None) -> M | None:

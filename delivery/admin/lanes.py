@@ -83,6 +83,8 @@ class LaneAdmin(Browsing):
     @display(description="Rate at present")
     def rate(self, lane: Lane) -> str:
         rate = _standing(lane).effective_rate
+        if rate == 0:
+            return "nothing goes"
         return "not known yet" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f} a second"
 
     @display(description="Attempts at once")

@@ -1,5 +1,7 @@
 """Replays: how far each has come, and the button that stops it."""
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -8,15 +10,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
 from delivery import replay
-from delivery.admin.browsing import Browsing, Window, link, when
+from delivery.admin.browsing import Browsing, Window, known, link, when
 from delivery.admin.shown import pill
 from delivery.models import Replay
 from delivery.templatetags.delivery_admin import progress
+from subscriptions.models import Endpoint
+from webhooks.protocol import ids
 
 __all__ = ["ReplayAdmin"]
 
@@ -34,7 +38,7 @@ class ReplayAdmin(Browsing):
     )
     searched = {"rpl": "pk"}
     search_help_text = "A replay's id (rpl_...), whole."
-    fields = (("public", "of_tenant"), ("wanted", "rate"), ("requested_by", "created"))
+    fields = (("public", "of_tenant"), ("what", "wanted"), ("requested_by", "created"))
     readonly_fields = tuple(name for line in fields for name in line)
     change_form_outer_before_template = "delivery/admin/replay.html"
 
@@ -80,10 +84,22 @@ class ReplayAdmin(Browsing):
     def created(self, row: Replay) -> str:
         return when(row.created_at)
 
+    @display(description="What is sent again")
+    def what(self, row: Replay) -> str:
+        return str(row.get_of_display())
+
     @display(description="Filter")
     def wanted(self, row: Replay) -> str:
-        said = [
-            f"{name}: {len(value)} chosen" if name == "ids" else f"{name}: {value}"
-            for name, value in row.filter.items()
-        ]
-        return ", ".join(said) or "everything open"
+        lines = [(name.capitalize(), _said(name, value)) for name, value in row.filter.items()]
+        return format_html_join("", "<div>{}: {}</div>", lines) or "everything"
+
+
+def _said(name: str, value: Any) -> str:
+    """A value of the filter as people read it."""
+    if name == "ids":
+        return f"{len(value)} chosen"
+    if name == "endpoint" and (endpoint := known(Endpoint.objects.all(), ids.parse(Endpoint.prefix, value))):
+        return link(endpoint, str(endpoint))
+    if name in ("since", "until"):
+        return when(datetime.fromisoformat(value))
+    return str(value)

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from delivery.models import Replay
 
-__all__ = ["as_json", "milliseconds", "progress", "span"]
+__all__ = ["as_json", "milliseconds", "pace", "progress", "span"]
 
 register = template.Library()
 
@@ -52,3 +52,13 @@ def progress(replay: Replay) -> SafeString:
         '<span class="wp-progress" role="progressbar" aria-valuenow="{0}"><span style="width: {0}%"></span></span>',
         percent,
     )
+
+
+@register.filter
+def pace(replay: Replay) -> str:
+    """How fast it goes, and how long it will take or when it ended."""
+    fast = f"At most {replay.rate:,} a second"
+    if replay.finished_at is not None:
+        return f"{fast}; ended {replay.finished_at:%Y-%m-%d %H:%M:%S} UTC"
+    left = max(replay.total - replay.replayed, 0) / replay.rate
+    return f"{fast}; about {span(timedelta(seconds=left))} to go" if left >= 1 else fast

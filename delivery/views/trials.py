@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, Throttled, ValidationError
 from rest_framework.request import Request
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from delivery import listing
 from delivery.models import Event
 from delivery.publish import LONGEST
-from delivery.serializers import TrialSerializer
+from delivery.timeline import answer_text
 from delivery.trial import TEST_TYPE, Busy, Trial, send_test
 from subscriptions.fields import Json, Strict, Text
 from subscriptions.models import Endpoint
@@ -36,6 +36,58 @@ class TestDeliverySerializer(Strict):
         if "event" in asked and len(asked) > 1:
             raise ValidationError({"event": ["Give an event, or the type and data of a new one."]})
         return asked
+
+
+class TrialSerializer(serializers.Serializer[Trial]):
+    """One delivery that was sent to be looked at. ``error`` is the class of the failure, empty if it was taken."""
+
+    delivered = serializers.BooleanField(source="outcome.acknowledged")
+    error = serializers.SerializerMethodField()
+    request = serializers.SerializerMethodField()
+    answer = serializers.SerializerMethodField()
+    timing = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Milliseconds from the start until each step was over."
+    )
+
+    def get_error(self, trial: Trial) -> str:
+        return trial.outcome.failure or ""
+
+    @extend_schema_field(
+        {
+            "type": "object",
+            "properties": {
+                "method": {"type": "string"},
+                "url": {"type": "string"},
+                "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+                "body": {"type": "string"},
+            },
+        }
+    )
+    def get_request(self, trial: Trial) -> dict[str, Any]:
+        body = trial.body.decode("utf-8", "replace")
+        return {"method": "POST", "url": trial.url, "headers": trial.headers, "body": body}
+
+    @extend_schema_field(
+        {
+            "type": ["object", "null"],
+            "properties": {
+                "status": {"type": "integer"},
+                "headers": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
+                "body": {"type": "string"},
+                "body_truncated": {"type": "boolean"},
+            },
+        }
+    )
+    def get_answer(self, trial: Trial) -> dict[str, Any] | None:
+        if trial.outcome.status is None:
+            return None
+        text, cut = answer_text(trial.outcome.answer)
+        return {
+            "status": trial.outcome.status,
+            "headers": trial.answer_headers,
+            "body": text,
+            "body_truncated": cut,
+        }
 
 
 class EndpointTest(TenantScoped):

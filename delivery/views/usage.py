@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -18,7 +19,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from delivery import usage
-from delivery.serializers import UsagePageSerializer
 from delivery.views.queries import UsageQuery
 from subscriptions.models import Tenant
 from subscriptions.tenancy import tenant_id_of
@@ -50,6 +50,24 @@ class CsvRows(BaseRenderer):
 
 def _harmless(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    """What was used in a day or a month that begins on this date (UTC); `tenant` and `type` as far as told apart."""
+
+    date = serializers.DateField()
+    tenant = serializers.CharField(required=False)
+    type = serializers.CharField(required=False)
+    events = serializers.IntegerField(help_text="Events taken; repeats are not counted.")
+    deliveries = serializers.IntegerField(help_text="Deliveries owed for them.")
+
+
+class UsagePageSerializer(serializers.Serializer[Any]):
+    """A page of rows that used anything, the oldest first. `previous` is always null."""
+
+    data = UsageSerializer(many=True)  # type: ignore[assignment]  # as everywhere in the API
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
 
 
 class UsageReport(APIView):

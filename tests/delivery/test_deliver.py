@@ -289,6 +289,18 @@ class TestPace:
         assert receiver.arrivals[-1].at - began >= (30 - 2) / 20 - 0.05
         assert {it.attempts for it in Delivery.objects.all()} == {1}
 
+    def test_what_waited_for_an_endpoint_to_be_resumed_drains_within_its_rate(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.url(), rate_limit=20)
+        pause(endpoint)
+        publish_to(endpoint, 30)
+        drain()
+        resume(endpoint)
+        sweep.rescue()
+        began = time.time()
+        drain()
+        assert len(receiver.arrivals) == 30
+        assert receiver.arrivals[-1].at - began >= (30 - 2) / 20 - 0.05
+
     def test_a_tripped_lane_is_left_alone(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.url())
         publish_to(endpoint)

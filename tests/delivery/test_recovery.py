@@ -29,7 +29,7 @@ class TestRescue:
     def test_it_may_be_claimed_again_at_once_and_the_cut_attempt_is_recorded_as_unknown(self) -> None:
         delivery = self.cut(attempts=1, step=1)
         make_attempt(delivery)
-        assert recovery.rescue() == [(delivery.endpoint_id, "pending")]
+        assert recovery.rescue() == [(delivery.id, delivery.endpoint_id, "pending")]
         delivery.refresh_from_db()
         assert (delivery.state, delivery.token, delivery.claimed_until) == ("pending", None, None)
         assert (delivery.next_attempt_at, delivery.attempts, delivery.step) == (now(), 2, 1)
@@ -49,7 +49,7 @@ class TestRescue:
 
     def test_what_nobody_ever_came_back_from_is_poison(self) -> None:
         delivery = self.cut(claims=POISON, attempts=POISON - 1)
-        assert recovery.rescue() == [(delivery.endpoint_id, "dead")]
+        assert recovery.rescue() == [(delivery.id, delivery.endpoint_id, "dead")]
         delivery.refresh_from_db()
         assert (delivery.state, delivery.next_attempt_at) == ("dead", None)
         letter = DeadLetter.objects.get()
@@ -63,7 +63,7 @@ class TestRescue:
         for _ in range(POISON):
             ledger.claim(new_id(), [asking(endpoint)])
             Delivery.objects.update(claimed_until=now() - HOUR)
-            states += [state for _, state in recovery.rescue()]
+            states += [it.state for it in recovery.rescue()]
         assert states == ["pending"] * (POISON - 1) + ["dead"]
         assert delivery.history.filter(error="unknown").count() == POISON
 
@@ -183,7 +183,7 @@ class TestExpire:
         lane = make_lane(parked=True)
         (old,) = owe(lane.endpoint, next_attempt_at=now() - 2 * HOUR)
         (young,) = owe(lane.endpoint, next_attempt_at=now() - HOUR)
-        assert recovery.expire(1.5 * 3600) == 1
+        assert recovery.expire(1.5 * 3600) == [old.id]
         letter = DeadLetter.objects.get()
         assert (letter.delivery_id, letter.cause) == (old.id, "expired")
         states = dict(Delivery.objects.values_list("id", "state"))
@@ -191,7 +191,7 @@ class TestExpire:
 
     def test_in_a_lane_that_is_served_nothing_expires(self) -> None:
         owe(make_lane(due_at=now()).endpoint, next_attempt_at=now() - 2 * HOUR)
-        assert recovery.expire(3600) == 0
+        assert recovery.expire(3600) == []
 
 
 @pytest.mark.django_db

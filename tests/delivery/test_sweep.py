@@ -4,15 +4,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from django.utils import timezone
 
 from delivery import sweep, wake
-from delivery.models import DeadLetter, Delivery, Lane
+from delivery.models import DeadLetter, Delivery, Event, Lane
+from delivery.recovery import POISON
 from subscriptions.endpoints import delete_endpoint, pause, resume
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
-from tests.factories import make_endpoint
+from tests.factories import make_endpoint, make_subscription
 from webhooks.protocol.ids import new_id
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +44,12 @@ def claimed(endpoint: Endpoint, *, claims: int = 1, until: timedelta = -AGO) -> 
     return owe(endpoint, state="sending", token=new_id(), claims=claims, claimed_until=timezone.now() + until)
 
 
+def news() -> list[tuple[str, str]]:
+    """Cause and delivery of what the tenants have been told."""
+    told = [orjson.loads(bytes(it.body))["data"] for it in Event.objects.filter(type="waypost.delivery.dead")]
+    return [(it["cause"], it["delivery"]) for it in told]
+
+
 class TestRescue:
     def test_a_claim_that_nobody_came_back_from_is_void_and_its_attempt_is_told(self, rings: list[set[UUID]]) -> None:
         delivery = claimed(make_endpoint())
@@ -50,6 +58,13 @@ class TestRescue:
         assert (delivery.state, delivery.token, delivery.attempts) == ("pending", None, 1)
         assert delivery.history.get().error == "unknown"
         assert rings == [{delivery.endpoint_id}]
+
+    def test_of_what_is_poison_its_tenant_is_told(self) -> None:
+        endpoint = make_endpoint()
+        make_subscription(make_endpoint(endpoint.tenant), event_types=["waypost.*"])
+        delivery = claimed(endpoint, claims=POISON)
+        sweep.rescue()
+        assert news() == [("poison", delivery.public_id)]
 
     def test_a_claim_that_still_holds_is_left_alone(self, rings: list[set[UUID]]) -> None:
         delivery = claimed(make_endpoint(), until=AGO)

@@ -1,11 +1,12 @@
 """Spans of time as people say them, and bars."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from delivery.models import Replay
-from delivery.templatetags.delivery_admin import as_json, milliseconds, progress, span
+from delivery.templatetags.delivery_admin import as_json, milliseconds, pace, progress, span
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,19 @@ def test_values_are_shown_as_json_and_cut() -> None:
     assert as_json(("é", 5, {"prefix": "x"})) == '"é", 5, {"prefix": "x"}'
     assert as_json(()) == "nothing"
     assert len(as_json(("x" * 500,))) == 201
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"replayed": 2_000}, "At most 1,000 a second; about 5 s to go"),
+        ({"replayed": 6_900}, "At most 1,000 a second"),
+        ({"replayed": 9_000}, "At most 1,000 a second"),
+        (
+            {"finished_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)},
+            "At most 1,000 a second; ended 2026-01-02 03:04:05 UTC",
+        ),
+    ],
+)
+def test_a_replay_says_how_fast_it_goes_and_how_long_it_will_take(changes: dict[str, Any], said: str) -> None:
+    assert pace(Replay(rate=1_000, total=7_000, **changes)) == said
