@@ -1,14 +1,12 @@
-"""How sources, receipts and rejections look from outside. A secret is shown when it is made, and never again."""
+"""A source from outside, and what is wrong with one that is asked for. Its secret is shown once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from django.core.validators import RegexValidator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 from rest_framework.validators import UniqueValidator
@@ -18,17 +16,15 @@ from webhooks.fields import (
     HandlersField,
     IdField,
     MediaTypesField,
-    ObjectField,
     OptionsField,
     OriginsField,
     PlaceField,
     PlanField,
 )
-from webhooks.models import Receipt, Rejection, Source, SourceSecret, uid_format
-from webhooks.rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET, add_secret, believed
+from webhooks.models import Source, uid_format
+from webhooks.rotation import LONGEST_SECRET, add_secret, believed
 from webhooks.sources import forget, sealer
-from webhooks.standing import MOST_HOURS
-from webhooks.strict import Flag, Line, Strict, StrictModel, TextField, Whole
+from webhooks.strict import Flag, Line, StrictModel, TextField
 
 ANSWER_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
 UID_IS_TAKEN = "There is a source with this uid."
@@ -171,151 +167,3 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
     if columns.get("verify_token"):
         columns["verify_token"] = sealer().seal(columns["verify_token"])
     return columns
-
-
-class SecretSerializer(serializers.ModelSerializer[SourceSecret]):
-    """A secret of a source, without the secret."""
-
-    id = IdField(SourceSecret.prefix, read_only=True)
-
-    class Meta:
-        model = SourceSecret
-        fields = ["id", "created_at", "expires_at"]
-        read_only_fields = fields
-
-
-class MadeSecretSerializer(SecretSerializer):
-    """A secret as it is made: its text, shown here and never again."""
-
-    secret = serializers.CharField()
-
-    class Meta(SecretSerializer.Meta):
-        fields = [*SecretSerializer.Meta.fields, "secret"]
-        read_only_fields = fields
-
-
-class NewSecretSerializer(Strict):
-    """A rotation: the new secret (left out: one is made, if the scheme allows it), and how long the old stay."""
-
-    secret = TextField(required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
-    overlap_seconds = Whole(required=False, default=DAY, min_value=0, max_value=LONGEST_OVERLAP)
-
-
-class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
-    """A message that was kept, and how far its handlers have got."""
-
-    id = IdField(Receipt.prefix)
-    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
-    secret = IdField(SourceSecret.prefix, source="secret_id", allow_null=True)
-    state = serializers.CharField()
-    handled_by = serializers.ListField(child=serializers.CharField(), allow_null=True)
-
-    class Meta:
-        model = Receipt
-        fields = [
-            *("id", "source", "state", "message_id", "event_type", "order_key", "content_type", "headers"),
-            "secret",
-            *("size", "sha256", "received_at", "due_at", "attempts", "last_error", "processed_at", "handled_by"),
-            *("dead_at", "cause", "out_of_order", "skipped"),
-        ]
-        read_only_fields = fields
-
-
-class RejectionSerializer(serializers.ModelSerializer[Rejection]):
-    """A request that was refused. ``unrecorded`` refusals before it were only counted; ``last_good_secret`` is the one
-    that the last message which was believed before it was signed with."""
-
-    id = IdField(Rejection.prefix)
-    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
-
-    last_good_secret = IdField(SourceSecret.prefix, source="last_good_secret_id", allow_null=True)
-
-    class Meta:
-        model = Rejection
-        fields = [
-            *("id", "source", "reason", "detail", "headers", "address", "size", "sha256", "unrecorded"),
-            *("received_at", "last_good_secret", "last_good_at"),
-        ]
-        read_only_fields = fields
-
-
-class NewReplaySerializer(Strict):
-    """Which receipts to bring back: the same filters as of the list. ``preview``: only count them."""
-
-    filter = ObjectField(required=False, default=dict)
-    preview = Flag(required=False, default=False)
-
-
-class ReplayDoneSerializer(serializers.Serializer[Any]):
-    """``replayed``: how many receipts were made due again. ``left``: how many of the filter are still at rest, for
-    another call; 10,000 means at least so many."""
-
-    replayed = serializers.IntegerField()
-    left = serializers.IntegerField()
-
-
-@extend_schema_serializer(component_name="ReceiptReplayPreview")
-class ReplayPreviewSerializer(serializers.Serializer[Any]):
-    """``matching``: how many receipts a replay would make due; 10,000 means at least so many."""
-
-    matching = serializers.IntegerField()
-
-
-class NewStatsSerializer(Strict):
-    """How far back to look."""
-
-    along = frozenset({"tenant"})  # in the query: see tenancy
-    hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MOST_HOURS)
-
-
-class CountsSerializer(serializers.Serializer[Any]):
-    """What came (``received`` once each; ``turned_away``: told to come back), and what became of runs of handlers."""
-
-    received = serializers.IntegerField()
-    duplicates = serializers.IntegerField()
-    rejected = serializers.IntegerField()
-    turned_away = serializers.IntegerField()
-    processed = serializers.IntegerField()
-    failed = serializers.IntegerField()
-    dead = serializers.IntegerField()
-
-
-class HourSerializer(CountsSerializer):
-    begins_at = serializers.DateTimeField()
-
-
-class NowSerializer(serializers.Serializer[Any]):
-    """Receipts that wait for their handlers and dead ones; ``at_least``: there may be more."""
-
-    waiting = serializers.IntegerField()
-    dead = serializers.IntegerField()
-    at_least = serializers.BooleanField()
-
-
-@extend_schema_serializer(component_name="SourceStats")
-class StatsSerializer(serializers.Serializer[Any]):
-    """How a source stands: now, in all these hours together, and hour by hour. Hours are a few seconds behind."""
-
-    now = NowSerializer()
-    totals = CountsSerializer()
-    hours = HourSerializer(many=True)
-
-
-class NewTrialSerializer(Strict):
-    """A test message: what it says it is about, and a body in place of the sample's."""
-
-    event_type = Line(required=False, max_length=256, validators=[RegexValidator(r"\A[!-~]+\Z", "Visible ASCII only.")])
-    body = TextField(required=False, max_length=64 * 1024, trim_whitespace=False)
-
-
-@extend_schema_serializer(component_name="SourceTrial")
-class TrialSerializer(serializers.Serializer[Any]):
-    """What was sent (without credentials), what was answered, and what became of it."""
-
-    url = serializers.CharField()
-    headers = serializers.DictField(child=serializers.CharField())
-    body = serializers.CharField()
-    status = serializers.IntegerField()
-    answer = serializers.CharField()
-    receipt = ReceiptSerializer(allow_null=True)
-    rejection = RejectionSerializer(allow_null=True)
