@@ -42,7 +42,7 @@ WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DA
 
 WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=256)  # processes
 WAYPOST_WEB_BUFFERED = env.flag("WAYPOST_WEB_BUFFERED", False)  # a proxy in front hands over whole bodies
-WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 8, minimum=1, maximum=1024)  # in each of them
+WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 16, minimum=1, maximum=1024)  # in each of them
 WAYPOST_DELIVERY_WORKERS = env.integer("WAYPOST_DELIVERY_WORKERS", 2, minimum=1, maximum=256)  # processes
 WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 2, minimum=1, maximum=256)  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
