@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from subscriptions.accounts import Plan, Reply
+from subscriptions.accounts import ApiKey, Plan, Reply, Scope, Tenant
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.plans import LONGEST_WAIT
 from subscriptions.rows import Row, uid_format
@@ -31,73 +31,6 @@ __all__ = [
     "Subscription",
     "Tenant",
 ]
-
-
-class Tenant(Row):
-    """A customer of the company that runs Waypost. Everything of the provider belongs to exactly one."""
-
-    prefix = "tnt"
-    uid = models.CharField(
-        max_length=256,
-        null=True,
-        blank=True,
-        unique=True,
-        validators=[uid_format],
-        help_text="Your own id of it.",
-    )
-    name = models.CharField(max_length=256)
-    plan = models.ForeignKey(
-        Plan,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="tenants",
-        help_text="What it may use; empty: the default plan.",
-    )
-    metadata = models.JSONField(default=dict, blank=True)
-    retention_days = models.PositiveSmallIntegerField(
-        default=90,
-        validators=[MinValueValidator(1), MaxValueValidator(3650)],
-        help_text="Days an event and its finished deliveries are kept.",
-    )
-    routes_version = models.BigIntegerField(default=0, editable=False)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Scope(models.TextChoices):
-    PUBLISH = "publish", "Publish events"
-    MANAGE = "manage", "Create and change everything else"
-    READ = "read", "Read"
-
-
-class ApiKey(Row):
-    """A bearer key. Only its SHA-256 is kept: the key has full entropy, so a slow hash would add nothing."""
-
-    prefix = "key"
-    tenant = models.ForeignKey(
-        Tenant,
-        models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="api_keys",
-        help_text="Empty: an operator's key, for every tenant.",
-    )
-    name = models.CharField(max_length=256, blank=True)
-    digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    hint = models.CharField(max_length=16, editable=False, help_text="The first characters, to tell keys apart.")
-    scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices), default=list)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    class Meta:
-        verbose_name = "API key"
-
-    def __str__(self) -> str:
-        return f"{self.hint}… {self.name}".strip()
 
 
 class Endpoint(Row):
