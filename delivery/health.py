@@ -60,7 +60,8 @@ def tell_step(endpoint_id: UUID, url: str, steps: int, breaker: Breaker) -> None
 
 def switch_off(urls: Mapping[UUID, str], reason: str) -> list[UUID]:
     """Disable these endpoints and say so, once, unless they have moved from the URL that was sent to. Which ones."""
-    rows = Endpoint.objects.filter(id__in=urls.keys()) if urls else ()
+    # In an order of their own: each holds its tenant until the transaction ends, and others may be at it too.
+    rows = Endpoint.objects.filter(id__in=urls.keys()).order_by("tenant", "id") if urls else ()
     off = [row for row in rows if row.url == urls[row.id] and disable(row, reason)]
     for row in off:
         telemetry.endpoint_disabled(row.id, reason)

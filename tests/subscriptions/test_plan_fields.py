@@ -27,6 +27,12 @@ def test_what_is_left_out_doubles_up_to_a_day():
     assert made["retry_plan"] == [43_200, 86_400, 86_400]
 
 
+def test_it_ends_at_a_horizon_where_one_is_given():
+    client = make_client(make_tenant())
+    made = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 60, "horizon": 3600}}).json()
+    assert made["retry_plan"] == [60, 120, 240, 480, 960]
+
+
 def test_a_first_wait_beyond_the_default_cap_is_meant():
     client = make_client(make_tenant())
     made = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 100_000, "attempts": 3}}).json()
@@ -72,6 +78,9 @@ def test_a_plan_is_taken_back_by_null():
         ({**GROWING, "attempts": 1}, "retry_plan.attempts"),
         ({**GROWING, "attempts": 52}, "retry_plan.attempts"),
         ({**GROWING, "attempts": "6"}, "retry_plan.attempts"),
+        ({**GROWING, "horizon": 9}, "retry_plan.horizon"),
+        ({**GROWING, "horizon": "9000"}, "retry_plan.horizon"),
+        ({**GROWING, "horizon": 2**63}, "retry_plan.horizon"),
         ({**GROWING, "jitter": 1}, "retry_plan.jitter"),
     ],
 )

@@ -14,6 +14,10 @@ from subscriptions.plans import LONGEST_WAIT, MOST_WAITS, exponential
         ({"first": 10, "attempts": 6, "factor": 3, "cap": 300}, [10, 30, 90, 270, 300]),
         ({"first": 1, "attempts": 5, "factor": 1.5}, [1, 2, 2, 3]),  # rounded at the end, not at each step
         ({"first": 600, "attempts": 3, "cap": 60}, [60, 60]),
+        ({"first": 5, "horizon": 35}, [5, 10, 20]),
+        ({"first": 5, "horizon": 34}, [5, 10]),
+        ({"first": 5, "attempts": 3, "horizon": 10**6}, [5, 10]),
+        ({"first": 1, "factor": 1, "horizon": 10**6}, [1] * MOST_WAITS),
     ],
 )
 def test_waits_grow_by_the_factor_up_to_the_cap(plan, waits):
