@@ -31,6 +31,7 @@ def receive(bench: Bench) -> Row:
     row = _row("receive", "Receive, verify, dedupe, keep, 1 KB", answers, meter)
     row.setting = f"{count:,} messages signed after Standard Webhooks, over {SENDERS} connections; no handler"
     row.aim = Aim("at least 2,000 requests/s", rate >= 2_000)
+    row.beside = "receive-usual"
     owed = bench.stand.number(OWED)
     row.checks += [Check("nothing is owed for it", owed == 0, f"{owed} owed"), *_checks(bench, count, built)]
     return row

@@ -53,11 +53,9 @@ def receive_usual(bench: Bench) -> Row:
 
 
 def _compared(ours: Row, usual: Row) -> str:
-    web = _milliseconds(ours, "web"), _milliseconds(usual, "usual")
     return (
-        f"Waypost is {ours.rate / max(usual.rate, 1e-9):.1f} times as fast; its web process takes {web[0]:.2f} ms of CPU"
-        f" for a message, this one {web[1]:.2f}; PostgreSQL {_milliseconds(ours, 'postgres'):.2f} and"
-        f" {_milliseconds(usual, 'postgres'):.2f}"
+        f"CPU for a message, ours and this: web {_milliseconds(ours, 'web'):.2f} and {_milliseconds(usual, 'usual'):.2f} ms,"
+        f" PostgreSQL {_milliseconds(ours, 'postgres'):.2f} and {_milliseconds(usual, 'postgres'):.2f} ms"
     )
 
 
