@@ -16,6 +16,7 @@ from benchmarks.statements import Sampled, StatementLog
 
 __all__ = ["Meter"]
 
+FAMILY_EVERY = 1.0  # seconds; finding out who belongs to whom takes longer than looking at their memory
 WAL = "SELECT pg_current_wal_lsn() - '0/0'"
 
 
@@ -86,9 +87,12 @@ class Meter:
 
     def _watch(self) -> None:
         reading = self.reading
+        processes, known_at = family(self._roots), 0.0
         while True:
             moment = time.monotonic() - self._started
-            found = memory_bytes(family(self._roots))
+            if moment - known_at > FAMILY_EVERY:
+                processes, known_at = family(self._roots), moment
+            found = memory_bytes(processes)
             for name, used in found.items():
                 reading.memory[name] = max(used, reading.memory.get(name, 0.0))
                 self._memory.setdefault(name, []).append((moment, used))

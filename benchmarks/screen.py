@@ -11,7 +11,7 @@ from benchmarks.figures import Row
 __all__ = ["Screen", "shown_latency", "shown_times"]
 
 
-WIDTH = 140  # characters
+WIDTH = 150  # characters
 
 
 class Screen:
@@ -74,7 +74,6 @@ class Screen:
         ):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("x usual\nrate/CPU", justify="right", no_wrap=True)
-        table.add_column("took s", justify="right", no_wrap=True)
         table.add_column("aim", no_wrap=True)
         table.add_column("check", no_wrap=True)
         for row in rows:
@@ -87,7 +86,6 @@ class Screen:
                 f"{row.statements_each:.2f}",
                 f"{row.wal_each:,.0f}",
                 shown_times(row),
-                f"{row.took:,.0f}",
                 "" if row.aim is None else "met" if row.aim.met else "missed",
                 "ok" if row.holds else "[red]FAILED[/red]",
             )
