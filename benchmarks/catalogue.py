@@ -52,7 +52,7 @@ ROWS = [
     Entry("idle", stream.idle, 6, 65, "latency at 50 events/s"),
     Entry("hanging", neighbours.hanging, 12, 70, "19 fast endpoints beside one that hangs"),
     Entry("failing", neighbours.failing, None, 75, "10 % of the endpoints answer 500"),
-    Entry("crowd", neighbours.crowd, None, 100, "one endpoint of a tenant beside 10,000 of another with a backlog"),
+    Entry("crowd", neighbours.crowd, None, 60, "one endpoint of a tenant beside 10,000 of another with a backlog"),
     Entry("routing", routing.routing, 7, 20, "one event among 1, 100, 10,000 subscriptions with patterns"),
     Entry("receive", receiving.receive, 10, 65, "receive, verify, dedupe, keep, 1 KB"),
     Entry("receive-usual", receiving_usual.receive_usual, 8, 30, "the same by a REST view, standardwebhooks, the ORM"),
@@ -60,7 +60,7 @@ ROWS = [
     Entry("large-body", receiving_large.large_body, 6, 15, "receive one body of 1 GB (quick: 256 MB)"),
     Entry("megabyte", stream.megabyte, 4, 45, "events of 1 MB"),
     Entry("endpoints-1000", backlog.endpoints_1000, None, 25, "a backlog for 1,000 endpoints"),
-    Entry("endpoints-10000", backlog.endpoints_10000, None, 90, "a backlog for 10,000 endpoints"),
+    Entry("endpoints-10000", backlog.endpoints_10000, None, 45, "a backlog for 10,000 endpoints"),
     Entry(
         "snapshot", steady.snapshot, None, 620, "ten minutes at 1,000 events/s while another session holds a snapshot"
     ),
