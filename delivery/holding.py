@@ -113,9 +113,12 @@ class Holding:
             self.release([lane for lane in self if self._is_over(lane)])
 
     def follow(self) -> None:
-        known = targets(self._lanes)
+        known = targets([*self._lanes, *self._forlorn])
         for endpoint_id, lane in self._lanes.items():
             lane.follow(known.get(endpoint_id), self._clock.now())
+        hoped_for = [key for key in self._forlorn if key in known and known[key].is_active]  # switched on meanwhile
+        for endpoint_id in hoped_for:
+            del self._forlorn[endpoint_id]
 
     def bury(self, endpoint_ids: Iterable[UUID], cause: str) -> None:
         """These endpoints get nothing more: their deliveries are given up, by and by."""

@@ -10,7 +10,8 @@ from delivery.clock import Clock
 from delivery.holding import Holding
 from delivery.lanes import HeldLane
 from delivery.models import Lane
-from tests.delivery.factories_ledger import OTHER, make_lane, now
+from subscriptions.endpoints import enable
+from tests.delivery.factories_ledger import OTHER, make_lane, now, owe
 from tests.factories import make_endpoint
 
 pytestmark = pytest.mark.django_db
@@ -95,3 +96,17 @@ def test_the_clock_is_the_databases() -> None:
     clock.set(now() + timedelta(days=1))
     lanes.renew()
     assert abs(clock.now() - now().timestamp()) < 3600
+
+
+def test_an_endpoint_that_is_switched_on_again_is_not_buried_any_further() -> None:
+    endpoint = make_endpoint(state="disabled", disabled_reason="gone")
+    make_lane(endpoint, due_at=now())
+    (delivery,) = owe(endpoint)
+    lanes = Holding(Clock())
+    lanes.lease()
+    assert lanes.is_burying
+    enable(endpoint)
+    lanes.tend()
+    assert not lanes.is_burying
+    delivery.refresh_from_db()
+    assert delivery.state == "pending"

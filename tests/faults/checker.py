@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from tests.faults.house import House
+from tests.faults.house import House, command_of
 from tests.faults.publisher import Book
 from tests.faults.sink import Line
 from webhooks.protocol.ids import public
@@ -59,7 +59,7 @@ class Report:
 
 def unquiet(house: House) -> list[str]:
     """What is still to be done, in words; empty: all is quiet."""
-    strays = [f"left behind: {' '.join(process.cmdline())}" for process in house.strays()]
+    strays = [f"left behind: {command}" for process in house.strays() if (command := command_of(process))]
     try:
         return strays + [text for (text,) in house.sql(UNQUIET)]
     except psycopg.OperationalError as error:  # it recovers

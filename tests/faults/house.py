@@ -149,7 +149,7 @@ class House:
         """The processes of beat, deliver, work or web, their parent first; none while it is being started again."""
         assert self.process is not None
         for child in psutil.Process(self.process.pid).children():
-            if PARTS[name] in child.cmdline():
+            if PARTS[name] in command_of(child).split():
                 return [child, *child.children(recursive=True)]
         return []
 
@@ -184,7 +184,13 @@ class House:
 
 
 def is_keeper(process: psutil.Process) -> bool:
+    command = command_of(process)
+    return not command or "config.embedded.keeper" in command.split()
+
+
+def command_of(process: psutil.Process) -> str:
+    """What it was started with; empty if it has ended meanwhile."""
     try:
-        return "config.embedded.keeper" in process.cmdline()
-    except psutil.NoSuchProcess:
-        return True
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
