@@ -25,13 +25,10 @@ from tests.factories_receiver import (
 )
 from tests.key_server import KeyServer
 from webhooks import claimcheck, schemes, wake
-from webhooks.entry import Entry, Message, insert_many
 from webhooks.handlers import GiveUp, handles
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.process import process_due
-from webhooks.protocol.ids import new_id
 from webhooks.protocol.signing import new_secret
-from webhooks.reading import Labels
 from webhooks.receipts import claim
 from webhooks.rotation import add_secret
 from webhooks.schemes.scheme import Draft
@@ -666,19 +663,6 @@ def test_a_message_whose_handler_removed_it_is_done(monkeypatch) -> None:
     monkeypatch.setattr(wake, "bell", WorkerNextDoor())
     answer = post(make_source(answer_when="processed", answer_within=25))
     assert (answer.status_code, answer.json()["state"]) == (202, "processed")
-
-
-def test_of_twins_in_one_commit_the_first_is_kept_and_the_other_is_a_repeat() -> None:
-    source = make_source()
-    twins = [message_to(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
-    assert insert_many(twins) == [Entry.OWED, Entry.OWED, Entry.REPEAT, Entry.REPEAT, Entry.REPEAT]
-    assert set(Receipt.objects.values_list("id", flat=True)) == {twins[0].id, twins[1].id}
-    assert insert_many(twins) == [Entry.REPEAT] * 5
-
-
-def message_to(source: Source, message_id: str) -> Message:
-    ticket = claimcheck.keep(iter([BODY]), new_id(), lambda chunk: None)
-    return Message(new_id(), source.id, Labels(message_id, "", ""), "", {}, ticket)
 
 
 def fails_from_the_first_select_of(table: str) -> Callable[..., Any]:
