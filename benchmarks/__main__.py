@@ -33,7 +33,8 @@ def main() -> int:
     screen.table(rows)
     for write in (report.write, markdown.write, page.write):
         write(OUT, facts, rows)
-    screen.console.print(f"it took {facts['took']}; written: {OUT}/report.html, report.md, report.json")
+    screen.console.print(f"{facts['took']}; sink and generator: {facts['sink and generator']}")
+    screen.console.print(f"written: {OUT}/report.html, report.md, report.json")
     return 0 if all(row.holds for row in rows) else 1
 
 

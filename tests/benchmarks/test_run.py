@@ -80,7 +80,7 @@ def test_the_status_says_whether_all_rows_hold_and_all_reports_are_written(
         Row("idle", "Idle", "", 10, 5.0, checks=[Check("all arrived", True, "10 of 10")]),
     ]
     monkeypatch.setattr(door, "OUT", tmp_path)
-    monkeypatch.setattr(door, "run", lambda *_: ({"took": "1 s"}, rows))
+    monkeypatch.setattr(door, "run", lambda *_: ({"took": "1 s", "sink and generator": "C"}, rows))
     monkeypatch.setattr("sys.argv", ["benchmarks", "--quick"])
     assert door.main() == status
     html, table = (tmp_path / "report.html").read_text(), (tmp_path / "report.md").read_text()
