@@ -37,6 +37,15 @@ class Operation:
         """The names of what may stand in the query."""
         return {it["name"] for it in self.described.get("parameters", ()) if it["in"] == "query"}
 
+    @property
+    def flags(self) -> set[str]:
+        """Those of them that are true or false."""
+        return {
+            it["name"]
+            for it in self.described.get("parameters", ())
+            if it["in"] == "query" and it["schema"].get("type") == "boolean"
+        }
+
     def ask(self, client: APIClient, named: dict[str, str], **headers: str) -> Any:
         """The answer; with an empty object as the body, where there may be one."""
         body = {} if "requestBody" in self.described else None

@@ -30,6 +30,7 @@ def refused(answer: Any) -> list[str]:
 
 def test_there_are_lists() -> None:
     assert len(PAGES) > 15
+    assert sum(bool(it.flags) for it in PAGES) >= 3
 
 
 @EACH
@@ -54,6 +55,14 @@ def test_a_name_that_says_nothing_or_two_things_is_refused(operation: Operation)
     for name in operation.asked - {"cursor"}:
         assert refused(ask(operation, f"{name}=")) == [name]
     assert refused(ask(operation, "limit=1&limit=2")) == ["limit"]
+
+
+@EACH_LIST
+def test_a_flag_is_true_or_false(operation: Operation) -> None:
+    for name in operation.flags:
+        assert {ask(operation, f"{name}={word}").status_code for word in ("true", "false", "True")} == {200}
+        for word in ("-1", "1", "yes", "tru", "null", "%00"):
+            assert refused(ask(operation, f"{name}={word}")) == [name]
 
 
 @EACH
