@@ -1,15 +1,16 @@
 """Send one delivery to an endpoint now, for its developer to see: the request, the answer, and where the time went.
 
 Composed, signed, guarded and sent by what sends real deliveries (``compose``, ``send``), with the endpoint as it is
-now. Nothing is owed and nothing is recorded: it is not retried, and counts for no breaker and no statistics. What
-endpoints know us by is not shown. Whatever keeps an address from being called, the answer is one and the same, and
+now. Nothing is owed and nothing is recorded: it is not retried, and counts for no breaker and no statistics. But an
+endpoint that was disabled because it failed, and takes its test, is enabled by that. What endpoints
+know us by is not shown. Whatever keeps an address from being called, the answer is one and the same, and
 tells no time: a tenant cannot map our network by trying.
 """
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from selectors import EVENT_READ, DefaultSelector
 from threading import BoundedSemaphore
@@ -24,6 +25,7 @@ from delivery.ledger import Claimed
 from delivery.models import Event as StoredEvent
 from delivery.outcome import Failure, Outcome
 from delivery.send import Sender
+from subscriptions.endpoints import revive
 from subscriptions.errors import NotNow
 from subscriptions.models import Endpoint
 from subscriptions.routes import Target, targets
@@ -49,7 +51,8 @@ class Busy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What was sent and what came back. ``headers`` of the request: values that are not ours are masked."""
+    """What was sent and what came back. ``headers`` of the request: values that are not ours are masked. ``revived``:
+    the endpoint had been disabled for its failures, and is active again."""
 
     url: str
     headers: Mapping[str, str]
@@ -57,6 +60,7 @@ class Trial:
     outcome: Outcome
     answer_headers: list[tuple[str, str]] = field(default_factory=list)
     timing: Mapping[str, int] = field(default_factory=dict)
+    revived: bool = False
 
 
 def send_test(
@@ -69,7 +73,8 @@ def send_test(
     """
     if endpoint.state == Endpoint.State.UNVERIFIED:
         raise NotNow("state", "The endpoint has not consented yet: POST to its consent/.")
-    return try_out(endpoint, event=event, type=type, data=data)
+    trial = try_out(endpoint, event=event, type=type, data=data)
+    return replace(trial, revived=trial.outcome.acknowledged and revive(endpoint))
 
 
 def try_out(endpoint: Endpoint, *, event: StoredEvent | None = None, type: str = TEST_TYPE, data: Any = None) -> Trial:

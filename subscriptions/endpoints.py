@@ -131,6 +131,14 @@ def enable(endpoint: Endpoint, *, by_operator: bool = False) -> None:
     _move(endpoint, to=ACTIVE, allowed=(Q() if by_operator else ~operators) & _may_be_active())
 
 
+def revive(endpoint: Endpoint) -> bool:
+    """It has answered a test: if it was disabled for its own failures it is back to work. Whether it was."""
+    ours = [Endpoint.DisabledReason.GONE, Endpoint.DisabledReason.FAILING]
+    changes = {"state": ACTIVE, "disabled_reason": "", "state_changed_at": Now()}
+    failed = _live(endpoint).filter(_may_be_active(), state=DISABLED, disabled_reason__in=ours)
+    return failed.update(**changes) > 0
+
+
 def disable(endpoint: Endpoint, reason: str) -> bool:
     """Nothing is sent until it is enabled. False if it was disabled (or deleted) already: the first reason stays."""
     changes = {"state": DISABLED, "disabled_reason": reason, "state_changed_at": Now()}

@@ -39,7 +39,8 @@ class TestDeliverySerializer(Strict):
 
 
 class TrialSerializer(serializers.Serializer[Trial]):
-    """One delivery that was sent to be looked at. ``error`` is the class of the failure, empty if it was taken."""
+    """One delivery that was sent to be looked at. ``error`` is the class of the failure, empty if it was taken.
+    ``revived``: the endpoint had been disabled for its failures, and this has enabled it."""
 
     delivered = serializers.BooleanField(source="outcome.acknowledged")
     error = serializers.SerializerMethodField()
@@ -48,6 +49,7 @@ class TrialSerializer(serializers.Serializer[Trial]):
     timing = serializers.DictField(
         child=serializers.IntegerField(), help_text="Milliseconds from the start until each step was over."
     )
+    revived = serializers.BooleanField()
 
     def get_error(self, trial: Trial) -> str:
         return trial.outcome.failure or ""
@@ -105,7 +107,8 @@ class EndpointTest(TenantScoped):
     )
     def post(self, request: Request, ref: str) -> Response:
         """Send one delivery now and show the request, the answer and the timing. It is composed, signed and guarded
-        like every delivery, and neither retried nor recorded. Paused and disabled endpoints can be tested, too."""
+        like every delivery, and neither retried nor recorded. Paused and disabled endpoints can be tested, too; one
+        that was disabled because it failed, and passes, is enabled."""
         endpoint = self.get_object()
         asked = TestDeliverySerializer(data=request.data)
         asked.is_valid(raise_exception=True)

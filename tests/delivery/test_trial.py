@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 
 from delivery import trial
 from delivery.models import Attempt, Delivery, Event
+from subscriptions.endpoints import disable
 from subscriptions.models import Tenant
 from tests import receiver as scripts
 from tests.delivery.factories import make_event
@@ -137,7 +138,7 @@ def test_every_refused_target_is_the_same_answer(client: APIClient, tenant: Tena
     settings.WAYPOST_ALLOW_NETWORKS = []
     shown = tried(client, make_endpoint(tenant, url=url))
     del shown["request"]
-    assert shown == {"delivered": False, "error": "forbidden", "answer": None, "timing": {}}
+    assert shown == {"delivered": False, "error": "forbidden", "answer": None, "timing": {}, "revived": False}
 
 
 def test_the_first_bytes_of_an_endless_answer_are_enough(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
@@ -185,3 +186,25 @@ def test_a_few_at_once_and_no_more(client: APIClient, tenant: Tenant, receiver: 
         for _ in range(trial.AT_ONCE):
             trial._room.release()
     assert tried(client, endpoint)["delivered"] is True
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "revived"),
+    [("failing", 200, True), ("gone", 204, True), ("failing", 500, False), ("operator", 200, False)],
+)
+def test_what_was_disabled_for_its_failures_is_enabled_by_a_test_that_passes(
+    client: APIClient, tenant: Tenant, receiver: Receiver, reason: str, status: int, revived: bool
+) -> None:
+    receiver.script("/in", scripts.status(status))
+    endpoint = make_endpoint(tenant, url=receiver.url("/in"))
+    assert disable(endpoint, reason)
+    assert tried(client, endpoint)["revived"] is revived
+    endpoint.refresh_from_db()
+    assert (endpoint.state, endpoint.disabled_reason) == (("active", "") if revived else ("disabled", reason))
+
+
+def test_a_paused_endpoint_that_passes_stays_paused(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    endpoint = make_endpoint(tenant, url=receiver.url("/in"), state="paused")
+    assert tried(client, endpoint)["revived"] is False
+    endpoint.refresh_from_db()
+    assert endpoint.state == "paused"

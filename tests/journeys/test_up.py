@@ -85,6 +85,11 @@ class Platform:
         found = [one for one in psutil.process_iter() if self._concerns(one)]
         return found + [child for one in found for child in children(one) if child not in found]
 
+    def kill_everybody(self) -> None:
+        for one in self.everybody():
+            with suppress(psutil.NoSuchProcess):  # it went with another one
+                one.kill()
+
     def _concerns(self, process: psutil.Process) -> bool:
         homes = {str(self.data), *(str(Place(server.name, self.data).home) for server in (POSTGRES, VALKEY))}
         try:
@@ -115,9 +120,7 @@ def platform() -> Iterator[Platform]:
             platform.stop()
         if platform.process and platform.process.stdout:
             platform.process.stdout.close()
-        for one in platform.everybody():
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
+        platform.kill_everybody()
         embedded.discard(platform.data, wait=60)
 
 
@@ -224,8 +227,7 @@ def test_after_a_kill_the_next_comes_up_by_itself_with_the_same_login(platform: 
     elif whom == "only itself":
         process.kill()
     else:
-        for one in platform.everybody():
-            one.kill()
+        platform.kill_everybody()
     process.wait()
     assert process.stdout
     process.stdout.close()
