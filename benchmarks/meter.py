@@ -8,6 +8,8 @@ import threading
 import time
 from typing import Self
 
+import psutil
+
 from benchmarks.figures import Reading
 from benchmarks.flames import MOST, Flames
 from benchmarks.processes import cpu_seconds, family, memory_bytes
@@ -16,7 +18,8 @@ from benchmarks.statements import Sampled, StatementLog
 
 __all__ = ["Meter"]
 
-FAMILY_EVERY = 1.0  # seconds; finding out who belongs to whom takes longer than looking at their memory
+WHOLE_EVERY = 1.0  # seconds; finding out who belongs to whom, and looking at all of them, is a matter of 100 ms
+OFTEN = "web"
 WAL = "SELECT pg_current_wal_lsn() - '0/0'"
 
 
@@ -33,6 +36,7 @@ class Meter:
         self._memory_every = memory_every
         self._memory: dict[str, list[tuple[float, float]]] = {}
         self._roots = {"up": stand.process.pid, **stand.server_pids()} | extra
+        self._used: dict[str, float] = {}
         self._sampled: list[Sampled] | None = None
         self._over = threading.Event()
         self.reading = Reading()
@@ -40,8 +44,10 @@ class Meter:
     def __enter__(self) -> Self:
         self._mark = self._log.mark
         self._wal = self._stand.number(WAL)
-        self._cpu = cpu_seconds(family(self._roots))
+        self._processes = family(self._roots)
+        self._cpu = cpu_seconds(self._processes)
         self._started = time.monotonic()
+        self._look(self._processes)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
         if self._flames:
@@ -86,18 +92,21 @@ class Meter:
         return self._log.share
 
     def _watch(self) -> None:
-        reading = self.reading
-        processes, known_at = family(self._roots), 0.0
-        while True:
-            moment = time.monotonic() - self._started
-            if moment - known_at > FAMILY_EVERY:
-                processes, known_at = family(self._roots), moment
-            found = memory_bytes(processes)
-            for name, used in found.items():
-                reading.memory[name] = max(used, reading.memory.get(name, 0.0))
-                self._memory.setdefault(name, []).append((moment, used))
-            total = sum(found.values())
-            reading.memory_most = max(reading.memory_most, total)
-            reading.memory_curve.append((moment, total))
-            if self._over.wait(self._memory_every):
-                return
+        """Whoever looks more often than that sees only the web more often: it alone is a matter of milliseconds."""
+        looked_at = time.monotonic()
+        while not self._over.wait(self._memory_every):
+            if self._memory_every >= WHOLE_EVERY or time.monotonic() - looked_at >= WHOLE_EVERY:
+                self._processes, looked_at = family(self._roots), time.monotonic()
+                self._look(self._processes)
+            else:
+                self._look({OFTEN: self._processes.get(OFTEN, [])})
+
+    def _look(self, processes: dict[str, list[psutil.Process]]) -> None:
+        reading, moment = self.reading, max(0.0, time.monotonic() - self._started)
+        self._used |= memory_bytes(processes)
+        for name in processes:
+            reading.memory[name] = max(self._used[name], reading.memory.get(name, 0.0))
+            self._memory.setdefault(name, []).append((moment, self._used[name]))
+        total = sum(self._used.values())
+        reading.memory_most = max(reading.memory_most, total)
+        reading.memory_curve.append((moment, total))
