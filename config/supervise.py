@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,15 +168,23 @@ def marked(beginning: str) -> list[int]:
 
 
 def end(pids: Iterable[int], within: float) -> None:
-    """SIGTERM; after `within` seconds SIGKILL for them and all their descendants."""
+    """SIGTERM; after `within` seconds SIGKILL for them and all their descendants. Who goes by himself is fine."""
     processes = [process for pid in pids if (process := _find(pid))]
-    family = [*processes, *(one for process in processes for one in process.children(recursive=True))]
+    family = [*processes, *(one for process in processes for one in _descendants(process))]
     for process in processes:
-        process.terminate()
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
     psutil.wait_procs(processes, timeout=within)
     for process in family:
-        if process.is_running():
+        with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _find(pid: int) -> psutil.Process | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -178,3 +179,16 @@ def test_every_line_says_whose_it_is(run: Callable[..., Supervisor], capsys: pyt
         heard += capsys.readouterr().out
     assert heard.splitlines()[:2] == ["one     | first", "one     | second"]
     assert supervisor.children[0] is one
+
+
+def test_who_ends_by_himself_while_he_is_looked_at_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found_and_gone(pid: int) -> psutil.Process:
+        process = psutil.Process(pid)
+        left.kill()
+        left.wait()
+        return process
+
+    left = subprocess.Popen(["sleep", "60"])
+    monkeypatch.setattr(supervise, "_find", found_and_gone)
+    supervise.end([left.pid], within=1.0)
+    assert not psutil.pid_exists(left.pid)
