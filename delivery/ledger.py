@@ -154,7 +154,7 @@ def refresh(delivery_ids: Sequence[UUID]) -> None:
 MARK_DUE = f"""
 WITH late AS (
     SELECT endpoint_id FROM delivery_lane
-     WHERE endpoint_id = ANY(%(endpoints)s) AND owner IS NULL AND NOT parked
+     WHERE endpoint_id = ANY(%(endpoints)s::uuid[]) AND owner IS NULL AND NOT parked
        AND (due_at IS NULL OR due_at > greatest(now(), tripped_until))
      ORDER BY endpoint_id FOR NO KEY UPDATE
 ), marked AS (
@@ -165,7 +165,7 @@ WITH late AS (
     INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, parked, failures, trips, warned)
     SELECT id, tenant_id, now(), false, 0, 0, 0
       FROM subscriptions_endpoint e
-     WHERE id = ANY(%(endpoints)s) AND NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
+     WHERE id = ANY(%(endpoints)s::uuid[]) AND NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
         ON CONFLICT DO NOTHING
     RETURNING endpoint_id
 )

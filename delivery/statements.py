@@ -1,16 +1,24 @@
 """How statements over many rows at once are run: on Django's own connection, in its transaction, but through a cursor
 with server-side parameters, so that arrays travel in binary and plans are prepared once.
+
+Psycopg writes lists as text unless told otherwise, and a body twice as long in it: for an event of 1 KB that took more
+time than all the rest of the statement. So whatever a statement casts to an array is asked for in binary.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import psycopg
 from django.db import connection
 
 __all__ = ["clock", "columns", "cursor", "plan_by_index", "plan_freely", "run"]
+
+
+ARRAY = re.compile(r"%\((\w+)\)s(?=::\w+\[\])")
 
 
 @contextmanager
@@ -23,8 +31,16 @@ def cursor() -> Iterator[psycopg.Cursor[Any]]:
 def run(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows it returns, if it returns any."""
     with cursor() as opened:
-        opened.execute(statement, parameters, prepare=True, binary=True)
+        opened.execute(_in_binary(statement), parameters, prepare=True, binary=True)
         return opened.fetchall() if opened.description else []
+
+
+@lru_cache(maxsize=256)
+def _in_binary(statement: str) -> str:
+    """The same with its arrays as psycopg's %b."""
+    for name in set(ARRAY.findall(statement)):
+        statement = statement.replace(f"%({name})s", f"%({name})b")
+    return statement
 
 
 def clock() -> datetime:
