@@ -149,6 +149,11 @@ class Alone(Strict):
     def _takes(self, name: str) -> bool:
         return name in self.along or super()._takes(name)
 
+    def to_internal_value(self, data: Any) -> Any:
+        if data.get("format") == "":  # whoever reads it passes over that
+            raise serializers.ValidationError({"format": ["Say which, or leave it out."]})
+        return super().to_internal_value(data)
+
 
 class StatsQuery(Alone):
     """For how many hours."""

@@ -210,3 +210,11 @@ def test_what_cannot_be_asked_is_a_problem_that_names_it(query, field, accept):
 @pytest.mark.parametrize("cursor", ["x", "W10", "é", "WyIyMDI2LTAxLTAxIiwieCIsbnVsbF0", "bnVsbA"])
 def test_a_cursor_of_somebody_elses_making_is_not_found(cursor):
     assert make_client(make_tenant()).get(API, {"cursor": cursor}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["usage/", "endpoints/{}/stats/"])
+def test_a_form_that_is_not_said_is_refused(path: str) -> None:
+    tenant = make_tenant()
+    answer = make_client(tenant).get(f"/api/v1/{path.format(make_endpoint(tenant).public_id)}?format=")
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == ["format"]
