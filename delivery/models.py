@@ -44,7 +44,7 @@ class Event(Row):
         indexes = [models.Index(fields=["tenant", "id"], name="event_pages")]  # reader: the list of a tenant
 
     def __str__(self) -> str:
-        return f"{self.type} {self.public_id}"
+        return f"event {self.public_id}: {self.type}"
 
 
 class Delivery(Row):

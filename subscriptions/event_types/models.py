@@ -56,7 +56,7 @@ class EventType(Row):
         indexes = [models.Index(fields=["name"], name="event_type_names")]  # reader: contracts
 
     def __str__(self) -> str:
-        return self.name
+        return f"event type {self.name}"
 
     @property
     def examples(self) -> list[Any]:

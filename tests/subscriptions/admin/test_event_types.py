@@ -85,3 +85,9 @@ def test_nobody_changes_or_deletes_them_here(client: Client) -> None:
 
 def test_who_may_not_view_them_does_not() -> None:
     assert somebody("view_endpoint").get(LIST).status_code == 403
+
+
+def test_the_heading_leaves_the_name_as_it_is_written(client: Client) -> None:
+    shown = client.get(page(make_event_type(name="order.paid"))).text
+    assert "Event type order.paid" in shown
+    assert "Order.paid" not in shown
