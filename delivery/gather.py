@@ -1,16 +1,18 @@
 """Those who publish at the same moment in the same process share one transaction.
 
-Writing an event down costs a round trip or three and a flush of the disk, whether it is one or fifty. So the first
-who comes writes at once; who comes meanwhile waits, and is written together with everybody else who waits, by one of
-them. Alone, nobody waits for anything. Only the events of one tenant go together, and only small numbers: a batch
-is a group already.
+Writing an event down costs a round trip or three and a flush of the disk, whether it is one or fifty. So whoever
+publishes stands in line, and a writer, a thread with its own connection, writes all who stand there at once; who
+comes meanwhile is written with the next. Alone, nobody waits for company. Only the events of one tenant go
+together, and only small numbers: a batch is a group already.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import accumulate, takewhile
 from threading import Event as Flag
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
@@ -24,23 +26,37 @@ __all__ = ["publish_together"]
 
 SMALL = 10  # events of one caller; more go by themselves
 MOST = 200  # events in one transaction
+WRITERS = 8  # tenants written for at the same time; each may hold a connection
 
 Item = Event | InvalidEvent | Mapping[str, Any]
 
 
+class Waiting(Protocol):
+    """What a caller waits with: as ``threading.Event``."""
+
+    def set(self) -> None: ...
+
+    def wait(self) -> object: ...
+
+
+new_flag: Callable[[], Waiting] = Flag
+"""A server whose threads have something else to do meanwhile puts its own here (see ``config.crew``)."""
+
+
 @dataclass(slots=True)
 class _Part:
-    """What one caller publishes. Woken with its results, with an error, or with neither: then it leads."""
+    """What one caller publishes. Woken with its results or with an error."""
 
     items: Sequence[Item]
     max_bytes: int | None = None
-    woken: Flag = field(default_factory=Flag)
+    woken: Waiting = field(default_factory=lambda: new_flag())
     results: list[Published] | None = None
     error: Exception | None = None
 
 
 _lock = Lock()
-_queues: dict[UUID, list[_Part]] = {}  # by tenant; there is one while somebody writes, and who waits stands in it
+_lines: dict[UUID, list[_Part]] = {}  # by tenant: who waits. There is one while a writer is at it
+_writers = ThreadPoolExecutor(WRITERS, "publish")
 
 
 def publish_together(tenant: Tenant, items: Sequence[Item], *, max_bytes: int | None = None) -> list[Published]:
@@ -48,51 +64,38 @@ def publish_together(tenant: Tenant, items: Sequence[Item], *, max_bytes: int | 
     if len(items) > SMALL or connection.in_atomic_block:
         return publish(tenant, items, max_bytes=max_bytes)
     part = _Part(items, max_bytes)
-    if not _leads(tenant.id, part):
-        part.woken.wait()
-    if part.results is None and part.error is None:
-        _lead(tenant, part)
+    with _lock:
+        is_first = tenant.id not in _lines
+        _lines.setdefault(tenant.id, []).append(part)
+    if is_first:
+        _writers.submit(_write_line, tenant)
+    part.woken.wait()
     return _outcome(tenant, part)
 
 
-def _leads(tenant_id: UUID, part: _Part) -> bool:
-    """True if nobody is writing for this tenant. Else the part stands in line."""
-    with _lock:
-        if tenant_id not in _queues:
-            _queues[tenant_id] = []
-            return True
-        _queues[tenant_id].append(part)
-        return False
-
-
-def _lead(tenant: Tenant, own: _Part) -> None:
-    """Write the own part with those who wait, and let one of those who came meanwhile lead next."""
-    parts = [own, *_who_wait(tenant.id)]
-    rings: list[Callable[[], None]] = []
-    try:
-        _write(tenant, parts, rings)
-    finally:
-        _hand_over(tenant.id)
-        for part in parts:
-            part.woken.set()
-    for ring in rings:  # nobody has to wait for that
-        ring()
+def _write_line(tenant: Tenant) -> None:
+    """Write for this tenant until nobody waits."""
+    while parts := _who_wait(tenant.id):
+        rings: list[Callable[[], None]] = []
+        try:
+            _write(tenant, parts, rings)
+        finally:
+            for part in parts:
+                part.woken.set()
+        for ring in rings:  # nobody has to wait for that
+            ring()
 
 
 def _who_wait(tenant_id: UUID) -> list[_Part]:
+    """The first of the line, as many as go together. There is no line any more if nobody stands in it."""
     with _lock:
-        waiting = _queues[tenant_id]
-        most = MOST // SMALL
-        _queues[tenant_id] = waiting[most:]
-        return waiting[:most]
-
-
-def _hand_over(tenant_id: UUID) -> None:
-    with _lock:
-        if _queues[tenant_id]:
-            _queues[tenant_id].pop(0).woken.set()
-        else:
-            del _queues[tenant_id]
+        line = _lines[tenant_id]
+        totals = accumulate(len(part.items) for part in line)
+        count = sum(1 for _ in takewhile(lambda total: total <= MOST, totals))
+        _lines[tenant_id] = line[count:]
+        if not line:
+            del _lines[tenant_id]
+        return line[:count]
 
 
 def _write(tenant: Tenant, parts: list[_Part], rings: list[Callable[[], None]]) -> None:
@@ -102,8 +105,6 @@ def _write(tenant: Tenant, parts: list[_Part], rings: list[Callable[[], None]]) 
     except BaseException as error:
         for part in parts:
             part.error = error if isinstance(error, Exception) else OperationalError("the writer was stopped")
-        if not isinstance(error, Exception):
-            raise
         return
     begin = 0
     for part in parts:

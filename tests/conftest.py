@@ -7,11 +7,15 @@ the same names in each.
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from delivery import gather
 from subscriptions.event_types import contracts
+from tests.together import BriefWriters
+from webhooks import together
 
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
@@ -24,6 +28,14 @@ def tally_writes_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test counts is written by the test, not by a thread that outlives it."""
     monkeypatch.setattr("webhooks.tally.Tally._begin", lambda tally: None)
     monkeypatch.setattr("webhooks.tally.tally._counts", Counter())
+
+
+@pytest.fixture(autouse=True)
+def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with BriefWriters() as writers:
+        monkeypatch.setattr(gather, "_writers", writers)
+        monkeypatch.setattr(together, "_writers", writers)
+        yield
 
 
 @pytest.fixture(autouse=True)

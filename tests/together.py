@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from django.db import connection
@@ -25,3 +26,19 @@ def in_threads(*works: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.join()
     return results
+
+
+class BriefWriters(ThreadPoolExecutor):
+    """Writers whom everybody who calls one waits for. Their connections do not outlive the test: nobody could remove
+    its database."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        def brief() -> Any:
+            try:
+                return work(*args, **kwargs)
+            finally:
+                connection.close()
+
+        future = super().submit(brief)
+        wait([future])
+        return future

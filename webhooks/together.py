@@ -1,9 +1,8 @@
 """Whoever comes while another is writing is written with the next: several messages share one transaction.
 
-A commit costs the database about the same for one row as for ten, and a round trip costs us more than the row. So
-one thread of the process writes at a time, for all who have come meanwhile, and each is answered after the commit,
-as if it had written itself. Nobody waits for company: whoever finds nobody writing, writes at once. There is no
-thread for it either; one of those who wait is told to write next, on its own connection.
+A commit costs the database about the same for one row as for ten, and a round trip costs us more than the row. So a
+writer, a thread with its own connection, writes for all who have come meanwhile, and each is answered after the
+commit, as if it had written itself. Nobody waits for company: whoever finds nobody writing is written at once.
 
 A row the database refuses fails its own request and no other: the batch is then written row by row. A connection
 that breaks fails all that were in it, and each of their senders comes back.
@@ -11,27 +10,41 @@ that breaks fails all that were in it, and each of their senders comes back.
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, Protocol, TypeVar
 
-from django.db import Error, InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError, connection
 
 M = TypeVar("M")
 R = TypeVar("R")
 Write = Callable[[Sequence[M]], Sequence[R]]
 
-MOST = 64  # in one transaction: a web process has fewer threads
+MOST = 64  # in one transaction
+
+
+class Waiting(Protocol):
+    """What those who come wait with: as ``threading.Event``."""
+
+    def set(self) -> None: ...
+
+    def wait(self) -> object: ...
+
+
+new_flag: Callable[[], Waiting] = threading.Event
+"""A server whose threads have something else to do meanwhile puts its own here (see ``config.crew``)."""
+
+
+_writers = ThreadPoolExecutor(2, "together")
 
 
 class _Turn(Generic[M, R]):
-    """One who waits: for the result, or for being told to write."""
+    """One who waits for the result."""
 
-    __slots__ = ("error", "message", "over", "results", "wake")
+    __slots__ = ("error", "message", "over", "results")
 
     def __init__(self, message: M) -> None:
         self.message = message
-        self.wake = threading.Lock()
-        self.wake.acquire()
-        self.over = False
+        self.over = new_flag()
         self.error: BaseException | None = None
         self.results: list[R] = []
 
@@ -55,28 +68,27 @@ class Together(Generic[M, R]):
         turn: _Turn[M, R] = _Turn(message)
         with self._lock:
             self._waiting.append(turn)
-            mine, self._busy = not self._busy, True
-        if not mine:
-            turn.wake.acquire()
-        if not turn.over:
-            self._lead()
+            is_first, self._busy = not self._busy, True
+        if is_first:
+            _writers.submit(self._write_all)
+        turn.over.wait()
         return turn.result()
 
-    def _lead(self) -> None:
-        """Write for all who wait (oneself is among them), then tell the first of those who came meanwhile."""
+    def _write_all(self) -> None:
+        """Write until nobody waits."""
+        while batch := self._who_wait():
+            connection.close_if_unusable_or_obsolete()  # as Django does at the end of a request
+            try:
+                self._settle(batch)
+            finally:
+                for turn in batch:
+                    turn.over.set()
+
+    def _who_wait(self) -> list[_Turn[M, R]]:
         with self._lock:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        try:
-            self._settle(batch)
-        finally:
-            with self._lock:
-                successor = self._waiting[0] if self._waiting else None
-                self._busy = successor is not None
-            for turn in batch:
-                turn.over = True
-                turn.wake.release()
-            if successor is not None:
-                successor.wake.release()
+            self._busy = bool(batch)
+        return batch
 
     def _settle(self, batch: Sequence[_Turn[M, R]]) -> None:
         try:

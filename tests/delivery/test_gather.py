@@ -70,7 +70,7 @@ def all_at_once(
 
     def let_go() -> None:
         waiting = len([1 for tenant, _ in callers if tenant == callers[0][0]]) - 1
-        wait_until(lambda: sum(map(len, gather._queues.values())) >= waiting, "all to stand in line")
+        wait_until(lambda: sum(map(len, gather._lines.values())) >= waiting, "all to stand in line")
         writing.go_on.set()
 
     def late(tenant: Tenant, items: list[Any]) -> Any:
@@ -80,14 +80,14 @@ def all_at_once(
     first, *others = callers
     jobs = [partial(call, *first), *(partial(late, *one) for one in others), let_go]
     outcomes = in_threads(*jobs)[:-1]
-    assert not gather._queues
+    assert not gather._lines
     return writing.groups, outcomes
 
 
 def test_alone_it_is_written_at_once(tenant: Tenant) -> None:
     (result,) = publish_together(tenant, [named("a")])
     assert (result.event_id, result.deliveries, result.error) == ("a", 1, None)
-    assert not gather._queues
+    assert not gather._lines
 
 
 def test_those_who_come_while_one_is_written_are_written_together(
@@ -135,10 +135,11 @@ def test_a_batch_goes_by_itself(tenant: Tenant, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_group_has_its_limit_and_nobody_is_left_behind(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    count = MOST // SMALL + 6
-    groups, outcomes = all_at_once(monkeypatch, [(tenant, [named(f"{n}")]) for n in range(count)])
-    assert max(groups) <= MOST // SMALL + 1
-    assert sum(groups) == Event.objects.count() == count
+    count = 2 * MOST // SMALL + 3
+    batches = [[named(f"{n}.{m}") for m in range(SMALL)] for n in range(count)]
+    groups, outcomes = all_at_once(monkeypatch, [(tenant, batch) for batch in batches])
+    assert groups == [SMALL, MOST, MOST, 2 * SMALL]
+    assert Event.objects.count() == count * SMALL
     assert all(results[0].error is None for results in outcomes)
 
 
@@ -161,7 +162,7 @@ def test_what_the_database_minds_in_one_keeps_the_others_out_of_nothing(
     assert isinstance(bad, DataError)
 
 
-def test_who_is_stopped_while_writing_leaves_the_others_an_error_and_the_line_open(
+def test_a_writer_that_is_stopped_leaves_those_who_wait_an_error_and_the_line_open(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(tenant: Tenant, items: Sequence[Any], **more: Any) -> list[Published]:
@@ -169,6 +170,6 @@ def test_who_is_stopped_while_writing_leaves_the_others_an_error_and_the_line_op
 
     with monkeypatch.context() as stopping:
         stopping.setattr(gather, "publish", stop)
-        with pytest.raises(SystemExit):
+        with pytest.raises(OperationalError):
             publish_together(tenant, [named("a")])
     assert publish_together(tenant, [named("b")])[0].error is None
