@@ -46,6 +46,8 @@ MOST_IN_FLIGHT = 2_048  # up to as many as memory is meant for
 LINGER = 3.0  # seconds a drain waits for a ring before it ends: longer than beat's second, so that one is always there
 COUNT_EVERY = 5.0  # seconds between two writings of what has been counted
 PACE = 0.006  # seconds between two turns of the loop: what happens meanwhile is claimed and settled together
+PATIENCE = 0.003  # seconds more for each attempt that ended in the last turn, for as many will in the next,
+SLOWEST = 0.015  # up to as many for a turn
 LAST_ORDERS = 35.0  # seconds for what is in flight when the drain ends: more than the longest deadline
 GRACE = 8.0  # the same, when the worker is being stopped
 AWAY = 0.5  # seconds to wait before the database is tried again
@@ -80,6 +82,7 @@ class Drain:
 
     def __init__(self, sender: Sender, bell: wake.Bell, bearers: Bearers, clock: Clock) -> None:
         self.attempts = 0
+        self._attempts_before = 0  # the last turn
         self._sender = sender
         self._bell = bell
         self._bearers = bearers
@@ -234,7 +237,7 @@ class Drain:
 
     def _wait(self) -> None:
         """Until an attempt ends, the bell rings, a rate limit gives way, or it is time to look."""
-        time.sleep(max(0.0, self._turned_at + PACE - time.monotonic()))
+        time.sleep(max(0.0, self._turned_at + self._pace() - time.monotonic()))
         now = self._clock.now()
         hungry = self._room() > 0 and any(
             lane.hungry and lane.room(now) and self._may_have_more(lane) for lane in self._lanes
@@ -252,6 +255,10 @@ class Drain:
             rings = self._bell.heard()
             self._rung = self._rung or bool(rings)
             self._lanes.is_free = self._lanes.is_free or ledger.FREE in rings
+
+    def _pace(self) -> float:
+        ended, self._attempts_before = self.attempts - self._attempts_before, self.attempts
+        return min(PACE + PATIENCE * ended, SLOWEST)
 
     def _is_idle(self, linger: float) -> bool:
         lanes = self._lanes

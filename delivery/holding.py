@@ -81,11 +81,13 @@ class Holding:
             return
         self.is_free = False
         room = self._places()
-        full = [tenant for tenant, count in self._by_tenant().items() if count >= TENANT_LANES]
-        leased = ledger.lease(self.owner, room, share=TENANT_LANES, full=full) if room > 0 else None
-        self.others_wait = bool(full) or room <= 0 or (leased is not None and len(leased.lanes) == room)
-        if leased is None:
-            return
+        leased = ledger.lease(self.owner, room, share=TENANT_LANES, held=self._by_tenant()) if room > 0 else None
+        if leased is not None:
+            self._take(leased)
+        is_full = room <= 0 or (leased is not None and len(leased.lanes) == room)
+        self.others_wait = is_full or max(self._by_tenant().values(), default=0) >= TENANT_LANES
+
+    def _take(self, leased: ledger.Leased) -> None:
         self._clock.set(leased.now)
         self._forlorn |= leased.forlorn
         known = targets(row.endpoint_id for row in leased.lanes)

@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from delivery.breaker import Breaker
 from delivery.ledger import GRACE, MARGIN, Asking, LaneRow
@@ -131,7 +132,7 @@ class HeldLane:
 def share(lanes: list[HeldLane], room: int, now: float) -> list[Asking]:
     """Divide the drain's room: equally among tenants, and each one's part equally among its lanes. Lanes that
     seemed empty are asked for a few, out of half the room at most."""
-    able = [(lane, free) for lane in lanes if (free := lane.room(now)) > 0][: max(room, 0)]
+    able = _in_turn([(lane, free) for lane in lanes if (free := lane.room(now)) > 0])[: max(room, 0)]
     hungry = Counter(lane.target.tenant_id for lane, _ in able if lane.hungry)
     idle = len(able) - hungry.total()
     spare = room - len(able)  # one for each of them, and of what is left, to each:
@@ -141,6 +142,18 @@ def share(lanes: list[HeldLane], room: int, now: float) -> list[Asking]:
         lane.ask(min(free, 1 + (part // hungry[lane.target.tenant_id] if lane.hungry else probe)))
         for lane, free in able
     ]
+
+
+def _in_turn(able: list[tuple[HeldLane, int]]) -> list[tuple[HeldLane, int]]:
+    """One lane of each tenant, then a second of each, and so on: where there is not room for all, nobody waits for the
+    many of another."""
+    turns: Counter[UUID] = Counter()
+    rounds: list[int] = []
+    for lane, _ in able:
+        tenant = lane.target.tenant_id
+        rounds.append(turns[tenant])
+        turns[tenant] += 1
+    return [able[index] for index in sorted(range(len(able)), key=rounds.__getitem__)]
 
 
 def _seconds(instant: datetime | None) -> float | None:

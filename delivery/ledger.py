@@ -6,7 +6,7 @@ the order of their keys; a claim waits for none. What a crash or a late commit l
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -209,11 +209,13 @@ class Leased(NamedTuple):
 
 LEASE_LANES = f"""
 WITH turns AS (
-    SELECT endpoint_id, due_at, row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
+    SELECT endpoint_id, due_at,
+           coalesce(held.count, 0) + row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
       FROM (SELECT {UNHURRIED}) AS unhurried,
            (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
              WHERE due_at <= now() AND tenant_id <> ALL(%(full)s::uuid[])
              ORDER BY due_at LIMIT %(seen)s) oldest
+      LEFT JOIN unnest(%(tenants)s::uuid[], %(counts)s::int[]) AS held(tenant_id, count) USING (tenant_id)
 ), chosen AS MATERIALIZED (
     SELECT endpoint_id FROM turns WHERE turn <= %(share)s ORDER BY turn, due_at LIMIT %(most)s
 ), due AS (
@@ -240,13 +242,22 @@ RETURNING now(), due.active, due.forlorn, l.endpoint_id, coalesce(l.floor_at, 'e
 SEEN = 20_000  # due lanes that are looked at, the longest due first, to choose fairly among their tenants
 
 
-def lease(owner: UUID, most: int, *, share: int | None = None, full: Sequence[UUID] = ()) -> Leased | None:
-    """Lease lanes that are due: one of each tenant, then a second of each, and so on, the longest due first. At most
-    ``share`` of one tenant, and none of those that are ``full``. Lanes whose endpoint is not active are parked instead.
+def lease(owner: UUID, most: int, *, share: int | None = None, held: Mapping[UUID, int] | None = None) -> Leased | None:
+    """Lease lanes that are due: one of each tenant, then a second of each, and so on, the longest due first; at most
+    ``share`` of one tenant with those that are ``held`` already. Lanes whose endpoint is not active are parked instead.
 
     None if no lane is due.
     """
-    parameters = {"owner": owner, "most": most, "share": share or most, "full": list(full), "seconds": LEASE}
+    share, held = share or most, held or {}
+    parameters = {
+        "owner": owner,
+        "most": most,
+        "share": share,
+        "tenants": list(held),
+        "counts": list(held.values()),
+        "full": [tenant for tenant, count in held.items() if count >= share],
+        "seconds": LEASE,
+    }
     rows = run(LEASE_LANES, {**parameters, "seen": SEEN})
     if not rows:
         return None

@@ -1,6 +1,7 @@
 """Statement by statement: who may change what, and what each of them finds."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -77,15 +78,24 @@ class TestLease:
         assert leased is not None
         assert late.endpoint_id in {it.endpoint_id for it in leased.lanes}
 
-    def test_nobody_has_more_than_the_share_of_a_tenant_nor_one_that_is_full_anything(self) -> None:
-        crowd, full = make_tenant(), make_tenant()
-        for tenant in (crowd, full):
+    def test_nobody_has_more_than_the_share_of_a_tenant_with_what_is_held(self) -> None:
+        crowd, some, full = make_tenant(), make_tenant(), make_tenant()
+        for tenant in (crowd, some, full):
             for _ in range(5):
                 make_lane(make_endpoint(tenant), due_at=now())
-        leased = ledger.lease(OWNER, 10, share=3, full=[full.id])
+        leased = ledger.lease(OWNER, 10, share=3, held={some.id: 2, full.id: 3})
         assert leased is not None
-        assert len(leased.lanes) == 3
-        assert set(Lane.objects.filter(owner=OWNER).values_list("tenant", flat=True)) == {crowd.id}
+        owners = Lane.objects.filter(owner=OWNER).values_list("tenant", flat=True)
+        assert Counter(owners) == {crowd.id: 3, some.id: 1}
+
+    def test_who_holds_less_comes_first(self) -> None:
+        crowd, quiet = make_tenant(), make_tenant()
+        for n in range(5):
+            make_lane(make_endpoint(crowd), due_at=now() - (n + 2) * HOUR)
+        late = make_lane(make_endpoint(quiet), due_at=now())
+        leased = ledger.lease(OWNER, 1, share=9, held={crowd.id: 1})
+        assert leased is not None
+        assert [it.endpoint_id for it in leased.lanes] == [late.endpoint_id]
 
     def test_a_new_owner_goes_on_at_the_pace_of_the_last(self) -> None:
         pace = {"next_slot_at": now(), "window": 40, "failures": 3, "failing_since": now() - HOUR, "trips": 2}
