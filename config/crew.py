@@ -54,7 +54,7 @@ class Crew:
     def _look(self) -> None:
         """See to it that something is begun."""
         with self._lock:
-            if self._new and self._begun == self._seen and self._resting:
+            if self._new and self._begun == self._seen and self._under_way < MOST and self._resting:
                 self._on_duty = self._resting[-1]
                 self._call(self._on_duty)
             self._seen = self._begun
@@ -135,8 +135,9 @@ class Flag:
     def set(self) -> None:
         with self._lock:
             self._is_set = True
-        if self._go_on is not None:
-            self._hand.crew.go_on(self._hand, self._go_on)
+            go_on, self._go_on = self._go_on, None
+        if go_on is not None:
+            self._hand.crew.go_on(self._hand, go_on)
 
 
 def new_flag() -> Flag | threading.Event:

@@ -138,6 +138,7 @@ class Bearers:
         try:
             request = compose(attempt.sent.claimed, attempt.target, timestamp, attempt.sent, bearer.text)
         except NothingToSendWith as refusal:
+            telemetry.not_sent(attempt.sent.claimed.id, refusal)
             self._fail(attempt, refusal.failure)
             return
         if attempt.again:

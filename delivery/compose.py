@@ -24,7 +24,8 @@ RENDERED = ["content-type: application/json"]
 
 
 class NothingToSendWith(Exception):
-    """The endpoint has no usable secret or credentials, or an address that may not be called: nothing may be sent."""
+    """The endpoint has no usable secret or credentials, or an address that may not be called: nothing may be sent. Or
+    no request can be made of this delivery: ``__cause__`` says why, and the others of its batch are none the worse."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
@@ -34,6 +35,15 @@ class NothingToSendWith(Exception):
 def compose(claimed: Claimed, target: Target, timestamp: int, context: Any, bearer: str = "") -> Request:
     """The request of one attempt at ``timestamp`` (unix seconds), with a ``bearer`` token where the endpoint wants
     one. Raises NothingToSendWith."""
+    try:
+        return _compose(claimed, target, timestamp, context, bearer)
+    except NothingToSendWith:
+        raise
+    except Exception as error:
+        raise NothingToSendWith(Failure.INTERNAL) from error
+
+
+def _compose(claimed: Claimed, target: Target, timestamp: int, context: Any, bearer: str) -> Request:
     if target.signer is None:
         raise NothingToSendWith(Failure.UNSIGNED)
     if target.admits is None:

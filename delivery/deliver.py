@@ -160,6 +160,7 @@ class Drain:
             try:
                 requests.append(compose(it, target, timestamp, sent))
             except NothingToSendWith as refusal:
+                telemetry.not_sent(it.id, refusal)
                 self._ended.append((sent, Outcome(self._clock.now(), 0, failure=refusal.failure)))
         if requests:
             self._sender.submit(requests)

@@ -24,6 +24,7 @@ class Failure(StrEnum):
     PROTOCOL = "protocol"  # what came back was not HTTP, or its headers were too large
     UNSIGNED = "unsigned"  # no usable secret: nothing was sent
     CREDENTIALS = "credentials"  # what the endpoint wants to know us by could not be had: nothing was sent
+    INTERNAL = "internal"  # we stumbled over this delivery ourselves: nothing was sent
     UNKNOWN = "unknown"  # the sender died before it could tell
 
 

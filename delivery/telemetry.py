@@ -51,6 +51,12 @@ def token_failed(endpoint_id: UUID, error: Exception) -> None:
     log.warning("no token", endpoint=public("ep", endpoint_id), error=type(error).__name__)
 
 
+def not_sent(delivery_id: UUID, refusal: Exception) -> None:
+    """An endpoint that lacks something is its tenant's to see; what we stumbled over is ours."""
+    if refusal.__cause__ is not None:
+        log.error("delivery cannot be sent", delivery=public("dlv", delivery_id), exc_info=refusal.__cause__)
+
+
 def news_failed(tenant_id: UUID, event_type: str, error: Exception) -> None:
     log.error("news not told", tenant=public("tnt", tenant_id), type=event_type, error=type(error).__name__)
 

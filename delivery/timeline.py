@@ -26,6 +26,7 @@ EXPLAINED = {
     Failure.PROTOCOL: "what came back was not HTTP",
     Failure.UNSIGNED: "no usable secret: nothing was sent",
     Failure.CREDENTIALS: "no token, or no readable credentials: nothing was sent",
+    Failure.INTERNAL: "we could not make a request of it (our log says why): nothing was sent",
     Failure.UNKNOWN: "the sender died before it could tell",
 }
 

@@ -61,6 +61,7 @@ def test_one_thread_has_many_under_way() -> None:
         assert not any(waiter.is_over for waiter in waiters)
         for waiter in reversed(waiters):
             waiter.flag.set()
+            waiter.flag.set()  # again changes nothing
         wait_until(lambda: all(waiter.is_over for waiter in waiters), "all to end")
 
 

@@ -132,6 +132,12 @@ class TestSignature:
             composed(make_claimed(), signer=None)
         assert refusal.value.failure is Failure.UNSIGNED
 
+    def test_of_what_cannot_be_read_no_request_is_made(self) -> None:
+        with pytest.raises(NothingToSendWith) as refusal:
+            composed(make_claimed(body=b"{"), content_mode="binary")
+        assert refusal.value.failure is Failure.INTERNAL
+        assert refusal.value.__cause__ is not None
+
     def test_without_an_address_that_may_be_called_nothing_is_sent(self) -> None:
         with pytest.raises(NothingToSendWith) as refusal:
             composed(make_claimed(), admits=None)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from delivery import deliver, holding, ledger, sweep, wake
 from delivery.deliver import deliver_due
-from delivery.models import Attempt, DeadLetter, Delivery, Lane
+from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publish import publish
 from subscriptions.endpoints import change_endpoint, delete_endpoint, disable, enable, pause, resume
 from subscriptions.models import Endpoint
@@ -426,6 +426,17 @@ class TestNeighbours:
         (arrival,) = receiver.at("/quiet")
         assert receiver.arrivals.index(arrival) < 8 * deliver.CAPACITY / 4
         assert len(receiver.at("/crowd")) == 800
+
+    def test_one_delivery_that_cannot_be_made_a_request_of_fails_alone(self, receiver: Receiver) -> None:
+        broken = subscribed(receiver.url("/broken"), content_mode="binary", retry_plan=[])
+        Event.objects.filter(id__in=publish_to(broken)).update(body=b"{")
+        well = subscribed(receiver.url("/well"))
+        publish_to(well, 3)
+        drain()
+        assert len(receiver.at("/well")) == 3
+        assert receiver.at("/broken") == []
+        delivery = broken.deliveries.get()
+        assert (delivery.state, delivery.last_error, delivery.attempts) == ("dead", "internal", 1)
 
     def test_one_that_hangs_holds_up_nobody_else(self, receiver: Receiver) -> None:
         hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=30_000)

@@ -12,7 +12,7 @@ from delivery.lanes import HeldLane
 from delivery.models import Lane
 from subscriptions.endpoints import enable
 from tests.delivery.factories_ledger import OTHER, make_lane, now, owe
-from tests.factories import make_endpoint
+from tests.factories import make_endpoint, make_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +110,21 @@ def test_an_endpoint_that_is_switched_on_again_is_not_buried_any_further() -> No
     assert not lanes.is_burying
     delivery.refresh_from_db()
     assert delivery.state == "pending"
+
+
+def test_a_tenant_has_its_share_of_the_lanes_however_often_it_is_leased(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "MAX_LANES", 8)
+    monkeypatch.setattr(holding, "TENANT_LANES", 6)
+    crowd = make_tenant()
+    lanes = Holding(Clock())
+    for round in range(3):
+        for _ in range(4):
+            make_lane(make_endpoint(crowd), due_at=now())
+        lanes.is_free = True
+        lanes.lease()
+        assert len(list(lanes)) == min(4 * (round + 1), 6)
+        assert lanes.others_wait == (round > 0)
+    quiet = make_lane(make_endpoint(), due_at=now())
+    lanes.is_free = True
+    lanes.lease()
+    assert lanes.get(quiet.endpoint_id) is not None

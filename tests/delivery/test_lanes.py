@@ -13,6 +13,7 @@ from delivery.ledger import GRACE, MARGIN
 from delivery.outcome import Failure, Outcome
 from delivery.pace import BURST
 from tests.delivery.factories_lanes import START, make_lane, make_target
+from webhooks.protocol.ids import new_id
 
 SUCCESS = Outcome(START, 1, status=200)
 FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)
@@ -314,6 +315,13 @@ class TestShare:
         empty.hungry = False
         asking = {it.endpoint_id: it.quota for it in share([full, empty], 100, START)}
         assert asking == {full.target.endpoint_id: 100 - PROBE, empty.target.endpoint_id: PROBE}
+
+    def test_where_there_is_not_room_for_all_one_of_each_tenant_comes_first(self) -> None:
+        tenant = new_id()
+        crowd = [make_lane(tenant_id=tenant) for _ in range(5)]
+        quiet = make_lane()
+        asked = {it.endpoint_id for it in share([*crowd, quiet], 2, START)}
+        assert asked == {crowd[0].target.endpoint_id, quiet.target.endpoint_id}
 
     def test_hungry_lanes_get_equal_parts(self) -> None:
         lanes = [make_lane(max_in_flight=500) for _ in range(4)]
