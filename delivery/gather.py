@@ -68,7 +68,10 @@ def publish_together(tenant: Tenant, items: Sequence[Item], *, max_bytes: int | 
         is_first = tenant.id not in _lines
         _lines.setdefault(tenant.id, []).append(part)
     if is_first:
-        _writers.submit(_write_line, tenant)
+        try:
+            _writers.submit(_write_line, tenant)
+        except RuntimeError:  # no thread is to be had, or the process is ending
+            _write_line(tenant)
     part.woken.wait()
     return _outcome(tenant, part)
 
@@ -89,12 +92,11 @@ def _write_line(tenant: Tenant) -> None:
 def _who_wait(tenant_id: UUID) -> list[_Part]:
     """The first of the line, as many as go together. There is no line any more if nobody stands in it."""
     with _lock:
-        line = _lines[tenant_id]
+        line = _lines.pop(tenant_id, [])
         totals = accumulate(len(part.items) for part in line)
         count = sum(1 for _ in takewhile(lambda total: total <= MOST, totals))
-        _lines[tenant_id] = line[count:]
-        if not line:
-            del _lines[tenant_id]
+        if line:
+            _lines[tenant_id] = line[count:]
         return line[:count]
 
 

@@ -28,6 +28,13 @@ def in_threads(*works: Callable[[], Any]) -> list[Any]:
     return results
 
 
+class NoWriters:
+    """What calls for a writer where no thread can be had."""
+
+    def submit(self, work: Callable[..., Any], *args: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+
 class BriefWriters(ThreadPoolExecutor):
     """Writers whom everybody who calls one waits for. Their connections do not outlive the test: nobody could remove
     its database."""

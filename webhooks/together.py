@@ -70,7 +70,10 @@ class Together(Generic[M, R]):
             self._waiting.append(turn)
             is_first, self._busy = not self._busy, True
         if is_first:
-            _writers.submit(self._write_all)
+            try:
+                _writers.submit(self._write_all)
+            except RuntimeError:  # no thread is to be had, or the process is ending
+                self._write_all()
         turn.over.wait()
         return turn.result()
 

@@ -14,7 +14,7 @@ from delivery.models import Delivery, Event
 from delivery.publish import Conflict, Published, publish
 from subscriptions.models import Tenant
 from tests.factories import make_subscription, make_tenant
-from tests.together import in_threads
+from tests.together import NoWriters, in_threads
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,6 +120,16 @@ def test_of_two_who_bring_the_same_one_is_the_first(tenant: Tenant, monkeypatch:
     callers = [(tenant, [named("other")]), (tenant, [named("same")]), (tenant, [named("same")])]
     _, outcomes = all_at_once(monkeypatch, callers)
     assert sorted(it[0].duplicate for it in outcomes[1:]) == [False, True]
+
+
+def test_where_there_is_no_thread_to_be_had_each_writes_for_itself(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "_writers", NoWriters())
+    jobs = [partial(publish_together, tenant, [named(f"{n}")]) for n in range(8)]
+    assert all(results[0].error is None for results in in_threads(*jobs))
+    assert Event.objects.count() == 8
+    assert not gather._lines
 
 
 def test_tenants_do_not_wait_for_each_other(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

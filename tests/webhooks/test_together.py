@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from django.db import DataError, OperationalError
 
-from tests.together import in_threads
+from tests.together import NoWriters, in_threads
 from tests.waiting import wait_until
 from webhooks.together import MOST, Together
 
@@ -59,6 +59,14 @@ def test_many_threads_are_all_answered_and_no_batch_is_too_large() -> None:
     found = in_threads(*[lambda first=first: add_some(first) for first in range(0, 4000, 200)])
     assert sorted(number for part in found for number in part) == [-number for number in range(3999, -1, -1)]
     assert max(map(len, slow.batches)) <= MOST
+
+
+def test_where_there_is_no_thread_to_be_had_each_writes_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.together._writers", NoWriters())
+    together: Together[int, int] = Together(lambda batch: [-number for number in batch])
+    assert in_threads(*[lambda number=number: together.add(number) for number in range(8)]) == [
+        -number for number in range(8)
+    ]
 
 
 @pytest.mark.parametrize(("error", "fails"), [(DataError, {3}), (OperationalError, set(range(1, 6)))])
