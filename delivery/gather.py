@@ -80,6 +80,7 @@ def _write_line(tenant: Tenant) -> None:
     """Write for this tenant until nobody waits."""
     while parts := _who_wait(tenant.id):
         rings: list[Callable[[], None]] = []
+        connection.close_if_unusable_or_obsolete()  # as Django does between requests
         try:
             _write(tenant, parts, rings)
         finally:
