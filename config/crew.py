@@ -5,9 +5,10 @@ A request that keeps something waits most of its time for the commit it shares w
 lock around, which cost more than the requests did. So a request is a greenlet of its thread: where it waits for a
 ``Flag`` the thread goes on with another one.
 
-For whatever else a request waits, a query or a file, it waits as ever, and holds its thread up. So one thread is on
-duty, which means that it begins what is new. If it has begun nothing for ``PATIENCE`` although something waits,
-another one takes over, and the one that was held up finishes what it has begun and rests.
+For whatever else a request waits it waits as ever, and holds its thread up with all it has begun. So a crew is for
+requests that do little else (``config.rsgi`` says which), and one thread is on duty, which means that it begins what is
+new. If it has begun nothing for ``PATIENCE`` although something waits, another one takes over, and the one that was
+held up finishes what it has begun and rests.
 """
 
 import threading
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
+import structlog
 from greenlet import getcurrent, greenlet
 
 __all__ = ["Crew", "Flag", "new_flag"]
@@ -25,6 +27,7 @@ MOST = 1024  # requests under way: each has a stack of its own
 
 Work = Callable[[], object]
 
+log = structlog.get_logger("waypost.web")
 _here = threading.local()
 
 
@@ -112,6 +115,8 @@ class Hand:
     def _do(self, work: Work) -> None:
         try:
             work()
+        except BaseException:  # it would end the thread, with all that it has begun
+            log.exception("request.broke")
         finally:
             self.crew.ended()
 

@@ -35,6 +35,8 @@ PIECE = 64 * 1024  # bytes
 HELD = 256 * 1024  # bytes of a body that are awaited before a thread begins
 WAIT = 20.0  # seconds for a body that is held to come
 LARGE = 8  # threads for larger ones
+HANDS = 4  # threads for requests that are shorter than
+SHORT = 16 * 1024  # bytes and do nothing but keep what they bring, together with others
 MOST = 8192  # requests whose bodies are awaited; more are told to come back
 ANSWER_HELD = 1024 * 1024  # bytes of an answer that are held; a larger one goes by way of a file
 FILE_FOR = 60.0  # seconds after which such a file has certainly been opened
@@ -51,6 +53,7 @@ class Front:
     def __init__(self, application: Callable[..., Iterable[bytes]], threads: int) -> None:
         self._application = application
         self._threads = threads
+        self._ready: Line = queue.SimpleQueue()
         self._large: Line = queue.SimpleQueue()
         self._awaited = 0
 
@@ -59,9 +62,10 @@ class Front:
         gather.new_flag = together.new_flag = new_flag
         _may_open_many_files()
         _collect_less()
-        self._crew = Crew(self._threads, loop)
-        for _ in range(LARGE):
-            threading.Thread(target=_work, args=(self._large,), daemon=True).start()
+        self._crew = Crew(HANDS, loop)
+        for line, threads in ((self._ready, self._threads), (self._large, LARGE)):
+            for _ in range(threads):
+                threading.Thread(target=_work, args=(line,), daemon=True).start()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         size = _announced(scope.headers)
@@ -100,7 +104,8 @@ class Front:
             self._answer(scope, protocol, io.BytesIO(held))
             self._loop.call_soon_threadsafe(answered.set_result, None)
 
-        self._crew.put(work)
+        put = self._crew.put if _is_for_the_crew(scope, len(held)) else self._ready.put
+        put(work)
         await answered
 
     async def _pass_on(self, scope: Any, protocol: Any, body: Body, pieces: AsyncIterator[bytes]) -> None:
@@ -164,6 +169,13 @@ def _announced(headers: Any) -> int:
         return -1
     length = headers.get("content-length", "0")
     return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else -1
+
+
+def _is_for_the_crew(scope: Any, size: int) -> bool:
+    """It waits for a commit with others, and for nothing else: no other request of its thread is held up. A batch is
+    longer than that, and with a key of its own (Idempotency-Key) it has a transaction of its own."""
+    keeps = scope.path == "/api/v1/events/" or scope.path.startswith("/in/")
+    return keeps and scope.method == "POST" and size <= SHORT and "idempotency-key" not in scope.headers
 
 
 def environ(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from threading import Lock
 from typing import Any, Protocol
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
+from delivery import telemetry
 from delivery.publish import Published, publish
 from subscriptions.models import Tenant
 from webhooks.protocol.errors import InvalidEvent
@@ -80,14 +81,19 @@ def _write_line(tenant: Tenant) -> None:
     """Write for this tenant until nobody waits."""
     while parts := _who_wait(tenant.id):
         rings: list[Callable[[], None]] = []
-        connection.close_if_unusable_or_obsolete()  # as Django does between requests
-        try:
-            _write(tenant, parts, rings)
-        finally:
-            for part in parts:
-                part.woken.set()
-        for ring in rings:  # nobody has to wait for that
+        _write(tenant, parts, rings)
+        for part in parts:
+            part.woken.set()
+        _ring(rings)
+
+
+def _ring(rings: Sequence[Callable[[], None]]) -> None:
+    """Nobody has to wait for that. It never raises; if it did, nobody would write for those who come."""
+    try:
+        for ring in rings:
             ring()
+    except Exception:
+        telemetry.ring_failed("writer")
 
 
 def _who_wait(tenant_id: UUID) -> list[_Part]:
@@ -103,6 +109,7 @@ def _who_wait(tenant_id: UUID) -> list[_Part]:
 
 def _write(tenant: Tenant, parts: list[_Part], rings: list[Callable[[], None]]) -> None:
     try:
+        connection.close_if_unusable_or_obsolete()  # as Django does between requests
         items = [item for part in parts for item in part.items]
         results = publish(tenant, items, max_bytes=parts[0].max_bytes, later=rings)
     except BaseException as error:
@@ -118,7 +125,7 @@ def _write(tenant: Tenant, parts: list[_Part], rings: list[Callable[[], None]]) 
 def _outcome(tenant: Tenant, part: _Part) -> list[Published]:
     if part.results is not None:
         return part.results
-    if isinstance(part.error, DatabaseError) and not isinstance(part.error, OperationalError | InterfaceError):
-        # What the database minds may be somebody else's: each for itself.
-        return publish(tenant, part.items, max_bytes=part.max_bytes)
-    raise part.error or RuntimeError("woken without anything")
+    if isinstance(part.error, OperationalError | InterfaceError):
+        raise part.error
+    # What somebody minds may be somebody else's: each for itself.
+    return publish(tenant, part.items, max_bytes=part.max_bytes)

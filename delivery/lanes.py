@@ -12,7 +12,7 @@ from uuid import UUID
 
 from delivery.breaker import Breaker
 from delivery.ledger import GRACE, MARGIN, Asking, LaneRow
-from delivery.outcome import Outcome
+from delivery.outcome import Failure, Outcome
 from delivery.pace import WINDOW, Rate, Window
 from subscriptions.routes import Target
 
@@ -120,7 +120,7 @@ class HeldLane:
         self.in_flight -= 1
         self.busy_at = now
         self.hungry = self.hungry or bool(self.target.ordering)
-        if url not in (None, self.target.url):
+        if url not in (None, self.target.url) or outcome.failure is Failure.INTERNAL:  # that one is ours
             return
         self.window.ended(outcome, now)
         if outcome.acknowledged:

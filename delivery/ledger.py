@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import orjson
+
 from delivery.statements import columns, cursor, run
 
 LEASE = 10.0  # seconds a lane stays with a drain that says nothing
@@ -210,12 +212,12 @@ class Leased(NamedTuple):
 LEASE_LANES = f"""
 WITH turns AS (
     SELECT endpoint_id, due_at,
-           coalesce(held.count, 0) + row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
+           coalesce((%(held)s::jsonb ->> tenant_id::text)::int, 0)
+               + row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
       FROM (SELECT {UNHURRIED}) AS unhurried,
            (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
              WHERE due_at <= now() AND tenant_id <> ALL(%(full)s::uuid[])
              ORDER BY due_at LIMIT %(seen)s) oldest
-      LEFT JOIN unnest(%(tenants)s::uuid[], %(counts)s::int[]) AS held(tenant_id, count) USING (tenant_id)
 ), chosen AS MATERIALIZED (
     SELECT endpoint_id FROM turns WHERE turn <= %(share)s ORDER BY turn, due_at LIMIT %(most)s
 ), due AS (
@@ -253,8 +255,7 @@ def lease(owner: UUID, most: int, *, share: int | None = None, held: Mapping[UUI
         "owner": owner,
         "most": most,
         "share": share,
-        "tenants": list(held),
-        "counts": list(held.values()),
+        "held": orjson.dumps({str(tenant): count for tenant, count in held.items()}).decode(),
         "full": [tenant for tenant, count in held.items() if count >= share],
         "seconds": LEASE,
     }

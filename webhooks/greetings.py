@@ -14,6 +14,7 @@ from webhooks.protocol.mac import same
 from webhooks.reading import parse
 from webhooks.schemes import sns, twitter
 from webhooks.sources import KnownSource
+from webhooks.together import aside
 
 _CHALLENGE = re.compile(r"[!-~]{1,1024}")  # printable ASCII: it is echoed
 
@@ -37,7 +38,7 @@ def confirm(scheme: str, body: bytes | None) -> dict[str, str] | None:
     if url is None:
         return None
     try:
-        answer = call("GET", url, timeout=CONFIRMATION)
+        answer = aside(lambda: call("GET", url, timeout=CONFIRMATION))
     except (ForbiddenAddress, EgressError) as error:
         raise NotConfirmed(str(error) or str(type(error).__doc__)) from error
     if answer.status != HTTPStatus.OK:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from webhooks.egress import EgressError, ForbiddenAddress, call
 from webhooks.protocol.errors import KeysOutOfReach
+from webhooks.together import aside
 
 FRESH = 600.0  # seconds
 RETRY = 5.0  # seconds between two tries while nothing is known
@@ -46,14 +47,11 @@ def fetch(url: str, *, newer: bool = False) -> bytes:
     """What stands at the URL, at most ``FRESH`` seconds old; with ``newer`` at most ``PATIENCE``. Raises
     KeysOutOfReach."""
     slot = _slot(url)
-    with slot.lock:
-        now = time.monotonic()
-        if not slot.is_good(now, newer):
-            slot.asked_at = now
-            _ask(url, slot, now)
-        if slot.document is None or now - slot.fetched_at > STALE:
-            raise KeysOutOfReach(slot.problem)
-        return slot.document
+    if slot.lock.locked() or not slot.is_good(time.monotonic(), newer):
+        aside(lambda: _refresh(url, slot, newer))
+    if slot.document is None or time.monotonic() - slot.fetched_at > STALE:
+        raise KeysOutOfReach(slot.problem)
+    return slot.document
 
 
 def forget() -> None:
@@ -65,6 +63,14 @@ def _slot(url: str) -> _Slot:
     if len(_slots) >= MOST and url not in _slots:
         _slots.clear()
     return _slots.setdefault(url, _Slot())
+
+
+def _refresh(url: str, slot: _Slot, newer: bool) -> None:
+    with slot.lock:
+        now = time.monotonic()
+        if not slot.is_good(now, newer):
+            slot.asked_at = now
+            _ask(url, slot, now)
 
 
 def _ask(url: str, slot: _Slot, now: float) -> None:

@@ -9,6 +9,7 @@ that breaks fails all that were in it, and each of their senders comes back.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar
@@ -20,6 +21,7 @@ R = TypeVar("R")
 Write = Callable[[Sequence[M]], Sequence[R]]
 
 MOST = 64  # in one transaction
+ASKED_AFTER = 1.0  # seconds without a message, after which the connection is asked whether it lives
 
 
 class Waiting(Protocol):
@@ -34,7 +36,26 @@ new_flag: Callable[[], Waiting] = threading.Event
 """A server whose threads have something else to do meanwhile puts its own here (see ``config.crew``)."""
 
 
-_writers = ThreadPoolExecutor(2, "together")
+_writers = ThreadPoolExecutor(1, "together")
+
+
+_helpers = ThreadPoolExecutor(8, "aside")
+
+
+def aside(work: Callable[[], R]) -> R:
+    """What this returns or raises, done by another thread: for what may take seconds, so that the thread that waits for
+    it can do something else."""
+    flag = new_flag()
+
+    def do() -> R:
+        try:
+            return work()
+        finally:
+            flag.set()
+
+    done = _helpers.submit(do)
+    flag.wait()
+    return done.result()
 
 
 class _Turn(Generic[M, R]):
@@ -62,6 +83,7 @@ class Together(Generic[M, R]):
         self._lock = threading.Lock()
         self._waiting: list[_Turn[M, R]] = []
         self._busy = False
+        self._wrote_at = 0.0
 
     def add(self, message: M) -> R:
         """What became of this message, once that is committed. Raises what writing it raised."""
@@ -80,12 +102,21 @@ class Together(Generic[M, R]):
     def _write_all(self) -> None:
         """Write until nobody waits."""
         while batch := self._who_wait():
-            connection.close_if_unusable_or_obsolete()  # as Django does at the end of a request
-            try:
-                self._settle(batch)
-            finally:
-                for turn in batch:
-                    turn.over.set()
+            self._look_after_the_connection()
+            self._settle(batch)
+            for turn in batch:
+                turn.over.set()
+
+    def _look_after_the_connection(self) -> None:
+        """As Django does between requests. One that was not used for a while may have been cut."""
+        now = time.monotonic()
+        try:
+            connection.close_if_unusable_or_obsolete()
+            if now - self._wrote_at > ASKED_AFTER:
+                connection.close_if_health_check_failed()
+        except Error:
+            pass  # whoever writes next hears of it
+        self._wrote_at = now
 
     def _who_wait(self) -> list[_Turn[M, R]]:
         with self._lock:
@@ -96,14 +127,12 @@ class Together(Generic[M, R]):
     def _settle(self, batch: Sequence[_Turn[M, R]]) -> None:
         try:
             results = self._write([turn.message for turn in batch])
-        except Error as error:
+        except BaseException as error:
             if len(batch) == 1 or isinstance(error, (OperationalError, InterfaceError)):
                 _fail(batch, error)
                 return
             for turn in batch:
                 self._settle([turn])
-        except BaseException as error:
-            _fail(batch, error)
         else:
             for turn, result in zip(batch, results, strict=True):
                 turn.results.append(result)

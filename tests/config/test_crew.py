@@ -133,6 +133,20 @@ def test_no_more_are_begun_than_may_be_under_way(monkeypatch: pytest.MonkeyPatch
         wait_until(lambda: all(waiter.is_over for waiter in waiters), "all to end")
 
 
+def test_who_raises_ends_alone() -> None:
+    waiter = Waiter()
+
+    def leave() -> None:
+        raise SystemExit
+
+    with working(1) as put:
+        put(waiter)
+        put(leave)
+        wait_until(lambda: waiter.waits, "the first to wait")
+        waiter.flag.set()
+        wait_until(lambda: waiter.is_over, "it to end")
+
+
 def test_whoever_is_of_no_crew_waits_as_everybody() -> None:
     assert isinstance(new_flag(), threading.Event)
 

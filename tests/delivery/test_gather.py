@@ -132,6 +132,15 @@ def test_where_there_is_no_thread_to_be_had_each_writes_for_itself(
     assert not gather._lines
 
 
+def test_a_bell_that_breaks_leaves_the_line_open(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(endpoint_ids: Any) -> None:
+        raise KeyError("bell")
+
+    monkeypatch.setattr(wake, "ring", broken)
+    for name in ("a", "b"):
+        assert publish_together(tenant, [named(name)])[0].error is None
+
+
 def test_tenants_do_not_wait_for_each_other(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     groups, outcomes = all_at_once(monkeypatch, [(tenant, [named("a")]), (make_tenant(), [named("a")])])
     assert groups == [1, 1]

@@ -194,6 +194,13 @@ class TestBeginningAnew:
         assert not lane.is_shut(START)
         assert lane.room(START) > 1
 
+    def test_what_we_stumbled_over_ourselves_says_nothing_about_the_endpoint(self) -> None:
+        lane = make_lane()
+        for _ in range(2 * TRIP_FAILURES):
+            lane.in_flight = 1
+            lane.ended(Outcome(START, 0, failure=Failure.INTERNAL), START + 2 * TRIP_SECONDS)
+        assert (lane.breaker.failures, lane.breaker.failing_since, lane.in_flight) == (0, None, 0)
+
     def test_the_end_of_an_attempt_at_another_address_teaches_nothing(self) -> None:
         lane = make_lane(url="https://example.com/new")
         lane.in_flight = 2

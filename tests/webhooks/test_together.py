@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import DataError, OperationalError
+from django.db import DataError, OperationalError, connection
 
 from tests.together import NoWriters, in_threads
 from tests.waiting import wait_until
+from webhooks import prepared
 from webhooks.together import MOST, Together
 
 
@@ -69,7 +71,22 @@ def test_where_there_is_no_thread_to_be_had_each_writes_for_itself(monkeypatch: 
     ]
 
 
-@pytest.mark.parametrize(("error", "fails"), [(DataError, {3}), (OperationalError, set(range(1, 6)))])
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_cut_while_nobody_came_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.together.ASKED_AFTER", 0.0)
+    together: Together[str, int] = Together(lambda batch: [prepared.run(text.encode(), [])[0][0] for text in batch])
+    with ThreadPoolExecutor(1) as writers:
+        monkeypatch.setattr("webhooks.together._writers", writers)
+        backend = together.add("SELECT pg_backend_pid()")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+        assert together.add("SELECT 7") == 7
+        writers.submit(lambda: connection.close())
+
+
+@pytest.mark.parametrize(
+    ("error", "fails"), [(DataError, {3}), (UnicodeError, {3}), (OperationalError, set(range(1, 6)))]
+)
 def test_a_refused_row_fails_alone_and_a_broken_connection_fails_all_that_were_in_it(error, fails: set[int]) -> None:
     held, first = threading.Event(), threading.Event()
 
