@@ -17,9 +17,10 @@ from benchmarks.guard import ROOT, end, is_over
 from tests.waiting import wait_until
 
 RUN = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from benchmarks.guard import Guard
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests in the background ignores it
 guard = Guard(Path(sys.argv[1]))
 child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(999)'])"
 print(guard.start([sys.executable, "-c", child]).pid, flush=True)
