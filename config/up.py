@@ -156,7 +156,7 @@ def _in_the_open() -> list[str]:
 
 
 def _behind_a_buffer() -> list[str]:
-    """A proxy in front hands over whole bodies, so a thread may begin at once: a quarter less work for a request."""
+    """A proxy in front hands over whole bodies, so a thread of a plain WSGI server may begin at once."""
     return ["config.wsgi:application", "--interface", "wsgi", "--blocking-threads", str(settings.WAYPOST_WEB_THREADS)]
 
 
