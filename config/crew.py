@@ -1,4 +1,4 @@
-"""The threads that answer requests: mostly one of them, with many requests under way.
+"""A few threads for short requests: mostly one of them is awake, with many requests under way.
 
 A request that keeps something waits most of its time for the commit it shares with others (``delivery.gather``,
 ``webhooks.together``). Threads that sleep meanwhile have to be many, and many that are awake hand the interpreter's
@@ -46,7 +46,7 @@ class Crew:
             threading.Thread(target=hand.run, daemon=True).start()
 
     def put(self, work: Work) -> None:
-        """Have this done. It must not raise."""
+        """Have this done; what it raises is logged."""
         with self._lock:
             self._new.append(work)
             self._call(self._on_duty)

@@ -6,7 +6,8 @@ event loop, where waiting costs some kilobytes and no thread, by a deadline. A b
 not held: it is read by a thread of its own few, piece by piece, each piece by a deadline; so bodies of any size pass
 with flat memory, and senders of large ones can at worst hold up each other.
 
-Answers are bytes, or a file that the server reads as fast as it is taken.
+Short requests that wait for a commit with others, which is what most are, share a thread (``config.crew``). Answers are
+bytes, or a file that the server reads as fast as it is taken.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from config.crew import Crew, new_flag
 from config.wsgi import application as wsgi
 from delivery import gather
 from webhooks import together
+from webhooks.protocol.cloudevents import BATCH
 
 PIECE = 64 * 1024  # bytes
 HELD = 256 * 1024  # bytes of a body that are awaited before a thread begins
@@ -172,10 +174,11 @@ def _announced(headers: Any) -> int:
 
 
 def _is_for_the_crew(scope: Any, size: int) -> bool:
-    """It waits for a commit with others, and for nothing else: no other request of its thread is held up. A batch is
-    longer than that, and with a key of its own (Idempotency-Key) it has a transaction of its own."""
+    """It waits for a commit with others, and for little else, so that no other request of its thread is held up. A
+    batch, and what comes with an Idempotency-Key, has a transaction of its own and waits for that."""
     keeps = scope.path == "/api/v1/events/" or scope.path.startswith("/in/")
-    return keeps and scope.method == "POST" and size <= SHORT and "idempotency-key" not in scope.headers
+    is_alone = "idempotency-key" in scope.headers or scope.headers.get("content-type", "").startswith(BATCH)
+    return keeps and scope.method == "POST" and size <= SHORT and not is_alone
 
 
 def environ(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:
@@ -233,7 +236,7 @@ def _may_open_many_files() -> None:
 
 
 def _collect_less() -> None:
-    """What is there from the start stays, so nobody has to look through it: a full collection took 70 ms."""
+    """What is there from the start stays: nobody has to look through it again and again while requests wait."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

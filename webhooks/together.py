@@ -53,7 +53,10 @@ def aside(work: Callable[[], R]) -> R:
         finally:
             flag.set()
 
-    done = _helpers.submit(do)
+    try:
+        done = _helpers.submit(do)
+    except RuntimeError:  # no thread is to be had, or the process is ending
+        return work()
     flag.wait()
     return done.result()
 

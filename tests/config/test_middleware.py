@@ -1,7 +1,10 @@
-"""People are redirected to the final slash, programs are not; probes may use any name."""
+"""People are redirected to the final slash and have a session, programs do not; probes may use any name."""
 
 import pytest
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+
+from config.middleware import Authentication, Messages, Sessions
 
 
 @pytest.mark.parametrize("path", ["/api/v1/tenants", "/api/v1/events", "/in/a/b"])
@@ -19,3 +22,17 @@ def test_only_a_probe_may_call_us_by_any_name() -> None:
     strange = Client(headers={"Host": "10.1.2.3"})
     assert strange.get("/healthz").status_code == 200
     assert strange.get("/").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "is_for_people"), [("/admin/", True), ("/", True), ("/api/v1/events/", False), ("/in/src_1/", False)]
+)
+def test_sessions_and_logins_are_for_people(path: str, is_for_people: bool) -> None:
+    seen: list[HttpRequest] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(request)
+        return HttpResponse()
+
+    Sessions(Authentication(Messages(view)))(RequestFactory().get(path))
+    assert [hasattr(seen[0], name) for name in ("session", "user", "_messages")] == [is_for_people] * 3

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
 
-from config.rsgi import HELD
+from config.rsgi import HELD, SHORT, _is_for_the_crew
 from tests.ports import free_port
 from tests.waiting import wait_until
 
@@ -109,3 +110,23 @@ def test_an_application_that_breaks_is_a_500_and_the_next_request_is_served(port
 def test_hundreds_of_large_bodies_leave_the_process_alive(port: int) -> None:
     body = bytes(5 * HELD + 3)
     assert [ask(port, "POST", "/", body)[0] for _ in range(200)] == [200] * 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "size", "headers", "is_for_the_crew"),
+    [
+        ("POST", "/api/v1/events/", SHORT, {}, True),
+        ("POST", "/in/src_1/", 0, {"content-type": "application/json"}, True),
+        ("POST", "/api/v1/events/", SHORT + 1, {}, False),
+        ("POST", "/api/v1/events/", 1, {"idempotency-key": "a"}, False),
+        ("POST", "/api/v1/events/", 1, {"content-type": "application/cloudevents-batch+json; charset=utf-8"}, False),
+        ("GET", "/api/v1/events/", 0, {}, False),
+        ("POST", "/api/v1/endpoints/ep_1/test/", 1, {}, False),
+        ("POST", "/admin/login/", 1, {}, False),
+    ],
+)
+def test_only_what_waits_for_its_commit_alone_shares_a_thread(
+    method: str, path: str, size: int, headers: dict[str, str], is_for_the_crew: bool
+) -> None:
+    scope = SimpleNamespace(method=method, path=path, headers=headers)
+    assert _is_for_the_crew(scope, size) is is_for_the_crew

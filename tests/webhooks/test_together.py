@@ -10,7 +10,7 @@ from django.db import DataError, OperationalError, connection
 from tests.together import NoWriters, in_threads
 from tests.waiting import wait_until
 from webhooks import prepared
-from webhooks.together import MOST, Together
+from webhooks.together import MOST, Together, aside
 
 
 class Slow:
@@ -69,6 +69,14 @@ def test_where_there_is_no_thread_to_be_had_each_writes_for_itself(monkeypatch: 
     assert in_threads(*[lambda number=number: together.add(number) for number in range(8)]) == [
         -number for number in range(8)
     ]
+
+
+def test_what_is_done_aside_returns_raises_and_is_done_here_where_no_thread_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert aside(threading.get_ident) != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        aside(lambda: 1 / 0)
+    monkeypatch.setattr("webhooks.together._helpers", NoWriters())
+    assert aside(threading.get_ident) == threading.get_ident()
 
 
 @pytest.mark.django_db(transaction=True)
