@@ -30,9 +30,11 @@ def test_a_delivery_tells_its_story_from_publication_to_what_is_next() -> None:
     make_attempt(delivery, started_at=now - timedelta(minutes=10), status=None, error="timeout", duration_ms=15_000)
     make_attempt(delivery, started_at=now - timedelta(minutes=4), status=503, duration_ms=80, answer=b"closed")
     shown = page(operator(), delivery, "delivery")
-    story = ["Published", "Attempt 1", "timeout", "15.0 s", "waited 5 min 45 s", "Attempt 2", "503", "80 ms", "closed"]
-    places = [shown.index(part) for part in [*story, "waited 4 min", "Next attempt</strong>"]]
-    assert places == sorted(places)
+    before = ["Published", "Attempt 1", "timeout", "15.0 s", "waited 5 min 45 s"]
+    after = ["Attempt 2", ">503<", "80 ms", "closed", "waited 4 min", "Next attempt</strong>"]
+    place = shown.index('<ol class="wp-timeline">')
+    for part in before + after:
+        place = shown.index(part, place)
 
 
 def test_what_came_from_outside_is_escaped_everywhere() -> None:
