@@ -67,8 +67,14 @@ def play_all(rounds: list[Round], houses: int) -> list[Ended]:
 
 
 def put_away_on_sigterm() -> None:
-    """As on Ctrl-C: leaving the house ends its platform and forgets its data."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    """As on Ctrl-C: leaving the house ends its platform and forgets its data. Once is enough: the pool terminates its
+    processes again when the first of them has ended, in the middle of what the others put away."""
+
+    def leave(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def _play(round_: Round) -> list[Ended]:
