@@ -541,7 +541,7 @@ def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> li
     return [(row[0], row[1]) for row in run(STORE_LANES, parameters)]
 
 
-LOOK_AGAIN = """
+LOOK_AGAIN_AT = """
 WITH owing AS (
     SELECT l.endpoint_id, owed.due_at, rate.slots, rate.burst
       FROM delivery_lane l
@@ -557,7 +557,7 @@ WITH owing AS (
                                          e.allowed_rate / 60.0)) a(slots)
             WHERE e.id = l.endpoint_id) rate
      WHERE l.owner IS NULL AND l.due_at IS NULL AND NOT l.parked
-       AND (%(endpoints)s::uuid[] IS NULL OR l.endpoint_id = ANY(%(endpoints)s))
+       AND l.endpoint_id = ANY(%(endpoints)s::uuid[])
      ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
 )
 UPDATE delivery_lane l
@@ -567,10 +567,13 @@ UPDATE delivery_lane l
  WHERE l.endpoint_id = owing.endpoint_id
 RETURNING l.endpoint_id
 """
+LOOK_AGAIN = LOOK_AGAIN_AT.replace("AND l.endpoint_id = ANY(%(endpoints)s::uuid[])", "")
 
 
 def look_again(endpoint_ids: Sequence[UUID] | None = None) -> int:
     """Mark free lanes due that owe something after all: these, or (None) all. How many there were.
 
     However long their oldest delivery has been due, they stand behind the lanes that wait already."""
-    return len(run(LOOK_AGAIN, {"endpoints": None if endpoint_ids is None else list(endpoint_ids)}))
+    if endpoint_ids is None:
+        return len(run(LOOK_AGAIN, {}))
+    return len(run(LOOK_AGAIN_AT, {"endpoints": list(endpoint_ids)}))

@@ -4,8 +4,8 @@ Whether the source names handlers is asked of its row, not of a picture of it: w
 message sent finds it handled. Where its place in a sequence is looked at, a receipt is due as well.
 
 The statement lists its rows. As arrays the same values cost ten times as much to write down: psycopg writes arrays as
-text, and a body twice as long in it. The price is a prepared statement for each number of rows: as many as requests
-come at once, of which psycopg keeps a hundred.
+text, and a body twice as long in it. The price is a plan for each number of rows: as many as requests come at once, of
+which psycopg keeps a hundred.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 
-from webhooks import prepared
+from webhooks import statements
 from webhooks.claimcheck import Ticket
 from webhooks.reading import Labels
 from webhooks.together import Together
@@ -96,7 +96,7 @@ def insert_many(messages: Sequence[Message]) -> list[Entry]:
     in a circle."""
     ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
     values = [value for message in ordered for value in _values(message)]
-    rows = prepared.run(_insert_of(len(ordered)), values)
+    rows = statements.run(_insert_of(len(ordered)), values, keep_plan=True)
     new = {id: Entry.OWED if is_owed else Entry.AT_REST for id, is_owed in rows}
     return [new.get(message.id, Entry.REPEAT) for message in messages]
 

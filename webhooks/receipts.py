@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
-from webhooks import prepared
+from webhooks import statements
 from webhooks.models import Receipt, Source
 from webhooks.protocol.ids import new_id
 
@@ -91,13 +91,13 @@ def release(claimed: Sequence[Receipt]) -> None:
 
 def hold(receipt: Receipt) -> bool:
     """Lock the row until the transaction ends; False if the claim is no longer ours."""
-    return bool(prepared.run(_HOLD, [receipt.id, receipt.claim_token]))
+    return bool(statements.run(_HOLD, [receipt.id, receipt.claim_token]))
 
 
 def finish(receipt: Receipt, handled_by: Sequence[str], *, out_of_order: bool = False, skipped: bool = False) -> None:
     """Every handler has done its work; or, ``skipped``, none had to."""
     names = Jsonb(list(handled_by))
-    prepared.run(_FINISH, [receipt.id, receipt.claim_token, names, receipt.attempts + 1, out_of_order, skipped])
+    statements.run(_FINISH, [receipt.id, receipt.claim_token, names, receipt.attempts + 1, out_of_order, skipped])
 
 
 def put_off(receipt: Receipt, seconds: float, error: str, *, attempts: int) -> None:

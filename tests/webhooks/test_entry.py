@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.db import DataError
+from django.db import DataError, connection
 from django.utils import timezone
 
 from tests.factories_receiver import make_source
@@ -18,6 +18,10 @@ pytestmark = pytest.mark.django_db
 
 LOGGED = [{"handler": "log"}]
 DIGEST = "ab" * 32
+USES = """
+SELECT generic_plans + custom_plans FROM pg_prepared_statements
+ WHERE statement LIKE '%INTO webhooks_receipt%' AND statement NOT LIKE '%$14::%'
+"""  # of the statement for one message
 
 
 def message(source: Source, message_id: str, body: bytes | None = b"{}", **changes: Any) -> Message:
@@ -63,6 +67,20 @@ def test_as_many_as_come_together_are_kept(count: int) -> None:
     messages = [message(source, str(number)) for number in range(count)]
     assert insert_many(messages) == [Entry.AT_REST] * count
     assert Receipt.objects.count() == count
+
+
+def test_the_plan_for_one_message_is_kept_whatever_it_is_like() -> None:
+    def uses() -> list[int]:
+        with connection.cursor() as cursor:
+            cursor.execute(USES)
+            return [uses for (uses,) in cursor.fetchall()]
+
+    source = make_source()
+    insert_many([message(source, "the first")])
+    (before,) = uses()
+    for body in (b"{}", b"x" * 70_000, b""):
+        insert_many([message(source, f"{len(body)} bytes", body)])
+    assert uses() == [before + 3]
 
 
 def test_what_nobody_handles_is_done_when_it_is_kept_and_the_rest_is_due() -> None:

@@ -9,7 +9,7 @@ from django.db import DataError, OperationalError, connection
 
 from tests.together import NoWriters, in_threads
 from tests.waiting import wait_until
-from webhooks import prepared
+from webhooks import statements
 from webhooks.together import MOST, Together, aside
 
 
@@ -82,7 +82,7 @@ def test_what_is_done_aside_returns_raises_and_is_done_here_where_no_thread_is(m
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_was_cut_while_nobody_came_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webhooks.together.ASKED_AFTER", 0.0)
-    together: Together[str, int] = Together(lambda batch: [prepared.run(text.encode(), [])[0][0] for text in batch])
+    together: Together[str, int] = Together(lambda batch: [statements.run(text.encode(), [])[0][0] for text in batch])
     with ThreadPoolExecutor(1) as writers:
         monkeypatch.setattr("webhooks.together._writers", writers)
         backend = together.add("SELECT pg_backend_pid()")
