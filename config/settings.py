@@ -62,8 +62,8 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
-# Django's default lets no statement be prepared, not even one that asks for it. Its own never are: they go as text.
-DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 5
+# Statements of the hot path are prepared. A pooler between us and the database has to be in session mode.
+WAYPOST_KEEP_PLANS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"  # only Django's own tables; ours have UUIDv7 keys
 
 # --- the broker: rings, nothing that could be missed -----------------------------------------------------------

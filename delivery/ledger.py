@@ -209,6 +209,7 @@ class Leased(NamedTuple):
     now: datetime
 
 
+SEEN = 20_000  # due lanes that are looked at, the longest due first, to choose fairly among their tenants
 LEASE_LANES = f"""
 WITH turns AS (
     SELECT endpoint_id, due_at,
@@ -217,7 +218,7 @@ WITH turns AS (
       FROM (SELECT {UNHURRIED}) AS unhurried,
            (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
              WHERE due_at <= now() AND tenant_id <> ALL(%(full)s::uuid[])
-             ORDER BY due_at LIMIT %(seen)s) oldest
+             ORDER BY due_at LIMIT {SEEN}) oldest
 ), chosen AS MATERIALIZED (
     SELECT endpoint_id FROM turns WHERE turn <= %(share)s ORDER BY turn, due_at LIMIT %(most)s
 ), due AS (
@@ -241,7 +242,6 @@ UPDATE delivery_lane l
 RETURNING now(), due.active, due.forlorn, l.endpoint_id, coalesce(l.floor_at, 'epoch'), l.next_slot_at, l."window",
           l.failures, l.failing_since, l.trips, l.tripped_until, l.warned, due.inherited
 """  # noqa: S608
-SEEN = 20_000  # due lanes that are looked at, the longest due first, to choose fairly among their tenants
 
 
 def lease(owner: UUID, most: int, *, share: int | None = None, held: Mapping[UUID, int] | None = None) -> Leased | None:
@@ -259,7 +259,7 @@ def lease(owner: UUID, most: int, *, share: int | None = None, held: Mapping[UUI
         "full": [tenant for tenant, count in held.items() if count >= share],
         "seconds": LEASE,
     }
-    rows = run(LEASE_LANES, {**parameters, "seen": SEEN})
+    rows = run(LEASE_LANES, parameters)
     if not rows:
         return None
     return Leased(

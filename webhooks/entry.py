@@ -5,7 +5,7 @@ message sent finds it handled. Where its place in a sequence is looked at, a rec
 
 The statement lists its rows. As arrays the same values cost ten times as much to write down: psycopg writes arrays as
 text, and a body twice as long in it. The price is a plan for each number of rows: as many as requests come at once, of
-which psycopg keeps a hundred.
+which psycopg keeps a hundred. So a value never changes its type, not even to say that there is none.
 """
 
 from collections.abc import Sequence
@@ -41,10 +41,13 @@ _COLUMNS = {
 }
 _NAMES = ", ".join(_COLUMNS)
 _TYPES = [*_COLUMNS.values(), "boolean"]
+_NOBODY = UUID(int=0)  # stands for no secret, as no bytes do for a body that is somewhere else
+_READ_AS = {"body": "CASE WHEN body_key = '' THEN body END", "secret_id": f"NULLIF(secret_id, '{_NOBODY}')"}
+_VALUES = ", ".join(_READ_AS.get(name, name) for name in _COLUMNS)
 
 _INSERT = f"""
     INSERT INTO webhooks_receipt ({_NAMES}, due_at, processed_at, handled_by)
-    SELECT {_NAMES}, CASE WHEN owed THEN statement_timestamp() END, CASE WHEN NOT owed THEN statement_timestamp() END,
+    SELECT {_VALUES}, CASE WHEN owed THEN statement_timestamp() END, CASE WHEN NOT owed THEN statement_timestamp() END,
         CASE WHEN NOT owed THEN '[]'::jsonb END
     FROM (
         SELECT *, handled OR COALESCE((
@@ -102,12 +105,13 @@ def insert_many(messages: Sequence[Message]) -> list[Entry]:
 
 
 def _values(message: Message) -> tuple[Any, ...]:
-    """In the order of the columns. ``Int8``: a number's own size must not make another statement of it."""
+    """In the order of the columns, each always of one type: else each mixture would be another statement."""
     labels, ticket = message.labels, message.ticket
     return (
         *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
         *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
-        *(ticket.body, ticket.key, Int8(ticket.size), ticket.sha256, message.secret_id, message.handled),
+        *(ticket.body or b"", ticket.key, Int8(ticket.size), ticket.sha256),
+        *(message.secret_id or _NOBODY, message.handled),
     )
 
 
