@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
+import psutil
 import psycopg
 
 from config import embedded
@@ -93,9 +95,12 @@ def leave_open(on: Victim) -> Iterator[None]:
 @fault("SIGSTOP PostgreSQL", seconds=4.0)
 def stall_postgres(on: Victim) -> Iterator[None]:
     server = on.house.server(POSTGRES)
+    server.suspend()  # first: it begins nobody else meanwhile
     family = [server, *server.children(recursive=True)]
     for process in family:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):  # somebody has just hung up
+            process.suspend()
     yield
     for process in family:
-        process.resume()
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
