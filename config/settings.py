@@ -62,7 +62,7 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
-# Statements of the hot path are prepared. A pooler between us and the database has to be in session mode.
+# The receiver's statements may be prepared: here a pooler has to be in session mode anyway, for the bell.
 WAYPOST_KEEP_PLANS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"  # only Django's own tables; ours have UUIDv7 keys
 

@@ -19,7 +19,6 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-from django.conf import settings
 from django.db import connection
 
 __all__ = ["clock", "columns", "cursor", "plan_by_index", "plan_freely", "run"]
@@ -40,24 +39,16 @@ def cursor() -> Iterator[psycopg.Cursor[Any]]:
 def run(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows it returns, if it returns any."""
     with cursor() as opened:
-        if not settings.WAYPOST_KEEP_PLANS:
-            opened.execute(_in_binary(statement), parameters, binary=True)
-        else:
-            _execute_prepared(opened, _in_binary(statement), parameters)
+        if time.monotonic() - getattr(_here, "planned_at", 0.0) > KEPT:
+            opened.execute("DISCARD PLANS")
+            _here.planned_at = time.monotonic()
+        # For this moment only: of Django's own statements psycopg would remember the texts, with all their values.
+        opened.connection.prepare_threshold = 0
+        try:
+            opened.execute(_in_binary(statement), parameters, prepare=True, binary=True)
+        finally:
+            opened.connection.prepare_threshold = None
         return opened.fetchall() if opened.description else []
-
-
-def _execute_prepared(opened: psycopg.Cursor[Any], statement: str, parameters: Mapping[str, Any]) -> None:
-    """Preparing is allowed for this moment only: of Django's own statements psycopg would remember the texts, with all
-    the values in them, although it never prepares them."""
-    if time.monotonic() - getattr(_here, "planned_at", 0.0) > KEPT:
-        opened.execute("DISCARD PLANS")
-        _here.planned_at = time.monotonic()
-    opened.connection.prepare_threshold = 0
-    try:
-        opened.execute(statement, parameters, prepare=True, binary=True)
-    finally:
-        opened.connection.prepare_threshold = None
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,6 @@
 """How statements are planned: by index, whatever the tables held when the plan was made, and not every time."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -56,12 +55,10 @@ def test_a_plan_is_kept_for_a_while_and_then_made_for_what_the_tables_hold(
     assert "Index Cond: (id = asked.id)" not in for_nobody
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_ours_are_prepared_if_that_is_wanted_and_djangos_never(settings: Any, keep: bool) -> None:
-    settings.WAYPOST_KEEP_PLANS = keep
+def test_ours_are_prepared_and_djangos_never() -> None:
     assert statements.run("SELECT %(n)s::int AS ours", {"n": 7}) == [(7,)]
     for _ in range(7):
         ask("SELECT 7 AS theirs")
     found = ask("SELECT statement FROM pg_prepared_statements WHERE statement LIKE 'SELECT%ours'")
-    assert found == [("SELECT $1::int AS ours",)] * keep
+    assert found == [("SELECT $1::int AS ours",)]
     assert ask("SELECT statement FROM pg_prepared_statements WHERE statement LIKE 'SELECT%theirs'") == []

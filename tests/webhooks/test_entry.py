@@ -83,6 +83,18 @@ def test_the_plan_for_one_message_is_kept_whatever_it_is_like() -> None:
     assert uses() == [before + 2]
 
 
+def test_in_a_project_that_does_not_allow_it_nothing_is_prepared(settings: Any) -> None:
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements")
+            return int(cursor.fetchone()[0])
+
+    del settings.WAYPOST_KEEP_PLANS
+    source, before = make_source(), count()
+    assert insert_many([message(source, "one")]) == [Entry.AT_REST]
+    assert count() == before
+
+
 def test_what_nobody_handles_is_done_when_it_is_kept_and_the_rest_is_due() -> None:
     quiet, handled, ordered = make_source(), make_source(handlers=LOGGED), make_source(sequence_at="body:/n")
     insert_many([message(source, "a") for source in (quiet, handled, ordered)])
