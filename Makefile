@@ -55,7 +55,7 @@ lint: $(DEV_STAMP) ## check style, types, migrations and the settings of product
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 clean: ## remove the environment, the caches, and the data of this checkout
-	@if [ -x $(BIN)/python ] && [ -d .waypost ]; then $(BIN)/python -m config.embedded discard .waypost; fi
+	@if [ -x $(BIN)/python ] && [ -d .waypost ]; then $(BIN)/python -m config.local.embedded discard .waypost; fi
 	rm -rf $(VENV) .waypost .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -7,8 +7,8 @@ import sys
 from django.core.management import execute_from_command_line
 from django.db import InterfaceError, OperationalError
 
-from config.embedded import EmbeddedError
 from config.env import Misconfigured
+from config.local.embedded import EmbeddedError
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from typing import Any
 
 import psutil
 
-from config import embedded
-from config.supervise import end_leftovers
+from config.local import embedded
+from config.local.supervise import end_leftovers
 
 __all__ = ["ROOT", "Guard", "end", "is_over"]
 

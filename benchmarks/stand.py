@@ -21,8 +21,8 @@ import psutil
 import psycopg
 
 from benchmarks.guard import ROOT, Guard, end
-from config import embedded
-from config.embedded.place import Place
+from config.local import embedded
+from config.local.embedded.place import Place
 
 __all__ = ["ROOT", "Stand", "free_port"]
 

@@ -1,0 +1,4 @@
+"""Put the three apps together into the platform: settings, URLs, servers, REST conventions.
+
+Nothing imports ``config``.
+"""

@@ -10,8 +10,8 @@ from celery.platforms import SecurityWarning
 from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
 
-from config import embedded
-from config.ear import Ear
+from config.local import embedded
+from config.ops.worker_watchdog import Ear
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

@@ -7,7 +7,9 @@ the secrets and the public address must be.
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from config import embedded, env, logs, storage
+from config import env
+from config.local import embedded
+from config.ops import logs, storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -119,14 +121,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.middleware.Sessions",
-    "config.middleware.Common",
+    "config.web.middleware.Sessions",
+    "config.web.middleware.Common",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "config.middleware.Authentication",
-    "config.middleware.Messages",
+    "config.web.middleware.Authentication",
+    "config.web.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.conventions.Conventions",
-    "config.idempotency.Idempotency",  # innermost: its transaction is around the view and nothing else
+    "config.api.conditional_requests.Conventions",
+    "config.api.idempotency.Idempotency",  # innermost: its transaction is around the view and nothing else
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -171,14 +173,14 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.auth.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["subscriptions.auth.HasScope"],
-    "DEFAULT_PARSER_CLASSES": ["config.rest.JsonBody"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["subscriptions.api.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.errors.JsonBody"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "config.pages.CursorPages",
+    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "config.openapi.Described",
-    "EXCEPTION_HANDLER": "config.rest.problem",
+    "DEFAULT_SCHEMA_CLASS": "config.api.openapi.Described",
+    "EXCEPTION_HANDLER": "config.api.errors.problem",
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -187,7 +189,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Webhooks in both directions: send them to your customers, receive them from others.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.openapi.complete"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api.openapi.complete"],
     "LICENSE": {"name": "MIT"},
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
@@ -208,5 +210,5 @@ UNFOLD = {
     "SITE_TITLE": "Waypost",
     "SITE_HEADER": "Waypost",
     "SITE_SYMBOL": "signpost",
-    "DASHBOARD_CALLBACK": "delivery.dashboard.dashboard",
+    "DASHBOARD_CALLBACK": "delivery.reading.dashboard.dashboard",
 }

@@ -5,11 +5,11 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from config import probes
-from delivery.urls import urlpatterns as delivery_urlpatterns
-from subscriptions.event_types.urls import catalogue_urlpatterns
-from subscriptions.urls import urlpatterns as subscriptions_urlpatterns
-from webhooks.urls import api_urlpatterns, inbound_urlpatterns
+from config.ops import probes
+from delivery.api.urls import urlpatterns as delivery_urlpatterns
+from subscriptions.api.event_types.urls import catalogue_urlpatterns
+from subscriptions.api.urls import urlpatterns as subscriptions_urlpatterns
+from webhooks.api.urls import api_urlpatterns, inbound_urlpatterns
 
 api = [
     *delivery_urlpatterns,  # first: some stand below a resource of the other
@@ -30,6 +30,6 @@ urlpatterns = [
     path("metrics", probes.metrics, name="metrics"),
 ]
 
-handler400 = "config.rest.bad_request"
-handler404 = "config.rest.not_found"
-handler500 = "config.rest.failed"
+handler400 = "config.api.errors.bad_request"
+handler404 = "config.api.errors.not_found"
+handler500 = "config.api.errors.failed"

@@ -13,9 +13,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from delivery.tallies import Tally, Usage
+from delivery.usage_models import Tally, Usage
 from subscriptions.models import Endpoint, Row, Tenant
-from webhooks.protocol import ids
+from webhooks.wire import ids
 
 __all__ = ["Attempt", "DeadLetter", "Delivery", "Event", "Lane", "Replay", "Tally", "Usage"]
 

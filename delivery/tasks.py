@@ -3,13 +3,16 @@
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from delivery import deliver, replay, retention, sweep, usage
-from delivery.shutdown import request_stop
+from delivery.lifecycle import retention, sweep
+from delivery.publishing import usage
+from delivery.replaying import replays
+from delivery.sending import drain
+from delivery.sending.shutdown import request_stop
 
 
 @shared_task(name="delivery.deliver_due", ignore_result=True)
 def deliver_due() -> None:
-    deliver.deliver_due()
+    drain.deliver_due()
 
 
 @shared_task(name="delivery.rescue", ignore_result=True)
@@ -29,7 +32,7 @@ def retire() -> None:
 
 @shared_task(name="delivery.replay_slices", ignore_result=True)
 def replay_slices() -> None:
-    replay.run_slices()
+    replays.run_slices()
 
 
 @shared_task(name="delivery.fold_usage", ignore_result=True)

@@ -8,8 +8,8 @@ import structlog
 from prometheus_client import Counter
 
 from delivery.models import Replay
-from delivery.outcome import Outcome
-from webhooks.protocol.ids import public
+from delivery.transports.outcome import Outcome
+from webhooks.wire.ids import public
 
 log = structlog.get_logger("delivery")
 

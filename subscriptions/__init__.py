@@ -1,0 +1,1 @@
+"""Manage tenants and what they want delivered: API keys, endpoints, subscriptions, event types, routing."""

@@ -12,11 +12,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from subscriptions.accounts import ApiKey, Plan, Reply, Scope, Tenant
+from subscriptions.endpoints.retry_plan import LONGEST_WAIT
 from subscriptions.event_types.models import EventSchema, EventType
-from subscriptions.plans import LONGEST_WAIT
-from subscriptions.rows import Row, uid_format
-from webhooks.protocol.ids import new_id
+from subscriptions.tenants.models import ApiKey, Plan, Reply, Scope, Tenant
+from webhooks.kit.rows import Row, uid_format
+from webhooks.wire.ids import new_id
 
 __all__ = [
     "ApiKey",

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from subscriptions import idempotency
+from subscriptions.tenants import idempotency
 
 
 @shared_task(name="subscriptions.sweep", ignore_result=True)

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from delivery import gather
-from subscriptions.event_types import contracts
+from delivery.publishing import group_commit as publish_commit
+from subscriptions.event_types import schema_check
 from tests.together import BriefWriters
-from webhooks import together
+from webhooks.kit import group_commit
 
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
@@ -26,22 +26,22 @@ MADE_ANEW = re.compile(r"(?=.*\d)\S{26,}")  # a secret, a digest, an id
 @pytest.fixture(autouse=True)
 def tally_writes_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test counts is written by the test, not by a thread that outlives it."""
-    monkeypatch.setattr("webhooks.tally.Tally._begin", lambda tally: None)
-    monkeypatch.setattr("webhooks.tally.tally._counts", Counter())
+    monkeypatch.setattr("webhooks.kit.hourly_counts.Tally._begin", lambda tally: None)
+    monkeypatch.setattr("webhooks.kit.hourly_counts.tally._counts", Counter())
 
 
 @pytest.fixture(autouse=True)
 def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with BriefWriters() as writers:
-        monkeypatch.setattr(gather, "_writers", writers)
-        monkeypatch.setattr(together, "_writers", writers)
+        monkeypatch.setattr(publish_commit, "_writers", writers)
+        monkeypatch.setattr(group_commit, "_writers", writers)
         yield
 
 
 @pytest.fixture(autouse=True)
 def no_event_types_of_another_test() -> None:
     """What was rolled back is forgotten at once, not within a second."""
-    contracts.forget()
+    schema_check.forget()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

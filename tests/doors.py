@@ -16,8 +16,8 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from subscriptions import keys
 from subscriptions.models import Scope, Tenant
+from subscriptions.tenants import keys
 from tests.factories import client_with, make_client, make_key, make_tenant
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
-from subscriptions.confidential import FIELDS, Confidential, columns
+from subscriptions.encryption import seal
+from subscriptions.endpoints.encrypted_fields import FIELDS, Confidential, columns
 from subscriptions.event_types import registry
 from subscriptions.event_types.models import EventType
-from subscriptions.keys import new_key
 from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
-from subscriptions.seals import seal
-from webhooks.protocol.signing import new_secret, public_of
+from subscriptions.tenants.keys import new_key
+from webhooks.wire.signing.standard_webhooks import new_secret, public_of
 
 URL = "https://example.com/webhooks"
 

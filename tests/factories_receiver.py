@@ -9,9 +9,9 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from webhooks.models import Receipt, Source
-from webhooks.protocol.ids import new_id
-from webhooks.protocol.signing import new_secret
-from webhooks.rotation import add_secret
+from webhooks.sources.secret_rotation import add_secret
+from webhooks.wire.ids import new_id
+from webhooks.wire.signing.standard_webhooks import new_secret
 
 SECRET = new_secret()
 

@@ -11,7 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from config import embedded
+from config.local import embedded
 
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "")
 if "WAYPOST_TESTS_DATA" not in os.environ:

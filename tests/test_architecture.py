@@ -1,11 +1,13 @@
-"""The plan of the house (who may import whom), read from the imports themselves. It turns red on any breach.
+"""The plan of the rooms: which room may import which, read from the imports themselves.
 
-Two wings that never import each other: the provider (``subscriptions``, then ``delivery``) and the receiver
-(``webhooks``). They share the wire: ``webhooks.protocol`` and the guarded outgoing call, ``webhooks.egress``.
+``ROOMS`` is the plan. Each line names a room and the rooms it may import besides itself. Rooms are listed from the
+ground floor up, so an import always points to a line further up.
+``docs/why/architecture.md`` shows the same plan as a picture, made by ``picture()`` below.
 """
 
 import ast
 import graphlib
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -19,21 +21,79 @@ from django.utils.module_loading import import_string
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("webhooks", "subscriptions", "delivery", "config")
-WIRE = ("webhooks.protocol", "webhooks.egress")
+PICTURE = ROOT / "docs" / "why" / "architecture.md"
 
-# Who may import what of ours; longest prefix first. Whatever is not named here may not be imported.
-ALLOWED = {
-    "webhooks.protocol": ("webhooks.protocol",),
-    "webhooks.schemes": ("webhooks.protocol", "webhooks.schemes"),
-    "webhooks.egress": ("webhooks.protocol", "webhooks.dial", "webhooks.lookup"),
-    "webhooks": ("webhooks",),
-    "subscriptions": (*WIRE, "subscriptions"),
-    "delivery": (*WIRE, "subscriptions", "delivery"),
-    "config": PACKAGES,
+GROUND = "webhooks.wire webhooks.kit webhooks.outgoing"  # what the receiver and the provider share
+RECEIVER = "webhooks.telemetry webhooks.models"
+WORK = "webhooks.sources webhooks.processing webhooks.receiving"
+TENANTS = "subscriptions.errors subscriptions.models subscriptions.encryption subscriptions.tenants"
+TENANCY = f"{TENANTS} subscriptions.endpoints subscriptions.routing"
+DELIVERY = "delivery.models delivery.telemetry delivery.sql delivery.notify"
+
+# Room: the rooms it may import. The longest name that fits a module is its room.
+ROOMS = {
+    # the ground floor
+    "webhooks.wire": "",
+    "webhooks.kit": "webhooks.wire webhooks.telemetry",
+    "webhooks.outgoing": "webhooks.wire",
+    # the receiver
+    "webhooks.schemes": "webhooks.wire",
+    "webhooks.telemetry": "webhooks.wire",
+    "webhooks.models": "webhooks.wire webhooks.kit",
+    "webhooks.checks": "",
+    "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes",
+    "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
+    "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.sources webhooks.processing",
+    "webhooks.inbound_urls": "webhooks.receiving",
+    "webhooks.tasks": "webhooks.processing",
+    "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.inbound_urls",
+    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.api",
+    "webhooks.management": "webhooks.processing webhooks.api",
+    "webhooks.apps": "webhooks.checks webhooks.processing",
+    # the provider: tenants and what they want
+    "subscriptions.errors": "",
+    "subscriptions.encryption": GROUND,
+    "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.retry_plan "
+    "subscriptions.event_types.models",
+    "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models subscriptions.encryption",
+    "subscriptions.endpoints": f"{GROUND} {TENANTS}",
+    "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.endpoints",
+    "subscriptions.validation": f"{GROUND} subscriptions.errors subscriptions.routing",
+    "subscriptions.event_types": f"{GROUND} {TENANCY} subscriptions.validation",
+    "subscriptions.tasks": "subscriptions.tenants",
+    "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
+    "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
+    "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
+    "subscriptions.apps": "",
+    # the provider: what is due, and its delivery
+    "delivery.usage_models": "",
+    "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models",
+    "delivery.sql": GROUND,
+    "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
+    "delivery.telemetry": f"{GROUND} delivery.models delivery.transports.outcome",
+    "delivery.notify": f"{GROUND} delivery.sql delivery.telemetry",
+    "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY}",
+    "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.publishing",
+    "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.sending",
+    "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.reading",
+    "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
+    "delivery.tasks": "delivery.publishing delivery.sending delivery.replaying delivery.lifecycle",
+    "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.transports delivery.publishing "
+    "delivery.sending delivery.reading delivery.replaying delivery.lifecycle",
+    "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.publishing delivery.sending "
+    "delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
+    "delivery.templatetags": "delivery.models",
+    "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying delivery.demo",
+    "delivery.demo": "",
+    "delivery.apps": "",
+    # the platform
+    "config": " ".join(PACKAGES),
 }
-PURE = ("webhooks.protocol", "webhooks.schemes")
+PURE = ("webhooks.wire", "webhooks.schemes")
 FORBIDDEN_IN_PURE = ("django", "rest_framework", "celery", "requests", "urllib3", "pycurl", "socket", "time")
-DOORS = ("admin", "views", "urls", "tasks", "serializers", "forms", "management", "portal", "openapi")
+THIN = ("admin", "api", "urls", "tasks", "management", "portal")  # rooms without rules, which nothing else imports
+PLUGINS = {"webhooks.schemes"}  # folders of plug-ins, one file a kind: of any length
+MOST_MODULES = 14  # side by side in one folder
 
 
 def module_name(path: Path) -> str:
@@ -47,10 +107,11 @@ SOURCES = {
     for path in sorted((ROOT / package).rglob("*.py"))
     if "migrations" not in path.parts
 }
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def imports_of(name: str) -> list[tuple[str, int, bool]]:
-    """What a module imports: (module, line, at the top of the file)."""
+    """Return what a module imports: (module, line, whether at the top of the file)."""
     tree = ast.parse(SOURCES[name].read_text())
     inside = {id(node) for outer in ast.walk(tree) if isinstance(outer, FUNCTIONS) for node in ast.walk(outer)}
     found = []
@@ -65,27 +126,51 @@ def imports_of(name: str) -> list[tuple[str, int, bool]]:
     return found
 
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-
 def is_under(name: str, roots: tuple[str, ...]) -> bool:
     return any(name == root or name.startswith(root + ".") for root in roots)
 
 
-def rule_for(name: str) -> tuple[str, ...]:
-    return ALLOWED[max((root for root in ALLOWED if is_under(name, (root,))), key=len)]
+def room_of(name: str) -> str:
+    """Return the room a module belongs to; an app's own ``__init__`` belongs to none."""
+    return max((room for room in ROOMS if is_under(name, (room,))), key=len, default="")
 
 
-def is_door(name: str) -> bool:
-    return any(part in DOORS for part in name.split(".")[1:])
+def is_thin(name: str) -> bool:
+    return any(part in THIN for part in name.split(".")[1:])
+
+
+def picture() -> str:
+    """Draw the rooms and their imports as a Mermaid graph."""
+    rooms = [room for room in ROOMS if room.count(".") == 1 and (ROOT / room.replace(".", "/")).is_dir()]
+    lines = ["```mermaid", "graph BT"]
+    for app in PACKAGES[:-1]:
+        inside = [room for room in rooms if room.startswith(f"{app}.")]
+        lines += [
+            f"    subgraph {app}",
+            *(f'        {key(room)}["{room.split(".")[1]}/"]' for room in inside),
+            "    end",
+        ]
+    for room in rooms:
+        members = [name for name in SOURCES if room_of(name) == room]
+        imported = {
+            room_of(target) for name in members for target, _, _ in imports_of(name) if is_under(target, PACKAGES)
+        }
+        lines += [f"    {key(room)} --> {key(target)}" for target in sorted(imported & set(rooms) - {room})]
+    return "\n".join([*lines, "```"])
+
+
+def key(room: str) -> str:
+    return room.replace(".", "_")
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_calls_go_down(name):
+def test_module_imports_only_the_rooms_its_room_may_import(name):
+    room = room_of(name)
+    allowed = (room, *ROOMS[room].split()) if room else ()
     breaches = [
         f"{name}:{line} imports {target}"
         for target, line, _ in imports_of(name)
-        if is_under(target, PACKAGES) and not is_under(target, rule_for(name))
+        if is_under(target, PACKAGES) and not is_under(target, allowed)
     ]
     assert breaches == []
 
@@ -95,30 +180,49 @@ def test_imports_stand_at_the_top_of_the_file(name):
     assert [f"{name}:{line}" for _, line, at_top in imports_of(name) if not at_top] == []
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if not is_door(name) and not is_under(name, ("config",))])
-def test_nothing_but_a_door_imports_a_door(name):
+@pytest.mark.parametrize("name", [name for name in SOURCES if not is_thin(name) and not is_under(name, ("config",))])
+def test_thin_rooms_are_imported_by_thin_rooms_only(name):
     ours = [target for target, _, _ in imports_of(name) if is_under(target, PACKAGES)]
-    assert [target for target in ours if is_door(target)] == []
+    assert [target for target in ours if is_thin(target)] == []
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if is_under(name, PURE)])
-def test_the_wire_is_pure(name):
+def test_pure_modules_import_no_framework_clock_or_network(name):
     assert [target for target, _, _ in imports_of(name) if is_under(target, FORBIDDEN_IN_PURE)] == []
 
 
-def test_there_is_no_circle():
+def test_modules_form_no_circle():
     graph = {name: {target for target, _, _ in imports_of(name) if target in SOURCES} - {name} for name in SOURCES}
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
-def test_importing_the_wire_does_not_load_django():
-    modules = "webhooks.protocol.signing, webhooks.protocol.cloudevents, webhooks.schemes"
+def test_importing_wire_and_schemes_does_not_load_django():
+    modules = "webhooks.wire.signing, webhooks.wire.cloudevents, webhooks.schemes"
     script = f"import sys, {modules}; print('django' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
-def test_no_drawer_has_a_name_that_says_nothing():
+def test_every_folder_says_what_belongs_there():
+    silent = {name for name, path in SOURCES.items() if path.name == "__init__.py" and not docstring(path)}
+    named_by_django = {name for name in SOURCES if is_under(name, ("config.formats",)) or ".management" in name}
+    assert silent - named_by_django == set()
+
+
+def docstring(path: Path) -> str | None:
+    return ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_folders_stay_small():
+    folders: dict[str, int] = {}
+    for name, path in SOURCES.items():
+        if path.name != "__init__.py":
+            folder = name.rpartition(".")[0]
+            folders[folder] = folders.get(folder, 0) + 1
+    assert {name: count for name, count in folders.items() if count > MOST_MODULES and name not in PLUGINS} == {}
+
+
+def test_no_module_has_a_name_that_says_nothing():
     drawers = {"utils", "helpers", "common", "manager", "managers", "base", "services", "misc"}
     named_by_django = {"config.postgresql.base"}  # a database backend has no choice
     assert [name for name in SOURCES.keys() - named_by_django if name.rsplit(".", 1)[-1] in drawers] == []
@@ -126,12 +230,22 @@ def test_no_drawer_has_a_name_that_says_nothing():
 
 def test_no_module_is_named_after_the_standard_library():
     # `types` and the like would shadow nothing inside a package, and still mislead whoever reads an import.
-    assert [name for name in SOURCES if name.rsplit(".", 1)[-1] in sys.stdlib_module_names - {"secrets"}] == []
+    assert [name for name in SOURCES if name.rsplit(".", 1)[-1] in sys.stdlib_module_names - {"secrets", "http"}] == []
 
 
-def test_the_top_level_holds_no_other_package():
+def test_top_level_holds_no_other_package():
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert packages == {*PACKAGES, "tests"}
+
+
+def test_architecture_page_shows_the_picture_of_the_code():
+    """Run with WAYPOST_WRITE_PICTURE=1 to write the picture anew."""
+    page = PICTURE.read_text()
+    before, _, rest = page.partition("```mermaid")
+    after = rest.partition("```\n")[2]
+    if os.environ.get("WAYPOST_WRITE_PICTURE"):
+        PICTURE.write_text(f"{before}{picture()}\n{after}")
+    assert picture() in PICTURE.read_text()
 
 
 # What is wired by name resolves.
@@ -146,12 +260,12 @@ def test_every_class_named_for_the_api_resolves(setting):
     assert all(import_string(path) for path in settings.REST_FRAMEWORK[setting])
 
 
-def test_every_duty_of_beat_is_a_task():
+def test_every_entry_of_the_beat_schedule_is_a_task():
     current_app.loader.import_default_modules()
     for entry in current_app.conf.beat_schedule.values():
         assert entry["task"] in current_app.tasks
 
 
 def test_every_built_in_handler_resolves():
-    choices = import_module("webhooks.choices")
-    assert all(callable(import_string(path)) for path in choices.BUILT_IN.values())
+    registry = import_module("webhooks.processing.handler_registry")
+    assert all(callable(import_string(path)) for path in registry.BUILT_IN.values())

@@ -4,7 +4,7 @@ from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
 
 from webhooks.checks import check_project
-from webhooks.choices import check_names
+from webhooks.processing.handler_registry import check_names
 
 DEFAULTS = {
     "WAYPOST_ALLOW_HTTP": False,  # keys of senders are fetched over https only,

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from webhooks.inbound import inbound
+from webhooks.receiving.inbound_view import inbound
 
 # With or without the last slash: a redirect would turn a POST into nothing.
 _SOURCE = "^in/(?P<source>[A-Za-z0-9._-]{1,256})"

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from webhooks.protocol.ids import new_id, public
+from webhooks.wire.ids import new_id, public
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from webhooks.process import process_due
-from webhooks.sweep import sweep
+from webhooks.processing.process import process_due
+from webhooks.processing.sweep import sweep
 
 
 @shared_task(name="webhooks.process_due", ignore_result=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Aim, Check, Latency, Row
-from subscriptions.narrowing import Narrowing
-from subscriptions.picture import Kept, Route, Routes
-from webhooks.protocol.ids import new_id
+from subscriptions.routing.compiled_patterns import Narrowing
+from subscriptions.routing.route_table import Kept, Route, Routes
+from webhooks.wire.ids import new_id
 
 __all__ = ["routing"]
 

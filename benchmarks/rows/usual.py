@@ -9,7 +9,7 @@ import psutil
 from benchmarks.bench import SIZE, Bench, arrival_rate
 from benchmarks.figures import Aim, Check, Latency, Reading, Row
 from benchmarks.guard import ROOT, end
-from config import embedded
+from config.local import embedded
 
 __all__ = ["usual", "usual_environment"]
 

@@ -1,0 +1,1 @@
+"""Connect to PostgreSQL as Django does, and make sure first that the embedded server runs."""

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
 
-from config import embedded
+from config.local import embedded
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -13,10 +13,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from delivery import listing
+from delivery.reading import queries
 from subscriptions.admin.browsing import Browsing as Uncounted
 from subscriptions.models import Row
-from webhooks.protocol import ids
+from webhooks.wire import ids
 
 __all__ = ["Browsing", "Window", "known", "link", "when"]
 
@@ -64,7 +64,7 @@ class Window(RangeDateTimeFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
         since, until = self.read(self.used_parameters, self.parameter_name)
-        return listing.within(queryset, self.parameter_name, since, until)
+        return queries.within(queryset, self.parameter_name, since, until)
 
     @staticmethod
     def read(params: Mapping[str, Any], name: str) -> tuple[datetime | None, datetime | None]:

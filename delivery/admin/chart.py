@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from delivery.hours import Summary
+from delivery.sending.attempt_stats import Summary
 
 __all__ = ["bars"]
 

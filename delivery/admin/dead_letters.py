@@ -15,9 +15,9 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 
 from delivery.admin.browsing import Browsing, Window, known, link, when
-from delivery.admin.redrive import Redrive, query_of
-from delivery.admin.replaying import REPLAY
-from delivery.admin.shown import last_result, pill
+from delivery.admin.display import last_result, pill
+from delivery.admin.replay_dead_letters import Redrive, query_of
+from delivery.admin.replay_page import REPLAY
 from delivery.models import DeadLetter, Event, Replay
 from subscriptions.models import Tenant
 

@@ -10,12 +10,13 @@ from django.urls import URLPattern, path
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
-from delivery import control, listing
 from delivery.admin.browsing import Browsing, Window, known, link, when
-from delivery.admin.shown import last_result, payload, pill
+from delivery.admin.display import last_result, payload, pill
 from delivery.admin.steering import STEER, STEPS, Steering, path_to
+from delivery.lifecycle import control
 from delivery.models import Delivery, Event, Replay
-from delivery.timeline import timeline
+from delivery.reading import queries
+from delivery.reading.timeline import timeline
 from subscriptions.models import Tenant
 
 __all__ = ["DeliveryAdmin"]
@@ -80,8 +81,8 @@ class DeliveryAdmin(Browsing):
         delivery = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if delivery is not None and self.has_view_permission(request, delivery):
-            attempts = listing.latest(delivery.history.all(), SHOWN_ATTEMPTS)
-            letters = listing.latest(delivery.dead_letters.all(), SHOWN_LETTERS)
+            attempts = queries.latest(delivery.history.all(), SHOWN_ATTEMPTS)
+            letters = queries.latest(delivery.dead_letters.all(), SHOWN_LETTERS)
             context |= {
                 "moments": timeline(delivery, attempts, letters),
                 "earlier": delivery.attempts - len(attempts),

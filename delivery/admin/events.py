@@ -12,11 +12,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 
 from delivery.admin.browsing import Browsing, Window, link, when
-from delivery.admin.replaying import REPLAY
-from delivery.admin.send_again import SendAgain, query_of
-from delivery.admin.shown import payload
-from delivery.explain import endpoints_for, explain
+from delivery.admin.display import payload
+from delivery.admin.replay_events import SendAgain, query_of
+from delivery.admin.replay_page import REPLAY
 from delivery.models import Delivery, Event, Replay
+from delivery.reading.explain import endpoints_for, explain
 from subscriptions.models import Tenant
 
 __all__ = ["EventAdmin"]

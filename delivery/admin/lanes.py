@@ -11,10 +11,10 @@ from unfold.decorators import display
 
 from delivery.admin.browsing import Browsing, link, when
 from delivery.admin.chart import bars
-from delivery.admin.shown import pill
-from delivery.hours import hours_of
+from delivery.admin.display import pill
 from delivery.models import Lane
-from delivery.standing import Standing, standing, state_of
+from delivery.reading.lane_status import Standing, standing, state_of
+from delivery.sending.attempt_stats import hours_of
 
 __all__ = ["LaneAdmin"]
 

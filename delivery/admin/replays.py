@@ -14,13 +14,13 @@ from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
-from delivery import replay
 from delivery.admin.browsing import Browsing, Window, known, link, when
-from delivery.admin.shown import pill
+from delivery.admin.display import pill
 from delivery.models import Replay
+from delivery.replaying import replays
 from delivery.templatetags.delivery_admin import progress
 from subscriptions.models import Endpoint
-from webhooks.protocol import ids
+from webhooks.wire import ids
 
 __all__ = ["ReplayAdmin"]
 
@@ -57,7 +57,7 @@ class ReplayAdmin(Browsing):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         row = get_object_or_404(Replay, pk=pk)
-        if replay.cancel(row):
+        if replays.cancel(row):
             self.log_change(request, row, "Cancelled.")
             messages.success(request, f"{row.public_id} is cancelled.")
         else:

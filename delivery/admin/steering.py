@@ -16,11 +16,11 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 
-from delivery import control
 from delivery.admin.browsing import link
-from delivery.admin.shown import pill
+from delivery.admin.display import pill
+from delivery.lifecycle import control
 from delivery.models import Delivery
-from webhooks.protocol import ids
+from webhooks.wire import ids
 
 __all__ = ["STEER", "STEPS", "Steering", "path_to"]
 

@@ -12,10 +12,10 @@ from django.template.response import TemplateResponse
 
 from delivery.admin.browsing import Browsing
 from delivery.models import Usage
-from delivery.usage import Used, Wanted, report
+from delivery.publishing.usage import Used, Wanted, report
 from subscriptions.admin.browsing import by_ref
-from subscriptions.limits import plan_of
 from subscriptions.models import Tenant
+from subscriptions.tenants.plans import plan_of
 
 __all__ = ["UsageAdmin", "bars"]
 

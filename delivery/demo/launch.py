@@ -87,7 +87,7 @@ class Platform:
         self.process.terminate()
         self.process.wait()
         if not self.kept:
-            self._run(["-m", "config.embedded", "discard", str(self.data)])
+            self._run(["-m", "config.local.embedded", "discard", str(self.data)])
 
     def _run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
         whole = [sys.executable, *command]

@@ -1,0 +1,1 @@
+"""Format values on the admin pages."""

@@ -6,10 +6,10 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from subscriptions import keys, limits
 from subscriptions.admin.browsing import Browsing
-from subscriptions.forms import KeyForm, PlanForm, TenantForm
+from subscriptions.admin.forms import KeyForm, PlanForm, TenantForm
 from subscriptions.models import ApiKey, Plan, Tenant
+from subscriptions.tenants import keys, plans
 
 __all__ = ["ApiKeyAdmin", "PlanAdmin", "TenantAdmin"]
 
@@ -51,9 +51,9 @@ class PlanAdmin(Browsing):
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         fields = form.cleaned_data
         if change:
-            limits.change_plan(obj, fields)
+            plans.change_plan(obj, fields)
         else:
-            obj.pk = limits.create_plan(**fields).pk
+            obj.pk = plans.create_plan(**fields).pk
 
 
 @admin.register(ApiKey)

@@ -10,8 +10,8 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from subscriptions.errors import Refused
-from subscriptions.rules import is_uid
-from webhooks.protocol.ids import parse
+from subscriptions.validation import is_uid
+from webhooks.wire.ids import parse
 
 __all__ = ["Browsing", "by_ref"]
 

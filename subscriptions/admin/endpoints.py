@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from subscriptions import endpoints
 from subscriptions.admin.browsing import Browsing
+from subscriptions.endpoints import endpoints
 from subscriptions.models import Endpoint, Secret, Subscription
 
 __all__ = ["EndpointAdmin", "SubscriptionAdmin"]

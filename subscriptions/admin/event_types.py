@@ -18,7 +18,7 @@ from unfold.decorators import display
 
 from subscriptions.admin.browsing import Browsing
 from subscriptions.event_types.models import EventType, SchemaCheck
-from webhooks.protocol.ids import parse
+from webhooks.wire.ids import parse
 
 __all__ = ["EventTypeAdmin"]
 

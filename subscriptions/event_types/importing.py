@@ -13,11 +13,11 @@ from django.db import transaction
 
 from subscriptions.errors import Refused
 from subscriptions.event_types import registry
-from subscriptions.event_types.cost import pointed_at
 from subscriptions.event_types.models import EventType, SchemaCheck
+from subscriptions.event_types.schema_cost import pointed_at
 from subscriptions.event_types.schemas import as_text, check_examples, check_schema
 from subscriptions.models import Tenant
-from subscriptions.rules import check_depth, check_event_type, check_text
+from subscriptions.validation import check_depth, check_event_type, check_text
 
 __all__ = ["Report", "import_openapi"]
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from subscriptions.rows import Row
-from webhooks.protocol.ids import new_id
+from webhooks.kit.rows import Row
+from webhooks.wire.ids import new_id
 
 __all__ = ["EventSchema", "EventType", "SchemaCheck"]
 

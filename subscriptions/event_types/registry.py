@@ -11,12 +11,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from subscriptions.errors import NotNow, Refused, Taken
-from subscriptions.event_types import contracts
+from subscriptions.event_types import schema_check
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.event_types.schemas import as_text, check_examples, check_schema
 from subscriptions.models import Tenant
-from subscriptions.picture import OPERATIONAL
-from subscriptions.rules import check_event_type
+from subscriptions.routing.route_table import OPERATIONAL
+from subscriptions.validation import check_event_type
 
 __all__ = ["change", "create", "delete"]
 
@@ -40,7 +40,7 @@ def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) 
                 EventSchema.objects.create(event_type=row, version=1, text=as_text(schema))
     except IntegrityError:
         raise Taken("name", "There is a type of this name.") from None
-    transaction.on_commit(contracts.forget)
+    transaction.on_commit(schema_check.forget)
     return row
 
 
@@ -61,14 +61,14 @@ def change(row: EventType, fields: dict[str, Any]) -> EventType:
         _take_version(row, schema)
         row.updated_at = timezone.now()
         row.save()
-    transaction.on_commit(contracts.forget)
+    transaction.on_commit(schema_check.forget)
     return EventType.objects.get(pk=row.pk)
 
 
 def delete(row: EventType) -> None:
     """Gone, with its schemas. Events of this name are taken as those of any other."""
     row.delete()
-    transaction.on_commit(contracts.forget)
+    transaction.on_commit(schema_check.forget)
 
 
 def _check(schema: Any, examples: Any) -> None:

@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 import jsonschema_rs
 
 from subscriptions.errors import Refused
-from subscriptions.event_types.cost import Costly, check_cost
-from subscriptions.rules import check_json
+from subscriptions.event_types.schema_cost import Costly, check_cost
+from subscriptions.validation import check_json
 
 __all__ = ["DIALECT", "Compiled", "Violation", "as_text", "check_examples", "check_schema", "compiled", "violations"]
 

@@ -11,12 +11,12 @@ from django.apps import apps
 from django.db import connection
 from rest_framework.test import APIClient
 
-from subscriptions.tenancy import HEADER
+from subscriptions.api.tenancy import HEADER
 from tests.api.operations import Operation, description, operations
 from tests.api.spoilt import HIDDEN, spoil
 from tests.api.things import Things
 from tests.factories import make_client, make_tenant
-from webhooks import egress
+from webhooks.outgoing import guarded_call
 
 pytestmark = pytest.mark.django_db
 
@@ -111,7 +111,7 @@ def complaint(name: str, answer: Any) -> str | None:
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name leads to one public address, and nobody is asked for it."""
-    monkeypatch.setattr(egress, "look_up", lambda host, **options: ["93.184.215.14"])
+    monkeypatch.setattr(guarded_call, "look_up", lambda host, **options: ["93.184.215.14"])
 
 
 @EACH

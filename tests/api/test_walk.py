@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from subscriptions import keys
+from subscriptions.api.tenancy import HEADER
 from subscriptions.models import Scope, Tenant
-from subscriptions.tenancy import HEADER
+from subscriptions.tenants import keys
 from tests.api.operations import Operation, described, operations, routed
 from tests.api.things import Things
 from tests.factories import client_with, make_client, make_key, make_tenant

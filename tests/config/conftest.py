@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config import embedded
+from config.local import embedded
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import threading
 import celery
 import pytest
 
-from config import up
 from config.celery import RINGS, app
+from config.local import up
 
 
 @pytest.mark.parametrize(("task", "queue"), [(task, queue) for task, _, queue in RINGS])

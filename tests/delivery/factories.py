@@ -7,17 +7,17 @@ from uuid import UUID
 
 import orjson
 
-from delivery import listing
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
+from delivery.reading import queries
 from subscriptions.models import Endpoint, Tenant
-from webhooks.protocol.ids import new_id
+from webhooks.wire.ids import new_id
 
 __all__ = ["key_at", "make_attempt", "make_dead_letter", "make_delivery", "make_event", "make_replay"]
 
 
 def key_at(moment: datetime) -> UUID:
     """A key as a row of this moment has it."""
-    return UUID(int=listing.place(moment).int | (new_id().int & (2**80 - 1)))
+    return UUID(int=queries.place(moment).int | (new_id().int & (2**80 - 1)))
 
 
 def make_event(tenant: Tenant, *, data: Any = None, body: bytes | None = None, **changes: Any) -> Event:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from delivery.lanes import HeldLane
-from delivery.ledger import LaneRow
-from subscriptions.routes import Target
-from webhooks.protocol.ids import new_id
+from delivery.sending.lane import HeldLane
+from delivery.sql.ledger import LaneRow
+from subscriptions.routing.routes import Target
+from webhooks.wire.ids import new_id
 
 START = 1_900_000_000.0  # unix seconds
 EPOCH = datetime.fromtimestamp(0, UTC)

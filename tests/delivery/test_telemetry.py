@@ -3,8 +3,8 @@
 import pytest
 
 from delivery import telemetry
-from delivery.outcome import Failure, Outcome
-from delivery.publish import publish
+from delivery.publishing.publisher import publish
+from delivery.transports.outcome import Failure, Outcome
 from tests.factories import make_tenant
 
 

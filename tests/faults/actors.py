@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.db import connection
 
-from delivery import ledger
-from delivery.lanes import HeldLane
-from delivery.outcome import Failure, Outcome
-from delivery.verdict import Verdict
-from webhooks.protocol.ids import new_id
+from delivery.sending.lane import HeldLane
+from delivery.sending.verdict import Verdict
+from delivery.sql import ledger
+from delivery.transports.outcome import Failure, Outcome
+from webhooks.wire.ids import new_id
 
 VERDICTS = [Verdict("delivered"), Verdict("pending", wait=0.0), Verdict("pending", wait=7.0)]
 VERDICTS += [Verdict("dead", cause="exhausted"), Verdict("dead", cause="gone")]

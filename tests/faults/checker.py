@@ -13,7 +13,7 @@ import psycopg
 from tests.faults.house import House, command_of
 from tests.faults.publisher import Book
 from tests.faults.sink import Line
-from webhooks.protocol.ids import public
+from webhooks.wire.ids import public
 
 OWED = """
 SELECT v.id, v.event_id, substring(ep.url from '[^/]*$'), d.state,

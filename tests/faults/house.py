@@ -15,9 +15,9 @@ import psutil
 import psycopg
 import redis
 
-from config import embedded
-from config.embedded import POSTGRES, VALKEY
-from config.embedded.place import Place
+from config.local import embedded
+from config.local.embedded import POSTGRES, VALKEY
+from config.local.embedded.place import Place
 from tests.ports import free_port
 from tests.waiting import wait_until
 
@@ -169,7 +169,7 @@ class House:
 
     def keeper(self, which: embedded.Server) -> psutil.Process:
         """The process that starts this server again when it has died."""
-        words = ["config.embedded.keeper", which.name, str(self.data)]
+        words = ["config.local.embedded.keeper", which.name, str(self.data)]
         return next(one for one in psutil.process_iter() if self._is_ours(one) and one.cmdline()[-3:] == words)
 
     # Its servers, asked directly.
@@ -185,7 +185,7 @@ class House:
 
 def is_keeper(process: psutil.Process) -> bool:
     command = command_of(process)
-    return not command or "config.embedded.keeper" in command.split()
+    return not command or "config.local.embedded.keeper" in command.split()
 
 
 def command_of(process: psutil.Process) -> str:

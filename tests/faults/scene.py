@@ -17,7 +17,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.publisher import Book, Publisher
 from tests.faults.sink import Line, Sink
 from tests.waiting import wait_until
-from webhooks.protocol.signing import new_secret
+from webhooks.wire.signing.standard_webhooks import new_secret
 
 ENDPOINTS = ("first", "second", "proxied")
 IN_FLIGHT = 8  # per endpoint at most

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.db import Error, connections, transaction
 
-from delivery import ledger, wake
-from delivery import publish as publishing
+from delivery import notify
 from delivery.models import Delivery, Event
-from delivery.publish import Published, publish
+from delivery.publishing import publisher as publishing
+from delivery.publishing.publisher import Published, publish
+from delivery.sql import ledger
 from subscriptions.models import Tenant
 from tests.factories import make_subscription
 
@@ -18,7 +19,7 @@ EVENT = {"id": "o-1", "source": "/orders", "type": "order.created", "data": {"n"
 
 @pytest.fixture
 def tenant(monkeypatch: pytest.MonkeyPatch) -> Tenant:
-    monkeypatch.setattr(wake, "call", lambda task, queue: None)
+    monkeypatch.setattr(notify, "call", lambda task, queue: None)
     return make_subscription().tenant
 
 

@@ -2,9 +2,9 @@
 
 from select import select
 
-from delivery.exchange import Request
-from delivery.outcome import Failure, Outcome
-from delivery.send import Sender
+from delivery.transports.http.exchange import Request
+from delivery.transports.http.sender import Sender
+from delivery.transports.outcome import Failure, Outcome
 from tests import receiver as scripts
 from tests.receiver import Receiver
 

@@ -18,9 +18,9 @@ from tests.factories_receiver import make_source, signed
 from tests.faults.houses import why_not
 from tests.faults.injectors.fault import SMALL_DISK
 from tests.waiting import wait_until
-from tests.webhooks.test_streaming import MIB, Server, database_url, running
-from webhooks import sweep
+from tests.webhooks.receiving.test_streaming import MIB, Server, database_url, running
 from webhooks.models import Receipt, Source
+from webhooks.processing import sweep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

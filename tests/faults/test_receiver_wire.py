@@ -8,9 +8,9 @@ from contextlib import closing
 import pytest
 
 from tests.factories_receiver import SECRET, make_source, signed
-from tests.webhooks.test_streaming import Server, running, send
+from tests.webhooks.receiving.test_streaming import Server, running, send
 from webhooks.models import Receipt, Source
-from webhooks.protocol.signing import sign
+from webhooks.wire.signing.standard_webhooks import sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

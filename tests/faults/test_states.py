@@ -26,16 +26,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from delivery import breaker, ledger, recovery
-from delivery.lanes import HeldLane, share
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
-from delivery.verdict import Verdict
-from subscriptions.endpoints import pause, resume
+from delivery.sending import breaker
+from delivery.sending.lane import HeldLane, share
+from delivery.sending.verdict import Verdict
+from delivery.sql import ledger, recovery
+from subscriptions.endpoints.endpoints import pause, resume
 from subscriptions.models import Tenant
-from subscriptions.routes import targets
+from subscriptions.routing.routes import targets
 from tests.factories import make_endpoint, make_tenant
 from tests.faults.actors import VERDICTS, Known, Owner, let_time_pass, outcome, settlement
-from webhooks.protocol.ids import new_id
+from webhooks.wire.ids import new_id
 
 OWNERS = st.integers(0, 2)
 ENDPOINTS = st.integers(0, 2)

@@ -1,6 +1,6 @@
 """The real programs of the platform as processes of their own, on the servers of the suite and the test's database.
 
-A program is taken from `config.up`, so that what runs here is what runs there; each is ended by its pid.
+A program is taken from `config.local.up`, so that what runs here is what runs there; each is ended by its pid.
 """
 
 import os
@@ -18,8 +18,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from config import embedded
-from config.up import programs
+from config.local import embedded
+from config.local.up import programs
 from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.waiting import wait_until

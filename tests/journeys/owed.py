@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from delivery.models import Attempt, Delivery
-from delivery.publish import publish
+from delivery.publishing.publisher import publish
 from subscriptions.models import Endpoint
 from tests.factories import make_endpoint, make_subscription
 

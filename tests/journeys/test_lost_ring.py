@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from delivery import wake
+from delivery import notify
 from delivery.models import Lane
 from tests.journeys.conftest import Crew
 from tests.journeys.owed import delivered, publish_to, subscribed
@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 def test_without_a_message_to_the_workers_it_is_delivered_when_beat_rings(
     crew: Crew, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wake, "call", lambda task, queue: None)
+    monkeypatch.setattr(notify, "call", lambda task, queue: None)
     endpoint = subscribed(receiver.url())
     publish_to(endpoint)
     crew.start("beat", "deliver")
@@ -34,11 +34,11 @@ def test_a_publisher_that_dies_after_its_commit_has_its_debts_found_by_the_sweep
         """Nothing after the commit happens any more."""
 
     def is_swept() -> bool:
-        wake.call("delivery.sweep", "default")
+        notify.call("delivery.sweep", "default")
         return delivered(new) + delivered(known) == 6
 
     with monkeypatch.context() as dying:
-        dying.setattr(wake, "ring", die)
+        dying.setattr(notify, "ring", die)
         for endpoint in (new, known):
             publish_to(endpoint, 3)
     assert not Lane.objects.filter(due_at__isnull=False).exists()

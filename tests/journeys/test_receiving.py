@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 
 from django.db.models import Sum
 
-from delivery.publish import publish
+from delivery.publishing.publisher import publish
 from subscriptions.models import Tenant
 from tests.factories import make_endpoint, make_subscription
 from tests.factories_receiver import make_source, signed
@@ -20,8 +20,8 @@ from tests.journeys.conftest import Crew
 from tests.journeys.working import kill_and_replace, marked
 from tests.waiting import wait_until, wait_while_it_grows
 from webhooks.models import Hour, Receipt, Rejection, Source
-from webhooks.protocol.ids import public
-from webhooks.protocol.signing import new_secret
+from webhooks.wire.ids import public
+from webhooks.wire.signing.standard_webhooks import new_secret
 
 COUNT = int(os.environ.get("WAYPOST_JOURNEY_EVENTS", "1000"))
 REPEATED, FORGED, LARGE = COUNT * 5 // 100, COUNT // 100, COUNT // 100

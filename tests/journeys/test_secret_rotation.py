@@ -3,13 +3,13 @@
 from django.utils import timezone
 from standardwebhooks import WebhookVerificationError
 
-from subscriptions.endpoints import rotate_secret
+from subscriptions.endpoints.endpoints import rotate_secret
 from subscriptions.models import Endpoint, Secret
 from tests.journeys.conftest import Crew
 from tests.journeys.owed import publish_to, subscribed
 from tests.receiver import Arrival, Receiver
 from tests.waiting import wait_until
-from webhooks.protocol.signing import new_secret
+from webhooks.wire.signing.standard_webhooks import new_secret
 
 
 def test_both_secrets_verify_during_the_overlap_and_only_the_new_one_afterwards(crew: Crew, receiver: Receiver) -> None:

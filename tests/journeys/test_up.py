@@ -19,9 +19,9 @@ import psutil
 import pytest
 from django.conf import settings
 
-from config import embedded
-from config.embedded import POSTGRES, VALKEY
-from config.embedded.place import Place
+from config.local import embedded
+from config.local.embedded import POSTGRES, VALKEY
+from config.local.embedded.place import Place
 from tests.ports import free_port
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

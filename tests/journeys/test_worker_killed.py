@@ -6,7 +6,7 @@ from tests.journeys.conftest import Crew, drains
 from tests.journeys.owed import delivered, history, publish_to, subscribed
 from tests.receiver import Receiver
 from tests.waiting import wait_until
-from webhooks.protocol.ids import public
+from webhooks.wire.ids import public
 
 
 def test_after_a_kill_every_event_arrives_and_only_those_in_flight_may_come_twice(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from subscriptions import limits
-from webhooks import egress
+from subscriptions.tenants import plans
+from webhooks.outgoing import guarded_call
 
 ADDRESSES = {
     "example.com": ["93.184.215.14"],
@@ -26,12 +26,12 @@ def names(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
         return ADDRESSES[host]
 
-    monkeypatch.setattr(egress, "look_up", look_up)
+    monkeypatch.setattr(guarded_call, "look_up", look_up)
 
 
 @pytest.fixture(autouse=True)
 def _forget_the_default_plan() -> Iterator[None]:
     """A test's default plan is no other test's."""
-    limits.forget()
+    plans.forget()
     yield
-    limits.forget()
+    plans.forget()

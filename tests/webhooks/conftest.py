@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from webhooks import handlers, keyring, rejections, sources, wake
+from webhooks.kit import notify
+from webhooks.processing import handlers
+from webhooks.receiving import published_keys, rejections
+from webhooks.sources import snapshot
 
 
 class CountingBell:
@@ -21,7 +24,7 @@ class CountingBell:
 @pytest.fixture
 def bell(monkeypatch: pytest.MonkeyPatch) -> CountingBell:
     counting = CountingBell()
-    monkeypatch.setattr(wake, "bell", counting)
+    monkeypatch.setattr(notify, "bell", counting)
     return counting
 
 
@@ -36,11 +39,11 @@ def claims(settings, tmp_path: Path) -> Path:
 @pytest.fixture
 def receiver(bell: CountingBell, claims: Path) -> Iterator[None]:
     """The receiver as it is just after its process began."""
-    sources.forget()
+    snapshot.forget()
     rejections.forget()
-    keyring.forget()
+    published_keys.forget()
     yield
-    sources.forget()
+    snapshot.forget()
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from webhooks.admin.shown import code, link, when
-from webhooks.protocol.ids import parse
-from webhooks.receipts import first_id_of
+from webhooks.admin.display import code, link, when
+from webhooks.processing.receipts import first_id_of
+from webhooks.wire.ids import parse
 
 MOST_COUNTED = 10_000  # rows; whoever wants to see more, narrows the list
 

@@ -17,8 +17,8 @@ from django.template.response import TemplateResponse
 from rest_framework.exceptions import ValidationError
 
 from webhooks.admin.source_fields import SourceForm
+from webhooks.api.serializers import SourceSerializer
 from webhooks.models import Source
-from webhooks.serializers import SourceSerializer
 
 MAY_ADD, MAY_CHANGE = "webhooks.add_source", "webhooks.change_source"
 CHANGED_MEANWHILE = "Somebody has changed this source meanwhile: look at it again, then change it."

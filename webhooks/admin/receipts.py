@@ -12,12 +12,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
+from webhooks.admin.display import code, pill, secret_by_id, size, when
 from webhooks.admin.replaying import Wish, ask, may_replay
-from webhooks.admin.shown import code, pill, secret_by_id, size, when
-from webhooks.bodies import download, preview
 from webhooks.models import Receipt
-from webhooks.receipts import called, of_type
-from webhooks.standing import STATES
+from webhooks.processing.receipts import called, of_type
+from webhooks.receiving.body_preview import download, preview
+from webhooks.sources.source_stats import STATES
 
 
 class StateFilter(admin.SimpleListFilter):

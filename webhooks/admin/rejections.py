@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
-from webhooks.admin.shown import pill, secret_by_id, size, when
+from webhooks.admin.display import pill, secret_by_id, size, when
 from webhooks.models import Rejection
 
 

@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from webhooks.models import Receipt
-from webhooks.replay import MOST, preview, replay
+from webhooks.processing.replay import MOST, preview, replay
 
 PERMISSION = "webhooks.replay_receipt"
 

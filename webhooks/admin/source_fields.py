@@ -7,11 +7,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 
-from webhooks.choices import names
+from webhooks.api.serializers import ANSWER_TYPES
 from webhooks.models import Source
-from webhooks.protocol.ids import parse
-from webhooks.rotation import LONGEST_SECRET
-from webhooks.serializers import ANSWER_TYPES
+from webhooks.processing.handler_registry import names
+from webhooks.sources.secret_rotation import LONGEST_SECRET
+from webhooks.wire.ids import parse
 
 SCHEMES: Final = {
     "standard": "Standard Webhooks: Waypost itself, and many others",

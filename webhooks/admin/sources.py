@@ -14,14 +14,14 @@ from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
-from webhooks import standing
 from webhooks.admin.browsing import Browsing
+from webhooks.admin.display import code, figures, pill, secrets_table, when
 from webhooks.admin.editing import MAY_ADD, add_page, edit_page
 from webhooks.admin.replaying import Wish, ask
-from webhooks.admin.rotating import secrets_page
-from webhooks.admin.shown import code, figures, pill, secrets_table, when
-from webhooks.admin.trying import try_page
+from webhooks.admin.secret_rotation import secrets_page
+from webhooks.admin.test_message import try_page
 from webhooks.models import Receipt, Source
+from webhooks.sources import source_stats
 
 HOURS = 24
 
@@ -81,9 +81,9 @@ class SourceAdmin(Browsing):
         return rows.filter(Q(uid=term) | Q(name__icontains=term))
 
     @admin.display(description="How it stands")
-    def standing(self, source: Source) -> SafeString:
-        hours = standing.hours(source, HOURS)
-        return figures(source, standing.now(source), standing.totals(hours), hours)
+    def source_stats(self, source: Source) -> SafeString:
+        hours = source_stats.hours(source, HOURS)
+        return figures(source, source_stats.now(source), source_stats.totals(hours), hours)
 
     @admin.display(description="State")
     def state(self, source: Source) -> SafeString:
@@ -150,7 +150,7 @@ class SourceAdmin(Browsing):
         """Have all dead receipts of one source handled again."""
         source = get_object_or_404(Source, pk=pk)
         wish = Wish(
-            Receipt.objects.filter(standing.STATES["dead"], source=source),
+            Receipt.objects.filter(source_stats.STATES["dead"], source=source),
             f"dead receipts of {source}",
             reverse("admin:webhooks_source_change", args=[source.pk]),
             lambda count: self.log_change(request, source, f"replayed {count} dead receipts"),

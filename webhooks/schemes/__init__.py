@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from webhooks.protocol.errors import BadOptions, UnknownScheme
-from webhooks.protocol.mac import TOLERANCE
 from webhooks.schemes.basic import Basic
 from webhooks.schemes.client_certificate import ClientCertificate
 from webhooks.schemes.generic import Generic
@@ -22,6 +20,8 @@ from webhooks.schemes.stripe import Stripe
 from webhooks.schemes.twilio import Twilio
 from webhooks.schemes.twitter import Twitter
 from webhooks.schemes.unsigned import Unsigned
+from webhooks.wire.errors import BadOptions, UnknownScheme
+from webhooks.wire.signing.mac import TOLERANCE
 
 __all__ = ["SCHEMES", "Check", "Draft", "Fetch", "Sample", "Scheme", "get", "verify"]
 

@@ -3,10 +3,10 @@
 from base64 import b64encode
 from collections.abc import Sequence
 
-from webhooks.protocol import base64text
-from webhooks.protocol.errors import BadSecret, MalformedHeader
-from webhooks.protocol.mac import text_keys, which
 from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.wire import base64_text
+from webhooks.wire.errors import BadSecret, MalformedHeader
+from webhooks.wire.signing.mac import text_keys, which
 
 
 class Basic(Scheme):
@@ -16,7 +16,7 @@ class Basic(Scheme):
         known = _known(secrets)
         kind, _, encoded = call.header("authorization").partition(" ")
         try:
-            given = base64text.decode(encoded.strip(" "))
+            given = base64_text.decode(encoded.strip(" "))
         except ValueError:
             raise MalformedHeader("authorization") from None
         if kind.lower() != "basic":

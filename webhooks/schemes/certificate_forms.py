@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from webhooks.protocol import base64text
+from webhooks.wire import base64_text
 
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9A-Fa-f]{2}(?::?[0-9A-Fa-f]{2}){31})")
 # Envoy's elements: name=value, separated by semicolons, values quoted where they hold a separator.
@@ -37,7 +37,7 @@ def from_rfc9440(value: str) -> Shown | None:
     if len(value) < 2 or value[0] != ":" or value[-1] != ":":
         return None
     try:
-        return _shown(x509.load_der_x509_certificate(base64text.decode(value[1:-1])))
+        return _shown(x509.load_der_x509_certificate(base64_text.decode(value[1:-1])))
     except ValueError:
         return None
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from webhooks.protocol.errors import StaleTimestamp, WrongClaim
 from webhooks.schemes.scheme import Call
+from webhooks.wire.errors import StaleTimestamp, WrongClaim
 
 
 def check_times(claims: Mapping[str, Any], call: Call) -> None:

@@ -19,7 +19,9 @@ verify_header  a header that has to say SUCCESS ($ssl_client_verify); none
 
 from collections.abc import Sequence
 
-from webhooks.protocol.errors import (
+from webhooks.schemes import certificate_forms as forms
+from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.wire.errors import (
     BadOptions,
     MalformedHeader,
     NoMatch,
@@ -27,10 +29,8 @@ from webhooks.protocol.errors import (
     StaleTimestamp,
     UntrustedProxy,
 )
-from webhooks.protocol.fields import is_name
-from webhooks.protocol.mac import same, text_keys
-from webhooks.schemes import certificate_forms as forms
-from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.wire.header_values import is_name
+from webhooks.wire.signing.mac import same, text_keys
 
 
 class ClientCertificate(Scheme):

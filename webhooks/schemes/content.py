@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from webhooks.protocol.errors import BadOptions, MalformedHeader
 from webhooks.schemes.scheme import Call, Draft
+from webhooks.wire.errors import BadOptions, MalformedHeader
 
 _PARTS = re.compile(r"(\{(?:id|timestamp|url|method|body)\})")
 _UNITS = {"s": 1, "ms": 1000}

@@ -17,12 +17,12 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 
-from webhooks.protocol import base64text
-from webhooks.protocol.errors import BadOptions, BadSecret
-from webhooks.protocol.fields import is_name, lowered
-from webhooks.protocol.mac import MacCheck, in_base64, lower_hex, text_keys
 from webhooks.schemes.content import Content
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire import base64_text
+from webhooks.wire.errors import BadOptions, BadSecret
+from webhooks.wire.header_values import is_name, lowered
+from webhooks.wire.signing.mac import MacCheck, in_base64, lower_hex, text_keys
 
 _ALGORITHMS = frozenset({"sha1", "sha256", "sha384", "sha512"})
 _SPELLINGS: dict[str, Callable[[hmac.HMAC], str]] = {
@@ -33,7 +33,7 @@ _SPELLINGS: dict[str, Callable[[hmac.HMAC], str]] = {
 _SECRETS: dict[str, Callable[[bytes], bytes]] = {
     "text": lambda text: text,
     "hex": binascii.unhexlify,
-    "base64": lambda text: base64text.decode(text.decode("latin-1")),
+    "base64": lambda text: base64_text.decode(text.decode("latin-1")),
 }
 
 

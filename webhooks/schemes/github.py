@@ -7,8 +7,8 @@ looked at.
 import hmac
 from collections.abc import Sequence
 
-from webhooks.protocol.mac import MacCheck, lower_hex, spelled, text_keys
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire.signing.mac import MacCheck, lower_hex, spelled, text_keys
 
 
 class GitHub(Scheme):

@@ -16,8 +16,8 @@ from joserfc.errors import JoseError
 from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
-from webhooks.protocol.errors import BadSecret, KeysOutOfReach, OnlyTheSenderSigns
-from webhooks.protocol.mac import text_keys
+from webhooks.wire.errors import BadSecret, KeysOutOfReach, OnlyTheSenderSigns
+from webhooks.wire.signing.mac import text_keys
 
 ALGORITHMS: dict[type[Any], tuple[str, ...]] = {
     RSAKey: ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),

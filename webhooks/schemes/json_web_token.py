@@ -18,13 +18,13 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from webhooks.protocol.errors import BadOptions, MalformedHeader, NoMatch, OnlyTheSenderSigns
-from webhooks.protocol.fields import is_name
-from webhooks.protocol.mac import same
 from webhooks.schemes import json_web_key as keys
 from webhooks.schemes.claims import check_times, check_values
 from webhooks.schemes.plain_token import bearer_token
 from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.wire.errors import BadOptions, MalformedHeader, NoMatch, OnlyTheSenderSigns
+from webhooks.wire.header_values import is_name
+from webhooks.wire.signing.mac import same
 
 
 class Jwt(Scheme):

@@ -6,9 +6,9 @@ address is confirmed by the `hub` handshake before the first one.
 
 from collections.abc import Sequence
 
-from webhooks.protocol.mac import MacCheck, spelled, text_keys
 from webhooks.schemes.github import sha256_hex
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire.signing.mac import MacCheck, spelled, text_keys
 
 
 class Meta(Scheme):

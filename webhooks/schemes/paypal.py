@@ -16,10 +16,10 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from webhooks.protocol.errors import MalformedHeader, NoMatch, OnlyTheSenderSigns
-from webhooks.protocol.mac import text_keys
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
 from webhooks.schemes.signing_certificate import fetched_key, read_signature, verifies
+from webhooks.wire.errors import MalformedHeader, NoMatch, OnlyTheSenderSigns
+from webhooks.wire.signing.mac import text_keys
 
 _CERTIFICATE = re.compile(
     r"https://api(?:-m)?(?:\.sandbox)?\.paypal\.com/v1/notifications/certs/[A-Za-z0-9_-]{1,128}", re.ASCII

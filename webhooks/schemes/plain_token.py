@@ -5,10 +5,10 @@ It proves who calls, and nothing about the body.
 
 from collections.abc import Sequence
 
-from webhooks.protocol.errors import BadOptions, MalformedHeader
-from webhooks.protocol.fields import is_name
-from webhooks.protocol.mac import text_keys, which
 from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.wire.errors import BadOptions, MalformedHeader
+from webhooks.wire.header_values import is_name
+from webhooks.wire.signing.mac import text_keys, which
 
 
 class Token(Scheme):

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from webhooks.protocol import mac
-from webhooks.protocol.errors import KeysOutOfReach, MissingHeader, MissingUrl, OnlyTheSenderSigns
-from webhooks.protocol.fields import lowered
+from webhooks.wire.errors import KeysOutOfReach, MissingHeader, MissingUrl, OnlyTheSenderSigns
+from webhooks.wire.header_values import lowered
+from webhooks.wire.signing import mac
 
 JSON = {"Content-Type": "application/json"}
 

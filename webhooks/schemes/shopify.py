@@ -5,8 +5,8 @@ https://shopify.dev/docs/apps/build/webhooks/verify-deliveries
 
 from collections.abc import Sequence
 
-from webhooks.protocol.mac import MacCheck, in_base64, spelled, text_keys
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire.signing.mac import MacCheck, in_base64, spelled, text_keys
 
 
 class Shopify(Scheme):

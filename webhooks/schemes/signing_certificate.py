@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
-from webhooks.protocol import base64text
-from webhooks.protocol.errors import KeysOutOfReach, StaleTimestamp
 from webhooks.schemes.scheme import Call
+from webhooks.wire import base64_text
+from webhooks.wire.errors import KeysOutOfReach, StaleTimestamp
 
 
 def fetched_key(call: Call, url: str) -> RSAPublicKey:
@@ -37,7 +37,7 @@ def fetched_key(call: Call, url: str) -> RSAPublicKey:
 def read_signature(text: str) -> bytes | None:
     """The bytes of a signature in its one base64 spelling, or None."""
     try:
-        signature = base64text.decode(text)
+        signature = base64_text.decode(text)
     except ValueError:
         return None
     return signature if signature and b64encode(signature).decode() == text else None

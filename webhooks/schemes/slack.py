@@ -3,8 +3,8 @@
 import hmac
 from collections.abc import Sequence
 
-from webhooks.protocol.mac import MacCheck, lower_hex, spelled, text_keys
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire.signing.mac import MacCheck, lower_hex, spelled, text_keys
 
 _TIMESTAMP = "x-slack-request-timestamp"
 

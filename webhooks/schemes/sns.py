@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 import orjson
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
-from webhooks.protocol.errors import BadSecret, BodyTooLarge, NoMatch, OnlyTheSenderSigns, StaleTimestamp
-from webhooks.protocol.mac import text_keys, which
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
 from webhooks.schemes.signing_certificate import fetched_key, read_signature, verifies
+from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatch, OnlyTheSenderSigns, StaleTimestamp
+from webhooks.wire.signing.mac import text_keys, which
 
 _LARGEST = 512 * 1024  # bytes; a message has 256 KiB, and JSON escapes may double it
 _REPEATS = 3600  # seconds, the longest HTTP retry policy

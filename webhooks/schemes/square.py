@@ -5,9 +5,9 @@ https://developer.squareup.com/docs/webhooks/step3validate. A notification witho
 
 from collections.abc import Sequence
 
-from webhooks.protocol.errors import NoMatch
-from webhooks.protocol.mac import MacCheck, in_base64, spelled, text_keys
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire.errors import NoMatch
+from webhooks.wire.signing.mac import MacCheck, in_base64, spelled, text_keys
 
 
 class Square(Scheme):

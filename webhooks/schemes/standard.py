@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from webhooks.protocol import keys, signing
-from webhooks.protocol.errors import OnlyTheSenderSigns
-from webhooks.protocol.fields import lowered
 from webhooks.schemes.scheme import JSON, Call, Check, Draft, Sample, Scheme
+from webhooks.wire.errors import OnlyTheSenderSigns
+from webhooks.wire.header_values import lowered
+from webhooks.wire.signing import keys, standard_webhooks
 
 _PARTS = ("id", "timestamp", "signature")
 
@@ -18,12 +18,16 @@ class Standard(Scheme):
 
     def check(self, secrets: Sequence[str], call: Call) -> Check:
         family = self._family(call.headers)
-        return signing.begin(secrets, call.headers, now=call.now, tolerance=call.tolerance, prefix=family)
+        return standard_webhooks.begin(secrets, call.headers, now=call.now, tolerance=call.tolerance, prefix=family)
 
     def sign(self, secret: str, draft: Draft) -> Sample:
         if secret.startswith(keys.PUBLIC):
             raise OnlyTheSenderSigns("The private key to this public one is the sender's alone.")
-        values = (draft.message_id, str(draft.now), signing.sign(secret, draft.message_id, draft.now, draft.body))
+        values = (
+            draft.message_id,
+            str(draft.now),
+            standard_webhooks.sign(secret, draft.message_id, draft.now, draft.body),
+        )
         proof = {self._families[0] + part: value for part, value in zip(_PARTS, values, strict=True)}
         return Sample({**JSON, **proof}, draft.body)
 

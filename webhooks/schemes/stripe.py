@@ -8,9 +8,9 @@ that lies ahead is no reason to refuse: only Stripe can have signed it.
 import math
 from collections.abc import Sequence
 
-from webhooks.protocol.errors import MalformedHeader
-from webhooks.protocol.mac import MacCheck, lower_hex, spelled, text_keys
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire.errors import MalformedHeader
+from webhooks.wire.signing.mac import MacCheck, lower_hex, spelled, text_keys
 
 _HEADER = "stripe-signature"
 

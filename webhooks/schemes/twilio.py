@@ -10,9 +10,9 @@ import hmac
 from collections.abc import Iterable, Sequence
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
-from webhooks.protocol.errors import BodyTooLarge, MalformedHeader, NoMatch
-from webhooks.protocol.mac import in_base64, same, spelled, text_keys
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire.errors import BodyTooLarge, MalformedHeader, NoMatch
+from webhooks.wire.signing.mac import in_base64, same, spelled, text_keys
 
 _FORM = "application/x-www-form-urlencoded"
 _DIGEST = "bodySHA256"

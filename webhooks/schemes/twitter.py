@@ -9,9 +9,9 @@ import hmac
 import re
 from collections.abc import Sequence
 
-from webhooks.protocol.errors import NoMatch
-from webhooks.protocol.mac import MacCheck, in_base64, spelled, text_keys
 from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.wire.errors import NoMatch
+from webhooks.wire.signing.mac import MacCheck, in_base64, spelled, text_keys
 
 _LONGEST = 256  # characters of a token
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{1,256}={0,2}")

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from webhooks.protocol.errors import BadSecret
 from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.wire.errors import BadSecret
 
 
 class Unsigned(Scheme):

@@ -1,4 +1,4 @@
-"""The door to `config.up`: everything in one foreground process group."""
+"""The door to `config.local.up`: everything in one foreground process group."""
 
 import sys
 from argparse import ArgumentParser
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from config import up
+from config.local import up
 
 
 class Command(BaseCommand):

@@ -8,10 +8,10 @@ from django.utils.dateparse import parse_datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from delivery import replay
 from delivery.models import DeadLetter, Replay
+from delivery.replaying import replays
 from subscriptions.models import Tenant
-from webhooks.protocol.ids import parse
+from webhooks.wire.ids import parse
 
 LOOK = 0.5  # seconds between two looks at how far it is
 
@@ -33,19 +33,19 @@ class Command(BaseCommand):
         parser.add_argument("--since", metavar="TIME", help="as in 2030-01-31T12:00:00Z; without an offset, UTC")
         parser.add_argument("--until", metavar="TIME", help="not included")
         parser.add_argument("--ids", nargs="+", metavar="ID", help="of dead letters (dl_...) or events (evt_...)")
-        parser.add_argument("--rate", type=int, default=replay.DEFAULT_RATE, help="a second; default: %(default)s")
+        parser.add_argument("--rate", type=int, default=replays.DEFAULT_RATE, help="a second; default: %(default)s")
         parser.add_argument("--count", action="store_true", help="count, and do nothing")
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             tenant = _tenant(options["tenant"])
-            wanted = replay.Filter.parse(_asked(options), options["of"], tenant)
-            counted = replay.preview(tenant, wanted)
+            wanted = replays.Filter.parse(_asked(options), options["of"], tenant)
+            counted = replays.preview(tenant, wanted)
             self.stdout.write(f"{'About ' if counted.estimated else ''}{counted.total} deliveries of {tenant.name}.")
             if options["count"] or not counted.total or not (options["yes"] or self._agreed()):
                 return
-            row = replay.replay(tenant, wanted, rate=options["rate"], by="manage.py replay")
+            row = replays.replay(tenant, wanted, rate=options["rate"], by="manage.py replay")
         except ValueError as error:
             raise CommandError(": ".join(map(str, error.args))) from None
         self._follow(row)
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             with Progress(*columns, console=Console(file=cast(IO[str], self.stdout))) as progress:
                 bar = progress.add_task(row.public_id, total=row.total)
                 while row.state == Replay.State.RUNNING:
-                    replay.run_slices()
+                    replays.run_slices()
                     row.refresh_from_db()
                     progress.update(bar, completed=row.replayed)
                     if row.state == Replay.State.RUNNING:

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from subscriptions.errors import Refused
-from subscriptions.keys import new_key
 from subscriptions.models import Scope
-from subscriptions.rules import check_name
+from subscriptions.tenants.keys import new_key
+from subscriptions.validation import check_name
 
 
 class Command(BaseCommand):

@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from subscriptions.errors import Refused
-from subscriptions.keys import new_key
 from subscriptions.models import Scope
-from subscriptions.rules import check_name, check_uid
-from subscriptions.tenants import create_tenant
+from subscriptions.tenants.keys import new_key
+from subscriptions.tenants.tenants import create_tenant
+from subscriptions.validation import check_name, check_uid
 
 
 class Command(BaseCommand):

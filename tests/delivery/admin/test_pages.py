@@ -137,7 +137,7 @@ class TestCancelling:
 
 
 def test_the_first_page_shows_how_deliveries_stand(settings: Any) -> None:
-    settings.UNFOLD = {**settings.UNFOLD, "DASHBOARD_CALLBACK": "delivery.dashboard.dashboard"}
+    settings.UNFOLD = {**settings.UNFOLD, "DASHBOARD_CALLBACK": "delivery.reading.dashboard.dashboard"}
     make_letter()
     shown = operator().get(reverse("admin:index")).content.decode()
     assert "Deliveries of the last hour" in shown

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from delivery.admin.usage import bars
 from delivery.models import Usage
-from delivery.usage import Used
+from delivery.publishing.usage import Used
 from tests.factories import make_plan, make_tenant
 
 pytestmark = pytest.mark.django_db

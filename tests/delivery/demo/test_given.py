@@ -8,7 +8,7 @@ import pytest
 from delivery.demo import given
 from delivery.demo.counts import INLINE_MAX
 from delivery.demo.given import BadEvents
-from webhooks.protocol.jsonformat import read_structured
+from webhooks.wire.cloudevents.json_format import read_structured
 
 
 def written(path: Path, text: str | bytes) -> Path:

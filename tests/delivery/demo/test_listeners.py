@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from delivery.demo.listeners import MOST_STUMBLES, Gone, Listener, Stumbling
-from webhooks.protocol.signing import new_secret, sign
+from webhooks.wire.signing.standard_webhooks import new_secret, sign
 
 BODY = '{"type": "order.paid", "data": "Žofie"}'.encode()
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 import psutil
 import psycopg
 
-from config import embedded
-from config.embedded import POSTGRES, VALKEY
+from config.local import embedded
+from config.local.embedded import POSTGRES, VALKEY
 from tests.faults.injectors.fault import Victim, fault
 
 

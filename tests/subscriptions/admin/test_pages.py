@@ -4,11 +4,11 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from subscriptions import keys
+from subscriptions.encryption import unseal
 from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Tenant
-from subscriptions.seals import unseal
+from subscriptions.tenants import keys
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription, make_tenant
-from webhooks.protocol.signing import new_secret
+from webhooks.wire.signing.standard_webhooks import new_secret
 
 pytestmark = pytest.mark.django_db
 

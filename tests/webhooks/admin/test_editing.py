@@ -11,12 +11,12 @@ from django.utils import timezone
 from tests.factories import make_tenant
 from tests.factories_receiver import SECRET, make_source, signed
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
-from webhooks import configuration
 from webhooks.admin.source_fields import SCHEMES, SourceForm
 from webhooks.models import Receipt, Source
-from webhooks.protocol.ids import public
 from webhooks.schemes import SCHEMES as REAL
-from webhooks.sources import find
+from webhooks.sources import configuration
+from webhooks.sources.snapshot import find
+from webhooks.wire.ids import public
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("receiver", "rules")]
 

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.factories_receiver import SECRET, id_born, make_receipt, make_source
-from webhooks.claimcheck import INLINE_MAX, keep
+from webhooks.kit.claim_check import INLINE_MAX, keep
 from webhooks.models import Hour, Receipt, Rejection, Source
-from webhooks.protocol.ids import new_id
-from webhooks.receipts import called, of_type
+from webhooks.processing.receipts import called, of_type
+from webhooks.wire.ids import new_id
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
 

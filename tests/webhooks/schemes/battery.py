@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks import schemes
-from webhooks.protocol.errors import BadSecret, OnlyTheSenderSigns, SignatureError, StaleTimestamp
 from webhooks.schemes.scheme import Draft, Fetch, Sample, nothing_fetched
+from webhooks.wire.errors import BadSecret, OnlyTheSenderSigns, SignatureError, StaleTimestamp
 
 NOW = 1614265330
 BODY = b'{"test": 2432232314}'

@@ -3,7 +3,7 @@ from base64 import b64encode
 import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.protocol.errors import BadSecret
+from webhooks.wire.errors import BadSecret
 
 
 def basic(text: str) -> str:

@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.protocol.errors import BadOptions, MalformedHeader, MissingHeader, NoMatch, StaleTimestamp, UntrustedProxy
+from webhooks.wire.errors import BadOptions, MalformedHeader, MissingHeader, NoMatch, StaleTimestamp, UntrustedProxy
 
 DAY = timedelta(days=1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.protocol.errors import BadOptions, BadSecret, MalformedHeader, NoMatch
+from webhooks.wire.errors import BadOptions, BadSecret, MalformedHeader, NoMatch
 
 FULL = {
     "header": "X-Acme-Signature",

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
 from tests.webhooks.schemes.authority import CURVE, OTHER_KEY, Published, certificate, signature
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.protocol.errors import KeysOutOfReach, MalformedHeader, NoMatch, StaleTimestamp
+from webhooks.wire.errors import KeysOutOfReach, MalformedHeader, NoMatch, StaleTimestamp
 
 URL = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270"
 

@@ -2,7 +2,7 @@ import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.protocol.errors import BadOptions
+from webhooks.wire.errors import BadOptions
 
 
 class TestBearer(SchemeBattery):

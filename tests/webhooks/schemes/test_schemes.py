@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from webhooks import schemes
-from webhooks.protocol.errors import BadOptions, SignatureError, UnknownScheme
+from webhooks.wire.errors import BadOptions, SignatureError, UnknownScheme
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "signatures.json").read_text())["cases"]
 

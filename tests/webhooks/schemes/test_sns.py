@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
 from tests.webhooks.schemes.authority import OTHER_KEY, Published, certificate, signature
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.protocol.errors import BadSecret, BodyTooLarge, NoMatch, StaleTimestamp
 from webhooks.schemes.sns import confirmation
+from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatch, StaleTimestamp
 
 URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-a1b2c3d4.pem"
 ORDER = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")

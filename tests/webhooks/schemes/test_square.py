@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from square.utils.webhooks_helper import verify_signature
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.protocol.errors import MissingUrl
+from webhooks.wire.errors import MissingUrl
 
 URL = "https://example.com/in/square"
 

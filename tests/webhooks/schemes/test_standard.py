@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.protocol import signing
 from webhooks.schemes.scheme import Draft
+from webhooks.wire.signing import standard_webhooks
 
 OTHER = "whsec_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
-OTHER_PRIVATE, _ = signing.new_keypair()
+OTHER_PRIVATE, _ = standard_webhooks.new_keypair()
 
 
 class StandardBattery(SchemeBattery):
@@ -83,7 +83,7 @@ class TestAsymmetric(StandardBattery):
     proof = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
-        return self.message(signing.sign(secret, "msg_1", now, body), body, now)
+        return self.message(standard_webhooks.sign(secret, "msg_1", now, body), body, now)
 
 
 def test_families_of_headers_are_never_mixed() -> None:

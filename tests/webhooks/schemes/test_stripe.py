@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.protocol.errors import MalformedHeader
+from webhooks.wire.errors import MalformedHeader
 
 HEADER = "Stripe-Signature"
 

@@ -11,8 +11,8 @@ from twilio.request_validator import RequestValidator
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.protocol.errors import BodyTooLarge, MalformedHeader, MissingUrl
 from webhooks.schemes.scheme import Draft
+from webhooks.wire.errors import BodyTooLarge, MalformedHeader, MissingUrl
 
 SIGNATURE = "X-Twilio-Signature"
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"

@@ -4,8 +4,8 @@ from base64 import b64encode
 import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.protocol.errors import NoMatch
 from webhooks.schemes.twitter import answer
+from webhooks.wire.errors import NoMatch
 
 
 def digest(secret: str, content: bytes) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from webhooks import schemes
-from webhooks.protocol.errors import BadSecret
+from webhooks.wire.errors import BadSecret
 
 
 def test_none_accepts_everything() -> None:

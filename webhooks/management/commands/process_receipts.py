@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from webhooks.worker import work, work_once
+from webhooks.processing.worker import work, work_once
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from subscriptions import keys
+from subscriptions.tenants import keys
 
 pytestmark = pytest.mark.django_db
 

@@ -4,8 +4,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from subscriptions import keys
 from subscriptions.models import ApiKey, Tenant
+from subscriptions.tenants import keys
 from tests.factories import make_tenant
 
 pytestmark = pytest.mark.django_db

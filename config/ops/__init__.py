@@ -1,0 +1,1 @@
+"""Serve operators: logs, probes and metrics, storage, the watchdog of workers."""

@@ -1,0 +1,1 @@
+"""Stand between the socket and Django: the web front and the middleware."""

@@ -1,0 +1,63 @@
+"""How the attempts to one endpoint went, hour by hour."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from delivery.api.query_params import StatsQuery
+from delivery.sending.attempt_stats import Summary, hours_of, summary
+from subscriptions.api.tenancy import TenantScoped
+from subscriptions.models import Endpoint
+
+__all__ = ["EndpointStats"]
+
+
+class LatencySerializer(serializers.Serializer[Any]):
+    """Milliseconds within which this part of the attempts had ended, failed ones included; null: there were none."""
+
+    p50 = serializers.IntegerField(allow_null=True)
+    p95 = serializers.IntegerField(allow_null=True)
+    p99 = serializers.IntegerField(allow_null=True)
+
+
+class SummarySerializer(serializers.Serializer[Summary]):
+    """What the attempts of some time came to. ``last_error`` is the class of the latest failure, empty without one."""
+
+    begins_at = serializers.DateTimeField()
+    attempts = serializers.IntegerField()
+    delivered = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    success_rate = serializers.FloatField(allow_null=True, help_text="From 0 to 1; null without attempts.")
+    latency_ms = LatencySerializer()
+    last_error = serializers.CharField()
+    last_status = serializers.IntegerField(allow_null=True)
+    last_failed_at = serializers.DateTimeField(allow_null=True)
+
+
+class EndpointStatsSerializer(serializers.Serializer[Any]):
+    """Statistics of an endpoint: of the whole time, and by hour, oldest first."""
+
+    total = SummarySerializer()
+    data = SummarySerializer(many=True)  # type: ignore[assignment]  # a field that is called as the stubs call a property
+
+
+class EndpointStats(TenantScoped):
+    """Statistics of one endpoint."""
+
+    queryset = Endpoint.objects.filter(deleted_at=None)
+    serializer_class: type[serializers.Serializer[Any]] = EndpointStatsSerializer
+    query = StatsQuery
+
+    @extend_schema(operation_id="get_endpoint_stats", responses={200: EndpointStatsSerializer})
+    def get(self, request: Request, ref: str) -> Response:
+        """Attempts, how many were taken, and how long they took: of the whole time, and of each of its hours (UTC),
+        oldest first. An attempt counts within seconds of its end. Test deliveries do not count."""
+        endpoint = self.get_object()
+        asked = self.query(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        hours = hours_of(endpoint.id, asked.validated_data["hours"], timezone.now())
+        return Response(EndpointStatsSerializer({"total": summary(hours), "data": hours}).data)

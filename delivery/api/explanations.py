@@ -1,0 +1,82 @@
+"""Why did this event (not) arrive? For every endpoint of the tenant."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from delivery.api.rows import Page, found
+from delivery.api.serializers import IdField
+from delivery.models import Delivery
+from delivery.reading import queries
+from delivery.reading.explain import endpoints_for, explain
+from subscriptions.models import Endpoint, Subscription
+
+__all__ = ["EventExplanation"]
+
+
+class MismatchSerializer(serializers.Serializer[Any]):
+    """A field at which a pattern and an event part: `path` with dots, what the pattern lists, what the event has."""
+
+    path = serializers.CharField()
+    wanted = serializers.ListField(child=serializers.JSONField())
+    found = serializers.ListField(child=serializers.JSONField())
+    reason = serializers.CharField()
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """`code` for programs: `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `no_subscription`,
+    `endpoint_created_later`, `paused`, `disabled`, `tripped`, `scheduled`, `due`, a state, or a dead letter's cause."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    subscription = serializers.SerializerMethodField(help_text="The subscription this is about, if it is about one.")
+    mismatches = MismatchSerializer(many=True)
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_subscription(self, reason: Any) -> str | None:
+        row: Subscription | None = reason.subscription
+        return None if row is None else row.public_id
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """One endpoint. `outcome` is the state of the delivery, or `not_owed`; the reasons say why."""
+
+    endpoint = IdField(Endpoint.prefix, source="endpoint.id")
+    url = serializers.CharField(source="endpoint.url")
+    endpoint_state = serializers.CharField(source="endpoint.state")
+    outcome = serializers.ChoiceField([*Delivery.State.values, "not_owed"])
+    delivery = serializers.SerializerMethodField(help_text="Null: it is not and was not owed.")
+    reasons = ReasonSerializer(many=True)
+    more_reasons = serializers.IntegerField(help_text="How many further subscriptions do not want it either.")
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_delivery(self, explanation: Any) -> str | None:
+        row: Delivery | None = explanation.delivery
+        return None if row is None else row.public_id
+
+
+class ExplanationQuery(serializers.Serializer[Any]):
+    endpoint = serializers.CharField(required=False, help_text="Only this one: an endpoint's id or uid.")
+
+
+@extend_schema_view(get=extend_schema(operation_id="explain_event"))
+class EventExplanation(Page[Endpoint]):
+    """For every endpoint of the tenant, newest first: what became of this event there, and why."""
+
+    serializer_class = ExplanationSerializer
+    query = ExplanationQuery
+
+    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Endpoint]:
+        self.taken = found(queries.events(tenant_id).defer(None).defer("digest"), self.kwargs["ref"])
+        endpoints = endpoints_for(self.taken)
+        return endpoints.filter(pk=asked["endpoint"].pk) if "endpoint" in asked else endpoints
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.get_queryset())
+        explained = explain(self.taken, page or [])
+        return self.get_paginated_response(self.get_serializer(explained, many=True).data)

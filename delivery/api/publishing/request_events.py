@@ -1,0 +1,106 @@
+"""Which events a request carries: four forms, told apart by its headers, and every one of them the same Event after.
+
+    application/cloudevents-batch+json   batch         up to 1,000 events, each right or wrong for itself
+    application/cloudevents+json         structured    one
+    anything, with ce- headers           binary        one; the body is its data
+    application/json                     plain         one; id, source and time are filled in where they are missing
+
+CloudEvents HTTP binding 1.0.2, section 3. In the first three the data is kept as it was written. The plain form
+is for people who do not care: its data is read and written again, so what that would change (a name that comes
+twice, an integer beyond 64 bits) is refused, and fractions are what a double holds.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from rest_framework.exceptions import UnsupportedMediaType
+
+from webhooks.kit.limited_body import read_body
+from webhooks.wire import json_text
+from webhooks.wire.cloudevents import http_modes
+from webhooks.wire.cloudevents.grammar import media_type
+from webhooks.wire.cloudevents.http_modes import BATCH, MAX_DEPTH, STRUCTURED, Event
+from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
+
+__all__ = ["Item", "Limits", "Read", "read_events"]
+
+PLAIN = "application/json"
+TAKEN = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
+LONGEST_INTEGER = 40  # characters; far beyond 64 bits
+ATTRIBUTE_HEADERS = ("HTTP_CE_ID", "HTTP_CE_SOURCE", "HTTP_CE_TYPE", "HTTP_CE_SPECVERSION")
+
+
+Item = Event | InvalidEvent | dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In bytes: of one event, and of a batch."""
+
+    event: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was in the request: the items of a batch, in order, or the one event. A plain one is a dict."""
+
+    items: list[Item]
+    batch: bool
+
+
+def read_events(request: HttpRequest, limits: Limits) -> Read:
+    """The events of this request.
+
+    Raises InvalidEvent if the whole, or its one event, cannot be read; what ``read_body`` raises; and
+    UnsupportedMediaType (415).
+    """
+    form = _form(request)
+    if form == "batch":
+        return Read([*http_modes.read_batch(read_body(request, limits.batch))], batch=True)
+    body = read_body(request, limits.event)
+    if form == "binary":
+        return Read([http_modes.read_binary(request.headers, body)], batch=False)
+    return Read([http_modes.read_structured(body) if form == "structured" else read_plain(body)], batch=False)
+
+
+def read_plain(body: bytes) -> dict[str, Any]:
+    """The members of the one JSON object. Raises InvalidEvent."""
+    try:
+        json_text.value(body, MAX_DEPTH)
+        plain = json.loads(body, object_pairs_hook=_once, parse_int=_whole)
+    except ValueError as error:
+        raise InvalidEvent("", str(error)) from None
+    if not isinstance(plain, dict):
+        raise InvalidEvent("", f"is not a JSON object; several events are a batch: {BATCH}")
+    return plain
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise json_text.NotJson("has a member twice")
+    return found
+
+
+def _whole(digits: str) -> int:
+    number = int(digits) if len(digits) < LONGEST_INTEGER else 2**64
+    if not -(2**63) <= number < 2**64:
+        raise json_text.NotJson("has an integer beyond 64 bits; send it as a string, or the event structured")
+    return number
+
+
+def _form(request: HttpRequest) -> str:
+    declared: str = request.META.get("CONTENT_TYPE") or ""
+    try:
+        form = http_modes.mode({"content-type": declared})
+    except UnsupportedFormat:
+        raise UnsupportedMediaType(declared, TAKEN) from None
+    if form != "binary" or any(name in request.META for name in ATTRIBUTE_HEADERS):
+        return form
+    media = media_type(declared)
+    if media is None or media.name != PLAIN or not media.is_utf8:
+        raise UnsupportedMediaType(declared, TAKEN)
+    return "plain"

@@ -1,0 +1,137 @@
+"""What was used, by day and type: for whoever bills, as JSON in pages or as CSV."""
+
+import csv
+import io
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from delivery.api.query_params import UsageQuery
+from delivery.publishing import usage
+from subscriptions.api.tenancy import tenant_id_of
+from subscriptions.models import Tenant
+from webhooks.wire.ids import public
+
+__all__ = ["UsageReport"]
+
+PAGE = 50
+MOST_IN_CSV = 100_000
+COLUMNS = ("date", "tenant", "type", "events", "deliveries")
+
+
+class CsvRows(BaseRenderer):
+    """The rows of a report as CSV (RFC 4180). A text that a spreadsheet would compute begins with an apostrophe."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
+
+    def render(self, data: Any, media_type: str | None = None, context: Mapping[str, Any] | None = None) -> bytes:
+        if "data" not in data:  # a problem
+            return orjson.dumps(data)
+        text = io.StringIO()
+        rows = csv.writer(text)
+        rows.writerow(COLUMNS)
+        rows.writerows([_harmless(row.get(name)) for name in COLUMNS] for row in data["data"])
+        return text.getvalue().encode()
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    """What was used in a day or a month that begins on this date (UTC); `tenant` and `type` as far as told apart."""
+
+    date = serializers.DateField()
+    tenant = serializers.CharField(required=False)
+    type = serializers.CharField(required=False)
+    events = serializers.IntegerField(help_text="Events taken; repeats are not counted.")
+    deliveries = serializers.IntegerField(help_text="Deliveries owed for them.")
+
+
+class UsagePageSerializer(serializers.Serializer[Any]):
+    """A page of rows that used anything, the oldest first. `previous` is always null."""
+
+    data = UsageSerializer(many=True)  # type: ignore[assignment]  # as everywhere in the API
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class UsageReport(APIView):
+    """Events taken and deliveries owed: exact, also for what was removed since."""
+
+    renderer_classes = (JSONRenderer, CsvRows)
+    query = UsageQuery
+
+    @extend_schema(
+        operation_id="get_usage",
+        responses={200: UsagePageSerializer, (200, "text/csv"): str},
+    )
+    def get(self, request: Request) -> Response:
+        """By period, tenant and type, the oldest first. An operator sees all tenants, or the one it names."""
+        asked = self.query(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        fields = asked.validated_data
+        wanted = _wanted(fields, tenant_id_of(request))
+        is_csv = getattr(request.accepted_renderer, "format", "") == CsvRows.format
+        most = MOST_IN_CSV if is_csv else fields["limit"]
+        rows = usage.report(wanted, most + 1, _key(fields["cursor"]))
+        more = rows[most - 1].key if len(rows) > most else None
+        following = more and self.address(request, more)
+        body = {"data": [_shown(row, wanted) for row in rows[:most]], "next": following, "previous": None}
+        return Response(body, headers={"Link": f'<{following}>; rel="next"'} if following and is_csv else None)
+
+    def address(self, request: Request, after: usage.Key) -> str:
+        """Of the page after this row."""
+        position = [after.day.isoformat(), after.tenant_id and str(after.tenant_id), after.type]
+        cursor = urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+        asked = {name: value for name, value in request.query_params.items() if name != "cursor"}
+        return request.build_absolute_uri(f"{request.path}?{urlencode({**asked, 'cursor': cursor})}")
+
+
+def _wanted(fields: dict[str, Any], tenant_id: UUID | None) -> usage.Wanted:
+    today = datetime.now(UTC).date()
+    last = fields.get("to", max(today, fields.get("from", today)))
+    return usage.Wanted(
+        tenant_id=tenant_id,
+        first=fields.get("from", last.replace(day=1)),
+        last=last,
+        event_type=fields.get("type"),
+        granularity=fields["granularity"],
+        by=frozenset(fields["by"]),
+    )
+
+
+def _shown(row: usage.Used, wanted: usage.Wanted) -> dict[str, Any]:
+    names: dict[str, Any] = {"date": row.day.isoformat()}
+    if "tenant" in wanted.by:
+        names["tenant"] = row.tenant_id and public(Tenant.prefix, row.tenant_id)
+    if "type" in wanted.by:
+        names["type"] = row.type
+    return {**names, "events": row.events, "deliveries": row.deliveries}
+
+
+def _key(cursor: str) -> usage.Key | None:
+    """The position a cursor stands for. Raises NotFound for one that is none of ours."""
+    if not cursor:
+        return None
+    try:
+        day, tenant, kind = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if kind is not None and (not isinstance(kind, str) or "\0" in kind):
+            raise ValueError(kind)
+        return usage.Key(date.fromisoformat(day), tenant and UUID(tenant), kind)
+    except (ValueError, TypeError, AttributeError):
+        raise NotFound("This cursor is none of ours.") from None

@@ -1,0 +1,10 @@
+"""Publish events: within the plan's limits, once each, with a delivery for every endpoint whose subscriptions match.
+
+    publish(tenant, events)    one transaction, the caller's own where there is one
+
+Called by the REST API, by handlers of received webhooks, by operational events, and by host projects.
+"""
+
+from delivery.publishing.publisher import publish
+
+__all__ = ["publish"]

@@ -1,0 +1,4 @@
+"""Replay dead letters and past events: filter, preview, slices at a rate, cancel.
+
+Called by the REST API, the admin, ``manage.py replay`` and the periodic task.
+"""

@@ -1,0 +1,88 @@
+"""How headers, authentication and certificates of an endpoint are written over REST, and what of them is shown."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+
+from subscriptions.api.authentication import principal
+from subscriptions.api.fields import Json
+from subscriptions.endpoints.encrypted_fields import MASK, opened
+from subscriptions.models import Scope
+from webhooks.kit.encryption import BrokenSeal
+
+__all__ = ["Auth", "Headers", "Tls"]
+
+TEXT = {"type": "string"}
+SECRET = {"type": "string", "writeOnly": True}
+
+
+def _kind(name: str, /, *optional: str, **members: Any) -> dict[str, Any]:
+    properties = {"type": {"type": "string", "enum": [name]}, **members}
+    return {
+        "type": "object",
+        "title": name,
+        "properties": properties,
+        # Secrets are needed in a request and never there in an answer; one description serves both.
+        "required": [name for name, it in properties.items() if name not in optional and it is not SECRET],
+        "additionalProperties": False,
+    }
+
+
+AUTH_SCHEMA = {
+    "oneOf": [
+        _kind("none"),
+        _kind("basic", username=TEXT, password=SECRET),
+        _kind("bearer", token=SECRET),
+        _kind("header", name=TEXT, value=SECRET),
+        _kind(
+            "oauth2",
+            *("scope", "audience", "client_auth"),
+            token_url={"type": "string", "format": "uri"},
+            client_id=TEXT,
+            client_secret=SECRET,
+            scope=TEXT,
+            audience=TEXT,
+            client_auth={"type": "string", "enum": ["basic", "body"], "default": "basic"},
+        ),
+        {"type": "object", "title": "nothing", "maxProperties": 0},
+    ],
+    "nullable": True,
+}
+CERTIFICATES = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"subject": TEXT, "not_after": {"type": "string", "format": "date-time"}, "sha256": TEXT},
+    },
+}
+PEM_OR_SHOWN = {"oneOf": [{"type": "string", "title": "PEM", "writeOnly": True}, CERTIFICATES]}
+TLS_SCHEMA = {
+    "type": "object",
+    "properties": {"certificate": PEM_OR_SHOWN, "private_key": SECRET, "ca": PEM_OR_SHOWN},
+    "additionalProperties": False,
+    "nullable": True,
+}
+
+
+@extend_schema_field({"type": "object", "additionalProperties": TEXT})
+class Headers(Json):
+    """Names and values; the values only for those who could change them."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        request = self.context.get("request")
+        if request is not None and Scope.MANAGE in principal(request).scopes:
+            try:
+                return dict(opened(instance).headers)
+            except BrokenSeal:
+                pass
+        return dict.fromkeys(instance.headers, MASK)
+
+
+@extend_schema_field(AUTH_SCHEMA)
+class Auth(Json):
+    """What of the authentication may be seen."""
+
+
+@extend_schema_field(TLS_SCHEMA)
+class Tls(Json):
+    """Whose the certificates are."""

@@ -1,0 +1,1 @@
+"""Serve event types over REST, and the catalogue that people browse."""

@@ -1,0 +1,26 @@
+"""Where event types stand, below /api/v1/; and the catalogue, which stands by itself."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from subscriptions.api.event_types import catalogue, views
+
+router = SimpleRouter(use_regex_path=False)
+router.register("event-types", views.EventTypes, "event-type")
+
+urlpatterns = [
+    # Before event-types/<ref>/: a type of one of these names goes by its id.
+    path("event-types/import/", views.Import.as_view(), name="event-type-import"),
+    path("event-types/openapi/", views.OpenApi.as_view(), name="event-type-openapi"),
+    path("event-types/asyncapi/", views.AsyncApi.as_view(), name="event-type-asyncapi"),
+    *router.urls,
+    path("event-types/<str:ref>/versions/", views.EventTypeVersions.as_view(), name="event-type-versions"),
+]
+
+catalogue_urlpatterns = [
+    path("catalogue/", catalogue.index, name="catalogue"),
+    path("catalogue/openapi.json", catalogue.openapi, name="catalogue-openapi"),
+    path("catalogue/asyncapi.json", catalogue.asyncapi, name="catalogue-asyncapi"),
+    path("catalogue/<str:name>/", catalogue.show, name="catalogue-type"),
+    path("catalogue/<str:name>/<int:version>.json", catalogue.schema, name="catalogue-schema"),
+]

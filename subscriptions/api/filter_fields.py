@@ -1,0 +1,67 @@
+"""How the three parts of a subscription that decide what is sent are written over REST: types, pattern, transformer.
+
+Each is checked by the rules as it is read, and described as far as OpenAPI can say it.
+"""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from subscriptions import validation
+from subscriptions.api.fields import Json, Text, refuse
+
+__all__ = ["EventTypes", "Pattern", "Transformer"]
+
+TEXT = {"type": "string"}
+PATTERN_SCHEMA = {
+    "type": "object",
+    "description": "An event pattern: the names of an event, each with what it may be.",
+    "additionalProperties": True,
+    "nullable": True,
+}
+TRANSFORMER_SCHEMA = {
+    "type": "object",
+    "properties": {"input_paths": {"type": "object", "additionalProperties": TEXT}, "template": TEXT},
+    "required": ["template"],
+    "additionalProperties": False,
+    "nullable": True,
+}
+EVENT_TYPES_SCHEMA = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1, "maxLength": validation.MAX_EVENT_TYPE},
+    "minItems": 1,
+    "maxItems": validation.MAX_EVENT_TYPES,
+}
+
+
+@extend_schema_field(EVENT_TYPES_SCHEMA)
+class EventTypes(serializers.ListField):
+    """Exact names, ``order.*``, or ``*``; each once."""
+
+    child = Text()
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        event_types = super().to_internal_value(data)
+        refuse(validation.check_event_types, event_types)
+        return list(dict.fromkeys(event_types))
+
+
+@extend_schema_field(PATTERN_SCHEMA)
+class Pattern(Json):
+    """An event pattern, compiled once to see that it can be."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        pattern = super().to_internal_value(data)
+        refuse(validation.check_pattern, pattern)
+        return pattern
+
+
+@extend_schema_field(TRANSFORMER_SCHEMA)
+class Transformer(Json):
+    """Input paths and a template, compiled once to see that they can be."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        transformer = super().to_internal_value(data)
+        refuse(validation.check_transformer, transformer)
+        return transformer

@@ -1,0 +1,84 @@
+"""How a retry plan is written over REST: as a list of waits, or by how they grow; it is always read as the list."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from subscriptions.api.fields import Fraction, Strict, Whole
+from subscriptions.endpoints.retry_plan import (
+    DEFAULT_CAP,
+    DEFAULT_FACTOR,
+    LONGEST_HORIZON,
+    LONGEST_WAIT,
+    MOST_WAITS,
+    exponential,
+)
+
+__all__ = ["RetryPlan"]
+
+
+class Exponential(Strict):
+    """Waits that grow from one failure to the next, in seconds."""
+
+    first = Whole(min_value=1, max_value=LONGEST_WAIT)
+    attempts = Whole(min_value=2, max_value=MOST_WAITS + 1, required=False)
+    factor = Fraction(min_value=1, max_value=100, default=DEFAULT_FACTOR)
+    cap = Whole(min_value=1, max_value=LONGEST_WAIT, default=DEFAULT_CAP)
+    horizon = Whole(min_value=1, max_value=LONGEST_HORIZON, required=False)
+
+    def validate(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """It ends somewhere. A cap or a horizon below the first wait is a slip; the default cap gives way."""
+        if "attempts" not in plan and "horizon" not in plan:
+            raise ValidationError({"attempts": ["Say how many, or give a horizon."]})
+        if plan.get("horizon", LONGEST_HORIZON) < plan["first"]:
+            raise ValidationError({"horizon": ["Is less than the first wait."]})
+        if plan["cap"] < plan["first"] and "cap" in self.initial_data:
+            raise ValidationError({"cap": ["Is less than the first wait."]})
+        return {**plan, "cap": max(plan["cap"], plan["first"])}
+
+
+PLAN_SCHEMA = {
+    "oneOf": [
+        {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": MOST_WAITS},
+        {
+            "type": "object",
+            "properties": {
+                "first": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT},
+                "attempts": {"type": "integer", "minimum": 2, "maximum": MOST_WAITS + 1},
+                "factor": {"type": "number", "minimum": 1, "maximum": 100, "default": DEFAULT_FACTOR},
+                "cap": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT, "default": DEFAULT_CAP},
+                "horizon": {"type": "integer", "minimum": 1, "maximum": LONGEST_HORIZON},
+            },
+            "required": ["first"],
+            "anyOf": [{"required": ["attempts"]}, {"required": ["horizon"]}],
+        },
+    ],
+    "nullable": True,
+}
+
+
+@extend_schema_field(PLAN_SCHEMA)
+class RetryPlan(serializers.ListField):
+    """Seconds to wait after each failure."""
+
+    child = Whole(min_value=1, max_value=LONGEST_WAIT)
+    default_error_messages = {
+        "not_a_list": "Give a list of waits in seconds, or first, factor, cap, attempts and horizon."
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_empty=False, max_length=MOST_WAITS, **options)
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        if isinstance(data, Mapping):
+            return exponential(**_valid(data))
+        return list(super().to_internal_value(data))
+
+
+def _valid(data: Mapping[str, Any]) -> dict[str, Any]:
+    given = Exponential(data=data)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)

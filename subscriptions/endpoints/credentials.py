@@ -1,0 +1,136 @@
+"""How an endpoint knows that it is us, beside the signature: what a tenant may configure, and what is sent of it.
+
+    none      nothing
+    basic     username, password                     Authorization: Basic (RFC 7617)
+    bearer    token                                  Authorization: Bearer (RFC 6750)
+    header    name, value                            a header of its own, an API key for instance
+    oauth2    token_url, client_id, client_secret,   a token got with client credentials (RFC 6749, 4.4),
+              scope, audience, client_auth           sent as a bearer token
+
+The first four are header lines, made once when the endpoint is read. A token has to be fetched: see `tokens`.
+A client certificate is no part of this, and goes with any of them: see `certificates`.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from subscriptions.endpoints.url_check import check_url
+from subscriptions.errors import Refused
+from webhooks.wire.custom_headers import ForbiddenHeader, check
+
+__all__ = ["TYPES", "ClientCredentials", "auth_header", "auth_shown", "check_auth", "client_credentials"]
+
+NONE, BASIC, BEARER, HEADER, OAUTH2 = TYPES = ("none", "basic", "bearer", "header", "oauth2")
+
+REQUIRED = {
+    NONE: set[str](),
+    BASIC: {"username", "password"},
+    BEARER: {"token"},
+    HEADER: {"name", "value"},
+    OAUTH2: {"token_url", "client_id", "client_secret"},
+}
+OPTIONAL = {OAUTH2: {"scope", "audience", "client_auth"}}
+SECRET = {"password", "token", "value", "client_secret"}
+CLIENT_AUTH = ("basic", "body")  # how the client names itself to the token server: RFC 6749, 2.3.1
+MAX_MEMBER = 2048  # characters
+
+_TOKEN = re.compile(r"[!-~]+")
+_SCOPE = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")  # RFC 6749, 3.3
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """What a token is asked for with."""
+
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str = ""
+    audience: str = ""
+    client_auth: str = "basic"
+
+
+def check_auth(auth: Any) -> None:
+    """Raise Refused naming `auth` unless it is an object with a `type` and just the members this type has."""
+    if not isinstance(auth, Mapping) or auth.get("type") not in TYPES:
+        raise _refused(f"Give an object whose type is one of {', '.join(TYPES)}.")
+    kind = auth["type"]
+    members = set(auth) - {"type"}
+    if missing := REQUIRED[kind] - members:
+        raise _refused(f"{kind} needs {', '.join(sorted(missing))}.")
+    if unknown := members - REQUIRED[kind] - OPTIONAL.get(kind, set()):
+        raise _refused(f"{kind} has no {min(unknown, key=str)[:40]!r}.")
+    for name in members:
+        if not isinstance(auth[name], str) or len(auth[name]) > MAX_MEMBER or not _PRINTABLE.fullmatch(auth[name]):
+            raise _refused(f"{name}: give 1 to {MAX_MEMBER} characters of text.")
+    if kind in _CHECKS:
+        _CHECKS[kind](auth)
+
+
+def auth_shown(auth: Mapping[str, str]) -> dict[str, str]:
+    """What may be seen of it: everything but the secret."""
+    return {name: text for name, text in auth.items() if name not in SECRET}
+
+
+def auth_header(auth: Mapping[str, str]) -> dict[str, str]:
+    """The header it means, if it is one that is always the same."""
+    kind = auth.get("type", NONE)
+    if kind == BASIC:
+        pair = f"{auth['username']}:{auth['password']}".encode()
+        return {"authorization": f"Basic {b64encode(pair).decode()}"}
+    if kind == BEARER:
+        return {"authorization": f"Bearer {auth['token']}"}
+    return {auth["name"].lower(): auth["value"]} if kind == HEADER else {}
+
+
+def client_credentials(auth: Mapping[str, str]) -> ClientCredentials | None:
+    """What to ask a token server with, if a token it is."""
+    if auth.get("type") != OAUTH2:
+        return None
+    return ClientCredentials(**{name: text for name, text in auth.items() if name != "type"})
+
+
+def _check_basic(auth: Mapping[str, str]) -> None:
+    if ":" in auth["username"]:
+        raise _refused("username: a colon would end it (RFC 7617).")
+    if len(auth["username"]) + len(auth["password"]) > MAX_MEMBER:
+        raise _refused(f"username and password: at most {MAX_MEMBER} characters together.")
+
+
+def _check_bearer(auth: Mapping[str, str]) -> None:
+    if not _TOKEN.fullmatch(auth["token"]):
+        raise _refused("token: give printable ASCII without spaces.")
+
+
+def _check_header(auth: Mapping[str, str]) -> None:
+    try:
+        check({auth["name"]: auth["value"]})
+    except ForbiddenHeader as error:
+        raise _refused(str(error).encode("utf-8", "replace").decode()) from None
+
+
+def _check_oauth2(auth: Mapping[str, str]) -> None:
+    if auth.get("client_auth", CLIENT_AUTH[0]) not in CLIENT_AUTH:
+        raise _refused(f"client_auth: give one of {', '.join(CLIENT_AUTH)}.")
+    if not _SCOPE.fullmatch(auth.get("scope", "x")):
+        raise _refused("scope: give words of printable ASCII with a space between them (RFC 6749, 3.3).")
+    try:
+        check_url(auth["token_url"])
+    except Refused as refusal:
+        raise _refused(f"token_url: {refusal.message}") from None
+
+
+_CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {
+    BASIC: _check_basic,
+    BEARER: _check_bearer,
+    HEADER: _check_header,
+    OAUTH2: _check_oauth2,
+}
+
+
+def _refused(message: str) -> Refused:
+    return Refused("auth", message)

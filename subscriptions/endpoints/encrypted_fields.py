@@ -1,0 +1,98 @@
+"""What an endpoint is sent with and nobody is to read: sealed in one piece, what may be seen of it stands beside.
+
+The columns ``headers``, ``auth`` and ``tls`` of an endpoint hold what a reader of the database, of a log or of the
+API may know: the names of headers, the kind of authentication, whose a certificate is. ``sealed`` holds all of it
+in full. What comes back as it was shown means "as it was".
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from subscriptions.encryption import seal, unseal
+from subscriptions.endpoints.certificates import tls_shown
+from subscriptions.endpoints.credentials import auth_header, auth_shown
+from subscriptions.errors import NotNow, Refused
+from subscriptions.models import Endpoint
+from webhooks.kit.encryption import BrokenSeal
+from webhooks.wire.custom_headers import ForbiddenHeader, check
+
+__all__ = ["FIELDS", "MASK", "Confidential", "changed", "columns", "opened", "sent_headers"]
+
+MASK = "***"
+FIELDS = ("headers", "auth", "tls")
+
+
+@dataclass(frozen=True, slots=True)
+class Confidential:
+    """Headers of its own, and how it knows us; all in full."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    auth: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def opened(endpoint: Endpoint) -> Confidential:
+    """Everything in full. Raises webhooks.kit.encryption.BrokenSeal."""
+    return Confidential(**json.loads(unseal(endpoint.sealed))) if endpoint.sealed else Confidential()
+
+
+def columns(given: Confidential) -> dict[str, Any]:
+    """What to write into the columns of the endpoint."""
+    full = {name: getattr(given, name) for name in FIELDS if getattr(given, name)}
+    return {
+        "headers": dict.fromkeys(given.headers, MASK),
+        "auth": auth_shown(given.auth),
+        "tls": tls_shown(given.tls),
+        "sealed": seal(json.dumps(full)) if full else None,
+    }
+
+
+def changed(endpoint: Endpoint, fields: Mapping[str, Any]) -> Confidential:
+    """What it has after these of its FIELDS (each checked by itself) are given anew.
+
+    Raises Refused for headers that contradict the authentication, NotNow if what is to stay cannot be read.
+    """
+    try:
+        before = opened(endpoint)
+    except BrokenSeal:
+        if set(fields) < set(FIELDS):
+            raise NotNow(
+                next(iter(fields)), "What is sealed cannot be read: give headers, auth and tls anew."
+            ) from None
+        before = Confidential()
+    given = {name: dict(fields[name] or {}) for name in FIELDS if name in fields}
+    for name in ("auth", "tls"):
+        if given.get(name) and given[name] == getattr(endpoint, name):
+            del given[name]
+    if "headers" in given:
+        given["headers"] = _unmasked(given["headers"], before.headers)
+    if given.get("auth", {}).get("type") == "none":
+        given["auth"] = {}
+    after = replace(before, **given)
+    try:
+        sent_headers(after)
+    except ForbiddenHeader:
+        raise Refused(
+            "headers" if "auth" not in given else "auth", "A header is set twice: by headers and by auth."
+        ) from None
+    return after
+
+
+def sent_headers(given: Confidential) -> dict[str, str]:
+    """Its own headers and those of its authentication. Raises ForbiddenHeader for one that may not be sent, which
+    is asked again here because it is what will be sent."""
+    names = {name.lower() for name in given.headers}
+    for name in [*auth_header(given.auth), *(["authorization"] if given.auth.get("type") == "oauth2" else [])]:
+        if name in names:
+            raise ForbiddenHeader(name, "is given twice.")
+    headers = {**given.headers, **auth_header(given.auth)}
+    check(headers)
+    return headers
+
+
+def _unmasked(given: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    if unknown := [name for name, value in given.items() if value == MASK and name not in before]:
+        raise Refused("headers", f"{unknown[0]}: {MASK} stands for a value that is there already.")
+    return {name: before[name] if value == MASK else value for name, value in given.items()}

@@ -1,1 +1,0 @@
-"""The doors of event types: REST (``rest.py``) and the catalogue that people browse (``catalogue.py``)."""

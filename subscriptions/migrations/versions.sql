@@ -1,0 +1,65 @@
+-- Triggers keep the versions that tell a process when its snapshot is stale, so that no writer can forget to:
+-- Endpoint.version (how an endpoint is sent to), Tenant.routes_version (who gets what), and one number for all event types.
+-- The last two come from sequences: a number that was rolled back is never given again.
+
+CREATE FUNCTION subscriptions_endpoint_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER endpoint_version BEFORE UPDATE ON subscriptions_endpoint
+    FOR EACH ROW EXECUTE FUNCTION subscriptions_endpoint_version();
+
+CREATE FUNCTION subscriptions_secret_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE subscriptions_endpoint SET version = version WHERE id IN (SELECT endpoint_id FROM changed);
+    RETURN NULL;
+END $$;
+
+CREATE SEQUENCE subscriptions_routes_version;
+CREATE FUNCTION subscriptions_routes_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE subscriptions_tenant SET routes_version = nextval('subscriptions_routes_version')
+     WHERE id IN (SELECT tenant_id FROM changed);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER secret_insert AFTER insert ON subscriptions_secret
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
+
+CREATE TRIGGER secret_update AFTER update ON subscriptions_secret
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
+
+CREATE TRIGGER secret_delete AFTER delete ON subscriptions_secret
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
+
+CREATE TRIGGER endpoint_insert AFTER insert ON subscriptions_endpoint
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
+CREATE TRIGGER endpoint_update AFTER update ON subscriptions_endpoint
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
+CREATE TRIGGER endpoint_delete AFTER delete ON subscriptions_endpoint
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
+CREATE TRIGGER subscription_insert AFTER insert ON subscriptions_subscription
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
+CREATE TRIGGER subscription_update AFTER update ON subscriptions_subscription
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
+CREATE TRIGGER subscription_delete AFTER delete ON subscriptions_subscription
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();
+
+CREATE TABLE subscriptions_event_types_version (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL);
+CREATE SEQUENCE subscriptions_event_types_versions;
+CREATE FUNCTION subscriptions_event_types_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO subscriptions_event_types_version (version) VALUES (nextval('subscriptions_event_types_versions'))
+        ON CONFLICT (one) DO UPDATE SET version = excluded.version;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER eventtype_changed AFTER INSERT OR UPDATE OR DELETE ON subscriptions_eventtype
+    FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_event_types_changed();
+CREATE TRIGGER eventschema_changed AFTER INSERT OR UPDATE OR DELETE ON subscriptions_eventschema
+    FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_event_types_changed();

@@ -1,0 +1,194 @@
+"""One that dies is started again, one that keeps dying stops the whole, and nobody is left behind."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from config.local import supervise
+from config.local.supervise import Child, KeepsDying, Supervisor
+
+SLEEP = "import time; time.sleep(600)"
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+STUBBORN = f"{DEAF} print('up', flush=True); {SLEEP}"
+
+
+def child(name: str, program: str, stage: int = 1, stop_within: float = 10.0) -> Child:
+    return Child(name, [sys.executable, "-c", program], stage, stop_within)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
+    started: list[Supervisor] = []
+
+    def start(*children: Child) -> Supervisor:
+        started.append(Supervisor(list(children), os.environ, tmp_path / "children.json"))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for supervisor in started:
+        supervisor.stop()
+
+
+def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        time.sleep(0.02)
+
+
+def pid(one: Child) -> int:
+    assert one.process
+    return one.process.pid
+
+
+def test_a_child_that_dies_is_started_again(run: Callable[..., Supervisor]) -> None:
+    one = child("one", SLEEP)
+    supervisor = run(one)
+    first = pid(one)
+    os.kill(first, 9)
+    until(lambda: supervisor.look() or (one.process and one.process.pid != first))
+    assert psutil.Process(pid(one)).is_running()
+
+
+def test_a_child_that_keeps_dying_stops_the_whole_and_is_named(
+    run: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "FIRST_PAUSE", 0.01)
+    supervisor = run(child("fine", SLEEP), child("broken", "raise SystemExit(3)"))
+    with pytest.raises(KeepsDying, match=r"broken.*status 3"):
+        until(supervisor.look)
+
+
+def test_pauses_grow_and_a_long_life_is_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = child("one", SLEEP)
+    pauses = []
+    for _ in range(supervise.TOO_OFTEN - 1):
+        one.started = 100.0
+        one.died(now=101.0)
+        pauses.append(one.start_again - 101.0)
+    assert pauses == [0.5, 1.0, 2.0, 4.0]
+    one.died(now=100.0 + supervise.HEALTHY_AFTER)
+    assert one.early_deaths == 1
+
+
+def test_children_stop_stage_by_stage(run: Callable[..., Supervisor], tmp_path: Path) -> None:
+    says = (
+        "import signal, sys, time\n"
+        "def stop(*_):\n    open(sys.argv[1], 'a').write(sys.argv[2]); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, stop); print('up', flush=True); time.sleep(600)"
+    )
+    order = tmp_path / "order"
+    children = [child(name, says, stage) for name, stage in (("web", 2), ("work", 1))]
+    for one in children:
+        one.command += [str(order), one.name]
+    heard: list[str] = []
+    supervisor = run()
+    supervisor.children = children
+    supervisor.say = lambda name, line: heard.append(name)  # type: ignore[method-assign]
+    supervisor.start()
+    until(lambda: len(heard) == 2)
+    supervisor.stop()
+    assert order.read_text() == "workweb"
+
+
+def test_who_does_not_stop_in_time_is_killed_with_all_it_started(run: Callable[..., Supervisor]) -> None:
+    nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {STUBBORN!r}])"
+    heard: list[str] = []
+    one = child("one", DEAF + nested, stop_within=0.1)
+    supervisor = run()
+    supervisor.children = [one]
+    supervisor.say = lambda name, line: heard.append(line)  # type: ignore[method-assign]
+    supervisor.start()
+    until(lambda: heard)
+    family = [psutil.Process(pid(one)), *psutil.Process(pid(one)).children(recursive=True)]
+    assert len(family) == 2
+    supervisor.stop()
+    psutil.wait_procs(family)
+    assert not any(process.is_running() for process in family)
+
+
+NESTED = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!r}])"
+
+
+def grandchild(one: Child) -> psutil.Process:
+    until(lambda: psutil.Process(pid(one)).children())
+    return psutil.Process(pid(one)).children()[0]
+
+
+def test_what_a_dead_child_had_started_is_gone_before_it_is_started_again(run: Callable[..., Supervisor]) -> None:
+    one = child("one", NESTED)
+    supervisor = run(one, child("other", NESTED))
+    orphan, spared = grandchild(one), grandchild(supervisor.children[1])
+    first = pid(one)
+    os.kill(first, 9)
+    until(lambda: supervisor.look() or (one.process and one.process.pid != first))
+    psutil.wait_procs([orphan])
+    assert not orphan.is_running()
+    assert spared.is_running()
+
+
+def test_who_stops_ends_the_orphans_of_a_death_that_it_had_not_noticed(run: Callable[..., Supervisor]) -> None:
+    one = child("one", NESTED)
+    supervisor = run(one)
+    orphan = grandchild(one)
+    os.kill(pid(one), 9)
+    supervisor.stop()
+    psutil.wait_procs([orphan])
+    assert not orphan.is_running()
+
+
+def test_the_orphans_of_a_killed_run_are_ended_by_the_next(run: Callable[..., Supervisor]) -> None:
+    one = child("one", NESTED)
+    supervisor = run(one)
+    orphan = grandchild(one)
+    os.kill(pid(one), 9)
+    assert one.process
+    one.process.wait()
+    assert supervise.end_leftovers(supervisor.record) == 1
+    psutil.wait_procs([orphan])
+    assert not orphan.is_running()
+
+
+def test_what_a_killed_run_left_behind_is_ended_by_the_next(run: Callable[..., Supervisor], tmp_path: Path) -> None:
+    one = child("one", SLEEP)
+    supervisor = run(one)
+    assert supervise.end_leftovers(supervisor.record) == 1
+    assert not psutil.pid_exists(pid(one))
+    assert not supervisor.record.exists()
+
+
+def test_a_number_that_belongs_to_another_program_by_now_is_left_alone(tmp_path: Path) -> None:
+    record = tmp_path / "children.json"
+    record.write_text(json.dumps([[os.getpid(), 12345.0]]))
+    assert supervise.end_leftovers(record) == 0
+
+
+def test_every_line_says_whose_it_is(run: Callable[..., Supervisor], capsys: pytest.CaptureFixture[str]) -> None:
+    one = child("one", "print('first'); print('second')")
+    supervisor = run(one, child("another", SLEEP))
+    assert one.process
+    one.process.wait()
+    heard = ""
+    while heard.count("\n") < 2:
+        heard += capsys.readouterr().out
+    assert heard.splitlines()[:2] == ["one     | first", "one     | second"]
+    assert supervisor.children[0] is one
+
+
+def test_who_ends_by_himself_while_he_is_looked_at_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found_and_gone(pid: int) -> psutil.Process:
+        process = psutil.Process(pid)
+        left.kill()
+        left.wait()
+        return process
+
+    left = subprocess.Popen(["sleep", "60"])
+    monkeypatch.setattr(supervise, "_find", found_and_gone)
+    supervise.end([left.pid], within=1.0)
+    assert not psutil.pid_exists(left.pid)

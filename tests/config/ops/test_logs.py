@@ -1,0 +1,58 @@
+"""No secret passes the log, by its name or by its looks, in either form."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+import structlog
+
+from config.ops import logs
+
+
+@pytest.mark.parametrize(
+    ("event", "hidden"),
+    [
+        ({"secret": "s"}, True),
+        ({"api_key": "k"}, True),
+        ({"webhook-signature": "v1,abc"}, True),
+        ({"headers": {"Authorization": "Bearer x"}}, True),
+        ({"event": "made whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw for you"}, True),
+        ({"event": "key wp_abcdefghijklmnop came"}, True),
+        ({"event": "cannot reach redis://user:pw@host/0"}, True),
+        ({"has_secret": True}, False),
+        ({"tenant": "tnt_abc", "count": 3, "event": "published"}, False),
+    ],
+)
+def test_secrets_are_hidden(event: dict[str, Any], hidden: bool) -> None:
+    shown = logs.hide_secrets(None, "info", dict(event))
+    assert ("[hidden]" in str(shown)) is hidden
+    assert (shown != event) is hidden
+
+
+def test_in_production_a_line_is_json_with_time_level_and_name() -> None:
+    record = logging.LogRecord("waypost.test", logging.WARNING, __file__, 1, "came %s", ("late",), None)
+    line = json.loads(formatter(as_json=True).format(record))
+    assert (line["event"], line["level"], line["logger"]) == ("came late", "warning", "waypost.test")
+    assert line["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_exception_is_told(as_json: bool) -> None:
+    error = RuntimeError("went wrong")
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "oh", (), (type(error), error, None))
+    assert "went wrong" in formatter(as_json=as_json).format(record)
+
+
+def test_what_happens_every_second_is_not_told_and_what_goes_wrong_is() -> None:
+    """A ring comes each second, and one that comes too late is dropped."""
+    loggers = logs.config("DEBUG", as_json=True)["loggers"]
+    for name in ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace"):
+        assert loggers[name]["level"] == "WARNING"
+
+
+def formatter(*, as_json: bool) -> logging.Formatter:
+    spec = logs.config("INFO", as_json=as_json)["formatters"]["structured"]
+    return structlog.stdlib.ProcessorFormatter(
+        processors=spec["processors"], foreign_pre_chain=spec["foreign_pre_chain"]
+    )

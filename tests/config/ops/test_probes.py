@@ -1,0 +1,78 @@
+"""Probes tell the truth about each part, and a dead database kills no web process."""
+
+import pytest
+from django.db import connection
+from django.test import Client, override_settings
+from prometheus_client.parser import text_string_to_metric_families
+
+from config.local import embedded
+from tests.factories import make_tenant
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(headers={"Host": "10.1.2.3"})  # a probe asks for an address, not for a name
+
+
+@pytest.fixture
+def broker(settings: object) -> None:
+    """The embedded broker of the suite runs."""
+    if settings.WAYPOST_EMBEDDED_BROKER:  # type: ignore[attr-defined]
+        embedded.attach(embedded.VALKEY, settings.WAYPOST_DATA)  # type: ignore[attr-defined]
+
+
+def test_alive_is_answered_without_the_database(client: Client) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}  # no database is allowed in this test
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("broker")
+def test_ready_names_every_part(client: Client) -> None:
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "database": "ok", "migrations": "ok", "broker": "ok"}
+
+
+@pytest.mark.django_db
+@override_settings(CELERY_BROKER_URL="redis://:sesame@127.0.0.1:1/0")
+def test_a_broker_that_is_away_is_named_without_its_address(client: Client) -> None:
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["broker"].startswith("unreachable")
+    assert response.json()["database"] == "ok"
+    assert "sesame" not in response.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("broker")
+def test_a_missing_migration_is_counted(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'sessions'")
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["migrations"]) == (503, "1 missing")
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_database_that_is_away_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError
+
+    monkeypatch.setattr(connection, "cursor", refuse)
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["database"] == "unreachable (OSError)"
+
+
+@pytest.mark.django_db
+def test_metrics_are_what_prometheus_reads(client: Client) -> None:
+    make_tenant()
+    response = client.get("/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(response.content.decode())}
+    assert families["waypost_deliveries_pending"].samples[0].value == 0
+    assert families["waypost_oldest_due_seconds"].samples[0].value == 0
+    assert response["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_a_probe_changes_nothing(client: Client, path: str) -> None:
+    assert client.post(path).status_code == 405

@@ -1,0 +1,167 @@
+"""Dry runs: the same verdicts and the same bytes as publishing, with nothing kept and nothing sent."""
+
+import base64
+
+import pytest
+
+from delivery.models import Delivery, Event
+from delivery.publishing.publisher import publish
+from tests.delivery.factories import make_event
+from tests.doors import Door, DoorCases
+from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+TEST = "/api/v1/subscriptions/test/"
+PLAIN = {"type": "order.paid", "data": {"total": 42, "name": 'A "B"'}}
+
+
+class TestDoors(DoorCases):
+    doors = (Door("post", "subscriptions/test/", "read", 200, {"event": "{event}"}),)
+
+    def things(self, tenant):
+        return {"event": make_event(tenant).public_id}
+
+
+@pytest.fixture
+def tenant():
+    return make_tenant()
+
+
+def tried(tenant, **body):
+    answer = make_client(tenant, "read").post(TEST, body)
+    assert answer.status_code == 200, answer.content
+    return answer.json()["data"]
+
+
+def test_a_pattern_that_matches_and_what_would_be_sent(tenant):
+    (result,) = tried(tenant, pattern={"data": {"total": [42]}}, event=PLAIN)
+    assert (result["matches"], result["type_matches"], result["mismatches"]) == (True, True, [])
+    assert '"data":{"total":42' in result["request"]["body"]
+    assert result["request"]["headers"]["content-type"] == "application/cloudevents+json"
+
+
+def test_a_pattern_that_does_not_says_where(tenant):
+    pattern = {"data": {"total": [{"numeric": [">", 100]}], "name": [{"exists": True}]}}
+    (result,) = tried(tenant, pattern=pattern, event=PLAIN)
+    assert not result["matches"]
+    assert result["mismatches"] == [
+        {
+            "path": "data.total",
+            "wanted": [{"numeric": [">", 100]}],
+            "found": [42],
+            "reason": "the event has another value here",
+        }
+    ]
+
+
+def test_a_transformer_renders_the_bytes_that_would_be_sent(tenant):
+    transformer = {"input_paths": {"n": "$.data.name"}, "template": '{"text": "from <n>"}'}
+    (result,) = tried(tenant, transformer=transformer, event=PLAIN)
+    assert result["request"]["body"] == '{"text": "from A \\"B\\""}'
+    assert result["request"]["headers"]["content-type"] == "application/json"
+
+
+def test_what_cannot_be_rendered_says_why(tenant):
+    transformer = {"input_paths": {"n": "$.data.total"}, "template": "{<n>: 1}"}
+    (result,) = tried(tenant, transformer=transformer, event=PLAIN)
+    assert "must come out as a string" in result["unrenderable"]
+    assert result["request"] is None
+
+
+def test_an_existing_subscription_is_tried_as_it_is_with_its_endpoints_headers(tenant):
+    endpoint = make_endpoint(tenant, content_mode="binary", headers={"x-mine": "1"})
+    made = make_subscription(endpoint, event_types=["order.*"], pattern={"data": {"total": [42]}})
+    paid, other = tried(tenant, subscription=made.public_id, events=[PLAIN, {"type": "refund", "data": {"total": 42}}])
+    assert (paid["matches"], other["matches"], other["type_matches"]) == (True, False, False)
+    headers = paid["request"]["headers"]
+    assert (headers["x-mine"], headers["ce-type"]) == ("(not shown)", "order.paid")
+    assert paid["request"]["body"] == '{"total":42,"name":"A \\"B\\""}'
+
+
+def test_nobody_gets_a_signature_out_of_it(tenant):
+    made = make_subscription(make_endpoint(tenant))
+    (result,) = tried(tenant, subscription=made.public_id, event=PLAIN)
+    assert result["request"]["headers"]["webhook-signature"] == "v1,(signed when it is sent)"
+
+
+def test_a_stored_event_is_tried_as_it_was_taken(tenant):
+    published = publish(tenant, [PLAIN])[0]
+    event = Event.objects.get(pk=published.id)
+    (result,) = tried(tenant, pattern={"type": ["order.paid"]}, event=event.public_id)
+    assert result["request"]["body"].encode() == bytes(event.body)
+    assert result["request"]["headers"]["webhook-id"] == event.public_id
+
+
+def test_an_event_and_a_rule_of_eventbridge_can_be_pasted_as_they_are(tenant):
+    event = {
+        "version": "0",
+        "id": "1",
+        "detail-type": "Change",
+        "source": "aws.ec2",
+        "account": "1",
+        "region": "eu",
+        "resources": ["arn:1", "arn:2"],
+        "detail": {"state": "up"},
+    }
+    rule = {
+        "source": ["aws.ec2"],
+        "detail-type": ["Change"],
+        "resources": [{"suffix": ":2"}],
+        "detail": {"state": ["up"]},
+    }
+    transformer = {"input_paths": {"s": "$.detail.state"}, "template": "<s>"}
+    (result,) = tried(tenant, pattern=rule, transformer=transformer, event=event)
+    assert (result["matches"], result["request"]["body"]) == (True, '"up"')
+
+
+def test_data_that_is_no_text_comes_as_base64(tenant):
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "datacontenttype": "image/png"}
+    endpoint = make_endpoint(tenant, content_mode="binary")
+    (result,) = tried(
+        tenant, endpoint=endpoint.public_id, event={**event, "data_base64": base64.b64encode(b"\xff").decode()}
+    )
+    assert (result["request"]["body"], result["request"]["body_base64"]) == (None, "/w==")
+
+
+def test_nothing_is_kept(tenant):
+    make_subscription(make_endpoint(tenant))
+    tried(tenant, event=PLAIN)
+    assert (Event.objects.count(), Delivery.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/event"),
+        ({"event": PLAIN, "events": [PLAIN]}, "#/event"),
+        ({"event": 5}, "#/event"),
+        ({"event": "evt_01m83t2ghzevcannga6my0tf3k"}, "#/event"),
+        ({"event": {"data": 1}}, "#/event/type"),
+        ({"events": [PLAIN, {"type": "t", "id": ""}]}, "#/events/1/id"),
+        ({"events": []}, "#/events"),
+        ({"events": [PLAIN] * 26}, "#/events"),
+        ({"event": PLAIN, "unknown": 1}, "#/unknown"),
+        ({"event": PLAIN, "pattern": {"data": {"x": [{"prefix": 5}]}}}, "#/pattern/data/x/0/prefix"),
+        ({"event": PLAIN, "pattern": {"detail": {"x": 5}}}, "#/pattern/detail/x"),
+        ({"event": PLAIN, "transformer": {"template": "<x>"}}, "#/transformer/template"),
+        ({"event": PLAIN, "event_types": ["a..b"]}, "#/event_types"),
+        ({"event": PLAIN, "subscription": "sub_01m83t2ghzevcannga6my0tf3k"}, "#/subscription"),
+        ({"event": PLAIN, "endpoint": "nobody"}, "#/endpoint"),
+    ],
+    ids=ascii,
+)
+def test_bad_input_is_refused_at_its_place(tenant, body, pointer):
+    answer = make_client(tenant).post(TEST, body)
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+def test_what_belongs_to_another_tenant_cannot_be_tried(tenant):
+    theirs = make_subscription()
+    for body in (
+        {"event": make_event(theirs.tenant).public_id},
+        {"event": PLAIN, "subscription": theirs.public_id},
+        {"event": PLAIN, "endpoint": theirs.endpoint.public_id},
+    ):
+        assert make_client(tenant).post(TEST, body).status_code == 400

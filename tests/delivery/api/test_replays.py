@@ -1,0 +1,139 @@
+"""Bringing dead letters back over REST: count, create, watch, cancel."""
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from delivery.models import DeadLetter, Delivery, Replay
+from delivery.replaying import replays
+from subscriptions.models import Tenant
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
+from tests.doors import Door, DoorCases
+from tests.factories import make_client, make_endpoint, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+REPLAYS = "/api/v1/replays/"
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant()
+
+
+@pytest.fixture
+def client(tenant: Tenant) -> APIClient:
+    return make_client(tenant)
+
+
+def make_letter(tenant: Tenant, **changes: Any) -> DeadLetter:
+    return make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), **changes)
+
+
+class TestReplayDoors(DoorCases):
+    doors = [
+        Door("get", "replays/", "read", 200),
+        Door("post", "replays/", "manage", 201, {"filter": {}}),
+        Door("post", "replays/preview/", "read", 200, {"filter": {}}),
+        Door("get", "replays/{replay}/", "read", 200),
+        Door("post", "replays/{replay}/cancel/", "manage", 200),
+    ]
+
+    def things(self, tenant: Tenant) -> dict[str, str]:
+        return {"replay": make_replay(tenant).public_id}
+
+
+def test_a_preview_counts_and_changes_nothing(client: APIClient, tenant: Tenant) -> None:
+    make_letter(tenant, cause="gone")
+    make_letter(tenant)
+    make_letter(make_tenant())
+    answer = client.post(f"{REPLAYS}preview/", {"filter": {"cause": "exhausted"}})
+    assert (answer.status_code, answer.json()) == (200, {"total": 1, "estimated": False})
+    assert not Replay.objects.exists()
+
+
+def test_a_replay_takes_what_matches_and_says_who_asked(client: APIClient, tenant: Tenant) -> None:
+    letter = make_letter(tenant)
+    make_letter(tenant)
+    answer = client.post(REPLAYS, {"filter": {"ids": [letter.public_id]}, "rate": 7})
+    assert answer.status_code == 201
+    row = Replay.objects.get()
+    assert answer.json()["id"] == row.public_id
+    assert (row.tenant, row.total, row.rate) == (tenant, 1, 7)
+    assert answer.json()["filter"] == {"ids": [letter.public_id]}
+    assert row.requested_by.startswith("wp_")
+
+
+def test_it_brings_back_nothing_of_another_tenants(client: APIClient) -> None:
+    letter = make_letter(make_tenant())
+    answer = client.post(REPLAYS, {"filter": {"ids": [letter.public_id]}})
+    assert (answer.status_code, answer.json()["total"]) == (201, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "filter"),
+        ({"filter": "all"}, "filter"),
+        ({"filter": {"cause": "boredom"}}, "filter.cause"),
+        ({"filter": {"endpoint": "evt_01m83t2ghzevcannga6my0tf3k"}}, "filter.endpoint"),
+        ({"filter": {"since": "2026-01-01"}}, "filter.since"),
+        ({"filter": {"colour": "red"}}, "filter.colour"),
+        ({"filter": {"ids": "dl_1"}}, "filter.ids"),
+        ({"of": "everything", "filter": {}}, "of"),
+        ({"of": "events", "filter": {"cause": "gone"}}, "filter.cause"),
+        ({"of": "events", "filter": {"force": True}}, "filter.force"),
+        ({"of": "events", "filter": {"endpoint": "nobody"}}, "filter.endpoint"),
+        ({"of": "missing", "filter": {"endpoint": "ep_01m83t2ghzevcannga6my0tf3k"}}, "filter.endpoint"),
+        ({"filter": {}, "rate": 0}, "rate"),
+        ({"filter": {}, "rate": 10_001}, "rate"),
+        ({"filter": {}, "rate": "fast"}, "rate"),
+    ],
+)
+def test_a_filter_or_rate_that_makes_no_sense_is_refused_by_name(
+    client: APIClient, body: dict[str, Any], field: str
+) -> None:
+    answer = client.post(REPLAYS, body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
+    assert not Replay.objects.exists()
+
+
+def test_an_operator_has_to_name_the_tenant() -> None:
+    answer = make_client(None).post(REPLAYS, {"filter": {}})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "tenant")
+
+
+def test_cancelling_again_changes_nothing_and_a_finished_one_is_a_conflict(client: APIClient, tenant: Tenant) -> None:
+    running, finished = make_replay(tenant), make_replay(tenant, state="finished")
+    for _ in range(2):
+        answer = client.post(f"{REPLAYS}{running.public_id}/cancel/")
+        assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    assert client.post(f"{REPLAYS}{finished.public_id}/cancel/").status_code == 409
+
+
+def test_progress_is_shown_while_it_runs(client: APIClient, tenant: Tenant) -> None:
+    make_letter(tenant)
+    created = client.post(REPLAYS, {"filter": {}}).json()
+    replays.run_slices()
+    shown = client.get(f"{REPLAYS}{created['id']}/").json()
+    assert (shown["state"], shown["replayed"], shown["total"]) == ("finished", 1, 1)
+
+
+def test_the_list_can_be_narrowed_to_a_state(client: APIClient, tenant: Tenant) -> None:
+    make_replay(tenant, state="finished")
+    running = make_replay(tenant)
+    assert [row["id"] for row in client.get(REPLAYS, {"state": "running"}).json()["data"]] == [running.public_id]
+
+
+def test_events_of_the_past_go_to_an_endpoint_named_by_its_uid(client: APIClient, tenant: Tenant) -> None:
+    endpoint = make_endpoint(tenant, uid="late")
+    event = make_event(tenant)
+    body = {"of": "missing", "filter": {"endpoint": "late", "force": True, "type": event.type}, "rate": 5}
+    asked = {name: body[name] for name in ("of", "filter")}
+    assert client.post(f"{REPLAYS}preview/", asked).json() == {"total": 1, "estimated": False}
+    created = client.post(REPLAYS, body).json()
+    assert (created["of"], created["total"], created["filter"]["endpoint"]) == ("missing", 1, endpoint.public_id)
+    replays.run_slices()
+    delivery = Delivery.objects.get()
+    assert (delivery.endpoint_id, delivery.event_id, delivery.state) == (endpoint.id, event.id, "pending")

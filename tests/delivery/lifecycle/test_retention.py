@@ -1,0 +1,164 @@
+"""What has outlived its tenant's retention goes, leaf before root; what is owed, or began anew, stays."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from delivery.lifecycle import retention
+from delivery.lifecycle.retention import Removed, retire
+from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
+from delivery.replaying.replays import Filter, replay, run_slices
+from delivery.sql import ledger
+from delivery.sql.ledger import Asking
+from subscriptions.models import Endpoint, Tenant
+from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
+from tests.factories import make_endpoint, make_subscription, make_tenant
+from tests.together import in_threads
+from webhooks.wire.ids import new_id
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime.now(UTC)
+OLD, YOUNG = NOW - timedelta(days=31), NOW - timedelta(days=29)
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    return make_endpoint(make_tenant(retention_days=30))
+
+
+def past(endpoint: Endpoint, state: str = "delivered", created_at: datetime = OLD, **changes: Any) -> Delivery:
+    delivery = make_delivery(make_event(endpoint.tenant, created_at=created_at), endpoint, state=state, **changes)
+    make_attempt(delivery)
+    return delivery
+
+
+def left() -> tuple[int, ...]:
+    return tuple(model.objects.count() for model in (Event, Delivery, Attempt, DeadLetter))
+
+
+def test_old_events_go_with_everything_below_them(endpoint: Endpoint) -> None:
+    past(endpoint)
+    past(endpoint, "cancelled")
+    make_dead_letter(past(endpoint), died_at=OLD)
+    make_event(endpoint.tenant, created_at=OLD)  # nobody wanted it
+    kept = past(endpoint, created_at=YOUNG)
+    assert retire() == Removed(events=4, deliveries=3, attempts=3, dead_letters=1)
+    assert Delivery.objects.get() == kept
+    assert left() == (1, 1, 1, 0)
+    assert retire() == Removed()
+
+
+@pytest.mark.parametrize("state", ["pending", "sending"])
+def test_what_is_still_owed_stays_however_old(endpoint: Endpoint, state: str) -> None:
+    past(endpoint, state)
+    assert retire() == Removed()
+    assert left() == (1, 1, 1, 0)
+
+
+def test_what_was_sent_again_or_died_within_the_time_stays(endpoint: Endpoint) -> None:
+    past(endpoint, started_at=YOUNG)
+    make_dead_letter(past(endpoint), died_at=YOUNG)
+    assert retire() == Removed()
+
+
+def test_an_event_stays_as_long_as_one_of_its_deliveries_does(endpoint: Endpoint) -> None:
+    ended = past(endpoint)
+    make_delivery(ended.event, make_endpoint(endpoint.tenant), state="pending")
+    assert retire() == Removed(deliveries=1, attempts=1)
+    assert left() == (1, 1, 0, 0)
+    Delivery.objects.update(state="delivered")
+    assert retire() == Removed(events=1, deliveries=1)
+
+
+def test_each_tenant_has_its_own_time(endpoint: Endpoint) -> None:
+    longer = make_endpoint(make_tenant(retention_days=365))
+    past(endpoint)
+    kept = past(longer)
+    retire()
+    assert Delivery.objects.get() == kept
+
+
+def test_it_goes_on_batch_after_batch_past_what_has_to_stay(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "EVENTS", 2)
+    monkeypatch.setattr(retention, "DELIVERIES", 3)
+    for state in ["pending", "delivered", "pending", "pending", "delivered", "delivered", "delivered"]:
+        past(endpoint, state)
+    crowd = make_event(endpoint.tenant, created_at=OLD)
+    for _ in range(7):
+        make_delivery(crowd, make_endpoint(endpoint.tenant), state="delivered")
+    assert retire()[:2] == (5, 11)
+    assert {*Delivery.objects.values_list("state", flat=True)} == {"pending"}
+
+
+def test_for_want_of_time_it_leaves_the_rest_to_the_next_call(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "EVENTS", 2)
+    monkeypatch.setattr(retention, "BUDGET", 0.0)
+    for _ in range(5):
+        past(endpoint)
+    assert [retire().events for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_replays_that_have_ended_go_and_running_ones_stay(endpoint: Endpoint) -> None:
+    long_ago = timezone.now() - timedelta(days=200)
+    make_replay(endpoint.tenant, state="finished", finished_at=OLD)
+    make_replay(None, state="cancelled", finished_at=long_ago)
+    kept = [
+        make_replay(endpoint.tenant, created_at=long_ago),
+        make_replay(endpoint.tenant, state="finished", finished_at=YOUNG),
+        make_replay(None, state="finished", finished_at=YOUNG),
+    ]
+    assert retire() == Removed(replays=2)
+    assert {*Replay.objects.all()} == {*kept}
+
+
+def drained(endpoint: Endpoint) -> int:
+    """Claims what is pending and delivers it, until nothing is."""
+    count = 0
+    while True:
+        token = new_id()
+        claimed = ledger.claim(token, [Asking(endpoint.id, 5, datetime.fromtimestamp(0, UTC), 30.0)])
+        if not claimed:
+            return count
+        count += len(claimed)
+        with transaction.atomic():
+            ledger.settle(
+                [
+                    ledger.Settlement(
+                        *(it.id, token, it.endpoint_id, "delivered", 0.0, "", new_id(), it.attempts + 1),
+                        *(timezone.now(), 3, 200, "", None),
+                    )
+                    for it in claimed
+                ]
+            )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_removing_beside_drains_and_replays_loses_nothing_that_is_owed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deliveries that a replay brings back while their retention ends are either gone before or sent after."""
+    monkeypatch.setattr(retention, "EVENTS", 3)
+    tenant: Tenant = make_tenant(retention_days=30)
+    endpoint = make_endpoint(tenant)
+    make_subscription(endpoint)
+    for number in range(60):
+        past(endpoint, ("delivered", "pending")[number % 2])
+        make_event(tenant, created_at=OLD)
+    row = replay(tenant, Filter(of="events"), rate=10_000, by="ops")
+    works: list[Callable[[], Any]] = [retire, retire, run_slices, lambda: drained(endpoint), lambda: drained(endpoint)]
+    results = in_threads(*works)
+    assert [it for it in results if isinstance(it, Exception)] == []
+    sent = results[3] + results[4] + drained(endpoint)
+    row.refresh_from_db()
+    assert sent == 30 + row.replayed
+    assert not Delivery.objects.exclude(state="delivered").exists()
+    assert Delivery.objects.filter(event__isnull=True).count() == 0
+    assert not Delivery.objects.exclude(event__in=Event.objects.all()).exists()
+    assert not Attempt.objects.exclude(delivery__in=Delivery.objects.all()).exists()

@@ -1,0 +1,164 @@
+"""What a plan lets through, over REST: one event, a batch of which some fit, and those who publish at once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as configured
+
+from config.local import embedded
+from delivery.models import Event
+from delivery.publishing import monthly_quota, publish_rate
+from delivery.publishing.publisher import publish
+from tests.factories import make_client, make_plan, make_tenant
+from tests.together import in_threads
+
+pytestmark = pytest.mark.django_db
+
+API = "/api/v1/events/"
+BATCH = "application/cloudevents-batch+json"
+
+
+@pytest.fixture(autouse=True)
+def valkey() -> Iterator[None]:
+    if configured.WAYPOST_EMBEDDED_BROKER:
+        embedded.attach(embedded.VALKEY, Path(configured.WAYPOST_DATA))
+    publish_rate.forget(), monthly_quota.forget()
+    yield
+    publish_rate.forget(), monthly_quota.forget()
+
+
+def client_on(**plan):
+    return make_client(make_tenant(plan=make_plan(**plan)), "publish")
+
+
+def one(client, name="1"):
+    return client.post(API, {"type": "a", "id": name, "data": 1})
+
+
+def event(name):
+    return {"specversion": "1.0", "type": "a", "id": name, "source": "/s"}
+
+
+def batch(client, *names):
+    return client.generic("POST", API, json.dumps([event(name) for name in names]), BATCH)
+
+
+def statuses(answer):
+    return [item.get("error", {}).get("status", 202) for item in answer.json()["data"]]
+
+
+# --- the month
+
+
+def test_one_event_over_the_month_is_a_402_that_says_when_it_is_reset():
+    client = client_on(events_per_month=1)
+    assert one(client, "1").status_code == 202
+    refused = one(client, "2")
+    assert refused.status_code == 402
+    problem = refused.json()
+    assert problem["type"] == "urn:waypost:problem:plan_exceeded"
+    assert (problem["limit"], problem["allowed"], problem["used"]) == ("events_per_month", 1, 1)
+    assert problem["resets_at"] == f"{monthly_quota.next_month():%Y-%m}-01T00:00:00Z"
+    assert Event.objects.count() == 1
+
+
+def test_a_repeat_is_not_held_against_the_month():
+    client = client_on(events_per_month=1)
+    assert one(client).json()["duplicate"] is False
+    assert one(client).json()["duplicate"] is True
+
+
+def test_of_a_batch_the_first_that_fit_are_taken_and_each_other_says_why_not():
+    client = client_on(events_per_month=3)
+    assert statuses(batch(client, "1", "2")) == [202, 202]
+    answer = batch(client, "1", "3", "4", "2", "5")
+    assert answer.status_code == 202
+    assert statuses(answer) == [202, 202, 402, 202, 402]
+    assert (answer.json()["accepted"], answer.json()["rejected"]) == (3, 2)
+    assert answer.json()["data"][2]["error"]["limit"] == "events_per_month"
+
+
+def test_a_batch_of_which_nothing_fits_is_the_limit_it_met():
+    client = client_on(events_per_month=0)
+    answer = batch(client, "1", "2")
+    assert answer.status_code == 402
+    assert answer["Content-Type"] == "application/problem+json"
+    assert (answer.json()["limit"], answer.json()["rejected"], statuses(answer)) == ("events_per_month", 2, [402, 402])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_who_publish_at_once_do_not_pass_the_limit_together():
+    tenant = make_tenant(plan=make_plan(events_per_month=25))
+    clients = [make_client(tenant) for _ in range(4)]
+
+    def publishes(client, name):
+        return [one(client, f"{name}-{number}").status_code for number in range(10)]
+
+    results = in_threads(*[lambda c=client, n=n: publishes(c, n) for n, client in enumerate(clients)])
+    assert sorted(status for result in results for status in result) == [202] * 25 + [402] * 15
+    assert Event.objects.count() == 25
+
+
+def test_far_from_the_limit_nobody_counts_for_every_request(django_assert_max_num_queries):
+    tenant = make_tenant(plan=make_plan(events_per_month=10**6))
+    assert not monthly_quota.is_near(tenant.id, 10**6, 1)
+    with django_assert_max_num_queries(0):
+        assert not any(monthly_quota.is_near(tenant.id, 10**6, 1000) for _ in range(900))
+    assert monthly_quota.is_near(tenant.id, 10**6, 100_000)
+
+
+def test_whoever_publishes_in_its_own_transaction_is_not_limited():
+    tenant = make_tenant(plan=make_plan(events_per_month=0, publish_rate=1))
+    assert [result.error for result in publish(tenant, [{"type": "a", "data": 1}] * 3)] == [None] * 3
+
+
+# --- the rate
+
+
+def test_faster_than_the_plan_allows_is_a_429_that_says_when_to_come_back():
+    client = client_on(publish_rate=1)
+    assert one(client, "1").status_code == 202
+    refused = one(client, "2")
+    assert refused.status_code == 429
+    assert refused["Retry-After"] == "1"
+    problem = refused.json()
+    assert problem["type"] == "urn:waypost:problem:rate_limited"
+    assert (problem["limit"], problem["allowed"], problem["used"]) == ("publish_rate", 1, 1)
+    assert problem["resets_at"]
+
+
+def test_of_a_batch_that_is_too_fast_the_first_are_taken():
+    client = client_on(publish_rate=2)
+    answer = batch(client, "1", "2", "3", "4")
+    assert statuses(answer) == [202, 202, 429, 429]
+    again = batch(client, "5", "6", "7", "8")
+    assert set(statuses(again)[1:]) == {429}
+
+
+def test_a_whole_batch_that_is_too_fast_says_when_to_come_back():
+    client = client_on(publish_rate=1)
+    one(client)
+    answer = batch(client, "2", "3")
+    assert answer.status_code == 429
+    assert answer["Retry-After"] == "1"
+
+
+# --- the size
+
+
+@pytest.mark.parametrize("form", ["one", "batch"])
+def test_an_event_larger_than_the_plan_allows_is_a_413_that_says_how_large_it_may_be(form):
+    client = client_on(max_event_bytes=300)
+    large = {**event("2"), "data": "x" * 300}
+    if form == "one":
+        answer = client.generic("POST", API, json.dumps(large), "application/cloudevents+json")
+        problem = answer.json()
+    else:
+        answer = client.generic("POST", API, json.dumps([event("1"), large]), BATCH)
+        assert statuses(answer) == [202, 413]
+        problem = answer.json()["data"][1]["error"]
+    assert problem["status"] == 413
+    assert (problem["limit"], problem["allowed"]) == ("max_event_bytes", 300)
+    assert problem["used"] > 300

@@ -1,0 +1,131 @@
+"""What was received is published as an event of its owner, in the transaction in which the receipt is settled."""
+
+from typing import Any
+
+import orjson
+import pytest
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from delivery import notify
+from delivery.models import Delivery, Event
+from delivery.publishing.publish_receipt import publish_receipt
+from subscriptions.models import Tenant
+from tests.factories import make_subscription, make_tenant
+from tests.factories_receiver import make_receipt, make_source
+from webhooks.models import Receipt
+from webhooks.processing.handler_registry import BUILT_IN
+from webhooks.processing.process import process_due
+from webhooks.wire.errors import InvalidEvent
+
+pytestmark = pytest.mark.django_db
+CLOUDEVENT = {"specversion": "1.0", "id": "o-1", "source": "/orders", "type": "order.created", "data": {"n": 1}}
+
+
+@pytest.fixture(autouse=True)
+def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_subscription().tenant
+
+
+def received(tenant: Tenant | None, body: bytes, **changes: Any) -> Receipt:
+    source = make_source(tenant_id=tenant and tenant.pk, handlers=[{"handler": "publish"}])
+    return make_receipt(source, body=body, **changes)
+
+
+def sent() -> dict[str, Any]:
+    """The one event there is, as its endpoint gets it."""
+    return dict(orjson.loads(bytes(Event.objects.get().body)))
+
+
+def test_the_name_by_which_a_source_chooses_it_leads_here() -> None:
+    assert import_string(BUILT_IN["publish"]) is publish_receipt
+
+
+def test_a_body_that_is_no_cloudevent_becomes_the_data_of_one(tenant: Tenant) -> None:
+    receipt = received(tenant, b'{"action": "opened"}', message_id="m-1", event_type="issues")
+    (published,) = publish_receipt(receipt)
+    assert published.deliveries == 1
+    event = sent()
+    assert event["data"] == {"action": "opened"}
+    assert (event["id"], event["type"]) == ("m-1", "issues")
+    assert event["source"] == f"urn:waypost:{receipt.source.public_id}"
+    assert Delivery.objects.get().endpoint.tenant == tenant
+
+
+def test_a_body_that_is_no_json_arrives_byte_for_byte(tenant: Tenant) -> None:
+    publish_receipt(received(tenant, b"\x00\xff", content_type="application/octet-stream"))
+    assert sent()["data_base64"] == "AP8="
+    assert sent()["datacontenttype"] == "application/octet-stream"
+
+
+def test_a_sender_that_names_no_type_gets_ours(tenant: Tenant) -> None:
+    publish_receipt(received(tenant, b"{}", event_type=""))
+    assert sent()["type"] == "webhook.received"
+
+
+def test_a_cloudevent_goes_on_as_it_is(tenant: Tenant) -> None:
+    publish_receipt(received(tenant, orjson.dumps(CLOUDEVENT), content_type="application/cloudevents+json"))
+    assert sent().items() >= CLOUDEVENT.items()
+
+
+def test_what_goes_round_says_how_often_and_stops(tenant: Tenant) -> None:
+    structured = "application/cloudevents+json"
+    for passed, hops in ((None, "1"), (1, "2"), (7, "8"), ("often", "1")):
+        event = CLOUDEVENT | {"id": f"o-{hops}-{passed}"} | ({} if passed is None else {"hopcount": passed})
+        (result,) = publish_receipt(received(tenant, orjson.dumps(event), content_type=structured))
+        stored = orjson.loads(bytes(Event.objects.get(id=result.id).body))
+        assert str(stored["hopcount"]) == hops
+    with pytest.raises(InvalidEvent, match="goes round"):
+        publish_receipt(received(tenant, orjson.dumps(CLOUDEVENT | {"hopcount": 8}), content_type=structured))
+
+
+def test_a_batch_is_published_event_by_event(tenant: Tenant) -> None:
+    batch = orjson.dumps([CLOUDEVENT, CLOUDEVENT | {"id": "o-2"}])
+    results = publish_receipt(received(tenant, batch, content_type="application/cloudevents-batch+json"))
+    assert [it.event_id for it in results] == ["o-1", "o-2"]
+
+
+def test_a_receipt_that_is_handled_again_publishes_nothing_twice(tenant: Tenant) -> None:
+    receipt = received(tenant, b"{}")
+    first, second = publish_receipt(receipt), publish_receipt(receipt)
+    assert [it.duplicate for it in first + second] == [False, True]
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize("owner", ["nobody", "a deleted tenant"])
+def test_without_an_owner_nothing_is_published(owner: str) -> None:
+    tenant = make_tenant(deleted_at="2026-01-01T00:00:00Z") if owner == "a deleted tenant" else None
+    with pytest.raises(Tenant.DoesNotExist):
+        publish_receipt(received(tenant, b"{}"))
+    assert not Event.objects.exists()
+
+
+def test_what_cannot_be_an_event_says_so(tenant: Tenant) -> None:
+    too_large = b'"' + b"x" * settings.WAYPOST_MAX_EVENT_BYTES + b'"'
+    with pytest.raises(InvalidEvent):
+        publish_receipt(received(tenant, too_large))
+
+
+def test_one_that_cannot_be_taken_takes_back_the_others_of_its_receipt(tenant: Tenant) -> None:
+    """The receipt is tried again as a whole."""
+    publish_receipt(received(tenant, orjson.dumps(CLOUDEVENT), content_type="application/cloudevents+json"))
+    conflict = CLOUDEVENT | {"data": "something else"}
+    batch = orjson.dumps([CLOUDEVENT | {"id": "o-2"}, conflict])
+    receipt = received(tenant, batch, content_type="application/cloudevents-batch+json")
+    process_due()
+    receipt.refresh_from_db()
+    assert (receipt.state, receipt.attempts) == ("pending", 1)
+    assert Event.objects.count() == 1
+
+
+def test_the_event_and_the_settled_receipt_commit_together(tenant: Tenant) -> None:
+    receipt = received(tenant, b"{}")
+    process_due()
+    receipt.refresh_from_db()
+    assert receipt.state == "processed"
+    assert Event.objects.get().event_id == receipt.message_id

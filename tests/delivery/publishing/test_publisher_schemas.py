@@ -1,0 +1,81 @@
+"""The contract of an event type at the door: off, warn, enforce."""
+
+import json
+from typing import Any
+
+import pytest
+
+from delivery.models import Delivery, Event
+from delivery.publishing.publisher import Unfit, publish
+from subscriptions.models import Tenant
+from tests.factories import make_client, make_endpoint, make_event_type, make_subscription, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+SCHEMA = {"type": "object", "properties": {"lines": {"items": {"required": ["sku"]}}}}
+GOOD, BAD = {"lines": [{"sku": "a"}]}, {"lines": [{"sku": "a"}, {}]}
+EVENTS = "/api/v1/events/"
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    made = make_tenant()
+    make_subscription(make_endpoint(made))
+    return made
+
+
+def order(data: Any) -> dict[str, Any]:
+    return {"type": "order.paid", "data": data}
+
+
+class TestWarn:
+    def test_it_is_taken_and_the_warning_is_on_the_event_and_in_the_answer(self, tenant: Tenant) -> None:
+        make_event_type(name="order.paid", schema=SCHEMA)
+        client = make_client(tenant)
+        answer = client.post(EVENTS, order(BAD))
+        warnings = [{"pointer": "#/data/lines/1", "detail": '"sku" is a required property'}]
+        assert (answer.status_code, answer.json()["warnings"]) == (202, warnings)
+        assert client.get(f"{EVENTS}{answer.json()['id']}/").json()["warnings"] == warnings
+        assert Delivery.objects.count() == 1
+
+    def test_what_fits_has_no_warnings(self, tenant: Tenant) -> None:
+        make_event_type(name="order.paid", schema=SCHEMA)
+        client = make_client(tenant)
+        answer = client.post(EVENTS, order(GOOD)).json()
+        assert "warnings" not in answer
+        assert client.get(f"{EVENTS}{answer['id']}/").json()["warnings"] is None
+
+
+class TestEnforce:
+    def test_it_is_refused_at_the_place_and_nothing_is_written(self, tenant: Tenant) -> None:
+        make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")
+        answer = make_client(tenant).post(EVENTS, order(BAD))
+        assert answer.status_code == 400
+        assert answer.json()["errors"] == [
+            {"field": "data", "detail": '"sku" is a required property', "pointer": "#/data/lines/1"}
+        ]
+        assert (Event.objects.count(), Delivery.objects.count()) == (0, 0)
+
+    def test_in_a_batch_only_that_item_is_refused(self, tenant: Tenant) -> None:
+        make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")
+        batch = [
+            {"specversion": "1.0", "id": str(n), "source": "/s", **order(data)} for n, data in enumerate((GOOD, BAD))
+        ]
+        answer = make_client(tenant).generic("POST", EVENTS, json.dumps(batch), "application/cloudevents-batch+json")
+        taken, refused = answer.json()["data"]
+        assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected"]) == (202, 1, 1)
+        assert taken["deliveries"] == 1
+        assert refused["error"]["errors"][0]["pointer"] == "#/data/lines/1"
+
+    def test_in_process_it_is_the_result_of_that_event(self, tenant: Tenant) -> None:
+        make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")
+        good, bad = publish(tenant, [order(GOOD), order(BAD)])
+        assert good.error is None
+        assert isinstance(bad.error, Unfit)
+        assert str(bad.error) == 'data does not fit its type at /lines/1: "sku" is a required property'
+
+
+def test_off_says_nothing(tenant: Tenant) -> None:
+    make_event_type(name="order.paid", schema=SCHEMA, schema_check="off")
+    (result,) = publish(tenant, [order(BAD)])
+    assert (result.error, result.warnings) == (None, ())

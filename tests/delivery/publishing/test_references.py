@@ -1,0 +1,190 @@
+"""Thin deliveries: what is sent, what is behind the link, for whom and for how long."""
+
+import json
+import time
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from delivery.api import data as door
+from delivery.models import Delivery
+from delivery.models import Event as StoredEvent
+from delivery.publishing.publisher import publish
+from delivery.sql import ledger
+from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.models import Endpoint
+from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.cloudevents.http_modes import read_structured
+from webhooks.wire.ids import new_id
+
+pytestmark = pytest.mark.django_db
+
+DAY = 86_400
+
+
+def subscribed(**changes: Any) -> Endpoint:
+    return make_subscription(make_endpoint(**{"content_mode": "thin", **changes})).endpoint
+
+
+def published(endpoint: Endpoint, event: Any) -> Delivery:
+    (result,) = publish(endpoint.tenant, [event])
+    assert result.error is None
+    return Delivery.objects.get(event=result.id, endpoint=endpoint)
+
+
+def sent(delivery: Delivery) -> Event:
+    assert delivery.body
+    return read_structured(bytes(delivery.body))
+
+
+def path(link: str) -> str:
+    return link.removeprefix("http://127.0.0.1:8000")
+
+
+def fetched(delivery: Delivery) -> Any:
+    return APIClient().get(path(sent(delivery).attributes["dataref"]))
+
+
+def test_it_is_the_event_with_a_link_instead_of_its_data() -> None:
+    endpoint = subscribed()
+    delivery = published(endpoint, {"type": "order.paid", "subject": "7", "data": {"total": 42}})
+    event = sent(delivery)
+    assert delivery.thin
+    assert not event.has_data
+    assert (event.attributes["type"], event.attributes["subject"]) == ("order.paid", "7")
+    whole = read_structured(bytes(delivery.event.body))
+    assert {**event.attributes, **whole.attributes} == event.attributes
+    assert event.attributes["datasize"] == str(len(whole.data or b""))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event.with_json({"id": "1", "source": "/a", "type": "a", "specversion": "1.0"}, b'{ "total" : 42.0 }'),
+        Event.with_bytes(
+            {"id": "1", "source": "/a", "type": "a", "specversion": "1.0", "datacontenttype": "image/png"},
+            bytes(range(256)),
+        ),
+        Event.with_bytes(
+            {"id": "1", "source": "/a", "type": "a", "specversion": "1.0", "datacontenttype": "text/html"},
+            b"<script>alert(1)</script>",
+        ),
+    ],
+    ids=["json", "binary", "text"],
+)
+def test_behind_the_link_are_the_bytes_of_the_data(event: Event) -> None:
+    delivery = published(subscribed(), event)
+    answer = fetched(delivery)
+    assert answer.status_code == 200
+    assert answer.content == event.data
+    assert sent(delivery).attributes["datasha256"] == sha256(answer.content).hexdigest()
+    assert answer["Content-Type"] == event.attributes.get("datacontenttype", "application/json")
+    assert answer["Content-Disposition"] == "attachment"
+    assert answer["Repr-Digest"].startswith("sha-256=:")
+
+
+def test_an_event_without_data_needs_no_link() -> None:
+    delivery = published(subscribed(), {"type": "ping"})
+    assert (delivery.body, delivery.thin) == (None, False)
+
+
+def test_above_its_limit_an_endpoint_gets_a_link_whatever_its_mode() -> None:
+    for mode in ("structured", "binary"):
+        endpoint = subscribed(content_mode=mode, thin_above=20)
+        assert not published(endpoint, {"type": "a", "data": "x" * 18}).thin
+        assert published(endpoint, {"type": "a", "data": "x" * 19}).thin
+
+
+def test_a_transformer_decides_the_bytes_itself() -> None:
+    endpoint = make_endpoint(content_mode="thin")
+    make_subscription(endpoint, transformer={"template": '{"text":"hello"}'})
+    delivery = published(endpoint, {"type": "a", "data": 5})
+    assert (bytes(delivery.body or b""), delivery.thin) == (b'{"text":"hello"}', False)
+
+
+def test_other_endpoints_of_the_event_get_it_whole() -> None:
+    endpoint = subscribed()
+    other = make_subscription(make_endpoint(endpoint.tenant)).endpoint
+    delivery = published(endpoint, {"type": "a", "data": 5})
+    assert Delivery.objects.get(event=delivery.event, endpoint=other).body is None
+
+
+def test_a_change_of_mode_counts_for_what_is_published_from_then_on() -> None:
+    endpoint = subscribed(content_mode="structured")
+    assert not published(endpoint, {"type": "a", "data": 5}).thin
+    Endpoint.objects.filter(pk=endpoint.pk).update(content_mode="thin")
+    assert published(endpoint, {"type": "a", "data": 5}).thin
+
+
+def test_the_link_is_good_for_as_long_as_the_event_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = subscribed(tenant=make_tenant(retention_days=3))
+    delivery = published(endpoint, {"type": "a", "data": 5})
+    now = time.time()
+    monkeypatch.setattr(door.time, "time", lambda: now + 3 * DAY - 60)
+    assert fetched(delivery).status_code == 200
+    monkeypatch.setattr(door.time, "time", lambda: now + 3 * DAY + 60)
+    answer = fetched(delivery)
+    assert (answer.status_code, answer["Content-Type"]) == (410, "application/problem+json")
+
+
+def test_when_the_event_has_been_removed_the_link_has_expired() -> None:
+    delivery = published(subscribed(), {"type": "a", "data": 5})
+    StoredEvent.objects.all().delete()
+    assert fetched(delivery).status_code == 410
+
+
+def test_the_links_of_a_deleted_endpoint_lead_nowhere() -> None:
+    endpoint = subscribed()
+    delivery = published(endpoint, {"type": "a", "data": 5})
+    delete_endpoint(endpoint)
+    assert fetched(delivery).status_code == 404
+
+
+def test_whoever_changes_the_link_finds_nothing() -> None:
+    one, other = (published(subscribed(), {"type": "a", "data": n}) for n in range(2))
+    parts = path(sent(one).attributes["dataref"]).strip("/").split("/")
+    others = path(sent(other).attributes["dataref"]).strip("/").split("/")
+    later = str(int(parts[5]) + 1)
+    forged = [
+        [*parts[:3], others[3], *parts[4:]],
+        [*parts[:4], others[4], *parts[5:]],
+        [*parts[:5], later, parts[6]],
+        [*parts[:6], others[6]],
+        [*parts[:6], parts[6][:-1]],
+        [*parts[:3], "evt_x", "ep_x", "soon", parts[6]],
+    ]
+    for each in forged:
+        assert APIClient().get("/" + "/".join(each) + "/").status_code == 404
+    assert fetched(one).status_code == 200
+
+
+def test_any_accept_header_gets_the_bytes() -> None:
+    delivery = published(subscribed(), {"type": "a", "data": 5})
+    answer = APIClient().get(path(sent(delivery).attributes["dataref"]), headers={"accept": "image/png"})
+    assert (answer.status_code, answer.content) == (200, b"5")
+
+
+def test_a_claim_says_that_it_is_thin() -> None:
+    endpoint = subscribed()
+    published(endpoint, {"type": "a", "data": 5})
+    Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
+    asking = ledger.Asking(endpoint.id, 5, timezone.now() - timedelta(hours=1), 30.0)
+    (claimed,) = ledger.claim(new_id(), [asking])
+    assert (claimed.rendered, claimed.thin) == (True, True)
+
+
+def test_it_is_set_over_rest() -> None:
+    endpoint = make_endpoint()
+    client = make_client(endpoint.tenant)
+    changed = client.patch(
+        f"/api/v1/endpoints/{endpoint.public_id}/", {"content_mode": "thin", "thin_above": 65_536}
+    ).json()
+    assert (changed["content_mode"], changed["thin_above"]) == ("thin", 65_536)
+    for bad in (-1, "5", 2**31, 1.5):
+        answer = client.patch(f"/api/v1/endpoints/{endpoint.public_id}/", {"thin_above": bad})
+        assert "thin_above" in json.dumps(answer.json()["errors"])

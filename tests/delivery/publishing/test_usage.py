@@ -1,0 +1,220 @@
+from datetime import UTC, date, datetime
+
+import pytest
+from django.db import transaction
+
+from delivery.models import Delivery, Event, Tally, Usage
+from delivery.publishing import usage
+from delivery.publishing.publisher import publish
+from tests.doors import Door, DoorCases
+from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+from tests.together import in_threads
+
+pytestmark = pytest.mark.django_db
+
+API = "/api/v1/usage/"
+TODAY = datetime.now(UTC).date()
+
+
+def used(tenant=None, **changes):
+    wanted = usage.Wanted(**{"tenant_id": tenant and tenant.pk, "first": TODAY, "last": TODAY, **changes})
+    return {(row.day, row.type): row[3:] for row in usage.report(wanted, 1000)}
+
+
+def make_usage(tenant, day, kind="a", events=1, deliveries=0):
+    return Usage.objects.create(tenant_id=tenant.pk, day=day, type=kind, events=events, deliveries=deliveries)
+
+
+class TestUsageDoors(DoorCases):
+    doors = (Door("get", "usage/", "read", 200),)
+
+    def things(self, tenant):
+        return {}
+
+
+# --- counting
+
+
+def test_what_is_taken_is_counted_and_so_is_what_is_owed_for_it():
+    tenant = make_tenant()
+    for _ in range(2):
+        make_subscription(make_endpoint(tenant), event_types=["order.paid"])
+    publish(tenant, [{"type": kind, "data": 1} for kind in ("order.paid", "order.paid", "order.sent")])
+    assert used(tenant) == {(TODAY, "order.paid"): (2, 4), (TODAY, "order.sent"): (1, 0)}
+
+
+def test_a_repeat_is_not_counted():
+    tenant = make_tenant()
+    for _ in range(2):
+        publish(tenant, [{"type": "a", "id": "1", "data": 1}])
+    assert used(tenant) == {(TODAY, "a"): (1, 0)}
+
+
+def test_what_is_rolled_back_is_not_counted():
+    tenant = make_tenant()
+    with transaction.atomic():
+        publish(tenant, [{"type": "a", "data": 1}])
+        transaction.set_rollback(True)
+    assert used(tenant) == {}
+
+
+def test_folding_changes_where_it_stands_and_not_what_it_says():
+    tenant = make_tenant()
+    for _ in range(3):
+        publish(tenant, [{"type": "a", "data": 1}, {"type": "b", "data": 1}])
+        before = used(tenant)
+        usage.fold()
+        assert used(tenant) == before
+        assert not Tally.objects.exists()
+    assert used(tenant) == {(TODAY, "a"): (3, 0), (TODAY, "b"): (3, 0)}
+    assert Usage.objects.count() == 2
+
+
+def test_retention_takes_nothing_back():
+    tenant = make_tenant()
+    publish(tenant, [{"type": "a", "data": 1}])
+    usage.fold()
+    Delivery.objects.all().delete()
+    Event.objects.all().delete()
+    assert used(tenant) == {(TODAY, "a"): (1, 0)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_who_publish_and_fold_at_once_lose_nothing_and_count_nothing_twice():
+    tenant = make_tenant()
+
+    def publishes():
+        for _ in range(20):
+            publish(tenant, [{"type": "a", "data": 1}])
+
+    def folds():
+        for _ in range(20):
+            usage.fold()
+
+    in_threads(publishes, folds, publishes, folds)
+    assert used(tenant) == {(TODAY, "a"): (40, 0)}
+    usage.fold()
+    assert used(tenant) == {(TODAY, "a"): (40, 0)}
+
+
+# --- reading
+
+
+@pytest.fixture
+def tenant():
+    tenant = make_tenant()
+    for day, kind, events in [
+        (date(2026, 1, 30), "order.paid", 1),
+        (date(2026, 1, 31), "order.paid", 2),
+        (date(2026, 1, 31), "order.sent", 4),
+        (date(2026, 2, 1), "order.paid", 8),
+    ]:
+        make_usage(tenant, day, kind, events)
+    return tenant
+
+
+def read(client, **query):
+    answer = client.get(API, query)
+    assert answer.status_code == 200, answer.content
+    return answer.json()["data"]
+
+
+@pytest.mark.parametrize(
+    ("query", "events"),
+    [
+        ({}, [1, 2, 4, 8]),
+        ({"from": "2026-01-31"}, [2, 4, 8]),
+        ({"to": "2026-01-31"}, [1, 2, 4]),
+        ({"from": "2026-01-31", "to": "2026-01-31"}, [2, 4]),
+        ({"type": "order.sent"}, [4]),
+        ({"type": "order.*"}, [1, 2, 4, 8]),
+        ({"type": "ord.*"}, []),
+        ({"by": "type", "granularity": "month"}, [3, 4, 8]),
+        ({"by": "tenant", "granularity": "month"}, [7, 8]),
+        ({"by": "tenant"}, [1, 6, 8]),
+    ],
+)
+def test_it_is_told_by_day_and_type_as_asked(tenant, query, events):
+    rows = read(make_client(tenant, "read"), **{"from": "2026-01-01", "to": "2026-02-28", **query})
+    assert [row["events"] for row in rows] == events
+
+
+def test_a_row_says_what_it_is_about(tenant):
+    (row,) = read(make_client(tenant, "read"), **{"from": "2026-02-01", "to": "2026-02-01"})
+    assert row == {
+        "date": "2026-02-01",
+        "tenant": tenant.public_id,
+        "type": "order.paid",
+        "events": 8,
+        "deliveries": 0,
+    }
+
+
+def test_unless_asked_it_is_this_month():
+    tenant = make_tenant()
+    make_usage(tenant, TODAY)
+    make_usage(tenant, date(2020, 1, 1))
+    assert [row["date"] for row in read(make_client(tenant))] == [TODAY.isoformat()]
+
+
+def test_an_operator_reads_all_tenants_or_the_one_it_names(tenant):
+    other = make_tenant()
+    make_usage(other, date(2026, 1, 31), "a", 16)
+    window = {"from": "2026-01-01", "to": "2026-02-28"}
+    operator = make_client()
+    assert sum(row["events"] for row in read(operator, **window)) == 31
+    assert sum(row["events"] for row in read(operator, tenant=other.public_id, **window)) == 16
+
+
+def test_pages_follow_each_other_without_a_gap(tenant):
+    client = make_client(tenant, "read")
+    page = client.get(API, {"from": "2026-01-01", "to": "2026-02-28", "limit": 1}).json()
+    found = page["data"]
+    while page["next"]:
+        page = client.get(page["next"]).json()
+        found += page["data"]
+    assert [row["events"] for row in found] == [1, 2, 4, 8]
+
+
+def test_as_csv_for_a_spreadsheet_which_computes_nothing():
+    tenant = make_tenant()
+    make_usage(tenant, date(2026, 1, 1), '=cmd|"x"', 3, 6)
+    answer = make_client(tenant).get(API, {"from": "2026-01-01", "to": "2026-01-01"}, headers={"Accept": "text/csv"})
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.content.decode().splitlines() == [
+        "date,tenant,type,events,deliveries",
+        f'2026-01-01,{tenant.public_id},"\'=cmd|""x""",3,6',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"from": "yesterday"}, "from"),
+        ({"to": "2026-02-30"}, "to"),
+        ({"from": "2026-02-01", "to": "2026-01-01"}, "to"),
+        ({"granularity": "hour"}, "granularity"),
+        ({"by": "colour"}, "by"),
+        ({"limit": "0"}, "limit"),
+        ({"type": "a\0b"}, "type"),
+    ],
+)
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_what_cannot_be_asked_is_a_problem_that_names_it(query, field, accept):
+    answer = make_client(make_tenant()).get(API, query, headers={"Accept": accept})
+    assert answer.status_code == 400
+    assert answer["Content-Type"].startswith("application/problem+json")
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "é", "WyIyMDI2LTAxLTAxIiwieCIsbnVsbF0", "bnVsbA"])
+def test_a_cursor_of_somebody_elses_making_is_not_found(cursor):
+    assert make_client(make_tenant()).get(API, {"cursor": cursor}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["usage/", "endpoints/{}/stats/"])
+def test_a_form_that_is_not_said_is_refused(path: str) -> None:
+    tenant = make_tenant()
+    answer = make_client(tenant).get(f"/api/v1/{path.format(make_endpoint(tenant).public_id)}?format=")
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == ["format"]

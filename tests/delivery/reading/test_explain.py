@@ -1,0 +1,144 @@
+"""What became of an event at every endpoint: no endpoint goes unmentioned, and no reason is a guess."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from delivery.models import Event, Lane
+from delivery.publishing.publisher import publish
+from delivery.reading.explain import MOST_REASONS, Explanation, endpoints_for, explain
+from subscriptions.models import Endpoint, Subscription, Tenant
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.factories import make_endpoint, make_subscription, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+EARLIER = timezone.now() - timedelta(days=1)
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant()
+
+
+def old_endpoint(tenant: Tenant, **changes: Any) -> Endpoint:
+    return make_endpoint(tenant, created_at=EARLIER, **changes)
+
+
+def old_subscription(endpoint: Endpoint, **changes: Any) -> Subscription:
+    made = make_subscription(endpoint, created_at=EARLIER, **changes)
+    Subscription.objects.filter(pk=made.pk).update(updated_at=EARLIER)
+    return made
+
+
+def only(event: Event) -> Explanation:
+    (explained,) = explain(event, list(endpoints_for(event)))
+    return explained
+
+
+def codes(event: Event) -> list[str]:
+    return [reason.code for reason in only(event).reasons]
+
+
+class TestWhyNot:
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"event_types": ["invoice.*", "refund"]}, "type"),
+            ({"pattern": {"data": {"total": [{"numeric": [">", 100]}]}}}, "pattern"),
+            ({"active": False}, "inactive"),
+            ({}, "unknown"),
+        ],
+    )
+    def test_one_subscription_has_one_reason(self, tenant: Tenant, changes: dict[str, Any], code: str) -> None:
+        old_subscription(old_endpoint(tenant), **changes)
+        event = make_event(tenant, data={"total": 5})
+        assert (only(event).outcome, codes(event)) == ("not_owed", [code])
+
+    def test_a_pattern_says_where_it_and_the_event_part(self, tenant: Tenant) -> None:
+        made = old_subscription(old_endpoint(tenant), pattern={"detail": {"total": [{"numeric": [">", 100]}]}})
+        (reason,) = only(make_event(tenant, data={"total": 5})).reasons
+        (mismatch,) = reason.mismatches
+        assert (mismatch.path, mismatch.wanted, mismatch.found) == ("data.total", ({"numeric": [">", 100]},), (5,))
+        assert (reason.subscription, reason.detail) == (made, "Its pattern does not match, at data.total.")
+
+    def test_a_subscription_or_an_endpoint_that_came_later(self, tenant: Tenant) -> None:
+        event = make_event(tenant, created_at=EARLIER + timedelta(hours=1))
+        endpoint = old_endpoint(tenant)
+        made = make_subscription(endpoint)
+        assert codes(event) == ["created_later"]
+        Subscription.objects.filter(pk=made.pk).update(created_at=EARLIER)
+        assert codes(event) == ["changed_later"]
+        made.delete()
+        assert codes(event) == ["no_subscription"]
+        Endpoint.objects.filter(pk=endpoint.pk).update(created_at=timezone.now())
+        assert codes(event) == ["endpoint_created_later", "no_subscription"]
+
+    def test_of_very_many_reasons_some_are_shown_and_the_others_counted(self, tenant: Tenant) -> None:
+        endpoint = old_endpoint(tenant)
+        for number in range(MOST_REASONS + 3):
+            old_subscription(endpoint, event_types=[f"other.{number}"])
+        explained = only(make_event(tenant))
+        assert (len(explained.reasons), explained.more_reasons) == (MOST_REASONS, 3)
+
+    def test_the_platforms_own_events_are_not_wanted_by_a_star(self, tenant: Tenant) -> None:
+        old_subscription(old_endpoint(tenant), event_types=["*"])
+        assert codes(make_event(tenant, type="waypost.endpoint.failing")) == ["type"]
+
+
+class TestWhySo:
+    @pytest.mark.parametrize("state", ["delivered", "sending", "cancelled"])
+    def test_a_delivery_is_told_by_its_state(self, tenant: Tenant, state: str) -> None:
+        event = make_event(tenant)
+        make_delivery(event, make_endpoint(tenant), state=state)
+        assert (only(event).outcome, codes(event)) == (state, [state])
+
+    def test_what_was_given_up_is_told_by_its_letter(self, tenant: Tenant) -> None:
+        event = make_event(tenant)
+        make_dead_letter(make_delivery(event, make_endpoint(tenant)), cause="exhausted")
+        (reason,) = only(event).reasons
+        assert (reason.code, reason.detail) == ("exhausted", "It was given up: Every retry of the plan failed.")
+
+    @pytest.mark.parametrize("state", ["paused", "disabled"])
+    def test_it_waits_for_an_endpoint_that_is_not_active(self, tenant: Tenant, state: str) -> None:
+        event = make_event(tenant)
+        make_delivery(event, make_endpoint(tenant, state=state))
+        assert codes(event) == [state, "due"]
+
+    def test_it_waits_for_its_breaker_and_its_next_attempt(self, tenant: Tenant) -> None:
+        event, endpoint = make_event(tenant), make_endpoint(tenant)
+        later = timezone.now() + timedelta(hours=1)
+        make_delivery(event, endpoint, next_attempt_at=later, attempts=2)
+        Lane.objects.filter(endpoint=endpoint).delete()
+        Lane.objects.create(endpoint=endpoint, tenant=tenant, tripped_until=later, failures=9)
+        assert codes(event) == ["tripped", "scheduled"]
+
+    def test_what_could_not_be_rendered_says_so(self, tenant: Tenant) -> None:
+        template = {"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"}
+        make_subscription(make_endpoint(tenant), transformer=template)
+        (published,) = publish(tenant, [{"type": "t", "data": {"n": 5}}])
+        event = Event.objects.get(pk=published.id)
+        assert (only(event).outcome, codes(event)) == ("dead", ["unrenderable"])
+
+    def test_a_deleted_endpoint_is_mentioned_only_if_it_was_owed_something(self, tenant: Tenant) -> None:
+        event = make_event(tenant)
+        gone, owed = (make_endpoint(tenant, deleted_at=timezone.now()) for _ in range(2))
+        make_delivery(event, owed, state="delivered")
+        assert list(endpoints_for(event)) == [owed]
+        assert gone not in endpoints_for(event)
+
+
+def test_it_asks_the_database_the_same_few_times_for_many_endpoints(
+    tenant: Tenant, django_assert_num_queries: Any
+) -> None:
+    event = make_event(tenant)
+    for number in range(6):
+        endpoint = old_endpoint(tenant)
+        old_subscription(endpoint, event_types=["other"])
+        if number % 2:
+            make_delivery(event, endpoint)
+    endpoints = list(endpoints_for(event))
+    with django_assert_num_queries(4):
+        assert len(explain(event, endpoints)) == 6

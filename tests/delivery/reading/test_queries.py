@@ -1,0 +1,200 @@
+"""Every list walks an index, whatever it is asked for."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
+from delivery.reading import queries
+from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS, REPLAYS, Conditions, narrowing
+from subscriptions.models import Endpoint
+from tests.delivery.factories import key_at, make_dead_letter, make_delivery, make_event
+from tests.factories import make_endpoint, make_tenant
+from webhooks.wire.ids import new_id
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime.now(UTC)
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for inner in plan.get("Plans", ()) for node in nodes(inner))]
+
+
+def indexes_of(rows: QuerySet[Any]) -> dict[str, set[str]]:
+    """Which index of which table the plan of this query reads."""
+    found: dict[str, set[str]] = {}
+    [plan] = json.loads(rows.explain(format="json"))
+    for node in nodes(plan["Plan"]):
+        if "Relation Name" in node:
+            found.setdefault(node["Relation Name"], set()).add(node.get("Index Name") or node["Node Type"])
+    return found
+
+
+def index_of(rows: QuerySet[Model]) -> str:
+    """The index that leads to the first page of these rows; the others only look up what belongs to each."""
+    [name] = indexes_of(rows.order_by("-pk")[:51])[rows.model._meta.db_table]
+    return name
+
+
+def plan_without(*ways: str) -> None:
+    """Tables of tests are small, and a small table is best read whole: here the planner may not."""
+    with connection.cursor() as cursor:
+        for way in ways:
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    """One of three, of three tenants, who all publish once a second."""
+    endpoints = [make_endpoint(make_tenant()) for _ in range(3)]
+    for endpoint in endpoints:
+        owner, count = {"tenant": endpoint.tenant}, range(1_000)
+        keys = [(key_at(NOW - timedelta(seconds=age)), NOW - timedelta(seconds=age)) for age in count]
+        common = {"source": "/s", "type": "t", "digest": b"", "body": b""} | owner
+        Event.objects.bulk_create(Event(id=key, created_at=at, event_id=str(key), **common) for key, at in keys)
+        common = {"endpoint": endpoint, "state": "delivered"} | owner
+        Delivery.objects.bulk_create(Delivery(id=key, created_at=at, event_id=key, **common) for key, at in keys)
+        common = {"endpoint": endpoint, "cause": "gone", "attempts": 1} | owner
+        DeadLetter.objects.bulk_create(DeadLetter(id=key, died_at=at, delivery_id=key, **common) for key, at in keys)
+        common = {"number": 1, "duration_ms": 5, "status": 204}
+        Attempt.objects.bulk_create(Attempt(id=key, delivery_id=key, started_at=at, **common) for key, at in keys)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE delivery_event, delivery_delivery, delivery_deadletter, delivery_attempt")
+    plan_without("seqscan", "bitmapscan")
+    return endpoints[1]
+
+
+def test_every_list_walks_the_index_that_was_made_for_it(endpoint: Endpoint, subtests: pytest.Subtests) -> None:
+    plan_without("sort")
+    tenant = endpoint.tenant_id
+    window: Any = {"since": NOW - timedelta(minutes=5), "until": NOW - timedelta(minutes=2)}
+    for rows, index in [
+        (queries.events(tenant), "event_pages"),
+        (queries.events(None), "delivery_event_pkey"),
+        (queries.events(tenant, **window), "event_pages"),
+        (queries.events(tenant).filter(narrowing(EVENTS, {"type": "rare", "q": "x"})), "event_pages"),
+        (queries.deliveries(tenant), "delivery_pages"),
+        (queries.deliveries(None), "delivery_delivery_pkey"),
+        (queries.deliveries(tenant, **window), "delivery_pages"),
+        (queries.deliveries(tenant, endpoint=endpoint, **window), "delivery_endpoint_pages"),
+        (queries.deliveries(tenant, state="dead"), "delivery_stopped"),
+        (queries.deliveries(tenant, state="cancelled", **window), "delivery_stopped"),
+        (queries.deliveries(tenant, endpoint=endpoint, state="dead"), "delivery_endpoint_stopped"),
+        (queries.dead_letters(tenant), "dead_letter_pages"),
+        (queries.dead_letters(tenant, **window), "dead_letter_pages"),
+        (queries.dead_letters(tenant, endpoint=endpoint), "dead_letter_endpoint_pages"),
+    ]:
+        with subtests.test(query=str(rows.query)[-120:]):
+            assert index_of(rows) == index
+
+
+def test_one_thing_is_looked_up_and_what_belongs_to_it_sorted(endpoint: Endpoint, subtests: pytest.Subtests) -> None:
+    tenant = endpoint.tenant_id
+    event = Event.objects.filter(tenant=tenant)[7]
+    for rows, index in [
+        (queries.events(tenant, source="/s", event_id=event.event_id), "an_event_is_taken_once"),
+        (queries.events(tenant, event_id=event.event_id), "an_event_is_taken_once"),
+        (queries.deliveries(tenant, event=event), "an_event_is_owed_once"),
+        (queries.deliveries(tenant, event=event, endpoint=endpoint), "an_event_is_owed_once"),
+    ]:
+        with subtests.test(query=str(rows.query)[-120:]):
+            assert index_of(rows) == index
+
+
+ALONG: list[dict[str, Any]] = [{}, {"since": NOW - timedelta(minutes=5)}, {"until": NOW - timedelta(minutes=5)}]
+ASKED = {
+    "type": "rare",
+    "subject": "s",
+    "of_source": "/s",
+    "in_state": "pending",
+    "state": "open",
+    "cause": "gone",
+    "status": "5xx",
+    "error": "timeout",
+    "replay": new_id(),
+    "q": "ra",
+}
+EDGE = 200  # rows from the newest, as the pages do it
+
+
+def walks(endpoint: Endpoint) -> Iterator[tuple[QuerySet[Any], Conditions]]:
+    """What each list may walk along, and what it may be narrowed by."""
+    tenant = endpoint.tenant_id
+    event = Event.objects.filter(tenant=tenant)[7]
+    delivery = Delivery.objects.filter(tenant=tenant)[7]
+    for along in ALONG:
+        yield queries.events(tenant, **along), EVENTS
+        for more in ({}, {"endpoint": endpoint}, {"event": event}, {"state": "dead"}):
+            yield queries.deliveries(tenant, **more, **along), DELIVERIES
+        yield queries.deliveries(tenant, endpoint=endpoint, state="dead", **along), DELIVERIES
+        yield queries.dead_letters(tenant, **along), DEAD_LETTERS
+        yield queries.dead_letters(tenant, endpoint=endpoint, **along), DEAD_LETTERS
+    yield delivery.history.all(), ATTEMPTS
+
+
+def test_no_list_reads_a_table_from_end_to_end_whatever_it_is_asked(endpoint: Endpoint) -> None:
+    """Every walk with every condition, alone and all together, within an edge and without one."""
+    large = {model._meta.db_table for model in (Event, Delivery, Attempt, DeadLetter)}
+    count = 0
+    for rows, conditions in walks(endpoint):
+        newest = rows.order_by("-pk")
+        edge = newest.values_list("pk", flat=True)[EDGE : EDGE + 1]
+        asked = [{name: ASKED[name]} for name in conditions] + [ASKED]
+        for query in (edge, *(newest.filter(narrowing(conditions, it))[:51] for it in asked)):
+            for table, ways in indexes_of(query).items():
+                assert table not in large or not ways & {"Seq Scan"}, (str(query.query), ways)
+            count += 1
+    assert count > 100
+
+
+def test_every_filter_is_about_a_column_of_its_list(subtests: pytest.Subtests) -> None:
+    for model, conditions in [
+        (Event, EVENTS),
+        (Delivery, DELIVERIES),
+        (Attempt, ATTEMPTS),
+        (DeadLetter, DEAD_LETTERS),
+        (Replay, REPLAYS),
+    ]:
+        with subtests.test(table=model.__name__):
+            assert conditions.keys() <= ASKED.keys()
+            assert not model.objects.filter(narrowing(conditions, ASKED))
+
+
+def test_the_slack_forgives_a_key_stamped_by_another_clock() -> None:
+    tenant = make_tenant()
+    event = make_event(tenant, created_at=NOW)
+    Event.objects.filter(pk=event.pk).update(created_at=NOW - timedelta(seconds=30))
+    around = {"since": NOW - timedelta(seconds=31), "until": NOW - timedelta(seconds=29)}
+    assert [*queries.events(tenant.pk, **around)] == [event]
+    assert not queries.events(tenant.pk, since=NOW - timedelta(seconds=1))
+
+
+def test_a_window_has_its_beginning_and_not_its_end() -> None:
+    tenant = make_tenant()
+    letter = make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), died_at=NOW)
+    assert [*queries.dead_letters(tenant.pk, since=NOW)] == [letter]
+    assert not queries.dead_letters(tenant.pk, until=NOW)
+
+
+@pytest.mark.parametrize("slack", [-(2**60), 0, 2**60])
+def test_every_instant_has_a_place(slack: int) -> None:
+    places = [queries.place(moment, slack) for moment in (datetime.min.replace(tzinfo=UTC), NOW)]
+    assert places == sorted(places)
+
+
+def test_a_key_made_now_stands_at_its_place() -> None:
+    before = queries.place(datetime.now(UTC))
+    key = new_id()
+    assert before <= key < queries.place(datetime.now(UTC), 1)
+
+
+def test_latest_are_the_newest_in_the_order_they_came() -> None:
+    tenant = make_tenant()
+    events = [make_event(tenant, created_at=NOW + timedelta(seconds=second)) for second in range(4)]
+    assert queries.latest(Event.objects.all(), 2) == events[2:]

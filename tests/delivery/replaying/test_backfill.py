@@ -1,0 +1,247 @@
+"""Events of the past are owed again: to whom they concern now, once, in the bytes and under the id they had."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from delivery.models import DeadLetter, Delivery, Event, Replay, Tally
+from delivery.publishing.publisher import publish
+from delivery.replaying import backfill
+from delivery.replaying.replays import Filter, preview, replay, run_slices
+from subscriptions.models import Endpoint, Subscription, Tenant
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.factories import make_endpoint, make_subscription, make_tenant
+from tests.together import in_threads
+
+pytestmark = pytest.mark.django_db
+
+AGO = datetime.now(UTC) - timedelta(hours=1)
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant()
+
+
+def run_to_the_end(row: Replay) -> Replay:
+    """As if beat had rung every two seconds."""
+    for _ in range(100):
+        run_slices()
+        row.refresh_from_db()
+        if row.state != "running":
+            return row
+        Replay.objects.filter(id=row.id).update(sliced_at=row.sliced_at and row.sliced_at - timedelta(seconds=2))
+    raise AssertionError("it does not end")
+
+
+def replayed(tenant: Tenant, of: str = "events", **wanted: Any) -> Replay:
+    return run_to_the_end(replay(tenant, Filter(**wanted, of=of), by="ops"))
+
+
+def ended(tenant: Tenant, endpoint: Endpoint, state: str = "delivered", **changes: Any) -> Delivery:
+    """A delivery of an hour ago that has ended so."""
+    delivery = make_delivery(make_event(tenant, created_at=AGO, **changes), endpoint, state=state, attempts=3, step=3)
+    if state == "dead":
+        make_dead_letter(delivery, died_at=AGO)
+    return delivery
+
+
+def events_before_their_subscription(tenant: Tenant, count: int = 3, **changes: Any) -> Subscription:
+    for _ in range(count):
+        make_event(tenant, created_at=AGO)
+    return make_subscription(make_endpoint(tenant), **changes)
+
+
+class TestNeverOwed:
+    def test_an_endpoint_that_came_later_gets_what_it_would_have_got(self, tenant: Tenant) -> None:
+        subscription = events_before_their_subscription(tenant)
+        wanted = Filter(endpoint=subscription.endpoint_id, of="missing")
+        assert preview(tenant, wanted) == (3, False)
+        row = run_to_the_end(replay(tenant, wanted, by="ops"))
+        assert (row.total, row.replayed, row.state) == (3, 3, "finished")
+        pending = Delivery.objects.filter(endpoint=subscription.endpoint, state="pending", replay=row)
+        assert pending.count() == 3
+        assert {it.body for it in pending} == {None}
+
+    def test_what_is_owed_by_it_is_counted_as_used(self, tenant: Tenant) -> None:
+        events_before_their_subscription(tenant, 3)
+        run_to_the_end(replayed(tenant, "missing"))
+        assert sum(tally.deliveries for tally in Tally.objects.filter(tenant_id=tenant.pk)) == 3
+
+    def test_its_subscription_as_it_is_now_decides(self, tenant: Tenant) -> None:
+        make_event(tenant, created_at=AGO, data={"total": 500})
+        subscription = events_before_their_subscription(
+            tenant,
+            2,
+            event_types=["order.*"],
+            pattern={"data": {"total": [{"numeric": [">", 100]}]}},
+            transformer={"input_paths": {"n": "$.data.total"}, "template": '{"sum": <n>}'},
+        )
+        make_event(tenant, created_at=AGO, type="invoice.sent", data={"total": 500})
+        assert replayed(tenant, "missing").replayed == 1
+        delivery = Delivery.objects.get()
+        assert (delivery.endpoint_id, bytes(delivery.body or b"")) == (subscription.endpoint_id, b'{"sum": 500}')
+
+    def test_what_cannot_be_rendered_is_a_dead_letter(self, tenant: Tenant) -> None:
+        events_before_their_subscription(
+            tenant, 1, transformer={"input_paths": {"n": "$.data.total"}, "template": "{<n>: 1}"}
+        )
+        assert replayed(tenant, "missing").replayed == 0
+        assert DeadLetter.objects.get().cause == "unrenderable"
+        assert Delivery.objects.get().state == "dead"
+
+    def test_forced_it_goes_to_an_endpoint_that_never_asked_for_it(self, tenant: Tenant) -> None:
+        endpoint = make_endpoint(tenant)
+        make_event(tenant, created_at=AGO)
+        assert replayed(tenant, "missing", endpoint=endpoint.id).replayed == 0
+        assert replayed(tenant, "missing", endpoint=endpoint.id, force=True).replayed == 1
+
+    def test_it_keeps_its_order_for_an_endpoint_that_wants_one(self, tenant: Tenant) -> None:
+        publish(tenant, [{"type": "order.paid", "subject": "a"}, {"type": "order.paid"}])
+        make_subscription(make_endpoint(tenant, ordering="subject"))
+        replayed(tenant, "missing")
+        assert {*Delivery.objects.values_list("order_key", flat=True)} == {"a", ""}
+
+    def test_what_was_owed_already_is_not_missing(self, tenant: Tenant) -> None:
+        endpoint = make_endpoint(tenant)
+        make_subscription(endpoint)
+        for state in ("delivered", "cancelled", "dead", "pending", "sending"):
+            ended(tenant, endpoint, state)
+        assert preview(tenant, Filter(of="missing")).total == 0
+        assert replayed(tenant, "missing").replayed == 0
+
+
+class TestAgain:
+    @pytest.fixture
+    def endpoint(self, tenant: Tenant) -> Endpoint:
+        endpoint = make_endpoint(tenant)
+        make_subscription(endpoint)
+        return endpoint
+
+    @pytest.mark.parametrize("state", ["delivered", "cancelled", "dead"])
+    def test_what_has_ended_becomes_pending_with_its_bytes_and_its_history(
+        self, tenant: Tenant, endpoint: Endpoint, state: str
+    ) -> None:
+        before = ended(tenant, endpoint, state)
+        Delivery.objects.update(body=b"as it was")
+        row = replayed(tenant)
+        after = Delivery.objects.get()
+        assert (after.id, after.state, after.attempts, after.step) == (before.id, "pending", 3, 0)
+        assert bytes(after.body or b"") == b"as it was"
+        assert (row.total, row.replayed, after.replay_id) == (1, 1, row.id)
+        assert not DeadLetter.objects.filter(redriven_at=None).exists()
+
+    @pytest.mark.parametrize("state", ["pending", "sending"])
+    def test_what_is_on_its_way_is_left_alone(self, tenant: Tenant, endpoint: Endpoint, state: str) -> None:
+        before = ended(tenant, endpoint, state)
+        assert replayed(tenant).replayed == 0
+        assert Delivery.objects.get().replay_id is None
+        assert Delivery.objects.get().step == before.step
+
+    def test_two_replays_asked_for_together_send_once(self, tenant: Tenant, endpoint: Endpoint) -> None:
+        ended(tenant, endpoint)
+        first, second = (replay(tenant, Filter(of="events"), by=who) for who in ("one", "two"))
+        assert run_to_the_end(first).replayed == 1
+        Delivery.objects.update(state="delivered")  # it has arrived before the second one came to it
+        assert run_to_the_end(second).replayed == 0
+
+    def test_asked_for_again_later_it_goes_again(self, tenant: Tenant, endpoint: Endpoint) -> None:
+        ended(tenant, endpoint)
+        assert replayed(tenant).replayed == 1
+        Delivery.objects.update(state="delivered")
+        assert replayed(tenant).replayed == 1
+
+    def test_a_deleted_endpoint_gets_nothing(self, tenant: Tenant, endpoint: Endpoint) -> None:
+        ended(tenant, endpoint)
+        row = replay(tenant, Filter(endpoint=endpoint.id, force=True, of="events"), by="ops")
+        Endpoint.objects.update(deleted_at=timezone.now())
+        assert run_to_the_end(row).replayed == 0
+
+    def test_another_tenants_events_are_not_touched(self, tenant: Tenant, endpoint: Endpoint) -> None:
+        ended(tenant, endpoint)
+        assert replayed(make_tenant()).replayed == 0
+
+    def test_what_was_expunged_is_not_sent_again(self, tenant: Tenant, endpoint: Endpoint) -> None:
+        ended(tenant, endpoint)
+        ended(tenant, endpoint, "dead")
+        Event.objects.update(expunged_at=timezone.now())
+        assert replayed(tenant).replayed == 0
+        assert replayed(tenant, "dead_letters").replayed == 0
+
+
+class TestWhichEvents:
+    @pytest.mark.parametrize(
+        ("wanted", "found"),
+        [
+            ({}, 2),
+            ({"type": "order.paid"}, 1),
+            ({"source": "/other"}, 1),
+            ({"subject": "a"}, 1),
+            ({"since": AGO - timedelta(minutes=1)}, 1),
+            ({"until": AGO - timedelta(minutes=1)}, 1),
+            ({"type": "order.paid", "source": "/other"}, 0),
+        ],
+    )
+    def test_each_field_narrows(self, tenant: Tenant, wanted: dict[str, Any], found: int) -> None:
+        make_subscription(make_endpoint(tenant))
+        make_event(tenant, created_at=AGO - timedelta(hours=1), type="order.paid", subject="a")
+        make_event(tenant, created_at=AGO, type="order.lost", source="/other")
+        assert preview(tenant, Filter(**wanted, of="events")).total == found
+        assert replayed(tenant, **wanted).replayed == found
+
+    def test_events_by_their_ids(self, tenant: Tenant) -> None:
+        make_subscription(make_endpoint(tenant))
+        event = make_event(tenant, created_at=AGO)
+        make_event(tenant, created_at=AGO)
+        assert replayed(tenant, ids=(event.id,)).replayed == 1
+        assert Delivery.objects.get().event_id == event.id
+
+    def test_what_came_after_it_was_asked_for_is_not_part_of_it(self, tenant: Tenant) -> None:
+        make_subscription(make_endpoint(tenant))
+        row = replay(tenant, Filter(of="events"), by="ops")
+        make_event(tenant, created_at=datetime.now(UTC) + timedelta(seconds=1))
+        assert run_to_the_end(row).replayed == 0
+
+    @pytest.mark.parametrize("field", ["tenant", "force", "endpoint"])
+    def test_what_cannot_be_carried_out_is_refused_by_name(self, tenant: Tenant, field: str) -> None:
+        foreign = make_endpoint()
+        wanted = {"tenant": {}, "force": {"force": True}, "endpoint": {"endpoint": foreign.id}}[field]
+        with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is looked at)
+            replay(None if field == "tenant" else tenant, Filter(**wanted, of="events"), by="ops")
+        assert refusal.value.args[0] == field
+        assert not Replay.objects.exists()
+
+
+class TestManyEvents:
+    def test_it_goes_on_page_after_page_at_its_rate(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backfill, "PAGE", 2)
+        events_before_their_subscription(tenant, 7)
+        make_subscription(make_endpoint(tenant))
+        row = replay(tenant, Filter(of="missing"), rate=4, by="ops")
+        run_slices()
+        row.refresh_from_db()
+        assert 0 < row.replayed <= 4 * 3
+        assert run_to_the_end(row).replayed == 14
+
+    def test_a_count_of_very_many_is_an_estimate_and_says_so(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backfill, "PAGE", 2)
+        monkeypatch.setattr(backfill, "MOST_COUNTED", 4)
+        events_before_their_subscription(tenant, 9)
+        assert preview(tenant, Filter(of="missing")) == (9, True)
+        row = replayed(tenant, "missing")
+        assert (row.total, row.estimated, row.replayed) == (9, True, 9)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_replays_of_the_same_events_side_by_side_owe_each_once() -> None:
+    tenant = make_tenant()
+    events_before_their_subscription(tenant, 40)
+    rows = [replay(tenant, Filter(of="missing"), rate=10_000, by="ops") for _ in range(3)]
+    rows.append(replay(tenant, Filter(of="events"), rate=10_000, by="ops"))
+    assert in_threads(*[run_slices] * 4) == [None] * 4
+    assert sum(run_to_the_end(row).replayed for row in rows) == 40
+    assert Delivery.objects.count() == 40

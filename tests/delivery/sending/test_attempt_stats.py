@@ -1,0 +1,150 @@
+"""Attempts are counted by the hour as they end, and percentiles follow from the counts."""
+
+import random
+import statistics
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from delivery import notify
+from delivery.admin.chart import bars
+from delivery.models import EndpointHour
+from delivery.publishing.publisher import publish
+from delivery.sending.attempt_stats import BOUNDS, Hours, forget_old, hours_of, percentile, summary
+from delivery.sending.drain import deliver_due
+from delivery.transports.outcome import Failure, Outcome
+from subscriptions.models import Endpoint
+from tests.doors import Door, DoorCases
+from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+from tests.receiver import Receiver
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+
+
+def outcome(ms: int = 10, at: datetime = NOW, **changes: Any) -> Outcome:
+    return Outcome(at.timestamp(), ms, **{"status": 200, **changes})
+
+
+def counted(endpoint: Endpoint, *outcomes: Outcome) -> None:
+    hours = Hours()
+    for each in outcomes:
+        hours.add(endpoint.id, each)
+    hours.write()
+
+
+class TestStatsDoors(DoorCases):
+    doors = (
+        Door("get", "endpoints/{endpoint}/stats/", "read", 200),
+        Door("get", "endpoints/{endpoint}/stats/?hours=744", "read", 200),
+    )
+
+    def things(self, tenant: Any) -> dict[str, str]:
+        return {"endpoint": make_endpoint(tenant).public_id}
+
+
+def test_what_several_drains_have_counted_adds_up() -> None:
+    endpoint, other = make_endpoint(), make_endpoint()
+    for _ in range(3):
+        counted(endpoint, outcome(5), outcome(900, status=500, failure=Failure.STATUS))
+    counted(other, outcome())
+    hour = hours_of(endpoint.id, 1, NOW)[0]
+    assert (hour.attempts, hour.delivered, hour.failed, hour.success_rate) == (6, 3, 3, 0.5)
+    assert sum(hour.latencies) == 6
+    assert (hour.last_error, hour.last_status) == ("status", 500)
+
+
+def test_a_success_does_not_hide_the_last_error_of_the_hour() -> None:
+    endpoint = make_endpoint()
+    counted(endpoint, outcome(status=None, failure=Failure.TIMEOUT))
+    counted(endpoint, outcome())
+    hour = hours_of(endpoint.id, 1, NOW)[0]
+    assert (hour.last_error, hour.last_status, hour.last_failed_at) == ("timeout", None, NOW)
+
+
+def test_every_hour_is_there_and_the_total_spans_them() -> None:
+    endpoint = make_endpoint()
+    counted(endpoint, outcome(10), outcome(20, at=NOW - timedelta(hours=2)), outcome(at=NOW - timedelta(hours=5)))
+    hours = hours_of(endpoint.id, 4, NOW)
+    assert [hour.attempts for hour in hours] == [0, 1, 0, 1]
+    total = summary(hours)
+    assert (total.attempts, total.begins_at) == (2, hours[0].begins_at)
+    assert hours[0].success_rate is None
+    assert hours[0].latency_ms == {"p50": None, "p95": None, "p99": None}
+
+
+@pytest.mark.parametrize("part", [0.5, 0.95, 0.99])
+def test_a_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
+    seeded = random.Random(5)
+    sample = [max(1, round(seeded.lognormvariate(4, 1))) for _ in range(5_000)]
+    hours = Hours()
+    endpoint = make_endpoint()
+    for ms in sample:
+        hours.add(endpoint.id, outcome(ms))
+    hours.write()
+    found = percentile(hours_of(endpoint.id, 1, NOW)[0].latencies, part)
+    true = statistics.quantiles(sample, n=100)[round(part * 100) - 1]
+    assert found is not None
+    assert abs(found - true) <= true / 5 + 1
+
+
+@pytest.mark.parametrize(
+    ("ms", "least", "most"), [(0, 0, 1), (1, 0, 1), (15_000, 13_000, 17_000), (10**6, 27_000, 32_768)]
+)
+def test_any_duration_has_its_place(ms: int, least: int, most: int) -> None:
+    endpoint = make_endpoint()
+    counted(endpoint, outcome(ms))
+    found = percentile(hours_of(endpoint.id, 1, NOW)[0].latencies, 1.0)
+    assert found is not None
+    assert least <= found <= most
+    assert sorted(BOUNDS) == BOUNDS
+
+
+def test_old_hours_are_removed() -> None:
+    endpoint = make_endpoint()
+    counted(endpoint, outcome(), outcome(at=NOW - timedelta(days=36)))
+    assert forget_old(NOW) == 1
+    assert EndpointHour.objects.count() == 1
+
+
+def test_the_chart_says_what_its_bars_mean() -> None:
+    endpoint = make_endpoint()
+    assert "No attempts" in bars(hours_of(endpoint.id, 24, NOW))
+    counted(endpoint, outcome(), outcome(status=None, failure=Failure.TLS))
+    chart = bars(hours_of(endpoint.id, 24, NOW))
+    assert chart.count("<title>") == 24
+    assert "2 attempts, 1 failed" in chart
+    assert "last error: tls" in chart
+
+
+def test_over_rest_there_is_the_total_and_every_hour() -> None:
+    endpoint = make_endpoint()
+    counted(endpoint, outcome(100, at=datetime.now(UTC)))
+    shown = make_client(endpoint.tenant).get(f"/api/v1/endpoints/{endpoint.public_id}/stats/?hours=3").json()
+    assert len(shown["data"]) == 3
+    assert shown["total"]["attempts"] == 1
+    assert 80 <= shown["total"]["latency_ms"]["p99"] <= 120
+
+
+@pytest.mark.parametrize("hours", ["0", "745", "x", "", "1.5"])
+def test_bad_input_names_the_field(hours: str) -> None:
+    endpoint = make_endpoint()
+    answer = make_client(endpoint.tenant).get(f"/api/v1/endpoints/{endpoint.public_id}/stats/?hours={hours}")
+    assert answer.status_code == 400
+    assert "hours" in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drain_counts_what_it_sends(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+    with Receiver() as receiver:
+        endpoint = make_subscription(make_endpoint(make_tenant(), url=receiver.script("/in", 200, 200, 500))).endpoint
+        publish(endpoint.tenant, [{"type": "order.created", "data": n} for n in range(5)])
+        deliver_due(linger=0.1, seconds=60.0, stopping=lambda: False)
+    client: APIClient = make_client(endpoint.tenant)
+    total = client.get(f"/api/v1/endpoints/{endpoint.public_id}/stats/").json()["total"]
+    assert (total["attempts"], total["delivered"], total["last_status"]) == (5, 2, 500)

@@ -1,0 +1,57 @@
+"""An endpoint that cannot answer OPTIONS consents by sending back what only a signed event told it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from delivery.sending.endpoint_verification import challenge
+from subscriptions.models import Endpoint
+from tests.doors import Door, DoorCases
+from tests.factories import make_client, make_endpoint
+from tests.receiver import Exchange, Receiver, status
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def loopback(settings: Any) -> None:
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as it:
+        yield it
+
+
+class TestConsentDoors(DoorCases):
+    doors = (Door("post", "endpoints/{endpoint}/consent/", "manage", 200, {}),)
+
+    def things(self, tenant: Any) -> dict[str, str]:
+        return {"endpoint": make_endpoint(tenant, url="https://127.0.0.1:9/").public_id}
+
+
+def echo(code: int = 200) -> Any:
+    def answer(exchange: Exchange) -> None:
+        event = json.loads(exchange.server.receiver.arrivals[-1].body)
+        status(code, event["data"]["challenge"].encode())(exchange)
+
+    return answer
+
+
+def test_the_echo_grants(receiver: Receiver) -> None:
+    endpoint = make_endpoint(url=receiver.script("/in", echo()), state="unverified")
+    said = make_client(endpoint.tenant).post(f"/api/v1/endpoints/{endpoint.public_id}/consent/", {"by": "event"}).json()
+    assert said == {"consent": "granted", "allowed_rate": None, "problem": ""}
+    assert Endpoint.objects.get().state == "active"
+
+
+@pytest.mark.parametrize("answer", [200, echo(500), 404])
+def test_nothing_else_does(receiver: Receiver, answer: Any) -> None:
+    endpoint = make_endpoint(url=receiver.script("/in", answer), state="unverified")
+    said = challenge(endpoint)
+    assert said.consent == "unverified"
+    assert said.problem
+    assert Endpoint.objects.get().state == "unverified"

@@ -1,0 +1,197 @@
+"""A tenant is told what happens to its endpoints: each step once, and never about the news themselves."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from django.utils import timezone
+from structlog.testing import capture_logs
+
+from delivery import notify
+from delivery.models import Delivery, Event, Lane
+from delivery.publishing.publisher import publish
+from delivery.sending import health
+from delivery.sending.breaker import Breaker
+from delivery.sending.drain import deliver_due
+from delivery.sending.health import DAY, HOUR, LADDER, steps_due
+from subscriptions.models import Endpoint
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.factories import make_endpoint, make_subscription
+from tests.receiver import Receiver
+from webhooks.wire.cloudevents.json_format import read_structured
+
+NOW = 1_900_000_000.0
+FAILING = Breaker(failures=30, failing_since=NOW - HOUR)
+
+
+@pytest.mark.parametrize(
+    ("told", "failing_for", "steps"),
+    [
+        (0, None, 0),
+        (2, None, 0),
+        (0, 0.0, 0),
+        (0, HOUR - 1, 0),
+        (0, HOUR, 1),
+        (1, HOUR + 1, 1),
+        (1, DAY, 2),
+        (0, 3 * DAY, 3),
+        (3, 5 * DAY, 4),
+        (0, 50 * DAY, 4),
+        (2, 0.0, 2),
+    ],
+)
+def test_the_ladder(told: int, failing_for: float | None, steps: int) -> None:
+    assert steps_due(told, None if failing_for is None else NOW - failing_for, NOW) == steps
+
+
+def news(kind: str = "waypost.") -> list[tuple[str, dict[str, Any]]]:
+    rows = Event.objects.filter(type__startswith=kind).order_by("id")
+    return [(row.type, read_structured(bytes(row.body)).document()["data"]) for row in rows]
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    """One that is watched by another of the same tenant."""
+    endpoint = make_endpoint()
+    make_subscription(make_endpoint(endpoint.tenant), event_types=["waypost.*"])
+    return endpoint
+
+
+@pytest.mark.django_db
+class TestTelling:
+    def test_a_warning_says_since_when_and_when_it_will_be_disabled(self, endpoint: Endpoint) -> None:
+        health.tell_step(endpoint.id, endpoint.url, 1, FAILING)
+        ((kind, data),) = news()
+        assert kind == "waypost.endpoint.failing"
+        assert data == {
+            "endpoint": endpoint.public_id,
+            "url": endpoint.url,
+            "failing_since": "2030-03-17T16:46:40+00:00",
+            "failures": 30,
+            "disabled_at": "2030-03-22T16:46:40+00:00",
+        }
+
+    def test_at_the_end_of_the_ladder_it_is_disabled_and_that_is_said_once(self, endpoint: Endpoint) -> None:
+        for _ in range(2):
+            health.tell_step(endpoint.id, endpoint.url, len(LADDER), FAILING)
+        endpoint.refresh_from_db()
+        assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "failing")
+        assert news() == [
+            (
+                "waypost.endpoint.disabled",
+                {"endpoint": endpoint.public_id, "url": endpoint.url, "reason": "failing"},
+            )
+        ]
+
+    def test_an_endpoint_that_has_moved_meanwhile_is_left_on(self, endpoint: Endpoint) -> None:
+        health.tell_step(endpoint.id, "https://example.com/before", len(LADDER), FAILING)
+        endpoint.refresh_from_db()
+        assert (endpoint.state, news()) == ("active", [])
+
+    def test_news_that_cannot_be_told_stop_nobody(self, endpoint: Endpoint) -> None:
+        make_subscription(endpoint, event_types=["waypost.*"], transformer={"template": 5})
+        letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, state="dead"))
+        with capture_logs() as logs:
+            health.tell_dead([letter.delivery_id])
+            health.tell_step(endpoint.id, endpoint.url, len(LADDER), FAILING)
+        endpoint.refresh_from_db()
+        assert endpoint.state == "disabled"
+        assert [it["type"] for it in logs if it["event"] == "news not told"] == [
+            "waypost.delivery.dead",
+            "waypost.endpoint.disabled",
+        ]
+
+    def test_a_recovery_is_said(self, endpoint: Endpoint) -> None:
+        health.tell_step(endpoint.id, endpoint.url, 0, Breaker())
+        assert [kind for kind, _ in news()] == ["waypost.endpoint.recovered"]
+
+    def test_what_nobody_asked_for_is_not_even_written(self) -> None:
+        endpoint = make_endpoint()
+        make_subscription(endpoint, event_types=["*"])
+        health.tell_step(endpoint.id, endpoint.url, 1, FAILING)
+        assert news() == []
+
+    def test_of_the_dead_it_is_said_what_killed_them(self, endpoint: Endpoint) -> None:
+        letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, attempts=10))
+        health.tell_dead([letter.delivery_id])
+        ((kind, data),) = news()
+        assert kind == "waypost.delivery.dead"
+        assert data == {
+            "dead_letter": letter.public_id,
+            "delivery": letter.delivery.public_id,
+            "event": letter.delivery.event.public_id,
+            "event_type": "order.created",
+            "endpoint": endpoint.public_id,
+            "cause": "exhausted",
+            "attempts": 10,
+            "last_status": 500,
+            "last_error": "status",
+        }
+
+    def test_bad_news_do_not_breed(self, endpoint: Endpoint) -> None:
+        event = make_event(endpoint.tenant, type="waypost.endpoint.failing")
+        letter = make_dead_letter(make_delivery(event, endpoint))
+        health.tell_dead([letter.delivery_id])
+        assert Event.objects.get() == event
+
+
+@pytest.fixture
+def receiver(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+    with Receiver() as it:
+        yield it
+
+
+@pytest.mark.django_db(transaction=True)
+class TestDraining:
+    """The drain notices each step as it happens."""
+
+    def watched(self, receiver: Receiver, url: str, **lane: Any) -> Endpoint:
+        endpoint = make_subscription(make_endpoint(url=url), event_types=["order.*"]).endpoint
+        make_subscription(make_endpoint(endpoint.tenant, url=receiver.url("/ops")), event_types=["waypost.*"])
+        Endpoint.objects.update(created_at=ago(9 * DAY), state_changed_at=ago(9 * DAY))
+        Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, **lane)
+        publish(endpoint.tenant, [{"type": "order.created", "data": 1}])
+        return endpoint
+
+    def drain(self) -> None:
+        deliver_due(linger=0.3, seconds=60.0, stopping=lambda: False)
+
+    def told(self, receiver: Receiver) -> list[str]:
+        return [orjson.loads(it.body)["type"] for it in receiver.at("/ops")]
+
+    def test_an_endpoint_that_is_gone(self, receiver: Receiver) -> None:
+        endpoint = self.watched(receiver, receiver.script("/", 410))
+        self.drain()
+        endpoint.refresh_from_db()
+        assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "gone")
+        assert sorted(self.told(receiver)) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
+
+    @pytest.mark.parametrize(
+        ("failing_for", "told"), [(HOUR, "waypost.endpoint.failing"), (5 * DAY, "waypost.endpoint.disabled")]
+    )
+    def test_one_that_has_failed_for_long(self, receiver: Receiver, failing_for: float, told: str) -> None:
+        self.watched(receiver, receiver.script("/", 500), failures=7, failing_since=ago(failing_for))
+        self.drain()
+        assert self.told(receiver) == [told]
+        lane = Lane.objects.get(failures__gt=0)
+        assert lane.warned == sum(failing_for >= step for step in LADDER)
+
+    def test_one_that_recovers(self, receiver: Receiver) -> None:
+        self.watched(receiver, receiver.url("/"), failures=7, failing_since=ago(DAY), warned=2)
+        self.drain()
+        assert self.told(receiver) == ["waypost.endpoint.recovered"]
+        assert set(Lane.objects.values_list("warned", "failing_since")) == {(0, None)}
+        assert Delivery.objects.exclude(state="delivered").count() == 0
+
+    def test_one_that_fails_a_little_is_nobodys_news(self, receiver: Receiver) -> None:
+        self.watched(receiver, receiver.script("/", 500), failures=7, failing_since=ago(60.0))
+        self.drain()
+        assert self.told(receiver) == []
+
+
+def ago(seconds: float) -> datetime:
+    return timezone.now() - timedelta(seconds=seconds)

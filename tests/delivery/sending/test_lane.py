@@ -1,0 +1,335 @@
+"""A lane in memory, driven by a clock of the test's own."""
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery.sending.breaker import LONGEST_PAUSE, PAUSE, TRIP_FAILURES, TRIP_SECONDS
+from delivery.sending.concurrency import BURST
+from delivery.sending.lane import PROBE, HeldLane, share
+from delivery.sql.ledger import GRACE, MARGIN
+from delivery.transports.outcome import Failure, Outcome
+from tests.delivery.factories_lanes import START, make_lane, make_target
+from webhooks.wire.ids import new_id
+
+SUCCESS = Outcome(START, 1, status=200)
+FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)
+
+
+def start(lane: HeldLane, now: float, most: int = 1_000_000) -> int:
+    """Start as many attempts as the lane has room for, if so many are due. How many."""
+    quota = min(lane.room(now), most)
+    if quota:
+        lane.ask(quota)
+        lane.got(quota, instant(now), now)
+    return quota
+
+
+def instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class TestRoom:
+    def test_no_more_are_in_flight_than_the_endpoint_allows(self) -> None:
+        lane = make_lane(max_in_flight=3)
+        assert start(lane, START) == 3
+        assert lane.room(START) == 0
+        lane.ended(SUCCESS, START)
+        assert lane.room(START) == 1
+
+    def test_an_endpoint_that_shrinks_has_no_room_rather_than_less_than_none(self) -> None:
+        lane = make_lane(max_in_flight=10)
+        start(lane, START)
+        lane.follow(make_target(max_in_flight=2), START)
+        assert lane.room(START) == 0
+
+    @pytest.mark.parametrize("state", ["paused", "disabled"])
+    def test_an_endpoint_that_is_not_active_gets_nothing(self, state: str) -> None:
+        lane = make_lane()
+        lane.follow(make_target(state=state), START)
+        assert lane.is_shut(START)
+        assert lane.room(START) == 0
+
+    def test_a_deleted_endpoint_gets_nothing(self) -> None:
+        lane = make_lane()
+        lane.follow(None, START)
+        assert lane.is_shut(START)
+
+    def test_a_claim_outlives_the_deadline_of_its_attempt(self) -> None:
+        assert make_lane(timeout_ms=2_000).ask(1).seconds == 2 + GRACE
+
+
+class TestHunger:
+    def test_a_lane_that_gave_all_that_was_asked_for_may_have_more(self) -> None:
+        lane = make_lane()
+        lane.ask(5)
+        lane.got(5, instant(START), START)
+        assert lane.hungry
+
+    @pytest.mark.parametrize("count", [0, 4])
+    def test_a_lane_that_gave_less_has_no_more(self, count: int) -> None:
+        lane = make_lane()
+        lane.ask(5)
+        lane.got(count, instant(START) if count else None, START)
+        assert not lane.hungry
+
+
+class TestFloor:
+    def test_the_floor_trails_the_newest_claim(self) -> None:
+        lane = make_lane()
+        start(lane, START)
+        assert lane.floor == instant(START) - timedelta(seconds=MARGIN)
+
+    def test_the_floor_never_sinks(self) -> None:
+        lane = make_lane({"floor_at": instant(START)})
+        start(lane, START - 100)
+        assert lane.floor == instant(START)
+
+
+class TestRate:
+    @given(
+        rate=st.integers(1, 5_000),
+        steps=st.lists(st.tuples(st.floats(0, 3), st.integers(0, 2_000)), min_size=1, max_size=60),
+    )
+    def test_no_window_sees_more_than_the_burst_and_what_its_length_allows(
+        self, rate: int, steps: list[tuple[float, int]]
+    ) -> None:
+        lane, now = make_lane(rate_limit=rate, max_in_flight=10**9), START
+        starts: list[tuple[float, int]] = []
+        for wait, most in steps:
+            now += wait
+            starts.append((now, start(lane, now, most)))
+        burst = max(1.0, rate * BURST)
+        for first, (begin, _) in enumerate(starts):
+            total = 0
+            for end, count in starts[first:]:
+                total += count
+                assert total <= burst + rate * (end - begin) + 1e-3 * rate / 100 + 1e-6
+
+    @given(
+        per_minute=st.integers(1, 600),
+        burst=st.integers(1, 100),
+        waits=st.lists(st.floats(0, 20), min_size=1, max_size=40),
+    )
+    def test_a_rate_by_the_minute_with_a_burst_of_its_own_holds_in_every_window(
+        self, per_minute: int, burst: int, waits: list[float]
+    ) -> None:
+        rate = per_minute / 60
+        lane, now = make_lane(rate_limit=rate, rate_burst=burst, max_in_flight=10**9), START
+        starts = [(now, start(lane, now))]
+        assert starts[0][1] == burst
+        for wait in waits:
+            now += wait
+            starts.append((now, start(lane, now)))
+        for first, (begin, _) in enumerate(starts):
+            for last, (end, _) in enumerate(starts[first:], first):
+                total = sum(count for _, count in starts[first : last + 1])
+                assert total <= burst + rate * (end - begin) + 1e-3
+
+    @given(rate=st.integers(1, 5_000))
+    def test_who_asks_when_told_to_gets_the_full_rate(self, rate: int) -> None:
+        lane, now = make_lane(rate_limit=rate, max_in_flight=10**9), START
+        total = start(lane, now)
+        for _ in range(50):
+            now = max(now, lane.ready_at(now)) + 1e-6
+            total += start(lane, now)
+        assert total >= 50
+        assert total >= rate * (now - START) * 0.99
+
+    def test_the_pace_survives_a_change_of_owner(self) -> None:
+        lane = make_lane(rate_limit=1)
+        assert start(lane, START) == 1
+        heir = HeldLane.of(lane.row(), lane.target, START + 0.5)
+        assert heir.room(START + 0.5) == 0
+        assert heir.room(START + 1.0) == 1
+
+    def test_an_hour_of_silence_saves_up_no_more_than_a_burst(self) -> None:
+        lane = make_lane(rate_limit=50)
+        start(lane, START)
+        assert lane.room(START + 3600) == 50 * BURST
+
+    def test_without_a_limit_nothing_is_waited_for(self) -> None:
+        lane = make_lane(max_in_flight=500)
+        assert start(lane, START) == 500
+        assert lane.ready_at(START) == float("inf")
+
+    def test_a_rate_that_was_raised_holds_at_once(self) -> None:
+        lane = make_lane(rate_limit=1 / 60)
+        start(lane, START)
+        lane.follow(make_target(rate_limit=100), START)
+        assert lane.ready_at(START) < START + 1
+        assert lane.room(START + 1) == 100 * BURST
+
+    def test_a_clock_that_was_set_back_stops_nothing(self) -> None:
+        lane = make_lane(rate_limit=10)
+        start(lane, START)
+        lane.follow(lane.target, START - 3600)
+        assert lane.room(START - 3600 + 1) == 1
+
+
+class TestBeginningAnew:
+    FAILED = {
+        "failures": 50,
+        "failing_since": instant(START - 60),
+        "trips": 4,
+        "tripped_until": instant(START + 900),
+        "warned": 2,
+        "window": 1,
+    }
+
+    @pytest.mark.parametrize(("moved", "is_shut", "warned"), [(-61, True, 2), (-59, False, 0)])
+    def test_failures_from_before_an_endpoint_moved_count_no_more(
+        self, moved: float, is_shut: bool, warned: int
+    ) -> None:
+        lane = make_lane(self.FAILED, anew_at=START + moved)
+        assert (lane.is_shut(START), lane.warned) == (is_shut, warned)
+        assert (lane.row().failing_since is None) == (not is_shut)
+
+    def test_it_holds_for_a_lane_that_is_in_use(self) -> None:
+        lane = make_lane(self.FAILED)
+        lane.follow(make_target(anew_at=START), START)
+        assert not lane.is_shut(START)
+        assert lane.room(START) > 1
+
+    def test_what_we_stumbled_over_ourselves_says_nothing_about_the_endpoint(self) -> None:
+        lane = make_lane()
+        for _ in range(2 * TRIP_FAILURES):
+            lane.in_flight = 1
+            lane.ended(Outcome(START, 0, failure=Failure.INTERNAL), START + 2 * TRIP_SECONDS)
+        assert (lane.breaker.failures, lane.breaker.failing_since, lane.in_flight) == (0, None, 0)
+
+    def test_the_end_of_an_attempt_at_another_address_teaches_nothing(self) -> None:
+        lane = make_lane(url="https://example.com/new")
+        lane.in_flight = 2
+        lane.ended(FAILURE, START, "https://example.com/old")
+        assert (lane.in_flight, lane.breaker.failures) == (1, 0)
+        lane.ended(FAILURE, START, "https://example.com/new")
+        assert (lane.in_flight, lane.breaker.failures) == (0, 1)
+
+
+class TestBreaker:
+    def tripped(self) -> HeldLane:
+        lane = make_lane()
+        for number in range(TRIP_FAILURES):
+            self.fail(lane, START + number * TRIP_SECONDS / (TRIP_FAILURES - 1))
+        return lane
+
+    def fail(self, lane: HeldLane, now: float) -> None:
+        lane.in_flight += 1
+        lane.ended(FAILURE, now)
+
+    def test_it_trips_after_so_many_failures_over_so_long(self) -> None:
+        lane = self.tripped()
+        tripped_at = START + TRIP_SECONDS
+        assert lane.is_shut(tripped_at)
+        assert lane.is_shut(tripped_at + PAUSE - 0.1)
+        assert not lane.is_shut(tripped_at + PAUSE)
+
+    def test_a_burst_of_failures_alone_does_not_trip(self) -> None:
+        lane = make_lane()
+        for _ in range(TRIP_FAILURES * 5):
+            self.fail(lane, START)
+        assert not lane.is_shut(START)
+
+    def test_one_success_in_between_starts_the_count_anew(self) -> None:
+        lane = make_lane()
+        for number in range(TRIP_FAILURES - 1):
+            self.fail(lane, START + number)
+        lane.in_flight += 1
+        lane.ended(SUCCESS, START + 30)
+        self.fail(lane, START + 60)
+        assert (lane.breaker.failures, lane.is_shut(START + 60)) == (1, False)
+
+    def test_between_two_pauses_one_probe_goes(self) -> None:
+        lane = self.tripped()
+        now = START + TRIP_SECONDS + PAUSE
+        assert start(lane, now) == 1
+        assert lane.room(now) == 0
+
+    def test_a_failed_probe_doubles_the_pause_up_to_a_limit(self) -> None:
+        lane, now, pauses = self.tripped(), START + TRIP_SECONDS + PAUSE, []
+        for _ in range(20):
+            start(lane, now)
+            lane.ended(FAILURE, now)
+            assert lane.breaker.open_until is not None
+            pauses.append(lane.breaker.open_until - now)
+            now = lane.breaker.open_until
+        assert pauses[:5] == pytest.approx([60, 120, 240, 480, 900])
+        assert set(pauses[5:]) == {LONGEST_PAUSE}
+
+    def test_the_stragglers_of_the_trip_do_not_lengthen_it(self) -> None:
+        lane = self.tripped()
+        until = lane.breaker.open_until
+        for _ in range(50):
+            self.fail(lane, START + TRIP_SECONDS + 1)
+        assert lane.breaker.open_until == until
+
+    def test_a_probe_that_is_delivered_closes_it_and_what_waited_comes_back_by_and_by(self) -> None:
+        lane = self.tripped()
+        now, rooms = START + TRIP_SECONDS + PAUSE, []
+        while not rooms or rooms[-1] < lane.target.max_in_flight:
+            for _ in range(start(lane, now)):
+                lane.ended(SUCCESS, now)
+            rooms.append(lane.room(now))
+        assert rooms[:4] == [2, 4, 8, 16]
+
+    def test_it_survives_a_change_of_owner(self) -> None:
+        lane = self.tripped()
+        heir = HeldLane.of(lane.row(), lane.target, START + TRIP_SECONDS)
+        assert heir.is_shut(START + TRIP_SECONDS + PAUSE / 2)
+        assert heir.room(START + TRIP_SECONDS + PAUSE) == 1
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> list[HeldLane]:
+    lanes = []
+    for most, in_flight, hungry in draw(
+        st.lists(st.tuples(st.integers(1, 512), st.integers(0, 20), st.booleans()), max_size=80)
+    ):
+        lane = make_lane(max_in_flight=most)
+        lane.in_flight, lane.hungry = in_flight, hungry
+        lanes.append(lane)
+    return lanes
+
+
+class TestShare:
+    @given(groups(), st.integers(-5, 600))
+    def test_it_never_exceeds_the_room(self, lanes: list[HeldLane], room: int) -> None:
+        assert sum(asking.quota for asking in share(lanes, room, START)) <= max(room, 0)
+
+    @given(groups(), st.integers(0, 600))
+    def test_no_lane_is_asked_for_more_than_it_has_room_for(self, lanes: list[HeldLane], room: int) -> None:
+        rooms = {lane.target.endpoint_id: lane.room(START) for lane in lanes}
+        for asking in share(lanes, room, START):
+            assert 1 <= asking.quota <= rooms[asking.endpoint_id]
+
+    @given(groups(), st.integers(1, 600))
+    def test_every_lane_with_room_has_its_turn(self, lanes: list[HeldLane], room: int) -> None:
+        """Those that were asked go to the end of the line, as the drain does it."""
+        line = deque(lanes)
+        waiting = {lane.target.endpoint_id for lane in lanes if lane.room(START)}
+        for _ in range(len(lanes)):
+            asked = {asking.endpoint_id for asking in share(list(line), room, START)}
+            waiting -= asked
+            line = deque(sorted(line, key=lambda lane: lane.target.endpoint_id in asked))
+        assert not waiting
+
+    def test_a_full_lane_gets_what_the_seemingly_empty_ones_leave(self) -> None:
+        full, empty = make_lane(max_in_flight=500), make_lane(max_in_flight=500)
+        empty.hungry = False
+        asking = {it.endpoint_id: it.quota for it in share([full, empty], 100, START)}
+        assert asking == {full.target.endpoint_id: 100 - PROBE, empty.target.endpoint_id: PROBE}
+
+    def test_where_there_is_not_room_for_all_one_of_each_tenant_comes_first(self) -> None:
+        tenant = new_id()
+        crowd = [make_lane(tenant_id=tenant) for _ in range(5)]
+        quiet = make_lane()
+        asked = {it.endpoint_id for it in share([*crowd, quiet], 2, START)}
+        assert asked == {crowd[0].target.endpoint_id, quiet.target.endpoint_id}
+
+    def test_hungry_lanes_get_equal_parts(self) -> None:
+        lanes = [make_lane(max_in_flight=500) for _ in range(4)]
+        assert [it.quota for it in share(lanes, 100, START)] == [25, 25, 25, 25]

@@ -1,0 +1,210 @@
+"""A test delivery goes the way of all deliveries, and shows what happened."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+from standardwebhooks import Webhook
+
+from delivery.models import Attempt, Delivery, Event
+from delivery.sending import test_delivery
+from subscriptions.endpoints.endpoints import disable
+from subscriptions.models import Tenant
+from tests import receiver as scripts
+from tests.delivery.factories import make_event
+from tests.doors import Door, DoorCases
+from tests.factories import make_client, make_endpoint, make_secret, make_tenant
+from tests.pki import Authority
+from tests.receiver import Receiver
+from tests.token_server import TokenServer
+from webhooks.wire.signing.standard_webhooks import new_secret
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def loopback(settings: Any) -> None:
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as it:
+        yield it
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant()
+
+
+@pytest.fixture
+def client(tenant: Tenant) -> APIClient:
+    return make_client(tenant)
+
+
+def tried(client: APIClient, endpoint: Any, body: Any = None, status: int = 200) -> Any:
+    answer = client.post(f"/api/v1/endpoints/{endpoint.public_id}/test/", body or {})
+    assert answer.status_code == status, answer.content
+    return answer.json()
+
+
+class TestTestDoors(DoorCases):
+    doors = (Door("post", "endpoints/{endpoint}/test/", "manage", 200, {}),)
+
+    def things(self, tenant: Tenant) -> dict[str, str]:
+        return {"endpoint": make_endpoint(tenant, url="https://127.0.0.1:9/").public_id}
+
+
+def test_the_endpoint_gets_a_signed_delivery_and_we_see_both_sides(
+    client: APIClient, tenant: Tenant, receiver: Receiver
+) -> None:
+    receiver.script("/in", scripts.status(201, b'{"ok":true}', x_trace="abc"))
+    secret = new_secret()
+    shown = tried(client, make_endpoint(tenant, url=receiver.url("/in"), secret=secret), {"data": {"n": 5}})
+    (arrival,) = receiver.arrivals
+    assert arrival.verify(secret)["data"] == {"n": 5}
+    assert (shown["delivered"], shown["error"]) == (True, "")
+    assert shown["request"]["body"] == arrival.body.decode()
+    assert shown["request"]["headers"]["webhook-id"] == arrival.message_id
+    assert arrival.verify(secret)["id"] == arrival.message_id
+    assert Webhook(secret).verify(shown["request"]["body"], shown["request"]["headers"])
+    assert (shown["answer"]["status"], shown["answer"]["body"]) == (201, '{"ok":true}')
+    assert ["x-trace", "abc"] in shown["answer"]["headers"]
+    assert {"connected_ms", "first_byte_ms", "total_ms"} >= shown["timing"].keys()
+
+
+def test_a_stored_event_is_sent_as_it_is(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    event = make_event(tenant)
+    tried(client, make_endpoint(tenant, url=receiver.url()), {"event": event.public_id})
+    (arrival,) = receiver.arrivals
+    assert (arrival.message_id, arrival.body) == (event.public_id, bytes(event.body))
+
+
+def test_nothing_is_owed_or_recorded(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    tried(client, make_endpoint(tenant, url=receiver.script("/in", 500)))
+    assert not any(table.objects.exists() for table in (Event, Delivery, Attempt))
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "error"),
+    [(500, 500, "status"), (302, 302, "status"), (scripts.hang, None, "timeout"), (scripts.reset, None, "reset")],
+    ids=["500", "302", "hang", "reset"],
+)
+def test_a_failure_is_shown_as_a_delivery_would_record_it(
+    client: APIClient, tenant: Tenant, receiver: Receiver, answer: Any, status: int | None, error: str
+) -> None:
+    shown = tried(client, make_endpoint(tenant, url=receiver.script("/in", answer), timeout_ms=1_000))
+    assert (shown["delivered"], shown["error"]) == (False, error)
+    assert (shown["answer"] or {}).get("status") == status
+
+
+def test_what_it_knows_us_by_is_sent_and_not_shown(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    auth = {"type": "basic", "username": "u", "password": "hunter2"}
+    shown = tried(client, make_endpoint(tenant, url=receiver.url("/in"), auth=auth, headers={"x-key": "sesame"}))
+    (arrival,) = receiver.at("/in")
+    assert base64.b64decode(arrival.headers["authorization"].removeprefix("Basic ")) == b"u:hunter2"
+    assert arrival.headers["x-key"] == "sesame"
+    assert (shown["request"]["headers"]["authorization"], shown["request"]["headers"]["x-key"]) == ("***", "***")
+
+
+def test_a_token_is_fetched_for_it(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    server = TokenServer(receiver)
+    tried(client, make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials()))
+    assert receiver.at("/in")[0].headers["authorization"] == "Bearer token-1"
+    server.answers(500)
+    endpoint = make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials())
+    assert tried(client, endpoint)["error"] == "credentials"
+
+
+def test_it_has_the_client_certificate(client: APIClient, tenant: Tenant, tmp_path: Any) -> None:
+    ours, theirs = Authority(), Authority()
+    issued = ours.issue()
+    tls = {"certificate": issued.pem, "private_key": issued.key, "ca": theirs.pem}
+    with Receiver(tls=theirs.server(tmp_path, asks_for=ours)) as receiver:
+        shown = tried(client, make_endpoint(tenant, url=receiver.url(), tls=tls))
+    assert shown["answer"]["status"] == 200
+    assert shown["timing"]["tls_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://10.0.0.1/", "https://169.254.169.254/latest", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]:8443/x"],
+)
+def test_every_refused_target_is_the_same_answer(client: APIClient, tenant: Tenant, settings: Any, url: str) -> None:
+    settings.WAYPOST_ALLOW_NETWORKS = []
+    shown = tried(client, make_endpoint(tenant, url=url))
+    del shown["request"]
+    assert shown == {"delivered": False, "error": "forbidden", "answer": None, "timing": {}, "revived": False}
+
+
+def test_the_first_bytes_of_an_endless_answer_are_enough(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    shown = tried(client, make_endpoint(tenant, url=receiver.script("/in", scripts.status(200, b"x" * 200_000))))
+    assert shown["answer"]["body_truncated"] is True
+    assert len(shown["answer"]["body"]) <= 16_384
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"event": "evt_01m83t2ghzevcannga6my0tf3k", "type": "a"}, "event"),
+        ({"event": 5}, "event"),
+        ({"type": ""}, "type"),
+        ({"type": "a\u0000"}, "type"),
+        ({"type": 5}, "type"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
+def test_bad_input_names_the_field(client: APIClient, tenant: Tenant, body: Any, field: str) -> None:
+    assert field in json.dumps(tried(client, make_endpoint(tenant), body, status=400))
+
+
+def test_somebody_elses_event_does_not_exist(client: APIClient, tenant: Tenant) -> None:
+    tried(client, make_endpoint(tenant), {"event": make_event(make_tenant()).public_id}, status=404)
+
+
+def test_paused_and_during_a_rotation_it_works_as_ever(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    endpoint = make_endpoint(tenant, url=receiver.url(), state="paused")
+    shown = tried(client, endpoint)
+    assert shown["delivered"] is True
+    assert len(shown["request"]["headers"]["webhook-signature"].split()) == 1
+    make_secret(endpoint, expires_at="2999-01-01T00:00:00Z")
+    endpoint.save()
+    assert len(tried(client, endpoint)["request"]["headers"]["webhook-signature"].split()) == 2
+
+
+def test_a_few_at_once_and_no_more(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    endpoint = make_endpoint(tenant, url=receiver.url())
+    for _ in range(test_delivery.AT_ONCE):
+        test_delivery._room.acquire()
+    try:
+        tried(client, endpoint, status=429)
+    finally:
+        for _ in range(test_delivery.AT_ONCE):
+            test_delivery._room.release()
+    assert tried(client, endpoint)["delivered"] is True
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "revived"),
+    [("failing", 200, True), ("gone", 204, True), ("failing", 500, False), ("operator", 200, False)],
+)
+def test_what_was_disabled_for_its_failures_is_enabled_by_a_test_that_passes(
+    client: APIClient, tenant: Tenant, receiver: Receiver, reason: str, status: int, revived: bool
+) -> None:
+    receiver.script("/in", scripts.status(status))
+    endpoint = make_endpoint(tenant, url=receiver.url("/in"))
+    assert disable(endpoint, reason)
+    assert tried(client, endpoint)["revived"] is revived
+    endpoint.refresh_from_db()
+    assert (endpoint.state, endpoint.disabled_reason) == (("active", "") if revived else ("disabled", reason))
+
+
+def test_a_paused_endpoint_that_passes_stays_paused(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+    endpoint = make_endpoint(tenant, url=receiver.url("/in"), state="paused")
+    assert tried(client, endpoint)["revived"] is False
+    endpoint.refresh_from_db()
+    assert endpoint.state == "paused"

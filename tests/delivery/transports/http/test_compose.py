@@ -1,0 +1,149 @@
+import json
+import time
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from delivery.sql.ledger import Claimed
+from delivery.transports.http.compose import NothingToSendWith, compose
+from delivery.transports.http.exchange import Request
+from delivery.transports.outcome import Failure
+from tests.delivery.factories_lanes import EPOCH, make_target
+from webhooks.wire.ids import new_id, public
+from webhooks.wire.signing.standard_webhooks import Signer, new_secret
+
+SECRET = new_secret()
+BODY = json.dumps(
+    {
+        "specversion": "1.0",
+        "id": "o-1",
+        "source": "/orders",
+        "type": "order.created",
+        "subject": "Zoë €",
+        "data": {"total": 5},
+    },
+    ensure_ascii=False,
+).encode()
+
+
+def make_claimed(body: bytes = BODY, **changes: Any) -> Claimed:
+    fields: dict[str, Any] = {"attempts": 0, "step": 0, "due_at": EPOCH, "rendered": False}
+    return Claimed(id=new_id(), endpoint_id=new_id(), event_id=new_id(), body=body, **{**fields, **changes})
+
+
+def composed(claimed: Claimed, *, at: float | None = None, **target: Any) -> Request:
+    fields: dict[str, Any] = {"signer": Signer([SECRET]), "admits": lambda ip: True, **target}
+    return compose(claimed, make_target(**fields), int(at or time.time()), context="mine")
+
+
+def headers_of(request: Request) -> dict[str, str]:
+    """As they arrive; of a name that stands there twice, the last."""
+    lines = (line.partition(":") for line in request.headers)
+    return {name: value.strip() for name, _, value in lines if value.strip()}
+
+
+class TestStructured:
+    def test_the_body_is_the_stored_bytes(self) -> None:
+        request = composed(make_claimed())
+        assert request.body == BODY
+        assert headers_of(request)["content-type"] == "application/cloudevents+json"
+
+    def test_the_event_is_the_message(self) -> None:
+        claimed = make_claimed()
+        headers = headers_of(composed(claimed, at=1_900_000_000))
+        assert headers["webhook-id"] == public("evt", claimed.event_id)
+        assert headers["webhook-timestamp"] == "1900000000"
+
+    def test_a_retry_differs_in_time_and_signature_alone(self) -> None:
+        claimed = make_claimed()
+        first, second = (composed(claimed._replace(attempts=n), at=1_900_000_000 + n) for n in (0, 1))
+        one, other = headers_of(first), headers_of(second)
+        assert first.body == second.body
+        assert {name for name in one if one[name] != other[name]} == {"webhook-timestamp", "webhook-signature"}
+
+    def test_the_endpoint_decides_address_deadline_and_headers(self) -> None:
+        request = composed(make_claimed(), url="https://example.com/h", timeout_ms=3_000, headers=("x-team: red",))
+        assert (request.url, request.timeout_ms, request.context) == ("https://example.com/h", 3_000, "mine")
+        assert headers_of(request)["x-team"] == "red"
+
+    def test_only_plain_bytes_are_asked_for_and_no_permission(self) -> None:
+        request = composed(make_claimed())
+        assert "accept-encoding: identity" in request.headers
+        assert "expect:" in request.headers
+        assert headers_of(request)["user-agent"].startswith("Waypost/")
+
+
+class TestBinary:
+    def test_the_data_is_the_body_and_the_attributes_are_headers(self) -> None:
+        request = composed(make_claimed(), content_mode="binary")
+        headers = headers_of(request)
+        assert json.loads(request.body) == {"total": 5}
+        assert headers["content-type"] == "application/json"
+        assert (headers["ce-id"], headers["ce-source"], headers["ce-type"]) == ("o-1", "/orders", "order.created")
+        assert headers["ce-specversion"] == "1.0"
+
+    def test_what_a_header_cannot_hold_is_escaped(self) -> None:
+        headers = composed(make_claimed(), content_mode="binary").headers
+        assert "ce-subject: Zo%C3%AB%20%E2%82%AC" in headers
+        assert all(line.isascii() for line in headers)
+
+    def test_an_event_without_data_has_an_empty_body(self) -> None:
+        body = b'{"specversion":"1.0","id":"1","source":"/s","type":"t"}'
+        assert composed(make_claimed(body), content_mode="binary").body == b""
+
+
+class TestRendered:
+    @pytest.mark.parametrize("mode", ["structured", "binary"])
+    def test_what_a_transformer_made_goes_as_it_is_in_either_mode(self, mode: str) -> None:
+        request = composed(make_claimed(b'{"text":"5"}', rendered=True), content_mode=mode)
+        assert request.body == b'{"text":"5"}'
+        assert headers_of(request)["content-type"] == "application/json"
+        assert not any(line.startswith("ce-") for line in request.headers)
+
+
+class TestThin:
+    @pytest.mark.parametrize("mode", ["structured", "binary", "thin"])
+    def test_it_goes_as_the_cloudevent_it_is_in_any_mode(self, mode: str) -> None:
+        request = composed(make_claimed(BODY, rendered=True, thin=True), content_mode=mode)
+        assert request.body == BODY
+        assert headers_of(request)["content-type"] == "application/cloudevents+json"
+
+
+class TestSignature:
+    @pytest.mark.parametrize("mode", ["structured", "binary"])
+    def test_the_library_of_the_standard_verifies_what_is_sent(self, mode: str) -> None:
+        request = composed(make_claimed(), content_mode=mode)
+        assert Webhook(SECRET).verify(request.body, headers_of(request))
+
+    def test_it_is_for_these_bytes(self) -> None:
+        request = composed(make_claimed())
+        with pytest.raises(WebhookVerificationError):
+            Webhook(SECRET).verify(request.body + b" ", headers_of(request))
+
+    def test_during_a_rotation_either_secret_verifies(self) -> None:
+        old = new_secret()
+        request = composed(make_claimed(), signer=Signer([SECRET, old]))
+        assert Webhook(SECRET).verify(request.body, headers_of(request))
+        assert Webhook(old).verify(request.body, headers_of(request))
+
+    def test_without_a_secret_nothing_is_sent(self) -> None:
+        with pytest.raises(NothingToSendWith) as refusal:
+            composed(make_claimed(), signer=None)
+        assert refusal.value.failure is Failure.UNSIGNED
+
+    def test_of_what_cannot_be_read_no_request_is_made(self) -> None:
+        with pytest.raises(NothingToSendWith) as refusal:
+            composed(make_claimed(body=b"{"), content_mode="binary")
+        assert refusal.value.failure is Failure.INTERNAL
+        assert refusal.value.__cause__ is not None
+
+    def test_without_an_address_that_may_be_called_nothing_is_sent(self) -> None:
+        with pytest.raises(NothingToSendWith) as refusal:
+            composed(make_claimed(), admits=None)
+        assert refusal.value.failure is Failure.FORBIDDEN
+
+    def test_without_what_the_endpoint_knows_us_by_nothing_is_sent(self) -> None:
+        with pytest.raises(NothingToSendWith) as refusal:
+            composed(make_claimed(), headers=None)
+        assert refusal.value.failure is Failure.CREDENTIALS

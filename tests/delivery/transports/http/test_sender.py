@@ -1,0 +1,374 @@
+"""Against a real server, one row for each way to fail."""
+
+import ipaddress
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from delivery.transports.http.exchange import MAX_ANSWER, Request
+from delivery.transports.http.sender import Sender
+from delivery.transports.outcome import Failure, Outcome
+from subscriptions.endpoints.certificates import TlsFiles
+from tests import receiver as scripts
+from tests.pki import Authority, Issued
+from tests.ports import free_port
+from tests.receiver import Receiver
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as it:
+        yield it
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    with Sender(allow_http=True) as it:
+        yield it
+
+
+def make_request(url: str, **changes: Any) -> Request:
+    fields: dict[str, Any] = {
+        "headers": ["content-type: application/json", "accept-encoding: identity", "expect:"],
+        "body": b'{"n":1}',
+        "timeout_ms": 10_000,
+        "admits": lambda ip: True,
+    }
+    return Request(url=url, **{**fields, **changes})
+
+
+def send(sender: Sender, *requests: Request) -> list[Outcome]:
+    """What became of each of these, in their order."""
+    ended: dict[int, Outcome] = {}
+    sender.submit(requests)
+
+    def collect() -> bool:
+        select.select([sender], [], [], 0.1)
+        ended.update({id(request): outcome for request, outcome in sender.take()})
+        return len(ended) == len(requests)
+
+    wait_until(collect, "the outcomes")
+    return [ended[id(request)] for request in requests]
+
+
+class TestWhatIsSent:
+    def test_the_bytes_arrive_as_they_are(self, sender: Sender, receiver: Receiver) -> None:
+        body = bytes(range(256)) * 100
+        (outcome,) = send(sender, make_request(receiver.url("/hooks?a=%2f&b"), body=body))
+        (arrival,) = receiver.arrivals
+        assert outcome.acknowledged
+        assert (arrival.path, arrival.body) == ("/hooks?a=%2f&b", body)
+
+    def test_the_path_is_not_tidied(self, sender: Sender, receiver: Receiver) -> None:
+        send(sender, make_request(receiver.url("/a/../b/./c")))
+        assert receiver.arrivals[0].path == "/a/../b/./c"
+
+    def test_nothing_is_asked_for_but_plain_bytes_and_nothing_is_waited_for(
+        self, sender: Sender, receiver: Receiver
+    ) -> None:
+        send(sender, make_request(receiver.url(), body=b"x" * 2_000_000))
+        headers = receiver.arrivals[0].headers
+        assert headers["accept-encoding"] == "identity"
+        assert "expect" not in headers
+
+    def test_no_proxy_of_the_environment_is_used(self, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+        with Sender(allow_http=True) as sender:
+            (outcome,) = send(sender, make_request(receiver.url()))
+        assert outcome.acknowledged
+
+    def test_no_cookie_is_brought_back(self, sender: Sender, receiver: Receiver) -> None:
+        receiver.script("/", scripts.status(200, set_cookie="a=b"))
+        send(sender, make_request(receiver.url()))
+        send(sender, make_request(receiver.url()))
+        assert "cookie" not in receiver.arrivals[1].headers
+
+    def test_no_password_file_is_read(
+        self, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, tmp_path: Path
+    ) -> None:
+        (tmp_path / ".netrc").write_text("default login a password b")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        with Sender(allow_http=True) as sender:
+            send(sender, make_request(receiver.url()))
+        assert "authorization" not in receiver.arrivals[0].headers
+
+    def test_one_attempt_after_the_other_goes_over_the_same_connection(
+        self, sender: Sender, receiver: Receiver
+    ) -> None:
+        for _ in range(5):
+            send(sender, make_request(receiver.url()))
+        assert len({it.connection for it in receiver.arrivals}) == 1
+
+    def test_a_connection_that_the_other_side_has_closed_costs_no_attempt(
+        self, sender: Sender, receiver: Receiver
+    ) -> None:
+        receiver.script("/", scripts.status(200, connection="close"))
+        outcomes = [send(sender, make_request(receiver.url()))[0] for _ in range(3)]
+        assert [it.status for it in outcomes] == [200, 200, 200]
+
+    def test_many_are_under_way_at_once(self, sender: Sender, receiver: Receiver) -> None:
+        receiver.script("/", scripts.slow(0.2))
+        outcomes = send(sender, *(make_request(receiver.url()) for _ in range(200)))
+        assert {it.status for it in outcomes} == {200}
+        assert len(receiver.arrivals) == 200
+
+
+CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure | None]] = [
+    ("200", scripts.status(200), 200, None),
+    ("204", scripts.status(204), 204, None),
+    ("299", scripts.status(299), 299, None),
+    ("400", scripts.status(400), 400, Failure.STATUS),
+    ("410", scripts.status(410), 410, Failure.STATUS),
+    ("429", scripts.status(429), 429, Failure.STATUS),
+    ("500", scripts.status(500), 500, Failure.STATUS),
+    ("999", scripts.status(999), 999, Failure.STATUS),
+    ("four digits", scripts.status(2000), None, Failure.PROTOCOL),
+    ("slow", scripts.slow(0.3), 200, None),
+    ("hang", scripts.hang, None, Failure.TIMEOUT),
+    ("drip of the head", scripts.drip_head, None, Failure.TIMEOUT),
+    ("drip of the body", scripts.drip_body, 200, None),
+    ("reset", scripts.reset, None, Failure.RESET),
+    ("hang up", scripts.hang_up, None, Failure.RESET),
+    ("cut short", scripts.cut_short, 200, None),
+    ("garbage", scripts.garbage, None, Failure.PROTOCOL),
+    ("huge body", scripts.huge(1_000_000), 200, None),
+    ("endless body", scripts.endless, 200, None),
+    ("gzip bomb", scripts.gzip_bomb, 200, None),
+    ("a head of 20 kB", scripts.huge_head(20_000), 200, None),
+    ("a head of 40 kB", scripts.huge_head(40_000), None, Failure.PROTOCOL),
+    ("a head of 4 MB", scripts.huge_head(4_000_000), None, Failure.PROTOCOL),
+    ("a few interim answers", scripts.interim(3), 200, None),
+    ("an interim answer and an error", scripts.interim(1, then=500), 500, Failure.STATUS),
+    ("a flood of interim answers", scripts.interim(10_000), None, Failure.PROTOCOL),
+    ("a redirect", scripts.redirect("/elsewhere"), 302, Failure.STATUS),
+    ("a permanent redirect", scripts.redirect("/elsewhere", 308), 308, Failure.STATUS),
+]
+
+
+def patience(answer: scripts.Answer) -> int:
+    """Milliseconds: few for those who would use up any number of them."""
+    return 1_200 if answer in (scripts.hang, scripts.drip_head, scripts.drip_body) else 60_000
+
+
+class TestOutcomes:
+    @pytest.mark.parametrize(("answer", "status", "failure"), [it[1:] for it in CASES], ids=[it[0] for it in CASES])
+    def test_every_way_to_answer_is_a_value(
+        self,
+        sender: Sender,
+        receiver: Receiver,
+        answer: scripts.Answer,
+        status: int | None,
+        failure: Failure | None,
+    ) -> None:
+        receiver.script("/", answer)
+        (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=patience(answer)))
+        assert (outcome.status, outcome.failure) == (status, failure)
+        assert len(receiver.arrivals) == 1
+
+    def test_none_of_them_disturbs_another(self, sender: Sender, receiver: Receiver) -> None:
+        requests = [
+            make_request(receiver.script(f"/{number}", answer), timeout_ms=patience(answer))
+            for number, (_, answer, *_) in enumerate(CASES)
+        ]
+        outcomes = send(sender, *requests)
+        assert [(it.status, it.failure) for it in outcomes] == [(it[2], it[3]) for it in CASES]
+
+    @pytest.mark.parametrize("answer", [scripts.hang, scripts.drip_head, scripts.drip_body])
+    def test_the_deadline_is_absolute(self, sender: Sender, receiver: Receiver, answer: scripts.Answer) -> None:
+        receiver.script("/", answer)
+        (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=1_200))
+        assert 1_100 <= outcome.duration_ms < 60_000  # dripping would go on for an hour
+
+    def test_a_redirect_is_not_followed(self, sender: Sender, receiver: Receiver) -> None:
+        receiver.script("/", scripts.redirect(receiver.url("/elsewhere"), 307))
+        send(sender, make_request(receiver.url()))
+        assert not receiver.at("/elsewhere")
+
+    def test_nobody_there(self, sender: Sender) -> None:
+        (outcome,) = send(sender, make_request(f"http://127.0.0.1:{free_port()}/"))
+        assert (outcome.status, outcome.failure) == (None, Failure.CONNECT)
+
+    def test_a_name_without_an_address(self, sender: Sender) -> None:
+        (outcome,) = send(sender, make_request("http://nobody.invalid/"))
+        assert (outcome.status, outcome.failure) == (None, Failure.DNS)
+
+    def test_an_address_that_may_not_be_called_is_not_called(self, sender: Sender, receiver: Receiver) -> None:
+        asked: list[str] = []
+
+        def refuse(ip: str) -> bool:
+            asked.append(ip)
+            return False
+
+        (outcome,) = send(sender, make_request(receiver.url(host="localhost"), admits=refuse))
+        assert (outcome.status, outcome.failure) == (None, Failure.FORBIDDEN)
+        assert set(asked) <= {"127.0.0.1", "::1"}
+        assert asked
+        assert not receiver.arrivals
+
+    def test_one_refused_address_of_a_name_refuses_the_name(self, sender: Sender, receiver: Receiver) -> None:
+        addresses = {info[4][0] for info in socket.getaddrinfo("localhost", receiver.port, type=socket.SOCK_STREAM)}
+        first: list[str] = []
+
+        def refuse_the_first(ip: str) -> bool:
+            first.append(ip)
+            return ip != first[0]
+
+        (outcome,) = send(sender, make_request(receiver.url(host="localhost"), admits=refuse_the_first))
+        assert outcome.failure is Failure.FORBIDDEN, addresses
+        assert not receiver.arrivals
+
+    def test_plain_http_is_refused_where_it_is_not_allowed(self, receiver: Receiver) -> None:
+        with Sender(allow_http=False) as sender:
+            (outcome,) = send(sender, make_request(receiver.url()))
+        assert outcome.failure is Failure.PROTOCOL
+        assert not receiver.arrivals
+
+    @pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://127.0.0.1/", "telnet://127.0.0.1/", "nonsense"])
+    def test_nothing_else_is_spoken(self, sender: Sender, url: str) -> None:
+        (outcome,) = send(sender, make_request(url))
+        assert not outcome.acknowledged
+        assert outcome.status is None
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"url": "http://127.0.0.1/\u20ac"}, {"url": "http://127.0.0.1/\0"}, {"headers": ["x-name: \u20ac"]}],
+    )
+    def test_what_libcurl_does_not_take_fails_alone(
+        self, sender: Sender, receiver: Receiver, changes: dict[str, Any]
+    ) -> None:
+        impossible = make_request(**{"url": receiver.url(), **changes})
+        outcomes = send(sender, impossible, make_request(receiver.url("/other")))
+        assert [it.failure for it in outcomes] == [Failure.PROTOCOL, None]
+
+
+class TestAnswers:
+    def test_a_short_answer_is_kept(self, sender: Sender, receiver: Receiver) -> None:
+        receiver.script("/", scripts.status(500, b"no such order \xff"))
+        (outcome,) = send(sender, make_request(receiver.url()))
+        assert outcome.answer == b"no such order \xff"
+
+    @pytest.mark.parametrize("answer", [scripts.huge(1_000_000), scripts.endless])
+    def test_of_a_long_one_the_beginning(self, sender: Sender, receiver: Receiver, answer: scripts.Answer) -> None:
+        receiver.script("/", answer)
+        (outcome,) = send(sender, make_request(receiver.url()))
+        assert outcome.answer == b"x" * MAX_ANSWER
+
+    def test_a_connection_with_more_to_come_is_not_used_again(self, sender: Sender, receiver: Receiver) -> None:
+        receiver.script("/", scripts.huge(10_000_000), 200)
+        outcomes = [send(sender, make_request(receiver.url()))[0] for _ in range(2)]
+        assert [it.status for it in outcomes] == [200, 200]
+        assert len({it.connection for it in receiver.arrivals}) == 2
+
+    def test_nothing_is_unpacked(self, sender: Sender, receiver: Receiver) -> None:
+        receiver.script("/", scripts.gzip_bomb)
+        (outcome,) = send(sender, make_request(receiver.url()))
+        assert outcome.answer.startswith(b"\x1f\x8b")
+        assert len(outcome.answer) <= MAX_ANSWER
+
+    @pytest.mark.parametrize("code", [429, 503])
+    def test_retry_after_is_heard(self, sender: Sender, receiver: Receiver, code: int) -> None:
+        receiver.script("/", scripts.status(code, Retry_After=" 120"))
+        (outcome,) = send(sender, make_request(receiver.url()))
+        assert outcome.retry_after == 120
+
+    def test_the_retry_after_of_one_answer_is_not_that_of_the_next(self, sender: Sender, receiver: Receiver) -> None:
+        receiver.script("/", scripts.status(503, retry_after=120), 503)
+        waits = [send(sender, make_request(receiver.url()))[0].retry_after for _ in range(2)]
+        assert waits == [120, None]
+
+
+def self_signed(folder: Path, host: str = "localhost") -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    names = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "both.pem").write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context
+
+
+class TestTls:
+    def test_a_certificate_nobody_vouches_for_is_refused(self, sender: Sender, tmp_path: Path) -> None:
+        with Receiver(tls=self_signed(tmp_path)) as receiver:
+            (outcome,) = send(sender, make_request(receiver.url()))
+            assert not receiver.arrivals
+        assert (outcome.status, outcome.failure) == (None, Failure.TLS)
+
+    def test_who_does_not_speak_tls_is_refused(self, sender: Sender, receiver: Receiver) -> None:
+        (outcome,) = send(sender, make_request(receiver.url().replace("http:", "https:")))
+        assert (outcome.status, outcome.failure) == (None, Failure.TLS)
+
+
+AUTHORITY, CLIENTS = Authority("the server's"), Authority("the clients'")
+
+
+@pytest.fixture
+def demanding(tmp_path: Path) -> Iterator[Receiver]:
+    """A server that lets nobody in without a certificate of CLIENTS."""
+    with Receiver(tls=AUTHORITY.server(tmp_path, asks_for=CLIENTS)) as it:
+        yield it
+
+
+def files(issued: Issued | None, ca: str = AUTHORITY.pem) -> TlsFiles:
+    if issued is None:
+        return TlsFiles(None, None, ca.encode())
+    return TlsFiles(issued.pem.encode(), issued.key.encode(), ca.encode())
+
+
+class TestClientCertificates:
+    def test_whoever_has_the_certificate_is_let_in(self, sender: Sender, demanding: Receiver) -> None:
+        ours = files(CLIENTS.issue())
+        requests = [make_request(demanding.url(), tls=ours) for _ in range(2)]
+        assert [outcome.status for outcome in send(sender, *requests)] == [200, 200]
+
+    def test_nobody_else_is(self, sender: Sender, demanding: Receiver) -> None:
+        for tls in (files(None), files(Authority().issue())):
+            (outcome,) = send(sender, make_request(demanding.url(), tls=tls))
+            assert outcome.status is None
+            assert outcome.failure in {Failure.TLS, Failure.RESET}
+        assert not demanding.arrivals
+
+    def test_a_neighbour_without_one_never_gets_in_behind_it(self, sender: Sender, demanding: Receiver) -> None:
+        for _ in range(3):
+            (let_in,) = send(sender, make_request(demanding.url(), tls=files(CLIENTS.issue())))
+            (outcome,) = send(sender, make_request(demanding.url(), tls=files(None)))
+            assert (let_in.status, outcome.status) == (200, None)
+
+    def test_an_authority_of_its_own_is_trusted_for_that_endpoint_alone(self, sender: Sender, tmp_path: Path) -> None:
+        with Receiver(tls=AUTHORITY.server(tmp_path)) as receiver:
+            (outcome,) = send(sender, make_request(receiver.url(), tls=files(None)))
+            (other,) = send(sender, make_request(receiver.url()))
+            (wrong,) = send(sender, make_request(receiver.url(), tls=files(None, ca=CLIENTS.pem)))
+        assert outcome.status == 200
+        assert [other.failure, wrong.failure] == [Failure.TLS, Failure.TLS]
+
+
+def test_leaving_the_sender_does_not_wait_for_those_who_hang(receiver: Receiver) -> None:
+    receiver.script("/", scripts.hang)
+    with Sender(allow_http=True) as sender:
+        sender.submit([make_request(receiver.url(), timeout_ms=600_000)])
+        receiver.wait_for(1)
+    assert not any(thread.name == "sender" for thread in threading.enumerate())

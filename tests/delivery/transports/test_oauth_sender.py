@@ -1,0 +1,168 @@
+"""Endpoints that want OAuth2 tokens, through whole drains: what they are sent, and what their neighbours feel of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from delivery import notify
+from delivery.models import Attempt, Delivery
+from delivery.publishing.publisher import publish
+from delivery.sending.drain import deliver_due
+from delivery.transports import oauth_sender
+from subscriptions.models import Endpoint, Tenant
+from tests import receiver as scripts
+from tests.factories import make_endpoint, make_subscription, make_tenant
+from tests.receiver import Receiver
+from tests.together import in_threads
+from tests.token_server import TokenServer
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as it:
+        yield it
+
+
+@pytest.fixture
+def server(receiver: Receiver) -> TokenServer:
+    return TokenServer(receiver)
+
+
+def subscribed(url: str, tenant: Tenant | None = None, **changes: Any) -> Endpoint:
+    return make_subscription(make_endpoint(tenant, url=url, **changes)).endpoint
+
+
+def delivered(endpoint: Endpoint, count: int = 1) -> None:
+    """Publish so many, and drain."""
+    publish(endpoint.tenant, [{"type": "order.created", "data": n} for n in range(count)])
+    deliver_due(linger=0.1, seconds=60.0, stopping=lambda: False)
+
+
+def shown(receiver: Receiver, path: str = "/in") -> list[str | None]:
+    return [arrival.headers["authorization"] for arrival in receiver.at(path)]
+
+
+def test_all_deliveries_carry_the_one_token(receiver: Receiver, server: TokenServer) -> None:
+    endpoint = subscribed(receiver.url("/in"), auth=server.credentials())
+    delivered(endpoint, 20)
+    delivered(endpoint)
+    assert shown(receiver) == ["Bearer token-1"] * 21
+    assert len(server.asked) == 1
+
+
+def test_a_token_that_is_refused_is_replaced_within_the_attempt(receiver: Receiver, server: TokenServer) -> None:
+    endpoint = subscribed(receiver.script("/in", 200, 401, 200), auth=server.credentials())
+    delivered(endpoint)
+    delivered(endpoint)
+    assert shown(receiver) == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+    assert set(Delivery.objects.values_list("state", "attempts")) == {("delivered", 1)}
+    assert len({arrival.message_id for arrival in receiver.at("/in")}) == 2
+
+
+def test_it_is_replaced_once(receiver: Receiver, server: TokenServer) -> None:
+    endpoint = subscribed(receiver.script("/in", 401), auth=server.credentials())
+    delivered(endpoint)
+    assert shown(receiver) == ["Bearer token-1", "Bearer token-2"]
+    (attempt,) = Attempt.objects.all()
+    assert (attempt.status, attempt.error) == (401, "status")
+    assert Delivery.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize("answer", [500, scripts.hang], ids=["broken", "hanging"])
+def test_without_a_token_the_attempt_fails_and_is_tried_again_and_neighbours_notice_nothing(
+    receiver: Receiver, server: TokenServer, answer: Any
+) -> None:
+    server.answers(answer)
+    tenant = make_tenant()
+    endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials(), retry_plan=[1])
+    subscribed(receiver.url("/neighbour"), tenant)
+    delivered(endpoint, 5)
+    assert len(receiver.at("/neighbour")) == 5
+    assert not receiver.at("/in")
+    failed = Attempt.objects.exclude(error="")
+    assert set(failed.values_list("status", "error")) == {(None, "credentials")}
+    ended = max(failed.values_list("started_at", flat=True))
+    assert max(it.at for it in receiver.at("/neighbour")) < ended.timestamp()
+
+
+def test_a_token_that_cannot_be_had_for_a_reason_nobody_thought_of_stops_no_neighbour(
+    receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("subscriptions.endpoints.oauth_tokens.obtain", break_down)
+    tenant = make_tenant()
+    endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials())
+    subscribed(receiver.url("/neighbour"), tenant)
+    delivered(endpoint)
+    assert len(receiver.at("/neighbour")) == 1
+    assert set(Attempt.objects.values_list("error", flat=True)) == {"", "credentials"}
+
+
+def test_a_tenant_whose_token_servers_all_hang_holds_up_no_tokens_of_another(
+    receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oauth_sender, "FETCHERS", 4)
+    hanging = make_tenant()
+    url = receiver.script("/hanging", scripts.hang)
+    for _ in range(12):
+        subscribed(receiver.url("/in"), hanging, auth={**server.credentials(), "token_url": url}, retry_plan=[1000])
+    publish(hanging, [{"type": "order.created", "data": 1}])
+    endpoint = subscribed(receiver.url("/other"), auth=server.credentials(), retry_plan=[])
+    delivered(endpoint)
+    assert len(receiver.at("/other")) == 1
+    assert Delivery.objects.get(endpoint=endpoint).state == "delivered"
+    failed = Attempt.objects.exclude(error="")
+    assert set(failed.values_list("error", flat=True)) == {"credentials"}
+    assert len(failed) == 12
+    assert not receiver.at("/in")
+
+
+def test_while_a_token_server_hangs_no_connection_to_the_database_is_held(
+    receiver: Receiver, server: TokenServer
+) -> None:
+    held: list[object] = []
+
+    def only_who_counts() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%subscriptions_token%'")
+            return bool(cursor.fetchone()[0] == 1)
+
+    def look(exchange: scripts.Exchange) -> None:
+        held.extend(in_threads(lambda: wait_until(only_who_counts, "the connection to be closed")))
+        scripts.status(500)(exchange)
+
+    server.answers(look)
+    delivered(subscribed(receiver.url("/in"), auth=server.credentials(), retry_plan=[1000]))
+    assert held == [True]
+
+
+def test_when_the_token_server_is_back_the_deliveries_arrive(receiver: Receiver, server: TokenServer) -> None:
+    server.answers(500)
+    endpoint = subscribed(receiver.url("/in"), auth=server.credentials(), retry_plan=[1, 1, 1])
+    delivered(endpoint)
+    server.recovers()
+    Delivery.objects.update(next_attempt_at=endpoint.created_at)
+    endpoint.lane.delete()
+    delivered(endpoint)
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
+
+
+def test_other_endpoints_carry_no_token(receiver: Receiver, server: TokenServer) -> None:
+    tenant = make_tenant()
+    endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials())
+    subscribed(receiver.url("/neighbour"), tenant)
+    delivered(endpoint, 3)
+    assert shown(receiver, "/neighbour") == [None] * 3

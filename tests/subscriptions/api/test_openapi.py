@@ -1,0 +1,38 @@
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+from subscriptions.api.urls import urlpatterns
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return SchemaGenerator(patterns=urlpatterns).get_schema(request=None, public=True)
+
+
+def operations(schema):
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def test_every_operation_has_a_name_of_its_own_and_asks_for_a_bearer_key(schema):
+    names = [operation["operationId"] for _, _, operation in operations(schema)]
+    assert len(set(names)) == len(names)
+    assert {"create_endpoint", "rotate_secret", "rotate_key", "list_subscriptions", "get_tenant"} <= set(names)
+    assert all(operation["security"] == [{"apiKey": []}] for _, _, operation in operations(schema))
+    assert schema["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
+
+
+def test_keys_are_not_changed(schema):
+    assert set(schema["paths"]["/keys/{ref}/"]) == {"get", "delete"}
+
+
+def test_a_secret_is_in_the_answers_that_make_it_and_in_no_other(schema):
+    shapes = schema["components"]["schemas"]
+    assert {name for name, shape in shapes.items() if {"secret", "key"} & set(shape.get("properties", ()))} == {
+        "CreatedEndpoint",
+        "NewEndpointRequest",
+        "NewKey",
+        "RotationRequest",
+        "Rotated",
+    }

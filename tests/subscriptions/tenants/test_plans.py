@@ -1,0 +1,189 @@
+import pytest
+
+from subscriptions.endpoints.endpoints import create_endpoint, delete_endpoint
+from subscriptions.errors import Exceeded, NotNow, Refused
+from subscriptions.models import Endpoint, Plan, Tenant
+from subscriptions.tenants import plans
+from subscriptions.tenants.tenants import change_tenant, create_tenant
+from tests.doors import Door, DoorCases
+from tests.factories import URL, make_client, make_plan, make_tenant
+from tests.together import in_threads
+
+pytestmark = pytest.mark.django_db
+
+API = "/api/v1/"
+
+
+class TestPlanDoors(DoorCases):
+    doors = (
+        Door("get", "plans/", "read", 200),
+        Door("get", "plans/{plan}/", "read", 200),
+    )
+
+    def things(self, tenant):
+        plan = make_plan()
+        Tenant.objects.filter(pk=tenant.pk).update(plan=plan)
+        return {"plan": plan.public_id}
+
+
+# --- which plan holds
+
+
+def test_without_any_plan_what_the_fields_default_to_holds():
+    plan = plans.plan_of(make_tenant())
+    assert (plan.events_per_month, plan.publish_rate, plan.max_event_bytes) == (None, None, None)
+    assert plan.max_endpoints == 10_000
+
+
+def test_the_default_plan_holds_for_who_has_no_other():
+    default = plans.create_plan("Free", is_default=True, max_endpoints=3)
+    other = make_plan(max_endpoints=5)
+    assert plans.plan_of(make_tenant()) == default
+    assert plans.plan_of(make_tenant(plan=other)) == other
+
+
+def test_a_new_default_plan_takes_the_place_of_the_one_before():
+    before = plans.create_plan("Free", is_default=True)
+    after = plans.create_plan("Freer", is_default=True)
+    assert plans.plan_of(make_tenant()) == after
+    assert list(Plan.objects.filter(is_default=True)) == [after]
+    plans.change_plan(before, {"is_default": True})
+    assert plans.plan_of(make_tenant()) == before
+
+
+def test_a_plan_that_tenants_have_cannot_be_deleted():
+    plan = make_plan()
+    make_tenant(plan=plan)
+    with pytest.raises(NotNow):
+        plans.delete_plan(plan)
+    plans.delete_plan(make_plan())
+
+
+# --- endpoints
+
+
+def test_no_more_endpoints_than_the_plan_allows():
+    tenant = make_tenant(plan=make_plan(max_endpoints=2))
+    first, _ = create_endpoint(tenant, url=URL)
+    create_endpoint(tenant, url=URL)
+    with pytest.raises(Exceeded) as refused:
+        create_endpoint(tenant, url=URL)
+    assert (refused.value.limit, refused.value.allowed, refused.value.used) == ("max_endpoints", 2, 2)
+    assert Endpoint.objects.filter(tenant=tenant).count() == 2
+    delete_endpoint(first)
+    create_endpoint(tenant, url=URL)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_make_the_last_endpoint_at_once_one_is_refused():
+    tenant = make_tenant(plan=make_plan(max_endpoints=1))
+
+    def make():
+        try:
+            return create_endpoint(tenant, url=URL)[0]
+        except Exceeded as refused:
+            return refused
+
+    results = in_threads(make, make)
+    assert sorted(type(result).__name__ for result in results) == ["Endpoint", "Exceeded"]
+    assert Endpoint.objects.count() == 1
+
+
+def test_one_endpoint_too_many_is_a_402_that_says_how_many_there_are():
+    tenant = make_tenant(plan=make_plan(max_endpoints=0))
+    answer = make_client(tenant).post(f"{API}endpoints/", {"url": URL})
+    assert answer.status_code == 402
+    assert answer["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["type"] == "urn:waypost:problem:plan_exceeded"
+    assert {name: problem[name] for name in ("limit", "allowed", "used", "resets_at")} == {
+        "limit": "max_endpoints",
+        "allowed": 0,
+        "used": 0,
+        "resets_at": None,
+    }
+
+
+# --- retention
+
+
+def test_events_are_kept_no_longer_than_the_plan_allows():
+    plan = make_plan(max_retention_days=30)
+    assert create_tenant("Acme", plan=plan).retention_days == 30
+    with pytest.raises(Refused) as refused:
+        create_tenant("Acme", plan=plan, retention_days=31)
+    assert refused.value.field == "retention_days"
+    tenant = create_tenant("Acme", plan=plan, retention_days=7)
+    with pytest.raises(Refused):
+        change_tenant(tenant, {"retention_days": 31})
+    assert change_tenant(tenant, {"retention_days": 30}).retention_days == 30
+
+
+def test_a_smaller_plan_shortens_the_retention_of_its_tenants_and_of_no_others():
+    plan, other = make_plan(), make_tenant()
+    tenant = make_tenant(plan=plan)
+    plan = plans.change_plan(plan, {"max_retention_days": 10})
+    moved = change_tenant(make_tenant(), {"plan": plan})
+    tenant.refresh_from_db(), other.refresh_from_db()
+    assert (tenant.retention_days, moved.retention_days, other.retention_days) == (10, 10, 90)
+    plans.create_plan("Free", is_default=True, max_retention_days=20)
+    other.refresh_from_db(), tenant.refresh_from_db()
+    assert (other.retention_days, tenant.retention_days) == (20, 10)
+
+
+# --- over REST
+
+
+def test_operators_keep_plans():
+    operator = make_client()
+    made = operator.post(f"{API}plans/", {"name": "Starter", "uid": "starter", "events_per_month": 1000})
+    assert made.status_code == 201, made.content
+    assert made.json()["id"].startswith("pln_")
+    assert operator.get(f"{API}plans/starter/").json() == made.json()
+    assert operator.patch(f"{API}plans/starter/", {"publish_rate": 50}).json()["publish_rate"] == 50
+    tenant = operator.post(f"{API}tenants/", {"name": "Acme", "plan": "starter"}).json()
+    assert tenant["plan"] == made.json()["id"]
+    refused = operator.delete(f"{API}plans/starter/")
+    assert refused.status_code == 409
+    assert operator.patch(f"{API}tenants/{tenant['id']}/", {"plan": None}).json()["plan"] is None
+    assert operator.delete(f"{API}plans/starter/").status_code == 204
+
+
+def test_a_tenant_sees_its_own_plan_and_changes_nothing():
+    mine, other = make_plan(), make_plan()
+    client = make_client(make_tenant(plan=mine))
+    assert [row["id"] for row in client.get(f"{API}plans/").json()["data"]] == [mine.public_id]
+    assert client.get(f"{API}plans/{other.public_id}/").status_code == 404
+    assert client.patch(f"{API}plans/{mine.public_id}/", {"publish_rate": None}).status_code == 403
+    assert client.post(f"{API}plans/", {"name": "Mine"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "a\x00b"),
+        ("uid", "no spaces"),
+        ("is_default", "yes"),
+        ("events_per_month", -1),
+        ("events_per_month", 10**30),
+        ("events_per_month", "1000"),
+        ("publish_rate", 0),
+        ("publish_rate", 1.5),
+        ("max_endpoints", -1),
+        ("max_event_bytes", 10),
+        ("max_retention_days", 0),
+        ("max_retention_days", 4000),
+        ("price", 10),
+    ],
+)
+def test_a_bad_plan_is_a_problem_that_names_the_field(field, value):
+    answer = make_client().post(f"{API}plans/", {"name": "Starter", field: value})
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert not Plan.objects.exists()
+
+
+def test_a_tenant_cannot_be_given_a_plan_that_is_none():
+    answer = make_client().post(f"{API}tenants/", {"name": "Acme", "plan": "nothing"})
+    assert [error["field"] for error in answer.json()["errors"]] == ["plan"]

@@ -1,0 +1,44 @@
+import pytest
+
+from subscriptions.errors import Taken
+from subscriptions.models import Endpoint, Secret, Subscription, Tenant
+from subscriptions.tenants import tenants
+from tests.factories import make_subscription, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_tenant_leaves_with_everything_and_nobody_else_is_touched():
+    mine, other = make_subscription(), make_subscription()
+    tenants.delete_tenant(mine.tenant)
+    assert list(Subscription.objects.all()) == [other]
+    assert list(Endpoint.objects.filter(deleted_at=None)) == [other.endpoint]
+    assert list(Secret.objects.values_list("endpoint", flat=True)) == [other.endpoint.id]
+
+
+def test_deleting_again_does_not_move_the_moment():
+    tenant = make_tenant()
+    tenants.delete_tenant(tenant)
+    first = Tenant.objects.get().deleted_at
+    tenants.delete_tenant(tenant)
+    assert Tenant.objects.get().deleted_at == first
+
+
+def test_the_uid_of_a_deleted_tenant_is_free_again():
+    tenants.delete_tenant(tenants.create_tenant("Acme", uid="acme"))
+    assert tenants.create_tenant("Acme", uid="acme").uid == "acme"
+
+
+def test_a_uid_in_use_is_taken():
+    tenants.create_tenant("Acme", uid="acme")
+    with pytest.raises(Taken):
+        tenants.create_tenant("Other", uid="acme")
+    with pytest.raises(Taken):
+        tenants.change_tenant(make_tenant(), {"uid": "acme"})
+
+
+def test_a_deleted_tenant_is_not_changed():
+    tenant = make_tenant()
+    tenants.delete_tenant(tenant)
+    with pytest.raises(Tenant.DoesNotExist):
+        tenants.change_tenant(tenant, {"name": "Back"})

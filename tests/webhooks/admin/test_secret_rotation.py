@@ -1,0 +1,92 @@
+"""The page of a source's secrets."""
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from tests.factories_receiver import SECRET, make_source
+from tests.webhooks.admin.test_pages import SEES_ALL, operator
+from webhooks.models import Source
+from webhooks.sources.snapshot import find
+from webhooks.wire.signing.standard_webhooks import new_secret
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+
+def send(client: Client, source: Source, **given: str) -> Any:
+    return client.post(f"/admin/webhooks/source/{source.pk}/secrets/", given)
+
+
+def texts(source: Source) -> list[str]:
+    return [secret.text for secret in find(source.public_id).opened]
+
+
+def test_a_secret_that_is_made_is_shown_once_and_the_old_one_stays_for_the_overlap() -> None:
+    source, client = make_source(), operator(*SEES_ALL, "add_sourcesecret")
+    shown = send(client, source, secret="", overlap_seconds="60").content.decode()
+    made, old = texts(source)
+    assert made in shown
+    assert old == SECRET not in shown
+    assert made not in client.get(f"/admin/webhooks/source/{source.pk}/secrets/").content.decode()
+    assert made not in LogEntry.objects.get().get_change_message()
+    assert source.secrets.order_by("id").first().expires_at is not None
+
+
+def test_a_secret_that_is_given_is_not_shown() -> None:
+    source, given = make_source(), new_secret()
+    shown = send(operator(*SEES_ALL, "add_sourcesecret"), source, secret=given, overlap_seconds="0").content.decode()
+    assert given not in shown
+    assert texts(source)[0] == given
+
+
+@pytest.mark.parametrize(
+    ("given", "overlap"), [("no base64!", "60"), ("", "-1"), ("", "soon"), ("", ""), ("x" * 8193, "60"), ("\0", "60")]
+)
+def test_what_cannot_work_is_said_and_nothing_is_changed(given: str, overlap: str) -> None:
+    source = make_source()
+    shown = send(operator(*SEES_ALL, "add_sourcesecret"), source, secret=given, overlap_seconds=overlap)
+    assert "wh-error" in shown.content.decode()
+    assert texts(source) == [SECRET]
+
+
+def test_a_secret_is_not_made_where_the_sender_has_it() -> None:
+    source = make_source(scheme="github")
+    shown = send(operator(*SEES_ALL, "add_sourcesecret"), source, secret="", overlap_seconds="60")
+    assert "The sender has it" in shown.content.decode()
+
+
+def test_a_secret_is_revoked_at_once() -> None:
+    source, client = make_source(), operator(*SEES_ALL, "delete_sourcesecret")
+    gone = source.secrets.get().public_id
+    assert send(client, source, revoke=gone).status_code == 302
+    assert texts(source) == []
+    assert LogEntry.objects.get().get_change_message() == f"revoked {gone}"
+
+
+def test_the_secret_of_another_source_is_not_revoked_here() -> None:
+    source, other = make_source(), make_source()
+    send(operator(*SEES_ALL, "delete_sourcesecret"), source, revoke=other.secrets.get().public_id)
+    send(Client(), source, revoke="nonsense")
+    assert texts(other) == [SECRET]
+    assert not LogEntry.objects.exists()
+
+
+def test_each_act_has_its_own_permission() -> None:
+    source, client = make_source(), operator(*SEES_ALL, "change_source", "add_sourcesecret")
+    assert send(client, source, revoke=source.secrets.get().public_id).status_code == 403
+    assert "Revoke" not in client.get(f"/admin/webhooks/source/{source.pk}/secrets/").content.decode()
+    assert texts(source) == [SECRET]
+
+
+def test_who_may_neither_sees_nothing() -> None:
+    source, client = make_source(), operator(*SEES_ALL, "change_source")
+    assert client.get(f"/admin/webhooks/source/{source.pk}/secrets/").status_code == 403
+    assert send(client, source, secret="", overlap_seconds="60").status_code == 403
+
+
+def test_who_may_only_revoke_adds_none() -> None:
+    source = make_source()
+    assert send(operator(*SEES_ALL, "delete_sourcesecret"), source, secret="", overlap_seconds="6").status_code == 403
+    assert texts(source) == [SECRET]

@@ -1,0 +1,134 @@
+"""Large bodies in S3, over its own protocol, on a server of somebody else's: kept whole, read back, swept, expired."""
+
+import hashlib
+import os
+import urllib.request
+from collections.abc import Iterator
+from datetime import timedelta
+
+import boto3
+import pytest
+from django.core.files.storage import storages
+from django.utils import timezone
+from moto.server import ThreadedMotoServer
+
+from config.ops.storage import backend
+from tests.factories_receiver import id_born, make_receipt, make_source, signed
+from webhooks.kit.claim_check import INLINE_MAX, StorageDown, keep
+from webhooks.models import Receipt, Rejection
+from webhooks.processing import sweep
+from webhooks.wire.ids import new_id
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("receiver"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:botocore"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # boto3 keeps its connections for the next call
+]
+
+MIB = 1024 * 1024
+BUCKET, PREFIX = "claims", "waypost/here"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The address of an S3 on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, receiver: None, settings, monkeypatch: pytest.MonkeyPatch):
+    """The claims of this test lie in an empty bucket, as WAYPOST_STORAGE_URL says."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    urllib.request.urlopen(urllib.request.Request(f"{s3}/moto-api/reset", method="POST")).close()
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    client.create_bucket(Bucket=BUCKET)
+    claims = backend(f"s3://{BUCKET}/{PREFIX}?endpoint={s3}&region=us-east-1")
+    settings.STORAGES = {**settings.STORAGES, "claims": claims}
+    return client
+
+
+def names(bucket) -> list[str]:
+    return [it["Key"] for it in bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def pieces(size: int) -> Iterator[bytes]:
+    for start in range(0, size, 65_536):
+        yield bytes([start // 65_536 % 251]) * min(65_536, size - start)
+
+
+@pytest.mark.parametrize("size", [INLINE_MAX + 1, 3 * MIB + 17, 21 * MIB])
+def test_a_body_is_kept_whole_and_read_back(bucket, size: int) -> None:
+    """The largest of them goes up in several parts."""
+    ticket = keep(pieces(size), new_id(), lambda chunk: None)
+    receipt = make_receipt(body=None, body_key=ticket.key, size=ticket.size, sha256=ticket.sha256)
+    with receipt.open() as file:
+        assert hashlib.sha256(file.read()).hexdigest() == ticket.sha256
+    (stored,) = bucket.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert (stored["Key"], stored["Size"]) == (f"{PREFIX}/{ticket.key}", size)
+    parts = stored["ETag"].strip('"').partition("-")[2]
+    assert bool(parts) == (size > 8 * MIB)
+
+
+def test_a_message_goes_through_the_door_into_the_bucket_and_its_body_can_be_opened(bucket, client) -> None:
+    source, body = make_source(), b"x" * (2 * INLINE_MAX)
+    answer = client.post(f"/in/{source.public_id}/", body, "application/json", headers=signed(body))
+    assert answer.status_code == 202
+    receipt = Receipt.objects.get()
+    assert receipt.read() == body
+    assert names(bucket) == [f"{PREFIX}/{receipt.body_key}"]
+
+
+@pytest.mark.parametrize("size", [2 * INLINE_MAX, 12 * MIB])
+def test_a_body_that_is_not_believed_or_breaks_off_leaves_no_object_and_no_upload(bucket, client, size: int) -> None:
+    source = make_source(max_bytes=16 * MIB)
+    assert client.post(f"/in/{source.public_id}/", bytes(size), "a/b", headers=signed(b"other")).status_code == 401
+
+    def breaks() -> Iterator[bytes]:
+        yield from pieces(size)
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        keep(breaks(), new_id(), lambda chunk: None)
+    assert names(bucket) == []
+    assert bucket.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+    assert Rejection.objects.get().reason == "no_match"
+
+
+def test_a_bucket_that_is_not_there_is_503_and_nothing_is_kept(bucket, client) -> None:
+    bucket.delete_bucket(Bucket=BUCKET)
+    with pytest.raises(StorageDown):
+        keep(pieces(2 * INLINE_MAX), new_id(), lambda chunk: None)
+    body = b"x" * (2 * INLINE_MAX)
+    answer = client.post(f"/in/{make_source().public_id}/", body, "a/b", headers=signed(body))
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert not Receipt.objects.exists()
+
+
+def test_orphans_are_swept_and_what_a_row_names_stays(bucket) -> None:
+    now = timezone.now()
+    young, old = id_born(now - timedelta(hours=20)), id_born(now - timedelta(hours=30))
+    for key in (young, old):
+        keep(pieces(2 * INLINE_MAX), key, lambda chunk: None)
+    named = keep(pieces(2 * INLINE_MAX), id_born(now - timedelta(hours=30)), lambda chunk: None)
+    make_receipt(body=None, body_key=named.key, size=named.size)
+    assert sweep.remove_orphans(now) == 1
+    assert sorted(name.rsplit("/", 1)[1] for name in names(bucket)) == sorted([young.hex, named.key.rsplit("/", 1)[1]])
+
+
+def test_an_expired_receipt_takes_its_object_with_it(bucket) -> None:
+    born = timezone.now() - timedelta(days=31)
+    for changes in ({"due_at": None, "processed_at": born}, {}):
+        key = id_born(born)
+        ticket = keep(pieces(2 * INLINE_MAX), key, lambda chunk: None)
+        make_receipt(id=key, body=None, body_key=ticket.key, size=ticket.size, **changes)
+    sweep.sweep()
+    assert names(bucket) == [f"{PREFIX}/{Receipt.objects.get().body_key}"]
+    assert storages["claims"].exists(Receipt.objects.get().body_key)

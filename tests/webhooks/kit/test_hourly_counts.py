@@ -1,0 +1,126 @@
+"""What happens at a source is counted as it happens, and can be read without counting rows."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, connections
+from django.test import Client
+from django.utils import timezone
+
+from tests.factories_receiver import make_source, signed
+from webhooks.kit import hourly_counts
+from webhooks.models import Hour, Receipt
+from webhooks.processing import process
+from webhooks.processing.handlers import GiveUp, handles
+from webhooks.processing.process import process_due
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+BODY = b'{"type":"a.b"}'
+
+
+def send(source, message_id: str = "msg_1", **headers: str):
+    return Client().post(
+        f"/in/{source.public_id}/", BODY, "application/json", headers={**signed(BODY, message_id=message_id), **headers}
+    )
+
+
+def counted(source) -> dict[str, int]:
+    hourly_counts.tally.write()
+    hour = Hour.objects.get(source=source)
+    return {kind: getattr(hour, kind) for kind in hourly_counts.KINDS if getattr(hour, kind)}
+
+
+def test_every_way_a_request_can_end_is_counted(settings) -> None:
+    source = make_source(rate_per_minute=30)  # and nobody handles what comes: it is done when it is kept
+    for message_id in ("1", "2", "2"):
+        assert send(source, message_id).status_code in (200, 202)
+    assert send(source, **{"webhook-signature": "v1,AAAA"}).status_code == 429
+    other = make_source()
+    assert send(other, **{"webhook-signature": "v1,AAAA"}).status_code == 401
+    paused = make_source(paused_at=timezone.now())
+    assert send(paused).status_code == 503
+    assert counted(source) == {"received": 2, "duplicates": 1, "turned_away": 1, "processed": 2}
+    assert counted(other) == {"rejected": 1}
+    assert counted(paused) == {"turned_away": 1}
+
+
+def test_every_end_of_a_run_is_counted() -> None:
+    @handles()
+    def works_or_not(receipt: Receipt) -> None:
+        if receipt.message_id == "fails":
+            raise RuntimeError
+        if receipt.message_id == "gives-up":
+            raise GiveUp
+
+    source = make_source()
+    for message_id in ("works", "fails", "gives-up"):
+        send(source, message_id)
+    process_due()
+    assert counted(source) == {"received": 3, "processed": 1, "failed": 1, "dead": 1}
+
+
+def test_counts_of_several_processes_and_several_writes_add_up() -> None:
+    source = make_source()
+    for _ in range(3):
+        one, other = hourly_counts.Tally(), hourly_counts.Tally()
+        one.add(source.id, "received")
+        other.add(source.id, "received")
+        other.add(source.id, "rejected")
+        one.write()
+        other.write()
+    assert counted(source) == {"received": 6, "rejected": 3}
+
+
+def test_an_hour_begins_on_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_source()
+    for moment in (datetime(2026, 1, 1, 9, 59, 59, tzinfo=UTC), datetime(2026, 1, 1, 10, 0, 0, tzinfo=UTC)):
+        monkeypatch.setattr(hourly_counts.time, "time", moment.timestamp)
+        hourly_counts.count(source.id, "received")
+    hourly_counts.tally.write()
+    hours = Hour.objects.filter(source=source).order_by("begins_at").values_list("begins_at", "received")
+    assert list(hours) == [(datetime(2026, 1, 1, hour, tzinfo=UTC), 1) for hour in (9, 10)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_database_does_not_take_is_written_later() -> None:
+    source = make_source()
+    hourly_counts.count(source.id, "received")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE webhooks_hour RENAME TO away")
+    try:
+        hourly_counts.tally.write()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE away RENAME TO webhooks_hour")
+    hourly_counts.count(source.id, "received")
+    assert counted(source) == {"received": 2}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_who_write_the_same_hours_do_not_lock_each_other_out() -> None:
+    sources = [make_source() for _ in range(10)]
+
+    def work(order: list) -> None:
+        mine = hourly_counts.Tally()
+        for _ in range(20):
+            for source in order:
+                mine.add(source.id, "received")
+            mine.write()
+        connections.close_all()
+
+    threads = [threading.Thread(target=work, args=(order,)) for order in (sources, sources[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(Hour.objects.values_list("received", flat=True)) == {40}
+
+
+def test_a_dead_receipt_is_counted_when_it_dies_of_poison() -> None:
+    source = make_source(handlers=[{"handler": "log"}])
+    send(source)
+    Receipt.objects.update(claims=process.MOST_CLAIMS, due_at=timezone.now() - timedelta(seconds=1))
+    process_due()
+    assert counted(source) == {"received": 1, "dead": 1}

@@ -1,0 +1,421 @@
+"""Single outgoing calls against a real server on loopback that answers badly on purpose."""
+
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import sleep
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from webhooks.outgoing import guarded_call, guarded_connect
+from webhooks.wire.custom_headers import ForbiddenHeader
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+PUBLIC = "93.184.215.14"
+
+Script = Callable[[socket.socket], None]
+
+
+class Server:
+    """Accepts on loopback, reads one request, keeps its bytes, and lets a script answer."""
+
+    def __init__(self, script: Script, context: ssl.SSLContext | None = None) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.server_names: list[str | None] = []
+        self._script, self._context = script, context
+        if context:
+            context.sni_callback = lambda line, name, _: self.server_names.append(name)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._closing = threading.Event()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                line, _ = self._listener.accept()
+                if self._closing.is_set():
+                    line.close()
+                    return
+                self.connections += 1
+                self._threads.append(threading.Thread(target=self._serve, args=[line]))
+                self._threads[-1].start()
+
+    def _serve(self, line: socket.socket) -> None:
+        with closing(line), suppress(OSError):
+            if self._context:
+                line = self._context.wrap_socket(line, server_side=True)
+            with closing(line):
+                self.requests.append(self._read_request(line))
+                self._script(line)
+
+    def _read_request(self, line: socket.socket) -> bytes:
+        with line.makefile("rb") as stream:
+            head = b""
+            while (row := stream.readline()).rstrip():
+                head += row
+            length = re.search(rb"(?i)content-length: ([0-9]+)", head)
+            return head + row + stream.read(int(length[1]) if length else 0)
+
+    def close(self) -> None:
+        self._closing.set()
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        for thread in list(self._threads):
+            thread.join()
+        self._listener.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(script: Script | bytes, context: ssl.SSLContext | None = None) -> Server:
+        servers.append(Server(script if callable(script) else saying(script), context))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def saying(text: bytes) -> Script:
+    return lambda line: line.sendall(text)
+
+
+def ok(body: bytes = b"", *more: bytes) -> bytes:
+    head = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *more]
+    return b"\r\n".join([*head, b"", body])
+
+
+def endless(head: bytes, piece: bytes, pause: float = 0) -> Script:
+    def script(line: socket.socket) -> None:
+        line.sendall(head)
+        while True:
+            line.sendall(piece)
+            sleep(pause)
+
+    return script
+
+
+def silent(line: socket.socket) -> None:
+    line.recv(1)  # until the caller hangs up
+
+
+class Tls:
+    """A certificate for hooks.example.com, which is its own authority."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ca_file = str(folder / "certificate.pem")
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.com")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.com")]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        Path(self.ca_file).write_bytes(certificate.public_bytes(pem))
+        (folder / "key.pem").write_bytes(
+            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.load_cert_chain(self.ca_file, folder / "key.pem")
+
+    def options(self, server: Server) -> dict[str, Any]:
+        return {
+            "url": f"https://hooks.example.com:{server.port}/",
+            "resolve": lambda host: ["127.0.0.1"],
+            "ca_file": self.ca_file,
+        }
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Tls:
+    return Tls(tmp_path)
+
+
+def call(server: Server, path: str = "/", method: str = "POST", **changes: Any) -> guarded_call.Answer:
+    options = {"allow_http": True, "allow_networks": LOOPBACK, "timeout": 10.0} | changes
+    url = options.pop("url", f"http://127.0.0.1:{server.port}{path}")
+    return guarded_call.call(method, url, **options)
+
+
+def test_the_answer_comes_back_as_it_was_sent(serve: Callable[..., Server]) -> None:
+    server = serve(ok(b'{"a": 1}', b"Content-Type: application/json", b"X-Two: 1", b"X-Two: 2"))
+    answer = call(server, body=b"hello", headers={"Content-Type": "text/plain"})
+    assert (answer.status, answer.body, answer.truncated) == (200, b'{"a": 1}', False)
+    assert answer.headers["content-TYPE"] == "application/json"
+    assert answer.headers["X-Two"] == "1, 2"
+
+
+def test_the_request_goes_out_as_it_was_given(serve: Callable[..., Server]) -> None:
+    server = serve(ok())
+    call(server, "/a/../b%2Fc?x=%7E", "OPTIONS", headers={"WebHook-Request-Origin": "example.com"})
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    first, *fields = head.decode().splitlines()
+    assert first == "OPTIONS /a/../b%2Fc?x=%7E HTTP/1.1"
+    assert sorted(fields) == [
+        "Accept-Encoding: identity",
+        "Connection: close",
+        "Content-Length: 0",
+        f"Host: 127.0.0.1:{server.port}",
+        "User-Agent: Waypost",
+        "WebHook-Request-Origin: example.com",
+    ]
+    assert body == b""
+
+
+def test_a_name_is_connected_to_by_its_address_and_called_by_its_name(serve: Callable[..., Server]) -> None:
+    server = serve(ok())
+    url = f"http://hooks.example.com:{server.port}/"
+    assert call(server, url=url, resolve=lambda host: ["127.0.0.1"]).status == 200
+    assert f"Host: hooks.example.com:{server.port}\r\n".encode() in server.requests[0]
+
+
+def test_localhost_works_where_loopback_is_allowed(serve: Callable[..., Server]) -> None:
+    server = serve(ok())
+    assert call(server, url=f"http://localhost:{server.port}/").status == 200
+
+
+def test_without_allowance_loopback_is_refused_before_any_connection(serve: Callable[..., Server]) -> None:
+    server = serve(ok())
+    for host in ("127.0.0.1", "localhost", "[::1]", "rebound.example.com"):
+        with pytest.raises(guarded_call.ForbiddenAddress):
+            call(
+                server,
+                url=f"http://{host}:{server.port}/",
+                allow_networks=(),
+                resolve=lambda host: [PUBLIC, "127.0.0.1"],
+            )
+    assert server.connections == 0
+
+
+def test_what_is_allowed_is_read_from_the_settings_unless_given(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(ok())
+    url = f"http://127.0.0.1:{server.port}/"
+    open_house = SimpleNamespace(WAYPOST_ALLOW_HTTP=True, WAYPOST_ALLOW_NETWORKS=["127.0.0.0/8"])
+    monkeypatch.setattr(guarded_call, "settings", open_house)
+    assert guarded_call.call("GET", url).status == 200
+    with pytest.raises(guarded_call.ForbiddenAddress):
+        guarded_call.call("GET", url, allow_networks=())
+    monkeypatch.setattr(open_house, "WAYPOST_ALLOW_HTTP", False)
+    with pytest.raises(guarded_call.ForbiddenAddress, match="https"):
+        guarded_call.call("GET", url)
+
+
+def test_a_name_that_rebinds_to_loopback_is_never_followed_there(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(ok())
+    turns = iter([[PUBLIC], ["127.0.0.1"], ["127.0.0.1"]])
+    dialled: list[tuple[str, int]] = []
+
+    class Line(socket.socket):
+        def connect(self, address: Any) -> None:
+            dialled.append(address)
+            raise ConnectionRefusedError
+
+    monkeypatch.setattr(guarded_connect.socket, "socket", Line)
+    with pytest.raises(guarded_call.ConnectFailed):
+        call(
+            server,
+            url=f"http://rebind.example.com:{server.port}/",
+            allow_networks=(),
+            resolve=lambda host: next(turns),
+        )
+    assert dialled == [(PUBLIC, server.port)]
+    assert len(list(turns)) == 2
+    monkeypatch.undo()
+    assert server.connections == 0
+
+
+def test_the_next_address_is_tried_when_one_refuses(serve: Callable[..., Server]) -> None:
+    server = serve(ok())
+    url = f"http://hooks.example.com:{server.port}/"
+    assert call(server, url=url, resolve=lambda host: ["::1", "127.0.0.2", "127.0.0.1"]).status == 200
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(serve: Callable[..., Server]) -> None:
+    elsewhere = serve(ok())
+    location = f"Location: http://127.0.0.1:{elsewhere.port}/".encode()
+    server = serve(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n" + location + b"\r\n\r\n")
+    answer = call(server)
+    assert answer.status == 302
+    assert answer.headers["Location"].endswith(f":{elsewhere.port}/")
+    assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found\r\nLocation: http://["])
+def test_an_endless_body_is_cut_at_the_limit(serve: Callable[..., Server], status: bytes) -> None:
+    server = serve(endless(b"HTTP/1.1 " + status + b"\r\n\r\n", b"x" * 4096))
+    answer = call(server, max_answer=1000)
+    assert answer.body == b"x" * 1000
+    assert answer.truncated
+
+
+def test_an_endless_chunked_body_is_cut_at_the_limit(serve: Callable[..., Server]) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server = serve(endless(head, b"400\r\n" + b"y" * 1024 + b"\r\n"))
+    answer = call(server, max_answer=5000)
+    assert answer.body == b"y" * 5000
+    assert answer.truncated
+
+
+def test_a_body_of_just_the_limit_is_whole(serve: Callable[..., Server]) -> None:
+    answer = call(serve(ok(b"z" * 1000)), max_answer=1000)
+    assert (len(answer.body), answer.truncated) == (1000, False)
+
+
+def test_a_compressed_body_is_left_as_it_is(serve: Callable[..., Server]) -> None:
+    packed = b"\x1f\x8b\x08 not even gzip"
+    assert call(serve(ok(packed, b"Content-Encoding: gzip"))).body == packed
+
+
+DRIPS: dict[str, Script] = {
+    "silence": silent,
+    "headers": endless(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.05),
+    "interim answers": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
+    "body": endless(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x", 0.05),
+    "body without length": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x", 0.05),
+    "chunks": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", 0.05),
+}
+
+
+@pytest.mark.parametrize("script", DRIPS.values(), ids=DRIPS)
+def test_a_drip_ends_at_the_deadline_of_the_whole_call(serve: Callable[..., Server], script: Script) -> None:
+    server = serve(script)
+    with pytest.raises(guarded_call.DeadlineExceeded):
+        call(server, timeout=0.4)
+
+
+def test_a_drip_under_tls_ends_at_the_deadline_too(serve: Callable[..., Server], tls: Tls) -> None:
+    server = serve(DRIPS["headers"], tls.server)
+    with pytest.raises(guarded_call.DeadlineExceeded):
+        call(server, timeout=0.4, **tls.options(server))
+
+
+def test_a_name_server_that_hangs_ends_at_the_deadline() -> None:
+    let_go = threading.Event()
+    with pytest.raises(guarded_call.DeadlineExceeded):
+        guarded_call.call(
+            "GET",
+            "https://example.com/",
+            timeout=0.2,
+            allow_http=False,
+            allow_networks=(),
+            resolve=lambda host: [PUBLIC] if let_go.wait() else [],
+        )
+    let_go.set()
+
+
+def test_a_name_server_that_fails_is_told_apart() -> None:
+    def failing(host: str) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    with pytest.raises(guarded_call.Unresolved):
+        guarded_call.call("GET", "https://example.com/", allow_http=False, allow_networks=(), resolve=failing)
+
+
+def test_a_closed_port_is_a_failed_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(guarded_call.ConnectFailed):
+        guarded_call.call("GET", f"http://127.0.0.1:{port}/", allow_http=True, allow_networks=LOOPBACK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+    ],
+    ids=["nothing", "not http", "short body", "bad chunk", "many headers", "long header"],
+)
+def test_what_is_no_whole_answer_is_broken(serve: Callable[..., Server], text: bytes) -> None:
+    with pytest.raises(guarded_call.BrokenAnswer):
+        call(serve(text))
+
+
+def test_proxies_and_credentials_of_the_environment_are_ignored(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    proxy, server = serve(ok(b"from the proxy")), serve(ok(b"direct"))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv(name.upper(), f"http://127.0.0.1:{proxy.port}")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login us password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert call(server).body == b"direct"
+    assert b"authorization" not in server.requests[0].lower()
+    assert proxy.connections == 0
+
+
+def test_cookies_are_not_kept(serve: Callable[..., Server]) -> None:
+    server = serve(ok(b"", b"Set-Cookie: id=1; Path=/"))
+    call(server)
+    call(server)
+    assert b"cookie" not in server.requests[1].lower()
+
+
+@pytest.mark.parametrize("headers", [{"X\r\nY": "z"}, {"X": "y\r\nZ: 1"}, {"X": "caf\u00e9"}])
+def test_a_header_that_is_none_is_refused(serve: Callable[..., Server], headers: dict[str, str]) -> None:
+    server = serve(ok())
+    with pytest.raises(ForbiddenHeader):
+        call(server, headers=headers)
+    assert server.connections == 0
+
+
+def test_tls_is_for_the_name_whatever_the_address(serve: Callable[..., Server], tls: Tls) -> None:
+    server = serve(ok(b"secret"), tls.server)
+    assert call(server, **tls.options(server)).body == b"secret"
+    assert server.server_names == ["hooks.example.com"]
+
+
+def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
+    serve: Callable[..., Server], tls: Tls
+) -> None:
+    server = serve(ok(), tls.server)
+    options = tls.options(server) | {"url": f"https://other.example.com:{server.port}/"}
+    with pytest.raises(guarded_call.TlsFailed):
+        call(server, **options)
+    assert server.requests == []
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(serve: Callable[..., Server], tls: Tls) -> None:
+    server = serve(ok(), tls.server)
+    with pytest.raises(guarded_call.TlsFailed):
+        call(server, **tls.options(server) | {"ca_file": None})
+    assert server.requests == []
+
+
+def test_plain_http_behind_https_is_a_tls_failure(serve: Callable[..., Server], tls: Tls) -> None:
+    class Impatient(Server):
+        def _read_request(self, line: socket.socket) -> bytes:
+            return line.recv(1)
+
+    bad_request = saying(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with closing(Impatient(bad_request)) as server, pytest.raises(guarded_call.TlsFailed):
+        call(server, **tls.options(server))

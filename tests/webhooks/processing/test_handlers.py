@@ -1,0 +1,102 @@
+"""Which function works on which source and pattern."""
+
+import pytest
+from django.apps import apps
+from django.core.checks.registry import registry
+
+from tests.factories_receiver import make_receipt, make_source
+from tests.webhooks.handlers_of_tests import fail, succeed
+from webhooks.kit.claim_check import INLINE_MAX, keep
+from webhooks.processing.handler_registry import check_names, names
+from webhooks.processing.handlers import UnknownHandler, handles, log, matching
+from webhooks.wire.ids import new_id
+from webhooks.wire.patterns import InvalidPattern
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+HERE = "tests.webhooks.handlers_of_tests"
+
+
+def functions(receipt) -> list[object]:
+    return [rule.function for rule in matching(receipt)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        (None, True),
+        ({"type": ["order.paid"]}, True),
+        ({"type": [{"prefix": "order."}]}, True),
+        ({"data": {"data": {"total": [{"numeric": [">", 2]}]}}}, True),
+        ({"source": ["shop"]}, True),
+        ({"type": ["order.cancelled"]}, False),
+        ({"data": {"nothing": ["here"]}}, False),
+    ],
+)
+def test_a_pattern_sees_type_source_and_data(pattern, wanted: bool) -> None:
+    handles("shop", pattern)(succeed)
+    body = b'{"type":"order.paid","data":{"total":3}}'
+    receipt = make_receipt(make_source(uid="shop"), body=body, event_type="order.paid")
+    assert functions(receipt) == ([succeed] if wanted else [])
+
+
+def test_a_handler_is_registered_by_uid_by_id_or_for_all() -> None:
+    source = make_source(uid="shop")
+    handles("shop")(succeed)
+    handles(source.public_id)(fail)
+    handles()(log)
+    assert functions(make_receipt(source)) == [succeed, fail, log]
+    assert functions(make_receipt(make_source())) == [log]
+
+
+def test_a_source_names_its_own_and_each_function_runs_once(settings) -> None:
+    settings.WAYPOST_HANDLERS = {"ok": f"{HERE}.succeed", "bad": f"{HERE}.fail"}
+    source = make_source(handlers=[{"handler": "bad", "pattern": {"type": ["a.b"]}}, {"handler": "ok"}])
+    handles()(succeed)
+    assert functions(make_receipt(source)) == [fail, succeed]
+    assert functions(make_receipt(source, event_type="c")) == [succeed]
+
+
+def test_the_large_body_of_a_claim_check_is_matched_by_what_its_row_says() -> None:
+    handles("*", {"type": ["big"]})(succeed)
+    handles("*", {"data": {"x": [1]}})(fail)
+    ticket = keep(iter([b'{"x":1,"y":"' + b"z" * INLINE_MAX, b'"}']), new_id(), lambda chunk: None)
+    receipt = make_receipt(body=None, body_key=ticket.key, size=ticket.size, event_type="big")
+    assert functions(receipt) == [succeed]
+
+
+def test_a_name_that_is_not_on_the_list_is_never_imported() -> None:
+    with pytest.raises(UnknownHandler):
+        matching(make_receipt(make_source(handlers=[{"handler": "os.abort"}])))
+
+
+def test_a_function_on_the_list_may_be_named_by_its_dotted_path(settings) -> None:
+    settings.WAYPOST_HANDLERS = {f"{HERE}.succeed": f"{HERE}.succeed"}
+    assert functions(make_receipt(make_source(handlers=[{"handler": f"{HERE}.succeed"}]))) == [succeed]
+
+
+def test_a_built_in_handler_of_an_app_that_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "publish" in names()
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "webhooks")
+    assert names() == {"log": "webhooks.processing.handlers.log"}
+
+
+def test_a_bad_pattern_is_refused_when_it_is_registered() -> None:
+    with pytest.raises(InvalidPattern):
+        handles("*", {"type": "not a list"})(succeed)
+
+
+def test_a_name_that_leads_nowhere_is_found_by_the_system_checks(settings) -> None:
+    settings.WAYPOST_HANDLERS = {"lost": "no.such.module.function", "text": f"{HERE}.__doc__", "publish": ""}
+    problems = " ".join(problem.msg for problem in check_names())
+    assert check_names in registry.registered_checks
+    assert "'lost'" in problems
+    assert "'text'" in problems
+    assert "'log'" not in problems
+
+
+def test_the_built_in_log_says_that_it_came_and_nothing_of_what_is_in_it(caplog) -> None:
+    with caplog.at_level("INFO"):
+        log(make_receipt(body=b'{"type":"a.b","card":"4111"}'))
+    assert "a.b" in caplog.text
+    assert "4111" not in caplog.text

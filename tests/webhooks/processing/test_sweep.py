@@ -1,0 +1,131 @@
+"""What has had its time goes; what is owed, or somebody may still want, stays."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.utils import timezone
+
+from tests.factories_receiver import id_born, make_receipt, make_source
+from webhooks.kit.claim_check import INLINE_MAX, keep
+from webhooks.models import Hour, Mark, Receipt, Rejection, Source, SourceSecret
+from webhooks.processing import sweep
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
+
+NOW = timezone.now()
+
+
+def days_ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("age", "changes", "stays"),
+    [
+        (29, {"due_at": None, "processed_at": NOW}, True),
+        (31, {"due_at": None, "processed_at": NOW}, False),
+        (400, {}, True),
+        (400, {"due_at": None, "dead_at": days_ago(89)}, True),
+        (400, {"due_at": None, "dead_at": days_ago(91)}, False),
+    ],
+    ids=["young", "old", "owed", "dead lately", "dead long ago"],
+)
+def test_how_long_a_receipt_is_kept(age: float, changes: dict, stays: bool) -> None:
+    make_receipt(id=id_born(days_ago(age)), **changes)
+    sweep.sweep()
+    assert Receipt.objects.exists() == stays
+
+
+def large(moment: datetime, **changes) -> Receipt:
+    key = id_born(moment)
+    ticket = keep(iter([bytes(INLINE_MAX + 1)]), key, lambda chunk: None)
+    return make_receipt(id=key, body=None, body_key=ticket.key, size=ticket.size, **changes)
+
+
+def test_an_expired_receipt_takes_its_object_with_it_and_no_other(claims: Path) -> None:
+    large(days_ago(31), due_at=None, processed_at=NOW)
+    owed = large(days_ago(31))
+    sweep.sweep()
+    assert [path for path in claims.rglob("*") if path.is_file()] == [claims / owed.body_key]
+
+
+def test_more_receipts_than_one_slice_are_swept_in_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "SLICE", 3)
+    source = make_source()
+    for _ in range(10):
+        make_receipt(source, id=id_born(days_ago(31)), due_at=None, processed_at=NOW)
+    sweep.sweep()
+    assert not Receipt.objects.exists()
+
+
+def test_an_object_whose_row_was_never_written_goes_after_a_day_and_not_before(claims: Path) -> None:
+    """A crash after the object and before the row."""
+    for age in (0.9, 1.1):
+        keep(iter([bytes(INLINE_MAX + 1)]), id_born(days_ago(age)), lambda chunk: None)
+    kept = large(days_ago(1.1))
+    folder = kept.body_key.split("/")[1]
+    assert sweep.remove_orphans_of(folder, NOW) == 1
+    assert len([path for path in claims.rglob("*") if path.is_file()]) == 2
+    assert kept.read() == bytes(INLINE_MAX + 1)
+
+
+def test_files_that_are_not_ours_are_left_alone(claims: Path) -> None:
+    storages["claims"].save("receipts/2020-01-01/readme.txt", ContentFile(b"hello"))
+    storages["claims"].save("elsewhere/0190", ContentFile(b"hello"))
+    assert sweep.remove_orphans(NOW) == 0
+    assert len([path for path in claims.rglob("*") if path.is_file()]) == 2
+
+
+def test_every_days_folder_has_its_turn(claims: Path) -> None:
+    for day in range(1, 6):
+        ticket = keep(iter([bytes(INLINE_MAX + 1)]), id_born(days_ago(9)), lambda chunk: None)
+        (claims / ticket.key).rename((claims / f"receipts/2020-01-0{day}-x").with_suffix(""))
+    for path in (claims / "receipts").glob("2020-*"):
+        content = path.read_bytes()
+        name = id_born(days_ago(9)).hex
+        path.unlink()
+        path.mkdir()
+        (path / name).write_bytes(content)
+    folders = len(list((claims / "receipts").iterdir()))
+    assert sum(sweep.remove_orphans(NOW + timedelta(minutes=minute)) for minute in range(folders)) == 5
+
+
+def test_a_sweep_with_no_storage_yet_does_nothing() -> None:
+    sweep.sweep()
+    assert not Receipt.objects.exists()
+
+
+def test_the_newest_rejections_of_each_source_are_kept_for_a_month(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "MOST_REJECTIONS", 3)
+    loud, quiet = make_source(), make_source()
+    for _ in range(5):
+        Rejection.objects.create(source=loud, reason="x", size=0)
+    Rejection.objects.create(source=quiet, reason="x", size=0)
+    Rejection.objects.create(source=quiet, reason="x", size=0, id=id_born(days_ago(31)))
+    newest = list(Rejection.objects.filter(source=loud).order_by("-id").values_list("id", flat=True)[:3])
+    sweep.sweep()
+    assert list(Rejection.objects.filter(source=loud).order_by("-id").values_list("id", flat=True)) == newest
+    assert Rejection.objects.filter(source=quiet).count() == 1
+
+
+def test_expired_secrets_and_deleted_sources_without_receipts_go() -> None:
+    make_source(deleted_at=days_ago(31))
+    held = make_receipt(make_source(deleted_at=days_ago(31))).source
+    live = make_source()
+    live.secrets.update(expires_at=days_ago(1))
+    sweep.sweep()
+    assert set(Source.objects.all()) == {held, live}
+    assert not SourceSecret.objects.filter(source=live).exists()
+
+
+def test_marks_that_rested_and_hours_of_long_ago_go() -> None:
+    source = make_source()
+    for days in (1, 31, 91):
+        Mark.objects.create(source=source, order_key=str(days), sequence=1, moved_at=days_ago(days))
+        Hour.objects.create(source=source, begins_at=days_ago(days))
+    sweep.sweep()
+    assert [mark.order_key for mark in Mark.objects.all()] == ["1"]
+    assert sorted(hour.begins_at for hour in Hour.objects.all()) == [days_ago(31), days_ago(1)]

@@ -1,0 +1,48 @@
+"""Without Celery, one process does the same."""
+
+import threading
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+
+from tests.factories_receiver import make_receipt
+from webhooks.models import Receipt
+from webhooks.processing import worker
+from webhooks.processing.handlers import handles
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+
+def test_once_means_until_nothing_is_due() -> None:
+    for _ in range(3):
+        make_receipt()
+    out = StringIO()
+    call_command("process_receipts", "--once", stdout=out)
+    assert out.getvalue() == "3 processed\n"
+    assert not Receipt.objects.filter(due_at__isnull=False).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_works_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "LOOK", 0.01)
+    stop, second = threading.Event(), threading.Event()
+
+    @handles()
+    def notes(receipt: Receipt) -> None:
+        if receipt.message_id == "second":
+            second.set()
+
+    def run() -> None:
+        worker.work(stop)
+        connections.close_all()
+
+    make_receipt(message_id="first")
+    thread = threading.Thread(target=run)
+    thread.start()
+    make_receipt(message_id="second")
+    assert second.wait(60)
+    stop.set()
+    thread.join()
+    assert not Receipt.objects.filter(processed_at=None).exists()

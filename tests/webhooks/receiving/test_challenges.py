@@ -1,0 +1,183 @@
+"""What providers ask by GET and OPTIONS, over the door itself."""
+
+import hmac
+import json
+import time
+from base64 import b64encode
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+
+from tests.factories import make_client, make_tenant
+from tests.factories_receiver import make_source
+from tests.webhooks.schemes.authority import certificate
+from tests.webhooks.schemes.test_sns import asking_to_confirm
+from webhooks.models import Receipt, Rejection, Source
+from webhooks.outgoing.guarded_call import Answer, BrokenAnswer
+from webhooks.receiving import challenges, published_keys
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+HUB = {"hub.mode": "subscribe", "hub.verify_token": "wörd", "hub.challenge": "1158201444"}
+
+
+def get(source: Source, query: dict[str, str]) -> Any:
+    return Client().get(f"/in/{source.public_id}/?{urlencode(query)}")
+
+
+def with_token(scheme: str = "meta", token: str | None = "wörd") -> Source:
+    answer = make_client(make_tenant()).post(
+        "/api/v1/sources/", {"scheme": scheme, "secret": "app secret", "verify_token": token}, format="json"
+    )
+    assert answer.status_code == 201, answer.content
+    assert "verify_token" not in answer.json()
+    return Source.objects.get()
+
+
+def test_whoever_knows_the_token_gets_the_challenge_back_as_text() -> None:
+    answer = get(with_token(), HUB)
+    assert (answer.status_code, answer.content) == (200, b"1158201444")
+    assert answer["Content-Type"].startswith("text/plain")
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_it_works_beside_any_scheme() -> None:
+    assert get(with_token("github"), HUB).content == b"1158201444"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"hub.verify_token": "word"},
+        {"hub.verify_token": ""},
+        {"hub.mode": "unsubscribe"},
+        {"hub.mode": ""},
+        {"hub.challenge": ""},
+        {"hub.challenge": "<b> x"},
+        {"hub.challenge": "x" * 1025},
+        {"hub.challenge": "é"},
+    ],
+)
+def test_any_other_challenge_is_403_and_on_record(changed: dict[str, str]) -> None:
+    answer = get(with_token(), {**HUB, **changed})
+    assert (answer.status_code, answer.content) == (403, b"")
+    assert Rejection.objects.get().reason == "challenge"
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_without_a_token_nothing_is_asked_by_get(token: str | None) -> None:
+    source = make_source(scheme="meta", secret="s")
+    answer = get(source, {**HUB, "hub.verify_token": token or ""})
+    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+
+
+def test_a_token_is_stored_sealed_and_can_be_taken_away() -> None:
+    source = with_token()
+    assert "wörd".encode() not in bytes(source.verify_token or b"")
+    client = make_client(None)
+    assert (
+        client.patch(f"/api/v1/sources/{source.public_id}/", {"verify_token": None}, format="json").status_code == 200
+    )
+    assert get(source, HUB).status_code == 405
+
+
+def test_xs_challenge_is_signed_with_the_newest_secret() -> None:
+    source = make_source(scheme="twitter", secret="consumer secret")
+    expected = "sha256=" + b64encode(hmac.digest(b"consumer secret", b"MGYxYmY0", "sha256")).decode()
+    answer = get(source, {"crc_token": "MGYxYmY0"})
+    assert (answer.status_code, answer.json()) == (200, {"response_token": expected})
+
+
+@pytest.mark.parametrize("token", ["", '{"a":1}', "a b", "x" * 300])
+def test_a_challenge_that_could_be_a_message_is_403(token: str) -> None:
+    assert get(make_source(scheme="twitter", secret="s"), {"crc_token": token}).status_code == 403
+
+
+def test_without_a_secret_no_challenge_is_answered() -> None:
+    assert get(make_source(scheme="twitter", secret=None), {"crc_token": "abc"}).status_code == 403
+
+
+def test_a_deleted_source_is_gone_for_those_who_ask_too() -> None:
+    source = with_token()
+    make_client(None).delete(f"/api/v1/sources/{source.public_id}/")
+    assert get(source, HUB).status_code == 404
+    assert consent(source, **{"WebHook-Request-Origin": "events.example.com"}).status_code == 404
+    assert not Receipt.objects.exists()
+
+
+def consent(source: Source, **headers: str) -> Any:
+    return Client().options(f"/in/{source.public_id}/", headers=headers)
+
+
+def test_consent_is_given_to_the_origins_of_the_source_and_at_its_rate() -> None:
+    source = make_source(allowed_origins=["Events.Example.com", "other.example.com"], rate_per_minute=120)
+    given = consent(source, **{"WebHook-Request-Origin": "events.example.com", "WebHook-Request-Rate": "1000"})
+    assert (given["WebHook-Allowed-Origin"], given["WebHook-Allowed-Rate"]) == ("events.example.com", "120")
+    for origin in ("evil.example.com", "*", "a b", ""):
+        refused = consent(source, **{"WebHook-Request-Origin": origin})
+        assert "WebHook-Allowed-Origin" not in refused
+        assert refused["Allow"] == "POST"
+
+
+def test_a_source_that_names_nobody_consents_to_nobody() -> None:
+    refused = consent(make_source(allowed_origins=[]), **{"WebHook-Request-Origin": "events.example.com"})
+    assert "WebHook-Allowed-Origin" not in refused
+
+
+def test_a_callback_that_is_asked_for_is_not_called() -> None:
+    """It would be an address of the sender's choice, and the answer has said it all."""
+    asked = {"WebHook-Request-Origin": "a.example.com", "WebHook-Request-Callback": "https://127.0.0.1/x"}
+    assert consent(make_source(), **asked)["WebHook-Allowed-Origin"] == "a.example.com"
+
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:orders"
+
+
+class Amazon:
+    """Stands where the network would be."""
+
+    def __init__(self, status: int = 200, error: Exception | None = None) -> None:
+        self.status, self.error = status, error
+        self.called: list[str] = []
+
+    def call(self, method: str, url: str, **_: Any) -> Answer:
+        self.called.append(f"{method} {url}")
+        if self.error:
+            raise self.error
+        body = certificate(days=9_000) if url.endswith(".pem") else b""
+        return Answer(200 if body else self.status, {}, body, truncated=False)
+
+
+def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: Amazon) -> Any:
+    monkeypatch.setattr(challenges, "call", amazon.call)
+    monkeypatch.setattr(published_keys, "call", amazon.call)
+    body = json.dumps(asking_to_confirm(TOPIC, int(time.time()))).encode()
+    source = make_source(scheme="sns", secret=TOPIC)
+    return Client().post(f"/in/{source.public_id}/", body, content_type="text/plain; charset=UTF-8")
+
+
+def test_a_subscription_to_a_topic_is_confirmed_at_amazon_and_is_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    amazon = Amazon()
+    answer = subscribe(monkeypatch, amazon)
+    assert answer.status_code == 200
+    assert [called.partition("?")[0] for called in amazon.called] == [
+        "GET https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-a1b2c3d4.pem",
+        "GET https://sns.eu-west-1.amazonaws.com/",
+    ]
+    assert not Receipt.objects.exists()
+
+
+def test_a_subscription_that_cannot_be_confirmed_is_503_so_that_amazon_asks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = subscribe(monkeypatch, Amazon(status=403))
+    assert (answer.status_code, bool(answer["Retry-After"])) == (503, True)
+    assert Rejection.objects.get().reason == "not_confirmed"
+
+
+def test_without_a_certificate_nothing_is_believed_and_nothing_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    amazon = Amazon(error=BrokenAnswer())
+    assert subscribe(monkeypatch, amazon).status_code == 503
+    assert len(amazon.called) == 1

@@ -1,0 +1,675 @@
+"""Verify, dedupe, keep, ring, answer: each promise of the door, over HTTP."""
+
+import io
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection, connections
+from django.test import Client
+from django.utils import timezone
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+
+from tests.factories_receiver import (
+    SECRET,
+    make_source,
+    signed,
+    signed_by_github,
+    signed_by_slack,
+)
+from tests.key_server import KeyServer
+from webhooks import schemes
+from webhooks.kit import claim_check, notify
+from webhooks.models import Receipt, Rejection, Source
+from webhooks.processing.handlers import GiveUp, handles
+from webhooks.processing.process import process_due
+from webhooks.processing.receipts import claim
+from webhooks.schemes.scheme import Draft
+from webhooks.sources.secret_rotation import add_secret
+from webhooks.sources.snapshot import find, forget
+from webhooks.wire.signing.standard_webhooks import new_secret
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+BODY = b'{"type":"invoice.paid","data":{"id":7}}'
+LOGGED = [{"handler": "log"}]
+LARGE = b"x" * (claim_check.INLINE_MAX + 1)
+
+
+def post(source: Source | str, body: bytes = BODY, headers: dict[str, str] | None = None, **extra: Any):
+    name = source if isinstance(source, str) else source.public_id
+    found = signed(body) if headers is None else headers
+    return Client().post(f"/in/{name}/", body, content_type="application/json", headers=found, **extra)
+
+
+def test_a_signed_message_is_kept_byte_for_byte_and_answered_with_its_receipt(bell) -> None:
+    answer = post(make_source(handlers=LOGGED))
+    receipt = Receipt.objects.get()
+    assert (answer.status_code, answer.json()) == (202, {"receipt": receipt.public_id})
+    assert receipt.read() == BODY
+    assert (receipt.message_id, receipt.event_type, receipt.size) == ("msg_1", "invoice.paid", len(BODY))
+    assert receipt.due_at is not None
+    assert bell.rings == 1
+
+
+def test_a_message_that_nobody_handles_is_kept_and_costs_no_worker_anything(bell) -> None:
+    post(make_source())
+    receipt = Receipt.objects.get()
+    assert (receipt.state, receipt.handled_by, receipt.claims, bell.rings) == ("processed", [], 0, 0)
+    assert receipt.processed_at is not None
+    assert claim(10) == []
+
+
+def test_a_handler_that_was_added_a_moment_ago_gets_the_next_message() -> None:
+    source = make_source()
+    post(source)
+    Source.objects.update(handlers=LOGGED)  # by another process: this one still has the picture of before
+    post(source, headers=signed(BODY, message_id="msg_2"))
+    assert [receipt.state for receipt in Receipt.objects.order_by("id")] == ["processed", "pending"]
+
+
+@pytest.mark.parametrize(("registered", "state"), [("*", "pending"), ("shop", "pending"), ("other", "processed")])
+def test_a_message_is_owed_to_the_functions_registered_for_its_source(registered: str, state: str) -> None:
+    handles(registered, {"type": ["of.another.kind"]})(lambda receipt: None)
+    post(make_source(uid="shop"))
+    assert Receipt.objects.get().state == state
+
+
+def test_a_message_that_has_a_place_in_a_sequence_is_put_into_order_though_nobody_handles_it() -> None:
+    post(make_source(sequence_at="body:/n"), b'{"n":1}')
+    assert Receipt.objects.get().state == "pending"
+
+
+def test_bytes_that_are_no_text_are_kept_as_they_are() -> None:
+    body = bytes(range(256))
+    assert post(make_source(scheme="none", secret=None), body, {}).status_code == 202
+    assert Receipt.objects.get().read() == body
+
+
+def test_an_empty_body_is_a_body() -> None:
+    assert post(make_source(), b"").status_code == 202
+    assert Receipt.objects.get().read() == b""
+
+
+def test_a_large_body_lies_in_storage_and_its_row_carries_the_ticket(claims) -> None:
+    assert post(make_source(), LARGE).status_code == 202
+    receipt = Receipt.objects.get()
+    assert receipt.body is None
+    assert (claims / receipt.body_key).read_bytes() == LARGE
+    assert receipt.read() == LARGE
+
+
+@pytest.mark.parametrize("name", ["uid", "public_id"])
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_a_source_is_found_by_its_id_and_its_uid_with_and_without_a_slash(name: str, slash: str) -> None:
+    source = make_source(uid="billing.v1-x")
+    answer = Client().post(f"/in/{getattr(source, name)}{slash}", BODY, "application/json", headers=signed(BODY))
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_the_answer_is_the_one_the_source_was_given(status: int) -> None:
+    answer = post(make_source(answer_status=status))
+    assert answer.status_code == status
+    assert bool(answer.content) == (status != 204)
+
+
+def test_a_repeat_is_answered_200_and_does_nothing(bell) -> None:
+    source = make_source(handlers=LOGGED)
+    first, second = post(source), post(source)
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert first.json() == second.json()
+    assert Receipt.objects.count() == 1
+    assert bell.rings == 1
+
+
+def test_a_repeat_of_a_large_message_leaves_no_object_behind(claims) -> None:
+    source = make_source()
+    post(source, LARGE)
+    post(source, LARGE)
+    assert [path.name for path in claims.rglob("*") if path.is_file()] == [Receipt.objects.get().id.hex]
+
+
+def test_one_message_id_at_two_sources_is_two_messages() -> None:
+    post(make_source())
+    assert post(make_source()).status_code == 202
+    assert Receipt.objects.count() == 2
+
+
+def test_the_same_id_with_other_content_is_flagged_and_the_first_stands() -> None:
+    source = make_source()
+    post(source)
+    answer = post(source, b'{"type":"other"}')
+    assert answer.status_code == 200
+    assert Receipt.objects.get().read() == BODY
+    assert Rejection.objects.get().reason == "other_content"
+
+
+def test_a_receipt_whose_handler_failed_is_still_owed_when_the_sender_repeats_it(settings) -> None:
+    settings.WAYPOST_HANDLERS = {"boom": "tests.webhooks.handlers_of_tests.fail"}
+    source = make_source(handlers=[{"handler": "boom"}])
+    post(source)
+    process_due()
+    assert post(source).status_code == 200
+    receipt = Receipt.objects.get()
+    assert (receipt.attempts, receipt.state) == (1, "pending")
+
+
+def test_a_bad_signature_is_401_with_nothing_said_and_a_rejection_that_says_it() -> None:
+    answer = post(make_source(), headers=signed(b"something else") | {"authorization": "Bearer x", "cookie": "a=b"})
+    assert (answer.status_code, answer.content) == (401, b"")
+    rejection = Rejection.objects.get()
+    assert rejection.reason == "no_match"
+    assert (rejection.size, len(rejection.sha256)) == (len(BODY), 64)
+    assert rejection.headers["authorization"] == rejection.headers["cookie"] == "[removed]"
+    assert not Receipt.objects.exists()
+
+
+def test_a_large_body_with_a_bad_signature_leaves_no_object(claims) -> None:
+    assert post(make_source(), LARGE, signed(b"other")).status_code == 401
+    assert not [path for path in claims.rglob("*") if path.is_file()]
+
+
+def test_a_header_that_holds_the_secret_by_the_sources_own_choice_is_never_kept() -> None:
+    source = make_source(scheme="token", secret="open sesame", options={"header": "X-Magic"})
+    assert post(source, headers={"x-magic": "open sesame"}).status_code == 202
+    assert post(source, headers={"x-magic": "nearly"}).status_code == 401
+    assert Receipt.objects.get().headers["x-magic"] == "[removed]"
+    assert Rejection.objects.get().headers["x-magic"] == "[removed]"
+
+
+@pytest.mark.parametrize("scheme", ["standard", "github", "stripe", "hmac", "bearer", "basic", "nonsense"])
+def test_without_a_secret_nobody_is_believed(scheme: str) -> None:
+    assert post(make_source(scheme=scheme, secret=None)).status_code == 401
+    assert not Receipt.objects.exists()
+
+
+def test_during_an_overlap_both_secrets_are_believed_and_afterwards_one() -> None:
+    source = make_source()
+    fresh = new_secret()
+    add_secret(source, fresh, overlap=3600)
+    assert post(source, headers=signed(BODY, message_id="old")).status_code == 202
+    assert post(source, headers=signed(BODY, secret=fresh, message_id="new")).status_code == 202
+    source.secrets.filter(expires_at__isnull=False).update(expires_at=timezone.now() - timedelta(seconds=1))
+    forget()
+    assert post(source, headers=signed(BODY, message_id="late")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "name", ["nobody", "src_01m83t2ghzevcannga6my0tf3k", "src_x", "evt_01m83t2ghzevcannga6my0tf3k"]
+)
+def test_an_unknown_source_is_404(name: str) -> None:
+    assert post(name).status_code == 404
+
+
+def test_a_deleted_source_says_gone_and_a_paused_one_says_later() -> None:
+    gone = post(make_source(deleted_at=timezone.now()))
+    paused = post(make_source(paused_at=timezone.now()))
+    assert gone.status_code == 410
+    assert (paused.status_code, paused["Retry-After"]) == (503, "300")
+    assert not Receipt.objects.exists()
+
+
+UNSIGNED: list[dict[str, str]] = [
+    {},
+    {**signed(BODY), "webhook-signature": "v1,AAAA"},
+    signed(BODY, secret=new_secret()),
+]
+
+
+@pytest.mark.parametrize("headers", UNSIGNED, ids=["unsigned", "no signature", "another's"])
+@pytest.mark.parametrize("body", [BODY, LARGE], ids=["small", "large"])
+def test_a_stranger_cannot_tell_a_paused_source_from_another_nor_a_deleted_one_from_none(
+    headers: dict[str, str], body: bytes, claims
+) -> None:
+    others = {"open": make_source(), "paused": make_source(paused_at=timezone.now())}
+    others["deleted"] = make_source(deleted_at=timezone.now())
+    seen = {how: post(source, body, headers) for how, source in others.items()}
+    unknown = post("nobody", body, headers)
+    assert outside(seen["paused"]) == outside(seen["open"])
+    assert outside(seen["deleted"]) == outside(unknown)
+    assert (seen["open"].status_code, unknown.status_code) == (401, 404)
+    assert not Rejection.objects.filter(source=others["deleted"]).exists()
+    assert not [path for path in claims.rglob("*") if path.is_file()]
+
+
+def outside(answer: Any) -> tuple[int, bytes, dict[str, str]]:
+    """All that is seen of an answer."""
+    return answer.status_code, answer.content, dict(answer.headers)
+
+
+def test_of_a_large_message_to_a_source_that_takes_none_nothing_is_kept(claims) -> None:
+    paused = post(make_source(paused_at=timezone.now()), LARGE)
+    gone = post(make_source(deleted_at=timezone.now()), LARGE)
+    assert (paused.status_code, paused["Retry-After"], gone.status_code) == (503, "300", 410)
+    assert not Receipt.objects.exists()
+    assert not [path for path in claims.rglob("*") if path.is_file()]
+
+
+def test_a_deleted_source_gives_way_to_a_new_one_of_its_uid() -> None:
+    make_source(uid="shop", deleted_at=timezone.now())
+    make_source(uid="shop")
+    assert post("shop").status_code == 202
+
+
+def test_more_than_its_rate_is_answered_429_with_the_time_to_wait() -> None:
+    source = make_source(rate_per_minute=10)
+    answers = [post(source, headers=signed(BODY, message_id=str(number))) for number in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 429]
+    assert int(answers[1]["Retry-After"]) >= 1
+
+
+class Untouchable(io.RawIOBase):
+    def read(self, size: int = -1) -> bytes:
+        raise AssertionError("nothing of this body is to be read")
+
+
+def test_an_announced_size_beyond_the_cap_is_413_before_anything_is_read() -> None:
+    source = make_source(max_bytes=10)
+    answer = post(source, headers={}, **{"CONTENT_LENGTH": "11", "wsgi.input": Untouchable()})
+    assert answer.status_code == 413
+    assert Rejection.objects.get().reason == "too_large"
+
+
+def chunked(source: Source, body: bytes, headers: dict[str, str], *, terminated: bool = True):
+    environ = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": terminated, "CONTENT_LENGTH": ""}
+    return post(source, headers=headers | {"transfer-encoding": "chunked"}, **environ)
+
+
+def test_a_chunked_body_is_taken_if_its_signature_covers_it() -> None:
+    assert chunked(make_source(), LARGE, signed(LARGE)).status_code == 202
+    assert Receipt.objects.get().read() == LARGE
+
+
+def test_a_chunked_body_beyond_the_cap_is_413_and_leaves_nothing(claims) -> None:
+    assert chunked(make_source(max_bytes=100_000), b"x" * 200_000, signed(b"")).status_code == 413
+    assert not [path for path in claims.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("scheme", ["none", "bearer"])
+def test_a_chunked_body_that_no_signature_covers_is_411(scheme: str) -> None:
+    secret = None if scheme == "none" else "word"
+    answer = chunked(make_source(scheme=scheme, secret=secret), BODY, {"authorization": "Bearer word"})
+    assert answer.status_code == 411
+
+
+def test_a_chunked_body_on_a_server_that_cannot_tell_its_end_is_411() -> None:
+    assert chunked(make_source(), BODY, signed(BODY), terminated=False).status_code == 411
+
+
+def test_a_body_shorter_than_announced_is_400_and_not_kept() -> None:
+    source = make_source(scheme="none", secret=None)
+    answer = post(source, headers={}, **{"CONTENT_LENGTH": "100", "wsgi.input": io.BytesIO(BODY)})
+    assert answer.status_code == 400
+    assert not Receipt.objects.exists()
+
+
+def test_a_body_that_breaks_off_is_400_and_not_kept() -> None:
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise ConnectionResetError
+
+    answer = post(make_source(), **{"CONTENT_LENGTH": "100", "wsgi.input": Broken()})
+    assert answer.status_code == 400
+    assert not Receipt.objects.exists()
+
+
+@pytest.mark.parametrize("length", ["-1", "ten", "1e3", "٣", "9" * 5000, " 5"])
+def test_a_length_that_is_none_is_400(length: str) -> None:
+    assert post(make_source(), CONTENT_LENGTH=length).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head"])
+def test_other_methods_are_405(method: str) -> None:
+    answer = getattr(Client(), method)(f"/in/{make_source().public_id}/")
+    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+
+
+def test_consent_is_given_to_whoever_asks_in_the_words_of_the_specification() -> None:
+    source = make_source(rate_per_minute=120)
+    answer = Client().options(
+        f"/in/{source.public_id}/", headers={"webhook-request-origin": "eventemitter.example.com"}
+    )
+    assert answer["WebHook-Allowed-Origin"] == "eventemitter.example.com"
+    assert answer["WebHook-Allowed-Rate"] == "120"
+
+
+def test_slacks_challenge_is_answered_only_when_signed_and_is_no_receipt() -> None:
+    source = make_source(scheme="slack", secret="shh")
+    body = b'{"type":"url_verification","challenge":"abc"}'
+    assert post(source, body, signed_by_slack(body, "shh")).json() == {"challenge": "abc"}
+    assert post(source, body, signed_by_slack(body, "other")).status_code == 401
+    assert not Receipt.objects.exists()
+
+
+def test_a_client_certificate_is_believed_from_a_trusted_proxy_alone(settings) -> None:
+    options = {"form": "subject", "header": "X-Subject"}
+    source = make_source(scheme="mtls", secret="CN=shop", options=options)
+    assert post(source, headers={"X-Subject": "CN=shop"}).status_code == 401
+    assert Rejection.objects.get().reason == "untrusted_proxy"
+    settings.WAYPOST_TRUSTED_PROXIES = ["127.0.0.0/8"]
+    assert post(source, headers={"X-Subject": "CN=other"}).status_code == 401
+    assert post(source, headers={"X-Subject": "CN=shop"}).status_code == 202
+    assert post(source, headers={"X-Subject": "CN=shop"}, REMOTE_ADDR="192.0.2.1").status_code == 401
+
+
+def test_a_token_is_checked_with_the_keys_its_sender_publishes(settings) -> None:
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    key = RSAKey.generate_key(2048, {"kid": "k1"})
+    claims = {"aud": "us", "iat": int(time.time())}
+    token = jwt.encode({"alg": "RS256", "kid": "k1"}, claims, key)
+    with KeyServer(dict(key.as_dict(private=False))) as server:
+        options = {"jwks_url": server.url, "audience": "us"}
+        source = make_source(scheme="jwt", secret=None, options=options)
+        assert post(source, headers={"Authorization": f"Bearer {token}"}).status_code == 202
+        assert post(source, headers={"Authorization": f"Bearer {token}x"}).status_code == 401
+        assert post(source, headers={}).status_code == 401
+    assert Receipt.objects.get().secret_id is None
+
+
+def test_keys_out_of_reach_are_503_and_the_sender_is_told_to_come_back() -> None:
+    options = {"jwks_url": "https://127.0.0.1:1/", "audience": "us"}
+    token = jwt.encode({"alg": "HS256"}, {"aud": "us"}, OctKey.import_key("x" * 32))
+    answer = post(make_source(scheme="jwt", secret=None, options=options), headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert Rejection.objects.get().reason == "keys_out_of_reach"
+
+
+def test_a_receipt_knows_its_secret_and_a_rejection_the_one_that_was_good_last() -> None:
+    source = make_source()
+    old = source.secrets.get()
+    post(source, BODY + b" ", signed(BODY))
+    assert Rejection.objects.get().last_good_secret_id is None
+    post(source)
+    assert Receipt.objects.get().secret_id == old.id
+    add_secret(source, new_secret())
+    forget()
+    post(source, BODY + b"  ", signed(BODY))
+    rejection = Rejection.objects.latest("id")
+    assert (rejection.reason, rejection.last_good_secret_id) == ("no_match", old.id)
+    assert rejection.last_good_at == Receipt.objects.get().received_at
+
+
+@pytest.mark.parametrize(
+    ("scheme", "body", "message_id"),
+    [("slack", b'{"event_id":"Ev1"}', "Ev1"), ("square", b'{"event_id":"e-1"}', "e-1")],
+)
+def test_an_id_in_the_body_is_found_where_the_provider_puts_it(scheme: str, body: bytes, message_id: str) -> None:
+    source = make_source(scheme=scheme, secret="shh")
+    draft = Draft(body, f"http://testserver/in/{source.public_id}/", int(time.time()), "unused")
+    post(source, body, schemes.get(scheme).sign("shh", draft).headers)
+    assert Receipt.objects.get().message_id == message_id
+
+
+def test_github_names_its_message_and_its_type_in_headers() -> None:
+    source = make_source(scheme="github", secret="shh")
+    assert post(source, BODY, signed_by_github(BODY, "shh", "d-9", "push")).status_code == 202
+    receipt = Receipt.objects.get()
+    assert (receipt.message_id, receipt.event_type) == ("d-9", "push")
+
+
+class Outage:
+    """The database goes away for every statement that matches."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def __call__(self, execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        if self.words in sql:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, *args)
+
+
+def test_a_database_that_cannot_name_the_source_is_503_and_the_sender_is_told_to_come_back() -> None:
+    source = make_source()
+    with connection.execute_wrapper(Outage("webhooks_source")):
+        answer = post(source)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert post(source).status_code == 202
+
+
+def test_a_row_that_cannot_be_written_is_503_and_rings_for_nothing(monkeypatch: pytest.MonkeyPatch, bell) -> None:
+    def lost(*args: Any, **how: Any) -> None:
+        raise psycopg.OperationalError("the connection is lost")
+
+    source = make_source()
+    with monkeypatch.context() as outage:
+        find(source.public_id)
+        outage.setattr(psycopg.Cursor, "execute", lost)
+        answer = post(source)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert bell.rings == 0
+    assert post(source).status_code == 202
+
+
+def test_a_storage_that_is_full_is_503_and_nothing_is_kept(claims, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    source = make_source()
+    monkeypatch.setattr(claim_check.os, "fsync", full)
+    assert post(source, LARGE).status_code == 503
+    assert not Receipt.objects.exists()
+    assert not [path for path in claims.rglob("*") if path.is_file()]
+
+
+def test_a_rejection_that_cannot_be_kept_changes_nothing_in_the_answer() -> None:
+    source = make_source()
+    with connection.execute_wrapper(Outage("INSERT INTO")):
+        assert post(source, headers=signed(b"other")).status_code == 401
+
+
+def test_secrets_sealed_with_a_lost_key_are_503(settings) -> None:
+    source = make_source()
+    settings.WAYPOST_ENCRYPTION_KEYS = ["c2l4dGVlbi1ieXRlcy1rZXktc2l4dGVlbi1ieXRlczE="]
+    assert post(source).status_code == 503
+
+
+def test_a_small_message_costs_one_statement_and_a_second_for_a_source_not_seen_lately(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    statements = []
+    execute = psycopg.Cursor.execute
+
+    def count(cursor: Any, statement: Any, *args: Any, **how: Any) -> Any:
+        statements.append(statement)
+        return execute(cursor, statement, *args, **how)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", count)
+    source = make_source()
+    statements.clear()
+    post(source)
+    assert len(statements) == 2
+    post(source, headers=signed(BODY, message_id="msg_2"))
+    assert len(statements) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twins_that_come_at_once_one_is_kept_and_all_are_answered() -> None:
+    source = make_source()
+    start, answers = threading.Barrier(8), []
+
+    def send() -> None:
+        start.wait()
+        answers.append(post(source).status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [200] * 7 + [202]
+    assert Receipt.objects.count() == 1
+
+
+HOSTILE_HEADERS = [
+    {},
+    {"webhook-id": "", "webhook-timestamp": "", "webhook-signature": ""},
+    {"webhook-id": "a", "webhook-timestamp": "9" * 5000, "webhook-signature": "v1,"},
+    {"webhook-id": "a", "webhook-timestamp": "-1", "webhook-signature": "v1"},
+    {"webhook-id": "\xff\xfe", "webhook-timestamp": "1", "webhook-signature": "v1,\xff"},
+    {"webhook-id": "a" * 100_000, "webhook-timestamp": "nan", "webhook-signature": "v1, v1, v1a,====="},
+    {"webhook-id": "a.b", "webhook-timestamp": "٣", "webhook-signature": "," * 10_000},
+    {f"x-{number}": "y" * 1000 for number in range(500)},
+    {"ce-specversion": "1.0", "ce-id": "%C0%A0", "ce-source": "%", "ce-type": "\xe9"},
+]
+
+
+@pytest.mark.parametrize("headers", HOSTILE_HEADERS, ids=range(len(HOSTILE_HEADERS)))
+def test_hostile_headers_are_refused_and_never_our_error(headers: dict[str, str]) -> None:
+    assert post(make_source(), headers=headers).status_code == 401
+    assert post(make_source(scheme="none", secret=None), headers=headers).status_code == 202
+
+
+HOSTILE_BODIES = [
+    b"",
+    b"\0",
+    b"\xff\xfe{",
+    b"[" * 50_000,
+    b'{"a":' * 10_000,
+    b'{"type":"\\u0000","id":"\\u0000"}',
+    b'{"type":"\\ud800","id":"\\ud800"}',
+    b'{"type":"' + b"t" * 60_000 + b'"}',
+    b'{"type":{"a":[1]},"id":[]}',
+    b'{"type":1e999,"id":1e400}',
+    b'{"type":"a\\nb","id":"x\\ty"}',
+    b'{"type":true,"id":null}',
+    b'{"type":"a","type":"b"}',
+    b"NaN",
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE_BODIES, ids=range(len(HOSTILE_BODIES)))
+@pytest.mark.parametrize("content_type", ["application/json", "application/cloudevents+json", "a/b; charset=\xff", ""])
+def test_hostile_bodies_are_kept_as_they_are_and_never_our_error(body: bytes, content_type: str) -> None:
+    source = make_source(
+        scheme="none",
+        secret=None,
+        message_id_at="body:/id",
+        event_type_at="body:/type",
+        order_key_at="body:/type",
+        handlers=[{"handler": "log", "pattern": {"data": {"x": [1]}}}],
+    )
+    answer = Client().generic("POST", f"/in/{source.public_id}/", body, content_type=content_type)
+    assert answer.status_code == 202
+    assert Receipt.objects.get().read() == body
+    process_due()
+    assert Receipt.objects.get().state == "processed"
+
+
+@pytest.mark.parametrize("path", ["/in/", "/in//", "/in/a b/", "/in/%00/", "/in/\xff/", "/in/" + "a" * 300, "/in/../x"])
+def test_paths_that_name_no_source_are_404(path: str) -> None:
+    assert Client().post(path, BODY, "application/json").status_code == 404
+
+
+def test_a_message_id_too_long_for_an_index_still_tells_repeats_apart() -> None:
+    source = make_source(scheme="none", secret=None, message_id_at="header:x-id")
+    first, other = {"x-id": "a" * 5000}, {"x-id": "a" * 4999 + "b"}
+    assert [post(source, headers=found).status_code for found in (first, first, other)] == [202, 200, 202]
+
+
+def test_an_unknown_source_leaves_no_trace() -> None:
+    post(str(uuid.uuid4()))
+    assert not Rejection.objects.exists()
+    assert SECRET.startswith("whsec_")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 202),
+        ("Application/JSON; charset=utf-8", 202),
+        ("text/csv", 202),
+        ("application/xml", 415),
+        ("application", 415),
+        ("text", 415),
+        ("", 415),
+    ],
+)
+def test_a_source_takes_the_types_it_lists_and_a_refusal_can_be_found(content_type: str, status: int) -> None:
+    source = make_source(scheme="none", secret=None, content_types=["application/json", "text/*"])
+    answer = Client().post(f"/in/{source.public_id}/", BODY, content_type=content_type)
+    assert (answer.status_code, Receipt.objects.count()) == (status, int(status == 202))
+    assert [rejection.reason for rejection in Rejection.objects.all()] == ["content_type"] * (status == 415)
+    assert status == 202 or answer.content == b""
+
+
+def test_an_answer_of_the_owners_is_given_to_the_first_and_to_every_repeat_and_runs_in_no_browser() -> None:
+    source = make_source(answer_status=200, answer_body="<Response/>", answer_type="text/xml")
+    for answer in (post(source), post(source)):
+        assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, b"<Response/>", "text/xml")
+        assert answer["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_whoever_is_not_believed_is_not_given_the_owners_answer() -> None:
+    answer = post(make_source(answer_body="welcome", answer_type="text/plain"), headers={})
+    assert (answer.status_code, answer.content) == (401, b"")
+
+
+class WorkerNextDoor:
+    """Hears every ring and works at once."""
+
+    def ring(self) -> None:
+        process_due()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "state"),
+    [("succeeds", 200, "processed"), ("fails", 202, "pending"), ("gives up", 202, "dead")],
+)
+def test_a_sender_may_be_answered_when_the_handlers_are_done(monkeypatch, outcome, status, state) -> None:
+    @handles()
+    def works(receipt: Receipt) -> None:
+        if outcome == "fails":
+            raise RuntimeError
+        if outcome == "gives up":
+            raise GiveUp
+
+    monkeypatch.setattr(notify, "bell", WorkerNextDoor())
+    answer = post(make_source(answer_when="processed", answer_status=200, answer_within=25))
+    receipt = Receipt.objects.get()
+    assert (answer.status_code, answer.json()) == (status, {"receipt": receipt.public_id, "state": state})
+    assert receipt.state == state
+
+
+def test_a_sender_whose_handlers_take_too_long_is_told_that_its_message_is_kept() -> None:
+    asked = {"answer_when": "processed", "answer_status": 200, "answer_within": 0, "answer_body": '"done"'}
+    answer = post(make_source(handlers=LOGGED, **asked))
+    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+    assert post(Source.objects.get()).json() == "done"
+
+
+def test_a_message_that_is_kept_is_never_called_not_kept_though_nobody_can_look_how_it_stands() -> None:
+    source = make_source(handlers=LOGGED, answer_when="processed", answer_within=25)
+    with connection.execute_wrapper(fails_from_the_first_select_of("webhooks_receipt")):
+        answer = post(source)
+    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+    assert Receipt.objects.get().state == "pending"
+
+
+def test_a_message_whose_handler_removed_it_is_done(monkeypatch) -> None:
+    @handles()
+    def removes(receipt: Receipt) -> None:
+        receipt.delete()
+
+    monkeypatch.setattr(notify, "bell", WorkerNextDoor())
+    answer = post(make_source(answer_when="processed", answer_within=25))
+    assert (answer.status_code, answer.json()["state"]) == (202, "processed")
+
+
+def fails_from_the_first_select_of(table: str) -> Callable[..., Any]:
+    def execute(run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("SELECT") and f'FROM "{table}"' in sql:
+            raise OperationalError("gone")
+        return run(sql, params, many, context)
+
+    return execute

@@ -1,0 +1,75 @@
+"""The body on the wire: as long as announced, no longer than allowed, no slower than we wait."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from django.core.handlers.wsgi import WSGIRequest
+from django.test import RequestFactory
+
+from webhooks.receiving import request_body as module
+from webhooks.receiving.request_body import GRACE, SLOWEST, CutShort, TooLarge, TooSlow, arrive
+
+
+def request(body: bytes, **environ: object) -> WSGIRequest:
+    return RequestFactory().generic("POST", "/in/x/?b=1", body, **environ)
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 200_000])
+def test_the_pieces_are_the_body(size: int) -> None:
+    pieces = list(arrive(request(bytes(size))).chunks(limit=200_000))
+    assert b"".join(pieces) == bytes(size)
+    assert all(0 < len(piece) <= 65_536 for piece in pieces)
+
+
+def test_nothing_behind_the_announced_length_is_read() -> None:
+    wire = io.BytesIO(b"helloGET / HTTP/1.1")
+    found = arrive(request(b"", CONTENT_LENGTH="5", **{"wsgi.input": wire}))
+    assert list(found.chunks(limit=100)) == [b"hello"]
+    assert wire.read() == b"GET / HTTP/1.1"
+
+
+def test_too_much_is_known_from_the_announcement_or_as_soon_as_it_comes() -> None:
+    with pytest.raises(TooLarge):
+        arrive(request(b"123456")).chunks(limit=5)
+    endless = SimpleNamespace(read=lambda size: bytes(size), readline=None)
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "wsgi.input": endless}
+    with pytest.raises(TooLarge):
+        list(arrive(request(b"", CONTENT_LENGTH="", **chunked)).chunks(limit=1_000_000))
+
+
+def test_a_body_shorter_than_announced_is_no_body() -> None:
+    with pytest.raises(CutShort):
+        list(arrive(request(b"", CONTENT_LENGTH="9", **{"wsgi.input": io.BytesIO(b"12345678")})).chunks(limit=100))
+
+
+@pytest.mark.parametrize(("pace", "fast_enough"), [(2 * SLOWEST, True), (SLOWEST // 2, False)])
+def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, pace: int, fast_enough: bool) -> None:
+    now = [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Drip(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            piece = super().read(size)
+            now[0] += len(piece) / pace
+            return piece
+
+    size = int(4 * GRACE * SLOWEST)
+    pieces = arrive(request(b"", CONTENT_LENGTH=str(size), **{"wsgi.input": Drip(bytes(size))})).chunks(limit=size)
+    if fast_enough:
+        assert sum(map(len, pieces)) == size
+    else:
+        with pytest.raises(TooSlow):
+            list(pieces)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "expected"),
+    [
+        ("", "http://testserver/in/x/?b=1"),
+        ("https://hooks.example.com/a", "https://hooks.example.com/a?b=1"),
+        ("https://hooks.example.com/a?c=2", "https://hooks.example.com/a?c=2"),
+    ],
+)
+def test_the_url_is_the_one_the_sender_knows(public_url: str, expected: str) -> None:
+    assert arrive(request(b"")).url(public_url) == expected

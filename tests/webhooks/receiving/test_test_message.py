@@ -1,0 +1,153 @@
+"""Send yourself a test: every scheme whose key can be ours, through the door and back."""
+
+from typing import Any
+
+import pytest
+from joserfc.jwk import RSAKey
+
+from tests.factories import make_client, make_tenant
+from tests.factories_receiver import make_source
+from webhooks import schemes
+from webhooks.models import Receipt, Rejection, Source
+from webhooks.processing.process import process_due
+from webhooks.wire.signing.standard_webhooks import new_keypair, new_secret
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+PRIVATE, PUBLIC = new_keypair()
+KEY = RSAKey.generate_key(2048)
+SECRETS = {
+    "standard": new_secret(),
+    "svix": new_secret(),
+    "basic": "user:password",
+    "jwt": "a shared secret of 32 bytes or so",
+    "none": None,
+}
+NOT_OURS = {"mtls", "paypal", "sns"}
+SIGNABLE = sorted(schemes.SCHEMES.keys() - NOT_OURS)
+
+
+def secret_of(scheme: str) -> str | None:
+    return SECRETS.get(scheme, "a secret of somebody")
+
+
+def send(source: Source, body: Any = None) -> Any:
+    return make_client(None).post(f"/api/v1/sources/{source.public_id}/test/", body or {}, format="json")
+
+
+@pytest.mark.parametrize("scheme", SIGNABLE)
+def test_a_sample_of_every_scheme_comes_in_by_the_door_and_is_kept(scheme: str, bell) -> None:
+    source = make_source(scheme=scheme, secret=secret_of(scheme), handlers=[{"handler": "log"}])
+    answer = send(source)
+    assert answer.status_code == 200, answer.content
+    shown, receipt = answer.json(), Receipt.objects.get()
+    assert (shown["status"], shown["rejection"]) == (202, None)
+    assert shown["receipt"]["id"] == receipt.public_id
+    assert receipt.event_type == "waypost.test"
+    assert receipt.secret_id == (source.secrets.get().id if secret_of(scheme) else None)
+    assert receipt.read().decode() == shown["body"]
+    assert bell.rings == 1
+
+
+@pytest.mark.parametrize("scheme", SIGNABLE)
+def test_what_is_shown_of_it_holds_no_secret(scheme: str) -> None:
+    secret = secret_of(scheme)
+    answer = send(make_source(scheme=scheme, secret=secret)).content.decode()
+    if secret is not None:
+        assert secret not in answer
+        assert "dXNlcjpwYXNzd29yZA==" not in answer
+
+
+@pytest.mark.parametrize("scheme", SIGNABLE)
+def test_two_tests_are_two_messages(scheme: str) -> None:
+    source = make_source(scheme=scheme, secret=secret_of(scheme), message_id_at="body:/id")
+    assert [send(source, {"body": f'{{"id": {number}}}'}).json()["status"] for number in range(2)] == [202, 202]
+    assert send(source, {"body": '{"id": 1}'}).json()["status"] == 200
+
+
+def test_a_test_is_a_message_like_any_other_and_its_handlers_run() -> None:
+    source = make_source(handlers=[{"handler": "log"}])
+    send(source)
+    process_due()
+    assert Receipt.objects.get().state == "processed"
+
+
+def test_a_type_and_a_body_may_be_given() -> None:
+    source = make_source(scheme="github", secret="shh")
+    shown = send(source, {"event_type": "push", "body": "not JSON"}).json()
+    assert (shown["body"], shown["headers"]["x-github-event"]) == ("not JSON", "push")
+    assert Receipt.objects.get().event_type == "push"
+
+
+def test_the_address_is_signed_as_the_sender_knows_it() -> None:
+    for scheme in ("square", "twilio"):
+        source = make_source(scheme=scheme, secret="shh", public_url="https://hooks.example.com/a")
+        shown = send(source).json()
+        assert shown["status"] == 202
+        assert shown["url"].startswith("https://hooks.example.com/a")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"scheme": "mtls", "secret": "CN=shop"}, "scheme"),
+        ({"scheme": "standard", "secret": PUBLIC}, "scheme"),
+        ({"scheme": "jwt", "secret": KEY.as_pem(private=False).decode()}, "scheme"),
+        (
+            {"scheme": "jwt", "secret": None, "options": {"jwks_url": "https://a.example.com/", "audience": "us"}},
+            "scheme",
+        ),
+        ({"scheme": "github", "secret": None}, "secret"),
+        ({"scheme": "hmac", "secret": "s", "options": {"algorithm": "md5"}}, "scheme"),
+    ],
+)
+def test_where_we_cannot_sign_it_is_said_and_nothing_is_sent(changes: dict[str, Any], field: str) -> None:
+    answer = send(make_source(**changes))
+    assert answer.status_code == 400, answer.content
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert not Receipt.objects.exists()
+    assert not Rejection.objects.exists()
+
+
+def test_with_a_private_key_of_the_kind_we_can() -> None:
+    for scheme, secret in (("standard", PRIVATE), ("jwt", KEY.as_pem(private=True).decode())):
+        assert send(make_source(scheme=scheme, secret=secret)).json()["status"] == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"body": "x" * (64 * 1024 + 1)}, "body"),
+        ({"body": {"a": 1}}, "body"),
+        ({"body": "\0"}, "body"),
+        ({"body": 5}, "body"),
+        ({"event_type": "a b"}, "event_type"),
+        ({"event_type": "a\r\nb"}, "event_type"),
+        ({"event_type": "é"}, "event_type"),
+        ({"event_type": "x" * 257}, "event_type"),
+    ],
+)
+def test_a_test_that_makes_no_sense_names_the_field(body: dict[str, Any], field: str) -> None:
+    answer = send(make_source(), body)
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_what_the_door_refuses_is_shown_with_its_reason() -> None:
+    source = make_source(max_bytes=5)
+    shown = send(source).json()
+    assert (shown["status"], shown["receipt"], shown["rejection"]["reason"]) == (413, None, "too_large")
+
+
+def test_a_source_that_answers_in_its_own_words_shows_its_receipt_too() -> None:
+    source = make_source(answer_body="thanks", answer_type="text/plain")
+    shown = send(source).json()
+    assert (shown["answer"], shown["receipt"]["id"]) == ("thanks", Receipt.objects.get().public_id)
+
+
+def test_a_tenant_tries_its_own_sources_alone() -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk, uid="shop")
+    assert make_client(tenant).post("/api/v1/sources/shop/test/", {}, format="json").status_code == 200
+    stranger = make_client(make_tenant())
+    assert stranger.post(f"/api/v1/sources/{source.public_id}/test/", {}, format="json").status_code == 404

@@ -1,0 +1,76 @@
+"""Where an event fell short of a pattern, in words that a stranger can act on."""
+
+from typing import Any
+
+import pytest
+
+from webhooks.wire.patterns import Mismatch, Pattern
+
+EVENT: dict[str, Any] = {
+    "type": "order.created",
+    "data": {"total": 80, "tags": ["a", "b"], "lines": [{"sku": "x", "qty": 1}, {"sku": "y", "qty": 2}]},
+}
+
+
+def explained(pattern: dict[str, Any], event: Any = EVENT) -> list[Mismatch]:
+    return Pattern(pattern).explain(event)
+
+
+def test_a_match_needs_no_explanation() -> None:
+    assert explained({"type": ["order.created"]}) == []
+
+
+def test_every_failing_field_is_named_with_what_was_wanted_and_found() -> None:
+    pattern = {"type": ["order.paid"], "data": {"total": [{"numeric": [">", 100]}], "tags": ["a"]}}
+    assert explained(pattern) == [
+        Mismatch("type", ("order.paid",), ("order.created",), "the event has another value here"),
+        Mismatch("data.total", ({"numeric": [">", 100]},), (80,), "the event has another value here"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "found", "reason"),
+    [
+        ({"subject": ["x"]}, "subject", (), "the event has no value here"),
+        ({"data": {"lines": ["x"]}}, "data.lines", (), "the event has no value here"),
+        ({"data": {"tags": ["c"]}}, "data.tags", ("a", "b"), "none of the event's values is wanted"),
+        ({"data.lines.qty": [3]}, "data.lines.qty", (1, 2), "none of the event's values is wanted"),
+        (
+            {"type": [{"exists": False}]},
+            "type",
+            ("order.created",),
+            "the event has a value here, which must be absent",
+        ),
+    ],
+    ids=ascii,
+)
+def test_the_reason_fits(pattern: dict[str, Any], path: str, found: tuple[Any, ...], reason: str) -> None:
+    (mismatch,) = explained(pattern)
+    assert (mismatch.path, mismatch.found, mismatch.reason) == (path, found, reason)
+
+
+def test_values_in_different_elements_are_told_apart_from_wrong_values() -> None:
+    (mismatch,) = explained({"type": ["order.created"], "data": {"lines": {"sku": ["x"], "qty": [2]}}})
+    assert mismatch.path == "data.lines"
+    assert mismatch.reason == ("no single element of a list here satisfies all of data.lines.sku, data.lines.qty")
+
+
+def test_the_nearest_branch_is_explained() -> None:
+    near = {"data": {"total": [90], "tags": ["a"]}}
+    far = {"data": {"total": [90], "tags": ["c"]}}
+    assert [mismatch.path for mismatch in explained({"$or": [far, near]})] == ["data.total"]
+
+
+def test_dotted_names_in_the_event_are_found() -> None:
+    (mismatch,) = explained({"data": {"a": {"b": [1]}}}, {"data.a": {"b": 2}, "data": {"a.b": [3]}})
+    assert sorted(mismatch.found) == [2, 3]
+
+
+def test_at_most_ten_values_are_shown() -> None:
+    (mismatch,) = explained({"a": ["x"]}, {"a": list(range(1_000))})
+    assert mismatch.found == tuple(range(10))
+
+
+@pytest.mark.parametrize("event", [None, [], "text", 5])
+def test_what_is_no_object_is_no_event(event: Any) -> None:
+    assert [mismatch.reason for mismatch in explained({"a": ["x"]}, event)] == ["an event is an object"]

@@ -1,0 +1,254 @@
+"""Every operator: what it takes, what it refuses, and which forms of it are no pattern at all."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhooks.wire.patterns.arguments import InvalidPattern
+from webhooks.wire.patterns.fields import OPERATORS, read
+
+EVERY_KIND = ("text", "", "5", 5, 5.0, -1, 0, True, False, None)
+
+
+def takes(value: Any, scalar: Any) -> bool:
+    return bool(read([value], "/f").question()(scalar))
+
+
+ANSWERS: list[tuple[Any, list[Any], list[Any]]] = [
+    # exact values, by value
+    ("a", ["a"], ["A", "ab", "", None]),
+    ("", [""], ["a", None, 0]),
+    ("null", ["null"], [None]),
+    (300, [300, 300.0, 3.0e2], ["300", 301, True]),
+    (0, [0, 0.0, -0.0], [False, None, ""]),
+    (1, [1, 1.0], [True, "1"]),
+    (27.807807921694092, [27.807807921694092], [27.80780792169409, 27.8]),
+    (9007199254740993, [9007199254740993], [9007199254740992, 9007199254740992.0, 9007199254740994]),
+    (123456789012345678901234567890, [123456789012345678901234567890], [123456789012345678901234567891]),
+    (True, [True], [1, "true", False]),
+    (False, [False], [0, "false", None]),
+    (None, [None], ["null", "", 0, False]),
+    # an address as an exact value is an address
+    ("10.0.0.1", ["10.0.0.1", "::ffff:10.0.0.1", "::ffff:a00:1"], ["10.0.0.2", "010.0.0.1", 10]),
+    ("::1", ["::1", "0:0:0:0:0:0:0:1", "0000::0001"], ["::2", "1", "::1%lo"]),
+    ("10.0.0.256", ["10.0.0.256"], ["10.0.1.0"]),
+    ({"exactly": "10.0.0.1"}, ["10.0.0.1"], ["::ffff:10.0.0.1"]),
+    ({"exactly": "a"}, ["a"], ["A", 1]),
+    # text
+    ({"prefix": "a"}, ["a", "ab"], ["b", "", "A", 1, None]),
+    ({"prefix": ""}, ["", "a"], [1, None, True]),
+    ({"prefix": "5"}, ["5", "50"], [5, 50]),
+    ({"prefix": {"equals-ignore-case": "Ab"}}, ["ab", "ABc"], ["cab", "a", 1]),
+    ({"prefix": {"equals-ignore-case": ""}}, ["", "a"], [None]),
+    ({"suffix": "a"}, ["a", "ba"], ["ab", "", "A", 1, None]),
+    ({"suffix": ""}, ["", "a"], [1, None, True]),
+    ({"suffix": "ⱥ大"}, ["大ⱥ大"], ["大ⱥ"]),
+    ({"suffix": {"equals-ignore-case": "Ab"}}, ["ab", "cAB"], ["abc", "b", 1]),
+    ({"equals-ignore-case": "jAVa"}, ["java", "JAVA"], ["jav", "javax", "xjava", 1]),
+    ({"equals-ignore-case": ""}, [""], ["a", None]),
+    ({"equals-ignore-case": "ΰɀɐΐΰῆK"}, ["ΰⱿⱯΐΰῆk"], ["ΰⱾⱯΐΰῆk"]),
+    ({"wildcard": ""}, [""], ["a", None]),
+    ({"wildcard": "*"}, ["", "a", "*"], [None, 1]),
+    ({"wildcard": "*hello"}, ["hello", "xhello"], ["hellox", "hell"]),
+    ({"wildcard": "xy*"}, ["xy", "xyz"], ["x", "axy"]),
+    ({"wildcard": "*b*b"}, ["bb", "bxb"], ["ab", "b"]),
+    ({"wildcard": "a*a"}, ["aa", "aba"], ["a"]),
+    ({"wildcard": "*a*b*"}, ["ab", "xaxbx", "ba b"], ["ba", ""]),
+    ({"wildcard": "a*bc*bc"}, ["abcbc", "axbcxbc"], ["abc"]),
+    ({"wildcard": "he\\*o"}, ["he*o"], ["hello", "heo"]),
+    ({"wildcard": "a\\**"}, ["a*", "a*b"], ["a", "ab"]),
+    ({"wildcard": "a\\\\b"}, ["a\\b"], ["ab", "a\\\\b"]),
+    ({"wildcard": "*:*:*:*:*:bus/*"}, ["arn:aws:events:us:1:bus/mine"], ["arn:aws:events:us:bus/mine"]),
+    # anything but
+    ({"anything-but": "a"}, ["b", "", 1, True, None], ["a"]),
+    ({"anything-but": ["a", "b"]}, ["c", 0, None], ["a", "b"]),
+    ({"anything-but": ""}, ["a", None], [""]),
+    ({"anything-but": 5}, [4, "5", True, None], [5, 5.0]),
+    ({"anything-but": 1}, [True, 2], [1, 1.0]),
+    ({"anything-but": 0}, [False, 7], [0]),
+    ({"anything-but": [1, 2.5]}, [2, "1"], [1, 2.5]),
+    ({"anything-but": "10.0.0.1"}, ["::ffff:10.0.0.1"], ["10.0.0.1"]),
+    ({"anything-but": {"prefix": "a"}}, ["b", "", 5, None], ["a", "ab"]),
+    ({"anything-but": {"prefix": ["a", "b"]}}, ["c", None], ["ax", "bx"]),
+    ({"anything-but": {"suffix": "a"}}, ["b", 5, None], ["a", "ba"]),
+    ({"anything-but": {"suffix": ["$", "%"]}}, ["x"], ["x$", "x%"]),
+    ({"anything-but": {"equals-ignore-case": "a"}}, ["b", None, 1], ["a", "A"]),
+    ({"anything-but": {"equals-ignore-case": ["a", ""]}}, ["b"], ["A", ""]),
+    ({"anything-but": {"wildcard": "*/dir/*"}}, ["dir", None, 123], ["/dir/", "a/dir/b"]),
+    ({"anything-but": {"wildcard": ["*foo*", "*bar*"]}}, ["baz"], ["foo", "bars"]),
+    ({"anything-but": {"wildcard": ""}}, ["a"], [""]),
+    # numbers
+    ({"numeric": ["=", 301.8]}, [301.8, 3.018e2], [301, "301.8", True]),
+    ({"numeric": ["<", 0]}, [-0.1, -(10**400)], [0, 0.0, "-1", False, None]),
+    ({"numeric": ["<=", 0]}, [0, -1], [0.001]),
+    ({"numeric": [">", 0]}, [1e-320, 10**400, 1], [0, True, "1"]),
+    ({"numeric": [">=", 1]}, [1, 1.0], [0.999, True]),
+    ({"numeric": [">", 0, "<", 1]}, [0.5], [0, 1]),
+    ({"numeric": [">=", 0, "<=", 1]}, [0, 1, 0.5], [-1, 2, True]),
+    ({"numeric": [">", 9007199254740992]}, [9007199254740993], [9007199254740992]),
+    # networks
+    ({"cidr": "10.0.0.0/24"}, ["10.0.0.0", "10.0.0.255", "::ffff:10.0.0.7"], ["10.0.1.0", "::a00:1", 123, "x"]),
+    ({"cidr": "220.160.154.255/24"}, ["220.160.154.0"], ["220.160.155.0"]),
+    ({"cidr": "0.0.0.0/0"}, ["255.255.255.255"], ["::1", "", "1.2.3", "01.2.3.4"]),
+    ({"cidr": "2001:db8::/32"}, ["2001:0DB8:0::1", "2001:db8:ffff::"], ["2001:db9::", "10.0.0.1"]),
+    ({"cidr": "2001:db8::ff00:42:8329/24"}, ["2001:d00::"], ["2001:e00::"]),
+    ({"cidr": "::ffff:10.0.0.0/120"}, ["10.0.0.9"], ["10.0.1.9"]),
+    ({"exists": True}, list(EVERY_KIND), []),
+]
+
+
+@pytest.mark.parametrize(("value", "taken", "refused"), ANSWERS, ids=[ascii(row[0]) for row in ANSWERS])
+def test_an_entry_takes_these_scalars_and_refuses_those(value: Any, taken: list[Any], refused: list[Any]) -> None:
+    assert [scalar for scalar in taken if not takes(value, scalar)] == []
+    assert [scalar for scalar in refused if takes(value, scalar)] == []
+
+
+def wrong(operators: str, *arguments: Any) -> list[tuple[Any, str]]:
+    """Entries with an argument that the innermost of these operators, the culprit, does not take."""
+    entries: list[tuple[Any, str]] = []
+    for argument in arguments:
+        entry = argument
+        for operator in reversed(operators.split("/")):
+            entry = {operator: entry}
+        entries.append((entry, f"/{operators}"))
+    return entries
+
+
+INVALID = [
+    ({}, ""),
+    ([], ""),
+    (["a"], ""),
+    ({"prefix": "a", "suffix": "b"}, ""),
+    ({"Prefix": "a"}, ""),
+    ({"regex": "a"}, ""),
+    (math.inf, ""),
+    (math.nan, ""),
+    (10**400, ""),
+    *wrong("prefix", 3, None, True, ["a"], [], {}, {"wildcard": "a"}, {"equals-ignore-case": "a", "x": 1}),
+    *wrong("suffix", 3, None, True, ["a"], [], {}, {"wildcard": "a"}, {"equals-ignore-case": "a", "x": 1}),
+    *wrong("prefix/equals-ignore-case", 5, ["a"], None),
+    *wrong("suffix/equals-ignore-case", 5, ["a"], None),
+    *wrong("equals-ignore-case", 5, None, ["a"], {"prefix": "a"}),
+    *wrong("exactly", 5, None, ["a"], {}),
+    *wrong("wildcard", 5, None, ["a"], {}, "a**b", "**", "a\\", "a\\b", "\\***", "a*\\"),
+    *wrong("anything-but", None, True, [], ["a", 1], [True], [None], [["a"]], [{"prefix": "a"}], math.inf, {}),
+    *wrong("anything-but", {"numeric": ["=", 1]}, {"exists": True}, {"cidr": "10.0.0.0/8"}, {"anything-but": "a"}),
+    *wrong("anything-but", {"prefix": "a", "suffix": "b"}),
+    *wrong("anything-but/prefix", "", ["a", ""], 5, None, [], [1], ["a", None], {"equals-ignore-case": "a"}),
+    *wrong("anything-but/suffix", "", ["a", ""], 5, None, [], [1], ["a", None], {"equals-ignore-case": "a"}),
+    *wrong("anything-but/equals-ignore-case", 5, None, [], [1], ["a", None], {"prefix": "a"}),
+    *wrong("anything-but/wildcard", 5, None, [], [1], ["a", None], {"prefix": "a"}, "b**c", ["a", "b**c"]),
+    *wrong("numeric", 10, None, "=", {}, [], ["="], [5], ["==", 1], ["<>", 1], [">", 0, "<"]),
+    *wrong("numeric", ["=", "5"], ["=", True], ["=", None], ["=", math.inf], ["<", math.nan], ["<", 10**400]),
+    *wrong("numeric", ["=", 1, "<", 2], ["<", 1, ">", 0], [">", 0, ">", 0], [">", 0, "=", 5]),
+    *wrong("numeric", [">", 1, "<", 1], [">=", 1, "<=", 1], [">", 30, "<", 1], [">", 1, "<", 30, False]),
+    *wrong("cidr", 5, None, ["10.0.0.0/8"], "", "foo", "foo/bar/baz", "snorkle/3", "10.0.0.1", "10.0.0.1/"),
+    *wrong("cidr", "10.0.0.1/foo", "10.0.0.1/-1", "10.0.0.1/+8", "10.0.0.1/33", "10.0.0.1/32", "10.0.0.0/8/8"),
+    *wrong("cidr", "10.0.0.0/255.0.0.0", "10.10.10.10.10/3", "2.1.0.-1/3", "01.2.3.4/8", "10.0.0.0/²"),
+    *wrong("cidr", "xxxx:db8::/64", "2001:db8::/128", "2001:db8::/222", "fe80::1%eth0/64", "1:2:3:4:5:6:7:8:9/64"),
+    *wrong("exists", 0, 1, None, "true", [True], {}),
+]
+
+
+@pytest.mark.parametrize(("value", "place"), INVALID, ids=[ascii(row[0])[:60] for row in INVALID])
+def test_anything_else_is_refused_with_its_place(value: Any, place: str) -> None:
+    with pytest.raises(InvalidPattern) as caught:
+        read(["fine", value], "/f")
+    assert caught.value.path == f"/f/1{place}"
+
+
+def test_an_empty_list_is_refused() -> None:
+    with pytest.raises(InvalidPattern, match="/f: an empty list"):
+        read([], "/f")
+
+
+def test_absence_is_no_question_to_a_value() -> None:
+    wanted = read([{"exists": False}], "/f")
+    assert wanted.absent
+    assert not any(wanted.question()(scalar) for scalar in EVERY_KIND)
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text("ab*\\.:1", max_size=8)
+entries = st.one_of(
+    scalars.filter(lambda scalar: not (isinstance(scalar, float) and math.isinf(scalar))),
+    st.builds(lambda text: {"prefix": text}, st.text("ab", max_size=2)),
+    st.builds(lambda text: {"suffix": {"equals-ignore-case": text}}, st.text("aB", max_size=2)),
+    st.builds(lambda bound: {"numeric": [">", bound]}, st.integers(-9, 9)),
+    st.builds(lambda text: {"anything-but": text}, st.text("ab", max_size=2)),
+)
+
+
+@given(st.lists(entries, min_size=1, max_size=4), scalars)
+def test_a_list_takes_what_one_of_its_entries_takes(values: list[Any], scalar: Any) -> None:
+    assert read(values, "").question()(scalar) == any(takes(value, scalar) for value in values)
+
+
+@given(st.sampled_from(["prefix", "suffix", "equals-ignore-case", "wildcard"]), st.text("ab", min_size=1), scalars)
+def test_anything_but_is_the_complement(name: str, text: str, scalar: Any) -> None:
+    assert takes({"anything-but": {name: text}}, scalar) is not takes({name: text}, scalar)
+
+
+@given(st.text("ab", max_size=3) | st.integers(-3, 3), scalars)
+def test_anything_but_a_value_is_the_complement_of_the_value(value: Any, scalar: Any) -> None:
+    assert takes({"anything-but": value}, scalar) is not takes(value, scalar)
+
+
+def matches_slowly(pattern: str, text: str) -> bool:
+    """Wildcards as a textbook has them: a table of which prefix of the pattern matches which of the text."""
+    reached = {0}
+    symbols = list(pattern)
+    for character in ["", *text]:
+        stay = {at for at in reached if symbols[at : at + 1] == ["*"]}
+        move = {at + 1 for at in reached if symbols[at : at + 1] == [character]}
+        reached = stay | move if character else reached
+        for position, symbol in enumerate(symbols):
+            if symbol == "*" and position in reached:
+                reached.add(position + 1)
+    return len(symbols) in reached
+
+
+@given(st.text("ab*", max_size=8).filter(lambda text: "**" not in text), st.text("ab", max_size=10))
+def test_wildcards_agree_with_the_textbook(pattern: str, text: str) -> None:
+    assert takes({"wildcard": pattern}, text) == matches_slowly(pattern, text)
+
+
+@given(st.text(max_size=8))
+def test_an_escaped_text_is_a_wildcard_for_itself_only(text: str) -> None:
+    escaped = text.replace("\\", "\\\\").replace("*", "\\*")
+    assert takes({"wildcard": escaped}, text)
+    assert not takes({"wildcard": escaped}, text + "x")
+
+
+numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.sampled_from([">", ">="]), numbers, st.sampled_from(["<", "<="]), numbers, numbers)
+def test_a_range_is_both_of_its_ends(lower: str, low: Any, upper: str, high: Any, value: Any) -> None:
+    one, other = takes({"numeric": [lower, low]}, value), takes({"numeric": [upper, high]}, value)
+    if low < high:
+        assert takes({"numeric": [lower, low, upper, high]}, value) is (one and other)
+    else:
+        with pytest.raises(InvalidPattern):
+            read([{"numeric": [lower, low, upper, high]}], "")
+
+
+@given(st.ip_addresses(v=4), st.integers(0, 31), st.ip_addresses(v=4))
+def test_a_network_holds_what_shares_its_leading_bits(base: Any, bits: int, other: Any) -> None:
+    shares = int(base) >> (32 - bits) == int(other) >> (32 - bits)
+    assert takes({"cidr": f"{base}/{bits}"}, str(other)) is shares
+
+
+@given(st.ip_addresses())
+def test_an_address_matches_in_every_spelling(address: Any) -> None:
+    assert takes(str(address), address.exploded)
+    assert takes(address.exploded.upper(), str(address))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_operator_survives_every_kind_of_scalar(operator: str) -> None:
+    arguments = {"numeric": ["=", 5], "cidr": "10.0.0.0/8", "exists": True}
+    question = read([{operator: arguments.get(operator, "a")}], "").question()
+    assert {type(question(scalar)) for scalar in EVERY_KIND} == {bool}

@@ -1,0 +1,238 @@
+"""One event against one branch: lists, absence, names with dots, and events made to hurt."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhooks.wire.patterns.branches import Branch, branches
+from webhooks.wire.patterns.matching import judge_of
+
+ABSENT: Any = {"exists": False}
+PRESENT: Any = {"exists": True}
+
+
+def matches(pattern: dict[str, Any], event: Any) -> bool:
+    return any(judge_of(branch)(event) for branch in branches(pattern))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "event", "expected"),
+    [
+        # any element of a list will do, at any depth
+        ({"a": ["x"]}, {"a": ["y", "x"]}, True),
+        ({"a": ["x"]}, {"a": [["y"], [["x"]]]}, True),
+        ({"a": ["x"]}, {"a": []}, False),
+        ({"a": [None]}, {"a": []}, False),
+        ({"a": [{"anything-but": "x"}]}, {"a": ["x", "y"]}, True),
+        ({"a": [{"anything-but": "x"}]}, {"a": ["x"]}, False),
+        ({"a": [{"anything-but": "x"}]}, {"a": []}, False),
+        # a field is a scalar: objects have none
+        ({"a": [PRESENT]}, {"a": {"b": 1}}, False),
+        ({"a": [PRESENT]}, {"a": {}}, False),
+        ({"a": [PRESENT]}, {"a": [{"b": 1}]}, False),
+        ({"a": [PRESENT]}, {"a": [{"b": 1}, 0]}, True),
+        ({"a": [PRESENT]}, {"a": None}, True),
+        ({"a": [PRESENT]}, {"a": [[]]}, False),
+        ({"a": [{"anything-but": "x"}]}, {"a": {"b": 1}}, False),
+        ({"a": {"b": [PRESENT]}}, {"a": "b"}, False),
+        ({"A": ["x"]}, {"a": "x"}, False),
+        # absence
+        ({"a": [ABSENT]}, {}, True),
+        ({"a": [ABSENT]}, {"a": {}}, True),
+        ({"a": [ABSENT]}, {"a": []}, True),
+        ({"a": [ABSENT]}, {"a": [{}, []]}, True),
+        ({"a": [ABSENT]}, {"a": None}, False),
+        ({"a": [ABSENT]}, {"a": [None]}, False),
+        ({"a": [ABSENT, "x"]}, {"a": "x"}, True),
+        ({"a": [ABSENT, "x"]}, {"a": "y"}, False),
+        ({"a": [ABSENT, "x"]}, {"b": "y"}, True),
+        ({"a": {"b": [ABSENT]}}, {"a": "x"}, True),
+        ({"a": {"b": [ABSENT]}}, {"a": []}, True),
+        ({"a": {"b": {"c": [ABSENT]}}}, {}, True),
+        ({"a": {"b": {"c": [ABSENT]}}}, {"a": {"b": {"c": 0}}}, False),
+        # one element satisfies all fields below a name
+        ({"d": {"a": [1], "b": [2]}}, {"d": [{"a": 1}, {"b": 2}]}, False),
+        ({"d": {"a": [1], "b": [2]}}, {"d": [{"a": 1}, {"b": 2, "a": 1}]}, True),
+        ({"d": {"a": [1], "b": [2]}}, {"d": [[{"a": 1}], [{"b": 2}]]}, False),
+        ({"d": {"a": [1], "b": [2]}}, {"d": [[{"a": 0}], [[{"b": 2, "a": 1}]]]}, True),
+        ({"d": {"a": [1], "e": {"b": [2]}}}, {"d": [{"a": 1}, {"e": {"b": 2}}]}, False),
+        ({"d": {"a": [1], "e": {"b": [2]}}}, {"d": [{"a": 1, "e": [{"b": 0}, {"b": 2}]}]}, True),
+        ({"d": {"a": [1], "b": [2]}}, {"d": ["x", 1, {"a": 1, "b": 2}]}, True),
+        ({"d": {"a": [1]}, "e": {"a": [2]}}, {"d": [{"a": 0}, {"a": 1}], "e": [{"a": 2}, {"a": 0}]}, True),
+        # and is the element from which the absent field must be absent
+        ({"d": {"a": [1], "b": [ABSENT]}}, {"d": [{"a": 1}, {"b": 2}]}, True),
+        ({"d": {"a": [1], "b": [ABSENT]}}, {"d": [{"a": 1, "b": 2}, {}]}, False),
+        ({"d": {"b": [1], "a": [ABSENT]}}, {"d": [{"b": 1}, {"a": 2}]}, True),
+        ({"d": {"a": [1], "e": {"b": [ABSENT]}}}, {"d": [{"a": 1, "e": [{"b": 0}, {}]}]}, False),
+        ({"d": {"a": [1], "e": {"b": [ABSENT]}}}, {"d": [{"a": 1, "e": []}, {"e": [{"b": 0}]}]}, True),
+        # of a list of which nothing else is asked, no element may have it
+        ({"d": {"b": [ABSENT]}}, {"d": [{"a": 1}, {"b": 2}]}, False),
+        ({"d": {"b": [ABSENT]}}, {"d": [{"a": 1}, {"a": 2}]}, True),
+        ({"d": {"b": [ABSENT, 2]}}, {"d": [{"b": 1}, {"b": 2}]}, True),
+        ({"d": {"b": [ABSENT, 2]}}, {"d": [{"b": 1}, {"a": 2}]}, False),
+    ],
+    ids=ascii,
+)
+def test_lists_and_absence(pattern: dict[str, Any], event: Any, expected: bool) -> None:
+    assert matches(pattern, event) is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "event", "expected"),
+    [
+        ({"a": {"b": [1]}}, {"a.b": 1}, True),
+        ({"a.b": [1]}, {"a": {"b": 1}}, True),
+        ({"a": {"b": {"c": [1]}}}, {"a": {"b.c": 1}}, True),
+        ({"a": {"b": {"c": [1]}}}, {"a.b": {"c": 1}}, True),
+        ({"a": {"b": {"c": [1]}}}, {"a.b.c": 1}, True),
+        ({"a.b": {"b": [1]}}, {"a": {"b": 1}}, False),
+        ({"a": {"b": [1]}}, {"a.b": {"b": 1}}, False),
+        ({"a": {"b": [1]}}, {"a.b.c": 1}, False),
+        ({"": [1]}, {"": 1}, True),
+        ({"a.": [1]}, {"a": {"": 1}}, True),
+        # one path in several spellings: objects merge
+        ({"a": {"b": [1], "c": [2]}}, {"a.b": 1, "a": {"c": 2}}, True),
+        ({"a": {"b": {"c": [1], "d": [2], "e": [3]}}}, {"a.b.c": 1, "a.b": {"d": 2}, "a": {"b": {"e": 3}}}, True),
+        ({"a": {"b": [ABSENT], "c": [2]}}, {"a.b": 1, "a": {"c": 2}}, False),
+        ({"a": {"b": [ABSENT]}}, {"a.b": 1}, False),
+        # and values are alternatives
+        ({"a": {"b": [1]}}, {"a.b": 1, "a": {"b": 2}}, True),
+        ({"a": {"b": [2]}}, {"a.b": 1, "a": {"b": 2}}, True),
+        ({"a": {"b": [3]}}, {"a.b": 1, "a": {"b": 2}}, False),
+        ({"a": {"b": [1]}}, {"a": "text", "a.b": 1}, True),
+        ({"a": {"b": [1], "c": [2]}}, {"a.b": 1, "a": [{"c": 2}]}, False),
+        ({"a": {"b": [1], "c": [2]}}, {"a.b": 1, "a": [{"b": 1, "c": 2}]}, True),
+        # a name that is both a field and has fields below
+        ({"a": ["x"], "a.b": [1]}, {"a": "x", "a.b": 1}, True),
+        ({"a": ["x"], "a.b": [1]}, {"a": ["x", {"b": 1}]}, True),
+        ({"a": ["x"], "a.b": [1]}, {"a": {"b": 1}}, False),
+        ({"a": ["x"], "a.b": [1]}, {"a": "x"}, False),
+        ({"a": [ABSENT], "a.b": [1]}, {"a": {"b": 1}}, True),
+        ({"d": {"a": [ABSENT], "a.b": [1]}}, {"d": [{"a": {"b": 1}}, {"a": "x"}]}, True),
+        ({"d": {"a": [ABSENT], "a.b": [ABSENT]}}, {"d": [{"c": 1}, {"a": "x"}]}, False),
+    ],
+    ids=ascii,
+)
+def test_dots_and_nesting_are_the_same(pattern: dict[str, Any], event: Any, expected: bool) -> None:
+    assert matches(pattern, event) is expected
+
+
+# The rule again, by brute force: choose a value for every field, or its absence, so that all lie together.
+
+Place = tuple[str, Any, dict[int, int]]
+
+
+def places(value: Any, path: str, within: dict[int, int], lists: Iterator[int]) -> Iterator[Place]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from places(inner, f"{path}.{name}" if path else name, within, lists)
+    elif isinstance(value, list):
+        this = next(lists)
+        for index, inner in enumerate(value):
+            inside = within | {this: index} if isinstance(inner, (dict, list)) else within
+            yield from places(inner, path, inside, lists)
+    else:
+        yield path, value, within
+
+
+def together(one: dict[int, int], other: dict[int, int]) -> bool:
+    return all(other.get(which, index) == index for which, index in one.items())
+
+
+def matches_by_brute_force(branch: Branch, event: Any) -> bool:
+    everything = list(places(event, "", {}, iter(range(1_000))))
+    choices: list[list[Place | None]] = []
+    for path, wanted in branch.items():
+        accepted: list[Place | None] = [
+            place for place in everything if place[0] == ".".join(path) and wanted.question()(place[1])
+        ]
+        choices.append(accepted + [None] * wanted.absent)
+    return any(lie_together(choice, list(branch), everything) for choice in product(*choices))
+
+
+def lie_together(choice: tuple[Place | None, ...], paths: list[Any], everything: list[Place]) -> bool:
+    where: dict[int, int] = {}
+    for place in choice:
+        if place is not None:
+            if not together(where, place[2]):
+                return False
+            where |= place[2]
+    absent = {".".join(path) for path, place in zip(paths, choice, strict=True) if place is None}
+    return not any(path in absent and together(where, within) for path, _, within in everything)
+
+
+names = st.sampled_from("ab")
+events = st.recursive(
+    st.sampled_from(["x", "y", None]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=2),
+    max_leaves=9,
+)
+fields = st.sampled_from([["x"], ["y"], [ABSENT], [PRESENT], ["x", ABSENT], [{"anything-but": "x"}], [None]])
+patterns = st.dictionaries(
+    names,
+    st.recursive(fields, lambda inner: st.dictionaries(names, inner, min_size=1, max_size=2), max_leaves=4),
+    min_size=1,
+    max_size=2,
+)
+
+
+@given(patterns, st.dictionaries(names, events, max_size=2))
+def test_matching_agrees_with_brute_force(pattern: dict[str, Any], event: dict[str, Any]) -> None:
+    (branch,) = branches(pattern)
+    assert bool(judge_of(branch)(event)) is matches_by_brute_force(branch, event)
+
+
+def flattened(value: Any, path: str, dotted: Iterator[bool]) -> dict[str, Any]:
+    """The same event in another spelling: some names joined by dots. Objects in lists are left alone."""
+    joined: dict[str, Any] = {}
+    for name, inner in value.items():
+        key = f"{path}.{name}" if path else name
+        if isinstance(inner, dict) and inner and next(dotted):
+            joined |= flattened(inner, key, dotted)
+        else:
+            joined[key] = flattened(inner, "", dotted) if isinstance(inner, dict) else inner
+    return joined
+
+
+@given(patterns, st.dictionaries(names, events, max_size=2), st.lists(st.booleans(), min_size=40, max_size=40))
+def test_matching_does_not_depend_on_the_spelling_of_names(
+    pattern: dict[str, Any], event: dict[str, Any], choices: list[bool]
+) -> None:
+    assert matches(pattern, flattened(event, "", iter(choices))) is matches(pattern, event)
+
+
+def nested(depth: int, make: Any, inner: Any) -> Any:
+    for _ in range(depth):
+        inner = make(inner)
+    return inner
+
+
+HOSTILE = [
+    {"a": nested(100_000, lambda inner: [inner], "x")},
+    {"a": nested(100_000, lambda inner: [inner], {"b": "x"})},
+    {"a": nested(100_000, lambda inner: {"a": inner}, "x")},
+    {"a": nested(100_000, lambda inner: {"b": [inner]}, "x")},
+    {"a.b": nested(50_000, lambda inner: {"b.b": inner, "b": inner}, "x")},
+    {"a": [{"b": "y", "c": "y"}] * 100_000},
+    {"a": [["y"] * 10] * 10_000},
+    {"a": "a" * 1_000_000, "b": "ab" * 500_000},
+    {f"a.{index}": index for index in range(100_000)},
+]
+SEARCHING = [
+    {"a": ["x"]},
+    {"a": {"b": ["x"], "c": ["x"]}},
+    {"a": {"b": {"b": {"b": ["x"]}}}},
+    {"a": {"b": [ABSENT]}},
+    {"a": [{"wildcard": "*a*a*a*a*a*a*a*a*a*a*b"}], "b": [{"wildcard": "*a*b*a*b*a*b*c"}]},
+    {"a": [{"prefix": {"equals-ignore-case": "aaaaaaaab"}}]},
+]
+
+
+@pytest.mark.parametrize("event", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("pattern", SEARCHING, ids=range(len(SEARCHING)))
+def test_a_hostile_event_is_only_an_event(pattern: dict[str, Any], event: dict[str, Any]) -> None:
+    assert matches(pattern, event) in (True, False)

@@ -1,0 +1,85 @@
+"""Patterns, events and paths of EventBridge under the names of CloudEvents, and under no others."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhooks.wire.eventbridge import event_from_eventbridge, path_from_eventbridge, pattern_from_eventbridge
+from webhooks.wire.patterns import InvalidPattern, Pattern
+
+EVENT = {"id": "1", "source": "aws.ec2", "detail-type": "Change", "detail": {"state": "up", "detail-type": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({"source": ["a"]}, {"source": ["a"]}),
+        ({"detail-type": ["a"], "detail": {"x": [1]}}, {"type": ["a"], "data": {"x": [1]}}),
+        ({"detail.x": [1]}, {"data.x": [1]}),
+        ({"detail": ["mine"]}, {"detail": ["mine"]}),
+        ({"detail": {"detail": {"detail-type": [1]}}}, {"data": {"detail": {"detail-type": [1]}}}),
+        ({"detailed": ["a"]}, {"detailed": ["a"]}),
+        ({"$or": [{"detail-type": ["a"]}, {"detail": {"x": [1]}}]}, {"$or": [{"type": ["a"]}, {"data": {"x": [1]}}]}),
+        ({"detail": {"$or": [{"detail": [1]}, {"x": [2]}]}}, {"data": {"$or": [{"detail": [1]}, {"x": [2]}]}}),
+    ],
+    ids=ascii,
+)
+def test_names_of_the_envelope_are_renamed_and_no_others(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    assert pattern_from_eventbridge(theirs) == ours
+
+
+def test_a_field_under_both_names_is_refused() -> None:
+    with pytest.raises(InvalidPattern, match="/data: stands here under both of its names"):
+        pattern_from_eventbridge({"data": {"x": [1]}, "detail": {"y": [2]}})
+
+
+def test_a_pattern_nested_without_end_is_refused() -> None:
+    pattern: dict[str, Any] = {"detail": ["x"]}
+    for _ in range(100_000):
+        pattern = {"$or": [pattern]}
+    with pytest.raises(InvalidPattern, match="nested too deeply"):
+        pattern_from_eventbridge(pattern)
+
+
+@pytest.mark.parametrize("wrong", [{"$or": "x"}, {"$or": ["x", "y"]}, {"detail": 5}])
+def test_what_is_wrong_stays_wrong(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPattern):
+        Pattern(pattern_from_eventbridge(wrong))
+
+
+def test_events_are_renamed_at_the_top_only() -> None:
+    renamed = {"id": "1", "source": "aws.ec2", "type": "Change", "data": {"state": "up", "detail-type": "x"}}
+    assert event_from_eventbridge(EVENT) == renamed
+
+
+values = st.sampled_from([["Change"], ["other"], [{"exists": False}], [{"prefix": "a"}]])
+
+
+fields = dict.fromkeys(("source", "detail-type", "account", "detail.state"), values)
+inside = st.dictionaries(st.sampled_from(["state", "detail-type", "x"]), values, min_size=1)
+
+
+@given(st.fixed_dictionaries({}, optional={**fields, "detail": inside}).filter(bool))
+def test_renaming_both_sides_changes_no_match(pattern: dict[str, Any]) -> None:
+    renamed = Pattern(pattern_from_eventbridge(pattern))
+    assert renamed.matches(event_from_eventbridge(EVENT)) is Pattern(pattern).matches(EVENT)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("$.detail", "$.data"),
+        ("$.detail.detail[0]", "$.data.detail[0]"),
+        ("$.detail[0]", "$.data[0]"),
+        ("$.detail-type", "$.type"),
+        ("$.detailed", "$.detailed"),
+        ("$.detail-types", "$.detail-types"),
+        ("$.x.detail", "$.x.detail"),
+        ("$", "$"),
+        ("$.source", "$.source"),
+    ],
+)
+def test_the_first_step_of_a_path_is_renamed(theirs: str, ours: str) -> None:
+    assert path_from_eventbridge(theirs) == ours

@@ -1,0 +1,119 @@
+"""Both ways find every member that the standard library finds, and fail where that fails."""
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhooks.wire import json_text
+from webhooks.wire.json_text import Flaw, NotJson
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+spacing = st.sampled_from([(None, (",", ":")), (None, (", ", ": ")), (3, (" ,\t", "\r\n:\n"))])
+names = st.text() | st.just("data")
+
+
+def depth(value: Any) -> int:
+    if isinstance(value, list | dict):
+        inner = value.values() if isinstance(value, dict) else value
+        return 1 + max(map(depth, inner), default=0)
+    return 0
+
+
+def dump(document: Any, how: Any, escape: bool) -> bytes:
+    indent, separators = how
+    return json.dumps(document, indent=indent, separators=separators, ensure_ascii=escape).encode()
+
+
+@given(st.dictionaries(names, values), spacing, st.booleans())
+def test_every_member_is_found_and_the_kept_one_is_text(document: dict[str, Any], how: Any, escape: bool) -> None:
+    item = json_text.read_object(dump(document, how, escape), keep="data")
+    assert isinstance(item, dict)
+    if "data" in document:
+        item["data"] = json.loads(item["data"])
+    assert item == document
+
+
+@given(st.lists(st.dictionaries(names, values) | values, max_size=5), spacing, st.booleans())
+def test_every_item_is_found(document: list[Any], how: Any, escape: bool) -> None:
+    items = json_text.read_array(dump(document, how, escape), keep="data", most=5)
+    assert items is not None
+    for item, expected in zip(items, document, strict=True):
+        if isinstance(item, Flaw):
+            assert item is Flaw.NOT_AN_OBJECT
+            assert not isinstance(expected, dict)
+        else:
+            assert item == {**expected, "data": item["data"]} if "data" in item else item == expected
+
+
+@given(st.dictionaries(names, values, min_size=1))
+def test_both_ways_lead_to_the_same_members(document: dict[str, Any]) -> None:
+    plain = orjson.dumps(orjson.loads(dump(document, (None, None), True)))
+    assert json_text.read_object(plain, keep="data") == json_text.read_object(b" " + plain, keep="data")
+
+
+@pytest.mark.parametrize(
+    "text", ["1.0", "1.10", "1e2", "12345678901234567890123", '"\\u0041"', "[ ]", '{"a":1,"a":1}', '"a"']
+)
+def test_the_kept_text_is_the_text_that_was_there(text: str) -> None:
+    for body in (f'{{"data":{text}}}', f'{{"a":1, "data" : {text} }}', f'{{"\\u0064ata":{text},"a":"b"}}'):
+        item = json_text.read_object(body.encode(), keep="data")
+        assert isinstance(item, dict)
+        assert item["data"] == text.encode()
+
+
+@given(st.text(st.sampled_from('{}[]":, \n\\a1'), max_size=12))
+def test_what_the_standard_library_refuses_is_refused(text: str) -> None:
+    body = text.encode()
+    try:
+        value = json.loads(text)
+    except ValueError:
+        with pytest.raises(NotJson):
+            json_text.read_object(body, keep="a")
+        with pytest.raises(NotJson):
+            json_text.read_array(body, keep="a", most=20)
+    else:
+        assert (json_text.read_object(body, keep="a") is Flaw.NOT_AN_OBJECT) is not isinstance(value, dict)
+        assert (json_text.read_array(body, keep="a", most=20) is None) is not isinstance(value, list)
+
+
+@pytest.mark.parametrize("body", [b'{"a":1,"a":1}', b'{"a":"1","b":2,"\\u0061":null}', b'{"data":1,"data":1}'])
+def test_a_repeated_name_is_a_flaw(body: bytes) -> None:
+    assert json_text.read_object(body, keep="data") is Flaw.REPEATED_NAME
+    assert json_text.read_array(b"[" + body + b',{"b":1}]', keep="data", most=2) == [Flaw.REPEATED_NAME, {"b": 1}]
+
+
+def test_an_array_is_not_read_behind_the_first_item_too_many() -> None:
+    for body in (b"[1,2,3,4,5 and so on", b"[1,2,3,4,5]"):
+        items = json_text.read_array(body, keep="data", most=2)
+        assert items is not None
+        assert len(items) == 3
+
+
+@given(values, st.integers(0, 6))
+def test_depth_is_counted_outside_strings(value: Any, levels: int) -> None:
+    assert json_text.nests_deeper(json.dumps(value).encode(), levels) is (depth(value) > levels)
+
+
+def test_brackets_in_strings_are_no_levels() -> None:
+    text = json.dumps(["[[[[", '\\"{{{{', {"[": '"['}]).encode()
+    assert json_text.nests_deeper(text, 1)
+    assert not json_text.nests_deeper(text, 2)
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"\xc0\xa0", b"\xed\xa0\x80", "{}".encode("utf-16")])
+def test_text_is_utf8(body: bytes) -> None:
+    with pytest.raises(NotJson):
+        json_text.read_object(body, keep="data")
+
+
+@pytest.mark.parametrize("data", [b"NaN", b"-Infinity", b"1e999", b'"\\ud800"', b"", b"[", b"1" * 5000])
+def test_what_cannot_be_carried_safely_is_refused(data: bytes) -> None:
+    with pytest.raises(NotJson):
+        json_text.value(data, 10)

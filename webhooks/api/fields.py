@@ -1,0 +1,218 @@
+"""What the API takes and gives for ids, for places in a message, and for the choice of handlers."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import orjson
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from webhooks.kit.strict import Line
+from webhooks.processing.handler_registry import names
+from webhooks.processing.retry_plan import LONGEST_PLAN, LONGEST_WAIT, MOST_WAITS
+from webhooks.receiving import media_types
+from webhooks.wire.cloudevents.handshake import is_origin
+from webhooks.wire.ids import parse, public
+from webhooks.wire.patterns import InvalidPattern, Pattern
+
+PLACE = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
+MOST_HANDLERS = 20
+MOST_ORIGINS = 100
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class IdField(serializers.Field[UUID, str, str, Any]):
+    """A key as a TypeID with this prefix."""
+
+    default_error_messages = {"invalid": "This is not an id that begins with {prefix}_."}
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.prefix = prefix
+
+    def to_representation(self, value: UUID) -> str:
+        return public(self.prefix, value)
+
+    def to_internal_value(self, data: Any) -> UUID:
+        try:
+            return parse(self.prefix, data)
+        except (ValueError, TypeError, AttributeError):
+            self.fail("invalid", prefix=self.prefix)
+
+
+class PlaceField(serializers.CharField):
+    """Where a value stands: ``header:Name``, ``body:/json/pointer`` (RFC 6901), or nothing."""
+
+    default_error_messages = {"place": "Write header:Name or body:/json/pointer."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, allow_blank=True, max_length=256, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        place = super().to_internal_value(data)
+        if place and not PLACE.fullmatch(place):
+            self.fail("place")
+        return place
+
+
+class StorableJsonField(serializers.JSONField):
+    """JSON that a jsonb column takes: no NUL, no lone surrogate, no number beyond 64 bits."""
+
+    default_error_messages = {"storable": "This JSON holds a character or a number that cannot be stored."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        try:
+            text = orjson.dumps(value)
+        except TypeError:
+            self.fail("storable")
+        if b"\\u0000" in text:
+            self.fail("storable")
+        return value
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class MediaTypesField(serializers.Field[list[str], Any, Any, Any]):
+    """Media types, in lower case when they are kept."""
+
+    default_error_messages = {"list": "Write a list of at most {most} media types such as application/json or text/*."}
+
+    def to_representation(self, value: list[str]) -> list[str]:
+        return value
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if (
+            not isinstance(data, list)
+            or len(data) > media_types.MOST
+            or not all(isinstance(item, str) for item in data)
+        ):
+            self.fail("list", most=media_types.MOST)
+        types = list(dict.fromkeys(item.strip().lower() for item in data))
+        if not all(media_types.RANGE.fullmatch(item) for item in types):
+            self.fail("list", most=media_types.MOST)
+        return types
+
+
+class OriginsField(serializers.ListField):
+    """Senders that get consent by OPTIONS: DNS names, or ``*``."""
+
+    default_error_messages = {"origin": "{name!r} is neither a DNS name nor *."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=Line(max_length=253), max_length=MOST_ORIGINS, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        names: list[str] = super().to_internal_value(data)
+        for name in names:
+            if not is_origin(name):
+                self.fail("origin", name=name)
+        return names
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class OptionsField(StorableJsonField):
+    """What a scheme lets one configure: a JSON object of strings."""
+
+    default_error_messages = {"object": "Write a JSON object of strings."}
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            self.fail("object")
+        return value
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT},
+        "maxItems": MOST_WAITS,
+        "nullable": True,
+    }
+)
+class PlanField(serializers.Field[list[int], Any, Any, Any]):
+    """Seconds to wait after each failure, or null: the usual plan."""
+
+    default_error_messages = {
+        "list": "Write a list of whole seconds, 1 to {longest}, at most {most} of them.",
+        "long": "All waits together may be {longest} seconds.",
+    }
+
+    def to_representation(self, value: list[int]) -> list[int]:
+        return value
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        if not isinstance(data, list) or len(data) > MOST_WAITS or not all(map(_is_wait, data)):
+            self.fail("list", longest=LONGEST_WAIT, most=MOST_WAITS)
+        if sum(data) > LONGEST_PLAN:
+            self.fail("long", longest=LONGEST_PLAN)
+        return data
+
+
+def _is_wait(seconds: Any) -> bool:
+    return isinstance(seconds, int) and not isinstance(seconds, bool) and 1 <= seconds <= LONGEST_WAIT
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ObjectField(StorableJsonField):
+    """A JSON object."""
+
+    default_error_messages = {"object": "Write a JSON object."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict):
+            self.fail("object")
+        return value
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "handler": {"type": "string"},
+                "pattern": {"type": "object", "additionalProperties": True, "nullable": True},
+            },
+            "required": ["handler"],
+            "additionalProperties": False,
+        },
+        "maxItems": MOST_HANDLERS,
+    }
+)
+class HandlersField(StorableJsonField):
+    """A list of ``{"handler": name, "pattern": {...}}``; without a pattern, everything."""
+
+    default_error_messages = {
+        "list": "Write a list of objects with a handler and, if you like, a pattern.",
+        "many": "A source may have {most} handlers.",
+        "unknown": "There is no handler {name!r}: there are {names}.",
+        "pattern": "The pattern of {name}: {problem}",
+    }
+
+    def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
+        choices = super().to_internal_value(data)
+        if not isinstance(choices, list):
+            self.fail("list")
+        if len(choices) > MOST_HANDLERS:
+            self.fail("many", most=MOST_HANDLERS)
+        return [self._choice(choice) for choice in choices]
+
+    def _choice(self, choice: Any) -> dict[str, Any]:
+        if not isinstance(choice, dict) or not choice.keys() <= {"handler", "pattern"} or "handler" not in choice:
+            self.fail("list")
+        name, pattern = choice["handler"], choice.get("pattern")
+        if not isinstance(name, str) or name not in names():
+            self.fail("unknown", name=name, names=", ".join(sorted(names())))
+        if pattern is None:
+            return {"handler": name}
+        if not isinstance(pattern, dict):
+            self.fail("list")
+        try:
+            Pattern(pattern)
+        except InvalidPattern as error:
+            self.fail("pattern", name=name, problem=error)
+        return {"handler": name, "pattern": pattern}

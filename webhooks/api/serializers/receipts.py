@@ -1,0 +1,70 @@
+"""What was kept, what was refused, and what is brought back, from outside."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from webhooks.api.fields import IdField, ObjectField
+from webhooks.kit.strict import Flag, Strict
+from webhooks.models import Receipt, Rejection, Source, SourceSecret
+
+
+class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
+    """A message that was kept, and how far its handlers have got."""
+
+    id = IdField(Receipt.prefix)
+    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
+    secret = IdField(SourceSecret.prefix, source="secret_id", allow_null=True)
+    state = serializers.CharField()
+    handled_by = serializers.ListField(child=serializers.CharField(), allow_null=True)
+
+    class Meta:
+        model = Receipt
+        fields = [
+            *("id", "source", "state", "message_id", "event_type", "order_key", "content_type", "headers"),
+            "secret",
+            *("size", "sha256", "received_at", "due_at", "attempts", "last_error", "processed_at", "handled_by"),
+            *("dead_at", "cause", "out_of_order", "skipped"),
+        ]
+        read_only_fields = fields
+
+
+class RejectionSerializer(serializers.ModelSerializer[Rejection]):
+    """A request that was refused. ``unrecorded`` refusals before it were only counted; ``last_good_secret`` is the one
+    that the last message which was believed before it was signed with."""
+
+    id = IdField(Rejection.prefix)
+    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
+
+    last_good_secret = IdField(SourceSecret.prefix, source="last_good_secret_id", allow_null=True)
+
+    class Meta:
+        model = Rejection
+        fields = [
+            *("id", "source", "reason", "detail", "headers", "address", "size", "sha256", "unrecorded"),
+            *("received_at", "last_good_secret", "last_good_at"),
+        ]
+        read_only_fields = fields
+
+
+class NewReplaySerializer(Strict):
+    """Which receipts to bring back: the same filters as of the list. ``preview``: only count them."""
+
+    filter = ObjectField(required=False, default=dict)
+    preview = Flag(required=False, default=False)
+
+
+class ReplayDoneSerializer(serializers.Serializer[Any]):
+    """``replayed``: how many receipts were made due again. ``left``: how many of the filter are still at rest, for
+    another call; 10,000 means at least so many."""
+
+    replayed = serializers.IntegerField()
+    left = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="ReceiptReplayPreview")
+class ReplayPreviewSerializer(serializers.Serializer[Any]):
+    """``matching``: how many receipts a replay would make due; 10,000 means at least so many."""
+
+    matching = serializers.IntegerField()

@@ -1,0 +1,169 @@
+"""A source from outside, and what is wrong with one that is asked for. Its secret is shown once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+from rest_framework.validators import UniqueValidator
+
+from webhooks.api.fields import (
+    HandlersField,
+    IdField,
+    MediaTypesField,
+    OptionsField,
+    OriginsField,
+    PlaceField,
+    PlanField,
+)
+from webhooks.kit.strict import Flag, Line, StrictModel, TextField
+from webhooks.models import Source, uid_format
+from webhooks.sources.configuration import Unusable, check, generated_secret
+from webhooks.sources.secret_rotation import LONGEST_SECRET, add_secret, believed
+from webhooks.sources.snapshot import forget, sealer
+
+ANSWER_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
+UID_IS_TAKEN = "There is a source with this uid."
+
+
+class SourceSerializer(StrictModel):
+    """A door for one sender. ``secret`` is write-only; left out, one is made if the scheme allows it."""
+
+    id = IdField(Source.prefix, read_only=True)
+    tenant = IdField("tnt", source="tenant_id", read_only=True, allow_null=True)
+    uid = Line(
+        required=False,
+        allow_null=True,
+        validators=[
+            uid_format,
+            UniqueValidator(Source.objects.filter(deleted_at=None), UID_IS_TAKEN),
+        ],
+    )
+    url = serializers.SerializerMethodField(help_text="Where the sender sends to.")
+    secret = TextField(write_only=True, required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
+    options = OptionsField(required=False)
+    verify_token = Line(
+        write_only=True,
+        required=False,
+        allow_null=True,
+        max_length=256,
+        help_text="The word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub). Never shown.",
+    )
+    allowed_origins = OriginsField(required=False)
+    message_id_at = PlaceField()
+    event_type_at = PlaceField()
+    order_key_at = PlaceField()
+    sequence_at = PlaceField()
+    content_types = MediaTypesField(required=False)
+    answer_type = serializers.ChoiceField(choices=ANSWER_TYPES, required=False, allow_blank=True)
+    retry_plan = PlanField(required=False, allow_null=True)
+    handlers = HandlersField(required=False)
+    paused = Flag(required=False)
+
+    class Meta:
+        model = Source
+        fields = [
+            *("id", "tenant", "uid", "name", "url", "scheme", "secret", "options", "tolerance", "public_url"),
+            *("message_id_at", "event_type_at", "order_key_at", "max_bytes", "rate_per_minute"),
+            *("verify_token", "allowed_origins"),
+            *("content_types", "answer_status", "answer_body", "answer_type", "answer_when", "answer_within"),
+            *("handlers", "handler_seconds", "retry_plan", "sequence_at", "skip_stale"),
+            *("paused", "created_at", "updated_at"),
+        ]
+        read_only_fields = ["created_at", "updated_at"]
+
+    def get_url(self, source: Source) -> str:
+        return reverse("inbound", args=[source.uid or source.public_id], request=self.context.get("request"))
+
+    def to_representation(self, instance: Source) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        return {**shown, "paused": instance.paused_at is not None}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Scheme, options and secrets must fit together, the new ones and those that stay."""
+        new = attrs.get("secret")
+        scheme = attrs.get("scheme", getattr(self.instance, "scheme", ""))
+        if self.instance is not None and new is not None:
+            raise serializers.ValidationError({"secret": "To change a secret, create one at secrets/."})
+        if self.instance is None and new is None:
+            new = attrs["secret"] = generated_secret(scheme)
+        kept = [sealer().unseal(bytes(row.sealed)) for row in believed(self.instance)] if self.instance else []
+        try:
+            check(scheme, [new, *kept] if new else kept, attrs.get("options", getattr(self.instance, "options", {})))
+        except Unusable as error:
+            raise serializers.ValidationError({error.field: str(error)}) from error
+        self._check_answer(attrs)
+        return attrs
+
+    def _check_answer(self, attrs: dict[str, Any]) -> None:
+        """What is answered, and what is skipped, must make sense together with what stays."""
+
+        def value(name: str) -> Any:
+            return attrs.get(name, getattr(self.instance or Source(), name))
+
+        if value("answer_body") and value("answer_status") == Source.Answer.NO_CONTENT:
+            raise serializers.ValidationError({"answer_body": "An answer 204 has no body."})
+        if (
+            value("answer_body")
+            and value("answer_type") in ("", "application/json")
+            and not is_json(value("answer_body"))
+        ):
+            raise serializers.ValidationError({"answer_body": "This is not JSON: name another answer_type."})
+        if value("skip_stale") and not value("sequence_at"):
+            raise serializers.ValidationError({"skip_stale": "Say in sequence_at what tells that one is stale."})
+
+    def create(self, validated_data: dict[str, Any]) -> Source:
+        secret = validated_data.pop("secret", None)
+        with _one_of_its_uid():
+            source = Source.objects.create(**_columns(validated_data))
+            if secret:
+                add_secret(source, secret)
+        return source
+
+    def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
+        """Only what was given is written: a pause that comes meanwhile stands."""
+        columns = _columns(validated_data)
+        for name, value in columns.items():
+            setattr(instance, name, value)
+        with _one_of_its_uid():
+            instance.save(update_fields=[*columns, "updated_at"])
+        forget()
+        return instance
+
+
+class MadeSourceSerializer(SourceSerializer):
+    """For the description only: a source as it is created, with its secret, shown here and never again."""
+
+    secret = TextField(required=False)
+
+
+@contextmanager
+def _one_of_its_uid() -> Iterator[None]:
+    """A transaction; of two who ask for one uid at once the second is told so."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise serializers.ValidationError({"uid": UID_IS_TAKEN}) from error
+
+
+def is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    """The wish ``paused`` as the column that holds it, and the token sealed."""
+    columns = dict(values)
+    if "paused" in columns:
+        columns["paused_at"] = timezone.now() if columns.pop("paused") else None
+    if columns.get("verify_token"):
+        columns["verify_token"] = sealer().seal(columns["verify_token"])
+    return columns

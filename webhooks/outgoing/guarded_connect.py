@@ -1,0 +1,169 @@
+"""Connect to an address that has been checked, and be cut off at the deadline, whatever the other side does.
+
+The lower half of `egress`: the deadline, the socket, and the adapter through which `requests` is given that
+socket instead of making its own. Everything that can go wrong on the way out:
+
+    EgressError            the call could not be made; nothing is known about its effect
+    ├── Unresolved         the name has no address
+    ├── ConnectFailed      no checked address took the connection
+    ├── TlsFailed          no trusted connection: certificate, name or protocol
+    ├── BrokenAnswer       the connection broke, or what came back is not HTTP
+    └── DeadlineExceeded   it was not over in time
+"""
+
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Timer
+from time import monotonic
+from typing import Any, Self
+
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from webhooks.wire.addresses.guard import Networks, Target, admits, refusal
+
+CONNECT_SECONDS = 5.0  # for one address, so that a silent first one leaves time for the second
+
+
+class EgressError(Exception):
+    """The call could not be made."""
+
+
+class Unresolved(EgressError):
+    """The name of the host could not be resolved."""
+
+
+class ConnectFailed(EgressError):
+    """No connection to the host could be made."""
+
+
+class TlsFailed(EgressError):
+    """No trusted TLS connection to the host could be made."""
+
+
+class BrokenAnswer(EgressError):
+    """The connection ended early, or the answer was not HTTP."""
+
+
+class DeadlineExceeded(EgressError):
+    """The call was not over in time."""
+
+
+class Deadline:
+    """The instant at which a call is over. Enter it, and leave it when the call is done.
+
+    A socket's timeout is per read, and one byte a second outlives it; HTTP clients read headers and TLS
+    records out of our sight. So a timer shuts the connection itself down, through a second handle of it: every
+    read then ends at once, in whatever layer it stands. It costs a thread, which is why the hot path does it
+    otherwise.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = monotonic() + seconds
+        self._timer: Timer | None = None
+        self._line: socket.socket | None = None
+        self._fired = False
+
+    @property
+    def passed(self) -> bool:
+        return self._fired or monotonic() >= self._end
+
+    def left(self) -> float:
+        """Seconds left, more than 0; raises DeadlineExceeded."""
+        if self.passed:
+            raise DeadlineExceeded
+        return max(self._end - monotonic(), 0.001)
+
+    def cut_off(self, line: socket.socket) -> None:
+        """Shut this connection down when the deadline comes."""
+        self._line = line.dup()
+        self._timer = Timer(self.left(), self._shut_down, [self._line])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _shut_down(self, line: socket.socket) -> None:
+        self._fired = True
+        with suppress(OSError):  # the other side was faster
+            line.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        if self._line is not None:
+            self._line.close()
+
+
+def dial(target: Target, addresses: Sequence[str], networks: Networks, deadline: Deadline) -> socket.socket:
+    """A connection to the first of the addresses that takes one.
+
+    Each address is asked about once more right where it is used, so that no caller can forget to: raises
+    ForbiddenAddress, ConnectFailed, DeadlineExceeded.
+    """
+    for ip in addresses:
+        if not admits(target, ip, networks):
+            raise refusal(target, "address")
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        line = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            line.settimeout(min(CONNECT_SECONDS, deadline.left()))
+            line.connect((ip, target.port))
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            line.settimeout(deadline.left())
+            deadline.cut_off(line)
+            return line
+        except OSError:
+            line.close()
+        except DeadlineExceeded:
+            line.close()
+            raise
+    deadline.left()
+    raise ConnectFailed
+
+
+class _Dialled(HTTPConnection):
+    """A connection that is given its socket; the host's name is left for the Host header."""
+
+    def __init__(self, *args: Any, dial: Callable[[], socket.socket], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._dial = dial
+
+    def _new_conn(self) -> socket.socket:
+        return self._dial()
+
+
+class _DialledTls(_Dialled, HTTPSConnection):
+    """The same under TLS: the certificate must be for the host's name, whatever address it was found at."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Dialled
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _DialledTls
+
+
+class DialledAdapter(HTTPAdapter):
+    """One call to one target over the sockets it is given. It retries nothing."""
+
+    def __init__(self, target: Target, line: Callable[[], socket.socket]) -> None:
+        super().__init__(max_retries=0)
+        pool = _TlsPool if target.scheme == "https" else _Pool
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        self._pool = pool(host, target.port, maxsize=1, dial=line)
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> HTTPConnectionPool:
+        return self._pool
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()

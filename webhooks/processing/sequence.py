@@ -1,0 +1,79 @@
+"""Which of two messages is the later one, where the sender says so: by a number or a time that grows.
+
+Senders retry, and networks overtake: an old state may come after a new one. Where ``Source.sequence_at`` says where
+that number or time stands, each ordering key has a ``Mark``, the greatest that was handled. A receipt below the mark
+is out of order: it is flagged, and not handled if the source says ``skip_stale``. Equal is not below: a time in whole
+seconds orders nothing within the second.
+
+The mark moves in the transaction of the handlers, so a failure takes it back; and it is moved last, so that
+handlers of different receipts do not wait for each other. Whoever moves it second, with less, learns so then.
+"""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
+
+from django.db import connection
+
+from webhooks.models import Mark, Receipt
+from webhooks.sources.message_labels import look, parse
+from webhooks.wire.ids import new_id
+
+BOUND = Decimal(10) ** 28  # beyond it, a number is not believed to count anything
+STEP = Decimal("1e-9")
+LONGEST = 64  # characters
+_EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
+
+_MOVE = """
+    INSERT INTO webhooks_mark (id, source_id, order_key, sequence, moved_at)
+    VALUES (%s, %s, %s, %s, statement_timestamp())
+    ON CONFLICT (source_id, order_key) DO UPDATE
+    SET sequence = GREATEST(webhooks_mark.sequence, EXCLUDED.sequence), moved_at = EXCLUDED.moved_at
+    RETURNING sequence
+"""
+
+
+def of(receipt: Receipt) -> Decimal | None:
+    """Where in its sequence a receipt stands; None if nothing says so. Bodies in storage are not read for it."""
+    place = receipt.source.sequence_at
+    if not place:
+        return None
+    headers = {name.lower(): value for name, value in receipt.headers.items()}
+    return read(look(place, headers, parse(bytes(receipt.body or b""))))
+
+
+def read(text: str) -> Decimal | None:
+    """A decimal number, or a time (ISO 8601, UTC if it names no zone) in seconds since 1970; else None."""
+    if len(text) > LONGEST:
+        return None
+    number = _number(text)
+    return _moment(text) if number is None else number
+
+
+def is_behind(receipt: Receipt, place: Decimal) -> bool:
+    """Whether a later one of its key has been handled."""
+    return Mark.objects.filter(source_id=receipt.source_id, order_key=receipt.order_key, sequence__gt=place).exists()
+
+
+def advance(receipt: Receipt, place: Decimal) -> bool:
+    """Move the mark of its key up to here, and hold it until the transaction ends. True: it was beyond already."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE, [new_id(), receipt.source_id, receipt.order_key, place])
+        return bool(cursor.fetchone()[0] > place)
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+        return number.quantize(STEP, context=_EXACT) if abs(number) < BOUND else None
+    except DecimalException:  # no number, NaN, or one that has no end
+        return None
+
+
+def _moment(text: str) -> Decimal | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return Decimal(since.days * 86_400 + since.seconds) + Decimal(since.microseconds).scaleb(-6)

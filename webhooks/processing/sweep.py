@@ -1,0 +1,147 @@
+"""Remove what has had its time: old receipts with their objects, objects without rows, rejections beyond a sample.
+
+Every call does a bounded amount of work and is called again within a minute. Nothing that is owed is touched; the
+dead are kept longer than the processed, because somebody may still want them. A claim that ran out needs no
+sweep: its receipt is due again by itself.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from django.core.files.storage import storages
+from django.db import connection
+from django.utils import timezone
+
+from webhooks import telemetry
+from webhooks.kit.claim_check import FOLDER, born_at
+from webhooks.models import Hour, Mark, Receipt, Rejection, Source, SourceSecret
+from webhooks.processing.receipts import first_id_of
+
+PROCESSED_DAYS = 30  # a repeat is recognised for this long: longer than any sender's retries
+DEAD_DAYS = 90
+REJECTION_DAYS = 30
+MARK_DAYS = 30  # a sequence that rested for longer begins anew
+HOUR_DAYS = 90
+MOST_REJECTIONS = 1000  # per source
+ORPHAN_AGE = timedelta(days=1)  # no body takes longer to arrive: see arrival.SLOWEST
+SLICE = 1000  # rows or names at a time
+MOST_SLICES = 20  # of receipts a call
+MOST_FIGURES = 10_000  # rows a call
+
+# Ids are UUIDv7, so "older than" is a range of the primary key.
+_EXPIRE_PROCESSED = """
+    DELETE FROM webhooks_receipt WHERE id IN (
+        SELECT id FROM webhooks_receipt WHERE id < %s AND due_at IS NULL AND dead_at IS NULL
+        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+    ) RETURNING body_key
+"""
+_EXPIRE_DEAD = """
+    DELETE FROM webhooks_receipt WHERE id IN (
+        SELECT id FROM webhooks_receipt WHERE dead_at < %s
+        ORDER BY dead_at LIMIT %s FOR UPDATE SKIP LOCKED
+    ) RETURNING body_key
+"""
+_TRIM = """
+    DELETE FROM webhooks_rejection AS rejection
+    USING webhooks_source AS source CROSS JOIN LATERAL (
+        SELECT id FROM webhooks_rejection WHERE source_id = source.id ORDER BY id DESC OFFSET %s LIMIT 1
+    ) AS newest_too_many
+    WHERE rejection.source_id = source.id AND rejection.id <= newest_too_many.id
+"""
+
+
+def sweep() -> None:
+    """One round of everything."""
+    now = timezone.now()
+    expire(_EXPIRE_PROCESSED, first_id_of(now - timedelta(days=PROCESSED_DAYS)))
+    expire(_EXPIRE_DEAD, now - timedelta(days=DEAD_DAYS))
+    trim_rejections(now)
+    forget_sources(now)
+    forget_figures(now)
+    remove_orphans(now)
+
+
+def expire(statement: str, before: UUID | datetime) -> int:
+    """Delete receipts, then their objects: a crash in between leaves orphans, never a row without its object."""
+    count = 0
+    for _ in range(MOST_SLICES):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [before, SLICE])
+            keys = [key for (key,) in cursor.fetchall()]
+        for key in filter(None, keys):
+            storages["claims"].delete(key)
+        count += len(keys)
+        if len(keys) < SLICE:
+            break
+    telemetry.removed("receipt", count)
+    return count
+
+
+def trim_rejections(now: datetime) -> None:
+    """Keep the newest of each source, and none for ever."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TRIM, [MOST_REJECTIONS])
+        count = cursor.rowcount
+    old = Rejection.objects.filter(id__lt=first_id_of(now - timedelta(days=REJECTION_DAYS)))
+    telemetry.removed("rejection", count + old.delete()[0])
+
+
+def forget_sources(now: datetime) -> None:
+    """Expired secrets go at once; deleted sources when their last receipt has gone."""
+    SourceSecret.objects.filter(expires_at__lt=now).delete()
+    gone = Source.objects.filter(deleted_at__lt=now - timedelta(days=PROCESSED_DAYS), receipts__isnull=True)
+    telemetry.removed("source", gone.delete()[0])
+
+
+def forget_figures(now: datetime) -> None:
+    """Marks that have not moved for long, and hours nobody looks at any more."""
+    marks = Mark.objects.filter(moved_at__lt=now - timedelta(days=MARK_DAYS)).values_list("id", flat=True)
+    telemetry.removed("mark", Mark.objects.filter(id__in=list(marks[:MOST_FIGURES])).delete()[0])
+    hours = Hour.objects.filter(begins_at__lt=now - timedelta(days=HOUR_DAYS)).values_list("id", flat=True)
+    telemetry.removed("hour", Hour.objects.filter(id__in=list(hours[:MOST_FIGURES])).delete()[0])
+
+
+def remove_orphans(now: datetime) -> int:
+    """Remove objects that no row names, of one day's folder per minute, in turn."""
+    days = sorted(_folders())
+    if not days:
+        return 0
+    return remove_orphans_of(days[int(now.timestamp() // 60) % len(days)], now)
+
+
+def remove_orphans_of(day: str, now: datetime) -> int:
+    """Remove the orphans in one folder that are old enough to have no upload behind them."""
+    storage = storages["claims"]
+    _, files = storage.listdir(f"{FOLDER}/{day}")
+    count = 0
+    for names in _slices(f"{FOLDER}/{day}/{file}" for file in files):
+        ripe = {name for name in names if _is_ripe(name, now)}
+        named = Receipt.objects.filter(body_key__in=ripe).values_list("body_key", flat=True)
+        orphans = ripe.difference(named)
+        for name in orphans:
+            storage.delete(name)
+        count += len(orphans)
+    telemetry.removed("orphan", count)
+    return count
+
+
+def _folders() -> list[str]:
+    try:
+        return storages["claims"].listdir(FOLDER)[0]
+    except FileNotFoundError:  # nothing large has ever come
+        return []
+
+
+def _is_ripe(name: str, now: datetime) -> bool:
+    try:
+        return born_at(name) < now - ORPHAN_AGE
+    except ValueError:  # not ours
+        return False
+
+
+def _slices(names: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(names)
+    while some := list(islice(rest, SLICE)):
+        yield some

@@ -1,0 +1,89 @@
+"""What providers ask once, or now and then, to see that somebody is at home, and how they want to be answered.
+
+Some ask in a message that is verified like any other, and not kept: it says nothing (``greeting``). Others ask by GET,
+and prove themselves or have us prove that we know the secret (``challenge``). Asking by OPTIONS is the wire's:
+``protocol.handshake``. Amazon SNS wants to be called back, once the message that asks for it is verified: ``confirm``.
+"""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from webhooks.kit.group_commit import aside
+from webhooks.outgoing.guarded_call import EgressError, ForbiddenAddress, call
+from webhooks.schemes import sns, twitter
+from webhooks.sources.message_labels import parse
+from webhooks.sources.snapshot import KnownSource
+from webhooks.wire.signing.mac import same
+
+_CHALLENGE = re.compile(r"[!-~]{1,1024}")  # printable ASCII: it is echoed
+
+
+CONFIRMATION = 5.0  # seconds; the sender is waiting
+
+
+class NotConfirmed(Exception):
+    """The sender could not be told that we are at home."""
+
+
+class Unwelcome(ValueError):
+    """The challenge is not one we answer."""
+
+
+def confirm(scheme: str, body: bytes | None) -> dict[str, str] | None:
+    """Confirm a subscription to a topic of Amazon's, asked for in a verified message; None if this is an ordinary one.
+
+    The address is our own, made of the topic's name, and the call guarded like any other. Raises NotConfirmed."""
+    url = sns.confirmation(body) if scheme == "sns" and body is not None else None
+    if url is None:
+        return None
+    try:
+        answer = aside(lambda: call("GET", url, timeout=CONFIRMATION))
+    except (ForbiddenAddress, EgressError) as error:
+        raise NotConfirmed(str(error) or str(type(error).__doc__)) from error
+    if answer.status != HTTPStatus.OK:
+        raise NotConfirmed(f"the answer was {answer.status}")
+    return {"subscription": "confirmed"}
+
+
+def challenge(source: KnownSource, query: Mapping[str, str], secrets: list[str]) -> str | dict[str, str] | None:
+    """What to answer a GET with: text, JSON, or None if this source is asked nothing by GET. Raises Unwelcome.
+
+    ``hub.mode``, ``hub.verify_token`` and ``hub.challenge``: Meta's way and, with a token, WebSub's
+    (https://developers.facebook.com/docs/graph-api/webhooks/getting-started). ``crc_token``: that of X
+    (https://docs.x.com/x-api/webhooks/quickstart), answered with the newest secret.
+    """
+    if source.scheme == "twitter":
+        return _signed(query.get("crc_token", ""), secrets)
+    return _echoed(source.verify_token, query) if source.verify_token else None
+
+
+def _signed(token: str, secrets: list[str]) -> dict[str, str]:
+    answer = twitter.answer(secrets[0], token) if secrets else None
+    if answer is None:
+        raise Unwelcome
+    return {"response_token": answer}
+
+
+def _echoed(verify_token: str, query: Mapping[str, str]) -> str:
+    echo = query.get("hub.challenge", "")
+    if not same(verify_token, query.get("hub.verify_token", "")):
+        raise Unwelcome("hub.verify_token is not this source's")
+    if query.get("hub.mode") != "subscribe" or not _CHALLENGE.fullmatch(echo):
+        raise Unwelcome("it neither subscribes nor challenges")
+    return echo
+
+
+def greeting(scheme: str, body: bytes | None) -> dict[str, str] | None:
+    """The JSON to answer with, or None if this is an ordinary message.
+
+    Slack sends ``url_verification`` with a challenge and wants it back:
+    https://docs.slack.dev/reference/events/url_verification
+    """
+    if scheme != "slack" or body is None or b"url_verification" not in body:
+        return None
+    document = parse(body)
+    if not isinstance(document, dict) or document.get("type") != "url_verification":
+        return None
+    challenge = document.get("challenge")
+    return {"challenge": challenge} if isinstance(challenge, str) else None

@@ -1,0 +1,70 @@
+"""A source that could never believe anybody is refused when it is configured, not when the first message comes.
+
+No secret where the scheme needs one, options it does not know, a scheme that does not exist: each is refused here,
+naming the field, and again at the door, because a row can be changed by other hands (fail closed).
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from django.conf import settings
+
+from webhooks import schemes
+from webhooks.outgoing.guarded_call import look_up
+from webhooks.wire.addresses import guard
+from webhooks.wire.addresses.guard import ForbiddenAddress
+from webhooks.wire.errors import BadOptions, BadSecret, SignatureError, UnknownScheme
+from webhooks.wire.signing import standard_webhooks
+from webhooks.wire.signing.mac import text_keys
+
+GENERATED = "standard"  # the scheme whose secrets are ours to make; elsewhere the sender has one already
+LOOKUP_SECONDS = 3.0
+
+
+class Unusable(ValueError):
+    """The configuration cannot work. ``field`` names what is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def generated_secret(scheme: str) -> str | None:
+    """A new secret, if the scheme lets us choose one."""
+    return standard_webhooks.new_secret() if scheme == GENERATED else None
+
+
+def check(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> None:
+    """Raise Unusable if messages could not be checked with this. Asked of the scheme itself, with an empty message:
+    whatever it then misses in the message is not our configuration's fault. Where keys are fetched from is looked at
+    here too, and again with every call (``egress``)."""
+    try:
+        proof = schemes.get(scheme, options)
+        if proof.needs_secret:
+            text_keys(secrets)
+        _check_address(proof.key_url)
+        proof.begin(list(secrets), {}, url="https://example.com/", now=time.time())
+    except UnknownScheme as error:
+        raise Unusable("scheme", str(error)) from error
+    except (BadOptions, ForbiddenAddress) as error:
+        raise Unusable("options", str(error)) from error
+    except BadSecret as error:
+        raise Unusable("secret", str(error)) from error
+    except SignatureError:
+        return
+
+
+def _check_address(key_url: str) -> None:
+    """May keys be fetched from there? Raises ForbiddenAddress. A name without an address may get one yet."""
+    try:
+        if key_url:
+            guard.check(
+                key_url,
+                resolve=partial(look_up, seconds=LOOKUP_SECONDS),
+                allow_http=settings.WAYPOST_ALLOW_HTTP,
+                allow_networks=settings.WAYPOST_ALLOW_NETWORKS,
+            )
+    except ForbiddenAddress as error:
+        if error.reason != "unresolved":
+            raise

@@ -1,0 +1,198 @@
+"""A URL is read once, strictly, into a Target, and the Target is all that is used from then on.
+
+Attacks on address checks live in the gap between two parsers that read one text differently. So nothing
+here repairs or guesses: what two parsers could read differently is refused (RFC 3986 is the grammar, the
+WHATWG URL standard says what browsers and curl would have made of the rest). Host names come out in ASCII
+after IDNA (UTS 46, non-transitional).
+
+Parsing looks nothing up. A name or port that only ever means something inside somebody's own network is not
+refused but marked (`Target.reserved`): whether it may be called depends on where it leads, see `addresses`.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Literal
+from unicodedata import category
+from urllib.parse import quote
+
+import idna
+
+from webhooks.wire.addresses.ports import DEFAULT_PORTS, is_service
+
+Reason = Literal[
+    "syntax", "character", "scheme", "userinfo", "host", "spelling", "port", "name", "address", "unresolved"
+]
+
+MAX_URL = 8000  # characters; RFC 9110 section 4.1 asks everybody to take this many
+MAX_HOST = 253  # octets, RFC 1035 section 2.3.4
+
+# Never public: RFC 6761, 6762 (and its appendix G), 7686, 8375, 9476, ICANN's .internal; then the suffixes
+# that clusters and container engines answer for.
+INTERNAL_SUFFIXES = frozenset(
+    {
+        *("localhost", "test", "invalid", "local", "onion", "home.arpa", "alt", "internal"),
+        *("intranet", "private", "corp", "home", "lan", "localdomain", "localdomain6"),
+        *("svc", "pod", "cluster", "consul", "nomad", "docker", "kube", "mesos"),
+    }
+)
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)(.*)")
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([^:]*))?")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_DOTTED_QUAD = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
+_KEPT_IN_PATH = "/?:@!$&'()*+,;=[]%-._~"
+
+
+class ForbiddenAddress(ValueError):
+    """This address may not be called.
+
+    `reason` is for logs and operators. The text is for whoever gave the URL: it explains what can be seen
+    in the URL itself, and is one and the same for all that depends on where the URL leads, so that a tenant
+    cannot map our network by trying addresses.
+    """
+
+    def __init__(self, reason: Reason, message: str = "This address may not be called.") -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a URL leads, in the only spelling used from here on."""
+
+    scheme: str
+    """`https` or `http`."""
+    host: str
+    """ASCII, lower case, without a final dot; an IPv6 address stands without its brackets."""
+    port: int
+    path: str
+    """Path and query as sent: percent-encoding untouched, everything else outside RFC 3986 encoded."""
+    is_literal: bool
+    """The host is an address, not a name: there is nothing to resolve."""
+    reserved: Literal["name", "port"] | None
+    """Why only addresses inside the operator's own networks may be meant; None for ordinary targets."""
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the Host header gives them (RFC 9110 section 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: what connections are shared by."""
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def url(self) -> str:
+        """The URL to give to a client."""
+        return self.origin + self.path
+
+
+def parse(url: str, *, allow_http: bool = False) -> Target:
+    """Read a URL; raises ForbiddenAddress for whatever is not plainly one https (or http) address."""
+    _refuse_characters(url)
+    found = _URL.fullmatch(url)
+    if not found:
+        raise ForbiddenAddress("syntax", "Not an absolute URL: it must begin with https://")
+    scheme, authority, path = found[1].lower(), found[2], found[3]
+    if scheme != "https" and not (scheme == "http" and allow_http):
+        raise ForbiddenAddress("scheme", "Only https addresses may be called.")
+    raw_host, port = _split(authority, DEFAULT_PORTS[scheme])
+    host, is_literal = _host(raw_host)
+    if port < 1024 and port != 443 and not (port == 80 and allow_http):
+        raise ForbiddenAddress("port", f"Port {port} may not be called.")
+    reserved: Literal["name", "port"] | None = "port" if is_service(port) else None
+    if not is_literal and _is_internal(host):
+        reserved = "name"
+    return Target(scheme, host, port, _path(path), is_literal, reserved)
+
+
+def _refuse_characters(url: str) -> None:
+    if len(url) > MAX_URL:
+        raise ForbiddenAddress("syntax", f"Longer than {MAX_URL} characters.")
+    if any(category(character) in _FORBIDDEN_CATEGORIES for character in url):
+        raise ForbiddenAddress("character", "Contains a space, a control or an invisible character.")
+    if "\\" in url:
+        raise ForbiddenAddress("character", "Contains a backslash.")
+    if "#" in url:
+        raise ForbiddenAddress("character", "Contains a fragment (#), which is never sent.")
+
+
+def _split(authority: str, default_port: int) -> tuple[str, int]:
+    if "@" in authority:
+        raise ForbiddenAddress("userinfo", "Contains a user name: put credentials into the settings instead.")
+    found = _AUTHORITY.fullmatch(authority)
+    if not found:
+        raise ForbiddenAddress("syntax", "Host and port cannot be told apart.")
+    host, port = found[1], found[2]
+    if port is None:
+        return host, default_port
+    if not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ForbiddenAddress("port", "The port is not a number from 1 to 65535.")
+    return host, int(port)
+
+
+def _host(raw: str) -> tuple[str, bool]:
+    """The host in its one spelling, and whether it is an address."""
+    if raw.startswith("["):
+        return _ipv6(raw[1:-1]), True
+    name = _ascii(raw).removesuffix(".")
+    labels = name.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        # No top-level domain is a number: parsers would read an IPv4 address, each its own way.
+        if not _DOTTED_QUAD.fullmatch(raw):
+            raise ForbiddenAddress("spelling", "Write an IPv4 address as four decimal numbers.")
+        return raw, True
+    if len(name) > MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ForbiddenAddress("host", "Not a host name.")
+    return name, False
+
+
+def _ipv6(text: str) -> str:
+    if "%" in text:
+        raise ForbiddenAddress("host", "An address with a zone means something on one machine only.")
+    try:
+        return str(IPv6Address(text))
+    except ValueError:
+        raise ForbiddenAddress("host", "Not an IPv6 address.") from None
+
+
+def _ascii(raw: str) -> str:
+    """The host after IDNA. Text is short when it gets here: the idna package is slow on long input."""
+    if not raw or len(raw) > MAX_HOST + 1:
+        raise ForbiddenAddress("host", "Not a host name.")
+    if raw.isascii() and "xn--" not in raw.lower():
+        return raw.lower()
+    try:
+        if any(_is_disguise(character) for character in raw):
+            raise ForbiddenAddress("host", "Contains a character that stands for another one.")
+        return idna.encode(raw, uts46=True, std3_rules=True, transitional=False).decode("ascii")
+    except UnicodeError:
+        raise ForbiddenAddress("host", "Not an internationalised host name.") from None
+
+
+def _is_disguise(character: str) -> bool:
+    """UTS 46 would drop it or turn it into plain ASCII: full-width digits and dots, circled numbers."""
+    return not character.isascii() and idna.uts46_remap(character, std3_rules=False).isascii()
+
+
+def _is_internal(name: str) -> bool:
+    labels = name.split(".")
+    tails = {".".join(labels[start:]) for start in range(len(labels))}
+    return len(labels) == 1 or not INTERNAL_SUFFIXES.isdisjoint(tails)
+
+
+def _path(rest: str) -> str:
+    path = rest if rest.startswith("/") else "/" + rest
+    return quote(path, safe=_KEPT_IN_PATH)

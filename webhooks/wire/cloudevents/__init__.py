@@ -1,0 +1,10 @@
+"""Read and write CloudEvents 1.0.2: structured, binary and batched mode over HTTP, JSON format, attribute grammar.
+
+read(headers, body)    the events of a request in any mode; raises InvalidEvent
+"""
+
+from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.cloudevents.http_modes import read
+from webhooks.wire.errors import InvalidEvent
+
+__all__ = ["Event", "InvalidEvent", "read"]

@@ -1,0 +1,77 @@
+"""What a context attribute may be called and what it may hold (CloudEvents 1.0.2, sections 2 to 4).
+
+Inside, every attribute is a string in the canonical form of its type: an Integer 5 is "5", a Boolean is
+"true" or "false". That is the form HTTP headers carry anyway, and consumers of the JSON form have to accept
+it; what is given up is that an extension which came as a JSON number leaves as a JSON string.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from webhooks.wire.cloudevents.grammar import is_absolute_uri, is_timestamp, is_uri_reference, media_type
+from webhooks.wire.errors import InvalidEvent
+
+REQUIRED = ("specversion", "id", "source", "type")
+OPTIONAL = ("subject", "time", "datacontenttype", "dataschema")
+CORE = frozenset(REQUIRED + OPTIONAL)  # all of them strings in JSON
+SPECVERSION = "1.0"
+
+_REQUIRED = frozenset(REQUIRED)
+_LONGEST_SHOWN = 64  # characters of a bad name that an error repeats
+_NAME = re.compile(r"(?!data\Z)[a-z0-9]+")
+# Section "String": no controls, no surrogates, no noncharacters.
+_FORBIDDEN = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufdd0-\\ufdef"
+    + "".join(f"\\U{plane:04x}fffe\\U{plane:04x}ffff" for plane in range(17))
+    + "]"
+)
+
+
+# What each attribute must be, and the end of the sentence if it is not. An empty string passes none of them.
+_RULES: dict[str, tuple[Callable[[str], object], str]] = {
+    "specversion": (SPECVERSION.__eq__, f'is not "{SPECVERSION}"'),
+    "id": (len, "is empty"),
+    "source": (lambda value: value and is_uri_reference(value), "is not a URI-reference (RFC 3986)"),
+    "type": (len, "is empty"),
+    "subject": (len, "is empty"),
+    "time": (is_timestamp, "is not a timestamp (RFC 3339)"),
+    "datacontenttype": (media_type, "is not a content type (RFC 2046)"),
+    "dataschema": (is_absolute_uri, "is not an absolute URI (RFC 3986 section 4.3)"),
+    "dataref": (lambda value: value and is_uri_reference(value), "is not a URI-reference (RFC 3986)"),
+}
+
+
+def check(attributes: Mapping[str, str]) -> None:
+    """Raise InvalidEvent for the first attribute that is missing, misnamed or has a value it may not have."""
+    if not attributes.keys() >= _REQUIRED:
+        raise InvalidEvent(next(name for name in REQUIRED if name not in attributes), "is missing")
+    for name, value in attributes.items():
+        if name not in CORE and not _NAME.fullmatch(name):
+            raise InvalidEvent(_shown(name), "is not an attribute name: a to z and 0 to 9 only, and not data")
+        if not isinstance(value, str):
+            raise InvalidEvent(name, "is not a string")
+        if not (value.isascii() and value.isprintable()) and _FORBIDDEN.search(value):
+            raise InvalidEvent(name, "has a control character, noncharacter or unpaired surrogate")
+        rule = _RULES.get(name)
+        if rule is not None and not rule[0](value):
+            raise InvalidEvent(name, rule[1])
+
+
+def canonical(name: str, value: object) -> str:
+    """The string for a value as JSON or Python has it: a string, boolean or 32-bit integer. Raises InvalidEvent."""
+    if isinstance(value, str):
+        return value
+    if name in CORE:
+        raise InvalidEvent(name, "is not a string")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, int):
+        raise InvalidEvent(_shown(name), "is neither a string, a boolean nor an integer")
+    if not -(2**31) <= value < 2**31:
+        raise InvalidEvent(_shown(name), "is not a signed 32-bit integer")
+    return str(value)
+
+
+def _shown(name: str) -> str:
+    """A name that may be anything, fit to be repeated in an error."""
+    return name[:_LONGEST_SHOWN].encode("ascii", "backslashreplace").decode()

@@ -1,0 +1,135 @@
+"""CloudEvents 1.0.2 over HTTP: three content modes in, three out, and nothing that breaks the standard.
+
+The `cloudevents` SDK does not do this work: it fills in required attributes that are missing, turns `time` and
+data into values (so the bytes that leave are not those that came), replaces invalid UTF-8 instead of refusing
+it, checks neither URIs nor the values of headers, and knows no batches. In the tests it is the other party:
+it has to read what we write, and we what it writes.
+"""
+
+from collections.abc import Mapping
+
+from webhooks.wire import header_values
+from webhooks.wire.cloudevents.event import MAX_DEPTH, Event, declares_json
+from webhooks.wire.cloudevents.grammar import media_type
+from webhooks.wire.cloudevents.json_format import (
+    MAX_BATCH,
+    Complete,
+    read_batch,
+    read_structured,
+    write_batch,
+    write_structured,
+)
+from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
+
+__all__ = [
+    "BATCH",
+    "MAX_BATCH",
+    "MAX_DEPTH",
+    "STRUCTURED",
+    "Complete",
+    "Event",
+    "mode",
+    "read",
+    "read_batch",
+    "read_binary",
+    "read_structured",
+    "thin",
+    "write_batch",
+    "write_binary",
+    "write_structured",
+]
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+_FAMILY = "application/cloudevents"
+_PREFIX = "ce-"
+
+
+def read(
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    complete: Complete | None = None,
+    max_batch: int = MAX_BATCH,
+    max_depth: int = MAX_DEPTH,
+) -> list[Event]:
+    """The events of an HTTP message in any content mode (HTTP binding section 3).
+
+    Raises InvalidEvent for the first event that is not valid; UnsupportedFormat for a format other than JSON."""
+    how = mode(headers)
+    if how == "structured":
+        return [read_structured(body, complete=complete, max_depth=max_depth)]
+    if how == "binary":
+        return [read_binary(headers, body, complete=complete, max_depth=max_depth)]
+    events = []
+    for item in read_batch(body, complete=complete, max_batch=max_batch, max_depth=max_depth):
+        if isinstance(item, InvalidEvent):
+            raise item
+        events.append(item)
+    return events
+
+
+def mode(headers: Mapping[str, str]) -> str:
+    """How the message carries its events: "structured", "batch" or "binary". Raises UnsupportedFormat."""
+    declared = header_values.lowered(headers).get("content-type", "").strip()
+    if not declared.lower().startswith(_FAMILY):
+        return "binary"
+    media = media_type(declared)
+    if media is None or media.name not in (STRUCTURED, BATCH) or not media.is_utf8:
+        raise UnsupportedFormat("", "comes in a format we do not read; we read JSON in UTF-8")
+    return "batch" if media.name == BATCH else "structured"
+
+
+def read_binary(
+    headers: Mapping[str, str], body: bytes, *, complete: Complete | None = None, max_depth: int = MAX_DEPTH
+) -> Event:
+    """The event whose attributes are headers and whose data is the body (HTTP binding section 3.1).
+
+    An empty body is no data; a body declared to be JSON has to be JSON. Raises InvalidEvent."""
+    found = header_values.lowered(headers)
+    attributes = {
+        name.removeprefix(_PREFIX): _decoded(name.removeprefix(_PREFIX), value)
+        for name, value in found.items()
+        if name.startswith(_PREFIX)
+    }
+    if "datacontenttype" in attributes:
+        raise InvalidEvent("datacontenttype", "belongs into Content-Type, not into a header of its own")
+    if declared := found.get("content-type", "").strip():
+        attributes["datacontenttype"] = declared
+    if complete is not None:
+        complete(attributes)
+    if not body:
+        return Event(attributes)
+    if declared and declares_json(attributes):
+        return Event.with_json(attributes, body, max_depth)
+    return Event.with_bytes(attributes, body)
+
+
+def write_binary(event: Event) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the event in binary mode. JSON without a content type is declared now (JSON format
+    section 3.1.2). What the mode cannot say: an event with empty data looks like one without."""
+    headers = {
+        _PREFIX + name: header_values.encode(value)
+        for name, value in event.attributes.items()
+        if name != "datacontenttype"
+    }
+    declared = event.attributes.get("datacontenttype")
+    if declared is None and event.is_json:
+        declared = "application/json"
+    if declared is not None:
+        headers["content-type"] = declared
+    return headers, event.data or b""
+
+
+def thin(event: Event, dataref: str) -> Event:
+    """The event with a link in place of its data: the claim check of the dataref extension. `dataref` is a
+    URI-reference; what it leads to has to be the data, byte for byte."""
+    return Event({**event.attributes, "dataref": dataref})
+
+
+def _decoded(name: str, value: str) -> str:
+    try:
+        return header_values.decode(value)
+    except ValueError as error:
+        raise InvalidEvent(name, str(error)) from None

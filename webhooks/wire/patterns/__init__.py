@@ -1,0 +1,24 @@
+"""An event pattern is an event with lists of wanted values in place of values: it matches, or it says why not.
+
+    pattern = Pattern({"type": [{"prefix": "order."}], "data": {"total": [{"numeric": [">", 100]}]}})
+    pattern.matches(event)
+
+The language is that of Amazon EventBridge (user guide, "Event patterns"), decided in doubt by its reference
+implementation, event-ruler; docs/reference/patterns.md shows every operator and every decision.
+
+    pattern.py        Pattern: read once, match often
+    branches.py       the object: fields, $or, what a pattern may cost
+    fields.py         the list of one field, and the table of operators
+    strings.py anything_but.py numeric.py cidr.py    the operators
+    matching.py       one event against one branch
+    explanation.py    where an event fell short
+    index.py          one event against many patterns
+"""
+
+from webhooks.wire.patterns.arguments import InvalidPattern
+from webhooks.wire.patterns.branches import Branch
+from webhooks.wire.patterns.explanation import Mismatch
+from webhooks.wire.patterns.index import Narrows, PatternIndex
+from webhooks.wire.patterns.pattern import Pattern
+
+__all__ = ["Branch", "InvalidPattern", "Mismatch", "Narrows", "Pattern", "PatternIndex"]

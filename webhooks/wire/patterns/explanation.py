@@ -1,0 +1,74 @@
+"""Why did this event not match? Each field is asked alone; then the fields that fail only together are named.
+
+Of a pattern with several branches, the one that came closest is explained. This is for people and dry runs:
+it compiles as it goes and takes as long as it takes, which is still linear in the event.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import Any
+
+from webhooks.wire.patterns.branches import Branch, FieldPath
+from webhooks.wire.patterns.fields import Wanted
+from webhooks.wire.patterns.matching import judge_of, scalars_at
+
+__all__ = ["Mismatch", "explain"]
+
+MAX_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One reason why an event does not match: ``path`` with dots, what the pattern lists there, up to ten of
+    the values the event has there, and the whole as a sentence."""
+
+    path: str
+    wanted: tuple[Any, ...]
+    found: tuple[Any, ...]
+    reason: str
+
+
+def explain(branches: Sequence[Branch], event: Any) -> list[Mismatch]:
+    """The mismatches of the branch with the fewest; empty if the event matches."""
+    if not isinstance(event, dict):
+        return [Mismatch("", (), (), "an event is an object")]
+    return min((_of_branch(branch, event) for branch in branches), key=len)
+
+
+def _of_branch(branch: Branch, event: dict[str, Any]) -> list[Mismatch]:
+    alone = [_of_field(path, wanted, event) for path, wanted in branch.items() if not judge_of({path: wanted})(event)]
+    return alone or _of_groups(branch, event)
+
+
+def _of_field(path: FieldPath, wanted: Wanted, event: dict[str, Any]) -> Mismatch:
+    found = tuple(islice(scalars_at(event, path), MAX_SHOWN))
+    if not found:
+        reason = "the event has no value here"
+    elif all(value == {"exists": False} for value in wanted.values):
+        reason = "the event has a value here, which must be absent"
+    else:
+        reason = "the event has another value here" if len(found) == 1 else "none of the event's values is wanted"
+    return Mismatch(".".join(path), wanted.values, found, reason)
+
+
+def _of_groups(branch: Branch, event: dict[str, Any]) -> list[Mismatch]:
+    """Fields of which each is satisfied, but by different elements of a list."""
+    groups: dict[str, Branch] = {}
+    for path, wanted in branch.items():
+        groups.setdefault(path[0], {})[path] = wanted
+    split = [list(group) for group in groups.values() if not judge_of(group)(event)]
+    return [
+        Mismatch(
+            ".".join(_common(paths)),
+            (),
+            (),
+            f"no single element of a list here satisfies all of {', '.join(map('.'.join, paths))}",
+        )
+        for paths in split
+    ]
+
+
+def _common(paths: list[FieldPath]) -> FieldPath:
+    steps = takewhile(lambda step: len(set(step)) == 1, zip(*paths, strict=False))
+    return tuple(step[0] for step in steps)

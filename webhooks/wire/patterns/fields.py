@@ -1,0 +1,119 @@
+"""A field lists what it accepts, and one acceptable value is enough.
+
+``read`` turns the list into ``Wanted``, once, when the pattern is made.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from webhooks.wire.patterns.anything_but import anything_but
+from webhooks.wire.patterns.arguments import InvalidPattern, Test, finite, is_number, only_member
+from webhooks.wire.patterns.cidr import address, cidr, same_address
+from webhooks.wire.patterns.numeric import numeric
+from webhooks.wire.patterns.strings import equals_ignore_case, exactly, prefix, suffix, wildcard
+
+__all__ = ["OPERATORS", "Wanted", "read"]
+
+STAR_COST = 10  # a star may search the whole text; any other operator looks at a bounded part, or folds it once
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one field accepts: one of these values, a yes to one of these tests, or its absence."""
+
+    values: tuple[Any, ...]  # the list as written, to show to people
+    strings: frozenset[str]
+    numbers: frozenset[int | float]
+    constants: frozenset[bool | None]
+    tests: tuple[Test, ...]
+    absent: bool
+    cost: int
+
+    @property
+    def only_strings(self) -> bool:
+        """Is a string from ``strings`` the only thing that will do?"""
+        return not (self.numbers or self.constants or self.tests or self.absent)
+
+    def question(self) -> Test:
+        """Is this scalar wanted? By value: 300 is 300.0; true is not 1, "5" is not 5."""
+        strings, numbers, constants, tests = self.strings, self.numbers, self.constants, self.tests
+        if not (numbers or constants or tests):
+            return strings.__contains__
+        if len(tests) == 1 and not (strings or numbers or constants):
+            return tests[0]
+
+        def accepts(scalar: Any) -> bool:
+            if isinstance(scalar, str):
+                if scalar in strings:
+                    return True
+            elif scalar in (constants if scalar is None or isinstance(scalar, bool) else numbers):
+                return True
+            for test in tests:  # noqa: SIM110 (any() costs twice the time)
+                if test(scalar):
+                    return True
+            return False
+
+        return accepts
+
+
+def read(values: list[Any], at: str) -> Wanted:
+    """Compile the list of one field; ``at`` is its JSON pointer. Raises InvalidPattern."""
+    if not values:
+        raise InvalidPattern(at, "an empty list accepts nothing; list at least one value")
+    strings: set[str] = set()
+    numbers: set[int | float] = set()
+    constants: set[bool | None] = set()
+    tests: list[Test] = []
+    for index, value in enumerate(values):
+        if isinstance(value, str):
+            strings.add(value)
+            if (spelled := address(value)) is not None:
+                tests.append(same_address(spelled))
+        elif value is None or isinstance(value, bool):
+            constants.add(value)
+        elif is_number(value):
+            numbers.add(finite(value, f"{at}/{index}"))
+        elif not _is_absence(value):
+            tests.append(_operator(value, f"{at}/{index}"))
+    return Wanted(
+        values=tuple(values),
+        strings=frozenset(strings),
+        numbers=frozenset(numbers),
+        constants=frozenset(constants),
+        tests=tuple(tests),
+        absent=any(_is_absence(value) for value in values),
+        cost=sum(1 + STAR_COST * json.dumps(value).count("*") for value in values if isinstance(value, dict)),
+    )
+
+
+def _operator(value: Any, at: str) -> Test:
+    if not isinstance(value, dict):
+        raise InvalidPattern(at, "list strings, numbers, true, false, null or operator objects")
+    name, argument = only_member(value, at, OPERATORS)
+    return OPERATORS[name](argument, f"{at}/{name}")
+
+
+def _is_absence(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and value.get("exists") is False
+
+
+def _exists(argument: Any, at: str) -> Test:
+    """``{"exists": true}``. ``false`` asks no value anything: it is ``Wanted.absent``."""
+    if argument is not True:
+        raise InvalidPattern(at, "takes true or false")
+    return lambda scalar: True
+
+
+OPERATORS: dict[str, Callable[[Any, str], Test]] = {
+    "prefix": prefix,
+    "suffix": suffix,
+    "equals-ignore-case": equals_ignore_case,
+    "wildcard": wildcard,
+    "anything-but": anything_but,
+    "numeric": numeric,
+    "cidr": cidr,
+    "exists": _exists,
+    "exactly": exactly,
+}

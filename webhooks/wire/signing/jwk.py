@@ -1,0 +1,24 @@
+"""An ed25519 public key as a JSON Web Key (RFC 8037), named by its thumbprint (RFC 7638)."""
+
+from base64 import b64decode, urlsafe_b64encode
+from hashlib import sha256
+
+from webhooks.wire.errors import BadSecret
+from webhooks.wire.signing.keys import PUBLIC, PublicKey, read_key
+
+__all__ = ["jwk"]
+
+
+def jwk(public_key: str) -> dict[str, str]:
+    """The key behind a `whpk_` text. `kid` is the same wherever it is computed. Raises BadSecret."""
+    if not isinstance(read_key(public_key), PublicKey):
+        raise BadSecret("it is not a public key")
+    text = public_key.removeprefix(PUBLIC)
+    x = _url_safe(b64decode(text + "=" * (-len(text) % 4)))
+    # RFC 7638 section 3: the required members in the order of their names, without white space.
+    thumbprint = sha256(b'{"crv":"Ed25519","kty":"OKP","x":"%b"}' % x.encode()).digest()
+    return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": _url_safe(thumbprint), "x": x}
+
+
+def _url_safe(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,147 @@
+"""The keys of Standard Webhooks: their text forms, and signing with them. The prefix says the kind.
+
+    whsec_   HMAC-SHA256 secret, 24 to 64 random bytes        signs and verifies v1
+    whsk_    ed25519 private key, seed and public key         signs v1a
+    whpk_    ed25519 public key                               verifies v1a
+
+Text without a prefix is a whsec_ secret whose prefix was left out, as in the reference libraries. No kind is
+ever taken for another: a public key is public, so whoever used it as an HMAC secret would trust everybody.
+"""
+
+import hmac
+import secrets as randomness
+from base64 import b64encode
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from webhooks.wire import base64_text
+from webhooks.wire.errors import BadSecret
+
+SECRET = "whsec_"  # noqa: S105 (a prefix)
+PRIVATE = "whsk_"
+PUBLIC = "whpk_"
+SHORTEST, LONGEST = 24, 64  # bytes of a secret, specification section "Signature scheme"
+
+_NEW = 32  # bytes
+_KEY = 32  # bytes of an ed25519 key
+_SIGNATURE = 88  # characters of an ed25519 signature in base64
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SecretKey:
+    """An HMAC-SHA256 secret. Copying a keyed HMAC is faster than keying it again: 1.4 against 1.9 us for 1 KB."""
+
+    keyed: hmac.HMAC
+
+    def sign(self, content: bytes) -> str:
+        mac = self.keyed.copy()
+        mac.update(content)
+        return "v1," + b64encode(mac.digest()).decode()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PrivateKey:
+    """An ed25519 private key."""
+
+    key: Ed25519PrivateKey
+
+    def sign(self, content: bytes) -> str:
+        return "v1a," + b64encode(self.key.sign(content)).decode()
+
+    def public(self) -> "PublicKey":
+        return PublicKey(self.key.public_key())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PublicKey:
+    """An ed25519 public key."""
+
+    key: Ed25519PublicKey
+
+    def verifies(self, signature: bytes, content: bytes) -> bool:
+        try:
+            self.key.verify(signature, content)
+        except InvalidSignature:
+            return False
+        return True
+
+
+Key = SecretKey | PrivateKey | PublicKey
+
+
+def read_key(text: str) -> Key:
+    """The key a text stands for. Raises BadSecret."""
+    if text.startswith(PRIVATE):
+        return _private_key(_decoded(text.removeprefix(PRIVATE)))
+    if text.startswith(PUBLIC):
+        return _public_key(_decoded(text.removeprefix(PUBLIC)))
+    return SecretKey(hmac.new(_decoded(text.removeprefix(SECRET)), digestmod="sha256"))
+
+
+def new_secret() -> str:
+    """A new `whsec_` secret of 32 random bytes."""
+    return SECRET + b64encode(randomness.token_bytes(_NEW)).decode()
+
+
+def new_keypair() -> tuple[str, str]:
+    """A new ed25519 pair: the private key as `whsk_` (seed and public key), the public key as `whpk_`."""
+    private = Ed25519PrivateKey.generate()
+    seed, public = private.private_bytes_raw(), private.public_key().public_bytes_raw()
+    return PRIVATE + b64encode(seed + public).decode(), PUBLIC + b64encode(public).decode()
+
+
+def public_of(private: str) -> str:
+    """The `whpk_` text that belongs to a `whsk_` one. Raises BadSecret."""
+    key = read_key(private)
+    if not isinstance(key, PrivateKey):
+        raise BadSecret("it is not a private key")
+    return PUBLIC + b64encode(key.public().key.public_bytes_raw()).decode()
+
+
+def check_secret(text: str) -> None:
+    """May an endpoint be configured to sign with this? A `whsk_` key, or a `whsec_` secret, prefix included, of
+    24 to 64 bytes. Stricter than verifying, which takes what other senders chose. Raises BadSecret."""
+    if text.startswith(PRIVATE):
+        read_key(text)
+    elif not text.startswith(SECRET):
+        raise BadSecret(f"it begins neither with {SECRET} nor with {PRIVATE}")
+    elif not SHORTEST <= len(_decoded(text.removeprefix(SECRET))) <= LONGEST:
+        raise BadSecret(f"it is not {SHORTEST} to {LONGEST} bytes long")
+
+
+def read_signature(text: str) -> bytes | None:
+    """The 64 bytes of an ed25519 signature in its one base64 spelling, or None."""
+    if len(text) != _SIGNATURE:
+        return None
+    try:
+        signature = base64_text.decode(text)
+    except ValueError:
+        return None
+    return signature if b64encode(signature).decode() == text else None
+
+
+def _private_key(raw: bytes) -> PrivateKey:
+    if len(raw) not in (_KEY, 2 * _KEY):
+        raise BadSecret("a private key has 32 or 64 bytes")
+    key = Ed25519PrivateKey.from_private_bytes(raw[:_KEY])
+    if raw[_KEY:] not in (b"", key.public_key().public_bytes_raw()):
+        raise BadSecret("the public half of the private key belongs to another")
+    return PrivateKey(key)
+
+
+def _public_key(raw: bytes) -> PublicKey:
+    if len(raw) != _KEY:
+        raise BadSecret("a public key has 32 bytes")
+    return PublicKey(Ed25519PublicKey.from_public_bytes(raw))
+
+
+def _decoded(text: str) -> bytes:
+    """Base64; only the padding may be left out, as some senders do."""
+    if not text:
+        raise BadSecret("it is empty")
+    try:
+        return base64_text.decode(text if "=" in text else text + "=" * (-len(text) % 4))
+    except ValueError:
+        raise BadSecret("it is not base64") from None

@@ -1,0 +1,72 @@
+"""An input path walks from the root of an event to a value: ``$.data.lines[0].sku``.
+
+It knows what EventBridge documents (user guide, "Input transformation") and nothing else: names of letters,
+digits, ``-``, ``_`` and ``/`` behind dots, indices, and ``*``. The library for JSONPath (RFC 9535) was tried for
+this and is the wrong tool: it takes filters, slices, recursive descent and functions, all of which would have to
+be found and refused again, and refuses two things that are documented here, names that begin with a digit and
+names with slashes. What is left of JSONPath fits on this page.
+"""
+
+import re
+from typing import Any
+
+from webhooks.wire.transform.errors import InvalidTransformer
+
+__all__ = ["MISSING", "InputPath"]
+
+MAX_LENGTH = 256
+MISSING: Any = object()
+
+_STEP = re.compile(r"\.(?P<name>[\w/-]+)|\[(?P<index>[0-9]+)\]|\.\*|\[\*\]")
+_EVERY = object()  # the step *
+
+
+class InputPath:
+    """One path, compiled. ``at`` is the JSON pointer to name in InvalidTransformer."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, text: str, at: str) -> None:
+        if not isinstance(text, str) or not text.startswith("$"):
+            raise InvalidTransformer(at, "a path is a string that begins with $, like $.data.id")
+        if len(text) > MAX_LENGTH:
+            raise InvalidTransformer(at, f"a path has at most {MAX_LENGTH} characters")
+        self._steps: list[Any] = []
+        position = 1
+        while position < len(text):
+            step = _STEP.match(text, position)
+            if step is None:
+                raise InvalidTransformer(
+                    at, f"cannot read {text[position:]!r}; a path has only .name, [0], .* and [*] behind the $"
+                )
+            name, index = step["name"], step["index"]
+            self._steps.append(name if name else int(index) if index else _EVERY)
+            position = step.end()
+
+    def find(self, event: Any) -> Any:
+        """The value at this path, or MISSING. A path with ``*`` finds a list of all values it leads to, which
+        may be empty, unless nothing is there to enumerate."""
+        found = [event]
+        every = False
+        for step in self._steps:
+            if step is _EVERY:
+                enumerable = [value for value in found if isinstance(value, (dict, list))]
+                if not enumerable and not every:
+                    return MISSING
+                every = True
+                found = [item for value in enumerable for item in _items(value)]
+            else:
+                found = [inner for value in found if (inner := _inner(value, step)) is not MISSING]
+        if every:
+            return found
+        return found[0] if found else MISSING
+
+
+def _inner(value: Any, step: str | int) -> Any:
+    if isinstance(step, str):
+        return value.get(step, MISSING) if isinstance(value, dict) else MISSING
+    return value[step] if isinstance(value, list) and step < len(value) else MISSING
+
+
+def _items(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value

@@ -1,0 +1,108 @@
+"""A transformer is read once, strictly, and then renders one body per event."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
+from webhooks.wire.transform.paths import InputPath
+from webhooks.wire.transform.template import Placeholder, Template, parses, write_value
+
+__all__ = ["Transformer"]
+
+MAX_PATHS = 100
+MAX_RENDERED = 8 * 1024 * 1024  # bytes; a short template can repeat a long value thousands of times
+
+PAYLOAD = frozenset({"data", "data_base64", "detail"})
+CONTEXT = frozenset({"aws.events.rule-arn", "aws.events.rule-name", "aws.events.event.ingestion-time"})
+WHOLE_EVENT = frozenset({"aws.events.event", "aws.events.event.json"})
+RESERVED = CONTEXT | WHOLE_EVENT
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+
+class Transformer:
+    """Input paths and a template, compiled.
+
+    ``input_paths`` maps up to 100 names of letters, digits, ``-`` and ``_`` to paths. ``template`` uses the
+    names as ``<name>``, besides the reserved ones. Raises InvalidTransformer, which names the place.
+    """
+
+    __slots__ = ("_paths", "_template")
+
+    def __init__(self, input_paths: Mapping[str, str], template: str) -> None:
+        if not isinstance(input_paths, Mapping) or len(input_paths) > MAX_PATHS:
+            raise InvalidTransformer("/input_paths", f"takes an object of at most {MAX_PATHS} names and paths")
+        paths = {name: _path(name, text) for name, text in input_paths.items()}
+        self._template = Template(template)
+        self._paths: dict[str, InputPath] = {}
+        for piece in self._template.pieces:
+            if isinstance(piece, Placeholder):
+                _check(piece, paths)
+                if piece.name in paths:
+                    self._paths[piece.name] = paths[piece.name]
+
+    def render(
+        self, event: dict[str, Any], *, rule_arn: str = "", rule_name: str = "", ingestion_time: str = ""
+    ) -> bytes:
+        """The body for this event, in UTF-8. The keywords fill ``<aws.events.rule-arn>``,
+        ``<aws.events.rule-name>`` and ``<aws.events.event.ingestion-time>``. Raises Unrenderable."""
+        values = {name: path.find(event) for name, path in self._paths.items()}
+        values |= {
+            "aws.events.rule-arn": rule_arn,
+            "aws.events.rule-name": rule_name,
+            "aws.events.event.ingestion-time": ingestion_time,
+            "aws.events.event.json": event,
+        }
+        try:
+            body = self._written(event, values)
+        except RecursionError:
+            raise Unrenderable("a value is nested too deeply to be written as JSON") from None
+        except Unrenderable:
+            raise
+        except (TypeError, ValueError) as error:
+            raise Unrenderable(f"a value cannot be written as JSON in UTF-8: {error}") from error
+        if self._template.can_break and not parses(body.decode()):
+            raise Unrenderable("the result is not JSON: a name in an object must come out as a string")
+        return body
+
+    def _written(self, event: dict[str, Any], values: dict[str, Any]) -> bytes:
+        parts: list[bytes] = []
+        known: dict[Placeholder, bytes] = {}
+        size = 0
+        for piece in self._template.pieces:
+            if isinstance(piece, str):
+                part = piece.encode()
+            elif piece in known:
+                part = known[piece]
+            else:
+                value = _envelope(event) if piece.name == "aws.events.event" else values[piece.name]
+                part = known[piece] = piece.write(value).encode()
+            size += len(part)
+            if size > MAX_RENDERED:
+                raise Unrenderable(f"the result is larger than {MAX_RENDERED} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _envelope(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name not in PAYLOAD}
+
+
+def _path(name: Any, text: Any) -> InputPath:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidTransformer(
+            "/input_paths", f"{name!r} is no name; use up to 256 letters, digits, hyphens and underscores"
+        )
+    return InputPath(text, f"/input_paths/{name}")
+
+
+def _check(placeholder: Placeholder, paths: Mapping[str, InputPath]) -> None:
+    name = placeholder.name
+    if name in WHOLE_EVENT and placeholder.write is not write_value:
+        raise InvalidTransformer("/template", f"<{name}> is an object and can only stand as a JSON value")
+    if name not in paths and name not in RESERVED:
+        raise InvalidTransformer(
+            "/template",
+            f"nothing is called <{name}>; add it to the input paths, or write a literal < as \\u003c in JSON",
+        )
