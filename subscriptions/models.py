@@ -94,13 +94,13 @@ class Endpoint(Row):
     consent_key = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
     consent_asked_at = models.DateTimeField(null=True, editable=False)
     headers = models.JSONField(
-        default=dict, blank=True, help_text="The names of headers of its own; values are sealed."
+        default=dict, blank=True, help_text="The names of headers of its own; values are stored encrypted."
     )
     auth = models.JSONField(default=dict, blank=True, help_text="How it knows us, without the secrets.")
     tls = models.JSONField(
         default=dict, blank=True, help_text="Whose client certificate it gets, and its own authorities."
     )
-    sealed = models.BinaryField(null=True, editable=False, help_text="headers, auth and tls in full: see confidential.")
+    ciphertext = models.BinaryField(null=True, editable=False, help_text="headers, auth and tls in full, encrypted.")
     content_mode = models.CharField(
         max_length=10, choices=ContentMode.choices, default=ContentMode.STRUCTURED, editable=True
     )
@@ -187,7 +187,7 @@ class Secret(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="secrets")
-    sealed = models.BinaryField(editable=False)
+    ciphertext = models.BinaryField(editable=False)
     public_key = models.CharField(
         max_length=64, blank=True, default="", editable=False, help_text="Of a key pair (v1a), as whpk_; else empty."
     )
@@ -211,10 +211,10 @@ class Secret(models.Model):
 
 
 class Token(models.Model):
-    """The bearer token an endpoint is sent to with now, sealed: see tokens."""
+    """The bearer token an endpoint is sent to with now, encrypted: see tokens."""
 
     endpoint = models.OneToOneField(Endpoint, models.CASCADE, primary_key=True, related_name="token")
-    sealed = models.BinaryField(editable=False)
+    ciphertext = models.BinaryField(editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:

@@ -5,12 +5,12 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
-from subscriptions.encryption import seal
 from subscriptions.endpoints.encrypted_fields import FIELDS, Confidential, columns
 from subscriptions.event_types import registry
 from subscriptions.event_types.models import EventType
 from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
 from subscriptions.tenants.keys import new_key
+from webhooks.kit.encryption import encrypt
 from webhooks.wire.signing.standard_webhooks import new_secret, public_of
 
 URL = "https://example.com/webhooks"
@@ -47,7 +47,7 @@ def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> 
     """A secret of the endpoint, and its text; the current one unless it expires."""
     text = text or new_secret()
     public_key = public_of(text) if text.startswith("whsk_") else ""
-    Secret.objects.create(endpoint=endpoint, sealed=seal(text), public_key=public_key, **changes)
+    Secret.objects.create(endpoint=endpoint, ciphertext=encrypt(text), public_key=public_key, **changes)
     return text
 
 

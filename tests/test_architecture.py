@@ -26,7 +26,7 @@ PICTURE = ROOT / "docs" / "why" / "architecture.md"
 GROUND = "webhooks.wire webhooks.kit webhooks.outgoing"  # what the receiver and the provider share
 RECEIVER = "webhooks.telemetry webhooks.models"
 WORK = "webhooks.sources webhooks.processing webhooks.receiving"
-TENANTS = "subscriptions.errors subscriptions.models subscriptions.encryption subscriptions.tenants"
+TENANTS = "subscriptions.errors subscriptions.models subscriptions.tenants"
 TENANCY = f"{TENANTS} subscriptions.endpoints subscriptions.routing"
 DELIVERY = "delivery.models delivery.telemetry delivery.sql delivery.notify"
 
@@ -52,10 +52,9 @@ ROOMS = {
     "webhooks.apps": "webhooks.checks webhooks.processing",
     # the provider: tenants and what they want
     "subscriptions.errors": "",
-    "subscriptions.encryption": GROUND,
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.retry_plan "
     "subscriptions.event_types.models",
-    "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models subscriptions.encryption",
+    "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
     "subscriptions.endpoints": f"{GROUND} {TENANTS}",
     "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.endpoints",
     "subscriptions.validation": f"{GROUND} subscriptions.errors subscriptions.routing",

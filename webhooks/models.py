@@ -92,7 +92,7 @@ class Source(Row):
     verify_token = models.BinaryField(
         null=True,
         editable=False,
-        help_text="Sealed: the word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub).",
+        help_text="Stored encrypted: the word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub).",
     )
     allowed_origins = models.JSONField(
         default=anybody,
@@ -160,11 +160,11 @@ class Source(Row):
 
 
 class SourceSecret(Row):
-    """A secret a source's signatures are checked with, sealed. Several at once while one replaces another."""
+    """A secret a source's signatures are checked with, encrypted. Several at once while one replaces another."""
 
     prefix = "sec"
     source = models.ForeignKey(Source, models.CASCADE, related_name="secrets")
-    sealed = models.BinaryField(help_text="Encrypted under WAYPOST_ENCRYPTION_KEYS.")
+    ciphertext = models.BinaryField(help_text="Encrypted under WAYPOST_ENCRYPTION_KEYS.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Not believed from here on.")
 

@@ -8,7 +8,7 @@ from subscriptions.api.authentication import principal
 from subscriptions.api.fields import Json
 from subscriptions.endpoints.encrypted_fields import MASK, opened
 from subscriptions.models import Scope
-from webhooks.kit.encryption import BrokenSeal
+from webhooks.kit.encryption import CannotDecrypt
 
 __all__ = ["Auth", "Headers", "Tls"]
 
@@ -73,7 +73,7 @@ class Headers(Json):
         if request is not None and Scope.MANAGE in principal(request).scopes:
             try:
                 return dict(opened(instance).headers)
-            except BrokenSeal:
+            except CannotDecrypt:
                 pass
         return dict.fromkeys(instance.headers, MASK)
 

@@ -1,7 +1,7 @@
-"""What an endpoint is sent with and nobody is to read: sealed in one piece, what may be seen of it stands beside.
+"""What an endpoint is sent with and nobody is to read: encrypted in one piece, what may be seen of it stands beside.
 
 The columns ``headers``, ``auth`` and ``tls`` of an endpoint hold what a reader of the database, of a log or of the
-API may know: the names of headers, the kind of authentication, whose a certificate is. ``sealed`` holds all of it
+API may know: the names of headers, the kind of authentication, whose a certificate is. ``ciphertext`` holds all of it
 in full. What comes back as it was shown means "as it was".
 """
 
@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from subscriptions.encryption import seal, unseal
 from subscriptions.endpoints.certificates import tls_shown
 from subscriptions.endpoints.credentials import auth_header, auth_shown
 from subscriptions.errors import NotNow, Refused
 from subscriptions.models import Endpoint
-from webhooks.kit.encryption import BrokenSeal
+from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 
 __all__ = ["FIELDS", "MASK", "Confidential", "changed", "columns", "opened", "sent_headers"]
@@ -34,8 +33,8 @@ class Confidential:
 
 
 def opened(endpoint: Endpoint) -> Confidential:
-    """Everything in full. Raises webhooks.kit.encryption.BrokenSeal."""
-    return Confidential(**json.loads(unseal(endpoint.sealed))) if endpoint.sealed else Confidential()
+    """Everything in full. Raises CannotDecrypt."""
+    return Confidential(**json.loads(decrypt(endpoint.ciphertext))) if endpoint.ciphertext else Confidential()
 
 
 def columns(given: Confidential) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def columns(given: Confidential) -> dict[str, Any]:
         "headers": dict.fromkeys(given.headers, MASK),
         "auth": auth_shown(given.auth),
         "tls": tls_shown(given.tls),
-        "sealed": seal(json.dumps(full)) if full else None,
+        "ciphertext": encrypt(json.dumps(full)) if full else None,
     }
 
 
@@ -56,11 +55,9 @@ def changed(endpoint: Endpoint, fields: Mapping[str, Any]) -> Confidential:
     """
     try:
         before = opened(endpoint)
-    except BrokenSeal:
+    except CannotDecrypt:
         if set(fields) < set(FIELDS):
-            raise NotNow(
-                next(iter(fields)), "What is sealed cannot be read: give headers, auth and tls anew."
-            ) from None
+            raise NotNow(next(iter(fields)), "Cannot be decrypted; give headers, auth and tls again.") from None
         before = Confidential()
     given = {name: dict(fields[name] or {}) for name in FIELDS if name in fields}
     for name in ("auth", "tls"):

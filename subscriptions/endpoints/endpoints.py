@@ -16,7 +16,6 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 
-from subscriptions.encryption import seal, unseal
 from subscriptions.endpoints import encrypted_fields, verification
 from subscriptions.endpoints.origins import hold_origin, origin_of
 from subscriptions.endpoints.signing_secrets import V1, V1A, Issued, issue
@@ -25,6 +24,7 @@ from subscriptions.errors import NotNow, Refused
 from subscriptions.models import Endpoint, Secret, Tenant, Token
 from subscriptions.tenants.plans import hold_endpoints
 from subscriptions.tenants.uids import one_row_per_uid
+from webhooks.kit.encryption import decrypt, encrypt
 
 __all__ = [
     "DEFAULT_OVERLAP",
@@ -170,7 +170,7 @@ def rotate_secret(
         still_signing = list(endpoint.secrets.filter(expires_at__gt=now))
         if len(still_signing) >= MAX_SECRETS:
             raise NotNow("overlap_seconds", f"{MAX_SECRETS} secrets sign already: use a shorter overlap.")
-        if any(unseal(old.sealed) == issued.text for old in still_signing):
+        if any(decrypt(old.ciphertext) == issued.text for old in still_signing):
             raise Refused("secret", "This secret is in use already.")
         _keep(endpoint, issued)
     return issued.shown
@@ -203,8 +203,8 @@ def _write(endpoint: Endpoint, fields: dict[str, Any]) -> None:
 
 
 def _set(row: Endpoint, fields: dict[str, Any]) -> None:
-    """Give the row these values; what of them is confidential, sealed."""
-    sealed = {name: fields.pop(name) for name in encrypted_fields.FIELDS if name in fields}
+    """Give the row these values; what of them is confidential, encrypted."""
+    confidential = {name: fields.pop(name) for name in encrypted_fields.FIELDS if name in fields}
     if fields.get("url", row.url) != row.url:
         row.origin = origin_of(fields["url"])
         row.state = fields.get("state", row.state)
@@ -212,8 +212,8 @@ def _set(row: Endpoint, fields: dict[str, Any]) -> None:
         fields = {name: value for name, value in fields.items() if name != "state"}
     for name, value in fields.items():
         setattr(row, name, value)
-    if sealed:
-        given = encrypted_fields.changed(row, sealed)
+    if confidential:
+        given = encrypted_fields.changed(row, confidential)
         for name, value in encrypted_fields.columns(given).items():
             setattr(row, name, value)
     if row.tls and row.url[:5].lower() == "http:":
@@ -239,7 +239,7 @@ def _move(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
 
 
 def _keep(endpoint: Endpoint, issued: Issued) -> None:
-    Secret.objects.create(endpoint=endpoint, sealed=seal(issued.text), public_key=issued.public_key)
+    Secret.objects.create(endpoint=endpoint, ciphertext=encrypt(issued.text), public_key=issued.public_key)
 
 
 def _scheme_of(endpoint: Endpoint) -> str:

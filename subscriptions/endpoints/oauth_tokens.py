@@ -1,6 +1,6 @@
 """A bearer token for an endpoint that asks for one: from its row if that is still good, else from its token server.
 
-OAuth 2.0 client credentials (RFC 6749, section 4.4). The token is kept sealed in a row, so that every process that
+OAuth 2.0 client credentials (RFC 6749, section 4.4). The token is stored encrypted in a row, so that every process that
 sends to the endpoint uses the same one, and a restart asks nobody. A token counts as over a little before it
 is. Whoever asks for one that is not the ``rejected`` one gets another. Two processes that find it over in the
 same moment both ask: that costs a token server one request more, and waiting for each other would cost deliveries.
@@ -18,10 +18,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from subscriptions.encryption import seal, unseal
 from subscriptions.endpoints.credentials import ClientCredentials
 from subscriptions.models import Token
-from webhooks.kit.encryption import BrokenSeal
+from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader, check_syntax
@@ -85,8 +84,8 @@ def _members(credentials: ClientCredentials) -> dict[str, str]:
 def _kept(endpoint_id: UUID, digest: str) -> Bearer | None:
     row = Token.objects.filter(endpoint=endpoint_id).first()
     try:
-        known = json.loads(unseal(row.sealed)) if row else None
-    except BrokenSeal:
+        known = json.loads(decrypt(row.ciphertext)) if row else None
+    except CannotDecrypt:
         return None
     if known is None or known["for"] != digest:
         return None
@@ -95,7 +94,7 @@ def _kept(endpoint_id: UUID, digest: str) -> Bearer | None:
 
 def _keep(endpoint_id: UUID, digest: str, bearer: Bearer) -> None:
     known = {"for": digest, "token": bearer.text, "fresh_until": bearer.fresh_until}
-    Token.objects.update_or_create(endpoint_id=endpoint_id, defaults={"sealed": seal(json.dumps(known))})
+    Token.objects.update_or_create(endpoint_id=endpoint_id, defaults={"ciphertext": encrypt(json.dumps(known))})
 
 
 def _asked(credentials: ClientCredentials) -> Bearer:

@@ -19,7 +19,6 @@ from django.conf import settings
 from django.db.models import F, Func, TextField
 from django.utils import timezone
 
-from subscriptions.encryption import unseal
 from subscriptions.endpoints.certificates import TlsFiles, tls_files
 from subscriptions.endpoints.credentials import ClientCredentials, client_credentials
 from subscriptions.endpoints.encrypted_fields import opened, sent_headers
@@ -28,7 +27,7 @@ from subscriptions.endpoints.verification import sent_origin
 from subscriptions.models import Endpoint, Secret, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import Narrowing, transformer_of
 from subscriptions.routing.route_table import OPERATIONAL, Kept, Route, Routes
-from webhooks.kit.encryption import BrokenSeal
+from webhooks.kit.encryption import CannotDecrypt, decrypt
 from webhooks.wire.addresses.guard import ForbiddenAddress, admission, compiled, parse
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.errors import SignatureError
@@ -50,7 +49,7 @@ HOW = ("endpoint__ordering", "endpoint__content_mode", "endpoint__thin_above")  
 @dataclass(frozen=True, slots=True)
 class Target:
     """How the deliveries of one endpoint are sent. ``signer``, ``admits`` or ``headers`` is None if nothing may be
-    sent: no usable secret, no address that may be called, nothing that its seal would give out."""
+    sent: no usable secret, no address that may be called, nothing that cannot be decrypted."""
 
     endpoint_id: UUID
     tenant_id: UUID
@@ -195,7 +194,7 @@ def _confidential(endpoint: Endpoint) -> tuple[tuple[str, ...] | None, TlsFiles 
     try:
         known = opened(endpoint)
         lines = tuple(f"{name}: {value}" for name, value in sent_headers(known).items())
-    except (BrokenSeal, ForbiddenHeader):
+    except (CannotDecrypt, ForbiddenHeader):
         return None, None, None
     lines += sent_origin(endpoint)
     return lines, tls_files(known.tls), client_credentials(known.auth)
@@ -204,8 +203,8 @@ def _confidential(endpoint: Endpoint) -> tuple[tuple[str, ...] | None, TlsFiles 
 def _signer(secrets: list[Secret]) -> Signer | None:
     """Fail closed: a secret that cannot be read or used means that nothing is sent."""
     try:
-        return Signer([unseal(secret.sealed) for secret in secrets]) if secrets else None
-    except (BrokenSeal, SignatureError):
+        return Signer([decrypt(secret.ciphertext) for secret in secrets]) if secrets else None
+    except (CannotDecrypt, SignatureError):
         return None
 
 

@@ -3,7 +3,7 @@
 (draft-ietf-httpapi-idempotency-key-header-07.) The answer is kept in the transaction that writes what it speaks of, so
 there is never one without the other, and no crash opens the door again. While the first is under way it holds a lock
 that ends with its transaction, and whoever comes meanwhile is told so. Only success is kept: after a refusal nothing
-was written, and the key is as good as new. Answers may hold a secret that is shown once, so each is sealed like a
+was written, and the key is as good as new. Answers may hold a secret that is shown once, so each is encrypted like a
 secret, and swept a day after.
 
 A key belongs to who may do the same (the tenant and the scopes, so that a rotation changes nothing) and to the address
@@ -22,10 +22,9 @@ import orjson
 from django.db import Error, connection
 from django.utils import timezone
 
-from subscriptions.encryption import seal, unseal
 from subscriptions.errors import NotNow, Refused
 from subscriptions.tenants.models import Reply
-from webhooks.kit.encryption import BrokenSeal
+from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 
 __all__ = ["KEPT_FOR", "Answer", "Call", "OtherRequest", "begin", "beside", "keep", "read_key", "sweep"]
 
@@ -122,7 +121,7 @@ def keep(call: Call, answer: Answer) -> None:
     kept = {
         "content": call.content,
         "status": answer.status,
-        "sealed": seal(orjson.dumps([answer.headers, answer.body.decode()]).decode()),
+        "ciphertext": encrypt(orjson.dumps([answer.headers, answer.body.decode()]).decode()),
         "created_at": timezone.now(),
     }
     Reply.objects.update_or_create(name=call.name, defaults=kept)
@@ -141,8 +140,8 @@ def sweep() -> int:
 
 def _opened(reply: Reply) -> Answer:
     try:
-        kept: tuple[Mapping[str, str], str] = orjson.loads(unseal(reply.sealed))
-    except BrokenSeal:
+        kept: tuple[Mapping[str, str], str] = orjson.loads(decrypt(reply.ciphertext))
+    except CannotDecrypt:
         raise NotNow(FIELD, "This request was answered, and its answer cannot be opened any more.") from None
     headers, body = kept
     return Answer(reply.status, dict(headers), body.encode())

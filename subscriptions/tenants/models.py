@@ -147,7 +147,7 @@ class Reply(models.Model):
     name = models.BinaryField(primary_key=True, max_length=32, help_text="SHA-256 of the key, the address, and whose.")
     content = models.BinaryField(max_length=32, help_text="SHA-256 of what was asked for.")
     status = models.PositiveSmallIntegerField()
-    sealed = models.BinaryField(help_text="Headers and body: they may hold what is shown once.")
+    ciphertext = models.BinaryField(help_text="Headers and body: they may hold what is shown once.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

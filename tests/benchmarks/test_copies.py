@@ -27,4 +27,6 @@ def test_copies_differ_only_in_their_address_and_in_what_they_subscribe_to() -> 
         assert {**model_to_dict(one, exclude=own)} == {**model_to_dict(model, exclude=own)}
         wanted = Subscription.objects.get(endpoint=one)
         assert (wanted.tenant_id, wanted.event_types) == (model.tenant_id, [f"bench.{one.uid}", "bench.all"])
-        assert bytes(Secret.objects.get(endpoint=one).sealed) == bytes(Secret.objects.get(endpoint=model).sealed)
+        assert bytes(Secret.objects.get(endpoint=one).ciphertext) == bytes(
+            Secret.objects.get(endpoint=model).ciphertext
+        )

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from webhooks.admin.source_fields import sealed_input
+from webhooks.admin.source_fields import secret_input
 from webhooks.models import Source
 from webhooks.sources.configuration import Unusable
 from webhooks.sources.secret_rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET, TooManySecrets, revoke, rotate
@@ -28,7 +28,7 @@ class RotationForm(forms.Form):
         required=False,
         strip=False,
         max_length=LONGEST_SECRET,
-        widget=sealed_input(),
+        widget=secret_input(),
         help_text="As the sender shows it. Leave it empty with Standard Webhooks: one is made, and shown once.",
     )
     overlap_seconds = forms.IntegerField(

@@ -94,7 +94,7 @@ class TenantField(forms.CharField):
             raise ValidationError("This is not an id that begins with tnt_.") from None
 
 
-def sealed_input() -> forms.PasswordInput:
+def secret_input() -> forms.PasswordInput:
     """For what is never shown again, not even to who has just written it."""
     return forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "wh-input"})
 
@@ -160,8 +160,8 @@ def _written() -> dict[str, forms.Field]:
             required=False,
             strip=False,
             max_length=LONGEST_SECRET,
-            widget=sealed_input(),
-            help_text="As the sender shows it. Kept sealed, and never shown. Leave it empty with Standard Webhooks: "
+            widget=secret_input(),
+            help_text="As the sender shows it. Encrypted, and never shown. Leave it empty with Standard Webhooks: "
             "one is made, and shown once.",
         ),
         "options": forms.JSONField(
@@ -173,8 +173,8 @@ def _written() -> dict[str, forms.Field]:
         "verify_token": forms.CharField(
             required=False,
             max_length=256,
-            widget=sealed_input(),
-            help_text="The word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub). Kept sealed.",
+            widget=secret_input(),
+            help_text="The word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub). Encrypted.",
         ),
         "forget_verify_token": forms.BooleanField(required=False, help_text="No such GET is answered any more."),
         "allowed_origins": LinesField(

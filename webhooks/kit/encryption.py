@@ -1,33 +1,41 @@
-"""A secret at rest is sealed: authenticated encryption, the key from outside the database.
+"""Encrypt secrets at rest: Fernet (AES-128-CBC with HMAC-SHA256), with keys that are not in the database.
 
-Fernet (AES-128-CBC with HMAC-SHA256) under a list of keys: the first seals, all unseal. To change the key, put
-the new one in front, reseal what is stored, then drop the old one.
+The keys are WAYPOST_ENCRYPTION_KEYS (32 bytes each, URL-safe base64): the first encrypts, all decrypt. To rotate,
+put the new key first, encrypt the stored values again, then remove the old key.
+
+Failure: a value that no key decrypts raises CannotDecrypt. Callers treat it as a missing secret: nothing is signed,
+sent or accepted with it. A key list that is empty or malformed raises ValueError at the first use.
+
+Used for the secrets of sources and endpoints, endpoint credentials, OAuth tokens and recorded idempotent responses.
 """
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
 
-__all__ = ["BrokenSeal", "Sealer"]
-
-
-class BrokenSeal(Exception):
-    """A sealed secret opens with none of the encryption keys: the key was lost, or the row was altered."""
+__all__ = ["CannotDecrypt", "decrypt", "encrypt"]
 
 
-class Sealer:
-    """Seals and unseals text under Fernet keys (32 bytes, URL-safe base64). No key at all is an error."""
+class CannotDecrypt(Exception):
+    """Signal a stored value that no encryption key decrypts: the key was lost, or the row was altered."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        if not keys:
-            raise ValueError("at least one encryption key is needed")
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
 
-    def seal(self, text: str) -> bytes:
-        return self._fernet.encrypt(text.encode())
+def encrypt(text: str) -> bytes:
+    """Return the ciphertext to store for this text; it differs each time."""
+    return _fernet(tuple(settings.WAYPOST_ENCRYPTION_KEYS)).encrypt(text.encode())
 
-    def unseal(self, blob: bytes) -> str:
-        try:
-            return self._fernet.decrypt(bytes(blob)).decode()
-        except InvalidToken as error:
-            raise BrokenSeal(str(BrokenSeal.__doc__)) from error
+
+def decrypt(ciphertext: bytes | memoryview) -> str:
+    """Return the text behind a stored ciphertext. Raises CannotDecrypt."""
+    try:
+        return _fernet(tuple(settings.WAYPOST_ENCRYPTION_KEYS)).decrypt(bytes(ciphertext)).decode()
+    except InvalidToken as error:
+        raise CannotDecrypt("No encryption key decrypts this value.") from error
+
+
+@lru_cache(maxsize=4)
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    if not keys:
+        raise ValueError("WAYPOST_ENCRYPTION_KEYS must name at least one key.")
+    return MultiFernet([Fernet(key) for key in keys])

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('message_id_at', models.CharField(blank=True, help_text='Where the message id stands: header:Name or body:/json/pointer.', max_length=256)),
                 ('event_type_at', models.CharField(blank=True, help_text='Where the event type stands.', max_length=256)),
                 ('order_key_at', models.CharField(blank=True, help_text='Where the key stands whose receipts are handled one after the other.', max_length=256)),
-                ('verify_token', models.BinaryField(help_text='Sealed: the word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub).', null=True)),
+                ('verify_token', models.BinaryField(help_text='Stored encrypted: the word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub).', null=True)),
                 ('allowed_origins', models.JSONField(blank=True, default=webhooks.models.anybody, help_text='Senders that get consent when they ask by OPTIONS (CloudEvents webhooks): DNS names, or "*".')),
                 ('max_bytes', models.BigIntegerField(default=16777216, help_text='The largest body taken, in bytes; more is answered 413.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(5368709120)])),
                 ('rate_per_minute', models.PositiveIntegerField(blank=True, help_text='Requests per minute one web process takes; more are answered 429. Empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(1)])),
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
             name='SourceSecret',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('sealed', models.BinaryField(help_text='Encrypted under WAYPOST_ENCRYPTION_KEYS.')),
+                ('ciphertext', models.BinaryField(help_text='Encrypted under WAYPOST_ENCRYPTION_KEYS.')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('expires_at', models.DateTimeField(blank=True, help_text='Not believed from here on.', null=True)),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='webhooks.source')),

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from webhooks import telemetry
-from webhooks.kit.encryption import BrokenSeal
+from webhooks.kit.encryption import CannotDecrypt
 from webhooks.receiving.challenges import Unwelcome, challenge
 from webhooks.receiving.receive import DOWN_FOR, receive
 from webhooks.receiving.rejections import Refusal, record
@@ -35,7 +35,7 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
         return _counted(_not_here())
     try:
         known = find(source)
-    except (DatabaseTrouble, BrokenSeal) as error:
+    except (DatabaseTrouble, CannotDecrypt) as error:
         telemetry.not_kept(source, error)
         return _counted(_respond(Answer(503, retry_after=DOWN_FOR)))
     if known is None or (known.deleted_at is not None and request.method != "POST"):

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from webhooks.kit.encryption import encrypt
 from webhooks.models import Source, SourceSecret
 from webhooks.sources.configuration import Unusable, check, generated_secret
-from webhooks.sources.snapshot import forget, sealer
+from webhooks.sources.snapshot import forget
 
 DAY = 86_400  # seconds
 LONGEST_OVERLAP = 30 * DAY
@@ -31,7 +32,7 @@ def add_secret(source: Source, text: str, *, overlap: int = DAY) -> SourceSecret
         )
         if believed(source).count() >= MOST_SECRETS:
             raise TooManySecrets(str(TooManySecrets.__doc__))
-        secret = SourceSecret.objects.create(source=source, sealed=sealer().seal(text))
+        secret = SourceSecret.objects.create(source=source, ciphertext=encrypt(text))
     forget()
     return secret
 

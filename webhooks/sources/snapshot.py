@@ -8,14 +8,12 @@ are not remembered: whoever guesses must not fill the memory.
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import F, Q
 
 from webhooks import schemes
-from webhooks.kit.encryption import Sealer
+from webhooks.kit.encryption import decrypt
 from webhooks.models import Source
 from webhooks.wire.ids import parse
 
@@ -79,7 +77,7 @@ class KnownSecret:
 
 
 _FIELDS = tuple(name for name in KnownSource.__slots__ if name not in ("opened", "verify_token"))
-_SECRET = ("secrets__id", "secrets__sealed", "secrets__expires_at")
+_SECRET = ("secrets__id", "secrets__ciphertext", "secrets__expires_at")
 _known: dict[str, tuple[float, KnownSource]] = {}
 
 
@@ -118,20 +116,10 @@ def _load(name: str) -> KnownSource | None:
     if not rows:
         return None
     opened = tuple(
-        KnownSecret(row["secrets__id"], sealer().unseal(row["secrets__sealed"]), row["secrets__expires_at"])
+        KnownSecret(row["secrets__id"], decrypt(row["secrets__ciphertext"]), row["secrets__expires_at"])
         for row in rows
-        if row["id"] == rows[0]["id"] and row["secrets__sealed"] is not None
+        if row["id"] == rows[0]["id"] and row["secrets__ciphertext"] is not None
     )
     token = rows[0]["verify_token"]
     values = {name: rows[0][name] for name in _FIELDS}
-    return KnownSource(**values, verify_token="" if token is None else sealer().unseal(token), opened=opened)
-
-
-def sealer() -> Sealer:
-    """The sealer of this installation's encryption keys."""
-    return _sealer_of(tuple(settings.WAYPOST_ENCRYPTION_KEYS))
-
-
-@lru_cache(maxsize=4)
-def _sealer_of(keys: tuple[str, ...]) -> Sealer:
-    return Sealer(keys)
+    return KnownSource(**values, verify_token="" if token is None else decrypt(token), opened=opened)

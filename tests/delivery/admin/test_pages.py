@@ -71,13 +71,13 @@ def test_bytes_that_are_no_text_are_shown_as_well_as_can_be() -> None:
 def test_no_page_shows_a_secret() -> None:
     letter = make_letter()
     Lane.objects.get_or_create(endpoint=letter.endpoint, tenant=letter.tenant)
-    sealed = [bytes(secret.sealed).decode("latin-1") for secret in Secret.objects.all()]
+    ciphertext = [bytes(secret.ciphertext).decode("latin-1") for secret in Secret.objects.all()]
     client = operator()
     rows = [(letter.delivery.event, "event"), (letter.delivery, "delivery"), (letter, "deadletter")]
     for row, table in [*rows, (letter.endpoint.lane, "lane")]:
         shown = page(client, row, table)
         assert "whsec_" not in shown
-        assert not [secret for secret in sealed if secret in shown]
+        assert not [secret for secret in ciphertext if secret in shown]
 
 
 def test_a_lane_says_the_gravest_thing_about_itself() -> None:

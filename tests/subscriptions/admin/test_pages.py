@@ -4,10 +4,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from subscriptions.encryption import unseal
 from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Tenant
 from subscriptions.tenants import keys
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription, make_tenant
+from webhooks.kit.encryption import decrypt
 from webhooks.wire.signing.standard_webhooks import new_secret
 
 pytestmark = pytest.mark.django_db
@@ -122,7 +122,7 @@ def test_a_rotation_is_asked_for_first_and_then_shown_once():
     assert "Rotate" in asked.text
     assert endpoint.secrets.count() == 1
     shown = act(client, "endpoint", "rotate", endpoint, confirmed="yes")
-    assert unseal(endpoint.secrets.get(expires_at=None).sealed) in shown.text.replace("&#x2B;", "+")
+    assert decrypt(endpoint.secrets.get(expires_at=None).ciphertext) in shown.text.replace("&#x2B;", "+")
     assert shown["Cache-Control"].startswith("no-store")
     assert "whsec_" not in client.get(listing("endpoint")).text
     assert "rotated" in LogEntry.objects.get().get_change_message()

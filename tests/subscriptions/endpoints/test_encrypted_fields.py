@@ -1,4 +1,4 @@
-"""What an endpoint is sent with is sealed, shown in part, and stays when it comes back as it was shown."""
+"""What an endpoint is sent with is encrypted, shown in part, and stays when it comes back as it was shown."""
 
 import json
 
@@ -72,13 +72,13 @@ def test_what_was_read_can_be_sent_back(tls):
     tenant = make_tenant()
     client = make_client(tenant)
     row = made(client, uid="main", headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
-    before = Endpoint.objects.get().sealed
+    before = Endpoint.objects.get().ciphertext
     shown = make_client(tenant, "read").get(f"{ENDPOINTS}{row['id']}/").json()
     answer = client.put(f"{ENDPOINTS}{row['id']}/", {**shown, "description": "new"})
     assert answer.status_code == 200, answer.content
     assert sent_to(row) == ("x-key: sesame", "authorization: Bearer hunter2")
     assert opened(Endpoint.objects.get()).tls == tls
-    assert bytes(Endpoint.objects.get().sealed) != bytes(before)
+    assert bytes(Endpoint.objects.get().ciphertext) != bytes(before)
 
 
 def test_each_part_changes_alone_and_null_ends_it(tls):
@@ -90,7 +90,7 @@ def test_each_part_changes_alone_and_null_ends_it(tls):
     assert sent_to(row) == ("x-other: b",)
     assert patched(client, row, tls=None)["tls"] == {}
     assert patched(client, row, headers={}, auth={"type": "none"})["headers"] == {}
-    assert Endpoint.objects.get().sealed is None
+    assert Endpoint.objects.get().ciphertext is None
 
 
 def test_put_without_them_leaves_authentication_and_certificates(tls):
@@ -142,7 +142,7 @@ def test_a_certificate_belongs_to_https(settings, tls):
     assert refusal.value.field == "tls"
 
 
-def test_what_is_sealed_under_a_lost_key_sends_nothing_and_is_given_anew_as_a_whole(settings):
+def test_what_is_encrypted_under_a_lost_key_sends_nothing_and_is_given_anew_as_a_whole(settings):
     endpoint = make_endpoint(headers={"x-a": "b"})
     settings.WAYPOST_ENCRYPTION_KEYS = ["q7H1L4NLcFxRfOjGqhYvEwRrW0iVxPzQkYtq7cVbVZs="]
     assert targets([endpoint.id])[endpoint.id].headers is None
@@ -159,7 +159,7 @@ def test_a_header_that_has_become_forbidden_is_not_sent():
     assert targets([endpoint.id])[endpoint.id].headers is None
 
 
-def test_nothing_sealed_means_nothing_stored():
-    assert columns(Confidential()) == {"headers": {}, "auth": {}, "tls": {}, "sealed": None}
+def test_nothing_confidential_means_nothing_stored():
+    assert columns(Confidential()) == {"headers": {}, "auth": {}, "tls": {}, "ciphertext": None}
     assert "hunter2" not in repr(Confidential(auth=BEARER))
     assert "hunter2" not in json.dumps(columns(Confidential(auth=BEARER)), default=bytes.hex)

@@ -3,11 +3,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from subscriptions.encryption import unseal
 from subscriptions.endpoints import endpoints
 from subscriptions.errors import NotNow, Refused, Taken
 from subscriptions.models import Endpoint
 from tests.factories import URL, make_endpoint, make_secret, make_subscription, make_tenant
+from webhooks.kit.encryption import decrypt
 from webhooks.wire.signing.standard_webhooks import new_secret
 
 pytestmark = pytest.mark.django_db
@@ -18,14 +18,14 @@ Reason = Endpoint.DisabledReason
 def signing(endpoint):
     """The secrets that sign now, newest first."""
     rows = endpoint.secrets.exclude(expires_at__lte=timezone.now()).order_by("-id")
-    return [unseal(row.sealed) for row in rows]
+    return [decrypt(row.ciphertext) for row in rows]
 
 
 def test_a_new_endpoint_has_a_secret_that_is_not_readable_in_the_table():
     endpoint, text = endpoints.create_endpoint(make_tenant(), url=URL)
     assert text.startswith("whsec_")
     assert signing(endpoint) == [text]
-    assert text.encode() not in bytes(endpoint.secrets.get().sealed)
+    assert text.encode() not in bytes(endpoint.secrets.get().ciphertext)
 
 
 def test_a_secret_of_the_callers_own_is_taken():

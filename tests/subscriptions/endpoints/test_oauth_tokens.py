@@ -43,7 +43,7 @@ def test_it_asks_as_the_standard_says(server, client_auth):
 def test_a_token_is_asked_for_once_and_every_process_finds_it(server):
     endpoint = make_endpoint()
     assert [token(endpoint, server) for _ in range(3)] == ["token-1"] * 3
-    assert b"token-1" not in bytes(Token.objects.get().sealed)
+    assert b"token-1" not in bytes(Token.objects.get().ciphertext)
 
 
 def test_each_endpoint_has_its_own(server):

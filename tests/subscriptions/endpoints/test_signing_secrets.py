@@ -7,7 +7,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.utils import timezone
 
-from subscriptions.encryption import unseal
 from subscriptions.endpoints import endpoints
 from subscriptions.endpoints.signing_secrets import issue
 from subscriptions.errors import Refused
@@ -15,6 +14,7 @@ from subscriptions.models import Endpoint
 from subscriptions.routing.routes import targets
 from tests.doors import Door, DoorCases
 from tests.factories import URL, make_client, make_endpoint, make_secret, make_tenant
+from webhooks.kit.encryption import decrypt
 from webhooks.wire.signing.standard_webhooks import new_keypair, new_secret, verify
 
 pytestmark = pytest.mark.django_db
@@ -67,16 +67,16 @@ def test_a_secret_and_a_scheme_that_do_not_fit_are_refused(signing, secret, fiel
     assert refusal.value.field == field
 
 
-def test_an_endpoint_with_a_key_pair_shows_the_public_key_and_seals_the_private_one():
+def test_an_endpoint_with_a_key_pair_shows_the_public_key_and_encrypts_the_private_one():
     tenant = make_tenant()
     client = make_client(tenant)
     made = client.post(ENDPOINTS, {"url": URL, "signing": "v1a"})
     assert made.status_code == 201
     assert "secret" not in made.json()
     endpoint = Endpoint.objects.get()
-    sealed = endpoint.secrets.get()
-    assert unseal(sealed.sealed).startswith("whsk_")
-    assert sealed.public_key == made.json()["public_key"]
+    ciphertext = endpoint.secrets.get()
+    assert decrypt(ciphertext.ciphertext).startswith("whsk_")
+    assert ciphertext.public_key == made.json()["public_key"]
     for path in (f"{ENDPOINTS}{made.json()['id']}/", f"{ENDPOINTS}{made.json()['id']}/secrets/"):
         assert b"whsk_" not in client.get(path).content + made.content
 

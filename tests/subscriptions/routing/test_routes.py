@@ -231,16 +231,16 @@ class TestTargets:
         monkeypatch.setattr(module.timezone, "now", lambda: later)
         assert not signs_with(target(endpoint), old)
 
-    @pytest.mark.parametrize("sealed", [b"", b"broken"])
-    def test_a_secret_that_cannot_be_read_means_that_nothing_is_signed(self, sealed: bytes) -> None:
+    @pytest.mark.parametrize("ciphertext", [b"", b"broken"])
+    def test_a_secret_that_cannot_be_read_means_that_nothing_is_signed(self, ciphertext: bytes) -> None:
         endpoint = make_endpoint()
-        Secret.objects.filter(endpoint=endpoint).update(sealed=sealed)
+        Secret.objects.filter(endpoint=endpoint).update(ciphertext=ciphertext)
         assert target(endpoint).signer is None
 
     def test_one_secret_that_cannot_be_read_silences_the_others(self) -> None:
         endpoint = make_endpoint()
         make_secret(endpoint, expires_at=timezone.now() + timedelta(hours=1))
-        Secret.objects.filter(endpoint=endpoint, expires_at=None).update(sealed=b"broken")
+        Secret.objects.filter(endpoint=endpoint, expires_at=None).update(ciphertext=b"broken")
         assert target(endpoint).signer is None
 
     def test_without_a_secret_nothing_is_signed(self) -> None:

@@ -70,14 +70,14 @@ def test_a_key_in_quotes_and_the_same_without_are_one():
     )
 
 
-def test_what_is_shown_once_is_shown_again_and_lies_sealed_meanwhile():
+def test_what_is_shown_once_is_shown_again_and_is_stored_encrypted():
     client = make_client(make_tenant())
     first = post(client, "endpoints/", {"url": URL})
     again = post(client, "endpoints/", {"url": URL})
     assert first.json()["secret"] == again.json()["secret"]
     assert again["Cache-Control"] == "no-store"
     assert again["ETag"] == first["ETag"]
-    assert first.json()["secret"].encode() not in bytes(Reply.objects.get().sealed)
+    assert first.json()["secret"].encode() not in bytes(Reply.objects.get().ciphertext)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_sources_page_shows_no_secret_in_any_form() -> None:
     source = make_source()
     shown = operator(*SEES_ALL).get(f"/admin/webhooks/source/{source.pk}/change/").content
     assert SECRET.encode() not in shown
-    assert bytes(source.secrets.get().sealed) not in shown
+    assert bytes(source.secrets.get().ciphertext) not in shown
 
 
 def test_whatever_came_from_outside_is_shown_as_text() -> None:

@@ -66,7 +66,7 @@ def test_a_source_is_made_with_its_secret_shown_once_and_can_be_sent_to() -> Non
     assert made["secret"].startswith("whsec_")
     assert made["url"].endswith("/in/shop/")
     assert made["secret"] not in client.get(f"{API}/sources/shop/").content.decode()
-    assert made["secret"].encode() not in bytes(SourceSecret.objects.get().sealed)
+    assert made["secret"].encode() not in bytes(SourceSecret.objects.get().ciphertext)
     answer = Client().post("/in/shop/", BODY, "application/json", headers=signed(BODY, secret=made["secret"]))
     assert answer.status_code == 202
 

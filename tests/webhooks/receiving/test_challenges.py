@@ -73,7 +73,7 @@ def test_without_a_token_nothing_is_asked_by_get(token: str | None) -> None:
     assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
 
 
-def test_a_token_is_stored_sealed_and_can_be_taken_away() -> None:
+def test_a_token_is_stored_encrypted_and_can_be_taken_away() -> None:
     source = with_token()
     assert "wörd".encode() not in bytes(source.verify_token or b"")
     client = make_client(None)

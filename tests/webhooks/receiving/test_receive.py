@@ -466,7 +466,7 @@ def test_a_rejection_that_cannot_be_kept_changes_nothing_in_the_answer() -> None
         assert post(source, headers=signed(b"other")).status_code == 401
 
 
-def test_secrets_sealed_with_a_lost_key_are_503(settings) -> None:
+def test_secrets_encrypted_with_a_lost_key_are_503(settings) -> None:
     source = make_source()
     settings.WAYPOST_ENCRYPTION_KEYS = ["c2l4dGVlbi1ieXRlcy1rZXktc2l4dGVlbi1ieXRlczE="]
     assert post(source).status_code == 503

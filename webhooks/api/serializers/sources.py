@@ -20,11 +20,12 @@ from webhooks.api.fields import (
     PlaceField,
     PlanField,
 )
+from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.kit.strict import Flag, Line, StrictModel, TextField
 from webhooks.models import Source, uid_format
 from webhooks.sources.configuration import Unusable, check, generated_secret
 from webhooks.sources.secret_rotation import LONGEST_SECRET, add_secret, believed
-from webhooks.sources.snapshot import forget, sealer
+from webhooks.sources.snapshot import forget
 
 ANSWER_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
 UID_IS_TAKEN = "There is a source with this uid."
@@ -91,7 +92,7 @@ class SourceSerializer(StrictModel):
             raise serializers.ValidationError({"secret": "To change a secret, create one at secrets/."})
         if self.instance is None and new is None:
             new = attrs["secret"] = generated_secret(scheme)
-        kept = [sealer().unseal(bytes(row.sealed)) for row in believed(self.instance)] if self.instance else []
+        kept = [decrypt(row.ciphertext) for row in believed(self.instance)] if self.instance else []
         try:
             check(scheme, [new, *kept] if new else kept, attrs.get("options", getattr(self.instance, "options", {})))
         except Unusable as error:
@@ -160,10 +161,10 @@ def is_json(text: str) -> bool:
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
-    """The wish ``paused`` as the column that holds it, and the token sealed."""
+    """The wish ``paused`` as the column that holds it, and the token encrypted."""
     columns = dict(values)
     if "paused" in columns:
         columns["paused_at"] = timezone.now() if columns.pop("paused") else None
     if columns.get("verify_token"):
-        columns["verify_token"] = sealer().seal(columns["verify_token"])
+        columns["verify_token"] = encrypt(columns["verify_token"])
     return columns
