@@ -21,14 +21,14 @@ LINE = re.compile(
 )
 # A fragment of its text tells a statement of ours; the first that fits.
 KINDS = {
-    "INSERT INTO delivery_event": "take",
-    "pg_notify": "mark due",
+    "INSERT INTO delivery_event": "insert events",
+    "pg_notify": "mark lanes due",
     "FOR UPDATE OF l SKIP LOCKED": "lease",
-    "AS asking(endpoint_id": "claim",
+    "AS request(endpoint_id": "claim",
     "UPDATE delivery_delivery d\n   SET state = r.state": "settle",
     "COPY delivery_attempt": "record",
     "SET owner =": "renew, release",
-    "same.floor_at": "look again",
+    "missed.due_at": "recheck due",
     "COMMIT": "commit",
     "BEGIN": "begin",
     "webhooks_receipt": "receipt",

@@ -16,7 +16,7 @@ from django.db import Error, connection
 from kombu.exceptions import OperationalError
 
 from delivery import telemetry
-from delivery.sql import ledger
+from delivery.sql.due import CHANNEL, LANE_AVAILABLE, mark_lanes_due
 
 __all__ = ["Bell", "call", "call_drain", "ring"]
 
@@ -31,7 +31,7 @@ _called_at = -EVERY
 def ring(endpoint_ids: Iterable[UUID]) -> None:
     """These endpoints are owed something, and it is committed. Never raises: the sweep would find it too."""
     try:
-        ledger.mark_due(list(endpoint_ids))
+        mark_lanes_due(list(endpoint_ids))
     except Error:
         telemetry.ring_failed("database")
     call_drain()
@@ -70,7 +70,7 @@ class Bell:
         try:
             self._line = connection.get_new_connection(connection.get_connection_params())
             self._line.autocommit = True
-            self._line.execute(f"LISTEN {ledger.BELL}")
+            self._line.execute(f"LISTEN {CHANNEL}")
         except (Error, psycopg.Error):
             self._line = None
 
@@ -78,15 +78,15 @@ class Bell:
         return -1 if self._line is None else self._line.fileno()
 
     def heard(self) -> set[str]:
-        """What it has said since the last time (see ``ledger.mark_due``), nothing if it was not rung. Does not wait."""
+        """What it has said since the last time (see ``mark_lanes_due``), nothing if it was not rung. Does not wait."""
         if self._line is None:
             self._listen()
-            return set() if self._line is None else {ledger.FREE}
+            return set() if self._line is None else {LANE_AVAILABLE}
         try:
             return {it.payload for it in self._line.notifies(timeout=0)}
         except psycopg.Error:
             self.close()
-            return {ledger.FREE}  # nobody knows what was missed
+            return {LANE_AVAILABLE}  # nobody knows what was missed
 
     def close(self) -> None:
         if self._line is not None:

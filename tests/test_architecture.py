@@ -67,7 +67,7 @@ ROOMS = {
     # the provider: what is due, and its delivery
     "delivery.usage_models": "",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models",
-    "delivery.sql": GROUND,
+    "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.telemetry": f"{GROUND} delivery.models delivery.transports.outcome",
     "delivery.notify": f"{GROUND} delivery.sql delivery.telemetry",

@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from delivery import notify, telemetry
@@ -19,7 +19,8 @@ from delivery.models import DeadLetter, Delivery
 from delivery.reading import queries
 from delivery.reading.list_filters import DELIVERIES, narrowing
 from delivery.replaying.replay_filter import Filter
-from delivery.sql import ledger
+from delivery.sql.cancel import make_due, stop_deliveries
+from delivery.sql.dead_letters import DeadLetterRow, dead_letter
 from subscriptions.models import Endpoint, Tenant
 
 __all__ = ["WAITING", "Found", "cancel", "cancel_all", "cancel_matching", "count", "park", "send_now"]
@@ -37,20 +38,6 @@ class Found(NamedTuple):
     more: bool
 
 
-TAKE_OUT = f"""
-WITH mine AS (
-    SELECT id FROM delivery_delivery
-     WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('pending', 'sending') ORDER BY id FOR UPDATE
-)
-UPDATE delivery_delivery d
-   SET state = %(state)s, next_attempt_at = NULL, token = NULL, claimed_until = NULL, claims = 0,
-       attempts = least(attempts + CASE state WHEN 'sending' THEN 1 ELSE 0 END, {ledger.MOST_ATTEMPTS}),
-       cancelled_at = CASE %(state)s WHEN 'cancelled' THEN now() END, cancelled_by = %(by)s
-  FROM mine WHERE d.id = mine.id
-RETURNING d.id, d.endpoint_id
-"""  # noqa: S608
-
-
 def cancel(delivery: Delivery, by: str) -> bool:
     """Send it no more. False: it had ended before."""
     return cancel_all([delivery.id], by) > 0
@@ -58,7 +45,7 @@ def cancel(delivery: Delivery, by: str) -> bool:
 
 def cancel_all(ids: list[UUID], by: str) -> int:
     """Cancel those of these that have not ended. How many."""
-    taken = _take_out(ids, Delivery.State.CANCELLED, by)
+    taken = stop_deliveries(ids, Delivery.State.CANCELLED, by)
     _ring(taken)
     return len(taken)
 
@@ -66,16 +53,10 @@ def cancel_all(ids: list[UUID], by: str) -> int:
 def park(delivery: Delivery, by: str) -> bool:
     """Make it a dead letter at once, to be brought back later. False: it had ended before."""
     with transaction.atomic():
-        taken = _take_out([delivery.id], Delivery.State.DEAD, None)
-        ledger.bury([ledger.LetterRow(key, DeadLetter.Cause.PARKED, f"Set aside by {by}.") for key, _ in taken])
+        taken = stop_deliveries([delivery.id], Delivery.State.DEAD, None)
+        dead_letter([DeadLetterRow(key, DeadLetter.Cause.PARKED, f"Set aside by {by}.") for key, _ in taken])
         _ring(taken)
     return bool(taken)
-
-
-def _take_out(ids: list[UUID], state: str, by: str | None) -> list[tuple[UUID, UUID]]:
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE_OUT, {"ids": ids, "state": str(state), "by": by})
-        return [(key, endpoint_id) for key, endpoint_id in cursor.fetchall()]
 
 
 def _ring(taken: list[tuple[UUID, UUID]]) -> None:
@@ -84,22 +65,10 @@ def _ring(taken: list[tuple[UUID, UUID]]) -> None:
         transaction.on_commit(partial(notify.ring, {endpoint_id for _, endpoint_id in taken}))
 
 
-DUE_NOW = """
-UPDATE delivery_delivery SET next_attempt_at = now()
- WHERE id = %(id)s AND state = 'pending' AND next_attempt_at > now()
-"""
-PROBE_NOW = """
-UPDATE delivery_lane SET tripped_until = now()
- WHERE endpoint_id = %(endpoint)s AND owner IS NULL AND tripped_until > now()
-"""
-
-
 def send_now(delivery: Delivery) -> bool:
     """Have it sent ahead of its plan. Where the breaker is open, it lets its probe through now. The rate limit, and a
     pause of the endpoint, hold as ever. False: it had ended before."""
-    with connection.cursor() as cursor:
-        cursor.execute(DUE_NOW, {"id": delivery.id})
-        cursor.execute(PROBE_NOW, {"endpoint": delivery.endpoint_id})
+    make_due(delivery.id, delivery.endpoint_id)
     state = Delivery.objects.values_list("state", flat=True).get(id=delivery.id)
     if state == Delivery.State.PENDING:
         transaction.on_commit(partial(notify.ring, {delivery.endpoint_id}))

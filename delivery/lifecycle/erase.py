@@ -5,21 +5,17 @@ too. Whatever is still owed of it is cancelled, also what is being sent at the m
 event; its digest stays, so that a repeat is still told apart. What has arrived, has arrived.
 """
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from delivery import telemetry
 from delivery.lifecycle import control
 from delivery.models import Delivery, Event
+from delivery.sql.retention import delete_responses
 from webhooks.wire.cloudevents.event import Event as CloudEvent
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 
 __all__ = ["expunge"]
-
-FORGET_ANSWERS = """
-UPDATE delivery_attempt a SET answer = NULL
-  FROM delivery_delivery d WHERE d.event_id = %s AND a.delivery_id = d.id AND a.answer IS NOT NULL
-"""
 
 
 def expunge(event: Event, by: str) -> bool:
@@ -36,7 +32,6 @@ def expunge(event: Event, by: str) -> bool:
         owed = Delivery.objects.filter(event=row)
         control.cancel_all(list(owed.values_list("id", flat=True)), by)
         owed.filter(body__isnull=False).update(body=None)
-        with connection.cursor() as cursor:
-            cursor.execute(FORGET_ANSWERS, [row.id])
+        delete_responses(row.id)
     telemetry.expunged(event.id, by)
     return True

@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from delivery import notify, telemetry
 from delivery.sending import attempt_stats, health
-from delivery.sql import ledger, recovery
+from delivery.sql.dead_letters import dead_letter_expired
+from delivery.sql.due import create_missing_lanes, recheck_due, resume_lanes, retry_changed_endpoints
+from delivery.sql.recovery import raise_to_low_water_mark, recover_claims
 
 __all__ = ["rescue", "sweep"]
 
@@ -21,10 +23,10 @@ def rescue() -> int:
     """Void the claims that have run out, and let lanes go on whose endpoint is active again or was moved. How many
     deliveries were rescued."""
     with transaction.atomic():
-        rescued = recovery.rescue()
+        rescued = recover_claims()
         poisoned = [it.id for it in rescued if it.state == "dead"]
         health.tell_dead(poisoned)
-    may_go_on = recovery.unpark() + recovery.begin_anew()
+    may_go_on = resume_lanes() + retry_changed_endpoints()
     if rescued:
         telemetry.rescued(len(rescued), poisoned=len(poisoned))
     if rescued or may_go_on:
@@ -34,11 +36,11 @@ def rescue() -> int:
 
 def sweep() -> None:
     """Look for what is owed and not due, everywhere."""
-    raised = recovery.raise_to_floor()
-    born = recovery.lanes_missing()
-    overdue = ledger.look_again()
+    raised = raise_to_low_water_mark()
+    born = create_missing_lanes()
+    overdue = recheck_due()
     with transaction.atomic():
-        expired = recovery.expire(WAITS_AT_MOST)
+        expired = dead_letter_expired(WAITS_AT_MOST)
         health.tell_dead(expired)
     attempt_stats.forget_old(timezone.now())
     telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=len(expired))

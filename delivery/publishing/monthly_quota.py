@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from delivery.publishing.usage import used_since
+from delivery.sql.usage import events_since
 
 __all__ = ["forget", "is_near", "month", "next_month", "used_exactly"]
 
@@ -39,7 +39,7 @@ def is_near(tenant_id: UUID, limit: int, count: int) -> bool:
     if seen is None or seen.month != month() or now - seen.at >= LOOKED_EVERY:
         if len(_seen) >= MOST_TENANTS:
             _seen.clear()
-        seen = _seen[tenant_id] = _Seen(month(), used_since(tenant_id, month()), now)
+        seen = _seen[tenant_id] = _Seen(month(), events_since(tenant_id, month()), now)
     if seen.used + count > limit - NEAR:
         return True
     seen.used += count
@@ -50,7 +50,7 @@ def used_exactly(tenant_id: UUID) -> int:
     """Events of this month; nobody else who asks this way publishes for the tenant until the transaction has ended."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 402))", [str(tenant_id)])
-    return used_since(tenant_id, month())
+    return events_since(tenant_id, month())
 
 
 def month() -> date:

@@ -14,7 +14,7 @@ from django.db import transaction
 from delivery.publishing import monthly_quota, publish_rate
 from delivery.publishing.group_commit import publish_together
 from delivery.publishing.publisher import OverLimit, Published, publish
-from delivery.sql import ledger
+from delivery.sql.publish import find_events
 from subscriptions.errors import Exceeded
 from subscriptions.models import Tenant
 from subscriptions.tenants.plans import plan_of
@@ -84,7 +84,7 @@ def _first(events: Sequence[Item], count: int, over: Exceeded, free: Sequence[bo
 def _repeats(tenant: Tenant, events: Sequence[Item]) -> list[bool]:
     """Which of the events were taken before."""
     names = [_name(tenant, event) for event in events]
-    known = ledger.known_events(tenant.id, [name for name in names if name is not None])
+    known = find_events(tenant.id, [name for name in names if name is not None])
     return [name in known for name in names]
 
 

@@ -22,7 +22,17 @@ from django.db import Error, connection, transaction
 from delivery import notify, telemetry
 from delivery.models import DeadLetter
 from delivery.publishing.fan_out import Owing, owing
-from delivery.sql import ledger
+from delivery.sql.claim import LOW_WATER_MARGIN
+from delivery.sql.dead_letters import DeadLetterRow, dead_letter
+from delivery.sql.publish import (
+    DeliveryRow,
+    EventRow,
+    WarningRow,
+    find_events,
+    insert_events,
+    reset_due_times,
+    store_warnings,
+)
 from subscriptions.errors import Exceeded
 from subscriptions.event_types import schema_check
 from subscriptions.event_types.schema_check import Finding
@@ -198,14 +208,14 @@ def _write(tenant: Tenant, takings: list[_Taking]) -> _Taken:
 
 def _write_under(picture: Routes, tenant: Tenant, takings: list[_Taking]) -> _Taken | None:
     with _transaction(takings):
-        new = ledger.take(tenant.id, picture.version, _event_rows(takings), _delivery_rows(takings))
+        new = insert_events(tenant.id, picture.version, _event_rows(takings), _delivery_rows(takings))
         if new is None:
             return None
         _bury_unrenderable(takings, new)
-        ledger.warn([row for it in takings if it.key in new for row in _warning_rows(it)])
+        store_warnings([row for it in takings if it.key in new for row in _warning_rows(it)])
     taken = {it.name: (it.key, it.digest) for it in takings if it.key in new}
     if repeats := [it.name for it in takings if it.key not in new]:
-        taken |= ledger.known_events(tenant.id, repeats)
+        taken |= find_events(tenant.id, repeats)
     return taken if all(name in taken for name in repeats) else None  # what was known a moment ago has been removed
 
 
@@ -244,10 +254,10 @@ def _owed(picture: Routes, taking: _Taking, kept_until: int) -> list[Owing]:
     return [owing(route, event, taking.key, kept_until) for route in found]
 
 
-def _event_rows(takings: list[_Taking]) -> list[ledger.EventRow]:
+def _event_rows(takings: list[_Taking]) -> list[EventRow]:
     # In the order of their keys, so that two batches that share some never wait for each other in a circle.
     rows = [
-        ledger.EventRow(
+        EventRow(
             id=it.key,
             source=it.event.attributes["source"],
             event_id=it.event.attributes["id"],
@@ -261,9 +271,9 @@ def _event_rows(takings: list[_Taking]) -> list[ledger.EventRow]:
     return sorted(rows, key=lambda row: (row.source, row.event_id))
 
 
-def _delivery_rows(takings: list[_Taking]) -> list[ledger.DeliveryRow]:
+def _delivery_rows(takings: list[_Taking]) -> list[DeliveryRow]:
     return [
-        ledger.DeliveryRow(
+        DeliveryRow(
             owed.key,
             it.key,
             owed.endpoint_id,
@@ -279,14 +289,14 @@ def _delivery_rows(takings: list[_Taking]) -> list[ledger.DeliveryRow]:
 
 def _bury_unrenderable(takings: list[_Taking], taken: set[UUID]) -> None:
     owed = [one for it in takings if it.key in taken for one in it.owed]
-    ledger.bury(
-        [ledger.LetterRow(one.key, DeadLetter.Cause.UNRENDERABLE, one.reason) for one in owed if one.reason is not None]
+    dead_letter(
+        [DeadLetterRow(one.key, DeadLetter.Cause.UNRENDERABLE, one.reason) for one in owed if one.reason is not None]
     )
 
 
-def _warning_rows(taking: _Taking) -> Iterator[ledger.WarningRow]:
+def _warning_rows(taking: _Taking) -> Iterator[WarningRow]:
     if taking.finding is not None:
-        yield ledger.WarningRow(taking.key, orjson.dumps(warning_list(taking.finding.violations)).decode())
+        yield WarningRow(taking.key, orjson.dumps(warning_list(taking.finding.violations)).decode())
 
 
 def warning_list(violations: Sequence[Violation]) -> list[dict[str, str]]:
@@ -310,9 +320,9 @@ def _announce(takings: list[_Taking], started: float) -> None:
     """After the commit: mark the lanes due and ring. Rows that were long in coming get a new due time first, for
     the lanes' low-water marks may have passed the old one. Never raises: the sweep would find them too."""
     owed = [one for it in takings for one in it.owed if one.reason is None]
-    if time.monotonic() - started > ledger.MARGIN / 2:
+    if time.monotonic() - started > LOW_WATER_MARGIN / 2:
         try:
-            ledger.refresh([one.key for one in owed])
+            reset_due_times([one.key for one in owed])
         except Error:
             telemetry.ring_failed("database")
     notify.ring({one.endpoint_id for one in owed})

@@ -3,15 +3,14 @@
 ``events`` counts what was taken (repeats are not), ``deliveries`` what was owed for it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
+from delivery.sql.usage import fold_usage, report_usage
 
-__all__ = ["Key", "Used", "Wanted", "fold", "report", "used_since"]
+__all__ = ["Key", "Used", "Wanted", "fold", "report"]
 
 FOLDED_AT_ONCE = 50_000  # tallies in one transaction
 
@@ -50,67 +49,14 @@ class Wanted:
     by: frozenset[str] = field(default_factory=lambda: frozenset({"tenant", "type"}))
 
 
-FOLD = """
-WITH gone AS (
-    DELETE FROM delivery_tally
-     WHERE id IN (SELECT id FROM delivery_tally ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
-    RETURNING tenant_id, day, type, events, deliveries
-), folded AS (
-    INSERT INTO delivery_usage AS u (tenant_id, day, type, events, deliveries)
-    SELECT tenant_id, day, type, sum(events), sum(deliveries) FROM gone
-     GROUP BY tenant_id, day, type ORDER BY tenant_id, day, type
-        ON CONFLICT (tenant_id, day, type) DO UPDATE
-       SET events = u.events + excluded.events, deliveries = u.deliveries + excluded.deliveries
-)
-SELECT count(*) FROM gone
-"""
-
-
 def fold() -> int:
     """Add up what was counted since the last time. How many tallies that were; each is added once, or not at all."""
     total = 0
     while True:
-        ((count,),) = _rows(FOLD, {"most": FOLDED_AT_ONCE})
-        total += int(count)
+        count = fold_usage(FOLDED_AT_ONCE)
+        total += count
         if count < FOLDED_AT_ONCE:
             return total
-
-
-USED_SINCE = """
-SELECT coalesce((SELECT sum(events) FROM delivery_usage WHERE tenant_id = %(tenant)s AND day >= %(first)s), 0)
-     + coalesce((SELECT sum(events) FROM delivery_tally WHERE tenant_id = %(tenant)s AND day >= %(first)s), 0)
-"""
-
-
-def used_since(tenant_id: UUID, first: date) -> int:
-    """Events that this tenant has published since this day began (UTC)."""
-    ((used,),) = _rows(USED_SINCE, {"tenant": tenant_id, "first": first})
-    return int(used)
-
-
-REPORT = """
-WITH counted AS (
-    SELECT tenant_id, day, type, events, deliveries FROM delivery_usage
-     UNION ALL
-    SELECT tenant_id, day, type, events, deliveries FROM delivery_tally
-), wanted AS (
-    SELECT date_trunc(%(granularity)s, day)::date AS day, CASE WHEN %(by_tenant)s THEN tenant_id END AS tenant_id,
-           CASE WHEN %(by_type)s THEN type END COLLATE "C" AS type, events, deliveries
-      FROM counted
-     WHERE day BETWEEN %(first)s AND %(last)s
-       AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
-       AND (%(type)s::text IS NULL OR type = %(type)s)
-       AND (%(prefix)s::text IS NULL OR starts_with(type, %(prefix)s))
-)
-SELECT day, tenant_id, type, sum(events), sum(deliveries)
-  FROM wanted
- GROUP BY day, tenant_id, type
-HAVING %(after_day)s::date IS NULL
-    OR (day, coalesce(tenant_id::text, ''), coalesce(type, ''))
-     > (%(after_day)s, coalesce(%(after_tenant)s::uuid::text, ''), coalesce(%(after_type)s::text, ''))
- ORDER BY day, coalesce(tenant_id::text, ''), coalesce(type, '')
- LIMIT %(most)s
-"""
 
 
 def report(wanted: Wanted, most: int, after: Key | None = None) -> list[Used]:
@@ -131,12 +77,6 @@ def report(wanted: Wanted, most: int, after: Key | None = None) -> list[Used]:
         "after_day": after_day,
         "after_tenant": after_tenant,
         "after_type": after_type,
-        "most": most,
+        "limit": most,
     }
-    return [Used(day, tenant, kind, *map(int, counts)) for day, tenant, kind, *counts in _rows(REPORT, parameters)]
-
-
-def _rows(statement: str, parameters: dict[str, Any]) -> Sequence[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return list(cursor.fetchall())
+    return [Used(*row) for row in report_usage(parameters)]

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
-from delivery.sql.ledger import Claimed
+from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import ALWAYS, RENDERED, STRUCTURED, compose
 from subscriptions.routing.route_table import names_for
 from subscriptions.routing.routes import Target

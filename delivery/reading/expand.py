@@ -7,21 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import F, QuerySet
 
 from delivery.models import Attempt, DeadLetter, Delivery, Event
+from delivery.sql.reading import first_deliveries
 
 __all__ = ["MOST", "attempts", "deliveries", "deliveries_of_letters", "events"]
 
 MOST = 20  # attempts or deliveries that are shown with a row; the lists of their own have them all
 
 T = TypeVar("T")
-
-FIRST_OF_EACH = """
-SELECT first.id FROM unnest(%s::uuid[]) AS wanted(id)
- CROSS JOIN LATERAL (SELECT id FROM delivery_delivery WHERE event_id = wanted.id ORDER BY endpoint_id LIMIT %s) first
-"""
 
 
 def events(rows: Iterable[Delivery]) -> dict[UUID, Event]:
@@ -39,9 +34,7 @@ def attempts(rows: Sequence[Delivery]) -> dict[UUID, list[Attempt]]:
 
 def deliveries(rows: Sequence[Event]) -> dict[UUID, list[Delivery]]:
     """Deliveries of each event."""
-    with connection.cursor() as cursor:
-        cursor.execute(FIRST_OF_EACH, [[row.pk for row in rows], MOST])
-        chosen = [key for (key,) in cursor.fetchall()]
+    chosen = first_deliveries([row.pk for row in rows], MOST)
     return _grouped(rows, [(it.event_id, it) for it in _without_bytes(Delivery.objects.filter(pk__in=chosen))])
 
 

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Avg
 from django.utils import timezone
 
 from delivery.models import Attempt, Delivery, Lane
 from delivery.sending.concurrency import WINDOW
+from delivery.sql.reading import blocking_deliveries
 from subscriptions.models import Endpoint
 
 __all__ = ["Blocker", "Standing", "standing", "state_of"]
@@ -128,26 +128,6 @@ def _rate(endpoint: Endpoint, state: str, window: int) -> float | None:
     return round(able if limit is None else min(able, limit), 1)
 
 
-BLOCKERS = """
-WITH RECURSIVE heads AS (
-    (SELECT id, order_key, state, attempts, next_attempt_at, last_status, last_error, 1 AS n FROM delivery_delivery
-      WHERE endpoint_id = %(endpoint)s AND order_key IS NOT NULL AND state IN ('pending', 'sending')
-      ORDER BY order_key, created_at, id LIMIT 1)
-    UNION ALL
-    SELECT next.*, heads.n + 1 FROM heads CROSS JOIN LATERAL (
-           SELECT id, order_key, state, attempts, next_attempt_at, last_status, last_error FROM delivery_delivery
-            WHERE endpoint_id = %(endpoint)s AND order_key > heads.order_key AND state IN ('pending', 'sending')
-            ORDER BY order_key, created_at, id LIMIT 1) next
-     WHERE heads.n < %(keys)s
-)
-SELECT order_key, id, attempts, next_attempt_at, last_status, last_error FROM heads
- WHERE state = 'pending' AND attempts > 0 AND next_attempt_at > now()
- ORDER BY next_attempt_at DESC LIMIT %(most)s
-"""
-
-
 def _blockers(endpoint: Endpoint) -> list[Blocker]:
     """From one key to the next by hops, as the drain finds the heads."""
-    with connection.cursor() as cursor:
-        cursor.execute(BLOCKERS, {"endpoint": endpoint.id, "keys": MOST_KEYS, "most": SHOWN_BLOCKERS})
-        return [Blocker(*row) for row in cursor.fetchall()]
+    return [Blocker(*row) for row in blocking_deliveries(endpoint.id, MOST_KEYS, SHOWN_BLOCKERS)]

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from delivery.models import DeadLetter, Delivery, Event, Replay
@@ -21,7 +20,9 @@ from delivery.reading import queries
 from delivery.reading.list_filters import EVENTS, narrowing
 from delivery.replaying.dead_letters import Slice, redrive
 from delivery.replaying.replay_filter import Filter
-from delivery.sql import ledger
+from delivery.sql.dead_letters import DeadLetterRow, dead_letter
+from delivery.sql.publish import DeliveryRow
+from delivery.sql.replay import create_deliveries, replay_finished
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import Routes
 from subscriptions.routing.routes import current_routes
@@ -84,7 +85,7 @@ def slice_of(row: Replay, wanted: Filter, most: int) -> Slice:
         rows = rows.filter(id__gt=row.cursor)
     page = list(rows.order_by("id")[: min(PAGE, most)])
     plan = _Chooser(row, wanted).plan(page)
-    endpoints = _owe(row, plan.new) + _bring_back(row, plan.ended) + _redrive(row, plan.dead)
+    endpoints = _owe(row, plan.new) + replay_finished(row.id, plan.ended, row.until_at) + _redrive(row, plan.dead)
     return Slice(endpoints, page[-1].id if page else row.cursor, len(endpoints), len(page) == min(PAGE, most))
 
 
@@ -150,63 +151,15 @@ class _Chooser:
             plan.ended.append(known.id)
 
 
-OWE = """
-WITH owed AS (
-    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
-                                   next_attempt_at, started_at, attempts, step, claims, last_error, replay_id)
-    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
-           CASE d.state WHEN 'pending' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, '', %(replay)s
-      FROM unnest(%(ids)s::uuid[], %(events)s::uuid[], %(endpoints)s::uuid[], %(states)s::text[], %(bodies)s::bytea[],
-                  %(order_keys)s::text[], %(thins)s::bool[])
-           AS d(id, event_id, endpoint_id, state, body, order_key, thin)
-        ON CONFLICT (event_id, endpoint_id) DO NOTHING
-    RETURNING id, event_id, endpoint_id, state
-), counted AS (
-    INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries)
-    SELECT %(tenant)s, (now() AT TIME ZONE 'UTC')::date, e.type, 0, count(*)
-      FROM owed JOIN delivery_event e ON e.id = owed.event_id
-     GROUP BY e.type
-)
-SELECT id, endpoint_id, state FROM owed
-"""
-
-
 def _owe(row: Replay, owed: Sequence[tuple[UUID, Owing]]) -> list[UUID]:
     """Write what was never owed. The endpoint of each that is pending now; what cannot be rendered is dead."""
-    parameters = {
-        "tenant": row.tenant_id,
-        "replay": row.id,
-        "ids": [it.key for _, it in owed],
-        "events": [event_id for event_id, _ in owed],
-        "endpoints": [it.endpoint_id for _, it in owed],
-        "states": [it.state for _, it in owed],
-        "bodies": [it.body for _, it in owed],
-        "order_keys": [it.order_key for _, it in owed],
-        "thins": [it.thin for _, it in owed],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(OWE, parameters)
-        written = {key: (endpoint_id, state) for key, endpoint_id, state in cursor.fetchall()}
+    rows = [
+        DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.thin) for event_id, it in owed
+    ]
+    written = create_deliveries(row.tenant_id, row.id, rows)
     reasons = [(it.key, it.reason) for _, it in owed if it.reason is not None and it.key in written]
-    ledger.bury([ledger.LetterRow(key, DeadLetter.Cause.UNRENDERABLE, reason) for key, reason in reasons])
+    dead_letter([DeadLetterRow(key, DeadLetter.Cause.UNRENDERABLE, reason) for key, reason in reasons])
     return [endpoint_id for endpoint_id, state in written.values() if state == Delivery.State.PENDING]
-
-
-BRING_BACK = """
-UPDATE delivery_delivery
-   SET state = 'pending', next_attempt_at = clock_timestamp(), step = 0, claims = 0,
-       started_at = clock_timestamp(), replay_id = %(replay)s,
-       cancelled_at = NULL, cancelled_by = NULL
- WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('delivered', 'cancelled') AND started_at <= %(asked)s
-RETURNING endpoint_id
-"""
-
-
-def _bring_back(row: Replay, ended: list[UUID]) -> list[UUID]:
-    """Make these deliveries pending again. The endpoint of each."""
-    with connection.cursor() as cursor:
-        cursor.execute(BRING_BACK, {"replay": row.id, "ids": ended, "asked": row.until_at})
-        return [endpoint_id for (endpoint_id,) in cursor.fetchall()]
 
 
 def _redrive(row: Replay, dead: list[UUID]) -> list[UUID]:

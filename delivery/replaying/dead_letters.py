@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from delivery.models import DeadLetter, Event, Replay
 from delivery.replaying.replay_filter import Filter
-from delivery.sql import recovery
+from delivery.sql.replay import replay_dead_letters
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import Routes
 from subscriptions.routing.routes import current_routes
@@ -68,7 +68,7 @@ def redrive(row: Replay, letters: Sequence[DeadLetter]) -> list[UUID]:
     events = Event.objects.select_for_update(no_key=True).filter(id__in=[it.delivery.event_id for it in letters])
     live = set(events.filter(expunged_at=None).order_by("id").values_list("id", flat=True))
     able = [it for it in letters if it.delivery.event_id in live]
-    return recovery.redrive(row.id, row.requested_by, list(_with_bytes(able)))
+    return replay_dead_letters(row.id, row.requested_by, list(_with_bytes(able)))
 
 
 def _with_bytes(letters: Sequence[DeadLetter]) -> Iterator[tuple[UUID, bytes | None]]:

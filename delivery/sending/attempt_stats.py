@@ -15,9 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from delivery.models import EndpointHour
+from delivery.sql.attempt_stats import add_attempt_stats
 from delivery.transports.outcome import Outcome
 
 __all__ = ["Hours", "Summary", "forget_old", "hours_of", "percentile", "summary"]
@@ -26,25 +25,6 @@ HOUR = 3600
 KEPT = timedelta(days=35)
 BOUNDS = [round(2 ** (step / 4)) for step in range(61)]  # milliseconds, from 1 to 32,768; what is longer is in the last
 _BUCKET = bytes(min(bisect_left(BOUNDS, ms), len(BOUNDS) - 1) for ms in range(BOUNDS[-1] + 1))
-
-ADD = """
-INSERT INTO delivery_endpointhour AS hour (endpoint_id, begins_at, attempts, delivered, latencies, last_error,
-                                           last_status, last_failed_at)
-SELECT h.endpoint_id, h.begins_at, h.attempts, h.delivered, h.latencies::int[], h.last_error, h.last_status,
-       h.failed_at
-  FROM unnest(%s::uuid[], %s::timestamptz[], %s::int[], %s::int[], %s::text[], %s::text[], %s::int2[],
-              %s::timestamptz[])
-       AS h(endpoint_id, begins_at, attempts, delivered, latencies, last_error, last_status, failed_at)
-    ON CONFLICT (endpoint_id, begins_at) DO UPDATE
-   SET attempts = hour.attempts + EXCLUDED.attempts,
-       delivered = hour.delivered + EXCLUDED.delivered,
-       latencies = ARRAY(SELECT coalesce(a, 0) + coalesce(b, 0)
-                           FROM unnest(hour.latencies, EXCLUDED.latencies) WITH ORDINALITY AS both_sides(a, b, place)
-                          ORDER BY place),
-       last_error = CASE WHEN EXCLUDED.last_failed_at IS NULL THEN hour.last_error ELSE EXCLUDED.last_error END,
-       last_status = CASE WHEN EXCLUDED.last_failed_at IS NULL THEN hour.last_status ELSE EXCLUDED.last_status END,
-       last_failed_at = coalesce(EXCLUDED.last_failed_at, hour.last_failed_at)
-"""
 
 
 @dataclass(slots=True)
@@ -79,8 +59,7 @@ class Hours:
             return
         # In the order of their keys, so that two drains that write do not wait for each other in a circle.
         rows = [_row(*key, count) for key, count in sorted(self._counts.items(), key=lambda item: item[0])]
-        with connection.cursor() as cursor:
-            cursor.execute(ADD, [list(column) for column in zip(*rows, strict=True)])
+        add_attempt_stats(rows)
         self._counts.clear()
 
 

@@ -28,8 +28,10 @@ from delivery.sending.lane import HeldLane, share
 from delivery.sending.leased_lanes import LOOK_EVERY, Holding
 from delivery.sending.shutdown import is_stopping
 from delivery.sending.verdict import GONE, judge
-from delivery.sql import ledger, statements
-from delivery.sql.ledger import Claimed, Settlement
+from delivery.sql import statements
+from delivery.sql.claim import Claimed, ClaimRequest, attempt_number, claim_deliveries
+from delivery.sql.due import LANE_AVAILABLE
+from delivery.sql.settle import Settlement, find_unrecorded, settle_attempts
 from delivery.transports.http.compose import NothingToSendWith, compose
 from delivery.transports.http.exchange import Request
 from delivery.transports.http.sender import Sender
@@ -116,7 +118,7 @@ class Drain:
         if not asking:
             return
         token = new_id()
-        claimed = ledger.claim(token, asking)
+        claimed = claim_deliveries(token, asking)
         self._note(asking, claimed)
         self._send(claimed, token)
 
@@ -138,7 +140,7 @@ class Drain:
         left = MOST_IN_FLIGHT - len(self._under_way)
         return frozenset(tenant for tenant, count in in_flight.items() if count >= left)
 
-    def _note(self, asking: list[ledger.Asking], claimed: list[Claimed]) -> None:
+    def _note(self, asking: list[ClaimRequest], claimed: list[Claimed]) -> None:
         counts: dict[UUID, int] = {}
         newest: dict[UUID, datetime] = {}
         for it in claimed:
@@ -173,9 +175,9 @@ class Drain:
             return
         rows = self._judged()
         with transaction.atomic():
-            new = ledger.unrecorded(rows) if self._unsure else rows
+            new = find_unrecorded(rows) if self._unsure else rows
             self._unsure = True
-            settled = ledger.settle(new)
+            settled = settle_attempts(new)
             gone = self._tell_dead([row for row in new if row.cause and row.attempt_id in settled])
         self._unsure = False
         self._lanes.bury(gone, "gone")
@@ -257,7 +259,7 @@ class Drain:
         if self._bell in heard or self._bell.fileno() < 0:  # deaf: it tries to hear again
             rings = self._bell.heard()
             self._rung = self._rung or bool(rings)
-            self._lanes.is_free = self._lanes.is_free or ledger.FREE in rings
+            self._lanes.is_free = self._lanes.is_free or LANE_AVAILABLE in rings
 
     def _pace(self) -> float:
         ended, self._attempts_before = self.attempts - self._attempts_before, self.attempts
@@ -306,7 +308,7 @@ def _settlement(sent: Sent, outcome: Outcome, *, moved: bool) -> Settlement:
         wait=verdict.wait,
         cause=verdict.cause,
         attempt_id=sent.attempt_id,
-        number=ledger.number_of(it),
+        number=attempt_number(it),
         started_at=datetime.fromtimestamp(outcome.started_at, UTC),
         duration_ms=outcome.duration_ms,
         status=outcome.status,

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from delivery.sending.breaker import Breaker
 from delivery.sending.concurrency import WINDOW, Rate, Window
-from delivery.sql.ledger import GRACE, MARGIN, Asking, LaneRow
+from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
+from delivery.sql.lanes import LaneRow
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.routes import Target
 
@@ -98,10 +99,12 @@ class HeldLane:
         ready_at = self.rate.ready_at(now)
         return ready_at if ready_at > now else math.inf
 
-    def ask(self, quota: int) -> Asking:
+    def ask(self, quota: int) -> ClaimRequest:
         self.asked = quota
         target = self.target
-        return Asking(target.endpoint_id, quota, self.floor, target.timeout_ms / 1000 + GRACE, bool(target.ordering))
+        return ClaimRequest(
+            target.endpoint_id, quota, self.floor, target.timeout_ms / 1000 + CLAIM_GRACE, bool(target.ordering)
+        )
 
     def got(self, count: int, newest: datetime | None, now: float) -> None:
         """What a claim brought: ``count`` deliveries, the newest due at ``newest``."""
@@ -111,7 +114,7 @@ class HeldLane:
         self.in_flight += count
         self.busy_at = now
         if not self.target.ordering:  # a key in order may come to an old row late
-            self.floor = max(self.floor, newest - timedelta(seconds=MARGIN))
+            self.floor = max(self.floor, newest - timedelta(seconds=LOW_WATER_MARGIN))
         self.rate.spend(count, now)
 
     def ended(self, outcome: Outcome, now: float, url: str | None = None) -> None:
@@ -129,7 +132,7 @@ class HeldLane:
             self.window.close()
 
 
-def share(lanes: list[HeldLane], room: int, now: float) -> list[Asking]:
+def share(lanes: list[HeldLane], room: int, now: float) -> list[ClaimRequest]:
     """Divide the drain's room: equally among tenants, and each one's part equally among its lanes. Lanes that
     seemed empty are asked for a few, out of half the room at most."""
     able = _in_turn([(lane, free) for lane in lanes if (free := lane.room(now)) > 0])[: max(room, 0)]

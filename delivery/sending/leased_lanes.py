@@ -12,7 +12,9 @@ from uuid import UUID
 
 from delivery.sending.clock import Clock
 from delivery.sending.lane import HeldLane
-from delivery.sql import ledger
+from delivery.sql.dead_letters import dead_letter_pending
+from delivery.sql.due import recheck_due
+from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
 from subscriptions.routing.routes import Target, targets
 from webhooks.wire.ids import new_id
 
@@ -25,7 +27,7 @@ TENANT_LANES = 384  # of one tenant, at most, stuck or not: somebody else always
 LANE_LINGER = 1.0  # seconds an empty lane is kept, so that a busy one is not written again and again
 GIVE_BACK_EVERY = 0.02  # seconds between two looks for lanes to give back
 TURN = 2.0  # seconds a lane may be held while others wait
-RENEW_EVERY = ledger.LEASE / 3
+RENEW_EVERY = LEASE_SECONDS / 3
 REFRESH_EVERY = 1.0  # seconds between two looks at the endpoints of the lanes held
 LOOK_EVERY = 0.25  # seconds between two looks for due lanes without a ring
 BURIED_AT_ONCE = 200  # deliveries of an endpoint that gets nothing more: what is sent meanwhile waits for them
@@ -68,7 +70,7 @@ class Holding:
         began = time.monotonic()
         if began - self._renewed_at < RENEW_EVERY:
             return
-        renewed = ledger.renew(self.owner, [lane.row() for lane in self])
+        renewed = renew_lanes(self.owner, [lane.row() for lane in self])
         self._renewed_at = began
         if renewed.now is not None:
             self._clock.set(renewed.now)
@@ -81,15 +83,15 @@ class Holding:
             return
         self.is_free = False
         room = self._places()
-        leased = ledger.lease(self.owner, room, share=TENANT_LANES, held=self._by_tenant()) if room > 0 else None
+        leased = lease_lanes(self.owner, room, share=TENANT_LANES, held=self._by_tenant()) if room > 0 else None
         if leased is not None:
             self._take(leased)
         is_full = room <= 0 or (leased is not None and len(leased.lanes) == room)
         self.others_wait = is_full or max(self._by_tenant().values(), default=0) >= TENANT_LANES
 
-    def _take(self, leased: ledger.Leased) -> None:
+    def _take(self, leased: LeaseResult) -> None:
         self._clock.set(leased.now)
-        self._forlorn |= leased.forlorn
+        self._forlorn |= leased.undeliverable
         known = targets(row.endpoint_id for row in leased.lanes)
         for row in leased.lanes:
             target = known.get(row.endpoint_id)
@@ -128,7 +130,7 @@ class Holding:
 
     def _bury(self) -> None:
         endpoint_id, cause = next(iter(self._forlorn.items()))
-        if not ledger.bury_lane(endpoint_id, cause, BURIED_AT_ONCE):
+        if not dead_letter_pending(endpoint_id, cause, BURIED_AT_ONCE):
             del self._forlorn[endpoint_id]
 
     def _is_over(self, lane: HeldLane) -> bool:
@@ -155,12 +157,12 @@ class Holding:
             return
         for lane in lanes:
             del self._lanes[lane.target.endpoint_id]
-        ledger.release(self.owner, [lane.row() for lane in lanes])
-        ledger.look_again([lane.target.endpoint_id for lane in lanes])
+        release_lanes(self.owner, [lane.row() for lane in lanes])
+        recheck_due([lane.target.endpoint_id for lane in lanes])
         if self.others_wait:
             self.is_free = True  # one of theirs
 
     def release_all(self) -> None:
         """Give everything back; the next drain buries what is left to bury."""
-        ledger.look_again(list(self._forlorn))
+        recheck_due(list(self._forlorn))
         self.release(list(self))

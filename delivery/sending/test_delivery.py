@@ -20,7 +20,7 @@ from uuid import UUID
 from django.conf import settings
 
 from delivery.models import Event as StoredEvent
-from delivery.sql.ledger import Claimed
+from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import NothingToSendWith, compose
 from delivery.transports.http.exchange import Heard, Request
 from delivery.transports.http.sender import Sender

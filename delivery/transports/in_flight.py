@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from delivery.sql.ledger import Claimed
+from delivery.sql.claim import Claimed
 
 __all__ = ["Sent"]
 

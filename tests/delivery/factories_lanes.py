@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from delivery.sending.lane import HeldLane
-from delivery.sql.ledger import LaneRow
+from delivery.sql.lanes import LaneRow
 from subscriptions.routing.routes import Target
 from webhooks.wire.ids import new_id
 

@@ -15,7 +15,6 @@ from django.db import connection, transaction
 from config.celery import RINGS
 from delivery import notify, tasks, telemetry
 from delivery.models import Lane
-from delivery.sql import ledger
 from tests.factories import make_endpoint
 from tests.together import in_threads
 from tests.waiting import wait_until
@@ -204,7 +203,7 @@ class TestTheBell:
     def test_a_database_that_fails_is_counted_and_a_drain_is_called_all_the_same(
         self, calls: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ledger, "MARK_DUE", "SELECT 1 / 0")
+        monkeypatch.setattr("delivery.sql.due.MARK_LANES_DUE", "SELECT 1 / 0")
         failed: Any = telemetry.RINGS_FAILED.labels("database")._value
         before = failed.get()
         notify.ring([make_endpoint().id])

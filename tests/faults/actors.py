@@ -9,7 +9,8 @@ from django.db import connection
 
 from delivery.sending.lane import HeldLane
 from delivery.sending.verdict import Verdict
-from delivery.sql import ledger
+from delivery.sql.claim import Claimed
+from delivery.sql.settle import Settlement
 from delivery.transports.outcome import Failure, Outcome
 from webhooks.wire.ids import new_id
 
@@ -29,7 +30,7 @@ class Owner:
 
     id: UUID = field(default_factory=new_id)
     lanes: dict[UUID, HeldLane] = field(default_factory=dict)
-    claims: list[tuple[ledger.Claimed, UUID]] = field(default_factory=list)
+    claims: list[tuple[Claimed, UUID]] = field(default_factory=list)
 
 
 @dataclass
@@ -55,9 +56,9 @@ def let_time_pass(seconds: int, owners: list[Owner]) -> None:
         breaker.open_until = breaker.open_until and breaker.open_until - seconds
 
 
-def settlement(claimed: ledger.Claimed, token: UUID, verdict: Verdict) -> ledger.Settlement:
+def settlement(claimed: Claimed, token: UUID, verdict: Verdict) -> Settlement:
     status = 200 if verdict.state == "delivered" else 500
-    return ledger.Settlement(
+    return Settlement(
         id=claimed.id,
         token=token,
         endpoint_id=claimed.endpoint_id,

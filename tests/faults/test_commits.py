@@ -9,7 +9,8 @@ from delivery import notify
 from delivery.models import Delivery, Event
 from delivery.publishing import publisher as publishing
 from delivery.publishing.publisher import Published, publish
-from delivery.sql import ledger
+from delivery.sql import publish as publish_sql
+from delivery.sql.publish import INSERT_EVENTS
 from subscriptions.models import Tenant
 from tests.factories import make_subscription
 
@@ -27,17 +28,17 @@ def break_connection(monkeypatch: pytest.MonkeyPatch, *, counts: bool, times: in
     """The next times events are taken nobody answers: the server dies just after (``counts``) or just before. Taking
     is one statement, and a transaction of its own."""
     left = [times]
-    run = ledger.run
+    run = publish_sql.run
 
     def broken(statement: str, parameters: Any) -> Any:
-        if statement is ledger.TAKE and left[0]:
+        if statement is INSERT_EVENTS and left[0]:
             left[0] -= 1
             if counts:
                 run(statement, parameters)
             connections["default"].connection.pgconn.finish()
         return run(statement, parameters)  # raises what it raises
 
-    monkeypatch.setattr(ledger, "run", broken)
+    monkeypatch.setattr(publish_sql, "run", broken)
 
 
 @pytest.mark.parametrize("counts", [True, False])

@@ -30,7 +30,13 @@ from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.sending import breaker
 from delivery.sending.lane import HeldLane, share
 from delivery.sending.verdict import Verdict
-from delivery.sql import ledger, recovery
+from delivery.sql.claim import claim_deliveries
+from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes
+from delivery.sql.lanes import lease_lanes, release_lanes, renew_lanes
+from delivery.sql.publish import DeliveryRow, EventRow, insert_events
+from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, recover_claims
+from delivery.sql.replay import replay_dead_letters
+from delivery.sql.settle import settle_attempts
 from subscriptions.endpoints.endpoints import pause, resume
 from subscriptions.models import Tenant
 from subscriptions.routing.routes import targets
@@ -69,10 +75,10 @@ class States(RuleBasedStateMachine):
         """``late``: seconds from writing to committing. ``dies``: after the commit, before the bell is rung."""
         target = self.endpoints[endpoint].id
         order_key = key if self.endpoints[endpoint].ordering else None
-        rows = [ledger.EventRow(new_id(), "/", str(new_id()), "t", None, b"", b"{}") for _ in range(count)]
-        owed = [ledger.DeliveryRow(new_id(), row.id, target, None, "pending", order_key) for row in rows]
+        rows = [EventRow(new_id(), "/", str(new_id()), "t", None, b"", b"{}") for _ in range(count)]
+        owed = [DeliveryRow(new_id(), row.id, target, None, "pending", order_key) for row in rows]
         version = Tenant.objects.get(id=self.tenant.id).routes_version
-        assert ledger.take(self.tenant.id, version, rows, owed) == {row.id for row in rows}
+        assert insert_events(self.tenant.id, version, rows, owed) == {row.id for row in rows}
         self.known |= {row.id: Known() for row in owed}
         if order_key is not None:
             self.queues[order_key] += [row.id for row in owed]
@@ -81,14 +87,14 @@ class States(RuleBasedStateMachine):
                 next_attempt_at=datetime.fromtimestamp(time.time() - late, UTC)
             )
         if not dies:
-            ledger.mark_due([target])
+            mark_lanes_due([target])
 
     # What a drain does.
 
     @rule(who=OWNERS)
     def lease(self, who: int) -> None:
         owner = self.owners[who]
-        leased = ledger.lease(owner.id, 10)
+        leased = lease_lanes(owner.id, 10)
         if leased is None:
             return
         known = targets(row.endpoint_id for row in leased.lanes)
@@ -103,7 +109,7 @@ class States(RuleBasedStateMachine):
         asking = share(list(owner.lanes.values()), 8, time.time())
         if not asking:
             return
-        claimed = ledger.claim(token, asking)
+        claimed = claim_deliveries(token, asking)
         for it in claimed:
             known = self.known[it.id]
             assert known.state == "pending"
@@ -130,7 +136,7 @@ class States(RuleBasedStateMachine):
             return
         with transaction.atomic():
             rows = [settlement(it, token, verdict) for it, token in ended]
-            settled = ledger.settle(rows)
+            settled = settle_attempts(rows)
         for row, (it, token) in zip(rows, ended, strict=True):
             assert (row.attempt_id in settled) == (self.known[it.id].token == token)
             self.attempts[it.id] += 1
@@ -142,7 +148,7 @@ class States(RuleBasedStateMachine):
     @rule(who=OWNERS)
     def renew(self, who: int) -> None:
         owner = self.owners[who]
-        held = ledger.renew(owner.id, [lane.row() for lane in owner.lanes.values()]).held
+        held = renew_lanes(owner.id, [lane.row() for lane in owner.lanes.values()]).held
         assert held == {key for key in owner.lanes if self.holders.get(key) == owner.id}
         owner.lanes = {key: lane for key, lane in owner.lanes.items() if key in held}
 
@@ -150,12 +156,12 @@ class States(RuleBasedStateMachine):
     def release(self, who: int, dies: bool) -> None:
         """``dies``: after the lanes are free, before it has looked again."""
         owner = self.owners[who]
-        ledger.release(owner.id, [lane.row() for lane in owner.lanes.values()])
+        release_lanes(owner.id, [lane.row() for lane in owner.lanes.values()])
         self.holders = {key: holder for key, holder in self.holders.items() if holder != owner.id}
         if dies:
             self.owners[who] = Owner()
         else:
-            ledger.look_again(list(owner.lanes))
+            recheck_due(list(owner.lanes))
             owner.lanes = {}
 
     @rule(who=OWNERS)
@@ -193,22 +199,22 @@ class States(RuleBasedStateMachine):
     def rescue(self) -> None:
         claims = dict(Delivery.objects.filter(state="sending").values_list("id", "claimed_until"))
         now = datetime.now(UTC)
-        freed = len(recovery.rescue())
+        freed = len(recover_claims())
         cut = claims.keys() - set(Delivery.objects.filter(state="sending").values_list("id", flat=True))
         assert len(cut) == freed
         assert cut >= {key for key, until in claims.items() if until < now}
         for key in cut:
             before = self.known[key]
-            state = "dead" if before.claims >= recovery.POISON else "pending"
+            state = "dead" if before.claims >= MAX_UNSETTLED_CLAIMS else "pending"
             self.known[key] = Known(state, None, before.attempts + 1, before.claims)
             self.attempts[key] += 1
 
     @rule()
     def sweep(self) -> None:
-        recovery.raise_to_floor()
-        recovery.lanes_missing()
-        ledger.look_again()
-        recovery.unpark()
+        raise_to_low_water_mark()
+        create_missing_lanes()
+        recheck_due()
+        resume_lanes()
         owing = set(Delivery.objects.filter(state="pending").values_list("endpoint", flat=True))
         seen = Lane.objects.filter(due_at__isnull=False) | Lane.objects.filter(parked=True)
         assert owing <= set(seen.values_list("endpoint", flat=True))
@@ -221,11 +227,11 @@ class States(RuleBasedStateMachine):
     def redrive(self) -> None:
         letters = list(DeadLetter.objects.filter(redriven_at=None).values_list("id", "delivery")[:3])
         twice = [(key, None) for key, _ in letters]
-        assert len(recovery.redrive(new_id(), "test", twice)) == len(letters)
-        assert recovery.redrive(new_id(), "test", twice) == []
+        assert len(replay_dead_letters(new_id(), "test", twice)) == len(letters)
+        assert replay_dead_letters(new_id(), "test", twice) == []
         for _, delivery in letters:
             self.known[delivery].state, self.known[delivery].claims = "pending", 0
-        ledger.mark_due([endpoint.id for endpoint in self.endpoints])
+        mark_lanes_due([endpoint.id for endpoint in self.endpoints])
 
     # What holds after every step, and at the end.
 

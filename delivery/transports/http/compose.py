@@ -5,7 +5,7 @@ PURE: the moment is passed in.
 
 from typing import Any
 
-from delivery.sql.ledger import Claimed
+from delivery.sql.claim import Claimed
 from delivery.transports.http.exchange import Request
 from delivery.transports.outcome import Failure
 from subscriptions.models import Endpoint

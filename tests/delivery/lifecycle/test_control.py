@@ -11,8 +11,9 @@ from django.utils import timezone
 from delivery.lifecycle import control
 from delivery.models import Attempt, DeadLetter, Delivery, Lane
 from delivery.replaying.replay_filter import DELIVERIES, Filter
-from delivery.sql import ledger, recovery
-from delivery.sql.ledger import Asking, Settlement
+from delivery.sql.claim import MAX_ATTEMPTS_COUNTED, Claimed, ClaimRequest, attempt_number, claim_deliveries
+from delivery.sql.recovery import recover_claims
+from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.factories import make_endpoint
@@ -35,12 +36,12 @@ def owed(endpoint: Endpoint, **changes: Any) -> Delivery:
     return make_delivery(make_event(endpoint.tenant, created_at=timezone.now() - AGE), endpoint, **changes)
 
 
-def claim(endpoint: Endpoint, *, ordered: bool = False, most: int = 10) -> tuple[UUID, list[ledger.Claimed]]:
+def claim(endpoint: Endpoint, *, ordered: bool = False, most: int = 10) -> tuple[UUID, list[Claimed]]:
     token = new_id()
-    return token, ledger.claim(token, [Asking(endpoint.id, most, EPOCH, 30.0, ordered)])
+    return token, claim_deliveries(token, [ClaimRequest(endpoint.id, most, EPOCH, 30.0, ordered)])
 
 
-def settled(token: UUID, claimed: ledger.Claimed, state: str = "delivered") -> set[UUID]:
+def settled(token: UUID, claimed: Claimed, state: str = "delivered") -> set[UUID]:
     """Its attempt has come to this."""
     it = Settlement(
         id=claimed.id,
@@ -50,7 +51,7 @@ def settled(token: UUID, claimed: ledger.Claimed, state: str = "delivered") -> s
         wait=5.0,
         cause="",
         attempt_id=new_id(),
-        number=ledger.number_of(claimed),
+        number=attempt_number(claimed),
         started_at=timezone.now(),
         duration_ms=5,
         status=200 if state == "delivered" else 500,
@@ -58,7 +59,7 @@ def settled(token: UUID, claimed: ledger.Claimed, state: str = "delivered") -> s
         answer=None,
     )
     with transaction.atomic():
-        return ledger.settle([it])
+        return settle_attempts([it])
 
 
 class TestCancelling:
@@ -212,17 +213,17 @@ class TestParking:
 
 @pytest.mark.parametrize("end", ["rescued", "parked", "settled"])
 def test_a_delivery_that_was_replayed_without_end_stops_nobody(endpoint: Endpoint, end: str) -> None:
-    delivery = owed(endpoint, attempts=ledger.MOST_ATTEMPTS - 1)
+    delivery = owed(endpoint, attempts=MAX_ATTEMPTS_COUNTED - 1)
     for _ in range(2):
         Delivery.objects.update(state="pending", next_attempt_at=delivery.next_attempt_at, token=None)
         token, (claimed,) = claim(endpoint)
         delivery.refresh_from_db()
         if end == "rescued":
             Delivery.objects.update(claimed_until=timezone.now() - AGE)
-            recovery.rescue()
+            recover_claims()
         elif end == "parked":
             control.park(delivery, "me")
         else:
             settled(token, claimed, "pending")
     delivery.refresh_from_db()
-    assert delivery.attempts == ledger.MOST_ATTEMPTS
+    assert delivery.attempts == MAX_ATTEMPTS_COUNTED

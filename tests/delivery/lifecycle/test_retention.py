@@ -12,8 +12,8 @@ from delivery.lifecycle import retention
 from delivery.lifecycle.retention import Removed, retire
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.replaying.replays import Filter, replay, run_slices
-from delivery.sql import ledger
-from delivery.sql.ledger import Asking
+from delivery.sql.claim import ClaimRequest, claim_deliveries
+from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_delivery, make_event, make_replay
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -125,14 +125,14 @@ def drained(endpoint: Endpoint) -> int:
     count = 0
     while True:
         token = new_id()
-        claimed = ledger.claim(token, [Asking(endpoint.id, 5, datetime.fromtimestamp(0, UTC), 30.0)])
+        claimed = claim_deliveries(token, [ClaimRequest(endpoint.id, 5, datetime.fromtimestamp(0, UTC), 30.0)])
         if not claimed:
             return count
         count += len(claimed)
         with transaction.atomic():
-            ledger.settle(
+            settle_attempts(
                 [
-                    ledger.Settlement(
+                    Settlement(
                         *(it.id, token, it.endpoint_id, "delivered", 0.0, "", new_id(), it.attempts + 1),
                         *(timezone.now(), 3, 200, "", None),
                     )

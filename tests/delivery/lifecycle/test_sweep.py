@@ -11,7 +11,7 @@ from django.utils import timezone
 from delivery import notify
 from delivery.lifecycle import sweep
 from delivery.models import DeadLetter, Delivery, Event, Lane
-from delivery.sql.recovery import POISON
+from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS
 from subscriptions.endpoints.endpoints import delete_endpoint, pause, resume
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
@@ -63,7 +63,7 @@ class TestRescue:
     def test_of_what_is_poison_its_tenant_is_told(self) -> None:
         endpoint = make_endpoint()
         make_subscription(make_endpoint(endpoint.tenant), event_types=["waypost.*"])
-        delivery = claimed(endpoint, claims=POISON)
+        delivery = claimed(endpoint, claims=MAX_UNSETTLED_CLAIMS)
         sweep.rescue()
         assert news() == [("poison", delivery.public_id)]
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from delivery import notify
 from delivery.models import DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import Conflict, Published, publish
-from delivery.sql import ledger
+from delivery.sql.publish import insert_events
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import Subscription, Tenant
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -252,7 +252,7 @@ class TestTransactions:
 
     def test_a_subscription_made_while_it_is_being_published_is_honoured(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_tenant()
-        take = ledger.take
+        take = insert_events
         subscribers: Iterator[Callable[[], Any]] = iter(
             [lambda: make_subscription(make_endpoint(tenant)), lambda: make_subscription(make_endpoint(tenant))]
         )
@@ -263,7 +263,7 @@ class TestTransactions:
                 break
             return take(*args)
 
-        monkeypatch.setattr(ledger, "take", overtaken)
+        monkeypatch.setattr("delivery.publishing.publisher.insert_events", overtaken)
         assert publish(tenant, [plain()])[0].deliveries == 2
 
     def test_two_batches_that_share_events_in_opposite_order_both_come_through(self) -> None:
@@ -287,7 +287,7 @@ class TestTransactions:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tenant = make_subscription().tenant
-        monkeypatch.setattr(ledger, "MARGIN", 0.0)
+        monkeypatch.setattr("delivery.publishing.publisher.LOW_WATER_MARGIN", 0.0)
         with transaction.atomic():
             publish(tenant, [plain()])
             due_at = Delivery.objects.get().next_attempt_at
@@ -298,8 +298,8 @@ class TestTransactions:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tenant = make_subscription().tenant
-        monkeypatch.setattr(ledger, "MARGIN", 0.0)
-        monkeypatch.setattr(ledger, "REFRESH", "SELECT 1 / 0, %(ids)s")
+        monkeypatch.setattr("delivery.publishing.publisher.LOW_WATER_MARGIN", 0.0)
+        monkeypatch.setattr("delivery.sql.publish.RESET_DUE_TIMES", "SELECT 1 / 0, %(ids)s")
         (result,) = publish(tenant, [plain()])
         assert result.deliveries == 1
 

@@ -14,7 +14,7 @@ from delivery.api import data as door
 from delivery.models import Delivery
 from delivery.models import Event as StoredEvent
 from delivery.publishing.publisher import publish
-from delivery.sql import ledger
+from delivery.sql.claim import ClaimRequest, claim_deliveries
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import Endpoint
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
@@ -173,8 +173,8 @@ def test_a_claim_says_that_it_is_thin() -> None:
     endpoint = subscribed()
     published(endpoint, {"type": "a", "data": 5})
     Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
-    asking = ledger.Asking(endpoint.id, 5, timezone.now() - timedelta(hours=1), 30.0)
-    (claimed,) = ledger.claim(new_id(), [asking])
+    asking = ClaimRequest(endpoint.id, 5, timezone.now() - timedelta(hours=1), 30.0)
+    (claimed,) = claim_deliveries(new_id(), [asking])
     assert (claimed.rendered, claimed.thin) == (True, True)
 
 

@@ -13,7 +13,7 @@ from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publishing.publisher import publish
 from delivery.replaying import replays as verb
 from delivery.replaying.replays import Filter, cancel, preview, replay, run_slices
-from delivery.sql import recovery
+from delivery.sql.replay import replay_dead_letters
 from subscriptions.models import Endpoint, Subscription
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -138,7 +138,7 @@ class TestCrashes:
     ) -> None:
         letters_of(endpoint, 6)
         row = replay(endpoint.tenant, Filter(), rate=1000, by="ops")
-        redrive, begun = recovery.redrive, count()
+        redrive, begun = replay_dead_letters, count()
 
         def die_after_some_slices(*args: Any) -> Any:
             redriven = redrive(*args)
@@ -147,7 +147,7 @@ class TestCrashes:
             return redriven
 
         with monkeypatch.context() as dying:
-            dying.setattr(recovery, "redrive", die_after_some_slices)
+            dying.setattr("delivery.replaying.dead_letters.replay_dead_letters", die_after_some_slices)
             with pytest.raises(SystemExit):
                 run_slices()
         row.refresh_from_db()

@@ -19,7 +19,8 @@ from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
 from delivery.sending import drain, leased_lanes
 from delivery.sending.drain import deliver_due
-from delivery.sql import ledger
+from delivery.sql.due import CHANNEL
+from delivery.sql.settle import settle_attempts
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint, disable, enable, pause, resume
 from subscriptions.models import Endpoint
 from tests import receiver as scripts
@@ -69,7 +70,7 @@ def draining(**options: Any) -> Iterator[None]:
         yield
     finally:
         over.set()
-        connection.cursor().execute(f"NOTIFY {ledger.BELL}")  # it may be asleep until somebody rings
+        connection.cursor().execute(f"NOTIFY {CHANNEL}")  # it may be asleep until somebody rings
         thread.join()
     assert isinstance(results[0], int), results
 
@@ -518,7 +519,7 @@ class TestRunning:
                 receiver.wait_for(count)
 
     def test_a_lost_ring_costs_a_moment_and_no_event(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ledger, "BELL", "somewhere_else")
+        monkeypatch.setattr("delivery.notify.CHANNEL", "somewhere_else")
         endpoint = subscribed(receiver.url())
         with draining():
             publish_to(endpoint)
@@ -591,7 +592,7 @@ class TestTheDatabase:
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         publish_to(subscribed(receiver.url()), 10)
-        settle, failed = ledger.settle, []
+        settle, failed = settle_attempts, []
 
         def settle_and_lose_the_line(rows: Any) -> Any:
             settled = settle(rows)
@@ -601,7 +602,7 @@ class TestTheDatabase:
                 connection.connection.close()
             return settled
 
-        monkeypatch.setattr(ledger, "settle", settle_and_lose_the_line)
+        monkeypatch.setattr("delivery.sending.drain.settle_attempts", settle_and_lose_the_line)
         run_drain()
         assert failed
         assert Attempt.objects.count() == len(receiver.arrivals) == 10
@@ -633,7 +634,7 @@ class TestTheDatabase:
     def test_a_mistake_of_ours_ends_the_drain_instead_of_being_waited_for(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ledger, "CLAIM_THOSE", "SELECT 1 / 0 FROM due")
+        monkeypatch.setattr("delivery.sql.claim.CLAIM_DUE", "SELECT 1 / 0 FROM due")
         publish_to(subscribed(receiver.url()))
         with pytest.raises(DataError):
             run_drain()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from delivery.sending.breaker import LONGEST_PAUSE, PAUSE, TRIP_FAILURES, TRIP_SECONDS
 from delivery.sending.concurrency import BURST
 from delivery.sending.lane import PROBE, HeldLane, share
-from delivery.sql.ledger import GRACE, MARGIN
+from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN
 from delivery.transports.outcome import Failure, Outcome
 from tests.delivery.factories_lanes import START, make_lane, make_target
 from webhooks.wire.ids import new_id
@@ -59,7 +59,7 @@ class TestRoom:
         assert lane.is_shut(START)
 
     def test_a_claim_outlives_the_deadline_of_its_attempt(self) -> None:
-        assert make_lane(timeout_ms=2_000).ask(1).seconds == 2 + GRACE
+        assert make_lane(timeout_ms=2_000).ask(1).seconds == 2 + CLAIM_GRACE
 
 
 class TestHunger:
@@ -81,7 +81,7 @@ class TestFloor:
     def test_the_floor_trails_the_newest_claim(self) -> None:
         lane = make_lane()
         start(lane, START)
-        assert lane.floor == instant(START) - timedelta(seconds=MARGIN)
+        assert lane.floor == instant(START) - timedelta(seconds=LOW_WATER_MARGIN)
 
     def test_the_floor_never_sinks(self) -> None:
         lane = make_lane({"floor_at": instant(START)})
@@ -298,13 +298,13 @@ def groups(draw: st.DrawFn) -> list[HeldLane]:
 class TestShare:
     @given(groups(), st.integers(-5, 600))
     def test_it_never_exceeds_the_room(self, lanes: list[HeldLane], room: int) -> None:
-        assert sum(asking.quota for asking in share(lanes, room, START)) <= max(room, 0)
+        assert sum(asking.limit for asking in share(lanes, room, START)) <= max(room, 0)
 
     @given(groups(), st.integers(0, 600))
     def test_no_lane_is_asked_for_more_than_it_has_room_for(self, lanes: list[HeldLane], room: int) -> None:
         rooms = {lane.target.endpoint_id: lane.room(START) for lane in lanes}
         for asking in share(lanes, room, START):
-            assert 1 <= asking.quota <= rooms[asking.endpoint_id]
+            assert 1 <= asking.limit <= rooms[asking.endpoint_id]
 
     @given(groups(), st.integers(1, 600))
     def test_every_lane_with_room_has_its_turn(self, lanes: list[HeldLane], room: int) -> None:
@@ -320,7 +320,7 @@ class TestShare:
     def test_a_full_lane_gets_what_the_seemingly_empty_ones_leave(self) -> None:
         full, empty = make_lane(max_in_flight=500), make_lane(max_in_flight=500)
         empty.hungry = False
-        asking = {it.endpoint_id: it.quota for it in share([full, empty], 100, START)}
+        asking = {it.endpoint_id: it.limit for it in share([full, empty], 100, START)}
         assert asking == {full.target.endpoint_id: 100 - PROBE, empty.target.endpoint_id: PROBE}
 
     def test_where_there_is_not_room_for_all_one_of_each_tenant_comes_first(self) -> None:
@@ -332,4 +332,4 @@ class TestShare:
 
     def test_hungry_lanes_get_equal_parts(self) -> None:
         lanes = [make_lane(max_in_flight=500) for _ in range(4)]
-        assert [it.quota for it in share(lanes, 100, START)] == [25, 25, 25, 25]
+        assert [it.limit for it in share(lanes, 100, START)] == [25, 25, 25, 25]

@@ -10,7 +10,7 @@ from delivery.sending import leased_lanes
 from delivery.sending.clock import Clock
 from delivery.sending.lane import HeldLane
 from delivery.sending.leased_lanes import Holding
-from delivery.sql import ledger
+from delivery.sql.lanes import lease_lanes
 from subscriptions.endpoints.endpoints import enable
 from tests.delivery.sql.factories_ledger import OTHER, make_lane, now, owe
 from tests.factories import make_endpoint, make_tenant
@@ -56,7 +56,7 @@ def test_whoever_was_away_goes_on_with_the_lanes_that_nobody_took() -> None:
 def test_a_lane_that_another_took_is_lost() -> None:
     lanes = leasing()
     let_the_lease_run_out()
-    assert ledger.lease(OTHER, 1) is not None
+    assert lease_lanes(OTHER, 1) is not None
     lanes.renew()
     assert list(lanes) == []
 
@@ -65,7 +65,7 @@ def test_what_was_under_way_in_a_lost_lane_counts_when_it_is_leased_again() -> N
     lanes = leasing()
     endpoint_id = held(lanes).target.endpoint_id
     let_the_lease_run_out()
-    ledger.lease(OTHER, 1)
+    lease_lanes(OTHER, 1)
     lanes.renew()
     lanes.stray_ended(endpoint_id)
     Lane.objects.update(owner=None, due_at=now())

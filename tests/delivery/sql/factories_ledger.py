@@ -7,8 +7,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from delivery.models import Delivery, Lane
-from delivery.sql import ledger
-from delivery.sql.ledger import Asking, Claimed, LaneRow, Settlement
+from delivery.sql.claim import Claimed, ClaimRequest
+from delivery.sql.lanes import LaneRow
+from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.factories import make_endpoint
@@ -42,8 +43,8 @@ def owe(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
     ]
 
 
-def asking(endpoint: Endpoint, quota: int = 1_000, floor: datetime = EPOCH, *, ordered: bool = False) -> Asking:
-    return Asking(endpoint.id, quota, floor, seconds=30.0, ordered=ordered)
+def asking(endpoint: Endpoint, quota: int = 1_000, floor: datetime = EPOCH, *, ordered: bool = False) -> ClaimRequest:
+    return ClaimRequest(endpoint.id, quota, floor, seconds=30.0, ordered=ordered)
 
 
 def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
@@ -67,7 +68,7 @@ def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
 def settle(*settlements: Settlement) -> set[UUID]:
     """The deliveries that were settled."""
     with transaction.atomic():
-        settled = ledger.settle(settlements)
+        settled = settle_attempts(settlements)
     return {it.id for it in settlements if it.attempt_id in settled}
 
 

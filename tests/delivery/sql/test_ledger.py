@@ -13,8 +13,12 @@ from django.db import IntegrityError, connection, transaction
 
 from delivery.lifecycle import control
 from delivery.models import Attempt, DeadLetter, Delivery, Lane
-from delivery.sql import ledger, recovery
-from delivery.sql.ledger import Claimed
+from delivery.sql.claim import Claimed, claim_deliveries
+from delivery.sql.dead_letters import dead_letter_pending
+from delivery.sql.due import mark_lanes_due, recheck_due
+from delivery.sql.lanes import LEASE_SECONDS, lease_lanes, release_lanes, renew_lanes
+from delivery.sql.recovery import recover_claims
+from delivery.sql.settle import find_unrecorded, settle_attempts
 from subscriptions.endpoints.endpoints import delete_endpoint, disable, pause
 from subscriptions.models import Endpoint
 from subscriptions.tenants.tenants import delete_tenant
@@ -43,22 +47,22 @@ from webhooks.wire.ids import new_id
 class TestLease:
     def test_a_due_lane_goes_to_the_first_who_asks(self) -> None:
         lane = make_lane(due_at=now())
-        leased = ledger.lease(OWNER, 10)
+        leased = lease_lanes(OWNER, 10)
         assert leased is not None
         assert [it.endpoint_id for it in leased.lanes] == [lane.endpoint_id]
         assert leased.now == now()
-        assert ledger.lease(OTHER, 10) is None
+        assert lease_lanes(OTHER, 10) is None
         lane.refresh_from_db()
-        assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=ledger.LEASE))
+        assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=LEASE_SECONDS))
 
     @pytest.mark.parametrize("due_in", [None, HOUR])
     def test_a_lane_that_is_not_due_goes_to_nobody(self, due_in: timedelta | None) -> None:
         make_lane(due_at=due_in and now() + due_in)
-        assert ledger.lease(OWNER, 10) is None
+        assert lease_lanes(OWNER, 10) is None
 
     def test_a_lane_whose_lease_has_run_out_goes_to_another(self) -> None:
         lane = make_lane(owner=OTHER, due_at=now() - timedelta(seconds=1))
-        leased = ledger.lease(OWNER, 10)
+        leased = lease_lanes(OWNER, 10)
         assert leased is not None
         lane.refresh_from_db()
         assert lane.owner == OWNER
@@ -66,7 +70,7 @@ class TestLease:
 
     def test_the_longest_due_come_first(self) -> None:
         lanes = [make_lane(due_at=now() - n * HOUR) for n in (1, 3, 2)]
-        leased = ledger.lease(OWNER, 2)
+        leased = lease_lanes(OWNER, 2)
         assert leased is not None
         assert {it.endpoint_id for it in leased.lanes} == {lanes[1].endpoint_id, lanes[2].endpoint_id}
 
@@ -75,7 +79,7 @@ class TestLease:
         for n in range(20):
             make_lane(make_endpoint(crowd), due_at=now() - (n + 2) * HOUR)
         late = make_lane(make_endpoint(quiet), due_at=now())
-        leased = ledger.lease(OWNER, 2)
+        leased = lease_lanes(OWNER, 2)
         assert leased is not None
         assert late.endpoint_id in {it.endpoint_id for it in leased.lanes}
 
@@ -84,7 +88,7 @@ class TestLease:
         for tenant in (crowd, some, full):
             for _ in range(5):
                 make_lane(make_endpoint(tenant), due_at=now())
-        leased = ledger.lease(OWNER, 10, share=3, held={some.id: 2, full.id: 3})
+        leased = lease_lanes(OWNER, 10, share=3, held={some.id: 2, full.id: 3})
         assert leased is not None
         owners = Lane.objects.filter(owner=OWNER).values_list("tenant", flat=True)
         assert Counter(owners) == {crowd.id: 3, some.id: 1}
@@ -94,14 +98,14 @@ class TestLease:
         for n in range(5):
             make_lane(make_endpoint(crowd), due_at=now() - (n + 2) * HOUR)
         late = make_lane(make_endpoint(quiet), due_at=now())
-        leased = ledger.lease(OWNER, 1, share=9, held={crowd.id: 1})
+        leased = lease_lanes(OWNER, 1, share=9, held={crowd.id: 1})
         assert leased is not None
         assert [it.endpoint_id for it in leased.lanes] == [late.endpoint_id]
 
     def test_a_new_owner_goes_on_at_the_pace_of_the_last(self) -> None:
         pace = {"next_slot_at": now(), "window": 40, "failures": 3, "failing_since": now() - HOUR, "trips": 2}
         make_lane(due_at=now(), floor_at=now() - HOUR, tripped_until=now(), warned=1, **pace)
-        leased = ledger.lease(OWNER, 10)
+        leased = lease_lanes(OWNER, 10)
         assert leased is not None
         (row,) = leased.lanes
         assert row[1:] == (now() - HOUR, now(), 40, 3, now() - HOUR, 2, now(), 1, False)
@@ -110,9 +114,9 @@ class TestLease:
     def test_a_lane_of_an_endpoint_that_is_not_active_is_parked(self, stop: Any) -> None:
         lane = make_lane(due_at=now())
         stop(lane.endpoint)
-        leased = ledger.lease(OWNER, 10)
+        leased = lease_lanes(OWNER, 10)
         assert leased is not None
-        assert (leased.lanes, leased.forlorn) == ([], {})
+        assert (leased.lanes, leased.undeliverable) == ([], {})
         lane.refresh_from_db()
         assert (lane.parked, lane.owner, lane.due_at) == (True, None, None)
 
@@ -127,9 +131,9 @@ class TestLease:
     def test_a_lane_that_will_get_nothing_more_is_forlorn(self, stop: Any, cause: str) -> None:
         lane = make_lane(due_at=now())
         stop(lane.endpoint)
-        leased = ledger.lease(OWNER, 10)
+        leased = lease_lanes(OWNER, 10)
         assert leased is not None
-        assert (leased.lanes, leased.forlorn) == ([], {lane.endpoint_id: cause})
+        assert (leased.lanes, leased.undeliverable) == ([], {lane.endpoint_id: cause})
         lane.refresh_from_db()
         assert (lane.parked, lane.owner, lane.due_at) == (False, None, None)
 
@@ -140,7 +144,7 @@ class TestForlornLanes:
         endpoint = make_endpoint()
         owed = owe(endpoint, 3, attempts=2, last_status=500, last_error="status")
         sending, delivered = owe(endpoint, state="sending")[0], owe(endpoint, state="delivered")[0]
-        assert ledger.bury_lane(endpoint.id, "gone") == 3
+        assert dead_letter_pending(endpoint.id, "gone") == 3
         letters = DeadLetter.objects.filter(endpoint=endpoint, tenant=endpoint.tenant, cause="gone")
         assert {it.delivery_id for it in letters} == {it.id for it in owed}
         assert {(it.attempts, it.last_status, it.last_error) for it in letters} == {(2, 500, "status")}
@@ -151,12 +155,12 @@ class TestForlornLanes:
     def test_it_goes_in_portions(self) -> None:
         endpoint = make_endpoint()
         owe(endpoint, 5)
-        assert [ledger.bury_lane(endpoint.id, "gone", most=2) for _ in range(4)] == [2, 2, 1, 0]
+        assert [dead_letter_pending(endpoint.id, "gone", limit=2) for _ in range(4)] == [2, 2, 1, 0]
 
     def test_the_neighbours_live(self) -> None:
         neighbour = make_endpoint()
         owe(neighbour)
-        assert ledger.bury_lane(make_endpoint(neighbour.tenant).id, "gone") == 0
+        assert dead_letter_pending(make_endpoint(neighbour.tenant).id, "gone") == 0
 
 
 @pytest.mark.django_db
@@ -164,7 +168,7 @@ class TestClaim:
     def test_what_is_claimed_is_sending_under_the_token(self) -> None:
         endpoint = make_endpoint()
         (delivery,) = owe(endpoint, attempts=2, step=1)
-        (claimed,) = ledger.claim(TOKEN, [asking(endpoint)])
+        (claimed,) = claim_deliveries(TOKEN, [asking(endpoint)])
         assert (claimed.id, claimed.endpoint_id, claimed.event_id) == (delivery.id, endpoint.id, delivery.event_id)
         assert (claimed.attempts, claimed.step) == (2, 1)
         assert (claimed.body, claimed.rendered) == (bytes(delivery.event.body), False)
@@ -175,45 +179,45 @@ class TestClaim:
     def test_nothing_is_claimed_twice(self) -> None:
         endpoint = make_endpoint()
         owe(endpoint, 3)
-        assert len(ledger.claim(TOKEN, [asking(endpoint)])) == 3
-        assert ledger.claim(STALE, [asking(endpoint)]) == []
+        assert len(claim_deliveries(TOKEN, [asking(endpoint)])) == 3
+        assert claim_deliveries(STALE, [asking(endpoint)]) == []
 
     def test_the_oldest_first_and_no_more_than_asked_for(self) -> None:
         endpoint = make_endpoint()
         owed = owe(endpoint, 5)
-        assert {it.id for it in ledger.claim(TOKEN, [asking(endpoint, 2)])} == {it.id for it in owed[:2]}
+        assert {it.id for it in claim_deliveries(TOKEN, [asking(endpoint, 2)])} == {it.id for it in owed[:2]}
 
     def test_each_lane_has_its_own_quota(self) -> None:
         one, other = make_endpoint(), make_endpoint()
         owe(one, 5)
         owe(other, 5)
-        claimed = ledger.claim(TOKEN, [asking(one, 1), asking(other, 3)])
+        claimed = claim_deliveries(TOKEN, [asking(one, 1), asking(other, 3)])
         assert sorted(it.endpoint_id for it in claimed) == sorted([one.id, *[other.id] * 3])
 
     def test_what_is_not_due_yet_waits(self) -> None:
         endpoint = make_endpoint()
         owe(endpoint, next_attempt_at=now() + timedelta(seconds=1))
-        assert ledger.claim(TOKEN, [asking(endpoint)]) == []
+        assert claim_deliveries(TOKEN, [asking(endpoint)]) == []
 
     def test_what_lies_below_the_floor_is_not_looked_at(self) -> None:
         endpoint = make_endpoint()
         owed = owe(endpoint, 3)
         floor = owed[1].next_attempt_at
         assert floor is not None
-        claimed = ledger.claim(TOKEN, [asking(endpoint, floor=floor)])
+        claimed = claim_deliveries(TOKEN, [asking(endpoint, floor=floor)])
         assert {it.id for it in claimed} == {it.id for it in owed[1:]}
 
     def test_bytes_of_its_own_go_before_those_of_the_event(self) -> None:
         endpoint = make_endpoint()
         owe(endpoint, body=b"rendered")
-        (claimed,) = ledger.claim(TOKEN, [asking(endpoint)])
+        (claimed,) = claim_deliveries(TOKEN, [asking(endpoint)])
         assert (claimed.body, claimed.rendered) == (b"rendered", True)
 
     @pytest.mark.parametrize("state", ["sending", "delivered", "dead", "cancelled"])
     def test_only_what_is_pending_is_claimed(self, state: str) -> None:
         endpoint = make_endpoint()
         owe(endpoint, state=state, next_attempt_at=now() - HOUR)
-        assert ledger.claim(TOKEN, [asking(endpoint)]) == []
+        assert claim_deliveries(TOKEN, [asking(endpoint)]) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -223,7 +227,7 @@ def test_many_who_claim_at_once_share_without_waiting_and_without_overlap() -> N
 
     def claim_all(token: UUID) -> list[Claimed]:
         mine: list[Claimed] = []
-        while claimed := ledger.claim(token, [asking(endpoint, 7)]):
+        while claimed := claim_deliveries(token, [asking(endpoint, 7)]):
             mine += claimed
         return mine
 
@@ -231,14 +235,14 @@ def test_many_who_claim_at_once_share_without_waiting_and_without_overlap() -> N
     ids = [it.id for share in shares for it in share]
     assert len(ids) == len(set(ids))
     # What another had locked at that moment was passed over; it is still there for the next look.
-    ids += [it.id for it in ledger.claim(TOKEN, [asking(endpoint, 200)])]
+    ids += [it.id for it in claim_deliveries(TOKEN, [asking(endpoint, 200)])]
     assert sorted(ids) == sorted(it.id for it in owed)
 
 
 @pytest.mark.django_db
 class TestClaimInOrder:
     def heads(self, endpoint: Endpoint, quota: int = 1_000) -> set[UUID]:
-        return {it.id for it in ledger.claim(TOKEN, [asking(endpoint, quota, ordered=True)])}
+        return {it.id for it in claim_deliveries(TOKEN, [asking(endpoint, quota, ordered=True)])}
 
     def test_of_each_key_the_oldest(self) -> None:
         endpoint = make_endpoint()
@@ -274,7 +278,7 @@ class TestClaimInOrder:
     def test_in_an_endpoint_that_is_not_ordered_any_more_keys_mean_nothing(self) -> None:
         endpoint = make_endpoint()
         owe(endpoint, 3, order_key="a")
-        assert len(ledger.claim(TOKEN, [asking(endpoint)])) == 3
+        assert len(claim_deliveries(TOKEN, [asking(endpoint)])) == 3
 
     def test_no_more_than_asked_for(self) -> None:
         endpoint = make_endpoint()
@@ -309,9 +313,9 @@ def test_a_head_that_somebody_is_cancelling_is_neither_waited_for_nor_claimed() 
     head, following = owe(endpoint, 2, order_key="a")
     with transaction.atomic():
         control.cancel_all([head.id], "somebody")
-        (claimed,) = in_threads(impatient(lambda: ledger.claim(TOKEN, [asking(endpoint, ordered=True)])))
+        (claimed,) = in_threads(impatient(lambda: claim_deliveries(TOKEN, [asking(endpoint, ordered=True)])))
     assert claimed == []
-    assert [it.id for it in ledger.claim(TOKEN, [asking(endpoint, ordered=True)])] == [following.id]
+    assert [it.id for it in claim_deliveries(TOKEN, [asking(endpoint, ordered=True)])] == [following.id]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -333,7 +337,7 @@ class TestSettle:
     def claimed(self, count: int = 1, **changes: Any) -> list[Claimed]:
         endpoint = make_endpoint()
         owe(endpoint, count, **changes)
-        return ledger.claim(TOKEN, [asking(endpoint)])
+        return claim_deliveries(TOKEN, [asking(endpoint)])
 
     def test_a_delivery_is_over_and_its_attempt_is_in_the_history(self) -> None:
         (it,) = self.claimed()
@@ -376,7 +380,7 @@ class TestSettle:
     def test_what_was_rescued_in_between_is_not_settled(self) -> None:
         (it,) = self.claimed()
         Delivery.objects.update(claimed_until=now() - HOUR)
-        recovery.rescue()
+        recover_claims()
         assert settle(settlement(it)) == set()
         assert Delivery.objects.get().state == "pending"
 
@@ -391,7 +395,7 @@ class TestSettle:
         late = settlement(it, token=STALE, state="dead", cause="exhausted", status=500)
         mine = settlement(it)
         with transaction.atomic():
-            assert ledger.settle([late, mine]) == {mine.attempt_id}
+            assert settle_attempts([late, mine]) == {mine.attempt_id}
         assert Delivery.objects.get().state == "delivered"
         assert Attempt.objects.count() == 2
         assert not DeadLetter.objects.exists()
@@ -404,14 +408,14 @@ class TestSettle:
     def test_what_may_or_may_not_have_been_written_is_found_by_its_attempt(self) -> None:
         written, unwritten = map(settlement, self.claimed(2))
         settle(written)
-        assert ledger.unrecorded([written, unwritten]) == [unwritten]
+        assert find_unrecorded([written, unwritten]) == [unwritten]
 
     def test_an_attempt_cannot_be_recorded_twice(self) -> None:
         (it,) = self.claimed()
         mine = settlement(it)
         settle(mine)
         with pytest.raises(IntegrityError), transaction.atomic():
-            ledger.settle([mine])
+            settle_attempts([mine])
 
 
 @pytest.mark.django_db
@@ -419,22 +423,22 @@ class TestRenewAndRelease:
     def test_renewing_keeps_the_lane_and_stores_its_pace(self) -> None:
         lane = make_lane(owner=OWNER, due_at=now())
         row = pace(lane.endpoint, floor_at=now(), failures=4, failing_since=now(), trips=1, tripped_until=now() + HOUR)
-        assert ledger.renew(OWNER, [row]).held == {lane.endpoint_id}
+        assert renew_lanes(OWNER, [row]).held == {lane.endpoint_id}
         lane.refresh_from_db()
-        assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=ledger.LEASE))
+        assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=LEASE_SECONDS))
         assert (lane.floor_at, lane.failures, lane.trips) == (now(), 4, 1)
         assert (lane.failing_since, lane.tripped_until) == (now(), now() + HOUR)
 
     def test_a_lane_that_has_gone_to_another_is_neither_renewed_nor_released(self) -> None:
         lane = make_lane(owner=OTHER, due_at=now() + HOUR, failures=1)
-        assert ledger.renew(OWNER, [pace(lane.endpoint)]) == (set(), None)
-        ledger.release(OWNER, [pace(lane.endpoint)])
+        assert renew_lanes(OWNER, [pace(lane.endpoint)]) == (set(), None)
+        release_lanes(OWNER, [pace(lane.endpoint)])
         lane.refresh_from_db()
         assert (lane.owner, lane.due_at, lane.failures) == (OTHER, now() + HOUR, 1)
 
     def test_a_released_lane_is_free_and_not_due(self) -> None:
         lane = make_lane(owner=OWNER, due_at=now())
-        ledger.release(OWNER, [pace(lane.endpoint, failures=2)])
+        release_lanes(OWNER, [pace(lane.endpoint, failures=2)])
         lane.refresh_from_db()
         assert (lane.owner, lane.due_at, lane.failures) == (None, None, 2)
 
@@ -444,7 +448,7 @@ class TestLookAgain:
     def test_a_free_lane_that_owes_is_due_when_its_oldest_is(self) -> None:
         lane = make_lane()
         owed = owe(lane.endpoint, 2, next_attempt_at=now() + HOUR)
-        assert ledger.look_again([lane.endpoint_id]) == 1
+        assert recheck_due([lane.endpoint_id]) == 1
         lane.refresh_from_db()
         assert lane.due_at == owed[0].next_attempt_at
 
@@ -452,24 +456,24 @@ class TestLookAgain:
     def test_other_lanes_are_left_alone(self, fields: dict[str, Any]) -> None:
         lane = make_lane(**fields)
         owe(lane.endpoint)
-        assert ledger.look_again() == 0
+        assert recheck_due() == 0
 
     def test_nothing_owed_is_nothing_due(self) -> None:
         lane = make_lane()
         owe(lane.endpoint, state="delivered")
-        assert ledger.look_again([lane.endpoint_id]) == 0
+        assert recheck_due([lane.endpoint_id]) == 0
 
     def test_only_the_lanes_that_were_named(self) -> None:
         named, other = make_lane(), make_lane()
         owe(named.endpoint)
         owe(other.endpoint)
-        assert ledger.look_again([named.endpoint_id]) == 1
-        assert ledger.look_again() == 1
+        assert recheck_due([named.endpoint_id]) == 1
+        assert recheck_due() == 1
 
     def test_not_before_the_breaker_lets_it(self) -> None:
         lane = make_lane(tripped_until=now() + HOUR)
         owe(lane.endpoint)
-        ledger.look_again()
+        recheck_due()
         lane.refresh_from_db()
         assert lane.due_at == now() + HOUR
 
@@ -487,7 +491,7 @@ class TestLookAgain:
     def test_not_before_the_rate_has_room_again(self, limit: dict[str, Any], waits: float) -> None:
         lane = make_lane(make_endpoint(**limit), next_slot_at=now() + timedelta(seconds=90))
         owe(lane.endpoint)
-        ledger.look_again()
+        recheck_due()
         lane.refresh_from_db()
         assert lane.due_at is not None
         assert abs((lane.due_at - now()).total_seconds() - waits) < 0.001
@@ -495,34 +499,34 @@ class TestLookAgain:
     def test_what_lies_below_the_floor_is_left_to_the_sweep(self) -> None:
         lane = make_lane(floor_at=now())
         owe(lane.endpoint, next_attempt_at=now() - HOUR)
-        assert ledger.look_again() == 0
+        assert recheck_due() == 0
 
 
 @pytest.mark.django_db
 class TestMarkDue:
     def test_an_endpoint_gets_its_lane_when_it_is_first_owed_something(self) -> None:
         endpoint = make_endpoint()
-        ledger.mark_due([endpoint.id])
+        mark_lanes_due([endpoint.id])
         lane = Lane.objects.get(endpoint=endpoint)
         assert (lane.due_at, lane.owner, lane.parked) == (now(), None, False)
 
     @pytest.mark.parametrize("due_in", [None, HOUR])
     def test_a_free_lane_is_due_now(self, due_in: timedelta | None) -> None:
         lane = make_lane(due_at=due_in and now() + due_in)
-        ledger.mark_due([lane.endpoint_id])
+        mark_lanes_due([lane.endpoint_id])
         lane.refresh_from_db()
         assert lane.due_at == now()
 
     def test_who_waits_longer_stays_ahead(self) -> None:
         lane = make_lane(due_at=now() - HOUR)
-        ledger.mark_due([lane.endpoint_id])
+        mark_lanes_due([lane.endpoint_id])
         lane.refresh_from_db()
         assert lane.due_at == now() - HOUR
 
     @pytest.mark.parametrize("fields", [{"owner": OTHER, "due_at": EPOCH + HOUR}, {"parked": True}])
     def test_a_lane_with_an_owner_or_without_hope_is_left_alone(self, fields: dict[str, Any]) -> None:
         lane = make_lane(**fields)
-        ledger.mark_due([lane.endpoint_id])
+        mark_lanes_due([lane.endpoint_id])
         due_at = lane.due_at
         lane.refresh_from_db()
         assert lane.due_at == due_at
@@ -530,12 +534,12 @@ class TestMarkDue:
     @pytest.mark.parametrize("due_in", [None, 2 * HOUR])
     def test_a_tripped_lane_is_due_when_its_breaker_lets_it(self, due_in: timedelta | None) -> None:
         lane = make_lane(tripped_until=now() + HOUR, due_at=due_in and now() + due_in)
-        ledger.mark_due([lane.endpoint_id])
+        mark_lanes_due([lane.endpoint_id])
         lane.refresh_from_db()
         assert lane.due_at == now() + HOUR
 
     def test_what_is_no_endpoint_gets_no_lane(self) -> None:
-        ledger.mark_due([new_id()])
+        mark_lanes_due([new_id()])
         assert not Lane.objects.exists()
 
 
@@ -551,8 +555,8 @@ def test_those_who_mark_and_those_who_look_again_never_wait_for_each_other_in_a_
     ids = [it.id for it in endpoints]
     stirs = in_threads(
         partial(repeatedly, lambda: Lane.objects.filter(endpoint=random.choice(ids)).update(due_at=None), 4000),
-        *[partial(repeatedly, lambda: ledger.mark_due(random.sample(ids, 60)), 300)] * 3,
-        *[partial(repeatedly, lambda: ledger.look_again(random.sample(ids, 60)), 300)] * 2,
+        *[partial(repeatedly, lambda: mark_lanes_due(random.sample(ids, 60)), 300)] * 3,
+        *[partial(repeatedly, lambda: recheck_due(random.sample(ids, 60)), 300)] * 2,
     )
     assert stirs == [None] * 6
 

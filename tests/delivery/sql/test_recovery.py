@@ -8,8 +8,12 @@ from django.db import connection
 from django.utils import timezone
 
 from delivery.models import DeadLetter, Delivery, Lane
-from delivery.sql import ledger, recovery
-from delivery.sql.recovery import POISON
+from delivery.sql.claim import CLAIM_GRACE, claim_deliveries
+from delivery.sql.dead_letters import dead_letter_expired
+from delivery.sql.due import create_missing_lanes, resume_lanes, retry_changed_endpoints
+from delivery.sql.lanes import lease_lanes
+from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, recover_claims
+from delivery.sql.replay import replay_dead_letters
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint, disable, enable, pause, resume
 from subscriptions.tenants.tenants import delete_tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_replay
@@ -29,48 +33,48 @@ class TestRescue:
     def test_it_may_be_claimed_again_at_once_and_the_cut_attempt_is_recorded_as_unknown(self) -> None:
         delivery = self.cut(attempts=1, step=1)
         make_attempt(delivery)
-        assert recovery.rescue() == [(delivery.id, delivery.endpoint_id, "pending")]
+        assert recover_claims() == [(delivery.id, delivery.endpoint_id, "pending")]
         delivery.refresh_from_db()
         assert (delivery.state, delivery.token, delivery.claimed_until) == ("pending", None, None)
         assert (delivery.next_attempt_at, delivery.attempts, delivery.step) == (now(), 2, 1)
         assert (delivery.last_status, delivery.last_error) == (None, "unknown")
         attempt = delivery.history.order_by("-number")[0]
         assert (attempt.number, attempt.status, attempt.error) == (2, None, "unknown")
-        assert attempt.started_at == now() - timedelta(seconds=1 + 2 + ledger.GRACE)
+        assert attempt.started_at == now() - timedelta(seconds=1 + 2 + CLAIM_GRACE)
 
     @pytest.mark.parametrize("changes", [{"claimed_until": None}, {"state": "pending"}, {"state": "delivered"}])
     def test_nothing_else_is_touched(self, changes: dict[str, Any]) -> None:
         self.cut(**changes)
-        assert recovery.rescue() == []
+        assert recover_claims() == []
 
     def test_a_claim_that_still_holds_is_left_alone(self) -> None:
         self.cut(claimed_until=now() + timedelta(seconds=1))
-        assert recovery.rescue() == []
+        assert recover_claims() == []
 
     def test_what_nobody_ever_came_back_from_is_poison(self) -> None:
-        delivery = self.cut(claims=POISON, attempts=POISON - 1)
-        assert recovery.rescue() == [(delivery.id, delivery.endpoint_id, "dead")]
+        delivery = self.cut(claims=MAX_UNSETTLED_CLAIMS, attempts=MAX_UNSETTLED_CLAIMS - 1)
+        assert recover_claims() == [(delivery.id, delivery.endpoint_id, "dead")]
         delivery.refresh_from_db()
         assert (delivery.state, delivery.next_attempt_at) == ("dead", None)
         letter = DeadLetter.objects.get()
-        assert (letter.cause, letter.delivery_id, letter.attempts) == ("poison", delivery.id, POISON)
+        assert (letter.cause, letter.delivery_id, letter.attempts) == ("poison", delivery.id, MAX_UNSETTLED_CLAIMS)
         assert (letter.last_error, letter.tenant_id) == ("unknown", delivery.tenant_id)
 
     def test_it_takes_that_many_claims_in_a_row(self) -> None:
         endpoint = make_endpoint()
         (delivery,) = owe(endpoint)
         states = []
-        for _ in range(POISON):
-            ledger.claim(new_id(), [asking(endpoint)])
+        for _ in range(MAX_UNSETTLED_CLAIMS):
+            claim_deliveries(new_id(), [asking(endpoint)])
             Delivery.objects.update(claimed_until=now() - HOUR)
-            states += [it.state for it in recovery.rescue()]
-        assert states == ["pending"] * (POISON - 1) + ["dead"]
-        assert delivery.history.filter(error="unknown").count() == POISON
+            states += [it.state for it in recover_claims()]
+        assert states == ["pending"] * (MAX_UNSETTLED_CLAIMS - 1) + ["dead"]
+        assert delivery.history.filter(error="unknown").count() == MAX_UNSETTLED_CLAIMS
 
     def test_one_result_starts_the_count_anew(self) -> None:
         endpoint = make_endpoint()
-        owe(endpoint, claims=POISON - 1)
-        (claimed,) = ledger.claim(TOKEN, [asking(endpoint)])
+        owe(endpoint, claims=MAX_UNSETTLED_CLAIMS - 1)
+        (claimed,) = claim_deliveries(TOKEN, [asking(endpoint)])
         settle(settlement(claimed, state="pending"))
         assert Delivery.objects.get().claims == 0
 
@@ -86,25 +90,25 @@ class TestBeginningAnew:
 
     def test_a_lane_whose_endpoint_was_moved_since_is_due(self) -> None:
         lane = self.tripped()
-        assert recovery.begin_anew() == 0
+        assert retry_changed_endpoints() == 0
         change_endpoint(lane.endpoint, {"url": "https://example.com/elsewhere"})
-        assert recovery.begin_anew() == 1
+        assert retry_changed_endpoints() == 1
         lane.refresh_from_db()
         assert lane.due_at == now()
-        assert recovery.begin_anew() == 0
+        assert retry_changed_endpoints() == 0
 
     def test_so_is_one_whose_endpoint_was_switched_on_again(self) -> None:
         lane = self.tripped()
         disable(lane.endpoint, "failing")
         enable(lane.endpoint)
-        assert recovery.begin_anew() == 1
+        assert retry_changed_endpoints() == 1
 
     @pytest.mark.parametrize("changes", [{"owner": OWNER}, {"parked": True, "due_at": None}, {"tripped_until": None}])
     def test_others_are_left_alone(self, changes: dict[str, Any]) -> None:
         lane = self.tripped(**changes)
         pause(lane.endpoint)
         resume(lane.endpoint)
-        assert recovery.begin_anew() == 0
+        assert retry_changed_endpoints() == 0
 
 
 @pytest.mark.django_db
@@ -113,7 +117,7 @@ class TestUnpark:
         lane = make_lane(due_at=now())
         owe(lane.endpoint)
         stop(lane.endpoint)
-        ledger.lease(OWNER, 10)
+        lease_lanes(OWNER, 10)
         return lane
 
     @pytest.mark.parametrize(
@@ -130,14 +134,14 @@ class TestUnpark:
     def test_a_lane_that_may_go_on_or_never_will_is_due(self, end: Any) -> None:
         lane = self.parked(pause)
         end(lane.endpoint)
-        assert recovery.unpark() == 1
+        assert resume_lanes() == 1
         lane.refresh_from_db()
         assert (lane.parked, lane.due_at) == (False, now())
 
     @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator")])
     def test_a_lane_whose_endpoint_still_rests_stays_parked(self, stop: Any) -> None:
         lane = self.parked(stop)
-        assert recovery.unpark() == 0
+        assert resume_lanes() == 0
         lane.refresh_from_db()
         assert lane.parked
 
@@ -147,7 +151,7 @@ class TestRaiseToFloor:
     def test_what_appeared_below_the_mark_gets_a_due_time_above_it(self) -> None:
         lane = make_lane(floor_at=now() - timedelta(seconds=5))
         late, punctual = owe(lane.endpoint, 2, next_attempt_at=now() - timedelta(seconds=5.5))
-        assert recovery.raise_to_floor() == {lane.endpoint_id}
+        assert raise_to_low_water_mark() == {lane.endpoint_id}
         late.refresh_from_db()
         assert late.next_attempt_at == now()
         due_at = punctual.next_attempt_at
@@ -158,11 +162,11 @@ class TestRaiseToFloor:
     def test_only_what_is_pending(self, state: str) -> None:
         lane = make_lane(floor_at=now())
         owe(lane.endpoint, state=state, next_attempt_at=now() - HOUR)
-        assert recovery.raise_to_floor() == set()
+        assert raise_to_low_water_mark() == set()
 
     def test_without_a_mark_nothing_is_below_it(self) -> None:
         owe(make_lane().endpoint)
-        assert recovery.raise_to_floor() == set()
+        assert raise_to_low_water_mark() == set()
 
 
 @pytest.mark.django_db
@@ -172,9 +176,9 @@ class TestLanesMissing:
         owe(endpoint, 2)
         make_endpoint()
         owe(make_lane().endpoint)
-        assert recovery.lanes_missing() == {endpoint.id}
+        assert create_missing_lanes() == {endpoint.id}
         assert Lane.objects.get(endpoint=endpoint).due_at == now()
-        assert recovery.lanes_missing() == set()
+        assert create_missing_lanes() == set()
 
 
 @pytest.mark.django_db
@@ -183,7 +187,7 @@ class TestExpire:
         lane = make_lane(parked=True)
         (old,) = owe(lane.endpoint, next_attempt_at=now() - 2 * HOUR)
         (young,) = owe(lane.endpoint, next_attempt_at=now() - HOUR)
-        assert recovery.expire(1.5 * 3600) == [old.id]
+        assert dead_letter_expired(1.5 * 3600) == [old.id]
         letter = DeadLetter.objects.get()
         assert (letter.delivery_id, letter.cause) == (old.id, "expired")
         states = dict(Delivery.objects.values_list("id", "state"))
@@ -191,7 +195,7 @@ class TestExpire:
 
     def test_in_a_lane_that_is_served_nothing_expires(self) -> None:
         owe(make_lane(due_at=now()).endpoint, next_attempt_at=now() - 2 * HOUR)
-        assert recovery.expire(3600) == []
+        assert dead_letter_expired(3600) == []
 
 
 @pytest.mark.django_db
@@ -201,7 +205,7 @@ class TestRedrive:
         (delivery,) = owe(endpoint, attempts=10, step=9, claims=3, body=b"old")
         letter = make_dead_letter(delivery)
         replay = make_replay(endpoint.tenant)
-        assert recovery.redrive(replay.id, "somebody", [(letter.id, None)]) == [endpoint.id]
+        assert replay_dead_letters(replay.id, "somebody", [(letter.id, None)]) == [endpoint.id]
         delivery.refresh_from_db()
         assert delivery.state == "pending"
         assert delivery.next_attempt_at is not None
@@ -214,7 +218,7 @@ class TestRedrive:
     def test_new_bytes_take_the_place_of_the_old(self) -> None:
         (delivery,) = owe(make_endpoint(), body=b"old")
         letter = make_dead_letter(delivery)
-        recovery.redrive(make_replay(None).id, "somebody", [(letter.id, b"new")])
+        replay_dead_letters(make_replay(None).id, "somebody", [(letter.id, b"new")])
         delivery.refresh_from_db()
         assert bytes(delivery.body or b"") == b"new"
 
@@ -222,8 +226,8 @@ class TestRedrive:
         (delivery,) = owe(make_endpoint())
         letter = make_dead_letter(delivery)
         first, second = make_replay(None), make_replay(None)
-        recovery.redrive(first.id, "one", [(letter.id, None)])
-        assert recovery.redrive(second.id, "other", [(letter.id, None)]) == []
+        replay_dead_letters(first.id, "one", [(letter.id, None)])
+        assert replay_dead_letters(second.id, "other", [(letter.id, None)]) == []
         letter.refresh_from_db()
         assert (letter.redriven_by, letter.replay_id) == ("one", first.id)
 

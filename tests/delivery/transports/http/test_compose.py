@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from delivery.sql.ledger import Claimed
+from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import NothingToSendWith, compose
 from delivery.transports.http.exchange import Request
 from delivery.transports.outcome import Failure

@@ -1,0 +1,156 @@
+"""Mark lanes due: after a publish, when a drain releases them, and when the sweep finds one that was missed.
+
+A lane is due when ``due_at`` is set; a leased lane carries the end of its lease there. Marking a lane notifies the
+running drains in the same transaction.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from delivery.models import Delivery
+from delivery.sql.statements import run
+from subscriptions.models import Endpoint
+
+PENDING = Delivery.State.PENDING
+ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.GONE
+CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
+LANE_AVAILABLE = "free"  # its payload if at least one of the marked lanes has no owner
+
+# Marks and leases may be lost in a crash of the server (the sweep repeats a mark, a lease runs out), so their commits
+# do not wait for the disk. Events, settlements and claims do wait, and flush what was committed before them.
+ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true)"
+
+# The one INSERT of lanes; a WHERE clause on the endpoints e follows it.
+INSERT_LANES = """
+    INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, parked, failures, trips, warned)
+    SELECT id, tenant_id, now(), false, 0, 0, 0 FROM subscriptions_endpoint e
+     WHERE NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
+"""
+
+# Reader: notify, after every commit that creates due deliveries. Index: the primary key.
+MARK_LANES_DUE = f"""
+WITH late AS (
+    SELECT endpoint_id FROM delivery_lane
+     WHERE endpoint_id = ANY(%(endpoints)s::uuid[]) AND owner IS NULL AND NOT parked
+       AND (due_at IS NULL OR due_at > greatest(now(), tripped_until))
+     ORDER BY endpoint_id FOR NO KEY UPDATE
+), marked AS (
+    UPDATE delivery_lane l SET due_at = greatest(now(), l.tripped_until)
+      FROM late WHERE l.endpoint_id = late.endpoint_id
+    RETURNING l.endpoint_id
+), created AS (
+    {INSERT_LANES}
+       AND id = ANY(%(endpoints)s::uuid[])
+        ON CONFLICT DO NOTHING
+    RETURNING endpoint_id
+)
+SELECT {ASYNCHRONOUS_COMMIT},
+       pg_notify('{CHANNEL}', CASE WHEN EXISTS (SELECT FROM marked) OR EXISTS (SELECT FROM created)
+                                   THEN '{LANE_AVAILABLE}' ELSE '' END)
+"""
+
+
+def mark_lanes_due(endpoint_ids: Sequence[UUID]) -> None:
+    """Make the lanes of these endpoints due, creating those that do not exist, and notify the drains.
+
+    A leased lane is left alone: its owner is notified. The payload is LANE_AVAILABLE if a lane can be leased now.
+    """
+    run(MARK_LANES_DUE, {"endpoints": list(endpoint_ids)})
+
+
+# Readers: a drain that has released lanes (RECHECK_THESE), the sweep (RECHECK_ALL).
+# Index: delivery_due, from the low-water mark on. A lane is not due before its circuit breaker and its rate limit
+# allow an attempt; the rate limit's clock next_slot_at runs ahead by up to a burst (GCRA).
+RECHECK_ALL = f"""
+WITH missed AS (
+    SELECT l.endpoint_id, oldest.due_at, rate.slots, rate.burst
+      FROM delivery_lane l
+     CROSS JOIN LATERAL (
+           SELECT next_attempt_at AS due_at FROM delivery_delivery
+            WHERE endpoint_id = l.endpoint_id AND state = '{PENDING}'
+              AND next_attempt_at >= coalesce(l.floor_at, 'epoch')
+            ORDER BY next_attempt_at LIMIT 1) oldest
+     CROSS JOIN LATERAL (
+           SELECT slots, coalesce(e.rate_burst, slots * 0.1) AS burst
+             FROM subscriptions_endpoint e,
+                  LATERAL (SELECT least(e.rate_limit / CASE e.rate_period WHEN 'minute' THEN 60.0 ELSE 1 END,
+                                         e.allowed_rate / 60.0)) a(slots)
+            WHERE e.id = l.endpoint_id) rate
+     WHERE l.owner IS NULL AND l.due_at IS NULL AND NOT l.parked
+     ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
+)
+UPDATE delivery_lane l
+   SET due_at = greatest(now(), missed.due_at, l.tripped_until,
+                         l.next_slot_at - make_interval(secs => greatest(missed.burst - 1, 0) / missed.slots))
+  FROM missed
+ WHERE l.endpoint_id = missed.endpoint_id
+RETURNING l.endpoint_id
+"""
+RECHECK_THESE = RECHECK_ALL.replace(
+    "AND NOT l.parked\n", "AND NOT l.parked\n       AND l.endpoint_id = ANY(%(endpoints)s::uuid[])\n"
+)
+
+
+def recheck_due(endpoint_ids: Sequence[UUID] | None = None) -> int:
+    """Make free lanes due that have pending deliveries, of these endpoints or (None) of all; return how many.
+
+    However old their oldest delivery is, they come after lanes that are due already.
+    """
+    if endpoint_ids is None:
+        return len(run(RECHECK_ALL, {}))
+    return len(run(RECHECK_THESE, {"endpoints": list(endpoint_ids)}))
+
+
+# Reader: the sweep. Indexes: the primary key of lanes, delivery_due.
+CREATE_MISSING_LANES = f"""
+{INSERT_LANES}
+   AND EXISTS (SELECT FROM delivery_delivery d WHERE d.endpoint_id = e.id AND d.state = '{PENDING}')
+    ON CONFLICT DO NOTHING
+RETURNING endpoint_id
+"""
+
+
+def create_missing_lanes() -> set[UUID]:
+    """Create a due lane for each endpoint that has pending deliveries and no lane; return those endpoints."""
+    return {row[0] for row in run(CREATE_MISSING_LANES, {})}
+
+
+# Reader: the recovery task. Index: lane_parked. Endpoints that will never be active again become due too: the drain
+# that leases such a lane dead-letters its deliveries.
+RESUME_LANES = f"""
+WITH resumed AS (
+    SELECT l.endpoint_id FROM delivery_lane l
+      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+      JOIN subscriptions_tenant t ON t.id = e.tenant_id
+     WHERE l.parked
+       AND (e.state = '{ACTIVE}' OR e.disabled_reason = '{GONE}'
+            OR e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL)
+       FOR NO KEY UPDATE OF l SKIP LOCKED
+)
+UPDATE delivery_lane l SET parked = false, due_at = now() FROM resumed WHERE l.endpoint_id = resumed.endpoint_id
+RETURNING l.endpoint_id
+"""
+
+
+def resume_lanes() -> int:
+    """Make lanes due whose endpoint is active again or will never be; return how many."""
+    return len(run(RESUME_LANES, {}))
+
+
+# Reader: the recovery task. Index: lane_tripped. The drain that leases such a lane starts with a closed breaker.
+RETRY_CHANGED_ENDPOINTS = """
+WITH changed AS (
+    SELECT l.endpoint_id FROM delivery_lane l
+      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+     WHERE l.tripped_until > now() AND l.due_at > now() AND l.owner IS NULL
+       AND greatest(e.moved_at, e.state_changed_at) > l.failing_since
+       FOR NO KEY UPDATE OF l SKIP LOCKED
+)
+UPDATE delivery_lane l SET due_at = now() FROM changed WHERE l.endpoint_id = changed.endpoint_id
+RETURNING l.endpoint_id
+"""
+
+
+def retry_changed_endpoints() -> int:
+    """Make lanes with an open circuit due whose endpoint got a new URL or was enabled since; return how many."""
+    return len(run(RETRY_CHANGED_ENDPOINTS, {}))

@@ -1,0 +1,163 @@
+"""Lease lanes to a drain, renew the leases with the lanes' state, release them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+
+from delivery.models import DeadLetter
+from delivery.sql.due import ACTIVE, ASYNCHRONOUS_COMMIT, GONE
+from delivery.sql.statements import columns, run
+from subscriptions.models import Endpoint
+
+LEASE_SECONDS = 10.0  # a lane whose owner has not renewed for that long can be leased by another drain
+MAX_DUE_LANES = 20_000  # due lanes, longest due first, among which the tenants' turns are computed
+DISABLED = Endpoint.State.DISABLED
+ENDPOINT_DELETED, RESPONDED_410 = DeadLetter.Cause.ENDPOINT_DELETED, DeadLetter.Cause.GONE
+
+
+class LaneRow(NamedTuple):
+    """The state of a lane: read when it is leased, written when the lease is renewed or released.
+
+    ``inherited``: the lease of another owner ran out, which may have sent more than it stored.
+    """
+
+    endpoint_id: UUID
+    floor_at: datetime
+    next_slot_at: datetime | None
+    window: int | None
+    failures: int
+    failing_since: datetime | None
+    trips: int
+    tripped_until: datetime | None
+    warned: int
+    inherited: bool = False
+
+
+class LeaseResult(NamedTuple):
+    """The leased lanes; the endpoints that are deleted or gone, with the cause of their dead letters; database time."""
+
+    lanes: list[LaneRow]
+    undeliverable: dict[UUID, str]
+    now: datetime
+
+
+class RenewResult(NamedTuple):
+    """The endpoints of the lanes that are still leased, and database time (None if there are none)."""
+
+    held: set[UUID]
+    now: datetime | None
+
+
+# Reader: the drain. Index: lane_due. Lanes are ranked by the number of lanes their tenant would have, so that one
+# tenant with thousands of due lanes does not keep the others waiting.
+LEASE_LANES = f"""
+WITH turns AS (
+    SELECT endpoint_id, due_at,
+           coalesce((%(held)s::jsonb ->> tenant_id::text)::int, 0)
+               + row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
+      FROM (SELECT {ASYNCHRONOUS_COMMIT}) AS asynchronous_commit,
+           (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
+             WHERE due_at <= now() AND tenant_id <> ALL(%(full)s::uuid[])
+             ORDER BY due_at LIMIT {MAX_DUE_LANES}) oldest
+), chosen AS MATERIALIZED (
+    SELECT endpoint_id FROM turns WHERE turn <= %(share)s ORDER BY turn, due_at LIMIT %(limit)s
+), due AS (
+    SELECT l.endpoint_id, l.owner IS NOT NULL AS inherited,
+           e.state = '{ACTIVE}' AND e.deleted_at IS NULL AND t.deleted_at IS NULL AS active,
+           CASE WHEN e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL THEN '{ENDPOINT_DELETED}'
+                WHEN e.state = '{DISABLED}' AND e.disabled_reason = '{GONE}' THEN '{RESPONDED_410}' END
+               AS undeliverable
+      FROM chosen
+      JOIN delivery_lane l ON l.endpoint_id = chosen.endpoint_id
+      JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+      JOIN subscriptions_tenant t ON t.id = e.tenant_id
+     WHERE l.due_at <= now()
+       FOR UPDATE OF l SKIP LOCKED
+)
+UPDATE delivery_lane l
+   SET owner = CASE WHEN due.active THEN %(owner)s::uuid END,
+       due_at = CASE WHEN due.active THEN now() + make_interval(secs => %(seconds)s) END,
+       parked = NOT due.active AND due.undeliverable IS NULL
+  FROM due
+ WHERE l.endpoint_id = due.endpoint_id
+RETURNING now(), due.active, due.undeliverable, l.endpoint_id, coalesce(l.floor_at, 'epoch'), l.next_slot_at,
+          l."window", l.failures, l.failing_since, l.trips, l.tripped_until, l.warned, due.inherited
+"""
+
+
+def lease_lanes(
+    owner: UUID, limit: int, *, share: int | None = None, held: Mapping[UUID, int] | None = None
+) -> LeaseResult | None:
+    """Lease up to ``limit`` due lanes, longest due first, one of each tenant before the second of any.
+
+    A tenant gets at most ``share`` lanes, counting those this owner has ``held`` already (tenant: count). Due lanes
+    whose endpoint is not active are marked as such instead. Returns None if no lane is due.
+    """
+    share, held = share or limit, held or {}
+    parameters = {
+        "owner": owner,
+        "limit": limit,
+        "share": share,
+        "held": orjson.dumps({str(tenant): count for tenant, count in held.items()}).decode(),
+        "full": [tenant for tenant, count in held.items() if count >= share],
+        "seconds": LEASE_SECONDS,
+    }
+    rows = run(LEASE_LANES, parameters)
+    if not rows:
+        return None
+    return LeaseResult(
+        lanes=[LaneRow(*row[3:]) for row in rows if row[1]],
+        undeliverable={row[3]: row[2] for row in rows if row[2]},
+        now=rows[0][0],
+    )
+
+
+# Reader: the drain. Index: the primary key.
+STORE_LANES = """
+UPDATE delivery_lane l
+   SET owner = %(next_owner)s::uuid,
+       due_at = CASE WHEN %(next_owner)s::uuid IS NOT NULL THEN now() + make_interval(secs => %(seconds)s) END,
+       floor_at = r.floor_at, next_slot_at = r.next_slot_at, "window" = r.size, failures = r.failures,
+       failing_since = r.failing_since, trips = r.trips, tripped_until = r.tripped_until, warned = r.warned
+  FROM unnest(%(endpoints)s::uuid[], %(floors)s::timestamptz[], %(slots)s::timestamptz[], %(windows)s::int2[],
+              %(failures)s::int[], %(sinces)s::timestamptz[], %(trips)s::int2[], %(untils)s::timestamptz[],
+              %(warned)s::int2[])
+           AS r(endpoint_id, floor_at, next_slot_at, size, failures, failing_since, trips, tripped_until, warned)
+ WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
+RETURNING l.endpoint_id, clock_timestamp()
+"""
+
+
+def renew_lanes(owner: UUID, lanes: Sequence[LaneRow]) -> RenewResult:
+    """Extend these leases and store the lanes' state; lanes that another drain has leased meanwhile are left out."""
+    rows = _store(owner, owner, lanes)
+    return RenewResult({row[0] for row in rows}, rows[-1][1] if rows else None)
+
+
+def release_lanes(owner: UUID, lanes: Sequence[LaneRow]) -> None:
+    """End these leases and store the lanes' state. Call ``recheck_due`` after the commit."""
+    _store(owner, None, lanes)
+
+
+def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> list[tuple[UUID, datetime]]:
+    endpoints, floors, slots, windows, failures, sinces, trips, untils, warned = columns(
+        [lane[:9] for lane in sorted(lanes)], 9
+    )
+    parameters = {
+        "owner": owner,
+        "next_owner": next_owner,
+        "seconds": LEASE_SECONDS,
+        "endpoints": endpoints,
+        "floors": floors,
+        "slots": slots,
+        "windows": windows,
+        "failures": failures,
+        "sinces": sinces,
+        "trips": trips,
+        "untils": untils,
+        "warned": warned,
+    }
+    return [(row[0], row[1]) for row in run(STORE_LANES, parameters)]

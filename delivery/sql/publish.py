@@ -1,0 +1,163 @@
+"""Write events with their deliveries and count them, in one statement; look up events that exist already."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from delivery.models import Delivery
+from delivery.sql.statements import columns, run
+
+PENDING = Delivery.State.PENDING
+
+
+class EventRow(NamedTuple):
+    """An event to insert; ``body`` is the structured JSON that is signed and sent."""
+
+    id: UUID
+    source: str
+    event_id: str
+    type: str
+    subject: str | None
+    digest: bytes
+    body: bytes
+
+
+class WarningRow(NamedTuple):
+    """The schema warnings of one event, as JSON."""
+
+    event_id: UUID
+    warnings: str
+
+
+class DeliveryRow(NamedTuple):
+    """A delivery to insert; without a ``body`` of its own the event's body is sent."""
+
+    id: UUID
+    event_id: UUID
+    endpoint_id: UUID
+    body: bytes | None
+    state: str
+    order_key: str | None
+    thin: bool = False
+
+
+# The one INSERT of deliveries; a WHERE or ON CONFLICT clause follows it. Parameters: delivery_parameters().
+INSERT_DELIVERIES = f"""
+    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
+                                   next_attempt_at, started_at, attempts, step, claims, last_error, replay_id)
+    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
+           CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, '', %(replay)s::uuid
+      FROM unnest(%(delivery_ids)s::uuid[], %(delivery_events)s::uuid[], %(endpoints)s::uuid[],
+                  %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(thins)s::bool[])
+           AS d(id, event_id, endpoint_id, body, state, order_key, thin)
+"""
+# The one INSERT of usage; a SELECT of these columns follows it.
+INSERT_USAGE = "INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries)"
+
+# Reader: publishing. Indexes: the unique (tenant, event_id, source) finds repeats, the primary key of tenants the
+# version. Materialized, so that the version is compared before anything is written.
+INSERT_EVENTS = f"""
+WITH route_table AS MATERIALIZED (
+    SELECT FROM subscriptions_tenant WHERE id = %(tenant)s AND routes_version = %(version)s
+), accepted AS (
+    INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body)
+    SELECT e.id, clock_timestamp(), %(tenant)s, e.source, e.event_id, e.type, e.subject, e.digest, e.body
+      FROM route_table, unnest(%(ids)s::uuid[], %(sources)s::text[], %(event_ids)s::text[], %(types)s::text[],
+                               %(subjects)s::text[], %(digests)s::bytea[], %(bodies)s::bytea[])
+               AS e(id, source, event_id, type, subject, digest, body)
+        ON CONFLICT (tenant_id, source, event_id) DO NOTHING
+    RETURNING id, created_at, type
+), fan_out AS (
+    {INSERT_DELIVERIES}
+     WHERE d.event_id IN (SELECT id FROM accepted)
+    RETURNING event_id
+), counted AS (
+    {INSERT_USAGE}
+    SELECT %(tenant)s, (a.created_at AT TIME ZONE 'UTC')::date, a.type, count(*), coalesce(sum(d.count), 0)
+      FROM accepted a LEFT JOIN (SELECT event_id, count(*) FROM fan_out GROUP BY event_id) d ON d.event_id = a.id
+     GROUP BY 2, 3
+)
+SELECT EXISTS (SELECT FROM route_table), ARRAY(SELECT id FROM accepted)
+"""
+
+
+def insert_events(
+    tenant_id: UUID, version: int, events: Sequence[EventRow], deliveries: Sequence[DeliveryRow]
+) -> set[UUID] | None:
+    """Insert the events that do not exist yet, each with its deliveries, and return their ids.
+
+    None: nothing was written, because the tenant's route table is no longer at this version.
+    """
+    ids, sources, event_ids, types, subjects, digests, bodies = columns(events, 7)
+    parameters = {
+        "version": version,
+        "ids": ids,
+        "sources": sources,
+        "event_ids": event_ids,
+        "types": types,
+        "subjects": subjects,
+        "digests": digests,
+        "bodies": bodies,
+        **delivery_parameters(tenant_id, None, deliveries),
+    }
+    ((is_current, accepted),) = run(INSERT_EVENTS, parameters)
+    return set(accepted) if is_current else None
+
+
+def delivery_parameters(
+    tenant_id: UUID | None, replay_id: UUID | None, deliveries: Sequence[DeliveryRow]
+) -> dict[str, object]:
+    """Return the parameters of INSERT_DELIVERIES."""
+    ids, events, endpoints, bodies, states, order_keys, thins = columns(deliveries, 7)
+    return {
+        "tenant": tenant_id,
+        "replay": replay_id,
+        "delivery_ids": ids,
+        "delivery_events": events,
+        "endpoints": endpoints,
+        "delivery_bodies": bodies,
+        "states": states,
+        "order_keys": order_keys,
+        "thins": thins,
+    }
+
+
+# Reader: publishing, for events whose data does not fit their schema. Index: the primary key.
+STORE_WARNINGS = """
+UPDATE delivery_event SET warnings = w.warnings::jsonb
+  FROM unnest(%(ids)s::uuid[], %(warnings)s::text[]) AS w(id, warnings) WHERE delivery_event.id = w.id
+"""
+
+
+def store_warnings(rows: Sequence[WarningRow]) -> None:
+    """Store the schema warnings of events that this transaction inserted."""
+    if rows:
+        ids, warnings = columns(rows, 2)
+        run(STORE_WARNINGS, {"ids": ids, "warnings": warnings})
+
+
+# Readers: publishing, for repeats; the monthly quota. Index: the unique (tenant, event_id, source).
+FIND_EVENTS = """
+SELECT e.source, e.event_id, e.id, e.digest
+  FROM unnest(%(sources)s::text[], %(event_ids)s::text[]) AS requested(source, event_id)
+  JOIN delivery_event e
+    ON e.tenant_id = %(tenant)s AND e.source = requested.source AND e.event_id = requested.event_id
+"""
+
+
+def find_events(tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, bytes]]:
+    """Return key and digest of the events that exist under these (source, id)."""
+    sources, event_ids = columns(names, 2)
+    rows = run(FIND_EVENTS, {"tenant": tenant_id, "sources": sources, "event_ids": event_ids})
+    return {(source, event_id): (key, digest) for source, event_id, key, digest in rows}
+
+
+# Reader: publishing, after a commit that took long. Index: the primary key.
+RESET_DUE_TIMES = f"""
+UPDATE delivery_delivery SET next_attempt_at = now() WHERE id = ANY(%(ids)s) AND state = '{PENDING}'
+"""
+
+
+def reset_due_times(delivery_ids: Sequence[UUID]) -> None:
+    """Make these deliveries due now, so that no lane's low-water mark is past their due time."""
+    run(RESET_DUE_TIMES, {"ids": list(delivery_ids)})

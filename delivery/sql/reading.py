@@ -1,0 +1,49 @@
+"""Read what the ORM cannot express: the first deliveries of many events, the blocking deliveries of ordered lanes."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from delivery.models import Delivery
+from delivery.sql.statements import run
+
+PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
+
+# Reader: the list of events with include=deliveries. Index: the unique (event, endpoint).
+FIRST_DELIVERIES = """
+SELECT first.id FROM unnest(%(events)s::uuid[]) AS event(id)
+ CROSS JOIN LATERAL (
+       SELECT id FROM delivery_delivery WHERE event_id = event.id ORDER BY endpoint_id LIMIT %(limit)s) first
+"""
+
+
+def first_deliveries(event_ids: Sequence[UUID], limit: int) -> list[UUID]:
+    """Return the ids of up to ``limit`` deliveries of each event."""
+    return [row[0] for row in run(FIRST_DELIVERIES, {"events": list(event_ids), "limit": limit})]
+
+
+# Reader: the status of an endpoint. Index: delivery_in_order, walked from one order key to the next.
+BLOCKING_DELIVERIES = f"""
+WITH RECURSIVE heads AS (
+    (SELECT id, order_key, state, attempts, next_attempt_at, last_status, last_error, 1 AS n FROM delivery_delivery
+      WHERE endpoint_id = %(endpoint)s AND order_key IS NOT NULL AND state IN ('{PENDING}', '{SENDING}')
+      ORDER BY order_key, created_at, id LIMIT 1)
+    UNION ALL
+    SELECT next.*, heads.n + 1 FROM heads CROSS JOIN LATERAL (
+           SELECT id, order_key, state, attempts, next_attempt_at, last_status, last_error FROM delivery_delivery
+            WHERE endpoint_id = %(endpoint)s AND order_key > heads.order_key AND state IN ('{PENDING}', '{SENDING}')
+            ORDER BY order_key, created_at, id LIMIT 1) next
+     WHERE heads.n < %(keys)s
+)
+SELECT order_key, id, attempts, next_attempt_at, last_status, last_error FROM heads
+ WHERE state = '{PENDING}' AND attempts > 0 AND next_attempt_at > now()
+ ORDER BY next_attempt_at DESC LIMIT %(limit)s
+"""
+
+
+def blocking_deliveries(endpoint_id: UUID, keys: int, limit: int) -> list[tuple[Any, ...]]:
+    """Return the failed heads among the first ``keys`` order keys, the longest wait first.
+
+    Columns: order key, delivery id, attempts, next attempt, last status, last error.
+    """
+    return run(BLOCKING_DELIVERIES, {"endpoint": endpoint_id, "keys": keys, "limit": limit})

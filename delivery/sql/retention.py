@@ -1,0 +1,100 @@
+"""Find and delete what is past its tenant's retention; remove recorded responses of an erased event."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from delivery.models import Delivery, Replay
+from delivery.sql.statements import run
+
+FINISHED = ", ".join(
+    f"'{state}'" for state in (Delivery.State.DELIVERED, Delivery.State.DEAD, Delivery.State.CANCELLED)
+)
+
+# Reader: the retention task. Index: event_pages, one look-up per tenant.
+TENANTS_WITH_OLD_EVENTS = """
+SELECT t.id, t.retention_days FROM subscriptions_tenant t
+ CROSS JOIN LATERAL (SELECT id FROM delivery_event WHERE tenant_id = t.id ORDER BY id LIMIT 1) oldest
+ WHERE oldest.id < %(before)s
+"""
+# Reader: the retention task. Index: event_pages.
+OLD_EVENTS = """
+SELECT id FROM delivery_event
+ WHERE tenant_id = %(tenant)s AND id > %(after)s AND id < %(before)s
+ ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+# Reader: the retention task. Indexes: the unique (event, endpoint), dead_letter_delivery. A delivery stays while it is
+# unfinished, and if it was replayed or dead-lettered within the retention.
+OLD_DELIVERIES = f"""
+SELECT d.id FROM delivery_delivery d
+ WHERE d.event_id = ANY(%(events)s::uuid[]) AND d.state IN ({FINISHED}) AND d.started_at < %(cutoff)s
+   AND NOT EXISTS (SELECT FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.died_at >= %(cutoff)s)
+ LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+# Reader: the retention task. Indexes: attempt_history, dead_letter_delivery, the primary key.
+DELETE_DELIVERIES = {
+    "attempts": "DELETE FROM delivery_attempt WHERE delivery_id = ANY(%(ids)s::uuid[])",
+    "dead_letters": "DELETE FROM delivery_deadletter WHERE delivery_id = ANY(%(ids)s::uuid[])",
+    "deliveries": "DELETE FROM delivery_delivery WHERE id = ANY(%(ids)s::uuid[])",
+}
+# Reader: the retention task. Indexes: the primary key, the unique (event, endpoint) of deliveries.
+DELETE_EVENTS = """
+DELETE FROM delivery_event e
+ WHERE id = ANY(%(ids)s::uuid[]) AND NOT EXISTS (SELECT FROM delivery_delivery d WHERE d.event_id = e.id)
+"""
+# Reader: the retention task. The table is small: one row per request.
+DELETE_REPLAYS = f"""
+DELETE FROM delivery_replay r
+ WHERE state <> '{Replay.State.RUNNING}' AND finished_at < now() - make_interval(days =>
+       coalesce((SELECT retention_days FROM subscriptions_tenant t WHERE t.id = r.tenant_id), %(days)s))
+"""
+
+
+def tenants_with_old_events(before: UUID) -> list[tuple[UUID, int]]:
+    """Return id and retention (days) of the tenants whose oldest event has a key below ``before``."""
+    return [(tenant_id, days) for tenant_id, days in run(TENANTS_WITH_OLD_EVENTS, {"before": before})]
+
+
+def lock_old_events(tenant_id: UUID, after: UUID, before: UUID, limit: int) -> list[UUID]:
+    """Lock and return up to ``limit`` events of the tenant with keys between the two, skipping locked ones."""
+    parameters = {"tenant": tenant_id, "after": after, "before": before, "limit": limit}
+    return [row[0] for row in run(OLD_EVENTS, parameters)]
+
+
+def lock_old_deliveries(events: Sequence[UUID], cutoff: datetime, limit: int) -> list[UUID]:
+    """Lock and return up to ``limit`` deliveries of these events that may be deleted, skipping locked ones."""
+    parameters = {"events": list(events), "cutoff": cutoff, "limit": limit}
+    return [row[0] for row in run(OLD_DELIVERIES, parameters)]
+
+
+def delete_deliveries(ids: Sequence[UUID]) -> dict[str, int]:
+    """Delete deliveries with their attempts and dead letters; return how many rows of each."""
+    return {name: _delete(statement, {"ids": list(ids)}) for name, statement in DELETE_DELIVERIES.items()}
+
+
+def delete_events(ids: Sequence[UUID]) -> int:
+    """Delete those of these events that have no deliveries; return how many."""
+    return _delete(DELETE_EVENTS, {"ids": list(ids)})
+
+
+def delete_replays(days: int) -> int:
+    """Delete replays that ended before their tenant's retention; ``days`` for those over all tenants."""
+    return _delete(DELETE_REPLAYS, {"days": days})
+
+
+def _delete(statement: str, parameters: dict[str, Any]) -> int:
+    ((count,),) = run(f"WITH deleted AS ({statement} RETURNING 1) SELECT count(*) FROM deleted", parameters)
+    return int(count)
+
+
+# Reader: erasing an event. Indexes: the unique (event, endpoint) of deliveries, attempt_history.
+DELETE_RESPONSES = """
+UPDATE delivery_attempt a SET answer = NULL
+  FROM delivery_delivery d WHERE d.event_id = %(event)s AND a.delivery_id = d.id AND a.answer IS NOT NULL
+"""
+
+
+def delete_responses(event_id: UUID) -> None:
+    """Remove the recorded responses of every attempt to deliver this event."""
+    run(DELETE_RESPONSES, {"event": event_id})
