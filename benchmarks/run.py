@@ -5,11 +5,13 @@ under way is ended, the platform is started again if it went down, and the next 
 """
 
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from benchmarks import report
@@ -17,18 +19,19 @@ from benchmarks.bench import Bench
 from benchmarks.catalogue import Entry
 from benchmarks.figures import Check, Row, compare
 from benchmarks.flames import Flames
-from benchmarks.guard import Guard
 from benchmarks.instruments import Instruments
 from benchmarks.report import Facts
 from benchmarks.screen import Screen
 from benchmarks.sizes import Sizes
 from benchmarks.stand import Stand
 from benchmarks.statements import StatementLog
+from config.local.process_guard import ProcessGuard
 
 __all__ = ["TooLong", "measured", "run"]
 
 SINK_PORTS = 1_000  # endpoints beyond that share ports, as if they lay on one host
 SINK_ROOM = 8_000_000  # arrivals
+DISCARD_WITHIN = 180.0  # seconds until the embedded servers have stopped; one that is being set up is set up first
 SAMPLE = 0.2  # of the server's messages
 TIMES, GRACE = 10, 120.0  # a row may take so many times what is expected, and so many seconds more
 
@@ -41,14 +44,16 @@ def run(entries: list[Entry], sizes: Sizes, screen: Screen, profile_into: Path |
     """Measure these rows. Raises RuntimeError if the platform does not start at all."""
     started_at, began = datetime.now(UTC), time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="waypost-bench-"))
-    guard = Guard(directory)
+    discard = [sys.executable, "-m", "config.local.embedded", "discard", str(directory), str(DISCARD_WITHIN)]
+    guard = ProcessGuard(f"benchmark {directory}", clean_up=discard)
+    start = partial(guard.start, start_new_session=True)  # Ctrl-C is for the run
     try:
-        stand = Stand(guard, directory)
-        instruments = Instruments(directory, guard.start)
+        stand = Stand(start, directory)
+        instruments = Instruments(directory, start)
         sink = instruments.start_sink(SINK_PORTS, SINK_ROOM)
         log = StatementLog(stand.connection, stand.server_log, 1.0 if profile_into else SAMPLE)
-        flames = Flames(guard.start, profile_into) if profile_into else None
-        bench = Bench(stand, sink, instruments, log, sizes, screen.progress, guard.start, flames)
+        flames = Flames(start, profile_into) if profile_into else None
+        bench = Bench(stand, sink, instruments, log, sizes, screen.progress, start, flames)
         screen.say(f"{'ready':<7} the platform, after {time.monotonic() - began:.0f} s")
         rows = [_measure(entry, bench, screen) for entry in entries]
         compare(rows)

@@ -20,12 +20,14 @@ from typing import Any
 import psutil
 import psycopg
 
-from benchmarks.guard import ROOT, Guard, end
+from benchmarks.instruments import Start
 from config.local import embedded
 from config.local.embedded.place import Place
+from config.local.process_guard import end
 
 __all__ = ["ROOT", "Stand", "free_port"]
 
+ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 300.0  # seconds
 STOP_WITHIN = 60.0
 LARGE = "delivery_attempt, delivery_deadletter, delivery_delivery, delivery_event, webhooks_receipt"
@@ -33,10 +35,10 @@ ENDPOINTS = "subscriptions_subscription, subscriptions_secret, delivery_lane, su
 
 
 class Stand:
-    """``sql`` asks the database, ``api`` the platform (as an operator's key may). The guard ends what it starts."""
+    """``sql`` asks the database, ``api`` the platform (as an operator's key may). `start` is a process guard's."""
 
-    def __init__(self, guard: Guard, directory: Path) -> None:
-        self._guard = guard
+    def __init__(self, start: Start, directory: Path) -> None:
+        self._start_program = start
         self.directory = directory
         self.directory.chmod(0o711)  # root runs the embedded servers as somebody else, who has to get through
         self.data = directory / "data"
@@ -75,7 +77,7 @@ class Stand:
         return {**{name: value for name, value in os.environ.items() if name not in taken}, **ours}
 
     def _start(self) -> None:
-        self.process = self._guard.start(
+        self.process = self._start_program(
             self.manage("up", "--port", str(self.port)),
             cwd=ROOT,
             env=self.environment,

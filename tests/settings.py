@@ -8,24 +8,24 @@ starts find everything through the environment.
 
 import atexit
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-from config.local import embedded
+from config.local.process_guard import ProcessGuard
 
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "")
 if "WAYPOST_TESTS_DATA" not in os.environ:
     _data = Path(tempfile.mkdtemp(prefix="waypost-tests-"))
     _data.chmod(0o711)  # the servers' user passes through, where we are root
+    _discard = [sys.executable, "-m", "config.local.embedded", "discard", str(_data), "600"]  # seconds
 
-    def _discard() -> None:
-        """Ours last, for those of the workers lie in it."""
-        for worker in [*_data.glob("gw*"), _data]:
-            embedded.discard(worker)
-
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # what a failed test wrote is kept
+    (_data / "tmp").mkdir(mode=0o711)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_data / "tmp")  # all other temporary files are removed at the end
     os.environ["WAYPOST_TESTS_DATA"] = os.environ["WAYPOST_DATA"] = str(_data)
     os.environ.setdefault("PYTHONHASHSEED", "0")  # the workers name a test that has a set in its name alike
-    atexit.register(_discard)
+    atexit.register(ProcessGuard(f"tests {_data}", clean_up=_discard).close)
 elif _worker and "WAYPOST_TESTS_WORKER" not in os.environ:
     _data = Path(os.environ["WAYPOST_TESTS_DATA"]) / _worker
     _data.mkdir(mode=0o711)

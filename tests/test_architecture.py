@@ -82,8 +82,7 @@ ROOMS = {
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.publishing delivery.sending "
     "delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",
-    "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying delivery.demo",
-    "delivery.demo": "",
+    "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "",
     # the platform
     "config": " ".join(PACKAGES),

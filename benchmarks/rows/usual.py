@@ -8,8 +8,9 @@ import psutil
 
 from benchmarks.bench import SIZE, Bench, arrival_rate
 from benchmarks.figures import Aim, Check, Latency, Reading, Row
-from benchmarks.guard import ROOT, end
+from benchmarks.stand import ROOT
 from config.local import embedded
+from config.local.process_guard import end
 
 __all__ = ["usual", "usual_environment"]
 

@@ -1,4 +1,4 @@
-"""Run everything on one machine with two commands: embedded servers, ``manage.py up``, its supervisor, the demo.
+"""Run the platform on one machine: embedded servers, `manage.py up`, its supervisor, the demo.
 
-Production needs none of it.
+Production needs nothing from here. Only management commands, settings, tests and benchmarks may import this package.
 """

@@ -1,35 +1,28 @@
-"""Several programs run as one: each line says whose it is, one that dies is started again, all stop together.
+"""Supervise several programs as one: prefix their output, restart one that dies, stop all together.
 
-A child that keeps dying stops the whole, with the reason: a platform without its workers only looks healthy.
-What a dead child had started itself ends before it is started again: an orphan would hold the port, or go on with
-old code. The kernel tells the children when we die ourselves (Linux); what is left all the same, the next run
-cleans up.
+A child that keeps dying stops the platform and is named: a platform without its workers only looks healthy.
+The descendants of a dead child are ended before it is started again: an orphan would keep the port, or run old code.
+When the supervisor itself is killed, its process guard ends the children.
 """
 
-import ctypes
-import json
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
+
+from config.local.process_guard import ProcessGuard, end, find_family
 
 LOOK_EVERY = 0.1  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds before a dead child is started again; doubles each time
 HEALTHY_AFTER = 20.0  # seconds; a child that lived as long may die without being counted
 TOO_OFTEN = 5  # early deaths in a row
 ORPHANS_WITHIN = 2.0  # seconds
-MARK = "WAYPOST_CHILD_OF"  # in the environment of a child, and so of all it starts: whose they are
+LEFTOVERS_WITHIN = 10.0  # seconds
 COLOURS = (36, 33, 32, 35, 34, 31)  # ANSI
-_PR_SET_PDEATHSIG = 1
-_prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
 
 class KeepsDying(Exception):
@@ -61,11 +54,11 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """Runs `children`; the file `record` remembers them for the next run."""
+    """Run `children` under `guard`, whose family name is unique to this data directory."""
 
     children: list[Child]
     environment: Mapping[str, str]
-    record: Path
+    guard: ProcessGuard
     colour: bool = False
     stopping: bool = False  # set by a signal, which must not touch a lock
 
@@ -79,7 +72,6 @@ class Supervisor:
         for child in self.children:
             if child.process is None and now >= child.start_again:
                 self._start(child)
-        self.record.write_text(json.dumps([_identity(child.process.pid) for child in self._running()]))
 
     def look(self) -> None:
         """Wait a moment, note who died, start them again when their pause is over. Raises KeepsDying."""
@@ -89,7 +81,7 @@ class Supervisor:
         for child in self._running():
             if child.process.poll() is not None:
                 self.say("up", f"{child.name} ended with status {child.process.returncode}")
-                end(marked(self._mark(child)), ORPHANS_WITHIN)
+                self._end_descendants(child)
                 child.died(time.monotonic())
         if any(child.process is None for child in self.children):
             self.start()
@@ -98,12 +90,12 @@ class Supervisor:
         """Ask the children to end, stage by stage, and insist after their time."""
         for stage in sorted({child.stage for child in self.children}):
             leaving = [child for child in self._running() if child.stage == stage]
-            end([child.process.pid for child in leaving], max((child.stop_within for child in leaving), default=0))
+            running = [psutil.Process(child.process.pid) for child in leaving if child.process.poll() is None]
+            end(running, max((child.stop_within for child in leaving), default=0))
             for child in leaving:
                 child.process.wait()
-            end([pid for child in leaving for pid in marked(self._mark(child))], ORPHANS_WITHIN)
-        end(marked(f"{self.record}:"), ORPHANS_WITHIN)  # whoever was just being started
-        self.record.unlink(missing_ok=True)
+                self._end_descendants(child)
+        self.guard.close()
 
     def say(self, name: str, line: str) -> None:
         """One line for the terminal, with its author in front."""
@@ -119,21 +111,21 @@ class Supervisor:
         return [child for child in self.children if child.process is not None]
 
     def _start(self, child: Child) -> None:
-        child.process = subprocess.Popen(  # noqa: S603 (our own programs, no shell)
+        child.process = self.guard.start(
             child.command,
-            env={**self.environment, MARK: self._mark(child)},
+            name=child.name,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            preexec_fn=_end_with_parent,
         )
         child.started = time.monotonic()
         threading.Thread(target=self._relay, args=(child.name, child.process), daemon=True).start()
 
-    def _mark(self, child: Child) -> str:
-        return f"{self.record}:{child.name};"
+    def _end_descendants(self, child: Child) -> None:
+        end(find_family(self.guard.family_of(child.name)), ORPHANS_WITHIN)
 
     def _relay(self, name: str, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
@@ -142,64 +134,8 @@ class Supervisor:
                 self.say(name, line.rstrip("\n"))
 
 
-def end_leftovers(record: Path) -> int:
-    """End the children of a run that was killed, and theirs, and tell how many there were."""
-    alive = set(marked(f"{record}:"))
-    try:
-        recorded = json.loads(record.read_text())
-    except (FileNotFoundError, ValueError):
-        recorded = []
-    alive |= {pid for pid, born in recorded if _identity(pid) == [pid, born]}
-    end(alive, within=10.0)
-    record.unlink(missing_ok=True)
-    return len(alive)
-
-
-def marked(beginning: str) -> list[int]:
-    """The processes whose mark begins like this. Who has begun a session of its own (a keeper) has left the family."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK, "").startswith(beginning) and os.getsid(process.pid) != process.pid:
-                found.append(process.pid)
-        except (psutil.Error, OSError):
-            continue  # ended meanwhile, or somebody else's
-    return found
-
-
-def end(pids: Iterable[int], within: float) -> None:
-    """SIGTERM; after `within` seconds SIGKILL for them and all their descendants. Who goes by himself is fine."""
-    processes = [process for pid in pids if (process := _find(pid))]
-    family = [*processes, *(one for process in processes for one in _descendants(process))]
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    psutil.wait_procs(processes, timeout=within)
-    for process in family:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return list(process.children(recursive=True))
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _find(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _identity(pid: int) -> list[float]:
-    """A number and the moment of birth: numbers are used again."""
-    process = _find(pid)
-    return [pid, process.create_time()] if process else [pid, 0.0]
-
-
-def _end_with_parent() -> None:
-    if _prctl:
-        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+def end_leftovers(family: str) -> int:
+    """End the children of a supervisor that was killed together with its guard. Returns how many there were."""
+    found = find_family(f"{family}:")
+    end(found, LEFTOVERS_WITHIN)
+    return len(found)

@@ -24,6 +24,7 @@ from kombu import Connection
 from config import env
 from config.local import embedded
 from config.local.embedded.lease import take
+from config.local.process_guard import ProcessGuard
 from config.local.supervise import Child, KeepsDying, Supervisor, end_leftovers
 
 DRAIN_WITHIN = 25.0  # seconds; an attempt may take 15, and its result has to be written
@@ -40,15 +41,16 @@ class CannotRun(Exception):
 def run(host: str, port: int) -> None:
     """Run until a signal says stop. Raises CannotRun."""
     data = Path(settings.WAYPOST_DATA)
-    record = data / "up" / "children.json"
+    family = str(data / "up")
     with _alone(data):
-        end_leftovers(record)
+        end_leftovers(family)
         _check_port(host, port)
         _attach(data)
         _check_servers()
         _migrate()
         login = _login(data)
-        supervisor = Supervisor(programs(host, port), _environment(data, host, port), record, sys.stdout.isatty())
+        environment = _environment(data, host, port)
+        supervisor = Supervisor(programs(host, port), environment, ProcessGuard(family), sys.stdout.isatty())
         _supervise(supervisor, _address(host, port), login)
     _leave(data)
 

@@ -14,6 +14,7 @@ from re import sub
 import orjson
 
 from tests.api.known import operations_on_what_there_is, tenants
+from tests.processes import run
 
 CONFIG = """
 color = false
@@ -64,7 +65,7 @@ def fuzz(
     )
     command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run", *options]
     command += ["--checks", "all", f"{address}/api/v1/schema/"]
-    return subprocess.run(command, cwd=place, stdin=subprocess.DEVNULL, stdout=report, stderr=report, text=True)
+    return run(command, cwd=place, stdin=subprocess.DEVNULL, stdout=report, stderr=report, text=True)
 
 
 def _known(operations: Mapping[tuple[str, str], Mapping[str, list[str]]]) -> dict[str, str]:

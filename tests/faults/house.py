@@ -18,18 +18,23 @@ import redis
 from config.local import embedded
 from config.local.embedded import POSTGRES, VALKEY
 from config.local.embedded.place import Place
+from config.local.process_guard import ProcessGuard
 from tests.ports import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"beat": "beat", "deliver": "deliver@%h", "work": "work@%h", "web": "granian"}  # a word of each one's command
+# Discard stops the servers, so that the file system can be unmounted; the second one removes the rest.
+UNMOUNT = ("sh", "-c", 'mounted="$0"; "$@"; umount --lazy "$mounted"; "$@"')
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class House:
-    """Use as a context manager: leaving it ends the platform and forgets its data."""
+    """Use as a context manager: leaving it ends the platform and removes its data, as the end of this process does."""
 
-    def __init__(self, data: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, data: Path, environment: Mapping[str, str], mounted: Path | None = None) -> None:
+        discard = [sys.executable, "-m", "config.local.embedded", "discard", str(data), "180"]
+        self.guard = ProcessGuard(f"faults {data}", discard if mounted is None else [*UNMOUNT, str(mounted), *discard])
         self.data = data
         self.port = free_port()
         self.clock = data / "clock"  # where a faked clock is set
@@ -48,7 +53,7 @@ class House:
         for process in self.everybody():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        embedded.discard(self.data)
+        self.guard.close()
 
     @property
     def address(self) -> str:
@@ -59,7 +64,7 @@ class House:
     def up(self) -> None:
         """Returns when it is ready."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = self.guard.start(
                 [sys.executable, "manage.py", "up", "--port", str(self.port)],
                 cwd=ROOT,
                 env=self._environment(),
@@ -131,7 +136,7 @@ class House:
     def strays(self) -> list[psutil.Process]:
         """Those that nobody looks after any more."""
         kept = {process.pid for process in [*self.platform(), *self.servers()]}
-        return [one for one in self.everybody() if one.pid not in kept and not is_keeper(one)]
+        return [one for one in self.everybody() if one.pid not in kept and not ends_by_itself(one)]
 
     def platform(self) -> list[psutil.Process]:
         """`up` and all that it has started: the embedded servers and their keepers stand by themselves."""
@@ -183,9 +188,10 @@ class House:
         return redis.Redis(unix_socket_path=str(VALKEY.socket(Place(VALKEY.name, self.data))), socket_timeout=2)
 
 
-def is_keeper(process: psutil.Process) -> bool:
+def ends_by_itself(process: psutil.Process) -> bool:
+    """Whether this is a keeper or a process guard, or has ended already."""
     command = command_of(process)
-    return not command or "config.local.embedded.keeper" in command.split()
+    return not command or not {"config.local.embedded.keeper", "config.local.process_guard"}.isdisjoint(command.split())
 
 
 def command_of(process: psutil.Process) -> str:

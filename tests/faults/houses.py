@@ -46,12 +46,10 @@ def small_disk() -> Iterator[House]:
         home = data / "postgres" / "home"
         for directory in (home.parent, home):
             directory.mkdir(mode=0o711)
+        house = House(data, {}, mounted=home)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL},mode=700", "none", home], check=True)
-        try:
-            with House(data, {}) as house:
-                yield house
-        finally:
-            subprocess.run(["umount", "--lazy", home], check=True)  # somebody may still be putting it down
+        with house:
+            yield house
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tests.faults.houses import HOUSES
 from tests.faults.injectors import FAULTS
 from tests.faults.report import tell
 from tests.faults.scene import Result, scene
+from tests.processes import guard
 
 
 class Round(NamedTuple):
@@ -58,7 +59,11 @@ def play_all(rounds: list[Round], houses: int) -> list[Ended]:
     houses put away."""
     pool = ProcessPoolExecutor(houses, get_context("spawn"), put_away_on_sigterm)
     try:
-        return list(chain.from_iterable(pool.map(_play, rounds)))
+        results = pool.map(_play, rounds)
+        for process in active_children():
+            if process.pid:
+                guard().add(process.pid)
+        return list(chain.from_iterable(results))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in active_children():

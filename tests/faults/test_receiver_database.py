@@ -21,7 +21,7 @@ import orjson
 import psycopg
 import pytest
 
-from config import embedded
+from config.local import embedded
 from tests.factories_receiver import SECRET, signed
 from tests.waiting import wait_until
 from tests.webhooks.test_streaming import ROOT, Server, running

@@ -21,6 +21,7 @@ from django.db import connection
 from config.local import embedded
 from config.local.up import programs
 from tests.ports import free_port
+from tests.processes import start
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
@@ -33,7 +34,7 @@ class Program:
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
         with log.open("ab") as said:
-            self.process = subprocess.Popen(
+            self.process = start(
                 command,
                 cwd=settings.BASE_DIR,
                 env=environment,

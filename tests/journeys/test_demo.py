@@ -10,19 +10,19 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from delivery.demo import counts, given
+from config.local.demo import counts, given
+from tests.processes import run
 
 KEPT = ("PATH", "HOME", "LANG")
 
 
 def run_demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """In a process of its own, without anything of the test's environment."""
-    return subprocess.run(
+    return run(
         [sys.executable, "manage.py", "demo", "--exit", *arguments],
         cwd=settings.BASE_DIR,
         env={name: os.environ[name] for name in KEPT if name in os.environ},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
         text=True,
     )
 

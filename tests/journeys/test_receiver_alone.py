@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from django.db import connection
 
 from tests.ports import free_port
+from tests.processes import run, start
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -63,13 +64,11 @@ class Project:
             path.write_text(path.read_text() + text if at_the_end else text)
 
     def run(self, *arguments: str, **more: str) -> str:
-        done = subprocess.run(
+        done = run(
             [sys.executable, *arguments],
             cwd=self.folder,
             env={**self.environment, **more},
-            capture_output=True,
             text=True,
-            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -78,7 +77,7 @@ class Project:
         port = free_port()
         command = [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
         with (self.folder / "server.log").open("wb") as log:
-            server = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
+            server = start(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
         wait_until(lambda: _answers(port), "the server")
         return server, f"http://127.0.0.1:{port}"
 

@@ -1,12 +1,11 @@
 """The keeper runs one server while somebody uses it: started on demand, it cuts itself loose, and it ends alone.
 
-It starts the server again if it dies, and takes it along if it dies itself.
+It starts the server again if it dies; if the keeper itself is killed, its process guard ends the server.
 
     python -m config.local.embedded.keeper postgres|valkey DATA-DIRECTORY      returns when the server is ready
 """
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import signal
@@ -22,6 +21,7 @@ from config.local.embedded import POSTGRES, VALKEY
 from config.local.embedded.lease import take
 from config.local.embedded.place import EmbeddedError, Place
 from config.local.embedded.server import Server
+from config.local.process_guard import ProcessGuard
 
 READY = "ready"
 START_WITHIN = 120.0  # seconds: recovery after a crash replays up to max_wal_size
@@ -29,7 +29,6 @@ STOP_WITHIN = 60.0
 LOOK_EVERY = 0.25
 START_TRIES, START_PAUSE = 6, 0.3  # what is left of a killed server needs a moment to let go of its memory
 LARGEST_LOG = 10 * 1024 * 1024  # bytes; a larger one is begun anew at the next start
-_PR_SET_PDEATHSIG = 1
 
 
 def main(kind: str, data: str) -> None:
@@ -82,16 +81,18 @@ def keep(server: Server, place: Place, writer: int) -> None:
         raise EmbeddedError(f"another keeper runs the embedded {server.name} already") from None
     _end_leftover(place)
     server.prepare(place)
-    process = _start(server, place)
+    guard = ProcessGuard(f"{place.home}")
+    process = _start(server, place, guard)
     os.write(writer, READY.encode())
     os.close(writer)
     try:
         while _is_used(place):
             time.sleep(LOOK_EVERY)
             if process.poll() is not None:
-                process = _start(server, place)
+                process = _start(server, place, guard)
     finally:
         _stop(process, server)
+        guard.close()
 
 
 def _is_used(place: Place) -> bool:
@@ -103,14 +104,14 @@ def _is_used(place: Place) -> bool:
     return False
 
 
-def _start(server: Server, place: Place) -> "subprocess.Popen[bytes]":
+def _start(server: Server, place: Place, guard: ProcessGuard) -> "subprocess.Popen[bytes]":
     for _ in range(START_TRIES):
-        process = subprocess.Popen(  # noqa: S603 (our own programs, no shell)
+        process = guard.start(
             server.command(place),
+            stop_signal=server.stop_signal,
             cwd="/",
             env={"LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
-            preexec_fn=lambda: _end_with_parent(server.stop_signal),
             **place.identity,
         )
         (place.home / "pid").write_text(str(process.pid))
@@ -154,19 +155,11 @@ def _end_leftover(place: Place) -> None:
         leftover.wait()
 
 
-def _end_with_parent(how: signal.Signals) -> None:
-    """Linux: the kernel sends this signal when the keeper dies. Elsewhere the next keeper cleans up."""
-    if _libc_prctl:
-        _libc_prctl(_PR_SET_PDEATHSIG, int(how))
-
-
 def _last_words(place: Place) -> str:
     lines = (place.home / "log").read_text(errors="replace").splitlines()
     grave = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
     return (grave or lines or ["it said nothing"])[-1]
 
-
-_libc_prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -1,8 +1,6 @@
 """One that dies is started again, one that keeps dying stops the whole, and nobody is left behind."""
 
-import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +10,7 @@ import psutil
 import pytest
 
 from config.local import supervise
+from config.local.process_guard import ProcessGuard, is_over
 from config.local.supervise import Child, KeepsDying, Supervisor
 
 SLEEP = "import time; time.sleep(600)"
@@ -28,7 +27,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     started: list[Supervisor] = []
 
     def start(*children: Child) -> Supervisor:
-        started.append(Supervisor(list(children), os.environ, tmp_path / "children.json"))
+        started.append(Supervisor(list(children), os.environ, ProcessGuard(str(tmp_path))))
         started[-1].start()
         return started[-1]
 
@@ -150,23 +149,17 @@ def test_the_orphans_of_a_killed_run_are_ended_by_the_next(run: Callable[..., Su
     os.kill(pid(one), 9)
     assert one.process
     one.process.wait()
-    assert supervise.end_leftovers(supervisor.record) == 1
+    assert supervise.end_leftovers(supervisor.guard.family) == 1
     psutil.wait_procs([orphan])
     assert not orphan.is_running()
 
 
-def test_what_a_killed_run_left_behind_is_ended_by_the_next(run: Callable[..., Supervisor], tmp_path: Path) -> None:
+def test_what_a_killed_run_left_behind_is_ended_by_the_next(run: Callable[..., Supervisor]) -> None:
     one = child("one", SLEEP)
     supervisor = run(one)
-    assert supervise.end_leftovers(supervisor.record) == 1
-    assert not psutil.pid_exists(pid(one))
-    assert not supervisor.record.exists()
-
-
-def test_a_number_that_belongs_to_another_program_by_now_is_left_alone(tmp_path: Path) -> None:
-    record = tmp_path / "children.json"
-    record.write_text(json.dumps([[os.getpid(), 12345.0]]))
-    assert supervise.end_leftovers(record) == 0
+    assert supervise.end_leftovers(supervisor.guard.family) == 1
+    assert is_over(psutil.Process(pid(one)))
+    assert supervise.end_leftovers(supervisor.guard.family) == 0
 
 
 def test_every_line_says_whose_it_is(run: Callable[..., Supervisor], capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,16 +172,3 @@ def test_every_line_says_whose_it_is(run: Callable[..., Supervisor], capsys: pyt
         heard += capsys.readouterr().out
     assert heard.splitlines()[:2] == ["one     | first", "one     | second"]
     assert supervisor.children[0] is one
-
-
-def test_who_ends_by_himself_while_he_is_looked_at_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    def found_and_gone(pid: int) -> psutil.Process:
-        process = psutil.Process(pid)
-        left.kill()
-        left.wait()
-        return process
-
-    left = subprocess.Popen(["sleep", "60"])
-    monkeypatch.setattr(supervise, "_find", found_and_gone)
-    supervise.end([left.pid], within=1.0)
-    assert not psutil.pid_exists(left.pid)

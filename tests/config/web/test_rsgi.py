@@ -14,6 +14,7 @@ from django.conf import settings
 
 from config.web.rsgi import HELD, SHORT, _is_for_the_crew
 from tests.ports import free_port
+from tests.processes import start
 from tests.waiting import wait_until
 
 
@@ -35,7 +36,7 @@ def serving(**environment: str) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(port), "--no-ws"]
     command += ["--workers-kill-timeout", "2"]
-    server = subprocess.Popen(
+    server = start(
         [*command, "tests.config.web.front_of_tests:front"],
         cwd=settings.BASE_DIR,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **environment},

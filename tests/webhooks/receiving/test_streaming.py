@@ -22,6 +22,7 @@ from django.db import connection
 
 from tests.factories_receiver import make_source, signed
 from tests.ports import free_port
+from tests.processes import start
 from webhooks.models import Receipt, Rejection, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +48,7 @@ class Server:
         env = {**os.environ, "DATABASE_URL": database or database_url(), "WAYPOST_STORAGE_URL": data.as_uri()}
         command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(self.port), "--no-ws"]
         env["DJANGO_SETTINGS_MODULE"] = "config.settings"
-        self.process = subprocess.Popen(
+        self.process = start(
             [*command, "--backpressure", "16384", "--workers-kill-timeout", "2", "config.web.rsgi:application"],
             cwd=ROOT,
             env=env,

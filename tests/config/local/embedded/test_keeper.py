@@ -17,12 +17,13 @@ from config.local import embedded
 from config.local.embedded import POSTGRES, VALKEY, EmbeddedError, Server
 from config.local.embedded.lease import _is_locked
 from config.local.embedded.place import Place
+from tests.processes import start as start_process
 
 ROOT = Path(__file__).resolve().parents[4]
 USE = """
 import sys
 from pathlib import Path
-from config import embedded
+from config.local import embedded
 embedded.attach(embedded.VALKEY, Path(sys.argv[1]))
 print("attached", flush=True)
 sys.stdin.read()
@@ -37,7 +38,7 @@ def user(data: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
     def start() -> "subprocess.Popen[str]":
         command = [sys.executable, "-c", USE, str(data)]
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True))
+        started.append(start_process(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True))
         return started[-1]
 
     yield start

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.demo import launch
+from config.local.demo import launch
 
 
 def test_of_the_platforms_settings_none_is_passed_on_from_the_environment(

@@ -4,7 +4,6 @@ Nothing of the developer's is used or touched: not the data directory, not DATAB
 the environment but WAYPOST_DATA. Without that, everything lies in a temporary directory that is removed at the end.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -21,15 +20,14 @@ from typing import Any
 
 from django.conf import settings
 
-from delivery.demo.stranger import answers
+from config.local.demo.stranger import answers
+from config.local.process_guard import ProcessGuard
 
 __all__ = ["CannotLaunch", "Platform", "launched"]
 
 LOOK_EVERY = 0.1  # seconds
 SETTINGS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS")
 _OURS = ("WAYPOST_", "DJANGO_SETTINGS_MODULE", *SETTINGS)
-_PR_SET_PDEATHSIG = 1
-_prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
 
 class CannotLaunch(Exception):
@@ -45,6 +43,7 @@ class Platform:
     kept: bool
     environment: dict[str, str]
     process: "subprocess.Popen[bytes]"
+    guard: ProcessGuard
 
     @property
     def log(self) -> Path:
@@ -86,8 +85,7 @@ class Platform:
         """End it as Ctrl-C would, and wait until it is gone."""
         self.process.terminate()
         self.process.wait()
-        if not self.kept:
-            self._run(["-m", "config.local.embedded", "discard", str(self.data)])
+        self.guard.close()
 
     def _run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
         whole = [sys.executable, *command]
@@ -105,17 +103,18 @@ def launched(port: int | None) -> Iterator[Platform]:
     port = _free_port() if port is None else port
     environment = _environment(data)
     before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    discard = [] if given else [sys.executable, "-m", "config.local.embedded", "discard", str(data), "60"]
+    guard = ProcessGuard(f"demo {data}", discard)
     with (data / "demo.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
+        process = guard.start(
             [sys.executable, "manage.py", "up", "--port", str(port)],
             env=environment,
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_end_with_parent,
         )
-    platform = Platform(f"http://127.0.0.1:{port}", data, bool(given), environment, process)
+    platform = Platform(f"http://127.0.0.1:{port}", data, bool(given), environment, process, guard)
     try:
         yield platform
     finally:
@@ -147,9 +146,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: Any = probe.getsockname()[1]
         return int(port)
-
-
-def _end_with_parent() -> None:
-    """The kernel ends it when we are killed (Linux)."""
-    if _prctl:
-        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))

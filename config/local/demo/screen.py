@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from delivery.demo.counts import Count
-from delivery.demo.customer import Customer
-from delivery.demo.launch import Platform
+from config.local.demo.counts import Count
+from config.local.demo.customer import Customer
+from config.local.demo.launch import Platform
 
 __all__ = ["Bars", "Screen"]
 

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from delivery.demo.counts import Count, Seen, counted
-from delivery.demo.customer import Customer, open_account, publish
-from delivery.demo.given import ORDER, Given, data_of, large, read
-from delivery.demo.launch import Platform, launched
-from delivery.demo.listeners import GONE, Gone, Stumbling
-from delivery.demo.screen import Screen
-from delivery.demo.stranger import Stranger
+from config.local.demo.counts import Count, Seen, counted
+from config.local.demo.customer import Customer, open_account, publish
+from config.local.demo.given import ORDER, Given, data_of, large, read
+from config.local.demo.launch import Platform, launched
+from config.local.demo.listeners import GONE, Gone, Stumbling
+from config.local.demo.screen import Screen
+from config.local.demo.stranger import Stranger
 
 __all__ = ["run"]
 

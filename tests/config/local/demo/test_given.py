@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from delivery.demo import given
-from delivery.demo.counts import INLINE_MAX
-from delivery.demo.given import BadEvents
+from config.local.demo import given
+from config.local.demo.counts import INLINE_MAX
+from config.local.demo.given import BadEvents
 from webhooks.wire.cloudevents.json_format import read_structured
 
 

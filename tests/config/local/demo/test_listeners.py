@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from delivery.demo.listeners import MOST_STUMBLES, Gone, Listener, Stumbling
+from config.local.demo.listeners import MOST_STUMBLES, Gone, Listener, Stumbling
 from webhooks.wire.signing.standard_webhooks import new_secret, sign
 
 BODY = '{"type": "order.paid", "data": "Žofie"}'.encode()

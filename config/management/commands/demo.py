@@ -1,4 +1,4 @@
-"""``manage.py demo``: the main job from end to end, on this machine only. The story is in ``delivery.demo``."""
+"""``manage.py demo``: the main job from end to end, on this machine only. The story is in ``config.local.demo``."""
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from delivery.demo.customer import Stalled
-from delivery.demo.given import BadEvents
-from delivery.demo.launch import CannotLaunch
-from delivery.demo.screen import Screen
-from delivery.demo.story import run
-from delivery.demo.stranger import Refused
+from config.local.demo.customer import Stalled
+from config.local.demo.given import BadEvents
+from config.local.demo.launch import CannotLaunch
+from config.local.demo.screen import Screen
+from config.local.demo.story import run
+from config.local.demo.stranger import Refused
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from delivery.demo.counts import INLINE_MAX, Seen, counted
-from delivery.demo.listeners import MOST_STUMBLES
+from config.local.demo.counts import INLINE_MAX, Seen, counted
+from config.local.demo.listeners import MOST_STUMBLES
 
 LARGE = INLINE_MAX + 1
 

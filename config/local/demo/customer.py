@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from delivery.demo.given import Given
-from delivery.demo.listeners import Gone, Listener, Stumbling
-from delivery.demo.stranger import Refused, Stranger
+from config.local.demo.given import Given
+from config.local.demo.listeners import Gone, Listener, Stumbling
+from config.local.demo.stranger import Refused, Stranger
 
 __all__ = ["Customer", "Stalled", "open_account", "publish"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from delivery.demo.listeners import GONE, MOST_STUMBLES, NOT_BELIEVED, STUMBLES
+from config.local.demo.listeners import GONE, MOST_STUMBLES, NOT_BELIEVED, STUMBLES
 
 __all__ = ["INLINE_MAX", "Count", "Seen", "counted"]
 
