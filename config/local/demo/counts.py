@@ -1,91 +1,65 @@
-"""What the platform says it did, what those who were called say, and whether the two agree.
-
-PURE. A count is true if it is exactly what it must be: no count has a tolerance.
-"""
+"""Compare what the platform reports with what the receivers counted. PURE. No count has a tolerance."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from config.local.demo.listeners import GONE, MOST_STUMBLES, NOT_BELIEVED, STUMBLES
-
-__all__ = ["INLINE_MAX", "Count", "Seen", "counted"]
+from config.local.demo.receivers import FAILURES, MOST_FAILING, NOT_VERIFIED
 
 ENDPOINTS = 3
-INLINE_MAX = 64 * 1024  # bytes of a body that a receipt's row holds; what is larger is a claim check
+INLINE_MAX = 64 * 1024  # bytes of a body that the row of a receipt stores; a larger one is a claim check
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """One line of the table: what was found, what it must be, and why."""
+class Count(NamedTuple):
+    """One line of the table: what was found, what is expected, and why."""
 
     name: str
     found: int
-    must_be: int
+    expected: int
     because: str
 
-    @property
-    def is_right(self) -> bool:
-        return self.found == self.must_be
-
     def __str__(self) -> str:
-        return f"{self.name}: {self.found:,}, must be {self.must_be:,} ({self.because})"
+        return f"{self.name}: found {self.found:,}, expected {self.expected:,} ({self.because})"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Everything that was seen. ``events`` and ``repeats``: how many were published once, and once more;
-    ``deliveries`` and ``receipts`` are the platform's rows; ``claimed`` are bytes in storage; ``stumbling`` and
-    ``gone`` are how often each listener gave which status."""
+class Observed(NamedTuple):
+    """What was seen of one run. `deliveries` and `receipts` are rows of the API; `statuses` are the two receivers'."""
 
     events: int
     repeats: int
-    refused_repeats: int
-    taken: int
+    duplicates: int
+    accepted: int
     deliveries: Sequence[Mapping[str, Any]]
-    stumbling_id: str
+    flaky_id: str
     dead_letters: int
     replayed: int
     receipts: Sequence[Mapping[str, Any]]
-    claimed: int
-    stumbling: Mapping[int, int]
-    gone: Mapping[int, int]
-    same_bytes: int
+    stored_bytes: int
+    statuses: Counter[int]
+    same_bodies: int
     same_data: int
 
-    @property
-    def checked(self) -> int:
-        """Requests at the listeners, which check each with ``standardwebhooks``."""
-        return sum(self.stumbling.values()) + sum(self.gone.values())
 
-    @property
-    def forged(self) -> int:
-        """Those it did not believe."""
-        return self.stumbling.get(NOT_BELIEVED, 0) + self.gone.get(NOT_BELIEVED, 0)
-
-
-def counted(seen: Seen) -> list[Count]:
-    """The table."""
-    states = Counter(row["state"] for row in seen.deliveries)
+def count(seen: Observed) -> list[Count]:
+    """Return the table."""
+    delivered = sum(row["state"] == "delivered" for row in seen.deliveries)
     attempts = sum(row["attempts_made"] for row in seen.deliveries)
-    again = [row["attempts_made"] - 1 for row in seen.deliveries if row["endpoint"] == seen.stumbling_id]
-    large = [row["size"] for row in seen.receipts if row["size"] > INLINE_MAX]
-    all_owed = ENDPOINTS * seen.events
-    stumbles = len(STUMBLES) * min(seen.events, MOST_STUMBLES)
-    arrived = len(seen.receipts) + seen.checked
+    retries = sum(row["attempts_made"] - 1 for row in seen.deliveries if row["endpoint"] == seen.flaky_id)
+    large = sum(row["size"] for row in seen.receipts if row["size"] > INLINE_MAX)
+    scheduled, requests = ENDPOINTS * seen.events, seen.statuses.total()
+    failures = len(FAILURES) * min(seen.events, MOST_FAILING)
     return [
-        Count("events", seen.taken, seen.events, "each is taken once"),
-        Count("duplicates refused", seen.refused_repeats, seen.repeats, "published a second time"),
-        Count("deliveries", len(seen.deliveries), all_owed, "each is owed to three endpoints"),
-        Count("delivered", states["delivered"], all_owed, "in the end, all of them"),
-        Count("attempts", attempts, arrived, "as many requests arrived"),
-        Count("retries", sum(again), stumbles, "two for each stumble"),
-        Count("dead", seen.dead_letters, seen.events, f"all that was owed after a {GONE}"),
-        Count("replayed", seen.replayed, seen.events, "once it was repaired"),
-        Count("receipts", len(seen.receipts), seen.events, "our receiver keeps each once"),
-        Count("bytes claimed", seen.claimed, sum(large), f"in storage: over {INLINE_MAX // 1024} KiB each"),
-        Count("signatures", seen.checked - seen.forged, seen.checked, "right, says standardwebhooks"),
-        Count("bodies unchanged", seen.same_bytes, all_owed, "byte for byte as stored"),
-        Count("data unchanged", seen.same_data, seen.events, "as it was given"),
+        Count("events", seen.accepted, seen.events, "each is accepted once"),
+        Count("duplicates", seen.duplicates, seen.repeats, "published again, not accepted again"),
+        Count("deliveries", len(seen.deliveries), scheduled, "one for each of three endpoints"),
+        Count("delivered", delivered, scheduled, "all of them, in the end"),
+        Count("attempts", attempts, len(seen.receipts) + requests, "as many requests arrived"),
+        Count("retries", retries, failures, "two for each failing message"),
+        Count("dead letters", seen.dead_letters, seen.events, "for the endpoint that responded 410"),
+        Count("replayed", seen.replayed, seen.events, "after the endpoint was repaired"),
+        Count("receipts", len(seen.receipts), seen.events, "our receiver keeps each event once"),
+        Count("bytes in storage", seen.stored_bytes, large, f"bodies over {INLINE_MAX // 1024} KiB"),
+        Count("signatures", requests - seen.statuses[NOT_VERIFIED], requests, "valid, says standardwebhooks"),
+        Count("bodies unchanged", seen.same_bodies, scheduled, "byte for byte as stored"),
+        Count("data unchanged", seen.same_data, seen.events, "as published"),
     ]

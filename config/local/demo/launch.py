@@ -1,130 +1,100 @@
-"""The platform for the demo: `manage.py up` as a child, on a free port, on servers and in a directory of its own.
+"""Start the platform for the demo: `manage.py up` on a free port, with servers and files of its own.
 
-Nothing of the developer's is used or touched: not the data directory, not DATABASE_URL or REDIS_URL, no setting of
-the environment but WAYPOST_DATA. Without that, everything lies in a temporary directory that is removed at the end.
+The caller's settings are not passed on (DATABASE_URL, WAYPOST_* and so on). Everything is in a temporary directory,
+which is removed at the end, however the demo ends.
 """
 
 import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import DEVNULL, STDOUT, Popen
 from typing import Any
 
+import requests
 from django.conf import settings
 
-from config.local.demo.stranger import answers
 from config.local.process_guard import ProcessGuard
 
-__all__ = ["CannotLaunch", "Platform", "launched"]
-
-LOOK_EVERY = 0.1  # seconds
-SETTINGS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS")
-_OURS = ("WAYPOST_", "DJANGO_SETTINGS_MODULE", *SETTINGS)
+CHECK_EVERY = 0.1  # seconds
+DISCARD_WITHIN = 60  # seconds
+_SETTINGS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS")
+_OURS = ("WAYPOST_", "DJANGO_SETTINGS_MODULE", *_SETTINGS)
 
 
 class CannotLaunch(Exception):
-    """The platform does not come up, or did not stay; the message is one line."""
+    """The platform does not start, or has ended; the message is one line."""
 
 
-@dataclass
 class Platform:
-    """A platform that runs, or is about to. ``kept``: its data directory was given, and stays."""
+    """A platform that runs, or is starting."""
 
-    address: str
-    data: Path
-    kept: bool
-    environment: dict[str, str]
-    process: "subprocess.Popen[bytes]"
-    guard: ProcessGuard
-
-    @property
-    def log(self) -> Path:
-        return self.data / "demo.log"
-
-    @property
-    def login(self) -> str:
-        """User and password of the admin."""
-        password = self.data / "secrets" / "admin_password"
-        return f"admin / {password.read_text().strip()}" if password.exists() else "your own login"
+    def __init__(self, data: Path, address: str, process: "Popen[Any]", guard: ProcessGuard) -> None:
+        self.data, self.address, self.log = data, address, data / "demo.log"
+        self._process, self._guard = process, guard
 
     def wait_until_ready(self) -> None:
-        """Raises CannotLaunch if it ends instead."""
-        while not answers(f"{self.address}/readyz"):
-            self.check()
-            time.sleep(LOOK_EVERY)
+        """Return when the platform responds. Raises CannotLaunch."""
+        with requests.Session() as session:
+            session.trust_env = False
+            while True:
+                self.check()
+                with suppress(requests.RequestException):
+                    if session.get(f"{self.address}/readyz", timeout=1.0).ok:
+                        return
+                time.sleep(CHECK_EVERY)
 
     def check(self) -> None:
-        """Raises CannotLaunch if it does not run any more."""
-        if self.process.poll() is not None:
-            lines = self.log.read_text(errors="replace").strip().splitlines()
-            last = lines[-1] if lines else f"status {self.process.returncode}"
-            said = last.removeprefix("CommandError: ")
-            raise CannotLaunch(said if said != last else f"the platform ended: {last}")
+        """Raise CannotLaunch if the platform has ended."""
+        if self._process.poll() is not None:
+            lines = self.log.read_text(errors="replace").strip().splitlines() or [f"status {self._process.returncode}"]
+            raise CannotLaunch(f"the platform ended: {lines[-1].removeprefix('CommandError: ')}")
 
-    def tenant(self, name: str) -> dict[str, str]:
-        """A new tenant, as an operator makes one at the terminal: its id and its key."""
-        done = self._run(["manage.py", "tenant", name])
+    def create_tenant(self, name: str) -> str:
+        """Return the API key of a new tenant."""
+        command = [sys.executable, "manage.py", "tenant", name]
+        done = self._guard.run(command, env=environment(self.data), cwd=settings.BASE_DIR, text=True)
         if done.returncode:
             raise CannotLaunch(f"manage.py tenant: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-        made: dict[str, str] = json.loads(done.stdout)
-        return made
+        return str(json.loads(done.stdout)["api_key"])
 
-    def claimed(self) -> int:
-        """Bytes of large bodies in storage: what is really there."""
+    def admin_password(self) -> str:
+        return (self.data / "secrets" / "admin_password").read_text().strip()
+
+    def stored_bytes(self) -> int:
+        """Return the size of all claim checks in storage."""
         return sum(path.stat().st_size for path in (self.data / "claims").rglob("*") if path.is_file())
-
-    def stop(self) -> None:
-        """End it as Ctrl-C would, and wait until it is gone."""
-        self.process.terminate()
-        self.process.wait()
-        self.guard.close()
-
-    def _run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
-        whole = [sys.executable, *command]
-        return subprocess.run(  # noqa: S603 (our own programs, no shell)
-            whole, env=self.environment, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False
-        )
 
 
 @contextmanager
-def launched(port: int | None) -> Iterator[Platform]:
-    """A platform on its way up. However we are told to end (Ctrl-C, SIGTERM), it is ended before us."""
-    given = os.environ.get("WAYPOST_DATA", "").strip()
-    data = Path(given).absolute() if given else _private_directory()
-    data.mkdir(mode=0o711, parents=True, exist_ok=True)
-    port = _free_port() if port is None else port
-    environment = _environment(data)
-    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
-    discard = [] if given else [sys.executable, "-m", "config.local.embedded", "discard", str(data), "60"]
+def launched() -> Iterator[Platform]:
+    """Start a platform, and end it with this block; SIGTERM ends the block as Ctrl-C does."""
+    data = Path(tempfile.mkdtemp(prefix="waypost-demo-"))
+    data.chmod(0o711)  # the user of the embedded servers passes through, if we are root
+    discard = [sys.executable, "-m", "config.local.embedded", "discard", str(data), str(DISCARD_WITHIN)]
     guard = ProcessGuard(f"demo {data}", discard)
-    with (data / "demo.log").open("wb") as log:
-        process = guard.start(
-            [sys.executable, "manage.py", "up", "--port", str(port)],
-            env=environment,
-            cwd=settings.BASE_DIR,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    platform = Platform(f"http://127.0.0.1:{port}", data, bool(given), environment, process, guard)
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield platform
+        port = _free_port()
+        command = [sys.executable, "manage.py", "up", "--port", str(port)]
+        with (data / "demo.log").open("wb") as log:
+            where = {"env": environment(data), "cwd": settings.BASE_DIR, "stdin": DEVNULL}
+            process = guard.start(command, stdout=log, stderr=STDOUT, **where)
+        yield Platform(data, f"http://127.0.0.1:{port}", process, guard)
     finally:
-        platform.stop()
+        guard.close()
         for one, handler in before.items():
             signal.signal(one, handler)
 
 
-def _environment(data: Path) -> dict[str, str]:
-    """Endpoints on this machine, without TLS, are allowed for this run only."""
+def environment(data: Path) -> dict[str, str]:
+    """Return the environment of the platform. Endpoints on this machine, without TLS, are allowed."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return inherited | {
         "WAYPOST_DATA": str(data),
@@ -134,15 +104,7 @@ def _environment(data: Path) -> dict[str, str]:
     }
 
 
-def _private_directory() -> Path:
-    """Others may pass through it and see nothing: where we are root, the database server is one of them."""
-    data = Path(tempfile.mkdtemp(prefix="waypost-demo-"))
-    data.chmod(0o711)
-    return data
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: Any = probe.getsockname()[1]
-        return int(port)
+        return int(probe.getsockname()[1])

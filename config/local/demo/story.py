@@ -1,155 +1,212 @@
-"""The demo from its beginning to its end: start, subscribe, publish, watch, repair, replay, count.
-
-``run`` lists the steps; they follow below it in this order.
-"""
+"""Tell the demo from beginning to end: start, subscribe, publish, watch, repair, replay, count."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from config.local.demo.counts import Count, Seen, counted
-from config.local.demo.customer import Customer, open_account, publish
-from config.local.demo.given import ORDER, Given, data_of, large, read
+from config.local.demo import events
+from config.local.demo.api_client import ApiClient
+from config.local.demo.counts import Count, Observed, count
+from config.local.demo.events import DemoEvent, data_of
 from config.local.demo.launch import Platform, launched
-from config.local.demo.listeners import GONE, Gone, Stumbling
+from config.local.demo.receivers import ACCEPTED, GONE, Receiver, flaky
 from config.local.demo.screen import Screen
-from config.local.demo.stranger import Stranger
 
-__all__ = ["run"]
+PUBLISHED_TWICE = 3  # events that are published again, as by a publisher that did not get the response
+RETRY_PLAN = [1, 1, 2]  # seconds after each failure of the flaky endpoint
+REPLAY_RATE = 500  # deliveries per second
+CHECK_EVERY = 0.2  # seconds
+STALLED_AFTER = 120.0  # seconds without any arrival
+INVITATION = """
+   admin    {address}/admin/   (admin / {password})
+   API      {address}/api/v1/docs/
+   metrics  {address}/metrics
+   log      {log}
 
-SAID_TWICE = 3  # events that are published a second time, as by a publisher that lost the answer
-LOOK_EVERY = 0.5  # seconds
+In another terminal: publish an event, see its deliveries, what our receiver keeps, and the dead letters.
+   export API={address}/api/v1 AUTH="Authorization: Bearer {key}"
+   curl -s $API/events/ -H "$AUTH" -H 'Content-Type: application/json' -d '{{"type": "order.paid", "data": {{}}}}'
+   curl -s "$API/deliveries/?limit=3" -H "$AUTH"
+   curl -s "$API/receipts/?source={source}&limit=1" -H "$AUTH"
+   curl -s "$API/dead-letters/?limit=1" -H "$AUTH"
+"""
 
 
-def run(file: Path | None, port: int | None, *, stay: bool, screen: Screen) -> list[Count]:
-    """Tell the whole story. What was counted; with ``stay`` only after Ctrl-C.
+class Stalled(Exception):
+    """Nothing has arrived for a long time; the message is one line."""
 
-    Raises BadEvents, CannotLaunch, Refused or Stalled, each of them one line.
+
+def run(file: Path | None, *, stay: bool) -> Sequence[Count]:
+    """Run the demo on the events of a file, or on the built-in ones. With `stay`, return only after Ctrl-C.
+
+    Raises InvalidEvents, CannotLaunch, ApiError or Stalled; the message of each is one line.
     """
-    events = read(file) if file else [*read(ORDER), large()]
-    screen.say("Waypost: one publisher, three receivers, all on this machine. Nothing leaves it.")
+    published = events.read(file) if file else events.built_in()
+    screen = Screen()
+    screen.say("Waypost: one publisher, three endpoints, all on this machine. Nothing leaves it.")
     with ExitStack() as stack:
-        platform = _start(screen, stack, port)
-        made = platform.tenant("Demo")
-        customer = _subscribe(screen, stack, Stranger(platform.address, made["api_key"]))
-        before = platform.claimed()
-        published = _publish(screen, customer, events)
-        _watch(screen, customer, published)
-        replayed = _repair(screen, customer)
-        counts = counted(_look(screen, customer, published, replayed, platform.claimed() - before))
-        _tell(screen, counts)
+        platform = _start(screen, stack)
+        key = platform.create_tenant("Demo")
+        tenant = _subscribe(screen, stack, ApiClient(platform.address, key))
+        _publish(screen, tenant, published)
+        _watch(screen, tenant)
+        _repair_and_replay(screen, tenant)
+        screen.step("Everything is counted")
+        counts = count(_observe(tenant, platform))
+        screen.table(counts)
+        if all(one.found == one.expected for one in counts):
+            screen.say("\n   Every count is as expected.", style="green")
         if stay:
-            _stay(screen, platform, customer, made["api_key"])
+            _stay(screen, platform, tenant, key)
     return counts
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The events by the ids the platform gave them; how many were said again, and how often it refused that."""
+@dataclass
+class DemoTenant:
+    """The tenant's endpoints by name, and what it published, by the ids of the events."""
 
-    taken: dict[str, Given]
-    repeats: int
-    refused: int
+    api: ApiClient
+    source: str
+    endpoints: dict[str, str]
+    flaky: Receiver
+    gone: Receiver
+    accepted: dict[str, DemoEvent] = field(default_factory=dict)
+    repeats: int = 0
+    duplicates: int = 0
+    replayed: int = 0
+
+    def is_waiting(self, *names: str) -> bool:
+        """Whether deliveries to these endpoints are still scheduled."""
+        return any(
+            self.api.get("deliveries/", endpoint=self.endpoints[name], state=state, limit=1)["data"]
+            for name in names
+            for state in ("pending", "sending")
+        )
+
+    def receipts(self) -> list[dict[str, Any]]:
+        return list(self.api.rows("receipts/", source=self.source))
+
+    def wait(self, is_over: Callable[[], bool]) -> Iterator[None]:
+        """Yield at every look until `is_over`, and once after that. Raises Stalled."""
+        seen, since = -1, time.monotonic()
+        while not is_over():
+            yield
+            time.sleep(CHECK_EVERY)
+            arrived = self.flaky.statuses.total() + self.gone.statuses.total() + len(self.receipts())
+            if arrived != seen:
+                seen, since = arrived, time.monotonic()
+            elif time.monotonic() - since > STALLED_AFTER:
+                raise Stalled(f"nothing has arrived for {STALLED_AFTER:.0f} s; see the platform's log")
+        yield
 
 
-def _start(screen: Screen, stack: ExitStack, port: int | None) -> Platform:
+def _start(screen: Screen, stack: ExitStack) -> Platform:
     screen.step("The platform starts: PostgreSQL, Valkey, web, workers, schedule")
-    begun = time.monotonic()
-    platform = stack.enter_context(launched(port))
+    began = time.monotonic()
+    platform = stack.enter_context(launched())
     platform.wait_until_ready()
-    ends = "stays there" if platform.kept else "is removed at the end"
-    screen.say(f"   {platform.address}/ after {time.monotonic() - begun:.1f} s; its data {ends}: {platform.data}")
+    seconds = time.monotonic() - began
+    screen.say(f"   {platform.address}/ after {seconds:.1f} s; data, removed at the end: {platform.data}")
     return platform
 
 
-def _subscribe(screen: Screen, stack: ExitStack, api: Stranger) -> Customer:
-    screen.step("A tenant subscribes three endpoints to everything")
-    stumbling, gone = Stumbling("stumbling"), Gone("gone")
-    for listener in (stumbling, gone):
-        stack.enter_context(listener.listening())
-    customer = open_account(api, stumbling, gone)
-    screen.endpoints(customer)
-    return customer
+def _subscribe(screen: Screen, stack: ExitStack, api: ApiClient) -> DemoTenant:
+    screen.step("A tenant subscribes three endpoints to all events")
+    failing, gone = Receiver(flaky), Receiver(lambda number, attempt: GONE)
+    for receiver in (failing, gone):
+        stack.enter_context(receiver.listening())
+    source = api.post("sources/", {"name": "demo", "scheme": "standard", "handlers": [{"handler": "log"}]})
+    endpoints = {
+        "own": _create_endpoint(api, source["url"], secret=source["secret"]),
+        "flaky": _create_endpoint(api, failing.url, retry_plan=RETRY_PLAN),
+        "gone": _create_endpoint(api, gone.url),
+    }
+    failing.secret, gone.secret = endpoints["flaky"]["secret"], endpoints["gone"]["secret"]
+    screen.say(f"   own    {source['url']}   our own receiver: verifies, removes duplicates, keeps")
+    screen.say(f"   flaky  {failing.url}   fails twice (503, 500), then accepts; retries after 1 s, 1 s, 2 s")
+    screen.say(f"   gone   {gone.url}   responds 410 Gone until it is repaired")
+    return DemoTenant(api, source["id"], {name: one["id"] for name, one in endpoints.items()}, failing, gone)
 
 
-def _publish(screen: Screen, customer: Customer, events: list[Given]) -> Published:
-    """Each event once; then the first few, and those that the file holds more than once, again."""
-    first: dict[tuple[str, str], Given] = {}
-    for event in events:
-        first.setdefault(event.name, event)
-    unique = list(first.values())
-    repeats = [*unique[:SAID_TWICE], *(event for event in events if event is not first[event.name])]
-    screen.step(f"Events are published: {len(unique)}, and {len(repeats)} of them a second time")
-    taken = {result["id"]: event for event, result in publish(customer.api, unique)}
-    refused = sum(result["duplicate"] for _, result in publish(customer.api, repeats))
-    return Published(taken, len(repeats), refused)
+def _create_endpoint(api: ApiClient, url: str, **fields: Any) -> Any:
+    endpoint = api.post("endpoints/", {"url": url, "description": "demo", **fields})
+    api.post("subscriptions/", {"endpoint": endpoint["id"], "event_types": ["*"]})
+    return endpoint
 
 
-def _watch(screen: Screen, customer: Customer, published: Published) -> None:
-    stumbling, gone = customer.stumbling, customer.gone
-    with screen.bars(customer.ids, len(published.taken)) as bars:
-        for _ in customer.wait(until=lambda: not customer.owed(*customer.ids)):
-            bars.show("own", len(customer.receipts))
-            bars.show("stumbling", stumbling.accepted, f"failed {stumbling.requests - stumbling.accepted} times")
-            bars.show("gone", gone.accepted, f"answered {GONE} to {gone.statuses[GONE]}")
+def _publish(screen: Screen, tenant: DemoTenant, published: list[DemoEvent]) -> None:
+    """Publish each event once; then the first few, and those that the file repeats, again."""
+    unique = list(dict.fromkeys(published))
+    repeats = [*unique[:PUBLISHED_TWICE], *(one for index, one in enumerate(published) if one in published[:index])]
+    screen.step(f"It publishes {len(unique)} events, and {len(repeats)} of them a second time")
+    tenant.accepted = {tenant.api.publish(event.text)["id"]: event for event in unique}
+    tenant.repeats = len(repeats)
+    tenant.duplicates = sum(tenant.api.publish(event.text)["duplicate"] for event in repeats)
 
 
-def _repair(screen: Screen, customer: Customer) -> int:
-    """How many dead letters were brought back."""
-    dead = customer.dead_letters()
-    screen.say(f"   The platform has disabled the last one ({customer.disabled_reason()}): {dead} dead letters.")
-    screen.step(f"It is repaired and enabled, and its {dead} dead letters are replayed")
-    customer.repair()
-    replay = customer.replay()
-    with screen.bars(["gone"], dead) as bars:
-        for _ in customer.wait(until=lambda: customer.replayed(replay) is not None and not customer.owed("gone")):
-            bars.show("gone", customer.gone.accepted)
-    return customer.replayed(replay) or 0
+def _watch(screen: Screen, tenant: DemoTenant) -> None:
+    def bars() -> dict[str, tuple[int, str]]:
+        return {
+            "own": (len(tenant.receipts()), ""),
+            "flaky": (done := tenant.flaky.statuses[ACCEPTED], f"failed {tenant.flaky.statuses.total() - done} times"),
+            "gone": (tenant.gone.statuses[ACCEPTED], f"responded {GONE} to {tenant.gone.statuses[GONE]}"),
+        }
+
+    screen.watch(tenant.wait(lambda: not tenant.is_waiting("own", "flaky", "gone")), len(tenant.accepted), bars)
 
 
-def _look(screen: Screen, customer: Customer, published: Published, replayed: int, claimed: int) -> Seen:
-    """Fetch what the platform knows, and compare every body with what was stored and with what was given."""
-    screen.step("What was counted")
-    api, listeners = customer.api, customer.listeners
-    stored = {event_id: api.event(event_id) for event_id in published.taken}
-    kept = {row["message_id"]: api.raw(f"receipts/{row['id']}/body/") for row in customer.receipts}
-    bodies = [kept, *(listener.bodies for listener in listeners)]
-    changed = set().union(*(listener.changed for listener in listeners))
-    return Seen(
-        events=len(published.taken),
-        repeats=published.repeats,
-        refused_repeats=published.refused,
-        taken=sum(1 for _ in api.rows("events/")),
+def _repair_and_replay(screen: Screen, tenant: DemoTenant) -> None:
+    path, chosen = f"endpoints/{tenant.endpoints['gone']}/", {"endpoint": tenant.endpoints["gone"]}
+    dead = tenant.api.post("replays/preview/", {"filter": chosen})["total"]
+    reason = tenant.api.get(path)["disabled_reason"]
+    screen.say(f"   The platform has disabled the last endpoint ({reason}): {dead} dead letters.")
+    screen.step(f"The endpoint is repaired and enabled, and its {dead} dead letters are replayed")
+    tenant.gone.respond = lambda number, attempt: ACCEPTED
+    tenant.api.call("PATCH", path, json={"state": "active"})
+    replay = tenant.api.post("replays/", {"filter": chosen, "rate": REPLAY_RATE})["id"]
+
+    def is_over() -> bool:
+        row = tenant.api.get(f"replays/{replay}/")
+        tenant.replayed = row["replayed"]
+        return row["state"] == "finished" and not tenant.is_waiting("gone")
+
+    screen.watch(tenant.wait(is_over), dead, lambda: {"gone": (tenant.gone.statuses[ACCEPTED], "")})
+
+
+def _observe(tenant: DemoTenant, platform: Platform) -> Observed:
+    """Fetch what the platform knows, and compare every body with the stored event and with what was published."""
+    api, failing, gone = tenant.api, tenant.flaky, tenant.gone
+    receipts = tenant.receipts()
+    stored = {event_id: api.stored_event(event_id) for event_id in tenant.accepted}
+    kept = {row["message_id"]: api.call("GET", f"receipts/{row['id']}/body/").content for row in receipts}
+    sound = [event_id for event_id in stored if event_id not in failing.changed | gone.changed]
+    return Observed(
+        events=len(tenant.accepted),
+        repeats=tenant.repeats,
+        duplicates=tenant.duplicates,
+        accepted=sum(1 for _ in api.rows("events/")),
         deliveries=list(api.rows("deliveries/")),
-        stumbling_id=customer.ids["stumbling"],
+        flaky_id=tenant.endpoints["flaky"],
         dead_letters=sum(1 for _ in api.rows("dead-letters/")),
-        replayed=replayed,
-        receipts=customer.receipts,
-        claimed=claimed,
-        stumbling=customer.stumbling.statuses,
-        gone=customer.gone.statuses,
-        same_bytes=sum(
-            of_one.get(event_id) == body and event_id not in changed
-            for of_one in bodies
-            for event_id, body in stored.items()
-        ),
-        same_data=sum(data_of(stored[event_id]) == given.data for event_id, given in published.taken.items()),
+        replayed=tenant.replayed,
+        receipts=receipts,
+        stored_bytes=platform.stored_bytes(),
+        statuses=failing.statuses + gone.statuses,
+        same_bodies=sum(each.get(one) == stored[one] for each in (kept, failing.bodies, gone.bodies) for one in sound),
+        same_data=sum(data_of(stored[one]) == data_of(event.text) for one, event in tenant.accepted.items()),
     )
 
 
-def _tell(screen: Screen, counts: Sequence[Count]) -> None:
-    screen.table(counts)
-    if all(count.is_right for count in counts):
-        screen.say("\n   Every count is what it must be.", style="green")
-
-
-def _stay(screen: Screen, platform: Platform, customer: Customer, key: str) -> None:
-    screen.invitation(platform, customer, key)
+def _stay(screen: Screen, platform: Platform, tenant: DemoTenant, key: str) -> None:
+    where = {"address": platform.address, "log": platform.log, "password": platform.admin_password()}
+    screen.say("\nThe platform stays up until Ctrl-C:", style="bold")
+    screen.say(INVITATION.format(**where, key=key, source=tenant.source))
     try:
         while True:
             platform.check()
-            time.sleep(LOOK_EVERY)
+            time.sleep(CHECK_EVERY)
     except KeyboardInterrupt:
         screen.say("\nStopping ...")

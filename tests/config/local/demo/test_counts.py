@@ -1,12 +1,12 @@
-"""No count of the demo has a tolerance: whatever is not what it must be is named."""
+"""No count of the demo has a tolerance: each that is not as expected is named."""
 
-from dataclasses import replace
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from config.local.demo.counts import INLINE_MAX, Seen, counted
-from config.local.demo.listeners import MOST_STUMBLES
+from config.local.demo.counts import INLINE_MAX, Observed, count
+from config.local.demo.receivers import MOST_FAILING
 
 LARGE = INLINE_MAX + 1
 
@@ -15,61 +15,61 @@ def delivery(endpoint: str, attempts: int, state: str = "delivered") -> dict[str
     return {"endpoint": endpoint, "attempts_made": attempts, "state": state}
 
 
-# Two events, one of them large; both stumbled over twice, both dead (one after a 410, one unasked) and replayed.
-RIGHT = Seen(
+# Two events, one of them large. Both failed twice at one endpoint. Both are dead letters of another, one after a 410
+# and one without an attempt, and were replayed.
+RIGHT = Observed(
     events=2,
     repeats=1,
-    refused_repeats=1,
-    taken=2,
-    deliveries=[delivery("own", 1)] * 2 + [delivery("stumbling", 3)] * 2 + [delivery("gone", 2), delivery("gone", 1)],
-    stumbling_id="stumbling",
+    duplicates=1,
+    accepted=2,
+    deliveries=[delivery("own", 1)] * 2 + [delivery("flaky", 3)] * 2 + [delivery("gone", 2), delivery("gone", 1)],
+    flaky_id="flaky",
     dead_letters=2,
     replayed=2,
     receipts=[{"size": 100}, {"size": LARGE}],
-    claimed=LARGE,
-    stumbling={503: 2, 500: 2, 200: 2},
-    gone={410: 1, 200: 2},
-    same_bytes=6,
+    stored_bytes=LARGE,
+    statuses=Counter({503: 2, 500: 2, 410: 1, 200: 4}),
+    same_bodies=6,
     same_data=2,
 )
 
 
-def wrong(seen: Seen) -> set[str]:
-    return {count.name for count in counted(seen) if not count.is_right}
+def wrong(seen: Observed) -> set[str]:
+    return {one.name for one in count(seen) if one.found != one.expected}
 
 
-def test_a_run_as_it_must_be_is_right_in_every_count() -> None:
+def test_count_of_a_correct_run_is_right_in_every_line() -> None:
     assert wrong(RIGHT) == set()
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"taken": 3}, {"events"}),
-        ({"refused_repeats": 0}, {"duplicates refused"}),
+        ({"accepted": 3}, {"events"}),
+        ({"duplicates": 0}, {"duplicates"}),
         ({"deliveries": RIGHT.deliveries[:-1]}, {"deliveries", "delivered", "attempts"}),
         ({"deliveries": [*RIGHT.deliveries[:-1], delivery("gone", 1, "pending")]}, {"delivered"}),
         ({"deliveries": [*RIGHT.deliveries[:-1], delivery("gone", 2)]}, {"attempts"}),
-        ({"stumbling": {503: 2, 500: 2, 200: 3}}, {"attempts"}),
-        ({"stumbling_id": "own"}, {"retries"}),
-        ({"dead_letters": 1}, {"dead"}),
+        ({"statuses": Counter({503: 2, 500: 2, 410: 1, 200: 5})}, {"attempts"}),
+        ({"flaky_id": "own"}, {"retries"}),
+        ({"dead_letters": 1}, {"dead letters"}),
         ({"replayed": 1}, {"replayed"}),
         ({"receipts": RIGHT.receipts[1:]}, {"receipts", "attempts"}),
-        ({"claimed": LARGE - 1}, {"bytes claimed"}),
-        ({"gone": {410: 1, 200: 1, 401: 1}}, {"signatures"}),
-        ({"same_bytes": 5}, {"bodies unchanged"}),
+        ({"stored_bytes": LARGE - 1}, {"bytes in storage"}),
+        ({"statuses": Counter({503: 2, 500: 2, 410: 1, 200: 3, 401: 1})}, {"signatures"}),
+        ({"same_bodies": 5}, {"bodies unchanged"}),
         ({"same_data": 1}, {"data unchanged"}),
     ],
 )
-def test_what_is_not_as_it_must_be_is_named(changes: dict[str, Any], named: set[str]) -> None:
-    assert wrong(replace(RIGHT, **changes)) == named
+def test_count_names_each_line_that_is_not_as_expected(changes: dict[str, Any], named: set[str]) -> None:
+    assert wrong(RIGHT._replace(**changes)) == named
 
 
-def test_of_many_messages_only_the_first_are_stumbled_over() -> None:
-    (retries,) = [it for it in counted(replace(RIGHT, events=10 * MOST_STUMBLES)) if it.name == "retries"]
-    assert retries.must_be == 2 * MOST_STUMBLES
+def test_count_expects_failures_of_the_first_messages_only() -> None:
+    (retries,) = [one for one in count(RIGHT._replace(events=10 * MOST_FAILING)) if one.name == "retries"]
+    assert retries.expected == 2 * MOST_FAILING
 
 
-def test_a_wrong_count_says_what_it_is_and_what_it_must_be() -> None:
-    (count,) = [it for it in counted(replace(RIGHT, receipts=[])) if it.name == "receipts"]
-    assert str(count) == "receipts: 0, must be 2 (our receiver keeps each once)"
+def test_wrong_count_as_text_says_what_was_found_and_expected() -> None:
+    (receipts,) = [one for one in count(RIGHT._replace(receipts=[])) if one.name == "receipts"]
+    assert str(receipts) == "receipts: found 0, expected 2 (our receiver keeps each event once)"
