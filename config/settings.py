@@ -64,8 +64,8 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
-# The receiver's statements may be prepared: here a pooler has to be in session mode anyway, for the bell.
-WAYPOST_KEEP_PLANS = True
+# Prepare statements (see webhooks/kit/sql.py): a pooler has to be in session mode anyway, for LISTEN.
+WAYPOST_PREPARE_STATEMENTS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"  # only Django's own tables; ours have UUIDv7 keys
 
 # --- the broker: rings, nothing that could be missed -----------------------------------------------------------

@@ -19,8 +19,8 @@ from delivery.replaying import backfill, dead_letters
 from delivery.replaying.backfill import Count
 from delivery.replaying.dead_letters import Slice, matching
 from delivery.replaying.replay_filter import Filter
-from delivery.sql import statements
 from subscriptions.models import Tenant
+from webhooks.kit.sql import database_now
 
 __all__ = ["DEFAULT_RATE", "MOST_RATE", "Count", "Filter", "cancel", "preview", "replay", "run_slices"]
 
@@ -55,7 +55,7 @@ def replay(tenant: Tenant | None, wanted: Filter, *, rate: int = DEFAULT_RATE, b
 def _asked(tenant: Tenant | None, wanted: Filter) -> Replay:
     if wanted.of != Replay.Of.DEAD_LETTERS:
         backfill.check(tenant, wanted)
-    return Replay(tenant=tenant, of=wanted.of, filter=wanted.as_json(), until_at=statements.clock())
+    return Replay(tenant=tenant, of=wanted.of, filter=wanted.as_json(), until_at=database_now())
 
 
 def _count(row: Replay, wanted: Filter) -> Count:
@@ -93,7 +93,7 @@ def _run_slice(key: UUID) -> bool:
         row = Replay.objects.select_for_update(skip_locked=True).filter(id=key, state=RUNNING).first()
         if row is None:
             return False
-        now = statements.clock()
+        now = database_now()
         budget = min(_budget(row, now), SLICE)
         if budget == 0:
             return False

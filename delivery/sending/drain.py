@@ -28,7 +28,6 @@ from delivery.sending.lane import HeldLane, share
 from delivery.sending.leased_lanes import LOOK_EVERY, Holding
 from delivery.sending.shutdown import is_stopping
 from delivery.sending.verdict import GONE, judge
-from delivery.sql import statements
 from delivery.sql.claim import Claimed, ClaimRequest, attempt_number, claim_deliveries
 from delivery.sql.due import LANE_AVAILABLE
 from delivery.sql.settle import Settlement, find_unrecorded, settle_attempts
@@ -40,6 +39,7 @@ from delivery.transports.oauth_sender import Bearers
 from delivery.transports.outcome import Outcome
 from subscriptions.models import Endpoint
 from subscriptions.routing.routes import targets
+from webhooks.kit import sql
 from webhooks.wire.ids import new_id
 
 __all__ = ["deliver_due"]
@@ -61,7 +61,7 @@ def deliver_due(*, seconds: float = 300.0, linger: float = LINGER, stopping: Cal
     """Deliver what is due until there has been nothing for ``linger`` seconds, for ``seconds`` at most, or until
     ``stopping`` says so. The number of attempts made. Any number of these may run side by side."""
     started = time.monotonic()
-    statements.plan_by_index()
+    sql.force_index_plans()
     clock = Clock()
     try:
         with (
@@ -73,7 +73,7 @@ def deliver_due(*, seconds: float = 300.0, linger: float = LINGER, stopping: Cal
             drain.run(started + seconds, linger, stopping)
     finally:
         with suppress(Error):
-            statements.plan_freely()
+            sql.allow_all_plans()
     elapsed = time.monotonic() - started
     telemetry.drained(drain.attempts, elapsed)
     if elapsed >= seconds and not stopping():
@@ -292,7 +292,7 @@ class Drain:
     def _reconnect(self) -> None:
         try:
             connection.close()
-            statements.plan_by_index()
+            sql.force_index_plans()
         except Error:
             pass  # still away: the next step will say so
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from delivery.sql.statements import columns, run
+from webhooks.kit.sql import columns, run
 
 # Reader: the drain, every few seconds. Index: the unique (endpoint, begins_at). Histograms are added bucket by bucket,
 # also when one has more buckets than the other.

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.claim import MAX_ATTEMPTS_COUNTED
-from delivery.sql.statements import run
+from webhooks.kit.sql import run
 
 PENDING, SENDING, CANCELLED = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.CANCELLED
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from delivery.sql.statements import columns, run
+from webhooks.kit.sql import columns, run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 LOW_WATER_MARGIN = 5.0  # seconds the low-water mark stays behind the newest claim: a publisher may commit that late

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import DeadLetter, Delivery
-from delivery.sql.statements import columns, run
+from webhooks.kit.sql import columns, run
 
 PENDING, DEAD = Delivery.State.PENDING, Delivery.State.DEAD
 EXPIRED = DeadLetter.Cause.EXPIRED

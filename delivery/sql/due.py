@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from delivery.models import Delivery
-from delivery.sql.statements import run
 from subscriptions.models import Endpoint
+from webhooks.kit.sql import run
 
 PENDING = Delivery.State.PENDING
 ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.GONE

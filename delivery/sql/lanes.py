@@ -9,8 +9,8 @@ import orjson
 
 from delivery.models import DeadLetter
 from delivery.sql.due import ACTIVE, ASYNCHRONOUS_COMMIT, GONE
-from delivery.sql.statements import columns, run
 from subscriptions.models import Endpoint
+from webhooks.kit.sql import columns, run
 
 LEASE_SECONDS = 10.0  # a lane whose owner has not renewed for that long can be leased by another drain
 MAX_DUE_LANES = 20_000  # due lanes, longest due first, among which the tenants' turns are computed

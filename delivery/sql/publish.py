@@ -5,7 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from delivery.sql.statements import columns, run
+from webhooks.kit.sql import columns, run
 
 PENDING = Delivery.State.PENDING
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from delivery.models import Delivery
-from delivery.sql.statements import run
+from webhooks.kit.sql import run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from delivery.models import DeadLetter, Delivery
 from delivery.sql.claim import CLAIM_GRACE, MAX_ATTEMPTS_COUNTED
 from delivery.sql.dead_letters import INSERT_DEAD_LETTERS
-from delivery.sql.statements import run
 from delivery.transports.outcome import Failure
+from webhooks.kit.sql import run
 
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD

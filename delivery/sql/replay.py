@@ -10,7 +10,7 @@ from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.publish import INSERT_DELIVERIES, INSERT_USAGE, DeliveryRow, delivery_parameters
-from delivery.sql.statements import columns, run
+from webhooks.kit.sql import columns, run
 
 PENDING, DEAD = Delivery.State.PENDING, Delivery.State.DEAD
 DELIVERED, CANCELLED = Delivery.State.DELIVERED, Delivery.State.CANCELLED

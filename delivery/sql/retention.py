@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from delivery.models import Delivery, Replay
-from delivery.sql.statements import run
+from webhooks.kit.sql import run
 
 FINISHED = ", ".join(
     f"'{state}'" for state in (Delivery.State.DELIVERED, Delivery.State.DEAD, Delivery.State.CANCELLED)

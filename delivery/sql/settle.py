@@ -7,7 +7,7 @@ from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.dead_letters import DeadLetterRow, dead_letter
-from delivery.sql.statements import columns, cursor, run
+from webhooks.kit.sql import columns, cursor, run
 
 PENDING = Delivery.State.PENDING
 

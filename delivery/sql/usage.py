@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from delivery.sql.statements import run
+from webhooks.kit.sql import run
 
 # Reader: the usage task. Index: the primary key of increments, the unique key of totals.
 FOLD_USAGE = """

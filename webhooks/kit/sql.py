@@ -1,31 +1,105 @@
-"""The few statements that are run for every message, with each value in its binary form.
+"""Run SQL with server-side parameters, binary values and prepared statements, for statements of the hot paths.
 
-On Django's connection and in its transaction, but not by its cursor: that one asks before each transaction whether
-the server is there, and writes every value, a body too, into the text of the statement. Building the same statement
-by the ORM costs more than running it.
+A statement runs on Django's connection and in its transaction, but not through Django's cursor. That cursor checks
+the connection before each transaction and writes every value, event bodies included, into the text of the statement.
+Psycopg sends lists as text unless a placeholder asks for binary, which for an event of 1 KB cost more than the rest
+of its INSERT. So parameters that a statement casts to an array are sent in binary.
+
+Statements are prepared where the setting WAYPOST_PREPARE_STATEMENTS is true (default: false). Parsing and planning
+cost the server about as much as running a statement for a few rows. Set it only if no pooler in transaction mode
+stands between Django and PostgreSQL, since prepared statements belong to a server session. A plan that was made for
+an empty table reads all of it once it is full, until the table is analyzed; so plans are discarded after PLAN_LIFETIME.
+
+Failure: ``run`` raises Django's database errors (``django.db.Error``), as the ORM does.
+
+Used by ``delivery.sql`` for all its statements, and by the receiver to insert, lock and finish receipts.
 """
 
-from collections.abc import Sequence
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.db import connection
 
+__all__ = ["allow_all_plans", "columns", "cursor", "database_now", "force_index_plans", "run"]
 
-def run(statement: bytes, values: Sequence[Any], *, keep_plan: bool = False) -> list[tuple[Any, ...]]:
-    """The rows it returns, if it returns any. Parameters are ``$1`` and so on. Raises Django's database errors.
+PLAN_LIFETIME = 1.0  # seconds until the plans of prepared statements are made anew
+ARRAY_PARAMETER = re.compile(r"%\((\w+)\)s(?=::\w+\[\])")  # a named parameter that is cast to an array
+_thread = threading.local()  # Django's connection is one per thread, too
 
-    ``keep_plan`` (where WAYPOST_KEEP_PLANS allows it) of what looks up nothing in a table that grows fast: a plan that
-    was made while it was small reads all of it later.
+
+def run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run one statement and return its rows; an empty list if it returns none.
+
+    Parameters are a mapping for ``%(name)s`` (a ``str`` statement), or a sequence for ``$1``, ``$2`` (``bytes``),
+    which spares psycopg the conversion of long statements. Raises Django's database errors.
     """
-    connection.ensure_connection()
-    used = connection.connection
-    with connection.wrap_database_errors, psycopg.RawCursor(used) as cursor:
-        # For this moment only: of Django's own statements psycopg would remember the texts, with all their values.
-        used.prepare_threshold = 0 if keep_plan and getattr(settings, "WAYPOST_KEEP_PLANS", False) else None
+    with cursor(psycopg.RawCursor if isinstance(statement, bytes) else psycopg.Cursor) as opened:
+        is_prepared = getattr(settings, "WAYPOST_PREPARE_STATEMENTS", False)
+        if is_prepared and time.monotonic() - getattr(_thread, "planned_at", 0.0) > PLAN_LIFETIME:
+            opened.execute(b"DISCARD PLANS")
+            _thread.planned_at = time.monotonic()
+        # Only for this statement: psycopg would also prepare Django's statements, whose texts contain their values.
+        opened.connection.prepare_threshold = 0 if is_prepared else None
         try:
-            cursor.execute(statement, values, prepare=keep_plan, binary=True)
+            query = statement if isinstance(statement, bytes) else _with_binary_arrays(statement)
+            opened.execute(query, parameters, prepare=is_prepared, binary=True)
         finally:
-            used.prepare_threshold = None
-        return cursor.fetchall() if cursor.description else []
+            opened.connection.prepare_threshold = None
+        return opened.fetchall() if opened.description else []
+
+
+@contextmanager
+def cursor(kind: type[psycopg.Cursor[Any]] = psycopg.Cursor) -> Iterator[psycopg.Cursor[Any]]:
+    """Open a psycopg cursor on Django's connection, for COPY and for several statements at once."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, kind(connection.connection) as opened:
+        yield opened
+
+
+@lru_cache(maxsize=256)
+def _with_binary_arrays(statement: str) -> bytes:
+    for name in set(ARRAY_PARAMETER.findall(statement)):  # each use of a name must have one format
+        statement = statement.replace(f"%({name})s", f"%({name})b")
+    return statement.encode()
+
+
+def database_now() -> datetime:
+    """Return the time by the database's clock, which is the one that counts, whichever machine asks."""
+    moment: datetime = run("SELECT clock_timestamp()", {})[0][0]
+    return moment
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Transpose rows into ``width`` columns, as ``unnest`` takes them."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+INDEX_PLANS = b"""
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET idle_in_transaction_session_timeout = '20s'
+"""  # the timeout: a process that is stopped between two statements keeps its rows locked no longer
+ALL_PLANS = b"""
+RESET plan_cache_mode;
+RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin; RESET idle_in_transaction_session_timeout
+"""
+
+
+def force_index_plans() -> None:
+    """Have this connection plan by index only: plans that suit a full table, also while the table is still empty."""
+    with cursor() as opened:
+        opened.execute(INDEX_PLANS)
+
+
+def allow_all_plans() -> None:
+    """Undo force_index_plans on this connection."""
+    with cursor() as opened:
+        opened.execute(ALL_PLANS)

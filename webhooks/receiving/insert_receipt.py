@@ -99,7 +99,7 @@ def insert_many(messages: Sequence[Message]) -> list[Entry]:
     in a circle."""
     ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
     values = [value for message in ordered for value in _values(message)]
-    rows = sql.run(_insert_of(len(ordered)), values, keep_plan=True)
+    rows = sql.run(_insert_of(len(ordered)), values)
     new = {id: Entry.OWED if is_owed else Entry.AT_REST for id, is_owed in rows}
     return [new.get(message.id, Entry.REPEAT) for message in messages]
 

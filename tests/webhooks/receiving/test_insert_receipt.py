@@ -83,13 +83,13 @@ def test_the_plan_for_one_message_is_kept_whatever_it_is_like() -> None:
     assert uses() == [before + 2]
 
 
-def test_in_a_project_that_does_not_allow_it_nothing_is_prepared(settings: Any) -> None:
+def test_insert_many_prepares_nothing_unless_the_setting_allows_it(settings: Any) -> None:
     def count() -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements")
             return int(cursor.fetchone()[0])
 
-    del settings.WAYPOST_KEEP_PLANS
+    del settings.WAYPOST_PREPARE_STATEMENTS
     source, before = make_source(), count()
     assert insert_many([message(source, "one")]) == [Entry.AT_REST]
     assert count() == before
