@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from config.local.embedded import POSTGRES, VALKEY, leave
 from config.local.process_guard import ProcessGuard
 
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -25,7 +26,15 @@ if "WAYPOST_TESTS_DATA" not in os.environ:
     os.environ["TMPDIR"] = tempfile.tempdir = str(_data / "tmp")  # all other temporary files are removed at the end
     os.environ["WAYPOST_TESTS_DATA"] = os.environ["WAYPOST_DATA"] = str(_data)
     os.environ.setdefault("PYTHONHASHSEED", "0")  # the workers name a test that has a set in its name alike
-    atexit.register(ProcessGuard(f"tests {_data}", clean_up=_discard).close)
+    _guard = ProcessGuard(f"tests {_data}", clean_up=_discard)
+
+    def _end() -> None:
+        """Release this process's leases of the servers first: the clean-up command waits until nothing uses them."""
+        for server in (POSTGRES, VALKEY):
+            leave(server, _data, 0)
+        _guard.close()
+
+    atexit.register(_end)
 elif _worker and "WAYPOST_TESTS_WORKER" not in os.environ:
     _data = Path(os.environ["WAYPOST_TESTS_DATA"]) / _worker
     _data.mkdir(mode=0o711)
