@@ -9,10 +9,10 @@ ARGS ?=
 
 # What is installed is known by the checksum of the requirements: a change installs again, nothing else does.
 RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
-DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
+DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test journey faults api-fuzz bench bench-quick lint clean
+.PHONY: help demo up test test-fast journey faults api-fuzz bench bench-quick lint format typecheck coverage hooks lock clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -27,6 +27,12 @@ up: $(RUN_STAMP) ## run the platform until Ctrl-C
 test: $(DEV_STAMP) ## run all tests on real, embedded servers
 	@echo "== the tests"
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+test-fast: $(DEV_STAMP) ## run the pure and the database tests (about a minute)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
+
+coverage: $(DEV_STAMP) ## run the fast tests and report which lines they reach
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
 
 journey: $(DEV_STAMP) ## ten thousand events from provider to receiver, workers killed on the way
 	@WAYPOST_JOURNEY_EVENTS=10000 $(BIN)/python -m pytest tests/journeys/test_receiving.py $(ARGS)
@@ -54,9 +60,23 @@ lint: $(DEV_STAMP) ## check style, types, migrations and the settings of product
 		WAYPOST_ENCRYPTION_KEYS="$$($(BIN)/python -c 'from cryptography import fernet; print(fernet.Fernet.generate_key().decode())')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
+format: $(DEV_STAMP) ## put the code into its form: imports, quotes, line breaks
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+typecheck: $(DEV_STAMP) ## check types
+	@$(BIN)/mypy
+
+hooks: $(DEV_STAMP) ## check style and types before every commit from now on
+	@$(BIN)/pre-commit install
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+lock: $(DEV_STAMP) ## resolve the dependency ranges of pyproject.toml again
+	@$(BIN)/$(LOCK) --upgrade pyproject.toml -o requirements.txt
+	@$(BIN)/$(LOCK) --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
 clean: ## remove the environment, the caches, and the data of this checkout
 	@if [ -x $(BIN)/python ] && [ -d .waypost ]; then $(BIN)/python -m config.local.embedded discard .waypost; fi
-	rm -rf $(VENV) .waypost .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/out
+	rm -rf $(VENV) .waypost .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov benchmarks/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/pyvenv.cfg:

@@ -53,3 +53,13 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are processors: journeys and faults mostly wait."""
     return (os.cpu_count() or 1) + 1
+
+
+SLOW = ("tests/journeys", "tests/faults", "tests/api", "tests/benchmarks", "tests/config/local")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what starts whole platforms, browsers or faults as slow, by its folder; `make test-fast` leaves it out."""
+    for item in items:
+        if item.path.relative_to(config.rootpath).as_posix().startswith(SLOW):
+            item.add_marker("slow")
