@@ -11,7 +11,7 @@ from subscriptions.event_types.models import EventType
 from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
 from subscriptions.tenants.keys import new_key
 from webhooks.kit.encryption import encrypt
-from webhooks.wire.signing.standard_webhooks import new_secret, public_of
+from webhooks.wire.signing.standard_webhooks import new_secret, public_key_of
 
 URL = "https://example.com/webhooks"
 
@@ -46,7 +46,7 @@ def client_with(key: str) -> APIClient:
 def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> str:
     """A secret of the endpoint, and its text; the current one unless it expires."""
     text = text or new_secret()
-    public_key = public_of(text) if text.startswith("whsk_") else ""
+    public_key = public_key_of(text) if text.startswith("whsk_") else ""
     Secret.objects.create(endpoint=endpoint, ciphertext=encrypt(text), public_key=public_key, **changes)
     return text
 

@@ -23,7 +23,7 @@ class MismatchSerializer(serializers.Serializer[Any]):
     """A field at which a pattern and an event part: `path` with dots, what the pattern lists, what the event has."""
 
     path = serializers.CharField()
-    wanted = serializers.ListField(child=serializers.JSONField())
+    expected = serializers.ListField(child=serializers.JSONField())
     found = serializers.ListField(child=serializers.JSONField())
     reason = serializers.CharField()
 

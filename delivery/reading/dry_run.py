@@ -21,7 +21,7 @@ from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.eventbridge import event_from_eventbridge
 from webhooks.wire.ids import new_id, public
-from webhooks.wire.patterns import Mismatch, Pattern
+from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.transform import Transformer, Unrenderable
 
 __all__ = ["Preview", "Subject", "Tried", "given", "run", "stored"]
@@ -53,7 +53,7 @@ class Tried:
     """``matches`` says whether the event would be delivered; the other fields say why not, or what would be sent."""
 
     type_matches: bool
-    mismatches: tuple[Mismatch, ...]
+    mismatches: tuple[PatternMismatch, ...]
     preview: Preview | None = None
     unrenderable: str = ""
 

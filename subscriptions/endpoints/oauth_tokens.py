@@ -110,7 +110,7 @@ def _asked(credentials: ClientCredentials) -> Bearer:
         answer = guarded_call.call("POST", credentials.token_url, headers=headers, body=body, timeout=ASKING)
     except ForbiddenHeader:
         raise NoToken("The client's id and secret are too long for a header.") from None
-    except (guarded_call.EgressError, ForbiddenAddress):
+    except (guarded_call.CallFailed, ForbiddenAddress):
         raise NoToken("The token server could not be reached.") from None
     if answer.status != 200:
         raise NoToken(f"The token server answered {answer.status}.")

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from subscriptions.errors import Refused
 from subscriptions.models import Endpoint, Tenant
-from webhooks.wire.addresses.guard import ForbiddenAddress, Target, compiled, parse
+from webhooks.wire.addresses.guard import ForbiddenAddress, ParsedUrl, compile_networks, parse
 
 __all__ = ["hold_origin", "is_ourselves", "origin_of"]
 
@@ -50,6 +50,6 @@ def hold_origin(endpoint: Endpoint) -> None:
         raise Refused("url", f"There are {most} endpoints at this host already.")
 
 
-def _is_operators(target: Target) -> bool:
-    networks = compiled(tuple(settings.WAYPOST_ALLOW_NETWORKS))
-    return target.is_literal and networks.owns(target.host)
+def _is_operators(target: ParsedUrl) -> bool:
+    networks = compile_networks(tuple(settings.WAYPOST_ALLOW_NETWORKS))
+    return target.is_literal and networks.contains(target.host)

@@ -16,7 +16,7 @@ from subscriptions.errors import Refused
 from subscriptions.models import Endpoint, Secret
 from webhooks.wire.errors import SignatureError
 from webhooks.wire.signing.jwk import jwk
-from webhooks.wire.signing.standard_webhooks import check_secret, new_keypair, new_secret, public_of
+from webhooks.wire.signing.standard_webhooks import check_secret, new_keypair, new_secret, public_key_of
 
 __all__ = ["MAX_SECRET", "V1", "V1A", "Issued", "issue", "key_set", "signing_now"]
 
@@ -67,6 +67,6 @@ def _given(secret: str) -> Issued:
         raise Refused("secret", f"Longer than {MAX_SECRET} characters.")
     try:
         check_secret(secret)
-        return Issued(secret, public_of(secret) if secret.startswith("whsk_") else "")
+        return Issued(secret, public_key_of(secret) if secret.startswith("whsk_") else "")
     except SignatureError as error:
         raise Refused("secret", str(error)) from None

@@ -32,7 +32,7 @@ def check_url(url: str) -> None:
     try:
         check(
             url,
-            resolve=partial(guarded_call.look_up, seconds=LOOKUP_SECONDS),
+            resolve=partial(guarded_call.resolve_within, seconds=LOOKUP_SECONDS),
             allow_http=settings.WAYPOST_ALLOW_HTTP,
             allow_networks=settings.WAYPOST_ALLOW_NETWORKS,
         )

@@ -76,7 +76,7 @@ def ask(endpoint: Endpoint, rate: int | None = None) -> Said:
     key = secrets.token_urlsafe(32) if settings.PUBLIC_URL.startswith("https://") else None
     callback = f"{settings.PUBLIC_URL}/api/v1/{PATH}/{key}/" if key else None
     try:
-        headers = handshake.ask(origin(), rate=rate, callback=callback)
+        headers = handshake.request_headers(origin(), rate=rate, callback=callback)
     except ValueError:
         raise NotNow("consent", "PUBLIC_URL is no DNS name that a target could grant anything to.") from None
     if key:  # before it is asked: it may call back at once
@@ -85,10 +85,10 @@ def ask(endpoint: Endpoint, rate: int | None = None) -> Said:
         answer = guarded_call.call("OPTIONS", endpoint.url, headers=headers, timeout=ASKING)
     except ForbiddenAddress as refusal:
         return Said(ASKED if key else UNVERIFIED, problem=str(refusal))
-    except guarded_call.EgressError as error:
+    except guarded_call.CallFailed as error:
         return Said(ASKED if key else UNVERIFIED, problem=str(type(error).__doc__))
-    found = handshake.judge(answer.headers, origin=origin(), rate_asked=rate)
-    if not found.granted:
+    found = handshake.read_response(answer.headers, origin=origin(), requested_rate=rate)
+    if not found.allowed:
         return Said(ASKED if key else UNVERIFIED, problem=found.problem)
     grant(endpoint, found.rate)
     return Said(GRANTED, found.rate)
@@ -101,8 +101,8 @@ def called_back(key: str, headers: Any) -> Said:
     endpoint = rows.first()
     if endpoint is None:
         raise UnknownKey
-    found = handshake.judge_callback(headers)
-    if not found.granted:
+    found = handshake.read_callback(headers)
+    if not found.allowed:
         return Said(ASKED, problem=found.problem)
     grant(endpoint, found.rate)
     return Said(GRANTED, found.rate)

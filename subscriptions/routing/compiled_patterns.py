@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventbridge
-from webhooks.wire.patterns import Branch, InvalidPattern, Narrows, Pattern
+from webhooks.wire.patterns import IndexablePattern, InvalidPattern, Pattern, PatternBranch
 from webhooks.wire.transform import Transformer
 
 __all__ = ["Narrowing", "held", "pattern_of", "transformer_of"]
@@ -40,12 +40,12 @@ class Narrowing:
         return _compiled(self.written).matches(event)
 
     @property
-    def branches(self) -> Sequence[Branch]:
+    def branches(self) -> Sequence[PatternBranch]:
         """The ways to satisfy the pattern."""
         return _compiled(self.written).branches
 
 
-def held(pattern: Narrows) -> Narrows:
+def held(pattern: IndexablePattern) -> IndexablePattern:
     """What to hold of a pattern that every event is put to: itself, compiled."""
     return _compiled(pattern.written) if isinstance(pattern, Narrowing) else pattern
 

@@ -12,7 +12,7 @@ from typing import Any
 from subscriptions.models import Subscription
 from subscriptions.routing.compiled_patterns import pattern_of
 from subscriptions.routing.route_table import names_for
-from webhooks.wire.patterns import Mismatch
+from webhooks.wire.patterns import PatternMismatch
 
 __all__ = ["Reason", "why_not"]
 
@@ -25,7 +25,7 @@ class Reason:
     code: str
     detail: str
     subscription: Subscription | None = None
-    mismatches: tuple[Mismatch, ...] = ()
+    mismatches: tuple[PatternMismatch, ...] = ()
 
 
 def why_not(

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from subscriptions.routing.compiled_patterns import held
-from webhooks.wire.patterns import Narrows, PatternIndex
+from webhooks.wire.patterns import IndexablePattern, PatternIndex
 from webhooks.wire.transform import Transformer
 
 __all__ = ["OPERATIONAL", "Kept", "Route", "Routes", "names_for"]
@@ -27,7 +27,7 @@ class Route:
     subscription_id: UUID
     endpoint_id: UUID
     ordering: str = ""
-    pattern: Narrows | None = None
+    pattern: IndexablePattern | None = None
     transformer: Transformer | None = None
     thin_above: int | None = None
 
@@ -48,14 +48,14 @@ class _Bucket:
 
     def __init__(self) -> None:
         self.plain: list[Route] = []
-        self.narrowed: list[tuple[Narrows, Route]] = []
+        self.narrowed: list[tuple[IndexablePattern, Route]] = []
         self._index: PatternIndex[Route] | None = None
 
     def find(self, document: Callable[[], dict[str, Any]]) -> Iterator[Route]:
         yield from self.plain
         if self.narrowed:
             if self._index is None:
-                self._index = PatternIndex(self.narrowed, hold=held)
+                self._index = PatternIndex(self.narrowed, compact=held)
             yield from self._index.find(document())
 
 

@@ -28,7 +28,7 @@ from subscriptions.models import Endpoint, Secret, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import Narrowing, transformer_of
 from subscriptions.routing.route_table import OPERATIONAL, Kept, Route, Routes
 from webhooks.kit.encryption import CannotDecrypt, decrypt
-from webhooks.wire.addresses.guard import ForbiddenAddress, admission, compiled, parse
+from webhooks.wire.addresses.guard import ForbiddenAddress, address_filter, compile_networks, parse
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.errors import SignatureError
 from webhooks.wire.signing.standard_webhooks import Signer
@@ -215,7 +215,7 @@ def _guard(url: str) -> Callable[[str], bool] | None:
         target = parse(url, allow_http=settings.WAYPOST_ALLOW_HTTP)
     except ForbiddenAddress:
         return None
-    return admission(target, compiled(tuple(settings.WAYPOST_ALLOW_NETWORKS)))
+    return address_filter(target, compile_networks(tuple(settings.WAYPOST_ALLOW_NETWORKS)))
 
 
 def _is_over(target: Target, now: datetime) -> bool:

@@ -111,7 +111,7 @@ def complaint(name: str, answer: Any) -> str | None:
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name leads to one public address, and nobody is asked for it."""
-    monkeypatch.setattr(guarded_call, "look_up", lambda host, **options: ["93.184.215.14"])
+    monkeypatch.setattr(guarded_call, "resolve_within", lambda host, **options: ["93.184.215.14"])
 
 
 @EACH

@@ -26,7 +26,7 @@ def names(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
         return ADDRESSES[host]
 
-    monkeypatch.setattr(guarded_call, "look_up", look_up)
+    monkeypatch.setattr(guarded_call, "resolve_within", look_up)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from webhooks.models import Source
 from webhooks.receiving.test_message import EVENT_TYPE, NoSecret, Trial, try_out
-from webhooks.wire.errors import OnlyTheSenderSigns, SignatureError
+from webhooks.wire.errors import SenderKeyRequired, SignatureError
 
 PERMISSION = "webhooks.change_source"
 LONGEST_BODY = 64 * 1024  # characters
@@ -66,5 +66,5 @@ def _tried(request: HttpRequest, source: Source, given: dict[str, str]) -> tuple
     url = request.build_absolute_uri(reverse("inbound", args=[source.public_id]))
     try:
         return try_out(source, url, **given), ""
-    except (OnlyTheSenderSigns, NoSecret, SignatureError) as error:
+    except (SenderKeyRequired, NoSecret, SignatureError) as error:
         return None, str(error)

@@ -45,7 +45,7 @@ from webhooks.sources import source_stats
 from webhooks.sources.configuration import Unusable
 from webhooks.sources.secret_rotation import TooManySecrets, believed, revoke, rotate
 from webhooks.sources.snapshot import forget, named
-from webhooks.wire.errors import OnlyTheSenderSigns, SignatureError
+from webhooks.wire.errors import SenderKeyRequired, SignatureError
 from webhooks.wire.ids import parse
 
 M = TypeVar("M", bound=Model)
@@ -129,7 +129,7 @@ class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Sour
             trial = try_out(source, url, **asked.validated_data)
         except NoSecret as error:
             raise ValidationError({"secret": str(error)}) from error
-        except (OnlyTheSenderSigns, SignatureError) as error:
+        except (SenderKeyRequired, SignatureError) as error:
             raise ValidationError({"scheme": str(error)}) from error
         return Response(TrialSerializer(trial).data)
 

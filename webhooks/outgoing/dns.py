@@ -22,7 +22,7 @@ def system_resolve(host: str) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def look_up(host: str, *, seconds: float, resolve: Callable[[str], list[str]] = system_resolve) -> list[str]:
+def resolve_within(host: str, *, seconds: float, resolve: Callable[[str], list[str]] = system_resolve) -> list[str]:
     """What `resolve` answers if it does so in time; raises OSError, a TimeoutError if it does not."""
     end = monotonic() + seconds
     slots = _slots

@@ -19,48 +19,56 @@ from requests.exceptions import SSLError
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
-from webhooks.outgoing.dns import look_up, system_resolve
+from webhooks.outgoing.dns import resolve_within, system_resolve
 from webhooks.outgoing.guarded_connect import (
-    BrokenAnswer,
+    CallFailed,
     ConnectFailed,
     Deadline,
     DeadlineExceeded,
-    DialledAdapter,
-    EgressError,
+    FixedSocketAdapter,
+    HostNotResolved,
+    InvalidResponse,
     TlsFailed,
-    Unresolved,
-    dial,
+    connect_checked,
 )
-from webhooks.wire.addresses.guard import ForbiddenAddress, Networks, Target, compiled, parse, refusal, screen
+from webhooks.wire.addresses.guard import (
+    AllowedNetworks,
+    ForbiddenAddress,
+    ParsedUrl,
+    check_resolved,
+    compile_networks,
+    forbidden,
+    parse,
+)
 from webhooks.wire.custom_headers import check_syntax
 
 __all__ = [
-    "Answer",
-    "BrokenAnswer",
+    "CallFailed",
+    "CallResponse",
     "ConnectFailed",
     "DeadlineExceeded",
-    "EgressError",
     "ForbiddenAddress",
+    "HostNotResolved",
+    "InvalidResponse",
     "TlsFailed",
-    "Unresolved",
     "call",
-    "look_up",
+    "resolve_within",
     "system_resolve",
 ]
 
 TIMEOUT = 15.0  # seconds for everything: look-up, connect, TLS, request, answer
-MAX_ANSWER = 64 * 1024  # bytes of a body: tokens and key sets are far smaller
+MAX_RESPONSE = 64 * 1024  # bytes of a body: tokens and key sets are far smaller
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallResponse:
     """What came back. A redirect is an answer like any other."""
 
     status: int
     headers: Mapping[str, str]
     """Names in any case; several of one name are joined by commas."""
     body: bytes
-    """As sent, never decompressed, `max_answer` bytes at most."""
+    """As sent, never decompressed, `max_response` bytes at most."""
     truncated: bool
     """There was more; it was not read."""
 
@@ -72,12 +80,12 @@ def call(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
     timeout: float = TIMEOUT,
-    max_answer: int = MAX_ANSWER,
+    max_response: int = MAX_RESPONSE,
     allow_http: bool | None = None,
     allow_networks: Sequence[str] | None = None,
     ca_file: str | None = None,
     resolve: Callable[[str], list[str]] = system_resolve,
-) -> Answer:
+) -> CallResponse:
     """Make this one call and return its answer, whatever its status.
 
     `timeout` is in seconds and for the whole call. `allow_http` and `allow_networks` are the operator's
@@ -89,18 +97,18 @@ def call(
     allow_networks = settings.WAYPOST_ALLOW_NETWORKS if allow_networks is None else allow_networks
     target = parse(url, allow_http=allow_http)
     request = _prepare(method, target, headers or {}, body)
-    networks = compiled(tuple(allow_networks))
+    networks = compile_networks(tuple(allow_networks))
     with Deadline(timeout) as deadline:
         addresses = _addresses(target, networks, resolve, deadline)
-        line = partial(dial, target, addresses, networks, deadline)
-        adapter = DialledAdapter(target, line)
+        line = partial(connect_checked, target, addresses, networks, deadline)
+        adapter = FixedSocketAdapter(target, line)
         try:
-            return _exchange(adapter, request, deadline, max_answer, ca_file)
+            return _exchange(adapter, request, deadline, max_response, ca_file)
         finally:
             adapter.close()
 
 
-def _prepare(method: str, target: Target, headers: Mapping[str, str], body: bytes | None) -> PreparedRequest:
+def _prepare(method: str, target: ParsedUrl, headers: Mapping[str, str], body: bytes | None) -> PreparedRequest:
     """The request with our URL as it stands: `requests` would parse and respell it."""
     fields = CaseInsensitiveDict({"User-Agent": "Waypost"})
     fields.update(headers)
@@ -116,50 +124,50 @@ def _prepare(method: str, target: Target, headers: Mapping[str, str], body: byte
 
 
 def _addresses(
-    target: Target, networks: Networks, resolve: Callable[[str], list[str]], deadline: Deadline
+    target: ParsedUrl, networks: AllowedNetworks, resolve: Callable[[str], list[str]], deadline: Deadline
 ) -> list[str]:
     """Every address the target leads to, all of them checked. The only look-up of a call."""
     if target.reserved and not networks:
-        raise refusal(target, "address")
+        raise forbidden(target, "address")
     addresses = [target.host]
     if not target.is_literal:
         try:
-            addresses = look_up(target.host, seconds=deadline.left(), resolve=resolve)
+            addresses = resolve_within(target.host, seconds=deadline.left(), resolve=resolve)
         except OSError as error:
-            raise (DeadlineExceeded if deadline.passed else Unresolved) from error
-    screen(target, addresses, networks)
+            raise (DeadlineExceeded if deadline.passed else HostNotResolved) from error
+    check_resolved(target, addresses, networks)
     return addresses
 
 
 def _exchange(
-    adapter: DialledAdapter,
+    adapter: FixedSocketAdapter,
     request: PreparedRequest,
     deadline: Deadline,
-    max_answer: int,
+    max_response: int,
     ca_file: str | None,
-) -> Answer:
+) -> CallResponse:
     try:
         response = adapter.send(request, stream=True, timeout=deadline.left(), verify=ca_file or True)
         try:
-            answer = _read(response, max_answer)
+            answer = _read(response, max_response)
         finally:
             response.close()
     except (OSError, HTTPError) as error:  # requests' errors are OSErrors
         if deadline.passed:
             raise DeadlineExceeded from error
-        raise (TlsFailed if isinstance(error, SSLError) else BrokenAnswer) from error
+        raise (TlsFailed if isinstance(error, SSLError) else InvalidResponse) from error
     if deadline.passed:  # a body without a length ends where the connection is cut
         raise DeadlineExceeded
     return answer
 
 
-def _read(response: Response, max_answer: int) -> Answer:
+def _read(response: Response, max_response: int) -> CallResponse:
     """Read until the end or the limit. Only a read that finds the end tells whether it came too early."""
     body = bytearray()
-    while len(body) <= max_answer:
-        piece: bytes = response.raw.read(max_answer + 1 - len(body), decode_content=False)
+    while len(body) <= max_response:
+        piece: bytes = response.raw.read(max_response + 1 - len(body), decode_content=False)
         if not piece:
             break
         body += piece
-    whole = len(body) <= max_answer
-    return Answer(response.status_code, response.headers, bytes(body[:max_answer]), truncated=not whole)
+    whole = len(body) <= max_response
+    return CallResponse(response.status_code, response.headers, bytes(body[:max_response]), truncated=not whole)

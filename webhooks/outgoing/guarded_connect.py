@@ -23,32 +23,32 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from webhooks.wire.addresses.guard import Networks, Target, admits, refusal
+from webhooks.wire.addresses.guard import AllowedNetworks, ParsedUrl, forbidden, is_allowed
 
 CONNECT_SECONDS = 5.0  # for one address, so that a silent first one leaves time for the second
 
 
-class EgressError(Exception):
+class CallFailed(Exception):
     """The call could not be made."""
 
 
-class Unresolved(EgressError):
+class HostNotResolved(CallFailed):
     """The name of the host could not be resolved."""
 
 
-class ConnectFailed(EgressError):
+class ConnectFailed(CallFailed):
     """No connection to the host could be made."""
 
 
-class TlsFailed(EgressError):
+class TlsFailed(CallFailed):
     """No trusted TLS connection to the host could be made."""
 
 
-class BrokenAnswer(EgressError):
+class InvalidResponse(CallFailed):
     """The connection ended early, or the answer was not HTTP."""
 
 
-class DeadlineExceeded(EgressError):
+class DeadlineExceeded(CallFailed):
     """The call was not over in time."""
 
 
@@ -100,15 +100,17 @@ class Deadline:
             self._line.close()
 
 
-def dial(target: Target, addresses: Sequence[str], networks: Networks, deadline: Deadline) -> socket.socket:
+def connect_checked(
+    target: ParsedUrl, addresses: Sequence[str], networks: AllowedNetworks, deadline: Deadline
+) -> socket.socket:
     """A connection to the first of the addresses that takes one.
 
     Each address is asked about once more right where it is used, so that no caller can forget to: raises
     ForbiddenAddress, ConnectFailed, DeadlineExceeded.
     """
     for ip in addresses:
-        if not admits(target, ip, networks):
-            raise refusal(target, "address")
+        if not is_allowed(target, ip, networks):
+            raise forbidden(target, "address")
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
         line = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -130,9 +132,9 @@ def dial(target: Target, addresses: Sequence[str], networks: Networks, deadline:
 class _Dialled(HTTPConnection):
     """A connection that is given its socket; the host's name is left for the Host header."""
 
-    def __init__(self, *args: Any, dial: Callable[[], socket.socket], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, connect_checked: Callable[[], socket.socket], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._dial = dial
+        self._dial = connect_checked
 
     def _new_conn(self) -> socket.socket:
         return self._dial()
@@ -150,10 +152,10 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _DialledTls
 
 
-class DialledAdapter(HTTPAdapter):
+class FixedSocketAdapter(HTTPAdapter):
     """One call to one target over the sockets it is given. It retries nothing."""
 
-    def __init__(self, target: Target, line: Callable[[], socket.socket]) -> None:
+    def __init__(self, target: ParsedUrl, line: Callable[[], socket.socket]) -> None:
         super().__init__(max_retries=0)
         pool = _TlsPool if target.scheme == "https" else _Pool
         host = f"[{target.host}]" if ":" in target.host else target.host

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from webhooks.kit.group_commit import aside
-from webhooks.outgoing.guarded_call import EgressError, ForbiddenAddress, call
+from webhooks.outgoing.guarded_call import CallFailed, ForbiddenAddress, call
 from webhooks.schemes import sns, twitter
 from webhooks.sources.message_labels import parse
 from webhooks.sources.snapshot import KnownSource
-from webhooks.wire.signing.mac import same
+from webhooks.wire.signing.hmac_signatures import constant_time_equal
 
 _CHALLENGE = re.compile(r"[!-~]{1,1024}")  # printable ASCII: it is echoed
 
@@ -34,12 +34,12 @@ def confirm(scheme: str, body: bytes | None) -> dict[str, str] | None:
     """Confirm a subscription to a topic of Amazon's, asked for in a verified message; None if this is an ordinary one.
 
     The address is our own, made of the topic's name, and the call guarded like any other. Raises NotConfirmed."""
-    url = sns.confirmation(body) if scheme == "sns" and body is not None else None
+    url = sns.confirmation_url(body) if scheme == "sns" and body is not None else None
     if url is None:
         return None
     try:
         answer = aside(lambda: call("GET", url, timeout=CONFIRMATION))
-    except (ForbiddenAddress, EgressError) as error:
+    except (ForbiddenAddress, CallFailed) as error:
         raise NotConfirmed(str(error) or str(type(error).__doc__)) from error
     if answer.status != HTTPStatus.OK:
         raise NotConfirmed(f"the answer was {answer.status}")
@@ -59,7 +59,7 @@ def challenge(source: KnownSource, query: Mapping[str, str], secrets: list[str])
 
 
 def _signed(token: str, secrets: list[str]) -> dict[str, str]:
-    answer = twitter.answer(secrets[0], token) if secrets else None
+    answer = twitter.crc_response(secrets[0], token) if secrets else None
     if answer is None:
         raise Unwelcome
     return {"response_token": answer}
@@ -67,7 +67,7 @@ def _signed(token: str, secrets: list[str]) -> dict[str, str]:
 
 def _echoed(verify_token: str, query: Mapping[str, str]) -> str:
     echo = query.get("hub.challenge", "")
-    if not same(verify_token, query.get("hub.verify_token", "")):
+    if not constant_time_equal(verify_token, query.get("hub.verify_token", "")):
         raise Unwelcome("hub.verify_token is not this source's")
     if query.get("hub.mode") != "subscribe" or not _CHALLENGE.fullmatch(echo):
         raise Unwelcome("it neither subscribes nor challenges")

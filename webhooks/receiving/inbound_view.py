@@ -67,7 +67,7 @@ def _respond(answer: Answer) -> HttpResponse:
 
 def _consent(request: HttpRequest, source: KnownSource) -> HttpResponse:
     """Whoever knows the address may send to it; what they send must be signed all the same."""
-    headers = handshake.answer(request.headers, origins=source.allowed_origins, rate=source.rate_per_minute)
+    headers = handshake.response_headers(request.headers, origins=source.allowed_origins, rate=source.rate_per_minute)
     return HttpResponse(status=200, headers=headers)
 
 

@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass, field
 
 from webhooks.kit.group_commit import aside
-from webhooks.outgoing.guarded_call import EgressError, ForbiddenAddress, call
-from webhooks.wire.errors import KeysOutOfReach
+from webhooks.outgoing.guarded_call import CallFailed, ForbiddenAddress, call
+from webhooks.wire.errors import KeysUnavailable
 
 FRESH = 600.0  # seconds
 RETRY = 5.0  # seconds between two tries while nothing is known
@@ -50,7 +50,7 @@ def fetch(url: str, *, newer: bool = False) -> bytes:
     if slot.lock.locked() or not slot.is_good(time.monotonic(), newer):
         aside(lambda: _refresh(url, slot, newer))
     if slot.document is None or time.monotonic() - slot.fetched_at > STALE:
-        raise KeysOutOfReach(slot.problem)
+        raise KeysUnavailable(slot.problem)
     return slot.document
 
 
@@ -76,7 +76,7 @@ def _refresh(url: str, slot: _Slot, newer: bool) -> None:
 def _ask(url: str, slot: _Slot, now: float) -> None:
     try:
         answer = call("GET", url, headers={"Accept": "application/json, */*"}, timeout=TIMEOUT)
-    except (ForbiddenAddress, EgressError) as error:
+    except (ForbiddenAddress, CallFailed) as error:
         slot.problem = str(error) or str(type(error).__doc__)
         return
     if answer.status != 200 or answer.truncated:

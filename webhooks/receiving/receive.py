@@ -45,11 +45,11 @@ from webhooks.receiving.insert_receipt import Entry, Message, insert
 from webhooks.receiving.rejections import Refusal, record
 from webhooks.receiving.request_body import Arrival, CutShort, NoLength, TooLarge, TooSlow
 from webhooks.receiving.responses import Answer
-from webhooks.schemes.scheme import Passed
+from webhooks.schemes.scheme import UnsignedBody
 from webhooks.sources.message_labels import label, tidy, without_credentials
 from webhooks.sources.snapshot import KnownSource
-from webhooks.wire.addresses.networks import compiled
-from webhooks.wire.errors import BodyTooLarge, KeysOutOfReach, SignatureError
+from webhooks.wire.addresses.networks import compile_networks
+from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
 from webhooks.wire.ids import new_id, public
 
 PAUSED_FOR = 300  # seconds a sender is told to wait at a paused source
@@ -107,19 +107,19 @@ def _closed(source: KnownSource) -> Answer:
     return _turn_away(source, HTTPStatus.SERVICE_UNAVAILABLE, PAUSED_FOR)
 
 
-def _begin(source: KnownSource, arrival: Arrival, secrets: list[str]) -> schemes.Check:
+def _begin(source: KnownSource, arrival: Arrival, secrets: list[str]) -> schemes.BodyVerifier:
     """Check all but the body. A body of unannounced length is taken only if the signature shows where it ends."""
-    check = source.proof().begin(
+    check = source.proof().begin_verification(
         secrets,
         arrival.headers,
         url=arrival.url(source.public_url),
         now=time.time(),
         tolerance=source.tolerance,
         method=arrival.method,
-        proxied=compiled(tuple(settings.WAYPOST_TRUSTED_PROXIES)).owns(arrival.address),
+        proxied=compile_networks(tuple(settings.WAYPOST_TRUSTED_PROXIES)).contains(arrival.address),
         fetch=published_keys.fetch,
     )
-    if arrival.length is None and isinstance(check, Passed):
+    if arrival.length is None and isinstance(check, UnsignedBody):
         raise NoLength
     return check
 
@@ -142,7 +142,7 @@ _REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
     media_types.NotTaken: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
     TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
     NotConfirmed: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
-    KeysOutOfReach: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
+    KeysUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     CutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),
     TooSlow: (HTTPStatus.REQUEST_TIMEOUT, "too_slow"),

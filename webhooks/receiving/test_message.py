@@ -20,7 +20,7 @@ from django.utils import timezone
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing.receipts import first_id_of
 from webhooks.receiving.inbound_view import inbound
-from webhooks.schemes import Draft, Sample, Scheme
+from webhooks.schemes import Scheme, SignedMessage, UnsignedMessage
 from webhooks.sources import snapshot
 from webhooks.sources.message_labels import without_credentials
 from webhooks.sources.snapshot import KnownSource
@@ -73,13 +73,13 @@ def try_out(source: Source, url: str, *, event_type: str = "", body: str = "") -
     )
 
 
-def _sample(source: KnownSource, url: str, event_type: str, body: bytes) -> Sample:
+def _sample(source: KnownSource, url: str, event_type: str, body: bytes) -> SignedMessage:
     proof = source.proof()
     believed = source.believed(timezone.now())
     if proof.needs_secret and not believed:
         raise NoSecret(str(NoSecret.__doc__))
     message_id = public("msg", new_id())
-    draft = Draft(
+    draft = UnsignedMessage(
         body=body or _example(proof, message_id, event_type),
         url=source.public_url or url,
         now=int(time.time()),
@@ -92,12 +92,12 @@ def _sample(source: KnownSource, url: str, event_type: str, body: bytes) -> Samp
 def _example(proof: Scheme, message_id: str, event_type: str) -> bytes:
     """A body with an id where the provider has it."""
     document: dict[str, object] = {"type": event_type, "data": {"hello": "world"}}
-    if proof.id_at:
-        document = {proof.id_at.strip("/"): message_id, **document}
+    if proof.id_path:
+        document = {proof.id_path.strip("/"): message_id, **document}
     return orjson.dumps(document)
 
 
-def _request(url: str, sample: Sample) -> WSGIRequest:
+def _request(url: str, sample: SignedMessage) -> WSGIRequest:
     """The request as a server would hand it to us (PEP 3333)."""
     parts = urlsplit(url)
     environ: dict[str, object] = {
@@ -120,7 +120,7 @@ def _variables(headers: Mapping[str, str]) -> dict[str, str]:
     return {name if name == "CONTENT_TYPE" else f"HTTP_{name}": value for name, value in named.items()}
 
 
-def _with_query(url: str, sample: Sample) -> str:
+def _with_query(url: str, sample: SignedMessage) -> str:
     return f"{url}?{sample.query}" if sample.query else url
 
 

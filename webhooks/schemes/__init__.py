@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from webhooks.schemes.basic import Basic
 from webhooks.schemes.client_certificate import ClientCertificate
-from webhooks.schemes.generic import Generic
+from webhooks.schemes.generic_hmac import GenericHmac
 from webhooks.schemes.github import GitHub
-from webhooks.schemes.json_web_token import Jwt
+from webhooks.schemes.json_web_token import JsonWebToken
 from webhooks.schemes.meta import Meta
 from webhooks.schemes.paypal import PayPal
-from webhooks.schemes.plain_token import Bearer, GitLab, Token
-from webhooks.schemes.scheme import Check, Draft, Fetch, Sample, Scheme, nothing_fetched
+from webhooks.schemes.plain_token import Bearer, GitLab, HeaderToken
+from webhooks.schemes.scheme import BodyVerifier, FetchKeys, Scheme, SignedMessage, UnsignedMessage, fetch_unavailable
 from webhooks.schemes.shopify import Shopify
 from webhooks.schemes.slack import Slack
 from webhooks.schemes.sns import Sns
@@ -21,9 +21,9 @@ from webhooks.schemes.twilio import Twilio
 from webhooks.schemes.twitter import Twitter
 from webhooks.schemes.unsigned import Unsigned
 from webhooks.wire.errors import BadOptions, UnknownScheme
-from webhooks.wire.signing.mac import TOLERANCE
+from webhooks.wire.signing.hmac_signatures import TOLERANCE
 
-__all__ = ["SCHEMES", "Check", "Draft", "Fetch", "Sample", "Scheme", "get", "verify"]
+__all__ = ["SCHEMES", "BodyVerifier", "FetchKeys", "Scheme", "SignedMessage", "UnsignedMessage", "get", "verify"]
 
 SCHEMES: Mapping[str, Callable[..., Scheme]] = {
     "standard": Standard,
@@ -39,11 +39,11 @@ SCHEMES: Mapping[str, Callable[..., Scheme]] = {
     "stripe": Stripe,
     "twilio": Twilio,
     "twitter": Twitter,
-    "hmac": Generic,
+    "hmac": GenericHmac,
     "basic": Basic,
     "bearer": Bearer,
-    "token": Token,
-    "jwt": Jwt,
+    "token": HeaderToken,
+    "jwt": JsonWebToken,
     "mtls": ClientCertificate,
     "none": Unsigned,
 }
@@ -71,15 +71,15 @@ def verify(
     options: Mapping[str, str] | None = None,
     method: str = "POST",
     proxied: bool = False,
-    fetch: Fetch = nothing_fetched,
+    fetch: FetchKeys = fetch_unavailable,
 ) -> None:
     """Return if the message was signed with one of the secrets, else raise SignatureError.
 
     `url` is the address as the sender knows it, for schemes that sign it; `now` is Unix seconds; `tolerance` is in
     seconds, for schemes that sign a time. `proxied`: the connection comes from a proxy whose word about client
     certificates counts. `fetch` gets published keys (see scheme.Fetch); without it they are out of reach."""
-    check = get(scheme, options).begin(
+    verifier = get(scheme, options).begin_verification(
         secrets, headers, url=url, now=now, tolerance=tolerance, method=method, proxied=proxied, fetch=fetch
     )
-    check.update(body)
-    check.finish()
+    verifier.update(body)
+    verifier.finish()

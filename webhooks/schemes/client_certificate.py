@@ -19,18 +19,25 @@ verify_header  a header that has to say SUCCESS ($ssl_client_verify); none
 
 from collections.abc import Sequence
 
-from webhooks.schemes import certificate_forms as forms
-from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.schemes import certificate_headers as forms
+from webhooks.schemes.scheme import (
+    BodyVerifier,
+    Scheme,
+    SignedMessage,
+    UnsignedBody,
+    UnsignedMessage,
+    VerificationContext,
+)
 from webhooks.wire.errors import (
     BadOptions,
     MalformedHeader,
-    NoMatch,
-    OnlyTheSenderSigns,
+    NoMatchingSignature,
+    SenderKeyRequired,
     StaleTimestamp,
     UntrustedProxy,
 )
 from webhooks.wire.header_values import is_name
-from webhooks.wire.signing.mac import same, text_keys
+from webhooks.wire.signing.hmac_signatures import constant_time_equal, keys_from_text
 
 
 class ClientCertificate(Scheme):
@@ -44,22 +51,24 @@ class ClientCertificate(Scheme):
         self._header, self._verify_header = header.lower(), verify_header.lower()
         self._read = forms.READERS[form]
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        text_keys(secrets)
-        if not call.proxied:
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        keys_from_text(secrets)
+        if not context.proxied:
             raise UntrustedProxy
-        if self._verify_header and call.header(self._verify_header) != "SUCCESS":
-            raise NoMatch("the proxy did not accept the certificate")
-        shown = self._read(call.header(self._header))
+        if self._verify_header and context.header(self._verify_header) != "SUCCESS":
+            raise NoMatchingSignature("the proxy did not accept the certificate")
+        shown = self._read(context.header(self._header))
         if shown is None:
             raise MalformedHeader(self._header)
-        if not shown.begins <= call.now <= shown.ends:
+        if not shown.begins <= context.now <= shown.ends:
             raise StaleTimestamp("the certificate is not valid now")
-        wanted = [forms.plain(secret) for secret in secrets]
-        fitting = [place for place, name in enumerate(wanted) for known in shown.names if same(name, known)]
+        wanted = [forms.canonical_name(secret) for secret in secrets]
+        fitting = [
+            place for place, name in enumerate(wanted) for known in shown.names if constant_time_equal(name, known)
+        ]
         if not fitting:
-            raise NoMatch("the certificate is not one that may come in")
-        return Passed(fitting[0])
+            raise NoMatchingSignature("the certificate is not one that may come in")
+        return UnsignedBody(fitting[0])
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        raise OnlyTheSenderSigns("The proxy vouches for the sender: a sample would have to come through it.")
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        raise SenderKeyRequired("The proxy vouches for the sender: a sample would have to come through it.")

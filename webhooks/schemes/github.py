@@ -7,8 +7,8 @@ looked at.
 import hmac
 from collections.abc import Sequence
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
-from webhooks.wire.signing.mac import MacCheck, lower_hex, spelled, text_keys
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.signing.hmac_signatures import HmacVerifier, hex_digest, hmac_signature, keys_from_text
 
 
 class GitHub(Scheme):
@@ -17,15 +17,15 @@ class GitHub(Scheme):
     id_header = "x-github-delivery"
     type_header = "x-github-event"
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        return MacCheck(text_keys(secrets), [call.header("x-hub-signature-256")], sha256_hex)
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        return HmacVerifier(keys_from_text(secrets), [context.header("x-hub-signature-256")], sha256_hex)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        signature = spelled(secret, draft.body, sha256_hex)
-        headers = draft.named(X_GitHub_Delivery=draft.message_id, X_GitHub_Event=draft.event_type)
-        return Sample({**headers, "X-Hub-Signature-256": signature}, draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        signature = hmac_signature(secret, message.body, sha256_hex)
+        headers = message.json_headers(X_GitHub_Delivery=message.message_id, X_GitHub_Event=message.event_type)
+        return SignedMessage({**headers, "X-Hub-Signature-256": signature}, message.body)
 
 
 def sha256_hex(mac: hmac.HMAC) -> str:
     """The spelling that names its digest: `sha256=` and lower-case hex."""
-    return "sha256=" + lower_hex(mac)
+    return "sha256=" + hex_digest(mac)

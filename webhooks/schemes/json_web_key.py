@@ -16,8 +16,8 @@ from joserfc.errors import JoseError
 from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
-from webhooks.wire.errors import BadSecret, KeysOutOfReach, OnlyTheSenderSigns
-from webhooks.wire.signing.mac import text_keys
+from webhooks.wire.errors import BadSecret, KeysUnavailable, SenderKeyRequired
+from webhooks.wire.signing.hmac_signatures import keys_from_text
 
 ALGORITHMS: dict[type[Any], tuple[str, ...]] = {
     RSAKey: ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -51,7 +51,7 @@ _REGISTRY = _Registry(algorithms=[name for names in ALGORITHMS.values() for name
 
 def read_secrets(secrets: Sequence[str]) -> list[Keys]:
     """The keys behind each secret. Raises BadSecret."""
-    text_keys(secrets)
+    keys_from_text(secrets)
     return [_read(secret) for secret in secrets]
 
 
@@ -60,11 +60,11 @@ def read_published(document: bytes) -> Keys:
     try:
         return _published(document)
     except _UNREADABLE as error:
-        raise KeysOutOfReach("what was fetched is not a set of keys") from error
+        raise KeysUnavailable("what was fetched is not a set of keys") from error
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class ParsedToken:
     """A token that can be read; whether it is to be believed, `fitting` says."""
 
     signed: jws.CompactSignature
@@ -72,7 +72,7 @@ class Token:
     key_id: str | None
 
     @classmethod
-    def read(cls, text: str) -> "Token | None":
+    def read(cls, text: str) -> "ParsedToken | None":
         """The token in a text, or None."""
         if len(text) > _LONGEST or not text.isascii():
             return None
@@ -113,13 +113,13 @@ def sign(secret: str, claims: dict[str, Any]) -> str:
     a key that is public."""
     key = read_secrets([secret])[0][0]
     if not isinstance(key, OctKey) and not key.is_private:
-        raise OnlyTheSenderSigns("The private key of its tokens is the sender's alone.")
+        raise SenderKeyRequired("The private key of its tokens is the sender's alone.")
     algorithm = ALGORITHMS[type(key)][0]
     header = {"alg": algorithm} if key.kid is None else {"alg": algorithm, "kid": key.kid}
     try:
         return jwt.encode(header, claims, key, registry=_REGISTRY)
     except (JoseError, ValueError) as error:
-        raise OnlyTheSenderSigns("A sample cannot be signed with a key of this kind.") from error
+        raise SenderKeyRequired("A sample cannot be signed with a key of this kind.") from error
 
 
 @lru_cache(maxsize=128)

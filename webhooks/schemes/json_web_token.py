@@ -19,15 +19,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from webhooks.schemes import json_web_key as keys
-from webhooks.schemes.claims import check_times, check_values
 from webhooks.schemes.plain_token import bearer_token
-from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
-from webhooks.wire.errors import BadOptions, MalformedHeader, NoMatch, OnlyTheSenderSigns
+from webhooks.schemes.scheme import (
+    BodyVerifier,
+    Scheme,
+    SignedMessage,
+    UnsignedBody,
+    UnsignedMessage,
+    VerificationContext,
+)
+from webhooks.schemes.token_claims import check_required_claims, check_times
+from webhooks.wire.errors import BadOptions, MalformedHeader, NoMatchingSignature, SenderKeyRequired
 from webhooks.wire.header_values import is_name
-from webhooks.wire.signing.mac import same
+from webhooks.wire.signing.hmac_signatures import constant_time_equal
 
 
-class Jwt(Scheme):
+class JsonWebToken(Scheme):
     """A signed token. Raises BadOptions."""
 
     def __init__(
@@ -54,37 +61,42 @@ class Jwt(Scheme):
         self._wanted = {name: value for name, _, value in wanted}
         self._wanted |= {name: value for name, value in {"iss": issuer, "aud": audience}.items() if value}
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         known = keys.read_secrets(secrets) if secrets or not self.key_url else []
-        given = call.header(self._header)
-        token = keys.Token.read(bearer_token(self._header, given) if self._header == "authorization" else given)
+        given = context.header(self._header)
+        token = keys.ParsedToken.read(bearer_token(self._header, given) if self._header == "authorization" else given)
         if token is None:
             raise MalformedHeader(self._header)
         place = token.fitting(known)
-        if place is None and not (self.key_url and self._is_published(token, call)):
-            raise NoMatch
+        if place is None and not (self.key_url and self._is_published(token, context)):
+            raise NoMatchingSignature
         claims = token.claims()
         if claims is None:
             raise MalformedHeader(self._header)
-        check_times(claims, call)
-        check_values(claims, self._wanted)
-        return _BodyDigest(place, claims.get(self._body_claim)) if self._body_claim else Passed(place)
+        check_times(claims, context)
+        check_required_claims(claims, self._wanted)
+        return _BodyDigest(place, claims.get(self._body_claim)) if self._body_claim else UnsignedBody(place)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         if not secret:
-            raise OnlyTheSenderSigns("The private keys of its tokens are the sender's alone.")
-        claims: dict[str, Any] = {**self._wanted, "iat": draft.now, "exp": draft.now + 60, "jti": draft.message_id}
+            raise SenderKeyRequired("The private keys of its tokens are the sender's alone.")
+        claims: dict[str, Any] = {
+            **self._wanted,
+            "iat": message.now,
+            "exp": message.now + 60,
+            "jti": message.message_id,
+        }
         if self._body_claim:
-            claims[self._body_claim] = hashlib.sha256(draft.body).hexdigest()
+            claims[self._body_claim] = hashlib.sha256(message.body).hexdigest()
         token = keys.sign(secret, claims)
         value = f"Bearer {token}" if self._header == "authorization" else token
-        return Sample({**draft.named(), self._header: value}, draft.body)
+        return SignedMessage({**message.json_headers(), self._header: value}, message.body)
 
-    def _is_published(self, token: keys.Token, call: Call) -> bool:
+    def _is_published(self, token: keys.ParsedToken, context: VerificationContext) -> bool:
         """Was it signed with a key at `jwks_url`: one we remember, or one that is new there?"""
-        if token.fitting([keys.read_published(call.fetch(self.key_url))]) is not None:
+        if token.fitting([keys.read_published(context.fetch(self.key_url))]) is not None:
             return True
-        return token.fitting([keys.read_published(call.fetch(self.key_url, newer=True))]) is not None
+        return token.fitting([keys.read_published(context.fetch(self.key_url, newer=True))]) is not None
 
 
 class _BodyDigest:
@@ -98,6 +110,6 @@ class _BodyDigest:
 
     def finish(self) -> int | None:
         """The body is complete. Raises NoMatch."""
-        if not isinstance(self._expected, str) or not same(self._body.hexdigest(), self._expected):
-            raise NoMatch("the body is not the one whose digest the token holds")
+        if not isinstance(self._expected, str) or not constant_time_equal(self._body.hexdigest(), self._expected):
+            raise NoMatchingSignature("the body is not the one whose digest the token holds")
         return self._place

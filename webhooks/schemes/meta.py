@@ -7,16 +7,16 @@ address is confirmed by the `hub` handshake before the first one.
 from collections.abc import Sequence
 
 from webhooks.schemes.github import sha256_hex
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
-from webhooks.wire.signing.mac import MacCheck, spelled, text_keys
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.signing.hmac_signatures import HmacVerifier, hmac_signature, keys_from_text
 
 
 class Meta(Scheme):
     """`X-Hub-Signature-256: sha256=` and the HMAC-SHA256 of the body in lower-case hex."""
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        return MacCheck(text_keys(secrets), [call.header("x-hub-signature-256")], sha256_hex)
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        return HmacVerifier(keys_from_text(secrets), [context.header("x-hub-signature-256")], sha256_hex)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        signature = spelled(secret, draft.body, sha256_hex)
-        return Sample({**draft.named(), "X-Hub-Signature-256": signature}, draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        signature = hmac_signature(secret, message.body, sha256_hex)
+        return SignedMessage({**message.json_headers(), "X-Hub-Signature-256": signature}, message.body)

@@ -16,10 +16,10 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
 from webhooks.schemes.signing_certificate import fetched_key, read_signature, verifies
-from webhooks.wire.errors import MalformedHeader, NoMatch, OnlyTheSenderSigns
-from webhooks.wire.signing.mac import text_keys
+from webhooks.wire.errors import MalformedHeader, NoMatchingSignature, SenderKeyRequired
+from webhooks.wire.signing.hmac_signatures import keys_from_text
 
 _CERTIFICATE = re.compile(
     r"https://api(?:-m)?(?:\.sandbox)?\.paypal\.com/v1/notifications/certs/[A-Za-z0-9_-]{1,128}", re.ASCII
@@ -31,15 +31,15 @@ _ID = re.compile(r"[!-{}~]{1,128}")  # printable, without the separator
 class PayPal(Scheme):
     """`PAYPAL-TRANSMISSION-SIG`: RSA with SHA-256 over `id|time|webhook id|CRC-32`, in base64."""
 
-    id_at = "/id"
-    type_at = "/event_type"
+    id_path = "/id"
+    type_path = "/event_type"
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        text_keys(secrets)
-        transmission, time = call.header("paypal-transmission-id"), call.header("paypal-transmission-time")
-        signature = read_signature(call.header("paypal-transmission-sig"))
-        url = call.header("paypal-cert-url")
-        if call.header("paypal-auth-algo") != "SHA256withRSA":
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        keys_from_text(secrets)
+        transmission, time = context.header("paypal-transmission-id"), context.header("paypal-transmission-time")
+        signature = read_signature(context.header("paypal-transmission-sig"))
+        url = context.header("paypal-cert-url")
+        if context.header("paypal-auth-algo") != "SHA256withRSA":
             raise MalformedHeader("paypal-auth-algo")
         if not _ID.fullmatch(transmission):
             raise MalformedHeader("paypal-transmission-id")
@@ -47,11 +47,11 @@ class PayPal(Scheme):
             raise MalformedHeader("paypal-transmission-sig")
         if not _CERTIFICATE.fullmatch(url):
             raise MalformedHeader("paypal-cert-url")
-        call.fresh("paypal-transmission-time", _seconds(time))
-        return _Crc(fetched_key(call, url), signature, f"{transmission}|{time}|", secrets)
+        context.check_timestamp("paypal-transmission-time", _seconds(time))
+        return _Crc(fetched_key(context, url), signature, f"{transmission}|{time}|", secrets)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        raise OnlyTheSenderSigns("PayPal signs with a key of its own. Its dashboard has a webhooks simulator.")
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        raise SenderKeyRequired("PayPal signs with a key of its own. Its dashboard has a webhooks simulator.")
 
 
 class _Crc:
@@ -68,7 +68,7 @@ class _Crc:
             content = f"{self._head}{webhook_id}|{self._crc}".encode("utf-8", "surrogatepass")
             if verifies(self._key, self._signature, content, SHA256()):
                 return place
-        raise NoMatch
+        raise NoMatchingSignature
 
 
 def _seconds(time: str) -> str:

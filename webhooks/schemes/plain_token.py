@@ -5,13 +5,20 @@ It proves who calls, and nothing about the body.
 
 from collections.abc import Sequence
 
-from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.schemes.scheme import (
+    BodyVerifier,
+    Scheme,
+    SignedMessage,
+    UnsignedBody,
+    UnsignedMessage,
+    VerificationContext,
+)
 from webhooks.wire.errors import BadOptions, MalformedHeader
 from webhooks.wire.header_values import is_name
-from webhooks.wire.signing.mac import text_keys, which
+from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 
 
-class Token(Scheme):
+class HeaderToken(Scheme):
     """The header holds the secret and nothing else, e.g. `X-Api-Key` or `X-Gitlab-Token`. Raises BadOptions."""
 
     def __init__(self, header: str = "x-api-key") -> None:
@@ -19,32 +26,32 @@ class Token(Scheme):
             raise BadOptions("header")
         self._header = header.lower()
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        text_keys(secrets)
-        return Passed(which(secrets, self._word(call.header(self._header))))
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        keys_from_text(secrets)
+        return UnsignedBody(matching_index(secrets, self._word(context.header(self._header))))
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        text_keys([secret])
-        return Sample({**draft.named(), self._header: secret}, draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        keys_from_text([secret])
+        return SignedMessage({**message.json_headers(), self._header: secret}, message.body)
 
     def _word(self, value: str) -> str:
         return value
 
 
-class Bearer(Token):
+class Bearer(HeaderToken):
     """`Authorization: Bearer` and the secret."""
 
     def __init__(self) -> None:
         super().__init__("authorization")
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        return super().sign(f"Bearer {secret}" if secret else secret, draft)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        return super().sign(f"Bearer {secret}" if secret else secret, message)
 
     def _word(self, value: str) -> str:
         return bearer_token(self._header, value)
 
 
-class GitLab(Token):
+class GitLab(HeaderToken):
     """GitLab sends its secret token as it is. https://docs.gitlab.com/user/project/integrations/webhooks/"""
 
     id_header = "x-gitlab-event-uuid"
@@ -53,9 +60,9 @@ class GitLab(Token):
     def __init__(self) -> None:
         super().__init__("x-gitlab-token")
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        headers = draft.named(X_Gitlab_Event_UUID=draft.message_id, X_Gitlab_Event=draft.event_type)
-        return Sample({**super().sign(secret, draft).headers, **headers}, draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        headers = message.json_headers(X_Gitlab_Event_UUID=message.message_id, X_Gitlab_Event=message.event_type)
+        return SignedMessage({**super().sign(secret, message).headers, **headers}, message.body)
 
 
 def bearer_token(header: str, value: str) -> str:

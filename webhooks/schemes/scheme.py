@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from webhooks.wire.errors import KeysOutOfReach, MissingHeader, MissingUrl, OnlyTheSenderSigns
+from webhooks.wire.errors import KeysUnavailable, MissingHeader, MissingUrl, SenderKeyRequired
 from webhooks.wire.header_values import lowered
-from webhooks.wire.signing import mac
+from webhooks.wire.signing import hmac_signatures
 
 JSON = {"Content-Type": "application/json"}
 
 
-class Check(Protocol):
+class BodyVerifier(Protocol):
     """A message whose body is still to come."""
 
     def update(self, chunk: bytes, /) -> None:
@@ -32,7 +32,7 @@ class Check(Protocol):
         SignatureError unless the message is what it claims to be."""
 
 
-class Fetch(Protocol):
+class FetchKeys(Protocol):
     """How a scheme gets at keys that its provider publishes. Pinning the host is the scheme's business, guarding the
     address and remembering the answer that of whoever passes this in."""
 
@@ -40,13 +40,13 @@ class Fetch(Protocol):
         """What stands at the URL; `newer`: what was remembered did not do. Raises KeysOutOfReach."""
 
 
-def nothing_fetched(url: str, *, newer: bool = False) -> bytes:
+def fetch_unavailable(url: str, *, newer: bool = False) -> bytes:
     """For whoever has no network: every key is out of reach."""
-    raise KeysOutOfReach
+    raise KeysUnavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class VerificationContext:
     """Everything about a message but its body. Header names are in lower case, `now` is Unix seconds."""
 
     headers: Mapping[str, str]
@@ -56,7 +56,7 @@ class Call:
     method: str = "POST"
     proxied: bool = False
     """The connection comes from a proxy that the operator trusts."""
-    fetch: Fetch = nothing_fetched
+    fetch: FetchKeys = fetch_unavailable
 
     def header(self, name: str) -> str:
         """A header that has to be there. Raises MissingHeader."""
@@ -71,13 +71,13 @@ class Call:
             raise MissingUrl
         return self.url.encode("utf-8", "surrogatepass")
 
-    def fresh(self, header: str, value: str, *, future: float | None = None) -> int:
+    def check_timestamp(self, header: str, value: str, *, future: float | None = None) -> int:
         """The Unix seconds the message was signed at. Raises MalformedHeader, StaleTimestamp."""
-        return mac.fresh(header, value, now=self.now, tolerance=self.tolerance, future=future)
+        return hmac_signatures.check_timestamp(header, value, now=self.now, tolerance=self.tolerance, future=future)
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class UnsignedMessage:
     """A message to be signed as a sample. `now` is Unix seconds, `url` the address it will be sent to."""
 
     body: bytes
@@ -86,13 +86,13 @@ class Draft:
     message_id: str
     event_type: str = ""
 
-    def named(self, **headers: str) -> dict[str, str]:
+    def json_headers(self, **headers: str) -> dict[str, str]:
         """Headers of a JSON body, with those of these that have a value; `_` in a name stands for `-`."""
         return {**JSON, **{name.replace("_", "-"): value for name, value in headers.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SignedMessage:
     """A draft with its proof, ready to be sent."""
 
     headers: dict[str, str]
@@ -106,37 +106,39 @@ class Scheme(ABC):
 
     id_header: ClassVar[str] = ""
     type_header: ClassVar[str] = ""
-    id_at: ClassVar[str] = ""
+    id_path: ClassVar[str] = ""
     """Where in the body the id stands, if no header has it: a JSON pointer (RFC 6901)."""
-    type_at: ClassVar[str] = ""
+    type_path: ClassVar[str] = ""
     """Where in the body it stands what the message is about, if no header says it."""
     needs_secret: bool = True
     key_url: str = ""
     """Where its keys are published, if they are fetched from one place."""
 
-    def begin(
+    def begin_verification(
         self,
         secrets: Sequence[str],
         headers: Mapping[str, str],
         *,
         url: str = "",
         now: float,
-        tolerance: int = mac.TOLERANCE,
+        tolerance: int = hmac_signatures.TOLERANCE,
         method: str = "POST",
         proxied: bool = False,
-        fetch: Fetch = nothing_fetched,
-    ) -> Check:
+        fetch: FetchKeys = fetch_unavailable,
+    ) -> BodyVerifier:
         """Check all but the body. `url` is the address as the sender knows it, `now` Unix seconds, `tolerance`
         seconds; `proxied`: it comes from a proxy the operator trusts. Raises SignatureError."""
-        return self.check(secrets, Call(lowered(headers), url, now, tolerance, method, proxied, fetch))
+        return self.verifier(
+            secrets, VerificationContext(lowered(headers), url, now, tolerance, method, proxied, fetch)
+        )
 
     @abstractmethod
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         """What `begin` does, in the words of the provider."""
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         """The draft as the provider would send it. Raises OnlyTheSenderSigns, BadSecret."""
-        raise OnlyTheSenderSigns
+        raise SenderKeyRequired
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
         """The id under which the provider repeats this message, if a header has it."""
@@ -148,7 +150,7 @@ class Scheme(ABC):
 
 
 @dataclass(slots=True)
-class Passed:
+class UnsignedBody:
     """The headers proved everything there is to prove; the body is not signed."""
 
     place: int | None = field(default=None)

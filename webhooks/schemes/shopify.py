@@ -5,8 +5,8 @@ https://shopify.dev/docs/apps/build/webhooks/verify-deliveries
 
 from collections.abc import Sequence
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
-from webhooks.wire.signing.mac import MacCheck, in_base64, spelled, text_keys
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, hmac_signature, keys_from_text
 
 
 class Shopify(Scheme):
@@ -15,10 +15,10 @@ class Shopify(Scheme):
     id_header = "x-shopify-webhook-id"
     type_header = "x-shopify-topic"
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        return MacCheck(text_keys(secrets), [call.header("x-shopify-hmac-sha256")], in_base64)
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        return HmacVerifier(keys_from_text(secrets), [context.header("x-shopify-hmac-sha256")], base64_digest)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        signature = spelled(secret, draft.body, in_base64)
-        headers = draft.named(X_Shopify_Webhook_Id=draft.message_id, X_Shopify_Topic=draft.event_type)
-        return Sample({**headers, "X-Shopify-Hmac-Sha256": signature}, draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        signature = hmac_signature(secret, message.body, base64_digest)
+        headers = message.json_headers(X_Shopify_Webhook_Id=message.message_id, X_Shopify_Topic=message.event_type)
+        return SignedMessage({**headers, "X-Shopify-Hmac-Sha256": signature}, message.body)

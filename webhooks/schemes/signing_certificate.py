@@ -12,24 +12,24 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
-from webhooks.schemes.scheme import Call
+from webhooks.schemes.scheme import VerificationContext
 from webhooks.wire import base64_text
-from webhooks.wire.errors import KeysOutOfReach, StaleTimestamp
+from webhooks.wire.errors import KeysUnavailable, StaleTimestamp
 
 
-def fetched_key(call: Call, url: str) -> RSAPublicKey:
+def fetched_key(context: VerificationContext, url: str) -> RSAPublicKey:
     """The key in the first certificate at this URL, whose host is pinned already. Raises KeysOutOfReach,
     StaleTimestamp if the certificate is not valid now."""
-    document = call.fetch(url)
+    document = context.fetch(url)
     try:
         certificate = x509.load_pem_x509_certificates(document)[0]
         begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
         key = certificate.public_key()
     except ValueError as error:
-        raise KeysOutOfReach("what was fetched is not a certificate") from error
+        raise KeysUnavailable("what was fetched is not a certificate") from error
     if not isinstance(key, RSAPublicKey):
-        raise KeysOutOfReach("what was fetched is not an RSA certificate")
-    if not begins <= call.now <= ends:
+        raise KeysUnavailable("what was fetched is not an RSA certificate")
+    if not begins <= context.now <= ends:
         raise StaleTimestamp("the certificate is not valid now")
     return key
 

@@ -3,8 +3,8 @@
 import hmac
 from collections.abc import Sequence
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
-from webhooks.wire.signing.mac import MacCheck, lower_hex, spelled, text_keys
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.signing.hmac_signatures import HmacVerifier, hex_digest, hmac_signature, keys_from_text
 
 _TIMESTAMP = "x-slack-request-timestamp"
 
@@ -12,19 +12,19 @@ _TIMESTAMP = "x-slack-request-timestamp"
 class Slack(Scheme):
     """`X-Slack-Signature: v0=` and the HMAC-SHA256 of `v0:timestamp:body` in lower-case hex."""
 
-    id_at = "/event_id"
+    id_path = "/event_id"
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        keys = text_keys(secrets)
-        given, timestamp = call.header("x-slack-signature"), call.header(_TIMESTAMP)
-        call.fresh(_TIMESTAMP, timestamp)
-        return MacCheck(keys, [given], _spell, head=f"v0:{timestamp}:".encode())
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        keys = keys_from_text(secrets)
+        given, timestamp = context.header("x-slack-signature"), context.header(_TIMESTAMP)
+        context.check_timestamp(_TIMESTAMP, timestamp)
+        return HmacVerifier(keys, [given], _spell, head=f"v0:{timestamp}:".encode())
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        signature = spelled(secret, b"v0:%d:%b" % (draft.now, draft.body), _spell)
-        headers = draft.named(X_Slack_Request_Timestamp=str(draft.now), X_Slack_Signature=signature)
-        return Sample(headers, draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        signature = hmac_signature(secret, b"v0:%d:%b" % (message.now, message.body), _spell)
+        headers = message.json_headers(X_Slack_Request_Timestamp=str(message.now), X_Slack_Signature=signature)
+        return SignedMessage(headers, message.body)
 
 
 def _spell(mac: hmac.HMAC) -> str:
-    return "v0=" + lower_hex(mac)
+    return "v0=" + hex_digest(mac)

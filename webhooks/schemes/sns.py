@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 import orjson
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
 from webhooks.schemes.signing_certificate import fetched_key, read_signature, verifies
-from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatch, OnlyTheSenderSigns, StaleTimestamp
-from webhooks.wire.signing.mac import text_keys, which
+from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatchingSignature, SenderKeyRequired, StaleTimestamp
+from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 
 _LARGEST = 512 * 1024  # bytes; a message has 256 KiB, and JSON escapes may double it
 _REPEATS = 3600  # seconds, the longest HTTP retry policy
@@ -41,20 +41,20 @@ Fields = dict[str, Any]
 class Sns(Scheme):
     """`Signature` in the body: RSA over the names and values of the other fields, one a line."""
 
-    id_at = "/MessageId"
-    type_at = "/Type"
+    id_path = "/MessageId"
+    type_path = "/Type"
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        text_keys(secrets)
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        keys_from_text(secrets)
         if not all(_TOPIC.fullmatch(secret) for secret in secrets):
             raise BadSecret("it has to be the ARN of a topic: arn:aws:sns:...")
-        return _Notification(secrets, call)
+        return _Notification(secrets, context)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        raise OnlyTheSenderSigns("Amazon signs with a key of its own. Publish to the topic instead.")
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        raise SenderKeyRequired("Amazon signs with a key of its own. Publish to the topic instead.")
 
 
-def confirmation(body: bytes) -> str | None:
+def confirmation_url(body: bytes) -> str | None:
     """Where to confirm the subscription that a verified body asks for; None if it asks for none."""
     fields = _read(body)
     if fields is None or fields.get("Type") != "SubscriptionConfirmation":
@@ -69,8 +69,8 @@ def confirmation(body: bytes) -> str | None:
 class _Notification:
     """The fields are signed in an order of their own, so the body has to be held."""
 
-    def __init__(self, topics: Sequence[str], call: Call) -> None:
-        self._topics, self._call, self._body = topics, call, bytearray()
+    def __init__(self, topics: Sequence[str], context: VerificationContext) -> None:
+        self._topics, self._context, self._body = topics, context, bytearray()
 
     def update(self, chunk: bytes, /) -> None:
         """Hold the piece. Raises BodyTooLarge."""
@@ -83,27 +83,27 @@ class _Notification:
         fields = _read(bytes(self._body))
         content = _content(fields or {})
         if fields is None or content is None:
-            raise NoMatch("the body is not a signed notification")
-        place = which(self._topics, fields["TopicArn"])
+            raise NoMatchingSignature("the body is not a signed notification")
+        place = matching_index(self._topics, fields["TopicArn"])
         self._check_time(fields["Timestamp"])
         url, signature = str(fields.get("SigningCertURL")), read_signature(str(fields.get("Signature")))
         digest = _DIGESTS.get(str(fields.get("SignatureVersion")))
         host = _host(self._topics[place])
         if signature is None or digest is None or not (url.startswith(host) and _PATH.fullmatch(url[len(host) :])):
-            raise NoMatch("the signature or the address of its certificate is not Amazon's")
-        if not verifies(fetched_key(self._call, url), signature, content, digest):
-            raise NoMatch
+            raise NoMatchingSignature("the signature or the address of its certificate is not Amazon's")
+        if not verifies(fetched_key(self._context, url), signature, content, digest):
+            raise NoMatchingSignature
         return place
 
     def _check_time(self, time: str) -> None:
         try:
-            age = self._call.now - datetime.fromisoformat(time).timestamp() if _TIME.fullmatch(time) else None
+            age = self._context.now - datetime.fromisoformat(time).timestamp() if _TIME.fullmatch(time) else None
         except (ValueError, OverflowError):
             age = None
         if age is None:
-            raise NoMatch("the timestamp cannot be read")
-        allowed = max(self._call.tolerance, _REPEATS)
-        if age > allowed or -age > self._call.tolerance:
+            raise NoMatchingSignature("the timestamp cannot be read")
+        allowed = max(self._context.tolerance, _REPEATS)
+        if age > allowed or -age > self._context.tolerance:
             raise StaleTimestamp(f"{-age:+.0f} s from now, {allowed:g} s allowed")
 
 

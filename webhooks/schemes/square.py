@@ -5,26 +5,26 @@ https://developer.squareup.com/docs/webhooks/step3validate. A notification witho
 
 from collections.abc import Sequence
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
-from webhooks.wire.errors import NoMatch
-from webhooks.wire.signing.mac import MacCheck, in_base64, spelled, text_keys
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.errors import NoMatchingSignature
+from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, hmac_signature, keys_from_text
 
 
 class Square(Scheme):
     """`x-square-hmacsha256-signature`: the HMAC-SHA256 of URL and body in base64."""
 
-    id_at = "/event_id"
+    id_path = "/event_id"
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        given = call.header("x-square-hmacsha256-signature")
-        return _NotEmpty(text_keys(secrets), [given], in_base64, head=call.called_url())
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        given = context.header("x-square-hmacsha256-signature")
+        return _NotEmpty(keys_from_text(secrets), [given], base64_digest, head=context.called_url())
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        signature = spelled(secret, draft.url.encode() + draft.body, in_base64)
-        return Sample({**draft.named(), "x-square-hmacsha256-signature": signature}, draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        signature = hmac_signature(secret, message.url.encode() + message.body, base64_digest)
+        return SignedMessage({**message.json_headers(), "x-square-hmacsha256-signature": signature}, message.body)
 
 
-class _NotEmpty(MacCheck):
+class _NotEmpty(HmacVerifier):
     _seen = False
 
     def update(self, chunk: bytes) -> None:
@@ -33,5 +33,5 @@ class _NotEmpty(MacCheck):
 
     def finish(self) -> int:
         if not self._seen:
-            raise NoMatch
+            raise NoMatchingSignature
         return super().finish()

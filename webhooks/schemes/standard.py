@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from webhooks.schemes.scheme import JSON, Call, Check, Draft, Sample, Scheme
-from webhooks.wire.errors import OnlyTheSenderSigns
+from webhooks.schemes.scheme import JSON, BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.errors import SenderKeyRequired
 from webhooks.wire.header_values import lowered
 from webhooks.wire.signing import keys, standard_webhooks
 
@@ -16,20 +16,22 @@ class Standard(Scheme):
     def __init__(self, *families: str) -> None:
         self._families = families or ("webhook-", "svix-")
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        family = self._family(call.headers)
-        return standard_webhooks.begin(secrets, call.headers, now=call.now, tolerance=call.tolerance, prefix=family)
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        family = self._family(context.headers)
+        return standard_webhooks.begin_verification(
+            secrets, context.headers, now=context.now, tolerance=context.tolerance, prefix=family
+        )
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        if secret.startswith(keys.PUBLIC):
-            raise OnlyTheSenderSigns("The private key to this public one is the sender's alone.")
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        if secret.startswith(keys.PUBLIC_KEY_PREFIX):
+            raise SenderKeyRequired("The private key to this public one is the sender's alone.")
         values = (
-            draft.message_id,
-            str(draft.now),
-            standard_webhooks.sign(secret, draft.message_id, draft.now, draft.body),
+            message.message_id,
+            str(message.now),
+            standard_webhooks.sign(secret, message.message_id, message.now, message.body),
         )
         proof = {self._families[0] + part: value for part, value in zip(_PARTS, values, strict=True)}
-        return Sample({**JSON, **proof}, draft.body)
+        return SignedMessage({**JSON, **proof}, message.body)
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
         found = lowered(headers)

@@ -8,9 +8,9 @@ that lies ahead is no reason to refuse: only Stripe can have signed it.
 import math
 from collections.abc import Sequence
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
 from webhooks.wire.errors import MalformedHeader
-from webhooks.wire.signing.mac import MacCheck, lower_hex, spelled, text_keys
+from webhooks.wire.signing.hmac_signatures import HmacVerifier, hex_digest, hmac_signature, keys_from_text
 
 _HEADER = "stripe-signature"
 
@@ -18,18 +18,18 @@ _HEADER = "stripe-signature"
 class Stripe(Scheme):
     """`Stripe-Signature: t=...,v1=...`: the HMAC-SHA256 of `t.body` in lower-case hex, once for each secret."""
 
-    id_at = "/id"
+    id_path = "/id"
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        keys = text_keys(secrets)
-        items = [item.partition("=") for item in call.header(_HEADER).split(",")]
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        keys = keys_from_text(secrets)
+        items = [item.partition("=") for item in context.header(_HEADER).split(",")]
         times = [value for name, _, value in items if name == "t"]
         given = [value for name, _, value in items if name == "v1"]
         if len(times) != 1 or not given:
             raise MalformedHeader(_HEADER)
-        call.fresh(_HEADER, times[0], future=math.inf)
-        return MacCheck(keys, given, lower_hex, head=f"{times[0]}.".encode())
+        context.check_timestamp(_HEADER, times[0], future=math.inf)
+        return HmacVerifier(keys, given, hex_digest, head=f"{times[0]}.".encode())
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        signature = spelled(secret, b"%d.%b" % (draft.now, draft.body), lower_hex)
-        return Sample(draft.named(Stripe_Signature=f"t={draft.now},v1={signature}"), draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        signature = hmac_signature(secret, b"%d.%b" % (message.now, message.body), hex_digest)
+        return SignedMessage(message.json_headers(Stripe_Signature=f"t={message.now},v1={signature}"), message.body)

@@ -10,9 +10,9 @@ import hmac
 from collections.abc import Iterable, Sequence
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
-from webhooks.wire.errors import BodyTooLarge, MalformedHeader, NoMatch
-from webhooks.wire.signing.mac import in_base64, same, spelled, text_keys
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.errors import BodyTooLarge, MalformedHeader, NoMatchingSignature
+from webhooks.wire.signing.hmac_signatures import base64_digest, constant_time_equal, hmac_signature, keys_from_text
 
 _FORM = "application/x-www-form-urlencoded"
 _DIGEST = "bodySHA256"
@@ -28,28 +28,28 @@ class Twilio(Scheme):
 
     id_header = "i-twilio-idempotency-token"
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        keys, given = text_keys(secrets), call.header("x-twilio-signature")
-        algorithm = _algorithm(call.headers.get(_SETTINGS, ""))
-        call.called_url()
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        keys, given = keys_from_text(secrets), context.header("x-twilio-signature")
+        algorithm = _algorithm(context.headers.get(_SETTINGS, ""))
+        context.called_url()
         try:
-            parts = urlsplit(call.url)
-            urls = _spellings(call.url, parts)
+            parts = urlsplit(context.url)
+            urls = _spellings(context.url, parts)
             digests = parse_qs(parts.query, max_num_fields=_MOST_FIELDS).get(_DIGEST, [])
         except ValueError:
-            raise NoMatch("the URL cannot be read") from None
-        declared = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+            raise NoMatchingSignature("the URL cannot be read") from None
+        declared = context.headers.get("content-type", "").partition(";")[0].strip().lower()
         if declared == _FORM or not (declared or digests):
             return FormCheck(keys, given, algorithm, urls)
         return DigestCheck(keys, given, algorithm, urls, digests)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         """As Twilio sends JSON: the digest of the body goes into the URL, and the URL is signed."""
-        query = f"{_DIGEST}={hashlib.sha256(draft.body).hexdigest()}"
-        url = draft.url + ("&" if "?" in draft.url else "?") + query
-        signature = spelled(secret, url.encode(), in_base64, "sha1")
-        headers = draft.named(X_Twilio_Signature=signature, I_Twilio_Idempotency_Token=draft.message_id)
-        return Sample(headers, draft.body, query)
+        query = f"{_DIGEST}={hashlib.sha256(message.body).hexdigest()}"
+        url = message.url + ("&" if "?" in message.url else "?") + query
+        signature = hmac_signature(secret, url.encode(), base64_digest, "sha1")
+        headers = message.json_headers(X_Twilio_Signature=signature, I_Twilio_Idempotency_Token=message.message_id)
+        return SignedMessage(headers, message.body, query)
 
 
 class FormCheck:
@@ -86,8 +86,8 @@ class DigestCheck:
 
     def finish(self) -> int:
         """The body is complete. Raises NoMatch."""
-        if not same(self._body.hexdigest(), self._digests[0]):
-            raise NoMatch("the body is not the one whose digest the URL names")
+        if not constant_time_equal(self._body.hexdigest(), self._digests[0]):
+            raise NoMatchingSignature("the body is not the one whose digest the URL names")
         return self._place
 
 
@@ -117,7 +117,7 @@ def _fields(form: bytes) -> bytes:
     try:
         found = parse_qsl(form.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise NoMatch("the form cannot be read") from None
+        raise NoMatchingSignature("the form cannot be read") from None
     return "".join(name + value for name, value in sorted(set(found))).encode()
 
 
@@ -127,8 +127,8 @@ def _match(keys: Sequence[bytes], given: str, algorithm: str, urls: Iterable[str
         place
         for place, key in enumerate(keys)
         for content in contents
-        if same(in_base64(hmac.new(key, content, algorithm)), given)
+        if constant_time_equal(base64_digest(hmac.new(key, content, algorithm)), given)
     ]
     if not fitting:
-        raise NoMatch
+        raise NoMatchingSignature
     return fitting[0]

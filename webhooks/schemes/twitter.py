@@ -9,9 +9,9 @@ import hmac
 import re
 from collections.abc import Sequence
 
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
-from webhooks.wire.errors import NoMatch
-from webhooks.wire.signing.mac import MacCheck, in_base64, spelled, text_keys
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.errors import NoMatchingSignature
+from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, hmac_signature, keys_from_text
 
 _LONGEST = 256  # characters of a token
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{1,256}={0,2}")
@@ -20,20 +20,20 @@ _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{1,256}={0,2}")
 class Twitter(Scheme):
     """`x-twitter-webhooks-signature: sha256=` and the HMAC-SHA256 of the body in base64."""
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
-        return _NotAToken(text_keys(secrets), [call.header("x-twitter-webhooks-signature")], sha256_base64)
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
+        return _NotAToken(keys_from_text(secrets), [context.header("x-twitter-webhooks-signature")], sha256_base64)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        signature = spelled(secret, draft.body, sha256_base64)
-        return Sample({**draft.named(), "x-twitter-webhooks-signature": signature}, draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        signature = hmac_signature(secret, message.body, sha256_base64)
+        return SignedMessage({**message.json_headers(), "x-twitter-webhooks-signature": signature}, message.body)
 
 
-def answer(secret: str, token: str) -> str | None:
+def crc_response(secret: str, token: str) -> str | None:
     """What `response_token` has to be, or None if nothing like this is ever signed. Raises BadSecret."""
-    return spelled(secret, token.encode(), sha256_base64) if _TOKEN.fullmatch(token) else None
+    return hmac_signature(secret, token.encode(), sha256_base64) if _TOKEN.fullmatch(token) else None
 
 
-class _NotAToken(MacCheck):
+class _NotAToken(HmacVerifier):
     _head = b""
 
     def update(self, chunk: bytes) -> None:
@@ -42,10 +42,10 @@ class _NotAToken(MacCheck):
 
     def finish(self) -> int:
         if _TOKEN.fullmatch(self._head.decode("latin-1")):
-            raise NoMatch("a body that could be a challenge")
+            raise NoMatchingSignature("a body that could be a challenge")
         return super().finish()
 
 
 def sha256_base64(mac: hmac.HMAC) -> str:
     """The spelling that names its digest: `sha256=` and base64."""
-    return "sha256=" + in_base64(mac)
+    return "sha256=" + base64_digest(mac)

@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from webhooks.schemes.scheme import Call, Check, Draft, Passed, Sample, Scheme
+from webhooks.schemes.scheme import (
+    BodyVerifier,
+    Scheme,
+    SignedMessage,
+    UnsignedBody,
+    UnsignedMessage,
+    VerificationContext,
+)
 from webhooks.wire.errors import BadSecret
 
 
@@ -11,10 +18,10 @@ class Unsigned(Scheme):
 
     needs_secret = False
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         if secrets:
             raise BadSecret("the scheme uses none, so somebody expects a check that will not happen")
-        return Passed()
+        return UnsignedBody()
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
-        return Sample(draft.named(), draft.body)
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
+        return SignedMessage(message.json_headers(), message.body)

@@ -11,12 +11,12 @@ from functools import partial
 from django.conf import settings
 
 from webhooks import schemes
-from webhooks.outgoing.guarded_call import look_up
+from webhooks.outgoing.guarded_call import resolve_within
 from webhooks.wire.addresses import guard
 from webhooks.wire.addresses.guard import ForbiddenAddress
 from webhooks.wire.errors import BadOptions, BadSecret, SignatureError, UnknownScheme
 from webhooks.wire.signing import standard_webhooks
-from webhooks.wire.signing.mac import text_keys
+from webhooks.wire.signing.hmac_signatures import keys_from_text
 
 GENERATED = "standard"  # the scheme whose secrets are ours to make; elsewhere the sender has one already
 LOOKUP_SECONDS = 3.0
@@ -42,9 +42,9 @@ def check(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> No
     try:
         proof = schemes.get(scheme, options)
         if proof.needs_secret:
-            text_keys(secrets)
+            keys_from_text(secrets)
         _check_address(proof.key_url)
-        proof.begin(list(secrets), {}, url="https://example.com/", now=time.time())
+        proof.begin_verification(list(secrets), {}, url="https://example.com/", now=time.time())
     except UnknownScheme as error:
         raise Unusable("scheme", str(error)) from error
     except (BadOptions, ForbiddenAddress) as error:
@@ -61,7 +61,7 @@ def _check_address(key_url: str) -> None:
         if key_url:
             guard.check(
                 key_url,
-                resolve=partial(look_up, seconds=LOOKUP_SECONDS),
+                resolve=partial(resolve_within, seconds=LOOKUP_SECONDS),
                 allow_http=settings.WAYPOST_ALLOW_HTTP,
                 allow_networks=settings.WAYPOST_ALLOW_NETWORKS,
             )

@@ -53,10 +53,10 @@ def label(places: Places, scheme: Scheme, headers: Mapping[str, str], body: byte
     document = parse(body)
     named = _cloud_event(headers, body)
     own_id = f"{named['source']} {named['id']}" if named else ""
-    scheme_id = scheme.message_id(headers) or _pointed(scheme.id_at, document)
+    scheme_id = scheme.message_id(headers) or _pointed(scheme.id_path, document)
     message_id = look(places.message_id_at, headers, document) or scheme_id or own_id or digest
     event_type = look(places.event_type_at, headers, document) or scheme.event_type(headers)
-    event_type = event_type or _pointed(scheme.type_at, document)
+    event_type = event_type or _pointed(scheme.type_path, document)
     event_type = event_type or named.get("type") or _type_in(document)
     return Labels(
         tidy(message_id),

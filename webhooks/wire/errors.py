@@ -71,7 +71,7 @@ class StaleTimestamp(SignatureError):
     code = "stale_timestamp"
 
 
-class NoMatch(SignatureError):
+class NoMatchingSignature(SignatureError):
     """None of the signatures was made with a secret we know."""
 
     code = "no_match"
@@ -105,10 +105,10 @@ class UntrustedProxy(SignatureError):
     code = "untrusted_proxy"
 
 
-class KeysOutOfReach(SignatureError):
+class KeysUnavailable(SignatureError):
     """The keys to check the signature with could not be fetched."""
 
-    code = "keys_out_of_reach"
+    code = "keys_unavailable"
 
 
 class BadSecret(SignatureError):
@@ -129,13 +129,13 @@ class UnknownScheme(SignatureError):
     code = "unknown_scheme"
 
 
-class Unsignable(SignatureError):
+class InvalidSigningInput(SignatureError):
     """The id or the timestamp would make the signed content ambiguous."""
 
     code = "unsignable"
 
 
-class OnlyTheSenderSigns(WireError):
+class SenderKeyRequired(WireError):
     """Nobody but the sender can sign for this scheme."""
 
     def __str__(self) -> str:

@@ -28,22 +28,22 @@ _ONE_KIND = bytes.maketrans(b"{}[]", b"()()")
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
 
 
-class NotJson(ValueError):
+class InvalidJson(ValueError):
     """It is not JSON text (RFC 8259), or not such as can be read safely. The message completes a sentence."""
 
 
-class Flaw(Enum):
+class ObjectError(Enum):
     """Why an item has no members to give."""
 
     NOT_AN_OBJECT = "is not a JSON object"
     REPEATED_NAME = "has a member twice"
 
 
-Item = dict[str, Any] | Flaw
+ParsedObject = dict[str, Any] | ObjectError
 """The members of an object by name. The value of the one to be kept is its JSON text, as bytes."""
 
 
-def read_object(body: bytes, keep: str) -> Item:
+def read_object(body: bytes, keep: str) -> ParsedObject:
     """Take one object apart, keeping the text of the member `keep`. Raises NotJson."""
     plain = _plain(body)
     if isinstance(plain, dict):
@@ -53,11 +53,11 @@ def read_object(body: bytes, keep: str) -> Item:
         item, end = _object(document, 0, keep)
         _expect_end(document, end)
     except (ValueError, RecursionError):
-        raise NotJson("is not JSON") from None
+        raise InvalidJson("is not JSON") from None
     return item
 
 
-def read_array(body: bytes, keep: str, most: int) -> list[Item] | None:
+def read_array(body: bytes, keep: str, most: int) -> list[ParsedObject] | None:
     """Take an array of objects apart, each for itself; None if it is no array. Stops behind item `most` + 1: the
     caller sees that it is one too many. Raises NotJson."""
     plain = _plain(body)
@@ -69,19 +69,19 @@ def read_array(body: bytes, keep: str, most: int) -> list[Item] | None:
         if items is None or len(items) <= most:
             _expect_end(document, end)
     except (ValueError, RecursionError):
-        raise NotJson("is not JSON") from None
+        raise InvalidJson("is not JSON") from None
     return items
 
 
-def value(data: bytes, max_depth: int) -> Any:
+def parse_value(data: bytes, max_depth: int) -> Any:
     """The value of one JSON text. Raises NotJson if it does not parse, nests deeper than `max_depth`, or holds
     what cannot be carried safely: NaN, a number beyond a double, half a surrogate pair."""
     try:
         parsed = orjson.loads(data)
     except ValueError:
-        raise NotJson("is not JSON, or holds a number or character that JSON cannot carry safely") from None
+        raise InvalidJson("is not JSON, or holds a number or character that JSON cannot carry safely") from None
     if nests_deeper(data, max_depth):
-        raise NotJson(f"is nested more than {max_depth} levels deep")
+        raise InvalidJson(f"is nested more than {max_depth} levels deep")
     return parsed
 
 
@@ -104,9 +104,9 @@ def _plain(body: bytes) -> Any:
         return None
 
 
-def _kept(item: Any, keep: str) -> Item:
+def _kept(item: Any, keep: str) -> ParsedObject:
     if not isinstance(item, dict):
-        return Flaw.NOT_AN_OBJECT
+        return ObjectError.NOT_AN_OBJECT
     if keep in item:
         item[keep] = orjson.dumps(item[keep])
     return item
@@ -117,13 +117,13 @@ def _text(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError:
-        raise NotJson("is not UTF-8") from None
+        raise InvalidJson("is not UTF-8") from None
 
 
-def _object(document: str, at: int, keep: str) -> tuple[Item, int]:
+def _object(document: str, at: int, keep: str) -> tuple[ParsedObject, int]:
     at = _skip_space(document, at)
     if document[at : at + 1] != "{":
-        return Flaw.NOT_AN_OBJECT, _decode(document, at)[1]
+        return ObjectError.NOT_AN_OBJECT, _decode(document, at)[1]
     at = _skip_space(document, at + 1)
     if document[at : at + 1] == "}":
         return {}, at + 1
@@ -142,16 +142,16 @@ def _object(document: str, at: int, keep: str) -> tuple[Item, int]:
         members.append((name, document[at:end].encode() if name == keep else content))
         at, mark = _mark(document, end)
     if mark != "}":
-        raise NotJson
+        raise InvalidJson
     item = dict(members)
-    return (item if len(item) == len(members) else Flaw.REPEATED_NAME), at
+    return (item if len(item) == len(members) else ObjectError.REPEATED_NAME), at
 
 
-def _array(document: str, keep: str, most: int) -> tuple[list[Item] | None, int]:
+def _array(document: str, keep: str, most: int) -> tuple[list[ParsedObject] | None, int]:
     at = _skip_space(document, 0)
     if document[at : at + 1] != "[":
         return None, _decode(document, at)[1]
-    items: list[Item] = []
+    items: list[ParsedObject] = []
     at = _skip_space(document, at + 1)
     if document[at : at + 1] == "]":
         return items, at + 1
@@ -163,7 +163,7 @@ def _array(document: str, keep: str, most: int) -> tuple[list[Item] | None, int]
         items.append(item)
         at, mark = _mark(document, at)
     if mark != "]":
-        raise NotJson
+        raise InvalidJson
     return items, at
 
 
@@ -172,14 +172,14 @@ def _name(document: str, at: int) -> tuple[str, int]:
     name, at = _decode(document, _skip_space(document, at))
     colon = _colon(document, at)
     if colon is None or not isinstance(name, str):
-        raise NotJson
+        raise InvalidJson
     return name, colon.end()
 
 
 def _mark(document: str, at: int) -> tuple[int, str]:
     found = _comma_or_end(document, at)
     if found is None:
-        raise NotJson
+        raise InvalidJson
     return found.end(), found[1]
 
 
@@ -190,4 +190,4 @@ def _skip_space(document: str, at: int) -> int:
 
 def _expect_end(document: str, at: int) -> None:
     if _skip_space(document, at) != len(document):
-        raise NotJson
+        raise InvalidJson

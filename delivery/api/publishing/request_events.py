@@ -69,7 +69,7 @@ def read_events(request: HttpRequest, limits: Limits) -> Read:
 def read_plain(body: bytes) -> dict[str, Any]:
     """The members of the one JSON object. Raises InvalidEvent."""
     try:
-        json_text.value(body, MAX_DEPTH)
+        json_text.parse_value(body, MAX_DEPTH)
         plain = json.loads(body, object_pairs_hook=_once, parse_int=_whole)
     except ValueError as error:
         raise InvalidEvent("", str(error)) from None
@@ -81,21 +81,21 @@ def read_plain(body: bytes) -> dict[str, Any]:
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) != len(members):
-        raise json_text.NotJson("has a member twice")
+        raise json_text.InvalidJson("has a member twice")
     return found
 
 
 def _whole(digits: str) -> int:
     number = int(digits) if len(digits) < LONGEST_INTEGER else 2**64
     if not -(2**63) <= number < 2**64:
-        raise json_text.NotJson("has an integer beyond 64 bits; send it as a string, or the event structured")
+        raise json_text.InvalidJson("has an integer beyond 64 bits; send it as a string, or the event structured")
     return number
 
 
 def _form(request: HttpRequest) -> str:
     declared: str = request.META.get("CONTENT_TYPE") or ""
     try:
-        form = http_modes.mode({"content-type": declared})
+        form = http_modes.content_mode({"content-type": declared})
     except UnsupportedFormat:
         raise UnsupportedMediaType(declared, TAKEN) from None
     if form != "binary" or any(name in request.META for name in ATTRIBUTE_HEADERS):

@@ -48,7 +48,7 @@ def test_a_pattern_that_does_not_says_where(tenant):
     assert result["mismatches"] == [
         {
             "path": "data.total",
-            "wanted": [{"numeric": [">", 100]}],
+            "expected": [{"numeric": [">", 100]}],
             "found": [42],
             "reason": "the event has another value here",
         }

@@ -32,7 +32,7 @@ def test_every_endpoint_of_the_tenant_and_of_no_other_is_explained():
     reason = next(it for it in second["reasons"] if it["code"] == "pattern")
     assert reason["subscription"] == made.public_id
     assert reason["mismatches"] == [
-        {"path": "data.total", "wanted": [6], "found": [5], "reason": "the event has another value here"}
+        {"path": "data.total", "expected": [6], "found": [5], "reason": "the event has another value here"}
     ]
 
 

@@ -61,7 +61,7 @@ class TestWhyNot:
         made = old_subscription(old_endpoint(tenant), pattern={"detail": {"total": [{"numeric": [">", 100]}]}})
         (reason,) = only(make_event(tenant, data={"total": 5})).reasons
         (mismatch,) = reason.mismatches
-        assert (mismatch.path, mismatch.wanted, mismatch.found) == ("data.total", ({"numeric": [">", 100]},), (5,))
+        assert (mismatch.path, mismatch.expected, mismatch.found) == ("data.total", ({"numeric": [">", 100]},), (5,))
         assert (reason.subscription, reason.detail) == (made, "Its pattern does not match, at data.total.")
 
     def test_a_subscription_or_an_endpoint_that_came_later(self, tenant: Tenant) -> None:

@@ -24,7 +24,7 @@ def test_a_slow_resolver_does_not_stand_in_the_way(monkeypatch):
     def out_of_time(host, **options):
         raise TimeoutError
 
-    monkeypatch.setattr(guarded_call, "look_up", out_of_time)
+    monkeypatch.setattr(guarded_call, "resolve_within", out_of_time)
     check_url("https://example.com/")
 
 

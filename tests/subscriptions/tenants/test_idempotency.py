@@ -114,7 +114,7 @@ def test_while_the_first_is_under_way_the_second_is_told_so(monkeypatch):
         go_on.wait()
         return ["93.184.215.14"]
 
-    monkeypatch.setattr(guarded_call, "look_up", look_up)
+    monkeypatch.setattr(guarded_call, "resolve_within", look_up)
 
     def second():
         asked.wait()
@@ -152,7 +152,7 @@ def test_an_endpoint_is_called_once_and_in_no_transaction(path, body, monkeypatc
 
     monkeypatch.setattr("delivery.sending.test_delivery._sent", lambda request: note() or Outcome(0.0, 5, status=200))
     monkeypatch.setattr(
-        guarded_call, "call", lambda *args, **options: note() or guarded_call.Answer(200, {}, b"", False)
+        guarded_call, "call", lambda *args, **options: note() or guarded_call.CallResponse(200, {}, b"", False)
     )
     endpoint = make_endpoint()
     client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/{path}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from webhooks.outgoing import dns
-from webhooks.outgoing.dns import look_up, system_resolve
+from webhooks.outgoing.dns import resolve_within, system_resolve
 
 
 class Hanging:
@@ -31,7 +31,7 @@ def hanging() -> Iterator[Hanging]:
 
 
 def test_the_answer_is_the_resolvers() -> None:
-    assert look_up("example.com", seconds=5, resolve=lambda host: [host, "192.0.2.1"]) == [
+    assert resolve_within("example.com", seconds=5, resolve=lambda host: [host, "192.0.2.1"]) == [
         "example.com",
         "192.0.2.1",
     ]
@@ -42,23 +42,23 @@ def test_the_resolvers_error_is_passed_on() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
     with pytest.raises(socket.gaierror, match="no such name"):
-        look_up("example.com", seconds=5, resolve=failing)
+        resolve_within("example.com", seconds=5, resolve=failing)
 
 
 def test_a_resolver_that_hangs_is_left_behind(hanging: Hanging) -> None:
     with pytest.raises(TimeoutError):
-        look_up("example.com", seconds=0.1, resolve=hanging)
-    assert look_up("example.com", seconds=5, resolve=lambda host: []) == []
+        resolve_within("example.com", seconds=0.1, resolve=hanging)
+    assert resolve_within("example.com", seconds=5, resolve=lambda host: []) == []
 
 
 def test_look_ups_that_hang_do_not_pile_up(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns, "_slots", threading.BoundedSemaphore(2))
     for number in range(4):
         with pytest.raises(TimeoutError):
-            look_up(f"{number}.example.com", seconds=0.05, resolve=hanging)
+            resolve_within(f"{number}.example.com", seconds=0.05, resolve=hanging)
     assert hanging.asked == ["0.example.com", "1.example.com"]
     hanging.let_go.set()
-    assert look_up("example.com", seconds=5, resolve=lambda host: ["192.0.2.2"]) == ["192.0.2.2"]
+    assert resolve_within("example.com", seconds=5, resolve=lambda host: ["192.0.2.2"]) == ["192.0.2.2"]
 
 
 def test_the_systems_resolver_gives_each_address_once() -> None:

@@ -151,7 +151,7 @@ def tls(tmp_path: Path) -> Tls:
     return Tls(tmp_path)
 
 
-def call(server: Server, path: str = "/", method: str = "POST", **changes: Any) -> guarded_call.Answer:
+def call(server: Server, path: str = "/", method: str = "POST", **changes: Any) -> guarded_call.CallResponse:
     options = {"allow_http": True, "allow_networks": LOOPBACK, "timeout": 10.0} | changes
     url = options.pop("url", f"http://127.0.0.1:{server.port}{path}")
     return guarded_call.call(method, url, **options)
@@ -267,7 +267,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(serve: Callable[..., Server
 @pytest.mark.parametrize("status", [b"200 OK", b"302 Found\r\nLocation: http://["])
 def test_an_endless_body_is_cut_at_the_limit(serve: Callable[..., Server], status: bytes) -> None:
     server = serve(endless(b"HTTP/1.1 " + status + b"\r\n\r\n", b"x" * 4096))
-    answer = call(server, max_answer=1000)
+    answer = call(server, max_response=1000)
     assert answer.body == b"x" * 1000
     assert answer.truncated
 
@@ -275,13 +275,13 @@ def test_an_endless_body_is_cut_at_the_limit(serve: Callable[..., Server], statu
 def test_an_endless_chunked_body_is_cut_at_the_limit(serve: Callable[..., Server]) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     server = serve(endless(head, b"400\r\n" + b"y" * 1024 + b"\r\n"))
-    answer = call(server, max_answer=5000)
+    answer = call(server, max_response=5000)
     assert answer.body == b"y" * 5000
     assert answer.truncated
 
 
 def test_a_body_of_just_the_limit_is_whole(serve: Callable[..., Server]) -> None:
-    answer = call(serve(ok(b"z" * 1000)), max_answer=1000)
+    answer = call(serve(ok(b"z" * 1000)), max_response=1000)
     assert (len(answer.body), answer.truncated) == (1000, False)
 
 
@@ -331,7 +331,7 @@ def test_a_name_server_that_fails_is_told_apart() -> None:
     def failing(host: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    with pytest.raises(guarded_call.Unresolved):
+    with pytest.raises(guarded_call.HostNotResolved):
         guarded_call.call("GET", "https://example.com/", allow_http=False, allow_networks=(), resolve=failing)
 
 
@@ -355,7 +355,7 @@ def test_a_closed_port_is_a_failed_connection() -> None:
     ids=["nothing", "not http", "short body", "bad chunk", "many headers", "long header"],
 )
 def test_what_is_no_whole_answer_is_broken(serve: Callable[..., Server], text: bytes) -> None:
-    with pytest.raises(guarded_call.BrokenAnswer):
+    with pytest.raises(guarded_call.InvalidResponse):
         call(serve(text))
 
 

@@ -15,7 +15,7 @@ from tests.factories_receiver import make_source
 from tests.webhooks.schemes.authority import certificate
 from tests.webhooks.schemes.test_sns import asking_to_confirm
 from webhooks.models import Receipt, Rejection, Source
-from webhooks.outgoing.guarded_call import Answer, BrokenAnswer
+from webhooks.outgoing.guarded_call import CallResponse, InvalidResponse
 from webhooks.receiving import challenges, published_keys
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -142,12 +142,12 @@ class Amazon:
         self.status, self.error = status, error
         self.called: list[str] = []
 
-    def call(self, method: str, url: str, **_: Any) -> Answer:
+    def call(self, method: str, url: str, **_: Any) -> CallResponse:
         self.called.append(f"{method} {url}")
         if self.error:
             raise self.error
         body = certificate(days=9_000) if url.endswith(".pem") else b""
-        return Answer(200 if body else self.status, {}, body, truncated=False)
+        return CallResponse(200 if body else self.status, {}, body, truncated=False)
 
 
 def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: Amazon) -> Any:
@@ -178,6 +178,6 @@ def test_a_subscription_that_cannot_be_confirmed_is_503_so_that_amazon_asks_agai
 
 
 def test_without_a_certificate_nothing_is_believed_and_nothing_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
-    amazon = Amazon(error=BrokenAnswer())
+    amazon = Amazon(error=InvalidResponse())
     assert subscribe(monkeypatch, amazon).status_code == 503
     assert len(amazon.called) == 1

@@ -8,7 +8,7 @@ import pytest
 from tests.key_server import KeyServer
 from webhooks.receiving import published_keys
 from webhooks.receiving.published_keys import FRESH, PATIENCE, RETRY, STALE, fetch
-from webhooks.wire.errors import KeysOutOfReach
+from webhooks.wire.errors import KeysUnavailable
 
 
 class Clock:
@@ -58,7 +58,7 @@ def test_newer_keys_are_looked_for_and_a_flood_of_wishes_is_one_call(clock: Cloc
 def test_an_answer_that_is_none_is_out_of_reach(clock: Clock, server: KeyServer, status: int) -> None:
     server.status, server.headers = status, {"Location": server.url + "/elsewhere"}
     for _ in range(5):
-        with pytest.raises(KeysOutOfReach):
+        with pytest.raises(KeysUnavailable):
             fetch(server.url)
     assert server.asked == ["/jwks.json"]
     server.status = 200
@@ -68,7 +68,7 @@ def test_an_answer_that_is_none_is_out_of_reach(clock: Clock, server: KeyServer,
 
 def test_keys_that_are_too_long_are_none(clock: Clock, server: KeyServer) -> None:
     server.body = b"x" * 100_000
-    with pytest.raises(KeysOutOfReach):
+    with pytest.raises(KeysUnavailable):
         fetch(server.url)
 
 
@@ -79,13 +79,13 @@ def test_what_was_known_counts_for_a_day_while_the_publisher_is_down(clock: Cloc
     assert fetch(server.url) == known
     assert fetch(server.url, newer=True) == known
     clock.now += 1
-    with pytest.raises(KeysOutOfReach):
+    with pytest.raises(KeysUnavailable):
         fetch(server.url)
 
 
 def test_an_address_that_may_not_be_called_is_not(clock: Clock, server: KeyServer, settings) -> None:
     settings.WAYPOST_ALLOW_NETWORKS = []
-    with pytest.raises(KeysOutOfReach):
+    with pytest.raises(KeysUnavailable):
         fetch(server.url)
     assert server.asked == []
 

@@ -30,7 +30,7 @@ from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing.handlers import GiveUp, handles
 from webhooks.processing.process import process_due
 from webhooks.processing.receipts import claim
-from webhooks.schemes.scheme import Draft
+from webhooks.schemes.scheme import UnsignedMessage
 from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import find, forget
 from webhooks.wire.signing.standard_webhooks import new_secret
@@ -373,13 +373,13 @@ def test_a_token_is_checked_with_the_keys_its_sender_publishes(settings) -> None
     assert Receipt.objects.get().secret_id is None
 
 
-def test_keys_out_of_reach_are_503_and_the_sender_is_told_to_come_back() -> None:
+def test_keys_unavailable_are_503_and_the_sender_is_told_to_come_back() -> None:
     options = {"jwks_url": "https://127.0.0.1:1/", "audience": "us"}
     token = jwt.encode({"alg": "HS256"}, {"aud": "us"}, OctKey.import_key("x" * 32))
     answer = post(make_source(scheme="jwt", secret=None, options=options), headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
-    assert Rejection.objects.get().reason == "keys_out_of_reach"
+    assert Rejection.objects.get().reason == "keys_unavailable"
 
 
 def test_a_receipt_knows_its_secret_and_a_rejection_the_one_that_was_good_last() -> None:
@@ -403,7 +403,7 @@ def test_a_receipt_knows_its_secret_and_a_rejection_the_one_that_was_good_last()
 )
 def test_an_id_in_the_body_is_found_where_the_provider_puts_it(scheme: str, body: bytes, message_id: str) -> None:
     source = make_source(scheme=scheme, secret="shh")
-    draft = Draft(body, f"http://testserver/in/{source.public_id}/", int(time.time()), "unused")
+    draft = UnsignedMessage(body, f"http://testserver/in/{source.public_id}/", int(time.time()), "unused")
     post(source, body, schemes.get(scheme).sign("shh", draft).headers)
     assert Receipt.objects.get().message_id == message_id
 

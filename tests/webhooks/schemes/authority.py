@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tests.webhooks.schemes.battery import NOW
-from webhooks.wire.errors import KeysOutOfReach
+from webhooks.wire.errors import KeysUnavailable
 
 KEY, OTHER_KEY = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
 CURVE = ec.generate_private_key(ec.SECP256R1())
@@ -40,5 +40,5 @@ class Published:
     def __call__(self, url: str, *, newer: bool = False) -> bytes:
         self.asked.append(url)
         if url not in self.documents:
-            raise KeysOutOfReach
+            raise KeysUnavailable
         return self.documents[url]

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks import schemes
-from webhooks.schemes.scheme import Draft, Fetch, Sample, nothing_fetched
-from webhooks.wire.errors import BadSecret, OnlyTheSenderSigns, SignatureError, StaleTimestamp
+from webhooks.schemes.scheme import FetchKeys, SignedMessage, UnsignedMessage, fetch_unavailable
+from webhooks.wire.errors import BadSecret, SenderKeyRequired, SignatureError, StaleTimestamp
 
 NOW = 1614265330
 BODY = b'{"test": 2432232314}'
@@ -29,7 +29,7 @@ class Message:
     url: str = "https://example.com/in/src_1?x=1"
     options: dict[str, str] = field(default_factory=dict)
     proxied: bool = False
-    fetch: Fetch = nothing_fetched
+    fetch: FetchKeys = fetch_unavailable
 
     def without(self, name: str) -> "Message":
         return replace(self, headers={key: value for key, value in self.headers.items() if key != name})
@@ -93,7 +93,7 @@ class SchemeBattery:
 
     def test_it_does_not_matter_how_the_body_is_cut(self) -> None:
         message = self.signed(self.secret)
-        check = schemes.get(self.scheme, message.options).begin(
+        verifier = schemes.get(self.scheme, message.options).begin_verification(
             [self.secret],
             message.headers,
             url=message.url,
@@ -102,9 +102,9 @@ class SchemeBattery:
             fetch=message.fetch,
         )
         for at in range(len(message.body)):
-            check.update(message.body[at : at + 1])
-        check.update(b"")
-        check.finish()
+            verifier.update(message.body[at : at + 1])
+        verifier.update(b"")
+        verifier.finish()
 
     def test_refuses_another_body(self) -> None:
         if self.signs_body:
@@ -127,7 +127,7 @@ class SchemeBattery:
     def test_says_which_secret_it_was(self) -> None:
         message = self.signed(self.secret)
         for place, secrets in enumerate([[self.secret, self.other], [self.other, self.secret]]):
-            check = schemes.get(self.scheme, message.options).begin(
+            verifier = schemes.get(self.scheme, message.options).begin_verification(
                 secrets,
                 message.headers,
                 url=message.url,
@@ -135,8 +135,8 @@ class SchemeBattery:
                 proxied=message.proxied,
                 fetch=message.fetch,
             )
-            check.update(message.body)
-            assert check.finish() == place
+            verifier.update(message.body)
+            assert verifier.finish() == place
 
     def test_refuses_another_secret(self) -> None:
         self.refuses(self.signed(self.other))
@@ -190,9 +190,9 @@ class SchemeBattery:
 
     def test_a_sample_of_our_own_is_accepted_and_only_with_its_secret(self) -> None:
         message = self.signed(self.secret)
-        draft = Draft(BODY, message.url, NOW, "msg_1", "waypost.test")
+        draft = UnsignedMessage(BODY, message.url, NOW, "msg_1", "waypost.test")
         if not self.can_be_signed_by_us:
-            with pytest.raises(OnlyTheSenderSigns):
+            with pytest.raises(SenderKeyRequired):
                 schemes.get(self.scheme, message.options).sign(self.secret, draft)
             return
         sample = schemes.get(self.scheme, message.options).sign(self.secret, draft)
@@ -235,11 +235,11 @@ class SchemeBattery:
 ALIKE = [{"github", "meta"}, {"standard", "svix"}]  # the same headers with the same values
 
 
-def sample_of(name: str, secret: str, message: Message) -> Sample | None:
+def sample_of(name: str, secret: str, message: Message) -> SignedMessage | None:
     """What another provider would send, if it could have this secret."""
     try:
-        return schemes.get(name).sign(secret, Draft(message.body, message.url, NOW, "msg_1"))
-    except (SignatureError, OnlyTheSenderSigns):
+        return schemes.get(name).sign(secret, UnsignedMessage(message.body, message.url, NOW, "msg_1"))
+    except (SignatureError, SenderKeyRequired):
         return None
 
 

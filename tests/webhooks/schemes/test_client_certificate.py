@@ -12,7 +12,14 @@ from cryptography.x509.oid import NameOID
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.wire.errors import BadOptions, MalformedHeader, MissingHeader, NoMatch, StaleTimestamp, UntrustedProxy
+from webhooks.wire.errors import (
+    BadOptions,
+    MalformedHeader,
+    MissingHeader,
+    NoMatchingSignature,
+    StaleTimestamp,
+    UntrustedProxy,
+)
 
 DAY = timedelta(days=1)
 
@@ -82,7 +89,7 @@ class TestClientCert(CertificateBattery):
 
     @pytest.mark.parametrize("secret", ["shop", "CN=shop", "shop.example.com", "spiffe://example.com/shop", "dns:"])
     def test_part_of_a_name_is_none(self, secret: str) -> None:
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(self.signed(self.secret), secret)
 
     def test_a_certificate_has_its_time(self) -> None:
@@ -123,7 +130,7 @@ class TestPem(CertificateBattery):
 
     @pytest.mark.parametrize("word", ["NONE", "FAILED:expired", "success", "SUCCESS, SUCCESS"])
     def test_a_certificate_the_proxy_did_not_accept_is_refused(self, word: str) -> None:
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(self.signed(self.secret).with_header("Ssl-Client-Verify", word), self.secret)
         with pytest.raises(MissingHeader):
             self.verify(self.signed(self.secret).without("Ssl-Client-Verify"), self.secret)

@@ -21,9 +21,9 @@ from webhooks import schemes
 from webhooks.wire.errors import (
     BadOptions,
     BadSecret,
-    KeysOutOfReach,
+    KeysUnavailable,
     MalformedHeader,
-    NoMatch,
+    NoMatchingSignature,
     StaleTimestamp,
     WrongClaim,
 )
@@ -202,20 +202,20 @@ class TestPublished:
         publisher.keys = [jwk(RSAAlgorithm, OTHER_RSA, "r2")]
         self.verify(self.token(OTHER_RSA, "RS256", "r2"), publisher)
         assert publisher.asked == [False, True]
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(self.token(RSA, "RS256", "r1"), publisher)
 
     @pytest.mark.parametrize("kid", ["r1", "e1", "nobody", None])
     def test_a_key_that_is_not_there_is_refused(self, kid: str | None) -> None:
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(self.token(OTHER_RSA, "RS256", kid), self.publisher())
 
     def test_a_shared_secret_does_not_count_because_it_is_published(self) -> None:
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(self.token(bytes(32), "HS256", "shared"), self.publisher())
 
     def test_a_key_for_encryption_signs_nothing(self) -> None:
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(self.token(RSA, "RS256", "r1"), Publisher({**jwk(RSAAlgorithm, RSA, "r1"), "use": "enc"}))
 
     @pytest.mark.parametrize("name", ["jku", "x5u", "jwk"])
@@ -223,12 +223,12 @@ class TestPublished:
         brought = {"jku": "https://evil.example.com/", "x5u": "https://evil.example.com/"}
         value = brought.get(name, jwk(RSAAlgorithm, OTHER_RSA, "r1"))
         token = encode(self.claims, OTHER_RSA, "RS256", headers={"kid": "r1", name: value})
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(token, self.publisher())
 
     def test_an_extension_that_must_be_understood_is_refused(self) -> None:
         token = encode(self.claims, RSA, "RS256", headers={"kid": "r1", "crit": ["odd"], "odd": 1})
-        with pytest.raises((NoMatch, MalformedHeader)):
+        with pytest.raises((NoMatchingSignature, MalformedHeader)):
             self.verify(token, self.publisher())
 
     @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ class TestPublished:
         def fetch(url: str, *, newer: bool = False) -> bytes:
             return document
 
-        with pytest.raises(KeysOutOfReach):
+        with pytest.raises(KeysUnavailable):
             self.verify(self.token(RSA, "RS256", "r1"), fetch)  # type: ignore[arg-type]
 
     def test_keys_that_cannot_be_read_do_not_spoil_the_others(self) -> None:
@@ -257,7 +257,7 @@ class TestPublished:
 
     def test_without_a_network_keys_are_out_of_reach(self) -> None:
         headers = {"Authorization": f"Bearer {self.token(RSA, 'RS256', 'r1')}"}
-        with pytest.raises(KeysOutOfReach):
+        with pytest.raises(KeysUnavailable):
             schemes.verify("jwt", [], headers, BODY, now=NOW, options=self.options)
 
 

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
 from tests.webhooks.schemes.authority import CURVE, OTHER_KEY, Published, certificate, signature
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.wire.errors import KeysOutOfReach, MalformedHeader, NoMatch, StaleTimestamp
+from webhooks.wire.errors import KeysUnavailable, MalformedHeader, NoMatchingSignature, StaleTimestamp
 
 URL = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270"
 
@@ -60,11 +60,11 @@ class TestPayPal(SchemeBattery):
 
     @pytest.mark.parametrize("document", [b"", b"x", certificate(CURVE)])
     def test_what_is_no_certificate_is_out_of_reach(self, document: bytes) -> None:
-        with pytest.raises(KeysOutOfReach):
+        with pytest.raises(KeysUnavailable):
             self.verify(replace(self.signed(self.secret), fetch=Published({URL: document})), self.secret)
 
     def test_a_certificate_of_somebody_else_or_of_another_time_is_refused(self) -> None:
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(replace(self.signed(self.secret), fetch=Published({URL: certificate(OTHER_KEY)})), self.secret)
         expired = Published({URL: certificate(days=-1)})
         with pytest.raises(StaleTimestamp):

@@ -12,7 +12,7 @@ from webhooks.wire.errors import BadOptions, SignatureError, UnknownScheme
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "signatures.json").read_text())["cases"]
 
 
-def named(case: dict[str, Any]) -> str:
+def scheme_of(case: dict[str, Any]) -> str:
     return "standard" if case["scheme"].startswith("standard-webhooks") else str(case["scheme"])
 
 
@@ -25,7 +25,7 @@ def test_vectors(case: dict[str, Any], says_type: bool) -> None:
     valid = True
     try:
         schemes.verify(
-            named(case),
+            scheme_of(case),
             [case["secret"]],
             headers,
             case["body"].encode(),

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
 from tests.webhooks.schemes.authority import OTHER_KEY, Published, certificate, signature
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.schemes.sns import confirmation
-from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatch, StaleTimestamp
+from webhooks.schemes.sns import confirmation_url
+from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatchingSignature, StaleTimestamp
 
 URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-a1b2c3d4.pem"
 ORDER = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -89,7 +89,7 @@ class TestSns(SchemeBattery):
     def test_a_certificate_from_elsewhere_is_not_even_fetched(self, url: str) -> None:
         published = Published({url: certificate()})
         message = self.saying(**notification(self.secret, "x", SigningCertURL=url))
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             self.verify(replace(message, fetch=published), self.secret)
         assert published.asked == []
 
@@ -131,7 +131,7 @@ def asking_to_confirm(topic: str, now: int = NOW) -> dict[str, Any]:
 
 def test_a_subscription_is_confirmed_at_an_address_of_our_own_and_never_at_that_of_the_message() -> None:
     body = json.dumps(asking_to_confirm(TestSns.secret)).encode()
-    assert confirmation(body) == (
+    assert confirmation_url(body) == (
         "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription"
         "&TopicArn=arn%3Aaws%3Asns%3Aeu-west-1%3A123456789012%3Aorders&Token=a+b%26c"
     )
@@ -139,4 +139,4 @@ def test_a_subscription_is_confirmed_at_an_address_of_our_own_and_never_at_that_
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", json.dumps(notification(TestSns.secret, "x")).encode()])
 def test_other_messages_ask_for_no_confirmation(body: bytes) -> None:
-    assert confirmation(body) is None
+    assert confirmation_url(body) is None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.schemes.scheme import Draft
+from webhooks.schemes.scheme import UnsignedMessage
 from webhooks.wire.signing import standard_webhooks
 
 OTHER = "whsec_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
@@ -71,7 +71,7 @@ def test_what_the_libraries_sign(text: str, library: Any) -> None:
     ("scheme", "library"), [("standard", standardwebhooks.Webhook), ("svix", svix.webhooks.Webhook)]
 )
 def test_the_libraries_verify_our_samples(scheme: str, library: Any) -> None:
-    sample = schemes.get(scheme).sign(TestStandard.secret, Draft(BODY, "", int(time.time()), "msg_1"))
+    sample = schemes.get(scheme).sign(TestStandard.secret, UnsignedMessage(BODY, "", int(time.time()), "msg_1"))
     library(TestStandard.secret).verify(sample.body, sample.headers)
     with pytest.raises((standardwebhooks.WebhookVerificationError, svix.webhooks.WebhookVerificationError)):
         library(OTHER).verify(sample.body, sample.headers)

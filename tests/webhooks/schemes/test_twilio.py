@@ -11,7 +11,7 @@ from twilio.request_validator import RequestValidator
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.schemes.scheme import Draft
+from webhooks.schemes.scheme import UnsignedMessage
 from webhooks.wire.errors import BodyTooLarge, MalformedHeader, MissingUrl
 
 SIGNATURE = "X-Twilio-Signature"
@@ -71,7 +71,7 @@ def test_what_the_library_signs(fields: dict[str, str], url: str) -> None:
 
 @given(st.binary())
 def test_the_library_verifies_our_samples(body: bytes) -> None:
-    sample = schemes.get("twilio").sign("12345", Draft(body, "https://example.com/hook", NOW, "t1"))
+    sample = schemes.get("twilio").sign("12345", UnsignedMessage(body, "https://example.com/hook", NOW, "t1"))
     url = f"https://example.com/hook?{sample.query}"
     text = body.decode("utf-8", "surrogateescape")
     if text.isprintable():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.wire import json_text
-from webhooks.wire.json_text import Flaw, NotJson
+from webhooks.wire.json_text import InvalidJson, ObjectError
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -45,8 +45,8 @@ def test_every_item_is_found(document: list[Any], how: Any, escape: bool) -> Non
     items = json_text.read_array(dump(document, how, escape), keep="data", most=5)
     assert items is not None
     for item, expected in zip(items, document, strict=True):
-        if isinstance(item, Flaw):
-            assert item is Flaw.NOT_AN_OBJECT
+        if isinstance(item, ObjectError):
+            assert item is ObjectError.NOT_AN_OBJECT
             assert not isinstance(expected, dict)
         else:
             assert item == {**expected, "data": item["data"]} if "data" in item else item == expected
@@ -74,19 +74,22 @@ def test_what_the_standard_library_refuses_is_refused(text: str) -> None:
     try:
         value = json.loads(text)
     except ValueError:
-        with pytest.raises(NotJson):
+        with pytest.raises(InvalidJson):
             json_text.read_object(body, keep="a")
-        with pytest.raises(NotJson):
+        with pytest.raises(InvalidJson):
             json_text.read_array(body, keep="a", most=20)
     else:
-        assert (json_text.read_object(body, keep="a") is Flaw.NOT_AN_OBJECT) is not isinstance(value, dict)
+        assert (json_text.read_object(body, keep="a") is ObjectError.NOT_AN_OBJECT) is not isinstance(value, dict)
         assert (json_text.read_array(body, keep="a", most=20) is None) is not isinstance(value, list)
 
 
 @pytest.mark.parametrize("body", [b'{"a":1,"a":1}', b'{"a":"1","b":2,"\\u0061":null}', b'{"data":1,"data":1}'])
 def test_a_repeated_name_is_a_flaw(body: bytes) -> None:
-    assert json_text.read_object(body, keep="data") is Flaw.REPEATED_NAME
-    assert json_text.read_array(b"[" + body + b',{"b":1}]', keep="data", most=2) == [Flaw.REPEATED_NAME, {"b": 1}]
+    assert json_text.read_object(body, keep="data") is ObjectError.REPEATED_NAME
+    assert json_text.read_array(b"[" + body + b',{"b":1}]', keep="data", most=2) == [
+        ObjectError.REPEATED_NAME,
+        {"b": 1},
+    ]
 
 
 def test_an_array_is_not_read_behind_the_first_item_too_many() -> None:
@@ -109,11 +112,11 @@ def test_brackets_in_strings_are_no_levels() -> None:
 
 @pytest.mark.parametrize("body", [b"\xff", b"\xc0\xa0", b"\xed\xa0\x80", "{}".encode("utf-16")])
 def test_text_is_utf8(body: bytes) -> None:
-    with pytest.raises(NotJson):
+    with pytest.raises(InvalidJson):
         json_text.read_object(body, keep="data")
 
 
 @pytest.mark.parametrize("data", [b"NaN", b"-Infinity", b"1e999", b'"\\ud800"', b"", b"[", b"1" * 5000])
 def test_what_cannot_be_carried_safely_is_refused(data: bytes) -> None:
-    with pytest.raises(NotJson):
-        json_text.value(data, 10)
+    with pytest.raises(InvalidJson):
+        json_text.parse_value(data, 10)

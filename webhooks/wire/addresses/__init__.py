@@ -4,6 +4,6 @@ check(url, resolve=...)    raises ForbiddenAddress unless every address of the U
 """
 
 from webhooks.wire.addresses.guard import check
-from webhooks.wire.addresses.target import ForbiddenAddress
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 __all__ = ["ForbiddenAddress", "check"]

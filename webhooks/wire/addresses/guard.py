@@ -13,21 +13,21 @@ the socket is about to connect to, and looks nothing up again.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from webhooks.wire.addresses.networks import Networks, compiled, permitted
-from webhooks.wire.addresses.target import ForbiddenAddress, Target, parse
+from webhooks.wire.addresses.networks import AllowedNetworks, compile_networks, permitted
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
 
 __all__ = [
+    "AllowedNetworks",
     "ForbiddenAddress",
-    "Networks",
-    "Target",
-    "admission",
-    "admits",
+    "ParsedUrl",
+    "address_filter",
     "check",
-    "compiled",
+    "check_resolved",
+    "compile_networks",
+    "forbidden",
+    "is_allowed",
     "parse",
     "permitted",
-    "refusal",
-    "screen",
 ]
 
 
@@ -46,36 +46,36 @@ def check(
     names that exist only there.
     """
     target = parse(url, allow_http=allow_http)
-    networks = compiled(tuple(allow_networks))
+    networks = compile_networks(tuple(allow_networks))
     if target.reserved and not networks:
-        raise refusal(target, "address")
+        raise forbidden(target, "address")
     try:
         answers = [target.host] if target.is_literal else resolve(target.host)
     except OSError:
         answers = []
-    screen(target, answers, networks)
+    check_resolved(target, answers, networks)
 
 
-def screen(target: Target, answers: Iterable[str], networks: Networks) -> None:
+def check_resolved(target: ParsedUrl, answers: Iterable[str], networks: AllowedNetworks) -> None:
     """Raise ForbiddenAddress unless there are answers and each of them may be connected to."""
     answers = list(answers)
     if not answers:
-        raise refusal(target, "unresolved")
-    if not all(admits(target, ip, networks) for ip in answers):
-        raise refusal(target, "address")
+        raise forbidden(target, "unresolved")
+    if not all(is_allowed(target, ip, networks) for ip in answers):
+        raise forbidden(target, "address")
 
 
-def admits(target: Target, ip: str, networks: Networks) -> bool:
+def is_allowed(target: ParsedUrl, ip: str, networks: AllowedNetworks) -> bool:
     """Whether a socket for this target may connect to this IP address. Cheap: ask at every connect."""
-    return admission(target, networks)(ip)
+    return address_filter(target, networks)(ip)
 
 
-def admission(target: Target, networks: Networks) -> Callable[[str], bool]:
+def address_filter(target: ParsedUrl, networks: AllowedNetworks) -> Callable[[str], bool]:
     """The question of `admits` about one target, for a client that calls back with each IP address."""
-    return networks.owns if target.reserved else networks.permits
+    return networks.contains if target.reserved else networks.allows
 
 
-def refusal(target: Target, reason: Literal["address", "unresolved"]) -> ForbiddenAddress:
+def forbidden(target: ParsedUrl, reason: Literal["address", "unresolved"]) -> ForbiddenAddress:
     """What to raise when a well-written target may not be called. Its text depends on the URL alone and
     never on the answers, see ForbiddenAddress."""
     if target.reserved == "port":

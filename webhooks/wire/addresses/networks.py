@@ -59,54 +59,54 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 _REMEMBERED = 8192  # verdicts kept per compiled list: more addresses than a sender meets in an hour
 
 
-class Networks:
+class AllowedNetworks:
     """The operator's own networks (WAYPOST_ALLOW_NETWORKS), compiled once and asked at every connect.
 
     Takes CIDRs of either family; raises ValueError naming the entry that is none. Answers are remembered,
     so that asking again costs one dictionary look-up.
     """
 
-    permits: Callable[[str], bool]
+    allows: Callable[[str], bool]
     """Whether this address may be called: it is public, or inside the operator's networks."""
 
-    owns: Callable[[str], bool]
+    contains: Callable[[str], bool]
     """Whether this address lies inside the operator's networks."""
 
     def __init__(self, cidrs: Iterable[str] = ()) -> None:
         self._networks = tuple(_network(cidr) for cidr in cidrs)
-        self.permits = lru_cache(_REMEMBERED)(self._permits)
-        self.owns = lru_cache(_REMEMBERED)(self._owns)
+        self.allows = lru_cache(_REMEMBERED)(self._allows)
+        self.contains = lru_cache(_REMEMBERED)(self._contains)
 
     def __bool__(self) -> bool:
         return bool(self._networks)
 
-    def _permits(self, ip: str) -> bool:
+    def _allows(self, ip: str) -> bool:
         address = _address(ip)
-        return address is not None and (_is_public(address) or self._holds(address))
+        return address is not None and (_is_public(address) or self._in_networks(address))
 
-    def _owns(self, ip: str) -> bool:
+    def _contains(self, ip: str) -> bool:
         address = _address(ip)
-        return address is not None and self._holds(address)
+        return address is not None and self._in_networks(address)
 
-    def _holds(self, address: IPv4Address | IPv6Address) -> bool:
+    def _in_networks(self, address: IPv4Address | IPv6Address) -> bool:
         """Being named is not enough for an address that leads to another one: an operator behind NAT64
         names 64:ff9b::/96 to reach the public IPv4 world, not its own metadata service."""
         if not any(address in network for network in self._networks):
             return False
         inner = _inner_ipv4(address)
-        return inner is None or _is_public(inner) or self._holds(inner)
+        return inner is None or _is_public(inner) or self._in_networks(inner)
 
 
 @lru_cache(maxsize=64)
-def compiled(cidrs: tuple[str, ...]) -> Networks:
+def compile_networks(cidrs: tuple[str, ...]) -> AllowedNetworks:
     """The same list compiled once per process, so that its memory of verdicts is shared."""
-    return Networks(cidrs)
+    return AllowedNetworks(cidrs)
 
 
-def permitted(ip: str, networks: Networks | None = None) -> bool:
+def permitted(ip: str, networks: AllowedNetworks | None = None) -> bool:
     """Whether this address may be called: public, or inside the operator's networks. Text that is no
     address may not."""
-    return (compiled(()) if networks is None else networks).permits(ip)
+    return (compile_networks(()) if networks is None else networks).allows(ip)
 
 
 def _network(cidr: str) -> IPv4Network | IPv6Network:

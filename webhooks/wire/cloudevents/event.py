@@ -16,7 +16,7 @@ from webhooks.wire.errors import InvalidEvent
 MAX_DEPTH = 128  # levels of nesting in data; far from every recursion limit, and from every honest payload
 
 
-class Reading(Enum):
+class JsonStatus(Enum):
     """What is known of the data as JSON when it has no value."""
 
     UNREAD = "nobody has looked yet"
@@ -37,18 +37,18 @@ class Event:
     attributes: dict[str, str]
     data: bytes | None = None
     # The value of the data, once known. Never compared: it follows from the rest.
-    _value: Any = field(default=Reading.UNREAD, repr=False, compare=False, kw_only=True)
+    _value: Any = field(default=JsonStatus.UNREAD, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         rules.check(self.attributes)
 
     @classmethod
-    def of(cls, attributes: Mapping[str, str | int | bool | None], value: Any = Reading.UNREAD) -> "Event":
+    def of(cls, attributes: Mapping[str, str | int | bool | None], value: Any = JsonStatus.UNREAD) -> "Event":
         """An event from plain values; None leaves an attribute out. `value` becomes JSON; without it the event
         has no data. `specversion` may be left out. Raises InvalidEvent."""
         named = {name: rules.canonical(name, it) for name, it in attributes.items() if it is not None}
         named.setdefault("specversion", rules.SPECVERSION)
-        if value is Reading.UNREAD:
+        if value is JsonStatus.UNREAD:
             return cls(named)
         try:
             return cls(named, orjson.dumps(value), _value=value)
@@ -59,8 +59,8 @@ class Event:
     def with_json(cls, attributes: dict[str, str], data: bytes, max_depth: int = MAX_DEPTH) -> "Event":
         """An event whose data has to be JSON text. Raises InvalidEvent."""
         try:
-            return cls(attributes, data, _value=json_text.value(data, max_depth))
-        except json_text.NotJson as error:
+            return cls(attributes, data, _value=json_text.parse_value(data, max_depth))
+        except json_text.InvalidJson as error:
             raise InvalidEvent("data", str(error)) from None
 
     @classmethod
@@ -68,7 +68,7 @@ class Event:
         """An event whose data came as bytes: JSON only if the content type says so, nothing is implied."""
         if "datacontenttype" in attributes:
             return cls(attributes, data)
-        return cls(attributes, data, _value=Reading.NOT_JSON)
+        return cls(attributes, data, _value=JsonStatus.NOT_JSON)
 
     @property
     def has_data(self) -> bool:
@@ -77,7 +77,7 @@ class Event:
     @property
     def is_json(self) -> bool:
         """Is there data, declared to be JSON, that is JSON?"""
-        return self.data is not None and self._read() is not Reading.NOT_JSON
+        return self.data is not None and self._read() is not JsonStatus.NOT_JSON
 
     @property
     def value(self) -> Any:
@@ -110,17 +110,17 @@ class Event:
         return document
 
     def _read(self) -> Any:
-        if self._value is Reading.UNREAD:
+        if self._value is JsonStatus.UNREAD:
             object.__setattr__(self, "_value", self._parsed())
         return self._value
 
     def _parsed(self) -> Any:
         if self.data is None or not declares_json(self.attributes):
-            return Reading.NOT_JSON
+            return JsonStatus.NOT_JSON
         try:
-            return json_text.value(self.data, MAX_DEPTH)
-        except json_text.NotJson:
-            return Reading.NOT_JSON
+            return json_text.parse_value(self.data, MAX_DEPTH)
+        except json_text.InvalidJson:
+            return JsonStatus.NOT_JSON
 
 
 def declares_json(attributes: Mapping[str, str]) -> bool:

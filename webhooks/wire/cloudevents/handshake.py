@@ -22,7 +22,7 @@ _RATE = re.compile(r"0*[1-9][0-9]{0,8}")  # a positive integer (4.1.4), and one 
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class HandshakeResult:
     """What a target has said."""
 
     granted: bool
@@ -32,7 +32,7 @@ class Consent:
     """Why it is not granted, for the developer of the target."""
 
 
-def ask(origin: str, *, rate: int | None = None, callback: str | None = None) -> dict[str, str]:
+def request_headers(origin: str, *, rate: int | None = None, callback: str | None = None) -> dict[str, str]:
     """The headers of the OPTIONS request to the exact URL that is being registered (4.1).
 
     `origin` is the DNS name of the sending system, `rate` the requests per minute asked for, `callback` an
@@ -54,29 +54,29 @@ def ask(origin: str, *, rate: int | None = None, callback: str | None = None) ->
     return headers
 
 
-def judge(headers: Mapping[str, str], *, origin: str, rate_asked: int | None = None) -> Consent:
+def read_response(headers: Mapping[str, str], *, origin: str, requested_rate: int | None = None) -> HandshakeResult:
     """Read the target's answer to `ask`; a rate must be in it if one was asked for (4.2).
 
     What is not granted here may still be granted by the callback.
     """
     allowed = _find(headers, ALLOWED_ORIGIN)
     if allowed is None:
-        return Consent(False, problem=f"The answer has no {ALLOWED_ORIGIN}.")
+        return HandshakeResult(False, problem=f"The answer has no {ALLOWED_ORIGIN}.")
     if allowed != "*" and allowed.lower() != origin.lower():
-        return Consent(False, problem=f"{ALLOWED_ORIGIN} is neither {origin} nor *.")
-    if rate_asked is not None and _find(headers, ALLOWED_RATE) is None:
-        return Consent(False, problem=f"A rate was asked for, and the answer has no {ALLOWED_RATE}.")
-    return judge_callback(headers)
+        return HandshakeResult(False, problem=f"{ALLOWED_ORIGIN} is neither {origin} nor *.")
+    if requested_rate is not None and _find(headers, ALLOWED_RATE) is None:
+        return HandshakeResult(False, problem=f"A rate was asked for, and the answer has no {ALLOWED_RATE}.")
+    return read_callback(headers)
 
 
-def judge_callback(headers: Mapping[str, str]) -> Consent:
+def read_callback(headers: Mapping[str, str]) -> HandshakeResult:
     """Read the request to the callback URL (4.1.3): calling it is the consent, a rate may come with it."""
     rate = _find(headers, ALLOWED_RATE)
     if rate is None or rate == "*":
-        return Consent(True)
+        return HandshakeResult(True)
     if not _RATE.fullmatch(rate):
-        return Consent(False, problem=f"{ALLOWED_RATE} is neither a positive integer nor *.")
-    return Consent(True, int(rate))
+        return HandshakeResult(False, problem=f"{ALLOWED_RATE} is neither a positive integer nor *.")
+    return HandshakeResult(True, int(rate))
 
 
 def is_origin(text: str) -> bool:
@@ -84,7 +84,9 @@ def is_origin(text: str) -> bool:
     return text == "*" or _DNS_NAME.fullmatch(text) is not None
 
 
-def answer(request: Mapping[str, str], *, origins: Collection[str], rate: int | None = None) -> dict[str, str]:
+def response_headers(
+    request: Mapping[str, str], *, origins: Collection[str], rate: int | None = None
+) -> dict[str, str]:
     """The headers to answer a sender's OPTIONS with, as the target (4.2).
 
     `origins` are the senders we expect (`*` expects anybody), `rate` the most requests per minute we take

@@ -13,7 +13,7 @@ from webhooks.wire.cloudevents.event import MAX_DEPTH, Event, declares_json
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.cloudevents.json_format import (
     MAX_BATCH,
-    Complete,
+    AddDefaults,
     read_batch,
     read_structured,
     write_batch,
@@ -26,14 +26,14 @@ __all__ = [
     "MAX_BATCH",
     "MAX_DEPTH",
     "STRUCTURED",
-    "Complete",
+    "AddDefaults",
     "Event",
-    "mode",
+    "content_mode",
     "read",
     "read_batch",
     "read_binary",
     "read_structured",
-    "thin",
+    "with_dataref",
     "write_batch",
     "write_binary",
     "write_structured",
@@ -50,14 +50,14 @@ def read(
     headers: Mapping[str, str],
     body: bytes,
     *,
-    complete: Complete | None = None,
+    complete: AddDefaults | None = None,
     max_batch: int = MAX_BATCH,
     max_depth: int = MAX_DEPTH,
 ) -> list[Event]:
     """The events of an HTTP message in any content mode (HTTP binding section 3).
 
     Raises InvalidEvent for the first event that is not valid; UnsupportedFormat for a format other than JSON."""
-    how = mode(headers)
+    how = content_mode(headers)
     if how == "structured":
         return [read_structured(body, complete=complete, max_depth=max_depth)]
     if how == "binary":
@@ -70,7 +70,7 @@ def read(
     return events
 
 
-def mode(headers: Mapping[str, str]) -> str:
+def content_mode(headers: Mapping[str, str]) -> str:
     """How the message carries its events: "structured", "batch" or "binary". Raises UnsupportedFormat."""
     declared = header_values.lowered(headers).get("content-type", "").strip()
     if not declared.lower().startswith(_FAMILY):
@@ -82,7 +82,7 @@ def mode(headers: Mapping[str, str]) -> str:
 
 
 def read_binary(
-    headers: Mapping[str, str], body: bytes, *, complete: Complete | None = None, max_depth: int = MAX_DEPTH
+    headers: Mapping[str, str], body: bytes, *, complete: AddDefaults | None = None, max_depth: int = MAX_DEPTH
 ) -> Event:
     """The event whose attributes are headers and whose data is the body (HTTP binding section 3.1).
 
@@ -122,7 +122,7 @@ def write_binary(event: Event) -> tuple[dict[str, str], bytes]:
     return headers, event.data or b""
 
 
-def thin(event: Event, dataref: str) -> Event:
+def with_dataref(event: Event, dataref: str) -> Event:
     """The event with a link in place of its data: the claim check of the dataref extension. `dataref` is a
     URI-reference; what it leads to has to be the data, byte for byte."""
     return Event({**event.attributes, "dataref": dataref})

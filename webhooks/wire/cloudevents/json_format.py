@@ -18,30 +18,30 @@ from webhooks.wire.errors import InvalidEvent
 
 MAX_BATCH = 1000  # events
 
-Complete = Callable[[dict[str, str]], None]
+AddDefaults = Callable[[dict[str, str]], None]
 """Fills in what the sender left out: gets the attributes found, before they are checked, and may add to them."""
 
 _ORDER = (*rules.REQUIRED, *rules.OPTIONAL)
 
 
-def read_structured(body: bytes, *, complete: Complete | None = None, max_depth: int = MAX_DEPTH) -> Event:
+def read_structured(body: bytes, *, complete: AddDefaults | None = None, max_depth: int = MAX_DEPTH) -> Event:
     """The event in one JSON object (section 3). Raises InvalidEvent."""
     try:
         item = json_text.read_object(body, keep="data")
-    except json_text.NotJson as error:
+    except json_text.InvalidJson as error:
         raise InvalidEvent("", str(error)) from None
     return _event(item, complete, max_depth)
 
 
 def read_batch(
-    body: bytes, *, complete: Complete | None = None, max_batch: int = MAX_BATCH, max_depth: int = MAX_DEPTH
+    body: bytes, *, complete: AddDefaults | None = None, max_batch: int = MAX_BATCH, max_depth: int = MAX_DEPTH
 ) -> list[Event | InvalidEvent]:
     """The items of a batch (section 4), each for itself: an Event, or why it is none.
 
     Raises InvalidEvent if the whole is not a JSON array, or one of more than `max_batch` items."""
     try:
         items = json_text.read_array(body, keep="data", most=max_batch)
-    except json_text.NotJson as error:
+    except json_text.InvalidJson as error:
         raise InvalidEvent("", str(error)) from None
     if items is None:
         raise InvalidEvent("", "is not a batch, which is a JSON array")
@@ -79,8 +79,8 @@ def write_batch(events: Iterable[Event]) -> bytes:
     return b"[" + b",".join(map(write_structured, events)) + b"]"
 
 
-def _event(item: json_text.Item, complete: Complete | None, max_depth: int) -> Event:
-    if isinstance(item, json_text.Flaw):
+def _event(item: json_text.ParsedObject, complete: AddDefaults | None, max_depth: int) -> Event:
+    if isinstance(item, json_text.ObjectError):
         raise InvalidEvent("", item.value)
     data: bytes | None = item.pop("data", None)
     encoded = item.pop("data_base64", None)

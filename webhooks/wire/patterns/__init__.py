@@ -16,9 +16,9 @@ implementation, event-ruler; docs/reference/patterns.md shows every operator and
 """
 
 from webhooks.wire.patterns.arguments import InvalidPattern
-from webhooks.wire.patterns.branches import Branch
-from webhooks.wire.patterns.explanation import Mismatch
-from webhooks.wire.patterns.index import Narrows, PatternIndex
+from webhooks.wire.patterns.branches import PatternBranch
+from webhooks.wire.patterns.explanation import PatternMismatch
+from webhooks.wire.patterns.index import IndexablePattern, PatternIndex
 from webhooks.wire.patterns.pattern import Pattern
 
-__all__ = ["Branch", "InvalidPattern", "Mismatch", "Narrows", "Pattern", "PatternIndex"]
+__all__ = ["IndexablePattern", "InvalidPattern", "Pattern", "PatternBranch", "PatternIndex", "PatternMismatch"]

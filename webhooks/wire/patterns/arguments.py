@@ -7,9 +7,17 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any
 
-__all__ = ["InvalidPattern", "Test", "finite", "is_number", "number", "only_member", "string"]
+__all__ = [
+    "InvalidPattern",
+    "Predicate",
+    "is_number",
+    "require_finite",
+    "require_number",
+    "require_string",
+    "single_operator",
+]
 
-Test = Callable[[Any], bool]
+Predicate = Callable[[Any], bool]
 """A question put to one scalar of an event: a string, number, boolean or null. It never raises."""
 
 
@@ -26,21 +34,21 @@ class InvalidPattern(ValueError):
         self.reason = reason
 
 
-def string(value: Any, at: str) -> str:
+def require_string(value: Any, at: str) -> str:
     """The value, if it is a string. Raises InvalidPattern."""
     if not isinstance(value, str):
         raise InvalidPattern(at, f"takes a string, not {_named(value)}")
     return value
 
 
-def number(value: Any, at: str) -> int | float:
+def require_number(value: Any, at: str) -> int | float:
     """The value, if it is a number. Raises InvalidPattern."""
     if not is_number(value):
         raise InvalidPattern(at, f"compares with a number, not {_named(value)}")
-    return finite(value, at)
+    return require_finite(value, at)
 
 
-def finite(value: int | float, at: str) -> int | float:
+def require_finite(value: int | float, at: str) -> int | float:
     """The number, if it lies within the range of a double (IEEE 754 binary64). Raises InvalidPattern."""
     try:
         fits = math.isfinite(value)
@@ -56,7 +64,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def only_member(value: dict[str, Any], at: str, allowed: Collection[str]) -> tuple[str, Any]:
+def single_operator(value: dict[str, Any], at: str, allowed: Collection[str]) -> tuple[str, Any]:
     """Name and argument of an object that must name exactly one of the allowed operators."""
     if len(value) != 1:
         raise InvalidPattern(at, f"one operator per object, not {len(value)}; list the objects side by side")

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webhooks.wire.patterns.arguments import InvalidPattern
-from webhooks.wire.patterns.fields import OPERATORS, Wanted, read
+from webhooks.wire.patterns.fields import OPERATORS, FieldMatcher, compile_field
 from webhooks.wire.patterns.numeric import COMPARATORS
 
-__all__ = ["Branch", "FieldPath", "branches"]
+__all__ = ["FieldPath", "PatternBranch", "compile_branches"]
 
 FieldPath = tuple[str, ...]
-Branch = dict[FieldPath, Wanted]
+PatternBranch = dict[FieldPath, FieldMatcher]
 
 MAX_DEPTH = 64
 MAX_BRANCHES = 1_000
@@ -30,12 +30,12 @@ RESERVED = frozenset(OPERATORS) | frozenset(COMPARATORS) | {
 }  # fmt: skip
 
 
-def branches(pattern: Any) -> list[Branch]:
+def compile_branches(pattern: Any) -> list[PatternBranch]:
     """All ways to satisfy this pattern. Raises InvalidPattern."""
     return _multiply([{}], pattern, (), "", in_or=False)
 
 
-def _multiply(found: list[Branch], value: Any, path: FieldPath, at: str, *, in_or: bool) -> list[Branch]:
+def _multiply(found: list[PatternBranch], value: Any, path: FieldPath, at: str, *, in_or: bool) -> list[PatternBranch]:
     """The branches found so far, each with what ``value`` adds. Fields go first, whatever the order of the
     keys, so that those inside ``$or`` have the last word."""
     contents = _Contents()
@@ -44,7 +44,7 @@ def _multiply(found: list[Branch], value: Any, path: FieldPath, at: str, *, in_o
     _Budget(at).spend(found)
     for objects, where, pointer in contents.alternatives:
         budget = _Budget(pointer)
-        multiplied: list[Branch] = []
+        multiplied: list[PatternBranch] = []
         for index, alternative in enumerate(objects):
             more = _multiply(found, alternative, where, f"{pointer}/{index}", in_or=True)
             budget.spend(more)
@@ -57,7 +57,7 @@ def _multiply(found: list[Branch], value: Any, path: FieldPath, at: str, *, in_o
 class _Contents:
     """What an object says: its fields, and the alternatives that stand in it at any depth."""
 
-    fields: Branch = field(default_factory=dict)
+    fields: PatternBranch = field(default_factory=dict)
     alternatives: list[tuple[list[Any], FieldPath, str]] = field(default_factory=list)
 
 
@@ -82,7 +82,7 @@ def _collect_named(contents: _Contents, inner: Any, path: FieldPath, here: str, 
     if len(path) > MAX_DEPTH:
         raise InvalidPattern(here, f"more than {MAX_DEPTH} levels deep")
     if isinstance(inner, list):
-        contents.fields[path] = read(inner, here)
+        contents.fields[path] = compile_field(inner, here)
     elif isinstance(inner, dict):
         _collect(contents, inner, path, here, in_or=in_or)
     else:
@@ -105,7 +105,7 @@ class _Budget:
     branches: int = 0
     cost: int = 0
 
-    def spend(self, found: list[Branch]) -> None:
+    def spend(self, found: list[PatternBranch]) -> None:
         self.branches += len(found)
         if self.branches > MAX_BRANCHES:
             raise InvalidPattern(self.at, f"more than {MAX_BRANCHES} combinations; split the pattern in two")
@@ -114,6 +114,6 @@ class _Budget:
             raise InvalidPattern(self.at, "too much work for one event; use fewer stars, operators or branches")
 
 
-def _cost(path: FieldPath, wanted: Wanted) -> int:
+def _cost(path: FieldPath, wanted: FieldMatcher) -> int:
     """A field can be spelled with dots in as many ways as its steps have pairs; an operator is a question."""
     return 1 + len(path) * len(path) // 2 + wanted.cost

@@ -7,21 +7,21 @@ no addresses: half the world would read them as octal (RFC 6943, 3.1.1).
 import ipaddress
 from typing import Any
 
-from webhooks.wire.patterns.arguments import InvalidPattern, Test, string
+from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, require_string
 
-__all__ = ["Address", "address", "cidr", "same_address"]
+__all__ = ["IpAddress", "cidr", "equals_address", "parse_address"]
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 SHORTEST, LONGEST = len("::"), len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 MAPPED_BITS = 96  # ::ffff:0:0/96
 
 
-def cidr(argument: Any, at: str) -> Test:
+def cidr(argument: Any, at: str) -> Predicate:
     """``{"cidr": "10.0.0.0/24"}``: text that is an address in this network; host bits are masked off."""
-    text = string(argument, at)
+    text = require_string(argument, at)
     base, _, mask = text.partition("/")
-    inside = address(base)
+    inside = parse_address(base)
     if inside is None or not (mask.isascii() and mask.isdecimal() and len(mask) <= len("128")):
         raise InvalidPattern(at, f"not a network: {text!r}; write an address and a mask like 10.0.0.0/24")
     bits = int(mask)
@@ -34,18 +34,18 @@ def cidr(argument: Any, at: str) -> Test:
     network = int(inside) >> shift
 
     def test(scalar: Any) -> bool:
-        found = address(scalar)
+        found = parse_address(scalar)
         return found is not None and found.version == version and int(found) >> shift == network
 
     return test
 
 
-def same_address(wanted: Address) -> Test:
+def equals_address(wanted: IpAddress) -> Predicate:
     """Is it this address, however written?"""
-    return lambda scalar: address(scalar) == wanted
+    return lambda scalar: parse_address(scalar) == wanted
 
 
-def address(scalar: Any) -> Address | None:
+def parse_address(scalar: Any) -> IpAddress | None:
     """The address this scalar spells, or None. The cheap checks first: most text is no address."""
     if not isinstance(scalar, str) or not SHORTEST <= len(scalar) <= LONGEST:
         return None

@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhooks.wire.patterns.anything_but import anything_but
-from webhooks.wire.patterns.arguments import InvalidPattern, Test, finite, is_number, only_member
-from webhooks.wire.patterns.cidr import address, cidr, same_address
+from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, is_number, require_finite, single_operator
+from webhooks.wire.patterns.cidr import cidr, equals_address, parse_address
 from webhooks.wire.patterns.numeric import numeric
 from webhooks.wire.patterns.strings import equals_ignore_case, exactly, prefix, suffix, wildcard
 
-__all__ = ["OPERATORS", "Wanted", "read"]
+__all__ = ["OPERATORS", "FieldMatcher", "compile_field"]
 
 STAR_COST = 10  # a star may search the whole text; any other operator looks at a bounded part, or folds it once
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FieldMatcher:
     """What one field accepts: one of these values, a yes to one of these tests, or its absence."""
 
     values: tuple[Any, ...]  # the list as written, to show to people
     strings: frozenset[str]
     numbers: frozenset[int | float]
     constants: frozenset[bool | None]
-    tests: tuple[Test, ...]
+    tests: tuple[Predicate, ...]
     absent: bool
     cost: int
 
@@ -36,7 +36,7 @@ class Wanted:
         """Is a string from ``strings`` the only thing that will do?"""
         return not (self.numbers or self.constants or self.tests or self.absent)
 
-    def question(self) -> Test:
+    def question(self) -> Predicate:
         """Is this scalar wanted? By value: 300 is 300.0; true is not 1, "5" is not 5."""
         strings, numbers, constants, tests = self.strings, self.numbers, self.constants, self.tests
         if not (numbers or constants or tests):
@@ -58,26 +58,26 @@ class Wanted:
         return accepts
 
 
-def read(values: list[Any], at: str) -> Wanted:
+def compile_field(values: list[Any], at: str) -> FieldMatcher:
     """Compile the list of one field; ``at`` is its JSON pointer. Raises InvalidPattern."""
     if not values:
         raise InvalidPattern(at, "an empty list accepts nothing; list at least one value")
     strings: set[str] = set()
     numbers: set[int | float] = set()
     constants: set[bool | None] = set()
-    tests: list[Test] = []
+    tests: list[Predicate] = []
     for index, value in enumerate(values):
         if isinstance(value, str):
             strings.add(value)
-            if (spelled := address(value)) is not None:
-                tests.append(same_address(spelled))
+            if (spelled := parse_address(value)) is not None:
+                tests.append(equals_address(spelled))
         elif value is None or isinstance(value, bool):
             constants.add(value)
         elif is_number(value):
-            numbers.add(finite(value, f"{at}/{index}"))
+            numbers.add(require_finite(value, f"{at}/{index}"))
         elif not _is_absence(value):
             tests.append(_operator(value, f"{at}/{index}"))
-    return Wanted(
+    return FieldMatcher(
         values=tuple(values),
         strings=frozenset(strings),
         numbers=frozenset(numbers),
@@ -88,10 +88,10 @@ def read(values: list[Any], at: str) -> Wanted:
     )
 
 
-def _operator(value: Any, at: str) -> Test:
+def _operator(value: Any, at: str) -> Predicate:
     if not isinstance(value, dict):
         raise InvalidPattern(at, "list strings, numbers, true, false, null or operator objects")
-    name, argument = only_member(value, at, OPERATORS)
+    name, argument = single_operator(value, at, OPERATORS)
     return OPERATORS[name](argument, f"{at}/{name}")
 
 
@@ -99,14 +99,14 @@ def _is_absence(value: Any) -> bool:
     return isinstance(value, dict) and len(value) == 1 and value.get("exists") is False
 
 
-def _exists(argument: Any, at: str) -> Test:
+def _exists(argument: Any, at: str) -> Predicate:
     """``{"exists": true}``. ``false`` asks no value anything: it is ``Wanted.absent``."""
     if argument is not True:
         raise InvalidPattern(at, "takes true or false")
     return lambda scalar: True
 
 
-OPERATORS: dict[str, Callable[[Any, str], Test]] = {
+OPERATORS: dict[str, Callable[[Any, str], Predicate]] = {
     "prefix": prefix,
     "suffix": suffix,
     "equals-ignore-case": equals_ignore_case,

@@ -12,24 +12,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from webhooks.wire.patterns.branches import Branch, FieldPath
-from webhooks.wire.patterns.fields import Wanted
+from webhooks.wire.patterns.branches import FieldPath, PatternBranch
+from webhooks.wire.patterns.fields import FieldMatcher
 from webhooks.wire.patterns.matching import scalars_at
 
-__all__ = ["Narrows", "PatternIndex"]
+__all__ = ["IndexablePattern", "PatternIndex"]
 
 T = TypeVar("T")
-Place = tuple[FieldPath, frozenset[Any]]
+IndexKey = tuple[FieldPath, frozenset[Any]]
 """A field and the only values with which it can be satisfied."""
 
 MAX_FILED = 32  # branches of one pattern; what has more is asked every time
 
 
-class Narrows(Protocol):
+class IndexablePattern(Protocol):
     """A pattern, or what stands for one."""
 
     @property
-    def branches(self) -> Sequence[Branch]: ...
+    def branches(self) -> Sequence[PatternBranch]: ...
 
     def matches(self, event: dict[str, Any], /) -> bool: ...
 
@@ -37,22 +37,24 @@ class Narrows(Protocol):
 class PatternIndex(Generic[T]):
     """Patterns, each with things that hang on it.
 
-    ``hold`` says what to hold of a pattern that is asked every time, if that is another than the pattern.
+    ``compact`` says what to hold of a pattern that is asked every time, if that is another than the pattern.
     """
 
     __slots__ = ("_always", "_filed", "_patterns", "_things")
 
     def __init__(
-        self, entries: Iterable[tuple[Narrows, T]], hold: Callable[[Narrows], Narrows] = lambda pattern: pattern
+        self,
+        entries: Iterable[tuple[IndexablePattern, T]],
+        compact: Callable[[IndexablePattern], IndexablePattern] = lambda pattern: pattern,
     ) -> None:
-        together: dict[Narrows, list[T]] = {}
+        together: dict[IndexablePattern, list[T]] = {}
         for pattern, thing in entries:
             together.setdefault(pattern, []).append(thing)
         self._patterns = list(together)
         self._things = [tuple(things) for things in together.values()]
         self._filed, self._always = _file([_places(pattern) for pattern in self._patterns])
         for number in self._always:
-            self._patterns[number] = hold(self._patterns[number])
+            self._patterns[number] = compact(self._patterns[number])
 
     def find(self, event: dict[str, Any]) -> Iterator[T]:
         """The things whose pattern matches this event."""
@@ -60,7 +62,7 @@ class PatternIndex(Generic[T]):
             if self._patterns[number].matches(event):
                 yield from self._things[number]
 
-    def asked(self, event: dict[str, Any]) -> int:
+    def candidate_count(self, event: dict[str, Any]) -> int:
         """How many patterns this event is put to: the work that is left."""
         return len(self._candidates(event))
 
@@ -73,7 +75,7 @@ class PatternIndex(Generic[T]):
         return found
 
 
-def _places(pattern: Narrows) -> list[list[Place]]:
+def _places(pattern: IndexablePattern) -> list[list[IndexKey]]:
     """For each branch, where it could be filed. Nothing for a pattern that cannot be filed as a whole."""
     branches = pattern.branches
     if len(branches) > MAX_FILED:
@@ -82,7 +84,7 @@ def _places(pattern: Narrows) -> list[list[Place]]:
     return places if all(places) else []
 
 
-def _exact(wanted: Wanted) -> frozenset[Any]:
+def _exact(wanted: FieldMatcher) -> frozenset[Any]:
     """The only values with which a field can be satisfied; none if others can, too.
 
     As keys, true is 1 and 300 is 300.0: too much may be found, never too little.
@@ -92,7 +94,7 @@ def _exact(wanted: Wanted) -> frozenset[Any]:
     return wanted.strings | wanted.numbers | wanted.constants
 
 
-def _file(patterns: list[list[list[Place]]]) -> tuple[dict[FieldPath, dict[Any, list[int]]], list[int]]:
+def _file(patterns: list[list[list[IndexKey]]]) -> tuple[dict[FieldPath, dict[Any, list[int]]], list[int]]:
     """Where each pattern is filed, and the numbers of those that are filed nowhere."""
     crowds = Counter(
         (path, value) for branches in patterns for places in branches for path, values in places for value in values

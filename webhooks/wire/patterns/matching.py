@@ -18,24 +18,24 @@ list.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from webhooks.wire.patterns.branches import Branch, FieldPath
-from webhooks.wire.patterns.fields import Wanted
+from webhooks.wire.patterns.branches import FieldPath, PatternBranch
+from webhooks.wire.patterns.fields import FieldMatcher
 
-__all__ = ["Judge", "elements", "judge_of", "scalars_at"]
+__all__ = ["BranchMatcher", "compile_matcher", "flatten", "scalars_at"]
 
 NO, FOUND, ABSENT = 0, 1, 2  # only NO is false
 MISSING: Any = object()
 
-Judge = Callable[[Any], int]
+BranchMatcher = Callable[[Any], int]
 """The verdict on the value in one place of an event, or on MISSING."""
 
 
-def judge_of(branch: Branch) -> Judge:
+def compile_matcher(branch: PatternBranch) -> BranchMatcher:
     """Compile a branch into one function from an event to its verdict."""
     return _Node(branch).judge
 
 
-def elements(values: list[Any]) -> Iterator[Any]:
+def flatten(values: list[Any]) -> Iterator[Any]:
     """What a list holds, and the lists in it, at any depth."""
     unfinished = [iter(values)]
     while unfinished:
@@ -50,7 +50,7 @@ def elements(values: list[Any]) -> Iterator[Any]:
 
 def scalars_at(value: Any, path: FieldPath) -> Iterator[Any]:
     """The scalars an event has at a path: in every element of its lists, in every spelling of the path."""
-    for element in elements([value]):
+    for element in flatten([value]):
         if not isinstance(element, dict):
             if not path:
                 yield element
@@ -64,8 +64,8 @@ def scalars_at(value: Any, path: FieldPath) -> Iterator[Any]:
 class _Node:
     """A name in the tree that the paths of a branch make."""
 
-    def __init__(self, branch: Branch) -> None:
-        below: dict[str, Branch] = {}
+    def __init__(self, branch: PatternBranch) -> None:
+        below: dict[str, PatternBranch] = {}
         for path, wanted in branch.items():
             if path:
                 below.setdefault(path[0], {})[path[1:]] = wanted
@@ -79,12 +79,12 @@ class _Node:
         self.judge = judges[0] if len(judges) == 1 else _both(*judges)
 
 
-def _spellings(name: str, inner: Branch) -> frozenset[str]:
+def _spellings(name: str, inner: PatternBranch) -> frozenset[str]:
     """The names with dots that lead from the same object to, or past, this name's children."""
     return frozenset(".".join((name, *path[:length])) for path in inner for length in range(1, len(path) + 1))
 
 
-def _both(one: Judge, other: Judge) -> Judge:
+def _both(one: BranchMatcher, other: BranchMatcher) -> BranchMatcher:
     """For a name that is a field and has fields below it, which only dots can say."""
 
     def judge(value: Any) -> int:
@@ -94,7 +94,7 @@ def _both(one: Judge, other: Judge) -> Judge:
     return judge
 
 
-def _field_judge(wanted: Wanted) -> Judge:
+def _field_judge(wanted: FieldMatcher) -> BranchMatcher:
     accepts, unless_there = wanted.question(), ABSENT if wanted.absent else NO
 
     def judge(value: Any) -> int:
@@ -109,7 +109,7 @@ def _field_judge(wanted: Wanted) -> Judge:
     return judge
 
 
-def _object_judge(node: _Node) -> Judge:
+def _object_judge(node: _Node) -> BranchMatcher:
     unless_there = node.unless_there
     steps = sorted(
         ((name, child.judge, child, node.spellings[name]) for name, child in node.children.items()),
@@ -134,9 +134,9 @@ def _object_judge(node: _Node) -> Judge:
     return judge
 
 
-def _judge_list(values: list[Any], judge: Judge, verdict: int) -> int:
+def _judge_list(values: list[Any], judge: BranchMatcher, verdict: int) -> int:
     """One element that satisfies is enough; otherwise none may hold what is unwanted."""
-    for element in elements(values):
+    for element in flatten(values):
         found = judge(element)
         if found == FOUND:
             return FOUND

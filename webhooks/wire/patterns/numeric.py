@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from webhooks.wire.patterns.arguments import InvalidPattern, Test, is_number, number
+from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, is_number, require_number
 
 __all__ = ["COMPARATORS", "numeric"]
 
@@ -16,15 +16,15 @@ _UPPER: dict[str, Callable[[Any, Any], bool]] = {"<": operator.lt, "<=": operato
 COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {"=": operator.eq, **_LOWER, **_UPPER}
 
 
-def numeric(argument: Any, at: str) -> Test:
+def numeric(argument: Any, at: str) -> Predicate:
     """``{"numeric": [">", 0]}`` or a range, its lower end first: ``{"numeric": [">", 0, "<=", 5]}``."""
     match argument:
         case [str(comparator), bound] if comparator in COMPARATORS:
-            compare, limit = COMPARATORS[comparator], number(bound, at)
+            compare, limit = COMPARATORS[comparator], require_number(bound, at)
             return lambda scalar: is_number(scalar) and compare(scalar, limit)
         case [str(lower), low, str(upper), high] if lower in _LOWER and upper in _UPPER:
-            above, floor = _LOWER[lower], number(low, at)
-            below, ceiling = _UPPER[upper], number(high, at)
+            above, floor = _LOWER[lower], require_number(low, at)
+            below, ceiling = _UPPER[upper], require_number(high, at)
             if floor >= ceiling:
                 raise InvalidPattern(at, "the lower end of a range must be less than the upper end")
             return lambda scalar: is_number(scalar) and above(scalar, floor) and below(scalar, ceiling)

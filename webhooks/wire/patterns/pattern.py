@@ -4,9 +4,9 @@ import json
 from typing import Any, NoReturn
 
 from webhooks.wire.patterns.arguments import InvalidPattern
-from webhooks.wire.patterns.branches import Branch, branches
-from webhooks.wire.patterns.explanation import Mismatch, explain
-from webhooks.wire.patterns.matching import judge_of
+from webhooks.wire.patterns.branches import PatternBranch, compile_branches
+from webhooks.wire.patterns.explanation import PatternMismatch, explain
+from webhooks.wire.patterns.matching import compile_matcher
 
 __all__ = ["Pattern"]
 
@@ -19,21 +19,21 @@ class Pattern:
     it, for those who look at many patterns together.
     """
 
-    __slots__ = ("__weakref__", "_judges", "branches")
+    __slots__ = ("__weakref__", "_matchers", "branches")
 
     def __init__(self, pattern: dict[str, Any] | str) -> None:
-        self.branches: list[Branch] = branches(_parsed(pattern) if isinstance(pattern, str) else pattern)
-        self._judges = tuple(judge_of(branch) for branch in self.branches)
+        self.branches: list[PatternBranch] = compile_branches(_parsed(pattern) if isinstance(pattern, str) else pattern)
+        self._matchers = tuple(compile_matcher(branch) for branch in self.branches)
 
     def matches(self, event: dict[str, Any]) -> bool:
         """Does the pattern match this event? Never raises for anything JSON can say."""
         if isinstance(event, dict):
-            for judge in self._judges:
+            for judge in self._matchers:
                 if judge(event):
                     return True
         return False
 
-    def explain(self, event: dict[str, Any]) -> list[Mismatch]:
+    def explain(self, event: dict[str, Any]) -> list[PatternMismatch]:
         """Why the event does not match: the mismatches of the nearest branch, or nothing if it does match."""
         return [] if self.matches(event) else explain(self.branches, event)
 

@@ -6,53 +6,53 @@ D145), on both sides.
 
 from typing import Any
 
-from webhooks.wire.patterns.arguments import InvalidPattern, Test, only_member, string
+from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, require_string, single_operator
 
 __all__ = ["equals_ignore_case", "exactly", "one_of", "prefix", "suffix", "wildcard"]
 
 
-def one_of(strings: set[str]) -> Test:
+def one_of(strings: set[str]) -> Predicate:
     """Is it one of these strings?"""
     wanted = frozenset(strings)
     return lambda scalar: isinstance(scalar, str) and scalar in wanted
 
 
-def exactly(argument: Any, at: str) -> Test:
+def exactly(argument: Any, at: str) -> Predicate:
     """``{"exactly": "a"}``: the same characters; an address is mere text here."""
-    return one_of({string(argument, at)})
+    return one_of({require_string(argument, at)})
 
 
-def equals_ignore_case(argument: Any, at: str) -> Test:
+def equals_ignore_case(argument: Any, at: str) -> Predicate:
     """``{"equals-ignore-case": "a"}``: the same characters but for their case."""
-    folded = string(argument, at).casefold()
+    folded = require_string(argument, at).casefold()
     return lambda scalar: isinstance(scalar, str) and scalar.casefold() == folded
 
 
-def prefix(argument: Any, at: str) -> Test:
+def prefix(argument: Any, at: str) -> Predicate:
     """``{"prefix": "a"}`` or ``{"prefix": {"equals-ignore-case": "a"}}``; "" begins every string."""
     if isinstance(argument, dict):
         folded = _ignoring_case(argument, at)
         return lambda scalar: isinstance(scalar, str) and scalar.casefold().startswith(folded)
-    start = string(argument, at)
+    start = require_string(argument, at)
     return lambda scalar: isinstance(scalar, str) and scalar.startswith(start)
 
 
-def suffix(argument: Any, at: str) -> Test:
+def suffix(argument: Any, at: str) -> Predicate:
     """``{"suffix": "a"}`` or ``{"suffix": {"equals-ignore-case": "a"}}``; "" ends every string."""
     if isinstance(argument, dict):
         folded = _ignoring_case(argument, at)
         return lambda scalar: isinstance(scalar, str) and scalar.casefold().endswith(folded)
-    end = string(argument, at)
+    end = require_string(argument, at)
     return lambda scalar: isinstance(scalar, str) and scalar.endswith(end)
 
 
-def wildcard(argument: Any, at: str) -> Test:
+def wildcard(argument: Any, at: str) -> Predicate:
     """``{"wildcard": "a*b"}``: a star is any run of characters, the empty one too.
 
     The first place where a piece fits behind the piece before is always good enough, since whatever follows
     has most room there. So nothing is tried twice.
     """
-    pieces = _pieces(string(argument, at), at)
+    pieces = _pieces(require_string(argument, at), at)
     if len(pieces) == 1:
         return one_of({pieces[0]})
     head, *middle, tail = pieces
@@ -75,8 +75,8 @@ def wildcard(argument: Any, at: str) -> Test:
 
 
 def _ignoring_case(argument: dict[str, Any], at: str) -> str:
-    name, text = only_member(argument, at, ("equals-ignore-case",))
-    return string(text, f"{at}/{name}").casefold()
+    name, text = single_operator(argument, at, ("equals-ignore-case",))
+    return require_string(text, f"{at}/{name}").casefold()
 
 
 def _pieces(text: str, at: str) -> list[str]:

@@ -4,7 +4,7 @@ from base64 import b64decode, urlsafe_b64encode
 from hashlib import sha256
 
 from webhooks.wire.errors import BadSecret
-from webhooks.wire.signing.keys import PUBLIC, PublicKey, read_key
+from webhooks.wire.signing.keys import PUBLIC_KEY_PREFIX, PublicKey, read_key
 
 __all__ = ["jwk"]
 
@@ -13,7 +13,7 @@ def jwk(public_key: str) -> dict[str, str]:
     """The key behind a `whpk_` text. `kid` is the same wherever it is computed. Raises BadSecret."""
     if not isinstance(read_key(public_key), PublicKey):
         raise BadSecret("it is not a public key")
-    text = public_key.removeprefix(PUBLIC)
+    text = public_key.removeprefix(PUBLIC_KEY_PREFIX)
     x = _url_safe(b64decode(text + "=" * (-len(text) % 4)))
     # RFC 7638 section 3: the required members in the order of their names, without white space.
     thumbprint = sha256(b'{"crv":"Ed25519","kty":"OKP","x":"%b"}' % x.encode()).digest()

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from webhooks.wire import base64_text
 from webhooks.wire.errors import BadSecret
 
-SECRET = "whsec_"  # noqa: S105 (a prefix)
-PRIVATE = "whsk_"
-PUBLIC = "whpk_"
-SHORTEST, LONGEST = 24, 64  # bytes of a secret, specification section "Signature scheme"
+SECRET_PREFIX = "whsec_"  # noqa: S105 (a prefix)
+PRIVATE_KEY_PREFIX = "whsk_"
+PUBLIC_KEY_PREFIX = "whpk_"
+MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64  # bytes of a secret, specification section "Signature scheme"
 
 _NEW = 32  # bytes
 _KEY = 32  # bytes of an ed25519 key
@@ -73,42 +73,42 @@ Key = SecretKey | PrivateKey | PublicKey
 
 def read_key(text: str) -> Key:
     """The key a text stands for. Raises BadSecret."""
-    if text.startswith(PRIVATE):
-        return _private_key(_decoded(text.removeprefix(PRIVATE)))
-    if text.startswith(PUBLIC):
-        return _public_key(_decoded(text.removeprefix(PUBLIC)))
-    return SecretKey(hmac.new(_decoded(text.removeprefix(SECRET)), digestmod="sha256"))
+    if text.startswith(PRIVATE_KEY_PREFIX):
+        return _private_key(_decoded(text.removeprefix(PRIVATE_KEY_PREFIX)))
+    if text.startswith(PUBLIC_KEY_PREFIX):
+        return _public_key(_decoded(text.removeprefix(PUBLIC_KEY_PREFIX)))
+    return SecretKey(hmac.new(_decoded(text.removeprefix(SECRET_PREFIX)), digestmod="sha256"))
 
 
 def new_secret() -> str:
     """A new `whsec_` secret of 32 random bytes."""
-    return SECRET + b64encode(randomness.token_bytes(_NEW)).decode()
+    return SECRET_PREFIX + b64encode(randomness.token_bytes(_NEW)).decode()
 
 
 def new_keypair() -> tuple[str, str]:
     """A new ed25519 pair: the private key as `whsk_` (seed and public key), the public key as `whpk_`."""
     private = Ed25519PrivateKey.generate()
     seed, public = private.private_bytes_raw(), private.public_key().public_bytes_raw()
-    return PRIVATE + b64encode(seed + public).decode(), PUBLIC + b64encode(public).decode()
+    return PRIVATE_KEY_PREFIX + b64encode(seed + public).decode(), PUBLIC_KEY_PREFIX + b64encode(public).decode()
 
 
-def public_of(private: str) -> str:
+def public_key_of(private: str) -> str:
     """The `whpk_` text that belongs to a `whsk_` one. Raises BadSecret."""
     key = read_key(private)
     if not isinstance(key, PrivateKey):
         raise BadSecret("it is not a private key")
-    return PUBLIC + b64encode(key.public().key.public_bytes_raw()).decode()
+    return PUBLIC_KEY_PREFIX + b64encode(key.public().key.public_bytes_raw()).decode()
 
 
 def check_secret(text: str) -> None:
     """May an endpoint be configured to sign with this? A `whsk_` key, or a `whsec_` secret, prefix included, of
     24 to 64 bytes. Stricter than verifying, which takes what other senders chose. Raises BadSecret."""
-    if text.startswith(PRIVATE):
+    if text.startswith(PRIVATE_KEY_PREFIX):
         read_key(text)
-    elif not text.startswith(SECRET):
-        raise BadSecret(f"it begins neither with {SECRET} nor with {PRIVATE}")
-    elif not SHORTEST <= len(_decoded(text.removeprefix(SECRET))) <= LONGEST:
-        raise BadSecret(f"it is not {SHORTEST} to {LONGEST} bytes long")
+    elif not text.startswith(SECRET_PREFIX):
+        raise BadSecret(f"it begins neither with {SECRET_PREFIX} nor with {PRIVATE_KEY_PREFIX}")
+    elif not MIN_SECRET_BYTES <= len(_decoded(text.removeprefix(SECRET_PREFIX))) <= MAX_SECRET_BYTES:
+        raise BadSecret(f"it is not {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes long")
 
 
 def read_signature(text: str) -> bytes | None:

@@ -10,8 +10,16 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
-from webhooks.wire.errors import BadSecret, BodyTooLarge, MalformedHeader, MissingHeader, NoMatch, Unsignable
+from webhooks.wire.errors import (
+    BadSecret,
+    BodyTooLarge,
+    InvalidSigningInput,
+    MalformedHeader,
+    MissingHeader,
+    NoMatchingSignature,
+)
 from webhooks.wire.header_values import lowered
+from webhooks.wire.signing.hmac_signatures import TOLERANCE, check_timestamp, constant_time_equal
 from webhooks.wire.signing.keys import (
     PrivateKey,
     PublicKey,
@@ -19,22 +27,21 @@ from webhooks.wire.signing.keys import (
     check_secret,
     new_keypair,
     new_secret,
-    public_of,
+    public_key_of,
     read_key,
     read_signature,
 )
-from webhooks.wire.signing.mac import TOLERANCE, fresh, same
 
 __all__ = [
     "HEADERS",
     "TOLERANCE",
-    "Check",
     "Signer",
-    "begin",
+    "StandardWebhooksVerifier",
+    "begin_verification",
     "check_secret",
     "new_keypair",
     "new_secret",
-    "public_of",
+    "public_key_of",
     "sign",
     "verify",
 ]
@@ -66,9 +73,9 @@ class Signer:
     def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
         """The value of `webhook-signature`: one entry for each key, separated by spaces. Raises Unsignable."""
         if not _ID.fullmatch(message_id):
-            raise Unsignable("the id has to be printable ASCII without space or full stop")
+            raise InvalidSigningInput("the id has to be printable ASCII without space or full stop")
         if not 0 <= timestamp < _MOST_TIMESTAMP:
-            raise Unsignable("the timestamp has to be Unix seconds")
+            raise InvalidSigningInput("the timestamp has to be Unix seconds")
         content = b"%b.%d.%b" % (message_id.encode(), timestamp, body)
         return " ".join([key.sign(content) for key in self._keys])
 
@@ -85,19 +92,19 @@ def verify(
 ) -> None:
     """Return if one of the secrets signed this message within `tolerance` seconds of `now` (Unix seconds), both
     ways and inclusive. Else raise SignatureError."""
-    check = begin(secrets, lowered(headers), now=now, tolerance=tolerance)
+    check = begin_verification(secrets, lowered(headers), now=now, tolerance=tolerance)
     check.update(body)
     check.finish()
 
 
-def begin(
+def begin_verification(
     secrets: Sequence[str],
     headers: Mapping[str, str],
     *,
     now: float,
     tolerance: int = TOLERANCE,
     prefix: str = PREFIX,
-) -> "Check":
+) -> "StandardWebhooksVerifier":
     """Check everything but the body, which may still be on its way. `headers` have lower-case names, `prefix`
     begins the three of the signature. Raises SignatureError."""
     if not secrets:
@@ -106,11 +113,11 @@ def begin(
     message_id, timestamp, signatures = (_required(headers, prefix + name) for name in ("id", "timestamp", "signature"))
     if not _ID.fullmatch(message_id):
         raise MalformedHeader(prefix + "id")
-    fresh(prefix + "timestamp", timestamp, now=now, tolerance=tolerance)
-    return Check(keys, signatures, f"{message_id}.{timestamp}.".encode())
+    check_timestamp(prefix + "timestamp", timestamp, now=now, tolerance=tolerance)
+    return StandardWebhooksVerifier(keys, signatures, f"{message_id}.{timestamp}.".encode())
 
 
-class Check:
+class StandardWebhooksVerifier:
     """A message whose body is still to come: `update` with its pieces, then `finish`."""
 
     def __init__(self, keys: Sequence[SecretKey | PrivateKey | PublicKey], signatures: str, head: bytes) -> None:
@@ -140,14 +147,14 @@ class Check:
         fitting = []
         for place, mac in self._macs:
             expected = b64encode(mac.digest()).decode()
-            fitting += [place for given in self._given if same(expected, given)]
+            fitting += [place for given in self._given if constant_time_equal(expected, given)]
         if fitting:
             return fitting[0]
         content = b"".join(self._held)
         for place, key, signature in self._pairs:
             if key.verifies(signature, content):
                 return place
-        raise NoMatch
+        raise NoMatchingSignature
 
     def _take(self, piece: bytes) -> None:
         for _, mac in self._macs:

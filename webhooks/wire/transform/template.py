@@ -20,11 +20,11 @@ from typing import Any
 from webhooks.wire.transform.errors import InvalidTransformer
 from webhooks.wire.transform.paths import MISSING
 
-__all__ = ["Placeholder", "Template", "parses", "write_value"]
+__all__ = ["Placeholder", "Template", "is_json_text", "write_value"]
 
 MAX_LENGTH = 65_536
 
-Write = Callable[[Any], str]
+ValueWriter = Callable[[Any], str]
 """How a value is written in a certain place. Raises what json.dumps raises."""
 
 _TOKEN = re.compile(r'\\["\\]|"|<(?P<name>[^<>\s"]+)>')
@@ -37,7 +37,7 @@ class Placeholder:
     """A name in the template, and how its value is written there."""
 
     name: str
-    write: Write
+    write: ValueWriter
 
 
 class Template:
@@ -77,7 +77,7 @@ def _pieces(text: str, is_json: bool) -> Iterator[str | Placeholder]:
     yield text[start:]
 
 
-def _write_in(is_json: bool, inside: bool) -> Write:
+def _write_in(is_json: bool, inside: bool) -> ValueWriter:
     if is_json:
         return _write_escaped if inside else write_value
     return _write_quoted_text if inside else _write_bare_text
@@ -85,10 +85,10 @@ def _write_in(is_json: bool, inside: bool) -> Write:
 
 def _parses(pieces: list[str | Placeholder], stand_in: str) -> bool:
     parts = (piece if isinstance(piece, str) else stand_in if piece.write is write_value else "" for piece in pieces)
-    return parses("".join(parts))
+    return is_json_text("".join(parts))
 
 
-def parses(text: str) -> bool:
+def is_json_text(text: str) -> bool:
     """Is this text JSON?"""
     try:
         json.loads(text, parse_constant=_refuse)

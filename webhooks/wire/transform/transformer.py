@@ -6,7 +6,7 @@ from typing import Any
 
 from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
 from webhooks.wire.transform.paths import InputPath
-from webhooks.wire.transform.template import Placeholder, Template, parses, write_value
+from webhooks.wire.transform.template import Placeholder, Template, is_json_text, write_value
 
 __all__ = ["Transformer"]
 
@@ -62,7 +62,7 @@ class Transformer:
             raise
         except (TypeError, ValueError) as error:
             raise Unrenderable(f"a value cannot be written as JSON in UTF-8: {error}") from error
-        if self._template.can_break and not parses(body.decode()):
+        if self._template.can_break and not is_json_text(body.decode()):
             raise Unrenderable("the result is not JSON: a name in an object must come out as a string")
         return body
 

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.wire.addresses.guard import ForbiddenAddress, admission, admits, check, compiled, parse, screen
+from webhooks.wire.addresses.guard import (
+    ForbiddenAddress,
+    address_filter,
+    check,
+    check_resolved,
+    compile_networks,
+    is_allowed,
+    parse,
+)
 from webhooks.wire.addresses.networks import NOT_PUBLIC_IPV4
 
 PUBLIC = "93.184.215.14"
@@ -195,20 +203,20 @@ def test_a_list_that_is_no_list_of_networks_is_the_operators_error() -> None:
 
 def test_every_connect_is_judged_by_its_own_address() -> None:
     ordinary, internal = parse("https://example.com/"), parse("https://localhost:8443/")
-    nobody, own = compiled(()), compiled(LOOPBACK)
-    assert admits(ordinary, PUBLIC, nobody)
-    assert not admits(ordinary, "127.0.0.1", nobody)
-    assert admits(ordinary, "127.0.0.1", own)
-    assert not admits(internal, PUBLIC, own)
-    assert admits(internal, "127.0.0.1", own)
-    assert [admission(internal, own)(ip) for ip in ("127.0.0.1", PUBLIC)] == [True, False]
-    assert [admission(ordinary, nobody)(ip) for ip in ("127.0.0.1", PUBLIC)] == [False, True]
+    nobody, own = compile_networks(()), compile_networks(LOOPBACK)
+    assert is_allowed(ordinary, PUBLIC, nobody)
+    assert not is_allowed(ordinary, "127.0.0.1", nobody)
+    assert is_allowed(ordinary, "127.0.0.1", own)
+    assert not is_allowed(internal, PUBLIC, own)
+    assert is_allowed(internal, "127.0.0.1", own)
+    assert [address_filter(internal, own)(ip) for ip in ("127.0.0.1", PUBLIC)] == [True, False]
+    assert [address_filter(ordinary, nobody)(ip) for ip in ("127.0.0.1", PUBLIC)] == [False, True]
 
 
 def test_screening_takes_any_iterable_once() -> None:
-    screen(parse("https://example.com/"), iter([PUBLIC]), compiled(()))
+    check_resolved(parse("https://example.com/"), iter([PUBLIC]), compile_networks(()))
     with pytest.raises(ForbiddenAddress):
-        screen(parse("https://example.com/"), iter([]), compiled(()))
+        check_resolved(parse("https://example.com/"), iter([]), compile_networks(()))
 
 
 def test_importing_the_guard_loads_no_framework() -> None:

@@ -2,17 +2,23 @@
 
 import pytest
 
-from webhooks.wire.cloudevents.handshake import Consent, answer, ask, judge, judge_callback
+from webhooks.wire.cloudevents.handshake import (
+    HandshakeResult,
+    read_callback,
+    read_response,
+    request_headers,
+    response_headers,
+)
 
 ORIGIN = "events.example.com"
 
 
 def test_asking_names_the_sender_and_nothing_else() -> None:
-    assert ask(ORIGIN) == {"WebHook-Request-Origin": ORIGIN}
+    assert request_headers(ORIGIN) == {"WebHook-Request-Origin": ORIGIN}
 
 
 def test_asking_for_a_rate_and_a_later_answer() -> None:
-    assert ask(ORIGIN, rate=120, callback="https://a.example/confirm?key=k") == {
+    assert request_headers(ORIGIN, rate=120, callback="https://a.example/confirm?key=k") == {
         "WebHook-Request-Origin": ORIGIN,
         "WebHook-Request-Rate": "120",
         "WebHook-Request-Callback": "https://a.example/confirm?key=k",
@@ -22,33 +28,35 @@ def test_asking_for_a_rate_and_a_later_answer() -> None:
 @pytest.mark.parametrize("origin", ["", "https://a.com", "a b", "a\r\nb", "*", "a..b", "\u00fc.com", "a" * 254])
 def test_an_origin_that_is_no_dns_name_is_our_mistake(origin: str) -> None:
     with pytest.raises(ValueError, match="DNS name"):
-        ask(origin)
+        request_headers(origin)
 
 
 @pytest.mark.parametrize("rate", [0, -1])
 def test_a_rate_that_is_not_positive_is_our_mistake(rate: int) -> None:
     with pytest.raises(ValueError, match="rate"):
-        ask(ORIGIN, rate=rate)
+        request_headers(ORIGIN, rate=rate)
 
 
 @pytest.mark.parametrize("callback", ["http://a.example/", "", "https://a.example/\r\nX: y"])
 def test_a_callback_that_is_no_https_url_is_our_mistake(callback: str) -> None:
     with pytest.raises(ValueError, match=r"(?i)callback"):
-        ask(ORIGIN, callback=callback)
+        request_headers(ORIGIN, callback=callback)
 
 
 @pytest.mark.parametrize(
-    ("headers", "rate_asked", "consent"),
+    ("headers", "requested_rate", "consent"),
     [
-        ({"WebHook-Allowed-Origin": ORIGIN, "WebHook-Allowed-Rate": "100"}, 120, Consent(True, 100)),
-        ({"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"}, 120, Consent(True, None)),
-        ({"webhook-allowed-origin": "Events.EXAMPLE.com", "WEBHOOK-ALLOWED-RATE": " 7 "}, 9, Consent(True, 7)),
-        ({"WebHook-Allowed-Origin": ORIGIN, "WebHook-Allowed-Rate": "500"}, None, Consent(True, 500)),
-        ({"WebHook-Allowed-Origin": ORIGIN}, None, Consent(True, None)),
+        ({"WebHook-Allowed-Origin": ORIGIN, "WebHook-Allowed-Rate": "100"}, 120, HandshakeResult(True, 100)),
+        ({"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"}, 120, HandshakeResult(True, None)),
+        ({"webhook-allowed-origin": "Events.EXAMPLE.com", "WEBHOOK-ALLOWED-RATE": " 7 "}, 9, HandshakeResult(True, 7)),
+        ({"WebHook-Allowed-Origin": ORIGIN, "WebHook-Allowed-Rate": "500"}, None, HandshakeResult(True, 500)),
+        ({"WebHook-Allowed-Origin": ORIGIN}, None, HandshakeResult(True, None)),
     ],
 )
-def test_consent_is_read_from_the_headers(headers: dict[str, str], rate_asked: int | None, consent: Consent) -> None:
-    assert judge(headers, origin=ORIGIN, rate_asked=rate_asked) == consent
+def test_consent_is_read_from_the_headers(
+    headers: dict[str, str], requested_rate: int | None, consent: HandshakeResult
+) -> None:
+    assert read_response(headers, origin=ORIGIN, requested_rate=requested_rate) == consent
 
 
 @pytest.mark.parametrize(
@@ -70,29 +78,31 @@ def test_consent_is_read_from_the_headers(headers: dict[str, str], rate_asked: i
     ],
 )
 def test_everything_else_is_no_consent(headers: dict[str, str], problem: str) -> None:
-    consent = judge(headers, origin=ORIGIN, rate_asked=120)
-    assert not consent.granted
+    consent = read_response(headers, origin=ORIGIN, requested_rate=120)
+    assert not consent.allowed
     assert consent.rate is None
     assert problem in consent.problem
 
 
 def test_calling_back_is_consent_with_or_without_a_rate() -> None:
-    assert judge_callback({}) == Consent(True, None)
-    assert judge_callback({"WebHook-Allowed-Rate": "60"}) == Consent(True, 60)
-    assert not judge_callback({"WebHook-Allowed-Rate": "soon"}).granted
+    assert read_callback({}) == HandshakeResult(True, None)
+    assert read_callback({"WebHook-Allowed-Rate": "60"}) == HandshakeResult(True, 60)
+    assert not read_callback({"WebHook-Allowed-Rate": "soon"}).allowed
 
 
 @pytest.mark.parametrize(
     ("asked", "ours", "allowed"), [(120, 60, 60), (30, 60, 30), (120, None, 120), (None, 60, 60), (None, None, None)]
 )
 def test_what_we_answer_is_understood_as_consent(asked: int | None, ours: int | None, allowed: int | None) -> None:
-    answered = answer(ask(ORIGIN, rate=asked), origins=[ORIGIN], rate=ours)
+    answered = response_headers(request_headers(ORIGIN, rate=asked), origins=[ORIGIN], rate=ours)
     assert answered["Allow"] == "POST"
-    assert judge(answered, origin=ORIGIN, rate_asked=asked) == Consent(True, allowed)
+    assert read_response(answered, origin=ORIGIN, requested_rate=asked) == HandshakeResult(True, allowed)
 
 
 def test_anybody_may_be_expected() -> None:
-    assert answer({"webhook-request-origin": "a.example"}, origins="*")["WebHook-Allowed-Origin"] == "a.example"
+    assert (
+        response_headers({"webhook-request-origin": "a.example"}, origins="*")["WebHook-Allowed-Origin"] == "a.example"
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,4 +117,4 @@ def test_anybody_may_be_expected() -> None:
     ],
 )
 def test_whoever_is_not_expected_gets_no_consent(request_headers: dict[str, str]) -> None:
-    assert answer(request_headers, origins=[ORIGIN]) == {"Allow": "POST"}
+    assert response_headers(request_headers, origins=[ORIGIN]) == {"Allow": "POST"}

@@ -564,11 +564,11 @@ def test_what_is_declared_json_but_is_not_is_carried_as_bytes() -> None:
 
 def test_thin_events_have_a_link_instead_of_data() -> None:
     event = Event({**CORE, "datacontenttype": "application/json"}, b"{}")
-    thin = http_modes.thin(event, "https://example.com/evt_1/data")
+    thin = http_modes.with_dataref(event, "https://example.com/evt_1/data")
     assert thin == Event({**event.attributes, "dataref": "https://example.com/evt_1/data"})
     assert event.data == b"{}"
     with pytest.raises(InvalidEvent):
-        http_modes.thin(event, "no link")
+        http_modes.with_dataref(event, "no link")
 
 
 def test_events_are_made_from_plain_values() -> None:

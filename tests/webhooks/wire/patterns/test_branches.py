@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 
 from webhooks.wire.patterns.arguments import InvalidPattern
-from webhooks.wire.patterns.branches import MAX_BRANCHES, MAX_DEPTH, RESERVED, branches
+from webhooks.wire.patterns.branches import MAX_BRANCHES, MAX_DEPTH, RESERVED, compile_branches
 
 
 def read(pattern: Any) -> list[dict[str, tuple[Any, ...]]]:
-    return [{".".join(path): wanted.values for path, wanted in branch.items()} for branch in branches(pattern)]
+    return [{".".join(path): wanted.values for path, wanted in branch.items()} for branch in compile_branches(pattern)]
 
 
 def refused(pattern: Any) -> InvalidPattern:
     with pytest.raises(InvalidPattern) as caught:
-        branches(pattern)
+        compile_branches(pattern)
     return caught.value
 
 
@@ -107,7 +107,7 @@ def test_names_of_operators_are_fields_outside_or_and_refused_inside(name: str) 
 
 def test_a_thousand_combinations_are_allowed_and_no_more() -> None:
     pattern = {"$or": alternatives(10, "a"), "x": {"$or": alternatives(10, "b")}}
-    assert len(branches(pattern | {"y": {"$or": alternatives(10, "c")}})) == MAX_BRANCHES
+    assert len(compile_branches(pattern | {"y": {"$or": alternatives(10, "c")}})) == MAX_BRANCHES
     assert "1000 combinations" in refused(pattern | {"y": {"$or": alternatives(11, "c")}}).reason
     assert refused({"$or": alternatives(1001, "a")}).path == "/$or"
 
@@ -120,8 +120,8 @@ def test_combinations_are_refused_before_they_are_made() -> None:
 
 
 def test_depth_is_limited_in_every_spelling() -> None:
-    branches(nested(MAX_DEPTH, ["x"]))
-    branches({".".join("a" * MAX_DEPTH): ["x"]})
+    compile_branches(nested(MAX_DEPTH, ["x"]))
+    compile_branches({".".join("a" * MAX_DEPTH): ["x"]})
     assert "levels deep" in refused(nested(MAX_DEPTH + 1, ["x"])).reason
     assert "levels deep" in refused(nested(100_000, ["x"])).reason
     assert "levels deep" in refused({".".join("a" * 100_000): ["x"]}).reason
@@ -150,4 +150,4 @@ def test_a_pattern_that_would_cost_too_much_is_refused(pattern: Any) -> None:
 
 
 def test_long_lists_of_plain_values_are_cheap() -> None:
-    assert len(branches({"a": [f"id-{index}" for index in range(100_000)]})) == 1
+    assert len(compile_branches({"a": [f"id-{index}" for index in range(100_000)]})) == 1

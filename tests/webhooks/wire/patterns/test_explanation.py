@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from webhooks.wire.patterns import Mismatch, Pattern
+from webhooks.wire.patterns import Pattern, PatternMismatch
 
 EVENT: dict[str, Any] = {
     "type": "order.created",
@@ -12,7 +12,7 @@ EVENT: dict[str, Any] = {
 }
 
 
-def explained(pattern: dict[str, Any], event: Any = EVENT) -> list[Mismatch]:
+def explained(pattern: dict[str, Any], event: Any = EVENT) -> list[PatternMismatch]:
     return Pattern(pattern).explain(event)
 
 
@@ -23,8 +23,8 @@ def test_a_match_needs_no_explanation() -> None:
 def test_every_failing_field_is_named_with_what_was_wanted_and_found() -> None:
     pattern = {"type": ["order.paid"], "data": {"total": [{"numeric": [">", 100]}], "tags": ["a"]}}
     assert explained(pattern) == [
-        Mismatch("type", ("order.paid",), ("order.created",), "the event has another value here"),
-        Mismatch("data.total", ({"numeric": [">", 100]},), (80,), "the event has another value here"),
+        PatternMismatch("type", ("order.paid",), ("order.created",), "the event has another value here"),
+        PatternMismatch("data.total", ({"numeric": [">", 100]},), (80,), "the event has another value here"),
     ]
 
 

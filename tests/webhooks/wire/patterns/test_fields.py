@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.wire.patterns.arguments import InvalidPattern
-from webhooks.wire.patterns.fields import OPERATORS, read
+from webhooks.wire.patterns.fields import OPERATORS, compile_field
 
 EVERY_KIND = ("text", "", "5", 5, 5.0, -1, 0, True, False, None)
 
 
 def takes(value: Any, scalar: Any) -> bool:
-    return bool(read([value], "/f").question()(scalar))
+    return bool(compile_field([value], "/f").question()(scalar))
 
 
 ANSWERS: list[tuple[Any, list[Any], list[Any]]] = [
@@ -156,17 +156,17 @@ INVALID = [
 @pytest.mark.parametrize(("value", "place"), INVALID, ids=[ascii(row[0])[:60] for row in INVALID])
 def test_anything_else_is_refused_with_its_place(value: Any, place: str) -> None:
     with pytest.raises(InvalidPattern) as caught:
-        read(["fine", value], "/f")
+        compile_field(["fine", value], "/f")
     assert caught.value.path == f"/f/1{place}"
 
 
 def test_an_empty_list_is_refused() -> None:
     with pytest.raises(InvalidPattern, match="/f: an empty list"):
-        read([], "/f")
+        compile_field([], "/f")
 
 
 def test_absence_is_no_question_to_a_value() -> None:
-    wanted = read([{"exists": False}], "/f")
+    wanted = compile_field([{"exists": False}], "/f")
     assert wanted.absent
     assert not any(wanted.question()(scalar) for scalar in EVERY_KIND)
 
@@ -183,7 +183,7 @@ entries = st.one_of(
 
 @given(st.lists(entries, min_size=1, max_size=4), scalars)
 def test_a_list_takes_what_one_of_its_entries_takes(values: list[Any], scalar: Any) -> None:
-    assert read(values, "").question()(scalar) == any(takes(value, scalar) for value in values)
+    assert compile_field(values, "").question()(scalar) == any(takes(value, scalar) for value in values)
 
 
 @given(st.sampled_from(["prefix", "suffix", "equals-ignore-case", "wildcard"]), st.text("ab", min_size=1), scalars)
@@ -232,7 +232,7 @@ def test_a_range_is_both_of_its_ends(lower: str, low: Any, upper: str, high: Any
         assert takes({"numeric": [lower, low, upper, high]}, value) is (one and other)
     else:
         with pytest.raises(InvalidPattern):
-            read([{"numeric": [lower, low, upper, high]}], "")
+            compile_field([{"numeric": [lower, low, upper, high]}], "")
 
 
 @given(st.ip_addresses(v=4), st.integers(0, 31), st.ip_addresses(v=4))
@@ -250,5 +250,5 @@ def test_an_address_matches_in_every_spelling(address: Any) -> None:
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_every_operator_survives_every_kind_of_scalar(operator: str) -> None:
     arguments = {"numeric": ["=", 5], "cidr": "10.0.0.0/8", "exists": True}
-    question = read([{operator: arguments.get(operator, "a")}], "").question()
+    question = compile_field([{operator: arguments.get(operator, "a")}], "").question()
     assert {type(question(scalar)) for scalar in EVERY_KIND} == {bool}

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.wire.patterns.branches import Branch, branches
-from webhooks.wire.patterns.matching import judge_of
+from webhooks.wire.patterns.branches import PatternBranch, compile_branches
+from webhooks.wire.patterns.matching import compile_matcher
 
 ABSENT: Any = {"exists": False}
 PRESENT: Any = {"exists": True}
 
 
 def matches(pattern: dict[str, Any], event: Any) -> bool:
-    return any(judge_of(branch)(event) for branch in branches(pattern))
+    return any(compile_matcher(branch)(event) for branch in compile_branches(pattern))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def together(one: dict[int, int], other: dict[int, int]) -> bool:
     return all(other.get(which, index) == index for which, index in one.items())
 
 
-def matches_by_brute_force(branch: Branch, event: Any) -> bool:
+def matches_by_brute_force(branch: PatternBranch, event: Any) -> bool:
     everything = list(places(event, "", {}, iter(range(1_000))))
     choices: list[list[Place | None]] = []
     for path, wanted in branch.items():
@@ -182,8 +182,8 @@ patterns = st.dictionaries(
 
 @given(patterns, st.dictionaries(names, events, max_size=2))
 def test_matching_agrees_with_brute_force(pattern: dict[str, Any], event: dict[str, Any]) -> None:
-    (branch,) = branches(pattern)
-    assert bool(judge_of(branch)(event)) is matches_by_brute_force(branch, event)
+    (branch,) = compile_branches(pattern)
+    assert bool(compile_matcher(branch)(event)) is matches_by_brute_force(branch, event)
 
 
 def flattened(value: Any, path: str, dotted: Iterator[bool]) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from webhooks.wire.errors import (
     BadSecret,
     BodyTooLarge,
+    InvalidSigningInput,
     MalformedHeader,
     MissingHeader,
-    NoMatch,
+    NoMatchingSignature,
     SignatureError,
     StaleTimestamp,
-    Unsignable,
 )
 from webhooks.wire.header_values import lowered
 from webhooks.wire.signing import standard_webhooks
@@ -74,7 +74,7 @@ def test_known_signatures() -> None:
 @given(secrets, ids, times, st.binary())
 def test_what_is_signed_is_verified(secret: str, message_id: str, timestamp: int, body: bytes) -> None:
     signature = standard_webhooks.sign(secret, message_id, timestamp, body)
-    known = standard_webhooks.public_of(secret) if secret.startswith("whsk_") else secret
+    known = standard_webhooks.public_key_of(secret) if secret.startswith("whsk_") else secret
     given = headers(signature, id=message_id, timestamp=str(timestamp))
     standard_webhooks.verify([known], given, body, now=timestamp)
 
@@ -161,7 +161,7 @@ def test_new_secrets_are_long_and_never_the_same() -> None:
 
 def test_a_new_keypair_belongs_together() -> None:
     private, public = standard_webhooks.new_keypair()
-    assert standard_webhooks.public_of(private) == public
+    assert standard_webhooks.public_key_of(private) == public
     assert len(b64decode(private.removeprefix("whsk_"))) == 64
     standard_webhooks.check_secret(private)
     standard_webhooks.verify([public], headers(standard_webhooks.sign(private, ID, NOW, BODY)), BODY, now=NOW)
@@ -226,7 +226,7 @@ def test_a_public_key_signs_nothing() -> None:
 
 
 def test_keys_do_not_show_in_tracebacks() -> None:
-    check = standard_webhooks.begin([SECRET], lowered(headers()), now=NOW)
+    check = standard_webhooks.begin_verification([SECRET], lowered(headers()), now=NOW)
     assert "MfKQ9r8" not in repr(vars(check))
 
 
@@ -340,7 +340,7 @@ def test_a_timestamp_is_plain_digits(timestamp: str) -> None:
 
 @pytest.mark.parametrize("message_id", ["a.b", ".", "msg_1.1614265330", "a b", "a\r\nb", "é", "\ud800", "\x7f"])
 def test_an_id_that_could_be_cut_elsewhere_is_neither_signed_nor_accepted(message_id: str) -> None:
-    with pytest.raises(Unsignable):
+    with pytest.raises(InvalidSigningInput):
         standard_webhooks.sign(SECRET, message_id, NOW, BODY)
     with pytest.raises(MalformedHeader):
         standard_webhooks.verify([SECRET], headers(id=message_id), BODY, now=NOW)
@@ -348,7 +348,7 @@ def test_an_id_that_could_be_cut_elsewhere_is_neither_signed_nor_accepted(messag
 
 @pytest.mark.parametrize(("message_id", "timestamp"), [("", NOW), (ID, -1), (ID, 10**15)])
 def test_what_no_receiver_would_take_is_not_signed(message_id: str, timestamp: int) -> None:
-    with pytest.raises(Unsignable):
+    with pytest.raises(InvalidSigningInput):
         standard_webhooks.sign(SECRET, message_id, timestamp, BODY)
 
 
@@ -358,7 +358,7 @@ def test_what_no_receiver_would_take_is_not_signed(message_id: str, timestamp: i
 @given(st.lists(st.binary()), st.sampled_from([SECRET, PRIVATE]))
 def test_it_does_not_matter_how_the_body_is_cut(pieces: list[bytes], secret: str) -> None:
     given = lowered(headers(standard_webhooks.sign(secret, ID, NOW, b"".join(pieces))))
-    check = standard_webhooks.begin([secret], given, now=NOW)
+    check = standard_webhooks.begin_verification([secret], given, now=NOW)
     for piece in pieces:
         check.update(piece)
     check.finish()
@@ -367,19 +367,19 @@ def test_it_does_not_matter_how_the_body_is_cut(pieces: list[bytes], secret: str
 def test_a_body_too_large_to_hold_is_refused_only_if_it_has_to_be_held() -> None:
     piece = bytes(1024 * 1024)
     both = standard_webhooks.Signer([SECRET, PRIVATE]).sign(ID, NOW, piece * 20)
-    asymmetric = standard_webhooks.begin([PUBLIC], lowered(headers(both)), now=NOW)
+    asymmetric = standard_webhooks.begin_verification([PUBLIC], lowered(headers(both)), now=NOW)
     for _ in range(15):
         asymmetric.update(piece)
     with pytest.raises(BodyTooLarge):
         asymmetric.update(piece)
-    symmetric = standard_webhooks.begin([PUBLIC, SECRET], lowered(headers(both)), now=NOW)
+    symmetric = standard_webhooks.begin_verification([PUBLIC, SECRET], lowered(headers(both)), now=NOW)
     for _ in range(20):
         symmetric.update(piece)
     symmetric.finish()
 
 
 def test_errors_say_what_was_wrong_and_hold_no_secret() -> None:
-    with pytest.raises(NoMatch) as refused:
+    with pytest.raises(NoMatchingSignature) as refused:
         standard_webhooks.verify([OTHER], headers(), BODY, now=NOW)
     assert str(refused.value) == "None of the signatures was made with a secret we know."
     assert refused.value.code == "no_match"

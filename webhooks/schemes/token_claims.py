@@ -4,24 +4,24 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from webhooks.schemes.scheme import Call
+from webhooks.schemes.scheme import VerificationContext
 from webhooks.wire.errors import StaleTimestamp, WrongClaim
 
 
-def check_times(claims: Mapping[str, Any], call: Call) -> None:
+def check_times(claims: Mapping[str, Any], context: VerificationContext) -> None:
     """`exp`, `nbf` and `iat`, each give or take the tolerance. Raises StaleTimestamp, WrongClaim."""
     expires, begins, issued = (_moment(claims, name) for name in ("exp", "nbf", "iat"))
     if expires is None and issued is None:
         raise StaleTimestamp("the token has neither exp nor iat")
     last = expires if expires is not None else issued
-    if last is not None and call.now - last > call.tolerance:
-        raise StaleTimestamp(f"{last - call.now:+.0f} s from now, {call.tolerance:g} s allowed")
+    if last is not None and context.now - last > context.tolerance:
+        raise StaleTimestamp(f"{last - context.now:+.0f} s from now, {context.tolerance:g} s allowed")
     first = max(moment for moment in (begins, issued, -math.inf) if moment is not None)
-    if first - call.now > call.tolerance:
-        raise StaleTimestamp(f"{first - call.now:+.0f} s from now, {call.tolerance:g} s allowed")
+    if first - context.now > context.tolerance:
+        raise StaleTimestamp(f"{first - context.now:+.0f} s from now, {context.tolerance:g} s allowed")
 
 
-def check_values(claims: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+def check_required_claims(claims: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
     """Each claim is what is wanted, or a list that holds it. Raises WrongClaim."""
     for name, value in wanted.items():
         found = claims.get(name)

@@ -67,7 +67,7 @@ class ForbiddenAddress(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ParsedUrl:
     """Where a URL leads, in the only spelling used from here on."""
 
     scheme: str
@@ -99,7 +99,7 @@ class Target:
         return self.origin + self.path
 
 
-def parse(url: str, *, allow_http: bool = False) -> Target:
+def parse(url: str, *, allow_http: bool = False) -> ParsedUrl:
     """Read a URL; raises ForbiddenAddress for whatever is not plainly one https (or http) address."""
     _refuse_characters(url)
     found = _URL.fullmatch(url)
@@ -115,7 +115,7 @@ def parse(url: str, *, allow_http: bool = False) -> Target:
     reserved: Literal["name", "port"] | None = "port" if is_service(port) else None
     if not is_literal and _is_internal(host):
         reserved = "name"
-    return Target(scheme, host, port, _path(path), is_literal, reserved)
+    return ParsedUrl(scheme, host, port, _path(path), is_literal, reserved)
 
 
 def _refuse_characters(url: str) -> None:

@@ -9,13 +9,13 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 
-from webhooks.wire.errors import BadSecret, MalformedHeader, NoMatch, StaleTimestamp
+from webhooks.wire.errors import BadSecret, MalformedHeader, NoMatchingSignature, StaleTimestamp
 
 TOLERANCE = 300  # seconds; what every reference library allows
 _SECONDS = re.compile(r"[0-9]{1,15}")
 
 
-class MacCheck:
+class HmacVerifier:
     """Does one of the signatures given fit the body still to come, under one of the keys?
 
     `head` is what is signed before the body, `tail` what is signed after it; `spell` writes a finished MAC as
@@ -47,39 +47,39 @@ class MacCheck:
         for place, mac in enumerate(self._macs):
             mac.update(self._tail)
             expected = self._spell(mac)
-            fitting += [place for given in self._given if same(expected, given)]
+            fitting += [place for given in self._given if constant_time_equal(expected, given)]
         if not fitting:
-            raise NoMatch
+            raise NoMatchingSignature
         return fitting[0]
 
 
-def same(expected: str, given: str) -> bool:
+def constant_time_equal(expected: str, given: str) -> bool:
     """Are two texts equal? Takes the same time wherever they differ; any text will do, valid Unicode or not."""
     return hmac.compare_digest(expected.encode("utf-8", "surrogatepass"), given.encode("utf-8", "surrogatepass"))
 
 
-def spelled(secret: str, content: bytes, spell: Callable[[hmac.HMAC], str], digest: str = "sha256") -> str:
+def hmac_signature(secret: str, content: bytes, spell: Callable[[hmac.HMAC], str], digest: str = "sha256") -> str:
     """The signature of this content under a secret that is used as text. Raises BadSecret."""
-    return spell(hmac.new(text_keys([secret])[0], content, digest))
+    return spell(hmac.new(keys_from_text([secret])[0], content, digest))
 
 
-def which(secrets: Sequence[str], given: str) -> int:
+def matching_index(secrets: Sequence[str], given: str) -> int:
     """The place of the secret that was given, in the same time whichever it is. Raises NoMatch."""
-    fitting = [place for place, secret in enumerate(secrets) if same(secret, given)]
+    fitting = [place for place, secret in enumerate(secrets) if constant_time_equal(secret, given)]
     if not fitting:
-        raise NoMatch
+        raise NoMatchingSignature
     return fitting[0]
 
 
-def lower_hex(mac: hmac.HMAC) -> str:
+def hex_digest(mac: hmac.HMAC) -> str:
     return mac.hexdigest()
 
 
-def in_base64(mac: hmac.HMAC) -> str:
+def base64_digest(mac: hmac.HMAC) -> str:
     return b64encode(mac.digest()).decode()
 
 
-def text_keys(secrets: Sequence[str]) -> list[bytes]:
+def keys_from_text(secrets: Sequence[str]) -> list[bytes]:
     """Secrets that are used as the text they are. Raises BadSecret if there is none, or a blank one."""
     if not secrets:
         raise BadSecret("there is none")
@@ -88,7 +88,7 @@ def text_keys(secrets: Sequence[str]) -> list[bytes]:
     return [secret.encode("utf-8", "surrogatepass") for secret in secrets]
 
 
-def fresh(header: str, value: str, *, now: float, tolerance: float, future: float | None = None) -> int:
+def check_timestamp(header: str, value: str, *, now: float, tolerance: float, future: float | None = None) -> int:
     """The Unix seconds in a header, if they are within `tolerance` seconds of `now`, inclusive. `future` is how
     far ahead they may lie, if that differs. Raises MalformedHeader for anything but digits, StaleTimestamp."""
     if not _SECONDS.fullmatch(value):

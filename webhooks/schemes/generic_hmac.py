@@ -17,17 +17,17 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 
-from webhooks.schemes.content import Content
-from webhooks.schemes.scheme import Call, Check, Draft, Sample, Scheme
+from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.schemes.signed_content import SignedContent
 from webhooks.wire import base64_text
 from webhooks.wire.errors import BadOptions, BadSecret
 from webhooks.wire.header_values import is_name, lowered
-from webhooks.wire.signing.mac import MacCheck, in_base64, lower_hex, text_keys
+from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, hex_digest, keys_from_text
 
 _ALGORITHMS = frozenset({"sha1", "sha256", "sha384", "sha512"})
 _SPELLINGS: dict[str, Callable[[hmac.HMAC], str]] = {
-    "hex": lower_hex,
-    "base64": in_base64,
+    "hex": hex_digest,
+    "base64": base64_digest,
     "base64url": lambda mac: urlsafe_b64encode(mac.digest()).decode().rstrip("="),
 }
 _SECRETS: dict[str, Callable[[bytes], bytes]] = {
@@ -37,7 +37,7 @@ _SECRETS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class Generic(Scheme):
+class GenericHmac(Scheme):
     """An HMAC of a kind that its options describe. Raises BadOptions."""
 
     def __init__(
@@ -67,22 +67,22 @@ class Generic(Scheme):
         self._algorithm, self._decode = algorithm, _SECRETS[secret_encoding]
         spell = _SPELLINGS[encoding]
         self._spell: Callable[[hmac.HMAC], str] = lambda mac: prefix + spell(mac)
-        self._content = Content(signed, self._id_header, self._timestamp_header, timestamp_unit)
+        self._content = SignedContent(signed, self._id_header, self._timestamp_header, timestamp_unit)
 
-    def check(self, secrets: Sequence[str], call: Call) -> Check:
+    def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         keys = self._keys(secrets)
-        given = call.header(self._header)
-        head, tail = self._content.around(call)
-        return MacCheck(keys, [given], self._spell, digest=self._algorithm, head=head, tail=tail)
+        given = context.header(self._header)
+        head, tail = self._content.around(context)
+        return HmacVerifier(keys, [given], self._spell, digest=self._algorithm, head=head, tail=tail)
 
-    def sign(self, secret: str, draft: Draft) -> Sample:
+    def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         [key] = self._keys([secret])
-        headers = self._content.headers(draft)
-        if self._type_header and draft.event_type:
-            headers[self._type_header] = draft.event_type
-        head, tail = self._content.around(Call(headers, draft.url, draft.now, tolerance=0))
-        signature = self._spell(hmac.new(key, head + draft.body + tail, self._algorithm))
-        return Sample({**draft.named(), **headers, self._header: signature}, draft.body)
+        headers = self._content.headers(message)
+        if self._type_header and message.event_type:
+            headers[self._type_header] = message.event_type
+        head, tail = self._content.around(VerificationContext(headers, message.url, message.now, tolerance=0))
+        signature = self._spell(hmac.new(key, head + message.body + tail, self._algorithm))
+        return SignedMessage({**message.json_headers(), **headers, self._header: signature}, message.body)
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
         return lowered(headers).get(self._id_header) or None
@@ -92,6 +92,6 @@ class Generic(Scheme):
 
     def _keys(self, secrets: Sequence[str]) -> list[bytes]:
         try:
-            return [self._decode(key) for key in text_keys(secrets)]
+            return [self._decode(key) for key in keys_from_text(secrets)]
         except ValueError as error:
             raise BadSecret("it is not encoded as the options say") from error

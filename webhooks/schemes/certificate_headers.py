@@ -18,7 +18,7 @@ _LONGEST = 32 * 1024  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PresentedCertificate:
     """What is known of a certificate: all its names, and the Unix seconds between which it is valid."""
 
     names: tuple[str, ...]
@@ -26,13 +26,13 @@ class Shown:
     ends: float = math.inf
 
 
-def plain(name: str) -> str:
+def canonical_name(name: str) -> str:
     """A name in its one spelling: fingerprints in lower case without colons, everything else as it is."""
     found = _FINGERPRINT.fullmatch(name.strip())
     return "sha256:" + found[1].replace(":", "").lower() if found else name.strip()
 
 
-def from_rfc9440(value: str) -> Shown | None:
+def from_rfc9440(value: str) -> PresentedCertificate | None:
     """`:base64 of the DER:` (RFC 9440 section 2.1, a byte sequence of RFC 8941)."""
     if len(value) < 2 or value[0] != ":" or value[-1] != ":":
         return None
@@ -42,7 +42,7 @@ def from_rfc9440(value: str) -> Shown | None:
         return None
 
 
-def from_pem(value: str) -> Shown | None:
+def from_pem(value: str) -> PresentedCertificate | None:
     """PEM, percent-encoded because a header has one line."""
     if len(value) > _LONGEST:
         return None
@@ -53,7 +53,7 @@ def from_pem(value: str) -> Shown | None:
     return _shown(found[0]) if len(found) == 1 else None
 
 
-def from_xfcc(value: str) -> Shown | None:
+def from_xfcc(value: str) -> PresentedCertificate | None:
     """Envoy's `Hash=...;Subject="...";URI=...;DNS=...`. Of several certificates none is taken: which of the proxies
     wrote which would be a guess."""
     found = list(_FIELD.finditer(value))
@@ -63,15 +63,17 @@ def from_xfcc(value: str) -> Shown | None:
     if [name for name, _ in fields].count("hash") > 1:
         return None
     kinds = {"hash": "sha256:", "uri": "uri:", "dns": "dns:", "subject": ""}
-    return Shown(tuple(plain(kinds[name] + text) for name, text in fields if name in kinds and text))
+    return PresentedCertificate(
+        tuple(canonical_name(kinds[name] + text) for name, text in fields if name in kinds and text)
+    )
 
 
-def from_subject(value: str) -> Shown | None:
+def from_subject(value: str) -> PresentedCertificate | None:
     """Nothing but the subject, as the proxy spells it."""
-    return Shown((value.strip(),)) if value.strip() else None
+    return PresentedCertificate((value.strip(),)) if value.strip() else None
 
 
-READERS: Mapping[str, Callable[[str], Shown | None]] = {
+READERS: Mapping[str, Callable[[str], PresentedCertificate | None]] = {
     "rfc9440": from_rfc9440,
     "pem": from_pem,
     "xfcc": from_xfcc,
@@ -79,14 +81,14 @@ READERS: Mapping[str, Callable[[str], Shown | None]] = {
 }
 
 
-def _shown(certificate: x509.Certificate) -> Shown | None:
+def _shown(certificate: x509.Certificate) -> PresentedCertificate | None:
     fingerprint = "sha256:" + certificate.fingerprint(hashes.SHA256()).hex()
     try:
         names = (fingerprint, certificate.subject.rfc4514_string(), *_alternatives(certificate))
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except ValueError:  # it is parsed as it is read
         return None
-    return Shown(tuple(name for name in names if name), begins.timestamp(), ends.timestamp())
+    return PresentedCertificate(tuple(name for name in names if name), begins.timestamp(), ends.timestamp())
 
 
 def _alternatives(certificate: x509.Certificate) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.wire.errors import BadOptions, BadSecret, MalformedHeader, NoMatch
+from webhooks.wire.errors import BadOptions, BadSecret, MalformedHeader, NoMatchingSignature
 
 FULL = {
     "header": "X-Acme-Signature",
@@ -85,7 +85,7 @@ class TestGenericLikeHubSpot(SchemeBattery):
         message = self.signed(self.secret)
         call = {"url": message.url, "now": NOW, "options": self.options}
         schemes.verify("hmac", [self.secret], message.headers, BODY, method="POST", **call)
-        with pytest.raises(NoMatch):
+        with pytest.raises(NoMatchingSignature):
             schemes.verify("hmac", [self.secret], message.headers, BODY, method="PUT", **call)
 
     @pytest.mark.parametrize("time", ["1614265330", "16142653300x0", "1614265330.00", "-1614265330000", "000", "x"])

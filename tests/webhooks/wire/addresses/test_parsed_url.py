@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.wire.addresses.target import ForbiddenAddress, Target, parse
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
 
 
 def reason(url: str, *, allow_http: bool = True) -> str:
@@ -50,7 +50,7 @@ def test_a_url_comes_out_in_its_one_spelling(url: str, out: str) -> None:
 
 def test_a_target_says_all_that_a_client_needs() -> None:
     target = parse("https://[2606:4700:4700::1111]:8443/hook?x=1")
-    assert target == Target("https", "2606:4700:4700::1111", 8443, "/hook?x=1", True, None)
+    assert target == ParsedUrl("https", "2606:4700:4700::1111", 8443, "/hook?x=1", True, None)
     assert target.authority == "[2606:4700:4700::1111]:8443"
     assert target.origin == "https://[2606:4700:4700::1111]:8443"
 

@@ -8,14 +8,14 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from webhooks.schemes.scheme import Call, Draft
+from webhooks.schemes.scheme import UnsignedMessage, VerificationContext
 from webhooks.wire.errors import BadOptions, MalformedHeader
 
 _PARTS = re.compile(r"(\{(?:id|timestamp|url|method|body)\})")
 _UNITS = {"s": 1, "ms": 1000}
 
 
-class Content:
+class SignedContent:
     """A template, and the headers its parts are found in. Raises BadOptions."""
 
     def __init__(self, signed: str, id_header: str, timestamp_header: str, timestamp_unit: str) -> None:
@@ -34,39 +34,39 @@ class Content:
         middle = parts.index("{body}")
         self._head, self._tail = parts[:middle], parts[middle + 1 :]
 
-    def around(self, call: Call) -> tuple[bytes, bytes]:
+    def around(self, context: VerificationContext) -> tuple[bytes, bytes]:
         """What is signed before the body and behind it. Raises SignatureError."""
-        return self._filled(self._head, call), self._filled(self._tail, call)
+        return self._filled(self._head, context), self._filled(self._tail, context)
 
-    def headers(self, draft: Draft) -> dict[str, str]:
+    def headers(self, message: UnsignedMessage) -> dict[str, str]:
         """The headers that a sample of this content needs."""
-        named = {self._id_header: draft.message_id, self._timestamp_header: str(draft.now * self._unit)}
+        named = {self._id_header: message.message_id, self._timestamp_header: str(message.now * self._unit)}
         return {name: value for name, value in named.items() if name}
 
-    def _filled(self, parts: Sequence[str], call: Call) -> bytes:
-        return b"".join(self._part(part, behind, call) for part, behind in zip(parts, [*parts[1:], ""], strict=True))
+    def _filled(self, parts: Sequence[str], context: VerificationContext) -> bytes:
+        return b"".join(self._part(part, behind, context) for part, behind in zip(parts, [*parts[1:], ""], strict=True))
 
-    def _part(self, part: str, behind: str, call: Call) -> bytes:
+    def _part(self, part: str, behind: str, context: VerificationContext) -> bytes:
         if part == "{url}":
-            return call.called_url()
+            return context.called_url()
         if part == "{method}":
-            return call.method.encode("utf-8", "surrogatepass")
+            return context.method.encode("utf-8", "surrogatepass")
         if part == "{timestamp}":
-            return self._timestamp(call)
+            return self._timestamp(context)
         if part == "{id}":
-            return self._id(behind, call)
+            return self._id(behind, context)
         return part.encode("utf-8", "surrogatepass")
 
-    def _timestamp(self, call: Call) -> bytes:
-        written = call.header(self._timestamp_header)
+    def _timestamp(self, context: VerificationContext) -> bytes:
+        written = context.header(self._timestamp_header)
         in_seconds = written[:-3] if self._unit == 1000 else written
-        call.fresh(self._timestamp_header, in_seconds)
+        context.check_timestamp(self._timestamp_header, in_seconds)
         if not (written.isascii() and written.isdigit()):
             raise MalformedHeader(self._timestamp_header)
         return written.encode()
 
-    def _id(self, behind: str, call: Call) -> bytes:
-        message_id = call.header(self._id_header)
+    def _id(self, behind: str, context: VerificationContext) -> bytes:
+        message_id = context.header(self._id_header)
         # An id that holds the separator could be cut elsewhere, and the rest be taken for time or body.
         if not message_id.isascii() or (behind and behind in message_id):
             raise MalformedHeader(self._id_header)
