@@ -4,7 +4,7 @@ from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
 
 from webhooks.checks import check_project
-from webhooks.processing.handler_registry import check_names
+from webhooks.processing.handler_registry import check_handlers
 
 DEFAULTS = {
     "WAYPOST_ALLOW_HTTP": False,  # keys of senders are fetched over https only,
@@ -25,6 +25,6 @@ class WebhooksConfig(AppConfig):
         for name, value in DEFAULTS.items():
             if not hasattr(settings, name):
                 setattr(settings, name, value)
-        register(check_names)
+        register(check_handlers)
         register(check_project)
         autodiscover_modules("webhook_handlers")

@@ -13,7 +13,8 @@ INNOCENT = 30
 
 
 @pytest.mark.parametrize(
-    ("handler", "cause"), [("kill", "poison"), ("leave", "poison"), ("hang", "exhausted"), ("fail", "exhausted")]
+    ("handler", "cause"),
+    [("kill", "crashed_worker"), ("leave", "crashed_worker"), ("hang", "exhausted"), ("fail", "exhausted")],
 )
 def test_what_a_handler_does_to_its_worker_costs_its_own_receipt_only(
     crew: Crew,  # noqa: F811
@@ -21,7 +22,7 @@ def test_what_a_handler_does_to_its_worker_costs_its_own_receipt_only(
     handler: str,
     cause: str,
 ) -> None:
-    bad = make_source(handlers=[{"handler": handler}], handler_seconds=1, retry_plan=[1])
+    bad = make_source(handlers=[{"handler": handler}], handler_timeout_seconds=1, retry_plan=[1])
     good = make_source(handlers=[{"handler": "mark"}])
     before = [make_receipt(good) for _ in range(INNOCENT // 2)]
     culprit = make_receipt(bad)

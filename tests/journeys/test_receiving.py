@@ -19,7 +19,7 @@ from tests.factories_receiver import make_source, signed
 from tests.journeys.conftest import Crew
 from tests.journeys.working import kill_and_replace, marked
 from tests.waiting import wait_until, wait_while_it_grows
-from webhooks.models import Hour, Receipt, Rejection, Source
+from webhooks.models import Receipt, Rejection, Source, SourceHour
 from webhooks.wire.ids import public
 from webhooks.wire.signing.standard_webhooks import new_secret
 
@@ -89,4 +89,6 @@ def test_every_good_event_is_handled_once_and_every_forged_one_is_a_rejection(cr
     assert Counter(marked()) == dict.fromkeys((public("evt", id) for id in published if id), 1)
     assert Receipt.objects.exclude(body_key="").count() == LARGE
     assert set(Rejection.objects.values_list("reason", flat=True)) == {"no_match"}
-    wait_until(lambda: Hour.objects.aggregate(all=Sum("rejected"))["all"] == FORGED, "all rejections to be counted")
+    wait_until(
+        lambda: SourceHour.objects.aggregate(all=Sum("rejected"))["all"] == FORGED, "all rejections to be counted"
+    )

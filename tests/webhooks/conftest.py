@@ -39,11 +39,11 @@ def claims(settings, tmp_path: Path) -> Path:
 @pytest.fixture
 def receiver(bell: CountingBell, claims: Path) -> Iterator[None]:
     """The receiver as it is just after its process began."""
-    snapshot.forget()
-    rejections.forget()
-    published_keys.forget()
+    snapshot.clear_snapshots()
+    rejections.reset_samples()
+    published_keys.clear_keys()
     yield
-    snapshot.forget()
+    snapshot.clear_snapshots()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from webhooks.admin.display import code, link, when
-from webhooks.processing.receipts import first_id_of
+from webhooks.processing.receipts import first_id_at
 from webhooks.wire.ids import parse
 
 MOST_COUNTED = 10_000  # rows; whoever wants to see more, narrows the list
@@ -119,4 +119,4 @@ class ReceivedFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         window = self.WINDOWS.get(self.value() or "")
-        return queryset if window is None else queryset.filter(id__gte=first_id_of(timezone.now() - window))
+        return queryset if window is None else queryset.filter(id__gte=first_id_at(timezone.now() - window))

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from webhooks.models import Hour, Source, SourceSecret
-from webhooks.sources.source_stats import Now
+from webhooks.models import Source, SourceHour, SourceSecret
+from webhooks.sources.source_stats import CurrentCounts
 from webhooks.wire.ids import public
 
 TONES: Final = {
@@ -28,9 +28,9 @@ TILES: Final = {
     "received": ("Received", "info"),
     "duplicates": ("Duplicates", "plain"),
     "rejected": ("Rejected", "bad"),
-    "turned_away": ("Turned away", "warn"),
+    "throttled": ("Rate limited", "warn"),
     "processed": ("Processed", "good"),
-    "failed": ("Failed runs", "warn"),
+    "handler_failures": ("Handler failures", "warn"),
     "dead": ("Died", "bad"),
 }
 
@@ -70,7 +70,7 @@ def link(row: Any, text: str) -> SafeString:
 def secrets_table(secrets: Iterable[SourceSecret], now: datetime) -> SafeString:
     """Secrets by their ids and dates: never what they are."""
     rows = [
-        (secret.public_id, pill("believed", "good") if secret.holds_at(now) else pill("expired"), secret)
+        (secret.public_id, pill("believed", "good") if secret.is_active_at(now) else pill("expired"), secret)
         for secret in secrets
     ]
     if not rows:
@@ -94,7 +94,7 @@ def secret_by_id(key: UUID | None) -> SafeString | str:
     return secrets_table([secret], timezone.now())
 
 
-def figures(source: Source, now: Now, totals: dict[str, int], hours: Sequence[Hour]) -> SafeString:
+def figures(source: Source, now: CurrentCounts, totals: dict[str, int], hours: Sequence[SourceHour]) -> SafeString:
     """What came to a source and what became of it, with ways to the rows."""
     most = max((hour.received + hour.rejected for hour in hours), default=0) or 1
     bars = [

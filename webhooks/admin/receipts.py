@@ -15,8 +15,8 @@ from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
 from webhooks.admin.display import code, pill, secret_by_id, size, when
 from webhooks.admin.replaying import Wish, ask, may_replay
 from webhooks.models import Receipt
-from webhooks.processing.receipts import called, of_type
-from webhooks.receiving.body_preview import download, preview
+from webhooks.processing.receipts import by_event_type, by_message_id
+from webhooks.receiving.body_preview import download_body, preview_body
 from webhooks.sources.source_stats import STATES
 
 
@@ -71,8 +71,8 @@ class ReceiptAdmin(Browsing):
         return rows.select_related("source")
 
     def find_text(self, rows: QuerySet[Receipt], term: str) -> QuerySet[Receipt]:
-        by_id = rows.filter(called(term))
-        return by_id if by_id.exists() else rows.filter(of_type(term))
+        by_id = rows.filter(by_message_id(term))
+        return by_id if by_id.exists() else rows.filter(by_event_type(term))
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return may_replay(request)
@@ -82,7 +82,7 @@ class ReceiptAdmin(Browsing):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            return download(get_object_or_404(Receipt, pk=pk))
+            return download_body(get_object_or_404(Receipt, pk=pk))
         except OSError:
             return HttpResponse("Storage is out of reach.", content_type="text/plain", status=503)
 
@@ -129,7 +129,7 @@ class ReceiptAdmin(Browsing):
     @admin.display(description="Body, as it came")
     def body_shown(self, receipt: Receipt) -> SafeString:
         try:
-            text, rest = preview(receipt)
+            text, rest = preview_body(receipt)
         except OSError:
             return format_html('<p class="wh-note">{}</p>', "Storage is out of reach.")
         note = format_html('<p class="wh-note">{} more bytes: download it.</p>', f"{rest:,}") if rest else ""

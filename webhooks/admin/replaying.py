@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from webhooks.models import Receipt
-from webhooks.processing.replay import MOST, preview, replay
+from webhooks.processing.replay import MAX_PER_CALL, count_replayable, replay
 
 PERMISSION = "webhooks.replay_receipt"
 
@@ -45,7 +45,11 @@ def ask(model_admin: Any, request: HttpRequest, wish: Wish) -> HttpResponse:
     if request.method == "POST" and request.POST.get("confirmed") == "yes":
         done = replay(wish.receipts)
         wish.log(done.replayed)
-        rest = f" There are {done.left:,}{'+' if done.left == MOST else ''} more." if done.left else ""
+        rest = (
+            f" There are {done.remaining:,}{'+' if done.remaining == MAX_PER_CALL else ''} more."
+            if done.remaining
+            else ""
+        )
         messages.success(request, f"{done.replayed:,} made due again.{rest}")
         return redirect(wish.back)
     context = {
@@ -53,8 +57,8 @@ def ask(model_admin: Any, request: HttpRequest, wish: Wish) -> HttpResponse:
         "title": "Replay",
         "opts": Receipt._meta,
         "media": model_admin.media,
-        "count": preview(wish.receipts),
-        "most": MOST,
+        "count": count_replayable(wish.receipts),
+        "most": MAX_PER_CALL,
         "wish": wish,
         "checkbox": ACTION_CHECKBOX_NAME,
     }

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from webhooks.admin.source_fields import secret_input
 from webhooks.models import Source
-from webhooks.sources.configuration import Unusable
+from webhooks.sources.configuration import InvalidConfiguration
 from webhooks.sources.secret_rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET, TooManySecrets, revoke, rotate
 from webhooks.wire.ids import public
 
@@ -61,7 +61,7 @@ def _rotated(model_admin: Any, request: HttpRequest, source: Source, form: Rotat
     given, overlap = form.cleaned_data["secret"], form.cleaned_data["overlap_seconds"]
     try:
         secret, text = rotate(source, given, overlap=overlap)
-    except (Unusable, TooManySecrets) as error:
+    except (InvalidConfiguration, TooManySecrets) as error:
         form.add_error("secret", str(error))
         return ""
     model_admin.log_change(request, source, f"added {secret.public_id}; older ones end in {overlap} s")
@@ -84,7 +84,7 @@ def _revoked(model_admin: Any, request: HttpRequest, source: Source) -> HttpResp
 def _page(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm, made: str) -> HttpResponse:
     now = timezone.now()
     rows = [
-        {"id": public(secret.prefix, secret.id), "row": secret, "holds": secret.holds_at(now)}
+        {"id": public(secret.prefix, secret.id), "row": secret, "holds": secret.is_active_at(now)}
         for secret in source.secrets.order_by("-id")
     ]
     context = {

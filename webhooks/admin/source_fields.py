@@ -7,9 +7,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 
-from webhooks.api.serializers import ANSWER_TYPES
+from webhooks.api.serializers import RESPONSE_CONTENT_TYPES
 from webhooks.models import Source
-from webhooks.processing.handler_registry import names
+from webhooks.processing.handler_registry import handler_paths
 from webhooks.sources.secret_rotation import LONGEST_SECRET
 from webhooks.wire.ids import parse
 
@@ -41,20 +41,41 @@ OPTIONS = (
     'jwt: {"jwks_url": "https://...", "issuer": "...", "audience": "..."}.'
 )
 _PLAIN = (
-    *("name", "uid", "tolerance", "message_id_at", "event_type_at", "order_key_at", "sequence_at", "skip_stale"),
-    *("max_bytes", "rate_per_minute", "answer_status", "answer_when", "answer_within", "answer_body"),
-    "handler_seconds",
+    *(
+        "name",
+        "uid",
+        "timestamp_tolerance_seconds",
+        "message_id_path",
+        "event_type_path",
+        "order_key_path",
+        "sequence_path",
+        "skip_out_of_order",
+    ),
+    *("max_bytes", "rate_per_minute", "response_status", "response_when", "response_timeout_seconds", "response_body"),
+    "handler_timeout_seconds",
 )
 _GROUPS: Final = {
     "What it is": ("name", "uid", "tenant"),
-    "How it signs": ("scheme", "secret", "options", "tolerance", "public_url"),
+    "How it signs": ("scheme", "secret", "options", "timestamp_tolerance_seconds", "public_url"),
     "Before the first message": ("verify_token", "forget_verify_token", "allowed_origins"),
-    "Where things stand": ("message_id_at", "event_type_at", "order_key_at", "sequence_at", "skip_stale"),
+    "Where things stand": (
+        "message_id_path",
+        "event_type_path",
+        "order_key_path",
+        "sequence_path",
+        "skip_out_of_order",
+    ),
     "What it may send": ("max_bytes", "rate_per_minute", "content_types"),
-    "What it is answered": ("answer_status", "answer_when", "answer_within", "answer_type", "answer_body"),
-    "What works on it": ("handlers", "handler_seconds", "retry_plan"),
+    "What it is answered": (
+        "response_status",
+        "response_when",
+        "response_timeout_seconds",
+        "response_content_type",
+        "response_body",
+    ),
+    "What works on it": ("handlers", "handler_timeout_seconds", "retry_plan"),
 }
-_WIDE = frozenset({"scheme", "options", "answer_body", "handlers", "public_url", "secret"})
+_WIDE = frozenset({"scheme", "options", "response_body", "handlers", "public_url", "secret"})
 
 
 class LinesField(forms.CharField):
@@ -152,7 +173,7 @@ def _written() -> dict[str, forms.Field]:
     def told(name: str) -> str:
         return str(getattr(Source._meta.get_field(name), "help_text", ""))
 
-    answer_types = [("", "application/json"), *((name, name) for name in ANSWER_TYPES[1:])]
+    response_content_types = [("", "application/json"), *((name, name) for name in RESPONSE_CONTENT_TYPES[1:])]
     return {
         "tenant": TenantField(required=False, label="Owner", help_text="A tenant's id, tnt_...; empty: the operator."),
         "scheme": forms.ChoiceField(choices=list(SCHEMES.items()), initial="standard", help_text=told("scheme")),
@@ -181,12 +202,14 @@ def _written() -> dict[str, forms.Field]:
             required=False, initial=["*"], help_text=f"{told('allowed_origins')} One a line; empty: nobody."
         ),
         "content_types": LinesField(required=False, help_text=f"{told('content_types')} One a line."),
-        "answer_type": forms.ChoiceField(required=False, choices=answer_types, help_text=told("answer_type")),
+        "response_content_type": forms.ChoiceField(
+            required=False, choices=response_content_types, help_text=told("response_content_type")
+        ),
         "handlers": forms.JSONField(
             required=False,
             initial=list,
             widget=forms.Textarea(attrs={"rows": 3}),
-            help_text=f"{told('handlers')} Names: {', '.join(sorted(names()))}. Without a pattern, all it sends.",
+            help_text=f"{told('handlers')} Names: {', '.join(sorted(handler_paths()))}. No pattern: every message.",
         ),
         "retry_plan": PlanField(
             required=False, help_text="Seconds to wait after each failure: 5, 60, 3600. Empty: the usual plan."

@@ -35,19 +35,31 @@ class SourceAdmin(Browsing):
     searched = {"src": "pk"}
     search_help_text = "An id or a uid, whole; or a part of the name."
     fieldsets = (
-        (f"The last {HOURS} hours", {"fields": ("standing",)}),
+        (f"The last {HOURS} hours", {"fields": ("stats_shown",)}),
         ("What it is", {"fields": (("public", "state"), ("name", "uid"), "tenant_id", ("created", "changed"))}),
-        ("How it signs", {"fields": (("scheme", "tolerance"), "public_url", "options_shown", "secrets_shown")}),
+        (
+            "How it signs",
+            {"fields": (("scheme", "timestamp_tolerance_seconds"), "public_url", "options_shown", "secrets_shown")},
+        ),
         ("Before the first message", {"fields": (("origins", "challenged"),)}),
-        ("Where things stand", {"fields": (("message_id_at", "event_type_at"), ("order_key_at", "sequence_at"))}),
+        (
+            "Where things stand",
+            {"fields": (("message_id_path", "event_type_path"), ("order_key_path", "sequence_path"))},
+        ),
         ("What it may send", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
         (
             "What it is answered",
-            {"fields": (("answer_status", "answer_when", "answer_within"), "answer_type", "answer_shown")},
+            {
+                "fields": (
+                    ("response_status", "response_when", "response_timeout_seconds"),
+                    "response_content_type",
+                    "answer_shown",
+                )
+            },
         ),
         (
             "What works on it",
-            {"fields": ("handlers_shown", ("handler_seconds", "skip_stale"), "retry_plan")},
+            {"fields": ("handlers_shown", ("handler_timeout_seconds", "skip_out_of_order"), "retry_plan")},
         ),
     )
     actions = ("pause", "resume")
@@ -81,9 +93,9 @@ class SourceAdmin(Browsing):
         return rows.filter(Q(uid=term) | Q(name__icontains=term))
 
     @admin.display(description="How it stands")
-    def source_stats(self, source: Source) -> SafeString:
-        hours = source_stats.hours(source, HOURS)
-        return figures(source, source_stats.now(source), source_stats.totals(hours), hours)
+    def stats_shown(self, source: Source) -> SafeString:
+        hours = source_stats.hourly_counts(source, HOURS)
+        return figures(source, source_stats.current_counts(source), source_stats.totals(hours), hours)
 
     @admin.display(description="State")
     def state(self, source: Source) -> SafeString:
@@ -119,7 +131,7 @@ class SourceAdmin(Browsing):
 
     @admin.display(description="Answer")
     def answer_shown(self, source: Source) -> str:
-        return code(source.answer_body)
+        return code(source.response_body)
 
     @admin.display(description="Created (UTC)")
     def created(self, source: Source) -> str:

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from webhooks.models import Source
-from webhooks.receiving.test_message import EVENT_TYPE, NoSecret, Trial, try_out
+from webhooks.receiving.test_message import EVENT_TYPE, NoActiveSecret, SentTestMessage, send_test_message
 from webhooks.wire.errors import SenderKeyRequired, SignatureError
 
 PERMISSION = "webhooks.change_source"
@@ -61,10 +61,10 @@ def try_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:
     return TemplateResponse(request, "webhooks/admin/trial.html", context)
 
 
-def _tried(request: HttpRequest, source: Source, given: dict[str, str]) -> tuple[Trial | None, str]:
+def _tried(request: HttpRequest, source: Source, given: dict[str, str]) -> tuple[SentTestMessage | None, str]:
     """What came of it, or why it could not be."""
     url = request.build_absolute_uri(reverse("inbound", args=[source.public_id]))
     try:
-        return try_out(source, url, **given), ""
-    except (SenderKeyRequired, NoSecret, SignatureError) as error:
+        return send_test_message(source, url, **given), ""
+    except (SenderKeyRequired, NoActiveSecret, SignatureError) as error:
         return None, str(error)

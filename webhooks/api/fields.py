@@ -10,8 +10,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webhooks.kit.strict import Line
-from webhooks.processing.handler_registry import names
-from webhooks.processing.retry_plan import LONGEST_PLAN, LONGEST_WAIT, MOST_WAITS
+from webhooks.processing.handler_registry import handler_paths
+from webhooks.processing.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
 from webhooks.receiving import media_types
 from webhooks.wire.cloudevents.handshake import is_origin
 from webhooks.wire.ids import parse, public
@@ -42,7 +42,7 @@ class IdField(serializers.Field[UUID, str, str, Any]):
             self.fail("invalid", prefix=self.prefix)
 
 
-class PlaceField(serializers.CharField):
+class ValuePathField(serializers.CharField):
     """Where a value stands: ``header:Name``, ``body:/json/pointer`` (RFC 6901), or nothing."""
 
     default_error_messages = {"place": "Write header:Name or body:/json/pointer."}
@@ -85,13 +85,13 @@ class MediaTypesField(serializers.Field[list[str], Any, Any, Any]):
     def to_internal_value(self, data: Any) -> list[str]:
         if (
             not isinstance(data, list)
-            or len(data) > media_types.MOST
+            or len(data) > media_types.MAX_MEDIA_TYPES
             or not all(isinstance(item, str) for item in data)
         ):
-            self.fail("list", most=media_types.MOST)
+            self.fail("list", most=media_types.MAX_MEDIA_TYPES)
         types = list(dict.fromkeys(item.strip().lower() for item in data))
         if not all(media_types.RANGE.fullmatch(item) for item in types):
-            self.fail("list", most=media_types.MOST)
+            self.fail("list", most=media_types.MAX_MEDIA_TYPES)
         return types
 
 
@@ -104,11 +104,11 @@ class OriginsField(serializers.ListField):
         super().__init__(child=Line(max_length=253), max_length=MOST_ORIGINS, **options)
 
     def to_internal_value(self, data: Any) -> list[str]:
-        names: list[str] = super().to_internal_value(data)
-        for name in names:
+        handler_paths: list[str] = super().to_internal_value(data)
+        for name in handler_paths:
             if not is_origin(name):
                 self.fail("origin", name=name)
-        return names
+        return handler_paths
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
@@ -127,12 +127,12 @@ class OptionsField(StorableJsonField):
 @extend_schema_field(
     {
         "type": "array",
-        "items": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT},
-        "maxItems": MOST_WAITS,
+        "items": {"type": "integer", "minimum": 1, "maximum": MAX_WAIT},
+        "maxItems": MAX_WAITS,
         "nullable": True,
     }
 )
-class PlanField(serializers.Field[list[int], Any, Any, Any]):
+class RetryPlanField(serializers.Field[list[int], Any, Any, Any]):
     """Seconds to wait after each failure, or null: the usual plan."""
 
     default_error_messages = {
@@ -144,15 +144,15 @@ class PlanField(serializers.Field[list[int], Any, Any, Any]):
         return value
 
     def to_internal_value(self, data: Any) -> list[int]:
-        if not isinstance(data, list) or len(data) > MOST_WAITS or not all(map(_is_wait, data)):
-            self.fail("list", longest=LONGEST_WAIT, most=MOST_WAITS)
-        if sum(data) > LONGEST_PLAN:
-            self.fail("long", longest=LONGEST_PLAN)
+        if not isinstance(data, list) or len(data) > MAX_WAITS or not all(map(_is_wait, data)):
+            self.fail("list", longest=MAX_WAIT, most=MAX_WAITS)
+        if sum(data) > MAX_TOTAL_WAIT:
+            self.fail("long", longest=MAX_TOTAL_WAIT)
         return data
 
 
 def _is_wait(seconds: Any) -> bool:
-    return isinstance(seconds, int) and not isinstance(seconds, bool) and 1 <= seconds <= LONGEST_WAIT
+    return isinstance(seconds, int) and not isinstance(seconds, bool) and 1 <= seconds <= MAX_WAIT
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -205,8 +205,8 @@ class HandlersField(StorableJsonField):
         if not isinstance(choice, dict) or not choice.keys() <= {"handler", "pattern"} or "handler" not in choice:
             self.fail("list")
         name, pattern = choice["handler"], choice.get("pattern")
-        if not isinstance(name, str) or name not in names():
-            self.fail("unknown", name=name, names=", ".join(sorted(names())))
+        if not isinstance(name, str) or name not in handler_paths():
+            self.fail("unknown", name=name, names=", ".join(sorted(handler_paths())))
         if pattern is None:
             return {"handler": name}
         if not isinstance(pattern, dict):

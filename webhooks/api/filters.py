@@ -10,14 +10,14 @@ import django_filters
 from django.db.models import Model, QuerySet
 
 from webhooks.models import Receipt, Rejection, Source
-from webhooks.processing.receipts import called, first_id_of
-from webhooks.sources.snapshot import named
+from webhooks.processing.receipts import by_message_id, first_id_at
+from webhooks.sources.snapshot import by_id_or_uid
 from webhooks.sources.source_stats import STATES
 
 BOOLEANS = ("true", "false", "True", "False", "1", "0")
 
 
-class WindowFilter(django_filters.FilterSet):  # type: ignore[misc]
+class SourceTimeFilter(django_filters.FilterSet):  # type: ignore[misc]
     """``source`` by id or uid, ``since`` included, ``until`` not. A value that is empty is refused, not ignored."""
 
     source = django_filters.CharFilter(method="of_source")
@@ -34,16 +34,16 @@ class WindowFilter(django_filters.FilterSet):  # type: ignore[misc]
         return bool(super().is_valid())
 
     def of_source(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        return rows.filter(source__in=Source.objects.filter(named(value)).values("id"))
+        return rows.filter(source__in=Source.objects.filter(by_id_or_uid(value)).values("id"))
 
     def from_moment(self, rows: QuerySet[Any], _name: str, value: datetime) -> QuerySet[Any]:
-        return rows.filter(id__gte=first_id_of(value))
+        return rows.filter(id__gte=first_id_at(value))
 
     def to_moment(self, rows: QuerySet[Any], _name: str, value: datetime) -> QuerySet[Any]:
-        return rows.filter(id__lt=first_id_of(value))
+        return rows.filter(id__lt=first_id_at(value))
 
 
-class ReceiptFilter(WindowFilter):
+class ReceiptFilter(SourceTimeFilter):
     state = django_filters.ChoiceFilter(choices=[(name, name) for name in STATES], method="in_state")
     event_type = django_filters.CharFilter()
     message_id = django_filters.CharFilter(method="with_message_id")
@@ -56,13 +56,13 @@ class ReceiptFilter(WindowFilter):
         fields: list[str] = []
 
     def with_message_id(self, rows: QuerySet[Receipt], _name: str, value: str) -> QuerySet[Receipt]:
-        return rows.filter(called(value))
+        return rows.filter(by_message_id(value))
 
     def in_state(self, rows: QuerySet[Receipt], _name: str, value: str) -> QuerySet[Receipt]:
         return rows.filter(STATES[value])
 
 
-class RejectionFilter(WindowFilter):
+class RejectionFilter(SourceTimeFilter):
     reason = django_filters.CharFilter()
 
     class Meta:

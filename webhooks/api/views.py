@@ -20,38 +20,38 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet, ReadOnlyModelV
 
 from webhooks.api.filters import ReceiptFilter, RejectionFilter
 from webhooks.api.serializers import (
-    MadeSecretSerializer,
-    MadeSourceSerializer,
-    NewReplaySerializer,
-    NewSecretSerializer,
-    NewStatsSerializer,
-    NewTrialSerializer,
+    ReceiptReplayPreviewSerializer,
+    ReceiptReplayResultSerializer,
+    ReceiptReplaySerializer,
     ReceiptSerializer,
     RejectionSerializer,
-    ReplayDoneSerializer,
-    ReplayPreviewSerializer,
-    SecretSerializer,
+    SecretCreateSerializer,
+    SecretWithValueSerializer,
+    SourceSecretSerializer,
     SourceSerializer,
-    StatsSerializer,
-    TrialSerializer,
+    SourceStatsQuerySerializer,
+    SourceStatsSerializer,
+    SourceWithSecretSerializer,
+    TestMessageCreateSerializer,
+    TestMessageSerializer,
 )
 from webhooks.api.tenancy import tenant_id_of
 from webhooks.kit.conditional_requests import Preconditioned
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
-from webhooks.processing.replay import preview, replay
-from webhooks.receiving.body_preview import download
-from webhooks.receiving.test_message import NoSecret, try_out
+from webhooks.processing.replay import count_replayable, replay
+from webhooks.receiving.body_preview import download_body
+from webhooks.receiving.test_message import NoActiveSecret, send_test_message
 from webhooks.sources import source_stats
-from webhooks.sources.configuration import Unusable
-from webhooks.sources.secret_rotation import TooManySecrets, believed, revoke, rotate
-from webhooks.sources.snapshot import forget, named
+from webhooks.sources.configuration import InvalidConfiguration
+from webhooks.sources.secret_rotation import TooManySecrets, active_secrets, revoke, rotate
+from webhooks.sources.snapshot import by_id_or_uid, clear_snapshots
 from webhooks.wire.errors import SenderKeyRequired, SignatureError
 from webhooks.wire.ids import parse
 
 M = TypeVar("M", bound=Model)
 
 
-class OwnedRows(GenericViewSet[M]):
+class TenantViewSet(GenericViewSet[M]):
     """Rows that belong to a tenant through ``tenant_path``, each found by its TypeID."""
 
     tenant_path: ClassVar[str] = "source__tenant_id"
@@ -65,10 +65,10 @@ class OwnedRows(GenericViewSet[M]):
         return rows if tenant_id is None else rows.filter(**{self.tenant_path: tenant_id})
 
     def get_object(self) -> M:
-        return found(self.get_queryset(), self.kwargs["pk"])
+        return get_by_id(self.get_queryset(), self.kwargs["pk"])
 
 
-class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Source]):
+class SourceViewSet(Preconditioned[Source], TenantViewSet[Source], ModelViewSet[Source]):
     """Sources. A deleted one answers its sender 410 and keeps its receipts until they have had their time."""
 
     tenant_path = "tenant_id"
@@ -77,12 +77,12 @@ class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Sour
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
 
     def get_object(self) -> Source:
-        source = self.get_queryset().filter(named(self.kwargs["pk"])).first()
+        source = self.get_queryset().filter(by_id_or_uid(self.kwargs["pk"])).first()
         if source is None:
             raise NotFound
         return source
 
-    @extend_schema(responses={201: MadeSourceSerializer})
+    @extend_schema(responses={201: SourceWithSecretSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The answer shows the secret, this once."""
         tenant_id = tenant_id_of(request)
@@ -96,63 +96,65 @@ class SourceViewSet(Preconditioned[Source], OwnedRows[Source], ModelViewSet[Sour
     def perform_destroy(self, instance: Source) -> None:
         instance.deleted_at = timezone.now()
         instance.save(update_fields=["deleted_at", "updated_at"])
-        forget()
+        clear_snapshots()
 
-    @extend_schema(methods=["GET"], responses=SecretSerializer(many=True))
-    @extend_schema(methods=["POST"], request=NewSecretSerializer, responses={201: MadeSecretSerializer})
+    @extend_schema(methods=["GET"], responses=SourceSecretSerializer(many=True))
+    @extend_schema(methods=["POST"], request=SecretCreateSerializer, responses={201: SecretWithValueSerializer})
     @action(detail=True, methods=["get", "post"], pagination_class=None, filter_backends=[])
     def secrets(self, request: Request, pk: str) -> Response:
         """GET lists the secrets that are believed; POST makes a new one and lets the others expire."""
         source = self.get_object()
         if request.method == "GET":
-            return Response(SecretSerializer(believed(source).order_by("-id"), many=True).data)
-        asked = NewSecretSerializer(data=request.data)
+            return Response(SourceSecretSerializer(active_secrets(source).order_by("-id"), many=True).data)
+        asked = SecretCreateSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
             secret, text = rotate(
                 source, asked.validated_data.get("secret"), overlap=asked.validated_data["overlap_seconds"]
             )
-        except (Unusable, TooManySecrets) as error:
+        except (InvalidConfiguration, TooManySecrets) as error:
             raise ValidationError({getattr(error, "field", "secret"): str(error)}) from error
-        return Response({**SecretSerializer(secret).data, "secret": text}, status=status.HTTP_201_CREATED)
+        return Response({**SourceSecretSerializer(secret).data, "secret": text}, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=NewTrialSerializer, responses=TrialSerializer)
+    @extend_schema(request=TestMessageCreateSerializer, responses=TestMessageSerializer)
     @action(detail=True, methods=["post"], filter_backends=[])
     def test(self, request: Request, pk: str) -> Response:
         """Send yourself a test: a sample signed as the provider signs it, taken in like any other message (it is kept,
         and its handlers run). 400 where only the sender can sign."""
         source = self.get_object()
-        asked = NewTrialSerializer(data=request.data)
+        asked = TestMessageCreateSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         url = reverse("inbound", args=[source.public_id], request=request)
         try:
-            trial = try_out(source, url, **asked.validated_data)
-        except NoSecret as error:
+            trial = send_test_message(source, url, **asked.validated_data)
+        except NoActiveSecret as error:
             raise ValidationError({"secret": str(error)}) from error
         except (SenderKeyRequired, SignatureError) as error:
             raise ValidationError({"scheme": str(error)}) from error
-        return Response(TrialSerializer(trial).data)
+        return Response(TestMessageSerializer(trial).data)
 
     @extend_schema(responses={204: None})
     @action(detail=True, methods=["delete"], url_path="secrets/(?P<secret>[A-Za-z0-9_]+)")
     def secret(self, request: Request, pk: str, secret: str) -> Response:
         """Revoke one secret at once."""
-        revoke(found(SourceSecret.objects.filter(source=self.get_object()), secret))
+        revoke(get_by_id(SourceSecret.objects.filter(source=self.get_object()), secret))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(operation_id="get_source_stats", parameters=[NewStatsSerializer], responses=StatsSerializer)
+    @extend_schema(
+        operation_id="get_source_stats", parameters=[SourceStatsQuerySerializer], responses=SourceStatsSerializer
+    )
     @action(detail=True, pagination_class=None, filter_backends=[])
     def stats(self, request: Request, pk: str) -> Response:
         """What came and what became of it, hour by hour; what waits and what is dead now."""
         source = self.get_object()
-        asked = NewStatsSerializer(data=request.query_params.dict())
+        asked = SourceStatsQuerySerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
-        hours = source_stats.hours(source, asked.validated_data["hours"])
-        figures = {"now": source_stats.now(source), "totals": source_stats.totals(hours), "hours": hours}
-        return Response(StatsSerializer(figures).data)
+        hours = source_stats.hourly_counts(source, asked.validated_data["hours"])
+        figures = {"now": source_stats.current_counts(source), "totals": source_stats.totals(hours), "hours": hours}
+        return Response(SourceStatsSerializer(figures).data)
 
 
-class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
+class ReceiptViewSet(TenantViewSet[Receipt], ReadOnlyModelViewSet[Receipt]):
     """What was received, newest first."""
 
     queryset = Receipt.objects.defer("body")
@@ -164,51 +166,51 @@ class ReceiptViewSet(OwnedRows[Receipt], ReadOnlyModelViewSet[Receipt]):
     def body(self, request: Request, pk: str) -> FileResponse:
         """The body, byte for byte as it came. Never shown by a browser: it is somebody else's content."""
         try:
-            return download(self.get_object())
+            return download_body(self.get_object())
         except OSError as error:
-            raise OutOfReach from error
+            raise StorageUnavailable from error
 
-    @extend_schema(request=None, responses={202: ReplayDoneSerializer})
+    @extend_schema(request=None, responses={202: ReceiptReplayResultSerializer})
     @action(detail=True, methods=["post"], filter_backends=[])
     def replays(self, request: Request, pk: str) -> Response:
         """Have one receipt handled again, if it is processed or dead."""
         done = replay(Receipt.objects.filter(id=self.get_object().id))
-        return Response(ReplayDoneSerializer(done).data, status=status.HTTP_202_ACCEPTED)
+        return Response(ReceiptReplayResultSerializer(done).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(
         operation_id="replay_receipts",
-        request=NewReplaySerializer,
-        responses={200: ReplayPreviewSerializer, 202: ReplayDoneSerializer},
+        request=ReceiptReplaySerializer,
+        responses={200: ReceiptReplayPreviewSerializer, 202: ReceiptReplayResultSerializer},
     )
     @action(detail=False, methods=["post"], url_path="replays", filter_backends=[])
     def replay_many(self, request: Request) -> Response:
         """Have the oldest receipts of a filter handled again, 10,000 at most; the dead ones, if it names no state.
-        ``left`` says how many wait for the next call. With ``preview`` only count them."""
-        asked = NewReplaySerializer(data=request.data)
+        ``remaining`` says how many wait for the next call. With ``preview`` only count them."""
+        asked = ReceiptReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         chosen = ReceiptFilter({"state": "dead", **asked.validated_data["filter"]}, self.get_queryset())
         if not chosen.is_valid():
             raise ValidationError({"filter": chosen.errors})
         if asked.validated_data["preview"]:
-            return Response(ReplayPreviewSerializer({"matching": preview(chosen.qs)}).data)
-        return Response(ReplayDoneSerializer(replay(chosen.qs)).data, status=status.HTTP_202_ACCEPTED)
+            return Response(ReceiptReplayPreviewSerializer({"total": count_replayable(chosen.qs)}).data)
+        return Response(ReceiptReplayResultSerializer(replay(chosen.qs)).data, status=status.HTTP_202_ACCEPTED)
 
 
-class OutOfReach(APIException):
+class StorageUnavailable(APIException):
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "The storage of large bodies cannot be reached right now."
     default_code = "unavailable"
 
 
-class RejectionViewSet(OwnedRows[Rejection], ReadOnlyModelViewSet[Rejection]):
-    """What was refused, newest first: a sample (see ``unrecorded``)."""
+class RejectionViewSet(TenantViewSet[Rejection], ReadOnlyModelViewSet[Rejection]):
+    """What was refused, newest first: a sample (see ``suppressed_count``)."""
 
     queryset = Rejection.objects.all()
     serializer_class = RejectionSerializer
     filterset_class = RejectionFilter
 
 
-def found(rows: QuerySet[M], text: str) -> M:
+def get_by_id(rows: QuerySet[M], text: str) -> M:
     """The one of these rows with this TypeID. Raises NotFound."""
     try:
         return rows.get(pk=parse(rows.model.prefix, text))  # type: ignore[attr-defined]

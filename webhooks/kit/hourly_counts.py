@@ -18,7 +18,7 @@ from django.db import Error, connection
 from webhooks import telemetry
 from webhooks.wire.ids import new_id
 
-KINDS = ("received", "duplicates", "rejected", "turned_away", "processed", "failed", "dead")
+KINDS = ("received", "duplicates", "rejected", "throttled", "processed", "handler_failures", "dead")
 PAUSE = 5.0  # seconds
 HOUR = 3600
 
@@ -26,9 +26,9 @@ Key = tuple[UUID, int, str]
 """A source, the hour's number since 1970, and what happened."""
 
 _ADD = f"""
-    INSERT INTO webhooks_hour AS hour (id, source_id, begins_at, {", ".join(KINDS)})
+    INSERT INTO webhooks_sourcehour AS hour (id, source_id, starts_at, {", ".join(KINDS)})
     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], {", ".join(["%s::bigint[]"] * len(KINDS))})
-    ON CONFLICT (source_id, begins_at) DO UPDATE
+    ON CONFLICT (source_id, starts_at) DO UPDATE
     SET {", ".join(f"{kind} = hour.{kind} + EXCLUDED.{kind}" for kind in KINDS)}
 """  # noqa: S608 - the names are the constants above
 
@@ -58,7 +58,7 @@ class Tally:
             with connection.cursor() as cursor:
                 cursor.execute(_ADD, _columns(counts))
         except Error as error:
-            telemetry.not_counted(error)
+            telemetry.log_counts_not_written(error)
             with self._lock:
                 self._counts.update(counts)
 

@@ -54,7 +54,7 @@ def send() -> bool:
     try:
         current_app.send_task(TASK, queue=QUEUE, ignore_result=True, retry=False, expires=STALE)
     except Exception as error:
-        telemetry.ring_failed(error)
+        telemetry.log_wakeup_failed(error)
         return False
     return True
 

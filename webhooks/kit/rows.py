@@ -1,4 +1,4 @@
-"""What every row of ours has: a UUIDv7 key, shown outside as a TypeID, and the moment it was made."""
+"""Define what all rows share: a UUIDv7 key, shown outside as a TypeID, and the time of creation."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -6,19 +6,18 @@ from django.utils import timezone
 
 from webhooks.wire.ids import new_id, public
 
-__all__ = ["Row", "uid_format"]
+__all__ = ["KeyedRow", "Row", "uid_format"]
 
 uid_format = RegexValidator(
     r"\A[A-Za-z0-9._-]{1,256}\Z", "A uid is 1 to 256 letters, digits, hyphens, underscores and full stops."
 )
 
 
-class Row(models.Model):
+class KeyedRow(models.Model):
     """A row with a UUIDv7 key, shown outside as a TypeID with the table's prefix."""
 
     prefix = ""
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         abstract = True
@@ -26,3 +25,12 @@ class Row(models.Model):
     @property
     def public_id(self) -> str:
         return public(self.prefix, self.id)
+
+
+class Row(KeyedRow):
+    """A keyed row with its time of creation."""
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True

@@ -11,21 +11,24 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
-BUILT_IN = {"log": "webhooks.processing.handlers.log", "publish": "delivery.publishing.publish_receipt.publish_receipt"}
+BUILT_IN = {
+    "log": "webhooks.processing.handlers.log_receipt",
+    "publish": "delivery.publishing.publish_receipt.publish_receipt",
+}
 
 
-def names() -> dict[str, str]:
+def handler_paths() -> dict[str, str]:
     """What a source may choose from: name -> dotted path."""
     built_in = {name: path for name, path in BUILT_IN.items() if apps.is_installed(path.partition(".")[0])}
     given = {**built_in, **getattr(settings, "WAYPOST_HANDLERS", {})}
     return {name: path for name, path in given.items() if path}
 
 
-def check_names(**_options: Any) -> list[CheckMessage]:
+def check_handlers(**_options: Any) -> list[CheckMessage]:
     """A system check: every dotted path leads to a function."""
     return [
         Error(f"WAYPOST_HANDLERS: {name!r} leads nowhere: {path!r}", id="webhooks.E001")
-        for name, path in names().items()
+        for name, path in handler_paths().items()
         if not _leads_somewhere(path)
     ]
 

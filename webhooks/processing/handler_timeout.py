@@ -1,7 +1,7 @@
 """A handler that does not come back is ended: by an exception at its deadline, by the end of its process soon after.
 
 A handler may hang in Python, in a query, or in C code that never looks up. So there are two clocks. At the deadline
-a signal raises ``Overdue`` wherever the handler is: the transaction is rolled back, and the receipt is a failure
+a signal raises ``HandlerTimeout`` wherever the handler is: the transaction is rolled back, and the receipt is a failure
 like any other. If the handler is still there ``GRACE`` seconds later (it caught the exception, or is in C code that
 holds the interpreter), a watchdog that needs no interpreter writes where it hangs to stderr and ends the process:
 Celery starts another, and the receipt is due again when its claim runs out.
@@ -21,14 +21,14 @@ GRACE = 10.0  # seconds
 STDERR = 2  # the descriptor: sys.stderr may be something else by now
 
 
-class Overdue(KeyboardInterrupt):
+class HandlerTimeout(KeyboardInterrupt):
     """Took longer than its source allows. No ``except Exception`` holds it up, and psycopg, which knows its parent,
     cancels the query that is under way."""
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raise Overdue in what is inside if it takes longer."""
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise HandlerTimeout in what is inside if it takes longer."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -46,4 +46,4 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def _ring(_signal: int, _frame: FrameType | None) -> None:
-    raise Overdue
+    raise HandlerTimeout

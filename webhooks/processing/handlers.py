@@ -3,7 +3,7 @@
 A handler is a function of one receipt. It runs inside the transaction that marks the receipt as processed: what it
 writes to the database and that mark commit together or not at all, so its database effect happens once. What it
 does elsewhere (a call, a mail) may happen again after a failure. Anything it raises means: again later, by the
-plan in ``process``; ``Later`` means again at a time of its own, and costs no attempt; ``GiveUp`` means never.
+plan in ``process``; ``RetryLater`` means again at a time of its own, and costs no attempt; ``GiveUp`` means never.
 
 Two ways to say what works on what, and both may be used:
 
@@ -32,8 +32,8 @@ from django.utils.module_loading import import_string
 
 from webhooks import telemetry
 from webhooks.models import Receipt, Source
-from webhooks.processing.handler_registry import names
-from webhooks.sources.message_labels import Event, events
+from webhooks.processing.handler_registry import handler_paths
+from webhooks.sources.message_labels import EventDocument, parse_events
 from webhooks.wire.ids import public
 from webhooks.wire.patterns import Pattern
 
@@ -43,14 +43,14 @@ F = TypeVar("F", bound=Function)
 ANY = "*"
 
 
-class Later(Exception):
+class RetryLater(Exception):
     """Not now: run again after ``seconds``. Costs no attempt. Raises ValueError, TypeError if that is no number, which
     is a failure of the handler like any other."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         if math.isnan(seconds):
-            raise ValueError("Later: not a number of seconds")
+            raise ValueError("RetryLater: not a number of seconds")
         self.seconds = seconds
 
 
@@ -63,7 +63,7 @@ class UnknownHandler(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class HandlerRule:
     """This function works on receipts of this source (id, uid or *) that match this pattern (None: all)."""
 
     name: str
@@ -74,13 +74,13 @@ class Rule:
     def is_for(self, source_id: UUID, uid: str | None) -> bool:
         return self.source in (ANY, uid) or self.source == public(Source.prefix, source_id)
 
-    def wants(self, receipt: Receipt, found: list[Event]) -> bool:
+    def wants(self, receipt: Receipt, found: list[EventDocument]) -> bool:
         if not self.is_for(receipt.source_id, receipt.source.uid):
             return False
         return self.pattern is None or any(_compiled(self.pattern).matches(event) for event in found)
 
 
-_rules: list[Rule] = []
+_rules: list[HandlerRule] = []
 
 
 def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Callable[[F], F]:
@@ -89,18 +89,18 @@ def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Call
 
     def register(function: F) -> F:
         name = f"{function.__module__}.{function.__qualname__}"
-        _rules.append(Rule(name, function, source, _text(pattern)))
+        _rules.append(HandlerRule(name, function, source, _text(pattern)))
         return function
 
     return register
 
 
-def has_rules(source_id: UUID, uid: str | None) -> bool:
+def has_handlers(source_id: UUID, uid: str | None) -> bool:
     """Is a function of code registered for this source? Its row may name more."""
     return any(rule.is_for(source_id, uid) for rule in _rules)
 
 
-def matching(receipt: Receipt) -> list[Rule]:
+def matching_rules(receipt: Receipt) -> list[HandlerRule]:
     """The rules that want this receipt, each function once. Raises UnknownHandler."""
     rules = [*_rules_of(receipt.source), *_rules]
     found = _events_in(receipt) if any(rule.pattern for rule in rules) else []
@@ -108,26 +108,26 @@ def matching(receipt: Receipt) -> list[Rule]:
     return list(reversed(wanted.values()))
 
 
-def log(receipt: Receipt) -> None:
+def log_receipt(receipt: Receipt) -> None:
     """The handler ``log``: say that it came, and nothing of what is in it."""
-    telemetry.handled_by_log(receipt.public_id, str(receipt.source), receipt.event_type, receipt.size)
+    telemetry.log_received(receipt.public_id, str(receipt.source), receipt.event_type, receipt.size)
 
 
-def _rules_of(source: Source) -> Iterator[Rule]:
+def _rules_of(source: Source) -> Iterator[HandlerRule]:
     for choice in source.handlers:
         name = choice["handler"]
         try:
-            function = import_string(names()[name])
+            function = import_string(handler_paths()[name])
         except (KeyError, ImportError) as error:
             raise UnknownHandler(name) from error
-        yield Rule(name, function, ANY, _text(choice.get("pattern")))
+        yield HandlerRule(name, function, ANY, _text(choice.get("pattern")))
 
 
-def _events_in(receipt: Receipt) -> list[Event]:
+def _events_in(receipt: Receipt) -> list[EventDocument]:
     """The events of a receipt; of a large body, what its headers say."""
     name = receipt.source.uid or receipt.source.public_id
     headers = {key.lower(): value for key, value in receipt.headers.items()}
-    return events(name, receipt.event_type, receipt.message_id, headers, bytes(receipt.body or b""))
+    return parse_events(name, receipt.event_type, receipt.message_id, headers, bytes(receipt.body or b""))
 
 
 def _text(pattern: Mapping[str, Any] | None) -> str | None:

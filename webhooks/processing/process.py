@@ -18,19 +18,19 @@ from webhooks import telemetry
 from webhooks.kit import hourly_counts, notify
 from webhooks.models import Receipt
 from webhooks.processing import handler_timeout, sequence
-from webhooks.processing.handlers import GiveUp, Later, matching
-from webhooks.processing.receipts import bury, claim, finish, hold, put_off, release
+from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
+from webhooks.processing.receipts import claim, lock, mark_dead, mark_processed, release, reschedule
 from webhooks.processing.retry_plan import wait_after
 
 BATCH = 20  # receipts claimed at once
-HOARD = 2.0  # seconds after which what was claimed and not begun is left to others
-MOST_CLAIMS = 3
-LONGEST_LATER = 24 * 3600  # seconds
-LONGEST_ERROR = 2000  # characters of an error that are kept
-TURN = 25.0  # seconds a drain works before it makes room for others on its worker
+RELEASE_AFTER = 2.0  # seconds after which what was claimed and not begun is left to others
+MAX_CLAIMS = 3
+MAX_RETRY_LATER = 24 * 3600  # seconds
+MAX_ERROR_LENGTH = 2000  # characters of an error that are kept
+MAX_RUN_SECONDS = 25.0  # seconds a drain works before it makes room for others on its worker
 
 
-def process_due(seconds: float = TURN) -> int:
+def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
     """Process what is due until nothing is, or the turn is over: then ring for a successor. Returns how many."""
     end = time.monotonic() + seconds
     done = 0
@@ -46,7 +46,7 @@ def process_due(seconds: float = TURN) -> int:
 def _work_through(claimed: list[Receipt]) -> int:
     """Process what was claimed, oldest first; give back what waits for longer than a moment. Returns how many were
     processed. Whatever ends this early, the rest is not held up for it."""
-    end = time.monotonic() + HOARD
+    end = time.monotonic() + RELEASE_AFTER
     done = 0
     try:
         for receipt in claimed:
@@ -61,27 +61,27 @@ def _work_through(claimed: list[Receipt]) -> int:
 
 def process(receipt: Receipt) -> None:
     """One claimed receipt, to whatever end."""
-    if receipt.claims > MOST_CLAIMS:
-        _die(receipt, Receipt.Cause.POISON, f"claimed {MOST_CLAIMS} times without an end", attempts=0)
+    if receipt.claims > MAX_CLAIMS:
+        _die(receipt, Receipt.Cause.CRASHED_WORKER, f"claimed {MAX_CLAIMS} times without an end", attempts=0)
         return
     run = _Run(receipt)
     try:
         outcome = run.in_one_transaction()
     except _Overtaken:
         outcome = run.skip()
-    except Later as wish:
-        seconds = min(max(wish.seconds, 0.0), LONGEST_LATER)
-        put_off(receipt, seconds, f"{run.current}: later", attempts=0)
+    except RetryLater as wish:
+        seconds = min(max(wish.seconds, 0.0), MAX_RETRY_LATER)
+        reschedule(receipt, seconds, f"{run.current}: later", attempts=0)
         outcome = "later"
     except GiveUp as error:
-        _die(receipt, Receipt.Cause.REFUSED, run.say(error), attempts=1)
+        _die(receipt, Receipt.Cause.HANDLER_GAVE_UP, run.say(error), attempts=1)
         return
-    except (Exception, handler_timeout.Overdue) as error:
+    except (Exception, handler_timeout.HandlerTimeout) as error:
         _fail(receipt, run, error)
         return
     if outcome in ("processed", "skipped"):
         hourly_counts.count(receipt.source_id, "processed")
-    telemetry.ran(outcome)
+    telemetry.count_run(outcome)
 
 
 class _Overtaken(Exception):
@@ -99,53 +99,55 @@ class _Run:
 
     def in_one_transaction(self) -> str:
         """What the handlers write and that they have done so: both or neither."""
-        place = sequence.of(self.receipt)
+        place = sequence.sequence_of(self.receipt)
         with transaction.atomic():
-            if not hold(self.receipt):
+            if not lock(self.receipt):
                 return "lost"
-            if place is not None and self.source.skip_stale and sequence.is_behind(self.receipt, place):
+            if place is not None and self.source.skip_out_of_order and sequence.is_out_of_order(self.receipt, place):
                 raise _Overtaken
-            with handler_timeout.within(self.source.handler_seconds):
+            with handler_timeout.time_limit(self.source.handler_timeout_seconds):
                 self._all_handlers()
-            behind = place is not None and sequence.advance(self.receipt, place)
-            if behind and self.source.skip_stale:
+            behind = place is not None and sequence.advance_latest(self.receipt, place)
+            if behind and self.source.skip_out_of_order:
                 raise _Overtaken
-            finish(self.receipt, self.done, out_of_order=behind)
+            mark_processed(self.receipt, self.done, out_of_order=behind)
         return "processed"
 
     def skip(self) -> str:
         """It is stale: nobody handles it, and that is its end."""
-        finish(self.receipt, [], out_of_order=True, skipped=True)
+        mark_processed(self.receipt, [], out_of_order=True, skipped=True)
         return "skipped"
 
     def _all_handlers(self) -> None:
-        for rule in matching(self.receipt):
+        for rule in matching_rules(self.receipt):
             self.current = rule.name
             rule.function(self.receipt)
             self.done.append(rule.name)
 
     def say(self, error: BaseException) -> str:
         said = (
-            f"took longer than {self.source.handler_seconds} s" if isinstance(error, handler_timeout.Overdue) else error
+            f"took longer than {self.source.handler_timeout_seconds} s"
+            if isinstance(error, handler_timeout.HandlerTimeout)
+            else error
         )
         text = f"{self.current}: {type(error).__name__}: {said}".replace("\0", "")
-        return text.encode("utf-8", "replace").decode()[:LONGEST_ERROR]
+        return text.encode("utf-8", "replace").decode()[:MAX_ERROR_LENGTH]
 
 
 def _fail(receipt: Receipt, run: _Run, error: BaseException) -> None:
     attempts = receipt.attempts + 1
-    hourly_counts.count(receipt.source_id, "failed")
-    telemetry.failed(receipt.public_id, run.current, error, attempts)
+    hourly_counts.count(receipt.source_id, "handler_failures")
+    telemetry.log_handler_failed(receipt.public_id, run.current, error, attempts)
     wait = wait_after(attempts, random.random(), receipt.source.retry_plan)  # noqa: S311 - spreads load, hides nothing
     if wait is None:
         _die(receipt, Receipt.Cause.EXHAUSTED, run.say(error), attempts=1)
         return
-    put_off(receipt, wait, run.say(error), attempts=1)
-    telemetry.ran("failed")
+    reschedule(receipt, wait, run.say(error), attempts=1)
+    telemetry.count_run("failed")
 
 
 def _die(receipt: Receipt, cause: Receipt.Cause, error: str, *, attempts: int) -> None:
-    bury(receipt, cause, error, attempts=attempts)
+    mark_dead(receipt, cause, error, attempts=attempts)
     hourly_counts.count(receipt.source_id, "dead")
-    telemetry.died(receipt.public_id, cause, error)
-    telemetry.ran("dead")
+    telemetry.log_dead(receipt.public_id, cause, error)
+    telemetry.count_run("dead")

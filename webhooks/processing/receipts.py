@@ -49,7 +49,7 @@ _CLAIM = """
     RETURNING receipt.*
 """
 
-AT_REST = Q(due_at__isnull=True)
+SETTLED = Q(due_at__isnull=True)
 """Nothing is owed: its handlers are done, or have been given up."""
 
 _HOLD = b"SELECT 1 FROM webhooks_receipt WHERE id = $1 AND claim_token = $2 FOR UPDATE"
@@ -69,7 +69,7 @@ _PUT_OFF = """
 """
 
 
-def find(source_id: UUID, message_id: str) -> Receipt | None:
+def find_receipt(source_id: UUID, message_id: str) -> Receipt | None:
     """The receipt that a repeat repeats; None if it has been swept since."""
     kept = Receipt.objects.filter(source_id=source_id, message_id=message_id)
     return kept.only("id", "sha256").first()
@@ -89,48 +89,50 @@ def release(claimed: Sequence[Receipt]) -> None:
         mine.update(due_at=Now(), claim_token=None, claims=F("claims") - 1)
 
 
-def hold(receipt: Receipt) -> bool:
+def lock(receipt: Receipt) -> bool:
     """Lock the row until the transaction ends; False if the claim is no longer ours."""
     return bool(sql.run(_HOLD, [receipt.id, receipt.claim_token]))
 
 
-def finish(receipt: Receipt, handled_by: Sequence[str], *, out_of_order: bool = False, skipped: bool = False) -> None:
+def mark_processed(
+    receipt: Receipt, handled_by: Sequence[str], *, out_of_order: bool = False, skipped: bool = False
+) -> None:
     """Every handler has done its work; or, ``skipped``, none had to."""
     names = Jsonb(list(handled_by))
     sql.run(_FINISH, [receipt.id, receipt.claim_token, names, receipt.attempts + 1, out_of_order, skipped])
 
 
-def put_off(receipt: Receipt, seconds: float, error: str, *, attempts: int) -> None:
+def reschedule(receipt: Receipt, seconds: float, error: str, *, attempts: int) -> None:
     """Due again in so many seconds, having cost so many attempts (0 or 1)."""
     with connection.cursor() as cursor:
         cursor.execute(_PUT_OFF, [attempts, error, seconds, receipt.id, receipt.claim_token])
 
 
-def bury(receipt: Receipt, cause: str, error: str, *, attempts: int) -> None:
+def mark_dead(receipt: Receipt, cause: str, error: str, *, attempts: int) -> None:
     """Nobody will try it again of their own accord."""
     _ours(receipt).update(
         **_LAID_TO_REST, dead_at=Now(), cause=cause, last_error=error, attempts=receipt.attempts + attempts
     )
 
 
-def revive(ids: Sequence[UUID]) -> int:
+def retry(ids: Sequence[UUID]) -> int:
     """Make those of these that are at rest due again, as if they had just come. Returns how many were."""
-    return Receipt.objects.filter(AT_REST, id__in=ids).update(
+    return Receipt.objects.filter(SETTLED, id__in=ids).update(
         due_at=Now(), claims=0, attempts=0, dead_at=None, cause="", processed_at=None, skipped=False
     )
 
 
-def called(message_id: str) -> Q:
+def by_message_id(message_id: str) -> Q:
     """The condition of having this message id, at whatever source: one look into the unique index for each."""
     return Q(source__in=Source.objects.values("id"), message_id=message_id.replace("\0", ""))
 
 
-def of_type(event_type: str) -> Q:
+def by_event_type(event_type: str) -> Q:
     """The condition of having this type, at whatever source: one look into the index for each."""
     return Q(source__in=Source.objects.values("id"), event_type=event_type.replace("\0", ""))
 
 
-def first_id_of(moment: datetime) -> UUID:
+def first_id_at(moment: datetime) -> UUID:
     """The least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest there is."""
     milliseconds = int(moment.timestamp() * 1000)
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)

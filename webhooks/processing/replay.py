@@ -6,32 +6,32 @@ from django.db.models import QuerySet
 
 from webhooks.kit import notify
 from webhooks.models import Receipt
-from webhooks.processing.receipts import AT_REST, revive
+from webhooks.processing.receipts import SETTLED, retry
 
-SLICE = 500
-MOST = 10_000  # a call, so that no request takes minutes: call again for more
+UPDATE_BATCH = 500
+MAX_PER_CALL = 10_000  # a call, so that no request takes minutes: call again for more
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """What one call did: how many it made due, and how many younger ones of these are still at rest (``MOST`` at most:
     counting is to be cheap)."""
 
     replayed: int
-    left: int
+    remaining: int
 
 
-def replay(receipts: QuerySet[Receipt]) -> Replayed:
+def replay(receipts: QuerySet[Receipt]) -> ReplayResult:
     """Make the oldest of these receipts that are at rest, ``MOST`` at most, due again with their whole plan before
     them. Those that are due already are left alone."""
-    at_rest = receipts.filter(AT_REST)
-    ids = list(at_rest.order_by("id").values_list("id", flat=True)[:MOST])
-    revived = sum(revive(ids[start : start + SLICE]) for start in range(0, len(ids), SLICE))
+    at_rest = receipts.filter(SETTLED)
+    ids = list(at_rest.order_by("id").values_list("id", flat=True)[:MAX_PER_CALL])
+    revived = sum(retry(ids[start : start + UPDATE_BATCH]) for start in range(0, len(ids), UPDATE_BATCH))
     if revived:
         notify.ring()
-    return Replayed(revived, preview(at_rest.filter(id__gt=ids[-1])) if len(ids) == MOST else 0)
+    return ReplayResult(revived, count_replayable(at_rest.filter(id__gt=ids[-1])) if len(ids) == MAX_PER_CALL else 0)
 
 
-def preview(receipts: QuerySet[Receipt]) -> int:
+def count_replayable(receipts: QuerySet[Receipt]) -> int:
     """How many of these ``replay`` would make due: ``MOST`` at most, so that counting is cheap."""
-    return receipts.filter(AT_REST).order_by()[:MOST].count()
+    return receipts.filter(SETTLED).order_by()[:MAX_PER_CALL].count()

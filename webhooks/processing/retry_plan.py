@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-PLAN = (5, 30, 120, 600, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
+DEFAULT_PLAN = (5, 30, 120, 600, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
 """Seconds to wait after each failure: 9 attempts over 41 hours, then dead. A source may have a plan of its own."""
 
 JITTER = 0.2  # of each wait, both ways, so that what failed together does not come back together
-MOST_WAITS = 20
-LONGEST_WAIT = 7 * 24 * 3600  # seconds
-LONGEST_PLAN = 30 * 24 * 3600  # seconds, all waits together
+MAX_WAITS = 20
+MAX_WAIT = 7 * 24 * 3600  # seconds
+MAX_TOTAL_WAIT = 30 * 24 * 3600  # seconds, all waits together
 
 
 def wait_after(attempts: int, chance: float, plan: Sequence[float] | None = None) -> float | None:
     """Seconds to wait after this many failed attempts, ``chance`` from 0 to 1; None: no more attempts."""
-    waits = PLAN if plan is None else plan
+    waits = DEFAULT_PLAN if plan is None else plan
     if attempts > len(waits):
         return None
     return waits[attempts - 1] * (1 + JITTER * (2 * chance - 1))

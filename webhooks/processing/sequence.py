@@ -1,12 +1,11 @@
-"""Which of two messages is the later one, where the sender says so: by a number or a time that grows.
+"""Find receipts that come out of order, by a number or a time that grows from message to message.
 
-Senders retry, and networks overtake: an old state may come after a new one. Where ``Source.sequence_at`` says where
-that number or time stands, each ordering key has a ``Mark``, the greatest that was handled. A receipt below the mark
-is out of order: it is flagged, and not handled if the source says ``skip_stale``. Equal is not below: a time in whole
-seconds orders nothing within the second.
+``Source.sequence_path`` says where that value is. Each order key has a high-water mark, the greatest value that was
+handled (``LatestSequence``). A receipt below the mark is flagged ``out_of_order``, and not handled if the source says
+``skip_out_of_order``. An equal value is in order: a time in whole seconds orders nothing within the second.
 
-The mark moves in the transaction of the handlers, so a failure takes it back; and it is moved last, so that
-handlers of different receipts do not wait for each other. Whoever moves it second, with less, learns so then.
+The mark moves in the transaction of the handlers, so a failure restores it. It moves last, so that handlers of
+different receipts do not wait for each other's row lock; a receipt that finds a greater mark then is out of order.
 """
 
 from datetime import UTC, datetime
@@ -14,8 +13,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 
 from django.db import connection
 
-from webhooks.models import Mark, Receipt
-from webhooks.sources.message_labels import look, parse
+from webhooks.models import LatestSequence, Receipt
+from webhooks.sources.message_labels import parse_json, read_path
 from webhooks.wire.ids import new_id
 
 BOUND = Decimal(10) ** 28  # beyond it, a number is not believed to count anything
@@ -24,24 +23,24 @@ LONGEST = 64  # characters
 _EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
 _MOVE = """
-    INSERT INTO webhooks_mark (id, source_id, order_key, sequence, moved_at)
+    INSERT INTO webhooks_latestsequence (id, source_id, order_key, sequence, updated_at)
     VALUES (%s, %s, %s, %s, statement_timestamp())
     ON CONFLICT (source_id, order_key) DO UPDATE
-    SET sequence = GREATEST(webhooks_mark.sequence, EXCLUDED.sequence), moved_at = EXCLUDED.moved_at
+    SET sequence = GREATEST(webhooks_latestsequence.sequence, EXCLUDED.sequence), updated_at = EXCLUDED.updated_at
     RETURNING sequence
 """
 
 
-def of(receipt: Receipt) -> Decimal | None:
+def sequence_of(receipt: Receipt) -> Decimal | None:
     """Where in its sequence a receipt stands; None if nothing says so. Bodies in storage are not read for it."""
-    place = receipt.source.sequence_at
+    place = receipt.source.sequence_path
     if not place:
         return None
     headers = {name.lower(): value for name, value in receipt.headers.items()}
-    return read(look(place, headers, parse(bytes(receipt.body or b""))))
+    return parse_sequence(read_path(place, headers, parse_json(bytes(receipt.body or b""))))
 
 
-def read(text: str) -> Decimal | None:
+def parse_sequence(text: str) -> Decimal | None:
     """A decimal number, or a time (ISO 8601, UTC if it names no zone) in seconds since 1970; else None."""
     if len(text) > LONGEST:
         return None
@@ -49,12 +48,14 @@ def read(text: str) -> Decimal | None:
     return _moment(text) if number is None else number
 
 
-def is_behind(receipt: Receipt, place: Decimal) -> bool:
+def is_out_of_order(receipt: Receipt, place: Decimal) -> bool:
     """Whether a later one of its key has been handled."""
-    return Mark.objects.filter(source_id=receipt.source_id, order_key=receipt.order_key, sequence__gt=place).exists()
+    return LatestSequence.objects.filter(
+        source_id=receipt.source_id, order_key=receipt.order_key, sequence__gt=place
+    ).exists()
 
 
-def advance(receipt: Receipt, place: Decimal) -> bool:
+def advance_latest(receipt: Receipt, place: Decimal) -> bool:
     """Move the mark of its key up to here, and hold it until the transaction ends. True: it was beyond already."""
     with connection.cursor() as cursor:
         cursor.execute(_MOVE, [new_id(), receipt.source_id, receipt.order_key, place])

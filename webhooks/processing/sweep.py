@@ -16,19 +16,19 @@ from django.utils import timezone
 
 from webhooks import telemetry
 from webhooks.kit.claim_check import FOLDER, born_at
-from webhooks.models import Hour, Mark, Receipt, Rejection, Source, SourceSecret
-from webhooks.processing.receipts import first_id_of
+from webhooks.models import LatestSequence, Receipt, Rejection, Source, SourceHour, SourceSecret
+from webhooks.processing.receipts import first_id_at
 
 PROCESSED_DAYS = 30  # a repeat is recognised for this long: longer than any sender's retries
 DEAD_DAYS = 90
 REJECTION_DAYS = 30
-MARK_DAYS = 30  # a sequence that rested for longer begins anew
-HOUR_DAYS = 90
-MOST_REJECTIONS = 1000  # per source
+SEQUENCE_DAYS = 30  # a sequence that rested for longer begins anew
+STATS_DAYS = 90
+MAX_REJECTIONS = 1000  # per source
 ORPHAN_AGE = timedelta(days=1)  # no body takes longer to arrive: see arrival.SLOWEST
-SLICE = 1000  # rows or names at a time
-MOST_SLICES = 20  # of receipts a call
-MOST_FIGURES = 10_000  # rows a call
+BATCH = 1000  # rows or names at a time
+MAX_BATCHES = 20  # of receipts a call
+MAX_STATISTICS = 10_000  # rows a call
 
 # Ids are UUIDv7, so "older than" is a range of the primary key.
 _EXPIRE_PROCESSED = """
@@ -55,52 +55,54 @@ _TRIM = """
 def sweep() -> None:
     """One round of everything."""
     now = timezone.now()
-    expire(_EXPIRE_PROCESSED, first_id_of(now - timedelta(days=PROCESSED_DAYS)))
-    expire(_EXPIRE_DEAD, now - timedelta(days=DEAD_DAYS))
+    delete_expired(_EXPIRE_PROCESSED, first_id_at(now - timedelta(days=PROCESSED_DAYS)))
+    delete_expired(_EXPIRE_DEAD, now - timedelta(days=DEAD_DAYS))
     trim_rejections(now)
-    forget_sources(now)
-    forget_figures(now)
+    delete_sources(now)
+    delete_statistics(now)
     remove_orphans(now)
 
 
-def expire(statement: str, before: UUID | datetime) -> int:
+def delete_expired(statement: str, before: UUID | datetime) -> int:
     """Delete receipts, then their objects: a crash in between leaves orphans, never a row without its object."""
     count = 0
-    for _ in range(MOST_SLICES):
+    for _ in range(MAX_BATCHES):
         with connection.cursor() as cursor:
-            cursor.execute(statement, [before, SLICE])
+            cursor.execute(statement, [before, BATCH])
             keys = [key for (key,) in cursor.fetchall()]
         for key in filter(None, keys):
             storages["claims"].delete(key)
         count += len(keys)
-        if len(keys) < SLICE:
+        if len(keys) < BATCH:
             break
-    telemetry.removed("receipt", count)
+    telemetry.count_removed("receipt", count)
     return count
 
 
 def trim_rejections(now: datetime) -> None:
     """Keep the newest of each source, and none for ever."""
     with connection.cursor() as cursor:
-        cursor.execute(_TRIM, [MOST_REJECTIONS])
+        cursor.execute(_TRIM, [MAX_REJECTIONS])
         count = cursor.rowcount
-    old = Rejection.objects.filter(id__lt=first_id_of(now - timedelta(days=REJECTION_DAYS)))
-    telemetry.removed("rejection", count + old.delete()[0])
+    old = Rejection.objects.filter(id__lt=first_id_at(now - timedelta(days=REJECTION_DAYS)))
+    telemetry.count_removed("rejection", count + old.delete()[0])
 
 
-def forget_sources(now: datetime) -> None:
+def delete_sources(now: datetime) -> None:
     """Expired secrets go at once; deleted sources when their last receipt has gone."""
     SourceSecret.objects.filter(expires_at__lt=now).delete()
     gone = Source.objects.filter(deleted_at__lt=now - timedelta(days=PROCESSED_DAYS), receipts__isnull=True)
-    telemetry.removed("source", gone.delete()[0])
+    telemetry.count_removed("source", gone.delete()[0])
 
 
-def forget_figures(now: datetime) -> None:
+def delete_statistics(now: datetime) -> None:
     """Marks that have not moved for long, and hours nobody looks at any more."""
-    marks = Mark.objects.filter(moved_at__lt=now - timedelta(days=MARK_DAYS)).values_list("id", flat=True)
-    telemetry.removed("mark", Mark.objects.filter(id__in=list(marks[:MOST_FIGURES])).delete()[0])
-    hours = Hour.objects.filter(begins_at__lt=now - timedelta(days=HOUR_DAYS)).values_list("id", flat=True)
-    telemetry.removed("hour", Hour.objects.filter(id__in=list(hours[:MOST_FIGURES])).delete()[0])
+    marks = LatestSequence.objects.filter(updated_at__lt=now - timedelta(days=SEQUENCE_DAYS)).values_list(
+        "id", flat=True
+    )
+    telemetry.count_removed("mark", LatestSequence.objects.filter(id__in=list(marks[:MAX_STATISTICS])).delete()[0])
+    hours = SourceHour.objects.filter(starts_at__lt=now - timedelta(days=STATS_DAYS)).values_list("id", flat=True)
+    telemetry.count_removed("hour", SourceHour.objects.filter(id__in=list(hours[:MAX_STATISTICS])).delete()[0])
 
 
 def remove_orphans(now: datetime) -> int:
@@ -123,7 +125,7 @@ def remove_orphans_of(day: str, now: datetime) -> int:
         for name in orphans:
             storage.delete(name)
         count += len(orphans)
-    telemetry.removed("orphan", count)
+    telemetry.count_removed("orphan", count)
     return count
 
 
@@ -143,5 +145,5 @@ def _is_ripe(name: str, now: datetime) -> bool:
 
 def _slices(names: Iterable[str]) -> Iterator[list[str]]:
     rest = iter(names)
-    while some := list(islice(rest, SLICE)):
+    while some := list(islice(rest, BATCH)):
         yield some

@@ -14,7 +14,7 @@ SWEEP = 60.0  # seconds between two sweeps
 TURN = 1.0  # seconds of work before we look whether to stop
 
 
-def work(stop: Event) -> None:
+def run_worker(stop: Event) -> None:
     """Work until told to stop; what has begun is finished."""
     swept = 0.0
     while not stop.is_set():
@@ -25,7 +25,7 @@ def work(stop: Event) -> None:
             stop.wait(LOOK)
 
 
-def work_once() -> int:
+def run_once() -> int:
     """Work until nothing is due. Returns how many receipts were processed."""
     done = 0
     while processed := process_due(TURN):

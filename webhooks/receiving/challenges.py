@@ -12,8 +12,8 @@ from http import HTTPStatus
 from webhooks.kit.group_commit import aside
 from webhooks.outgoing.guarded_call import CallFailed, ForbiddenAddress, call
 from webhooks.schemes import sns, twitter
-from webhooks.sources.message_labels import parse
-from webhooks.sources.snapshot import KnownSource
+from webhooks.sources.message_labels import parse_json
+from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.signing.hmac_signatures import constant_time_equal
 
 _CHALLENGE = re.compile(r"[!-~]{1,1024}")  # printable ASCII: it is echoed
@@ -22,32 +22,34 @@ _CHALLENGE = re.compile(r"[!-~]{1,1024}")  # printable ASCII: it is echoed
 CONFIRMATION = 5.0  # seconds; the sender is waiting
 
 
-class NotConfirmed(Exception):
+class ConfirmationFailed(Exception):
     """The sender could not be told that we are at home."""
 
 
-class Unwelcome(ValueError):
+class ChallengeRejected(ValueError):
     """The challenge is not one we answer."""
 
 
-def confirm(scheme: str, body: bytes | None) -> dict[str, str] | None:
+def confirm_subscription(scheme: str, body: bytes | None) -> dict[str, str] | None:
     """Confirm a subscription to a topic of Amazon's, asked for in a verified message; None if this is an ordinary one.
 
-    The address is our own, made of the topic's name, and the call guarded like any other. Raises NotConfirmed."""
+    The address is our own, made of the topic's name, and the call guarded like any other. Raises ConfirmationFailed."""
     url = sns.confirmation_url(body) if scheme == "sns" and body is not None else None
     if url is None:
         return None
     try:
         answer = aside(lambda: call("GET", url, timeout=CONFIRMATION))
     except (ForbiddenAddress, CallFailed) as error:
-        raise NotConfirmed(str(error) or str(type(error).__doc__)) from error
+        raise ConfirmationFailed(str(error) or str(type(error).__doc__)) from error
     if answer.status != HTTPStatus.OK:
-        raise NotConfirmed(f"the answer was {answer.status}")
+        raise ConfirmationFailed(f"the answer was {answer.status}")
     return {"subscription": "confirmed"}
 
 
-def challenge(source: KnownSource, query: Mapping[str, str], secrets: list[str]) -> str | dict[str, str] | None:
-    """What to answer a GET with: text, JSON, or None if this source is asked nothing by GET. Raises Unwelcome.
+def respond_to_challenge(
+    source: SourceSnapshot, query: Mapping[str, str], secrets: list[str]
+) -> str | dict[str, str] | None:
+    """What to answer a GET with: text, JSON, or None if this source is asked nothing by GET. Raises ChallengeRejected.
 
     ``hub.mode``, ``hub.verify_token`` and ``hub.challenge``: Meta's way and, with a token, WebSub's
     (https://developers.facebook.com/docs/graph-api/webhooks/getting-started). ``crc_token``: that of X
@@ -61,20 +63,20 @@ def challenge(source: KnownSource, query: Mapping[str, str], secrets: list[str])
 def _signed(token: str, secrets: list[str]) -> dict[str, str]:
     answer = twitter.crc_response(secrets[0], token) if secrets else None
     if answer is None:
-        raise Unwelcome
+        raise ChallengeRejected
     return {"response_token": answer}
 
 
 def _echoed(verify_token: str, query: Mapping[str, str]) -> str:
     echo = query.get("hub.challenge", "")
     if not constant_time_equal(verify_token, query.get("hub.verify_token", "")):
-        raise Unwelcome("hub.verify_token is not this source's")
+        raise ChallengeRejected("hub.verify_token is not this source's")
     if query.get("hub.mode") != "subscribe" or not _CHALLENGE.fullmatch(echo):
-        raise Unwelcome("it neither subscribes nor challenges")
+        raise ChallengeRejected("it neither subscribes nor challenges")
     return echo
 
 
-def greeting(scheme: str, body: bytes | None) -> dict[str, str] | None:
+def respond_to_handshake(scheme: str, body: bytes | None) -> dict[str, str] | None:
     """The JSON to answer with, or None if this is an ordinary message.
 
     Slack sends ``url_verification`` with a challenge and wants it back:
@@ -82,8 +84,8 @@ def greeting(scheme: str, body: bytes | None) -> dict[str, str] | None:
     """
     if scheme != "slack" or body is None or b"url_verification" not in body:
         return None
-    document = parse(body)
+    document = parse_json(body)
     if not isinstance(document, dict) or document.get("type") != "url_verification":
         return None
-    challenge = document.get("challenge")
-    return {"challenge": challenge} if isinstance(challenge, str) else None
+    respond_to_challenge = document.get("challenge")
+    return {"challenge": respond_to_challenge} if isinstance(respond_to_challenge, str) else None

@@ -18,7 +18,7 @@ BURST = 0.1  # of a minute's requests may come at once
 ROUNDING = 1e-6  # seconds: sums of fractions are not exact
 
 
-class ComeBackLater(Exception):
+class Throttled(Exception):
     """Too much at once. ``seconds`` is how long to wait."""
 
     def __init__(self, seconds: float) -> None:
@@ -26,7 +26,7 @@ class ComeBackLater(Exception):
         self.seconds = max(1, math.ceil(seconds))
 
 
-class Gate:
+class InboundLimits:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ahead: dict[UUID, float] = {}
@@ -34,11 +34,11 @@ class Gate:
 
     @contextmanager
     def enter(self, source: UUID, rate_per_minute: int | None) -> Iterator[None]:
-        """Pass, or raise ComeBackLater."""
+        """Pass, or raise Throttled."""
         now = time.monotonic()
         with self._lock:
             if sum(now - start > LONG for start in self._inside.get(source, ())) >= MOST_LONG:
-                raise ComeBackLater(5)
+                raise Throttled(5)
             if rate_per_minute:
                 self._count(source, rate_per_minute, now)
             self._inside.setdefault(source, []).append(now)
@@ -53,7 +53,7 @@ class Gate:
         allowed = max(step, 60 * BURST)
         wait = ahead - now + step - allowed
         if wait > ROUNDING:
-            raise ComeBackLater(wait)
+            raise Throttled(wait)
         self._ahead[source] = ahead + step
 
     def _leave(self, source: UUID, start: float) -> None:
@@ -64,4 +64,4 @@ class Gate:
                 del self._inside[source]
 
 
-gate = Gate()
+inbound_limits = InboundLimits()

@@ -16,12 +16,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from webhooks import telemetry
 from webhooks.kit.encryption import CannotDecrypt
-from webhooks.receiving.challenges import Unwelcome, challenge
+from webhooks.receiving.challenges import ChallengeRejected, respond_to_challenge
 from webhooks.receiving.receive import DOWN_FOR, receive
-from webhooks.receiving.rejections import Refusal, record
-from webhooks.receiving.request_body import BadLength, NoLength, arrive
-from webhooks.receiving.responses import Answer
-from webhooks.sources.snapshot import KnownSource, find
+from webhooks.receiving.rejections import Refusal, record_rejection
+from webhooks.receiving.request_body import BadLength, NoLength, read_request
+from webhooks.receiving.responses import InboundResponse
+from webhooks.sources.snapshot import SourceSnapshot, find_source
 from webhooks.wire.cloudevents import handshake
 from webhooks.wire.errors import SignatureError
 
@@ -34,10 +34,10 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
     if request.method not in ("POST", "OPTIONS", "GET"):
         return _counted(_not_here())
     try:
-        known = find(source)
+        known = find_source(source)
     except (DatabaseTrouble, CannotDecrypt) as error:
-        telemetry.not_kept(source, error)
-        return _counted(_respond(Answer(503, retry_after=DOWN_FOR)))
+        telemetry.log_not_stored(source, error)
+        return _counted(_respond(InboundResponse(503, retry_after=DOWN_FOR)))
     if known is None or (known.deleted_at is not None and request.method != "POST"):
         return _counted(HttpResponse(status=404))
     if request.method == "OPTIONS":
@@ -45,15 +45,15 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
     if request.method == "GET":
         return _counted(_challenged(request, known))
     try:
-        answer = receive(known, arrive(cast(WSGIRequest, request)))
+        answer = receive(known, read_request(cast(WSGIRequest, request)))
     except BadLength:
-        answer = Answer(400)
+        answer = InboundResponse(400)
     except NoLength:
-        answer = Answer(411)
+        answer = InboundResponse(411)
     return _counted(_respond(answer))
 
 
-def _respond(answer: Answer) -> HttpResponse:
+def _respond(answer: InboundResponse) -> HttpResponse:
     headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
     if answer.text and answer.status != 204:
         # The owner's text on our address: whatever it is, no browser runs it.
@@ -65,20 +65,20 @@ def _respond(answer: Answer) -> HttpResponse:
     return HttpResponse(status=answer.status, headers=headers)
 
 
-def _consent(request: HttpRequest, source: KnownSource) -> HttpResponse:
+def _consent(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
     """Whoever knows the address may send to it; what they send must be signed all the same."""
     headers = handshake.response_headers(request.headers, origins=source.allowed_origins, rate=source.rate_per_minute)
     return HttpResponse(status=200, headers=headers)
 
 
-def _challenged(request: HttpRequest, source: KnownSource) -> HttpResponse:
+def _challenged(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
     """Answered while paused, too: the provider asks whether somebody is at home."""
-    secrets = [secret.text for secret in source.believed(timezone.now())]
+    secrets = [secret.text for secret in source.active_secrets(timezone.now())]
     try:
-        answer = challenge(source, request.GET.dict(), secrets)
-    except (Unwelcome, SignatureError) as error:
+        answer = respond_to_challenge(source, request.GET.dict(), secrets)
+    except (ChallengeRejected, SignatureError) as error:
         address = str(request.META.get("REMOTE_ADDR", ""))[:64]
-        record(source.id, Refusal("challenge", str(error) or str(Unwelcome.__doc__)), {}, address)
+        record_rejection(source.id, Refusal("challenge", str(error) or str(ChallengeRejected.__doc__)), {}, address)
         return HttpResponse(status=403)
     if answer is None:
         return _not_here()
@@ -94,5 +94,5 @@ def _not_here() -> HttpResponse:
 def _counted(response: HttpResponse) -> HttpResponse:
     """Refusals are counted and sampled, not logged: Django would write a line for each, and a flood fills disks."""
     response._has_been_logged = True  # type: ignore[attr-defined]
-    telemetry.came(str(response.status_code))
+    telemetry.count_request(str(response.status_code))
     return response

@@ -23,7 +23,7 @@ from psycopg.types.numeric import Int8
 from webhooks.kit import sql
 from webhooks.kit.claim_check import Ticket
 from webhooks.kit.group_commit import Together
-from webhooks.sources.message_labels import Labels
+from webhooks.sources.message_labels import MessageLabels
 
 _COLUMNS = {
     "id": "uuid",
@@ -51,7 +51,7 @@ _INSERT = f"""
         CASE WHEN NOT owed THEN '[]'::jsonb END
     FROM (
         SELECT *, handled OR COALESCE((
-            SELECT handlers <> '[]' OR sequence_at <> '' FROM webhooks_source WHERE id = message.source_id
+            SELECT handlers <> '[]' OR sequence_path <> '' FROM webhooks_source WHERE id = message.source_id
         ), true) AS owed
         FROM (VALUES {{}}) AS message ({_NAMES}, handled)
     ) AS judged
@@ -61,12 +61,12 @@ _INSERT = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class VerifiedMessage:
     """A verified message on its way into a row."""
 
     id: UUID
     source_id: UUID
-    labels: Labels
+    labels: MessageLabels
     content_type: str
     headers: dict[str, str]
     ticket: Ticket
@@ -76,7 +76,7 @@ class Message:
     """Something works on its source, whatever the source's row says of handlers."""
 
 
-class Entry(Enum):
+class InsertResult(Enum):
     """What became of a message that was to be kept."""
 
     OWED = "kept, and its handlers are owed a run"
@@ -84,15 +84,15 @@ class Entry(Enum):
     REPEAT = "its id is there already"
 
 
-def insert(message: Message) -> Entry:
+def insert_receipt(message: VerifiedMessage) -> InsertResult:
     """Keep a message, or find that one with its id is there. Committed when this returns, together with others that
     come at the same time; within a transaction of the caller's it is written in that one, alone."""
     if connection.in_atomic_block:
-        return insert_many([message])[0]
+        return insert_receipts([message])[0]
     return _keeping.add(message)
 
 
-def insert_many(messages: Sequence[Message]) -> list[Entry]:
+def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
     """Keep messages by one statement, and say what became of each. Of twins among them the first is kept.
 
     In the order of their keys, so that two processes that are given the same messages wait for each other and never
@@ -100,11 +100,11 @@ def insert_many(messages: Sequence[Message]) -> list[Entry]:
     ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
     values = [value for message in ordered for value in _values(message)]
     rows = sql.run(_insert_of(len(ordered)), values)
-    new = {id: Entry.OWED if is_owed else Entry.AT_REST for id, is_owed in rows}
-    return [new.get(message.id, Entry.REPEAT) for message in messages]
+    new = {id: InsertResult.OWED if is_owed else InsertResult.AT_REST for id, is_owed in rows}
+    return [new.get(message.id, InsertResult.REPEAT) for message in messages]
 
 
-def _values(message: Message) -> tuple[Any, ...]:
+def _values(message: VerifiedMessage) -> tuple[Any, ...]:
     """In the order of the columns, each always of one type: else each mixture would be another statement."""
     labels, ticket = message.labels, message.ticket
     return (
@@ -125,4 +125,4 @@ def _insert_of(rows: int) -> bytes:
     return _INSERT.format(", ".join(f"({place})" for place in places)).encode()
 
 
-_keeping: Together[Message, Entry] = Together(insert_many)
+_keeping: Together[VerifiedMessage, InsertResult] = Together(insert_receipts)

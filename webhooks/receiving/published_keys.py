@@ -43,7 +43,7 @@ class _Slot:
 _slots: dict[str, _Slot] = {}
 
 
-def fetch(url: str, *, newer: bool = False) -> bytes:
+def fetch_keys(url: str, *, newer: bool = False) -> bytes:
     """What stands at the URL, at most ``FRESH`` seconds old; with ``newer`` at most ``PATIENCE``. Raises
     KeysOutOfReach."""
     slot = _slot(url)
@@ -54,7 +54,7 @@ def fetch(url: str, *, newer: bool = False) -> bytes:
     return slot.document
 
 
-def forget() -> None:
+def clear_keys() -> None:
     """Forget every key: the next message has them fetched."""
     _slots.clear()
 

@@ -36,18 +36,18 @@ from django.utils import timezone
 from webhooks import schemes, telemetry
 from webhooks.kit import hourly_counts, notify
 from webhooks.kit.claim_check import StorageDown, Ticket, keep, weigh
-from webhooks.processing.handlers import has_rules
-from webhooks.processing.receipts import find
+from webhooks.processing.handlers import has_handlers
+from webhooks.processing.receipts import find_receipt
 from webhooks.receiving import media_types, published_keys, responses
-from webhooks.receiving.challenges import NotConfirmed, confirm, greeting
-from webhooks.receiving.inbound_limits import ComeBackLater, gate
-from webhooks.receiving.insert_receipt import Entry, Message, insert
-from webhooks.receiving.rejections import Refusal, record
-from webhooks.receiving.request_body import Arrival, CutShort, NoLength, TooLarge, TooSlow
-from webhooks.receiving.responses import Answer
+from webhooks.receiving.challenges import ConfirmationFailed, confirm_subscription, respond_to_handshake
+from webhooks.receiving.inbound_limits import Throttled, inbound_limits
+from webhooks.receiving.insert_receipt import InsertResult, VerifiedMessage, insert_receipt
+from webhooks.receiving.rejections import Refusal, record_rejection
+from webhooks.receiving.request_body import CutShort, InboundRequest, NoLength, TooLarge, TooSlow
+from webhooks.receiving.responses import InboundResponse
 from webhooks.schemes.scheme import UnsignedBody
-from webhooks.sources.message_labels import label, tidy, without_credentials
-from webhooks.sources.snapshot import KnownSource
+from webhooks.sources.message_labels import find_labels, redact_credentials, storable_label
+from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
 from webhooks.wire.ids import new_id, public
@@ -56,77 +56,79 @@ PAUSED_FOR = 300  # seconds a sender is told to wait at a paused source
 DOWN_FOR = 5  # seconds a sender is told to wait when we cannot keep anything
 
 
-def receive(source: KnownSource, arrival: Arrival) -> Answer:
+def receive(source: SourceSnapshot, arrival: InboundRequest) -> InboundResponse:
     """Take one message, or say why not."""
     try:
-        with gate.enter(source.id, source.rate_per_minute):
+        with inbound_limits.enter(source.id, source.rate_per_minute):
             return _take(source, arrival)
-    except ComeBackLater as wait:
+    except Throttled as wait:
         return _turn_away(source, HTTPStatus.TOO_MANY_REQUESTS, wait.seconds)
     except (DatabaseTrouble, StorageDown) as error:
-        telemetry.not_kept(public("src", source.id), error)
+        telemetry.log_not_stored(public("src", source.id), error)
         return _turn_away(source, HTTPStatus.SERVICE_UNAVAILABLE, DOWN_FOR)
 
 
-def _turn_away(source: KnownSource, status: HTTPStatus, seconds: int) -> Answer:
+def _turn_away(source: SourceSnapshot, status: HTTPStatus, seconds: int) -> InboundResponse:
     if source.deleted_at is not None:
-        return Answer(HTTPStatus.NOT_FOUND)
-    hourly_counts.count(source.id, "turned_away")
-    return Answer(status, retry_after=seconds)
+        return InboundResponse(HTTPStatus.NOT_FOUND)
+    hourly_counts.count(source.id, "throttled")
+    return InboundResponse(status, retry_after=seconds)
 
 
-def _take(source: KnownSource, arrival: Arrival) -> Answer:
-    receipt_id, secrets = new_id(), source.believed(timezone.now())
+def _take(source: SourceSnapshot, arrival: InboundRequest) -> InboundResponse:
+    receipt_id, secrets = new_id(), source.active_secrets(timezone.now())
     try:
-        media_types.check(source.content_types, arrival.headers.get("content-type", ""))
+        media_types.check_media_type(source.content_types, arrival.headers.get("content-type", ""))
         body = arrival.chunks(source.max_bytes)
         check = _begin(source, arrival, [secret.text for secret in secrets])
-        ticket = keep(body, receipt_id, check.update) if source.is_open else weigh(body, check.update)
-    except (SignatureError, media_types.NotTaken, TooLarge, CutShort, TooSlow, NoLength, OSError) as error:
+        ticket = keep(body, receipt_id, check.update) if source.accepts_messages else weigh(body, check.update)
+    except (SignatureError, media_types.UnacceptedMediaType, TooLarge, CutShort, TooSlow, NoLength, OSError) as error:
         return _refuse(source, arrival, error, size=arrival.length or 0)
     try:
         place = check.finish()
     except SignatureError as error:
         ticket.discard()
         return _refuse(source, arrival, error, size=ticket.size, sha256=ticket.sha256)
-    if not source.is_open:
+    if not source.accepts_messages:
         return _closed(source)
     try:
-        challenge = greeting(source.scheme, ticket.body) or confirm(source.scheme, ticket.body)
-    except NotConfirmed as error:
+        challenge = respond_to_handshake(source.scheme, ticket.body) or confirm_subscription(source.scheme, ticket.body)
+    except ConfirmationFailed as error:
         return _refuse(source, arrival, error, size=ticket.size, sha256=ticket.sha256)
     if challenge is not None:
-        return Answer(HTTPStatus.OK, body=challenge)
+        return InboundResponse(HTTPStatus.OK, body=challenge)
     return _keep(source, arrival, receipt_id, ticket, None if place is None else secrets[place].id)
 
 
-def _closed(source: KnownSource) -> Answer:
+def _closed(source: SourceSnapshot) -> InboundResponse:
     """What a message that proved to be the sender's is told at a source that takes none."""
     if source.deleted_at is not None:
-        return Answer(HTTPStatus.GONE)
+        return InboundResponse(HTTPStatus.GONE)
     return _turn_away(source, HTTPStatus.SERVICE_UNAVAILABLE, PAUSED_FOR)
 
 
-def _begin(source: KnownSource, arrival: Arrival, secrets: list[str]) -> schemes.BodyVerifier:
+def _begin(source: SourceSnapshot, arrival: InboundRequest, secrets: list[str]) -> schemes.BodyVerifier:
     """Check all but the body. A body of unannounced length is taken only if the signature shows where it ends."""
-    check = source.proof().begin_verification(
+    check = source.load_scheme().begin_verification(
         secrets,
         arrival.headers,
         url=arrival.url(source.public_url),
         now=time.time(),
-        tolerance=source.tolerance,
+        tolerance=source.timestamp_tolerance_seconds,
         method=arrival.method,
         proxied=compile_networks(tuple(settings.WAYPOST_TRUSTED_PROXIES)).contains(arrival.address),
-        fetch=published_keys.fetch,
+        fetch=published_keys.fetch_keys,
     )
     if arrival.length is None and isinstance(check, UnsignedBody):
         raise NoLength
     return check
 
 
-def _refuse(source: KnownSource, arrival: Arrival, error: Exception, *, size: int, sha256: str = "") -> Answer:
+def _refuse(
+    source: SourceSnapshot, arrival: InboundRequest, error: Exception, *, size: int, sha256: str = ""
+) -> InboundResponse:
     if source.deleted_at is not None:
-        return Answer(HTTPStatus.NOT_FOUND)
+        return InboundResponse(HTTPStatus.NOT_FOUND)
     status, reason = _REASONS.get(type(error), (HTTPStatus.UNAUTHORIZED, ""))
     if isinstance(error, SignatureError):
         reason = error.code
@@ -134,14 +136,16 @@ def _refuse(source: KnownSource, arrival: Arrival, error: Exception, *, size: in
         status, reason = HTTPStatus.BAD_REQUEST, "cut_short"
     hourly_counts.count(source.id, "rejected")
     refusal = Refusal(reason, str(error) or str(type(error).__doc__), size, sha256)
-    record(source.id, refusal, without_credentials(arrival.headers, source.secret_headers()), arrival.address)
-    return Answer(status, retry_after=DOWN_FOR if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
+    record_rejection(
+        source.id, refusal, redact_credentials(arrival.headers, source.credential_headers()), arrival.address
+    )
+    return InboundResponse(status, retry_after=DOWN_FOR if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
 
 
 _REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
-    media_types.NotTaken: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
+    media_types.UnacceptedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
     TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
-    NotConfirmed: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
+    ConfirmationFailed: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     KeysUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     CutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),
@@ -150,39 +154,43 @@ _REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
 }
 
 
-def _keep(source: KnownSource, arrival: Arrival, receipt_id: UUID, ticket: Ticket, secret_id: UUID | None) -> Answer:
-    message = Message(
+def _keep(
+    source: SourceSnapshot, arrival: InboundRequest, receipt_id: UUID, ticket: Ticket, secret_id: UUID | None
+) -> InboundResponse:
+    message = VerifiedMessage(
         id=receipt_id,
         source_id=source.id,
-        labels=label(source, source.proof(), arrival.headers, ticket.body, ticket.sha256),
-        content_type=tidy(arrival.headers.get("content-type", "")),
-        headers=without_credentials(arrival.headers, source.secret_headers()),
+        labels=find_labels(source, source.load_scheme(), arrival.headers, ticket.body, ticket.sha256),
+        content_type=storable_label(arrival.headers.get("content-type", "")),
+        headers=redact_credentials(arrival.headers, source.credential_headers()),
         ticket=ticket,
         secret_id=secret_id,
-        handled=has_rules(source.id, source.uid),
+        handled=has_handlers(source.id, source.uid),
     )
-    entry = insert(message)
-    if entry is Entry.REPEAT:
+    entry = insert_receipt(message)
+    if entry is InsertResult.REPEAT:
         ticket.discard()
         return _repeat(source, arrival, message)
     hourly_counts.count(source.id, "received")
-    if entry is Entry.OWED:
+    if entry is InsertResult.OWED:
         notify.ring()
     else:
         hourly_counts.count(source.id, "processed")
-    return responses.kept(source, receipt_id)
+    return responses.stored_response(source, receipt_id)
 
 
-def _repeat(source: KnownSource, arrival: Arrival, message: Message) -> Answer:
+def _repeat(source: SourceSnapshot, arrival: InboundRequest, message: VerifiedMessage) -> InboundResponse:
     hourly_counts.count(source.id, "duplicates")
-    kept = find(source.id, message.labels.message_id)
+    kept = find_receipt(source.id, message.labels.message_id)
     if kept is not None and kept.sha256 != message.ticket.sha256:
-        telemetry.same_id_other_content(public("src", source.id), message.labels.message_id)
+        telemetry.log_content_conflict(public("src", source.id), message.labels.message_id)
         refusal = Refusal(
             "other_content",
             f"{kept.public_id} has this message id and other content; it stands.",
             message.ticket.size,
             message.ticket.sha256,
         )
-        record(source.id, refusal, without_credentials(arrival.headers, source.secret_headers()), arrival.address)
-    return responses.repeated(source, kept.id if kept else None)
+        record_rejection(
+            source.id, refusal, redact_credentials(arrival.headers, source.credential_headers()), arrival.address
+        )
+    return responses.duplicate_response(source, kept.id if kept else None)

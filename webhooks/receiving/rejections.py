@@ -33,17 +33,17 @@ class Refusal:
 class _Minute:
     begun: float = field(default_factory=time.monotonic)
     kept: int = 0
-    unrecorded: int = 0
+    suppressed_count: int = 0
 
 
 _lock = threading.Lock()
 _minutes: dict[UUID, _Minute] = {}
 
 
-def record(source_id: UUID, refusal: Refusal, headers: dict[str, str], address: str) -> None:
+def record_rejection(source_id: UUID, refusal: Refusal, headers: dict[str, str], address: str) -> None:
     """Keep this refusal, or only count it. ``headers`` are without credentials already."""
-    unrecorded = _take_turn(source_id)
-    if unrecorded is None:
+    suppressed_count = _take_turn(source_id)
+    if suppressed_count is None:
         return
     with suppress(Error):
         Rejection.objects.create(
@@ -51,10 +51,10 @@ def record(source_id: UUID, refusal: Refusal, headers: dict[str, str], address: 
             reason=refusal.reason[:64],
             detail=refusal.detail.replace("\0", "")[:512],
             headers=headers,
-            address=address,
+            remote_address=address,
             size=refusal.size,
             sha256=refusal.sha256,
-            unrecorded=unrecorded,
+            suppressed_count=suppressed_count,
             **_last_good(source_id),
         )
 
@@ -62,7 +62,7 @@ def record(source_id: UUID, refusal: Refusal, headers: dict[str, str], address: 
 def _last_good(source_id: UUID) -> dict[str, Any]:
     """Which secret the last message that was believed was signed with, and when: what has changed since?"""
     receipt = Receipt.objects.filter(source_id=source_id).order_by("-id").values("secret_id", "received_at").first()
-    return {"last_good_secret_id": receipt["secret_id"], "last_good_at": receipt["received_at"]} if receipt else {}
+    return {"last_valid_secret_id": receipt["secret_id"], "last_valid_at": receipt["received_at"]} if receipt else {}
 
 
 def _take_turn(source_id: UUID) -> int | None:
@@ -70,15 +70,15 @@ def _take_turn(source_id: UUID) -> int | None:
     with _lock:
         minute = _minutes.get(source_id)
         if minute is None or time.monotonic() - minute.begun >= 60:
-            minute = _minutes[source_id] = _Minute(unrecorded=minute.unrecorded if minute else 0)
+            minute = _minutes[source_id] = _Minute(suppressed_count=minute.suppressed_count if minute else 0)
         if minute.kept >= PER_MINUTE:
-            minute.unrecorded += 1
+            minute.suppressed_count += 1
             return None
         minute.kept += 1
-        unrecorded, minute.unrecorded = minute.unrecorded, 0
-        return unrecorded
+        suppressed_count, minute.suppressed_count = minute.suppressed_count, 0
+        return suppressed_count
 
 
-def forget() -> None:
+def reset_samples() -> None:
     """Begin every source's minute anew."""
     _minutes.clear()

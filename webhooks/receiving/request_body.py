@@ -41,7 +41,7 @@ class BadLength(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class InboundRequest:
     """A request with its body unread. Header names are in lower case; ``length`` is what it announced, None: sent
     in chunks."""
 
@@ -91,7 +91,7 @@ class Arrival:
             raise CutShort
 
 
-def arrive(request: WSGIRequest) -> Arrival:
+def read_request(request: WSGIRequest) -> InboundRequest:
     """Raises BadLength if the request announces a length that is none, NoLength if the server behind us could not
     tell where its body ends."""
     environ = request.environ
@@ -100,12 +100,12 @@ def arrive(request: WSGIRequest) -> Arrival:
     if "transfer-encoding" in headers:
         if not environ.get("wsgi.input_terminated"):
             raise NoLength
-        return Arrival(request, headers, None)
+        return InboundRequest(request, headers, None)
     if not announced:
-        return Arrival(request, headers, 0)
+        return InboundRequest(request, headers, 0)
     if not (announced.isascii() and announced.isdigit() and len(announced) <= 18):
         raise BadLength
-    return Arrival(request, headers, int(announced))
+    return InboundRequest(request, headers, int(announced))
 
 
 @lru_cache(maxsize=1024)

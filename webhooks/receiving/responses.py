@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import Error as DatabaseTrouble
 
 from webhooks.models import Receipt, Source
-from webhooks.sources.snapshot import KnownSource
+from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
 
 FIRST_LOOK = 0.005  # seconds; then half as long again each time, up to
@@ -21,7 +21,7 @@ LAST_LOOK = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InboundResponse:
     """What the sender is told: ``text`` if there is any, else ``body`` as JSON; ``retry_after`` in seconds."""
 
     status: int
@@ -31,24 +31,26 @@ class Answer:
     content_type: str = "application/json"
 
 
-def kept(source: KnownSource, receipt_id: UUID) -> Answer:
+def stored_response(source: SourceSnapshot, receipt_id: UUID) -> InboundResponse:
     """To a message that was just kept and rung for."""
-    if source.answer_when == Source.When.KEPT:
-        return _as_configured(source, source.answer_status, {"receipt": public("rcp", receipt_id)})
-    state = _state_within(receipt_id, source.answer_within)
+    if source.response_when == Source.ResponseWhen.STORED:
+        return _as_configured(source, source.response_status, {"receipt": public("rcp", receipt_id)})
+    state = _state_within(receipt_id, source.response_timeout_seconds)
     said = {"receipt": public("rcp", receipt_id), "state": state}
     if state != "processed":
-        return Answer(HTTPStatus.ACCEPTED, said)
-    return _as_configured(source, source.answer_status, said)
+        return InboundResponse(HTTPStatus.ACCEPTED, said)
+    return _as_configured(source, source.response_status, said)
 
 
-def repeated(source: KnownSource, receipt_id: UUID | None) -> Answer:
+def duplicate_response(source: SourceSnapshot, receipt_id: UUID | None) -> InboundResponse:
     """To a message we have had: 200, whatever became of the first (None: it has been swept since)."""
     return _as_configured(source, HTTPStatus.OK, {"receipt": public("rcp", receipt_id)} if receipt_id else None)
 
 
-def _as_configured(source: KnownSource, status: int, said: dict[str, str] | None) -> Answer:
-    return Answer(status, said, text=source.answer_body, content_type=source.answer_type or "application/json")
+def _as_configured(source: SourceSnapshot, status: int, said: dict[str, str] | None) -> InboundResponse:
+    return InboundResponse(
+        status, said, text=source.response_body, content_type=source.response_content_type or "application/json"
+    )
 
 
 def _state_within(receipt_id: UUID, seconds: float) -> str:

@@ -18,23 +18,23 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.utils import timezone
 
 from webhooks.models import Receipt, Rejection, Source
-from webhooks.processing.receipts import first_id_of
+from webhooks.processing.receipts import first_id_at
 from webhooks.receiving.inbound_view import inbound
 from webhooks.schemes import Scheme, SignedMessage, UnsignedMessage
 from webhooks.sources import snapshot
-from webhooks.sources.message_labels import without_credentials
-from webhooks.sources.snapshot import KnownSource
+from webhooks.sources.message_labels import redact_credentials
+from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import new_id, parse, public
 
 EVENT_TYPE = "waypost.test"
 
 
-class NoSecret(ValueError):
+class NoActiveSecret(ValueError):
     """The source has no secret that is believed: give it one first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class SentTestMessage:
     """What was sent, what was answered, and what became of it."""
 
     url: str
@@ -51,18 +51,20 @@ class Trial:
         return HTTPStatus(self.status).phrase
 
 
-def try_out(source: Source, url: str, *, event_type: str = "", body: str = "") -> Trial:
+def send_test_message(source: Source, url: str, *, event_type: str = "", body: str = "") -> SentTestMessage:
     """Send this source a sample. `url` is its absolute address here; `body` replaces the sample's.
 
-    Raises OnlyTheSenderSigns, NoSecret, SignatureError where the source's configuration cannot work."""
-    known = snapshot.find(source.public_id)
+    Raises SenderKeyRequired, NoActiveSecret, SignatureError where the source's configuration cannot work."""
+    known = snapshot.find_source(source.public_id)
     if known is None:
-        raise NoSecret(str(NoSecret.__doc__))
+        raise NoActiveSecret(str(NoActiveSecret.__doc__))
     begun = timezone.now()
     sample = _sample(known, url, event_type or EVENT_TYPE, body.encode())
     response = inbound(_request(url, sample), source.public_id)
-    shown = without_credentials({name.lower(): text for name, text in sample.headers.items()}, known.secret_headers())
-    return Trial(
+    shown = redact_credentials(
+        {name.lower(): text for name, text in sample.headers.items()}, known.credential_headers()
+    )
+    return SentTestMessage(
         url=_with_query(known.public_url or url, sample),
         headers=shown,
         body=sample.body.decode("utf-8", "replace"),
@@ -73,11 +75,11 @@ def try_out(source: Source, url: str, *, event_type: str = "", body: str = "") -
     )
 
 
-def _sample(source: KnownSource, url: str, event_type: str, body: bytes) -> SignedMessage:
-    proof = source.proof()
-    believed = source.believed(timezone.now())
+def _sample(source: SourceSnapshot, url: str, event_type: str, body: bytes) -> SignedMessage:
+    proof = source.load_scheme()
+    believed = source.active_secrets(timezone.now())
     if proof.needs_secret and not believed:
-        raise NoSecret(str(NoSecret.__doc__))
+        raise NoActiveSecret(str(NoActiveSecret.__doc__))
     message_id = public("msg", new_id())
     draft = UnsignedMessage(
         body=body or _example(proof, message_id, event_type),
@@ -131,11 +133,11 @@ def _receipt(source: Source, begun: datetime, body: bytes, answer: bytes) -> Rec
         return rows.filter(id=parse("rcp", orjson.loads(answer)["receipt"])).first()
     except (ValueError, TypeError, KeyError):
         digest = hashlib.sha256(body).hexdigest()
-        return rows.filter(id__gte=first_id_of(begun), sha256=digest).order_by("-id").first()
+        return rows.filter(id__gte=first_id_at(begun), sha256=digest).order_by("-id").first()
 
 
 def _rejection(source: Source, begun: datetime, status: int) -> Rejection | None:
     """Why it was refused, if that was kept: see rejections."""
     if status < HTTPStatus.BAD_REQUEST:
         return None
-    return Rejection.objects.filter(source=source, id__gte=first_id_of(begun)).order_by("-id").first()
+    return Rejection.objects.filter(source=source, id__gte=first_id_at(begun)).order_by("-id").first()

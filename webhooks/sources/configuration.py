@@ -22,7 +22,7 @@ GENERATED = "standard"  # the scheme whose secrets are ours to make; elsewhere t
 LOOKUP_SECONDS = 3.0
 
 
-class Unusable(ValueError):
+class InvalidConfiguration(ValueError):
     """The configuration cannot work. ``field`` names what is wrong."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -35,10 +35,12 @@ def generated_secret(scheme: str) -> str | None:
     return standard_webhooks.new_secret() if scheme == GENERATED else None
 
 
-def check(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> None:
-    """Raise Unusable if messages could not be checked with this. Asked of the scheme itself, with an empty message:
-    whatever it then misses in the message is not our configuration's fault. Where keys are fetched from is looked at
-    here too, and again with every call (``egress``)."""
+def check_configuration(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> None:
+    """Raise InvalidConfiguration if no message could ever be verified with this scheme, these secrets and options.
+
+    The scheme checks an empty message: an error about the message itself means that the configuration works. The
+    address of published keys is checked too, and again at every call (``outgoing``).
+    """
     try:
         proof = schemes.get(scheme, options)
         if proof.needs_secret:
@@ -46,11 +48,11 @@ def check(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> No
         _check_address(proof.key_url)
         proof.begin_verification(list(secrets), {}, url="https://example.com/", now=time.time())
     except UnknownScheme as error:
-        raise Unusable("scheme", str(error)) from error
+        raise InvalidConfiguration("scheme", str(error)) from error
     except (BadOptions, ForbiddenAddress) as error:
-        raise Unusable("options", str(error)) from error
+        raise InvalidConfiguration("options", str(error)) from error
     except BadSecret as error:
-        raise Unusable("secret", str(error)) from error
+        raise InvalidConfiguration("secret", str(error)) from error
     except SignatureError:
         return
 

@@ -3,7 +3,7 @@
 The id is looked for in this order: where the source says it stands, what the scheme signs or sends as id, the
 CloudEvent's source and id, the SHA-256 of the body. The last makes two equal bodies one message, which is right
 for a sender that retries and says nothing about itself, and wrong for one that means to say the same thing twice:
-such a source needs ``message_id_at``.
+such a source needs ``message_id_path``.
 
 A body that lies in storage is not read for this: its values come from headers, or the id from its digest.
 Header names are in lower case everywhere in here.
@@ -27,45 +27,49 @@ CREDENTIALS = re.compile("authorization|cookie|token|secret|password|api-?key|cr
 LONGEST_HEADER = 2048  # characters of a name or a value that are kept
 MOST_OF_HEADERS = 16 * 1024  # characters of all that are kept of a message
 
-Event = dict[str, Any]
+EventDocument = dict[str, Any]
 
 
-class Places(Protocol):
+class LabelPaths(Protocol):
     """The part of a source that says where things stand: ``header:Name``, ``body:/json/pointer`` or nothing."""
 
     @property
-    def message_id_at(self) -> str: ...
+    def message_id_path(self) -> str: ...
     @property
-    def event_type_at(self) -> str: ...
+    def event_type_path(self) -> str: ...
     @property
-    def order_key_at(self) -> str: ...
+    def order_key_path(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class MessageLabels:
     message_id: str
     event_type: str
     order_key: str
 
 
-def label(places: Places, scheme: Scheme, headers: Mapping[str, str], body: bytes | None, digest: str) -> Labels:
+def find_labels(
+    places: LabelPaths, scheme: Scheme, headers: Mapping[str, str], body: bytes | None, digest: str
+) -> MessageLabels:
     """Find the labels of a message; ``body`` is None if it lies in storage."""
-    document = parse(body)
+    document = parse_json(body)
     named = _cloud_event(headers, body)
     own_id = f"{named['source']} {named['id']}" if named else ""
     scheme_id = scheme.message_id(headers) or _pointed(scheme.id_path, document)
-    message_id = look(places.message_id_at, headers, document) or scheme_id or own_id or digest
-    event_type = look(places.event_type_at, headers, document) or scheme.event_type(headers)
+    message_id = read_path(places.message_id_path, headers, document) or scheme_id or own_id or digest
+    event_type = read_path(places.event_type_path, headers, document) or scheme.event_type(headers)
     event_type = event_type or _pointed(scheme.type_path, document)
     event_type = event_type or named.get("type") or _type_in(document)
-    return Labels(
-        tidy(message_id),
-        tidy(event_type),
-        tidy(look(places.order_key_at, headers, document)),
+    return MessageLabels(
+        storable_label(message_id),
+        storable_label(event_type),
+        storable_label(read_path(places.order_key_path, headers, document)),
     )
 
 
-def events(source: str, event_type: str, message_id: str, headers: Mapping[str, str], body: bytes) -> list[Event]:
+def parse_events(
+    source: str, event_type: str, message_id: str, headers: Mapping[str, str], body: bytes
+) -> list[EventDocument]:
     """The events in a message as patterns see them. A CloudEvent is itself; anything else becomes one event with
     ``id``, ``source``, ``type`` and, if the body is JSON, ``data``."""
     if _says_cloud_event(headers):
@@ -73,12 +77,12 @@ def events(source: str, event_type: str, message_id: str, headers: Mapping[str, 
             return [event.document() for event in http_modes.read(headers, body)]
         except InvalidEvent:
             pass  # signed and kept all the same: it is what it is, a body
-    event: Event = {"id": message_id, "source": source, "type": event_type}
-    document = parse(body)
+    event: EventDocument = {"id": message_id, "source": source, "type": event_type}
+    document = parse_json(body)
     return [event if document is None else {**event, "data": document}]
 
 
-def look(place: str, headers: Mapping[str, str], document: object) -> str:
+def read_path(place: str, headers: Mapping[str, str], document: object) -> str:
     """The value at ``header:Name`` or ``body:/json/pointer`` (RFC 6901); empty if there is none that is a scalar."""
     kind, _, path = place.partition(":")
     if kind == "header":
@@ -88,7 +92,7 @@ def look(place: str, headers: Mapping[str, str], document: object) -> str:
     return ""
 
 
-def parse(body: bytes | None) -> object:
+def parse_json(body: bytes | None) -> object:
     """The JSON in a body, or None."""
     if not body:
         return None
@@ -98,14 +102,14 @@ def parse(body: bytes | None) -> object:
         return None
 
 
-def tidy(value: str) -> str:
+def storable_label(value: str) -> str:
     """A value fit to be stored and compared: as it is, or its SHA-256 if it is too long or not printable."""
     if len(value) <= LONGEST and value.isprintable():
         return value
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def without_credentials(headers: Mapping[str, str], secret: Collection[str] = ()) -> dict[str, str]:
+def redact_credentials(headers: Mapping[str, str], secret: Collection[str] = ()) -> dict[str, str]:
     """Headers to keep: few, short, and none that proves who somebody is (``secret``: more of those, lower case)."""
     kept: dict[str, str] = {}
     room = MOST_OF_HEADERS

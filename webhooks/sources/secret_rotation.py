@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from webhooks.kit.encryption import encrypt
 from webhooks.models import Source, SourceSecret
-from webhooks.sources.configuration import Unusable, check, generated_secret
-from webhooks.sources.snapshot import forget
+from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
+from webhooks.sources.snapshot import clear_snapshots
 
 DAY = 86_400  # seconds
 LONGEST_OVERLAP = 30 * DAY
@@ -30,29 +30,29 @@ def add_secret(source: Source, text: str, *, overlap: int = DAY) -> SourceSecret
         source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=now + timedelta(seconds=overlap))).update(
             expires_at=now + timedelta(seconds=overlap)
         )
-        if believed(source).count() >= MOST_SECRETS:
+        if active_secrets(source).count() >= MOST_SECRETS:
             raise TooManySecrets(str(TooManySecrets.__doc__))
         secret = SourceSecret.objects.create(source=source, ciphertext=encrypt(text))
-    forget()
+    clear_snapshots()
     return secret
 
 
 def rotate(source: Source, text: str | None, *, overlap: int = DAY) -> tuple[SourceSecret, str]:
     """Believe this secret from now on; none: one that is made, if the scheme lets us. Returns its text, too. Raises
-    Unusable if the scheme could do nothing with it, TooManySecrets."""
+    InvalidConfiguration if the scheme could do nothing with it, TooManySecrets."""
     text = text or generated_secret(source.scheme)
     if text is None:
-        raise Unusable("secret", "The sender has it: this scheme does not let us choose one.")
-    check(source.scheme, [text], source.options)
+        raise InvalidConfiguration("secret", "The sender has it: this scheme does not let us choose one.")
+    check_configuration(source.scheme, [text], source.options)
     return add_secret(source, text, overlap=overlap), text
 
 
 def revoke(secret: SourceSecret) -> None:
     """Do not believe it any more. Other processes follow within a second."""
     secret.delete()
-    forget()
+    clear_snapshots()
 
 
-def believed(source: Source) -> QuerySet[SourceSecret]:
+def active_secrets(source: Source) -> QuerySet[SourceSecret]:
     """The secrets a source's signatures are checked with now."""
     return source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))

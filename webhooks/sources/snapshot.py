@@ -1,8 +1,8 @@
-"""Which source is meant: a picture of each in memory, a second old at most, its secrets open.
+"""Cache each source in memory, at most a second old, with its secrets decrypted.
 
-The door asks this for every request, so it costs one statement a second and source instead of one a request. A
-changed secret, a pause or a deletion is therefore obeyed within ``FRESH`` seconds by every process. Unknown names
-are not remembered: whoever guesses must not fill the memory.
+Receiving looks up the source of every request; the cache makes that one statement a second and source. A changed
+secret, a pause or a deletion therefore takes effect within ``MAX_AGE`` in every process. Unknown names are not
+cached, so that guessing names cannot fill the memory.
 """
 
 import time
@@ -17,109 +17,107 @@ from webhooks.kit.encryption import decrypt
 from webhooks.models import Source
 from webhooks.wire.ids import parse
 
-FRESH = 1.0  # seconds
-MOST = 10_000  # pictures kept; at more, all are taken anew
+MAX_AGE = 1.0  # seconds
+MAX_SNAPSHOTS = 10_000  # at more, all are dropped and loaded again
 
 
 @dataclass(frozen=True, slots=True)
-class KnownSource:
-    """A source as the door needs it."""
-
-    id: UUID
-    uid: str | None
-    scheme: str
-    options: dict[str, str]
-    tolerance: int
-    public_url: str
-    message_id_at: str
-    event_type_at: str
-    order_key_at: str
-    max_bytes: int
-    allowed_origins: list[str]
-    rate_per_minute: int | None
-    content_types: list[str]
-    answer_status: int
-    answer_body: str
-    answer_type: str
-    answer_when: str
-    answer_within: int
-    paused_at: datetime | None
-    deleted_at: datetime | None
-    verify_token: str
-    opened: tuple["KnownSecret", ...]
-    """Newest first."""
-
-    @property
-    def is_open(self) -> bool:
-        """Does it take messages?"""
-        return self.paused_at is None and self.deleted_at is None
-
-    def believed(self, now: datetime) -> list["KnownSecret"]:
-        """The secrets its signatures are checked with now."""
-        return [secret for secret in self.opened if secret.expires_at is None or now < secret.expires_at]
-
-    def proof(self) -> schemes.Scheme:
-        """How it signs. Raises UnknownScheme, BadOptions."""
-        return schemes.get(self.scheme, self.options)
-
-    def secret_headers(self) -> frozenset[str]:
-        """Headers of its own choice that hold the secret itself."""
-        return frozenset({self.options.get("header", "").lower()} if self.scheme in ("token", "jwt") else ())
-
-
-@dataclass(frozen=True, slots=True)
-class KnownSecret:
-    """A secret in the clear."""
+class SecretSnapshot:
+    """A decrypted secret."""
 
     id: UUID
     text: str = field(repr=False)
     expires_at: datetime | None
 
 
-_FIELDS = tuple(name for name in KnownSource.__slots__ if name not in ("opened", "verify_token"))
+@dataclass(frozen=True, slots=True)
+class SourceSnapshot:
+    """The fields of a source that receiving needs; ``secrets`` are newest first."""
+
+    id: UUID
+    uid: str | None
+    scheme: str
+    options: dict[str, str]
+    timestamp_tolerance_seconds: int
+    public_url: str
+    message_id_path: str
+    event_type_path: str
+    order_key_path: str
+    max_bytes: int
+    allowed_origins: list[str]
+    rate_per_minute: int | None
+    content_types: list[str]
+    response_status: int
+    response_body: str
+    response_content_type: str
+    response_when: str
+    response_timeout_seconds: int
+    paused_at: datetime | None
+    deleted_at: datetime | None
+    verify_token: str
+    secrets: tuple[SecretSnapshot, ...]
+
+    @property
+    def accepts_messages(self) -> bool:
+        return self.paused_at is None and self.deleted_at is None
+
+    def active_secrets(self, now: datetime) -> list[SecretSnapshot]:
+        """Return the secrets that signatures are checked with now."""
+        return [secret for secret in self.secrets if secret.expires_at is None or now < secret.expires_at]
+
+    def load_scheme(self) -> schemes.Scheme:
+        """Return the scheme with the options of this source. Raises UnknownScheme, BadOptions."""
+        return schemes.get(self.scheme, self.options)
+
+    def credential_headers(self) -> frozenset[str]:
+        """Return the names of configured headers that contain the secret itself, in lower case."""
+        return frozenset({self.options.get("header", "").lower()} if self.scheme in ("token", "jwt") else ())
+
+
+_FIELDS = tuple(name for name in SourceSnapshot.__slots__ if name not in ("secrets", "verify_token"))
 _SECRET = ("secrets__id", "secrets__ciphertext", "secrets__expires_at")
-_known: dict[str, tuple[float, KnownSource]] = {}
+_snapshots: dict[str, tuple[float, SourceSnapshot]] = {}
 
 
-def find(name: str) -> KnownSource | None:
-    """The source of this id or uid, or None."""
+def find_source(name: str) -> SourceSnapshot | None:
+    """Return the source with this id or uid, or None."""
     now = time.monotonic()
-    remembered = _known.get(name)
-    if remembered is not None and now - remembered[0] < FRESH:
-        return remembered[1]
-    picture = _load(name)
-    if picture is None:
-        _known.pop(name, None)
+    cached = _snapshots.get(name)
+    if cached is not None and now - cached[0] < MAX_AGE:
+        return cached[1]
+    snapshot = _load(name)
+    if snapshot is None:
+        _snapshots.pop(name, None)
         return None
-    if len(_known) >= MOST:
-        _known.clear()
-    _known[name] = (now, picture)
-    return picture
+    if len(_snapshots) >= MAX_SNAPSHOTS:
+        _snapshots.clear()
+    _snapshots[name] = (now, snapshot)
+    return snapshot
 
 
-def forget() -> None:
-    """Forget every picture: the next request sees the tables."""
-    _known.clear()
+def clear_snapshots() -> None:
+    """Empty the cache of this process, so that its next request sees the tables."""
+    _snapshots.clear()
 
 
-def named(name: str) -> Q:
-    """The condition of being the source of this id or uid. Any text will do."""
+def by_id_or_uid(name: str) -> Q:
+    """Return the filter for the source with this id or uid; any text is allowed."""
     try:
         return Q(id=parse("src", name))
     except ValueError:
         return Q(uid=name.replace("\0", ""))
 
 
-def _load(name: str) -> KnownSource | None:
-    found = Source.objects.filter(named(name)).values(*_FIELDS, "verify_token", *_SECRET)
+def _load(name: str) -> SourceSnapshot | None:
+    found = Source.objects.filter(by_id_or_uid(name)).values(*_FIELDS, "verify_token", *_SECRET)
     rows = list(found.order_by(F("deleted_at").desc(nulls_first=True), "id", "-secrets__id"))
     if not rows:
         return None
-    opened = tuple(
-        KnownSecret(row["secrets__id"], decrypt(row["secrets__ciphertext"]), row["secrets__expires_at"])
+    secrets = tuple(
+        SecretSnapshot(row["secrets__id"], decrypt(row["secrets__ciphertext"]), row["secrets__expires_at"])
         for row in rows
         if row["id"] == rows[0]["id"] and row["secrets__ciphertext"] is not None
     )
     token = rows[0]["verify_token"]
     values = {name: rows[0][name] for name in _FIELDS}
-    return KnownSource(**values, verify_token="" if token is None else decrypt(token), opened=opened)
+    return SourceSnapshot(**values, verify_token="" if token is None else decrypt(token), secrets=secrets)

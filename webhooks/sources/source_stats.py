@@ -12,7 +12,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from webhooks.kit.hourly_counts import KINDS
-from webhooks.models import Hour, Receipt, Source
+from webhooks.models import Receipt, Source, SourceHour
 
 MOST_COUNTED = 10_000  # rows, of all sources together
 MOST_HOURS = 90 * 24  # see sweep.HOUR_DAYS
@@ -25,36 +25,36 @@ STATES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
-    """Receipts that wait for their handlers, and dead ones; ``at_least``: there may be more, nobody counted them."""
+class CurrentCounts:
+    """Pending and dead receipts; ``is_lower_bound``: counting stopped at its limit, and there may be more."""
 
-    waiting: int
+    pending: int
     dead: int
-    at_least: bool
+    is_lower_bound: bool
 
 
-def now(source: Source) -> Now:
+def current_counts(source: Source) -> CurrentCounts:
     """What waits and what is dead at this moment."""
-    waiting, dead = (_counted(source, STATES[state]) for state in ("pending", "dead"))
-    return Now(waiting[0], dead[0], waiting[1] or dead[1])
+    pending, dead = (_counted(source, STATES[state]) for state in ("pending", "dead"))
+    return CurrentCounts(pending[0], dead[0], pending[1] or dead[1])
 
 
-def hours(source: Source, count: int) -> list[Hour]:
+def hourly_counts(source: Source, count: int) -> list[SourceHour]:
     """The last so many hours, oldest first, the present one included; an hour without a row is one of zeros."""
     last = timezone.now().replace(minute=0, second=0, microsecond=0)
     moments = [last - timedelta(hours=back) for back in reversed(range(count))]
-    rows = {hour.begins_at: hour for hour in Hour.objects.filter(source=source, begins_at__gte=moments[0])}
+    rows = {hour.starts_at: hour for hour in SourceHour.objects.filter(source=source, starts_at__gte=moments[0])}
     return [rows.get(moment) or _empty(source, moment) for moment in moments]
 
 
-def totals(some: Iterable[Hour]) -> dict[str, int]:
+def totals(some: Iterable[SourceHour]) -> dict[str, int]:
     """The sums of these hours, by kind."""
     listed = list(some)
     return {kind: sum(getattr(hour, kind) for hour in listed) for kind in KINDS}
 
 
-def _empty(source: Source, moment: datetime) -> Hour:
-    return Hour(source=source, begins_at=moment)
+def _empty(source: Source, moment: datetime) -> SourceHour:
+    return SourceHour(source=source, starts_at=moment)
 
 
 def _counted(source: Source, state: Q) -> tuple[int, bool]:

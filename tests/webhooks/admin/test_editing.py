@@ -15,7 +15,7 @@ from webhooks.admin.source_fields import SCHEMES, SourceForm
 from webhooks.models import Receipt, Source
 from webhooks.schemes import SCHEMES as REAL
 from webhooks.sources import configuration
-from webhooks.sources.snapshot import find
+from webhooks.sources.snapshot import find_source
 from webhooks.wire.ids import public
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("receiver", "rules")]
@@ -50,7 +50,7 @@ def test_a_source_with_nothing_said_but_its_name_takes_messages_and_its_secret_i
     client = operator(*SEES_ALL, "add_source")
     shown = add(client, uid="shop", scheme="standard")
     source = Source.objects.get()
-    secret = find("shop").opened[0].text
+    secret = find_source("shop").secrets[0].text
     assert secret in shown.content.decode()
     assert "no-store" in shown["Cache-Control"]
     assert "/in/shop/" in shown.content.decode()
@@ -71,34 +71,34 @@ def test_everything_that_can_be_said_is_kept() -> None:
         "scheme": "hmac",
         "secret": " with blanks ",
         "options": '{"header": "x-proof"}',
-        "tolerance": "60",
+        "timestamp_tolerance_seconds": "60",
         "public_url": "https://shop.example.com/in",
         "verify_token": "word",
         "allowed_origins": "a.example.com\r\n\r\nb.example.com ",
-        "message_id_at": "header:X-Id",
-        "order_key_at": "body:/customer",
-        "sequence_at": "body:/version",
-        "skip_stale": "on",
+        "message_id_path": "header:X-Id",
+        "order_key_path": "body:/customer",
+        "sequence_path": "body:/version",
+        "skip_out_of_order": "on",
         "max_bytes": "1000",
         "rate_per_minute": "60",
         "content_types": "application/json\r\ntext/*",
-        "answer_status": "200",
-        "answer_when": "processed",
-        "answer_within": "3",
-        "answer_type": "text/plain",
-        "answer_body": "thanks",
+        "response_status": "200",
+        "response_when": "processed",
+        "response_timeout_seconds": "3",
+        "response_content_type": "text/plain",
+        "response_body": "thanks",
         "handlers": '[{"handler": "log", "pattern": {"type": ["a"]}}]',
         "retry_plan": "5, 60",
     }
     shown = add(operator(*SEES_ALL, "add_source"), **given).content.decode()
     source = Source.objects.get()
-    known = find(source.public_id)
-    assert (known.opened[0].text, known.verify_token) == (" with blanks ", "word")
+    known = find_source(source.public_id)
+    assert (known.secrets[0].text, known.verify_token) == (" with blanks ", "word")
     assert " with blanks " not in shown
     assert (source.tenant_id, source.uid, source.options) == (tenant.pk, None, {"header": "x-proof"})
     assert source.allowed_origins == ["a.example.com", "b.example.com"]
     assert source.content_types == ["application/json", "text/*"]
-    assert (source.retry_plan, source.skip_stale, source.rate_per_minute) == ([5, 60], True, 60)
+    assert (source.retry_plan, source.skip_out_of_order, source.rate_per_minute) == ([5, 60], True, 60)
     assert source.handlers == [{"handler": "log", "pattern": {"type": ["a"]}}]
 
 
@@ -107,7 +107,7 @@ def test_everything_that_can_be_said_is_kept() -> None:
     [
         ({"scheme": "github"}, "secret"),
         ({"scheme": "other"}, "valid choice"),
-        ({"uid": "a b"}, "A uid is"),
+        ({"uid": "a b"}, "Must be 1 to 256"),
         ({"uid": "taken"}, "There is a source with this uid"),
         ({"tenant": "acme"}, "tnt_"),
         ({"options": "{"}, "valid JSON"),
@@ -119,12 +119,12 @@ def test_everything_that_can_be_said_is_kept() -> None:
         ({"retry_plan": "0"}, "whole seconds"),
         ({"content_types": "nonsense"}, "media types"),
         ({"allowed_origins": "http://x"}, "neither a DNS name"),
-        ({"message_id_at": "there"}, "header:Name"),
+        ({"message_id_path": "there"}, "header:Name"),
         ({"max_bytes": "0"}, "greater than or equal to 1"),
         ({"max_bytes": ""}, "required"),
-        ({"answer_status": "500"}, "valid choice"),
-        ({"answer_body": "no json"}, "This is not JSON"),
-        ({"skip_stale": "on"}, "Say in sequence_at"),
+        ({"response_status": "500"}, "valid choice"),
+        ({"response_body": "no json"}, "This is not JSON"),
+        ({"skip_out_of_order": "on"}, "Say in sequence_path"),
         ({"public_url": "not an address"}, "valid URL"),
         ({"name": "\0"}, "Null characters"),
         ({"secret": "x" * 8193}, "8192"),
@@ -156,7 +156,7 @@ def test_a_change_writes_what_is_otherwise_and_says_so() -> None:
     source.refresh_from_db()
     assert (source.name, source.rate_per_minute, source.uid) == ("New", 60, "shop")
     assert LogEntry.objects.get().get_change_message() == "changed name, rate_per_minute"
-    assert find("shop").rate_per_minute == 60
+    assert find_source("shop").rate_per_minute == 60
 
 
 def test_a_change_of_nothing_changes_nothing() -> None:
@@ -189,7 +189,7 @@ def test_a_verify_token_stays_until_it_is_replaced_or_forgotten() -> None:
 
     def token_after(**given: str) -> str:
         assert edit(client, source, **given).status_code == 302
-        return find(source.public_id).verify_token
+        return find_source(source.public_id).verify_token
 
     assert token_after(verify_token="first") == "first"
     assert token_after(name="Another") == "first"

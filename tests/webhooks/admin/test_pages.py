@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from tests.factories_receiver import SECRET, id_born, make_receipt, make_source
 from webhooks.kit.claim_check import INLINE_MAX, keep
-from webhooks.models import Hour, Receipt, Rejection, Source
-from webhooks.processing.receipts import called, of_type
+from webhooks.models import Receipt, Rejection, Source, SourceHour
+from webhooks.processing.receipts import by_event_type, by_message_id
 from webhooks.wire.ids import new_id
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
@@ -64,7 +64,7 @@ def test_a_sources_page_shows_no_secret_in_any_form() -> None:
 def test_whatever_came_from_outside_is_shown_as_text() -> None:
     said = SCRIPT.decode()
     receipt = make_receipt(
-        make_source(name=said, answer_body=said, handlers=[{"handler": said}]),
+        make_source(name=said, response_body=said, handlers=[{"handler": said}]),
         body=SCRIPT + b"\xff",
         headers={"x": said, said: "y"},
         message_id=said,
@@ -74,7 +74,7 @@ def test_whatever_came_from_outside_is_shown_as_text() -> None:
         last_error=said,
     )
     rejection = Rejection.objects.create(
-        source=receipt.source, reason=said, detail=said, headers={"x": said}, address=said, size=1
+        source=receipt.source, reason=said, detail=said, headers={"x": said}, remote_address=said, size=1
     )
     client = operator(*SEES_ALL, "replay_receipt")
     for path in (
@@ -141,7 +141,7 @@ def test_a_page_whose_body_is_out_of_reach_says_so(claims) -> None:
 def test_a_sources_page_shows_how_it_stands() -> None:
     source = make_source(name="Shop")
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    Hour.objects.create(source=source, begins_at=hour, received=4711, rejected=3)
+    SourceHour.objects.create(source=source, starts_at=hour, received=4711, rejected=3)
     make_receipt(source, due_at=None, dead_at=timezone.now())
     shown = operator(*SEES_ALL).get(f"/admin/webhooks/source/{source.pk}/change/").content.decode()
     assert "4711" in shown
@@ -176,7 +176,7 @@ def test_types_and_message_ids_are_looked_up_in_an_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("ANALYZE webhooks_source, webhooks_receipt")
-    for condition, index in ((called("m_1"), "a_message_is_kept_once"), (of_type("a.b"), "receipt_types")):
+    for condition, index in ((by_message_id("m_1"), "a_message_is_kept_once"), (by_event_type("a.b"), "receipt_types")):
         assert index in Receipt.objects.filter(condition).explain()
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from tests.factories_receiver import SECRET, make_source
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
 from webhooks.models import Source
-from webhooks.sources.snapshot import find
+from webhooks.sources.snapshot import find_source
 from webhooks.wire.signing.standard_webhooks import new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -20,7 +20,7 @@ def send(client: Client, source: Source, **given: str) -> Any:
 
 
 def texts(source: Source) -> list[str]:
-    return [secret.text for secret in find(source.public_id).opened]
+    return [secret.text for secret in find_source(source.public_id).secrets]
 
 
 def test_a_secret_that_is_made_is_shown_once_and_the_old_one_stays_for_the_overlap() -> None:

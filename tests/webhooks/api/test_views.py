@@ -92,12 +92,12 @@ def test_a_secret_that_is_given_is_shown_back_once() -> None:
         ({"scheme": "standard", "options": {"what": "ever"}}, "options"),
         ({"scheme": "standard", "uid": "src_x"}, "uid"),
         ({"scheme": "standard", "uid": "a b"}, "uid"),
-        ({"scheme": "standard", "message_id_at": "somewhere"}, "message_id_at"),
-        ({"scheme": "standard", "message_id_at": "header:a b"}, "message_id_at"),
-        ({"scheme": "standard", "order_key_at": "body:no/slash"}, "order_key_at"),
+        ({"scheme": "standard", "message_id_path": "somewhere"}, "message_id_path"),
+        ({"scheme": "standard", "message_id_path": "header:a b"}, "message_id_path"),
+        ({"scheme": "standard", "order_key_path": "body:no/slash"}, "order_key_path"),
         ({"scheme": "standard", "max_bytes": 0}, "max_bytes"),
-        ({"scheme": "standard", "answer_status": 500}, "answer_status"),
-        ({"scheme": "standard", "tolerance": -1}, "tolerance"),
+        ({"scheme": "standard", "response_status": 500}, "response_status"),
+        ({"scheme": "standard", "timestamp_tolerance_seconds": -1}, "timestamp_tolerance_seconds"),
         ({"scheme": "standard", "rate_per_minute": 0}, "rate_per_minute"),
         ({"scheme": "standard", "handlers": "log"}, "handlers"),
         ({"scheme": "standard", "handlers": [{"handler": "os.abort"}]}, "handlers"),
@@ -111,29 +111,29 @@ def test_a_secret_that_is_given_is_shown_back_once() -> None:
         ({"scheme": "standard", "content_types": ["*/*"]}, "content_types"),
         ({"scheme": "standard", "content_types": [7]}, "content_types"),
         ({"scheme": "standard", "content_types": ["a/b"] * 21}, "content_types"),
-        ({"scheme": "standard", "answer_body": "x" * 4097}, "answer_body"),
-        ({"scheme": "standard", "answer_body": "a\0b", "answer_type": "text/plain"}, "answer_body"),
-        ({"scheme": "standard", "answer_body": "<Response/>"}, "answer_body"),
-        ({"scheme": "standard", "answer_body": "{}", "answer_status": 204}, "answer_body"),
-        ({"scheme": "standard", "answer_type": "text/html"}, "answer_type"),
-        ({"scheme": "standard", "answer_when": "never"}, "answer_when"),
-        ({"scheme": "standard", "answer_within": 26}, "answer_within"),
-        ({"scheme": "standard", "answer_within": 0}, "answer_within"),
-        ({"scheme": "standard", "skip_stale": True}, "skip_stale"),
+        ({"scheme": "standard", "response_body": "x" * 4097}, "response_body"),
+        ({"scheme": "standard", "response_body": "a\0b", "response_content_type": "text/plain"}, "response_body"),
+        ({"scheme": "standard", "response_body": "<Response/>"}, "response_body"),
+        ({"scheme": "standard", "response_body": "{}", "response_status": 204}, "response_body"),
+        ({"scheme": "standard", "response_content_type": "text/html"}, "response_content_type"),
+        ({"scheme": "standard", "response_when": "never"}, "response_when"),
+        ({"scheme": "standard", "response_timeout_seconds": 26}, "response_timeout_seconds"),
+        ({"scheme": "standard", "response_timeout_seconds": 0}, "response_timeout_seconds"),
+        ({"scheme": "standard", "skip_out_of_order": True}, "skip_out_of_order"),
         ({"scheme": "standard", "name": "x" * 257}, "name"),
         ({"scheme": "standard", "name": None}, "name"),
-        ({"scheme": "standard", "tolerance": 86_401}, "tolerance"),
-        ({"scheme": "standard", "tolerance": "soon"}, "tolerance"),
+        ({"scheme": "standard", "timestamp_tolerance_seconds": 86_401}, "timestamp_tolerance_seconds"),
+        ({"scheme": "standard", "timestamp_tolerance_seconds": "soon"}, "timestamp_tolerance_seconds"),
         ({"scheme": "standard", "max_bytes": 5 * 1024**3 + 1}, "max_bytes"),
         ({"scheme": "standard", "rate_per_minute": 2**40}, "rate_per_minute"),
-        ({"scheme": "standard", "event_type_at": "x" * 257}, "event_type_at"),
+        ({"scheme": "standard", "event_type_path": "x" * 257}, "event_type_path"),
         ({"scheme": "standard", "secret": "x" * 8193}, "secret"),
         ({"scheme": "standard", "paused": "perhaps"}, "paused"),
         ({"scheme": "standard", "uid": "x" * 257}, "uid"),
-        ({"scheme": "standard", "handler_seconds": 0}, "handler_seconds"),
-        ({"scheme": "standard", "handler_seconds": 901}, "handler_seconds"),
-        ({"scheme": "standard", "sequence_at": "body"}, "sequence_at"),
-        ({"scheme": "standard", "skip_stale": "perhaps"}, "skip_stale"),
+        ({"scheme": "standard", "handler_timeout_seconds": 0}, "handler_timeout_seconds"),
+        ({"scheme": "standard", "handler_timeout_seconds": 901}, "handler_timeout_seconds"),
+        ({"scheme": "standard", "sequence_path": "body"}, "sequence_path"),
+        ({"scheme": "standard", "skip_out_of_order": "perhaps"}, "skip_out_of_order"),
         ({"scheme": "standard", "retry_plan": 5}, "retry_plan"),
         ({"scheme": "standard", "retry_plan": [0]}, "retry_plan"),
         ({"scheme": "standard", "retry_plan": [True]}, "retry_plan"),
@@ -164,7 +164,12 @@ def test_a_source_that_cannot_work_is_refused_and_the_field_is_named(body: dict,
 
 def test_how_a_source_is_handled_is_said_when_it_is_made_and_can_be_taken_back() -> None:
     client = make_client(make_tenant())
-    wishes = {"retry_plan": [1, 60], "handler_seconds": 5, "sequence_at": "header:X-Seq", "skip_stale": True}
+    wishes = {
+        "retry_plan": [1, 60],
+        "handler_timeout_seconds": 5,
+        "sequence_path": "header:X-Seq",
+        "skip_out_of_order": True,
+    }
     made = post(client, "sources/", {"scheme": "standard", "uid": "shop", **wishes}).json()
     assert {name: made[name] for name in wishes} == wishes
     changed = client.patch(f"{API}/sources/shop/", {"retry_plan": None}, format="json")
@@ -191,7 +196,7 @@ def test_a_change_is_obeyed_by_the_next_message() -> None:
     changed = client.patch(f"{API}/sources/{made['id']}/", {"paused": True}, format="json")
     assert changed.json()["paused"] is True
     assert Client().post("/in/shop/", b"2", "text/plain").status_code == 503
-    client.patch(f"{API}/sources/shop/", {"paused": False, "answer_status": 200}, format="json")
+    client.patch(f"{API}/sources/shop/", {"paused": False, "response_status": 200}, format="json")
     assert Client().post("/in/shop/", b"3", "text/plain").status_code == 200
 
 
@@ -280,7 +285,7 @@ def test_one_sources_secret_is_not_found_below_another() -> None:
         ("?state=pending", ["due"]),
         ("?state=processed", ["done"]),
         ("?state=dead", ["dead"]),
-        ("?cause=poison", ["dead"]),
+        ("?cause=crashed_worker", ["dead"]),
         ("?event_type=x.y", ["due"]),
         ("?message_id=done", ["done"]),
         ("?source=shop", ["dead", "done", "due"]),
@@ -296,7 +301,7 @@ def test_receipts_are_found_by_what_one_knows_of_them(query: str, expected: list
     now = timezone.now()
     make_receipt(source, message_id="due", event_type="x.y")
     make_receipt(source, message_id="done", due_at=None, processed_at=now)
-    make_receipt(source, message_id="dead", due_at=None, dead_at=now, cause="poison")
+    make_receipt(source, message_id="dead", due_at=None, dead_at=now, cause="crashed_worker")
     found = make_client(tenant).get(f"{API}/receipts/{query}").json()["data"]
     assert [receipt["message_id"] for receipt in found] == expected
 
@@ -336,8 +341,8 @@ def test_a_dead_receipt_is_replayed_once() -> None:
     client = make_client(tenant)
     path = f"receipts/{receipt.public_id}/replays/"
     assert [post(client, path, {}).json() for _ in range(2)] == [
-        {"replayed": 1, "left": 0},
-        {"replayed": 0, "left": 0},
+        {"replayed": 1, "remaining": 0},
+        {"replayed": 0, "remaining": 0},
     ]
 
 
@@ -348,10 +353,10 @@ def test_many_are_counted_first_and_then_replayed_the_dead_unless_told_otherwise
     for owner in (source, source, make_source(tenant_id=make_tenant().pk)):
         make_receipt(owner, due_at=None, dead_at=timezone.now())
     client = make_client(tenant)
-    assert post(client, "receipts/replays/", {"preview": True}).json() == {"matching": 2}
+    assert post(client, "receipts/replays/", {"preview": True}).json() == {"total": 2}
     for wish, count in (({"source": source.public_id}, 2), ({"state": "processed"}, 1)):
         done = post(client, "receipts/replays/", {"filter": wish})
-        assert (done.status_code, done.json()) == (202, {"replayed": count, "left": 0})
+        assert (done.status_code, done.json()) == (202, {"replayed": count, "remaining": 0})
     assert Receipt.objects.filter(dead_at__isnull=False).count() == 1
 
 
@@ -407,7 +412,7 @@ def test_the_figures_of_a_source_are_by_hour_in_all_and_of_now() -> None:
         Client().post(made["url"], body, "text/plain")
     hourly_counts.tally.write()
     stats = client.get(f"{API}/sources/shop/stats/?hours=2").json()
-    assert stats["now"] == {"waiting": 2, "dead": 0, "at_least": False}
+    assert stats["now"] == {"pending": 2, "dead": 0, "is_lower_bound": False}
     assert (stats["totals"]["received"], stats["totals"]["duplicates"]) == (2, 1)
     assert [hour["received"] for hour in stats["hours"]] == [0, 2]
 

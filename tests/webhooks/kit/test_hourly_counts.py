@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.factories_receiver import make_source, signed
 from webhooks.kit import hourly_counts
-from webhooks.models import Hour, Receipt
+from webhooks.models import Receipt, SourceHour
 from webhooks.processing import process
 from webhooks.processing.handlers import GiveUp, handles
 from webhooks.processing.process import process_due
@@ -28,7 +28,7 @@ def send(source, message_id: str = "msg_1", **headers: str):
 
 def counted(source) -> dict[str, int]:
     hourly_counts.tally.write()
-    hour = Hour.objects.get(source=source)
+    hour = SourceHour.objects.get(source=source)
     return {kind: getattr(hour, kind) for kind in hourly_counts.KINDS if getattr(hour, kind)}
 
 
@@ -41,9 +41,9 @@ def test_every_way_a_request_can_end_is_counted(settings) -> None:
     assert send(other, **{"webhook-signature": "v1,AAAA"}).status_code == 401
     paused = make_source(paused_at=timezone.now())
     assert send(paused).status_code == 503
-    assert counted(source) == {"received": 2, "duplicates": 1, "turned_away": 1, "processed": 2}
+    assert counted(source) == {"received": 2, "duplicates": 1, "throttled": 1, "processed": 2}
     assert counted(other) == {"rejected": 1}
-    assert counted(paused) == {"turned_away": 1}
+    assert counted(paused) == {"throttled": 1}
 
 
 def test_every_end_of_a_run_is_counted() -> None:
@@ -58,7 +58,7 @@ def test_every_end_of_a_run_is_counted() -> None:
     for message_id in ("works", "fails", "gives-up"):
         send(source, message_id)
     process_due()
-    assert counted(source) == {"received": 3, "processed": 1, "failed": 1, "dead": 1}
+    assert counted(source) == {"received": 3, "processed": 1, "handler_failures": 1, "dead": 1}
 
 
 def test_counts_of_several_processes_and_several_writes_add_up() -> None:
@@ -79,7 +79,7 @@ def test_an_hour_begins_on_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hourly_counts.time, "time", moment.timestamp)
         hourly_counts.count(source.id, "received")
     hourly_counts.tally.write()
-    hours = Hour.objects.filter(source=source).order_by("begins_at").values_list("begins_at", "received")
+    hours = SourceHour.objects.filter(source=source).order_by("starts_at").values_list("starts_at", "received")
     assert list(hours) == [(datetime(2026, 1, 1, hour, tzinfo=UTC), 1) for hour in (9, 10)]
 
 
@@ -88,12 +88,12 @@ def test_what_the_database_does_not_take_is_written_later() -> None:
     source = make_source()
     hourly_counts.count(source.id, "received")
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE webhooks_hour RENAME TO away")
+        cursor.execute("ALTER TABLE webhooks_sourcehour RENAME TO away")
     try:
         hourly_counts.tally.write()
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE away RENAME TO webhooks_hour")
+            cursor.execute("ALTER TABLE away RENAME TO webhooks_sourcehour")
     hourly_counts.count(source.id, "received")
     assert counted(source) == {"received": 2}
 
@@ -115,12 +115,12 @@ def test_many_who_write_the_same_hours_do_not_lock_each_other_out() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(Hour.objects.values_list("received", flat=True)) == {40}
+    assert set(SourceHour.objects.values_list("received", flat=True)) == {40}
 
 
 def test_a_dead_receipt_is_counted_when_it_dies_of_poison() -> None:
     source = make_source(handlers=[{"handler": "log"}])
     send(source)
-    Receipt.objects.update(claims=process.MOST_CLAIMS, due_at=timezone.now() - timedelta(seconds=1))
+    Receipt.objects.update(claims=process.MAX_CLAIMS, due_at=timezone.now() - timedelta(seconds=1))
     process_due()
     assert counted(source) == {"received": 1, "dead": 1}

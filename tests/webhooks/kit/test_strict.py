@@ -23,10 +23,10 @@ PLAIN = {"name": "anybody", "scheme": "none"}
         ({"name": "a\u0007b"}, "name"),
         ({"name": "a\0b"}, "name"),
         ({"uid": 5}, "uid"),
-        ({"tolerance": "300"}, "tolerance"),
+        ({"timestamp_tolerance_seconds": "300"}, "timestamp_tolerance_seconds"),
         ({"max_bytes": True}, "max_bytes"),
         ({"paused": "yes"}, "paused"),
-        ({"skip_stale": 1}, "skip_stale"),
+        ({"skip_out_of_order": 1}, "skip_out_of_order"),
         ({"verify_token": 5}, "verify_token"),
     ],
 )

@@ -9,14 +9,14 @@ import time
 
 import pytest
 
-from webhooks.processing.handler_timeout import Overdue, within
+from webhooks.processing.handler_timeout import HandlerTimeout, time_limit
 
 STUBBORN = """
 import time
-from webhooks import deadline
+from webhooks.processing import handler_timeout
 
-deadline.GRACE = 0.3
-with deadline.within(0.1):
+handler_timeout.GRACE = 0.3
+with handler_timeout.time_limit(0.1):
     while True:
         try:
             time.sleep(3600)
@@ -27,7 +27,7 @@ with deadline.within(0.1):
 
 def test_what_takes_too_long_is_interrupted_where_it_is() -> None:
     begun = time.monotonic()
-    with pytest.raises(Overdue), within(0.05):
+    with pytest.raises(HandlerTimeout), time_limit(0.05):
         time.sleep(3600)
     assert time.monotonic() - begun < 3600
 
@@ -39,7 +39,7 @@ def test_a_handler_that_catches_every_exception_does_not_catch_this() -> None:
         except Exception:
             time.sleep(3600)
 
-    with pytest.raises(Overdue), within(0.05):
+    with pytest.raises(HandlerTimeout), time_limit(0.05):
         stubborn()
 
 
@@ -52,7 +52,7 @@ def test_a_handler_that_catches_even_this_ends_its_process_and_says_where_it_hun
 
 def test_what_is_done_in_time_leaves_no_clock_behind() -> None:
     before = signal.getsignal(signal.SIGALRM)
-    with within(3600):
+    with time_limit(3600):
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
@@ -63,7 +63,7 @@ def test_in_another_thread_nothing_is_interrupted_and_nothing_breaks() -> None:
     done = []
 
     def work() -> None:
-        with within(0.01):
+        with time_limit(0.01):
             time.sleep(0.05)
             done.append(True)
 
@@ -86,7 +86,7 @@ def test_an_alarm_at_the_very_end_leaves_no_watchdog_behind(monkeypatch: pytest.
 
     before = signal.getsignal(signal.SIGALRM)
     monkeypatch.setattr(signal, "setitimer", late)
-    with pytest.raises(Overdue), within(60):
+    with pytest.raises(HandlerTimeout), time_limit(60):
         pass
     assert cancelled == [True]
     assert signal.getsignal(signal.SIGALRM) is before

@@ -7,8 +7,8 @@ from django.core.checks.registry import registry
 from tests.factories_receiver import make_receipt, make_source
 from tests.webhooks.handlers_of_tests import fail, succeed
 from webhooks.kit.claim_check import INLINE_MAX, keep
-from webhooks.processing.handler_registry import check_names, names
-from webhooks.processing.handlers import UnknownHandler, handles, log, matching
+from webhooks.processing.handler_registry import check_handlers, handler_paths
+from webhooks.processing.handlers import UnknownHandler, handles, log_receipt, matching_rules
 from webhooks.wire.ids import new_id
 from webhooks.wire.patterns import InvalidPattern
 
@@ -18,7 +18,7 @@ HERE = "tests.webhooks.handlers_of_tests"
 
 
 def functions(receipt) -> list[object]:
-    return [rule.function for rule in matching(receipt)]
+    return [rule.function for rule in matching_rules(receipt)]
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_a_handler_is_registered_by_uid_by_id_or_for_all() -> None:
     source = make_source(uid="shop")
     handles("shop")(succeed)
     handles(source.public_id)(fail)
-    handles()(log)
-    assert functions(make_receipt(source)) == [succeed, fail, log]
-    assert functions(make_receipt(make_source())) == [log]
+    handles()(log_receipt)
+    assert functions(make_receipt(source)) == [succeed, fail, log_receipt]
+    assert functions(make_receipt(make_source())) == [log_receipt]
 
 
 def test_a_source_names_its_own_and_each_function_runs_once(settings) -> None:
@@ -67,7 +67,7 @@ def test_the_large_body_of_a_claim_check_is_matched_by_what_its_row_says() -> No
 
 def test_a_name_that_is_not_on_the_list_is_never_imported() -> None:
     with pytest.raises(UnknownHandler):
-        matching(make_receipt(make_source(handlers=[{"handler": "os.abort"}])))
+        matching_rules(make_receipt(make_source(handlers=[{"handler": "os.abort"}])))
 
 
 def test_a_function_on_the_list_may_be_named_by_its_dotted_path(settings) -> None:
@@ -76,9 +76,9 @@ def test_a_function_on_the_list_may_be_named_by_its_dotted_path(settings) -> Non
 
 
 def test_a_built_in_handler_of_an_app_that_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "publish" in names()
+    assert "publish" in handler_paths()
     monkeypatch.setattr(apps, "is_installed", lambda name: name == "webhooks")
-    assert names() == {"log": "webhooks.processing.handlers.log"}
+    assert handler_paths() == {"log": "webhooks.processing.handlers.log_receipt"}
 
 
 def test_a_bad_pattern_is_refused_when_it_is_registered() -> None:
@@ -88,8 +88,8 @@ def test_a_bad_pattern_is_refused_when_it_is_registered() -> None:
 
 def test_a_name_that_leads_nowhere_is_found_by_the_system_checks(settings) -> None:
     settings.WAYPOST_HANDLERS = {"lost": "no.such.module.function", "text": f"{HERE}.__doc__", "publish": ""}
-    problems = " ".join(problem.msg for problem in check_names())
-    assert check_names in registry.registered_checks
+    problems = " ".join(problem.msg for problem in check_handlers())
+    assert check_handlers in registry.registered_checks
     assert "'lost'" in problems
     assert "'text'" in problems
     assert "'log'" not in problems
@@ -97,6 +97,6 @@ def test_a_name_that_leads_nowhere_is_found_by_the_system_checks(settings) -> No
 
 def test_the_built_in_log_says_that_it_came_and_nothing_of_what_is_in_it(caplog) -> None:
     with caplog.at_level("INFO"):
-        log(make_receipt(body=b'{"type":"a.b","card":"4111"}'))
+        log_receipt(make_receipt(body=b'{"type":"a.b","card":"4111"}'))
     assert "a.b" in caplog.text
     assert "4111" not in caplog.text

@@ -16,9 +16,9 @@ from django.utils import timezone
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing import process, receipts
-from webhooks.processing.handlers import GiveUp, Later, handles
+from webhooks.processing.handlers import GiveUp, RetryLater, handles
 from webhooks.processing.process import process_due
-from webhooks.processing.retry_plan import PLAN
+from webhooks.processing.retry_plan import DEFAULT_PLAN
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
@@ -83,11 +83,11 @@ def test_a_receipt_that_fails_to_the_end_of_the_plan_is_dead_with_its_last_error
         raise RuntimeError("no\0 luck")
 
     receipt = make_receipt()
-    for _ in range(len(PLAN) + 1):
+    for _ in range(len(DEFAULT_PLAN) + 1):
         due_again(receipt)
         process_due()
     receipt.refresh_from_db()
-    assert (receipt.state, receipt.cause, receipt.attempts) == ("dead", "exhausted", len(PLAN) + 1)
+    assert (receipt.state, receipt.cause, receipt.attempts) == ("dead", "exhausted", len(DEFAULT_PLAN) + 1)
     assert "no luck" in receipt.last_error
     assert process_due() == 0
 
@@ -100,13 +100,13 @@ def test_a_handler_that_gives_up_makes_the_receipt_dead_at_once() -> None:
     receipt = make_receipt()
     process_due()
     receipt.refresh_from_db()
-    assert (receipt.state, receipt.cause, receipt.attempts) == ("dead", "refused", 1)
+    assert (receipt.state, receipt.cause, receipt.attempts) == ("dead", "handler_gave_up", 1)
 
 
 def test_later_costs_no_attempt() -> None:
     @handles()
     def waits(receipt: Receipt) -> None:
-        raise Later(600)
+        raise RetryLater(600)
 
     receipt = make_receipt()
     process_due()
@@ -119,7 +119,7 @@ def test_later_costs_no_attempt() -> None:
 def test_later_at_no_time_is_a_failure_like_any_other(seconds: Any) -> None:
     @handles()
     def waits(receipt: Receipt) -> None:
-        raise Later(seconds)
+        raise RetryLater(seconds)
 
     receipt = make_receipt()
     process_due()
@@ -151,7 +151,7 @@ def test_a_suspect_does_not_go_along_with_others() -> None:
 
 
 def test_what_was_claimed_and_waits_for_long_is_given_back_as_if_it_had_not_been(monkeypatch) -> None:
-    monkeypatch.setattr(process, "HOARD", 0)
+    monkeypatch.setattr(process, "RELEASE_AFTER", 0)
     for _ in range(3):
         make_receipt()
     claimed = receipts.claim(20)
@@ -168,7 +168,7 @@ def test_a_receipt_that_ends_its_worker_again_and_again_is_poison_and_its_neighb
 
     killer = make_receipt(message_id="killer")
     neighbour = make_receipt(source=killer.source)
-    for _ in range(process.MOST_CLAIMS):
+    for _ in range(process.MAX_CLAIMS):
         due_again(killer)
         with pytest.raises(KeyboardInterrupt):
             process_due()
@@ -176,7 +176,7 @@ def test_a_receipt_that_ends_its_worker_again_and_again_is_poison_and_its_neighb
     process_due()
     killer.refresh_from_db()
     neighbour.refresh_from_db()
-    assert (killer.state, killer.cause, killer.attempts) == ("dead", "poison", 0)
+    assert (killer.state, killer.cause, killer.attempts) == ("dead", "crashed_worker", 0)
     assert neighbour.state == "processed"
 
 
@@ -208,9 +208,9 @@ def test_nothing_is_settled_without_the_token(settle: str) -> None:
     due_again(receipt)
     (owner,) = receipts.claim(1)
     calls: dict[str, Callable[[], None]] = {
-        "finish": lambda: receipts.finish(stalled, []),
-        "put_off": lambda: receipts.put_off(stalled, 60, "", attempts=1),
-        "bury": lambda: receipts.bury(stalled, "poison", "", attempts=1),
+        "finish": lambda: receipts.mark_processed(stalled, []),
+        "put_off": lambda: receipts.reschedule(stalled, 60, "", attempts=1),
+        "bury": lambda: receipts.mark_dead(stalled, "crashed_worker", "", attempts=1),
     }
     calls[settle]()
     receipt.refresh_from_db()
@@ -289,11 +289,11 @@ def test_a_handler_that_hangs_is_ended_and_what_it_wrote_is_taken_back(hangs: st
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(3600)")
 
-    receipt = make_receipt(make_source(handler_seconds=1))
+    receipt = make_receipt(make_source(handler_timeout_seconds=1))
     process_due()
     receipt.refresh_from_db()
     assert (receipt.state, receipt.attempts) == ("pending", 1)
-    assert receipt.last_error.endswith("hangs_somewhere: Overdue: took longer than 1 s")
+    assert receipt.last_error.endswith("hangs_somewhere: HandlerTimeout: took longer than 1 s")
     assert not Rejection.objects.exists()
 
 
@@ -303,7 +303,6 @@ import django
 django.setup()
 from django.db import connection
 connection.settings_dict["NAME"] = sys.argv[1]
-from webhooks import wake
 from webhooks.processing.handlers import handles
 from webhooks.models import Rejection
 from webhooks.processing.process import process_due

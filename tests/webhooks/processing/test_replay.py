@@ -7,7 +7,7 @@ from webhooks.models import Receipt
 from webhooks.processing import replay as module
 from webhooks.processing.handlers import GiveUp, handles
 from webhooks.processing.process import process_due
-from webhooks.processing.replay import Replayed, preview, replay
+from webhooks.processing.replay import ReplayResult, count_replayable, replay
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
@@ -23,7 +23,7 @@ def test_a_dead_receipt_comes_back_with_its_whole_plan_and_can_succeed(bell) -> 
     receipt = make_receipt()
     process_due()
     broken = False
-    assert replay(Receipt.objects.all()) == Replayed(1, left=0)
+    assert replay(Receipt.objects.all()) == ReplayResult(1, remaining=0)
     receipt.refresh_from_db()
     assert (receipt.state, receipt.attempts, receipt.cause) == ("pending", 0, "")
     assert bell.rings == 1
@@ -41,19 +41,19 @@ def test_a_second_click_changes_nothing(bell) -> None:
 
 def test_a_receipt_that_is_due_or_under_work_is_left_alone() -> None:
     receipt = make_receipt(attempts=3)
-    assert preview(Receipt.objects.all()) == 0
-    assert replay(Receipt.objects.all()) == Replayed(0, left=0)
+    assert count_replayable(Receipt.objects.all()) == 0
+    assert replay(Receipt.objects.all()) == ReplayResult(0, remaining=0)
     receipt.refresh_from_db()
     assert receipt.attempts == 3
 
 
 def test_many_are_brought_back_oldest_first_a_bounded_number_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 5)
-    monkeypatch.setattr(module, "SLICE", 2)
+    monkeypatch.setattr(module, "MAX_PER_CALL", 5)
+    monkeypatch.setattr(module, "UPDATE_BATCH", 2)
     source = make_source()
     receipts = [make_receipt(source) for _ in range(7)]
     process_due()
-    assert preview(Receipt.objects.all()) == 5
-    assert replay(Receipt.objects.all()) == Replayed(5, left=2)
+    assert count_replayable(Receipt.objects.all()) == 5
+    assert replay(Receipt.objects.all()) == ReplayResult(5, remaining=2)
     assert set(Receipt.objects.filter(due_at__isnull=False)) == set(receipts[:5])
-    assert replay(Receipt.objects.all()) == Replayed(2, left=0)
+    assert replay(Receipt.objects.all()) == ReplayResult(2, remaining=0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhooks.processing.retry_plan import PLAN, wait_after
+from webhooks.processing.retry_plan import DEFAULT_PLAN, wait_after
 
 
 @pytest.mark.parametrize(
@@ -12,8 +12,8 @@ from webhooks.processing.retry_plan import PLAN, wait_after
         (1, 0.0, 4),
         (1, 1.0, 6),
         (2, 0.5, 30),
-        (len(PLAN), 0.5, 86_400),
-        (len(PLAN) + 1, 0.5, None),
+        (len(DEFAULT_PLAN), 0.5, 86_400),
+        (len(DEFAULT_PLAN) + 1, 0.5, None),
     ],
 )
 def test_the_wait_after_a_failure(attempts: int, chance: float, expected: float | None) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.db import connections
 
 from tests.factories_receiver import make_receipt, make_source
-from webhooks.models import Mark, Receipt, Rejection
+from webhooks.models import LatestSequence, Receipt, Rejection
 from webhooks.processing import sequence
 from webhooks.processing.handlers import handles
 from webhooks.processing.process import process, process_due
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules"
     ],
 )
 def test_a_place_is_a_number_or_a_time(text: str, expected: Decimal | int | None) -> None:
-    assert sequence.read(text) == expected
+    assert sequence.parse_sequence(text) == expected
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ IN_ORDER, LATE, SKIPPED = (False, False, "processed"), (True, False, "processed"
 
 
 def test_a_receipt_that_comes_after_a_later_one_is_flagged_and_handled(seen: list[str]) -> None:
-    source = make_source(sequence_at="body:/n")
+    source = make_source(sequence_path="body:/n")
     second, first, third = comes(source, 2), comes(source, 1), comes(source, 3)
     process_due()
     assert [result(receipt) for receipt in (second, first, third)] == [IN_ORDER, LATE, IN_ORDER]
@@ -75,7 +75,7 @@ def test_a_receipt_that_comes_after_a_later_one_is_flagged_and_handled(seen: lis
 
 
 def test_a_source_that_skips_stale_ones_does_not_handle_it(seen: list[str]) -> None:
-    source = make_source(sequence_at="body:/n", skip_stale=True)
+    source = make_source(sequence_path="body:/n", skip_out_of_order=True)
     second, first = comes(source, 2), comes(source, 1)
     process_due()
     assert [result(second), result(first)] == [IN_ORDER, SKIPPED]
@@ -84,7 +84,7 @@ def test_a_source_that_skips_stale_ones_does_not_handle_it(seen: list[str]) -> N
 
 
 def test_equal_is_not_below(seen: list[str]) -> None:
-    source = make_source(sequence_at="body:/n", skip_stale=True)
+    source = make_source(sequence_path="body:/n", skip_out_of_order=True)
     comes(source, 2)
     process_due()
     again = comes(source, "2.0")
@@ -93,9 +93,9 @@ def test_equal_is_not_below(seen: list[str]) -> None:
 
 
 def test_every_key_has_a_sequence_of_its_own_and_so_has_every_source(seen: list[str]) -> None:
-    source = make_source(sequence_at="body:/n", skip_stale=True)
+    source = make_source(sequence_path="body:/n", skip_out_of_order=True)
     comes(source, 5, order_key="a")
-    comes(make_source(sequence_at="body:/n"), 9, order_key="b")
+    comes(make_source(sequence_path="body:/n"), 9, order_key="b")
     process_due()
     other = comes(source, 1, order_key="b")
     process_due()
@@ -103,7 +103,7 @@ def test_every_key_has_a_sequence_of_its_own_and_so_has_every_source(seen: list[
 
 
 def test_a_header_may_hold_it_and_a_receipt_without_one_is_in_order(seen: list[str]) -> None:
-    source = make_source(sequence_at="header:X-Time", skip_stale=True)
+    source = make_source(sequence_path="header:X-Time", skip_out_of_order=True)
     make_receipt(source, headers={"x-time": "2026-01-02T00:00:00Z"})
     process_due()
     old = make_receipt(source, headers={"x-time": "2026-01-01T00:00:00Z"})
@@ -113,7 +113,7 @@ def test_a_header_may_hold_it_and_a_receipt_without_one_is_in_order(seen: list[s
 
 
 def test_a_handler_that_fails_does_not_move_the_mark() -> None:
-    source = make_source(sequence_at="body:/n", skip_stale=True)
+    source = make_source(sequence_path="body:/n", skip_out_of_order=True)
 
     @handles()
     def fails_on_the_second(receipt: Receipt) -> None:
@@ -122,7 +122,7 @@ def test_a_handler_that_fails_does_not_move_the_mark() -> None:
 
     comes(source, 2)
     process_due()
-    assert not Mark.objects.exists()
+    assert not LatestSequence.objects.exists()
     first = comes(source, 1)
     process_due()
     assert result(first) == IN_ORDER
@@ -130,7 +130,7 @@ def test_a_handler_that_fails_does_not_move_the_mark() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_overtaken_while_it_runs_leaves_nothing_behind() -> None:
-    source = make_source(sequence_at="body:/n", skip_stale=True)
+    source = make_source(sequence_path="body:/n", skip_out_of_order=True)
     first, second = comes(source, 1), comes(source, 2)
     (claimed_first, claimed_second) = claim(2)
 
@@ -152,12 +152,12 @@ def test_what_is_overtaken_while_it_runs_leaves_nothing_behind() -> None:
 
 
 def test_a_skipped_receipt_can_be_replayed_when_the_source_no_longer_skips(seen: list[str]) -> None:
-    source = make_source(sequence_at="body:/n", skip_stale=True)
+    source = make_source(sequence_path="body:/n", skip_out_of_order=True)
     comes(source, 2)
     process_due()
     first = comes(source, 1)
     process_due()
-    source.skip_stale = False
+    source.skip_out_of_order = False
     source.save()
     replay(Receipt.objects.filter(pk=first.pk))
     process_due()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.factories_receiver import id_born, make_receipt, make_source
 from webhooks.kit.claim_check import INLINE_MAX, keep
-from webhooks.models import Hour, Mark, Receipt, Rejection, Source, SourceSecret
+from webhooks.models import LatestSequence, Receipt, Rejection, Source, SourceHour, SourceSecret
 from webhooks.processing import sweep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
@@ -53,7 +53,7 @@ def test_an_expired_receipt_takes_its_object_with_it_and_no_other(claims: Path) 
 
 
 def test_more_receipts_than_one_slice_are_swept_in_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "SLICE", 3)
+    monkeypatch.setattr(sweep, "BATCH", 3)
     source = make_source()
     for _ in range(10):
         make_receipt(source, id=id_born(days_ago(31)), due_at=None, processed_at=NOW)
@@ -99,7 +99,7 @@ def test_a_sweep_with_no_storage_yet_does_nothing() -> None:
 
 
 def test_the_newest_rejections_of_each_source_are_kept_for_a_month(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "MOST_REJECTIONS", 3)
+    monkeypatch.setattr(sweep, "MAX_REJECTIONS", 3)
     loud, quiet = make_source(), make_source()
     for _ in range(5):
         Rejection.objects.create(source=loud, reason="x", size=0)
@@ -124,8 +124,8 @@ def test_expired_secrets_and_deleted_sources_without_receipts_go() -> None:
 def test_marks_that_rested_and_hours_of_long_ago_go() -> None:
     source = make_source()
     for days in (1, 31, 91):
-        Mark.objects.create(source=source, order_key=str(days), sequence=1, moved_at=days_ago(days))
-        Hour.objects.create(source=source, begins_at=days_ago(days))
+        LatestSequence.objects.create(source=source, order_key=str(days), sequence=1, updated_at=days_ago(days))
+        SourceHour.objects.create(source=source, starts_at=days_ago(days))
     sweep.sweep()
-    assert [mark.order_key for mark in Mark.objects.all()] == ["1"]
-    assert sorted(hour.begins_at for hour in Hour.objects.all()) == [days_ago(31), days_ago(1)]
+    assert [mark.order_key for mark in LatestSequence.objects.all()] == ["1"]
+    assert sorted(hour.starts_at for hour in SourceHour.objects.all()) == [days_ago(31), days_ago(1)]

@@ -35,7 +35,7 @@ def test_it_works_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> N
             second.set()
 
     def run() -> None:
-        worker.work(stop)
+        worker.run_worker(stop)
         connections.close_all()
 
     make_receipt(message_id="first")

@@ -10,8 +10,8 @@ from tests.factories_receiver import make_source
 from webhooks.kit.claim_check import Ticket
 from webhooks.kit.group_commit import MOST
 from webhooks.models import Receipt, Source
-from webhooks.receiving.insert_receipt import Entry, Message, insert_many
-from webhooks.sources.message_labels import Labels
+from webhooks.receiving.insert_receipt import InsertResult, VerifiedMessage, insert_receipts
+from webhooks.sources.message_labels import MessageLabels
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db
@@ -24,18 +24,24 @@ SELECT generic_plans + custom_plans FROM pg_prepared_statements
 """  # of the statement for one message
 
 
-def message(source: Source, message_id: str, body: bytes | None = b"{}", **changes: Any) -> Message:
+def message(source: Source, message_id: str, body: bytes | None = b"{}", **changes: Any) -> VerifiedMessage:
     ticket = Ticket(len(body), DIGEST, body=body) if body is not None else Ticket(5 * 2**30, DIGEST, key="receipts/x/y")
     values = {"content_type": "application/json", "headers": {"a": 'b"\\'}, "ticket": ticket, "handled": False}
-    return Message(new_id(), source.id, Labels(message_id, "a.b", ""), **{**values, **changes})
+    return VerifiedMessage(new_id(), source.id, MessageLabels(message_id, "a.b", ""), **{**values, **changes})
 
 
 def test_of_twins_in_one_statement_the_first_is_kept_and_the_other_is_a_repeat() -> None:
     source = make_source(handlers=LOGGED)
     twins = [message(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
-    assert insert_many(twins) == [Entry.OWED, Entry.OWED, Entry.REPEAT, Entry.REPEAT, Entry.REPEAT]
+    assert insert_receipts(twins) == [
+        InsertResult.OWED,
+        InsertResult.OWED,
+        InsertResult.REPEAT,
+        InsertResult.REPEAT,
+        InsertResult.REPEAT,
+    ]
     assert set(Receipt.objects.values_list("id", flat=True)) == {twins[0].id, twins[1].id}
-    assert insert_many(twins) == [Entry.REPEAT] * 5
+    assert insert_receipts(twins) == [InsertResult.REPEAT] * 5
 
 
 def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> None:
@@ -49,7 +55,13 @@ def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> Non
         message(quiet, "in code", handled=True),
         message(quiet, "longer", b"x" * 70_000),
     ]
-    assert insert_many(messages) == [Entry.AT_REST, Entry.OWED, Entry.AT_REST, Entry.OWED, Entry.AT_REST]
+    assert insert_receipts(messages) == [
+        InsertResult.AT_REST,
+        InsertResult.OWED,
+        InsertResult.AT_REST,
+        InsertResult.OWED,
+        InsertResult.AT_REST,
+    ]
     kept = [Receipt.objects.get(id=one.id) for one in messages]
     assert [receipt.message_id for receipt in kept] == ["odd", "empty", "large", "in code", "longer"]
     assert [bytes(receipt.body) if receipt.body is not None else None for receipt in kept] == [
@@ -65,7 +77,7 @@ def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> Non
 def test_as_many_as_come_together_are_kept(count: int) -> None:
     source = make_source()
     messages = [message(source, str(number)) for number in range(count)]
-    assert insert_many(messages) == [Entry.AT_REST] * count
+    assert insert_receipts(messages) == [InsertResult.AT_REST] * count
     assert Receipt.objects.count() == count
 
 
@@ -76,10 +88,10 @@ def test_the_plan_for_one_message_is_kept_whatever_it_is_like() -> None:
             return [uses for (uses,) in cursor.fetchall()]
 
     source = make_source()
-    insert_many([message(source, "the first")])
+    insert_receipts([message(source, "the first")])
     (before,) = uses()
-    insert_many([message(source, "long", b"x" * 70_000)])
-    insert_many([message(source, "elsewhere", None, secret_id=new_id())])
+    insert_receipts([message(source, "long", b"x" * 70_000)])
+    insert_receipts([message(source, "elsewhere", None, secret_id=new_id())])
     assert uses() == [before + 2]
 
 
@@ -91,13 +103,13 @@ def test_insert_many_prepares_nothing_unless_the_setting_allows_it(settings: Any
 
     del settings.WAYPOST_PREPARE_STATEMENTS
     source, before = make_source(), count()
-    assert insert_many([message(source, "one")]) == [Entry.AT_REST]
+    assert insert_receipts([message(source, "one")]) == [InsertResult.AT_REST]
     assert count() == before
 
 
 def test_what_nobody_handles_is_done_when_it_is_kept_and_the_rest_is_due() -> None:
-    quiet, handled, ordered = make_source(), make_source(handlers=LOGGED), make_source(sequence_at="body:/n")
-    insert_many([message(source, "a") for source in (quiet, handled, ordered)])
+    quiet, handled, ordered = make_source(), make_source(handlers=LOGGED), make_source(sequence_path="body:/n")
+    insert_receipts([message(source, "a") for source in (quiet, handled, ordered)])
     states = {receipt.source_id: receipt for receipt in Receipt.objects.all()}
     assert (states[quiet.id].state, states[quiet.id].handled_by) == ("processed", [])
     assert states[quiet.id].processed_at <= timezone.now()
@@ -110,9 +122,9 @@ def test_a_message_whose_source_has_gone_is_due_rather_than_forgotten() -> None:
     source = make_source()
     orphan = message(source, "a")
     source.delete()
-    assert insert_many([orphan]) == [Entry.OWED]
+    assert insert_receipts([orphan]) == [InsertResult.OWED]
 
 
 def test_what_the_database_refuses_is_an_error_as_django_has_it() -> None:
     with pytest.raises(DataError):
-        insert_many([message(make_source(), "x" * 257)])
+        insert_receipts([message(make_source(), "x" * 257)])

@@ -32,7 +32,7 @@ from webhooks.processing.process import process_due
 from webhooks.processing.receipts import claim
 from webhooks.schemes.scheme import UnsignedMessage
 from webhooks.sources.secret_rotation import add_secret
-from webhooks.sources.snapshot import find, forget
+from webhooks.sources.snapshot import clear_snapshots, find_source
 from webhooks.wire.signing.standard_webhooks import new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -82,7 +82,7 @@ def test_a_message_is_owed_to_the_functions_registered_for_its_source(registered
 
 
 def test_a_message_that_has_a_place_in_a_sequence_is_put_into_order_though_nobody_handles_it() -> None:
-    post(make_source(sequence_at="body:/n"), b'{"n":1}')
+    post(make_source(sequence_path="body:/n"), b'{"n":1}')
     assert Receipt.objects.get().state == "pending"
 
 
@@ -115,7 +115,7 @@ def test_a_source_is_found_by_its_id_and_its_uid_with_and_without_a_slash(name: 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_the_answer_is_the_one_the_source_was_given(status: int) -> None:
-    answer = post(make_source(answer_status=status))
+    answer = post(make_source(response_status=status))
     assert answer.status_code == status
     assert bool(answer.content) == (status != 204)
 
@@ -197,7 +197,7 @@ def test_during_an_overlap_both_secrets_are_believed_and_afterwards_one() -> Non
     assert post(source, headers=signed(BODY, message_id="old")).status_code == 202
     assert post(source, headers=signed(BODY, secret=fresh, message_id="new")).status_code == 202
     source.secrets.filter(expires_at__isnull=False).update(expires_at=timezone.now() - timedelta(seconds=1))
-    forget()
+    clear_snapshots()
     assert post(source, headers=signed(BODY, message_id="late")).status_code == 401
 
 
@@ -386,15 +386,15 @@ def test_a_receipt_knows_its_secret_and_a_rejection_the_one_that_was_good_last()
     source = make_source()
     old = source.secrets.get()
     post(source, BODY + b" ", signed(BODY))
-    assert Rejection.objects.get().last_good_secret_id is None
+    assert Rejection.objects.get().last_valid_secret_id is None
     post(source)
     assert Receipt.objects.get().secret_id == old.id
     add_secret(source, new_secret())
-    forget()
+    clear_snapshots()
     post(source, BODY + b"  ", signed(BODY))
     rejection = Rejection.objects.latest("id")
-    assert (rejection.reason, rejection.last_good_secret_id) == ("no_match", old.id)
-    assert rejection.last_good_at == Receipt.objects.get().received_at
+    assert (rejection.reason, rejection.last_valid_secret_id) == ("no_match", old.id)
+    assert rejection.last_valid_at == Receipt.objects.get().received_at
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_a_row_that_cannot_be_written_is_503_and_rings_for_nothing(monkeypatch: 
 
     source = make_source()
     with monkeypatch.context() as outage:
-        find(source.public_id)
+        find_source(source.public_id)
         outage.setattr(psycopg.Cursor, "execute", lost)
         answer = post(source)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
@@ -553,9 +553,9 @@ def test_hostile_bodies_are_kept_as_they_are_and_never_our_error(body: bytes, co
     source = make_source(
         scheme="none",
         secret=None,
-        message_id_at="body:/id",
-        event_type_at="body:/type",
-        order_key_at="body:/type",
+        message_id_path="body:/id",
+        event_type_path="body:/type",
+        order_key_path="body:/type",
         handlers=[{"handler": "log", "pattern": {"data": {"x": [1]}}}],
     )
     answer = Client().generic("POST", f"/in/{source.public_id}/", body, content_type=content_type)
@@ -571,7 +571,7 @@ def test_paths_that_name_no_source_are_404(path: str) -> None:
 
 
 def test_a_message_id_too_long_for_an_index_still_tells_repeats_apart() -> None:
-    source = make_source(scheme="none", secret=None, message_id_at="header:x-id")
+    source = make_source(scheme="none", secret=None, message_id_path="header:x-id")
     first, other = {"x-id": "a" * 5000}, {"x-id": "a" * 4999 + "b"}
     assert [post(source, headers=found).status_code for found in (first, first, other)] == [202, 200, 202]
 
@@ -603,7 +603,7 @@ def test_a_source_takes_the_types_it_lists_and_a_refusal_can_be_found(content_ty
 
 
 def test_an_answer_of_the_owners_is_given_to_the_first_and_to_every_repeat_and_runs_in_no_browser() -> None:
-    source = make_source(answer_status=200, answer_body="<Response/>", answer_type="text/xml")
+    source = make_source(response_status=200, response_body="<Response/>", response_content_type="text/xml")
     for answer in (post(source), post(source)):
         assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, b"<Response/>", "text/xml")
         assert answer["Content-Security-Policy"] == "sandbox; default-src 'none'"
@@ -611,7 +611,7 @@ def test_an_answer_of_the_owners_is_given_to_the_first_and_to_every_repeat_and_r
 
 
 def test_whoever_is_not_believed_is_not_given_the_owners_answer() -> None:
-    answer = post(make_source(answer_body="welcome", answer_type="text/plain"), headers={})
+    answer = post(make_source(response_body="welcome", response_content_type="text/plain"), headers={})
     assert (answer.status_code, answer.content) == (401, b"")
 
 
@@ -635,21 +635,26 @@ def test_a_sender_may_be_answered_when_the_handlers_are_done(monkeypatch, outcom
             raise GiveUp
 
     monkeypatch.setattr(notify, "bell", WorkerNextDoor())
-    answer = post(make_source(answer_when="processed", answer_status=200, answer_within=25))
+    answer = post(make_source(response_when="processed", response_status=200, response_timeout_seconds=25))
     receipt = Receipt.objects.get()
     assert (answer.status_code, answer.json()) == (status, {"receipt": receipt.public_id, "state": state})
     assert receipt.state == state
 
 
 def test_a_sender_whose_handlers_take_too_long_is_told_that_its_message_is_kept() -> None:
-    asked = {"answer_when": "processed", "answer_status": 200, "answer_within": 0, "answer_body": '"done"'}
+    asked = {
+        "response_when": "processed",
+        "response_status": 200,
+        "response_timeout_seconds": 0,
+        "response_body": '"done"',
+    }
     answer = post(make_source(handlers=LOGGED, **asked))
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
     assert post(Source.objects.get()).json() == "done"
 
 
 def test_a_message_that_is_kept_is_never_called_not_kept_though_nobody_can_look_how_it_stands() -> None:
-    source = make_source(handlers=LOGGED, answer_when="processed", answer_within=25)
+    source = make_source(handlers=LOGGED, response_when="processed", response_timeout_seconds=25)
     with connection.execute_wrapper(fails_from_the_first_select_of("webhooks_receipt")):
         answer = post(source)
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
@@ -662,7 +667,7 @@ def test_a_message_whose_handler_removed_it_is_done(monkeypatch) -> None:
         receipt.delete()
 
     monkeypatch.setattr(notify, "bell", WorkerNextDoor())
-    answer = post(make_source(answer_when="processed", answer_within=25))
+    answer = post(make_source(response_when="processed", response_timeout_seconds=25))
     assert (answer.status_code, answer.json()["state"]) == (202, "processed")
 
 

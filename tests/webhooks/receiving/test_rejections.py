@@ -5,14 +5,14 @@ import pytest
 from tests.factories_receiver import make_source
 from webhooks.models import Rejection
 from webhooks.receiving import rejections
-from webhooks.receiving.rejections import PER_MINUTE, Refusal, record
+from webhooks.receiving.rejections import PER_MINUTE, Refusal, record_rejection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
 
 
 def flood(source, count: int) -> None:
     for _ in range(count):
-        record(source.id, Refusal("no_match"), {}, "127.0.0.1")
+        record_rejection(source.id, Refusal("no_match"), {}, "127.0.0.1")
 
 
 def test_a_flood_is_kept_as_a_few_rows_a_minute_and_the_next_row_counts_the_rest() -> None:
@@ -21,7 +21,7 @@ def test_a_flood_is_kept_as_a_few_rows_a_minute_and_the_next_row_counts_the_rest
     assert Rejection.objects.count() == PER_MINUTE
     rejections._minutes[source.id].begun -= 60
     flood(source, 1)
-    assert Rejection.objects.latest("id").unrecorded == 1000 - PER_MINUTE
+    assert Rejection.objects.latest("id").suppressed_count == 1000 - PER_MINUTE
 
 
 def test_one_sources_flood_hides_no_others_refusal() -> None:
@@ -32,5 +32,5 @@ def test_one_sources_flood_hides_no_others_refusal() -> None:
 
 
 def test_whatever_a_refusal_says_fits_its_row() -> None:
-    record(make_source().id, Refusal("r" * 500, "d\0" * 5000), {"a": "b"}, "x" * 60)
+    record_rejection(make_source().id, Refusal("r" * 500, "d\0" * 5000), {"a": "b"}, "x" * 60)
     assert len(Rejection.objects.get().detail) == 512

@@ -8,7 +8,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
 from webhooks.receiving import request_body as module
-from webhooks.receiving.request_body import GRACE, SLOWEST, CutShort, TooLarge, TooSlow, arrive
+from webhooks.receiving.request_body import GRACE, SLOWEST, CutShort, TooLarge, TooSlow, read_request
 
 
 def request(body: bytes, **environ: object) -> WSGIRequest:
@@ -17,30 +17,32 @@ def request(body: bytes, **environ: object) -> WSGIRequest:
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 200_000])
 def test_the_pieces_are_the_body(size: int) -> None:
-    pieces = list(arrive(request(bytes(size))).chunks(limit=200_000))
+    pieces = list(read_request(request(bytes(size))).chunks(limit=200_000))
     assert b"".join(pieces) == bytes(size)
     assert all(0 < len(piece) <= 65_536 for piece in pieces)
 
 
 def test_nothing_behind_the_announced_length_is_read() -> None:
     wire = io.BytesIO(b"helloGET / HTTP/1.1")
-    found = arrive(request(b"", CONTENT_LENGTH="5", **{"wsgi.input": wire}))
+    found = read_request(request(b"", CONTENT_LENGTH="5", **{"wsgi.input": wire}))
     assert list(found.chunks(limit=100)) == [b"hello"]
     assert wire.read() == b"GET / HTTP/1.1"
 
 
 def test_too_much_is_known_from_the_announcement_or_as_soon_as_it_comes() -> None:
     with pytest.raises(TooLarge):
-        arrive(request(b"123456")).chunks(limit=5)
+        read_request(request(b"123456")).chunks(limit=5)
     endless = SimpleNamespace(read=lambda size: bytes(size), readline=None)
     chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "wsgi.input": endless}
     with pytest.raises(TooLarge):
-        list(arrive(request(b"", CONTENT_LENGTH="", **chunked)).chunks(limit=1_000_000))
+        list(read_request(request(b"", CONTENT_LENGTH="", **chunked)).chunks(limit=1_000_000))
 
 
 def test_a_body_shorter_than_announced_is_no_body() -> None:
     with pytest.raises(CutShort):
-        list(arrive(request(b"", CONTENT_LENGTH="9", **{"wsgi.input": io.BytesIO(b"12345678")})).chunks(limit=100))
+        list(
+            read_request(request(b"", CONTENT_LENGTH="9", **{"wsgi.input": io.BytesIO(b"12345678")})).chunks(limit=100)
+        )
 
 
 @pytest.mark.parametrize(("pace", "fast_enough"), [(2 * SLOWEST, True), (SLOWEST // 2, False)])
@@ -55,7 +57,9 @@ def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, pa
             return piece
 
     size = int(4 * GRACE * SLOWEST)
-    pieces = arrive(request(b"", CONTENT_LENGTH=str(size), **{"wsgi.input": Drip(bytes(size))})).chunks(limit=size)
+    pieces = read_request(request(b"", CONTENT_LENGTH=str(size), **{"wsgi.input": Drip(bytes(size))})).chunks(
+        limit=size
+    )
     if fast_enough:
         assert sum(map(len, pieces)) == size
     else:
@@ -72,4 +76,4 @@ def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, pa
     ],
 )
 def test_the_url_is_the_one_the_sender_knows(public_url: str, expected: str) -> None:
-    assert arrive(request(b"")).url(public_url) == expected
+    assert read_request(request(b"")).url(public_url) == expected

@@ -60,7 +60,7 @@ def test_what_is_shown_of_it_holds_no_secret(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", SIGNABLE)
 def test_two_tests_are_two_messages(scheme: str) -> None:
-    source = make_source(scheme=scheme, secret=secret_of(scheme), message_id_at="body:/id")
+    source = make_source(scheme=scheme, secret=secret_of(scheme), message_id_path="body:/id")
     assert [send(source, {"body": f'{{"id": {number}}}'}).json()["status"] for number in range(2)] == [202, 202]
     assert send(source, {"body": '{"id": 1}'}).json()["status"] == 200
 
@@ -140,7 +140,7 @@ def test_what_the_door_refuses_is_shown_with_its_reason() -> None:
 
 
 def test_a_source_that_answers_in_its_own_words_shows_its_receipt_too() -> None:
-    source = make_source(answer_body="thanks", answer_type="text/plain")
+    source = make_source(response_body="thanks", response_content_type="text/plain")
     shown = send(source).json()
     assert (shown["answer"], shown["receipt"]["id"]) == ("thanks", Receipt.objects.get().public_id)
 

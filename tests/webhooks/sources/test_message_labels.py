@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks import schemes
-from webhooks.sources.message_labels import events, label, look, tidy, without_credentials
+from webhooks.sources.message_labels import find_labels, parse_events, read_path, redact_credentials, storable_label
 
 DIGEST = "d" * 64
 CLOUD_EVENT = b'{"specversion":"1.0","id":"7","source":"/shop","type":"order.paid","data":{"total":3}}'
@@ -16,13 +16,13 @@ CLOUD_EVENT = b'{"specversion":"1.0","id":"7","source":"/shop","type":"order.pai
 
 @dataclass(frozen=True)
 class Here:
-    message_id_at: str = ""
-    event_type_at: str = ""
-    order_key_at: str = ""
+    message_id_path: str = ""
+    event_type_path: str = ""
+    order_key_path: str = ""
 
 
 def labels(body: bytes | None, headers: dict[str, str] | None = None, scheme: str = "none", **at: str):
-    return label(Here(**at), schemes.get(scheme), headers or {}, body, DIGEST)
+    return find_labels(Here(**at), schemes.get(scheme), headers or {}, body, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ def labels(body: bytes | None, headers: dict[str, str] | None = None, scheme: st
         (CLOUD_EVENT, {"content-type": "application/cloudevents+json"}, "none", {}, "/shop 7"),
         (CLOUD_EVENT, {"content-type": "application/json"}, "none", {}, DIGEST),
         (b"x", {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "s", "ce-type": "t"}, "none", {}, "s 1"),
-        (b'{"a":{"id":"deep"}}', {}, "none", {"message_id_at": "body:/a/id"}, "deep"),
-        (b'{"a":[{"id":5}]}', {}, "none", {"message_id_at": "body:/a/0/id"}, "5"),
-        (b'{"a/b":"x"}', {}, "none", {"message_id_at": "body:/a~1b"}, "x"),
-        (b'{"a":{}}', {}, "none", {"message_id_at": "body:/a"}, DIGEST),
-        (b"{}", {"x-id": "h", "webhook-id": "w"}, "standard", {"message_id_at": "header:X-Id"}, "h"),
-        (None, {}, "none", {"message_id_at": "body:/id"}, DIGEST),
+        (b'{"a":{"id":"deep"}}', {}, "none", {"message_id_path": "body:/a/id"}, "deep"),
+        (b'{"a":[{"id":5}]}', {}, "none", {"message_id_path": "body:/a/0/id"}, "5"),
+        (b'{"a/b":"x"}', {}, "none", {"message_id_path": "body:/a~1b"}, "x"),
+        (b'{"a":{}}', {}, "none", {"message_id_path": "body:/a"}, DIGEST),
+        (b"{}", {"x-id": "h", "webhook-id": "w"}, "standard", {"message_id_path": "header:X-Id"}, "h"),
+        (None, {}, "none", {"message_id_path": "body:/id"}, DIGEST),
     ],
 )
 def test_the_message_id(body, headers, scheme, at, expected) -> None:
@@ -54,7 +54,7 @@ def test_the_message_id(body, headers, scheme, at, expected) -> None:
         (b"[1]", {}, "none", {}, ""),
         (CLOUD_EVENT, {"content-type": "application/cloudevents+json"}, "none", {}, "order.paid"),
         (b'{"type":"no"}', {"x-github-event": "push"}, "github", {}, "push"),
-        (b'{"type":"no","kind":"yes"}', {}, "none", {"event_type_at": "body:/kind"}, "yes"),
+        (b'{"type":"no","kind":"yes"}', {}, "none", {"event_type_path": "body:/kind"}, "yes"),
     ],
 )
 def test_the_event_type(body, headers, scheme, at, expected) -> None:
@@ -62,34 +62,36 @@ def test_the_event_type(body, headers, scheme, at, expected) -> None:
 
 
 def test_the_ordering_key_is_only_what_the_source_says() -> None:
-    assert labels(b'{"customer":9}', order_key_at="body:/customer").order_key == "9"
+    assert labels(b'{"customer":9}', order_key_path="body:/customer").order_key == "9"
     assert labels(b'{"customer":9}').order_key == ""
 
 
 def test_patterns_see_a_cloud_event_as_itself() -> None:
-    found = events("src", "t", "m", {"content-type": "application/cloudevents+json"}, CLOUD_EVENT)
+    found = parse_events("src", "t", "m", {"content-type": "application/cloudevents+json"}, CLOUD_EVENT)
     assert found[0]["source"] == "/shop"
     assert found[0]["data"] == {"total": 3}
 
 
 def test_patterns_see_every_event_of_a_batch() -> None:
     body = b"[" + CLOUD_EVENT + b"," + CLOUD_EVENT.replace(b'"7"', b'"8"') + b"]"
-    found = events("src", "", "m", {"content-type": "application/cloudevents-batch+json"}, body)
+    found = parse_events("src", "", "m", {"content-type": "application/cloudevents-batch+json"}, body)
     assert [event["id"] for event in found] == ["7", "8"]
 
 
 def test_patterns_see_anything_else_as_one_event_around_its_json() -> None:
-    assert events("src", "t", "m", {}, b'{"a":1}') == [{"id": "m", "source": "src", "type": "t", "data": {"a": 1}}]
-    assert events("src", "t", "m", {}, b"<xml/>") == [{"id": "m", "source": "src", "type": "t"}]
+    assert parse_events("src", "t", "m", {}, b'{"a":1}') == [
+        {"id": "m", "source": "src", "type": "t", "data": {"a": 1}}
+    ]
+    assert parse_events("src", "t", "m", {}, b"<xml/>") == [{"id": "m", "source": "src", "type": "t"}]
 
 
 @given(st.text())
 def test_a_tidy_value_can_be_stored_and_indexed_and_tells_values_apart(value: str) -> None:
-    tidied = tidy(value)
+    tidied = storable_label(value)
     assert len(tidied) <= 256
     assert "\0" not in tidied
     tidied.encode()
-    assert tidy(value + "x") != tidied
+    assert storable_label(value + "x") != tidied
 
 
 @given(
@@ -97,20 +99,20 @@ def test_a_tidy_value_can_be_stored_and_indexed_and_tells_values_apart(value: st
     st.recursive(st.none() | st.text() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),
 )
 def test_looking_for_anything_anywhere_never_raises(place: str, document: object) -> None:
-    assert isinstance(look("body:" + place, {}, document), str)
+    assert isinstance(read_path("body:" + place, {}, document), str)
 
 
 @pytest.mark.parametrize(
     "name", ["authorization", "proxy-authorization", "cookie", "x-gitlab-token", "x-api-key", "client-secret"]
 )
 def test_headers_that_prove_who_somebody_is_are_not_kept(name: str) -> None:
-    assert without_credentials({name: "x"}) == {name: "[removed]"}
+    assert redact_credentials({name: "x"}) == {name: "[removed]"}
 
 
 def test_what_is_kept_of_headers_is_bounded() -> None:
-    kept = without_credentials({f"x-{number}": "v" * 10_000 for number in range(1000)})
+    kept = redact_credentials({f"x-{number}": "v" * 10_000 for number in range(1000)})
     assert sum(len(name) + len(value) for name, value in kept.items()) <= 16 * 1024
 
 
 def test_the_digest_of_a_long_value_is_sha256() -> None:
-    assert tidy("a" * 300) == "sha256:" + hashlib.sha256(b"a" * 300).hexdigest()
+    assert storable_label("a" * 300) == "sha256:" + hashlib.sha256(b"a" * 300).hexdigest()

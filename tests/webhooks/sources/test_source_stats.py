@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from tests.factories_receiver import make_receipt, make_source
-from webhooks.models import Hour
+from webhooks.models import SourceHour
 from webhooks.sources import source_stats
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
@@ -18,12 +18,12 @@ def this_hour(back: int = 0):
 
 def test_hours_without_anything_are_hours_of_zeros() -> None:
     source = make_source()
-    Hour.objects.create(source=source, begins_at=this_hour(2), received=5, duplicates=1)
-    Hour.objects.create(source=source, begins_at=this_hour(99), received=7)
-    Hour.objects.create(source=make_source(), begins_at=this_hour(2), received=9)
-    hours = source_stats.hours(source, 24)
+    SourceHour.objects.create(source=source, starts_at=this_hour(2), received=5, duplicates=1)
+    SourceHour.objects.create(source=source, starts_at=this_hour(99), received=7)
+    SourceHour.objects.create(source=make_source(), starts_at=this_hour(2), received=9)
+    hours = source_stats.hourly_counts(source, 24)
     assert [hour.received for hour in hours] == [0] * 21 + [5, 0, 0]
-    assert [hour.begins_at for hour in hours] == [this_hour(back) for back in range(23, -1, -1)]
+    assert [hour.starts_at for hour in hours] == [this_hour(back) for back in range(23, -1, -1)]
     assert source_stats.totals(hours)["received"] == 5
     assert source_stats.totals(hours)["duplicates"] == 1
 
@@ -35,7 +35,7 @@ def test_what_waits_and_what_is_dead_now_is_of_this_source() -> None:
         make_receipt(source)
     make_receipt(source, due_at=None, dead_at=timezone.now(), cause="exhausted")
     make_receipt(source, due_at=None, processed_at=timezone.now())
-    assert source_stats.now(source) == source_stats.Now(waiting=2, dead=1, at_least=False)
+    assert source_stats.current_counts(source) == source_stats.CurrentCounts(pending=2, dead=1, is_lower_bound=False)
 
 
 def test_beyond_a_bound_it_is_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +43,4 @@ def test_beyond_a_bound_it_is_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_source()
     for _ in range(3):
         make_receipt(source)
-    assert source_stats.now(source) == source_stats.Now(waiting=2, dead=0, at_least=True)
+    assert source_stats.current_counts(source) == source_stats.CurrentCounts(pending=2, dead=0, is_lower_bound=True)

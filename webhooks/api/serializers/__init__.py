@@ -1,31 +1,31 @@
-"""How what the receiver keeps looks from outside."""
+"""Serialize sources, secrets, receipts and rejections."""
 
 from webhooks.api.serializers.receipts import (
-    NewReplaySerializer,
+    ReceiptReplayPreviewSerializer,
+    ReceiptReplayResultSerializer,
+    ReceiptReplaySerializer,
     ReceiptSerializer,
     RejectionSerializer,
-    ReplayDoneSerializer,
-    ReplayPreviewSerializer,
 )
-from webhooks.api.serializers.secrets import MadeSecretSerializer, NewSecretSerializer, SecretSerializer
-from webhooks.api.serializers.sources import ANSWER_TYPES, MadeSourceSerializer, SourceSerializer
-from webhooks.api.serializers.stats import NewStatsSerializer, StatsSerializer
-from webhooks.api.serializers.test_messages import NewTrialSerializer, TrialSerializer
+from webhooks.api.serializers.secrets import SecretCreateSerializer, SecretWithValueSerializer, SourceSecretSerializer
+from webhooks.api.serializers.sources import RESPONSE_CONTENT_TYPES, SourceSerializer, SourceWithSecretSerializer
+from webhooks.api.serializers.stats import SourceStatsQuerySerializer, SourceStatsSerializer
+from webhooks.api.serializers.test_messages import TestMessageCreateSerializer, TestMessageSerializer
 
 __all__ = [
-    "ANSWER_TYPES",
-    "MadeSecretSerializer",
-    "MadeSourceSerializer",
-    "NewReplaySerializer",
-    "NewSecretSerializer",
-    "NewStatsSerializer",
-    "NewTrialSerializer",
+    "RESPONSE_CONTENT_TYPES",
+    "ReceiptReplayPreviewSerializer",
+    "ReceiptReplayResultSerializer",
+    "ReceiptReplaySerializer",
     "ReceiptSerializer",
     "RejectionSerializer",
-    "ReplayDoneSerializer",
-    "ReplayPreviewSerializer",
-    "SecretSerializer",
+    "SecretCreateSerializer",
+    "SecretWithValueSerializer",
+    "SourceSecretSerializer",
     "SourceSerializer",
-    "StatsSerializer",
-    "TrialSerializer",
+    "SourceStatsQuerySerializer",
+    "SourceStatsSerializer",
+    "SourceWithSecretSerializer",
+    "TestMessageCreateSerializer",
+    "TestMessageSerializer",
 ]

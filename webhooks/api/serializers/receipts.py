@@ -31,40 +31,39 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
 
 
 class RejectionSerializer(serializers.ModelSerializer[Rejection]):
-    """A request that was refused. ``unrecorded`` refusals before it were only counted; ``last_good_secret`` is the one
-    that the last message which was believed before it was signed with."""
+    """A refused request."""
 
     id = IdField(Rejection.prefix)
     source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
 
-    last_good_secret = IdField(SourceSecret.prefix, source="last_good_secret_id", allow_null=True)
+    last_valid_secret = IdField(SourceSecret.prefix, source="last_valid_secret_id", allow_null=True)
 
     class Meta:
         model = Rejection
         fields = [
-            *("id", "source", "reason", "detail", "headers", "address", "size", "sha256", "unrecorded"),
-            *("received_at", "last_good_secret", "last_good_at"),
+            *("id", "source", "reason", "detail", "headers", "remote_address", "size", "sha256", "suppressed_count"),
+            *("received_at", "last_valid_secret", "last_valid_at"),
         ]
         read_only_fields = fields
 
 
-class NewReplaySerializer(Strict):
+class ReceiptReplaySerializer(Strict):
     """Which receipts to bring back: the same filters as of the list. ``preview``: only count them."""
 
     filter = ObjectField(required=False, default=dict)
     preview = Flag(required=False, default=False)
 
 
-class ReplayDoneSerializer(serializers.Serializer[Any]):
-    """``replayed``: how many receipts were made due again. ``left``: how many of the filter are still at rest, for
+class ReceiptReplayResultSerializer(serializers.Serializer[Any]):
+    """``replayed``: how many receipts were made due again. ``remaining``: how many of the filter are still at rest, for
     another call; 10,000 means at least so many."""
 
     replayed = serializers.IntegerField()
-    left = serializers.IntegerField()
+    remaining = serializers.IntegerField()
 
 
 @extend_schema_serializer(component_name="ReceiptReplayPreview")
-class ReplayPreviewSerializer(serializers.Serializer[Any]):
-    """``matching``: how many receipts a replay would make due; 10,000 means at least so many."""
+class ReceiptReplayPreviewSerializer(serializers.Serializer[Any]):
+    """``total``: how many receipts a replay would make due; 10,000 means at least so many."""
 
-    matching = serializers.IntegerField()
+    total = serializers.IntegerField()

@@ -8,7 +8,7 @@ from webhooks.models import SourceSecret
 from webhooks.sources.secret_rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET
 
 
-class SecretSerializer(serializers.ModelSerializer[SourceSecret]):
+class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
     """A secret of a source, without the secret."""
 
     id = IdField(SourceSecret.prefix, read_only=True)
@@ -19,17 +19,17 @@ class SecretSerializer(serializers.ModelSerializer[SourceSecret]):
         read_only_fields = fields
 
 
-class MadeSecretSerializer(SecretSerializer):
+class SecretWithValueSerializer(SourceSecretSerializer):
     """A secret as it is made: its text, shown here and never again."""
 
     secret = serializers.CharField()
 
-    class Meta(SecretSerializer.Meta):
-        fields = [*SecretSerializer.Meta.fields, "secret"]
+    class Meta(SourceSecretSerializer.Meta):
+        fields = [*SourceSecretSerializer.Meta.fields, "secret"]
         read_only_fields = fields
 
 
-class NewSecretSerializer(Strict):
+class SecretCreateSerializer(Strict):
     """A rotation: the new secret (left out: one is made, if the scheme allows it), and how long the old stay."""
 
     secret = TextField(required=False, max_length=LONGEST_SECRET, trim_whitespace=False)

@@ -17,17 +17,18 @@ from webhooks.api.fields import (
     MediaTypesField,
     OptionsField,
     OriginsField,
-    PlaceField,
-    PlanField,
+    RetryPlanField,
+    ValuePathField,
 )
 from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.kit.strict import Flag, Line, StrictModel, TextField
-from webhooks.models import Source, uid_format
-from webhooks.sources.configuration import Unusable, check, generated_secret
-from webhooks.sources.secret_rotation import LONGEST_SECRET, add_secret, believed
-from webhooks.sources.snapshot import forget
+from webhooks.models import Source
+from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
+from webhooks.sources.models import uid_format
+from webhooks.sources.secret_rotation import LONGEST_SECRET, active_secrets, add_secret
+from webhooks.sources.snapshot import clear_snapshots
 
-ANSWER_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
+RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
 UID_IS_TAKEN = "There is a source with this uid."
 
 
@@ -55,24 +56,42 @@ class SourceSerializer(StrictModel):
         help_text="The word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub). Never shown.",
     )
     allowed_origins = OriginsField(required=False)
-    message_id_at = PlaceField()
-    event_type_at = PlaceField()
-    order_key_at = PlaceField()
-    sequence_at = PlaceField()
+    message_id_path = ValuePathField()
+    event_type_path = ValuePathField()
+    order_key_path = ValuePathField()
+    sequence_path = ValuePathField()
     content_types = MediaTypesField(required=False)
-    answer_type = serializers.ChoiceField(choices=ANSWER_TYPES, required=False, allow_blank=True)
-    retry_plan = PlanField(required=False, allow_null=True)
+    response_content_type = serializers.ChoiceField(choices=RESPONSE_CONTENT_TYPES, required=False, allow_blank=True)
+    retry_plan = RetryPlanField(required=False, allow_null=True)
     handlers = HandlersField(required=False)
     paused = Flag(required=False)
 
     class Meta:
         model = Source
         fields = [
-            *("id", "tenant", "uid", "name", "url", "scheme", "secret", "options", "tolerance", "public_url"),
-            *("message_id_at", "event_type_at", "order_key_at", "max_bytes", "rate_per_minute"),
+            *(
+                "id",
+                "tenant",
+                "uid",
+                "name",
+                "url",
+                "scheme",
+                "secret",
+                "options",
+                "timestamp_tolerance_seconds",
+                "public_url",
+            ),
+            *("message_id_path", "event_type_path", "order_key_path", "max_bytes", "rate_per_minute"),
             *("verify_token", "allowed_origins"),
-            *("content_types", "answer_status", "answer_body", "answer_type", "answer_when", "answer_within"),
-            *("handlers", "handler_seconds", "retry_plan", "sequence_at", "skip_stale"),
+            *(
+                "content_types",
+                "response_status",
+                "response_body",
+                "response_content_type",
+                "response_when",
+                "response_timeout_seconds",
+            ),
+            *("handlers", "handler_timeout_seconds", "retry_plan", "sequence_path", "skip_out_of_order"),
             *("paused", "created_at", "updated_at"),
         ]
         read_only_fields = ["created_at", "updated_at"]
@@ -92,10 +111,12 @@ class SourceSerializer(StrictModel):
             raise serializers.ValidationError({"secret": "To change a secret, create one at secrets/."})
         if self.instance is None and new is None:
             new = attrs["secret"] = generated_secret(scheme)
-        kept = [decrypt(row.ciphertext) for row in believed(self.instance)] if self.instance else []
+        kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
         try:
-            check(scheme, [new, *kept] if new else kept, attrs.get("options", getattr(self.instance, "options", {})))
-        except Unusable as error:
+            check_configuration(
+                scheme, [new, *kept] if new else kept, attrs.get("options", getattr(self.instance, "options", {}))
+            )
+        except InvalidConfiguration as error:
             raise serializers.ValidationError({error.field: str(error)}) from error
         self._check_answer(attrs)
         return attrs
@@ -106,16 +127,20 @@ class SourceSerializer(StrictModel):
         def value(name: str) -> Any:
             return attrs.get(name, getattr(self.instance or Source(), name))
 
-        if value("answer_body") and value("answer_status") == Source.Answer.NO_CONTENT:
-            raise serializers.ValidationError({"answer_body": "An answer 204 has no body."})
+        if value("response_body") and value("response_status") == Source.ResponseStatus.NO_CONTENT:
+            raise serializers.ValidationError({"response_body": "An answer 204 has no body."})
         if (
-            value("answer_body")
-            and value("answer_type") in ("", "application/json")
-            and not is_json(value("answer_body"))
+            value("response_body")
+            and value("response_content_type") in ("", "application/json")
+            and not is_json(value("response_body"))
         ):
-            raise serializers.ValidationError({"answer_body": "This is not JSON: name another answer_type."})
-        if value("skip_stale") and not value("sequence_at"):
-            raise serializers.ValidationError({"skip_stale": "Say in sequence_at what tells that one is stale."})
+            raise serializers.ValidationError(
+                {"response_body": "This is not JSON: name another response_content_type."}
+            )
+        if value("skip_out_of_order") and not value("sequence_path"):
+            raise serializers.ValidationError(
+                {"skip_out_of_order": "Say in sequence_path what tells that one is stale."}
+            )
 
     def create(self, validated_data: dict[str, Any]) -> Source:
         secret = validated_data.pop("secret", None)
@@ -132,11 +157,11 @@ class SourceSerializer(StrictModel):
             setattr(instance, name, value)
         with _one_of_its_uid():
             instance.save(update_fields=[*columns, "updated_at"])
-        forget()
+        clear_snapshots()
         return instance
 
 
-class MadeSourceSerializer(SourceSerializer):
+class SourceWithSecretSerializer(SourceSerializer):
     """For the description only: a source as it is created, with its secret, shown here and never again."""
 
     secret = TextField(required=False)
@@ -161,7 +186,7 @@ def is_json(text: str) -> bool:
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
-    """The wish ``paused`` as the column that holds it, and the token encrypted."""
+    """Return the columns of validated fields: ``paused`` as a time, the verify token encrypted."""
     columns = dict(values)
     if "paused" in columns:
         columns["paused_at"] = timezone.now() if columns.pop("paused") else None

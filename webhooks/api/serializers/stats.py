@@ -9,41 +9,41 @@ from webhooks.kit.strict import Strict
 from webhooks.sources.source_stats import MOST_HOURS
 
 
-class NewStatsSerializer(Strict):
+class SourceStatsQuerySerializer(Strict):
     """How far back to look."""
 
     along = frozenset({"tenant"})  # in the query: see tenancy
     hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MOST_HOURS)
 
 
-class CountsSerializer(serializers.Serializer[Any]):
-    """What came (``received`` once each; ``turned_away``: told to come back), and what became of runs of handlers."""
+class SourceCountsSerializer(serializers.Serializer[Any]):
+    """What came (``received`` once each; ``throttled``: told to come back), and what became of runs of handlers."""
 
     received = serializers.IntegerField()
     duplicates = serializers.IntegerField()
     rejected = serializers.IntegerField()
-    turned_away = serializers.IntegerField()
+    throttled = serializers.IntegerField()
     processed = serializers.IntegerField()
-    failed = serializers.IntegerField()
+    handler_failures = serializers.IntegerField()
     dead = serializers.IntegerField()
 
 
-class HourSerializer(CountsSerializer):
-    begins_at = serializers.DateTimeField()
+class SourceHourSerializer(SourceCountsSerializer):
+    starts_at = serializers.DateTimeField()
 
 
-class NowSerializer(serializers.Serializer[Any]):
-    """Receipts that wait for their handlers and dead ones; ``at_least``: there may be more."""
+class SourceCurrentCountsSerializer(serializers.Serializer[Any]):
+    """Receipts that wait for their handlers and dead ones; ``is_lower_bound``: there may be more."""
 
-    waiting = serializers.IntegerField()
+    pending = serializers.IntegerField()
     dead = serializers.IntegerField()
-    at_least = serializers.BooleanField()
+    is_lower_bound = serializers.BooleanField()
 
 
 @extend_schema_serializer(component_name="SourceStats")
-class StatsSerializer(serializers.Serializer[Any]):
+class SourceStatsSerializer(serializers.Serializer[Any]):
     """How a source stands: now, in all these hours together, and hour by hour. Hours are a few seconds behind."""
 
-    now = NowSerializer()
-    totals = CountsSerializer()
-    hours = HourSerializer(many=True)
+    now = SourceCurrentCountsSerializer()
+    totals = SourceCountsSerializer()
+    hours = SourceHourSerializer(many=True)

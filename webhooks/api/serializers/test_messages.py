@@ -10,7 +10,7 @@ from webhooks.api.serializers.receipts import ReceiptSerializer, RejectionSerial
 from webhooks.kit.strict import Line, Strict, TextField
 
 
-class NewTrialSerializer(Strict):
+class TestMessageCreateSerializer(Strict):
     """A test message: what it says it is about, and a body in place of the sample's."""
 
     event_type = Line(required=False, max_length=256, validators=[RegexValidator(r"\A[!-~]+\Z", "Visible ASCII only.")])
@@ -18,7 +18,7 @@ class NewTrialSerializer(Strict):
 
 
 @extend_schema_serializer(component_name="SourceTrial")
-class TrialSerializer(serializers.Serializer[Any]):
+class TestMessageSerializer(serializers.Serializer[Any]):
     """What was sent (without credentials), what was answered, and what became of it."""
 
     url = serializers.CharField()

@@ -22,7 +22,7 @@ def run(*arguments: str) -> str:
 
 
 def test_it_prints_the_source_its_address_and_its_secret_as_one_line_of_json() -> None:
-    printed = run("shop", "--set", 'handlers=[{"handler": "log"}]', "--set", "answer_status=200")
+    printed = run("shop", "--set", 'handlers=[{"handler": "log"}]', "--set", "response_status=200")
     assert printed.count("\n") == 1
     made = json.loads(printed)
     source = Source.objects.get()

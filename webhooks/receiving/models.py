@@ -1,0 +1,137 @@
+"""Define receipts, the stored messages, and rejections, the sample of refused requests.
+
+Pending work is a row: the handlers of a receipt are to run while ``due_at`` is set. A claim moves ``due_at`` into the
+future and writes a token, so the receipt of a crashed worker is due again when its claim expires.
+"""
+
+from io import BytesIO
+from typing import IO, cast
+
+import orjson
+from django.core.files.storage import storages
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from webhooks.kit.rows import KeyedRow
+from webhooks.sources.models import Source
+
+
+class Receipt(KeyedRow):
+    """One stored message, byte for byte as received, and the progress of its handlers.
+
+    The body is in the row (``body``) or, above 64 KiB, in storage under ``body_key`` (claim check).
+    """
+
+    class Cause(models.TextChoices):
+        EXHAUSTED = "exhausted", "Retries exhausted"
+        HANDLER_GAVE_UP = "handler_gave_up", "A handler raised GiveUp"
+        CRASHED_WORKER = "crashed_worker", "Crashed its worker repeatedly"
+
+    prefix = "rcp"
+    # No constraint in the database: checking it would lock the source's row for every message. Only the sweep deletes
+    # sources, and only those without receipts.
+    source = models.ForeignKey(Source, models.PROTECT, related_name="receipts", db_index=False, db_constraint=False)
+    message_id = models.CharField(max_length=256, help_text="The sender's id of the message, or the body's SHA-256.")
+    event_type = models.CharField(max_length=256, blank=True, help_text="Event type; empty if the message has none.")
+    order_key = models.CharField(max_length=256, blank=True, help_text="Receipts of one key are handled in order.")
+    secret_id = models.UUIDField(null=True, editable=False, help_text="The source's secret that signed the message.")
+    content_type = models.CharField(max_length=256, blank=True)
+    headers = models.JSONField(default=dict, help_text="Request headers; credentials are removed.")
+    body = models.BinaryField(null=True, help_text="The body; NULL if it is in storage under body_key.")
+    body_key = models.CharField(max_length=128, blank=True, help_text="Name of the object in storage.")
+    size = models.BigIntegerField(help_text="Size of the body in bytes.")
+    sha256 = models.CharField(max_length=64, help_text="SHA-256 of the body, hexadecimal.")
+    received_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(null=True, db_default=Now(), help_text="When handlers run next; NULL: settled.")
+    claim_token = models.UUIDField(null=True, editable=False)
+    claims = models.PositiveSmallIntegerField(db_default=0, help_text="Claims that a worker has not settled.")
+    attempts = models.PositiveSmallIntegerField(db_default=0, help_text="Runs of the handlers so far.")
+    last_error = models.TextField(db_default="", blank=True, help_text="Error of the last failed run.")
+    processed_at = models.DateTimeField(null=True)
+    handled_by = models.JSONField(null=True, help_text="Names of the handlers that ran.")
+    out_of_order = models.BooleanField(db_default=False, help_text="A later one of its order key was handled before.")
+    skipped = models.BooleanField(db_default=False, help_text="Not handled, because it was out of order.")
+    dead_at = models.DateTimeField(null=True)
+    cause = models.CharField(max_length=16, choices=Cause, db_default="", blank=True, help_text="Why it is dead.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "message_id"], name="receipt_message_id_unique"),
+            models.CheckConstraint(
+                condition=Q(body__isnull=False, body_key="") | Q(body__isnull=True, body_key__gt=""),
+                name="receipt_body_in_one_place",
+            ),
+        ]
+        indexes = [
+            # reader: receipts.claim
+            models.Index(fields=["due_at"], name="receipt_due", condition=Q(due_at__isnull=False)),
+            # reader: receipts.claim, for the oldest pending receipt of an order key
+            models.Index(
+                fields=["source", "order_key", "id"],
+                name="receipt_order_key",
+                condition=Q(due_at__isnull=False) & ~Q(order_key=""),
+            ),
+            # readers: the list of dead receipts, sweep.delete_expired
+            models.Index(fields=["dead_at"], name="receipt_dead", condition=Q(dead_at__isnull=False)),
+            models.Index(fields=["source", "id"], name="receipt_source"),  # reader: the list of a source
+            # reader: the list of a source, filtered by event type
+            models.Index(fields=["source", "event_type", "id"], name="receipt_event_type", condition=~Q(event_type="")),
+            # reader: sweep.remove_orphans
+            models.Index(fields=["body_key"], name="receipt_body_key", condition=~Q(body_key="")),
+        ]
+        permissions = [("replay_receipt", "Can replay receipts")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.public_id}".strip()
+
+    @property
+    def state(self) -> str:
+        """Return pending, processed or dead."""
+        if self.due_at is not None:
+            return "pending"
+        return "dead" if self.dead_at is not None else "processed"
+
+    def open(self) -> IO[bytes]:
+        """Open the body as a binary file, which the caller closes. Raises OSError if storage is unavailable."""
+        if self.body_key:
+            return cast(IO[bytes], storages["claims"].open(self.body_key, "rb"))
+        return BytesIO(bytes(self.body or b""))
+
+    def read(self) -> bytes:
+        """Read the whole body into memory."""
+        with self.open() as file:
+            return file.read()
+
+    def json(self) -> object:
+        """Parse the body as JSON. Raises ValueError if it is not JSON."""
+        return orjson.loads(self.read())
+
+
+class Rejection(KeyedRow):
+    """One refused request, for finding a wrong secret. A sample: see ``rejections``."""
+
+    prefix = "rej"
+    source = models.ForeignKey(Source, models.CASCADE, related_name="rejections", db_index=False)
+    reason = models.CharField(max_length=64, help_text="Code of the failed check, such as no_match.")
+    detail = models.CharField(max_length=512, blank=True, help_text="The failed check in words.")
+    headers = models.JSONField(default=dict, help_text="Request headers; credentials are removed.")
+    remote_address = models.CharField(max_length=64, blank=True, help_text="IP address of the connection.")
+    size = models.BigIntegerField(default=0, help_text="Bytes read of the body.")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the body, if all of it was read.")
+    last_valid_secret_id = models.UUIDField(
+        null=True, editable=False, help_text="The secret that signed the newest valid message before this request."
+    )
+    last_valid_at = models.DateTimeField(null=True, editable=False, help_text="When that message was received.")
+    suppressed_count = models.PositiveIntegerField(
+        default=0, help_text="Rejections before this one that were counted but not stored."
+    )
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        # readers: the list of a source, sweep.trim_rejections
+        indexes = [models.Index(fields=["source", "id"], name="rejection_source")]
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.public_id}"

@@ -1,0 +1,188 @@
+"""Define sources: one sender each, with its secrets and its hourly counts."""
+
+from datetime import datetime
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from webhooks.kit.rows import KeyedRow, Row
+
+MIB = 1024 * 1024
+MAX_BODY_BYTES = 5 * 1024 * MIB  # the most that S3 copies in one request
+
+uid_format = RegexValidator(
+    r"\A(?!src_)[A-Za-z0-9._-]{1,256}\Z",
+    "Must be 1 to 256 letters, digits, hyphens, underscores and full stops, and must not begin with src_.",
+)
+
+
+def any_origin() -> list[str]:
+    """Return the default of ``Source.allowed_origins``: every sender may ask; its messages must still be signed."""
+    return ["*"]
+
+
+class Source(Row):
+    """The configuration of one sender, who posts to ``/in/<source>/``: scheme, limits, responses and handlers."""
+
+    class ResponseStatus(models.IntegerChoices):
+        OK = 200, "200 OK"
+        ACCEPTED = 202, "202 Accepted"
+        NO_CONTENT = 204, "204 No Content"
+
+    class ResponseWhen(models.TextChoices):
+        STORED = "stored", "When the message is stored"
+        PROCESSED = "processed", "When its handlers have finished"
+
+    prefix = "src"
+    tenant_id = models.UUIDField(null=True, blank=True, db_index=True, help_text="Owner; empty: the operator.")
+    uid = models.CharField(
+        max_length=256,
+        null=True,
+        blank=True,
+        validators=[uid_format],
+        help_text="Your own id of the source, accepted wherever its id is, also in its URL.",
+    )
+    name = models.CharField(max_length=256, blank=True, help_text="Name shown in lists.")
+    scheme = models.CharField(max_length=64, help_text="How the sender signs its messages.")
+    options = models.JSONField(default=dict, blank=True, help_text="Options of the scheme: an object of strings.")
+    timestamp_tolerance_seconds = models.PositiveIntegerField(
+        default=300,
+        validators=[MaxValueValidator(86_400)],
+        help_text="Accepted difference between a signed timestamp and the present, in seconds.",
+    )
+    public_url = models.URLField(
+        max_length=2048,
+        blank=True,
+        help_text="The URL as the sender knows it, for schemes that sign the URL; empty: the URL of the request.",
+    )
+    message_id_path = models.CharField(
+        max_length=256, blank=True, help_text="Where the message id is: header:Name or body:/json/pointer."
+    )
+    event_type_path = models.CharField(
+        max_length=256, blank=True, help_text="Where the event type is: header:Name or body:/json/pointer."
+    )
+    order_key_path = models.CharField(
+        max_length=256,
+        blank=True,
+        help_text="Where the order key is: header:Name or body:/json/pointer. One key's receipts run in order.",
+    )
+    verify_token = models.BinaryField(
+        null=True,
+        editable=False,
+        help_text="Encrypted token that a GET with hub.mode and hub.challenge must carry (Meta, WebSub).",
+    )
+    allowed_origins = models.JSONField(
+        default=any_origin,
+        blank=True,
+        help_text='DNS names of senders that may send after an OPTIONS request (CloudEvents webhooks); "*": all.',
+    )
+    max_bytes = models.BigIntegerField(
+        default=16 * MIB,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_BODY_BYTES)],
+        help_text="Largest accepted body in bytes; a larger one gets 413.",
+    )
+    rate_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Accepted requests per minute and web process; more get 429. Empty: no limit.",
+    )
+    content_types = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Accepted media types, such as application/json or text/*; others get 415. Empty: all.",
+    )
+    response_status = models.PositiveSmallIntegerField(
+        choices=ResponseStatus, default=ResponseStatus.ACCEPTED, help_text="Status of the response to a new message."
+    )
+    response_body = models.TextField(
+        blank=True, max_length=4096, help_text="Body of the response; empty: the receipt's id as JSON."
+    )
+    response_content_type = models.CharField(
+        max_length=128, blank=True, help_text="Content type of response_body; empty: application/json."
+    )
+    response_when = models.CharField(
+        max_length=16,
+        choices=ResponseWhen,
+        default=ResponseWhen.STORED,
+        help_text="When to respond: as soon as the message is stored, or after its handlers.",
+    )
+    response_timeout_seconds = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(25)],
+        help_text="Longest wait for the handlers before the response, in seconds; after it the response is 202.",
+    )
+    handlers = models.JSONField(
+        default=list, blank=True, help_text='Handlers to run: [{"handler": name, "pattern": {...}}, ...].'
+    )
+    handler_timeout_seconds = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(900)],
+        help_text="Time limit of all handlers of one receipt together, in seconds.",
+    )
+    retry_plan = models.JSONField(
+        null=True, blank=True, help_text="Seconds to wait after each failure; empty: the default, 9 attempts in 41 h."
+    )
+    sequence_path = models.CharField(
+        max_length=256,
+        blank=True,
+        help_text="Where a number or time is that grows from message to message: header:Name or body:/json/pointer.",
+    )
+    skip_out_of_order = models.BooleanField(
+        default=False, help_text="Do not handle a receipt after a later one of the same order key."
+    )
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Time of the pause. While paused, senders get 503 with Retry-After."
+    )
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Time of deletion. Signed messages get 410 afterwards."
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["uid"], condition=Q(deleted_at=None), name="source_uid_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.uid or self.public_id
+
+
+class SourceSecret(Row):
+    """One encrypted secret that signatures of a source are checked with; several are active during a rotation."""
+
+    prefix = "sec"
+    source = models.ForeignKey(Source, models.CASCADE, related_name="secrets")
+    ciphertext = models.BinaryField(help_text="Encrypted under WAYPOST_ENCRYPTION_KEYS.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Last moment of use; empty: no end.")
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    def is_active_at(self, moment: datetime) -> bool:
+        """Tell whether signatures are checked with this secret at that moment."""
+        return self.expires_at is None or moment < self.expires_at
+
+
+class SourceHour(KeyedRow):
+    """Counts of one source in one hour, written by ``kit.hourly_counts``."""
+
+    source = models.ForeignKey(Source, models.CASCADE, related_name="hours", db_index=False, db_constraint=False)
+    starts_at = models.DateTimeField()
+    received = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    throttled = models.BigIntegerField(default=0)
+    processed = models.BigIntegerField(default=0)
+    handler_failures = models.BigIntegerField(default=0)
+    dead = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "starts_at"], name="source_hour_unique")]
+        indexes = [
+            models.Index(fields=["starts_at"], name="source_hour_starts_at")  # reader: sweep.delete_statistics
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.starts_at:%Y-%m-%d %H:00}"
