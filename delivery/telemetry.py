@@ -51,10 +51,10 @@ def token_failed(endpoint_id: UUID, error: Exception) -> None:
     log.warning("no token", endpoint=public("ep", endpoint_id), error=type(error).__name__)
 
 
-def not_sent(delivery_id: UUID, refusal: Exception) -> None:
-    """An endpoint that lacks something is its tenant's to see; what we stumbled over is ours."""
-    if refusal.__cause__ is not None:
-        log.error("delivery cannot be sent", delivery=public("dlv", delivery_id), exc_info=refusal.__cause__)
+def not_sent(delivery_id: UUID, error: Exception | None) -> None:
+    """Log a delivery that could not be sent by an error of ours; what an endpoint lacks is its tenant's to see."""
+    if error is not None:
+        log.error("delivery cannot be sent", delivery=public("dlv", delivery_id), exc_info=error)
 
 
 def news_failed(tenant_id: UUID, event_type: str, error: Exception) -> None:

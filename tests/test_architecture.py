@@ -76,12 +76,13 @@ ROOMS = {
     "delivery.notify": f"{GROUND} delivery.sql delivery.telemetry",
     "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY}",
     "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.publishing",
+    "delivery.testing": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.reading",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
     "delivery.tasks": "delivery.publishing delivery.sending delivery.replaying delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.transports delivery.publishing "
-    "delivery.sending delivery.reading delivery.replaying delivery.lifecycle",
+    "delivery.sending delivery.testing delivery.reading delivery.replaying delivery.lifecycle",
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.publishing delivery.sending "
     "delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from delivery.sending.attempt_stats import Summary
+from delivery.sending.attempt_stats import StatsSummary
 
 __all__ = ["bars"]
 
@@ -13,7 +13,7 @@ WIDTH, HEIGHT, GAP = 18, 72, 4  # pixels of a bar and between two
 LEAST = 2  # pixels of what there is too little of to be seen
 
 
-def bars(hours: Sequence[Summary]) -> SafeString:
+def bars(hours: Sequence[StatsSummary]) -> SafeString:
     """The chart, with the figures of each hour where the pointer rests."""
     most = max((hour.attempts for hour in hours), default=0)
     if not most:
@@ -27,7 +27,7 @@ def bars(hours: Sequence[Summary]) -> SafeString:
     )
 
 
-def _bar(place: int, hour: Summary, most: int) -> SafeString:
+def _bar(place: int, hour: StatsSummary, most: int) -> SafeString:
     taken, failed = _pixels(hour.delivered, most), _pixels(hour.failed, most)
     return format_html(
         '<g transform="translate({x},0)"><title>{said}</title>'
@@ -51,7 +51,7 @@ def _pixels(count: int, most: int) -> int:
     return max(LEAST, round((HEIGHT - 2 * LEAST) * count / most)) if count else 0
 
 
-def _said(hour: Summary) -> str:
+def _said(hour: StatsSummary) -> str:
     said = f"{hour.begins_at:%H:%M} UTC: {hour.attempts} attempts, {hour.failed} failed"
     if not hour.attempts:
         return said

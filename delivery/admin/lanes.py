@@ -14,7 +14,7 @@ from delivery.admin.chart import bars
 from delivery.admin.display import pill
 from delivery.models import Lane
 from delivery.reading.lane_status import Standing, standing, state_of
-from delivery.sending.attempt_stats import hours_of
+from delivery.sending.attempt_stats import stats_by_hour
 
 __all__ = ["LaneAdmin"]
 
@@ -70,7 +70,7 @@ class LaneAdmin(Browsing):
 
     @display(description="The last 24 hours")
     def last_day(self, lane: Lane) -> str:
-        return bars(hours_of(lane.endpoint_id, 24, timezone.now()))
+        return bars(stats_by_hour(lane.endpoint_id, 24, timezone.now()))
 
     @display(description="Low-water mark (UTC)")
     def floor(self, lane: Lane) -> str:

@@ -25,7 +25,7 @@ def rescue() -> int:
     with transaction.atomic():
         rescued = recover_claims()
         poisoned = [it.id for it in rescued if it.state == "dead"]
-        health.tell_dead(poisoned)
+        health.publish_dead_letters(poisoned)
     may_go_on = resume_lanes() + retry_changed_endpoints()
     if rescued:
         telemetry.rescued(len(rescued), poisoned=len(poisoned))
@@ -41,8 +41,8 @@ def sweep() -> None:
     overdue = recheck_due()
     with transaction.atomic():
         expired = dead_letter_expired(WAITS_AT_MOST)
-        health.tell_dead(expired)
-    attempt_stats.forget_old(timezone.now())
+        health.publish_dead_letters(expired)
+    attempt_stats.delete_old_stats(timezone.now())
     telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=len(expired))
     if raised or born or overdue:
         notify.ring(raised | born)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import ALWAYS, RENDERED, STRUCTURED, compose
+from delivery.transports.transport import NotSent
 from subscriptions.routing.route_table import names_for
 from subscriptions.routing.routes import Target
 from webhooks.wire.cloudevents.event import Event
@@ -120,7 +121,9 @@ def _preview(subject: Subject, body: bytes, rendered: bool, target: Target | Non
     claimed = Claimed(nobody, target.endpoint_id, nobody, 0, 0, now, body, rendered)
     unsigned: Any = _Unsigned()
     target = replace(target, signer=unsigned, admits=_anywhere, headers=target.headers or ())
-    request = compose(claimed, target, int(now.timestamp()), None, bearer=HIDDEN if target.oauth else "")
+    request = compose(claimed, target, now.timestamp(), bearer=HIDDEN if target.oauth else "")
+    if isinstance(request, NotSent):
+        raise ValueError(request.failure) from request.error
     return Preview(_shown(request.headers) | {"webhook-id": subject.message_id}, request.body)
 
 

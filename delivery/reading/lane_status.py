@@ -13,7 +13,7 @@ from django.db.models import Avg
 from django.utils import timezone
 
 from delivery.models import Attempt, Delivery, Lane
-from delivery.sending.concurrency import WINDOW
+from delivery.sending.concurrency import INITIAL_WINDOW
 from delivery.sql.reading import blocking_deliveries
 from subscriptions.models import Endpoint
 
@@ -73,7 +73,7 @@ def standing(endpoint: Endpoint) -> Standing:
     now = timezone.now()
     pending = Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.PENDING)
     backlog = pending[: MOST_COUNTED + 1].count()
-    state, window = state_of(lane, now), max(1, min(lane.window or WINDOW, endpoint.max_in_flight))
+    state, window = state_of(lane, now), max(1, min(lane.window or INITIAL_WINDOW, endpoint.max_in_flight))
     return Standing(
         state=state,
         endpoint_state=endpoint.state,

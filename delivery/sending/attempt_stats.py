@@ -1,11 +1,11 @@
-"""Count attempts by endpoint and hour as they end, so that nobody ever has to count a large table.
+"""Count attempts by endpoint and hour as they end, so that statistics need no scan of the attempts table.
 
-A drain counts in memory (a microsecond or two for an attempt) and writes what has gathered every few seconds, one
-statement for all its endpoints. What a drain has not written when it is killed is not counted, and neither are
-the attempts that a rescue records: these are figures to look at. The attempts stand in their own rows.
+A drain counts in memory (a microsecond or two for an attempt) and writes the counts every few seconds, in one
+statement for all its endpoints. These are figures to look at, not records: counts that a killed drain has not written
+are lost, and attempts recorded by a rescue are not counted.
 
-Latencies are kept as a histogram whose bounds grow by a quarter of a power of two: percentiles of any number of hours
-follow from the sum, and are off by less than a fifth.
+Latencies are kept as a histogram whose bounds grow by a quarter of a power of two. Histograms of several hours add up,
+and percentiles computed from them are off by less than a fifth.
 """
 
 from bisect import bisect_left
@@ -19,11 +19,11 @@ from delivery.models import EndpointHour
 from delivery.sql.attempt_stats import add_attempt_stats
 from delivery.transports.outcome import Outcome
 
-__all__ = ["Hours", "Summary", "forget_old", "hours_of", "percentile", "summary"]
+__all__ = ["AttemptStats", "StatsSummary", "delete_old_stats", "percentile", "stats_by_hour", "total_of"]
 
-HOUR = 3600
-KEPT = timedelta(days=35)
-BOUNDS = [round(2 ** (step / 4)) for step in range(61)]  # milliseconds, from 1 to 32,768; what is longer is in the last
+HOUR = 3600  # seconds
+KEPT_FOR = timedelta(days=35)
+BOUNDS = [round(2 ** (step / 4)) for step in range(61)]  # milliseconds from 1 to 32,768; the last takes all longer ones
 _BUCKET = bytes(min(bisect_left(BOUNDS, ms), len(BOUNDS) - 1) for ms in range(BOUNDS[-1] + 1))
 
 
@@ -32,54 +32,55 @@ class _Count:
     attempts: int = 0
     delivered: int = 0
     latencies: list[int] = field(default_factory=lambda: [0] * len(BOUNDS))
-    failed: Outcome | None = None
+    last_failure: Outcome | None = None
 
 
-class Hours:
-    """What one drain has counted and not written yet."""
+class AttemptStats:
+    """Hold the counts that one drain has not written yet."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[UUID, int], _Count] = {}
 
     def add(self, endpoint_id: UUID, outcome: Outcome) -> None:
+        """Count one ended attempt."""
         key = endpoint_id, int(outcome.started_at) // HOUR
         count = self._counts.get(key)
         if count is None:
             count = self._counts[key] = _Count()
         count.attempts += 1
         count.latencies[_BUCKET[min(outcome.duration_ms, BOUNDS[-1])]] += 1
-        if outcome.failure is None:
+        if outcome.delivered:
             count.delivered += 1
         else:
-            count.failed = outcome
+            count.last_failure = outcome
 
     def write(self) -> None:
-        """Write what has gathered. Raises django.db.Error, and then keeps it for the next time."""
+        """Write the counts. Raises django.db.Error, and then keeps them for the next call."""
         if not self._counts:
             return
-        # In the order of their keys, so that two drains that write do not wait for each other in a circle.
+        # In the order of the keys, so that two drains that write cannot deadlock.
         rows = [_row(*key, count) for key, count in sorted(self._counts.items(), key=lambda item: item[0])]
         add_attempt_stats(rows)
         self._counts.clear()
 
 
 def _row(endpoint_id: UUID, hour: int, count: _Count) -> tuple[Any, ...]:
-    failed = count.failed
+    failure = count.last_failure
     return (
         endpoint_id,
         datetime.fromtimestamp(hour * HOUR, UTC),
         count.attempts,
         count.delivered,
         "{" + ",".join(map(str, count.latencies)) + "}",
-        (failed.failure or "") if failed else "",
-        failed.status if failed else None,
-        datetime.fromtimestamp(failed.started_at, UTC) if failed else None,
+        (failure.failure or "") if failure else "",
+        failure.status if failure else None,
+        datetime.fromtimestamp(failure.started_at, UTC) if failure else None,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What the attempts of some time came to. Latencies are milliseconds; None where nothing was attempted."""
+class StatsSummary:
+    """Summarize the attempts of one or more hours. ``latencies``: attempts by bucket of BOUNDS."""
 
     begins_at: datetime
     attempts: int
@@ -91,23 +92,26 @@ class Summary:
 
     @property
     def failed(self) -> int:
+        """Attempts that did not deliver."""
         return self.attempts - self.delivered
 
     @property
     def success_rate(self) -> float | None:
+        """Part of the attempts that delivered, from 0 to 1; None without attempts."""
         return round(self.delivered / self.attempts, 4) if self.attempts else None
 
     @property
     def latency_ms(self) -> dict[str, int | None]:
+        """Percentiles of the latency in milliseconds; None without attempts."""
         return {f"p{percent}": percentile(self.latencies, percent / 100) for percent in (50, 95, 99)}
 
 
-def hours_of(endpoint_id: UUID, hours: int, now: datetime) -> list[Summary]:
-    """The last so many hours, the one that runs included, oldest first. Hours without attempts are among them."""
+def stats_by_hour(endpoint_id: UUID, hours: int, now: datetime) -> list[StatsSummary]:
+    """Return the last ``hours`` hours, the current one included, oldest first, also those without attempts."""
     last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     begins = [last - timedelta(hours=back) for back in range(hours - 1, -1, -1)]
     known = {
-        row.begins_at: Summary(
+        row.begins_at: StatsSummary(
             row.begins_at,
             row.attempts,
             row.delivered,
@@ -118,18 +122,18 @@ def hours_of(endpoint_id: UUID, hours: int, now: datetime) -> list[Summary]:
         )
         for row in EndpointHour.objects.filter(endpoint=endpoint_id, begins_at__range=(begins[0], last))
     }
-    return [known.get(begin) or Summary(begin, 0, 0, ()) for begin in begins]
+    return [known.get(begin) or StatsSummary(begin, 0, 0, ()) for begin in begins]
 
 
-def summary(hours: Sequence[Summary]) -> Summary:
-    """All of them together."""
+def total_of(hours: Sequence[StatsSummary]) -> StatsSummary:
+    """Add these hours up."""
     failed = [it for it in hours if it.last_failed_at is not None]
     latest = failed[-1] if failed else None
-    return Summary(
+    return StatsSummary(
         begins_at=hours[0].begins_at,
         attempts=sum(it.attempts for it in hours),
         delivered=sum(it.delivered for it in hours),
-        latencies=_added(it.latencies for it in hours),
+        latencies=_sum_buckets(it.latencies for it in hours),
         last_error=latest.last_error if latest else "",
         last_status=latest.last_status if latest else None,
         last_failed_at=latest.last_failed_at if latest else None,
@@ -137,7 +141,10 @@ def summary(hours: Sequence[Summary]) -> Summary:
 
 
 def percentile(latencies: Sequence[int], part: float) -> int | None:
-    """The milliseconds within which this part of the attempts ended, evenly spread within a bucket."""
+    """Return the milliseconds within which this part (0 to 1) of the attempts ended; None without attempts.
+
+    Attempts are taken to be evenly spread within a bucket.
+    """
     total = sum(latencies)
     if not total:
         return None
@@ -150,14 +157,14 @@ def percentile(latencies: Sequence[int], part: float) -> int | None:
     return BOUNDS[-1]
 
 
-def forget_old(now: datetime) -> int:
-    """Hours that nobody looks at any more are removed. How many."""
-    return EndpointHour.objects.filter(begins_at__lt=now - KEPT).delete()[0]
+def delete_old_stats(now: datetime) -> int:
+    """Delete the hours that began more than KEPT_FOR ago. Return how many."""
+    return EndpointHour.objects.filter(begins_at__lt=now - KEPT_FOR).delete()[0]
 
 
-def _added(all_of_them: Iterable[Sequence[int]]) -> list[int]:
+def _sum_buckets(histograms: Iterable[Sequence[int]]) -> list[int]:
     sums = [0] * len(BOUNDS)
-    for latencies in all_of_them:
+    for latencies in histograms:
         for place, count in enumerate(latencies[: len(sums)]):
             sums[place] += count
     return sums

@@ -1,47 +1,58 @@
-"""Leave an endpoint alone that has failed for a while, and ask it with one attempt at a time whether it is back.
+"""Stop sending to an endpoint that keeps failing, and test with one attempt at a time whether it has recovered.
 
-PURE: the clock is passed in, as unix seconds. Closed: everything goes. After TRIP_FAILURES failures in a row over at
-least TRIP_SECONDS it trips: nothing goes for a pause of 30 s. Then it is half-open: one attempt goes, the probe.
-If it fails the next pause is twice as long, up to 15 min; if it succeeds the breaker is closed.
+A circuit breaker. PURE: the clock is passed in, as unix seconds.
 
-Waiting costs no attempt: deliveries stay pending, and their retry plans stand still.
+    closed      attempts are sent; after OPEN_AFTER_FAILURES in a row over at least OPEN_AFTER_SECONDS it opens
+    open        no attempt is sent for a pause of FIRST_PAUSE seconds
+    half-open   one attempt is sent, the probe: success closes, failure opens for twice the pause, up to LONGEST_PAUSE
+
+An open breaker costs no attempts: deliveries stay pending and their retry plans do not advance.
 """
 
 from dataclasses import dataclass
 
 __all__ = ["Breaker"]
 
-TRIP_FAILURES = 20
-TRIP_SECONDS = 10.0
-PAUSE, LONGEST_PAUSE = 30.0, 900.0  # seconds
+OPEN_AFTER_FAILURES = 20
+OPEN_AFTER_SECONDS = 10.0
+FIRST_PAUSE = 30.0  # seconds
+LONGEST_PAUSE = 900.0  # seconds
+MAX_OPEN_COUNT = 30  # beyond this the counter stays, far above where the pause stops growing
 
 
 @dataclass(slots=True)
 class Breaker:
-    """``failures`` in a row since ``failing_since``; ``trips`` since the last success; open until ``open_until``."""
+    """Count ``failures`` in a row since ``failing_since``, and how often it opened since the last success.
+
+    Open until ``open_until``; both instants are unix seconds.
+    """
 
     failures: int = 0
     failing_since: float | None = None
-    trips: int = 0
+    open_count: int = 0
     open_until: float | None = None
 
     def is_open(self, now: float) -> bool:
+        """Return whether no attempt may be sent."""
         return self.open_until is not None and now < self.open_until
 
     def is_half_open(self, now: float) -> bool:
-        return self.trips > 0 and not self.is_open(now)
+        """Return whether one attempt at a time may be sent."""
+        return self.open_count > 0 and not self.is_open(now)
 
-    def succeeded(self) -> None:
-        self.failures, self.failing_since, self.trips, self.open_until = 0, None, 0, None
+    def on_success(self) -> None:
+        """Close the breaker and forget all failures."""
+        self.failures, self.failing_since, self.open_count, self.open_until = 0, None, 0, None
 
-    def failed(self, now: float) -> bool:
-        """One more failure. True if it tripped."""
+    def on_failure(self, now: float) -> bool:
+        """Count a failure. Return whether it opened the breaker."""
         self.failures += 1
         self.failing_since = now if self.failing_since is None else self.failing_since
-        if self.is_open(now):
-            return False  # the answers of those that were under way when it tripped
-        if not self.trips and (self.failures < TRIP_FAILURES or now - self.failing_since < TRIP_SECONDS):
+        if self.is_open(now):  # an attempt that was in flight when the breaker opened
             return False
-        self.open_until = now + min(PAUSE * 2**self.trips, LONGEST_PAUSE)
-        self.trips = min(self.trips + 1, 30)
+        is_long = self.failures >= OPEN_AFTER_FAILURES and now - self.failing_since >= OPEN_AFTER_SECONDS
+        if not self.open_count and not is_long:
+            return False
+        self.open_until = now + min(FIRST_PAUSE * 2**self.open_count, LONGEST_PAUSE)
+        self.open_count = min(self.open_count + 1, MAX_OPEN_COUNT)
         return True

@@ -1,7 +1,7 @@
-"""The time of a drain: the database's clock, and when something was last done.
+"""Keep a drain's time: the database's clock, and when periodic steps are due.
 
-Setting this machine's clock stops no lane and spoils no signature: between two looks at the database's, the monotonic
-clock counts.
+Between two readings of the database's clock the monotonic clock counts, so a change of the machine's time neither
+stops a lane nor invalidates a signature.
 """
 
 import time
@@ -11,24 +11,24 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """``now`` may be asked for from any thread."""
+    """Tell the database's time. ``now`` may be called from any thread."""
 
     def __init__(self) -> None:
-        self._epoch = time.time() - time.monotonic()  # until the database has said what time it is
-        self._due: dict[str, float] = {}
+        self._epoch = time.time() - time.monotonic()  # this machine's time until ``set`` is called
+        self._due_at: dict[str, float] = {}
 
     def set(self, now: datetime) -> None:
-        """The database has just said so."""
+        """Set the clock to a moment that the database has just returned."""
         self._epoch = now.timestamp() - time.monotonic()
 
     def now(self) -> float:
-        """Unix seconds."""
+        """Return the time in unix seconds."""
         return self._epoch + time.monotonic()
 
-    def is_time(self, what: str, every: float) -> bool:
-        """Whether this is due again, ``every`` so many seconds; it is then taken to be done."""
+    def is_due(self, step: str, every: float) -> bool:
+        """Return whether a step that runs ``every`` so many seconds is due; if so, count it as done now."""
         now = time.monotonic()
-        if now < self._due.get(what, 0.0):
+        if now < self._due_at.get(step, 0.0):
             return False
-        self._due[what] = now + every
+        self._due_at[step] = now + every
         return True

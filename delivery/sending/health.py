@@ -1,12 +1,13 @@
-"""Tell a tenant about its endpoints before it has to ask, and switch off what has failed for days.
+"""Warn tenants about failing endpoints, and disable endpoints that have failed for days.
 
-The ladder: after an hour, a day and three days of nothing but failures the tenant is warned; after five the endpoint
-is disabled, and at once when it answers 410. A success ends the ladder, and says so if there had been a warning.
+The warning ladder: after an hour, a day and three days of failures only, the tenant is warned; after five days the
+endpoint is disabled, and at once when it reports that it is gone. A success ends the ladder, and is published if there
+had been a warning.
 
 Each step is an operational event of the platform, published like any other: a subscription that names
-``waypost.endpoint.failing`` (or ``waypost.*``) gets it; ``*`` does not, and nothing is said about the deliveries of
-operational events themselves, so that bad news never breeds. Writes happen only on change. News that cannot be told
-(its tenant has a subscription that nobody can read, say) are put on record and stop nobody.
+``waypost.endpoint.failing`` (or ``waypost.*``) receives it; ``*`` does not. Dead letters of operational events are not
+published, so that they cannot multiply. An event that cannot be published (a pattern of its tenant cannot be
+compiled, for example) is logged and stops nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,30 +25,30 @@ from subscriptions.endpoints.endpoints import disable
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.routes import OPERATIONAL, current_routes
 
-__all__ = ["steps_due", "switch_off", "tell_dead", "tell_step"]
+__all__ = ["disable_endpoints", "publish_dead_letters", "publish_warning", "warning_level"]
 
 SOURCE = "urn:waypost"
 HOUR, DAY = 3_600.0, 86_400.0
-BATCH = 500  # pieces of news in one transaction
-LADDER = (1 * HOUR, 1 * DAY, 3 * DAY, 5 * DAY)  # of nothing but failures; the last one disables
+BATCH = 500  # dead letters published in one transaction
+LADDER = (1 * HOUR, 1 * DAY, 3 * DAY, 5 * DAY)  # seconds of failures only; the last step disables the endpoint
 
 
-def steps_due(told: int, failing_since: float | None, now: float) -> int:
-    """How many steps of the ladder hold now. Instants in unix seconds."""
+def warning_level(level: int, failing_since: float | None, now: float) -> int:
+    """Return how many steps of the ladder are reached; ``level`` were published so far. Instants in unix seconds."""
     if failing_since is None:
         return 0
-    return max(told, sum(now - failing_since >= step for step in LADDER))
+    return max(level, sum(now - failing_since >= step for step in LADDER))
 
 
-def tell_step(endpoint_id: UUID, url: str, steps: int, breaker: Breaker) -> None:
-    """The endpoint stands on this step now: 0 recovered, the last one disables it, the others are warnings."""
-    if steps == len(LADDER):
-        switch_off({endpoint_id: url}, Endpoint.DisabledReason.FAILING)
-    elif steps == 0:
-        _tell([endpoint_id], "waypost.endpoint.recovered", {})
+def publish_warning(endpoint_id: UUID, url: str, level: int, breaker: Breaker) -> None:
+    """Publish that the endpoint has reached this level: 0 recovered; the last one disables it."""
+    if level == len(LADDER):
+        disable_endpoints({endpoint_id: url}, Endpoint.DisabledReason.FAILING)
+    elif level == 0:
+        _publish_about([endpoint_id], "waypost.endpoint.recovered", {})
     else:
         since = datetime.fromtimestamp(breaker.failing_since or 0.0, UTC)
-        _tell(
+        _publish_about(
             [endpoint_id],
             "waypost.endpoint.failing",
             {
@@ -58,34 +59,34 @@ def tell_step(endpoint_id: UUID, url: str, steps: int, breaker: Breaker) -> None
         )
 
 
-def switch_off(urls: Mapping[UUID, str], reason: str) -> list[UUID]:
-    """Disable these endpoints and say so, once, unless they have moved from the URL that was sent to. Which ones."""
-    # In an order of their own: each holds its tenant until the transaction ends, and others may be at it too.
+def disable_endpoints(urls: Mapping[UUID, str], reason: str) -> list[UUID]:
+    """Disable endpoints that still have the URL the attempts went to, and publish it. Return those disabled now."""
+    # Ordered, because each locks its tenant until the transaction ends, and another drain may do the same.
     rows = Endpoint.objects.filter(id__in=urls.keys()).order_by("tenant", "id") if urls else ()
-    off = [row for row in rows if row.url == urls[row.id] and disable(row, reason)]
-    for row in off:
+    disabled = [row for row in rows if row.url == urls[row.id] and disable(row, reason)]
+    for row in disabled:
         telemetry.endpoint_disabled(row.id, reason)
-        _tell([row.id], "waypost.endpoint.disabled", {"reason": reason})
-    return [row.id for row in off]
+        _publish_about([row.id], "waypost.endpoint.disabled", {"reason": reason})
+    return [row.id for row in disabled]
 
 
-def tell_dead(delivery_ids: Sequence[UUID]) -> None:
-    """These deliveries have been given up."""
+def publish_dead_letters(delivery_ids: Sequence[UUID]) -> None:
+    """Publish that these deliveries are dead."""
     for begin in range(0, len(delivery_ids), BATCH):
-        _tell_dead(delivery_ids[begin : begin + BATCH])
+        _publish_dead_letters(delivery_ids[begin : begin + BATCH])
 
 
-def _tell_dead(delivery_ids: Sequence[UUID]) -> None:
+def _publish_dead_letters(delivery_ids: Sequence[UUID]) -> None:
     letters = DeadLetter.objects.filter(delivery__in=delivery_ids, redriven_at=None)
-    news: dict[UUID, list[dict[str, Any]]] = {}
+    by_tenant: dict[UUID, list[dict[str, Any]]] = {}
     for letter in letters.select_related("delivery__event").defer("delivery__event__body", "delivery__body"):
         if not letter.delivery.event.type.startswith(OPERATIONAL):
-            news.setdefault(letter.tenant_id, []).append(_about(letter))
-    for tenant in Tenant.objects.filter(id__in=news):
-        _publish(tenant, "waypost.delivery.dead", news[tenant.id])
+            by_tenant.setdefault(letter.tenant_id, []).append(_describe(letter))
+    for tenant in Tenant.objects.filter(id__in=by_tenant):
+        _publish(tenant, "waypost.delivery.dead", by_tenant[tenant.id])
 
 
-def _about(letter: DeadLetter) -> dict[str, Any]:
+def _describe(letter: DeadLetter) -> dict[str, Any]:
     return {
         "dead_letter": letter.public_id,
         "delivery": letter.delivery.public_id,
@@ -99,16 +100,16 @@ def _about(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def _tell(endpoint_ids: Iterable[UUID], event_type: str, about: dict[str, Any]) -> None:
+def _publish_about(endpoint_ids: Iterable[UUID], event_type: str, data: dict[str, Any]) -> None:
     for endpoint in Endpoint.objects.filter(id__in=endpoint_ids).select_related("tenant"):
-        _publish(endpoint.tenant, event_type, [{"endpoint": endpoint.public_id, "url": endpoint.url, **about}])
+        _publish(endpoint.tenant, event_type, [{"endpoint": endpoint.public_id, "url": endpoint.url, **data}])
 
 
-def _publish(tenant: Tenant, event_type: str, news: Sequence[Mapping[str, Any]]) -> None:
+def _publish(tenant: Tenant, event_type: str, data: Sequence[Mapping[str, Any]]) -> None:
     try:
         if current_routes(tenant.id).names(event_type):
-            publish(tenant, [{"type": event_type, "source": SOURCE, "data": about} for about in news])
+            publish(tenant, [{"type": event_type, "source": SOURCE, "data": each} for each in data])
     except (InterfaceError, OperationalError):
         raise
-    except Exception as error:
+    except Exception as error:  # an operational event must not stop the deliveries it is about
         telemetry.news_failed(tenant.id, event_type, error)

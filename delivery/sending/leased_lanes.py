@@ -1,8 +1,7 @@
-"""The lanes one drain holds: leased for seconds, kept as long as they are in use, given back while others wait.
+"""Lease lanes for one drain, renew the leases while they are used, and release them while other lanes are due.
 
-What a lane may do, and what it learns, it says itself (``lanes``); here it comes and goes. A drain that has stalled,
-or whose database was away, asks first which lanes are still its own: those that are not may have another owner, and
-get nothing more from this one.
+What a lane may send it decides itself (see ``lane``). A drain that has stalled, or whose database was away, renews
+first: lanes that were not renewed may have another owner by now, and get nothing more from this drain.
 """
 
 import time
@@ -11,62 +10,68 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from delivery.sending.clock import Clock
-from delivery.sending.lane import HeldLane
+from delivery.sending.lane import LeasedLane
 from delivery.sql.dead_letters import dead_letter_pending
 from delivery.sql.due import recheck_due
 from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
 from subscriptions.routing.routes import Target, targets
 from webhooks.wire.ids import new_id
 
-__all__ = ["Holding"]
+__all__ = ["LeasedLanes"]
 
-MAX_LANES = 512  # held by one drain, not counting those in which nothing
-STUCK = 1.0  # seconds long has begun or ended: endpoints that hang take no places from the others,
-MOST_LANES = 2_048  # up to as many as memory is meant for
-TENANT_LANES = 384  # of one tenant, at most, stuck or not: somebody else always finds a place
-LANE_LINGER = 1.0  # seconds an empty lane is kept, so that a busy one is not written again and again
-GIVE_BACK_EVERY = 0.02  # seconds between two looks for lanes to give back
-TURN = 2.0  # seconds a lane may be held while others wait
-RENEW_EVERY = LEASE_SECONDS / 3
-REFRESH_EVERY = 1.0  # seconds between two looks at the endpoints of the lanes held
-LOOK_EVERY = 0.25  # seconds between two looks for due lanes without a ring
-BURIED_AT_ONCE = 200  # deliveries of an endpoint that gets nothing more: what is sent meanwhile waits for them
+MAX_ACTIVE_LANES = 512  # lanes leased by one drain, not counting stuck ones, so that hanging endpoints take no place
+MAX_LANES = 2_048  # lanes leased by one drain, stuck ones included: a limit on memory
+MAX_LANES_PER_TENANT = 384  # stuck ones included, so that other tenants always find a place
+STUCK_AFTER = 1.0  # seconds: a lane with attempts in flight is stuck if none has started or ended for so long
+KEEP_IDLE = 1.0  # seconds an empty lane is kept, so that the lane of a busy endpoint is not written again and again
+YIELD_AFTER = 2.0  # seconds after which a lane is released while more lanes are due than the drain can lease
+RELEASE_EVERY = 0.02  # seconds between two checks for lanes to release
+RENEW_EVERY = LEASE_SECONDS / 3  # seconds
+REFRESH_EVERY = 1.0  # seconds between two readings of the endpoints of the leased lanes
+POLL_EVERY = 0.25  # seconds between two checks for due lanes and deliveries without a notification
+DEAD_LETTER_BATCH = 200  # deliveries dead-lettered in one turn of the loop, so that sending goes on in between
 
 
-class Holding:
-    """``is_free`` if a lane may be there to be leased (a ring says so); ``others_wait`` if there are more due lanes
-    than this drain has places for."""
+class LeasedLanes:
+    """Hold the leased lanes of one drain, in the order in which they are asked for deliveries.
+
+    ``lane_available``: a lane may be there to lease, as a notification said. ``is_contended``: more lanes are due than
+    this drain has places for.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.owner = new_id()
-        self.is_free = True
-        self.others_wait = False
+        self.lane_available = True
+        self.is_contended = False
         self._clock = clock
-        self._lanes: dict[UUID, HeldLane] = {}  # in the order in which they are asked
-        self._strays: Counter[UUID] = Counter()  # attempts under way in lanes that were lost, by endpoint
-        self._forlorn: dict[UUID, str] = {}  # endpoints whose deliveries are being buried, with the cause
+        self._lanes: dict[UUID, LeasedLane] = {}
+        self._orphaned_attempts: Counter[UUID] = Counter()  # by endpoint: attempts in flight of lanes that were lost
+        self._undeliverable: dict[UUID, str] = {}  # endpoint: the cause its deliveries are dead-lettered for
         self._renewed_at = time.monotonic()
 
-    def __iter__(self) -> Iterator[HeldLane]:
+    def __iter__(self) -> Iterator[LeasedLane]:
         return iter(self._lanes.values())
 
-    def get(self, endpoint_id: UUID) -> HeldLane | None:
+    def get(self, endpoint_id: UUID) -> LeasedLane | None:
+        """Return the lane of an endpoint if it is leased."""
         return self._lanes.get(endpoint_id)
 
     def target_of(self, endpoint_id: UUID) -> Target:
+        """Return the target of a leased lane."""
         return self._lanes[endpoint_id].target
 
-    def to_the_end(self, endpoint_id: UUID) -> HeldLane:
-        """This lane, which has just been asked: the others come first the next time."""
+    def move_to_end(self, endpoint_id: UUID) -> LeasedLane:
+        """Return a lane that has just been asked for deliveries, after placing it behind the others."""
         self._lanes[endpoint_id] = lane = self._lanes.pop(endpoint_id)
         return lane
 
     @property
-    def is_burying(self) -> bool:
-        return bool(self._forlorn)
+    def has_undeliverable(self) -> bool:
+        """Whether deliveries of deleted or gone endpoints are still to be dead-lettered."""
+        return bool(self._undeliverable)
 
     def renew(self) -> None:
-        """Keep the leases, and learn which are not ours any more. To be called before anything is claimed."""
+        """Renew the leases and drop the lanes that have another owner. Call before every claim."""
         began = time.monotonic()
         if began - self._renewed_at < RENEW_EVERY:
             return
@@ -75,94 +80,95 @@ class Holding:
         if renewed.now is not None:
             self._clock.set(renewed.now)
         for endpoint_id in self._lanes.keys() - renewed.held:
-            self._strays[endpoint_id] += self._lanes.pop(endpoint_id).in_flight
+            self._orphaned_attempts[endpoint_id] += self._lanes.pop(endpoint_id).in_flight
 
     def lease(self) -> None:
-        """Take lanes that are due, as far as there are places."""
-        if not (self.is_free or self._clock.is_time("lease", LOOK_EVERY)):
+        """Lease due lanes, as many as there are places for."""
+        if not (self.lane_available or self._clock.is_due("lease", POLL_EVERY)):
             return
-        self.is_free = False
-        room = self._places()
-        leased = lease_lanes(self.owner, room, share=TENANT_LANES, held=self._by_tenant()) if room > 0 else None
+        self.lane_available = False
+        places = self._free_places()
+        share, held = MAX_LANES_PER_TENANT, self._by_tenant()
+        leased = lease_lanes(self.owner, places, share=share, held=held) if places > 0 else None
         if leased is not None:
-            self._take(leased)
-        is_full = room <= 0 or (leased is not None and len(leased.lanes) == room)
-        self.others_wait = is_full or max(self._by_tenant().values(), default=0) >= TENANT_LANES
+            self._add(leased)
+        is_full = places <= 0 or (leased is not None and len(leased.lanes) == places)
+        self.is_contended = is_full or max(self._by_tenant().values(), default=0) >= MAX_LANES_PER_TENANT
 
-    def _take(self, leased: LeaseResult) -> None:
+    def _add(self, leased: LeaseResult) -> None:
         self._clock.set(leased.now)
-        self._forlorn |= leased.undeliverable
+        self._undeliverable |= leased.undeliverable
         known = targets(row.endpoint_id for row in leased.lanes)
         for row in leased.lanes:
             target = known.get(row.endpoint_id)
             if target is not None and row.endpoint_id not in self._lanes:
-                self._lanes[row.endpoint_id] = lane = HeldLane.of(row, target, self._clock.now())
-                lane.in_flight = self._strays.pop(row.endpoint_id, 0)
+                self._lanes[row.endpoint_id] = lane = LeasedLane.from_row(row, target, self._clock.now())
+                lane.in_flight = self._orphaned_attempts.pop(row.endpoint_id, 0)
 
-    def _places(self) -> int:
-        long_ago = self._clock.now() - STUCK
-        stuck = sum(lane.in_flight > 0 and lane.busy_at < long_ago for lane in self)
-        return min(MAX_LANES + stuck, MOST_LANES) - len(self._lanes)
+    def _free_places(self) -> int:
+        stuck_before = self._clock.now() - STUCK_AFTER
+        stuck = sum(lane.in_flight > 0 and lane.last_active_at < stuck_before for lane in self)
+        return min(MAX_ACTIVE_LANES + stuck, MAX_LANES) - len(self._lanes)
 
     def _by_tenant(self) -> Counter[UUID]:
         return Counter(lane.target.tenant_id for lane in self)
 
-    def tend(self) -> None:
-        """Follow changes of the endpoints, bury what is owed to nobody, give back what is not needed."""
-        if self._clock.is_time("follow", REFRESH_EVERY):
-            self.follow()
-        if self._forlorn:
-            self._bury()
-        if self._clock.is_time("give back", GIVE_BACK_EVERY):
-            self.release([lane for lane in self if self._is_over(lane)])
+    def maintain(self) -> None:
+        """Refresh endpoints, dead-letter a batch of undeliverable deliveries, release lanes that are not needed."""
+        if self._clock.is_due("refresh", REFRESH_EVERY):
+            self.refresh()
+        if self._undeliverable:
+            self._dead_letter_batch()
+        if self._clock.is_due("release", RELEASE_EVERY):
+            self.release([lane for lane in self if self._is_releasable(lane)])
 
-    def follow(self) -> None:
-        known = targets([*self._lanes, *self._forlorn])
+    def refresh(self) -> None:
+        """Apply the current settings of the endpoints of all leased lanes; keep deliveries of re-enabled endpoints."""
+        known = targets([*self._lanes, *self._undeliverable])
         for endpoint_id, lane in self._lanes.items():
-            lane.follow(known.get(endpoint_id), self._clock.now())
-        hoped_for = [key for key in self._forlorn if key in known and known[key].is_active]  # switched on meanwhile
-        for endpoint_id in hoped_for:
-            del self._forlorn[endpoint_id]
+            lane.refresh(known.get(endpoint_id), self._clock.now())
+        for endpoint_id in [key for key in self._undeliverable if key in known and known[key].is_active]:
+            del self._undeliverable[endpoint_id]
 
-    def bury(self, endpoint_ids: Iterable[UUID], cause: str) -> None:
-        """These endpoints get nothing more: their deliveries are given up, by and by."""
-        self._forlorn |= dict.fromkeys(endpoint_ids, cause)
+    def dead_letter(self, endpoint_ids: Iterable[UUID], cause: str) -> None:
+        """Dead-letter all pending deliveries of these endpoints, batch by batch, in the turns to come."""
+        self._undeliverable |= dict.fromkeys(endpoint_ids, cause)
 
-    def _bury(self) -> None:
-        endpoint_id, cause = next(iter(self._forlorn.items()))
-        if not dead_letter_pending(endpoint_id, cause, BURIED_AT_ONCE):
-            del self._forlorn[endpoint_id]
+    def _dead_letter_batch(self) -> None:
+        endpoint_id, cause = next(iter(self._undeliverable.items()))
+        if not dead_letter_pending(endpoint_id, cause, DEAD_LETTER_BATCH):
+            del self._undeliverable[endpoint_id]
 
-    def _is_over(self, lane: HeldLane) -> bool:
+    def _is_releasable(self, lane: LeasedLane) -> bool:
         if lane.in_flight:
             return False
         now = self._clock.now()
-        if lane.is_shut(now) or self.has_had_its_turn(lane):
+        if lane.is_blocked(now) or self.must_yield(lane):
             return True
-        return not lane.hungry and (self.others_wait or now - lane.busy_at > LANE_LINGER)
+        return not lane.may_have_more and (self.is_contended or now - lane.last_active_at > KEEP_IDLE)
 
-    def has_had_its_turn(self, lane: HeldLane) -> bool:
-        """Others wait: it gets nothing more, and is given back when what is in flight has ended."""
-        return self.others_wait and self._clock.now() - lane.leased_at > TURN
+    def must_yield(self, lane: LeasedLane) -> bool:
+        """Return whether a lane gets nothing more and is released once its attempts have ended."""
+        return self.is_contended and self._clock.now() - lane.leased_at > YIELD_AFTER
 
-    def stray_ended(self, endpoint_id: UUID) -> None:
-        """An attempt has ended whose lane had been lost."""
-        self._strays[endpoint_id] -= 1
-        if self._strays[endpoint_id] <= 0:
-            del self._strays[endpoint_id]
+    def on_orphaned_attempt_ended(self, endpoint_id: UUID) -> None:
+        """Record the end of an attempt whose lane was lost."""
+        self._orphaned_attempts[endpoint_id] -= 1
+        if self._orphaned_attempts[endpoint_id] <= 0:
+            del self._orphaned_attempts[endpoint_id]
 
-    def release(self, lanes: list[HeldLane]) -> None:
-        """Give these back, and look once more what they owe."""
+    def release(self, lanes: list[LeasedLane]) -> None:
+        """Release these lanes, then mark those due that have pending deliveries after all."""
         if not lanes:
             return
         for lane in lanes:
             del self._lanes[lane.target.endpoint_id]
         release_lanes(self.owner, [lane.row() for lane in lanes])
         recheck_due([lane.target.endpoint_id for lane in lanes])
-        if self.others_wait:
-            self.is_free = True  # one of theirs
+        if self.is_contended:
+            self.lane_available = True  # places have become free
 
     def release_all(self) -> None:
-        """Give everything back; the next drain buries what is left to bury."""
-        recheck_due(list(self._forlorn))
+        """Release every lane; the next drain dead-letters what is left to dead-letter."""
+        recheck_due(list(self._undeliverable))
         self.release(list(self))

@@ -1,4 +1,4 @@
-"""The word "stop", heard by every process of a worker: set in its parent on SIGTERM, read by the drains it forked."""
+"""Share one stop flag between a worker and its forked processes: SIGTERM sets it in the parent, drains read it."""
 
 import multiprocessing
 
@@ -8,8 +8,10 @@ _stopping = multiprocessing.get_context("fork").Event()
 
 
 def request_stop() -> None:
+    """Ask the drains of this worker to finish what is in flight and end."""
     _stopping.set()
 
 
 def is_stopping() -> bool:
+    """Return whether the worker is being stopped."""
     return _stopping.is_set()

@@ -1,32 +1,25 @@
-"""What to do about an outcome: delivered, try again in so many seconds, or give up and why.
+"""Decide what an outcome means for a delivery: delivered, retry after so many seconds, or dead and why.
 
-PURE. The table, first match wins (Standard Webhooks 1.0 "Handling failures"; CloudEvents webhook spec 2.2):
+PURE. The table, first match wins. Which response means what is decided by the transport (see ``Outcome``):
 
-    2xx                delivered
-    410                dead (gone), and the endpoint is switched off; if it has moved meanwhile, like everything else
-    plan used up       dead (exhausted)
-    429, timeout       the planned wait, at least 60 s; 429 also obeys Retry-After as a floor
-    503, 502, 504      the planned wait; Retry-After is obeyed as a floor
-    everything else    the planned wait
+    delivered          delivered
+    gone               dead (cause gone), and the endpoint is disabled; unless its address has changed meanwhile
+    plan used up       dead (cause exhausted)
+    everything else    pending: the planned wait, but not less than the outcome's retry_after
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from delivery.sending.backoff import wait_after
-from delivery.transports.outcome import Failure, Outcome
+from delivery.transports.outcome import Outcome
 
-__all__ = ["GONE", "Verdict", "judge"]
-
-GONE = 410
-TOO_MANY = 429
-OBEYS_RETRY_AFTER = frozenset({TOO_MANY, 502, 503, 504})
-BREATHER = 60.0  # seconds an endpoint that is overwhelmed is left alone, at least
+__all__ = ["Verdict", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``state`` is the delivery's next state; ``wait`` (seconds) goes with ``pending``, ``cause`` with ``dead``."""
+    """Hold the delivery's next ``state``; ``wait`` (seconds) goes with ``pending``, ``cause`` with ``dead``."""
 
     state: str
     wait: float = 0.0
@@ -34,6 +27,7 @@ class Verdict:
 
     @property
     def is_dead(self) -> bool:
+        """Whether the delivery is given up."""
         return self.state == "dead"
 
 
@@ -41,22 +35,16 @@ DELIVERED = Verdict("delivered")
 
 
 def judge(outcome: Outcome, *, step: int, plan: Sequence[int], jitter: float, moved: bool = False) -> Verdict:
-    """``step``: failures so far under this plan. ``jitter``: a random number from 0 to 1. ``moved``: the endpoint has
-    another address by now than the one that answered."""
-    if outcome.acknowledged:
+    """Return the verdict on an outcome.
+
+    ``step``: failures so far under this plan. ``jitter``: a random number from 0 to 1. ``moved``: the endpoint's
+    address has changed since the attempt was made.
+    """
+    if outcome.delivered:
         return DELIVERED
-    if outcome.status == GONE and not moved:
+    if outcome.gone and not moved:
         return Verdict("dead", cause="gone")
-    wait = wait_after(plan, step, jitter=jitter, at_least=_breather(outcome), asked=_asked(outcome))
+    wait = wait_after(plan, step, jitter=jitter, retry_after=outcome.retry_after)
     if wait is None:
         return Verdict("dead", cause="exhausted")
     return Verdict("pending", wait=wait)
-
-
-def _breather(outcome: Outcome) -> float:
-    overwhelmed = outcome.failure is Failure.TIMEOUT or outcome.status == TOO_MANY
-    return BREATHER if overwhelmed else 0.0
-
-
-def _asked(outcome: Outcome) -> float | None:
-    return outcome.retry_after if outcome.status in OBEYS_RETRY_AFTER else None

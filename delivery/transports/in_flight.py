@@ -1,4 +1,4 @@
-"""An attempt under way: the claim it belongs to, the retry plan it will be judged by, and where it goes."""
+"""Describe an attempt in flight."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,12 +6,14 @@ from uuid import UUID
 
 from delivery.sql.claim import Claimed
 
-__all__ = ["Sent"]
+__all__ = ["InFlight"]
 
 
-class Sent(NamedTuple):
+class InFlight(NamedTuple):
+    """Join an attempt to its claim: the delivery and token, the retry plan (seconds) and the address it goes to."""
+
     claimed: Claimed
     token: UUID
     plan: Sequence[int]
     attempt_id: UUID
-    url: str
+    address: str

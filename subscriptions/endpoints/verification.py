@@ -3,7 +3,7 @@
 The handshake of "HTTP 1.1 Web Hooks for Event Delivery" (CloudEvents), section 4: we ask by OPTIONS, and the target
 grants in headers of its answer, or later by calling an address with a key that only it was told. What it grants may
 have a rate, requests per minute, which holds beside the endpoint's own limit; every delivery then names our
-origin. An echo of a signed test event grants as well (see delivery.sending.endpoint_verification). A consent is for
+origin. An echo of a signed test event grants as well (see delivery.testing.endpoint_verification). A consent is for
 the exact URL:
 another URL has to be asked anew.
 

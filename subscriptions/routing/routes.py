@@ -70,6 +70,7 @@ class Target:
     oauth: ClientCredentials | None = None
     rate_burst: int | None = None  # None: as many as a tenth of a second has
     anew_at: float = 0.0  # unix seconds: when it was moved, or switched on or off, last
+    kind: str = "http"  # of its transport
 
     @property
     def is_active(self) -> bool:

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from delivery.sending.lane import HeldLane
+from delivery.sending.lane import LeasedLane
+from delivery.sql.claim import Claimed
 from delivery.sql.lanes import LaneRow
+from delivery.transports.in_flight import InFlight
 from subscriptions.routing.routes import Target
 from webhooks.wire.ids import new_id
 
@@ -48,6 +50,15 @@ def make_row(endpoint_id: UUID, **changes: Any) -> LaneRow:
     return LaneRow(endpoint_id, **{**fields, **changes})
 
 
-def make_lane(row: dict[str, Any] | None = None, **target: Any) -> HeldLane:
+def make_lane(row: dict[str, Any] | None = None, **target: Any) -> LeasedLane:
     made = make_target(**target)
-    return HeldLane.of(make_row(made.endpoint_id, **(row or {})), made, START)
+    return LeasedLane.from_row(make_row(made.endpoint_id, **(row or {})), made, START)
+
+
+def make_claimed(body: bytes = b"{}", **changes: Any) -> Claimed:
+    fields: dict[str, Any] = {"attempts": 0, "step": 0, "due_at": EPOCH, "rendered": False}
+    return Claimed(id=new_id(), endpoint_id=new_id(), event_id=new_id(), body=body, **{**fields, **changes})
+
+
+def make_in_flight(address: str = "https://example.com/") -> InFlight:
+    return InFlight(make_claimed(), new_id(), (), new_id(), address)

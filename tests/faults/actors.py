@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from delivery.sending.lane import HeldLane
+from delivery.sending.lane import LeasedLane
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import Claimed
 from delivery.sql.settle import Settlement
@@ -29,7 +29,7 @@ class Owner:
     """A drain: the lanes it believes it holds, the claims it believes are its own."""
 
     id: UUID = field(default_factory=new_id)
-    lanes: dict[UUID, HeldLane] = field(default_factory=dict)
+    lanes: dict[UUID, LeasedLane] = field(default_factory=dict)
     claims: list[tuple[Claimed, UUID]] = field(default_factory=list)
 
 
@@ -49,8 +49,8 @@ def let_time_pass(seconds: int, owners: list[Owner]) -> None:
         for statement in PASS:
             cursor.execute(statement.format(f"interval '{seconds} s'"))
     for lane in (lane for owner in owners for lane in owner.lanes.values()):
-        lane.floor -= timedelta(seconds=seconds)
-        lane.rate.slot -= seconds
+        lane.low_water_mark -= timedelta(seconds=seconds)
+        lane.rate.next_slot -= seconds
         breaker = lane.breaker
         breaker.failing_since = breaker.failing_since and breaker.failing_since - seconds
         breaker.open_until = breaker.open_until and breaker.open_until - seconds

@@ -1,23 +1,26 @@
 """One attempt is one request, also when the connection it went over had been kept and breaks."""
 
+from contextlib import closing
 from select import select
 
 from delivery.transports.http.exchange import Request
-from delivery.transports.http.sender import Sender
+from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure, Outcome
 from tests import receiver as scripts
+from tests.delivery.factories_lanes import make_in_flight
 from tests.receiver import Receiver
 
 
-def send(sender: Sender, url: str) -> Outcome:
-    sender.submit([Request(url, ["expect:"], b"{}", 5_000, lambda address: True)])
+def send(sender: HttpSender, url: str) -> Outcome:
+    request = Request(url, ["expect:"], b"{}", 5_000, lambda address: True)
+    sender.submit([(make_in_flight(), request)])
     while not (results := sender.take()):
         select([sender], [], [])
     return results[0][1]
 
 
 def test_a_kept_connection_that_breaks_before_the_answer_is_one_failed_attempt() -> None:
-    with Receiver() as receiver, Sender(allow_http=True) as sender:
+    with Receiver() as receiver, closing(HttpSender(allow_http=True)) as sender:
         receiver.script("/", 200, scripts.reset, 200)
         outcomes = [send(sender, receiver.url()) for _ in range(3)]
         assert [(it.status, it.failure) for it in outcomes] == [(200, None), (None, Failure.RESET), (200, None)]

@@ -28,7 +28,8 @@ from hypothesis.stateful import (
 
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.sending import breaker
-from delivery.sending.lane import HeldLane, share
+from delivery.sending.capacity import share_capacity
+from delivery.sending.lane import LeasedLane
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import claim_deliveries
 from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes
@@ -98,7 +99,9 @@ class States(RuleBasedStateMachine):
         if leased is None:
             return
         known = targets(row.endpoint_id for row in leased.lanes)
-        owner.lanes |= {it.endpoint_id: HeldLane.of(it, known[it.endpoint_id], time.time()) for it in leased.lanes}
+        owner.lanes |= {
+            it.endpoint_id: LeasedLane.from_row(it, known[it.endpoint_id], time.time()) for it in leased.lanes
+        }
         self.holders |= dict.fromkeys(owner.lanes.keys() & known.keys(), owner.id)
         for parked in Lane.objects.filter(parked=True):
             self.holders.pop(parked.endpoint_id, None)
@@ -106,7 +109,7 @@ class States(RuleBasedStateMachine):
     @rule(who=OWNERS)
     def claim(self, who: int) -> None:
         owner, token = self.owners[who], new_id()
-        asking = share(list(owner.lanes.values()), 8, time.time())
+        asking = share_capacity(list(owner.lanes.values()), 8, time.time())
         if not asking:
             return
         claimed = claim_deliveries(token, asking)
@@ -119,7 +122,7 @@ class States(RuleBasedStateMachine):
         owner.claims += [(it, token) for it in claimed]
         for lane in asking:
             due = [it.due_at for it in claimed if it.endpoint_id == lane.endpoint_id]
-            owner.lanes[lane.endpoint_id].got(len(due), max(due, default=None), time.time())
+            owner.lanes[lane.endpoint_id].on_claimed(len(due), max(due, default=None), time.time())
 
     def assert_it_is_its_turn(self, delivery: UUID) -> None:
         """Whatever is before it in its queue has come to an end."""
@@ -143,7 +146,7 @@ class States(RuleBasedStateMachine):
             if row.attempt_id in settled:
                 self.known[it.id] = Known(verdict.state, None, it.attempts + 1)
             if (lane := owner.lanes.get(it.endpoint_id)) is not None:
-                lane.ended(outcome(verdict), time.time())
+                lane.on_attempt_ended(outcome(verdict), time.time())
 
     @rule(who=OWNERS)
     def renew(self, who: int) -> None:
@@ -277,6 +280,6 @@ class States(RuleBasedStateMachine):
 
 @pytest.mark.django_db(transaction=True)
 def test_whatever_happens_nothing_is_lost_and_every_delivery_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaker, "TRIP_FAILURES", 3)
-    monkeypatch.setattr(breaker, "TRIP_SECONDS", 0.0)
+    monkeypatch.setattr(breaker, "OPEN_AFTER_FAILURES", 3)
+    monkeypatch.setattr(breaker, "OPEN_AFTER_SECONDS", 0.0)
     run_state_machine_as_test(States, settings=settings(max_examples=40, stateful_step_count=40))

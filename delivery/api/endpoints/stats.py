@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.api.query_params import StatsQuery
-from delivery.sending.attempt_stats import Summary, hours_of, summary
+from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
 
@@ -24,7 +24,7 @@ class LatencySerializer(serializers.Serializer[Any]):
     p99 = serializers.IntegerField(allow_null=True)
 
 
-class SummarySerializer(serializers.Serializer[Summary]):
+class SummarySerializer(serializers.Serializer[StatsSummary]):
     """What the attempts of some time came to. ``last_error`` is the class of the latest failure, empty without one."""
 
     begins_at = serializers.DateTimeField()
@@ -59,5 +59,5 @@ class EndpointStats(TenantScoped):
         endpoint = self.get_object()
         asked = self.query(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
-        hours = hours_of(endpoint.id, asked.validated_data["hours"], timezone.now())
-        return Response(EndpointStatsSerializer({"total": summary(hours), "data": hours}).data)
+        hours = stats_by_hour(endpoint.id, asked.validated_data["hours"], timezone.now())
+        return Response(EndpointStatsSerializer({"total": total_of(hours), "data": hours}).data)

@@ -12,7 +12,7 @@ from delivery.models import Event
 from delivery.publishing.publisher import LONGEST
 from delivery.reading import queries
 from delivery.reading.timeline import answer_text
-from delivery.sending.test_delivery import TEST_TYPE, Busy, Trial, send_test
+from delivery.testing.test_delivery import TEST_TYPE, Busy, TestDelivery, send_test
 from subscriptions.api.fields import Json, Strict, Text
 from subscriptions.api.tenancy import TenantScoped, find
 from subscriptions.models import Endpoint
@@ -38,20 +38,20 @@ class TestDeliverySerializer(Strict):
         return asked
 
 
-class TrialSerializer(serializers.Serializer[Trial]):
+class TrialSerializer(serializers.Serializer[TestDelivery]):
     """One delivery that was sent to be looked at. ``error`` is the class of the failure, empty if it was taken.
     ``revived``: the endpoint had been disabled for its failures, and this has enabled it."""
 
-    delivered = serializers.BooleanField(source="outcome.acknowledged")
+    delivered = serializers.BooleanField(source="outcome.delivered")
     error = serializers.SerializerMethodField()
     request = serializers.SerializerMethodField()
     answer = serializers.SerializerMethodField()
     timing = serializers.DictField(
         child=serializers.IntegerField(), help_text="Milliseconds from the start until each step was over."
     )
-    revived = serializers.BooleanField()
+    revived = serializers.BooleanField(source="re_enabled")
 
-    def get_error(self, trial: Trial) -> str:
+    def get_error(self, trial: TestDelivery) -> str:
         return trial.outcome.failure or ""
 
     @extend_schema_field(
@@ -65,7 +65,7 @@ class TrialSerializer(serializers.Serializer[Trial]):
             },
         }
     )
-    def get_request(self, trial: Trial) -> dict[str, Any]:
+    def get_request(self, trial: TestDelivery) -> dict[str, Any]:
         body = trial.body.decode("utf-8", "replace")
         return {"method": "POST", "url": trial.url, "headers": trial.headers, "body": body}
 
@@ -80,13 +80,13 @@ class TrialSerializer(serializers.Serializer[Trial]):
             },
         }
     )
-    def get_answer(self, trial: Trial) -> dict[str, Any] | None:
+    def get_answer(self, trial: TestDelivery) -> dict[str, Any] | None:
         if trial.outcome.status is None:
             return None
-        text, cut = answer_text(trial.outcome.answer)
+        text, cut = answer_text(trial.outcome.response)
         return {
             "status": trial.outcome.status,
-            "headers": trial.answer_headers,
+            "headers": trial.response_headers,
             "body": text,
             "body_truncated": cut,
         }
@@ -126,7 +126,7 @@ def _event(endpoint: Endpoint, ref: str) -> Event:
     return event
 
 
-def _trial(endpoint: Endpoint, wanted: dict[str, Any]) -> Trial:
+def _trial(endpoint: Endpoint, wanted: dict[str, Any]) -> TestDelivery:
     try:
         return send_test(endpoint, **wanted)
     except InvalidEvent as error:

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from delivery.sending.endpoint_verification import challenge
-from delivery.sending.test_delivery import Busy
+from delivery.testing.endpoint_verification import verify_by_event
+from delivery.testing.test_delivery import Busy
 from subscriptions.api.fields import Choice, Strict, Whole
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.endpoints import verification
@@ -38,7 +38,7 @@ class AskSerializer(Strict):
 class SaidSerializer(serializers.Serializer[verification.Said]):
     """What came of it. `asked`: it may still call back. `problem` says what was missing."""
 
-    verification = serializers.ChoiceField(Endpoint.Consent.choices)
+    consent = serializers.ChoiceField(Endpoint.Consent.choices)
     allowed_rate = serializers.IntegerField(allow_null=True, help_text="Requests per minute; null: any.")
     problem = serializers.CharField()
 
@@ -64,7 +64,7 @@ class EndpointConsent(TenantScoped):
         wanted = asked.validated_data
         try:
             if wanted["by"] == "event":
-                return Response(SaidSerializer(challenge(endpoint)).data)
+                return Response(SaidSerializer(verify_by_event(endpoint)).data)
             return Response(SaidSerializer(verification.ask(endpoint, wanted.get("rate"))).data)
         except Busy:
             raise Throttled(wait=AGAIN) from None

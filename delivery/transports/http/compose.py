@@ -1,58 +1,44 @@
-"""What an attempt puts on the wire: headers, signature, body. The bytes of the body were fixed at publication.
+"""Compose the HTTP request of an attempt: headers, signature, body. The body's bytes were fixed when it was published.
 
-PURE: the moment is passed in.
+PURE: the time is passed in.
 """
-
-from typing import Any
 
 from delivery.sql.claim import Claimed
 from delivery.transports.http.exchange import Request
 from delivery.transports.outcome import Failure
+from delivery.transports.transport import NotSent
 from subscriptions.models import Endpoint
 from subscriptions.routing.routes import Target
 from webhooks.wire.cloudevents.http_modes import write_binary
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import public
 
-__all__ = ["NothingToSendWith", "compose"]
+__all__ = ["ALWAYS", "RENDERED", "STRUCTURED", "compose"]
 
-USER_AGENT = "user-agent: Waypost/0.1"
-# Expect is switched off: a round trip more, and a second of waiting where it is not understood.
-ALWAYS = [USER_AGENT, "accept-encoding: identity", "expect:"]
+# "expect:" switches 100-continue off: it costs a round trip, and a second of waiting where it is not understood.
+ALWAYS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:"]
 STRUCTURED = ["content-type: application/cloudevents+json"]
 RENDERED = ["content-type: application/json"]
 
 
-class NothingToSendWith(Exception):
-    """The endpoint has no usable secret or credentials, or an address that may not be called: nothing may be sent. Or
-    no request can be made of this delivery: ``__cause__`` says why, and the others of its batch are none the worse."""
+def compose(claimed: Claimed, target: Target, now: float, bearer: str = "") -> Request | NotSent:
+    """Return the request of one attempt at ``now`` (unix seconds).
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure)
-        self.failure = failure
-
-
-def compose(claimed: Claimed, target: Target, timestamp: int, context: Any, bearer: str = "") -> Request:
-    """The request of one attempt at ``timestamp`` (unix seconds), with a ``bearer`` token where the endpoint wants
-    one. Raises NothingToSendWith."""
-    try:
-        return _compose(claimed, target, timestamp, context, bearer)
-    except NothingToSendWith:
-        raise
-    except Exception as error:
-        raise NothingToSendWith(Failure.INTERNAL) from error
-
-
-def _compose(claimed: Claimed, target: Target, timestamp: int, context: Any, bearer: str) -> Request:
+    ``bearer`` is the access token for an endpoint with OAuth. Returns NotSent without a usable secret, credentials or
+    address, and, with the exception, where composing fails.
+    """
     if target.signer is None:
-        raise NothingToSendWith(Failure.UNSIGNED)
+        return NotSent(Failure.UNSIGNED)
     if target.admits is None:
-        raise NothingToSendWith(Failure.FORBIDDEN)
+        return NotSent(Failure.FORBIDDEN)
     if target.headers is None or (target.oauth is not None and not bearer):
-        raise NothingToSendWith(Failure.CREDENTIALS)
-    headers, body = _content(claimed, target)
-    message_id = public("evt", claimed.event_id)
-    signature = target.signer.sign(message_id, timestamp, body)
+        return NotSent(Failure.CREDENTIALS)
+    message_id, timestamp = public("evt", claimed.event_id), int(now)
+    try:
+        headers, body = _content(claimed, target)
+        signature = target.signer.sign(message_id, timestamp, body)
+    except Exception as error:  # whatever is wrong with this delivery must not stop the others
+        return NotSent(Failure.INTERNAL, error)
     return Request(
         url=target.url,
         headers=[
@@ -67,7 +53,6 @@ def _compose(claimed: Claimed, target: Target, timestamp: int, context: Any, bea
         body=body,
         timeout_ms=target.timeout_ms,
         admits=target.admits,
-        context=context,
         tls=target.tls,
     )
 

@@ -1,9 +1,9 @@
-"""One attempt: a reusable curl handle, and what it has heard of the current answer.
+"""Run one HTTP exchange on a reusable curl handle, and collect its response.
 
-What an attempt may do (design, 4.3): one absolute deadline for everything; no redirects; no proxy, cookie or
-password file from the environment; identity encoding; at most 16 KiB of the answer, then the connection is closed;
-and every connection is opened only to an address that ``Request.admits`` has let pass: the very address, after
-resolution, so that no second lookup can change it. However it ends, it ends as an Outcome.
+An exchange has one absolute timeout for everything; follows no redirects; takes no proxy, cookie or password file from
+the environment; asks for identity encoding; reads at most 16 KiB of the response body and then closes the connection;
+and connects only to addresses that ``Request.admits`` accepts: the address itself, after resolution, so that no second
+look-up can change it. However it ends, it ends as an Outcome.
 """
 
 import os
@@ -15,20 +15,21 @@ from typing import Any
 
 import pycurl
 
-from delivery.transports.outcome import Failure, Outcome, parse_retry_after
+from delivery.transports.http.responses import outcome_of, parse_retry_after
+from delivery.transports.in_flight import InFlight
+from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.certificates import TlsFiles
 
-__all__ = ["MAX_ANSWER", "Exchange", "Heard", "Request", "Result"]
+__all__ = ["MAX_RESPONSE", "Exchange", "Request", "ResponseTrace"]
 
 CONNECT_TIMEOUT_MS = 5_000
-MAX_ANSWER = 16 * 1024  # bytes of the answer's body that are kept
-MAX_HEADERS = 32 * 1024  # bytes of the answer's header section, interim answers included
+MAX_RESPONSE = 16 * 1024  # bytes of the response body that are kept
+MAX_HEADERS = 32 * 1024  # bytes of the response's header section, interim responses included
 
 
 @dataclass(slots=True)
-class Heard:
-    """What of an exchange deliveries do not keep, for whoever wants to see it: the answer's headers, and
-    milliseconds from the start to the end of each of its steps."""
+class ResponseTrace:
+    """Collect what deliveries do not record: response headers, and when each step ended, in milliseconds."""
 
     headers: list[tuple[str, str]] = field(default_factory=list)
     timing: dict[str, int] = field(default_factory=dict)
@@ -36,33 +37,33 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One attempt to make. ``admits`` says whether an IP address may be connected to; ``context`` is the caller's;
-    ``tls`` is what this endpoint's connections are made with, if it is anything of its own; ``heard`` is filled."""
+    """Describe one request.
+
+    ``admits`` says whether an IP address may be connected to. ``tls``: the endpoint's own client certificate and
+    authorities. ``trace`` is filled while the request runs.
+    """
 
     url: str
     headers: list[str] = field(repr=False)
     body: bytes = field(repr=False)
     timeout_ms: int
     admits: Callable[[str], bool]
-    context: Any = None
     tls: TlsFiles | None = None
-    heard: Heard | None = None
+    trace: ResponseTrace | None = None
 
-    def heard_by(self, heard: Heard) -> "Request":
-        """The same request, all of whose answer is wanted."""
-        return replace(self, heard=heard)
-
-
-Result = tuple[Request, Outcome]
+    def traced(self, trace: ResponseTrace) -> "Request":
+        """Return the same request with a trace to fill."""
+        return replace(self, trace=trace)
 
 
 class Exchange:
-    """One reusable curl handle with what it has heard of the current answer."""
+    """Hold one reusable curl handle and the state of its current exchange."""
 
     def __init__(self, protocols: int, clock: Callable[[], float] = time.time) -> None:
+        self.attempt: InFlight
         self.request: Request
         self.clock = clock
-        self.is_plain = True
+        self.is_reusable = True
         self.curl = curl = pycurl.Curl()
         curl.exchange = self
         curl.setopt(pycurl.POST, 1)
@@ -73,87 +74,82 @@ class Exchange:
         curl.setopt(pycurl.PROTOCOLS, protocols)
         curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS)
-        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
         curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
 
-    def begin(self, request: Request) -> None:
-        self.request = request
+    def begin(self, attempt: InFlight, request: Request) -> None:
+        """Set the handle up for a request. Raises ValueError or pycurl.error for one that libcurl does not accept."""
+        self.attempt, self.request = attempt, request
         self.started_at = self.clock()
-        self.started = time.monotonic()  # somebody may set the clock meanwhile
+        self.started = time.monotonic()  # the duration does not depend on changes of the clock
         self.status: int | None = None
         self.status_line = b""
         self.header_bytes = 0
         self.retry_after = ""
-        self.answer = b""
-        self.refused = False
-        self.asked = False
+        self.response = b""
+        self.is_forbidden = False
+        self.is_requested = False
         curl = self.curl
         curl.setopt(pycurl.URL, request.url)
         curl.setopt(pycurl.HTTPHEADER, request.headers)
         curl.setopt(pycurl.POSTFIELDS, request.body)
         curl.setopt(pycurl.TIMEOUT_MS, request.timeout_ms)
         if request.tls is not None:
-            self._identify(request.tls)
-        if request.heard is not None:
-            self._listen(request.heard)
+            self._set_certificates(request.tls)
+        if request.trace is not None:
+            self._trace_headers(request.trace)
 
-    def _identify(self, files: TlsFiles) -> None:
-        """libcurl reuses a connection only for requests with the same certificate, key and authorities."""
-        self.is_plain = False
+    def _set_certificates(self, files: TlsFiles) -> None:
+        """Use the endpoint's own certificates: libcurl reuses a connection only for requests with the same ones."""
+        self.is_reusable = False
         if files.certificate and files.private_key:
             self.curl.setopt(pycurl.SSLCERT_BLOB, files.certificate)
             self.curl.setopt(pycurl.SSLKEY_BLOB, files.private_key)
         if files.ca:
             self.curl.setopt(pycurl.CAINFO_BLOB, files.ca)
 
-    def _listen(self, heard: Heard) -> None:
-        self.is_plain = False
+    def _trace_headers(self, trace: ResponseTrace) -> None:
+        self.is_reusable = False
 
         def on_header(line: bytes) -> int:
             name, colon, value = line.decode("latin-1").partition(":")
             if line[:5] == b"HTTP/":
-                heard.headers.clear()  # those before were of an interim answer
+                trace.headers.clear()  # headers of an interim response
             elif colon:
-                heard.headers.append((name.strip().lower(), value.strip()))
+                trace.headers.append((name.strip().lower(), value.strip()))
             return self._on_header(line)
 
         self.curl.setopt(pycurl.HEADERFUNCTION, on_header)
 
-    def end(self, code: int) -> Result:
-        if self.request.heard is not None:
+    def end(self, code: int) -> tuple[InFlight, Outcome]:
+        """Return the attempt with its outcome, given libcurl's result code."""
+        if self.request.trace is not None:
             times = {name: round(self.curl.getinfo(what) * 1000) for name, what in STEPS.items()}
-            self.request.heard.timing.update({name: it for name, it in times.items() if it})
-        outcome = Outcome(
+            self.request.trace.timing.update({name: it for name, it in times.items() if it})
+        outcome = outcome_of(
             started_at=self.started_at,
             duration_ms=round((time.monotonic() - self.started) * 1000),
             status=self.status,
-            failure=self._failure(code),
-            answer=self.answer,
+            failure=Failure.FORBIDDEN if self.is_forbidden else FAILURES.get(code, Failure.PROTOCOL),
+            response=self.response,
             retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
         )
-        return self.request, outcome
+        return self.attempt, outcome
 
-    def _failure(self, code: int) -> Failure | None:
-        if self.status is not None:  # the header section was complete: the answer stands, however its body ended
-            return None if 200 <= self.status < 300 else Failure.STATUS
-        if self.refused:
-            return Failure.FORBIDDEN
-        return FAILURES.get(code, Failure.PROTOCOL)
-
-    def _open(self, purpose: int, address: Any) -> Any:
+    def _open_socket(self, purpose: int, address: Any) -> Any:
         if not self.request.admits(address.addr[0]):
-            self.refused = True  # one refused address refuses the name, as when the URL was saved
-        if self.refused:
+            self.is_forbidden = True  # one forbidden address forbids the host name, as when the URL was saved
+        if self.is_forbidden:
             return pycurl.SOCKET_BAD
-        return _Handed(address.family, address.socktype, address.protocol)
+        return _Socket(address.family, address.socktype, address.protocol)
 
     def _on_request(self, *_connection: Any) -> int:
-        """Connected, and about to ask: once per attempt."""
-        if self.asked:
+        """Let one request out: libcurl must not repeat it on another connection within the same attempt."""
+        if self.is_requested:
             return int(pycurl.PREREQFUNC_ABORT)
-        self.asked = True
+        self.is_requested = True
         return int(pycurl.PREREQFUNC_OK)
 
     def _on_header(self, line: bytes) -> int:
@@ -169,13 +165,13 @@ class Exchange:
         return len(line)
 
     def _on_body(self, chunk: bytes) -> int:
-        room = MAX_ANSWER - len(self.answer)
-        self.answer += chunk[:room]
+        room = MAX_RESPONSE - len(self.response)
+        self.response += chunk[:room]
         return len(chunk) if len(chunk) <= room else 0  # 0 ends the transfer and closes the connection
 
 
-class _Handed:
-    """A socket for pycurl, which works on a duplicate of its descriptor: the original closes when it lets go."""
+class _Socket:
+    """Own a socket's descriptor for pycurl, which works on a duplicate: this one is closed when pycurl drops it."""
 
     __slots__ = ("_fd",)
 
@@ -212,13 +208,15 @@ FAILURES = {
     pycurl.E_SSL_CIPHER: Failure.TLS,
     pycurl.E_SSL_ISSUER_ERROR: Failure.TLS,
     pycurl.E_SSL_INVALIDCERTSTATUS: Failure.TLS,
-    98: Failure.TLS,  # CURLE_SSL_CLIENTCERT, which pycurl has no name for: it wants a client certificate
+    98: Failure.TLS,  # CURLE_SSL_CLIENTCERT, which pycurl does not name: the server requires a client certificate
 }
 
 
 def _final_status(line: bytes) -> int | None:
-    """The status in ``HTTP/1.1 200 OK``; None for an interim one (1xx), whose header section ends nothing, and for
-    what is not three digits (RFC 9112, 4): libcurl shows us the line before it judges it."""
+    """Return the status in ``HTTP/1.1 200 OK``; None for an interim one (1xx) and for what is not three digits.
+
+    RFC 9112, 4. libcurl calls back with the line before it checks it.
+    """
     words = line.split(None, 2)
     digits = words[1] if len(words) > 1 else b""
     return int(digits) if len(digits) == 3 and digits.isdigit() and digits >= b"200" else None

@@ -1,135 +1,140 @@
-"""Many POSTs in flight on one curl multi handle; every failure comes back as an Outcome.
+"""Send many HTTP requests at once on one curl multi handle, in a thread of its own.
 
-A thread of its own runs libcurl, so that a slow database never makes a punctual answer look late. It waits on the
-sockets that libcurl names (``socket_action``): an attempt that hangs costs nothing until its deadline. Requests go
-in by ``submit``, results come out by ``take``; ``fileno`` becomes readable when there are some. What each attempt
-may do: see ``exchange``.
+The thread keeps a slow database from making a response look late. It waits on the sockets that libcurl names
+(``socket_action``), so an exchange that hangs costs nothing until its timeout. Attempts enter by ``submit`` and leave
+by ``take``; ``fileno`` is readable when there are some. What one exchange may do: see ``exchange``.
 """
 
-import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pycurl
 
-from delivery.transports.http.exchange import Exchange, Request, Result
+from delivery.sql.claim import Claimed
+from delivery.transports.http.compose import compose
+from delivery.transports.http.exchange import Exchange, Request
+from delivery.transports.in_flight import InFlight
+from delivery.transports.outcome import Outcome
+from delivery.transports.transport import NotSent
+from delivery.transports.wake_up import WakeUp
+from subscriptions.routing.routes import Target
 
-__all__ = ["Sender"]
+__all__ = ["HttpSender"]
 
-KEPT_CONNECTIONS = 1_024
+MAX_KEPT_CONNECTIONS = 1_024
 
 
-class Sender:
-    """Use as a context manager. Leaving it abandons what is still in flight: wait for that first."""
+class HttpSender:
+    """Send attempts to HTTP endpoints: the transport of the kind ``http``, without OAuth."""
 
     def __init__(self, *, allow_http: bool, clock: Callable[[], float] = time.time) -> None:
-        """``clock`` tells the unix second in which an attempt began, and how long a date in Retry-After is off."""
+        """Start the thread. ``clock`` returns unix seconds: when attempts started, and for dates in Retry-After."""
         self._clock = clock
         self._protocols = pycurl.PROTO_HTTPS | (pycurl.PROTO_HTTP if allow_http else 0)
-        self._inbox: deque[Request] = deque()
-        self._outbox: deque[Result] = deque()
+        self._inbox: deque[tuple[InFlight, Request]] = deque()
+        self._outbox: deque[tuple[InFlight, Outcome]] = deque()
         self._closing = False
-        self._broken: BaseException | None = None
+        self._error: BaseException | None = None
         self._poll = DefaultSelector()
-        self._wake_in, self._wake_out = _pipe()
-        self._done_in, self._done_out = _pipe()
-        self._poll.register(self._wake_in, EVENT_READ)
+        self._has_work = WakeUp()
+        self._has_ended = WakeUp()
+        self._poll.register(self._has_work, EVENT_READ)
         self._timer: float | None = None
         self._watched: set[int] = set()
         self._idle: list[Exchange] = []
         self._multi = self._new_multi()
-        self._thread = Thread(target=self._run, name="sender", daemon=True)
+        self._thread = Thread(target=self._run, name="http-sender", daemon=True)
+        self._thread.start()
 
     def _new_multi(self) -> Any:
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        multi.setopt(pycurl.M_MAXCONNECTS, KEPT_CONNECTIONS)
+        multi.setopt(pycurl.M_MAXCONNECTS, MAX_KEPT_CONNECTIONS)
         return multi
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def prepare(self, claimed: Claimed, target: Target, now: float, bearer: str = "") -> Request | NotSent:
+        """Compose the request, with an access token (``bearer``) where the endpoint requires one."""
+        return compose(claimed, target, now, bearer)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing = True
-        _poke(self._wake_out)
-        self._thread.join()
-        self._poll.close()
-        for end in (self._wake_in, self._wake_out, self._done_in, self._done_out):
-            end.close()
+    def submit(self, attempts: Sequence[tuple[InFlight, Request]]) -> None:
+        """Start these attempts. Their timeouts run from here."""
+        self._inbox.extend(attempts)
+        self._has_work.set()
 
-    def fileno(self) -> int:
-        return self._done_in.fileno()
-
-    def submit(self, requests: Iterable[Request]) -> None:
-        """Start these attempts now. Their deadlines run from here."""
-        self._inbox.extend(requests)
-        _poke(self._wake_out)
-
-    def take(self) -> list[Result]:
-        """Everything that has ended since the last call; does not wait. Raises what broke the thread, if it did."""
-        if self._broken is not None:
-            raise self._broken
-        _drain(self._done_in)
+    def take(self) -> list[tuple[InFlight, Outcome]]:
+        """Return every attempt that has ended since the last call. Raises what ended the thread, if anything did."""
+        if self._error is not None:
+            raise self._error
+        self._has_ended.clear()
         return [self._outbox.popleft() for _ in range(len(self._outbox))]
 
-    # The thread.
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when an attempt has ended."""
+        return self._has_ended.fileno()
+
+    def close(self) -> None:
+        """Abandon what is still in flight, and end the thread."""
+        self._closing = True
+        self._has_work.set()
+        self._thread.join()
+        self._poll.close()
+        self._has_work.close()
+        self._has_ended.close()
+
+    # What runs in the thread.
 
     def _run(self) -> None:
-        under_way: set[Exchange] = set()
+        in_flight: set[Exchange] = set()
         try:
-            self._turn(under_way)
+            self._loop(in_flight)
         except BaseException as error:
-            self._broken = error
-            _poke(self._done_out)
+            self._error = error
+            self._has_ended.set()
         finally:
-            self._abandon(under_way)
+            self._abandon(in_flight)
 
-    def _turn(self, under_way: "set[Exchange]") -> None:
+    def _loop(self, in_flight: set[Exchange]) -> None:
         while not self._closing:
-            for key, events in self._poll.select(self._until_timer()):
-                if key.fileobj is self._wake_in:
-                    _drain(self._wake_in)
+            for key, events in self._poll.select(self._seconds_to_timer()):
+                if key.fileobj is self._has_work:
+                    self._has_work.clear()
                 else:
                     self._multi.socket_action(key.fd, _flags(events))
-            self._start(under_way)
+            self._start(in_flight)
             if self._timer is not None and self._timer <= time.monotonic():
                 self._timer = None
                 self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            self._finish(under_way)
+            self._finish(in_flight)
 
-    def _abandon(self, under_way: "set[Exchange]") -> None:
-        for exchange in under_way:
+    def _abandon(self, in_flight: set[Exchange]) -> None:
+        for exchange in in_flight:
             self._multi.remove_handle(exchange.curl)
             exchange.curl.close()
         for exchange in self._idle:
             exchange.curl.close()
         self._multi.close()
 
-    def _until_timer(self) -> float | None:
+    def _seconds_to_timer(self) -> float | None:
         return None if self._timer is None else max(0.0, self._timer - time.monotonic())
 
-    def _start(self, under_way: "set[Exchange]") -> None:
+    def _start(self, in_flight: set[Exchange]) -> None:
         while self._inbox:
             exchange = self._idle.pop() if self._idle else Exchange(self._protocols, self._clock)
             try:
-                exchange.begin(self._inbox.popleft())
-            except (ValueError, pycurl.error):  # a URL or a header that libcurl does not take
+                exchange.begin(*self._inbox.popleft())
+            except (ValueError, pycurl.error):  # a URL or a header that libcurl does not accept
                 self._end(exchange, pycurl.E_URL_MALFORMAT)
-                _poke(self._done_out)
+                self._has_ended.set()
                 continue
-            under_way.add(exchange)
+            in_flight.add(exchange)
             self._multi.add_handle(exchange.curl)
 
-    def _finish(self, under_way: "set[Exchange]") -> None:
+    def _finish(self, in_flight: set[Exchange]) -> None:
         left = 1
         ended: list[tuple[Exchange, int]] = []
         while left:
@@ -138,17 +143,17 @@ class Sender:
             ended += [(curl.exchange, code) for curl, code, _ in failed]
         for exchange, code in ended:
             self._multi.remove_handle(exchange.curl)
-            under_way.discard(exchange)
+            in_flight.discard(exchange)
             self._end(exchange, code)
         if ended:
-            _poke(self._done_out)
+            self._has_ended.set()
 
-    def _end(self, exchange: "Exchange", code: int) -> None:
+    def _end(self, exchange: Exchange, code: int) -> None:
         self._outbox.append(exchange.end(code))
-        if exchange.is_plain:
+        if exchange.is_reusable:
             self._idle.append(exchange)
         else:
-            exchange.curl.close()  # a client certificate is never left on a handle that another endpoint may get
+            exchange.curl.close()  # no client certificate stays on a handle that another endpoint may get
 
     def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
         if what == pycurl.POLL_REMOVE:
@@ -168,25 +173,3 @@ class Sender:
 
 def _flags(events: int) -> int:
     return (pycurl.CSELECT_IN if events & EVENT_READ else 0) | (pycurl.CSELECT_OUT if events & EVENT_WRITE else 0)
-
-
-def _pipe() -> tuple[socket.socket, socket.socket]:
-    reader, writer = socket.socketpair()
-    reader.setblocking(False)
-    writer.setblocking(False)
-    return reader, writer
-
-
-def _poke(writer: socket.socket) -> None:
-    try:
-        writer.send(b"!")
-    except BlockingIOError:
-        pass  # full of pokes: the reader will wake
-
-
-def _drain(reader: socket.socket) -> None:
-    try:
-        while reader.recv(4096):
-            pass
-    except BlockingIOError:
-        pass

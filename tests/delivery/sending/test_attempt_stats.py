@@ -12,7 +12,7 @@ from delivery import notify
 from delivery.admin.chart import bars
 from delivery.models import EndpointHour
 from delivery.publishing.publisher import publish
-from delivery.sending.attempt_stats import BOUNDS, Hours, forget_old, hours_of, percentile, summary
+from delivery.sending.attempt_stats import BOUNDS, AttemptStats, delete_old_stats, percentile, stats_by_hour, total_of
 from delivery.sending.drain import deliver_due
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.models import Endpoint
@@ -30,7 +30,7 @@ def outcome(ms: int = 10, at: datetime = NOW, **changes: Any) -> Outcome:
 
 
 def counted(endpoint: Endpoint, *outcomes: Outcome) -> None:
-    hours = Hours()
+    hours = AttemptStats()
     for each in outcomes:
         hours.add(endpoint.id, each)
     hours.write()
@@ -51,7 +51,7 @@ def test_what_several_drains_have_counted_adds_up() -> None:
     for _ in range(3):
         counted(endpoint, outcome(5), outcome(900, status=500, failure=Failure.STATUS))
     counted(other, outcome())
-    hour = hours_of(endpoint.id, 1, NOW)[0]
+    hour = stats_by_hour(endpoint.id, 1, NOW)[0]
     assert (hour.attempts, hour.delivered, hour.failed, hour.success_rate) == (6, 3, 3, 0.5)
     assert sum(hour.latencies) == 6
     assert (hour.last_error, hour.last_status) == ("status", 500)
@@ -61,16 +61,16 @@ def test_a_success_does_not_hide_the_last_error_of_the_hour() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(status=None, failure=Failure.TIMEOUT))
     counted(endpoint, outcome())
-    hour = hours_of(endpoint.id, 1, NOW)[0]
+    hour = stats_by_hour(endpoint.id, 1, NOW)[0]
     assert (hour.last_error, hour.last_status, hour.last_failed_at) == ("timeout", None, NOW)
 
 
 def test_every_hour_is_there_and_the_total_spans_them() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(10), outcome(20, at=NOW - timedelta(hours=2)), outcome(at=NOW - timedelta(hours=5)))
-    hours = hours_of(endpoint.id, 4, NOW)
+    hours = stats_by_hour(endpoint.id, 4, NOW)
     assert [hour.attempts for hour in hours] == [0, 1, 0, 1]
-    total = summary(hours)
+    total = total_of(hours)
     assert (total.attempts, total.begins_at) == (2, hours[0].begins_at)
     assert hours[0].success_rate is None
     assert hours[0].latency_ms == {"p50": None, "p95": None, "p99": None}
@@ -80,12 +80,12 @@ def test_every_hour_is_there_and_the_total_spans_them() -> None:
 def test_a_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
     seeded = random.Random(5)
     sample = [max(1, round(seeded.lognormvariate(4, 1))) for _ in range(5_000)]
-    hours = Hours()
+    hours = AttemptStats()
     endpoint = make_endpoint()
     for ms in sample:
         hours.add(endpoint.id, outcome(ms))
     hours.write()
-    found = percentile(hours_of(endpoint.id, 1, NOW)[0].latencies, part)
+    found = percentile(stats_by_hour(endpoint.id, 1, NOW)[0].latencies, part)
     true = statistics.quantiles(sample, n=100)[round(part * 100) - 1]
     assert found is not None
     assert abs(found - true) <= true / 5 + 1
@@ -97,7 +97,7 @@ def test_a_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
 def test_any_duration_has_its_place(ms: int, least: int, most: int) -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(ms))
-    found = percentile(hours_of(endpoint.id, 1, NOW)[0].latencies, 1.0)
+    found = percentile(stats_by_hour(endpoint.id, 1, NOW)[0].latencies, 1.0)
     assert found is not None
     assert least <= found <= most
     assert sorted(BOUNDS) == BOUNDS
@@ -106,15 +106,15 @@ def test_any_duration_has_its_place(ms: int, least: int, most: int) -> None:
 def test_old_hours_are_removed() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(), outcome(at=NOW - timedelta(days=36)))
-    assert forget_old(NOW) == 1
+    assert delete_old_stats(NOW) == 1
     assert EndpointHour.objects.count() == 1
 
 
 def test_the_chart_says_what_its_bars_mean() -> None:
     endpoint = make_endpoint()
-    assert "No attempts" in bars(hours_of(endpoint.id, 24, NOW))
+    assert "No attempts" in bars(stats_by_hour(endpoint.id, 24, NOW))
     counted(endpoint, outcome(), outcome(status=None, failure=Failure.TLS))
-    chart = bars(hours_of(endpoint.id, 24, NOW))
+    chart = bars(stats_by_hour(endpoint.id, 24, NOW))
     assert chart.count("<title>") == 24
     assert "2 attempts, 1 failed" in chart
     assert "last error: tls" in chart
@@ -144,7 +144,7 @@ def test_a_drain_counts_what_it_sends(settings: Any, monkeypatch: pytest.MonkeyP
     with Receiver() as receiver:
         endpoint = make_subscription(make_endpoint(make_tenant(), url=receiver.script("/in", 200, 200, 500))).endpoint
         publish(endpoint.tenant, [{"type": "order.created", "data": n} for n in range(5)])
-        deliver_due(linger=0.1, seconds=60.0, stopping=lambda: False)
+        deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
     client: APIClient = make_client(endpoint.tenant)
     total = client.get(f"/api/v1/endpoints/{endpoint.public_id}/stats/").json()["total"]
     assert (total["attempts"], total["delivered"], total["last_status"]) == (5, 2, 500)

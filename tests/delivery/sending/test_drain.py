@@ -17,7 +17,7 @@ from delivery import notify
 from delivery.lifecycle import sweep
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
-from delivery.sending import drain, leased_lanes
+from delivery.sending import capacity, drain, leased_lanes
 from delivery.sending.drain import deliver_due
 from delivery.sql.due import CHANNEL
 from delivery.sql.settle import settle_attempts
@@ -55,14 +55,14 @@ def publish_to(endpoint: Endpoint, count: int = 1) -> list[UUID]:
 
 
 def run_drain(**options: Any) -> int:
-    return deliver_due(**{"linger": 0.1, "seconds": 60.0, "stopping": lambda: False, **options})
+    return deliver_due(**{"idle_timeout": 0.1, "seconds": 60.0, "stopping": lambda: False, **options})
 
 
 @contextmanager
 def draining(**options: Any) -> Iterator[None]:
     """A drain runs beside the test, until its end."""
     over = threading.Event()
-    options = {"linger": 600.0, "seconds": 600.0, "stopping": over.is_set, **options}
+    options = {"idle_timeout": 600.0, "seconds": 600.0, "stopping": over.is_set, **options}
     results: list[Any] = []
     thread = threading.Thread(target=lambda: results.extend(in_threads(lambda: deliver_due(**options))))
     thread.start()
@@ -236,7 +236,7 @@ class TestWhatIsNotSent:
     def test_what_a_gone_endpoint_was_owed_is_buried_by_and_by_while_others_are_served(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(leased_lanes, "BURIED_AT_ONCE", 1)
+        monkeypatch.setattr(leased_lanes, "DEAD_LETTER_BATCH", 1)
         gone, other = subscribed(receiver.url("/gone")), subscribed(receiver.url("/other"))
         publish_to(gone, 300)
         delete_endpoint(gone)
@@ -250,7 +250,7 @@ class TestWhatIsNotSent:
     def test_a_drain_that_ends_leaves_its_burials_to_the_next(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(leased_lanes, "BURIED_AT_ONCE", 1)
+        monkeypatch.setattr(leased_lanes, "DEAD_LETTER_BATCH", 1)
         gone = subscribed(receiver.url())
         publish_to(gone, 20)
         delete_endpoint(gone)
@@ -418,8 +418,8 @@ class TestNeighbours:
     def test_a_tenant_with_many_due_endpoints_delays_another_by_no_turn(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(leased_lanes, "MAX_LANES", 8)
-        monkeypatch.setattr(leased_lanes, "TENANT_LANES", 6)
+        monkeypatch.setattr(leased_lanes, "MAX_ACTIVE_LANES", 8)
+        monkeypatch.setattr(leased_lanes, "MAX_LANES_PER_TENANT", 6)
         crowd = subscribed(receiver.script("/crowd", scripts.slow(0.05))).tenant
         for _ in range(39):
             make_subscription(make_endpoint(crowd, url=receiver.url("/crowd")))
@@ -428,7 +428,7 @@ class TestNeighbours:
         publish_to(quiet)
         run_drain()
         (arrival,) = receiver.at("/quiet")
-        assert receiver.arrivals.index(arrival) < 8 * drain.CAPACITY / 4
+        assert receiver.arrivals.index(arrival) < 8 * capacity.MAX_FAST_IN_FLIGHT / 4
         assert len(receiver.at("/crowd")) == 800
 
     def test_one_delivery_that_cannot_be_made_a_request_of_fails_alone(self, receiver: Receiver) -> None:
@@ -456,8 +456,8 @@ class TestNeighbours:
     def test_those_that_hang_take_no_places_from_others(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(leased_lanes, "MAX_LANES", 2)
-        monkeypatch.setattr(leased_lanes, "STUCK", 0.05)
+        monkeypatch.setattr(leased_lanes, "MAX_ACTIVE_LANES", 2)
+        monkeypatch.setattr(leased_lanes, "STUCK_AFTER", 0.05)
         hanging = [subscribed(receiver.script(f"/{n}", scripts.hang), timeout_ms=30_000) for n in range(2)]
         for endpoint in hanging:
             publish_to(endpoint, 50)
@@ -472,8 +472,8 @@ class TestNeighbours:
     def test_a_tenant_whose_endpoints_all_hang_leaves_room_for_the_others(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for name, value in {"CAPACITY": 10, "MOST_IN_FLIGHT": 40, "LATE": 0.05}.items():
-            monkeypatch.setattr(drain, name, value)
+        for name, value in {"MAX_FAST_IN_FLIGHT": 10, "MAX_IN_FLIGHT": 40, "SLOW_AFTER": 0.05}.items():
+            monkeypatch.setattr(capacity, name, value)
         hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=30_000)
         for _ in range(4):
             make_subscription(make_endpoint(hanging.tenant, url=receiver.url("/hang"), timeout_ms=30_000))
@@ -489,8 +489,8 @@ class TestNeighbours:
     def test_more_lanes_than_a_drain_can_hold_have_their_turns(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(leased_lanes, "MAX_LANES", 2)
-        monkeypatch.setattr(leased_lanes, "TURN", 0.1)
+        monkeypatch.setattr(leased_lanes, "MAX_ACTIVE_LANES", 2)
+        monkeypatch.setattr(leased_lanes, "YIELD_AFTER", 0.1)
         busy = [subscribed(receiver.script(f"/{n}", scripts.slow(0.01)), max_in_flight=4) for n in range(2)]
         for endpoint in busy:
             publish_to(endpoint, 3000)
@@ -511,7 +511,7 @@ class TestRunning:
     def test_a_running_drain_hears_the_bell(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         """It looks by itself only every ten minutes here."""
         for module in (drain, leased_lanes):
-            monkeypatch.setattr(module, "LOOK_EVERY", 600.0)
+            monkeypatch.setattr(module, "POLL_EVERY", 600.0)
         endpoint = subscribed(receiver.url())
         with draining():
             for count in range(1, 6):

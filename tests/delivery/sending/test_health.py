@@ -15,7 +15,7 @@ from delivery.publishing.publisher import publish
 from delivery.sending import health
 from delivery.sending.breaker import Breaker
 from delivery.sending.drain import deliver_due
-from delivery.sending.health import DAY, HOUR, LADDER, steps_due
+from delivery.sending.health import DAY, HOUR, LADDER, warning_level
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription
@@ -43,7 +43,7 @@ FAILING = Breaker(failures=30, failing_since=NOW - HOUR)
     ],
 )
 def test_the_ladder(told: int, failing_for: float | None, steps: int) -> None:
-    assert steps_due(told, None if failing_for is None else NOW - failing_for, NOW) == steps
+    assert warning_level(told, None if failing_for is None else NOW - failing_for, NOW) == steps
 
 
 def news(kind: str = "waypost.") -> list[tuple[str, dict[str, Any]]]:
@@ -62,7 +62,7 @@ def endpoint() -> Endpoint:
 @pytest.mark.django_db
 class TestTelling:
     def test_a_warning_says_since_when_and_when_it_will_be_disabled(self, endpoint: Endpoint) -> None:
-        health.tell_step(endpoint.id, endpoint.url, 1, FAILING)
+        health.publish_warning(endpoint.id, endpoint.url, 1, FAILING)
         ((kind, data),) = news()
         assert kind == "waypost.endpoint.failing"
         assert data == {
@@ -75,7 +75,7 @@ class TestTelling:
 
     def test_at_the_end_of_the_ladder_it_is_disabled_and_that_is_said_once(self, endpoint: Endpoint) -> None:
         for _ in range(2):
-            health.tell_step(endpoint.id, endpoint.url, len(LADDER), FAILING)
+            health.publish_warning(endpoint.id, endpoint.url, len(LADDER), FAILING)
         endpoint.refresh_from_db()
         assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "failing")
         assert news() == [
@@ -86,7 +86,7 @@ class TestTelling:
         ]
 
     def test_an_endpoint_that_has_moved_meanwhile_is_left_on(self, endpoint: Endpoint) -> None:
-        health.tell_step(endpoint.id, "https://example.com/before", len(LADDER), FAILING)
+        health.publish_warning(endpoint.id, "https://example.com/before", len(LADDER), FAILING)
         endpoint.refresh_from_db()
         assert (endpoint.state, news()) == ("active", [])
 
@@ -94,8 +94,8 @@ class TestTelling:
         make_subscription(endpoint, event_types=["waypost.*"], transformer={"template": 5})
         letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, state="dead"))
         with capture_logs() as logs:
-            health.tell_dead([letter.delivery_id])
-            health.tell_step(endpoint.id, endpoint.url, len(LADDER), FAILING)
+            health.publish_dead_letters([letter.delivery_id])
+            health.publish_warning(endpoint.id, endpoint.url, len(LADDER), FAILING)
         endpoint.refresh_from_db()
         assert endpoint.state == "disabled"
         assert [it["type"] for it in logs if it["event"] == "news not told"] == [
@@ -104,18 +104,18 @@ class TestTelling:
         ]
 
     def test_a_recovery_is_said(self, endpoint: Endpoint) -> None:
-        health.tell_step(endpoint.id, endpoint.url, 0, Breaker())
+        health.publish_warning(endpoint.id, endpoint.url, 0, Breaker())
         assert [kind for kind, _ in news()] == ["waypost.endpoint.recovered"]
 
     def test_what_nobody_asked_for_is_not_even_written(self) -> None:
         endpoint = make_endpoint()
         make_subscription(endpoint, event_types=["*"])
-        health.tell_step(endpoint.id, endpoint.url, 1, FAILING)
+        health.publish_warning(endpoint.id, endpoint.url, 1, FAILING)
         assert news() == []
 
     def test_of_the_dead_it_is_said_what_killed_them(self, endpoint: Endpoint) -> None:
         letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, attempts=10))
-        health.tell_dead([letter.delivery_id])
+        health.publish_dead_letters([letter.delivery_id])
         ((kind, data),) = news()
         assert kind == "waypost.delivery.dead"
         assert data == {
@@ -133,7 +133,7 @@ class TestTelling:
     def test_bad_news_do_not_breed(self, endpoint: Endpoint) -> None:
         event = make_event(endpoint.tenant, type="waypost.endpoint.failing")
         letter = make_dead_letter(make_delivery(event, endpoint))
-        health.tell_dead([letter.delivery_id])
+        health.publish_dead_letters([letter.delivery_id])
         assert Event.objects.get() == event
 
 
@@ -158,7 +158,7 @@ class TestDraining:
         return endpoint
 
     def drain(self) -> None:
-        deliver_due(linger=0.3, seconds=60.0, stopping=lambda: False)
+        deliver_due(idle_timeout=0.3, seconds=60.0, stopping=lambda: False)
 
     def told(self, receiver: Receiver) -> list[str]:
         return [orjson.loads(it.body)["type"] for it in receiver.at("/ops")]

@@ -1,30 +1,28 @@
 """A lane in memory, driven by a clock of the test's own."""
 
-from collections import deque
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.breaker import LONGEST_PAUSE, PAUSE, TRIP_FAILURES, TRIP_SECONDS
-from delivery.sending.concurrency import BURST
-from delivery.sending.lane import PROBE, HeldLane, share
+from delivery.sending.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS
+from delivery.sending.lane import LeasedLane
+from delivery.sending.rate_limit import DEFAULT_BURST
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN
 from delivery.transports.outcome import Failure, Outcome
 from tests.delivery.factories_lanes import START, make_lane, make_target
-from webhooks.wire.ids import new_id
 
 SUCCESS = Outcome(START, 1, status=200)
 FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)
 
 
-def start(lane: HeldLane, now: float, most: int = 1_000_000) -> int:
+def start(lane: LeasedLane, now: float, most: int = 1_000_000) -> int:
     """Start as many attempts as the lane has room for, if so many are due. How many."""
-    quota = min(lane.room(now), most)
+    quota = min(lane.capacity(now), most)
     if quota:
-        lane.ask(quota)
-        lane.got(quota, instant(now), now)
+        lane.claim_request(quota)
+        lane.on_claimed(quota, instant(now), now)
     return quota
 
 
@@ -36,57 +34,57 @@ class TestRoom:
     def test_no_more_are_in_flight_than_the_endpoint_allows(self) -> None:
         lane = make_lane(max_in_flight=3)
         assert start(lane, START) == 3
-        assert lane.room(START) == 0
-        lane.ended(SUCCESS, START)
-        assert lane.room(START) == 1
+        assert lane.capacity(START) == 0
+        lane.on_attempt_ended(SUCCESS, START)
+        assert lane.capacity(START) == 1
 
     def test_an_endpoint_that_shrinks_has_no_room_rather_than_less_than_none(self) -> None:
         lane = make_lane(max_in_flight=10)
         start(lane, START)
-        lane.follow(make_target(max_in_flight=2), START)
-        assert lane.room(START) == 0
+        lane.refresh(make_target(max_in_flight=2), START)
+        assert lane.capacity(START) == 0
 
     @pytest.mark.parametrize("state", ["paused", "disabled"])
     def test_an_endpoint_that_is_not_active_gets_nothing(self, state: str) -> None:
         lane = make_lane()
-        lane.follow(make_target(state=state), START)
-        assert lane.is_shut(START)
-        assert lane.room(START) == 0
+        lane.refresh(make_target(state=state), START)
+        assert lane.is_blocked(START)
+        assert lane.capacity(START) == 0
 
     def test_a_deleted_endpoint_gets_nothing(self) -> None:
         lane = make_lane()
-        lane.follow(None, START)
-        assert lane.is_shut(START)
+        lane.refresh(None, START)
+        assert lane.is_blocked(START)
 
     def test_a_claim_outlives_the_deadline_of_its_attempt(self) -> None:
-        assert make_lane(timeout_ms=2_000).ask(1).seconds == 2 + CLAIM_GRACE
+        assert make_lane(timeout_ms=2_000).claim_request(1).seconds == 2 + CLAIM_GRACE
 
 
 class TestHunger:
     def test_a_lane_that_gave_all_that_was_asked_for_may_have_more(self) -> None:
         lane = make_lane()
-        lane.ask(5)
-        lane.got(5, instant(START), START)
-        assert lane.hungry
+        lane.claim_request(5)
+        lane.on_claimed(5, instant(START), START)
+        assert lane.may_have_more
 
     @pytest.mark.parametrize("count", [0, 4])
     def test_a_lane_that_gave_less_has_no_more(self, count: int) -> None:
         lane = make_lane()
-        lane.ask(5)
-        lane.got(count, instant(START) if count else None, START)
-        assert not lane.hungry
+        lane.claim_request(5)
+        lane.on_claimed(count, instant(START) if count else None, START)
+        assert not lane.may_have_more
 
 
 class TestFloor:
     def test_the_floor_trails_the_newest_claim(self) -> None:
         lane = make_lane()
         start(lane, START)
-        assert lane.floor == instant(START) - timedelta(seconds=LOW_WATER_MARGIN)
+        assert lane.low_water_mark == instant(START) - timedelta(seconds=LOW_WATER_MARGIN)
 
     def test_the_floor_never_sinks(self) -> None:
         lane = make_lane({"floor_at": instant(START)})
         start(lane, START - 100)
-        assert lane.floor == instant(START)
+        assert lane.low_water_mark == instant(START)
 
 
 class TestRate:
@@ -102,7 +100,7 @@ class TestRate:
         for wait, most in steps:
             now += wait
             starts.append((now, start(lane, now, most)))
-        burst = max(1.0, rate * BURST)
+        burst = max(1.0, rate * DEFAULT_BURST)
         for first, (begin, _) in enumerate(starts):
             total = 0
             for end, count in starts[first:]:
@@ -142,14 +140,14 @@ class TestRate:
     def test_the_pace_survives_a_change_of_owner(self) -> None:
         lane = make_lane(rate_limit=1)
         assert start(lane, START) == 1
-        heir = HeldLane.of(lane.row(), lane.target, START + 0.5)
-        assert heir.room(START + 0.5) == 0
-        assert heir.room(START + 1.0) == 1
+        heir = LeasedLane.from_row(lane.row(), lane.target, START + 0.5)
+        assert heir.capacity(START + 0.5) == 0
+        assert heir.capacity(START + 1.0) == 1
 
     def test_an_hour_of_silence_saves_up_no_more_than_a_burst(self) -> None:
         lane = make_lane(rate_limit=50)
         start(lane, START)
-        assert lane.room(START + 3600) == 50 * BURST
+        assert lane.capacity(START + 3600) == 50 * DEFAULT_BURST
 
     def test_without_a_limit_nothing_is_waited_for(self) -> None:
         lane = make_lane(max_in_flight=500)
@@ -159,15 +157,15 @@ class TestRate:
     def test_a_rate_that_was_raised_holds_at_once(self) -> None:
         lane = make_lane(rate_limit=1 / 60)
         start(lane, START)
-        lane.follow(make_target(rate_limit=100), START)
+        lane.refresh(make_target(rate_limit=100), START)
         assert lane.ready_at(START) < START + 1
-        assert lane.room(START + 1) == 100 * BURST
+        assert lane.capacity(START + 1) == 100 * DEFAULT_BURST
 
     def test_a_clock_that_was_set_back_stops_nothing(self) -> None:
         lane = make_lane(rate_limit=10)
         start(lane, START)
-        lane.follow(lane.target, START - 3600)
-        assert lane.room(START - 3600 + 1) == 1
+        lane.refresh(lane.target, START - 3600)
+        assert lane.capacity(START - 3600 + 1) == 1
 
 
 class TestBeginningAnew:
@@ -185,75 +183,75 @@ class TestBeginningAnew:
         self, moved: float, is_shut: bool, warned: int
     ) -> None:
         lane = make_lane(self.FAILED, anew_at=START + moved)
-        assert (lane.is_shut(START), lane.warned) == (is_shut, warned)
+        assert (lane.is_blocked(START), lane.warning_level) == (is_shut, warned)
         assert (lane.row().failing_since is None) == (not is_shut)
 
     def test_it_holds_for_a_lane_that_is_in_use(self) -> None:
         lane = make_lane(self.FAILED)
-        lane.follow(make_target(anew_at=START), START)
-        assert not lane.is_shut(START)
-        assert lane.room(START) > 1
+        lane.refresh(make_target(anew_at=START), START)
+        assert not lane.is_blocked(START)
+        assert lane.capacity(START) > 1
 
     def test_what_we_stumbled_over_ourselves_says_nothing_about_the_endpoint(self) -> None:
         lane = make_lane()
-        for _ in range(2 * TRIP_FAILURES):
+        for _ in range(2 * OPEN_AFTER_FAILURES):
             lane.in_flight = 1
-            lane.ended(Outcome(START, 0, failure=Failure.INTERNAL), START + 2 * TRIP_SECONDS)
+            lane.on_attempt_ended(Outcome(START, 0, failure=Failure.INTERNAL), START + 2 * OPEN_AFTER_SECONDS)
         assert (lane.breaker.failures, lane.breaker.failing_since, lane.in_flight) == (0, None, 0)
 
     def test_the_end_of_an_attempt_at_another_address_teaches_nothing(self) -> None:
         lane = make_lane(url="https://example.com/new")
         lane.in_flight = 2
-        lane.ended(FAILURE, START, "https://example.com/old")
+        lane.on_attempt_ended(FAILURE, START, "https://example.com/old")
         assert (lane.in_flight, lane.breaker.failures) == (1, 0)
-        lane.ended(FAILURE, START, "https://example.com/new")
+        lane.on_attempt_ended(FAILURE, START, "https://example.com/new")
         assert (lane.in_flight, lane.breaker.failures) == (0, 1)
 
 
 class TestBreaker:
-    def tripped(self) -> HeldLane:
+    def tripped(self) -> LeasedLane:
         lane = make_lane()
-        for number in range(TRIP_FAILURES):
-            self.fail(lane, START + number * TRIP_SECONDS / (TRIP_FAILURES - 1))
+        for number in range(OPEN_AFTER_FAILURES):
+            self.fail(lane, START + number * OPEN_AFTER_SECONDS / (OPEN_AFTER_FAILURES - 1))
         return lane
 
-    def fail(self, lane: HeldLane, now: float) -> None:
+    def fail(self, lane: LeasedLane, now: float) -> None:
         lane.in_flight += 1
-        lane.ended(FAILURE, now)
+        lane.on_attempt_ended(FAILURE, now)
 
     def test_it_trips_after_so_many_failures_over_so_long(self) -> None:
         lane = self.tripped()
-        tripped_at = START + TRIP_SECONDS
-        assert lane.is_shut(tripped_at)
-        assert lane.is_shut(tripped_at + PAUSE - 0.1)
-        assert not lane.is_shut(tripped_at + PAUSE)
+        tripped_at = START + OPEN_AFTER_SECONDS
+        assert lane.is_blocked(tripped_at)
+        assert lane.is_blocked(tripped_at + FIRST_PAUSE - 0.1)
+        assert not lane.is_blocked(tripped_at + FIRST_PAUSE)
 
     def test_a_burst_of_failures_alone_does_not_trip(self) -> None:
         lane = make_lane()
-        for _ in range(TRIP_FAILURES * 5):
+        for _ in range(OPEN_AFTER_FAILURES * 5):
             self.fail(lane, START)
-        assert not lane.is_shut(START)
+        assert not lane.is_blocked(START)
 
     def test_one_success_in_between_starts_the_count_anew(self) -> None:
         lane = make_lane()
-        for number in range(TRIP_FAILURES - 1):
+        for number in range(OPEN_AFTER_FAILURES - 1):
             self.fail(lane, START + number)
         lane.in_flight += 1
-        lane.ended(SUCCESS, START + 30)
+        lane.on_attempt_ended(SUCCESS, START + 30)
         self.fail(lane, START + 60)
-        assert (lane.breaker.failures, lane.is_shut(START + 60)) == (1, False)
+        assert (lane.breaker.failures, lane.is_blocked(START + 60)) == (1, False)
 
     def test_between_two_pauses_one_probe_goes(self) -> None:
         lane = self.tripped()
-        now = START + TRIP_SECONDS + PAUSE
+        now = START + OPEN_AFTER_SECONDS + FIRST_PAUSE
         assert start(lane, now) == 1
-        assert lane.room(now) == 0
+        assert lane.capacity(now) == 0
 
     def test_a_failed_probe_doubles_the_pause_up_to_a_limit(self) -> None:
-        lane, now, pauses = self.tripped(), START + TRIP_SECONDS + PAUSE, []
+        lane, now, pauses = self.tripped(), START + OPEN_AFTER_SECONDS + FIRST_PAUSE, []
         for _ in range(20):
             start(lane, now)
-            lane.ended(FAILURE, now)
+            lane.on_attempt_ended(FAILURE, now)
             assert lane.breaker.open_until is not None
             pauses.append(lane.breaker.open_until - now)
             now = lane.breaker.open_until
@@ -264,72 +262,20 @@ class TestBreaker:
         lane = self.tripped()
         until = lane.breaker.open_until
         for _ in range(50):
-            self.fail(lane, START + TRIP_SECONDS + 1)
+            self.fail(lane, START + OPEN_AFTER_SECONDS + 1)
         assert lane.breaker.open_until == until
 
     def test_a_probe_that_is_delivered_closes_it_and_what_waited_comes_back_by_and_by(self) -> None:
         lane = self.tripped()
-        now, rooms = START + TRIP_SECONDS + PAUSE, []
+        now, rooms = START + OPEN_AFTER_SECONDS + FIRST_PAUSE, []
         while not rooms or rooms[-1] < lane.target.max_in_flight:
             for _ in range(start(lane, now)):
-                lane.ended(SUCCESS, now)
-            rooms.append(lane.room(now))
+                lane.on_attempt_ended(SUCCESS, now)
+            rooms.append(lane.capacity(now))
         assert rooms[:4] == [2, 4, 8, 16]
 
     def test_it_survives_a_change_of_owner(self) -> None:
         lane = self.tripped()
-        heir = HeldLane.of(lane.row(), lane.target, START + TRIP_SECONDS)
-        assert heir.is_shut(START + TRIP_SECONDS + PAUSE / 2)
-        assert heir.room(START + TRIP_SECONDS + PAUSE) == 1
-
-
-@st.composite
-def groups(draw: st.DrawFn) -> list[HeldLane]:
-    lanes = []
-    for most, in_flight, hungry in draw(
-        st.lists(st.tuples(st.integers(1, 512), st.integers(0, 20), st.booleans()), max_size=80)
-    ):
-        lane = make_lane(max_in_flight=most)
-        lane.in_flight, lane.hungry = in_flight, hungry
-        lanes.append(lane)
-    return lanes
-
-
-class TestShare:
-    @given(groups(), st.integers(-5, 600))
-    def test_it_never_exceeds_the_room(self, lanes: list[HeldLane], room: int) -> None:
-        assert sum(asking.limit for asking in share(lanes, room, START)) <= max(room, 0)
-
-    @given(groups(), st.integers(0, 600))
-    def test_no_lane_is_asked_for_more_than_it_has_room_for(self, lanes: list[HeldLane], room: int) -> None:
-        rooms = {lane.target.endpoint_id: lane.room(START) for lane in lanes}
-        for asking in share(lanes, room, START):
-            assert 1 <= asking.limit <= rooms[asking.endpoint_id]
-
-    @given(groups(), st.integers(1, 600))
-    def test_every_lane_with_room_has_its_turn(self, lanes: list[HeldLane], room: int) -> None:
-        """Those that were asked go to the end of the line, as the drain does it."""
-        line = deque(lanes)
-        waiting = {lane.target.endpoint_id for lane in lanes if lane.room(START)}
-        for _ in range(len(lanes)):
-            asked = {asking.endpoint_id for asking in share(list(line), room, START)}
-            waiting -= asked
-            line = deque(sorted(line, key=lambda lane: lane.target.endpoint_id in asked))
-        assert not waiting
-
-    def test_a_full_lane_gets_what_the_seemingly_empty_ones_leave(self) -> None:
-        full, empty = make_lane(max_in_flight=500), make_lane(max_in_flight=500)
-        empty.hungry = False
-        asking = {it.endpoint_id: it.limit for it in share([full, empty], 100, START)}
-        assert asking == {full.target.endpoint_id: 100 - PROBE, empty.target.endpoint_id: PROBE}
-
-    def test_where_there_is_not_room_for_all_one_of_each_tenant_comes_first(self) -> None:
-        tenant = new_id()
-        crowd = [make_lane(tenant_id=tenant) for _ in range(5)]
-        quiet = make_lane()
-        asked = {it.endpoint_id for it in share([*crowd, quiet], 2, START)}
-        assert asked == {crowd[0].target.endpoint_id, quiet.target.endpoint_id}
-
-    def test_hungry_lanes_get_equal_parts(self) -> None:
-        lanes = [make_lane(max_in_flight=500) for _ in range(4)]
-        assert [it.limit for it in share(lanes, 100, START)] == [25, 25, 25, 25]
+        heir = LeasedLane.from_row(lane.row(), lane.target, START + OPEN_AFTER_SECONDS)
+        assert heir.is_blocked(START + OPEN_AFTER_SECONDS + FIRST_PAUSE / 2)
+        assert heir.capacity(START + OPEN_AFTER_SECONDS + FIRST_PAUSE) == 1

@@ -150,7 +150,7 @@ def test_an_endpoint_is_called_once_and_in_no_transaction(path, body, monkeypatc
     def note(*_args, **_options):
         within.append(connection.in_atomic_block)
 
-    monkeypatch.setattr("delivery.sending.test_delivery._sent", lambda request: note() or Outcome(0.0, 5, status=200))
+    monkeypatch.setattr("delivery.testing.test_delivery.send_request", lambda *_: note() or Outcome(0.0, 5, status=200))
     monkeypatch.setattr(
         guarded_call, "call", lambda *args, **options: note() or guarded_call.CallResponse(200, {}, b"", False)
     )
@@ -165,12 +165,12 @@ def test_an_endpoint_is_called_once_and_in_no_transaction(path, body, monkeypatc
 def test_while_an_endpoint_is_called_the_second_is_told_so(monkeypatch):
     asked, go_on = threading.Event(), threading.Event()
 
-    def send(request):
+    def send(*_):
         asked.set()
         go_on.wait()
         return Outcome(0.0, 5, status=200)
 
-    monkeypatch.setattr("delivery.sending.test_delivery._sent", send)
+    monkeypatch.setattr("delivery.testing.test_delivery.send_request", send)
     endpoint = make_endpoint()
     client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/test/"
 

@@ -6,11 +6,13 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery.sql.claim import Claimed
-from delivery.transports.http.compose import NothingToSendWith, compose
+from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Request
 from delivery.transports.outcome import Failure
-from tests.delivery.factories_lanes import EPOCH, make_target
-from webhooks.wire.ids import new_id, public
+from delivery.transports.transport import NotSent
+from tests.delivery import factories_lanes
+from tests.delivery.factories_lanes import make_target
+from webhooks.wire.ids import public
 from webhooks.wire.signing.standard_webhooks import Signer, new_secret
 
 SECRET = new_secret()
@@ -28,13 +30,18 @@ BODY = json.dumps(
 
 
 def make_claimed(body: bytes = BODY, **changes: Any) -> Claimed:
-    fields: dict[str, Any] = {"attempts": 0, "step": 0, "due_at": EPOCH, "rendered": False}
-    return Claimed(id=new_id(), endpoint_id=new_id(), event_id=new_id(), body=body, **{**fields, **changes})
+    return factories_lanes.make_claimed(body, **changes)
+
+
+def compose_or_not(claimed: Claimed, *, at: float | None = None, **target: Any) -> Request | NotSent:
+    fields: dict[str, Any] = {"signer": Signer([SECRET]), "admits": lambda ip: True, **target}
+    return compose(claimed, make_target(**fields), at or time.time())
 
 
 def composed(claimed: Claimed, *, at: float | None = None, **target: Any) -> Request:
-    fields: dict[str, Any] = {"signer": Signer([SECRET]), "admits": lambda ip: True, **target}
-    return compose(claimed, make_target(**fields), int(at or time.time()), context="mine")
+    request = compose_or_not(claimed, at=at, **target)
+    assert isinstance(request, Request)
+    return request
 
 
 def headers_of(request: Request) -> dict[str, str]:
@@ -64,7 +71,7 @@ class TestStructured:
 
     def test_the_endpoint_decides_address_deadline_and_headers(self) -> None:
         request = composed(make_claimed(), url="https://example.com/h", timeout_ms=3_000, headers=("x-team: red",))
-        assert (request.url, request.timeout_ms, request.context) == ("https://example.com/h", 3_000, "mine")
+        assert (request.url, request.timeout_ms) == ("https://example.com/h", 3_000)
         assert headers_of(request)["x-team"] == "red"
 
     def test_only_plain_bytes_are_asked_for_and_no_permission(self) -> None:
@@ -127,23 +134,21 @@ class TestSignature:
         assert Webhook(SECRET).verify(request.body, headers_of(request))
         assert Webhook(old).verify(request.body, headers_of(request))
 
-    def test_without_a_secret_nothing_is_sent(self) -> None:
-        with pytest.raises(NothingToSendWith) as refusal:
-            composed(make_claimed(), signer=None)
-        assert refusal.value.failure is Failure.UNSIGNED
+    @pytest.mark.parametrize(
+        ("lacking", "failure"),
+        [
+            ({"signer": None}, Failure.UNSIGNED),
+            ({"admits": None}, Failure.FORBIDDEN),
+            ({"headers": None}, Failure.CREDENTIALS),
+        ],
+    )
+    def test_compose_without_secret_address_or_credentials_returns_not_sent(
+        self, lacking: dict[str, Any], failure: Failure
+    ) -> None:
+        assert compose_or_not(make_claimed(), **lacking) == NotSent(failure)
 
-    def test_of_what_cannot_be_read_no_request_is_made(self) -> None:
-        with pytest.raises(NothingToSendWith) as refusal:
-            composed(make_claimed(body=b"{"), content_mode="binary")
-        assert refusal.value.failure is Failure.INTERNAL
-        assert refusal.value.__cause__ is not None
-
-    def test_without_an_address_that_may_be_called_nothing_is_sent(self) -> None:
-        with pytest.raises(NothingToSendWith) as refusal:
-            composed(make_claimed(), admits=None)
-        assert refusal.value.failure is Failure.FORBIDDEN
-
-    def test_without_what_the_endpoint_knows_us_by_nothing_is_sent(self) -> None:
-        with pytest.raises(NothingToSendWith) as refusal:
-            composed(make_claimed(), headers=None)
-        assert refusal.value.failure is Failure.CREDENTIALS
+    def test_compose_of_an_unreadable_body_returns_not_sent_with_the_error(self) -> None:
+        not_sent = compose_or_not(make_claimed(body=b"{"), content_mode="binary")
+        assert isinstance(not_sent, NotSent)
+        assert not_sent.failure is Failure.INTERNAL
+        assert not_sent.error is not None

@@ -6,20 +6,23 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from delivery.transports.http.exchange import MAX_ANSWER, Request
-from delivery.transports.http.sender import Sender
+from delivery.transports.http.exchange import MAX_RESPONSE, Request
+from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.certificates import TlsFiles
 from tests import receiver as scripts
+from tests.delivery.factories_lanes import make_in_flight
 from tests.pki import Authority, Issued
 from tests.ports import free_port
 from tests.receiver import Receiver
@@ -33,8 +36,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def sender() -> Iterator[Sender]:
-    with Sender(allow_http=True) as it:
+def sender() -> Iterator[HttpSender]:
+    with closing(HttpSender(allow_http=True)) as it:
         yield it
 
 
@@ -48,34 +51,35 @@ def make_request(url: str, **changes: Any) -> Request:
     return Request(url=url, **{**fields, **changes})
 
 
-def send(sender: Sender, *requests: Request) -> list[Outcome]:
+def send(sender: HttpSender, *requests: Request) -> list[Outcome]:
     """What became of each of these, in their order."""
-    ended: dict[int, Outcome] = {}
-    sender.submit(requests)
+    attempts = [(make_in_flight(), request) for request in requests]
+    ended: dict[UUID, Outcome] = {}
+    sender.submit(attempts)
 
     def collect() -> bool:
         select.select([sender], [], [], 0.1)
-        ended.update({id(request): outcome for request, outcome in sender.take()})
+        ended.update({attempt.attempt_id: outcome for attempt, outcome in sender.take()})
         return len(ended) == len(requests)
 
     wait_until(collect, "the outcomes")
-    return [ended[id(request)] for request in requests]
+    return [ended[attempt.attempt_id] for attempt, _ in attempts]
 
 
 class TestWhatIsSent:
-    def test_the_bytes_arrive_as_they_are(self, sender: Sender, receiver: Receiver) -> None:
+    def test_the_bytes_arrive_as_they_are(self, sender: HttpSender, receiver: Receiver) -> None:
         body = bytes(range(256)) * 100
         (outcome,) = send(sender, make_request(receiver.url("/hooks?a=%2f&b"), body=body))
         (arrival,) = receiver.arrivals
-        assert outcome.acknowledged
+        assert outcome.delivered
         assert (arrival.path, arrival.body) == ("/hooks?a=%2f&b", body)
 
-    def test_the_path_is_not_tidied(self, sender: Sender, receiver: Receiver) -> None:
+    def test_the_path_is_not_tidied(self, sender: HttpSender, receiver: Receiver) -> None:
         send(sender, make_request(receiver.url("/a/../b/./c")))
         assert receiver.arrivals[0].path == "/a/../b/./c"
 
     def test_nothing_is_asked_for_but_plain_bytes_and_nothing_is_waited_for(
-        self, sender: Sender, receiver: Receiver
+        self, sender: HttpSender, receiver: Receiver
     ) -> None:
         send(sender, make_request(receiver.url(), body=b"x" * 2_000_000))
         headers = receiver.arrivals[0].headers
@@ -85,11 +89,11 @@ class TestWhatIsSent:
     def test_no_proxy_of_the_environment_is_used(self, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
-        with Sender(allow_http=True) as sender:
+        with closing(HttpSender(allow_http=True)) as sender:
             (outcome,) = send(sender, make_request(receiver.url()))
-        assert outcome.acknowledged
+        assert outcome.delivered
 
-    def test_no_cookie_is_brought_back(self, sender: Sender, receiver: Receiver) -> None:
+    def test_no_cookie_is_brought_back(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.status(200, set_cookie="a=b"))
         send(sender, make_request(receiver.url()))
         send(sender, make_request(receiver.url()))
@@ -100,25 +104,25 @@ class TestWhatIsSent:
     ) -> None:
         (tmp_path / ".netrc").write_text("default login a password b")
         monkeypatch.setenv("HOME", str(tmp_path))
-        with Sender(allow_http=True) as sender:
+        with closing(HttpSender(allow_http=True)) as sender:
             send(sender, make_request(receiver.url()))
         assert "authorization" not in receiver.arrivals[0].headers
 
     def test_one_attempt_after_the_other_goes_over_the_same_connection(
-        self, sender: Sender, receiver: Receiver
+        self, sender: HttpSender, receiver: Receiver
     ) -> None:
         for _ in range(5):
             send(sender, make_request(receiver.url()))
         assert len({it.connection for it in receiver.arrivals}) == 1
 
     def test_a_connection_that_the_other_side_has_closed_costs_no_attempt(
-        self, sender: Sender, receiver: Receiver
+        self, sender: HttpSender, receiver: Receiver
     ) -> None:
         receiver.script("/", scripts.status(200, connection="close"))
         outcomes = [send(sender, make_request(receiver.url()))[0] for _ in range(3)]
         assert [it.status for it in outcomes] == [200, 200, 200]
 
-    def test_many_are_under_way_at_once(self, sender: Sender, receiver: Receiver) -> None:
+    def test_many_are_under_way_at_once(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.slow(0.2))
         outcomes = send(sender, *(make_request(receiver.url()) for _ in range(200)))
         assert {it.status for it in outcomes} == {200}
@@ -166,7 +170,7 @@ class TestOutcomes:
     @pytest.mark.parametrize(("answer", "status", "failure"), [it[1:] for it in CASES], ids=[it[0] for it in CASES])
     def test_every_way_to_answer_is_a_value(
         self,
-        sender: Sender,
+        sender: HttpSender,
         receiver: Receiver,
         answer: scripts.Answer,
         status: int | None,
@@ -177,7 +181,7 @@ class TestOutcomes:
         assert (outcome.status, outcome.failure) == (status, failure)
         assert len(receiver.arrivals) == 1
 
-    def test_none_of_them_disturbs_another(self, sender: Sender, receiver: Receiver) -> None:
+    def test_none_of_them_disturbs_another(self, sender: HttpSender, receiver: Receiver) -> None:
         requests = [
             make_request(receiver.script(f"/{number}", answer), timeout_ms=patience(answer))
             for number, (_, answer, *_) in enumerate(CASES)
@@ -186,25 +190,25 @@ class TestOutcomes:
         assert [(it.status, it.failure) for it in outcomes] == [(it[2], it[3]) for it in CASES]
 
     @pytest.mark.parametrize("answer", [scripts.hang, scripts.drip_head, scripts.drip_body])
-    def test_the_deadline_is_absolute(self, sender: Sender, receiver: Receiver, answer: scripts.Answer) -> None:
+    def test_the_deadline_is_absolute(self, sender: HttpSender, receiver: Receiver, answer: scripts.Answer) -> None:
         receiver.script("/", answer)
         (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=1_200))
         assert 1_100 <= outcome.duration_ms < 60_000  # dripping would go on for an hour
 
-    def test_a_redirect_is_not_followed(self, sender: Sender, receiver: Receiver) -> None:
+    def test_a_redirect_is_not_followed(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.redirect(receiver.url("/elsewhere"), 307))
         send(sender, make_request(receiver.url()))
         assert not receiver.at("/elsewhere")
 
-    def test_nobody_there(self, sender: Sender) -> None:
+    def test_nobody_there(self, sender: HttpSender) -> None:
         (outcome,) = send(sender, make_request(f"http://127.0.0.1:{free_port()}/"))
         assert (outcome.status, outcome.failure) == (None, Failure.CONNECT)
 
-    def test_a_name_without_an_address(self, sender: Sender) -> None:
+    def test_a_name_without_an_address(self, sender: HttpSender) -> None:
         (outcome,) = send(sender, make_request("http://nobody.invalid/"))
         assert (outcome.status, outcome.failure) == (None, Failure.DNS)
 
-    def test_an_address_that_may_not_be_called_is_not_called(self, sender: Sender, receiver: Receiver) -> None:
+    def test_an_address_that_may_not_be_called_is_not_called(self, sender: HttpSender, receiver: Receiver) -> None:
         asked: list[str] = []
 
         def refuse(ip: str) -> bool:
@@ -217,7 +221,7 @@ class TestOutcomes:
         assert asked
         assert not receiver.arrivals
 
-    def test_one_refused_address_of_a_name_refuses_the_name(self, sender: Sender, receiver: Receiver) -> None:
+    def test_one_refused_address_of_a_name_refuses_the_name(self, sender: HttpSender, receiver: Receiver) -> None:
         addresses = {info[4][0] for info in socket.getaddrinfo("localhost", receiver.port, type=socket.SOCK_STREAM)}
         first: list[str] = []
 
@@ -230,15 +234,15 @@ class TestOutcomes:
         assert not receiver.arrivals
 
     def test_plain_http_is_refused_where_it_is_not_allowed(self, receiver: Receiver) -> None:
-        with Sender(allow_http=False) as sender:
+        with closing(HttpSender(allow_http=False)) as sender:
             (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.failure is Failure.PROTOCOL
         assert not receiver.arrivals
 
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://127.0.0.1/", "telnet://127.0.0.1/", "nonsense"])
-    def test_nothing_else_is_spoken(self, sender: Sender, url: str) -> None:
+    def test_nothing_else_is_spoken(self, sender: HttpSender, url: str) -> None:
         (outcome,) = send(sender, make_request(url))
-        assert not outcome.acknowledged
+        assert not outcome.delivered
         assert outcome.status is None
 
     @pytest.mark.parametrize(
@@ -246,7 +250,7 @@ class TestOutcomes:
         [{"url": "http://127.0.0.1/\u20ac"}, {"url": "http://127.0.0.1/\0"}, {"headers": ["x-name: \u20ac"]}],
     )
     def test_what_libcurl_does_not_take_fails_alone(
-        self, sender: Sender, receiver: Receiver, changes: dict[str, Any]
+        self, sender: HttpSender, receiver: Receiver, changes: dict[str, Any]
     ) -> None:
         impossible = make_request(**{"url": receiver.url(), **changes})
         outcomes = send(sender, impossible, make_request(receiver.url("/other")))
@@ -254,36 +258,36 @@ class TestOutcomes:
 
 
 class TestAnswers:
-    def test_a_short_answer_is_kept(self, sender: Sender, receiver: Receiver) -> None:
+    def test_a_short_answer_is_kept(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.status(500, b"no such order \xff"))
         (outcome,) = send(sender, make_request(receiver.url()))
-        assert outcome.answer == b"no such order \xff"
+        assert outcome.response == b"no such order \xff"
 
     @pytest.mark.parametrize("answer", [scripts.huge(1_000_000), scripts.endless])
-    def test_of_a_long_one_the_beginning(self, sender: Sender, receiver: Receiver, answer: scripts.Answer) -> None:
+    def test_of_a_long_one_the_beginning(self, sender: HttpSender, receiver: Receiver, answer: scripts.Answer) -> None:
         receiver.script("/", answer)
         (outcome,) = send(sender, make_request(receiver.url()))
-        assert outcome.answer == b"x" * MAX_ANSWER
+        assert outcome.response == b"x" * MAX_RESPONSE
 
-    def test_a_connection_with_more_to_come_is_not_used_again(self, sender: Sender, receiver: Receiver) -> None:
+    def test_a_connection_with_more_to_come_is_not_used_again(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.huge(10_000_000), 200)
         outcomes = [send(sender, make_request(receiver.url()))[0] for _ in range(2)]
         assert [it.status for it in outcomes] == [200, 200]
         assert len({it.connection for it in receiver.arrivals}) == 2
 
-    def test_nothing_is_unpacked(self, sender: Sender, receiver: Receiver) -> None:
+    def test_nothing_is_unpacked(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.gzip_bomb)
         (outcome,) = send(sender, make_request(receiver.url()))
-        assert outcome.answer.startswith(b"\x1f\x8b")
-        assert len(outcome.answer) <= MAX_ANSWER
+        assert outcome.response.startswith(b"\x1f\x8b")
+        assert len(outcome.response) <= MAX_RESPONSE
 
     @pytest.mark.parametrize("code", [429, 503])
-    def test_retry_after_is_heard(self, sender: Sender, receiver: Receiver, code: int) -> None:
+    def test_retry_after_is_heard(self, sender: HttpSender, receiver: Receiver, code: int) -> None:
         receiver.script("/", scripts.status(code, Retry_After=" 120"))
         (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.retry_after == 120
 
-    def test_the_retry_after_of_one_answer_is_not_that_of_the_next(self, sender: Sender, receiver: Receiver) -> None:
+    def test_retry_after_is_not_carried_over_to_the_next_response(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.status(503, retry_after=120), 503)
         waits = [send(sender, make_request(receiver.url()))[0].retry_after for _ in range(2)]
         assert waits == [120, None]
@@ -311,13 +315,13 @@ def self_signed(folder: Path, host: str = "localhost") -> ssl.SSLContext:
 
 
 class TestTls:
-    def test_a_certificate_nobody_vouches_for_is_refused(self, sender: Sender, tmp_path: Path) -> None:
+    def test_a_certificate_nobody_vouches_for_is_refused(self, sender: HttpSender, tmp_path: Path) -> None:
         with Receiver(tls=self_signed(tmp_path)) as receiver:
             (outcome,) = send(sender, make_request(receiver.url()))
             assert not receiver.arrivals
         assert (outcome.status, outcome.failure) == (None, Failure.TLS)
 
-    def test_who_does_not_speak_tls_is_refused(self, sender: Sender, receiver: Receiver) -> None:
+    def test_who_does_not_speak_tls_is_refused(self, sender: HttpSender, receiver: Receiver) -> None:
         (outcome,) = send(sender, make_request(receiver.url().replace("http:", "https:")))
         assert (outcome.status, outcome.failure) == (None, Failure.TLS)
 
@@ -339,25 +343,25 @@ def files(issued: Issued | None, ca: str = AUTHORITY.pem) -> TlsFiles:
 
 
 class TestClientCertificates:
-    def test_whoever_has_the_certificate_is_let_in(self, sender: Sender, demanding: Receiver) -> None:
+    def test_whoever_has_the_certificate_is_let_in(self, sender: HttpSender, demanding: Receiver) -> None:
         ours = files(CLIENTS.issue())
         requests = [make_request(demanding.url(), tls=ours) for _ in range(2)]
         assert [outcome.status for outcome in send(sender, *requests)] == [200, 200]
 
-    def test_nobody_else_is(self, sender: Sender, demanding: Receiver) -> None:
+    def test_nobody_else_is(self, sender: HttpSender, demanding: Receiver) -> None:
         for tls in (files(None), files(Authority().issue())):
             (outcome,) = send(sender, make_request(demanding.url(), tls=tls))
             assert outcome.status is None
             assert outcome.failure in {Failure.TLS, Failure.RESET}
         assert not demanding.arrivals
 
-    def test_a_neighbour_without_one_never_gets_in_behind_it(self, sender: Sender, demanding: Receiver) -> None:
+    def test_a_neighbour_without_one_never_gets_in_behind_it(self, sender: HttpSender, demanding: Receiver) -> None:
         for _ in range(3):
             (let_in,) = send(sender, make_request(demanding.url(), tls=files(CLIENTS.issue())))
             (outcome,) = send(sender, make_request(demanding.url(), tls=files(None)))
             assert (let_in.status, outcome.status) == (200, None)
 
-    def test_an_authority_of_its_own_is_trusted_for_that_endpoint_alone(self, sender: Sender, tmp_path: Path) -> None:
+    def test_ca_of_an_endpoint_is_trusted_for_that_endpoint_only(self, sender: HttpSender, tmp_path: Path) -> None:
         with Receiver(tls=AUTHORITY.server(tmp_path)) as receiver:
             (outcome,) = send(sender, make_request(receiver.url(), tls=files(None)))
             (other,) = send(sender, make_request(receiver.url()))
@@ -368,7 +372,7 @@ class TestClientCertificates:
 
 def test_leaving_the_sender_does_not_wait_for_those_who_hang(receiver: Receiver) -> None:
     receiver.script("/", scripts.hang)
-    with Sender(allow_http=True) as sender:
-        sender.submit([make_request(receiver.url(), timeout_ms=600_000)])
+    with closing(HttpSender(allow_http=True)) as sender:
+        sender.submit([(make_in_flight(), make_request(receiver.url(), timeout_ms=600_000))])
         receiver.wait_for(1)
-    assert not any(thread.name == "sender" for thread in threading.enumerate())
+    assert not any(thread.name == "http-sender" for thread in threading.enumerate())

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from standardwebhooks import Webhook
 
 from delivery.models import Attempt, Delivery, Event
-from delivery.sending import test_delivery
+from delivery.testing import test_delivery
 from subscriptions.endpoints.endpoints import disable
 from subscriptions.models import Tenant
 from tests import receiver as scripts
@@ -178,13 +178,13 @@ def test_paused_and_during_a_rotation_it_works_as_ever(client: APIClient, tenant
 
 def test_a_few_at_once_and_no_more(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     endpoint = make_endpoint(tenant, url=receiver.url())
-    for _ in range(test_delivery.AT_ONCE):
-        test_delivery._room.acquire()
+    for _ in range(test_delivery.MAX_CONCURRENT):
+        test_delivery.running_tests.acquire()
     try:
         tried(client, endpoint, status=429)
     finally:
-        for _ in range(test_delivery.AT_ONCE):
-            test_delivery._room.release()
+        for _ in range(test_delivery.MAX_CONCURRENT):
+            test_delivery.running_tests.release()
     assert tried(client, endpoint)["delivered"] is True
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from delivery.sending.endpoint_verification import challenge
+from delivery.testing.endpoint_verification import verify_by_event
 from subscriptions.models import Endpoint
 from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint
@@ -51,7 +51,7 @@ def test_the_echo_grants(receiver: Receiver) -> None:
 @pytest.mark.parametrize("answer", [200, echo(500), 404])
 def test_nothing_else_does(receiver: Receiver, answer: Any) -> None:
     endpoint = make_endpoint(url=receiver.script("/in", answer), state="unverified")
-    said = challenge(endpoint)
+    said = verify_by_event(endpoint)
     assert said.consent == "unverified"
     assert said.problem
     assert Endpoint.objects.get().state == "unverified"

@@ -10,7 +10,7 @@ from delivery import notify
 from delivery.models import Attempt, Delivery
 from delivery.publishing.publisher import publish
 from delivery.sending.drain import deliver_due
-from delivery.transports import oauth_sender
+from delivery.transports.http import oauth_sender
 from subscriptions.models import Endpoint, Tenant
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -46,7 +46,7 @@ def subscribed(url: str, tenant: Tenant | None = None, **changes: Any) -> Endpoi
 def delivered(endpoint: Endpoint, count: int = 1) -> None:
     """Publish so many, and drain."""
     publish(endpoint.tenant, [{"type": "order.created", "data": n} for n in range(count)])
-    deliver_due(linger=0.1, seconds=60.0, stopping=lambda: False)
+    deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
 
 
 def shown(receiver: Receiver, path: str = "/in") -> list[str | None]:
@@ -114,7 +114,7 @@ def test_a_token_that_cannot_be_had_for_a_reason_nobody_thought_of_stops_no_neig
 def test_a_tenant_whose_token_servers_all_hang_holds_up_no_tokens_of_another(
     receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oauth_sender, "FETCHERS", 4)
+    monkeypatch.setattr(oauth_sender, "TOKEN_THREADS", 4)
     hanging = make_tenant()
     url = receiver.script("/hanging", scripts.hang)
     for _ in range(12):

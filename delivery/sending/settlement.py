@@ -1,0 +1,60 @@
+"""Turn ended attempts into settlements, and report the deliveries that are dead."""
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from delivery.sending import health
+from delivery.sending.verdict import judge
+from delivery.sql.claim import attempt_number
+from delivery.sql.settle import Settlement
+from delivery.transports.in_flight import InFlight
+from delivery.transports.outcome import Outcome
+from subscriptions.models import Endpoint
+from subscriptions.routing.routes import targets
+
+__all__ = ["Ended", "report_dead", "settlements"]
+
+Ended = tuple[InFlight, Outcome]
+
+
+def settlements(ended: Sequence[Ended]) -> list[Settlement]:
+    """Judge these attempts. A response "gone" does not count if the endpoint has another address by now."""
+    gone = {attempt.claimed.endpoint_id: attempt.address for attempt, outcome in ended if outcome.gone}
+    moved = {key for key, target in targets(gone).items() if target.url != gone[key]} if gone else ()
+    return [_settlement(attempt, outcome, moved=attempt.claimed.endpoint_id in moved) for attempt, outcome in ended]
+
+
+def _settlement(attempt: InFlight, outcome: Outcome, *, moved: bool) -> Settlement:
+    it = attempt.claimed
+    verdict = judge(outcome, step=it.step, plan=attempt.plan, jitter=random.random(), moved=moved)  # noqa: S311 (jitter)
+    return Settlement(
+        id=it.id,
+        token=attempt.token,
+        endpoint_id=it.endpoint_id,
+        state=verdict.state,
+        wait=verdict.wait,
+        cause=verdict.cause,
+        attempt_id=attempt.attempt_id,
+        number=attempt_number(it),
+        started_at=datetime.fromtimestamp(outcome.started_at, UTC),
+        duration_ms=outcome.duration_ms,
+        status=outcome.status,
+        error=outcome.failure or "",
+        answer=outcome.response or None,
+    )
+
+
+def report_dead(ended: Sequence[Ended], dead: Sequence[Settlement]) -> list[UUID]:
+    """Disable endpoints that are gone and publish the dead letters. Return the endpoints that were disabled.
+
+    Call in the transaction that settles, so that a crash leaves neither without the other.
+    """
+    if not dead:
+        return []
+    addresses = {attempt.claimed.endpoint_id: attempt.address for attempt, _ in ended}
+    gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == "gone"}
+    disabled = health.disable_endpoints(gone, Endpoint.DisabledReason.GONE)
+    health.publish_dead_letters([row.id for row in dead])
+    return disabled

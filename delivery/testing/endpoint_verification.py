@@ -1,0 +1,32 @@
+"""Verify an endpoint by a signed test event: only a receiver that reads the event can send its challenge back.
+
+For receivers that do not respond to OPTIONS. The event ``waypost.endpoint.verification`` has a ``challenge`` in its
+data; a 2xx response whose body contains the challenge verifies the endpoint. The status alone proves nothing, since
+many servers respond 200 to every request.
+"""
+
+import secrets
+
+from delivery.testing.test_delivery import send_any
+from subscriptions.endpoints.verification import Said, grant
+from subscriptions.models import Endpoint
+
+__all__ = ["verify_by_event"]
+
+TYPE = "waypost.endpoint.verification"
+
+
+def verify_by_event(endpoint: Endpoint) -> Said:
+    """Send the event, look for the challenge in the response, and record the verification if it is there.
+
+    Raises as delivery.testing.test_delivery.send_test, and NotNow.
+    """
+    challenge = secrets.token_urlsafe(24)
+    outcome = send_any(endpoint, type=TYPE, data={"challenge": challenge}).outcome
+    if outcome.delivered and challenge.encode() in outcome.response:
+        grant(endpoint)
+        return Said(Endpoint.Consent.GRANTED)
+    if outcome.delivered:
+        return Said(Endpoint.Consent.UNVERIFIED, problem="The response body does not contain the challenge.")
+    failure = f"status {outcome.status}" if outcome.status else outcome.failure
+    return Said(Endpoint.Consent.UNVERIFIED, problem=f"The endpoint did not accept the event: {failure}.")

@@ -1,0 +1,57 @@
+"""Define the seam between the drain and the ways to send: what a transport has to do.
+
+A drain opens one transport of each kind it needs and calls it from one thread:
+
+1. ``prepare`` for each claimed delivery, which builds what will be sent;
+2. ``submit`` with all that was prepared in this turn of the loop, which starts the attempts;
+3. ``take`` whenever ``fileno`` is readable, which returns the attempts that have ended.
+
+None of them waits for a destination. A failure of a destination is an ``Outcome``; an exception is an error of ours and
+ends the drain.
+"""
+
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from delivery.sql.claim import Claimed
+from delivery.transports.in_flight import InFlight
+from delivery.transports.outcome import Failure, Outcome
+from subscriptions.routing.routes import Target
+
+__all__ = ["NotSent", "Prepared", "Transport"]
+
+Prepared = TypeVar("Prepared")  # what a transport submits: its own type, opaque to the drain
+
+
+class NotSent(NamedTuple):
+    """Say why a delivery cannot be sent: the failure to record, and the exception if it was an error of ours."""
+
+    failure: Failure
+    error: Exception | None = None
+
+
+class Transport(Protocol, Generic[Prepared]):
+    """Send attempts to one kind of destination."""
+
+    def prepare(self, claimed: Claimed, target: Target, now: float) -> Prepared | NotSent:
+        """Build what is sent for this delivery at ``now`` (unix seconds), without any I/O.
+
+        Returns NotSent where the endpoint lacks something (a secret, credentials, an address that may be called) or
+        building failed: one delivery that cannot be built must not stop the others of its batch.
+        """
+
+    def submit(self, attempts: Sequence[tuple[InFlight, Prepared]]) -> None:
+        """Start these attempts. The timeout of each (``target.timeout_ms``) runs from here."""
+
+    def take(self) -> list[tuple[InFlight, Outcome]]:
+        """Return every attempt that has ended since the last call, each exactly once. Does not wait.
+
+        Every submitted attempt ends, at the latest by its timeout. The transport sets what the outcome means:
+        ``failure`` (None: delivered), ``gone``, ``overloaded`` and ``retry_after``.
+        """
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable while ``take`` has something to return or do."""
+
+    def close(self) -> None:
+        """Abandon what is still in flight and free everything."""

@@ -1,0 +1,99 @@
+"""Divide a drain's capacity among lanes, and count what is in flight, without a database."""
+
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery.sending import capacity
+from delivery.sending.capacity import IDLE_PROBE, Capacity, share_capacity
+from delivery.sending.lane import LeasedLane
+from tests.delivery.factories_lanes import START, make_lane
+from webhooks.wire.ids import new_id
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> list[LeasedLane]:
+    lanes = []
+    for most, in_flight, may_have_more in draw(
+        st.lists(st.tuples(st.integers(1, 512), st.integers(0, 20), st.booleans()), max_size=80)
+    ):
+        lane = make_lane(max_in_flight=most)
+        lane.in_flight, lane.may_have_more = in_flight, may_have_more
+        lanes.append(lane)
+    return lanes
+
+
+def capacity_with(count: int) -> Capacity:
+    found = Capacity()
+    for _ in range(count):
+        found.start(new_id())
+    return found
+
+
+class TestCapacity:
+    def test_free_counts_down_while_attempts_are_fast(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(capacity, "MAX_FAST_IN_FLIGHT", 10)
+        assert capacity_with(3).free() == 7
+
+    def test_free_does_not_count_slow_attempts_up_to_the_maximum(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {"MAX_FAST_IN_FLIGHT": 10, "MAX_IN_FLIGHT": 15, "SLOW_AFTER": 0.0}.items():
+            monkeypatch.setattr(capacity, name, value)
+        assert capacity_with(4).free() == 10
+        assert capacity_with(12).free() == 3
+
+    def test_end_frees_what_start_took(self) -> None:
+        attempt, found = new_id(), Capacity()
+        free = found.free()
+        found.start(attempt)
+        found.end(attempt)
+        assert (found.free(), len(found)) == (free, 0)
+
+    def test_saturating_tenants_have_as_many_in_flight_as_are_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {"MAX_FAST_IN_FLIGHT": 10, "MAX_IN_FLIGHT": 20}.items():
+            monkeypatch.setattr(capacity, name, value)
+        large, small = make_lane(), make_lane()
+        large.in_flight, small.in_flight = 9, 3
+        assert capacity_with(10).saturating_tenants([large, small]) == frozenset()
+        assert capacity_with(12).saturating_tenants([large, small]) == {large.target.tenant_id}
+
+
+class TestShareCapacity:
+    @given(groups(), st.integers(-5, 600))
+    def test_share_never_exceeds_the_capacity(self, lanes: list[LeasedLane], free: int) -> None:
+        assert sum(asking.limit for asking in share_capacity(lanes, free, START)) <= max(free, 0)
+
+    @given(groups(), st.integers(0, 600))
+    def test_share_requests_no_more_than_a_lane_has_capacity_for(self, lanes: list[LeasedLane], free: int) -> None:
+        limits = {lane.target.endpoint_id: lane.capacity(START) for lane in lanes}
+        for asking in share_capacity(lanes, free, START):
+            assert 1 <= asking.limit <= limits[asking.endpoint_id]
+
+    @given(groups(), st.integers(1, 600))
+    def test_share_reaches_every_lane_with_capacity(self, lanes: list[LeasedLane], free: int) -> None:
+        """Lanes that were asked go to the end, as in a drain."""
+        queue = deque(lanes)
+        waiting = {lane.target.endpoint_id for lane in lanes if lane.capacity(START)}
+        for _ in range(len(lanes)):
+            asked = {asking.endpoint_id for asking in share_capacity(list(queue), free, START)}
+            waiting -= asked
+            queue = deque(sorted(queue, key=lambda lane: lane.target.endpoint_id in asked))
+        assert not waiting
+
+    def test_share_gives_a_full_lane_what_idle_lanes_leave(self) -> None:
+        full, empty = make_lane(max_in_flight=500), make_lane(max_in_flight=500)
+        empty.may_have_more = False
+        asking = {it.endpoint_id: it.limit for it in share_capacity([full, empty], 100, START)}
+        assert asking == {full.target.endpoint_id: 100 - IDLE_PROBE, empty.target.endpoint_id: IDLE_PROBE}
+
+    def test_share_below_one_each_takes_one_lane_of_each_tenant_first(self) -> None:
+        tenant = new_id()
+        large = [make_lane(tenant_id=tenant) for _ in range(5)]
+        small = make_lane()
+        asked = {it.endpoint_id for it in share_capacity([*large, small], 2, START)}
+        assert asked == {large[0].target.endpoint_id, small.target.endpoint_id}
+
+    def test_share_gives_full_lanes_equal_parts(self) -> None:
+        lanes = [make_lane(max_in_flight=500) for _ in range(4)]
+        assert [it.limit for it in share_capacity(lanes, 100, START)] == [25, 25, 25, 25]
