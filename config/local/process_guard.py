@@ -45,6 +45,7 @@ class ProcessGuard:
     def __init__(self, family: str, clean_up: Sequence[str] = ()) -> None:
         self.family = family
         self._clean_up = list(clean_up)
+        self._started: list[subprocess.Popen[Any]] = []
         self._registered: list[tuple[psutil.Process, signal.Signals]] = []
         self._lock = threading.Lock()
         self._guard = self._start_guard()
@@ -62,6 +63,7 @@ class ProcessGuard:
         """Start a program as `subprocess.Popen` does. `name` distinguishes its descendants within the family."""
         environment = {**(os.environ if env is None else env), FAMILY: self.family_of(name)}
         process = subprocess.Popen(command, env=environment, **options)  # noqa: S603 (our own programs, no shell)
+        self._started = [*(one for one in self._started if one.returncode is None), process]
         self.add(process.pid, stop_signal)
         return process
 
@@ -92,6 +94,8 @@ class ProcessGuard:
         """End all children. Returns when they have ended and the clean-up command has run."""
         self._close_pipe()
         self._guard.wait()
+        for process in self._started:
+            process.poll()  # collect the exit status
 
     def _start_guard(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(  # noqa: S603 (our own program, no shell)
