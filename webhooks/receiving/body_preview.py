@@ -1,4 +1,4 @@
-"""Show or hand out a body: it is somebody else's content, so it is escaped and cut, or a file no browser opens."""
+"""Show a body or offer it for download: content of strangers, so escaped and cut, or a file that no browser opens."""
 
 import orjson
 from django.http import FileResponse
@@ -6,13 +6,15 @@ from django.http import FileResponse
 from webhooks.models import Receipt
 from webhooks.sources.message_labels import parse_json
 
-PREVIEW = 64 * 1024  # bytes that are shown; of an object in storage, all that is read
-LONGEST_SHOWN = 100_000  # characters, for indentation makes text longer
+PREVIEW_BYTES = 64 * 1024  # read of a body; the rest is for the download
+MAX_PREVIEW_CHARACTERS = 100_000  # indentation makes text longer
 
 
 def download_body(receipt: Receipt) -> FileResponse:
-    """The body, byte for byte as it came, as an attachment that nothing is guessed about and nothing runs from.
-    Raises OSError if storage is out of reach."""
+    """Return the body, byte for byte, as an attachment that browsers neither sniff nor run.
+
+    Raises OSError if storage is unavailable.
+    """
     return FileResponse(
         receipt.open(),
         as_attachment=True,
@@ -23,13 +25,15 @@ def download_body(receipt: Receipt) -> FileResponse:
 
 
 def preview_body(receipt: Receipt) -> tuple[str, int]:
-    """The beginning of a body as text, JSON indented if it is there whole, and how many bytes are not shown.
-    Raises OSError if storage is out of reach."""
+    """Return the start of a body as text (complete JSON indented), and the number of bytes not shown.
+
+    Raises OSError if storage is unavailable.
+    """
     with receipt.open() as file:
-        head = file.read(PREVIEW)
-    rest = receipt.size - len(head)
-    document = parse_json(head) if rest == 0 else None
+        head = file.read(PREVIEW_BYTES)
+    remaining = receipt.size - len(head)
+    document = parse_json(head) if remaining == 0 else None
     text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if document is not None else ""
-    if not text or len(text) > LONGEST_SHOWN:
+    if not text or len(text) > MAX_PREVIEW_CHARACTERS:
         text = head.decode("utf-8", "replace")
-    return text, rest
+    return text, remaining

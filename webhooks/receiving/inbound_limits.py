@@ -1,8 +1,7 @@
-"""Who may come in now: a source that asks for too much is told to wait before any work is done for it.
+"""Limit the requests of each source in one web process, before any work is done for them.
 
-Two limits, both per web process. A source's own rate, counted by a clock that runs ahead (GCRA). And the number of
-bodies of one source that have been arriving for long: each holds a thread, so a sender that drips, or many large
-uploads at once, must not hold them all.
+Two limits: the source's rate, as GCRA (a clock that each request moves ahead); and the number of bodies that have been
+arriving for long, because each occupies a thread and slow uploads must not occupy all.
 """
 
 import math
@@ -12,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-LONG = 2.0  # seconds after which an arriving body counts
-MOST_LONG = 4  # per source and process
-BURST = 0.1  # of a minute's requests may come at once
-ROUNDING = 1e-6  # seconds: sums of fractions are not exact
+SLOW_AFTER = 2.0  # seconds after which an arriving body counts as slow
+MAX_SLOW = 4  # slow bodies per source and process
+SLOW_RETRY_AFTER = 5  # seconds
+BURST = 0.1  # share of a minute's requests that may come at once
+ROUNDING = 1e-6  # seconds of error in sums of fractions
 
 
 class Throttled(Exception):
-    """Too much at once. ``seconds`` is how long to wait."""
+    """A limit is reached; ``seconds`` is the Retry-After."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
@@ -27,41 +27,43 @@ class Throttled(Exception):
 
 
 class InboundLimits:
+    """The limits of all sources in this process."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ahead: dict[UUID, float] = {}
-        self._inside: dict[UUID, list[float]] = {}
+        self._next_at: dict[UUID, float] = {}
+        self._arriving: dict[UUID, list[float]] = {}
 
     @contextmanager
-    def enter(self, source: UUID, rate_per_minute: int | None) -> Iterator[None]:
-        """Pass, or raise Throttled."""
+    def admit(self, source: UUID, rate_per_minute: int | None) -> Iterator[None]:
+        """Admit a request for as long as the context lasts. Raises Throttled."""
         now = time.monotonic()
         with self._lock:
-            if sum(now - start > LONG for start in self._inside.get(source, ())) >= MOST_LONG:
-                raise Throttled(5)
+            if sum(now - start > SLOW_AFTER for start in self._arriving.get(source, ())) >= MAX_SLOW:
+                raise Throttled(SLOW_RETRY_AFTER)
             if rate_per_minute:
                 self._count(source, rate_per_minute, now)
-            self._inside.setdefault(source, []).append(now)
+            self._arriving.setdefault(source, []).append(now)
         try:
             yield
         finally:
-            self._leave(source, now)
+            self._release(source, now)
 
     def _count(self, source: UUID, rate_per_minute: int, now: float) -> None:
-        step = 60 / rate_per_minute
-        ahead = max(self._ahead.get(source, 0.0), now)
-        allowed = max(step, 60 * BURST)
-        wait = ahead - now + step - allowed
+        interval = 60 / rate_per_minute
+        next_at = max(self._next_at.get(source, 0.0), now)
+        burst_seconds = max(interval, 60 * BURST)
+        wait = next_at - now + interval - burst_seconds
         if wait > ROUNDING:
             raise Throttled(wait)
-        self._ahead[source] = ahead + step
+        self._next_at[source] = next_at + interval
 
-    def _leave(self, source: UUID, start: float) -> None:
+    def _release(self, source: UUID, start: float) -> None:
         with self._lock:
-            begun = self._inside[source]
-            begun.remove(start)
-            if not begun:
-                del self._inside[source]
+            arriving = self._arriving[source]
+            arriving.remove(start)
+            if not arriving:
+                del self._arriving[source]
 
 
 inbound_limits = InboundLimits()

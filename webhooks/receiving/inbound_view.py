@@ -1,14 +1,15 @@
-"""The door of senders: ``/in/<source>/``, a plain view without REST framework, sessions or CSRF tokens.
+"""Serve ``/in/<source>/``: a plain Django view without REST framework, sessions or CSRF tokens.
 
-Errors have no body: whoever cannot prove who they are learns nothing but the status (``receive`` lists them). A deleted
-source is a 404 to them, like one that never was; only a message that its sender signed is told 410.
+Errors have no body, so that a sender without a valid signature learns only the status (``receive`` lists them). A
+deleted source gives 404 like an unknown one; only a message that its sender signed gives 410.
 """
 
+from http import HTTPStatus
 from typing import cast
 
 import orjson
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import Error as DatabaseTrouble
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -16,10 +17,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from webhooks import telemetry
 from webhooks.kit.encryption import CannotDecrypt
+from webhooks.models import Rejection
 from webhooks.receiving.challenges import ChallengeRejected, respond_to_challenge
-from webhooks.receiving.receive import DOWN_FOR, receive
-from webhooks.receiving.rejections import Refusal, record_rejection
-from webhooks.receiving.request_body import BadLength, NoLength, read_request
+from webhooks.receiving.receive import UNAVAILABLE_SECONDS, receive
+from webhooks.receiving.rejections import record_rejection
+from webhooks.receiving.request_body import InvalidLength, LengthMissing, read_request
 from webhooks.receiving.responses import InboundResponse
 from webhooks.sources.snapshot import SourceSnapshot, find_source
 from webhooks.wire.cloudevents import handshake
@@ -29,70 +31,72 @@ from webhooks.wire.errors import SignatureError
 @csrf_exempt
 @transaction.non_atomic_requests
 def inbound(request: HttpRequest, source: str) -> HttpResponse:
-    """POST a message; OPTIONS asks for consent (CloudEvents webhooks, section 4); GET is a challenge, where the
-    provider has such."""
+    """Accept a message (POST), a handshake (OPTIONS; CloudEvents webhooks, section 4) or a challenge (GET)."""
     if request.method not in ("POST", "OPTIONS", "GET"):
-        return _counted(_not_here())
+        return _count(_method_not_allowed())
     try:
-        known = find_source(source)
-    except (DatabaseTrouble, CannotDecrypt) as error:
+        found = find_source(source)
+    except (DatabaseError, CannotDecrypt) as error:
         telemetry.log_not_stored(source, error)
-        return _counted(_respond(InboundResponse(503, retry_after=DOWN_FOR)))
-    if known is None or (known.deleted_at is not None and request.method != "POST"):
-        return _counted(HttpResponse(status=404))
+        return _count(_render(InboundResponse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=UNAVAILABLE_SECONDS)))
+    if found is None or (found.deleted_at is not None and request.method != "POST"):
+        return _count(HttpResponse(status=HTTPStatus.NOT_FOUND))
     if request.method == "OPTIONS":
-        return _consent(request, known)
+        return _handshake(request, found)
     if request.method == "GET":
-        return _counted(_challenged(request, known))
+        return _count(_challenge(request, found))
+    return _count(_render(_receive(request, found)))
+
+
+def _receive(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:
     try:
-        answer = receive(known, read_request(cast(WSGIRequest, request)))
-    except BadLength:
-        answer = InboundResponse(400)
-    except NoLength:
-        answer = InboundResponse(411)
-    return _counted(_respond(answer))
+        return receive(source, read_request(cast(WSGIRequest, request)))
+    except InvalidLength:
+        return InboundResponse(HTTPStatus.BAD_REQUEST)
+    except LengthMissing:
+        return InboundResponse(HTTPStatus.LENGTH_REQUIRED)
 
 
-def _respond(answer: InboundResponse) -> HttpResponse:
-    headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
-    if answer.text and answer.status != 204:
-        # The owner's text on our address: whatever it is, no browser runs it.
-        headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-        headers["X-Content-Type-Options"] = "nosniff"
-        return HttpResponse(answer.text, answer.content_type, answer.status, headers=headers)
-    if answer.body is not None and answer.status != 204:
-        return HttpResponse(orjson.dumps(answer.body), "application/json", answer.status, headers=headers)
-    return HttpResponse(status=answer.status, headers=headers)
-
-
-def _consent(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
-    """Whoever knows the address may send to it; what they send must be signed all the same."""
+def _handshake(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
+    """Permit the origin to send. Nothing is revealed or risked: its messages must still be signed."""
     headers = handshake.response_headers(request.headers, origins=source.allowed_origins, rate=source.rate_per_minute)
-    return HttpResponse(status=200, headers=headers)
+    return HttpResponse(status=HTTPStatus.OK, headers=headers)
 
 
-def _challenged(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
-    """Answered while paused, too: the provider asks whether somebody is at home."""
+def _challenge(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
+    """Respond to a provider's challenge, also while the source is paused."""
     secrets = [secret.text for secret in source.active_secrets(timezone.now())]
     try:
-        answer = respond_to_challenge(source, request.GET.dict(), secrets)
+        response = respond_to_challenge(source, request.GET.dict(), secrets)
     except (ChallengeRejected, SignatureError) as error:
         address = str(request.META.get("REMOTE_ADDR", ""))[:64]
-        record_rejection(source.id, Refusal("challenge", str(error) or str(ChallengeRejected.__doc__)), {}, address)
-        return HttpResponse(status=403)
-    if answer is None:
-        return _not_here()
-    if isinstance(answer, str):
-        return HttpResponse(answer, "text/plain; charset=utf-8")
-    return HttpResponse(orjson.dumps(answer), "application/json")
+        record_rejection(Rejection(source_id=source.id, reason="challenge", detail=str(error), remote_address=address))
+        return HttpResponse(status=HTTPStatus.FORBIDDEN)
+    if response is None:
+        return _method_not_allowed()
+    if isinstance(response, str):
+        return HttpResponse(response, "text/plain; charset=utf-8")
+    return HttpResponse(orjson.dumps(response), "application/json")
 
 
-def _not_here() -> HttpResponse:
-    return HttpResponse(status=405, headers={"Allow": "POST, OPTIONS"})
+def _method_not_allowed() -> HttpResponse:
+    return HttpResponse(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST, OPTIONS"})
 
 
-def _counted(response: HttpResponse) -> HttpResponse:
-    """Refusals are counted and sampled, not logged: Django would write a line for each, and a flood fills disks."""
+def _render(response: InboundResponse) -> HttpResponse:
+    headers = {} if response.retry_after is None else {"Retry-After": str(response.retry_after)}
+    if response.text and response.status != HTTPStatus.NO_CONTENT:
+        # Text of a tenant on our domain: no browser may run it.
+        headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        headers["X-Content-Type-Options"] = "nosniff"
+        return HttpResponse(response.text, response.content_type, response.status, headers=headers)
+    if response.json is not None and response.status != HTTPStatus.NO_CONTENT:
+        return HttpResponse(orjson.dumps(response.json), "application/json", response.status, headers=headers)
+    return HttpResponse(status=response.status, headers=headers)
+
+
+def _count(response: HttpResponse) -> HttpResponse:
+    """Count the response, and keep Django from logging refused requests one by one: a flood would fill the disk."""
     response._has_been_logged = True  # type: ignore[attr-defined]
     telemetry.count_request(str(response.status_code))
     return response

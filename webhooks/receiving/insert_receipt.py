@@ -1,11 +1,11 @@
-"""A verified message becomes a row, once: due if anybody handles it, and at rest from the start if nobody does.
+"""Insert verified messages as receipts, several in one transaction (group commit); duplicates are not inserted.
 
-Whether the source names handlers is asked of its row, not of a picture of it: whoever has added one and then has a
-message sent finds it handled. Where its place in a sequence is looked at, a receipt is due as well.
+A receipt is due if its source has handlers or a sequence, and settled from the start otherwise. The source's row is
+asked in the statement, not the snapshot, so a handler that was added a moment ago gets the next message.
 
-The statement lists its rows. As arrays the same values cost ten times as much to write down: psycopg writes arrays as
-text, and a body twice as long in it. The price is a plan for each number of rows: as many as requests come at once, of
-which psycopg keeps a hundred. So a value never changes its type, not even to say that there is none.
+The statement lists its rows as VALUES. Arrays would cost ten times as much to write: psycopg writes arrays as text,
+and a body twice as long. The price is one plan for each number of rows; psycopg caches a hundred. So each value always
+has the same type, also where there is none.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,55 @@ from webhooks.kit.claim_check import Ticket
 from webhooks.kit.group_commit import Together
 from webhooks.sources.message_labels import MessageLabels
 
+
+@dataclass(frozen=True, slots=True)
+class VerifiedMessage:
+    """A verified message before it is a row.
+
+    ``secret_id`` names the secret that signed it, if any; ``has_handlers`` says that code registers handlers for its
+    source (the source's row may name more).
+    """
+
+    id: UUID
+    source_id: UUID
+    labels: MessageLabels
+    content_type: str
+    headers: dict[str, str]
+    body: Ticket
+    secret_id: UUID | None = None
+    has_handlers: bool = True
+
+
+class InsertResult(Enum):
+    """What became of a message."""
+
+    DUE = "stored, and its handlers are due"
+    SETTLED = "stored, and nothing handles it"
+    DUPLICATE = "a receipt with its message id exists"
+
+
+def insert_receipt(message: VerifiedMessage) -> InsertResult:
+    """Insert a message together with others that arrive at the same time; it is committed when this returns.
+
+    Inside a transaction of the caller the message is inserted alone, in that transaction.
+    """
+    if connection.in_atomic_block:
+        return insert_receipts([message])[0]
+    return _group_commit.add(message)
+
+
+def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
+    """Insert messages by one statement; of duplicates among them the first is stored.
+
+    Rows are ordered by their unique key, so that two processes with the same messages cannot deadlock.
+    """
+    ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
+    values = [value for message in ordered for value in _values(message)]
+    rows = sql.run(_statement(len(ordered)), values)
+    new = {id: InsertResult.DUE if is_due else InsertResult.SETTLED for id, is_due in rows}
+    return [new.get(message.id, InsertResult.DUPLICATE) for message in messages]
+
+
 _COLUMNS = {
     "id": "uuid",
     "source_id": "uuid",
@@ -41,88 +90,44 @@ _COLUMNS = {
 }
 _NAMES = ", ".join(_COLUMNS)
 _TYPES = [*_COLUMNS.values(), "boolean"]
-_NOBODY = UUID(int=0)  # stands for no secret, as no bytes do for a body that is somewhere else
-_READ_AS = {"body": "CASE WHEN body_key = '' THEN body END", "secret_id": f"NULLIF(secret_id, '{_NOBODY}')"}
-_VALUES = ", ".join(_READ_AS.get(name, name) for name in _COLUMNS)
+_NO_SECRET = UUID(int=0)  # passed for no secret, as empty bytes are for a body in storage
+_NULLABLE = {"body": "CASE WHEN body_key = '' THEN body END", "secret_id": f"NULLIF(secret_id, '{_NO_SECRET}')"}
+_SELECTED = ", ".join(_NULLABLE.get(name, name) for name in _COLUMNS)
 
 _INSERT = f"""
     INSERT INTO webhooks_receipt ({_NAMES}, due_at, processed_at, handled_by)
-    SELECT {_VALUES}, CASE WHEN owed THEN statement_timestamp() END, CASE WHEN NOT owed THEN statement_timestamp() END,
-        CASE WHEN NOT owed THEN '[]'::jsonb END
+    SELECT {_SELECTED}, CASE WHEN is_due THEN statement_timestamp() END,
+        CASE WHEN NOT is_due THEN statement_timestamp() END, CASE WHEN NOT is_due THEN '[]'::jsonb END
     FROM (
-        SELECT *, handled OR COALESCE((
+        SELECT *, has_handlers OR COALESCE((
             SELECT handlers <> '[]' OR sequence_path <> '' FROM webhooks_source WHERE id = message.source_id
-        ), true) AS owed
-        FROM (VALUES {{}}) AS message ({_NAMES}, handled)
-    ) AS judged
+        ), true) AS is_due
+        FROM (VALUES {{}}) AS message ({_NAMES}, has_handlers)
+    ) AS candidate
     ON CONFLICT (source_id, message_id) DO NOTHING
     RETURNING id, due_at IS NOT NULL
 """  # noqa: S608 - the names are those above
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedMessage:
-    """A verified message on its way into a row."""
-
-    id: UUID
-    source_id: UUID
-    labels: MessageLabels
-    content_type: str
-    headers: dict[str, str]
-    ticket: Ticket
-    secret_id: UUID | None = None
-    """The source's secret it was signed with, if it was one."""
-    handled: bool = True
-    """Something works on its source, whatever the source's row says of handlers."""
-
-
-class InsertResult(Enum):
-    """What became of a message that was to be kept."""
-
-    OWED = "kept, and its handlers are owed a run"
-    AT_REST = "kept, and nobody handles it"
-    REPEAT = "its id is there already"
-
-
-def insert_receipt(message: VerifiedMessage) -> InsertResult:
-    """Keep a message, or find that one with its id is there. Committed when this returns, together with others that
-    come at the same time; within a transaction of the caller's it is written in that one, alone."""
-    if connection.in_atomic_block:
-        return insert_receipts([message])[0]
-    return _keeping.add(message)
-
-
-def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
-    """Keep messages by one statement, and say what became of each. Of twins among them the first is kept.
-
-    In the order of their keys, so that two processes that are given the same messages wait for each other and never
-    in a circle."""
-    ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
-    values = [value for message in ordered for value in _values(message)]
-    rows = sql.run(_insert_of(len(ordered)), values)
-    new = {id: InsertResult.OWED if is_owed else InsertResult.AT_REST for id, is_owed in rows}
-    return [new.get(message.id, InsertResult.REPEAT) for message in messages]
+@lru_cache(maxsize=128)
+def _statement(rows: int) -> bytes:
+    """Return the statement for this many messages, with PostgreSQL's numbered parameters."""
+    width = len(_TYPES)
+    parameters = [
+        ", ".join(f"${row * width + column}::{kind}" for column, kind in enumerate(_TYPES, 1)) for row in range(rows)
+    ]
+    return _INSERT.format(", ".join(f"({row})" for row in parameters)).encode()
 
 
 def _values(message: VerifiedMessage) -> tuple[Any, ...]:
-    """In the order of the columns, each always of one type: else each mixture would be another statement."""
-    labels, ticket = message.labels, message.ticket
+    """Return the values in the order of the columns, each always of one type, so that there is one plan."""
+    labels, body = message.labels, message.body
     return (
         *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
         *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
-        *(ticket.body or b"", ticket.key, Int8(ticket.size), ticket.sha256),
-        *(message.secret_id or _NOBODY, message.handled),
+        *(body.body or b"", body.key, Int8(body.size), body.sha256),
+        *(message.secret_id or _NO_SECRET, message.has_handlers),
     )
 
 
-@lru_cache(maxsize=128)
-def _insert_of(rows: int) -> bytes:
-    """The statement for so many messages, its parameters numbered as PostgreSQL does."""
-    width = len(_TYPES)
-    places = [
-        ", ".join(f"${row * width + column}::{kind}" for column, kind in enumerate(_TYPES, 1)) for row in range(rows)
-    ]
-    return _INSERT.format(", ".join(f"({place})" for place in places)).encode()
-
-
-_keeping: Together[VerifiedMessage, InsertResult] = Together(insert_receipts)
+_group_commit: Together[VerifiedMessage, InsertResult] = Together(insert_receipts)

@@ -1,85 +1,88 @@
-"""Keys that senders publish, fetched once and remembered: what stands between a scheme and the network.
+"""Fetch and cache the keys that senders publish, for schemes that verify with them.
 
-A door asks for a key with every message, so what was fetched is good for ``FRESH`` seconds. A scheme that misses a
-key in it asks again with ``newer``; that leads to the network once in ``PATIENCE`` seconds and URL at most, whoever
-asks, so that a flood of tokens with invented key names is no flood at the publisher. If the publisher cannot be
-reached, what it said before counts for ``STALE`` seconds more.
+Each message asks for a key, so a fetched document is used for ``MAX_AGE``. A scheme that misses a key in it asks for
+``newer``, which fetches at most once in ``MIN_INTERVAL`` and URL: a flood of tokens with invented key names causes no
+flood at the publisher. While the publisher is unreachable, the last document is used up to ``MAX_STALE``.
 
-One thread fetches, the others wait for it. Addresses are guarded and redirects not followed: see ``egress``.
+One thread fetches, the others wait for it. Addresses are guarded and redirects not followed: see ``outgoing``.
 """
 
 import threading
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from webhooks.kit.group_commit import aside
 from webhooks.outgoing.guarded_call import CallFailed, ForbiddenAddress, call
 from webhooks.wire.errors import KeysUnavailable
 
-FRESH = 600.0  # seconds
-RETRY = 5.0  # seconds between two tries while nothing is known
-PATIENCE = 30.0  # seconds
-STALE = 86_400.0  # seconds
-TIMEOUT = 5.0  # seconds; a sender is waiting
-MOST = 1000  # URLs remembered; at more, all are forgotten
+MAX_AGE = 600.0  # seconds
+MIN_INTERVAL = 30.0  # seconds between two fetches of one URL
+MIN_INTERVAL_WITHOUT_KEYS = 5.0  # seconds between two fetches while there is no document
+MAX_STALE = 86_400.0  # seconds
+TIMEOUT = 5.0  # seconds, while a sender waits
+MAX_URLS = 1000  # cached; at more, all are dropped
 
 
 @dataclass(slots=True)
-class _Slot:
+class _CacheEntry:
     lock: threading.Lock = field(default_factory=threading.Lock)
     document: bytes | None = None
     fetched_at: float = 0.0
-    asked_at: float | None = None
+    attempted_at: float | None = None
     problem: str = ""
 
-    def is_good(self, now: float, newer: bool) -> bool:
-        """Need the publisher not be asked?"""
-        patience = RETRY if self.document is None else PATIENCE
-        if self.asked_at is not None and now - self.asked_at < patience:
+    def is_usable(self, now: float, newer: bool) -> bool:
+        """Tell whether no fetch is needed, or none is allowed yet."""
+        interval = MIN_INTERVAL_WITHOUT_KEYS if self.document is None else MIN_INTERVAL
+        if self.attempted_at is not None and now - self.attempted_at < interval:
             return True
-        return self.document is not None and not newer and now - self.fetched_at < FRESH
+        return self.document is not None and not newer and now - self.fetched_at < MAX_AGE
 
 
-_slots: dict[str, _Slot] = {}
+_cache: dict[str, _CacheEntry] = {}
 
 
 def fetch_keys(url: str, *, newer: bool = False) -> bytes:
-    """What stands at the URL, at most ``FRESH`` seconds old; with ``newer`` at most ``PATIENCE``. Raises
-    KeysOutOfReach."""
-    slot = _slot(url)
-    if slot.lock.locked() or not slot.is_good(time.monotonic(), newer):
-        aside(lambda: _refresh(url, slot, newer))
-    if slot.document is None or time.monotonic() - slot.fetched_at > STALE:
-        raise KeysUnavailable(slot.problem)
-    return slot.document
+    """Return the document at the URL, at most ``MAX_AGE`` old; with ``newer`` at most ``MIN_INTERVAL``.
+
+    Raises KeysUnavailable.
+    """
+    entry = _entry(url)
+    if entry.lock.locked() or not entry.is_usable(time.monotonic(), newer):
+        aside(lambda: _refresh(url, entry, newer))
+    if entry.document is None or time.monotonic() - entry.fetched_at > MAX_STALE:
+        raise KeysUnavailable(entry.problem)
+    return entry.document
 
 
 def clear_keys() -> None:
-    """Forget every key: the next message has them fetched."""
-    _slots.clear()
+    """Empty the cache, so that the next message has its keys fetched."""
+    _cache.clear()
 
 
-def _slot(url: str) -> _Slot:
-    if len(_slots) >= MOST and url not in _slots:
-        _slots.clear()
-    return _slots.setdefault(url, _Slot())
+def _entry(url: str) -> _CacheEntry:
+    if len(_cache) >= MAX_URLS and url not in _cache:
+        _cache.clear()
+    return _cache.setdefault(url, _CacheEntry())
 
 
-def _refresh(url: str, slot: _Slot, newer: bool) -> None:
-    with slot.lock:
+def _refresh(url: str, entry: _CacheEntry, newer: bool) -> None:
+    with entry.lock:
         now = time.monotonic()
-        if not slot.is_good(now, newer):
-            slot.asked_at = now
-            _ask(url, slot, now)
+        if not entry.is_usable(now, newer):
+            entry.attempted_at = now
+            _fetch(url, entry, now)
 
 
-def _ask(url: str, slot: _Slot, now: float) -> None:
+def _fetch(url: str, entry: _CacheEntry, now: float) -> None:
     try:
-        answer = call("GET", url, headers={"Accept": "application/json, */*"}, timeout=TIMEOUT)
+        response = call("GET", url, headers={"Accept": "application/json, */*"}, timeout=TIMEOUT)
     except (ForbiddenAddress, CallFailed) as error:
-        slot.problem = str(error) or str(type(error).__doc__)
+        entry.problem = str(error) or str(type(error).__doc__)
         return
-    if answer.status != 200 or answer.truncated:
-        slot.problem = f"the answer was {answer.status}" + (", and too long" if answer.truncated else "")
+    if response.status != HTTPStatus.OK or response.truncated:
+        too_long = ", and too long" if response.truncated else ""
+        entry.problem = f"the key server responded {response.status}{too_long}"
         return
-    slot.document, slot.fetched_at, slot.problem = answer.body, now, ""
+    entry.document, entry.fetched_at, entry.problem = response.body, now, ""

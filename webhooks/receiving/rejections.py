@@ -1,15 +1,14 @@
-"""Keep a sample of what is refused, so that a wrong secret can be found and a flood cannot fill the disk.
+"""Store a sample of the refused requests, so that a wrong secret can be found and a flood cannot fill the disk.
 
-At most ``PER_MINUTE`` rows a minute, source and process; those in between are counted, and the next row says how
-many. ``sweep.trim_rejections`` keeps the newest of each source. Keeping is a courtesy: a database that does not
-take the row changes nothing in the answer.
+At most ``PER_MINUTE`` rows a minute, source and process are stored; the others are counted, and the next row has
+their number in ``suppressed_count``. ``sweep.trim_rejections`` keeps the newest of each source. A rejection that
+cannot be stored is dropped: the response does not depend on it.
 """
 
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from django.db import Error
@@ -19,66 +18,52 @@ from webhooks.models import Receipt, Rejection
 PER_MINUTE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request was refused: a code for programs, a sentence for people, and what was read of the body."""
-
-    reason: str
-    detail: str = ""
-    size: int = 0
-    sha256: str = ""
-
-
 @dataclass(slots=True)
 class _Minute:
-    begun: float = field(default_factory=time.monotonic)
-    kept: int = 0
-    suppressed_count: int = 0
+    started: float = field(default_factory=time.monotonic)
+    stored: int = 0
+    suppressed: int = 0
 
 
 _lock = threading.Lock()
 _minutes: dict[UUID, _Minute] = {}
 
 
-def record_rejection(source_id: UUID, refusal: Refusal, headers: dict[str, str], address: str) -> None:
-    """Keep this refusal, or only count it. ``headers`` are without credentials already."""
-    suppressed_count = _take_turn(source_id)
-    if suppressed_count is None:
+def record_rejection(rejection: Rejection) -> None:
+    """Store this rejection, or only count it. Its headers must be free of credentials."""
+    suppressed = _reserve_slot(rejection.source_id)
+    if suppressed is None:
         return
+    rejection.reason = rejection.reason[:64]
+    rejection.detail = rejection.detail.replace("\0", "")[:512]
+    rejection.suppressed_count = suppressed
     with suppress(Error):
-        Rejection.objects.create(
-            source_id=source_id,
-            reason=refusal.reason[:64],
-            detail=refusal.detail.replace("\0", "")[:512],
-            headers=headers,
-            remote_address=address,
-            size=refusal.size,
-            sha256=refusal.sha256,
-            suppressed_count=suppressed_count,
-            **_last_good(source_id),
-        )
+        _set_last_valid(rejection)
+        rejection.save(force_insert=True)
 
 
-def _last_good(source_id: UUID) -> dict[str, Any]:
-    """Which secret the last message that was believed was signed with, and when: what has changed since?"""
-    receipt = Receipt.objects.filter(source_id=source_id).order_by("-id").values("secret_id", "received_at").first()
-    return {"last_valid_secret_id": receipt["secret_id"], "last_valid_at": receipt["received_at"]} if receipt else {}
+def _set_last_valid(rejection: Rejection) -> None:
+    """Note which secret signed the newest valid message, and when: a later change explains the rejection."""
+    newest = Receipt.objects.filter(source_id=rejection.source_id).order_by("-id")
+    receipt = newest.values("secret_id", "received_at").first()
+    if receipt is not None:
+        rejection.last_valid_secret_id, rejection.last_valid_at = receipt["secret_id"], receipt["received_at"]
 
 
-def _take_turn(source_id: UUID) -> int | None:
-    """How many went uncounted before this one, if it may be kept; else None."""
+def _reserve_slot(source_id: UUID) -> int | None:
+    """Return how many rejections were suppressed before this one, or None if this one is suppressed as well."""
     with _lock:
         minute = _minutes.get(source_id)
-        if minute is None or time.monotonic() - minute.begun >= 60:
-            minute = _minutes[source_id] = _Minute(suppressed_count=minute.suppressed_count if minute else 0)
-        if minute.kept >= PER_MINUTE:
-            minute.suppressed_count += 1
+        if minute is None or time.monotonic() - minute.started >= 60:
+            minute = _minutes[source_id] = _Minute(suppressed=minute.suppressed if minute else 0)
+        if minute.stored >= PER_MINUTE:
+            minute.suppressed += 1
             return None
-        minute.kept += 1
-        suppressed_count, minute.suppressed_count = minute.suppressed_count, 0
-        return suppressed_count
+        minute.stored += 1
+        suppressed, minute.suppressed = minute.suppressed, 0
+        return suppressed
 
 
 def reset_samples() -> None:
-    """Begin every source's minute anew."""
+    """Start a new minute for each source."""
     _minutes.clear()

@@ -1,8 +1,8 @@
-"""What a sender is told about a message that is ours: at once, or when its handlers are done.
+"""Build the response to a stored message: at once, or when its handlers have finished.
 
-A message is kept before anything is answered, so every answer in here is a 2xx. A source that answers when its
-handlers are done makes its sender wait for a while; if they fail, or take longer, the sender is told 202: kept, and
-not done yet. It need not send again, for our own plan takes care of the rest.
+A message is stored before any response, so each response here is 2xx. A source with ``response_when = processed``
+lets its sender wait; if the handlers fail or take longer than ``response_timeout_seconds``, the response is 202 and
+the retry plan continues without the sender.
 """
 
 import time
@@ -10,61 +10,60 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
 
-from django.db import Error as DatabaseTrouble
+from django.db import Error as DatabaseError
 
 from webhooks.models import Receipt, Source
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
 
-FIRST_LOOK = 0.005  # seconds; then half as long again each time, up to
-LAST_LOOK = 0.25
+FIRST_POLL = 0.005  # seconds; each following wait is half as long again
+MAX_POLL = 0.25  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class InboundResponse:
-    """What the sender is told: ``text`` if there is any, else ``body`` as JSON; ``retry_after`` in seconds."""
+    """A response to a sender: ``text`` if there is any, else ``json``; ``retry_after`` in seconds."""
 
     status: int
-    body: dict[str, str] | None = None
+    json: dict[str, str] | None = None
     retry_after: int | None = None
     text: str = ""
     content_type: str = "application/json"
 
 
 def stored_response(source: SourceSnapshot, receipt_id: UUID) -> InboundResponse:
-    """To a message that was just kept and rung for."""
+    """Return the response to a new message, after its handlers if the source says so."""
     if source.response_when == Source.ResponseWhen.STORED:
-        return _as_configured(source, source.response_status, {"receipt": public("rcp", receipt_id)})
-    state = _state_within(receipt_id, source.response_timeout_seconds)
-    said = {"receipt": public("rcp", receipt_id), "state": state}
+        return _configured(source, source.response_status, {"receipt": public("rcp", receipt_id)})
+    state = _wait_for_handlers(receipt_id, source.response_timeout_seconds)
+    json = {"receipt": public("rcp", receipt_id), "state": state}
     if state != "processed":
-        return InboundResponse(HTTPStatus.ACCEPTED, said)
-    return _as_configured(source, source.response_status, said)
+        return InboundResponse(HTTPStatus.ACCEPTED, json)
+    return _configured(source, source.response_status, json)
 
 
 def duplicate_response(source: SourceSnapshot, receipt_id: UUID | None) -> InboundResponse:
-    """To a message we have had: 200, whatever became of the first (None: it has been swept since)."""
-    return _as_configured(source, HTTPStatus.OK, {"receipt": public("rcp", receipt_id)} if receipt_id else None)
+    """Return the response to a duplicate: 200, whatever became of the first (None: the sweep removed it)."""
+    return _configured(source, HTTPStatus.OK, {"receipt": public("rcp", receipt_id)} if receipt_id else None)
 
 
-def _as_configured(source: SourceSnapshot, status: int, said: dict[str, str] | None) -> InboundResponse:
-    return InboundResponse(
-        status, said, text=source.response_body, content_type=source.response_content_type or "application/json"
-    )
+def _configured(source: SourceSnapshot, status: int, json: dict[str, str] | None) -> InboundResponse:
+    content_type = source.response_content_type or "application/json"
+    return InboundResponse(status, json, text=source.response_body, content_type=content_type)
 
 
-def _state_within(receipt_id: UUID, seconds: float) -> str:
-    """The state of a receipt as soon as its handlers are done or have failed once, or the time is over."""
+def _wait_for_handlers(receipt_id: UUID, seconds: float) -> str:
+    """Poll a receipt until its handlers finished or failed once, or the time is over; return its state."""
     end = time.monotonic() + seconds
-    pause = FIRST_LOOK
+    pause = FIRST_POLL
     while True:
         try:
             receipt = Receipt.objects.only("due_at", "dead_at", "attempts").filter(id=receipt_id).first()
-        except DatabaseTrouble:
-            return "pending"  # it is kept: nobody may be told otherwise
+        except DatabaseError:
+            return "pending"  # the message is stored, so the response must not be an error
         if receipt is None:
-            return "processed"  # a handler removed it
+            return "processed"  # a handler deleted it
         if receipt.state != "pending" or receipt.attempts or time.monotonic() > end:
             return receipt.state
         time.sleep(pause)
-        pause = min(pause * 1.5, LAST_LOOK)
+        pause = min(pause * 1.5, MAX_POLL)

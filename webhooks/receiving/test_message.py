@@ -1,7 +1,7 @@
-"""Send yourself a test: a sample signed as the provider would sign it, handed to the door a stranger would use.
+"""Send a test message to a source: a sample, signed as its sender would sign it, through the inbound view.
 
-It is a message like any other: it is kept and its handlers run on it. Where only the provider can sign there is no
-test, and it is said so. What is shown of it afterwards holds no secret, not even where the secret itself is sent.
+It is stored and handled like any other message. Where only the sender has the signing key, SenderKeyRequired is
+raised. What is shown of the message contains no secret, not even under a scheme that sends the secret itself.
 """
 
 import hashlib
@@ -21,86 +21,84 @@ from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing.receipts import first_id_at
 from webhooks.receiving.inbound_view import inbound
 from webhooks.schemes import Scheme, SignedMessage, UnsignedMessage
-from webhooks.sources import snapshot
 from webhooks.sources.message_labels import redact_credentials
-from webhooks.sources.snapshot import SourceSnapshot
+from webhooks.sources.snapshot import SourceSnapshot, find_source
 from webhooks.wire.ids import new_id, parse, public
 
 EVENT_TYPE = "waypost.test"
 
 
 class NoActiveSecret(ValueError):
-    """The source has no secret that is believed: give it one first."""
+    """The source has no active secret; add one first."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentTestMessage:
-    """What was sent, what was answered, and what became of it."""
+    """A test message (headers without credentials), its response, and the receipt or rejection it became."""
 
     url: str
     headers: dict[str, str]
-    """Without credentials."""
     body: str
     status: int
-    answer: str
+    response: str
     receipt: Receipt | None
     rejection: Rejection | None
 
     @property
     def reason(self) -> str:
+        """Return the reason phrase of the status."""
         return HTTPStatus(self.status).phrase
 
 
 def send_test_message(source: Source, url: str, *, event_type: str = "", body: str = "") -> SentTestMessage:
-    """Send this source a sample. `url` is its absolute address here; `body` replaces the sample's.
+    """Send a sample to this source. ``url`` is its absolute URL here; ``body`` replaces the sample's body.
 
-    Raises SenderKeyRequired, NoActiveSecret, SignatureError where the source's configuration cannot work."""
-    known = snapshot.find_source(source.public_id)
-    if known is None:
+    Raises SenderKeyRequired, NoActiveSecret, and SignatureError if the source's configuration cannot work.
+    """
+    snapshot = find_source(source.public_id)
+    if snapshot is None:
         raise NoActiveSecret(str(NoActiveSecret.__doc__))
-    begun = timezone.now()
-    sample = _sample(known, url, event_type or EVENT_TYPE, body.encode())
+    started = timezone.now()
+    sample = _signed_sample(snapshot, url, event_type or EVENT_TYPE, body.encode())
     response = inbound(_request(url, sample), source.public_id)
-    shown = redact_credentials(
-        {name.lower(): text for name, text in sample.headers.items()}, known.credential_headers()
-    )
+    headers = {name.lower(): text for name, text in sample.headers.items()}
     return SentTestMessage(
-        url=_with_query(known.public_url or url, sample),
-        headers=shown,
+        url=_with_query(snapshot.public_url or url, sample),
+        headers=redact_credentials(headers, snapshot.credential_headers()),
         body=sample.body.decode("utf-8", "replace"),
         status=response.status_code,
-        answer=response.content.decode("utf-8", "replace"),
-        receipt=_receipt(source, begun, sample.body, response.content),
-        rejection=_rejection(source, begun, response.status_code),
+        response=response.content.decode("utf-8", "replace"),
+        receipt=_receipt(source, started, sample.body, response.content),
+        rejection=_rejection(source, started, response.status_code),
     )
 
 
-def _sample(source: SourceSnapshot, url: str, event_type: str, body: bytes) -> SignedMessage:
-    proof = source.load_scheme()
-    believed = source.active_secrets(timezone.now())
-    if proof.needs_secret and not believed:
+def _signed_sample(source: SourceSnapshot, url: str, event_type: str, body: bytes) -> SignedMessage:
+    scheme = source.load_scheme()
+    secrets = source.active_secrets(timezone.now())
+    if scheme.needs_secret and not secrets:
         raise NoActiveSecret(str(NoActiveSecret.__doc__))
     message_id = public("msg", new_id())
-    draft = UnsignedMessage(
-        body=body or _example(proof, message_id, event_type),
+    message = UnsignedMessage(
+        body=body or _sample_body(scheme, message_id, event_type),
         url=source.public_url or url,
         now=int(time.time()),
         message_id=message_id,
         event_type=event_type,
     )
-    return proof.sign(believed[0].text if believed else "", draft)
+    return scheme.sign(secrets[0].text if secrets else "", message)
 
 
-def _example(proof: Scheme, message_id: str, event_type: str) -> bytes:
-    """A body with an id where the provider has it."""
+def _sample_body(scheme: Scheme, message_id: str, event_type: str) -> bytes:
+    """Return a body with the id where the provider puts it."""
     document: dict[str, object] = {"type": event_type, "data": {"hello": "world"}}
-    if proof.id_path:
-        document = {proof.id_path.strip("/"): message_id, **document}
+    if scheme.id_path:
+        document = {scheme.id_path.strip("/"): message_id, **document}
     return orjson.dumps(document)
 
 
 def _request(url: str, sample: SignedMessage) -> WSGIRequest:
-    """The request as a server would hand it to us (PEP 3333)."""
+    """Return the request as a WSGI server would pass it (PEP 3333)."""
     parts = urlsplit(url)
     environ: dict[str, object] = {
         "REQUEST_METHOD": "POST",
@@ -126,18 +124,18 @@ def _with_query(url: str, sample: SignedMessage) -> str:
     return f"{url}?{sample.query}" if sample.query else url
 
 
-def _receipt(source: Source, begun: datetime, body: bytes, answer: bytes) -> Receipt | None:
-    """The receipt the answer names; where the source answers in words of its own, the one that has just come."""
+def _receipt(source: Source, started: datetime, body: bytes, response: bytes) -> Receipt | None:
+    """Return the receipt that the response names, or under a response_body the newest with this body."""
     rows = Receipt.objects.defer("body").filter(source=source)
     try:
-        return rows.filter(id=parse("rcp", orjson.loads(answer)["receipt"])).first()
+        return rows.filter(id=parse("rcp", orjson.loads(response)["receipt"])).first()
     except (ValueError, TypeError, KeyError):
         digest = hashlib.sha256(body).hexdigest()
-        return rows.filter(id__gte=first_id_at(begun), sha256=digest).order_by("-id").first()
+        return rows.filter(id__gte=first_id_at(started), sha256=digest).order_by("-id").first()
 
 
-def _rejection(source: Source, begun: datetime, status: int) -> Rejection | None:
-    """Why it was refused, if that was kept: see rejections."""
+def _rejection(source: Source, started: datetime, status: int) -> Rejection | None:
+    """Return the rejection of the message, unless it was suppressed."""
     if status < HTTPStatus.BAD_REQUEST:
         return None
-    return Rejection.objects.filter(source=source, id__gte=first_id_at(begun)).order_by("-id").first()
+    return Rejection.objects.filter(source=source, id__gte=first_id_at(started)).order_by("-id").first()

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from webhooks.receiving import inbound_limits as module
-from webhooks.receiving.inbound_limits import BURST, MOST_LONG, InboundLimits, Throttled
+from webhooks.receiving.inbound_limits import BURST, MAX_SLOW, InboundLimits, Throttled
 
 
 class Clock:
@@ -23,11 +23,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def passes(gate: InboundLimits, source, rate: int | None) -> int:
+def passes(limits: InboundLimits, source, rate: int | None) -> int:
     """How many get in before one is turned away, 10,000 at most."""
     for count in range(10_000):
         try:
-            with gate.enter(source, rate):
+            with limits.admit(source, rate):
                 pass
         except Throttled:
             return count
@@ -39,44 +39,44 @@ def test_without_a_rate_everybody_passes(clock: Clock) -> None:
 
 
 def test_a_tenth_of_a_minutes_requests_may_come_at_once_and_then_the_rate_holds(clock: Clock) -> None:
-    gate, source = InboundLimits(), uuid4()
-    assert passes(gate, source, 600) == 600 * BURST
+    limits, source = InboundLimits(), uuid4()
+    assert passes(limits, source, 600) == 600 * BURST
     clock.now += 1
-    assert passes(gate, source, 600) == 10
+    assert passes(limits, source, 600) == 10
 
 
 def test_a_rate_of_one_lets_one_in_a_minute(clock: Clock) -> None:
-    gate, source = InboundLimits(), uuid4()
-    assert passes(gate, source, 1) == 1
+    limits, source = InboundLimits(), uuid4()
+    assert passes(limits, source, 1) == 1
     clock.now += 59
-    assert passes(gate, source, 1) == 0
+    assert passes(limits, source, 1) == 0
     clock.now += 1
-    assert passes(gate, source, 1) == 1
+    assert passes(limits, source, 1) == 1
 
 
 def test_the_wait_that_is_told_is_long_enough(clock: Clock) -> None:
-    gate, source = InboundLimits(), uuid4()
-    passes(gate, source, 2)
-    with pytest.raises(Throttled) as refused, gate.enter(source, 2):
+    limits, source = InboundLimits(), uuid4()
+    passes(limits, source, 2)
+    with pytest.raises(Throttled) as refused, limits.admit(source, 2):
         pass
     clock.now += refused.value.seconds
-    assert passes(gate, source, 2) == 1
+    assert passes(limits, source, 2) == 1
 
 
 def test_one_source_at_its_rate_costs_another_nothing(clock: Clock) -> None:
-    gate = InboundLimits()
-    passes(gate, uuid4(), 1)
-    assert passes(gate, uuid4(), 1) == 1
+    limits = InboundLimits()
+    passes(limits, uuid4(), 1)
+    assert passes(limits, uuid4(), 1) == 1
 
 
 def test_bodies_that_take_long_hold_a_bounded_number_of_threads(clock: Clock) -> None:
-    gate, source = InboundLimits(), uuid4()
-    slow = [gate.enter(source, None) for _ in range(MOST_LONG)]
+    limits, source = InboundLimits(), uuid4()
+    slow = [limits.admit(source, None) for _ in range(MAX_SLOW)]
     for each in slow:
         each.__enter__()
-    assert passes(gate, source, None) == 10_000
+    assert passes(limits, source, None) == 10_000
     clock.now += 3
-    assert passes(gate, source, None) == 0
-    assert passes(gate, uuid4(), None) == 10_000
+    assert passes(limits, source, None) == 0
+    assert passes(limits, uuid4(), None) == 10_000
     slow[0].__exit__(None, None, None)
-    assert passes(gate, source, None) == 10_000
+    assert passes(limits, source, None) == 10_000

@@ -26,7 +26,7 @@ SELECT generic_plans + custom_plans FROM pg_prepared_statements
 
 def message(source: Source, message_id: str, body: bytes | None = b"{}", **changes: Any) -> VerifiedMessage:
     ticket = Ticket(len(body), DIGEST, body=body) if body is not None else Ticket(5 * 2**30, DIGEST, key="receipts/x/y")
-    values = {"content_type": "application/json", "headers": {"a": 'b"\\'}, "ticket": ticket, "handled": False}
+    values = {"content_type": "application/json", "headers": {"a": 'b"\\'}, "body": ticket, "has_handlers": False}
     return VerifiedMessage(new_id(), source.id, MessageLabels(message_id, "a.b", ""), **{**values, **changes})
 
 
@@ -34,14 +34,14 @@ def test_of_twins_in_one_statement_the_first_is_kept_and_the_other_is_a_repeat()
     source = make_source(handlers=LOGGED)
     twins = [message(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
     assert insert_receipts(twins) == [
-        InsertResult.OWED,
-        InsertResult.OWED,
-        InsertResult.REPEAT,
-        InsertResult.REPEAT,
-        InsertResult.REPEAT,
+        InsertResult.DUE,
+        InsertResult.DUE,
+        InsertResult.DUPLICATE,
+        InsertResult.DUPLICATE,
+        InsertResult.DUPLICATE,
     ]
     assert set(Receipt.objects.values_list("id", flat=True)) == {twins[0].id, twins[1].id}
-    assert insert_receipts(twins) == [InsertResult.REPEAT] * 5
+    assert insert_receipts(twins) == [InsertResult.DUPLICATE] * 5
 
 
 def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> None:
@@ -52,15 +52,15 @@ def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> Non
         message(quiet, "odd", odd, secret_id=secret),
         message(handled, "empty", b""),
         message(quiet, "large", None),
-        message(quiet, "in code", handled=True),
+        message(quiet, "in code", has_handlers=True),
         message(quiet, "longer", b"x" * 70_000),
     ]
     assert insert_receipts(messages) == [
-        InsertResult.AT_REST,
-        InsertResult.OWED,
-        InsertResult.AT_REST,
-        InsertResult.OWED,
-        InsertResult.AT_REST,
+        InsertResult.SETTLED,
+        InsertResult.DUE,
+        InsertResult.SETTLED,
+        InsertResult.DUE,
+        InsertResult.SETTLED,
     ]
     kept = [Receipt.objects.get(id=one.id) for one in messages]
     assert [receipt.message_id for receipt in kept] == ["odd", "empty", "large", "in code", "longer"]
@@ -77,7 +77,7 @@ def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> Non
 def test_as_many_as_come_together_are_kept(count: int) -> None:
     source = make_source()
     messages = [message(source, str(number)) for number in range(count)]
-    assert insert_receipts(messages) == [InsertResult.AT_REST] * count
+    assert insert_receipts(messages) == [InsertResult.SETTLED] * count
     assert Receipt.objects.count() == count
 
 
@@ -103,7 +103,7 @@ def test_insert_many_prepares_nothing_unless_the_setting_allows_it(settings: Any
 
     del settings.WAYPOST_PREPARE_STATEMENTS
     source, before = make_source(), count()
-    assert insert_receipts([message(source, "one")]) == [InsertResult.AT_REST]
+    assert insert_receipts([message(source, "one")]) == [InsertResult.SETTLED]
     assert count() == before
 
 
@@ -122,7 +122,7 @@ def test_a_message_whose_source_has_gone_is_due_rather_than_forgotten() -> None:
     source = make_source()
     orphan = message(source, "a")
     source.delete()
-    assert insert_receipts([orphan]) == [InsertResult.OWED]
+    assert insert_receipts([orphan]) == [InsertResult.DUE]
 
 
 def test_what_the_database_refuses_is_an_error_as_django_has_it() -> None:

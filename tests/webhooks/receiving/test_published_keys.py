@@ -7,7 +7,7 @@ import pytest
 
 from tests.key_server import KeyServer
 from webhooks.receiving import published_keys
-from webhooks.receiving.published_keys import FRESH, PATIENCE, RETRY, STALE, fetch_keys
+from webhooks.receiving.published_keys import MAX_AGE, MAX_STALE, MIN_INTERVAL, MIN_INTERVAL_WITHOUT_KEYS, fetch_keys
 from webhooks.wire.errors import KeysUnavailable
 
 
@@ -38,7 +38,7 @@ def server() -> Iterator[KeyServer]:
 def test_what_was_fetched_is_good_for_a_while(clock: Clock, server: KeyServer) -> None:
     for _ in range(3):
         assert fetch_keys(server.url) == b'{"keys": []}'
-    clock.now += FRESH - 1
+    clock.now += MAX_AGE - 1
     fetch_keys(server.url)
     assert len(server.asked) == 1
     clock.now += 1
@@ -48,7 +48,7 @@ def test_what_was_fetched_is_good_for_a_while(clock: Clock, server: KeyServer) -
 
 def test_newer_keys_are_looked_for_and_a_flood_of_wishes_is_one_call(clock: Clock, server: KeyServer) -> None:
     fetch_keys(server.url)
-    clock.now += PATIENCE
+    clock.now += MIN_INTERVAL
     server.body = b"new"
     assert {fetch_keys(server.url, newer=True) for _ in range(50)} == {b"new"}
     assert len(server.asked) == 2
@@ -62,7 +62,7 @@ def test_an_answer_that_is_none_is_out_of_reach(clock: Clock, server: KeyServer,
             fetch_keys(server.url)
     assert server.asked == ["/jwks.json"]
     server.status = 200
-    clock.now += RETRY
+    clock.now += MIN_INTERVAL_WITHOUT_KEYS
     assert fetch_keys(server.url) == server.body
 
 
@@ -75,7 +75,7 @@ def test_keys_that_are_too_long_are_none(clock: Clock, server: KeyServer) -> Non
 def test_what_was_known_counts_for_a_day_while_the_publisher_is_down(clock: Clock, server: KeyServer) -> None:
     known = fetch_keys(server.url)
     server.status = 500
-    clock.now += STALE
+    clock.now += MAX_STALE
     assert fetch_keys(server.url) == known
     assert fetch_keys(server.url, newer=True) == known
     clock.now += 1

@@ -1,36 +1,39 @@
-"""A sample of what is refused, whatever the flood."""
+"""Test the sample of refused requests."""
+
+from typing import Any
 
 import pytest
 
 from tests.factories_receiver import make_source
-from webhooks.models import Rejection
+from webhooks.models import Rejection, Source
 from webhooks.receiving import rejections
-from webhooks.receiving.rejections import PER_MINUTE, Refusal, record_rejection
+from webhooks.receiving.rejections import PER_MINUTE, record_rejection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
 
 
-def flood(source, count: int) -> None:
+def flood(source: Source, count: int) -> None:
     for _ in range(count):
-        record_rejection(source.id, Refusal("no_match"), {}, "127.0.0.1")
+        record_rejection(Rejection(source_id=source.id, reason="no_match", remote_address="127.0.0.1"))
 
 
-def test_a_flood_is_kept_as_a_few_rows_a_minute_and_the_next_row_counts_the_rest() -> None:
+def test_flood_stores_some_rows_a_minute_and_the_next_row_counts_the_others() -> None:
     source = make_source()
     flood(source, 1000)
     assert Rejection.objects.count() == PER_MINUTE
-    rejections._minutes[source.id].begun -= 60
+    rejections._minutes[source.id].started -= 60
     flood(source, 1)
     assert Rejection.objects.latest("id").suppressed_count == 1000 - PER_MINUTE
 
 
-def test_one_sources_flood_hides_no_others_refusal() -> None:
+def test_flood_at_one_source_suppresses_no_rejection_of_another() -> None:
     loud, quiet = make_source(), make_source()
     flood(loud, 100)
     flood(quiet, 1)
     assert Rejection.objects.filter(source=quiet).count() == 1
 
 
-def test_whatever_a_refusal_says_fits_its_row() -> None:
-    record_rejection(make_source().id, Refusal("r" * 500, "d\0" * 5000), {"a": "b"}, "x" * 60)
+def test_record_cuts_texts_to_the_columns() -> None:
+    texts: dict[str, Any] = {"reason": "r" * 500, "detail": "d\0" * 5000, "headers": {"a": "b"}}
+    record_rejection(Rejection(source_id=make_source().id, remote_address="x" * 60, **texts))
     assert len(Rejection.objects.get().detail) == 512

@@ -8,7 +8,14 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
 from webhooks.receiving import request_body as module
-from webhooks.receiving.request_body import GRACE, SLOWEST, CutShort, TooLarge, TooSlow, read_request
+from webhooks.receiving.request_body import (
+    GRACE_SECONDS,
+    MIN_BYTES_PER_SECOND,
+    CutShort,
+    TooLarge,
+    TooSlow,
+    read_request,
+)
 
 
 def request(body: bytes, **environ: object) -> WSGIRequest:
@@ -45,7 +52,9 @@ def test_a_body_shorter_than_announced_is_no_body() -> None:
         )
 
 
-@pytest.mark.parametrize(("pace", "fast_enough"), [(2 * SLOWEST, True), (SLOWEST // 2, False)])
+@pytest.mark.parametrize(
+    ("pace", "fast_enough"), [(2 * MIN_BYTES_PER_SECOND, True), (MIN_BYTES_PER_SECOND // 2, False)]
+)
 def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, pace: int, fast_enough: bool) -> None:
     now = [0.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
@@ -56,7 +65,7 @@ def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, pa
             now[0] += len(piece) / pace
             return piece
 
-    size = int(4 * GRACE * SLOWEST)
+    size = int(4 * GRACE_SECONDS * MIN_BYTES_PER_SECOND)
     pieces = read_request(request(b"", CONTENT_LENGTH=str(size), **{"wsgi.input": Drip(bytes(size))})).chunks(
         limit=size
     )

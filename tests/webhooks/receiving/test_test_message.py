@@ -142,7 +142,7 @@ def test_what_the_door_refuses_is_shown_with_its_reason() -> None:
 def test_a_source_that_answers_in_its_own_words_shows_its_receipt_too() -> None:
     source = make_source(response_body="thanks", response_content_type="text/plain")
     shown = send(source).json()
-    assert (shown["answer"], shown["receipt"]["id"]) == ("thanks", Receipt.objects.get().public_id)
+    assert (shown["response"], shown["receipt"]["id"]) == ("thanks", Receipt.objects.get().public_id)
 
 
 def test_a_tenant_tries_its_own_sources_alone() -> None:

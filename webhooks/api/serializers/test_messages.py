@@ -25,6 +25,6 @@ class TestMessageSerializer(serializers.Serializer[Any]):
     headers = serializers.DictField(child=serializers.CharField())
     body = serializers.CharField()
     status = serializers.IntegerField()
-    answer = serializers.CharField()
+    response = serializers.CharField()
     receipt = ReceiptSerializer(allow_null=True)
     rejection = RejectionSerializer(allow_null=True)
