@@ -479,7 +479,8 @@ def test_a_small_message_costs_one_statement_and_a_second_for_a_source_not_seen_
     execute = psycopg.Cursor.execute
 
     def count(cursor: Any, statement: Any, *args: Any, **how: Any) -> Any:
-        statements.append(statement)
+        if statement != b"DISCARD PLANS":  # once a second, of prepared statements
+            statements.append(statement)
         return execute(cursor, statement, *args, **how)
 
     monkeypatch.setattr(psycopg.Cursor, "execute", count)
