@@ -44,11 +44,11 @@ faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare 
 api-fuzz: $(DEV_STAMP) ## send the API whatever its description allows, and what it does not
 	@$(BIN)/python -m tests.api $(ARGS)
 
-bench: $(DEV_STAMP) ## measure it, beside the usual way of doing it (about forty minutes)
+bench: $(DEV_STAMP) ## measure it beside the usual way of doing it; needs a C compiler (about forty minutes)
 	@echo "== the benchmarks"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-quick: $(DEV_STAMP) ## the same in small, under two minutes
+bench-quick: $(DEV_STAMP) ## the same in small sizes, the main rows (about two minutes)
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lint: $(DEV_STAMP) ## check style, types, migrations and the settings of production

@@ -1,167 +1,155 @@
-"""What every row works with: the stand, the sink, the generator, and the few moves that rows have in common."""
+"""Operations that rows share: set endpoints up, send requests, wait, and check what happened."""
 
+import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks import copies, frames
-from benchmarks.figures import Check, Row
-from benchmarks.flames import Flames
-from benchmarks.instruments import Answered, Arrival, Instruments, Load, Sink, Start
+from benchmarks.copies import ENDPOINTS
+from benchmarks.deployment import Deployment
 from benchmarks.meter import Meter
-from benchmarks.sizes import Sizes
-from benchmarks.stand import Stand
-from benchmarks.statements import StatementLog
-
-__all__ = ["BATCH", "SIZE", "STUCK_AFTER", "Bench", "Stuck", "all_answered", "arrival_rate"]
+from benchmarks.result import Check, Cost, Latency, latency
+from benchmarks.wire.messages import api_request, publish_batch
+from benchmarks.wire.programs import Arrival, LoadGenerator, Response, Sink, Start
 
 SIZE = 1024  # bytes of an event, envelope included
 BATCH = 100  # events in one request
 LOOK_EVERY = 0.05  # seconds
-LOOK_SHARE, LOOK_SELDOM = 0.05, 1.0  # of the time may go into looking at the tables; seconds between looks at most
-STUCK_AFTER = 90.0  # seconds without anything happening
-OWED = """SELECT (SELECT count(*) FROM delivery_delivery WHERE state = 'pending')
+LOOK_PAUSE = 20  # times as long as a look takes is the pause before the next, so that looking costs little
+STUCK_AFTER = 90.0  # seconds without any change
+PENDING = """SELECT (SELECT count(*) FROM delivery_delivery WHERE state = 'pending')
      + (SELECT count(*) FROM delivery_delivery WHERE state = 'sending')"""  # each has an index of its own
-MADE = "SELECT count(*) FROM delivery_attempt"
-
-Progress = Callable[[str, float, float], None]
-"""What is being done, how much of it is done, how much there is."""
+ATTEMPTS = "SELECT count(*) FROM delivery_attempt"
 
 
-class Stuck(Exception):
-    """What was waited for does not come; the message says how far it got."""
+class StuckError(Exception):
+    """Nothing changes any more; the message says what was waited for."""
 
 
-@dataclass
+class Stretch(NamedTuple):
+    """A measured stretch of publishing and delivering."""
+
+    responses: list[Response]
+    arrivals: list[Arrival]
+    cost: Cost
+    checks: list[Check]
+
+
 class Bench:
-    """``kept`` is what rows leave for later rows; ``flames`` is there if the run is a profile."""
+    """The platform, the sink and the load generator, as each row uses them."""
 
-    stand: Stand
-    sink: Sink
-    instruments: Instruments
-    log: StatementLog
-    sizes: Sizes
-    progress: Progress
-    start: Start
-    flames: Flames | None = None
-    kept: dict[str, Row] = field(default_factory=dict)
-    _loads: list[Load] = field(default_factory=list)
-
-    def begin(self, row: str) -> None:
-        if self.flames:
-            self.flames.enter(row)
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """Nothing is under way, nothing is left of earlier rows, and the sink answers as its paths say."""
-        for load in self._loads:
-            load.stop()
-        self._loads.clear()
-        self.sink.heal(False)
-        self.stand.begin_anew()
+    def __init__(self, deployment: Deployment, sink: Sink, generator: LoadGenerator, start: Start, quick: bool) -> None:
+        """Use these; `quick` selects the small sizes."""
+        self.deployment = deployment
+        self.sink = sink
+        self.start = start
+        self._generator = generator
+        self._quick = quick
 
     def size(self, quick: int, full: int) -> int:
-        return self.sizes.of(quick, full)
+        """Return the size for this run."""
+        return quick if self._quick else full
 
-    # Setting up
+    def create_endpoints(
+        self, count: int, *, first: int = 0, kind: str = "o", api_key: str = "", **fields: Any
+    ) -> None:
+        """Create endpoints at the sink, each with a subscription to its own type and to `bench.all`; one over REST."""
+        uids, types = [f"lane{lane}" for lane in range(first, first + count)], event_types(count, first)
+        urls = [self.sink.url(lane, kind) for lane in range(first, first + count)]
+        self.create("endpoints/", {"uid": uids[0], "url": urls[0], **fields}, api_key)
+        self.create("subscriptions/", {"endpoint": uids[0], "event_types": [types[0], "bench.all"]}, api_key)
+        self.deployment.sql(ENDPOINTS, uids[1:], urls[1:], types[1:], uids[0])
 
-    def endpoints(self, count: int, *, kind: str = "o", first: int = 0, **fields: Any) -> None:
-        """Endpoints at the sink, each subscribed to a type of its own and to ``bench.all``.
+    def create(self, path: str, content: dict[str, Any], api_key: str = "") -> None:
+        """Create a resource over REST. Raises RuntimeError if it is rejected."""
+        key = api_key or self.deployment.api_key
+        check = all_have_status(self.send([api_request(key, path, json.dumps(content).encode())]), 201)
+        if not check.holds:
+            raise RuntimeError(f"{path}: {check.what}, {check.found}")
 
-        The first is made over REST; the others are copies of its rows, because ten thousand of them would be minutes.
-        """
-        lanes = range(first, first + count)
-        uids, urls = [f"lane{lane}" for lane in lanes], [self.sink.url(lane, kind) for lane in lanes]
-        types = [frames.event_type(lane) for lane in lanes]
-        self.stand.api("POST", "endpoints/", {"uid": uids[0], "url": urls[0], **fields})
-        self.stand.api("POST", "subscriptions/", {"endpoint": uids[0], "event_types": [types[0], "bench.all"]})
-        self.stand.sql(copies.ENDPOINTS, uids[1:], urls[1:], types[1:], uids[0])
+    def batches(self, event_types: list[str]) -> list[bytes]:
+        """Return requests that publish events of these types in turn, `BATCH` at a time."""
+        types = event_types * (math.lcm(len(event_types), BATCH) // len(event_types))
+        parts = [types[start : start + BATCH] for start in range(0, len(types), BATCH)]
+        return [publish_batch(self.deployment.api_key, part, SIZE) for part in parts]
 
-    # Running
+    def send(
+        self, requests: list[bytes], count: int = 0, *, rate: float = 0.0, connections: int = 4, port: int = 0
+    ) -> list[Response]:
+        """Send `count` requests (default: each once), these in turn, and return the responses."""
+        count, port = count or len(requests), port or self.deployment.port
+        return self._generator.send(port, requests, count=count, rate=rate, connections=connections)
 
-    def load(self, built: list[bytes], *, port: int | None = None, **how: Any) -> Load:
-        """Requests to the platform, or to what listens at ``port``. It ends with the row at the latest."""
-        self._loads.append(self.instruments.start_load(port or self.stand.port, built, **how))
-        return self._loads[-1]
+    def publish(self, requests: list[bytes], count: int, deliveries: int, **options: Any) -> Stretch:
+        """Send requests and wait for all deliveries, with a meter beside."""
+        since = self.sink.count
+        with self.meter() as meter:
+            responses = self.send(requests, count, **options)
+            self.await_arrivals(since, deliveries)
+            self.await_settled()
+        checks = [all_have_status(responses), *self.checks(since, deliveries)]
+        return Stretch(responses, self.sink.arrivals(since), meter.cost, checks)
 
-    def batches(self, names: list[str], size: int = SIZE) -> list[bytes]:
-        """Requests that publish one event of each type, ``BATCH`` at a time."""
-        parts = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
-        return [frames.batch(self.stand.credentials, part, size) for part in parts]
-
-    def in_batches(self, names: list[str]) -> list[str]:
-        """The same types in the same proportion, as many as fill whole batches."""
-        return names * (math.lcm(len(names), BATCH) // len(names))
-
-    def publish(self, names: list[str], count: int, size: int = SIZE) -> list[Answered]:
-        """``count`` events of these types in turn, in batches, as fast as they are taken."""
-        load = self.load(self.batches(self.in_batches(names), size), count=count // BATCH, connections=4)
-        return self.run(load, "publishing").answers()
-
-    def run(self, load: Load, what: str, total: int | None = None) -> Load:
-        """Wait until the generator is through. Raises Stuck if nothing is answered any more."""
-        seen, moved_at = -1, time.monotonic()
-        while not load.is_over:
-            if (now := load.count) != seen:
-                seen, moved_at = now, time.monotonic()
-            if time.monotonic() - moved_at > STUCK_AFTER:
-                raise Stuck(f"{what}: {now} answered, then no more: {self.stand.last_words()}")
-            self.progress(what, now, total or max(now, 1))
-            time.sleep(LOOK_EVERY)
-        return load
-
-    def meter(self, *, memory_every: float = 1.0, **extra: int) -> Meter:
-        """``extra``: further roots of process trees, by program; ``memory_every`` in seconds."""
-        return Meter(self.stand, self.log, extra, memory_every, self.flames)
+    def meter(self, **extra: int) -> Meter:
+        """Return a meter; `extra` are further process trees (program: id of the root)."""
+        return Meter(self.deployment, extra)
 
     def await_arrivals(self, since: int, count: int) -> None:
-        """Until so many have arrived since the sink had ``since``. Raises Stuck."""
-        seen, moved_at = -1, time.monotonic()
-        while (now := self.sink.count - since) < count:
-            if now != seen:
-                seen, moved_at = now, time.monotonic()
-            if time.monotonic() - moved_at > STUCK_AFTER:
-                raise Stuck(f"{now} of {count} arrived: {self.stand.last_words()}")
-            self.progress("delivering", now, count)
-            time.sleep(LOOK_EVERY)
+        """Wait until the sink has `count` arrivals more than `since`. Raises StuckError."""
+        self.wait("arrivals", lambda: self.sink.count - since, lambda arrived: arrived >= count)
 
     def await_settled(self) -> None:
-        """Until nothing is owed. Raises Stuck."""
-        asked = moved_at = time.monotonic()
-        seen = most = owed = self.stand.number(OWED)
-        while owed:
-            if asked - moved_at > STUCK_AFTER:
-                raise Stuck(f"{owed} deliveries are still owed: {self.stand.last_words()}")
-            self.progress("settling", most - owed, most)
-            time.sleep(min(LOOK_SELDOM, max(LOOK_EVERY, (time.monotonic() - asked) / LOOK_SHARE)))
-            asked = time.monotonic()
-            owed = self.stand.number(OWED)
-            if owed != seen:
-                seen, most, moved_at = owed, max(most, owed), asked
+        """Wait until no delivery is pending or being sent. Raises StuckError."""
+        self.wait("pending deliveries", lambda: self.deployment.number(PENDING), lambda pending: pending == 0)
 
-    # Checking
+    def wait(self, what: str, look: Callable[[], int], is_done: Callable[[int], bool]) -> None:
+        """Wait until the figure is as it should be. Raises StuckError if it stops changing."""
+        seen, changed_at = -1, time.monotonic()
+        while True:
+            began = time.monotonic()
+            if is_done(figure := look()):
+                return
+            now = time.monotonic()
+            if figure != seen:
+                seen, changed_at = figure, now
+            elif now - changed_at > STUCK_AFTER:
+                raise StuckError(f"{what}: {figure}, and no change for {STUCK_AFTER:.0f} s")
+            time.sleep(min(1.0, max(LOOK_EVERY, LOOK_PAUSE * (now - began))))
 
     def checks(self, since: int, expected: int) -> list[Check]:
-        """The sink and the tables tell the same story, and it is over."""
-        arrived, made, owed = self.sink.count - since, self.stand.number(MADE), self.stand.number(OWED)
+        """Check that the sink and the tables agree, and that nothing is left to do."""
+        arrived, attempts = self.sink.count - since, self.deployment.number(ATTEMPTS)
+        pending = self.deployment.number(PENDING)
         return [
             Check("every delivery arrived once", arrived == expected, f"{arrived} of {expected}"),
-            Check("the sink's count agrees with the recorded attempts", arrived == made, f"{arrived} and {made}"),
-            Check("nothing is owed at the end", owed == 0, f"{owed} owed"),
-            Check("the sink recorded everything", self.sink.refused == 0, f"{self.sink.refused} without room"),
+            Check("the sink's count agrees with the recorded attempts", arrived == attempts, f"{arrived}, {attempts}"),
+            Check("nothing is pending at the end", pending == 0, f"{pending} pending"),
         ]
 
 
-def all_answered(answers: list[Answered], status: int = 202) -> Check:
-    good = sum(one.status == status for one in answers)
-    return Check(f"every request was answered {status}", good == len(answers), f"{good} of {len(answers)}")
+def event_types(count: int, first: int = 0) -> list[str]:
+    """Return the event types of so many endpoints."""
+    return [f"bench.lane{lane}" for lane in range(first, first + count)]
 
 
-def arrival_rate(arrivals: list[Arrival]) -> float:
-    """Per second, from the first to the last."""
-    if len(arrivals) < 2:
-        return 0.0
-    moments = [one.arrived for one in arrivals]
-    return (len(moments) - 1) * 1e9 / max(1, max(moments) - min(moments))
+def all_have_status(responses: list[Response], status: int = 202) -> Check:
+    """Check that every request was responded to with this status."""
+    other = sorted({response.status for response in responses} - {status})
+    return Check(f"every response is {status}", not other, f"also {other}")
+
+
+def rate(arrivals: list[Arrival] | list[Response], since: int = 0) -> float:
+    """Return arrivals or responses per second; since this moment (ns), or since the first."""
+    moments = [one.arrived if isinstance(one, Arrival) else one.done for one in arrivals]
+    return (len(moments) - (not since)) * 1e9 / max(1, max(moments) - (since or min(moments)))
+
+
+def end_to_end_rate(stretch: Stretch) -> float:
+    """Return arrivals per second since the first request was sent."""
+    return rate(stretch.arrivals, min(response.sent for response in stretch.responses))
+
+
+def latency_of(records: list[Arrival] | list[Response]) -> Latency:
+    """Return the percentiles from when each event or request was due."""
+    return latency([record.milliseconds for record in records])

@@ -1,6 +1,4 @@
-"""Rows by the thousand, copied inside the database from some that the platform has made itself."""
-
-__all__ = ["ENDPOINTS"]
+"""Copy an endpoint in the database, with its secret and subscription: 10,000 over REST would take minutes."""
 
 # Parameters: uids, urls and event types of the copies; the uid of the endpoint that is copied.
 ENDPOINTS = """

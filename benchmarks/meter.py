@@ -1,112 +1,113 @@
-"""One measured stretch: what it cost all processes but the sink and the generator.
+"""Measure what a stretch of a run costs all processes but the sink and the load generator.
 
-with Meter(stand, log) as meter: ...
-meter.reading
+CPU is what the kernel charged each process, and each parent for its ended children. Memory is the proportional share
+(PSS), which counts pages that several processes share once.
 """
 
 import threading
 import time
-from typing import Self
+from typing import NamedTuple, Self
 
 import psutil
 
-from benchmarks.figures import Reading
-from benchmarks.flames import MOST, Flames
-from benchmarks.processes import cpu_seconds, family, memory_bytes
-from benchmarks.stand import Stand
-from benchmarks.statements import Sampled, StatementLog
+from benchmarks.deployment import Deployment
+from benchmarks.result import Cost
 
-__all__ = ["Meter"]
-
-WHOLE_EVERY = 1.0  # seconds; finding out who belongs to whom, and looking at all of them, is a matter of 100 ms
-OFTEN = "web"
+PROGRAMS = {"granian": "web", "deliver@": "drains", "work@": "work", " beat": "beat"}  # by a part of the command line
 WAL = "SELECT pg_current_wal_lsn() - '0/0'"
+ALL = ("web", "drains", "work", "beat", "up", "postgres", "valkey")
 
 
 class Meter:
-    """``extra`` adds further roots of process trees, by program. Memory is looked at every so many seconds: it costs
-    the kernel a walk through every process's pages."""
+    """Context manager; `cost` is complete after it. After an exception nothing is read."""
 
-    def __init__(
-        self, stand: Stand, log: StatementLog, extra: dict[str, int], memory_every: float, flames: Flames | None
-    ) -> None:
-        self._stand = stand
-        self._log = log
-        self._flames = flames
-        self._memory_every = memory_every
-        self._memory: dict[str, list[tuple[float, float]]] = {}
-        self._roots = {"up": stand.process.pid, **stand.server_pids()} | extra
-        self._used: dict[str, float] = {}
-        self._sampled: list[Sampled] | None = None
-        self._over = threading.Event()
-        self.reading = Reading()
+    def __init__(self, deployment: Deployment, extra: dict[str, int]) -> None:
+        """Measure the platform, its servers, and the process trees of `extra` (program: id of the root)."""
+        self._deployment = deployment
+        self._roots = {**deployment.process_ids(), **extra}
+        self.cost = Cost()
 
     def __enter__(self) -> Self:
-        self._mark = self._log.mark
-        self._wal = self._stand.number(WAL)
-        self._processes = family(self._roots)
-        self._cpu = cpu_seconds(self._processes)
-        self._started = time.monotonic()
-        self._look(self._processes)
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
-        if self._flames:
-            self._flames.begin({name: ones[0].pid for name, ones in family(self._roots).items()})
+        self._wal = self._deployment.number(WAL)
+        self._before = cpu_seconds(processes_by_program(self._roots))
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            used = cpu_seconds(processes_by_program(self._roots))
+            self.cost.cpu = {name: max(0.0, value - self._before.get(name, 0.0)) for name, value in used.items()}
+            self.cost.wal_bytes = self._deployment.number(WAL) - self._wal
+
+
+class Sample(NamedTuple):
+    """Use at a moment (seconds since 1970): memory of all sampled processes in bytes, PostgreSQL's CPU in seconds."""
+
+    at: float
+    memory: float
+    database_cpu: float
+
+
+class Sampler:
+    """Context manager that samples these programs `every` so many seconds; all of them take about 100 ms."""
+
+    def __init__(self, deployment: Deployment, every: float, programs: tuple[str, ...] = ALL) -> None:
+        """Sample the processes that the programs have at the start."""
+        found = processes_by_program(deployment.process_ids())
+        self._processes = {name: found.get(name, []) for name in programs}
+        self._every = every
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.samples: list[Sample] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._over.set()
-        if kind is None:  # else the row has failed: its figures mean nothing, and the platform may not even answer
-            self._read()
+        self._thread.join()
 
-    def _read(self) -> None:
-        reading = self.reading
-        reading.seconds = time.monotonic() - self._started
-        after = cpu_seconds(family(self._roots))
-        reading.cpu = {name: max(0.0, used - self._cpu.get(name, 0.0)) for name, used in after.items()}
-        self._watcher.join()
-        reading.wal_bytes = self._stand.number(WAL) - self._wal
-        if self._flames:
-            self._flames.stop(self._log.top(self._mark, MOST))
-        reading.statements = sum(one.is_statement for one in self.sampled()) / self._log.share
+    def _run(self) -> None:
+        while True:
+            memory = sum(_memory_bytes(process) for family in self._processes.values() for process in family)
+            self.samples.append(Sample(time.time(), memory, cpu_seconds(self._processes).get("postgres", 0.0)))
+            if self._over.wait(self._every):
+                return
 
-    def sampled(self) -> list[Sampled]:
-        """The statements of this stretch that are in the sample; once it is over."""
-        if self._sampled is None:
-            self._sampled = self._log.since(self._mark)
-        return self._sampled
 
-    def steps(self, count: int) -> dict[str, float]:
-        """Microseconds of the server for each of ``count`` things, by the kind of statement."""
-        spent: dict[str, float] = {}
-        for one in self.sampled():
-            spent[one.kind] = spent.get(one.kind, 0.0) + one.milliseconds
-        return {kind: 1000 * used / self.share / count for kind, used in sorted(spent.items(), key=lambda it: -it[1])}
+def processes_by_program(roots: dict[str, int]) -> dict[str, list[psutil.Process]]:
+    """Return the processes below the roots; those of `up` by the program each belongs to."""
+    found: dict[str, list[psutil.Process]] = {}
+    for name, pid in roots.items():
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            found.setdefault(_program(process) if name == "up" else name, []).append(process)
+    return found
 
-    def memory_of(self, program: str) -> list[tuple[float, float]]:
-        """(seconds, bytes)."""
-        return self._memory.get(program, [])
 
-    @property
-    def share(self) -> float:
-        return self._log.share
+def _program(process: psutil.Process) -> str:
+    """Return the program by the command line of the process, or of the nearest parent with a known one."""
+    try:
+        commands = [" ".join(one.cmdline()) for one in (process, *process.parents())]
+    except psutil.NoSuchProcess:
+        return "up"
+    return next((name for command in commands for part, name in PROGRAMS.items() if part in command), "up")
 
-    def _watch(self) -> None:
-        """Whoever looks more often than that sees only the web more often: it alone is a matter of milliseconds."""
-        looked_at = time.monotonic()
-        while not self._over.wait(self._memory_every):
-            if self._memory_every >= WHOLE_EVERY or time.monotonic() - looked_at >= WHOLE_EVERY:
-                self._processes, looked_at = family(self._roots), time.monotonic()
-                self._look(self._processes)
-            else:
-                self._look({OFTEN: self._processes.get(OFTEN, [])})
 
-    def _look(self, processes: dict[str, list[psutil.Process]]) -> None:
-        reading, moment = self.reading, max(0.0, time.monotonic() - self._started)
-        self._used |= memory_bytes(processes)
-        for name in processes:
-            reading.memory[name] = max(self._used[name], reading.memory.get(name, 0.0))
-            self._memory.setdefault(name, []).append((moment, self._used[name]))
-        total = sum(self._used.values())
-        reading.memory_most = max(reading.memory_most, total)
-        reading.memory_curve.append((moment, total))
+def cpu_seconds(processes: dict[str, list[psutil.Process]]) -> dict[str, float]:
+    """Return the CPU that each program has used so far."""
+    return {name: sum(map(_cpu_of, family)) for name, family in processes.items()}
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    try:
+        return float(sum(process.cpu_times()[:4]))  # user, system, and the same of ended children
+    except psutil.Error:
+        return 0.0
+
+
+def _memory_bytes(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_full_info().pss)
+    except psutil.Error:
+        return 0.0

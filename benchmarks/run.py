@@ -1,116 +1,75 @@
-"""One run: the platform is started once, each row is measured on emptied tables, and no row can end the run.
+"""Run the benchmark: start the platform once, measure each row on emptied tables, continue after a row that failed."""
 
-A row that raises, or takes longer than it may, is a row that failed; its reason stands in the report, what it left
-under way is ended, the platform is started again if it went down, and the next row begins.
-"""
-
-import signal
+import os
+import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from benchmarks import report
+import psutil
+
 from benchmarks.bench import Bench
-from benchmarks.catalogue import Entry
-from benchmarks.figures import Check, Row, compare
-from benchmarks.flames import Flames
-from benchmarks.instruments import Instruments
-from benchmarks.report import Facts
-from benchmarks.screen import Screen
-from benchmarks.sizes import Sizes
-from benchmarks.stand import Stand
-from benchmarks.statements import StatementLog
+from benchmarks.deployment import ROOT, Deployment
+from benchmarks.result import Check, Result, compare
+from benchmarks.rows import Row
+from benchmarks.wire.programs import LoadGenerator, Sink, build
 from config.local.process_guard import ProcessGuard
 
-__all__ = ["TooLong", "measured", "run"]
-
-SINK_PORTS = 1_000  # endpoints beyond that share ports, as if they lay on one host
-SINK_ROOM = 8_000_000  # arrivals
-DISCARD_WITHIN = 180.0  # seconds until the embedded servers have stopped; one that is being set up is set up first
-SAMPLE = 0.2  # of the server's messages
-TIMES, GRACE = 10, 120.0  # a row may take so many times what is expected, and so many seconds more
+DISCARD_WITHIN = 180  # seconds until the embedded servers have stopped; one that is starting completes its start first
 
 
-class TooLong(Exception):
-    """The row takes much longer than it may."""
+def run(rows: Sequence[Row], quick: bool) -> tuple[dict[str, str], list[Result]]:
+    """Measure the rows; return the facts about the machine and the results.
 
-
-def run(entries: list[Entry], sizes: Sizes, screen: Screen, profile_into: Path | None) -> tuple[Facts, list[Row]]:
-    """Measure these rows. Raises RuntimeError if the platform does not start at all."""
-    started_at, began = datetime.now(UTC), time.monotonic()
+    Raises NoCompilerError, and RuntimeError if the platform does not start.
+    """
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
     directory = Path(tempfile.mkdtemp(prefix="waypost-bench-"))
     discard = [sys.executable, "-m", "config.local.embedded", "discard", str(directory), str(DISCARD_WITHIN)]
     guard = ProcessGuard(f"benchmark {directory}", clean_up=discard)
-    start = partial(guard.start, start_new_session=True)  # Ctrl-C is for the run
+    start = partial(guard.start, cwd=ROOT, start_new_session=True)  # Ctrl-C reaches only the run
     try:
-        stand = Stand(start, directory)
-        instruments = Instruments(directory, start)
-        sink = instruments.start_sink(SINK_PORTS, SINK_ROOM)
-        log = StatementLog(stand.connection, stand.server_log, 1.0 if profile_into else SAMPLE)
-        flames = Flames(start, profile_into) if profile_into else None
-        bench = Bench(stand, sink, instruments, log, sizes, screen.progress, start, flames)
-        screen.say(f"{'ready':<7} the platform, after {time.monotonic() - began:.0f} s")
-        rows = [_measure(entry, bench, screen) for entry in entries]
-        compare(rows)
-        facts = report.machine(stand, instruments.kind, str(sizes), started_at, time.monotonic() - began)
-        if flames:
-            facts["profiled"] = "py-spy and a log of all statements cost time: look at the shares, not at the rates"
+        build(directory)
+        deployment = Deployment(directory, start)
+        bench = Bench(deployment, Sink(directory, start), LoadGenerator(directory, start), start, quick)
+        print(f"The platform is ready; {len(rows)} rows to measure.", flush=True)
+        results = [_measure_and_print(row, bench) for row in rows]
+        facts = {
+            "started": started_at,
+            "sizes": "quick, to be compared with quick runs only" if quick else "full",
+            "processors": f"{os.cpu_count()} ({platform.machine()})",
+            "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+            "system": f"{platform.system()} {platform.release()}",
+            "Python": platform.python_version(),
+            "PostgreSQL": str(deployment.sql("SHOW server_version")[0][0]),
+            "load average at the end": ", ".join(f"{value:.1f}" for value in os.getloadavg()),
+        }
     finally:
         guard.close()
-    return facts, rows
+    compare(results)
+    return facts, results
 
 
-def _measure(entry: Entry, bench: Bench, screen: Screen) -> Row:
-    screen.begin(entry.about)
-    row = measured(entry, bench)
-    bench.kept[entry.name] = row
-    screen.end(row)
-    return row
-
-
-def measured(entry: Entry, bench: Bench) -> Row:
-    """The row, or the row that says why there is none."""
+def measure(row: Row, bench: Bench) -> Result:
+    """Return the row's result; after an exception, a failed result with the reason."""
     began = time.monotonic()
     try:
-        with _at_most(TIMES * entry.seconds(bench.sizes) + GRACE):
-            bench.begin(entry.name)
-            row = entry.measure(bench)
+        bench.deployment.empty()
+        result = row.measure(bench)
     except Exception as error:
-        row = _failed(entry, f"{type(error).__name__}: {error}")
-        _recover(bench, row)
-    row.took = time.monotonic() - began
-    row.notes += bench.flames.notes if bench.flames else []
-    return row
+        result = Result(0, 0.0, checks=[Check("the row could be measured", False, f"{type(error).__name__}: {error}")])
+    result.name, result.usual, result.seconds = row.name, row.usual, time.monotonic() - began
+    return result
 
 
-def _failed(entry: Entry, why: str) -> Row:
-    checks = [Check("it could be measured", False, why)]
-    return Row(entry.name, entry.about, "", 0, 0.0, checks=checks)
-
-
-def _recover(bench: Bench, row: Row) -> None:
-    try:
-        bench.stand.recover()
-    except Exception as error:  # the next row will try again
-        row.checks.append(Check("the platform runs again", False, f"{type(error).__name__}: {error}"))
-
-
-@contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raise TooLong where the main thread is when the time is up."""
-
-    def too_long(*_: object) -> None:
-        raise TooLong(f"it was not over after {seconds:,.0f} s")
-
-    before = signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def _measure_and_print(row: Row, bench: Bench) -> Result:
+    print(f"  {row.name:<16} {row.title} ...", flush=True)
+    result = measure(row, bench)
+    latency = f", p50 {result.latency.p50:,.1f} ms, p99 {result.latency.p99:,.1f} ms" if result.latency else ""
+    found = f"{result.rate:,.1f} {result.unit}/s{latency}" if result.is_valid else "FAILED"
+    print(f"  {'':<16} {found} ({result.seconds:.0f} s)", *result.failures, sep="\n    ", flush=True)
+    return result

@@ -1,138 +1,89 @@
-"""Rows about neighbours: endpoints that are well, beside some that are not, and the same run without those; and one
-endpoint of one tenant beside thousands of another's."""
+"""Measure endpoints beside a bad neighbour: one that hangs or fails, or another tenant with a backlog."""
 
 import time
-from dataclasses import dataclass
 
-from benchmarks.bench import OWED, SIZE, Bench, all_answered, arrival_rate
-from benchmarks.figures import Aim, Check, Latency, Reading, Row
-from benchmarks.frames import batch, event_type, single
-from benchmarks.instruments import Arrival
+from benchmarks.bench import BATCH, PENDING, SIZE, Bench, Stretch, all_have_status, event_types, latency_of, rate
+from benchmarks.result import Check, Result
 from benchmarks.rows.backlog import ACTIVATE, PAUSED_FOR
+from benchmarks.wire.messages import api_request, publish_batch, publish_one
 
-__all__ = ["crowd", "failing", "hanging"]
-
-ROUNDS = 25  # per second: in each, every endpoint is sent one event
-MARGIN = 0.10  # by which the run with bad neighbours may be worse
+ROUNDS = 25  # per second; in each, every endpoint is sent one event
+MARGIN = 0.10  # by which healthy endpoints may be slower beside an unhealthy one
+RETRY_PLAN = [1, 1]  # seconds: what fails is dead soon
 QUIET_RATE = 25  # events per second of the tenant with one endpoint
-RETRIES = [1, 1]  # seconds: what fails is over soon, with its dead letter
+ENDED = "SELECT count(*) FROM delivery_delivery WHERE state NOT IN ('pending', 'sending')"
 
 
-@dataclass
-class _Run:
-    """What became of the well ones."""
-
-    arrivals: list[Arrival]
-    latency: Latency
-    cost: Reading
-    count: int
-    checks: list[Check]
+def hanging(bench: Bench) -> Result:
+    """Measure 19 endpoints without, then beside one that hangs until its deadline."""
+    return _compare(bench, healthy=19, unhealthy=1, kind="h")
 
 
-def hanging(bench: Bench) -> Row:
-    alone = _run(bench, well=19, ill=0, kind="h", seconds=bench.size(4, 30))
-    bench.begin_anew()
-    beside = _run(bench, well=19, ill=1, kind="h", seconds=bench.size(4, 30))
-    row = _row(alone, beside)
-    row.name, row.title = "hanging", "19 fast endpoints beside one that hangs 15 s"
-    row.setting = f"{ROUNDS} events/s to each; without the one: {_told(alone)}"
-    p99_well = beside.latency.p99 <= alone.latency.p99 * (1 + MARGIN)
-    rate_well = arrival_rate(beside.arrivals) >= arrival_rate(alone.arrivals) * (1 - MARGIN)
-    row.aim = Aim("p99 and rate within 10 % of the run without it", p99_well and rate_well)
-    return row
+def failing(bench: Bench) -> Result:
+    """Measure 45 endpoints without, then beside 5 that respond 500."""
+    return _compare(bench, healthy=45, unhealthy=5, kind="f")
 
 
-def failing(bench: Bench) -> Row:
-    alone = _run(bench, well=45, ill=0, kind="f", seconds=bench.size(4, 30))
-    bench.begin_anew()
-    beside = _run(bench, well=45, ill=5, kind="f", seconds=bench.size(4, 30))
-    row = _row(alone, beside)
-    row.name, row.title = "failing", "10 % of the endpoints answer 500"
-    row.setting = f"45 endpoints that are well and 5 that are not, {ROUNDS} events/s to each; without: {_told(alone)}"
-    return row
+def _compare(bench: Bench, healthy: int, unhealthy: int, kind: str) -> Result:
+    alone = _publish_rounds(bench, healthy, 0, kind)
+    bench.deployment.empty()
+    beside = _publish_rounds(bench, healthy, unhealthy, kind)
+    before, latency = latency_of(alone.arrivals), latency_of(beside.arrivals)
+    is_near = latency.p99 <= before.p99 * (1 + MARGIN) and rate(beside.arrivals) >= rate(alone.arrivals) * (1 - MARGIN)
+    return Result(
+        len(beside.arrivals),
+        rate(beside.arrivals),
+        latency,
+        beside.cost,
+        [*alone.checks, *beside.checks],
+        aim=Check("p99 and rate within 10 % of the run without", is_near),
+        notes=[f"without: {rate(alone.arrivals):,.0f}/s, p50 {before.p50:.1f} ms, p99 {before.p99:.1f} ms"],
+    )
 
 
-def crowd(bench: Bench) -> Row:
-    """A tenant with one endpoint publishes by the clock while a backlog of another one is drained."""
-    lanes, count = bench.size(1_000, 10_000), bench.size(30_000, 100_000)
-    bench.endpoints(lanes, state="paused")
-    time.sleep(PAUSED_FOR)
-    answers = bench.publish([event_type(lane) for lane in range(lanes)], count)
-    since, events = bench.sink.count, QUIET_RATE * bench.size(2, 6)
-    with bench.stand.tenant("quiet"):
-        bench.endpoints(1, first=lanes)
-        frame = single(bench.stand.credentials, event_type(lanes), SIZE)
+def _publish_rounds(bench: Bench, healthy: int, unhealthy: int, kind: str) -> Stretch:
+    """Publish by the clock; then delete the unhealthy endpoints, so that everything ends. Arrivals: the healthy ones'."""
+    bench.create_endpoints(healthy)
+    if unhealthy:
+        bench.create_endpoints(unhealthy, first=healthy, kind=kind, retry_plan=RETRY_PLAN)
+    since, rounds = bench.sink.count, ROUNDS * bench.size(4, 30)
+    request = publish_batch(bench.deployment.api_key, event_types(healthy + unhealthy), SIZE)
     with bench.meter() as meter:
-        bench.stand.sql(ACTIVATE)
-        load = bench.load([frame], count=events, rate=QUIET_RATE, connections=4)
-        answers += bench.run(load, "publishing by the clock", events).answers()
-        left = bench.stand.number(OWED)
+        responses = bench.send([request], rounds, rate=ROUNDS)
+    for lane in range(healthy, healthy + unhealthy):
+        bench.send([api_request(bench.deployment.api_key, f"endpoints/lane{lane}/", b"", method="DELETE")])
+    bench.await_settled()
+    arrivals = [arrival for arrival in bench.sink.arrivals(since) if arrival.lane < healthy]
+    expected, ended = rounds * healthy, bench.deployment.number(ENDED)
+    checks = [
+        all_have_status(responses),
+        Check("every healthy delivery arrived once", len(arrivals) == expected, f"{len(arrivals)} of {expected}"),
+        Check("every delivery has ended", ended == rounds * (healthy + unhealthy), f"{ended}"),
+        *bench.checks(since, expected)[1:],  # failed deliveries arrive more than once
+    ]
+    return Stretch(responses, arrivals, meter.cost, checks)
+
+
+def crowd(bench: Bench) -> Result:
+    """Publish by the clock for a tenant with one endpoint while a backlog of another tenant is drained."""
+    lanes, count, events = bench.size(1_000, 10_000), bench.size(30_000, 100_000), QUIET_RATE * bench.size(2, 6)
+    bench.create_endpoints(lanes, state="paused")
+    time.sleep(PAUSED_FOR)
+    responses = bench.send(bench.batches(event_types(lanes)), count // BATCH)
+    since, api_key = bench.sink.count, bench.deployment.create_tenant("quiet")
+    bench.create_endpoints(1, first=lanes, api_key=api_key)
+    with bench.meter() as meter:
+        bench.deployment.sql(ACTIVATE)
+        responses += bench.send([publish_one(api_key, f"bench.lane{lanes}", SIZE)], events, rate=QUIET_RATE)
+        pending = bench.deployment.number(PENDING)
         bench.await_settled()
     arrivals = bench.sink.arrivals(since)
-    quiet = [one for one in arrivals if one.lane == lanes]
-    latency = Latency.of([one.milliseconds for one in quiet])
-    return Row(
-        name="crowd",
-        title=f"One endpoint of a tenant beside {lanes:,} of another with a backlog",
-        setting=f"{QUIET_RATE} events/s of the one; the other is owed {len(arrivals) - len(quiet):,} deliveries,"
-        f" {left:,} of them still when the last event of the one was published",
-        count=len(arrivals),
-        rate=arrival_rate(arrivals),
-        latency=latency,
-        cost=meter.reading,
-        aim=Aim("p99 under a second", latency is not None and latency.p99 < 1_000),
-        checks=[
-            all_answered(answers),
-            Check("the backlog outlasted the events of the one", left > 0, f"{left:,} left"),
-            Check("every event of the one arrived", len(quiet) == events, f"{len(quiet)} of {events}"),
-        ],
-    )
-
-
-def _run(bench: Bench, *, well: int, ill: int, kind: str, seconds: int) -> _Run:
-    """Send for a while; then the ill are healed, so that everything comes to its end."""
-    bench.sink.heal(False)
-    bench.endpoints(well)
-    if ill:
-        bench.endpoints(ill, kind=kind, first=well, retry_plan=RETRIES)
-    since, rounds = bench.sink.count, ROUNDS * seconds
-    frame = batch(bench.stand.credentials, [event_type(lane) for lane in range(well + ill)], SIZE)
-    with bench.meter() as meter:
-        load = bench.load([frame], count=rounds, rate=ROUNDS, connections=4)
-        answers = bench.run(load, "publishing by the clock", rounds).answers()
-    bench.sink.heal(True)
-    bench.await_settled()
-    bench.sink.heal(False)
-    fast = [one for one in bench.sink.arrivals(since) if one.lane < well]
-    latency = Latency.of([one.milliseconds for one in fast])
-    assert latency is not None
-    checks = [all_answered(answers), *_checks(bench, since, len(fast), rounds * well, rounds * (well + ill))]
-    return _Run(fast, latency, meter.reading, rounds * well, checks)
-
-
-def _checks(bench: Bench, since: int, fast: int, expected: int, taken: int) -> list[Check]:
-    """Those of every row; but what fails is tried again, so only the well ones arrive exactly once."""
-    own = [check for check in bench.checks(since, expected) if "arrived once" not in check.what]
-    over = bench.stand.number("SELECT count(*) FROM delivery_delivery WHERE state IN ('delivered', 'dead')")
-    return [
-        Check("every delivery to a well endpoint arrived once", fast == expected, f"{fast} of {expected}"),
-        Check("every delivery ended delivered or dead", over == taken, f"{over} of {taken}"),
-        *own,
+    quiet = [arrival for arrival in arrivals if arrival.lane == lanes]
+    checks = [
+        all_have_status(responses),
+        Check("the backlog lasted longer than the events of the quiet tenant", pending > 0, f"{pending} pending"),
+        Check("every event of the quiet tenant arrived", len(quiet) == events, f"{len(quiet)} of {events}"),
     ]
-
-
-def _row(alone: _Run, beside: _Run) -> Row:
-    return Row(
-        name="",
-        title="",
-        setting="",
-        count=beside.count,
-        rate=arrival_rate(beside.arrivals),
-        latency=beside.latency,
-        cost=beside.cost,
-        checks=[*alone.checks, *beside.checks],
-    )
-
-
-def _told(run: _Run) -> str:
-    return f"{arrival_rate(run.arrivals):,.0f}/s, p50 {run.latency.p50:.1f} ms, p99 {run.latency.p99:.1f} ms"
+    latency = latency_of(quiet)
+    aim = Check("p99 under a second", latency.p99 < 1_000)
+    return Result(len(arrivals), rate(arrivals), latency, meter.cost, checks, aim=aim)

@@ -1,94 +1,81 @@
-"""The usual way of doing it, on the same servers in the same run: how much is gained over it."""
+"""Do the same the usual way, on the same servers in the same run, with the Django project in `benchmarks/usual`."""
 
 import os
 import subprocess
 import sys
+from typing import Any
 
-import psutil
-
-from benchmarks.bench import SIZE, Bench, arrival_rate
-from benchmarks.figures import Aim, Check, Latency, Reading, Row
-from benchmarks.stand import ROOT
+from benchmarks.bench import SIZE, Bench, rate
+from benchmarks.deployment import await_ready, free_port
+from benchmarks.result import Check, Result
+from benchmarks.rows.receiving import CONNECTIONS, REPEATS, SECRET, repeat_checks, result_of
+from benchmarks.wire.messages import signed
 from config.local import embedded
-from config.local.process_guard import end
-
-__all__ = ["usual", "usual_environment"]
 
 ENDPOINTS = 100
-TIMES = 10  # as fast as that, at least, the first row has to be
-STOP_WITHIN = 30.0  # seconds
-DELIVERED = "SELECT count(*) FROM usual_delivery WHERE state = 'delivered'"
-ATTEMPTS = "SELECT count(*) FROM usual_attempt"
+THREADS = 8  # of the receiving web server
+PATH = "/in/usual/"
+COUNTS = "SELECT (SELECT count(*) FROM usual_attempt), (SELECT count(*) FROM usual_delivery WHERE state = 'delivered')"
 
 
-def usual(bench: Bench) -> Row:
-    """Drain a backlog of 1 KB for 100 endpoints: a Celery task per delivery, requests.post, rows by the ORM."""
-    count = bench.size(1_000, 10_000)
-    environment = usual_environment(bench)
-    bench.stand.sql("DROP DATABASE IF EXISTS usual")
-    bench.stand.sql("CREATE DATABASE usual")
-    bench.progress("queueing tasks", 0, 1)
+def deliver(bench: Bench) -> Result:
+    """Drain a backlog: a Celery task for each delivery, requests.post, rows by the ORM."""
+    count, start = bench.size(1_000, 10_000), _start_python(bench)
     urls = [bench.sink.url(lane) for lane in range(ENDPOINTS)]
-    publish = [sys.executable, "-m", "benchmarks.usual.publish", str(count), str(SIZE), *urls]
-    if bench.start(publish, cwd=ROOT, env=environment).wait():
+    if start("benchmarks.usual.tasks", str(count), str(SIZE), *urls).wait():
         raise RuntimeError("the tasks could not be queued")
     since = bench.sink.count
-    workers = 2 * (os.cpu_count() or 1)
-    worker = bench.start(_worker(workers), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        bench.await_arrivals(since, 1)  # it has started
-        with bench.meter(usual=worker.pid) as meter:
-            bench.await_arrivals(since, count)
-    finally:
-        end([psutil.Process(worker.pid)], STOP_WITHIN)
-        worker.wait()
-    return _row(bench, since, count, workers, meter.reading)
-
-
-def _row(bench: Bench, since: int, count: int, workers: int, cost: Reading) -> Row:
+    celery = ["celery", "-q", "-A", "benchmarks.usual.tasks", "worker", "-c", str(2 * (os.cpu_count() or 1))]
+    worker = start(*celery, "-O", "fair", "--without-gossip", "--without-mingle", "-l", "ERROR")
+    bench.await_arrivals(since, 1)
+    with bench.meter(usual=worker.pid) as meter:
+        bench.await_arrivals(since, count)
+    worker.terminate()
+    worker.wait()
     arrivals = bench.sink.arrivals(since)
-    rate = arrival_rate(arrivals)
-    row = Row(
-        name="usual",
-        title="The usual way: drain a backlog, 1 KB, 100 endpoints",
-        setting=f"{count:,} deliveries: one Celery task each, requests.post, rows by the ORM; {workers} processes",
-        count=count,
-        rate=rate,
-        latency=Latency.of([(one.arrived - arrivals[0].arrived) / 1e6 for one in arrivals]),
-        cost=cost,
-        checks=_checks(bench, count, len(arrivals)),
-    )
-    if (drain := bench.kept.get("drain")) is not None:
-        times = drain.rate / max(rate, 1e-9)
-        row.aim = Aim(f"the first row at least {TIMES} times as fast", times >= TIMES)
-        row.notes = [
-            f"Waypost is {times:.1f} times as fast and takes {row.cpu_ms_per_1000 / drain.cpu_ms_per_1000:.1f} times"
-            " less CPU for a delivery"
-        ]
-    return row
+    with bench.deployment.connect("usual") as connection:
+        attempts, delivered = connection.execute(COUNTS).fetchall()[0]
+    found = f"{len(arrivals)} arrivals, {attempts} attempts, {delivered} delivered"
+    checks = [Check(f"{count} arrivals, attempts, deliveries", len(arrivals) == attempts == delivered == count, found)]
+    return Result(count, rate(arrivals), None, meter.cost, checks)
 
 
-def _worker(processes: int) -> list[str]:
-    celery = [sys.executable, "-m", "celery", "-q", "-A", "benchmarks.usual.celery_app", "worker"]
-    return [*celery, "-c", str(processes), "-O", "fair", "--without-gossip", "--without-mingle", "-l", "ERROR"]
+def receive(bench: Bench) -> Result:
+    """Receive with a REST framework view, standardwebhooks and get_or_create, under the same web server."""
+    start, port = _start_python(bench), free_port()
+    granian = ["granian", "--interface", "wsgi", "--port", str(port), "--no-ws", "--log-level", "error"]
+    server = start(*granian, "--blocking-threads", str(THREADS), "benchmarks.usual.receiving:application")
+    await_ready(port, PATH, server)
+    requests = [signed(PATH, SECRET, number, SIZE) for number in range(bench.size(3_000, 20_000))]
+    with bench.meter(usual=server.pid) as meter:
+        responses = bench.send(requests, connections=CONNECTIONS, port=port)
+    repeats = bench.send(requests[:REPEATS], port=port)
+    server.terminate()
+    server.wait()
+    with bench.deployment.connect("usual") as connection:
+        kept = connection.execute("SELECT count(*) FROM usual_received").fetchall()[0][0]
+    result = result_of(responses, meter)
+    result.checks += repeat_checks(kept, requests, repeats)
+    return result
 
 
-def usual_environment(bench: Bench) -> dict[str, str]:
-    data = bench.stand.data
-    return {
+def _start_python(bench: Bench) -> Any:
+    """Create an empty database with the tables; return a function that starts a module in that environment."""
+    bench.deployment.sql("DROP DATABASE IF EXISTS usual WITH (FORCE)")
+    bench.deployment.sql("CREATE DATABASE usual")
+    environment = {
         **os.environ,
-        "USUAL_DATABASE": embedded.database_url(data),
-        "USUAL_BROKER": f"{embedded.broker_url(data)}?virtual_host=1",  # beside the platform's own, on one server
+        "USUAL_DATABASE": embedded.database_url(bench.deployment.data),
+        "USUAL_BROKER": f"{embedded.broker_url(bench.deployment.data)}?virtual_host=1",  # beside the platform's own
+        "USUAL_SECRET": SECRET,
         "DJANGO_SETTINGS_MODULE": "benchmarks.usual.settings",
-        "PYTHONWARNINGS": "ignore",  # Celery warns of running as root
+        "PYTHONWARNINGS": "ignore",  # Celery warns if it runs as root
     }
 
+    def start(*arguments: str) -> "subprocess.Popen[Any]":
+        command = [sys.executable, "-m", *arguments]
+        return bench.start(command, env=environment, stdout=subprocess.DEVNULL)
 
-def _checks(bench: Bench, count: int, arrived: int) -> list[Check]:
-    with bench.stand.another_session("usual") as session:
-        made, over = (session.execute(it).fetchall()[0][0] for it in (ATTEMPTS, DELIVERED))
-    return [
-        Check("every delivery arrived once", arrived == count, f"{arrived} of {count}"),
-        Check("the sink's count agrees with the recorded attempts", arrived == made, f"{arrived} and {made}"),
-        Check("nothing is owed at the end", over == count, f"{count - over} owed"),
-    ]
+    if start("django", "migrate", "--run-syncdb", "-v0").wait():
+        raise RuntimeError("the tables could not be created")
+    return start

@@ -1,34 +1,40 @@
-"""The tables one would write: endpoints, events, what is owed, and a row for each attempt."""
+"""Tables as most applications have them: endpoints, events, deliveries, attempts; received messages."""
+
+from typing import Any, ClassVar
 
 from django.db import models
 
 
-class Endpoint(models.Model):
+class Row(models.Model):
+    """A row that is shown by its id."""
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} {self.pk}"
+
+
+class Endpoint(Row):
+    """A URL that receives events."""
+
     url = models.TextField()
     secret = models.BinaryField()
 
-    class Meta:
-        app_label = "usual"
 
-    def __str__(self) -> str:
-        return self.url
+class Event(Row):
+    """An event to deliver."""
 
-
-class Event(models.Model):
     type = models.TextField()
     body = models.BinaryField()
     created_at = models.DateTimeField(auto_now_add=True)
 
-    class Meta:
-        app_label = "usual"
 
-    def __str__(self) -> str:
-        return f"{self.type} {self.pk}"
+class Delivery(Row):
+    """An event for an endpoint."""
 
-
-class Delivery(models.Model):
-    objects: "models.Manager[Delivery]" = models.Manager()
-    event_id: int
     event = models.ForeignKey(Event, models.CASCADE, related_name="deliveries")
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
     state = models.CharField(max_length=9, default="pending")
@@ -36,37 +42,23 @@ class Delivery(models.Model):
     delivered_at = models.DateTimeField(null=True)
 
     class Meta:
-        app_label = "usual"
         indexes = [models.Index(fields=["state"], name="usual_pending", condition=models.Q(state="pending"))]
 
-    def __str__(self) -> str:
-        return f"{self.state} {self.pk}"
 
+class Attempt(Row):
+    """One request of a delivery."""
 
-class Attempt(models.Model):
-    objects: "models.Manager[Attempt]" = models.Manager()
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="history")
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField()
     status = models.PositiveSmallIntegerField(null=True)
     error = models.TextField(blank=True)
 
-    class Meta:
-        app_label = "usual"
 
-    def __str__(self) -> str:
-        return f"{self.status or self.error} {self.pk}"
+class Received(Row):
+    """A received message; its id is unique."""
 
-
-class Received(models.Model):
-    objects: "models.Manager[Received]" = models.Manager()
     message_id = models.CharField(max_length=256, unique=True)
     type = models.TextField()
     body = models.BinaryField()
     received_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        app_label = "usual"
-
-    def __str__(self) -> str:
-        return self.message_id

@@ -1,14 +1,13 @@
-"""A receiver as most applications have it: a REST framework view, `standardwebhooks`, a row by the ORM.
+"""Receive as most applications do: a REST framework view, `standardwebhooks`, get_or_create.
 
-granian --interface wsgi benchmarks.usual.receiving:application
+Run as `granian --interface wsgi benchmarks.usual.receiving:application`.
 """
 
 import os
 
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.usual.settings")
-_django = get_wsgi_application()  # before what needs the applications to be loaded
+application = get_wsgi_application()  # loads the models
 
 from django.urls import path  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
@@ -18,14 +17,17 @@ from standardwebhooks import Webhook, WebhookVerificationError  # noqa: E402
 
 from benchmarks.usual.models import Received  # noqa: E402
 
-SECRET = os.environ.get("USUAL_SECRET", "")
+SECRET = os.environ["USUAL_SECRET"]
 
 
 class Inbound(APIView):
+    """Receive a message."""
+
     authentication_classes: list[type] = []
     permission_classes: list[type] = []
 
     def post(self, request: Request) -> Response:
+        """Verify and keep a message; respond 200 to a repeat."""
         try:
             event = Webhook(SECRET).verify(request.body, dict(request.headers))
         except WebhookVerificationError:
@@ -36,4 +38,3 @@ class Inbound(APIView):
 
 
 urlpatterns = [path("in/usual/", Inbound.as_view())]
-application = _django

@@ -1,4 +1,4 @@
-"""A Django project that sends webhooks the usual way, on the same servers as the platform."""
+"""Settings of the usual project, on the same servers as the platform."""
 
 import os
 from urllib.parse import parse_qs, urlsplit
@@ -18,9 +18,8 @@ DATABASES = {
         "CONN_MAX_AGE": None,
     }
 }
-
 ROOT_URLCONF = "benchmarks.usual.receiving"
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # of those every project has, the one that gives a length
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # sets Content-Length
 ALLOWED_HOSTS = ["127.0.0.1"]
 REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}
 

@@ -1,31 +1,43 @@
-"""One task per delivery, as most applications do it; done well: connections are kept, of the database and to the
-endpoints, two statements read, both writes share a transaction, and what fails is tried again later."""
+"""Deliver with one Celery task per delivery, done well: connections are kept, both writes share a transaction.
+
+Run as `python -m benchmarks.usual.tasks COUNT SIZE URL...` to create a backlog and queue its tasks.
+"""
 
 import base64
 import hashlib
 import hmac
+import json
+import os
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
 
+import django
 import requests
-from celery import shared_task
-from django.db import transaction
+from celery import Celery
+from django.db import connection, transaction
 from django.utils import timezone
 from requests.adapters import HTTPAdapter
 
-from benchmarks.usual.models import Attempt, Delivery
+from benchmarks.wire.messages import text
+
+django.setup()
+from benchmarks.usual.models import Attempt, Delivery, Endpoint, Event  # noqa: E402
 
 RETRIES = 9
 FIRST_WAIT = 5  # seconds; doubles each time
 
+app = Celery("usual")
+app.config_from_object("django.conf:settings", namespace="CELERY")
 _session = requests.Session()  # one in each worker process
 _session.trust_env = False
 _session.mount("http://", HTTPAdapter(pool_connections=1_000, pool_maxsize=1_000))
 
 
-@shared_task(bind=True, name="usual.deliver", max_retries=RETRIES)
+@app.task(bind=True, name="usual.deliver", max_retries=RETRIES)
 def deliver(self: Any, delivery_id: int) -> None:
+    """Send one delivery; retry later if it fails."""
     delivery = Delivery.objects.select_related("event", "endpoint").get(pk=delivery_id)
     if delivery.state == "delivered":
         return
@@ -47,19 +59,34 @@ def deliver(self: Any, delivery_id: int) -> None:
 
 
 def _post(delivery: Delivery) -> tuple[int | None, str]:
-    """The status and what was wrong with it."""
-    body, message_id, timestamp = bytes(delivery.event.body), f"msg_{delivery.event_id}", str(int(time.time()))
-    mac = hmac.new(bytes(delivery.endpoint.secret), f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
-    headers = {
-        "Content-Type": "application/json",
-        "webhook-id": message_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{base64.b64encode(mac.digest()).decode()}",
-    }
+    """Return the status, and what is wrong with it."""
+    body, message_id, now = bytes(delivery.event.body), f"msg_{delivery.event.pk}", str(int(time.time()))
+    mac = hmac.new(bytes(delivery.endpoint.secret), f"{message_id}.{now}.".encode() + body, hashlib.sha256)
+    signature = f"v1,{base64.b64encode(mac.digest()).decode()}"
+    headers = {"webhook-id": message_id, "webhook-timestamp": now, "webhook-signature": signature}
+    headers["Content-Type"] = "application/json"
     try:
-        answer = _session.post(
+        response = _session.post(
             delivery.endpoint.url, data=body, headers=headers, timeout=(5, 15), allow_redirects=False
         )
     except requests.RequestException as error:
         return None, type(error).__name__
-    return answer.status_code, "" if answer.ok else "status"
+    return response.status_code, "" if response.ok else "status"
+
+
+def create_backlog(count: int, size: int, urls: list[str]) -> None:
+    """Create `count` pending deliveries and queue a task for each."""
+    endpoints = Endpoint.objects.bulk_create([Endpoint(url=url, secret=os.urandom(32)) for url in urls])
+    body = json.dumps({"type": "bench", "data": {"text": text(size - 60)}}).encode()
+    events = Event.objects.bulk_create([Event(type="bench", body=body) for _ in range(count)], batch_size=1_000)
+    pending = [Delivery(event=event, endpoint=endpoints[number % len(urls)]) for number, event in enumerate(events)]
+    deliveries = Delivery.objects.bulk_create(pending, batch_size=1_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # as autovacuum does for tables that are older than a second
+    with app.pool.acquire(block=True) as broker:
+        for delivery in deliveries:
+            app.send_task("usual.deliver", [delivery.pk], connection=broker)
+
+
+if __name__ == "__main__":
+    create_backlog(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

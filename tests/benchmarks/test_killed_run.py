@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.stand import ROOT
+from benchmarks.deployment import ROOT
 from config.local.process_guard import is_over
 from tests.processes import start
 

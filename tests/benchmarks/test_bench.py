@@ -1,0 +1,55 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks import bench as module
+from benchmarks.bench import Bench, Stretch, StuckError, all_have_status, end_to_end_rate, rate
+from benchmarks.result import Cost
+from benchmarks.wire.programs import Arrival, Response
+
+SECOND = 1_000_000_000
+
+
+def make_bench(**deployment: Any) -> Bench:
+    stand: Any = SimpleNamespace(api_key="wp_key", **deployment)
+    sink: Any = SimpleNamespace(count=7)
+    unused: Any = None
+    return Bench(stand, sink, unused, unused, quick=True)
+
+
+def test_the_rate_of_arrivals_counts_from_the_first_and_the_end_to_end_rate_from_the_first_request() -> None:
+    arrivals = [Arrival(at * SECOND, 0, 0) for at in (10, 11, 12)]
+    assert rate(arrivals) == pytest.approx(1.0)
+    responses = [Response(0, 6 * SECOND, 7 * SECOND, 202)]
+    assert end_to_end_rate(Stretch(responses, arrivals, Cost(), [])) == pytest.approx(0.5)
+
+
+def test_all_have_status_names_the_other_statuses() -> None:
+    check = all_have_status([Response(0, 0, 0, status) for status in (202, 503, 0, 503)])
+    assert (check.holds, check.found) == (False, "also [0, 503]")
+    assert all_have_status([Response(0, 0, 0, 202)]).holds
+
+
+def test_wait_returns_when_the_figure_is_reached_and_raises_when_it_stops_changing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figures = iter([3, 2, 1, 0])
+    make_bench().wait("deliveries", lambda: next(figures), lambda figure: figure == 0)
+    assert list(figures) == []
+    monkeypatch.setattr(module, "STUCK_AFTER", 0.1)
+    with pytest.raises(StuckError, match="deliveries: 5, and no change"):
+        make_bench().wait("deliveries", lambda: 5, lambda figure: figure == 0)
+
+
+def test_batches_hold_the_types_in_equal_parts() -> None:
+    requests = make_bench().batches([f"bench.lane{lane}" for lane in range(30)])
+    assert [request.count(b'"specversion"') for request in requests] == [100, 100, 100]
+    assert sum(request.count(b'"bench.lane7"') for request in requests) == 10
+
+
+def test_checks_fail_where_sink_and_tables_disagree() -> None:
+    answers = {module.ATTEMPTS: 4, module.PENDING: 1}
+    checks = make_bench(number=answers.__getitem__).checks(since=2, expected=5)
+    assert [check.holds for check in checks] == [True, False, False]
+    assert [check.found for check in checks] == ["5 of 5", "5, 4", "1 pending"]
