@@ -50,7 +50,7 @@ ROOMS = {
     "webhooks.inbound_urls": "webhooks.receiving",
     "webhooks.tasks": "webhooks.processing",
     "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.sources.models webhooks.inbound_urls",
-    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.api",
+    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.api",
     "webhooks.management": "webhooks.processing webhooks.api",
     "webhooks.apps": "webhooks.checks webhooks.processing",
     # the provider: tenants and what they want

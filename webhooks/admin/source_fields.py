@@ -10,31 +10,10 @@ from django.forms.boundfield import BoundField
 from webhooks.api.serializers import RESPONSE_CONTENT_TYPES
 from webhooks.models import Source
 from webhooks.processing.handler_registry import handler_paths
+from webhooks.schemes import SCHEMES
 from webhooks.sources.secret_rotation import LONGEST_SECRET
 from webhooks.wire.ids import parse
 
-SCHEMES: Final = {
-    "standard": "Standard Webhooks: Waypost itself, and many others",
-    "svix": "Svix: the same under headers svix-...",
-    "github": "GitHub: X-Hub-Signature-256",
-    "gitlab": "GitLab: a secret token in a header",
-    "meta": "Meta (Facebook, Instagram, WhatsApp): the app secret",
-    "paypal": "PayPal: the secret is the webhook's id",
-    "shopify": "Shopify: the app's client secret",
-    "slack": "Slack: the signing secret",
-    "sns": "Amazon SNS: the secret is the topic's ARN",
-    "square": "Square: the signature key; signs the address",
-    "stripe": "Stripe: the endpoint's secret, whsec_ included",
-    "twilio": "Twilio: the auth token; signs the address",
-    "twitter": "X (Twitter): the consumer secret",
-    "hmac": "Another HMAC: say in the options which",
-    "basic": "HTTP Basic: the secret is user:password",
-    "bearer": "A bearer token",
-    "token": "A secret in a header; the option header says which",
-    "jwt": "JWT: a shared secret, a public key, or the option jwks_url",
-    "mtls": "Client certificate, checked by a proxy that is trusted",
-    "none": "No proof: anybody who knows the address is believed",
-}
 OPTIONS = (
     'A JSON object of strings, for hmac, token, jwt and mtls only. hmac: {"header": "x-signature", "algorithm": '
     '"sha256", "encoding": "hex", "prefix": "", "signed": "{timestamp}.{body}", "timestamp_header": "x-time"}; '
@@ -176,7 +155,11 @@ def _written() -> dict[str, forms.Field]:
     response_content_types = [("", "application/json"), *((name, name) for name in RESPONSE_CONTENT_TYPES[1:])]
     return {
         "tenant": TenantField(required=False, label="Owner", help_text="A tenant's id, tnt_...; empty: the operator."),
-        "scheme": forms.ChoiceField(choices=list(SCHEMES.items()), initial="standard", help_text=told("scheme")),
+        "scheme": forms.ChoiceField(
+            choices=[(name, scheme.label) for name, scheme in SCHEMES.items()],
+            initial="standard",
+            help_text=told("scheme"),
+        ),
         "secret": forms.CharField(
             required=False,
             strip=False,

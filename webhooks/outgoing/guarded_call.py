@@ -91,7 +91,7 @@ def call(
     `timeout` is in seconds and for the whole call. `allow_http` and `allow_networks` are the operator's
     (WAYPOST_ALLOW_HTTP, WAYPOST_ALLOW_NETWORKS) unless given. `ca_file` replaces the public certificate
     authorities. Raises ForbiddenAddress if the address may not be called, ForbiddenHeader for headers that
-    are none, EgressError (see `dial` for its kinds) if no whole answer came.
+    are none, CallFailed (see `dial` for its kinds) if no whole answer came.
     """
     allow_http = settings.WAYPOST_ALLOW_HTTP if allow_http is None else allow_http
     allow_networks = settings.WAYPOST_ALLOW_NETWORKS if allow_networks is None else allow_networks

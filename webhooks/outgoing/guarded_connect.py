@@ -3,11 +3,11 @@
 The lower half of `egress`: the deadline, the socket, and the adapter through which `requests` is given that
 socket instead of making its own. Everything that can go wrong on the way out:
 
-    EgressError            the call could not be made; nothing is known about its effect
+    CallFailed            the call could not be made; nothing is known about its effect
     ├── Unresolved         the name has no address
     ├── ConnectFailed      no checked address took the connection
     ├── TlsFailed          no trusted connection: certificate, name or protocol
-    ├── BrokenAnswer       the connection broke, or what came back is not HTTP
+    ├── InvalidResponse       the connection broke, or what came back is not HTTP
     └── DeadlineExceeded   it was not over in time
 """
 

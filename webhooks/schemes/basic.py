@@ -1,4 +1,4 @@
-"""HTTP Basic (RFC 7617): a secret is `user:password`. It proves who calls, and nothing about the body."""
+"""HTTP Basic (RFC 7617): a secret is `user:password`. It authenticates the caller; the body is not signed."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -19,6 +19,9 @@ from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 class Basic(Scheme):
     """`Authorization: Basic` and the base64 of `user:password` in UTF-8."""
 
+    name = "basic"
+    label = "HTTP Basic: user:password"
+
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         known = _known(secrets)
         kind, _, encoded = context.header("authorization").partition(" ")
@@ -28,7 +31,7 @@ class Basic(Scheme):
             raise MalformedHeader("authorization") from None
         if kind.lower() != "basic":
             raise MalformedHeader("authorization")
-        # Compared as base64, so that bytes which are no text are compared like any others.
+        # Compare base64, so that credentials that are not valid UTF-8 are compared too.
         return UnsignedBody(matching_index(known, b64encode(given).decode()))
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
@@ -36,8 +39,8 @@ class Basic(Scheme):
 
 
 def _known(secrets: Sequence[str]) -> list[str]:
-    """What is sent for each secret. Raises BadSecret."""
+    """Return the base64 that is sent for each secret. Raises BadSecret."""
     keys = keys_from_text(secrets)
     if any(b":" not in key for key in keys):
-        raise BadSecret("it has to be user:password")
+        raise BadSecret("must be user:password")
     return [b64encode(key).decode() for key in keys]

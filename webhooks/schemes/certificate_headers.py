@@ -1,4 +1,4 @@
-"""How proxies write the certificate a client showed them, and the names that are in it."""
+"""Parse the headers in which proxies pass on a client's certificate, and list the names in the certificate."""
 
 import math
 import re
@@ -19,7 +19,7 @@ _LONGEST = 32 * 1024  # characters
 
 @dataclass(frozen=True, slots=True)
 class PresentedCertificate:
-    """What is known of a certificate: all its names, and the Unix seconds between which it is valid."""
+    """A client's certificate: all its names, and the Unix seconds between which it is valid."""
 
     names: tuple[str, ...]
     begins: float = -math.inf
@@ -27,13 +27,13 @@ class PresentedCertificate:
 
 
 def canonical_name(name: str) -> str:
-    """A name in its one spelling: fingerprints in lower case without colons, everything else as it is."""
+    """Return a name in its canonical spelling: fingerprints in lower case without colons, others unchanged."""
     found = _FINGERPRINT.fullmatch(name.strip())
     return "sha256:" + found[1].replace(":", "").lower() if found else name.strip()
 
 
 def from_rfc9440(value: str) -> PresentedCertificate | None:
-    """`:base64 of the DER:` (RFC 9440 section 2.1, a byte sequence of RFC 8941)."""
+    """Parse `:base64 of the DER:` (RFC 9440 section 2.1, a byte sequence of RFC 8941)."""
     if len(value) < 2 or value[0] != ":" or value[-1] != ":":
         return None
     try:
@@ -43,7 +43,7 @@ def from_rfc9440(value: str) -> PresentedCertificate | None:
 
 
 def from_pem(value: str) -> PresentedCertificate | None:
-    """PEM, percent-encoded because a header has one line."""
+    """Parse PEM that is percent-encoded, because a header has one line."""
     if len(value) > _LONGEST:
         return None
     try:
@@ -54,8 +54,10 @@ def from_pem(value: str) -> PresentedCertificate | None:
 
 
 def from_xfcc(value: str) -> PresentedCertificate | None:
-    """Envoy's `Hash=...;Subject="...";URI=...;DNS=...`. Of several certificates none is taken: which of the proxies
-    wrote which would be a guess."""
+    """Parse Envoy's `Hash=...;Subject="...";URI=...;DNS=...`.
+
+    Several certificates give None: which proxy wrote which would be a guess.
+    """
     found = list(_FIELD.finditer(value))
     if not found or "".join(field[0] for field in found) != value:
         return None
@@ -69,7 +71,7 @@ def from_xfcc(value: str) -> PresentedCertificate | None:
 
 
 def from_subject(value: str) -> PresentedCertificate | None:
-    """Nothing but the subject, as the proxy spells it."""
+    """Parse a header that has only the subject, as the proxy spells it."""
     return PresentedCertificate((value.strip(),)) if value.strip() else None
 
 
@@ -86,7 +88,7 @@ def _shown(certificate: x509.Certificate) -> PresentedCertificate | None:
     try:
         names = (fingerprint, certificate.subject.rfc4514_string(), *_alternatives(certificate))
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except ValueError:  # it is parsed as it is read
+    except ValueError:  # fields are parsed at first use
         return None
     return PresentedCertificate(tuple(name for name in names if name), begins.timestamp(), ends.timestamp())
 

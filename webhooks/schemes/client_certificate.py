@@ -1,20 +1,22 @@
-"""Mutual TLS that ended at a proxy: the certificate comes in a header, and counts only from a proxy that is trusted.
+"""Mutual TLS that ends at a proxy: a trusted proxy passes the client's certificate on in a header.
 
-The proxy has checked that the certificate was issued by the right authority; here it is checked whose it is. Anybody
-can write a header, so it is believed from the operator's proxies alone (WAYPOST_TRUSTED_PROXIES), and the proxy must
-overwrite what it is sent under that name. A secret is the name of a certificate that may come in:
+The proxy checks that the right authority issued the certificate; this scheme checks its name. Any client can write a
+header, so it counts only from the operator's proxies (WAYPOST_TRUSTED_PROXIES), and the proxy must overwrite the header
+if a client sends it. A secret is the name of a certificate that is accepted:
 
-    sha256:...           the SHA-256 of the certificate, hexadecimal, colons or not
+    sha256:...           the SHA-256 of the certificate, hexadecimal, with or without colons
     dns:... uri:...      an alternative name (spiffe://... is a uri)
     anything else        the subject: CN=shop,O=Example (RFC 4514, as the certificate or the proxy spells it)
 
-header         the header that holds the certificate                               client-cert
+Options and their defaults:
+
+header         the header with the certificate                                     client-cert
 form           how the proxy writes it:                                            rfc9440
                rfc9440    base64 of the DER between colons
                pem        PEM, percent-encoded ($ssl_client_escaped_cert, x-amzn-mtls-clientcert)
                xfcc       Envoy's x-forwarded-client-cert, of one certificate
-               subject    the subject as it stands
-verify_header  a header that has to say SUCCESS ($ssl_client_verify); none
+               subject    the subject only
+verify_header  a header that must be SUCCESS ($ssl_client_verify)                  none
 """
 
 from collections.abc import Sequence
@@ -41,13 +43,16 @@ from webhooks.wire.signing.hmac_signatures import constant_time_equal, keys_from
 
 
 class ClientCertificate(Scheme):
-    """A certificate in a header. Raises BadOptions."""
+    """A client certificate in a header. Raises BadOptions."""
+
+    name = "mtls"
+    label = "Client certificate, verified by a trusted proxy"
 
     def __init__(self, *, header: str = "client-cert", form: str = "rfc9440", verify_header: str = "") -> None:
         if not is_name(header) or (verify_header and not is_name(verify_header)):
-            raise BadOptions("a header name")
+            raise BadOptions("header and verify_header must be header names")
         if form not in forms.READERS:
-            raise BadOptions("form")
+            raise BadOptions(f"form must be one of {', '.join(forms.READERS)}")
         self._header, self._verify_header = header.lower(), verify_header.lower()
         self._read = forms.READERS[form]
 
@@ -67,8 +72,8 @@ class ClientCertificate(Scheme):
             place for place, name in enumerate(wanted) for known in shown.names if constant_time_equal(name, known)
         ]
         if not fitting:
-            raise NoMatchingSignature("the certificate is not one that may come in")
+            raise NoMatchingSignature("the certificate has none of the accepted names")
         return UnsignedBody(fitting[0])
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        raise SenderKeyRequired("The proxy vouches for the sender: a sample would have to come through it.")
+        raise SenderKeyRequired("The proxy authenticates the sender: send a test message through the proxy.")

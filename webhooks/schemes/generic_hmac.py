@@ -1,15 +1,17 @@
-"""HMAC as most providers use it: which header, which digest, how it is spelled and what is signed are options.
+"""HMAC as most providers use it: the options name the header, the digest, its encoding and the signed content.
 
-header            the header that holds the signature                       x-signature
+Options and their defaults:
+
+header            the header with the signature                             x-signature
 algorithm         sha1, sha256, sha384, sha512                              sha256
 encoding          hex, base64, base64url                                    hex
-prefix            what stands before the signature, e.g. "sha256="
-signed            what is signed: {body} once, {id} {timestamp} {url} {method}       {body}
+prefix            the text before the signature, e.g. "sha256="             none
+signed            the signed content: {body} once, and {id} {timestamp} {url} {method}       {body}
 secret_encoding   text, hex, base64                                         text
-id_header         needed if {id} is signed; the id to recognise repeats by
-timestamp_header  needed if {timestamp} is signed: Unix time, checked against the tolerance
+id_header         the header with the message id; required if {id} is signed
+timestamp_header  the header with the Unix time; required if {timestamp} is signed, and checked
 timestamp_unit    s, ms                                                     s
-type_header       says what the message is about
+type_header       the header with the event type                            none
 """
 
 import binascii
@@ -38,7 +40,10 @@ _SECRETS: dict[str, Callable[[bytes], bytes]] = {
 
 
 class GenericHmac(Scheme):
-    """An HMAC of a kind that its options describe. Raises BadOptions."""
+    """An HMAC that is described by options. Raises BadOptions."""
+
+    name = "hmac"
+    label = "Other HMAC signature: described by the options"
 
     def __init__(
         self,
@@ -57,13 +62,13 @@ class GenericHmac(Scheme):
         self._header, self._type_header = header.lower(), type_header.lower()
         self._id_header, self._timestamp_header = id_header.lower(), timestamp_header.lower()
         if not self._header:
-            raise BadOptions("header")
+            raise BadOptions("header must not be empty")
         if not all(is_name(name) for name in (header, id_header, timestamp_header, type_header) if name):
-            raise BadOptions("a header name")
+            raise BadOptions("the options that end in header must be header names")
         if algorithm not in _ALGORITHMS:
-            raise BadOptions("algorithm")
+            raise BadOptions("algorithm must be sha1, sha256, sha384 or sha512")
         if encoding not in _SPELLINGS or secret_encoding not in _SECRETS:
-            raise BadOptions("encoding")
+            raise BadOptions("encoding must be hex, base64 or base64url; secret_encoding text, hex or base64")
         self._algorithm, self._decode = algorithm, _SECRETS[secret_encoding]
         spell = _SPELLINGS[encoding]
         self._spell: Callable[[hmac.HMAC], str] = lambda mac: prefix + spell(mac)
@@ -94,4 +99,4 @@ class GenericHmac(Scheme):
         try:
             return [self._decode(key) for key in keys_from_text(secrets)]
         except ValueError as error:
-            raise BadSecret("it is not encoded as the options say") from error
+            raise BadSecret("must be encoded as secret_encoding says") from error

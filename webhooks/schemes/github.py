@@ -1,7 +1,6 @@
-"""GitHub: the body alone is signed, so nothing but the delivery id tells a replay from a message.
+"""GitHub: only the body is signed, so only the delivery id tells a replay attack from a new message.
 
-https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries. The SHA-1 header of old is not
-looked at.
+https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries. The legacy SHA-1 header is ignored.
 """
 
 import hmac
@@ -14,6 +13,8 @@ from webhooks.wire.signing.hmac_signatures import HmacVerifier, hex_digest, hmac
 class GitHub(Scheme):
     """`X-Hub-Signature-256: sha256=` and the HMAC-SHA256 of the body in lower-case hex."""
 
+    name = "github"
+    label = "GitHub: the webhook secret"
     id_header = "x-github-delivery"
     type_header = "x-github-event"
 
@@ -27,5 +28,5 @@ class GitHub(Scheme):
 
 
 def sha256_hex(mac: hmac.HMAC) -> str:
-    """The spelling that names its digest: `sha256=` and lower-case hex."""
+    """Encode a digest as `sha256=` and lower-case hex."""
     return "sha256=" + hex_digest(mac)

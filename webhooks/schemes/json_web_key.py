@@ -1,7 +1,7 @@
-"""Keys of tokens, and which of them signed one (RFC 7515, 7517, 7518). The signatures themselves are joserfc's.
+"""Read the keys of JSON Web Tokens and find the one that signed a token (RFC 7515, 7517, 7518), with joserfc.
 
-A key fits only algorithms of its own kind: a public key is never a shared secret, and `none` fits no key at all. Of
-what is published only public keys count.
+A key verifies only algorithms of its own type: a public key is never a shared secret, and `none` matches no key. Only
+the public keys of a published set are used.
 """
 
 import json
@@ -25,9 +25,9 @@ ALGORITHMS: dict[type[Any], tuple[str, ...]] = {
     OKPKey: ("EdDSA", "Ed25519"),
     OctKey: ("HS256", "HS384", "HS512"),
 }
-_LONGEST = 16 * 1024  # characters of a token
-_MOST_TRIES = 16  # signatures checked for one token: each costs up to 0.1 ms
-_SHORTEST = 14  # bytes of a shared secret: 112 bits, NIST SP 800-131A; RFC 7518 section 3.2 asks for 32 bytes
+_MAX_TOKEN = 16 * 1024  # characters of a token
+_MAX_TRIES = 16  # signatures checked for one token: each costs up to 0.1 ms
+_MIN_SHARED_SECRET = 14  # bytes of a shared secret: 112 bits, NIST SP 800-131A; RFC 7518 section 3.2 asks for 32 bytes
 _UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _PEM = (RSAKey, ECKey, OKPKey)
 _NOT_SHARED = re.compile("-----?BEGIN|---- BEGIN|ssh-rsa |ssh-dss |ssh-ed25519 |ecdsa-sha2-")
@@ -37,8 +37,10 @@ Keys = tuple[Key, ...]
 
 
 class _Registry(jws.JWSRegistry):
-    """joserfc's algorithms; header parameters we do not know are ignored unless `crit` names them (RFC 7515 section
-    4.1.11), and EdDSA is the old name of Ed25519 (RFC 9864)."""
+    """joserfc's algorithms, with EdDSA as the old name of Ed25519 (RFC 9864).
+
+    Unknown header parameters are ignored unless `crit` names them (RFC 7515 section 4.1.11).
+    """
 
     max_header_length = 8 * 1024
 
@@ -50,22 +52,22 @@ _REGISTRY = _Registry(algorithms=[name for names in ALGORITHMS.values() for name
 
 
 def read_secrets(secrets: Sequence[str]) -> list[Keys]:
-    """The keys behind each secret. Raises BadSecret."""
+    """Return the keys in each secret. Raises BadSecret."""
     keys_from_text(secrets)
     return [_read(secret) for secret in secrets]
 
 
 def read_published(document: bytes) -> Keys:
-    """The public keys of a JWK set as it was fetched. Raises KeysOutOfReach if it is none."""
+    """Return the public keys of a fetched JWK set. Raises KeysUnavailable if it is not a JWK set."""
     try:
         return _published(document)
     except _UNREADABLE as error:
-        raise KeysUnavailable("what was fetched is not a set of keys") from error
+        raise KeysUnavailable("the fetched document is not a JWK set") from error
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedToken:
-    """A token that can be read; whether it is to be believed, `fitting` says."""
+    """A token that parses; `matching_index` says whether its signature is valid."""
 
     signed: jws.CompactSignature
     algorithm: str
@@ -73,8 +75,8 @@ class ParsedToken:
 
     @classmethod
     def read(cls, text: str) -> "ParsedToken | None":
-        """The token in a text, or None."""
-        if len(text) > _LONGEST or not text.isascii():
+        """Parse a token; None if it does not parse."""
+        if len(text) > _MAX_TOKEN or not text.isascii():
             return None
         try:
             signed = jws.extract_compact(text.encode(), registry=_REGISTRY)
@@ -87,13 +89,13 @@ class ParsedToken:
             return None
         return cls(signed, algorithm, key_id)
 
-    def fitting(self, known: Sequence[Keys]) -> int | None:
-        """The place of the keys of which one signed this token."""
-        candidates = [(place, key) for place, keys in enumerate(known) for key in keys if self._may_be(key)]
-        return next((place for place, key in candidates[:_MOST_TRIES] if self._is_signed_with(key)), None)
+    def matching_index(self, known: Sequence[Keys]) -> int | None:
+        """Return the index of the first keys of which one signed this token, or None."""
+        candidates = [(index, key) for index, keys in enumerate(known) for key in keys if self._may_be(key)]
+        return next((index for index, key in candidates[:_MAX_TRIES] if self._is_signed_with(key)), None)
 
     def claims(self) -> dict[str, Any] | None:
-        """What it says, if that is a JSON object."""
+        """Return the claims, if the payload is a JSON object."""
         found = json.loads(self.signed.payload or b"")
         return found if isinstance(found, dict) else None
 
@@ -109,17 +111,16 @@ class ParsedToken:
 
 
 def sign(secret: str, claims: dict[str, Any]) -> str:
-    """A token with these claims, as whoever shares this secret signs it. Raises BadSecret, OnlyTheSenderSigns for
-    a key that is public."""
+    """Sign a token with these claims. Raises BadSecret; SenderKeyRequired for a public key."""
     key = read_secrets([secret])[0][0]
     if not isinstance(key, OctKey) and not key.is_private:
-        raise SenderKeyRequired("The private key of its tokens is the sender's alone.")
+        raise SenderKeyRequired("Only the sender has the private key of its tokens.")
     algorithm = ALGORITHMS[type(key)][0]
     header = {"alg": algorithm} if key.kid is None else {"alg": algorithm, "kid": key.kid}
     try:
         return jwt.encode(header, claims, key, registry=_REGISTRY)
     except (JoseError, ValueError) as error:
-        raise SenderKeyRequired("A sample cannot be signed with a key of this kind.") from error
+        raise SenderKeyRequired("A test message cannot be signed with a key of this type.") from error
 
 
 @lru_cache(maxsize=128)
@@ -133,13 +134,11 @@ def _read(secret: str) -> Keys:
             return found
         if "-----BEGIN" in secret:
             return (_from_pem(secret),)
-        if _NOT_SHARED.search(secret) or len(secret.encode()) < _SHORTEST:
+        if _NOT_SHARED.search(secret) or len(secret.encode()) < _MIN_SHARED_SECRET:
             raise ValueError("not a shared secret")
         return (OctKey.import_key(secret),)
     except _UNREADABLE as error:
-        raise BadSecret(
-            "it is neither PEM, nor a JWK, nor a JWK set, nor a shared secret of 14 bytes or more"
-        ) from error
+        raise BadSecret("must be PEM, a JWK, a JWK set, or a shared secret of 14 bytes or more") from error
 
 
 @lru_cache(maxsize=128)
@@ -151,8 +150,7 @@ def _published(document: bytes) -> Keys:
 
 
 def _members(members: list[Any]) -> Keys:
-    """The keys for signatures among these JWKs. What is of an unknown kind or cannot be read is passed over (RFC 7517
-    section 5), and so are shared secrets: they have no business here."""
+    """Return the public signature keys among these JWKs; others are ignored (RFC 7517 section 5)."""
     return tuple(key for key in map(_member, members) if key is not None)
 
 

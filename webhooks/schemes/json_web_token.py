@@ -1,17 +1,19 @@
-"""JWT (RFC 7519): a token in a header, signed with a key that the sender publishes or shares with us.
+"""JWT (RFC 7519): a token in a header, signed with a key that the sender publishes or shares with the receiver.
 
-A secret is a key in PEM, a JWK or a JWK set (RFC 7517), or a text that is shared (HMAC). With `jwks_url` the keys are
-fetched from there, remembered, and looked for anew when a token names one we do not have: so the sender can rotate.
-Where keys come from stands in our options and nowhere else: `jku`, `x5u` and `jwk` in a token are not looked at.
+A secret is a key in PEM, a JWK or a JWK set (RFC 7517), or a shared text (HMAC). With `jwks_url` the keys are fetched
+from there and cached, and fetched again when a token names an unknown one, so that the sender can rotate its keys. Only
+the options say where keys come from: `jku`, `x5u` and `jwk` in a token are ignored.
 
-header      the header that holds the token; in `authorization` behind the word Bearer    authorization
+Options and their defaults:
+
+header      the header with the token; in `authorization` after the word Bearer    authorization
 jwks_url    where the sender publishes its keys
-issuer      what `iss` has to be
-audience    what `aud` has to hold; needed with `jwks_url`, whose keys sign for others too
-claims      what else has to stand in the token: "name=value name=value"
+issuer      the required value of `iss`
+audience    the required value of `aud`; needed with `jwks_url`, whose keys sign for others too
+claims      further required claims: "name=value name=value"
 body_claim  the claim with the SHA-256 of the body in hex; without one the body is not signed
 
-Times follow RFC 7519 section 4.1 within the tolerance; a token that never expires must be younger than that.
+Times follow RFC 7519 section 4.1 within the tolerance. A token without `exp` must be younger than the tolerance.
 """
 
 import hashlib
@@ -19,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from webhooks.schemes import json_web_key as keys
-from webhooks.schemes.plain_token import bearer_token
+from webhooks.schemes.header_token import bearer_token
 from webhooks.schemes.scheme import (
     BodyVerifier,
     Scheme,
@@ -37,6 +39,9 @@ from webhooks.wire.signing.hmac_signatures import constant_time_equal
 class JsonWebToken(Scheme):
     """A signed token. Raises BadOptions."""
 
+    name = "jwt"
+    label = "JWT: a shared secret, a public key, or the option jwks_url"
+
     def __init__(
         self,
         *,
@@ -48,14 +53,14 @@ class JsonWebToken(Scheme):
         body_claim: str = "",
     ) -> None:
         if not is_name(header):
-            raise BadOptions("header")
+            raise BadOptions("header must be a header name")
         if jwks_url and not jwks_url.startswith(("https://", "http://")):
-            raise BadOptions("jwks_url")
+            raise BadOptions("jwks_url must begin with https://")
         if jwks_url and not audience:
-            raise BadOptions("audience: the keys at jwks_url sign for others too")
+            raise BadOptions("audience is required with jwks_url, whose keys sign for others too")
         wanted = [item.partition("=") for item in claims.split()]
         if not all(name and value for name, _, value in wanted):
-            raise BadOptions("claims")
+            raise BadOptions("claims must be name=value pairs separated by spaces")
         self._header, self._body_claim, self.key_url = header.lower(), body_claim, jwks_url
         self.needs_secret = not jwks_url
         self._wanted = {name: value for name, _, value in wanted}
@@ -67,19 +72,21 @@ class JsonWebToken(Scheme):
         token = keys.ParsedToken.read(bearer_token(self._header, given) if self._header == "authorization" else given)
         if token is None:
             raise MalformedHeader(self._header)
-        place = token.fitting(known)
-        if place is None and not (self.key_url and self._is_published(token, context)):
+        secret_index = token.matching_index(known)
+        if secret_index is None and not (self.key_url and self._is_published(token, context)):
             raise NoMatchingSignature
         claims = token.claims()
         if claims is None:
             raise MalformedHeader(self._header)
         check_times(claims, context)
         check_required_claims(claims, self._wanted)
-        return _BodyDigest(place, claims.get(self._body_claim)) if self._body_claim else UnsignedBody(place)
+        if not self._body_claim:
+            return UnsignedBody(secret_index)
+        return _BodyDigest(secret_index, claims.get(self._body_claim))
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         if not secret:
-            raise SenderKeyRequired("The private keys of its tokens are the sender's alone.")
+            raise SenderKeyRequired("Only the sender has the private keys of its tokens.")
         claims: dict[str, Any] = {
             **self._wanted,
             "iat": message.now,
@@ -93,23 +100,23 @@ class JsonWebToken(Scheme):
         return SignedMessage({**message.json_headers(), self._header: value}, message.body)
 
     def _is_published(self, token: keys.ParsedToken, context: VerificationContext) -> bool:
-        """Was it signed with a key at `jwks_url`: one we remember, or one that is new there?"""
-        if token.fitting([keys.read_published(context.fetch(self.key_url))]) is not None:
+        """Tell whether a key at `jwks_url` signed the token: a cached one, or else one that is new there."""
+        if token.matching_index([keys.read_published(context.fetch(self.key_url))]) is not None:
             return True
-        return token.fitting([keys.read_published(context.fetch(self.key_url, newer=True))]) is not None
+        return token.matching_index([keys.read_published(context.fetch(self.key_url, newer=True))]) is not None
 
 
 class _BodyDigest:
-    """The token holds the SHA-256 of the body."""
+    """The token contains the SHA-256 of the body."""
 
-    def __init__(self, place: int | None, expected: object) -> None:
-        self._place, self._expected, self._body = place, expected, hashlib.sha256()
+    def __init__(self, secret_index: int | None, expected: object) -> None:
+        self._secret_index, self._expected, self._body = secret_index, expected, hashlib.sha256()
 
     def update(self, chunk: bytes, /) -> None:
         self._body.update(chunk)
 
     def finish(self) -> int | None:
-        """The body is complete. Raises NoMatch."""
+        """Compare the digests and return the index of the secret. Raises NoMatchingSignature."""
         if not isinstance(self._expected, str) or not constant_time_equal(self._body.hexdigest(), self._expected):
-            raise NoMatchingSignature("the body is not the one whose digest the token holds")
-        return self._place
+            raise NoMatchingSignature("the token has another digest than the body")
+        return self._secret_index

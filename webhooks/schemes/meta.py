@@ -1,7 +1,7 @@
-"""Meta (Facebook, Instagram, WhatsApp, Messenger): the body alone is signed, with the app secret.
+"""Meta (Facebook, Instagram, WhatsApp, Messenger): only the body is signed, with the app secret.
 
-https://developers.facebook.com/docs/graph-api/webhooks/getting-started. Its messages have no id of their own. The
-address is confirmed by the `hub` handshake before the first one.
+https://developers.facebook.com/docs/graph-api/webhooks/getting-started. The messages have no id. The URL is verified by
+the `hub` handshake before the first message.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,9 @@ from webhooks.wire.signing.hmac_signatures import HmacVerifier, hmac_signature, 
 
 class Meta(Scheme):
     """`X-Hub-Signature-256: sha256=` and the HMAC-SHA256 of the body in lower-case hex."""
+
+    name = "meta"
+    label = "Meta (Facebook, Instagram, WhatsApp): the app secret"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         return HmacVerifier(keys_from_text(secrets), [context.header("x-hub-signature-256")], sha256_hex)

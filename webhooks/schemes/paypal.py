@@ -1,11 +1,12 @@
-"""PayPal: transmission id, time, webhook id and the CRC-32 of the body are signed with a certificate of PayPal's.
+"""PayPal: transmission id, time, webhook id and the CRC-32 of the body are signed with PayPal's certificate.
 
-https://developer.paypal.com/api/rest/webhooks/rest/#link-eventheadersandsignature. A secret is the id of a webhook,
-as PayPal shows it: it says that the message is meant for us, since PayPal signs for everybody. The certificate is
-fetched from PayPal's API hosts and from nowhere else.
+https://developer.paypal.com/api/rest/webhooks/rest/#link-eventheadersandsignature. A secret is the id of a webhook as
+PayPal shows it. PayPal signs for all its customers with the same key, so the id proves that the message is meant for
+this receiver. The certificate is fetched only from PayPal's API hosts.
 
-A CRC tells an accident and no attack: who has seen one message can write another with its CRC and send it under its
-signature while that is fresh. Nobody sees them but PayPal and us, and a second content under one id is flagged.
+A CRC detects accidents, not attacks: whoever has seen a message can make another body with its CRC and send it under
+the same signature while the time is within the tolerance. Only PayPal and the receiver see the messages, and a second
+body under one id is flagged as a conflict.
 """
 
 import re
@@ -31,6 +32,8 @@ _ID = re.compile(r"[!-{}~]{1,128}")  # printable, without the separator
 class PayPal(Scheme):
     """`PAYPAL-TRANSMISSION-SIG`: RSA with SHA-256 over `id|time|webhook id|CRC-32`, in base64."""
 
+    name = "paypal"
+    label = "PayPal: the id of the webhook"
     id_path = "/id"
     type_path = "/event_type"
 
@@ -48,13 +51,15 @@ class PayPal(Scheme):
         if not _CERTIFICATE.fullmatch(url):
             raise MalformedHeader("paypal-cert-url")
         context.check_timestamp("paypal-transmission-time", _seconds(time))
-        return _Crc(fetched_key(context, url), signature, f"{transmission}|{time}|", secrets)
+        return _CrcVerifier(fetched_key(context, url), signature, f"{transmission}|{time}|", secrets)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        raise SenderKeyRequired("PayPal signs with a key of its own. Its dashboard has a webhooks simulator.")
+        raise SenderKeyRequired("Only PayPal has the signing key. Use the webhooks simulator of its dashboard.")
 
 
-class _Crc:
+class _CrcVerifier:
+    """The signature covers the CRC-32 of the body."""
+
     def __init__(self, key: RSAPublicKey, signature: bytes, head: str, webhook_ids: Sequence[str]) -> None:
         self._key, self._signature, self._head, self._webhook_ids = key, signature, head, webhook_ids
         self._crc = 0
@@ -63,16 +68,16 @@ class _Crc:
         self._crc = zlib.crc32(chunk, self._crc)
 
     def finish(self) -> int:
-        """The body is complete. Raises NoMatch."""
-        for place, webhook_id in enumerate(self._webhook_ids):
+        """Return the index of the webhook id that was signed. Raises NoMatchingSignature."""
+        for index, webhook_id in enumerate(self._webhook_ids):
             content = f"{self._head}{webhook_id}|{self._crc}".encode("utf-8", "surrogatepass")
             if verifies(self._key, self._signature, content, SHA256()):
-                return place
+                return index
         raise NoMatchingSignature
 
 
 def _seconds(time: str) -> str:
-    """Unix seconds of an RFC 3339 time in UTC. Raises MalformedHeader."""
+    """Return the Unix seconds of an RFC 3339 time in UTC. Raises MalformedHeader."""
     try:
         if _TIME.fullmatch(time):
             return str(int(datetime.fromisoformat(time).timestamp()))

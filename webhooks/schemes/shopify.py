@@ -1,4 +1,4 @@
-"""Shopify: the body alone is signed, with the client secret of the app.
+"""Shopify: only the body is signed, with the client secret of the app.
 
 https://shopify.dev/docs/apps/build/webhooks/verify-deliveries
 """
@@ -12,6 +12,8 @@ from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, h
 class Shopify(Scheme):
     """`X-Shopify-Hmac-Sha256`: the HMAC-SHA256 of the body in base64."""
 
+    name = "shopify"
+    label = "Shopify: the client secret of the app"
     id_header = "x-shopify-webhook-id"
     type_header = "x-shopify-topic"
 

@@ -1,7 +1,7 @@
-"""What is signed, said as a template: `{body}` once, and around it `{id}`, `{timestamp}`, `{url}`, `{method}`.
+"""The signed content as a template: `{body}` once, and around it `{id}`, `{timestamp}`, `{url}`, `{method}`.
 
-The content must be one that can be taken apart in one way only, or a forger could move the border between two of its
-parts: so an id may not hold what separates it from the next part, and there must be something that does.
+The content must be unambiguous, or a forger could move the border between two parts. So a separator must follow the id,
+and the id must not contain it.
 """
 
 import re
@@ -16,37 +16,38 @@ _UNITS = {"s": 1, "ms": 1000}
 
 
 class SignedContent:
-    """A template, and the headers its parts are found in. Raises BadOptions."""
+    """A template and the headers that its parts are taken from. Raises BadOptions."""
 
     def __init__(self, signed: str, id_header: str, timestamp_header: str, timestamp_unit: str) -> None:
         parts = _PARTS.split(signed)
         if parts.count("{body}") != 1:
-            raise BadOptions("signed has to name the body once")
+            raise BadOptions("signed must contain {body} once")
         if "{id}" in parts and not id_header:
-            raise BadOptions("id_header")
+            raise BadOptions("id_header is required when {id} is signed")
         if "{timestamp}" in parts and not timestamp_header:
-            raise BadOptions("timestamp_header")
+            raise BadOptions("timestamp_header is required when {timestamp} is signed")
         if timestamp_unit not in _UNITS:
-            raise BadOptions("timestamp_unit")
-        if any(here == "{id}" and not behind for here, behind in pairwise(parts)):
-            raise BadOptions("signed has to separate the id from what follows")
+            raise BadOptions("timestamp_unit must be s or ms")
+        if any(here == "{id}" and not following for here, following in pairwise(parts)):
+            raise BadOptions("signed must have a separator after {id}")
         self._id_header, self._timestamp_header, self._unit = id_header, timestamp_header, _UNITS[timestamp_unit]
         middle = parts.index("{body}")
         self._head, self._tail = parts[:middle], parts[middle + 1 :]
 
     def around(self, context: VerificationContext) -> tuple[bytes, bytes]:
-        """What is signed before the body and behind it. Raises SignatureError."""
+        """Return the signed bytes before and after the body. Raises SignatureError."""
         return self._filled(self._head, context), self._filled(self._tail, context)
 
     def headers(self, message: UnsignedMessage) -> dict[str, str]:
-        """The headers that a sample of this content needs."""
+        """Return the headers of a test message that this content is signed from."""
         named = {self._id_header: message.message_id, self._timestamp_header: str(message.now * self._unit)}
         return {name: value for name, value in named.items() if name}
 
     def _filled(self, parts: Sequence[str], context: VerificationContext) -> bytes:
-        return b"".join(self._part(part, behind, context) for part, behind in zip(parts, [*parts[1:], ""], strict=True))
+        pairs = zip(parts, [*parts[1:], ""], strict=True)
+        return b"".join(self._part(part, following, context) for part, following in pairs)
 
-    def _part(self, part: str, behind: str, context: VerificationContext) -> bytes:
+    def _part(self, part: str, following: str, context: VerificationContext) -> bytes:
         if part == "{url}":
             return context.called_url()
         if part == "{method}":
@@ -54,7 +55,7 @@ class SignedContent:
         if part == "{timestamp}":
             return self._timestamp(context)
         if part == "{id}":
-            return self._id(behind, context)
+            return self._id(following, context)
         return part.encode("utf-8", "surrogatepass")
 
     def _timestamp(self, context: VerificationContext) -> bytes:
@@ -65,9 +66,9 @@ class SignedContent:
             raise MalformedHeader(self._timestamp_header)
         return written.encode()
 
-    def _id(self, behind: str, context: VerificationContext) -> bytes:
+    def _id(self, following: str, context: VerificationContext) -> bytes:
         message_id = context.header(self._id_header)
-        # An id that holds the separator could be cut elsewhere, and the rest be taken for time or body.
-        if not message_id.isascii() or (behind and behind in message_id):
+        # The part of the id after a separator in it could be read as the timestamp or the body.
+        if not message_id.isascii() or (following and following in message_id):
             raise MalformedHeader(self._id_header)
         return message_id.encode()

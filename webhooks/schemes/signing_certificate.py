@@ -1,7 +1,7 @@
-"""RSA signatures by a certificate that the provider publishes: fetch it from the provider's own host, or not at all.
+"""Verify RSA signatures with a certificate that the provider publishes.
 
-The certificate is trusted because of where it was fetched from, over TLS that is checked; so whoever could name
-another host could sign (CVE-2023-33185). Each scheme pins its host before it comes here.
+The certificate is trusted because of the host it was fetched from over verified TLS. So each scheme must pin the host
+before it calls in here: whoever can name another host can sign (CVE-2023-33185).
 """
 
 from base64 import b64encode
@@ -18,24 +18,26 @@ from webhooks.wire.errors import KeysUnavailable, StaleTimestamp
 
 
 def fetched_key(context: VerificationContext, url: str) -> RSAPublicKey:
-    """The key in the first certificate at this URL, whose host is pinned already. Raises KeysOutOfReach,
-    StaleTimestamp if the certificate is not valid now."""
+    """Return the key of the first certificate at this URL, whose host the caller has pinned.
+
+    Raises KeysUnavailable; StaleTimestamp if the certificate is not valid now.
+    """
     document = context.fetch(url)
     try:
         certificate = x509.load_pem_x509_certificates(document)[0]
         begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
         key = certificate.public_key()
     except ValueError as error:
-        raise KeysUnavailable("what was fetched is not a certificate") from error
+        raise KeysUnavailable("the fetched document is not a certificate") from error
     if not isinstance(key, RSAPublicKey):
-        raise KeysUnavailable("what was fetched is not an RSA certificate")
+        raise KeysUnavailable("the fetched certificate has no RSA key")
     if not begins <= context.now <= ends:
         raise StaleTimestamp("the certificate is not valid now")
     return key
 
 
 def read_signature(text: str) -> bytes | None:
-    """The bytes of a signature in its one base64 spelling, or None."""
+    """Decode a signature from its canonical base64; None for any other text."""
     try:
         signature = base64_text.decode(text)
     except ValueError:
@@ -44,6 +46,7 @@ def read_signature(text: str) -> bytes | None:
 
 
 def verifies(key: RSAPublicKey, signature: bytes, content: bytes, digest: HashAlgorithm) -> bool:
+    """Tell whether the key signed this content (PKCS #1 v1.5)."""
     try:
         key.verify(signature, content, PKCS1v15(), digest)
     except InvalidSignature:

@@ -1,4 +1,7 @@
-"""Slack: version, time and body are signed. https://docs.slack.dev/authentication/verifying-requests-from-slack"""
+"""Slack: version, time and body are signed.
+
+https://docs.slack.dev/authentication/verifying-requests-from-slack
+"""
 
 import hmac
 from collections.abc import Sequence
@@ -12,19 +15,21 @@ _TIMESTAMP = "x-slack-request-timestamp"
 class Slack(Scheme):
     """`X-Slack-Signature: v0=` and the HMAC-SHA256 of `v0:timestamp:body` in lower-case hex."""
 
+    name = "slack"
+    label = "Slack: the signing secret"
     id_path = "/event_id"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         keys = keys_from_text(secrets)
         given, timestamp = context.header("x-slack-signature"), context.header(_TIMESTAMP)
         context.check_timestamp(_TIMESTAMP, timestamp)
-        return HmacVerifier(keys, [given], _spell, head=f"v0:{timestamp}:".encode())
+        return HmacVerifier(keys, [given], _v0_hex, head=f"v0:{timestamp}:".encode())
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        signature = hmac_signature(secret, b"v0:%d:%b" % (message.now, message.body), _spell)
+        signature = hmac_signature(secret, b"v0:%d:%b" % (message.now, message.body), _v0_hex)
         headers = message.json_headers(X_Slack_Request_Timestamp=str(message.now), X_Slack_Signature=signature)
         return SignedMessage(headers, message.body)
 
 
-def _spell(mac: hmac.HMAC) -> str:
+def _v0_hex(mac: hmac.HMAC) -> str:
     return "v0=" + hex_digest(mac)

@@ -1,12 +1,12 @@
-"""Amazon SNS: fields of the JSON body are signed with a certificate of Amazon's.
+"""Amazon SNS: fields of the JSON body are signed with Amazon's certificate.
 
-https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html. A secret is the ARN of a topic that may
-send to us, since Amazon signs for everybody. The certificate is fetched from the SNS host of the topic's region and
-from nowhere else. Raw message delivery is not signed, and refused.
+https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html. A secret is the ARN of a topic that is
+accepted, since Amazon signs for all its customers. The certificate is fetched only from the SNS host of the topic's
+region. Raw message delivery is not signed, and rejected.
 
-SNS repeats a message for an hour with its first timestamp, so that is how old one may be, or the tolerance if that is
-more. A subscription is confirmed at an address that we write ourselves (`confirmation`): the one in the message is
-not called.
+SNS repeats a message for an hour with its first timestamp, so a message may be an hour old, or the tolerance if that is
+longer. A subscription is confirmed at a URL that is built here (`confirmation_url`): the one in the message is not
+called.
 """
 
 import re
@@ -23,8 +23,8 @@ from webhooks.schemes.signing_certificate import fetched_key, read_signature, ve
 from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatchingSignature, SenderKeyRequired, StaleTimestamp
 from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 
-_LARGEST = 512 * 1024  # bytes; a message has 256 KiB, and JSON escapes may double it
-_REPEATS = 3600  # seconds, the longest HTTP retry policy
+_MAX_BODY = 512 * 1024  # bytes; a message has up to 256 KiB, and JSON escapes may double it
+_REPEATED_FOR = 3600  # seconds, the longest HTTP retry policy
 _TOPIC = re.compile(r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]{3,32}):\d{12}:[A-Za-z0-9_.-]{1,256}", re.ASCII)
 _PATH = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]{1,128}\.pem", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
@@ -39,23 +39,25 @@ Fields = dict[str, Any]
 
 
 class Sns(Scheme):
-    """`Signature` in the body: RSA over the names and values of the other fields, one a line."""
+    """`Signature` in the body: RSA over the names and values of the other fields, one per line."""
 
+    name = "sns"
+    label = "Amazon SNS: the ARN of the topic"
     id_path = "/MessageId"
     type_path = "/Type"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         keys_from_text(secrets)
         if not all(_TOPIC.fullmatch(secret) for secret in secrets):
-            raise BadSecret("it has to be the ARN of a topic: arn:aws:sns:...")
-        return _Notification(secrets, context)
+            raise BadSecret("must be the ARN of a topic: arn:aws:sns:...")
+        return _NotificationVerifier(secrets, context)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        raise SenderKeyRequired("Amazon signs with a key of its own. Publish to the topic instead.")
+        raise SenderKeyRequired("Only Amazon has the signing key. Publish to the topic instead.")
 
 
 def confirmation_url(body: bytes) -> str | None:
-    """Where to confirm the subscription that a verified body asks for; None if it asks for none."""
+    """Return the URL that confirms the subscription a verified body announces; None for any other message."""
     fields = _read(body)
     if fields is None or fields.get("Type") != "SubscriptionConfirmation":
         return None
@@ -66,34 +68,34 @@ def confirmation_url(body: bytes) -> str | None:
     return f"{_host(topic)}/?{urlencode(query)}"
 
 
-class _Notification:
-    """The fields are signed in an order of their own, so the body has to be held."""
+class _NotificationVerifier:
+    """The fields are signed in an order that the body does not have, so the whole body is kept in memory."""
 
     def __init__(self, topics: Sequence[str], context: VerificationContext) -> None:
         self._topics, self._context, self._body = topics, context, bytearray()
 
     def update(self, chunk: bytes, /) -> None:
-        """Hold the piece. Raises BodyTooLarge."""
-        if len(self._body) + len(chunk) > _LARGEST:
+        """Keep the next piece of the body. Raises BodyTooLarge over 512 KiB."""
+        if len(self._body) + len(chunk) > _MAX_BODY:
             raise BodyTooLarge
         self._body += chunk
 
     def finish(self) -> int:
-        """The body is complete. Raises SignatureError."""
+        """Verify the fields and return the index of the topic. Raises SignatureError."""
         fields = _read(bytes(self._body))
         content = _content(fields or {})
         if fields is None or content is None:
             raise NoMatchingSignature("the body is not a signed notification")
-        place = matching_index(self._topics, fields["TopicArn"])
+        index = matching_index(self._topics, fields["TopicArn"])
         self._check_time(fields["Timestamp"])
         url, signature = str(fields.get("SigningCertURL")), read_signature(str(fields.get("Signature")))
         digest = _DIGESTS.get(str(fields.get("SignatureVersion")))
-        host = _host(self._topics[place])
+        host = _host(self._topics[index])
         if signature is None or digest is None or not (url.startswith(host) and _PATH.fullmatch(url[len(host) :])):
-            raise NoMatchingSignature("the signature or the address of its certificate is not Amazon's")
+            raise NoMatchingSignature("Signature, SignatureVersion or SigningCertURL is not one that Amazon sends")
         if not verifies(fetched_key(self._context, url), signature, content, digest):
             raise NoMatchingSignature
-        return place
+        return index
 
     def _check_time(self, time: str) -> None:
         try:
@@ -101,8 +103,8 @@ class _Notification:
         except (ValueError, OverflowError):
             age = None
         if age is None:
-            raise NoMatchingSignature("the timestamp cannot be read")
-        allowed = max(self._context.tolerance, _REPEATS)
+            raise NoMatchingSignature("Timestamp must be an RFC 3339 time in UTC")
+        allowed = max(self._context.tolerance, _REPEATED_FOR)
         if age > allowed or -age > self._context.tolerance:
             raise StaleTimestamp(f"{-age:+.0f} s from now, {allowed:g} s allowed")
 
@@ -116,7 +118,7 @@ def _read(body: bytes) -> Fields | None:
 
 
 def _content(fields: Fields) -> bytes | None:
-    """What is signed: each name and each value on a line of its own; None if one other than the subject is missing."""
+    """Return the signed content, each name and value on a line; None if a field other than the subject is missing."""
     kind = fields.get("Type")
     names = _SIGNED.get(kind, ()) if isinstance(kind, str) else ()
     found = [(name, fields.get(name)) for name in names]
@@ -127,6 +129,6 @@ def _content(fields: Fields) -> bytes | None:
 
 
 def _host(topic: str) -> str:
-    """The SNS host of a topic's region."""
+    """Return the SNS host of a topic's region."""
     partition, region = topic.split(":")[1], topic.split(":")[3]
     return f"https://sns.{region}.amazonaws.com" + (".cn" if partition == "aws-cn" else "")

@@ -1,6 +1,6 @@
-"""Square: the URL the notification was registered for and the body are signed.
+"""Square: the registered URL and the body are signed.
 
-https://developer.squareup.com/docs/webhooks/step3validate. A notification without a body does not exist.
+https://developer.squareup.com/docs/webhooks/step3validate. An empty body is rejected: Square sends none.
 """
 
 from collections.abc import Sequence
@@ -11,20 +11,22 @@ from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, h
 
 
 class Square(Scheme):
-    """`x-square-hmacsha256-signature`: the HMAC-SHA256 of URL and body in base64."""
+    """`x-square-hmacsha256-signature`: the HMAC-SHA256 of the URL and the body in base64."""
 
+    name = "square"
+    label = "Square: the signature key; signs the URL"
     id_path = "/event_id"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         given = context.header("x-square-hmacsha256-signature")
-        return _NotEmpty(keys_from_text(secrets), [given], base64_digest, head=context.called_url())
+        return _NonEmptyVerifier(keys_from_text(secrets), [given], base64_digest, head=context.called_url())
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         signature = hmac_signature(secret, message.url.encode() + message.body, base64_digest)
         return SignedMessage({**message.json_headers(), "x-square-hmacsha256-signature": signature}, message.body)
 
 
-class _NotEmpty(HmacVerifier):
+class _NonEmptyVerifier(HmacVerifier):
     _seen = False
 
     def update(self, chunk: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Standard Webhooks 1.0.0, and Svix, which sends the same under its own header names."""
+"""Standard Webhooks 1.0.0, and Svix, which sends the same under other header names."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,40 +10,46 @@ from webhooks.wire.signing import keys, standard_webhooks
 _PARTS = ("id", "timestamp", "signature")
 
 
-class Standard(Scheme):
-    """The three headers of one family count together: the first family that is complete, never a mixture."""
+class StandardWebhooks(Scheme):
+    """The three headers of one prefix, `webhook-` or `svix-`: the first complete set counts, never a mixture."""
 
-    def __init__(self, *families: str) -> None:
-        self._families = families or ("webhook-", "svix-")
+    name = "standard"
+    label = "Standard Webhooks: Waypost itself and many others"
+
+    def __init__(self, *prefixes: str) -> None:
+        self._prefixes = prefixes or ("webhook-", "svix-")
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
-        family = self._family(context.headers)
+        prefix = self._prefix(context.headers)
         return standard_webhooks.begin_verification(
-            secrets, context.headers, now=context.now, tolerance=context.tolerance, prefix=family
+            secrets, context.headers, now=context.now, tolerance=context.tolerance, prefix=prefix
         )
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         if secret.startswith(keys.PUBLIC_KEY_PREFIX):
-            raise SenderKeyRequired("The private key to this public one is the sender's alone.")
+            raise SenderKeyRequired("Only the sender has the private key to this public key.")
         values = (
             message.message_id,
             str(message.now),
             standard_webhooks.sign(secret, message.message_id, message.now, message.body),
         )
-        proof = {self._families[0] + part: value for part, value in zip(_PARTS, values, strict=True)}
+        proof = {self._prefixes[0] + part: value for part, value in zip(_PARTS, values, strict=True)}
         return SignedMessage({**JSON, **proof}, message.body)
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
         found = lowered(headers)
-        return found.get(self._family(found) + "id") or None
+        return found.get(self._prefix(found) + "id") or None
 
-    def _family(self, headers: Mapping[str, str]) -> str:
-        complete = (family for family in self._families if all(headers.get(family + part) for part in _PARTS))
-        return next(complete, self._families[0])
+    def _prefix(self, headers: Mapping[str, str]) -> str:
+        complete = (prefix for prefix in self._prefixes if all(headers.get(prefix + part) for part in _PARTS))
+        return next(complete, self._prefixes[0])
 
 
-class Svix(Standard):
-    """Svix names its own headers first."""
+class Svix(StandardWebhooks):
+    """Standard Webhooks, with the `svix-` headers first."""
+
+    name = "svix"
+    label = "Svix: Standard Webhooks in svix- headers"
 
     def __init__(self) -> None:
         super().__init__("svix-", "webhook-")

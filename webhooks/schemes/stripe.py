@@ -1,8 +1,8 @@
-"""Stripe: time and body are signed, and time, signatures and their versions share one header.
+"""Stripe: time and body are signed, and one header has the time, the signatures and their versions.
 
-https://docs.stripe.com/webhooks#verify-manually. The secret is used as text, `whsec_` included. Only `v1`
-counts: to accept another version would let a forger choose the weakest. As in Stripe's own libraries a time
-that lies ahead is no reason to refuse: only Stripe can have signed it.
+https://docs.stripe.com/webhooks#verify-manually. The secret is used as text, with `whsec_`. Only `v1` counts: if other
+versions were accepted, a forger could choose the weakest. As in Stripe's own libraries, a time in the future is
+accepted: only Stripe can have signed it.
 """
 
 import math
@@ -18,6 +18,8 @@ _HEADER = "stripe-signature"
 class Stripe(Scheme):
     """`Stripe-Signature: t=...,v1=...`: the HMAC-SHA256 of `t.body` in lower-case hex, once for each secret."""
 
+    name = "stripe"
+    label = "Stripe: the signing secret of the endpoint, with whsec_"
     id_path = "/id"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:

@@ -1,4 +1,4 @@
-"""What a token says, against the clock and against what it must say (RFC 7519 section 4.1)."""
+"""Check the claims of a token: its times, and the values that the options require (RFC 7519 section 4.1)."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from webhooks.wire.errors import StaleTimestamp, WrongClaim
 
 
 def check_times(claims: Mapping[str, Any], context: VerificationContext) -> None:
-    """`exp`, `nbf` and `iat`, each give or take the tolerance. Raises StaleTimestamp, WrongClaim."""
+    """Check `exp`, `nbf` and `iat`, each within the tolerance. Raises StaleTimestamp, WrongClaim."""
     expires, begins, issued = (_moment(claims, name) for name in ("exp", "nbf", "iat"))
     if expires is None and issued is None:
         raise StaleTimestamp("the token has neither exp nor iat")
@@ -22,7 +22,7 @@ def check_times(claims: Mapping[str, Any], context: VerificationContext) -> None
 
 
 def check_required_claims(claims: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
-    """Each claim is what is wanted, or a list that holds it. Raises WrongClaim."""
+    """Check that each claim equals the required value, or is a list that contains it. Raises WrongClaim."""
     for name, value in wanted.items():
         found = claims.get(name)
         if not any(isinstance(one, str) and one == value for one in (found if isinstance(found, list) else [found])):

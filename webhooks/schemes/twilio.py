@@ -1,8 +1,7 @@
-"""Twilio: the URL and the fields of the form are signed; of any other body only a digest in the URL.
+"""Twilio: the URL and the fields of a form are signed; of any other body, a digest in the URL.
 
-https://www.twilio.com/docs/usage/webhooks/webhooks-security. The URL counts as Twilio called it; with and
-without the port, since Twilio itself does not do the one or the other reliably. A body that neither is a form
-nor has its digest in the URL is not signed at all, and refused.
+https://www.twilio.com/docs/usage/webhooks/webhooks-security. The URL is checked with and without the port, since Twilio
+is not consistent about it. A body that is not a form and has no digest in the URL is not signed, and rejected.
 """
 
 import hashlib
@@ -18,14 +17,16 @@ _FORM = "application/x-www-form-urlencoded"
 _DIGEST = "bodySHA256"
 _SETTINGS = "x-twilio-webhooks-signature-settings"
 _ALGORITHMS = {"": "sha1", "hmac_sha1": "sha1", "hmac_sha256": "sha256"}
-_LARGEST_FORM = 1024 * 1024  # bytes; a form has to be held, for its fields are signed in another order
-_MOST_FIELDS = 1000
+_MAX_FORM = 1024 * 1024  # bytes; a form is kept in memory, because its fields are signed in another order
+_MAX_FIELDS = 1000
 _PORTS = {"https": 443, "http": 80}
 
 
 class Twilio(Scheme):
-    """`X-Twilio-Signature`: HMAC-SHA1 in base64, HMAC-SHA256 if the settings header says so."""
+    """`X-Twilio-Signature`: HMAC-SHA1 in base64; HMAC-SHA256 if the settings header says so."""
 
+    name = "twilio"
+    label = "Twilio: the auth token; signs the URL"
     id_header = "i-twilio-idempotency-token"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
@@ -35,16 +36,16 @@ class Twilio(Scheme):
         try:
             parts = urlsplit(context.url)
             urls = _spellings(context.url, parts)
-            digests = parse_qs(parts.query, max_num_fields=_MOST_FIELDS).get(_DIGEST, [])
+            digests = parse_qs(parts.query, max_num_fields=_MAX_FIELDS).get(_DIGEST, [])
         except ValueError:
-            raise NoMatchingSignature("the URL cannot be read") from None
+            raise NoMatchingSignature("the URL does not parse") from None
         declared = context.headers.get("content-type", "").partition(";")[0].strip().lower()
         if declared == _FORM or not (declared or digests):
-            return FormCheck(keys, given, algorithm, urls)
-        return DigestCheck(keys, given, algorithm, urls, digests)
+            return FormVerifier(keys, given, algorithm, urls)
+        return DigestVerifier(keys, given, algorithm, urls, digests)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        """As Twilio sends JSON: the digest of the body goes into the URL, and the URL is signed."""
+        """Sign as Twilio does for JSON: the URL, to which the digest of the body is added."""
         query = f"{_DIGEST}={hashlib.sha256(message.body).hexdigest()}"
         url = message.url + ("&" if "?" in message.url else "?") + query
         signature = hmac_signature(secret, url.encode(), base64_digest, "sha1")
@@ -52,32 +53,32 @@ class Twilio(Scheme):
         return SignedMessage(headers, message.body, query)
 
 
-class FormCheck:
-    """The signature covers the URL, then every field's name and value, by name, without repetitions."""
+class FormVerifier:
+    """The signature covers the URL, then the name and value of every field, sorted and without repetitions."""
 
     def __init__(self, keys: Sequence[bytes], given: str, algorithm: str, urls: Sequence[str]) -> None:
         self._keys, self._given, self._algorithm, self._urls = keys, given, algorithm, urls
         self._body = bytearray()
 
     def update(self, chunk: bytes, /) -> None:
-        """Hold the piece. Raises BodyTooLarge over 1 MiB."""
-        if len(self._body) + len(chunk) > _LARGEST_FORM:
+        """Keep the next piece of the form. Raises BodyTooLarge over 1 MiB."""
+        if len(self._body) + len(chunk) > _MAX_FORM:
             raise BodyTooLarge
         self._body += chunk
 
     def finish(self) -> int:
-        """The form is complete. Raises NoMatch."""
+        """Verify the fields and return the index of the key. Raises NoMatchingSignature."""
         signed = _fields(bytes(self._body))
         return _match(self._keys, self._given, self._algorithm, self._urls, signed)
 
 
-class DigestCheck:
-    """The signature covers the URL, which names the SHA-256 of the body. An empty body needs no digest."""
+class DigestVerifier:
+    """The signature covers the URL, which contains the SHA-256 of the body. An empty body needs no digest."""
 
     def __init__(
         self, keys: Sequence[bytes], given: str, algorithm: str, urls: Sequence[str], digests: Sequence[str]
     ) -> None:
-        self._place = _match(keys, given, algorithm, urls, b"")
+        self._key_index = _match(keys, given, algorithm, urls, b"")
         self._digests = digests or [hashlib.sha256().hexdigest()]
         self._body = hashlib.sha256()
 
@@ -85,14 +86,14 @@ class DigestCheck:
         self._body.update(chunk)
 
     def finish(self) -> int:
-        """The body is complete. Raises NoMatch."""
+        """Compare the digests and return the index of the key. Raises NoMatchingSignature."""
         if not constant_time_equal(self._body.hexdigest(), self._digests[0]):
-            raise NoMatchingSignature("the body is not the one whose digest the URL names")
-        return self._place
+            raise NoMatchingSignature("the URL has another digest than the body")
+        return self._key_index
 
 
 def _algorithm(settings: str) -> str:
-    """The digest the settings header names: `key=...,algorithm=HMAC_SHA256`. Without one it is SHA-1, as ever."""
+    """Return the digest that the settings header names (`key=...,algorithm=HMAC_SHA256`); SHA-1 by default."""
     items = (item.partition("=") for item in settings.split(","))
     named = next((value.strip().lower() for name, _, value in items if name.strip() == "algorithm"), "")
     if named not in _ALGORITHMS:
@@ -101,7 +102,7 @@ def _algorithm(settings: str) -> str:
 
 
 def _spellings(url: str, parts: SplitResult) -> list[str]:
-    """The URL as given, and the other way with respect to the port."""
+    """Return the URL as given, and again with the default port added or the port removed."""
     host, port = parts.netloc, parts.port
     if port is not None:
         other = host.rpartition(":")[0]
@@ -113,19 +114,19 @@ def _spellings(url: str, parts: SplitResult) -> list[str]:
 
 
 def _fields(form: bytes) -> bytes:
-    """The fields as they are signed. Raises NoMatch for a form that is none."""
+    """Return the fields as they are signed. Raises NoMatchingSignature if the form does not parse."""
     try:
-        found = parse_qsl(form.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+        found = parse_qsl(form.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
-        raise NoMatchingSignature("the form cannot be read") from None
+        raise NoMatchingSignature("the form does not parse") from None
     return "".join(name + value for name, value in sorted(set(found))).encode()
 
 
 def _match(keys: Sequence[bytes], given: str, algorithm: str, urls: Iterable[str], signed: bytes) -> int:
     contents = [url.encode("utf-8", "surrogatepass") + signed for url in urls]
     fitting = [
-        place
-        for place, key in enumerate(keys)
+        index
+        for index, key in enumerate(keys)
         for content in contents
         if constant_time_equal(base64_digest(hmac.new(key, content, algorithm)), given)
     ]

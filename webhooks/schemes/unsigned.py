@@ -1,4 +1,4 @@
-"""No proof at all, for whoever says so out loud. A secret here is a misunderstanding, and refused."""
+"""No authentication, if the source is configured so. A secret is rejected, since it would not be checked."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,15 @@ from webhooks.wire.errors import BadSecret
 
 
 class Unsigned(Scheme):
-    """Every message is accepted."""
+    """No signature: every message is accepted."""
 
+    name = "none"
+    label = "None (unauthenticated)"
     needs_secret = False
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         if secrets:
-            raise BadSecret("the scheme uses none, so somebody expects a check that will not happen")
+            raise BadSecret("the scheme none takes no secret; remove it or choose another scheme")
         return UnsignedBody()
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:

@@ -6,17 +6,17 @@
           MissingHeader           .header
           MalformedHeader         .header
           StaleTimestamp
-          NoMatch
+          NoMatchingSignature
           BodyTooLarge
           MissingUrl
           WrongClaim              .claim
           UntrustedProxy
-          KeysOutOfReach          nobody's fault yet: the sender may try again
+          KeysUnavailable          nobody's fault yet: the sender may try again
           BadSecret               our own configuration: fail closed
           BadOptions              our own configuration: fail closed
           UnknownScheme           our own configuration: fail closed
-          Unsignable              raised while signing, never while verifying
-        OnlyTheSenderSigns      a sample cannot be signed, for the key is the sender's alone
+          InvalidSigningInput              raised while signing, never while verifying
+        SenderKeyRequired      a sample cannot be signed, for the key is the sender's alone
         InvalidEvent            it is not the CloudEvent it claims to be: .attribute .reason .index
           UnsupportedFormat       an event format or charset we do not read (HTTP 415)
 

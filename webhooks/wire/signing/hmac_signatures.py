@@ -42,7 +42,7 @@ class HmacVerifier:
             mac.update(chunk)
 
     def finish(self) -> int:
-        """The body is complete. Returns the place of the key that fitted. Raises NoMatch."""
+        """The body is complete. Returns the place of the key that fitted. Raises NoMatchingSignature."""
         fitting = []
         for place, mac in enumerate(self._macs):
             mac.update(self._tail)
@@ -64,7 +64,7 @@ def hmac_signature(secret: str, content: bytes, spell: Callable[[hmac.HMAC], str
 
 
 def matching_index(secrets: Sequence[str], given: str) -> int:
-    """The place of the secret that was given, in the same time whichever it is. Raises NoMatch."""
+    """The place of the secret that was given, in the same time whichever it is. Raises NoMatchingSignature."""
     fitting = [place for place, secret in enumerate(secrets) if constant_time_equal(secret, given)]
     if not fitting:
         raise NoMatchingSignature

@@ -71,7 +71,7 @@ class Signer:
             raise BadSecret("a public key cannot sign")
 
     def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
-        """The value of `webhook-signature`: one entry for each key, separated by spaces. Raises Unsignable."""
+        """The value of `webhook-signature`: one entry for each key, separated by spaces. Raises InvalidSigningInput."""
         if not _ID.fullmatch(message_id):
             raise InvalidSigningInput("the id has to be printable ASCII without space or full stop")
         if not 0 <= timestamp < _MOST_TIMESTAMP:
@@ -83,7 +83,7 @@ class Signer:
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """One signature: `v1,...` with a `whsec_` secret, `v1a,...` with a `whsk_` key. `timestamp` is Unix seconds.
 
-    Raises BadSecret, Unsignable."""
+    Raises BadSecret, InvalidSigningInput."""
     return Signer([secret]).sign(message_id, timestamp, body)
 
 
@@ -143,7 +143,7 @@ class StandardWebhooksVerifier:
         self._take(chunk)
 
     def finish(self) -> int:
-        """The body is complete. Returns the place of the key that fitted. Raises NoMatch."""
+        """The body is complete. Returns the place of the key that fitted. Raises NoMatchingSignature."""
         fitting = []
         for place, mac in self._macs:
             expected = b64encode(mac.digest()).decode()

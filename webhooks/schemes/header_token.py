@@ -1,6 +1,6 @@
-"""A secret word in a header: a bearer token (RFC 6750), or a key in a header of its own.
+"""A secret in a header: a bearer token (RFC 6750), or a key in a header of its own.
 
-It proves who calls, and nothing about the body.
+It authenticates the caller; the body is not signed.
 """
 
 from collections.abc import Sequence
@@ -19,27 +19,33 @@ from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 
 
 class HeaderToken(Scheme):
-    """The header holds the secret and nothing else, e.g. `X-Api-Key` or `X-Gitlab-Token`. Raises BadOptions."""
+    """A header with the secret and nothing else, e.g. `X-Api-Key` or `X-Gitlab-Token`. Raises BadOptions."""
+
+    name = "token"
+    label = "Secret in a header: named by the option header"
 
     def __init__(self, header: str = "x-api-key") -> None:
         if not is_name(header):
-            raise BadOptions("header")
+            raise BadOptions("header must be a header name")
         self._header = header.lower()
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         keys_from_text(secrets)
-        return UnsignedBody(matching_index(secrets, self._word(context.header(self._header))))
+        return UnsignedBody(matching_index(secrets, self._token(context.header(self._header))))
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         keys_from_text([secret])
         return SignedMessage({**message.json_headers(), self._header: secret}, message.body)
 
-    def _word(self, value: str) -> str:
+    def _token(self, value: str) -> str:
         return value
 
 
-class Bearer(HeaderToken):
-    """`Authorization: Bearer` and the secret."""
+class BearerToken(HeaderToken):
+    """`Authorization: Bearer` followed by the secret."""
+
+    name = "bearer"
+    label = "Bearer token"
 
     def __init__(self) -> None:
         super().__init__("authorization")
@@ -47,13 +53,18 @@ class Bearer(HeaderToken):
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         return super().sign(f"Bearer {secret}" if secret else secret, message)
 
-    def _word(self, value: str) -> str:
+    def _token(self, value: str) -> str:
         return bearer_token(self._header, value)
 
 
 class GitLab(HeaderToken):
-    """GitLab sends its secret token as it is. https://docs.gitlab.com/user/project/integrations/webhooks/"""
+    """GitLab's secret token in `X-Gitlab-Token`.
 
+    https://docs.gitlab.com/user/project/integrations/webhooks/
+    """
+
+    name = "gitlab"
+    label = "GitLab: the secret token"
     id_header = "x-gitlab-event-uuid"
     type_header = "x-gitlab-event"
 
@@ -66,8 +77,8 @@ class GitLab(HeaderToken):
 
 
 def bearer_token(header: str, value: str) -> str:
-    """The token behind the word Bearer (RFC 6750 section 2.1). Raises MalformedHeader."""
-    kind, _, word = value.partition(" ")
-    if kind.lower() != "bearer" or not word.strip(" "):
+    """Return the token after the word Bearer (RFC 6750 section 2.1). Raises MalformedHeader."""
+    kind, _, token = value.partition(" ")
+    if kind.lower() != "bearer" or not token.strip(" "):
         raise MalformedHeader(header)
-    return word.strip(" ")
+    return token.strip(" ")
