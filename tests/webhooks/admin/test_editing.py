@@ -204,7 +204,7 @@ def test_names_are_looked_up_outside_any_transaction(monkeypatch: pytest.MonkeyP
         open_then.append(connection.in_atomic_block)
         return ["10.0.0.1"]
 
-    monkeypatch.setattr(configuration, "look_up", look)
+    monkeypatch.setattr(configuration, "resolve_within", look)
     options = '{"jwks_url": "https://keys.example.com/jwks", "audience": "us"}'
     answer = add(operator(*SEES_ALL, "add_source"), scheme="jwt", options=options)
     assert "wh-error" in answer.content.decode()

@@ -48,7 +48,7 @@ def test_a_change_is_judged_outside_any_transaction_for_names_are_looked_up(sour
         open_then.append(connection.in_atomic_block)
         return ["93.184.215.14"]
 
-    monkeypatch.setattr(configuration, "look_up", look)
+    monkeypatch.setattr(configuration, "resolve_within", look)
     options = {"jwks_url": "https://keys.example.com/jwks", "audience": "us"}
     made = client.post(API, {"scheme": "jwt", "options": options}, content_type="application/json")
     path = f"{API}{made.json()['id']}/"
