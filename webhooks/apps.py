@@ -1,3 +1,5 @@
+"""Configure the receiver as a Django app."""
+
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import register
@@ -7,12 +9,12 @@ from webhooks.checks import check_project
 from webhooks.processing.handler_registry import check_handlers
 
 DEFAULTS = {
-    "WAYPOST_ALLOW_HTTP": False,  # keys of senders are fetched over https only,
-    "WAYPOST_ALLOW_NETWORKS": [],  # and from public addresses
+    "WAYPOST_ALLOW_HTTP": False,  # published keys are fetched over https only
+    "WAYPOST_ALLOW_NETWORKS": [],  # and from public addresses only
     "WAYPOST_HANDLERS": {},
     "WAYPOST_TRUSTED_PROXIES": [],
 }
-"""What a project need not say: the closed side of each."""
+"""Settings a project may leave out; each default is the restrictive one."""
 
 
 class WebhooksConfig(AppConfig):
@@ -22,6 +24,7 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Receiver"
 
     def ready(self) -> None:
+        """Set default settings, register checks, and import the handlers of all apps."""
         for name, value in DEFAULTS.items():
             if not hasattr(settings, name):
                 setattr(settings, name, value)

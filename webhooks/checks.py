@@ -1,4 +1,4 @@
-"""System checks: what the receiver needs of the project it is installed in, said at the start and not by a sender."""
+"""Check at start-up what the receiver needs of its project: PostgreSQL, encryption keys, storage for large bodies."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error
 
 
 def check_project(**_options: Any) -> list[CheckMessage]:
-    """PostgreSQL, keys for the secrets, and a storage for large bodies."""
+    """Return an error for each missing part (system check)."""
     return [*_database(), *_keys(), *_storage()]
 
 
@@ -16,7 +16,7 @@ def _database() -> list[CheckMessage]:
     engine = settings.DATABASES.get("default", {}).get("ENGINE", "")
     if "postgresql" in engine or "postgis" in engine:
         return []
-    return [Error("The receiver keeps its receipts in PostgreSQL, and no other database.", id="webhooks.E002")]
+    return [Error("The receiver needs PostgreSQL as its database.", id="webhooks.E002")]
 
 
 def _keys() -> list[CheckMessage]:
@@ -26,12 +26,12 @@ def _keys() -> list[CheckMessage]:
             return []
     except (ValueError, TypeError):
         pass
-    hint = "Make one with cryptography.fernet.Fernet.generate_key().decode() and keep it as you keep SECRET_KEY."
+    hint = "Generate one with cryptography.fernet.Fernet.generate_key().decode(), and protect it like SECRET_KEY."
     return [Error("WAYPOST_ENCRYPTION_KEYS must list at least one Fernet key.", hint=hint, id="webhooks.E003")]
 
 
 def _storage() -> list[CheckMessage]:
     if "claims" in settings.STORAGES:
         return []
-    hint = "Bodies over 64 KiB go there: no address of the web may lead to it."
-    return [Error('STORAGES must have a storage called "claims".', hint=hint, id="webhooks.E004")]
+    hint = "It stores bodies over 64 KiB, and must not be served on the web."
+    return [Error('STORAGES must have a storage named "claims".', hint=hint, id="webhooks.E004")]

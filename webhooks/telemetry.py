@@ -1,57 +1,64 @@
-"""What the receiver counts and says. Each log line is said here and nowhere else."""
+"""Count and log what the receiver does: every metric and log event of the receiver is defined here."""
 
 import structlog
 from prometheus_client import Counter
 
 log = structlog.get_logger("waypost.receiver")
 
-requests = Counter("waypost_receiver_requests_total", "Requests at /in/, by what became of them.", ["outcome"])
-runs = Counter("waypost_receiver_runs_total", "Runs of receipts through their handlers.", ["outcome"])
-rings_failed = Counter("waypost_receiver_rings_failed_total", "Rings the broker did not take.")
-swept = Counter("waypost_receiver_swept_total", "Rows and objects the sweep removed.", ["kind"])
+requests = Counter("waypost_receiver_requests_total", "Requests to /in/, by response status.", ["outcome"])
+runs = Counter("waypost_receiver_handler_runs_total", "Runs of a receipt's handlers, by outcome.", ["outcome"])
+wakeups_failed = Counter("waypost_receiver_wakeups_failed_total", "Wake-ups of workers that the broker refused.")
+removed = Counter("waypost_receiver_removed_total", "Rows and objects removed by the sweep, by kind.", ["kind"])
 
 
 def count_request(outcome: str) -> None:
+    """Count a response to a sender."""
     requests.labels(outcome).inc()
 
 
 def log_content_conflict(source: str, message_id: str) -> None:
-    """A sender used one id for two contents: the first was kept, the second was not."""
-    log.warning("receipt.conflict", source=source, message_id=message_id)
+    """Log a duplicate message id with other content; the first content was kept."""
+    log.warning("receipt content conflict", source=source, message_id=message_id)
 
 
 def log_not_stored(source: str, error: Exception) -> None:
-    """The database or the storage did not take a message: the sender was told to come back."""
-    log.error("receipt.not_kept", source=source, error=repr(error))
+    """Log a message that database or storage did not store; the sender got 503."""
+    log.error("receipt not stored", source=source, error=repr(error))
 
 
 def log_counts_not_written(error: Exception) -> None:
-    """The database did not take the counts of the last seconds: they are kept for the next time."""
-    log.warning("tally.not_written", error=repr(error))
+    """Log hourly counts that could not be written; they are kept for the next attempt."""
+    log.warning("hourly counts not written", error=repr(error))
 
 
 def count_run(outcome: str) -> None:
+    """Count a run of a receipt's handlers."""
     runs.labels(outcome).inc()
 
 
 def log_handler_failed(receipt: str, handler: str, error: BaseException, attempts: int) -> None:
-    log.warning("receipt.failed", receipt=receipt, handler=handler, error=repr(error), attempts=attempts)
+    """Log a failed run with its handler."""
+    log.warning("handler failed", receipt=receipt, handler=handler, error=repr(error), attempts=attempts)
 
 
 def log_dead(receipt: str, cause: str, error: str) -> None:
-    log.error("receipt.dead", receipt=receipt, cause=cause, error=error)
+    """Log a receipt that is not tried again."""
+    log.error("receipt dead", receipt=receipt, cause=cause, error=error)
 
 
 def log_received(receipt: str, source: str, event_type: str, size: int) -> None:
-    log.info("receipt", receipt=receipt, source=source, event_type=event_type, size=size)
+    """Log a receipt without its content."""
+    log.info("receipt received", receipt=receipt, source=source, event_type=event_type, size=size)
 
 
 def log_wakeup_failed(error: Exception) -> None:
-    rings_failed.inc()
-    log.warning("ring.failed", error=repr(error))
+    """Count and log a wake-up that the broker refused; the schedule wakes workers too."""
+    wakeups_failed.inc()
+    log.warning("worker wake-up failed", error=repr(error))
 
 
 def count_removed(kind: str, count: int) -> None:
+    """Count and log what the sweep removed; nothing for zero."""
     if count:
-        swept.labels(kind).inc(count)
-        log.info("swept", kind=kind, count=count)
+        removed.labels(kind).inc(count)
+        log.info("sweep removed rows", kind=kind, count=count)

@@ -124,7 +124,7 @@ def test_the_page_leads_from_an_empty_project_to_an_order(tmp_path: Path, databa
     assert project.run("manage.py", "process_receipts", "--once") == "1 processed\n"
     assert project.run("manage.py", "shell", "--verbosity", "0", "-c", ORDERS) == "[('A-1', 42)]\n"
     assert project.run("manage.py", "shell", "--verbosity", "0", "-c", ADMIN) == "shown\n"
-    assert "ring.failed" not in (tmp_path / "server.log").read_text()
+    assert "worker wake-up failed" not in (tmp_path / "server.log").read_text()
 
 
 def test_what_the_app_needs_alone_is_what_the_platform_runs_with() -> None:

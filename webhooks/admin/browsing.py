@@ -16,7 +16,7 @@ from webhooks.admin.display import code, link, when
 from webhooks.processing.receipts import first_id_at
 from webhooks.wire.ids import parse
 
-MOST_COUNTED = 10_000  # rows; whoever wants to see more, narrows the list
+MAX_COUNTED = 10_000  # rows; whoever wants to see more, narrows the list
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
@@ -25,7 +25,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[:MOST_COUNTED].count())
+        return int(rows.order_by()[:MAX_COUNTED].count())
 
 
 if apps.is_installed("unfold"):

@@ -17,7 +17,7 @@ from django.utils import timezone
 from webhooks.admin.source_fields import secret_input
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration
-from webhooks.sources.secret_rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET, TooManySecrets, revoke, rotate
+from webhooks.sources.secret_rotation import DAY, MAX_OVERLAP, MAX_SECRET_LENGTH, TooManySecrets, revoke, rotate
 from webhooks.wire.ids import public
 
 MAY_ADD, MAY_REVOKE = "webhooks.add_sourcesecret", "webhooks.delete_sourcesecret"
@@ -27,13 +27,13 @@ class RotationForm(forms.Form):
     secret = forms.CharField(
         required=False,
         strip=False,
-        max_length=LONGEST_SECRET,
+        max_length=MAX_SECRET_LENGTH,
         widget=secret_input(),
         help_text="As the sender shows it. Leave it empty with Standard Webhooks: one is made, and shown once.",
     )
     overlap_seconds = forms.IntegerField(
         min_value=0,
-        max_value=LONGEST_OVERLAP,
+        max_value=MAX_OVERLAP,
         initial=DAY,
         widget=forms.NumberInput(attrs={"class": "wh-input", "autocomplete": "off"}),
         help_text="So long the ones there are stay believed beside it; then they are gone.",

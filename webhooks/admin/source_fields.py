@@ -11,7 +11,7 @@ from webhooks.api.serializers import RESPONSE_CONTENT_TYPES
 from webhooks.models import Source
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.schemes import SCHEMES
-from webhooks.sources.secret_rotation import LONGEST_SECRET
+from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH
 from webhooks.wire.ids import parse
 
 OPTIONS = (
@@ -163,7 +163,7 @@ def _written() -> dict[str, forms.Field]:
         "secret": forms.CharField(
             required=False,
             strip=False,
-            max_length=LONGEST_SECRET,
+            max_length=MAX_SECRET_LENGTH,
             widget=secret_input(),
             help_text="As the sender shows it. Encrypted, and never shown. Leave it empty with Standard Webhooks: "
             "one is made, and shown once.",

@@ -1,4 +1,4 @@
-"""Run handlers on stored receipts: registry, claims, timeouts, order, retries, replay and the sweep.
+"""Run handlers on stored receipts: registry, claims, time limits, order, retries, replays and the sweep.
 
-Works from rows alone, never from a request. Called by tasks, commands, the REST API and the admin.
+Works from rows alone, never from a request. Called by tasks, commands, ``receiving``, the REST API and the admin.
 """

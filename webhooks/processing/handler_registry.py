@@ -1,7 +1,7 @@
-"""The handlers a source may name, by the setting WAYPOST_HANDLERS (name -> dotted path), and a check that each exists.
+"""List the handlers a source may name, from the setting WAYPOST_HANDLERS (name -> dotted path), and check them.
 
-A path may be its own name. ``publish`` leads into the provider by its path alone: neither wing imports the other,
-and where the provider is not installed there is no such handler.
+A path may be its own name. ``publish`` is part of the provider and named by its path only: the receiver does not
+import the provider, and without it there is no such handler.
 """
 
 from typing import Any
@@ -18,22 +18,22 @@ BUILT_IN = {
 
 
 def handler_paths() -> dict[str, str]:
-    """What a source may choose from: name -> dotted path."""
+    """Return the handlers a source may name: name -> dotted path."""
     built_in = {name: path for name, path in BUILT_IN.items() if apps.is_installed(path.partition(".")[0])}
     given = {**built_in, **getattr(settings, "WAYPOST_HANDLERS", {})}
     return {name: path for name, path in given.items() if path}
 
 
 def check_handlers(**_options: Any) -> list[CheckMessage]:
-    """A system check: every dotted path leads to a function."""
+    """Check that every dotted path names a function (system check)."""
     return [
-        Error(f"WAYPOST_HANDLERS: {name!r} leads nowhere: {path!r}", id="webhooks.E001")
+        Error(f"WAYPOST_HANDLERS: {name!r} names no function: {path!r}", id="webhooks.E001")
         for name, path in handler_paths().items()
-        if not _leads_somewhere(path)
+        if not _names_function(path)
     ]
 
 
-def _leads_somewhere(path: str) -> bool:
+def _names_function(path: str) -> bool:
     try:
         return callable(import_string(path))
     except ImportError:

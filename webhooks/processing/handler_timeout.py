@@ -1,13 +1,12 @@
-"""A handler that does not come back is ended: by an exception at its deadline, by the end of its process soon after.
+"""End a handler that exceeds its time limit: by an exception, and if that fails by ending its process.
 
-A handler may hang in Python, in a query, or in C code that never looks up. So there are two clocks. At the deadline
-a signal raises ``HandlerTimeout`` wherever the handler is: the transaction is rolled back, and the receipt is a failure
-like any other. If the handler is still there ``GRACE`` seconds later (it caught the exception, or is in C code that
-holds the interpreter), a watchdog that needs no interpreter writes where it hangs to stderr and ends the process:
-Celery starts another, and the receipt is due again when its claim runs out.
+A handler may hang in Python, in a query, or in C code that runs no signal handlers. So there are two timers. At the
+time limit a signal raises ``HandlerTimeout`` in the handler: the transaction is rolled back, and the receipt has
+failed. If the handler still runs ``GRACE`` seconds later (it caught the exception, or is in C code that holds the
+interpreter), a watchdog that needs no interpreter writes a traceback to stderr and ends the process: Celery starts
+another, and the receipt is due again when its claim expires.
 
-Signals reach the main thread only, which is where Celery's processes and the command run handlers. In any other
-thread there is no deadline.
+Signals reach the main thread only, where Celery's processes and the command run handlers. Other threads have no limit.
 """
 
 import faulthandler
@@ -17,22 +16,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-GRACE = 10.0  # seconds
-STDERR = 2  # the descriptor: sys.stderr may be something else by now
+GRACE = 10.0  # seconds from the exception to the end of the process
+STDERR = 2  # the file descriptor, because sys.stderr may have been replaced
 
 
 class HandlerTimeout(KeyboardInterrupt):
-    """Took longer than its source allows. No ``except Exception`` holds it up, and psycopg, which knows its parent,
-    cancels the query that is under way."""
+    """The handlers exceeded handler_timeout_seconds.
+
+    A KeyboardInterrupt, so that ``except Exception`` does not catch it and psycopg cancels the running query.
+    """
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise HandlerTimeout in what is inside if it takes longer."""
+    """Raise HandlerTimeout in the context's body after this many seconds."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGALRM, _ring)
+    before = signal.signal(signal.SIGALRM, _raise_timeout)
     faulthandler.dump_traceback_later(seconds + GRACE, exit=True, file=STDERR)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
@@ -40,10 +41,10 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         try:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        finally:  # the alarm may still go off on the line above: the watchdog must not outlive what it watched
+        finally:  # the alarm may still fire on the line above; the watchdog must end too
             faulthandler.cancel_dump_traceback_later()
             signal.signal(signal.SIGALRM, before)
 
 
-def _ring(_signal: int, _frame: FrameType | None) -> None:
+def _raise_timeout(_signal: int, _frame: FrameType | None) -> None:
     raise HandlerTimeout

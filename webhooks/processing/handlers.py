@@ -1,23 +1,23 @@
-"""Which function works on which source and pattern.
+"""Register handlers, and find those that match a receipt.
 
-A handler is a function of one receipt. It runs inside the transaction that marks the receipt as processed: what it
-writes to the database and that mark commit together or not at all, so its database effect happens once. What it
-does elsewhere (a call, a mail) may happen again after a failure. Anything it raises means: again later, by the
-plan in ``process``; ``RetryLater`` means again at a time of its own, and costs no attempt; ``GiveUp`` means never.
+A handler is a function of one receipt. It runs in the transaction that marks the receipt as processed: its database
+writes and that mark commit together or not at all, so they happen once. Other effects (a call, a mail) may happen
+again after a failure. An exception means: retry by the plan. ``RetryLater`` retries at a time of its own without using
+an attempt; ``GiveUp`` ends the attempts.
 
-Two ways to say what works on what, and both may be used:
+Handlers are named in two ways, which may be combined:
 
     in code     a module ``webhook_handlers`` in any installed app:
 
                     @handles("billing", {"type": ["invoice.paid"]})
                     def book(receipt): ...
 
-    in a row    ``Source.handlers``, which names functions of the setting WAYPOST_HANDLERS (see ``choices``).
-                Only names on that list can be chosen: whoever may edit a source may not run code of their own.
+    in a row    ``Source.handlers``, which names functions of the setting WAYPOST_HANDLERS (``handler_registry``).
+                Only listed names can be chosen, so editing a source cannot run other code.
 
-Every handler that matches runs, those of the row first, in the order in which they are given. A receipt that none
-matches is processed, by nobody, and can be replayed when there is one. Where neither code nor row names a handler for
-the source, a receipt is so from the start: nobody claims it.
+Every matching handler runs, those of the row first, in their order. A receipt that matches none is processed with no
+handler, and can be replayed once there is one. Where neither code nor row names a handler for the source, the receipt
+is settled when it is inserted, and no worker claims it.
 """
 
 import math
@@ -44,27 +44,29 @@ ANY = "*"
 
 
 class RetryLater(Exception):
-    """Not now: run again after ``seconds``. Costs no attempt. Raises ValueError, TypeError if that is no number, which
-    is a failure of the handler like any other."""
+    """Raised by a handler to run again after ``seconds`` without using an attempt.
+
+    A value that is not a number raises ValueError or TypeError, which counts as a failure of the handler.
+    """
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         if math.isnan(seconds):
-            raise ValueError("RetryLater: not a number of seconds")
+            raise ValueError("RetryLater: seconds must be a number.")
         self.seconds = seconds
 
 
 class GiveUp(Exception):
-    """Running again would not help: the receipt is dead at once."""
+    """Raised by a handler to end the attempts: the receipt is dead at once."""
 
 
 class UnknownHandler(LookupError):
-    """A source names a handler that WAYPOST_HANDLERS does not have."""
+    """A source names a handler that WAYPOST_HANDLERS does not list."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerRule:
-    """This function works on receipts of this source (id, uid or *) that match this pattern (None: all)."""
+    """A function for the receipts of a source (id, uid or *) that match a pattern (None: all)."""
 
     name: str
     function: Function
@@ -72,9 +74,11 @@ class HandlerRule:
     pattern: str | None = None
 
     def is_for(self, source_id: UUID, uid: str | None) -> bool:
+        """Tell whether the rule is for this source."""
         return self.source in (ANY, uid) or self.source == public(Source.prefix, source_id)
 
-    def wants(self, receipt: Receipt, found: list[EventDocument]) -> bool:
+    def matches(self, receipt: Receipt, found: list[EventDocument]) -> bool:
+        """Tell whether the rule is for this receipt, whose events these are."""
         if not self.is_for(receipt.source_id, receipt.source.uid):
             return False
         return self.pattern is None or any(_compiled(self.pattern).matches(event) for event in found)
@@ -84,8 +88,10 @@ _rules: list[HandlerRule] = []
 
 
 def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Callable[[F], F]:
-    """Register the decorated function for a source (its id, its uid, or * for every source) and an event pattern.
-    Raises InvalidPattern."""
+    """Register the decorated function for a source (id, uid, or * for all) and an event pattern (None: all).
+
+    Raises InvalidPattern.
+    """
 
     def register(function: F) -> F:
         name = f"{function.__module__}.{function.__qualname__}"
@@ -96,20 +102,20 @@ def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Call
 
 
 def has_handlers(source_id: UUID, uid: str | None) -> bool:
-    """Is a function of code registered for this source? Its row may name more."""
+    """Tell whether code registers a handler for this source; its row may name more."""
     return any(rule.is_for(source_id, uid) for rule in _rules)
 
 
 def matching_rules(receipt: Receipt) -> list[HandlerRule]:
-    """The rules that want this receipt, each function once. Raises UnknownHandler."""
+    """Return the rules that match this receipt, each function once. Raises UnknownHandler."""
     rules = [*_rules_of(receipt.source), *_rules]
     found = _events_in(receipt) if any(rule.pattern for rule in rules) else []
-    wanted = {rule.function: rule for rule in reversed(rules) if rule.wants(receipt, found)}
-    return list(reversed(wanted.values()))
+    matching = {rule.function: rule for rule in reversed(rules) if rule.matches(receipt, found)}
+    return list(reversed(matching.values()))
 
 
 def log_receipt(receipt: Receipt) -> None:
-    """The handler ``log``: say that it came, and nothing of what is in it."""
+    """Log the receipt without its content: the built-in handler ``log``."""
     telemetry.log_received(receipt.public_id, str(receipt.source), receipt.event_type, receipt.size)
 
 
@@ -124,7 +130,7 @@ def _rules_of(source: Source) -> Iterator[HandlerRule]:
 
 
 def _events_in(receipt: Receipt) -> list[EventDocument]:
-    """The events of a receipt; of a large body, what its headers say."""
+    """Return the events of a receipt; of a body in storage only what its headers say."""
     name = receipt.source.uid or receipt.source.public_id
     headers = {key.lower(): value for key, value in receipt.headers.items()}
     return parse_events(name, receipt.event_type, receipt.message_id, headers, bytes(receipt.body or b""))

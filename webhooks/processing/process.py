@@ -1,12 +1,12 @@
-"""Hand kept receipts to their handlers: claim a few, then one after the other hold, run, finish; or what else happens.
+"""Run the handlers of due receipts: claim some, then run each in one transaction, and record the result.
 
-The row is locked for as long as its handlers run, and what they write commits together with "processed". So a
-receipt is never handled twice at once, even if a handler outlasts its claim, and never handled without a trace.
-The price: a transaction stays open for as long as a handler takes. Handlers that call others should be short.
+The row is locked while its handlers run, and their writes commit together with "processed". So a receipt is never
+handled twice at once, even if a handler outlasts its claim, and its database effects happen once. The price is a
+transaction that is open as long as a handler runs: handlers that call other services should be short.
 
-A handler that raises, or is not done at the deadline of its source, costs an attempt, and the receipt is due again
-by the plan. A worker that dies (or whose handler ends the process) never gets to say so: ``claims`` counts those,
-and after ``MOST_CLAIMS`` the receipt is poison and goes to the dead, where it can be looked at and replayed.
+A handler that raises, or exceeds the time limit of its source, costs an attempt, and the receipt is due again by the
+retry plan. A worker that crashes records nothing: ``claims`` counts such claims, and after ``MAX_CLAIMS`` the receipt
+is dead (``crashed_worker``) and can be replayed.
 """
 
 import random
@@ -22,30 +22,32 @@ from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
 from webhooks.processing.receipts import claim, lock, mark_dead, mark_processed, release, reschedule
 from webhooks.processing.retry_plan import wait_after
 
-BATCH = 20  # receipts claimed at once
-RELEASE_AFTER = 2.0  # seconds after which what was claimed and not begun is left to others
-MAX_CLAIMS = 3
+BATCH = 20  # receipts per claim
+RELEASE_AFTER = 2.0  # seconds after which claimed receipts that have not started are released
+MAX_CLAIMS = 3  # claims without a result; then the receipt is dead
 MAX_RETRY_LATER = 24 * 3600  # seconds
-MAX_ERROR_LENGTH = 2000  # characters of an error that are kept
-MAX_RUN_SECONDS = 25.0  # seconds a drain works before it makes room for others on its worker
+MAX_ERROR_LENGTH = 2000  # characters
+MAX_RUN_SECONDS = 25.0  # seconds a task runs before it gives its worker to other tasks
 
 
 def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
-    """Process what is due until nothing is, or the turn is over: then ring for a successor. Returns how many."""
+    """Process due receipts until none is left or the time is over (then wake another worker); return their number."""
     end = time.monotonic() + seconds
     done = 0
     while time.monotonic() < end:
         claimed = claim(BATCH)
         if not claimed:
             return done
-        done += _work_through(claimed)
+        done += process_claimed(claimed)
     notify.ring()
     return done
 
 
-def _work_through(claimed: list[Receipt]) -> int:
-    """Process what was claimed, oldest first; give back what waits for longer than a moment. Returns how many were
-    processed. Whatever ends this early, the rest is not held up for it."""
+def process_claimed(claimed: list[Receipt]) -> int:
+    """Process claimed receipts, oldest first, and return their number.
+
+    Those that have not started after ``RELEASE_AFTER``, or when an exception ends this, are released to others.
+    """
     end = time.monotonic() + RELEASE_AFTER
     done = 0
     try:
@@ -60,21 +62,21 @@ def _work_through(claimed: list[Receipt]) -> int:
 
 
 def process(receipt: Receipt) -> None:
-    """One claimed receipt, to whatever end."""
+    """Run the handlers of one claimed receipt and record the result."""
     if receipt.claims > MAX_CLAIMS:
-        _die(receipt, Receipt.Cause.CRASHED_WORKER, f"claimed {MAX_CLAIMS} times without an end", attempts=0)
+        _mark_dead(receipt, Receipt.Cause.CRASHED_WORKER, f"{MAX_CLAIMS} claims ended without a result", attempts=0)
         return
-    run = _Run(receipt)
+    run = _HandlerRun(receipt)
     try:
         outcome = run.in_one_transaction()
-    except _Overtaken:
+    except _OutOfOrder:
         outcome = run.skip()
-    except RetryLater as wish:
-        seconds = min(max(wish.seconds, 0.0), MAX_RETRY_LATER)
-        reschedule(receipt, seconds, f"{run.current}: later", attempts=0)
-        outcome = "later"
+    except RetryLater as request:
+        seconds = min(max(request.seconds, 0.0), MAX_RETRY_LATER)
+        reschedule(receipt, seconds, f"{run.current}: RetryLater", attempts=0)
+        outcome = "retry_later"
     except GiveUp as error:
-        _die(receipt, Receipt.Cause.HANDLER_GAVE_UP, run.say(error), attempts=1)
+        _mark_dead(receipt, Receipt.Cause.HANDLER_GAVE_UP, run.describe(error), attempts=1)
         return
     except (Exception, handler_timeout.HandlerTimeout) as error:
         _fail(receipt, run, error)
@@ -84,12 +86,12 @@ def process(receipt: Receipt) -> None:
     telemetry.count_run(outcome)
 
 
-class _Overtaken(Exception):
-    """A later receipt of its key was handled before this one could commit, and the source wants no stale ones."""
+class _OutOfOrder(Exception):
+    """A later receipt of the order key was handled first, and the source skips receipts out of order."""
 
 
-class _Run:
-    """The handlers of one receipt, and how far they got."""
+class _HandlerRun:
+    """A run of the handlers of one receipt, with the current handler and those that finished."""
 
     def __init__(self, receipt: Receipt) -> None:
         self.receipt = receipt
@@ -98,23 +100,23 @@ class _Run:
         self.done: list[str] = []
 
     def in_one_transaction(self) -> str:
-        """What the handlers write and that they have done so: both or neither."""
+        """Commit the handlers' writes and their success together, or neither; return the outcome."""
         place = sequence.sequence_of(self.receipt)
         with transaction.atomic():
             if not lock(self.receipt):
                 return "lost"
             if place is not None and self.source.skip_out_of_order and sequence.is_out_of_order(self.receipt, place):
-                raise _Overtaken
+                raise _OutOfOrder
             with handler_timeout.time_limit(self.source.handler_timeout_seconds):
                 self._all_handlers()
             behind = place is not None and sequence.advance_latest(self.receipt, place)
             if behind and self.source.skip_out_of_order:
-                raise _Overtaken
+                raise _OutOfOrder
             mark_processed(self.receipt, self.done, out_of_order=behind)
         return "processed"
 
     def skip(self) -> str:
-        """It is stale: nobody handles it, and that is its end."""
+        """Settle the receipt without running handlers."""
         mark_processed(self.receipt, [], out_of_order=True, skipped=True)
         return "skipped"
 
@@ -124,7 +126,7 @@ class _Run:
             rule.function(self.receipt)
             self.done.append(rule.name)
 
-    def say(self, error: BaseException) -> str:
+    def describe(self, error: BaseException) -> str:
         said = (
             f"took longer than {self.source.handler_timeout_seconds} s"
             if isinstance(error, handler_timeout.HandlerTimeout)
@@ -134,19 +136,19 @@ class _Run:
         return text.encode("utf-8", "replace").decode()[:MAX_ERROR_LENGTH]
 
 
-def _fail(receipt: Receipt, run: _Run, error: BaseException) -> None:
+def _fail(receipt: Receipt, run: _HandlerRun, error: BaseException) -> None:
     attempts = receipt.attempts + 1
     hourly_counts.count(receipt.source_id, "handler_failures")
     telemetry.log_handler_failed(receipt.public_id, run.current, error, attempts)
     wait = wait_after(attempts, random.random(), receipt.source.retry_plan)  # noqa: S311 - spreads load, hides nothing
     if wait is None:
-        _die(receipt, Receipt.Cause.EXHAUSTED, run.say(error), attempts=1)
+        _mark_dead(receipt, Receipt.Cause.EXHAUSTED, run.describe(error), attempts=1)
         return
-    reschedule(receipt, wait, run.say(error), attempts=1)
+    reschedule(receipt, wait, run.describe(error), attempts=1)
     telemetry.count_run("failed")
 
 
-def _die(receipt: Receipt, cause: Receipt.Cause, error: str, *, attempts: int) -> None:
+def _mark_dead(receipt: Receipt, cause: Receipt.Cause, error: str, *, attempts: int) -> None:
     mark_dead(receipt, cause, error, attempts=attempts)
     hourly_counts.count(receipt.source_id, "dead")
     telemetry.log_dead(receipt.public_id, cause, error)

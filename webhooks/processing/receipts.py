@@ -1,9 +1,11 @@
-"""The statements that move a receipt through its life, each guarded, on the database's clock (``entry`` begins it).
+"""Change the state of receipts, one guarded statement each, on the database's clock.
 
-claim             due receipts become this worker's: a token, and due again when the claim runs out
-hold              the claimed row is locked for the transaction its handlers run in
-finish put_off bury release   only where the token still holds
-revive            dead or processed receipts are due again
+claim                due receipts become this worker's: a token, and due again when the claim expires
+lock                 the claimed row, for the transaction its handlers run in
+mark_processed, reschedule, mark_dead, release   only while the claim's token is in the row
+retry                settled receipts are due again
+
+``receiving.insert_receipt`` inserts them.
 """
 
 from collections.abc import Sequence
@@ -21,11 +23,10 @@ from webhooks.models import Receipt, Source
 from webhooks.wire.ids import new_id
 
 CLAIM_SECONDS = 60
-"""A worker that dies owes its receipt again after this. A handler may take longer: it holds the row's lock."""
+"""Time until a crashed worker's receipt is due again. A handler may run longer: it holds the row's lock."""
 
-# Of an ordering key only the oldest unfinished receipt is due. A receipt that was claimed before, and whose claim
-# ended without a word, is a suspect: it may have killed its worker. It is claimed alone, so that it takes no
-# innocent neighbour with it a second time.
+# Of an order key only the oldest pending receipt is claimed. A receipt whose last claim ended without a result may have
+# crashed its worker, so it is claimed alone: a second crash affects no other receipt.
 _CLAIM = """
     WITH due AS MATERIALIZED (
         SELECT id, claims, row_number() OVER (ORDER BY due_at) AS place FROM (
@@ -50,18 +51,18 @@ _CLAIM = """
 """
 
 SETTLED = Q(due_at__isnull=True)
-"""Nothing is owed: its handlers are done, or have been given up."""
+"""The handlers have finished, or the receipt is dead."""
 
-_HOLD = b"SELECT 1 FROM webhooks_receipt WHERE id = $1 AND claim_token = $2 FOR UPDATE"
+_LOCK = b"SELECT 1 FROM webhooks_receipt WHERE id = $1 AND claim_token = $2 FOR UPDATE"
 
-_FINISH = b"""
+_MARK_PROCESSED = b"""
     UPDATE webhooks_receipt
     SET due_at = NULL, claim_token = NULL, claims = 0, processed_at = statement_timestamp(), handled_by = $3::jsonb,
         attempts = $4::int, last_error = '', out_of_order = $5::boolean, skipped = $6::boolean
     WHERE id = $1 AND claim_token = $2
 """
 
-_PUT_OFF = """
+_RESCHEDULE = """
     UPDATE webhooks_receipt
     SET claim_token = NULL, claims = 0, attempts = attempts + %s, last_error = %s,
         due_at = statement_timestamp() + make_interval(secs => %s)
@@ -70,76 +71,76 @@ _PUT_OFF = """
 
 
 def find_receipt(source_id: UUID, message_id: str) -> Receipt | None:
-    """The receipt that a repeat repeats; None if it has been swept since."""
-    kept = Receipt.objects.filter(source_id=source_id, message_id=message_id)
-    return kept.only("id", "sha256").first()
+    """Return the stored receipt of a duplicate (id and sha256 only), or None if the sweep removed it."""
+    stored = Receipt.objects.filter(source_id=source_id, message_id=message_id)
+    return stored.only("id", "sha256").first()
 
 
-def claim(most: int) -> list[Receipt]:
-    """Receipts that have been due longest, now ours, oldest first: ``most`` at most, or one suspect alone."""
-    claimed = list(Receipt.objects.raw(_CLAIM, [most, new_id(), CLAIM_SECONDS]))
+def claim(limit: int) -> list[Receipt]:
+    """Claim the receipts due longest, up to ``limit``, or one that may have crashed its worker; oldest first."""
+    claimed = list(Receipt.objects.raw(_CLAIM, [limit, new_id(), CLAIM_SECONDS]))
     prefetch_related_objects(claimed, "source")
     return sorted(claimed, key=lambda receipt: receipt.id)
 
 
 def release(claimed: Sequence[Receipt]) -> None:
-    """What was claimed and not begun is due again at once, as if it had never been claimed."""
+    """Make claimed receipts that have not started due again at once, without counting the claim."""
     if claimed:
-        mine = Receipt.objects.filter(id__in=[receipt.id for receipt in claimed], claim_token=claimed[0].claim_token)
-        mine.update(due_at=Now(), claim_token=None, claims=F("claims") - 1)
+        rows = Receipt.objects.filter(id__in=[receipt.id for receipt in claimed], claim_token=claimed[0].claim_token)
+        rows.update(due_at=Now(), claim_token=None, claims=F("claims") - 1)
 
 
 def lock(receipt: Receipt) -> bool:
-    """Lock the row until the transaction ends; False if the claim is no longer ours."""
-    return bool(sql.run(_HOLD, [receipt.id, receipt.claim_token]))
+    """Lock the row until the transaction ends; return False if another worker has claimed it."""
+    return bool(sql.run(_LOCK, [receipt.id, receipt.claim_token]))
 
 
 def mark_processed(
     receipt: Receipt, handled_by: Sequence[str], *, out_of_order: bool = False, skipped: bool = False
 ) -> None:
-    """Every handler has done its work; or, ``skipped``, none had to."""
+    """Record that the handlers finished or, if ``skipped``, that none ran."""
     names = Jsonb(list(handled_by))
-    sql.run(_FINISH, [receipt.id, receipt.claim_token, names, receipt.attempts + 1, out_of_order, skipped])
+    sql.run(_MARK_PROCESSED, [receipt.id, receipt.claim_token, names, receipt.attempts + 1, out_of_order, skipped])
 
 
 def reschedule(receipt: Receipt, seconds: float, error: str, *, attempts: int) -> None:
-    """Due again in so many seconds, having cost so many attempts (0 or 1)."""
+    """Make the receipt due again in this many seconds; ``attempts`` (0 or 1) are added."""
     with connection.cursor() as cursor:
-        cursor.execute(_PUT_OFF, [attempts, error, seconds, receipt.id, receipt.claim_token])
+        cursor.execute(_RESCHEDULE, [attempts, error, seconds, receipt.id, receipt.claim_token])
 
 
 def mark_dead(receipt: Receipt, cause: str, error: str, *, attempts: int) -> None:
-    """Nobody will try it again of their own accord."""
-    _ours(receipt).update(
-        **_LAID_TO_REST, dead_at=Now(), cause=cause, last_error=error, attempts=receipt.attempts + attempts
+    """End the attempts: the receipt is not tried again unless it is replayed."""
+    _claimed(receipt).update(
+        **_SETTLED_VALUES, dead_at=Now(), cause=cause, last_error=error, attempts=receipt.attempts + attempts
     )
 
 
 def retry(ids: Sequence[UUID]) -> int:
-    """Make those of these that are at rest due again, as if they had just come. Returns how many were."""
+    """Make the settled ones of these receipts due again with no attempts used; return their number."""
     return Receipt.objects.filter(SETTLED, id__in=ids).update(
         due_at=Now(), claims=0, attempts=0, dead_at=None, cause="", processed_at=None, skipped=False
     )
 
 
 def by_message_id(message_id: str) -> Q:
-    """The condition of having this message id, at whatever source: one look into the unique index for each."""
+    """Return the filter for this message id at any source: one lookup in the unique index for each source."""
     return Q(source__in=Source.objects.values("id"), message_id=message_id.replace("\0", ""))
 
 
 def by_event_type(event_type: str) -> Q:
-    """The condition of having this type, at whatever source: one look into the index for each."""
+    """Return the filter for this event type at any source: one lookup in receipt_event_type for each source."""
     return Q(source__in=Source.objects.values("id"), event_type=event_type.replace("\0", ""))
 
 
 def first_id_at(moment: datetime) -> UUID:
-    """The least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest there is."""
+    """Return the least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest valid one."""
     milliseconds = int(moment.timestamp() * 1000)
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
-_LAID_TO_REST: dict[str, Any] = {"due_at": None, "claim_token": None, "claims": 0}
+_SETTLED_VALUES: dict[str, Any] = {"due_at": None, "claim_token": None, "claims": 0}
 
 
-def _ours(receipt: Receipt) -> QuerySet[Receipt]:
+def _claimed(receipt: Receipt) -> QuerySet[Receipt]:
     return Receipt.objects.filter(id=receipt.id, claim_token=receipt.claim_token)

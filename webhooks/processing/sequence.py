@@ -17,12 +17,12 @@ from webhooks.models import LatestSequence, Receipt
 from webhooks.sources.message_labels import parse_json, read_path
 from webhooks.wire.ids import new_id
 
-BOUND = Decimal(10) ** 28  # beyond it, a number is not believed to count anything
+BOUND = Decimal(10) ** 28  # greater numbers are not sequence values
 STEP = Decimal("1e-9")
-LONGEST = 64  # characters
+MAX_LENGTH = 64  # characters of a sequence value
 _EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
-_MOVE = """
+_ADVANCE = """
     INSERT INTO webhooks_latestsequence (id, source_id, order_key, sequence, updated_at)
     VALUES (%s, %s, %s, %s, statement_timestamp())
     ON CONFLICT (source_id, order_key) DO UPDATE
@@ -32,7 +32,7 @@ _MOVE = """
 
 
 def sequence_of(receipt: Receipt) -> Decimal | None:
-    """Where in its sequence a receipt stands; None if nothing says so. Bodies in storage are not read for it."""
+    """Return the sequence value of a receipt, or None. Bodies in storage are not read for it."""
     place = receipt.source.sequence_path
     if not place:
         return None
@@ -41,24 +41,24 @@ def sequence_of(receipt: Receipt) -> Decimal | None:
 
 
 def parse_sequence(text: str) -> Decimal | None:
-    """A decimal number, or a time (ISO 8601, UTC if it names no zone) in seconds since 1970; else None."""
-    if len(text) > LONGEST:
+    """Parse a decimal number, or a time (ISO 8601, default UTC) as seconds since 1970; return None for other text."""
+    if len(text) > MAX_LENGTH:
         return None
     number = _number(text)
     return _moment(text) if number is None else number
 
 
 def is_out_of_order(receipt: Receipt, place: Decimal) -> bool:
-    """Whether a later one of its key has been handled."""
+    """Tell whether a later receipt of the order key has been handled."""
     return LatestSequence.objects.filter(
         source_id=receipt.source_id, order_key=receipt.order_key, sequence__gt=place
     ).exists()
 
 
 def advance_latest(receipt: Receipt, place: Decimal) -> bool:
-    """Move the mark of its key up to here, and hold it until the transaction ends. True: it was beyond already."""
+    """Raise the order key's high-water mark, locked until the transaction ends; return whether it was greater."""
     with connection.cursor() as cursor:
-        cursor.execute(_MOVE, [new_id(), receipt.source_id, receipt.order_key, place])
+        cursor.execute(_ADVANCE, [new_id(), receipt.source_id, receipt.order_key, place])
         return bool(cursor.fetchone()[0] > place)
 
 

@@ -1,8 +1,7 @@
-"""Remove what has had its time: old receipts with their objects, objects without rows, rejections beyond a sample.
+"""Delete what is past its retention: receipts with their objects, orphaned objects, rejections, statistics.
 
-Every call does a bounded amount of work and is called again within a minute. Nothing that is owed is touched; the
-dead are kept longer than the processed, because somebody may still want them. A claim that ran out needs no
-sweep: its receipt is due again by itself.
+Each call does a bounded amount of work and is called again within a minute. Pending receipts are not touched; dead
+ones are kept longer than processed ones, for replays. Expired claims need no sweep: their receipts are due again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,16 +18,16 @@ from webhooks.kit.claim_check import FOLDER, born_at
 from webhooks.models import LatestSequence, Receipt, Rejection, Source, SourceHour, SourceSecret
 from webhooks.processing.receipts import first_id_at
 
-PROCESSED_DAYS = 30  # a repeat is recognised for this long: longer than any sender's retries
+PROCESSED_DAYS = 30  # duplicates are recognised for this long: longer than any sender retries
 DEAD_DAYS = 90
 REJECTION_DAYS = 30
-SEQUENCE_DAYS = 30  # a sequence that rested for longer begins anew
+SEQUENCE_DAYS = 30  # an unused sequence starts anew after this
 STATS_DAYS = 90
 MAX_REJECTIONS = 1000  # per source
-ORPHAN_AGE = timedelta(days=1)  # no body takes longer to arrive: see arrival.SLOWEST
-BATCH = 1000  # rows or names at a time
-MAX_BATCHES = 20  # of receipts a call
-MAX_STATISTICS = 10_000  # rows a call
+ORPHAN_AGE = timedelta(days=1)  # no upload takes longer: see request_body.MIN_BYTES_PER_SECOND
+BATCH = 1000  # rows or object names
+MAX_BATCHES = 20  # of receipts per call
+MAX_STATISTICS = 10_000  # rows per call
 
 # Ids are UUIDv7, so "older than" is a range of the primary key.
 _EXPIRE_PROCESSED = """
@@ -53,7 +52,7 @@ _TRIM = """
 
 
 def sweep() -> None:
-    """One round of everything."""
+    """Run each kind of deletion once."""
     now = timezone.now()
     delete_expired(_EXPIRE_PROCESSED, first_id_at(now - timedelta(days=PROCESSED_DAYS)))
     delete_expired(_EXPIRE_DEAD, now - timedelta(days=DEAD_DAYS))
@@ -64,7 +63,7 @@ def sweep() -> None:
 
 
 def delete_expired(statement: str, before: UUID | datetime) -> int:
-    """Delete receipts, then their objects: a crash in between leaves orphans, never a row without its object."""
+    """Delete receipts, then their objects, so that a crash leaves orphaned objects and no row without its object."""
     count = 0
     for _ in range(MAX_BATCHES):
         with connection.cursor() as cursor:
@@ -80,7 +79,7 @@ def delete_expired(statement: str, before: UUID | datetime) -> int:
 
 
 def trim_rejections(now: datetime) -> None:
-    """Keep the newest of each source, and none for ever."""
+    """Delete rejections beyond the newest ``MAX_REJECTIONS`` of each source, and old ones."""
     with connection.cursor() as cursor:
         cursor.execute(_TRIM, [MAX_REJECTIONS])
         count = cursor.rowcount
@@ -89,24 +88,24 @@ def trim_rejections(now: datetime) -> None:
 
 
 def delete_sources(now: datetime) -> None:
-    """Expired secrets go at once; deleted sources when their last receipt has gone."""
+    """Delete expired secrets at once, and deleted sources once they have no receipts."""
     SourceSecret.objects.filter(expires_at__lt=now).delete()
     gone = Source.objects.filter(deleted_at__lt=now - timedelta(days=PROCESSED_DAYS), receipts__isnull=True)
     telemetry.count_removed("source", gone.delete()[0])
 
 
 def delete_statistics(now: datetime) -> None:
-    """Marks that have not moved for long, and hours nobody looks at any more."""
+    """Delete unused high-water marks and old hourly counts."""
     marks = LatestSequence.objects.filter(updated_at__lt=now - timedelta(days=SEQUENCE_DAYS)).values_list(
         "id", flat=True
     )
-    telemetry.count_removed("mark", LatestSequence.objects.filter(id__in=list(marks[:MAX_STATISTICS])).delete()[0])
+    telemetry.count_removed("sequence", LatestSequence.objects.filter(id__in=list(marks[:MAX_STATISTICS])).delete()[0])
     hours = SourceHour.objects.filter(starts_at__lt=now - timedelta(days=STATS_DAYS)).values_list("id", flat=True)
     telemetry.count_removed("hour", SourceHour.objects.filter(id__in=list(hours[:MAX_STATISTICS])).delete()[0])
 
 
 def remove_orphans(now: datetime) -> int:
-    """Remove objects that no row names, of one day's folder per minute, in turn."""
+    """Remove objects that no row names, one day's folder per minute, in turn."""
     days = sorted(_folders())
     if not days:
         return 0
@@ -114,14 +113,14 @@ def remove_orphans(now: datetime) -> int:
 
 
 def remove_orphans_of(day: str, now: datetime) -> int:
-    """Remove the orphans in one folder that are old enough to have no upload behind them."""
+    """Remove the orphans in one folder that are too old for an upload in progress."""
     storage = storages["claims"]
     _, files = storage.listdir(f"{FOLDER}/{day}")
     count = 0
-    for names in _slices(f"{FOLDER}/{day}/{file}" for file in files):
-        ripe = {name for name in names if _is_ripe(name, now)}
-        named = Receipt.objects.filter(body_key__in=ripe).values_list("body_key", flat=True)
-        orphans = ripe.difference(named)
+    for names in _batches(f"{FOLDER}/{day}/{file}" for file in files):
+        old = {name for name in names if _is_old(name, now)}
+        named = Receipt.objects.filter(body_key__in=old).values_list("body_key", flat=True)
+        orphans = old.difference(named)
         for name in orphans:
             storage.delete(name)
         count += len(orphans)
@@ -132,18 +131,18 @@ def remove_orphans_of(day: str, now: datetime) -> int:
 def _folders() -> list[str]:
     try:
         return storages["claims"].listdir(FOLDER)[0]
-    except FileNotFoundError:  # nothing large has ever come
+    except FileNotFoundError:  # no body has been stored yet
         return []
 
 
-def _is_ripe(name: str, now: datetime) -> bool:
+def _is_old(name: str, now: datetime) -> bool:
     try:
         return born_at(name) < now - ORPHAN_AGE
-    except ValueError:  # not ours
+    except ValueError:  # not an object of the receiver
         return False
 
 
-def _slices(names: Iterable[str]) -> Iterator[list[str]]:
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
     rest = iter(names)
-    while some := list(islice(rest, BATCH)):
-        yield some
+    while batch := list(islice(rest, BATCH)):
+        yield batch

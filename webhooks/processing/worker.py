@@ -1,6 +1,6 @@
-"""Work through receipts in this process, for projects that run no Celery: process what is due, sweep, look again.
+"""Process receipts in this process, for projects without Celery: process due receipts, sweep, poll.
 
-As many of these as one likes may run side by side, also beside Celery: a receipt is claimed by one.
+Several may run side by side, also beside Celery: each receipt is claimed by one.
 """
 
 import time
@@ -9,25 +9,25 @@ from threading import Event
 from webhooks.processing.process import process_due
 from webhooks.processing.sweep import sweep
 
-LOOK = 1.0  # seconds between two looks when nothing is due
-SWEEP = 60.0  # seconds between two sweeps
-TURN = 1.0  # seconds of work before we look whether to stop
+POLL_SECONDS = 1.0  # between two polls while nothing is due
+SWEEP_SECONDS = 60.0  # between two sweeps
+RUN_SECONDS = 1.0  # of work before the next check of the stop event
 
 
 def run_worker(stop: Event) -> None:
-    """Work until told to stop; what has begun is finished."""
+    """Process receipts until ``stop`` is set; a started receipt is finished."""
     swept = 0.0
     while not stop.is_set():
-        if time.monotonic() - swept > SWEEP:
+        if time.monotonic() - swept > SWEEP_SECONDS:
             sweep()
             swept = time.monotonic()
-        if not process_due(TURN):
-            stop.wait(LOOK)
+        if not process_due(RUN_SECONDS):
+            stop.wait(POLL_SECONDS)
 
 
 def run_once() -> int:
-    """Work until nothing is due. Returns how many receipts were processed."""
+    """Process receipts until none is due, and return their number."""
     done = 0
-    while processed := process_due(TURN):
+    while processed := process_due(RUN_SECONDS):
         done += processed
     return done

@@ -1,4 +1,5 @@
-"""Configure sources and keep their snapshot in memory: validation, secret rotation, statistics, test messages.
+"""Configure sources and cache them in memory: models, validation, secret rotation, labels of messages, statistics.
 
-Called by ``receiving``, the REST API and the admin.
+Belongs here: what is true of a source, whoever asks. Called by ``receiving``, ``processing``, the REST API and the
+admin.
 """

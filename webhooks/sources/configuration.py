@@ -1,7 +1,7 @@
-"""A source that could never believe anybody is refused when it is configured, not when the first message comes.
+"""Reject a source configuration that could never verify a message, when it is saved and not at the first message.
 
-No secret where the scheme needs one, options it does not know, a scheme that does not exist: each is refused here,
-naming the field, and again at the door, because a row can be changed by other hands (fail closed).
+A missing secret, unknown options, an unknown scheme: each is reported with its field here, and fails closed in
+``receiving`` too, because a row can be changed in other ways.
 """
 
 import time
@@ -18,12 +18,12 @@ from webhooks.wire.errors import BadOptions, BadSecret, SignatureError, UnknownS
 from webhooks.wire.signing import standard_webhooks
 from webhooks.wire.signing.hmac_signatures import keys_from_text
 
-GENERATED = "standard"  # the scheme whose secrets are ours to make; elsewhere the sender has one already
+GENERATED = "standard"  # the scheme whose secrets Waypost generates; for others the sender issues them
 LOOKUP_SECONDS = 3.0
 
 
 class InvalidConfiguration(ValueError):
-    """The configuration cannot work. ``field`` names what is wrong."""
+    """The configuration cannot work; ``field`` names the wrong field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class InvalidConfiguration(ValueError):
 
 
 def generated_secret(scheme: str) -> str | None:
-    """A new secret, if the scheme lets us choose one."""
+    """Return a new secret if Waypost generates the secrets of this scheme, else None."""
     return standard_webhooks.new_secret() if scheme == GENERATED else None
 
 
@@ -58,7 +58,7 @@ def check_configuration(scheme: str, secrets: Sequence[str], options: Mapping[st
 
 
 def _check_address(key_url: str) -> None:
-    """May keys be fetched from there? Raises ForbiddenAddress. A name without an address may get one yet."""
+    """Raise ForbiddenAddress if keys may not be fetched from this URL; a name that does not resolve yet is accepted."""
     try:
         if key_url:
             guard.check(

@@ -1,4 +1,4 @@
-"""Secrets of a source: the newest signs on, the older ones are believed for an overlap, then they are gone."""
+"""Rotate the secrets of a source: the newest signs, older ones stay active for an overlap and then expire."""
 
 from datetime import timedelta
 
@@ -12,25 +12,24 @@ from webhooks.sources.configuration import InvalidConfiguration, check_configura
 from webhooks.sources.snapshot import clear_snapshots
 
 DAY = 86_400  # seconds
-LONGEST_OVERLAP = 30 * DAY
-LONGEST_SECRET = 8192  # characters: room for a public key in PEM
-MOST_SECRETS = 10  # believed at once: each costs a signature check
+MAX_OVERLAP = 30 * DAY
+MAX_SECRET_LENGTH = 8192  # characters, enough for a public key in PEM
+MAX_ACTIVE_SECRETS = 10  # each costs a signature check per message
 
 
 class TooManySecrets(ValueError):
-    """A source may have ten secrets at once: revoke one, or let the overlap end."""
+    """A source may have at most 10 active secrets; revoke one, or wait for the overlap to end."""
 
 
 def add_secret(source: Source, text: str, *, overlap: int = DAY) -> SourceSecret:
-    """Believe this secret from now on, and those there are for ``overlap`` more seconds (or until they expire
-    anyway). Raises TooManySecrets."""
+    """Add a secret; the others expire after ``overlap`` seconds, or earlier as before. Raises TooManySecrets."""
     now = timezone.now()
     with transaction.atomic():
         Source.objects.select_for_update().get(id=source.id)
         source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=now + timedelta(seconds=overlap))).update(
             expires_at=now + timedelta(seconds=overlap)
         )
-        if active_secrets(source).count() >= MOST_SECRETS:
+        if active_secrets(source).count() >= MAX_ACTIVE_SECRETS:
             raise TooManySecrets(str(TooManySecrets.__doc__))
         secret = SourceSecret.objects.create(source=source, ciphertext=encrypt(text))
     clear_snapshots()
@@ -38,21 +37,23 @@ def add_secret(source: Source, text: str, *, overlap: int = DAY) -> SourceSecret
 
 
 def rotate(source: Source, text: str | None, *, overlap: int = DAY) -> tuple[SourceSecret, str]:
-    """Believe this secret from now on; none: one that is made, if the scheme lets us. Returns its text, too. Raises
-    InvalidConfiguration if the scheme could do nothing with it, TooManySecrets."""
+    """Add this secret, or a generated one, and return it with its text.
+
+    Raises InvalidConfiguration if the scheme cannot use it, or needs the sender's; TooManySecrets.
+    """
     text = text or generated_secret(source.scheme)
     if text is None:
-        raise InvalidConfiguration("secret", "The sender has it: this scheme does not let us choose one.")
+        raise InvalidConfiguration("secret", "Required: under this scheme the sender issues the secret.")
     check_configuration(source.scheme, [text], source.options)
     return add_secret(source, text, overlap=overlap), text
 
 
 def revoke(secret: SourceSecret) -> None:
-    """Do not believe it any more. Other processes follow within a second."""
+    """Delete a secret; other processes stop using it within a second."""
     secret.delete()
     clear_snapshots()
 
 
 def active_secrets(source: Source) -> QuerySet[SourceSecret]:
-    """The secrets a source's signatures are checked with now."""
+    """Return the secrets that signatures are checked with now."""
     return source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))

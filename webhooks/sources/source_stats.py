@@ -1,7 +1,8 @@
-"""How a source stands: what came hour by hour, what waits now, what is dead now. Cheap at any size of the tables.
+"""Compute statistics of a source: counts by hour, and pending and dead receipts now, at any table size.
 
-What came is read from the hours that were counted as it came (``tally``). What waits and what is dead is counted
-where the index holds nothing else, and no further than ``MOST_COUNTED``: beyond it, it is "at least".
+Hourly counts are read from rows that were counted as messages arrived (``kit.hourly_counts``). Pending and dead
+receipts are counted in partial indexes that contain only those, up to ``MAX_COUNTED``; beyond it the count is a lower
+bound.
 """
 
 from collections.abc import Iterable
@@ -14,8 +15,8 @@ from django.utils import timezone
 from webhooks.kit.hourly_counts import KINDS
 from webhooks.models import Receipt, Source, SourceHour
 
-MOST_COUNTED = 10_000  # rows, of all sources together
-MOST_HOURS = 90 * 24  # see sweep.HOUR_DAYS
+MAX_COUNTED = 10_000  # rows of all sources together
+MAX_HOURS = 90 * 24  # see sweep.STATS_DAYS
 
 STATES = {
     "pending": Q(due_at__isnull=False),
@@ -34,13 +35,13 @@ class CurrentCounts:
 
 
 def current_counts(source: Source) -> CurrentCounts:
-    """What waits and what is dead at this moment."""
+    """Count the pending and dead receipts of a source."""
     pending, dead = (_counted(source, STATES[state]) for state in ("pending", "dead"))
     return CurrentCounts(pending[0], dead[0], pending[1] or dead[1])
 
 
 def hourly_counts(source: Source, count: int) -> list[SourceHour]:
-    """The last so many hours, oldest first, the present one included; an hour without a row is one of zeros."""
+    """Return the last ``count`` hours, oldest first, including the present one; hours without a row are zeros."""
     last = timezone.now().replace(minute=0, second=0, microsecond=0)
     moments = [last - timedelta(hours=back) for back in reversed(range(count))]
     rows = {hour.starts_at: hour for hour in SourceHour.objects.filter(source=source, starts_at__gte=moments[0])}
@@ -48,7 +49,7 @@ def hourly_counts(source: Source, count: int) -> list[SourceHour]:
 
 
 def totals(some: Iterable[SourceHour]) -> dict[str, int]:
-    """The sums of these hours, by kind."""
+    """Sum the counts of these hours by kind."""
     listed = list(some)
     return {kind: sum(getattr(hour, kind) for hour in listed) for kind in KINDS}
 
@@ -58,7 +59,7 @@ def _empty(source: Source, moment: datetime) -> SourceHour:
 
 
 def _counted(source: Source, state: Q) -> tuple[int, bool]:
-    """How many of the first ``MOST_COUNTED`` receipts in this state are of this source, and whether that is not all."""
-    some = Receipt.objects.filter(state).order_by().values("source_id")[:MOST_COUNTED]
+    """Count this source's among the first ``MAX_COUNTED`` receipts in a state; tell too whether there may be more."""
+    some = Receipt.objects.filter(state).order_by().values("source_id")[:MAX_COUNTED]
     found = some.aggregate(all=Count("source_id"), own=Count("source_id", filter=Q(source_id=source.id)))
-    return found["own"], found["all"] == MOST_COUNTED
+    return found["own"], found["all"] == MAX_COUNTED

@@ -54,7 +54,7 @@ def test_what_cannot_work_is_said_and_nothing_is_changed(given: str, overlap: st
 def test_a_secret_is_not_made_where_the_sender_has_it() -> None:
     source = make_source(scheme="github")
     shown = send(operator(*SEES_ALL, "add_sourcesecret"), source, secret="", overlap_seconds="60")
-    assert "The sender has it" in shown.content.decode()
+    assert "the sender issues the secret" in shown.content.decode()
 
 
 def test_a_secret_is_revoked_at_once() -> None:

@@ -9,7 +9,7 @@ from celery import current_app
 from webhooks import tasks
 from webhooks.kit import notify
 from webhooks.kit.notify import Bell
-from webhooks.telemetry import rings_failed
+from webhooks.telemetry import wakeups_failed
 
 
 class Broker:
@@ -56,16 +56,16 @@ def test_many_rings_are_few_messages(broker: Broker) -> None:
 
 def test_a_ring_that_fails_is_counted_and_never_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "current_app", Silent())
-    before = rings_failed._value.get()
+    before = wakeups_failed._value.get()
     assert notify.send() is False
-    assert rings_failed._value.get() == before + 1
+    assert wakeups_failed._value.get() == before + 1
 
 
 def test_a_project_without_a_broker_has_nobody_to_ring_for(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "conf", SimpleNamespace(broker_url=None))
-    before = rings_failed._value.get()
+    before = wakeups_failed._value.get()
     assert notify.send() is True
-    assert (broker.sent, rings_failed._value.get()) == ([], before)
+    assert (broker.sent, wakeups_failed._value.get()) == ([], before)
 
 
 def test_the_task_that_is_rung_for_exists() -> None:

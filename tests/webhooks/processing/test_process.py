@@ -155,7 +155,7 @@ def test_what_was_claimed_and_waits_for_long_is_given_back_as_if_it_had_not_been
     for _ in range(3):
         make_receipt()
     claimed = receipts.claim(20)
-    assert process._work_through(claimed) == 1
+    assert process.process_claimed(claimed) == 1
     assert receipts.claim(20) == claimed[1:]
     assert set(Receipt.objects.filter(due_at__isnull=False).values_list("claims", flat=True)) == {1}
 

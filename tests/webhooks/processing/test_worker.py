@@ -26,7 +26,7 @@ def test_once_means_until_nothing_is_due() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_it_works_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "LOOK", 0.01)
+    monkeypatch.setattr(worker, "POLL_SECONDS", 0.01)
     stop, second = threading.Event(), threading.Event()
 
     @handles()

@@ -39,7 +39,7 @@ def test_what_waits_and_what_is_dead_now_is_of_this_source() -> None:
 
 
 def test_beyond_a_bound_it_is_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_stats, "MOST_COUNTED", 2)
+    monkeypatch.setattr(source_stats, "MAX_COUNTED", 2)
     source = make_source()
     for _ in range(3):
         make_receipt(source)

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from webhooks.api.fields import IdField
 from webhooks.kit.strict import Strict, TextField, Whole
 from webhooks.models import SourceSecret
-from webhooks.sources.secret_rotation import DAY, LONGEST_OVERLAP, LONGEST_SECRET
+from webhooks.sources.secret_rotation import DAY, MAX_OVERLAP, MAX_SECRET_LENGTH
 
 
 class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
@@ -32,5 +32,5 @@ class SecretWithValueSerializer(SourceSecretSerializer):
 class SecretCreateSerializer(Strict):
     """A rotation: the new secret (left out: one is made, if the scheme allows it), and how long the old stay."""
 
-    secret = TextField(required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
-    overlap_seconds = Whole(required=False, default=DAY, min_value=0, max_value=LONGEST_OVERLAP)
+    secret = TextField(required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
+    overlap_seconds = Whole(required=False, default=DAY, min_value=0, max_value=MAX_OVERLAP)

@@ -25,7 +25,7 @@ from webhooks.kit.strict import Flag, Line, StrictModel, TextField
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
 from webhooks.sources.models import uid_format
-from webhooks.sources.secret_rotation import LONGEST_SECRET, active_secrets, add_secret
+from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, active_secrets, add_secret
 from webhooks.sources.snapshot import clear_snapshots
 
 RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
@@ -46,7 +46,7 @@ class SourceSerializer(StrictModel):
         ],
     )
     url = serializers.SerializerMethodField(help_text="Where the sender sends to.")
-    secret = TextField(write_only=True, required=False, max_length=LONGEST_SECRET, trim_whitespace=False)
+    secret = TextField(write_only=True, required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
     options = OptionsField(required=False)
     verify_token = Line(
         write_only=True,

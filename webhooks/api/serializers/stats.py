@@ -6,14 +6,14 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from webhooks.kit.strict import Strict
-from webhooks.sources.source_stats import MOST_HOURS
+from webhooks.sources.source_stats import MAX_HOURS
 
 
 class SourceStatsQuerySerializer(Strict):
     """How far back to look."""
 
     along = frozenset({"tenant"})  # in the query: see tenancy
-    hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MOST_HOURS)
+    hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MAX_HOURS)
 
 
 class SourceCountsSerializer(serializers.Serializer[Any]):

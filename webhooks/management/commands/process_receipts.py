@@ -1,4 +1,4 @@
-"""``manage.py process_receipts``: run the handlers, without Celery, until interrupted."""
+"""Define ``manage.py process_receipts``: run handlers without Celery until interrupted."""
 
 import signal
 from threading import Event
@@ -10,10 +10,14 @@ from webhooks.processing.worker import run_once, run_worker
 
 
 class Command(BaseCommand):
+    """Process receipts in this process."""
+
     help = "Run the handlers of receipts that are due, until interrupted. Celery's workers do the same."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="end when nothing is due, and say how many there were")
+        parser.add_argument(
+            "--once", action="store_true", help="stop when nothing is due, and print the number processed"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:

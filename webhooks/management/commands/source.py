@@ -1,4 +1,4 @@
-"""``manage.py source UID``: a source of the operator's own, as one line of JSON with the secret, shown this once."""
+"""Define ``manage.py source UID``: create a source of the operator, and print it with its secret as JSON."""
 
 import json
 from typing import Any
@@ -10,18 +10,20 @@ from webhooks.api.serializers import SourceSerializer
 
 
 class Command(BaseCommand):
+    """Create a source of the operator."""
+
     help = 'Create a source and print {"source": ..., "url": ..., "secret": ...} as one line of JSON.'
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("uid", metavar="UID", help="its name in /in/UID/")
-        parser.add_argument("--scheme", default="standard", help="how the sender signs (standard)")
-        parser.add_argument("--secret", help="the sender's; left out, one is made if the scheme allows it")
+        parser.add_argument("uid", metavar="UID", help="its uid, in the URL /in/UID/")
+        parser.add_argument("--scheme", default="standard", help="signature scheme (default: standard)")
+        parser.add_argument("--secret", help="the sender's secret; left out, one is generated if the scheme allows it")
         parser.add_argument(
             "--set",
             action="append",
             default=[],
             metavar="FIELD=JSON",
-            help="any other field that REST has: again and again",
+            help="any other field of the REST API; repeatable",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,4 +46,4 @@ def _assignment(text: str) -> tuple[str, Any]:
     try:
         return name, json.loads(value)
     except ValueError:
-        raise CommandError(f"--set {name}: the value is not JSON") from None
+        raise CommandError(f"--set {name}: the value must be JSON") from None
