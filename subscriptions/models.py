@@ -73,6 +73,9 @@ class Endpoint(Row):
     prefix = "ep"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
     uid = models.CharField(max_length=256, null=True, blank=True, validators=[uid_format])
+    kind = models.CharField(
+        max_length=16, default="http", db_default="http", editable=False, help_text="The transport that sends to it."
+    )
     url = models.CharField(max_length=2048)
     origin = models.CharField(max_length=300, default="", editable=False, help_text="Scheme, host and port of the URL.")
     moved_at = models.DateTimeField(null=True, editable=False, help_text="When it was given another URL last.")

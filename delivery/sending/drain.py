@@ -137,22 +137,21 @@ class Drain:
             self._lanes.move_to_end(key).on_claimed(counts.get(key, 0), newest.get(key), self._clock.now())
 
     def _send(self, claimed: list[Claimed], token: UUID) -> None:
-        """Hand the attempts to the transports of their endpoints, each transport's in one batch."""
-        batches: dict[str, list[tuple[InFlight, object]]] = {}
+        """Hand the claimed deliveries to the transports of their endpoints."""
+        prepared: list[tuple[InFlight, object]] = []
         now = self._clock.now()
         for it in claimed:
             target = self._lanes.target_of(it.endpoint_id)
             plan = DEFAULT_PLAN if target.retry_plan is None else target.retry_plan
-            attempt = InFlight(it, token, plan, new_id(), target.url)
+            attempt = InFlight(it, token, plan, new_id(), target.url, target.kind)
             self._capacity.start(attempt.attempt_id)
-            prepared = self._transports.of(target.kind).prepare(it, target, now)
-            if isinstance(prepared, NotSent):
-                telemetry.not_sent(it.id, prepared.error)
-                self._ended.append((attempt, Outcome(now, 0, failure=prepared.failure)))
+            request = self._transports.prepare(it, target, now)
+            if isinstance(request, NotSent):
+                telemetry.not_sent(it.id, request.error)
+                self._ended.append((attempt, Outcome(now, 0, failure=request.failure)))
             else:
-                batches.setdefault(target.kind, []).append((attempt, prepared))
-        for kind, batch in batches.items():
-            self._transports.of(kind).submit(batch)
+                prepared.append((attempt, request))
+        self._transports.submit(prepared)
 
     def _settle(self) -> None:
         """Write the outcomes of ended attempts, and what follows from them for lanes, endpoints and tenants."""

@@ -10,10 +10,11 @@ __all__ = ["InFlight"]
 
 
 class InFlight(NamedTuple):
-    """Join an attempt to its claim: the delivery and token, the retry plan (seconds) and the address it goes to."""
+    """Join an attempt to its claim, its retry plan (seconds), and where it goes by which kind of transport."""
 
     claimed: Claimed
     token: UUID
     plan: Sequence[int]
     attempt_id: UUID
     address: str
+    kind: str = "http"

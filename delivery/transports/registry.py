@@ -1,12 +1,14 @@
 """List the kinds of destinations, and open a transport for each kind that a drain needs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from delivery.sql.claim import Claimed
 from delivery.transports.http import oauth_sender
 from delivery.transports.in_flight import InFlight
-from delivery.transports.outcome import Outcome
-from delivery.transports.transport import Transport
+from delivery.transports.outcome import Failure, Outcome
+from delivery.transports.transport import NotSent, Transport
+from subscriptions.routing.routes import Target
 
 __all__ = ["TRANSPORTS", "Transports"]
 
@@ -17,7 +19,7 @@ TRANSPORTS: dict[str, Callable[[Callable[[], float]], Transport[Any]]] = {
 
 
 class Transports:
-    """Hold the open transports of one drain by kind; each is opened when the first delivery of its kind is sent."""
+    """Route the attempts of one drain to the transports of their kinds; each is opened when it is first needed."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -26,12 +28,22 @@ class Transports:
     def __iter__(self) -> Iterator[Transport[Any]]:
         return iter(self._open.values())
 
-    def of(self, kind: str) -> Transport[Any]:
-        """Return the transport of this kind. Raises KeyError for a kind that is not listed in TRANSPORTS."""
-        transport = self._open.get(kind)
+    def prepare(self, claimed: Claimed, target: Target, now: float) -> Any | NotSent:
+        """Prepare with the transport of the endpoint's kind."""
+        transport = self._open.get(target.kind)
         if transport is None:
-            transport = self._open[kind] = TRANSPORTS[kind](self._clock)
-        return transport
+            if target.kind not in TRANSPORTS:
+                return NotSent(Failure.INTERNAL, LookupError(f"no transport of the kind {target.kind!r}"))
+            transport = self._open[target.kind] = TRANSPORTS[target.kind](self._clock)
+        return transport.prepare(claimed, target, now)
+
+    def submit(self, attempts: Sequence[tuple[InFlight, Any]]) -> None:
+        """Start these attempts, each transport's in one batch."""
+        batches: dict[str, list[tuple[InFlight, Any]]] = {}
+        for attempt in attempts:
+            batches.setdefault(attempt[0].kind, []).append(attempt)
+        for kind, batch in batches.items():
+            self._open[kind].submit(batch)
 
     def take(self) -> list[tuple[InFlight, Outcome]]:
         """Return the attempts that have ended in all open transports since the last call."""

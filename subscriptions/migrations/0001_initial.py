@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('uid', models.CharField(blank=True, max_length=256, null=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{1,256}\\Z', 'A uid is 1 to 256 letters, digits, hyphens, underscores and full stops.')])),
+                ('kind', models.CharField(db_default='http', default='http', editable=False, help_text='The transport that sends to it.', max_length=16)),
                 ('url', models.CharField(max_length=2048)),
                 ('origin', models.CharField(default='', editable=False, help_text='Scheme, host and port of the URL.', max_length=300)),
                 ('moved_at', models.DateTimeField(editable=False, help_text='When it was given another URL last.', null=True)),

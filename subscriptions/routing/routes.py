@@ -169,6 +169,7 @@ def _target(endpoint: Endpoint, secrets: list[Secret]) -> Target:
     headers, tls, oauth = _confidential(endpoint)
     return Target(
         endpoint_id=endpoint.id,
+        kind=endpoint.kind,
         tenant_id=endpoint.tenant_id,
         version=endpoint.version,
         state=endpoint.state,

@@ -138,7 +138,7 @@ class Exchange:
         )
         return self.attempt, outcome
 
-    def _open_socket(self, purpose: int, address: Any) -> Any:
+    def _open_socket(self, _purpose: int, address: Any) -> Any:
         if not self.request.admits(address.addr[0]):
             self.is_forbidden = True  # one forbidden address forbids the host name, as when the URL was saved
         if self.is_forbidden:

@@ -155,7 +155,7 @@ class HttpSender:
         else:
             exchange.curl.close()  # no client certificate stays on a handle that another endpoint may get
 
-    def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
+    def _on_socket(self, what: int, fd: int, _multi: Any, _data: Any) -> None:
         if what == pycurl.POLL_REMOVE:
             self._poll.unregister(fd)
             self._watched.discard(fd)

@@ -1,4 +1,4 @@
-"""Attempts are counted by the hour as they end, and percentiles follow from the counts."""
+"""Hourly counts of attempts, and the percentiles computed from them."""
 
 import random
 import statistics
@@ -46,7 +46,7 @@ class TestStatsDoors(DoorCases):
         return {"endpoint": make_endpoint(tenant).public_id}
 
 
-def test_what_several_drains_have_counted_adds_up() -> None:
+def test_write_adds_to_what_other_drains_wrote() -> None:
     endpoint, other = make_endpoint(), make_endpoint()
     for _ in range(3):
         counted(endpoint, outcome(5), outcome(900, status=500, failure=Failure.STATUS))
@@ -57,7 +57,7 @@ def test_what_several_drains_have_counted_adds_up() -> None:
     assert (hour.last_error, hour.last_status) == ("status", 500)
 
 
-def test_a_success_does_not_hide_the_last_error_of_the_hour() -> None:
+def test_success_keeps_the_last_error_of_the_hour() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(status=None, failure=Failure.TIMEOUT))
     counted(endpoint, outcome())
@@ -65,7 +65,7 @@ def test_a_success_does_not_hide_the_last_error_of_the_hour() -> None:
     assert (hour.last_error, hour.last_status, hour.last_failed_at) == ("timeout", None, NOW)
 
 
-def test_every_hour_is_there_and_the_total_spans_them() -> None:
+def test_stats_by_hour_include_empty_hours_and_total_adds_them() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(10), outcome(20, at=NOW - timedelta(hours=2)), outcome(at=NOW - timedelta(hours=5)))
     hours = stats_by_hour(endpoint.id, 4, NOW)
@@ -77,7 +77,7 @@ def test_every_hour_is_there_and_the_total_spans_them() -> None:
 
 
 @pytest.mark.parametrize("part", [0.5, 0.95, 0.99])
-def test_a_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
+def test_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
     seeded = random.Random(5)
     sample = [max(1, round(seeded.lognormvariate(4, 1))) for _ in range(5_000)]
     hours = AttemptStats()
@@ -94,7 +94,7 @@ def test_a_percentile_is_off_by_less_than_a_fifth(part: float) -> None:
 @pytest.mark.parametrize(
     ("ms", "least", "most"), [(0, 0, 1), (1, 0, 1), (15_000, 13_000, 17_000), (10**6, 27_000, 32_768)]
 )
-def test_any_duration_has_its_place(ms: int, least: int, most: int) -> None:
+def test_any_duration_has_a_bucket(ms: int, least: int, most: int) -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(ms))
     found = percentile(stats_by_hour(endpoint.id, 1, NOW)[0].latencies, 1.0)
@@ -103,14 +103,14 @@ def test_any_duration_has_its_place(ms: int, least: int, most: int) -> None:
     assert sorted(BOUNDS) == BOUNDS
 
 
-def test_old_hours_are_removed() -> None:
+def test_delete_old_stats_deletes_hours_after_their_retention() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(), outcome(at=NOW - timedelta(days=36)))
     assert delete_old_stats(NOW) == 1
     assert EndpointHour.objects.count() == 1
 
 
-def test_the_chart_says_what_its_bars_mean() -> None:
+def test_chart_describes_its_bars() -> None:
     endpoint = make_endpoint()
     assert "No attempts" in bars(stats_by_hour(endpoint.id, 24, NOW))
     counted(endpoint, outcome(), outcome(status=None, failure=Failure.TLS))
@@ -120,7 +120,7 @@ def test_the_chart_says_what_its_bars_mean() -> None:
     assert "last error: tls" in chart
 
 
-def test_over_rest_there_is_the_total_and_every_hour() -> None:
+def test_get_stats_returns_the_total_and_every_hour() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(100, at=datetime.now(UTC)))
     shown = make_client(endpoint.tenant).get(f"/api/v1/endpoints/{endpoint.public_id}/stats/?hours=3").json()
@@ -130,7 +130,7 @@ def test_over_rest_there_is_the_total_and_every_hour() -> None:
 
 
 @pytest.mark.parametrize("hours", ["0", "745", "x", "", "1.5"])
-def test_bad_input_names_the_field(hours: str) -> None:
+def test_get_stats_with_invalid_hours_names_the_field(hours: str) -> None:
     endpoint = make_endpoint()
     answer = make_client(endpoint.tenant).get(f"/api/v1/endpoints/{endpoint.public_id}/stats/?hours={hours}")
     assert answer.status_code == 400
@@ -138,7 +138,7 @@ def test_bad_input_names_the_field(hours: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_drain_counts_what_it_sends(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drain_counts_its_attempts(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
     monkeypatch.setattr(notify, "call", lambda task, queue: None)
     with Receiver() as receiver:

@@ -1,4 +1,4 @@
-"""Drains in this process, real endpoints, a real database."""
+"""Drains in this process with real endpoints and a real database."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Endpoints on this machine may be called; nobody rings at the broker."""
+    """Allow endpoints on this machine, and send nothing to the broker."""
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
     monkeypatch.setattr(notify, "call", lambda task, queue: None)
 
@@ -60,7 +60,7 @@ def run_drain(**options: Any) -> int:
 
 @contextmanager
 def draining(**options: Any) -> Iterator[None]:
-    """A drain runs beside the test, until its end."""
+    """Run a drain beside the test."""
     over = threading.Event()
     options = {"idle_timeout": 600.0, "seconds": 600.0, "stopping": over.is_set, **options}
     results: list[Any] = []
@@ -70,7 +70,7 @@ def draining(**options: Any) -> Iterator[None]:
         yield
     finally:
         over.set()
-        connection.cursor().execute(f"NOTIFY {CHANNEL}")  # it may be asleep until somebody rings
+        connection.cursor().execute(f"NOTIFY {CHANNEL}")  # wakes the drain
         thread.join()
     assert isinstance(results[0], int), results
 
@@ -79,15 +79,15 @@ def states() -> list[str]:
     return sorted(Delivery.objects.values_list("state", flat=True))
 
 
-def owe_again(endpoint: Endpoint) -> None:
-    """Time passes: what waits for its next attempt is due."""
+def make_due(endpoint: Endpoint) -> None:
+    """Make the pending deliveries of the endpoint due."""
     past = timezone.now() - timedelta(seconds=1)
     Delivery.objects.filter(endpoint=endpoint, state="pending").update(next_attempt_at=past)
     Lane.objects.filter(endpoint=endpoint).update(due_at=past, floor_at=None)
 
 
 class TestOneEndpoint:
-    def test_what_is_published_arrives_signed_and_is_recorded(self, receiver: Receiver) -> None:
+    def test_drain_of_a_published_event_sends_it_signed_and_records_the_attempt(self, receiver: Receiver) -> None:
         secret = "whsec_" + "A" * 43 + "="
         endpoint = subscribed(receiver.url("/hooks"), secret=secret, headers={"x-team": "red"})
         (event_id,) = publish_to(endpoint)
@@ -101,20 +101,20 @@ class TestOneEndpoint:
         attempt = Attempt.objects.get()
         assert (attempt.delivery_id, attempt.number, attempt.status, attempt.error) == (delivery.id, 1, 200, "")
 
-    def test_a_thousand_events_arrive_once_each(self, receiver: Receiver) -> None:
+    def test_drain_of_a_thousand_events_sends_each_once(self, receiver: Receiver) -> None:
         publish_to(subscribed(receiver.url()), 1000)
         assert run_drain() == 1000
         assert set(receiver.counts().values()) == {1}
         assert len(receiver.arrivals) == Attempt.objects.count() == 1000
         assert set(states()) == {"delivered"}
 
-    def test_afterwards_nothing_is_held(self, receiver: Receiver) -> None:
+    def test_drain_releases_its_lanes_when_it_ends(self, receiver: Receiver) -> None:
         publish_to(subscribed(receiver.url()), 10)
         run_drain()
         lane = Lane.objects.get()
         assert (lane.owner, lane.due_at, lane.parked) == (None, None, False)
 
-    def test_what_failed_waits_for_its_turn_with_the_lane_due_by_then(self, receiver: Receiver) -> None:
+    def test_failed_delivery_is_pending_and_its_lane_due_at_the_next_attempt(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", scripts.status(500, b"oh")), retry_plan=[1000])
         publish_to(endpoint)
         run_drain()
@@ -130,29 +130,29 @@ class TestOneEndpoint:
         assert lane.due_at == delivery.next_attempt_at
         assert (lane.failures, bytes(Attempt.objects.get().answer or b"")) == (1, b"oh")
 
-    def test_every_attempt_has_the_same_id_and_bytes_and_a_signature_of_its_own(self, receiver: Receiver) -> None:
+    def test_attempts_of_a_delivery_have_one_id_and_body_and_are_all_recorded(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 500, scripts.reset, 200), retry_plan=[1000, 1000])
         publish_to(endpoint)
         for _ in range(3):
             run_drain()
-            owe_again(endpoint)
+            make_due(endpoint)
         assert len(receiver.arrivals) == 3
         assert len({(it.message_id, it.body) for it in receiver.arrivals}) == 1
         assert Delivery.objects.get().state == "delivered"
         history = list(Attempt.objects.order_by("number").values_list("number", "status", "error"))
         assert history == [(1, 500, "status"), (2, None, "reset"), (3, 200, "")]
 
-    def test_when_the_plan_is_used_up_it_is_dead(self, receiver: Receiver) -> None:
+    def test_delivery_is_dead_when_its_retry_plan_is_used_up(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 500), retry_plan=[1000])
         publish_to(endpoint)
         for _ in range(3):
             run_drain()
-            owe_again(endpoint)
+            make_due(endpoint)
         letter = DeadLetter.objects.get()
         assert (letter.cause, letter.attempts, letter.delivery.state) == ("exhausted", 2, "dead")
         assert len(receiver.arrivals) == 2
 
-    def test_an_endpoint_that_moves_while_its_old_address_says_gone_stays_on(self, receiver: Receiver) -> None:
+    def test_410_from_a_former_url_leaves_the_endpoint_active(self, receiver: Receiver) -> None:
         new = receiver.url("/new")
 
         def moves(exchange: scripts.Exchange) -> None:
@@ -164,11 +164,11 @@ class TestOneEndpoint:
         run_drain()
         endpoint.refresh_from_db()
         assert (endpoint.state, endpoint.url) == ("active", new)
-        owe_again(endpoint)
+        make_due(endpoint)
         run_drain()
         assert len(receiver.at("/new")) == 2
 
-    def test_what_its_old_address_called_gone_goes_to_the_new_one(self, receiver: Receiver) -> None:
+    def test_410_from_a_former_url_is_retried_at_the_new_one(self, receiver: Receiver) -> None:
         new = receiver.url("/new")
 
         def moves(exchange: scripts.Exchange) -> None:
@@ -179,11 +179,11 @@ class TestOneEndpoint:
         publish_to(endpoint)
         run_drain()
         assert states() == ["pending"]
-        owe_again(endpoint)
+        make_due(endpoint)
         run_drain()
         assert (len(receiver.at("/new")), states()) == (1, ["delivered"])
 
-    def test_an_endpoint_that_is_gone_gets_nothing_more(self, receiver: Receiver) -> None:
+    def test_410_disables_the_endpoint_and_dead_letters_its_deliveries(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 410), max_in_flight=1)
         publish_to(endpoint, 5)
         run_drain()
@@ -193,7 +193,7 @@ class TestOneEndpoint:
         assert states() == ["dead"] * 5
         assert set(DeadLetter.objects.values_list("cause", flat=True)) == {"gone"}
 
-    def test_without_a_secret_nothing_leaves_and_the_history_says_why(self, receiver: Receiver) -> None:
+    def test_drain_without_a_secret_sends_nothing_and_records_unsigned(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.url())
         endpoint.secrets.all().delete()
         publish_to(endpoint)
@@ -202,7 +202,9 @@ class TestOneEndpoint:
         assert Attempt.objects.get().error == "unsigned"
         assert Delivery.objects.get().state == "pending"
 
-    def test_an_address_that_may_not_be_called_is_not_called(self, receiver: Receiver, settings: Any) -> None:
+    def test_drain_to_a_forbidden_address_sends_nothing_and_records_forbidden(
+        self, receiver: Receiver, settings: Any
+    ) -> None:
         settings.WAYPOST_ALLOW_NETWORKS = []
         publish_to(subscribed(receiver.url()))
         run_drain()
@@ -210,8 +212,8 @@ class TestOneEndpoint:
         assert Attempt.objects.get().error == "forbidden"
 
 
-class TestWhatIsNotSent:
-    def test_a_paused_endpoint_waits_and_goes_on_when_it_is_resumed(self, receiver: Receiver) -> None:
+class TestInactiveEndpoints:
+    def test_deliveries_of_a_paused_endpoint_are_sent_after_resume(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.url())
         pause(endpoint)
         publish_to(endpoint, 3)
@@ -223,7 +225,7 @@ class TestWhatIsNotSent:
         run_drain()
         assert len(receiver.arrivals) == 3
 
-    def test_pausing_in_the_middle_holds_back_the_rest(self, receiver: Receiver) -> None:
+    def test_pause_during_a_drain_keeps_the_rest_pending(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", scripts.slow(0.05)), max_in_flight=1)
         publish_to(endpoint, 500)
         with draining():
@@ -233,7 +235,7 @@ class TestWhatIsNotSent:
         assert set(states()) == {"delivered", "pending"}
         assert len(receiver.arrivals) == Delivery.objects.filter(state="delivered").count()
 
-    def test_what_a_gone_endpoint_was_owed_is_buried_by_and_by_while_others_are_served(
+    def test_deleted_endpoint_is_dead_lettered_in_batches_while_others_are_sent_to(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(leased_lanes, "DEAD_LETTER_BATCH", 1)
@@ -241,13 +243,13 @@ class TestWhatIsNotSent:
         publish_to(gone, 300)
         delete_endpoint(gone)
         with draining():
-            wait_until(lambda: DeadLetter.objects.exists(), "the first burial")
+            wait_until(lambda: DeadLetter.objects.exists(), "the first dead letter")
             publish_to(other)
             receiver.wait_for(1, "/other")
             assert gone.deliveries.filter(state="pending").exists()
-            wait_until(lambda: not gone.deliveries.exclude(state="dead").exists(), "the last burial")
+            wait_until(lambda: not gone.deliveries.exclude(state="dead").exists(), "the last dead letter")
 
-    def test_a_drain_that_ends_leaves_its_burials_to_the_next(
+    def test_drain_that_stops_leaves_undeliverable_deliveries_to_the_next(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(leased_lanes, "DEAD_LETTER_BATCH", 1)
@@ -259,7 +261,7 @@ class TestWhatIsNotSent:
         run_drain()
         assert states() == ["dead"] * 20
 
-    def test_what_a_deleted_endpoint_was_owed_is_buried(self, receiver: Receiver) -> None:
+    def test_deliveries_of_a_deleted_endpoint_are_dead_lettered_unsent(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.url())
         publish_to(endpoint, 3)
         delete_endpoint(endpoint)
@@ -268,8 +270,8 @@ class TestWhatIsNotSent:
         assert list(DeadLetter.objects.values_list("cause", flat=True)) == ["endpoint_deleted"] * 3
 
 
-class TestPace:
-    def test_no_more_are_under_way_than_the_endpoint_allows(self, receiver: Receiver) -> None:
+class TestLimits:
+    def test_drain_keeps_no_more_in_flight_than_max_in_flight(self, receiver: Receiver) -> None:
         now, most, lock = [0], [0], threading.Lock()
 
         def counted(exchange: scripts.Exchange) -> None:
@@ -285,7 +287,7 @@ class TestPace:
         run_drain()
         assert most[0] == 3
 
-    def test_a_rate_limit_holds_and_is_used_up(self, receiver: Receiver) -> None:
+    def test_drain_obeys_the_rate_limit_without_costing_attempts(self, receiver: Receiver) -> None:
         publish_to(subscribed(receiver.url(), rate_limit=20), 30)  # two at once, then one every 50 ms
         began = time.time()
         run_drain()
@@ -293,7 +295,7 @@ class TestPace:
         assert receiver.arrivals[-1].at - began >= (30 - 2) / 20 - 0.05
         assert {it.attempts for it in Delivery.objects.all()} == {1}
 
-    def test_what_waited_for_an_endpoint_to_be_resumed_drains_within_its_rate(self, receiver: Receiver) -> None:
+    def test_backlog_of_a_resumed_endpoint_is_sent_within_its_rate_limit(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.url(), rate_limit=20)
         pause(endpoint)
         publish_to(endpoint, 30)
@@ -305,7 +307,7 @@ class TestPace:
         assert len(receiver.arrivals) == 30
         assert receiver.arrivals[-1].at - began >= (30 - 2) / 20 - 0.05
 
-    def test_a_tripped_lane_is_left_alone(self, receiver: Receiver) -> None:
+    def test_lane_with_an_open_breaker_is_not_sent_to_until_the_pause_ends(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.url())
         publish_to(endpoint)
         until = timezone.now() + timedelta(hours=1)
@@ -315,7 +317,7 @@ class TestPace:
         lane = Lane.objects.get()
         assert (lane.owner, lane.due_at) == (None, until)
 
-    def test_after_the_pause_a_probe_that_is_delivered_lets_the_rest_go(self, receiver: Receiver) -> None:
+    def test_delivered_probe_closes_the_breaker(self, receiver: Receiver) -> None:
         publish_to(subscribed(receiver.url()), 20)
         Lane.objects.update(trips=1, failures=30, tripped_until=timezone.now())
         run_drain()
@@ -323,11 +325,11 @@ class TestPace:
         assert Lane.objects.get().trips == 0
 
 
-class TestMoving:
-    """What its owner changes about an endpoint that failed is tried at once."""
+class TestChangedEndpoints:
+    """Changes of a failing endpoint are tried at once."""
 
-    def tripped(self, receiver: Receiver) -> Endpoint:
-        """One that has failed for five days, less a minute; its breaker stays open for a quarter of an hour."""
+    def failing(self, receiver: Receiver) -> Endpoint:
+        """Make an endpoint that has failed for five days less a minute, with its breaker open for 15 minutes."""
         endpoint = subscribed(receiver.script("/old", 500))
         publish_to(endpoint, 3)
         since, until = timezone.now() - timedelta(days=5, seconds=-60), timezone.now() + timedelta(minutes=15)
@@ -335,8 +337,8 @@ class TestMoving:
         Lane.objects.update(failures=99, failing_since=since, trips=9, tripped_until=until, due_at=until, warned=3)
         return endpoint
 
-    def test_an_endpoint_that_is_moved_waits_for_no_probe(self, receiver: Receiver) -> None:
-        endpoint = self.tripped(receiver)
+    def test_endpoint_with_a_new_url_is_sent_to_despite_an_open_breaker(self, receiver: Receiver) -> None:
+        endpoint = self.failing(receiver)
         sweep.rescue()
         run_drain()
         assert not receiver.arrivals
@@ -345,8 +347,8 @@ class TestMoving:
         run_drain()
         assert (len(receiver.at("/new")), receiver.at("/old")) == (3, [])
 
-    def test_one_that_is_switched_on_again_starts_at_the_foot_of_the_ladder(self, receiver: Receiver) -> None:
-        endpoint = self.tripped(receiver)
+    def test_enabled_endpoint_starts_without_failures_and_warnings(self, receiver: Receiver) -> None:
+        endpoint = self.failing(receiver)
         disable(endpoint, "failing")
         enable(endpoint)
         sweep.rescue()
@@ -357,22 +359,22 @@ class TestMoving:
         assert lane.failing_since is not None
         assert lane.failing_since > timezone.now() - timedelta(days=1)
 
-    def test_other_changes_leave_the_breaker_alone(self, receiver: Receiver) -> None:
-        change_endpoint(self.tripped(receiver), {"description": "the same as before"})
+    def test_other_changes_of_an_endpoint_leave_the_breaker_open(self, receiver: Receiver) -> None:
+        change_endpoint(self.failing(receiver), {"description": "the same as before"})
         sweep.rescue()
         run_drain()
         assert not receiver.arrivals
 
 
-class TestOrder:
-    def publish_in_turn(self, endpoint: Endpoint, numbers: Iterable[int], keys: int = 7) -> None:
+class TestOrdering:
+    def publish_numbers(self, endpoint: Endpoint, numbers: Iterable[int], keys: int = 7) -> None:
         publish(
             endpoint.tenant,
             [{"type": "order.created", "subject": f"s{n % keys}", "data": {"n": n}} for n in numbers],
         )
 
     def arrived(self, receiver: Receiver) -> dict[str, list[int]]:
-        """The numbers of the events that arrived, in the order of their arrival, by subject."""
+        """Return the numbers of the events by subject, in the order of their arrival."""
         found: dict[str, list[int]] = {}
         for it in receiver.arrivals:
             event = orjson.loads(it.body)
@@ -380,42 +382,42 @@ class TestOrder:
         return found
 
     @pytest.mark.parametrize("batch", [140, 7, 1])
-    def test_each_key_arrives_in_the_order_it_was_published_in(self, receiver: Receiver, batch: int) -> None:
+    def test_deliveries_of_a_key_arrive_in_published_order(self, receiver: Receiver, batch: int) -> None:
         endpoint = subscribed(receiver.script("/", scripts.slow(0.002)), ordering="subject")
         for begin in range(0, 140, batch):
-            self.publish_in_turn(endpoint, range(begin, begin + batch))
+            self.publish_numbers(endpoint, range(begin, begin + batch))
         run_drain()
         assert self.arrived(receiver) == {f"s{n}": list(range(n, 140, 7)) for n in range(7)}
 
-    def test_an_endpoint_in_order_gets_one_at_a_time(self, receiver: Receiver) -> None:
+    def test_endpoint_ordering_sends_one_delivery_at_a_time(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", scripts.slow(0.005)), ordering="endpoint")
-        self.publish_in_turn(endpoint, range(30))
+        self.publish_numbers(endpoint, range(30))
         run_drain()
         assert [orjson.loads(it.body)["data"]["n"] for it in receiver.arrivals] == list(range(30))
 
-    def test_a_head_that_fails_holds_up_its_key_until_it_is_through(self, receiver: Receiver) -> None:
+    def test_failed_head_of_a_key_holds_back_the_deliveries_behind_it(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 500, 200), ordering="subject", retry_plan=[1000])
-        self.publish_in_turn(endpoint, range(4), keys=2)
+        self.publish_numbers(endpoint, range(4), keys=2)
         run_drain()
         states = dict(Delivery.objects.values_list("event__subject", "state").distinct())
         held = next(subject for subject, state in states.items() if state == "pending")
         assert Delivery.objects.filter(event__subject=held, state="pending").count() == 2
-        owe_again(endpoint)
+        make_due(endpoint)
         run_drain()
         assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
         arrived = self.arrived(receiver)
         assert arrived[held][0] == arrived[held][1]  # the failure and its retry, and only then the next one
         assert arrived[held] == sorted(arrived[held])
 
-    def test_a_head_that_is_given_up_lets_the_next_one_go(self, receiver: Receiver) -> None:
+    def test_dead_head_of_a_key_releases_the_next_delivery(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 500, 200), ordering="endpoint", retry_plan=[])
-        self.publish_in_turn(endpoint, range(2))
+        self.publish_numbers(endpoint, range(2))
         run_drain()
         assert states() == ["dead", "delivered"]
 
 
-class TestNeighbours:
-    def test_a_tenant_with_many_due_endpoints_delays_another_by_no_turn(
+class TestFairness:
+    def test_tenant_with_many_due_lanes_does_not_delay_another_tenant(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(leased_lanes, "MAX_ACTIVE_LANES", 8)
@@ -431,7 +433,7 @@ class TestNeighbours:
         assert receiver.arrivals.index(arrival) < 8 * capacity.MAX_FAST_IN_FLIGHT / 4
         assert len(receiver.at("/crowd")) == 800
 
-    def test_one_delivery_that_cannot_be_made_a_request_of_fails_alone(self, receiver: Receiver) -> None:
+    def test_delivery_that_cannot_be_composed_fails_without_stopping_others(self, receiver: Receiver) -> None:
         broken = subscribed(receiver.url("/broken"), content_mode="binary", retry_plan=[])
         Event.objects.filter(id__in=publish_to(broken)).update(body=b"{")
         well = subscribed(receiver.url("/well"))
@@ -442,7 +444,7 @@ class TestNeighbours:
         delivery = broken.deliveries.get()
         assert (delivery.state, delivery.last_error, delivery.attempts) == ("dead", "internal", 1)
 
-    def test_one_that_hangs_holds_up_nobody_else(self, receiver: Receiver) -> None:
+    def test_hanging_endpoint_does_not_delay_others(self, receiver: Receiver) -> None:
         hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=30_000)
         fast = subscribed(receiver.url("/fast"), timeout_ms=30_000)
         publish_to(hanging, 200)
@@ -451,11 +453,9 @@ class TestNeighbours:
             receiver.wait_for(200, "/fast")
             wait_until(lambda: not fast.deliveries.exclude(state="delivered").exists(), "the settlements")
             assert not hanging.deliveries.filter(attempts__gt=0).exists()
-            receiver.closing.set()  # those who hang are let go
+            receiver.closing.set()  # ends the hanging requests
 
-    def test_those_that_hang_take_no_places_from_others(
-        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_stuck_lanes_take_no_places_from_others(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(leased_lanes, "MAX_ACTIVE_LANES", 2)
         monkeypatch.setattr(leased_lanes, "STUCK_AFTER", 0.05)
         hanging = [subscribed(receiver.script(f"/{n}", scripts.hang), timeout_ms=30_000) for n in range(2)]
@@ -469,7 +469,7 @@ class TestNeighbours:
             assert not Delivery.objects.filter(attempts__gt=0, endpoint__in=hanging).exists()
             receiver.closing.set()
 
-    def test_a_tenant_whose_endpoints_all_hang_leaves_room_for_the_others(
+    def test_tenant_whose_endpoints_all_hang_leaves_capacity_to_others(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name, value in {"MAX_FAST_IN_FLIGHT": 10, "MAX_IN_FLIGHT": 40, "SLOW_AFTER": 0.05}.items():
@@ -486,7 +486,7 @@ class TestNeighbours:
             assert not Delivery.objects.filter(attempts__gt=0).exclude(endpoint=fast).exists()
             receiver.closing.set()
 
-    def test_more_lanes_than_a_drain_can_hold_have_their_turns(
+    def test_busy_lanes_yield_when_more_lanes_are_due_than_places(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(leased_lanes, "MAX_ACTIVE_LANES", 2)
@@ -500,7 +500,7 @@ class TestNeighbours:
             receiver.wait_for(1, "/late")
             assert Delivery.objects.filter(state="pending", endpoint__in=busy).exists()
 
-    def test_two_drains_share_the_work_and_repeat_none_of_it(self, receiver: Receiver) -> None:
+    def test_two_drains_send_each_delivery_once(self, receiver: Receiver) -> None:
         for number in range(4):
             publish_to(subscribed(receiver.url(f"/{number}")), 100)
         assert sum(in_threads(run_drain, run_drain)) == 400
@@ -508,8 +508,8 @@ class TestNeighbours:
 
 
 class TestRunning:
-    def test_a_running_drain_hears_the_bell(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It looks by itself only every ten minutes here."""
+    def test_notification_wakes_a_running_drain(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Polling every ten minutes only."""
         for module in (drain, leased_lanes):
             monkeypatch.setattr(module, "POLL_EVERY", 600.0)
         endpoint = subscribed(receiver.url())
@@ -518,17 +518,19 @@ class TestRunning:
                 publish_to(endpoint)
                 receiver.wait_for(count)
 
-    def test_a_lost_ring_costs_a_moment_and_no_event(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_drain_without_notifications_polls_and_loses_nothing(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("delivery.notify.CHANNEL", "somewhere_else")
         endpoint = subscribed(receiver.url())
         with draining():
             publish_to(endpoint)
             receiver.wait_for(1)
 
-    def test_it_ends_when_nothing_is_due(self) -> None:
+    def test_drain_with_nothing_due_ends_without_attempts(self) -> None:
         assert run_drain() == 0
 
-    def test_when_its_time_is_up_it_calls_a_successor(
+    def test_drain_whose_time_is_up_starts_a_successor(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[str] = []
@@ -536,7 +538,7 @@ class TestRunning:
         run_drain(seconds=0.0)
         assert calls == ["delivery.deliver_due"]
 
-    def test_told_to_stop_it_claims_no_more_and_finishes_what_is_under_way(self, receiver: Receiver) -> None:
+    def test_stopping_drain_claims_no_more_and_settles_what_is_in_flight(self, receiver: Receiver) -> None:
         stop = threading.Event()
         endpoint = subscribed(receiver.script("/", scripts.slow(0.2)), max_in_flight=5)
         publish_to(endpoint, 100)
@@ -554,20 +556,20 @@ class TestRunning:
         assert lane.owner is None
         assert lane.due_at is not None
 
-    def test_it_leaves_the_plans_of_its_connection_as_they_were(self) -> None:
+    def test_drain_restores_the_plan_settings_of_its_connection(self) -> None:
         run_drain()
         with connection.cursor() as cursor:
             cursor.execute("SHOW enable_seqscan")
             assert cursor.fetchone() == ("on",)
 
 
-class TestTheDatabase:
-    def test_a_connection_that_breaks_is_made_again(self, receiver: Receiver) -> None:
+class TestDatabaseFailures:
+    def test_drain_reconnects_after_its_connection_broke(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", scripts.slow(0.02)), max_in_flight=2)
         with draining():
             publish_to(endpoint, 20)
             receiver.wait_for(5)
-            cut_the_others_off()
+            cut_other_connections()
             wait_until(lambda: self.all_delivered(20), "everything to be delivered")
             publish_to(endpoint, 20)
             wait_until(lambda: self.all_delivered(40), "the rest to be delivered")
@@ -576,25 +578,25 @@ class TestTheDatabase:
         Delivery.objects.filter(state="sending").update(claimed_until=timezone.now() + timedelta(seconds=5))
         return Delivery.objects.filter(state="delivered").count() == count
 
-    def test_the_bell_is_heard_again_after_the_database_was_away(
+    def test_drain_listens_again_after_the_database_was_away(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         endpoint = subscribed(receiver.url())
         with draining():
             publish_to(endpoint)
             receiver.wait_for(1)
-            cut_the_others_off()
+            cut_other_connections()
             publish_to(endpoint)
             receiver.wait_for(2)
-            wait_until(lambda: listeners() > 0, "somebody to listen")
+            wait_until(lambda: listeners() > 0, "a listening drain")
 
-    def test_a_settlement_of_which_nobody_knows_whether_it_was_written_is_written_once(
+    def test_settlement_with_unknown_commit_is_written_once(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         publish_to(subscribed(receiver.url()), 10)
         settle, failed = settle_attempts, []
 
-        def settle_and_lose_the_line(rows: Any) -> Any:
+        def settle_and_disconnect(rows: Any) -> Any:
             settled = settle(rows)
             if not failed:
                 failed.append(True)
@@ -602,13 +604,13 @@ class TestTheDatabase:
                 connection.connection.close()
             return settled
 
-        monkeypatch.setattr("delivery.sending.drain.settle_attempts", settle_and_lose_the_line)
+        monkeypatch.setattr("delivery.sending.drain.settle_attempts", settle_and_disconnect)
         run_drain()
         assert failed
         assert Attempt.objects.count() == len(receiver.arrivals) == 10
         assert set(states()) == {"delivered"}
 
-    def test_news_are_written_with_what_they_tell_even_if_nobody_knows_whether_it_was(
+    def test_operational_events_are_published_once_despite_an_unknown_commit(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         endpoint = subscribed(receiver.script("/", 410))
@@ -616,14 +618,14 @@ class TestTheDatabase:
         publish_to(endpoint)
         atomic, failed = transaction.Atomic.__exit__, []
 
-        def commit_and_lose_the_line(block: Any, *error: Any) -> None:
+        def commit_and_disconnect(block: Any, *error: Any) -> None:
             atomic(block, *error)
             if not failed and not connection.in_atomic_block and Delivery.objects.filter(state="dead").exists():
                 failed.append(True)
                 connection.connection.close()
                 raise OperationalError("the connection is lost")
 
-        monkeypatch.setattr(transaction.Atomic, "__exit__", commit_and_lose_the_line)
+        monkeypatch.setattr(transaction.Atomic, "__exit__", commit_and_disconnect)
         run_drain()
         assert failed
         endpoint.refresh_from_db()
@@ -631,16 +633,14 @@ class TestTheDatabase:
         told = [orjson.loads(it.body)["type"] for it in receiver.at("/ops")]
         assert sorted(told) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
 
-    def test_a_mistake_of_ours_ends_the_drain_instead_of_being_waited_for(
-        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_error_in_a_statement_ends_the_drain(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("delivery.sql.claim.CLAIM_DUE", "SELECT 1 / 0 FROM due")
         publish_to(subscribed(receiver.url()))
         with pytest.raises(DataError):
             run_drain()
 
 
-def cut_the_others_off() -> None:
+def cut_other_connections() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -1,4 +1,4 @@
-"""A tenant is told what happens to its endpoints: each step once, and never about the news themselves."""
+"""Operational events about endpoints: each step is published once, and none about operational events themselves."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ FAILING = Breaker(failures=30, failing_since=NOW - HOUR)
 
 
 @pytest.mark.parametrize(
-    ("told", "failing_for", "steps"),
+    ("level", "failing_for", "expected"),
     [
         (0, None, 0),
         (2, None, 0),
@@ -42,28 +42,28 @@ FAILING = Breaker(failures=30, failing_since=NOW - HOUR)
         (2, 0.0, 2),
     ],
 )
-def test_the_ladder(told: int, failing_for: float | None, steps: int) -> None:
-    assert warning_level(told, None if failing_for is None else NOW - failing_for, NOW) == steps
+def test_warning_level_follows_the_ladder(level: int, failing_for: float | None, expected: int) -> None:
+    assert warning_level(level, None if failing_for is None else NOW - failing_for, NOW) == expected
 
 
-def news(kind: str = "waypost.") -> list[tuple[str, dict[str, Any]]]:
+def published(kind: str = "waypost.") -> list[tuple[str, dict[str, Any]]]:
     rows = Event.objects.filter(type__startswith=kind).order_by("id")
     return [(row.type, read_structured(bytes(row.body)).document()["data"]) for row in rows]
 
 
 @pytest.fixture
 def endpoint() -> Endpoint:
-    """One that is watched by another of the same tenant."""
+    """Make an endpoint whose operational events go to another endpoint of its tenant."""
     endpoint = make_endpoint()
     make_subscription(make_endpoint(endpoint.tenant), event_types=["waypost.*"])
     return endpoint
 
 
 @pytest.mark.django_db
-class TestTelling:
-    def test_a_warning_says_since_when_and_when_it_will_be_disabled(self, endpoint: Endpoint) -> None:
+class TestPublishing:
+    def test_warning_names_the_start_and_the_time_of_disabling(self, endpoint: Endpoint) -> None:
         health.publish_warning(endpoint.id, endpoint.url, 1, FAILING)
-        ((kind, data),) = news()
+        ((kind, data),) = published()
         assert kind == "waypost.endpoint.failing"
         assert data == {
             "endpoint": endpoint.public_id,
@@ -73,24 +73,24 @@ class TestTelling:
             "disabled_at": "2030-03-22T16:46:40+00:00",
         }
 
-    def test_at_the_end_of_the_ladder_it_is_disabled_and_that_is_said_once(self, endpoint: Endpoint) -> None:
+    def test_last_level_disables_the_endpoint_and_publishes_once(self, endpoint: Endpoint) -> None:
         for _ in range(2):
             health.publish_warning(endpoint.id, endpoint.url, len(LADDER), FAILING)
         endpoint.refresh_from_db()
         assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "failing")
-        assert news() == [
+        assert published() == [
             (
                 "waypost.endpoint.disabled",
                 {"endpoint": endpoint.public_id, "url": endpoint.url, "reason": "failing"},
             )
         ]
 
-    def test_an_endpoint_that_has_moved_meanwhile_is_left_on(self, endpoint: Endpoint) -> None:
+    def test_last_level_for_a_former_url_changes_nothing(self, endpoint: Endpoint) -> None:
         health.publish_warning(endpoint.id, "https://example.com/before", len(LADDER), FAILING)
         endpoint.refresh_from_db()
-        assert (endpoint.state, news()) == ("active", [])
+        assert (endpoint.state, published()) == ("active", [])
 
-    def test_news_that_cannot_be_told_stop_nobody(self, endpoint: Endpoint) -> None:
+    def test_event_that_cannot_be_published_is_logged_only(self, endpoint: Endpoint) -> None:
         make_subscription(endpoint, event_types=["waypost.*"], transformer={"template": 5})
         letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, state="dead"))
         with capture_logs() as logs:
@@ -103,20 +103,20 @@ class TestTelling:
             "waypost.endpoint.disabled",
         ]
 
-    def test_a_recovery_is_said(self, endpoint: Endpoint) -> None:
+    def test_level_zero_publishes_recovered(self, endpoint: Endpoint) -> None:
         health.publish_warning(endpoint.id, endpoint.url, 0, Breaker())
-        assert [kind for kind, _ in news()] == ["waypost.endpoint.recovered"]
+        assert [kind for kind, _ in published()] == ["waypost.endpoint.recovered"]
 
-    def test_what_nobody_asked_for_is_not_even_written(self) -> None:
+    def test_warning_without_a_subscription_writes_no_event(self) -> None:
         endpoint = make_endpoint()
         make_subscription(endpoint, event_types=["*"])
         health.publish_warning(endpoint.id, endpoint.url, 1, FAILING)
-        assert news() == []
+        assert published() == []
 
-    def test_of_the_dead_it_is_said_what_killed_them(self, endpoint: Endpoint) -> None:
+    def test_dead_letters_are_published_with_their_cause(self, endpoint: Endpoint) -> None:
         letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, attempts=10))
         health.publish_dead_letters([letter.delivery_id])
-        ((kind, data),) = news()
+        ((kind, data),) = published()
         assert kind == "waypost.delivery.dead"
         assert data == {
             "dead_letter": letter.public_id,
@@ -130,7 +130,7 @@ class TestTelling:
             "last_error": "status",
         }
 
-    def test_bad_news_do_not_breed(self, endpoint: Endpoint) -> None:
+    def test_dead_operational_event_is_not_published(self, endpoint: Endpoint) -> None:
         event = make_event(endpoint.tenant, type="waypost.endpoint.failing")
         letter = make_dead_letter(make_delivery(event, endpoint))
         health.publish_dead_letters([letter.delivery_id])
@@ -147,7 +147,7 @@ def receiver(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receive
 
 @pytest.mark.django_db(transaction=True)
 class TestDraining:
-    """The drain notices each step as it happens."""
+    """A drain publishes each step as it happens."""
 
     def watched(self, receiver: Receiver, url: str, **lane: Any) -> Endpoint:
         endpoint = make_subscription(make_endpoint(url=url), event_types=["order.*"]).endpoint
@@ -160,37 +160,39 @@ class TestDraining:
     def drain(self) -> None:
         deliver_due(idle_timeout=0.3, seconds=60.0, stopping=lambda: False)
 
-    def told(self, receiver: Receiver) -> list[str]:
+    def received(self, receiver: Receiver) -> list[str]:
         return [orjson.loads(it.body)["type"] for it in receiver.at("/ops")]
 
-    def test_an_endpoint_that_is_gone(self, receiver: Receiver) -> None:
+    def test_drain_publishes_a_gone_endpoint(self, receiver: Receiver) -> None:
         endpoint = self.watched(receiver, receiver.script("/", 410))
         self.drain()
         endpoint.refresh_from_db()
         assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "gone")
-        assert sorted(self.told(receiver)) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
+        assert sorted(self.received(receiver)) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
 
     @pytest.mark.parametrize(
-        ("failing_for", "told"), [(HOUR, "waypost.endpoint.failing"), (5 * DAY, "waypost.endpoint.disabled")]
+        ("failing_for", "expected"), [(HOUR, "waypost.endpoint.failing"), (5 * DAY, "waypost.endpoint.disabled")]
     )
-    def test_one_that_has_failed_for_long(self, receiver: Receiver, failing_for: float, told: str) -> None:
+    def test_drain_publishes_an_endpoint_that_has_failed_for_long(
+        self, receiver: Receiver, failing_for: float, expected: str
+    ) -> None:
         self.watched(receiver, receiver.script("/", 500), failures=7, failing_since=ago(failing_for))
         self.drain()
-        assert self.told(receiver) == [told]
+        assert self.received(receiver) == [expected]
         lane = Lane.objects.get(failures__gt=0)
         assert lane.warned == sum(failing_for >= step for step in LADDER)
 
-    def test_one_that_recovers(self, receiver: Receiver) -> None:
+    def test_drain_publishes_a_recovered_endpoint(self, receiver: Receiver) -> None:
         self.watched(receiver, receiver.url("/"), failures=7, failing_since=ago(DAY), warned=2)
         self.drain()
-        assert self.told(receiver) == ["waypost.endpoint.recovered"]
+        assert self.received(receiver) == ["waypost.endpoint.recovered"]
         assert set(Lane.objects.values_list("warned", "failing_since")) == {(0, None)}
         assert Delivery.objects.exclude(state="delivered").count() == 0
 
-    def test_one_that_fails_a_little_is_nobodys_news(self, receiver: Receiver) -> None:
+    def test_drain_publishes_nothing_about_a_short_failure(self, receiver: Receiver) -> None:
         self.watched(receiver, receiver.script("/", 500), failures=7, failing_since=ago(60.0))
         self.drain()
-        assert self.told(receiver) == []
+        assert self.received(receiver) == []
 
 
 def ago(seconds: float) -> datetime:

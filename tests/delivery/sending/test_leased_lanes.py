@@ -1,4 +1,4 @@
-"""The lanes of one drain on the real tables: what it keeps, what it loses, and what it knows when it has them again."""
+"""The leased lanes of one drain on the real tables."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,18 +19,18 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def renews_whenever_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def renew_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leased_lanes, "RENEW_EVERY", 0.0)
 
 
 def held(lanes: LeasedLanes) -> LeasedLane:
-    """The one lane there is."""
+    """Return the only leased lane."""
     (lane,) = lanes
     return lane
 
 
 def leasing(**endpoint: Any) -> LeasedLanes:
-    """A drain with a lane that has attempts under way."""
+    """Lease a lane, with attempts in flight."""
     make_lane(make_endpoint(**endpoint), due_at=now())
     lanes = LeasedLanes(Clock())
     lanes.lease()
@@ -38,14 +38,14 @@ def leasing(**endpoint: Any) -> LeasedLanes:
     return lanes
 
 
-def let_the_lease_run_out() -> None:
+def expire_lease() -> None:
     Lane.objects.update(due_at=now() - timedelta(seconds=1))
 
 
-def test_whoever_was_away_goes_on_with_the_lanes_that_nobody_took() -> None:
+def test_renew_keeps_leases_that_no_other_worker_took() -> None:
     lanes = leasing()
     mine = held(lanes)
-    let_the_lease_run_out()
+    expire_lease()
     lanes.renew()
     lanes.lane_available = True
     lanes.lease()
@@ -53,18 +53,18 @@ def test_whoever_was_away_goes_on_with_the_lanes_that_nobody_took() -> None:
     assert mine.in_flight == 3
 
 
-def test_a_lane_that_another_took_is_lost() -> None:
+def test_renew_drops_a_lane_that_another_worker_leased() -> None:
     lanes = leasing()
-    let_the_lease_run_out()
+    expire_lease()
     assert lease_lanes(OTHER, 1) is not None
     lanes.renew()
     assert list(lanes) == []
 
 
-def test_what_was_under_way_in_a_lost_lane_counts_when_it_is_leased_again() -> None:
+def test_orphaned_attempts_count_when_the_lane_is_leased_again() -> None:
     lanes = leasing()
     endpoint_id = held(lanes).target.endpoint_id
-    let_the_lease_run_out()
+    expire_lease()
     lease_lanes(OTHER, 1)
     lanes.renew()
     lanes.on_orphaned_attempt_ended(endpoint_id)
@@ -73,11 +73,11 @@ def test_what_was_under_way_in_a_lost_lane_counts_when_it_is_leased_again() -> N
     lanes.lease()
     assert held(lanes).in_flight == 2
     for _ in range(2):
-        lanes.on_orphaned_attempt_ended(endpoint_id)  # of a third lease nobody is told
+        lanes.on_orphaned_attempt_ended(endpoint_id)  # more often than counted, which must do no harm
 
 
-def test_a_lane_that_was_not_given_back_has_spent_all_its_rate_allows() -> None:
-    """Its last owner may have sent what it never stored."""
+def test_lane_leased_after_a_crash_has_no_tokens() -> None:
+    """Its last owner may have sent more than it stored."""
     endpoint = make_endpoint(rate_limit=1, rate_period="minute", rate_burst=5)
     make_lane(endpoint, owner=OTHER, due_at=now() - timedelta(seconds=1))
     clock = Clock()
@@ -87,7 +87,7 @@ def test_a_lane_that_was_not_given_back_has_spent_all_its_rate_allows() -> None:
     assert held(lanes).capacity(clock.now() + 61) == 1
 
 
-def test_the_clock_is_the_databases() -> None:
+def test_lease_and_renew_set_the_clock_to_the_database() -> None:
     clock = Clock()
     clock.set(now() - timedelta(days=1))
     make_lane(make_endpoint(), due_at=now())
@@ -99,7 +99,7 @@ def test_the_clock_is_the_databases() -> None:
     assert abs(clock.now() - now().timestamp()) < 3600
 
 
-def test_an_endpoint_that_is_switched_on_again_is_not_buried_any_further() -> None:
+def test_enabled_endpoint_is_no_longer_dead_lettered() -> None:
     endpoint = make_endpoint(state="disabled", disabled_reason="gone")
     make_lane(endpoint, due_at=now())
     (delivery,) = owe(endpoint)
@@ -113,19 +113,19 @@ def test_an_endpoint_that_is_switched_on_again_is_not_buried_any_further() -> No
     assert delivery.state == "pending"
 
 
-def test_a_tenant_has_its_share_of_the_lanes_however_often_it_is_leased(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lease_keeps_each_tenant_below_its_share_of_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leased_lanes, "MAX_ACTIVE_LANES", 8)
     monkeypatch.setattr(leased_lanes, "MAX_LANES_PER_TENANT", 6)
-    crowd = make_tenant()
+    large = make_tenant()
     lanes = LeasedLanes(Clock())
     for round in range(3):
         for _ in range(4):
-            make_lane(make_endpoint(crowd), due_at=now())
+            make_lane(make_endpoint(large), due_at=now())
         lanes.lane_available = True
         lanes.lease()
         assert len(list(lanes)) == min(4 * (round + 1), 6)
         assert lanes.is_contended == (round > 0)
-    quiet = make_lane(make_endpoint(), due_at=now())
+    small = make_lane(make_endpoint(), due_at=now())
     lanes.lane_available = True
     lanes.lease()
-    assert lanes.get(quiet.endpoint_id) is not None
+    assert lanes.get(small.endpoint_id) is not None

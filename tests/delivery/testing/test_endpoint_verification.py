@@ -1,4 +1,4 @@
-"""An endpoint that cannot answer OPTIONS consents by sending back what only a signed event told it."""
+"""An endpoint that does not respond to OPTIONS is verified by returning the challenge of a signed event."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def echo(code: int = 200) -> Any:
     return answer
 
 
-def test_the_echo_grants(receiver: Receiver) -> None:
+def test_response_with_the_challenge_verifies_the_endpoint(receiver: Receiver) -> None:
     endpoint = make_endpoint(url=receiver.script("/in", echo()), state="unverified")
     said = make_client(endpoint.tenant).post(f"/api/v1/endpoints/{endpoint.public_id}/consent/", {"by": "event"}).json()
     assert said == {"consent": "granted", "allowed_rate": None, "problem": ""}
@@ -49,7 +49,7 @@ def test_the_echo_grants(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("answer", [200, echo(500), 404])
-def test_nothing_else_does(receiver: Receiver, answer: Any) -> None:
+def test_response_without_the_challenge_or_success_does_not_verify(receiver: Receiver, answer: Any) -> None:
     endpoint = make_endpoint(url=receiver.script("/in", answer), state="unverified")
     said = verify_by_event(endpoint)
     assert said.consent == "unverified"

@@ -1,4 +1,4 @@
-"""A test delivery goes the way of all deliveries, and shows what happened."""
+"""Test deliveries are sent as deliveries are, and show request, response and timing."""
 
 import base64
 import json
@@ -59,7 +59,7 @@ class TestTestDoors(DoorCases):
         return {"endpoint": make_endpoint(tenant, url="https://127.0.0.1:9/").public_id}
 
 
-def test_the_endpoint_gets_a_signed_delivery_and_we_see_both_sides(
+def test_test_sends_a_signed_event_and_shows_request_and_response(
     client: APIClient, tenant: Tenant, receiver: Receiver
 ) -> None:
     receiver.script("/in", scripts.status(201, b'{"ok":true}', x_trace="abc"))
@@ -77,14 +77,14 @@ def test_the_endpoint_gets_a_signed_delivery_and_we_see_both_sides(
     assert {"connected_ms", "first_byte_ms", "total_ms"} >= shown["timing"].keys()
 
 
-def test_a_stored_event_is_sent_as_it_is(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def test_test_with_a_stored_event_sends_its_bytes(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     event = make_event(tenant)
     tried(client, make_endpoint(tenant, url=receiver.url()), {"event": event.public_id})
     (arrival,) = receiver.arrivals
     assert (arrival.message_id, arrival.body) == (event.public_id, bytes(event.body))
 
 
-def test_nothing_is_owed_or_recorded(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def test_test_stores_nothing(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     tried(client, make_endpoint(tenant, url=receiver.script("/in", 500)))
     assert not any(table.objects.exists() for table in (Event, Delivery, Attempt))
 
@@ -94,7 +94,7 @@ def test_nothing_is_owed_or_recorded(client: APIClient, tenant: Tenant, receiver
     [(500, 500, "status"), (302, 302, "status"), (scripts.hang, None, "timeout"), (scripts.reset, None, "reset")],
     ids=["500", "302", "hang", "reset"],
 )
-def test_a_failure_is_shown_as_a_delivery_would_record_it(
+def test_failed_test_shows_what_a_delivery_would_record(
     client: APIClient, tenant: Tenant, receiver: Receiver, answer: Any, status: int | None, error: str
 ) -> None:
     shown = tried(client, make_endpoint(tenant, url=receiver.script("/in", answer), timeout_ms=1_000))
@@ -102,7 +102,7 @@ def test_a_failure_is_shown_as_a_delivery_would_record_it(
     assert (shown["answer"] or {}).get("status") == status
 
 
-def test_what_it_knows_us_by_is_sent_and_not_shown(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def test_test_sends_credentials_and_masks_them(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     auth = {"type": "basic", "username": "u", "password": "hunter2"}
     shown = tried(client, make_endpoint(tenant, url=receiver.url("/in"), auth=auth, headers={"x-key": "sesame"}))
     (arrival,) = receiver.at("/in")
@@ -111,7 +111,7 @@ def test_what_it_knows_us_by_is_sent_and_not_shown(client: APIClient, tenant: Te
     assert (shown["request"]["headers"]["authorization"], shown["request"]["headers"]["x-key"]) == ("***", "***")
 
 
-def test_a_token_is_fetched_for_it(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def test_test_of_an_oauth_endpoint_sends_a_token(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     server = TokenServer(receiver)
     tried(client, make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials()))
     assert receiver.at("/in")[0].headers["authorization"] == "Bearer token-1"
@@ -120,7 +120,7 @@ def test_a_token_is_fetched_for_it(client: APIClient, tenant: Tenant, receiver: 
     assert tried(client, endpoint)["error"] == "credentials"
 
 
-def test_it_has_the_client_certificate(client: APIClient, tenant: Tenant, tmp_path: Any) -> None:
+def test_test_uses_the_client_certificate(client: APIClient, tenant: Tenant, tmp_path: Any) -> None:
     ours, theirs = Authority(), Authority()
     issued = ours.issue()
     tls = {"certificate": issued.pem, "private_key": issued.key, "ca": theirs.pem}
@@ -134,14 +134,16 @@ def test_it_has_the_client_certificate(client: APIClient, tenant: Tenant, tmp_pa
     "url",
     ["https://10.0.0.1/", "https://169.254.169.254/latest", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]:8443/x"],
 )
-def test_every_refused_target_is_the_same_answer(client: APIClient, tenant: Tenant, settings: Any, url: str) -> None:
+def test_test_of_a_forbidden_address_is_the_same_for_every_reason(
+    client: APIClient, tenant: Tenant, settings: Any, url: str
+) -> None:
     settings.WAYPOST_ALLOW_NETWORKS = []
     shown = tried(client, make_endpoint(tenant, url=url))
     del shown["request"]
     assert shown == {"delivered": False, "error": "forbidden", "answer": None, "timing": {}, "revived": False}
 
 
-def test_the_first_bytes_of_an_endless_answer_are_enough(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def test_long_response_is_truncated(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     shown = tried(client, make_endpoint(tenant, url=receiver.script("/in", scripts.status(200, b"x" * 200_000))))
     assert shown["answer"]["body_truncated"] is True
     assert len(shown["answer"]["body"]) <= 16_384
@@ -158,15 +160,17 @@ def test_the_first_bytes_of_an_endless_answer_are_enough(client: APIClient, tena
         ({"nonsense": 1}, "nonsense"),
     ],
 )
-def test_bad_input_names_the_field(client: APIClient, tenant: Tenant, body: Any, field: str) -> None:
+def test_invalid_input_names_the_field(client: APIClient, tenant: Tenant, body: Any, field: str) -> None:
     assert field in json.dumps(tried(client, make_endpoint(tenant), body, status=400))
 
 
-def test_somebody_elses_event_does_not_exist(client: APIClient, tenant: Tenant) -> None:
+def test_event_of_another_tenant_is_not_found(client: APIClient, tenant: Tenant) -> None:
     tried(client, make_endpoint(tenant), {"event": make_event(make_tenant()).public_id}, status=404)
 
 
-def test_paused_and_during_a_rotation_it_works_as_ever(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def test_test_of_a_paused_endpoint_during_rotation_has_both_signatures(
+    client: APIClient, tenant: Tenant, receiver: Receiver
+) -> None:
     endpoint = make_endpoint(tenant, url=receiver.url(), state="paused")
     shown = tried(client, endpoint)
     assert shown["delivered"] is True
@@ -176,7 +180,7 @@ def test_paused_and_during_a_rotation_it_works_as_ever(client: APIClient, tenant
     assert len(tried(client, endpoint)["request"]["headers"]["webhook-signature"].split()) == 2
 
 
-def test_a_few_at_once_and_no_more(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def test_test_beyond_the_concurrent_limit_is_throttled(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     endpoint = make_endpoint(tenant, url=receiver.url())
     for _ in range(test_delivery.MAX_CONCURRENT):
         test_delivery.running_tests.acquire()
@@ -192,7 +196,7 @@ def test_a_few_at_once_and_no_more(client: APIClient, tenant: Tenant, receiver: 
     ("reason", "status", "revived"),
     [("failing", 200, True), ("gone", 204, True), ("failing", 500, False), ("operator", 200, False)],
 )
-def test_what_was_disabled_for_its_failures_is_enabled_by_a_test_that_passes(
+def test_delivered_test_enables_an_endpoint_disabled_for_failures(
     client: APIClient, tenant: Tenant, receiver: Receiver, reason: str, status: int, revived: bool
 ) -> None:
     receiver.script("/in", scripts.status(status))
@@ -203,7 +207,7 @@ def test_what_was_disabled_for_its_failures_is_enabled_by_a_test_that_passes(
     assert (endpoint.state, endpoint.disabled_reason) == (("active", "") if revived else ("disabled", reason))
 
 
-def test_a_paused_endpoint_that_passes_stays_paused(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def test_delivered_test_leaves_a_paused_endpoint_paused(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     endpoint = make_endpoint(tenant, url=receiver.url("/in"), state="paused")
     assert tried(client, endpoint)["revived"] is False
     endpoint.refresh_from_db()

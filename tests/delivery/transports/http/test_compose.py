@@ -45,36 +45,36 @@ def composed(claimed: Claimed, *, at: float | None = None, **target: Any) -> Req
 
 
 def headers_of(request: Request) -> dict[str, str]:
-    """As they arrive; of a name that stands there twice, the last."""
+    """Return the headers by name; of a repeated name the last."""
     lines = (line.partition(":") for line in request.headers)
     return {name: value.strip() for name, _, value in lines if value.strip()}
 
 
 class TestStructured:
-    def test_the_body_is_the_stored_bytes(self) -> None:
+    def test_structured_body_is_the_stored_bytes(self) -> None:
         request = composed(make_claimed())
         assert request.body == BODY
         assert headers_of(request)["content-type"] == "application/cloudevents+json"
 
-    def test_the_event_is_the_message(self) -> None:
+    def test_webhook_id_is_the_event_and_timestamp_the_attempt(self) -> None:
         claimed = make_claimed()
         headers = headers_of(composed(claimed, at=1_900_000_000))
         assert headers["webhook-id"] == public("evt", claimed.event_id)
         assert headers["webhook-timestamp"] == "1900000000"
 
-    def test_a_retry_differs_in_time_and_signature_alone(self) -> None:
+    def test_retry_differs_in_timestamp_and_signature_only(self) -> None:
         claimed = make_claimed()
         first, second = (composed(claimed._replace(attempts=n), at=1_900_000_000 + n) for n in (0, 1))
         one, other = headers_of(first), headers_of(second)
         assert first.body == second.body
         assert {name for name in one if one[name] != other[name]} == {"webhook-timestamp", "webhook-signature"}
 
-    def test_the_endpoint_decides_address_deadline_and_headers(self) -> None:
+    def test_request_has_the_url_timeout_and_headers_of_the_endpoint(self) -> None:
         request = composed(make_claimed(), url="https://example.com/h", timeout_ms=3_000, headers=("x-team: red",))
         assert (request.url, request.timeout_ms) == ("https://example.com/h", 3_000)
         assert headers_of(request)["x-team"] == "red"
 
-    def test_only_plain_bytes_are_asked_for_and_no_permission(self) -> None:
+    def test_request_asks_for_identity_encoding_and_disables_expect(self) -> None:
         request = composed(make_claimed())
         assert "accept-encoding: identity" in request.headers
         assert "expect:" in request.headers
@@ -82,7 +82,7 @@ class TestStructured:
 
 
 class TestBinary:
-    def test_the_data_is_the_body_and_the_attributes_are_headers(self) -> None:
+    def test_binary_body_is_the_data_and_headers_are_the_attributes(self) -> None:
         request = composed(make_claimed(), content_mode="binary")
         headers = headers_of(request)
         assert json.loads(request.body) == {"total": 5}
@@ -90,28 +90,28 @@ class TestBinary:
         assert (headers["ce-id"], headers["ce-source"], headers["ce-type"]) == ("o-1", "/orders", "order.created")
         assert headers["ce-specversion"] == "1.0"
 
-    def test_what_a_header_cannot_hold_is_escaped(self) -> None:
+    def test_binary_attribute_that_no_header_can_hold_is_escaped(self) -> None:
         headers = composed(make_claimed(), content_mode="binary").headers
         assert "ce-subject: Zo%C3%AB%20%E2%82%AC" in headers
         assert all(line.isascii() for line in headers)
 
-    def test_an_event_without_data_has_an_empty_body(self) -> None:
+    def test_binary_event_without_data_has_an_empty_body(self) -> None:
         body = b'{"specversion":"1.0","id":"1","source":"/s","type":"t"}'
         assert composed(make_claimed(body), content_mode="binary").body == b""
 
 
 class TestRendered:
     @pytest.mark.parametrize("mode", ["structured", "binary"])
-    def test_what_a_transformer_made_goes_as_it_is_in_either_mode(self, mode: str) -> None:
+    def test_transformed_body_is_sent_unchanged_in_any_mode(self, mode: str) -> None:
         request = composed(make_claimed(b'{"text":"5"}', rendered=True), content_mode=mode)
         assert request.body == b'{"text":"5"}'
         assert headers_of(request)["content-type"] == "application/json"
         assert not any(line.startswith("ce-") for line in request.headers)
 
 
-class TestThin:
+class TestReferences:
     @pytest.mark.parametrize("mode", ["structured", "binary", "thin"])
-    def test_it_goes_as_the_cloudevent_it_is_in_any_mode(self, mode: str) -> None:
+    def test_reference_is_sent_structured_in_any_mode(self, mode: str) -> None:
         request = composed(make_claimed(BODY, rendered=True, thin=True), content_mode=mode)
         assert request.body == BODY
         assert headers_of(request)["content-type"] == "application/cloudevents+json"
@@ -119,16 +119,16 @@ class TestThin:
 
 class TestSignature:
     @pytest.mark.parametrize("mode", ["structured", "binary"])
-    def test_the_library_of_the_standard_verifies_what_is_sent(self, mode: str) -> None:
+    def test_signature_is_verified_by_the_standard_library(self, mode: str) -> None:
         request = composed(make_claimed(), content_mode=mode)
         assert Webhook(SECRET).verify(request.body, headers_of(request))
 
-    def test_it_is_for_these_bytes(self) -> None:
+    def test_signature_of_another_body_fails_verification(self) -> None:
         request = composed(make_claimed())
         with pytest.raises(WebhookVerificationError):
             Webhook(SECRET).verify(request.body + b" ", headers_of(request))
 
-    def test_during_a_rotation_either_secret_verifies(self) -> None:
+    def test_signature_during_rotation_verifies_with_either_secret(self) -> None:
         old = new_secret()
         request = composed(make_claimed(), signer=Signer([SECRET, old]))
         assert Webhook(SECRET).verify(request.body, headers_of(request))

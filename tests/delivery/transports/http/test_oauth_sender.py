@@ -1,4 +1,4 @@
-"""Endpoints that want OAuth2 tokens, through whole drains: what they are sent, and what their neighbours feel of it."""
+"""Endpoints with OAuth, through whole drains: what they are sent, and that other endpoints are not affected."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +44,7 @@ def subscribed(url: str, tenant: Tenant | None = None, **changes: Any) -> Endpoi
 
 
 def delivered(endpoint: Endpoint, count: int = 1) -> None:
-    """Publish so many, and drain."""
+    """Publish ``count`` events and drain."""
     publish(endpoint.tenant, [{"type": "order.created", "data": n} for n in range(count)])
     deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
 
@@ -53,7 +53,7 @@ def shown(receiver: Receiver, path: str = "/in") -> list[str | None]:
     return [arrival.headers["authorization"] for arrival in receiver.at(path)]
 
 
-def test_all_deliveries_carry_the_one_token(receiver: Receiver, server: TokenServer) -> None:
+def test_deliveries_share_one_token(receiver: Receiver, server: TokenServer) -> None:
     endpoint = subscribed(receiver.url("/in"), auth=server.credentials())
     delivered(endpoint, 20)
     delivered(endpoint)
@@ -61,7 +61,7 @@ def test_all_deliveries_carry_the_one_token(receiver: Receiver, server: TokenSer
     assert len(server.asked) == 1
 
 
-def test_a_token_that_is_refused_is_replaced_within_the_attempt(receiver: Receiver, server: TokenServer) -> None:
+def test_401_gets_a_new_token_within_the_attempt(receiver: Receiver, server: TokenServer) -> None:
     endpoint = subscribed(receiver.script("/in", 200, 401, 200), auth=server.credentials())
     delivered(endpoint)
     delivered(endpoint)
@@ -70,7 +70,7 @@ def test_a_token_that_is_refused_is_replaced_within_the_attempt(receiver: Receiv
     assert len({arrival.message_id for arrival in receiver.at("/in")}) == 2
 
 
-def test_it_is_replaced_once(receiver: Receiver, server: TokenServer) -> None:
+def test_second_401_ends_the_attempt(receiver: Receiver, server: TokenServer) -> None:
     endpoint = subscribed(receiver.script("/in", 401), auth=server.credentials())
     delivered(endpoint)
     assert shown(receiver) == ["Bearer token-1", "Bearer token-2"]
@@ -80,7 +80,7 @@ def test_it_is_replaced_once(receiver: Receiver, server: TokenServer) -> None:
 
 
 @pytest.mark.parametrize("answer", [500, scripts.hang], ids=["broken", "hanging"])
-def test_without_a_token_the_attempt_fails_and_is_tried_again_and_neighbours_notice_nothing(
+def test_failing_token_server_fails_the_attempt_and_delays_no_other_endpoint(
     receiver: Receiver, server: TokenServer, answer: Any
 ) -> None:
     server.answers(answer)
@@ -96,7 +96,7 @@ def test_without_a_token_the_attempt_fails_and_is_tried_again_and_neighbours_not
     assert max(it.at for it in receiver.at("/neighbour")) < ended.timestamp()
 
 
-def test_a_token_that_cannot_be_had_for_a_reason_nobody_thought_of_stops_no_neighbour(
+def test_unexpected_error_while_getting_a_token_stops_no_other_endpoint(
     receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(*_: Any, **__: Any) -> Any:
@@ -111,7 +111,7 @@ def test_a_token_that_cannot_be_had_for_a_reason_nobody_thought_of_stops_no_neig
     assert set(Attempt.objects.values_list("error", flat=True)) == {"", "credentials"}
 
 
-def test_a_tenant_whose_token_servers_all_hang_holds_up_no_tokens_of_another(
+def test_tenant_with_hanging_token_servers_leaves_threads_to_others(
     receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oauth_sender, "TOKEN_THREADS", 4)
@@ -130,9 +130,7 @@ def test_a_tenant_whose_token_servers_all_hang_holds_up_no_tokens_of_another(
     assert not receiver.at("/in")
 
 
-def test_while_a_token_server_hangs_no_connection_to_the_database_is_held(
-    receiver: Receiver, server: TokenServer
-) -> None:
+def test_token_thread_holds_no_database_connection_while_it_waits(receiver: Receiver, server: TokenServer) -> None:
     held: list[object] = []
 
     def only_who_counts() -> bool:
@@ -149,7 +147,7 @@ def test_while_a_token_server_hangs_no_connection_to_the_database_is_held(
     assert held == [True]
 
 
-def test_when_the_token_server_is_back_the_deliveries_arrive(receiver: Receiver, server: TokenServer) -> None:
+def test_deliveries_arrive_when_the_token_server_recovers(receiver: Receiver, server: TokenServer) -> None:
     server.answers(500)
     endpoint = subscribed(receiver.url("/in"), auth=server.credentials(), retry_plan=[1, 1, 1])
     delivered(endpoint)
@@ -160,7 +158,7 @@ def test_when_the_token_server_is_back_the_deliveries_arrive(receiver: Receiver,
     assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
 
 
-def test_other_endpoints_carry_no_token(receiver: Receiver, server: TokenServer) -> None:
+def test_endpoint_without_oauth_gets_no_token(receiver: Receiver, server: TokenServer) -> None:
     tenant = make_tenant()
     endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials())
     subscribed(receiver.url("/neighbour"), tenant)

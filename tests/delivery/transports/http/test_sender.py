@@ -1,4 +1,4 @@
-"""Against a real server, one row for each way to fail."""
+"""The HTTP sender against a real server, one row for each way to fail."""
 
 import ipaddress
 import select
@@ -52,7 +52,7 @@ def make_request(url: str, **changes: Any) -> Request:
 
 
 def send(sender: HttpSender, *requests: Request) -> list[Outcome]:
-    """What became of each of these, in their order."""
+    """Send these requests and return their outcomes, in the same order."""
     attempts = [(make_in_flight(), request) for request in requests]
     ended: dict[UUID, Outcome] = {}
     sender.submit(attempts)
@@ -66,63 +66,55 @@ def send(sender: HttpSender, *requests: Request) -> list[Outcome]:
     return [ended[attempt.attempt_id] for attempt, _ in attempts]
 
 
-class TestWhatIsSent:
-    def test_the_bytes_arrive_as_they_are(self, sender: HttpSender, receiver: Receiver) -> None:
+class TestRequests:
+    def test_request_body_and_path_arrive_unchanged(self, sender: HttpSender, receiver: Receiver) -> None:
         body = bytes(range(256)) * 100
         (outcome,) = send(sender, make_request(receiver.url("/hooks?a=%2f&b"), body=body))
         (arrival,) = receiver.arrivals
         assert outcome.delivered
         assert (arrival.path, arrival.body) == ("/hooks?a=%2f&b", body)
 
-    def test_the_path_is_not_tidied(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_path_with_dot_segments_is_sent_unchanged(self, sender: HttpSender, receiver: Receiver) -> None:
         send(sender, make_request(receiver.url("/a/../b/./c")))
         assert receiver.arrivals[0].path == "/a/../b/./c"
 
-    def test_nothing_is_asked_for_but_plain_bytes_and_nothing_is_waited_for(
-        self, sender: HttpSender, receiver: Receiver
-    ) -> None:
+    def test_request_has_identity_encoding_and_no_expect_header(self, sender: HttpSender, receiver: Receiver) -> None:
         send(sender, make_request(receiver.url(), body=b"x" * 2_000_000))
         headers = receiver.arrivals[0].headers
         assert headers["accept-encoding"] == "identity"
         assert "expect" not in headers
 
-    def test_no_proxy_of_the_environment_is_used(self, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
+    def test_proxy_of_the_environment_is_ignored(self, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
         with closing(HttpSender(allow_http=True)) as sender:
             (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.delivered
 
-    def test_no_cookie_is_brought_back(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_cookie_of_a_response_is_not_sent_back(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.status(200, set_cookie="a=b"))
         send(sender, make_request(receiver.url()))
         send(sender, make_request(receiver.url()))
         assert "cookie" not in receiver.arrivals[1].headers
 
-    def test_no_password_file_is_read(
-        self, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, tmp_path: Path
-    ) -> None:
+    def test_netrc_file_is_not_read(self, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, tmp_path: Path) -> None:
         (tmp_path / ".netrc").write_text("default login a password b")
         monkeypatch.setenv("HOME", str(tmp_path))
         with closing(HttpSender(allow_http=True)) as sender:
             send(sender, make_request(receiver.url()))
         assert "authorization" not in receiver.arrivals[0].headers
 
-    def test_one_attempt_after_the_other_goes_over_the_same_connection(
-        self, sender: HttpSender, receiver: Receiver
-    ) -> None:
+    def test_successive_requests_share_one_connection(self, sender: HttpSender, receiver: Receiver) -> None:
         for _ in range(5):
             send(sender, make_request(receiver.url()))
         assert len({it.connection for it in receiver.arrivals}) == 1
 
-    def test_a_connection_that_the_other_side_has_closed_costs_no_attempt(
-        self, sender: HttpSender, receiver: Receiver
-    ) -> None:
+    def test_connection_closed_by_the_server_fails_no_request(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.status(200, connection="close"))
         outcomes = [send(sender, make_request(receiver.url()))[0] for _ in range(3)]
         assert [it.status for it in outcomes] == [200, 200, 200]
 
-    def test_many_are_under_way_at_once(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_many_requests_run_at_once(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.slow(0.2))
         outcomes = send(sender, *(make_request(receiver.url()) for _ in range(200)))
         assert {it.status for it in outcomes} == {200}
@@ -161,14 +153,14 @@ CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure |
 ]
 
 
-def patience(answer: scripts.Answer) -> int:
-    """Milliseconds: few for those who would use up any number of them."""
+def timeout_for(answer: scripts.Answer) -> int:
+    """Return the timeout in milliseconds: short for responses that never end."""
     return 1_200 if answer in (scripts.hang, scripts.drip_head, scripts.drip_body) else 60_000
 
 
 class TestOutcomes:
     @pytest.mark.parametrize(("answer", "status", "failure"), [it[1:] for it in CASES], ids=[it[0] for it in CASES])
-    def test_every_way_to_answer_is_a_value(
+    def test_every_kind_of_response_becomes_an_outcome(
         self,
         sender: HttpSender,
         receiver: Receiver,
@@ -177,38 +169,40 @@ class TestOutcomes:
         failure: Failure | None,
     ) -> None:
         receiver.script("/", answer)
-        (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=patience(answer)))
+        (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=timeout_for(answer)))
         assert (outcome.status, outcome.failure) == (status, failure)
         assert len(receiver.arrivals) == 1
 
-    def test_none_of_them_disturbs_another(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_every_kind_of_response_at_once_leaves_the_others_undisturbed(
+        self, sender: HttpSender, receiver: Receiver
+    ) -> None:
         requests = [
-            make_request(receiver.script(f"/{number}", answer), timeout_ms=patience(answer))
+            make_request(receiver.script(f"/{number}", answer), timeout_ms=timeout_for(answer))
             for number, (_, answer, *_) in enumerate(CASES)
         ]
         outcomes = send(sender, *requests)
         assert [(it.status, it.failure) for it in outcomes] == [(it[2], it[3]) for it in CASES]
 
     @pytest.mark.parametrize("answer", [scripts.hang, scripts.drip_head, scripts.drip_body])
-    def test_the_deadline_is_absolute(self, sender: HttpSender, receiver: Receiver, answer: scripts.Answer) -> None:
+    def test_timeout_is_absolute(self, sender: HttpSender, receiver: Receiver, answer: scripts.Answer) -> None:
         receiver.script("/", answer)
         (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=1_200))
         assert 1_100 <= outcome.duration_ms < 60_000  # dripping would go on for an hour
 
-    def test_a_redirect_is_not_followed(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_redirect_is_not_followed(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.redirect(receiver.url("/elsewhere"), 307))
         send(sender, make_request(receiver.url()))
         assert not receiver.at("/elsewhere")
 
-    def test_nobody_there(self, sender: HttpSender) -> None:
+    def test_refused_connection_is_a_connect_failure(self, sender: HttpSender) -> None:
         (outcome,) = send(sender, make_request(f"http://127.0.0.1:{free_port()}/"))
         assert (outcome.status, outcome.failure) == (None, Failure.CONNECT)
 
-    def test_a_name_without_an_address(self, sender: HttpSender) -> None:
+    def test_unresolvable_name_is_a_dns_failure(self, sender: HttpSender) -> None:
         (outcome,) = send(sender, make_request("http://nobody.invalid/"))
         assert (outcome.status, outcome.failure) == (None, Failure.DNS)
 
-    def test_an_address_that_may_not_be_called_is_not_called(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_forbidden_address_is_not_connected_to(self, sender: HttpSender, receiver: Receiver) -> None:
         asked: list[str] = []
 
         def refuse(ip: str) -> bool:
@@ -221,7 +215,7 @@ class TestOutcomes:
         assert asked
         assert not receiver.arrivals
 
-    def test_one_refused_address_of_a_name_refuses_the_name(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_one_forbidden_address_of_a_name_forbids_the_name(self, sender: HttpSender, receiver: Receiver) -> None:
         addresses = {info[4][0] for info in socket.getaddrinfo("localhost", receiver.port, type=socket.SOCK_STREAM)}
         first: list[str] = []
 
@@ -233,14 +227,14 @@ class TestOutcomes:
         assert outcome.failure is Failure.FORBIDDEN, addresses
         assert not receiver.arrivals
 
-    def test_plain_http_is_refused_where_it_is_not_allowed(self, receiver: Receiver) -> None:
+    def test_plain_http_without_allow_http_is_not_sent(self, receiver: Receiver) -> None:
         with closing(HttpSender(allow_http=False)) as sender:
             (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.failure is Failure.PROTOCOL
         assert not receiver.arrivals
 
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://127.0.0.1/", "telnet://127.0.0.1/", "nonsense"])
-    def test_nothing_else_is_spoken(self, sender: HttpSender, url: str) -> None:
+    def test_url_of_another_protocol_is_not_sent(self, sender: HttpSender, url: str) -> None:
         (outcome,) = send(sender, make_request(url))
         assert not outcome.delivered
         assert outcome.status is None
@@ -249,7 +243,7 @@ class TestOutcomes:
         "changes",
         [{"url": "http://127.0.0.1/\u20ac"}, {"url": "http://127.0.0.1/\0"}, {"headers": ["x-name: \u20ac"]}],
     )
-    def test_what_libcurl_does_not_take_fails_alone(
+    def test_request_that_libcurl_rejects_fails_without_stopping_others(
         self, sender: HttpSender, receiver: Receiver, changes: dict[str, Any]
     ) -> None:
         impossible = make_request(**{"url": receiver.url(), **changes})
@@ -257,32 +251,32 @@ class TestOutcomes:
         assert [it.failure for it in outcomes] == [Failure.PROTOCOL, None]
 
 
-class TestAnswers:
-    def test_a_short_answer_is_kept(self, sender: HttpSender, receiver: Receiver) -> None:
+class TestResponses:
+    def test_short_response_is_kept(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.status(500, b"no such order \xff"))
         (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.response == b"no such order \xff"
 
     @pytest.mark.parametrize("answer", [scripts.huge(1_000_000), scripts.endless])
-    def test_of_a_long_one_the_beginning(self, sender: HttpSender, receiver: Receiver, answer: scripts.Answer) -> None:
+    def test_long_response_is_cut(self, sender: HttpSender, receiver: Receiver, answer: scripts.Answer) -> None:
         receiver.script("/", answer)
         (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.response == b"x" * MAX_RESPONSE
 
-    def test_a_connection_with_more_to_come_is_not_used_again(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_connection_of_a_cut_response_is_not_reused(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.huge(10_000_000), 200)
         outcomes = [send(sender, make_request(receiver.url()))[0] for _ in range(2)]
         assert [it.status for it in outcomes] == [200, 200]
         assert len({it.connection for it in receiver.arrivals}) == 2
 
-    def test_nothing_is_unpacked(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_compressed_response_is_not_decompressed(self, sender: HttpSender, receiver: Receiver) -> None:
         receiver.script("/", scripts.gzip_bomb)
         (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.response.startswith(b"\x1f\x8b")
         assert len(outcome.response) <= MAX_RESPONSE
 
     @pytest.mark.parametrize("code", [429, 503])
-    def test_retry_after_is_heard(self, sender: HttpSender, receiver: Receiver, code: int) -> None:
+    def test_retry_after_header_is_read(self, sender: HttpSender, receiver: Receiver, code: int) -> None:
         receiver.script("/", scripts.status(code, Retry_After=" 120"))
         (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.retry_after == 120
@@ -315,13 +309,13 @@ def self_signed(folder: Path, host: str = "localhost") -> ssl.SSLContext:
 
 
 class TestTls:
-    def test_a_certificate_nobody_vouches_for_is_refused(self, sender: HttpSender, tmp_path: Path) -> None:
+    def test_self_signed_certificate_is_a_tls_failure(self, sender: HttpSender, tmp_path: Path) -> None:
         with Receiver(tls=self_signed(tmp_path)) as receiver:
             (outcome,) = send(sender, make_request(receiver.url()))
             assert not receiver.arrivals
         assert (outcome.status, outcome.failure) == (None, Failure.TLS)
 
-    def test_who_does_not_speak_tls_is_refused(self, sender: HttpSender, receiver: Receiver) -> None:
+    def test_server_without_tls_is_a_tls_failure(self, sender: HttpSender, receiver: Receiver) -> None:
         (outcome,) = send(sender, make_request(receiver.url().replace("http:", "https:")))
         assert (outcome.status, outcome.failure) == (None, Failure.TLS)
 
@@ -331,7 +325,7 @@ AUTHORITY, CLIENTS = Authority("the server's"), Authority("the clients'")
 
 @pytest.fixture
 def demanding(tmp_path: Path) -> Iterator[Receiver]:
-    """A server that lets nobody in without a certificate of CLIENTS."""
+    """Run a server that requires a certificate of CLIENTS."""
     with Receiver(tls=AUTHORITY.server(tmp_path, asks_for=CLIENTS)) as it:
         yield it
 
@@ -343,19 +337,19 @@ def files(issued: Issued | None, ca: str = AUTHORITY.pem) -> TlsFiles:
 
 
 class TestClientCertificates:
-    def test_whoever_has_the_certificate_is_let_in(self, sender: HttpSender, demanding: Receiver) -> None:
+    def test_client_certificate_is_presented(self, sender: HttpSender, demanding: Receiver) -> None:
         ours = files(CLIENTS.issue())
         requests = [make_request(demanding.url(), tls=ours) for _ in range(2)]
         assert [outcome.status for outcome in send(sender, *requests)] == [200, 200]
 
-    def test_nobody_else_is(self, sender: HttpSender, demanding: Receiver) -> None:
+    def test_missing_or_foreign_client_certificate_fails(self, sender: HttpSender, demanding: Receiver) -> None:
         for tls in (files(None), files(Authority().issue())):
             (outcome,) = send(sender, make_request(demanding.url(), tls=tls))
             assert outcome.status is None
             assert outcome.failure in {Failure.TLS, Failure.RESET}
         assert not demanding.arrivals
 
-    def test_a_neighbour_without_one_never_gets_in_behind_it(self, sender: HttpSender, demanding: Receiver) -> None:
+    def test_connection_with_a_client_certificate_is_not_shared(self, sender: HttpSender, demanding: Receiver) -> None:
         for _ in range(3):
             (let_in,) = send(sender, make_request(demanding.url(), tls=files(CLIENTS.issue())))
             (outcome,) = send(sender, make_request(demanding.url(), tls=files(None)))
@@ -370,7 +364,7 @@ class TestClientCertificates:
         assert [other.failure, wrong.failure] == [Failure.TLS, Failure.TLS]
 
 
-def test_leaving_the_sender_does_not_wait_for_those_who_hang(receiver: Receiver) -> None:
+def test_close_does_not_wait_for_hanging_requests(receiver: Receiver) -> None:
     receiver.script("/", scripts.hang)
     with closing(HttpSender(allow_http=True)) as sender:
         sender.submit([(make_in_flight(), make_request(receiver.url(), timeout_ms=600_000))])
