@@ -159,7 +159,7 @@ class FixedSocketAdapter(HTTPAdapter):
         super().__init__(max_retries=0)
         pool = _TlsPool if target.scheme == "https" else _Pool
         host = f"[{target.host}]" if ":" in target.host else target.host
-        self._pool = pool(host, target.port, maxsize=1, dial=line)
+        self._pool = pool(host, target.port, maxsize=1, connect_checked=line)
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
