@@ -1,4 +1,4 @@
-"""The house itself as an application: it holds the commands that run the whole platform.
+"""Register the platform as a Django app, for its management commands.
 
 It comes first in INSTALLED_APPS, so that the Celery app exists before any module that defines tasks is loaded.
 """
@@ -11,5 +11,7 @@ __all__ = ["PlatformConfig", "celery_app"]
 
 
 class PlatformConfig(AppConfig):
+    """Django's configuration of the app ``config``."""
+
     name = "config"
     verbose_name = "Platform"

@@ -1,4 +1,8 @@
-"""The Celery app: messages are doorbells, so none is stored, awaited, or worth much after a second."""
+"""Configure the Celery app and the schedule of periodic tasks.
+
+Messages are notifications without content: work is found in the database, so none is stored, awaited, or of use
+after its period.
+"""
 
 import os
 import warnings
@@ -11,7 +15,7 @@ from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
 
 from config.local import embedded
-from config.ops.worker_watchdog import Ear
+from config.ops.worker_watchdog import BrokerWatchdog
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -21,11 +25,11 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("waypost")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.set_default()  # in every thread: otherwise a ring from a web thread goes to an app that knows no broker
-app.steps["consumer"].add(Ear)
+app.set_default()  # for every thread; otherwise a task sent from a web thread uses an app without a broker
+app.steps["consumer"].add(BrokerWatchdog)
 
-RINGS = [
-    # duty, every so many seconds, queue. A ring that nobody heard within its period is stale, and dropped.
+PERIODIC_TASKS = [
+    # task, period in seconds, queue. A message that no worker took within its period expires.
     ("delivery.deliver_due", 1, "delivery"),
     ("delivery.rescue", 2, "default"),
     ("delivery.replay_slices", 2, "default"),
@@ -39,25 +43,25 @@ RINGS = [
 
 app.conf.beat_schedule = {
     task: {"task": task, "schedule": float(period), "options": {"queue": queue, "expires": float(period)}}
-    for task, period, queue in RINGS
+    for task, period, queue in PERIODIC_TASKS
 }
 
 
 @celeryd_init.connect
 @beat_init.connect
 def attach_to_the_broker(**_signal: Any) -> None:
-    """A worker or a beat started by hand finds the embedded broker running."""
+    """Start the embedded broker for a worker or a beat that was started by hand."""
     if settings.WAYPOST_EMBEDDED_BROKER:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
 
 
 @beat_init.connect
-def ring_at_the_start(**_signal: Any) -> None:
-    """Whatever was owed when everything stopped is looked for now, not after the longest period."""
-    for task, period, queue in RINGS:
+def send_every_task_at_start(**_signal: Any) -> None:
+    """Run every periodic task once at start: work left from before is found now, not after the longest period."""
+    for task, period, queue in PERIODIC_TASKS:
         app.send_task(task, queue=queue, expires=float(period), ignore_result=True)
 
 
 @setup_logging.connect
 def leave_logging_to_django(**_signal: Any) -> None:
-    """With a receiver for this signal, Celery sets up no logging of its own."""
+    """Keep Celery from setting up logging; a receiver of this signal is enough."""

@@ -1,6 +1,6 @@
-"""Every setting is read here, once, by a function that names the variable when its value is no good.
+"""Read settings from the environment; each function names the variable when its value is invalid.
 
-A variable set to nothing counts as not set. Values are never repeated in an error: they may be secrets.
+An empty variable counts as not set. An error never repeats a value, which may be a secret.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ _FALSE = {"0", "false", "no", "off"}
 
 
 class Misconfigured(ImproperlyConfigured):
-    """A variable of the environment is missing or makes no sense."""
+    """An environment variable is missing or invalid."""
 
 
 def text(name: str, default: str | None = None) -> str:
-    """The variable as it stands; without a default it must be set."""
+    """Return the variable as text. Without a default it must be set."""
     value = os.environ.get(name, "").strip() or default
     if value is None:
         raise Misconfigured(f"{name} must be set")
@@ -33,7 +33,7 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def choice(name: str, options: tuple[str, ...], default: str) -> str:
-    """One word out of a few."""
+    """Return one of ``options``."""
     value = text(name, default)
     if value not in options:
         raise Misconfigured(f"{name} must be one of: {', '.join(options)}")
@@ -41,7 +41,7 @@ def choice(name: str, options: tuple[str, ...], default: str) -> str:
 
 
 def flag(name: str, default: bool) -> bool:
-    """Yes or no, in any of the usual spellings."""
+    """Return a boolean: 1, true, yes, on, or 0, false, no, off."""
     value = text(name, str(default)).lower()
     if value not in _TRUE | _FALSE:
         raise Misconfigured(f"{name} must be true or false")
@@ -49,25 +49,25 @@ def flag(name: str, default: bool) -> bool:
 
 
 def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 - 1) -> int:
-    """A whole number within bounds, both included."""
+    """Return an integer between ``minimum`` and ``maximum``, both included."""
     try:
         value = int(text(name, str(default)))
     except ValueError:
-        raise Misconfigured(f"{name} must be a whole number") from None
+        raise Misconfigured(f"{name} must be an integer") from None
     if not minimum <= value <= maximum:
         raise Misconfigured(f"{name} must be between {minimum} and {maximum}")
     return value
 
 
 def words(name: str, default: list[str] | None = None) -> list[str]:
-    """A comma separated list; blanks around and between the commas do not count."""
+    """Return a comma-separated list, without blanks and empty items."""
     if not os.environ.get(name, "").strip():
         return list(default or [])
     return [word.strip() for word in os.environ[name].split(",") if word.strip()]
 
 
 def paths(name: str) -> dict[str, str]:
-    """A comma separated list of `name=dotted.path`; a dotted path alone is its own name."""
+    """Return a comma-separated list of `name=dotted.path`; a dotted path alone is its own name."""
     found = {}
     for word in words(name):
         key, _, path = word.rpartition("=")
@@ -78,7 +78,7 @@ def paths(name: str) -> dict[str, str]:
 
 
 def networks(name: str) -> list[str]:
-    """A comma separated list of networks in CIDR notation, IPv4 or IPv6; a bare address is a network of one."""
+    """Return a comma-separated list of networks in CIDR notation, IPv4 or IPv6; an address is a network of one."""
     found = []
     for word in words(name):
         try:
@@ -89,7 +89,7 @@ def networks(name: str) -> list[str]:
 
 
 def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
-    """An absolute URL with one of these schemes."""
+    """Return an absolute URL with one of ``schemes``."""
     value = text(name, default)
     try:
         scheme = urlsplit(value).scheme
@@ -101,7 +101,7 @@ def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
 
 
 def database(name: str, default: str | None = None) -> dict[str, Any]:
-    """Django's settings for `postgresql://user:password@host:port/name?option=value`.
+    """Return Django's settings for `postgresql://user:password@host:port/name?option=value`.
 
     Options are libpq's (`sslmode`, `sslrootcert`, `application_name`, ...); `?host=/directory` names a socket.
     """
@@ -111,7 +111,7 @@ def database(name: str, default: str | None = None) -> dict[str, Any]:
     try:
         port = parts.port
     except ValueError:
-        raise Misconfigured(f"{name} has a port that is not a number") from None
+        raise Misconfigured(f"{name} has a port that is not an integer") from None
     if not parts.path.strip("/"):
         raise Misconfigured(f"{name} must name a database, as in postgresql://user:password@host/waypost")
     return {
@@ -125,9 +125,9 @@ def database(name: str, default: str | None = None) -> dict[str, Any]:
 
 
 def secret(name: str, *, keep_in: Path | None, make: Callable[[], str]) -> str:
-    """A secret; when it is not set, one is made the first time and kept in this file, for its owner only.
+    """Return a secret; when it is not set, make one once and store it in this file, readable by its owner only.
 
-    With no file to keep it in (production) the variable must be set.
+    Without a file (in production) the variable must be set.
     """
     value = os.environ.get(name, "").strip()
     if value:
@@ -138,7 +138,7 @@ def secret(name: str, *, keep_in: Path | None, make: Callable[[], str]) -> str:
 
 
 def kept(path: Path, make: Callable[[], str]) -> str:
-    """What the file holds; the first of several processes to come writes it, whole, and all read the same."""
+    """Return the content of a file; the first of several processes writes it, and all read the same."""
     try:
         if not path.exists():
             directory(path.parent)
@@ -150,23 +150,23 @@ def kept(path: Path, make: Callable[[], str]) -> str:
                     os.link(draft.name, path)
         return path.read_text().strip()
     except OSError as error:
-        raise Misconfigured(f"WAYPOST_DATA: cannot keep {path}: {error.strerror}") from None
+        raise Misconfigured(f"WAYPOST_DATA: cannot store {path}: {error.strerror}") from None
 
 
 def directory(path: Path) -> Path:
-    """A directory of ours, made when it is missing: others may pass through it, and see nothing of it.
+    """Create a directory if it is missing, with mode 0711: other users may pass through it and list nothing.
 
-    Passing through is for the embedded servers, which root runs as somebody else.
+    Passing through is for the embedded servers, which run as another user when we are root.
     """
     try:
         path.mkdir(mode=0o711, parents=True, exist_ok=True)
     except OSError as error:
-        raise Misconfigured(f"WAYPOST_DATA: cannot make {path}: {error.strerror}") from None
+        raise Misconfigured(f"WAYPOST_DATA: cannot create {path}: {error.strerror}") from None
     return path
 
 
 def fernet_keys(name: str, *, keep_in: Path | None) -> list[str]:
-    """Keys that encrypt secrets at rest: the first encrypts, all decrypt."""
+    """Return the keys for secrets at rest: the first encrypts, all decrypt."""
     value = secret(name, keep_in=keep_in, make=lambda: Fernet.generate_key().decode())
     keys = [key.strip() for key in value.split(",") if key.strip()]
     for key in keys:
@@ -178,5 +178,5 @@ def fernet_keys(name: str, *, keep_in: Path | None) -> list[str]:
 
 
 def random_secret() -> str:
-    """Fifty characters and more that nobody can guess."""
+    """Return a random secret of 64 characters."""
     return secrets.token_urlsafe(48)

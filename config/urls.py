@@ -1,4 +1,4 @@
-"""Every address of the platform."""
+"""Map every URL of the platform to its view."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -12,7 +12,7 @@ from subscriptions.api.urls import urlpatterns as subscriptions_urlpatterns
 from webhooks.api.urls import api_urlpatterns, inbound_urlpatterns
 
 api = [
-    *delivery_urlpatterns,  # first: some stand below a resource of the other
+    *delivery_urlpatterns,  # first: some of its paths lie below a resource of subscriptions
     *subscriptions_urlpatterns,
     *api_urlpatterns,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -1,4 +1,4 @@
-"""The platform as a WSGI application, for granian or any other server."""
+"""Expose the platform as a WSGI application, for granian or any other server."""
 
 import os
 

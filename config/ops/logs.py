@@ -1,4 +1,4 @@
-"""One way of logging for everything: lines for people in development, JSON in production, secrets in neither."""
+"""Configure logging: lines in development, JSON in production, secrets redacted in both."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _HIDDEN = "[hidden]"
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Last on the way out: no value with a secret's name, and nothing that looks like one of our secrets."""
+    """Redact values with a secret's name and whatever looks like one of our secrets; the last processor."""
     return {name: _hide(name, value) for name, value in event.items()}
 
 
@@ -31,7 +31,7 @@ def _hide(name: str, value: Any) -> Any:
 
 
 def config(level: str, *, as_json: bool) -> dict[str, Any]:
-    """Set up structlog, and return Django's LOGGING so that the standard library's loggers say the same way."""
+    """Set up structlog and return Django's LOGGING, so that the standard library's loggers use the same format."""
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -49,15 +49,15 @@ def config(level: str, *, as_json: bool) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    colours = "NO_COLOR" not in os.environ and (sys.stderr.isatty() or "FORCE_COLOR" in os.environ)
-    for_people = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
-    last: list[Processor] = [
+    colors = "NO_COLOR" not in os.environ and (sys.stderr.isatty() or "FORCE_COLOR" in os.environ)
+    console = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    processors: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         hide_secrets,
-        structlog.processors.JSONRenderer() if as_json else for_people,
+        structlog.processors.JSONRenderer() if as_json else console,
     ]
-    formatter = {"()": structlog.stdlib.ProcessorFormatter, "processors": last, "foreign_pre_chain": before}
+    formatter = {"()": structlog.stdlib.ProcessorFormatter, "processors": processors, "foreign_pre_chain": before}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -67,9 +67,9 @@ def config(level: str, *, as_json: bool) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
-            "celery.beat": {"level": "WARNING"},  # it says each ring otherwise
+            "celery.beat": {"level": "WARNING"},  # otherwise one line per notification
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
-            "celery.worker.request": {"level": "WARNING"},  # it says each ring that came too late
+            "celery.worker.request": {"level": "WARNING"},  # otherwise one line per expired notification
         },
     }

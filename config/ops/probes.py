@@ -1,8 +1,8 @@
-"""What other machines ask us: are you alive, are you ready, how are you doing.
+"""Answer the probes of other machines: liveness, readiness, metrics.
 
-/healthz    the process answers; nothing else is looked at, so that a dead database restarts no web process
-/readyz     200 if the database, its migrations and the broker are there; 503 and which of them is not
-/metrics    Prometheus: what every process of this machine counted, and what is owed right now
+/healthz    200 while the process runs; it asks nothing else, so that a dead database restarts no web process
+/readyz     200 if database, migrations and broker are ready; else 503, naming the one that is not
+/metrics    Prometheus: the counters of all processes of this machine, and the current backlog
 """
 
 import os
@@ -13,7 +13,7 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
-from kombu import Connection
+from kombu.connection import Connection
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -22,18 +22,18 @@ from prometheus_client.registry import Collector
 BROKER_WITHIN = 1.0  # seconds
 _OK = "ok"
 
-# name: meaning, and a question that an index of what is owed answers
-OWED = {
+# Gauge: its help text and its query, each answered by a partial index.
+BACKLOG = {
     "waypost_deliveries_pending": (
-        "Deliveries that wait for their turn or their next attempt.",
+        "Deliveries that are queued or wait for their next attempt.",
         "SELECT count(*) FROM delivery_delivery WHERE state = 'pending'",
     ),
     "waypost_deliveries_sending": (
-        "Deliveries that a drain has claimed.",
+        "Deliveries that are claimed by a drain.",
         "SELECT count(*) FROM delivery_delivery WHERE state = 'sending'",
     ),
     "waypost_oldest_due_seconds": (
-        "How long the delivery that is most overdue has been due.",
+        "Age of the oldest delivery that is due and not yet claimed.",
         "SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0) FROM delivery_lane"
         " WHERE due_at <= now() AND owner IS NULL",
     ),
@@ -42,18 +42,20 @@ OWED = {
 
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
+    """Report that this process runs."""
     return JsonResponse({"status": _OK})
 
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
+    """Report whether database, migrations and broker are ready: 200, or 503 with the state of each."""
     parts = {name: _state(check) for name, check in CHECKS.items()}
     ready = all(state == _OK for state in parts.values())
     return JsonResponse({"status": _OK if ready else "not ready", **parts}, status=200 if ready else 503)
 
 
 def _state(check: Callable[[], str]) -> str:
-    """What went wrong goes to the log by its kind only: an address or a password may be part of its text."""
+    """Run a check and return its state; of an error only the class: its text may hold an address or a password."""
     try:
         return check()
     except Exception as error:
@@ -81,29 +83,30 @@ def _broker() -> str:
 CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "broker": _broker}
 
 
-class Owed(Collector):
-    """Asked of the database at each visit, so that it is true whichever process is asked."""
+class BacklogCollector(Collector):
+    """Query the backlog at each scrape, so that every process reports the same."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        for name, (meaning, question) in OWED.items():
+        """Yield one gauge per query of ``BACKLOG``."""
+        for name, (meaning, query) in BACKLOG.items():
             with connection.cursor() as cursor:
-                cursor.execute(question)
+                cursor.execute(query)
                 (value,) = cursor.fetchone()
             yield GaugeMetricFamily(name, meaning, value=float(value))
 
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Several processes count into files below PROMETHEUS_MULTIPROC_DIR, which `up` sets; without it, only this."""
+    """Return the metrics of all processes that share PROMETHEUS_MULTIPROC_DIR (set by `up`), else of this one."""
     shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    counted = CollectorRegistry() if shared else REGISTRY
+    registry = CollectorRegistry() if shared else REGISTRY
     if shared:
-        MultiProcessCollector(counted, path=shared)  # type: ignore[no-untyped-call]
-    body = generate_latest(counted)
-    owed = CollectorRegistry()
-    owed.register(Owed())
+        MultiProcessCollector(registry, path=shared)  # type: ignore[no-untyped-call]
+    body = generate_latest(registry)
+    backlog = CollectorRegistry()
+    backlog.register(BacklogCollector())
     try:
-        body += generate_latest(owed)
+        body += generate_latest(backlog)
     except Error:
-        body += b"# the database cannot be asked right now\n"
+        body += b"# the backlog is missing: the database is unavailable\n"
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)

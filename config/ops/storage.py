@@ -1,9 +1,9 @@
-"""Where large bodies are kept: local files by default, any S3 by a URL.
+"""Choose the object storage for large bodies: local files by default, any S3 by URL.
 
     file:///var/lib/waypost/claims
     s3://bucket/prefix?endpoint=https://minio.example&region=eu-central-1
 
-Credentials are found the way boto3 finds them (AWS_ACCESS_KEY_ID, a role, ...): they are not part of the URL.
+Credentials come from boto3's usual places (AWS_ACCESS_KEY_ID, a role, ...); they are not part of the URL.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ _OPTIONS = {"endpoint": "endpoint_url", "region": "region_name"}
 
 
 def backend(url: str) -> dict[str, Any]:
-    """The entry of Django's STORAGES for this URL."""
+    """Return the entry of Django's STORAGES for this URL. Raises Misconfigured."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         options = {"location": unquote(parts.path), "file_permissions_mode": 0o600}
@@ -25,7 +25,7 @@ def backend(url: str) -> dict[str, Any]:
         raise Misconfigured("WAYPOST_STORAGE_URL must look like s3://bucket/prefix?endpoint=...&region=...")
     given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if unknown := given.keys() - _OPTIONS.keys():
-        raise Misconfigured(f"WAYPOST_STORAGE_URL knows no option {', '.join(sorted(unknown))}")
+        raise Misconfigured(f"WAYPOST_STORAGE_URL has unknown options: {', '.join(sorted(unknown))}")
     options = {_OPTIONS[name]: value for name, value in given.items()}
     named = {"bucket_name": parts.hostname, "location": unquote(parts.path).strip("/")}
     return {

@@ -1,4 +1,4 @@
-"""Operators' pages write every moment the same way: in UTC, the largest unit first."""
+"""Format instants on admin pages in UTC, largest unit first."""
 
 DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i:s"

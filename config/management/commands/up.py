@@ -1,4 +1,4 @@
-"""The door to `config.local.up`: everything in one foreground process group."""
+"""``manage.py up``: run everything in one foreground process group (see ``config.local.up``)."""
 
 import sys
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""Silence is a fault while a process is free, and nothing at all while all of them are at work."""
+"""Test the broker watchdog: silence is a fault only while a process is idle."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +9,7 @@ from celery.worker import state
 
 from config.celery import app
 from config.ops import worker_watchdog
-from config.ops.worker_watchdog import Ear
+from config.ops.worker_watchdog import BrokerWatchdog
 
 
 class Clock:
@@ -27,51 +27,57 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def consumer(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Of a worker with two processes; what it has called repeatedly is remembered."""
+    """Return the consumer of a worker with two processes."""
     monkeypatch.setattr(state, "active_requests", set())
     timer = SimpleNamespace(call_repeatedly=lambda every, what, args: SimpleNamespace(cancel=lambda: None))
     return SimpleNamespace(pool=SimpleNamespace(num_processes=2), timer=timer)
 
 
 @pytest.fixture
-def listening(clock: Clock, consumer: Any) -> Any:
-    step = Ear(consumer)
+def watchdog(clock: Clock, consumer: Any) -> Any:
+    step = BrokerWatchdog(consumer)
     step.start(consumer)
     yield step
     step.stop(consumer)
 
 
-def test_it_is_part_of_every_worker() -> None:
-    assert Ear in app.steps["consumer"]
+def test_watchdog_is_a_step_of_every_worker() -> None:
+    assert BrokerWatchdog in app.steps["consumer"]
 
 
-def test_after_long_silence_the_worker_connects_anew(listening: Ear, clock: Clock, consumer: Any) -> None:
-    clock.now += worker_watchdog.DEAF_AFTER
-    listening.listen(consumer)
+def test_check_raises_after_long_silence(watchdog: BrokerWatchdog, clock: Clock, consumer: Any) -> None:
+    clock.now += worker_watchdog.SILENT_AFTER
+    watchdog.check(consumer)
     clock.now += 1
     with pytest.raises(ConnectionError):
-        listening.listen(consumer)
+        watchdog.check(consumer)
 
 
-@pytest.mark.parametrize("heard", [task_received, task_revoked])
-def test_every_ring_counts_also_one_that_came_too_late(listening: Ear, clock: Clock, consumer: Any, heard: Any) -> None:
-    clock.now += worker_watchdog.DEAF_AFTER
-    heard.send(sender=None)
-    clock.now += worker_watchdog.DEAF_AFTER
-    listening.listen(consumer)
+@pytest.mark.parametrize("signal", [task_received, task_revoked])
+def test_check_accepts_expired_messages_as_a_sign_of_life(
+    watchdog: BrokerWatchdog, clock: Clock, consumer: Any, signal: Any
+) -> None:
+    clock.now += worker_watchdog.SILENT_AFTER
+    signal.send(sender=None)
+    clock.now += worker_watchdog.SILENT_AFTER
+    watchdog.check(consumer)
 
 
-def test_silence_is_counted_only_while_somebody_is_free(listening: Ear, clock: Clock, consumer: Any) -> None:
+def test_check_ignores_silence_while_every_process_is_busy(
+    watchdog: BrokerWatchdog, clock: Clock, consumer: Any
+) -> None:
     state.active_requests.update({"one", "another"})
-    clock.now += 10 * worker_watchdog.DEAF_AFTER
-    listening.listen(consumer)
+    clock.now += 10 * worker_watchdog.SILENT_AFTER
+    watchdog.check(consumer)
     state.active_requests.clear()
-    clock.now += worker_watchdog.DEAF_AFTER
-    listening.listen(consumer)
+    clock.now += worker_watchdog.SILENT_AFTER
+    watchdog.check(consumer)
 
 
-def test_a_new_connection_begins_without_a_past(listening: Ear, clock: Clock, consumer: Any) -> None:
-    listening.stop(consumer)
-    clock.now += 10 * worker_watchdog.DEAF_AFTER
-    listening.start(consumer)
-    listening.listen(consumer)
+def test_start_resets_the_silence_of_an_earlier_connection(
+    watchdog: BrokerWatchdog, clock: Clock, consumer: Any
+) -> None:
+    watchdog.stop(consumer)
+    clock.now += 10 * worker_watchdog.SILENT_AFTER
+    watchdog.start(consumer)
+    watchdog.check(consumer)
