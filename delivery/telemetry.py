@@ -15,7 +15,6 @@ log = structlog.get_logger("delivery")
 
 EVENTS = Counter("waypost_events_total", "Events that were published, by what became of them.", ["result"])
 ATTEMPTS = Counter("waypost_attempts_total", "Attempts to deliver, by how they ended.", ["outcome"])
-RINGS_FAILED = Counter("waypost_rings_failed_total", "Rings that did not get through; the sweep covers them.", ["what"])
 RATES_UNHELD = Counter("waypost_rates_unheld_total", "Times the limits on publishing could not be asked for.")
 
 
@@ -32,10 +31,6 @@ def attempted(outcomes: Iterable[Outcome]) -> None:
 
 def allowance_away() -> None:
     RATES_UNHELD.inc()
-
-
-def ring_failed(what: str) -> None:
-    RINGS_FAILED.labels(what).inc()
 
 
 def drained(attempts: int, seconds: float) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from delivery.publishing import group_commit as publish_commit
+from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.event_types import schema_check
-from tests.together import BriefWriters
-from webhooks.kit import group_commit
+from tests.threads import SynchronousWriters
+from webhooks.receiving.insert_receipt import group_commit as receipts
 
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
@@ -32,9 +32,9 @@ def tally_writes_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with BriefWriters() as writers:
-        monkeypatch.setattr(publish_commit, "_writers", writers)
-        monkeypatch.setattr(group_commit, "_writers", writers)
+    with SynchronousWriters() as writers:
+        monkeypatch.setattr(publishes, "writers", writers)
+        monkeypatch.setattr(receipts, "writers", writers)
         yield
 
 

@@ -7,7 +7,6 @@ log = structlog.get_logger("waypost.receiver")
 
 requests = Counter("waypost_receiver_requests_total", "Requests to /in/, by response status.", ["outcome"])
 runs = Counter("waypost_receiver_handler_runs_total", "Runs of a receipt's handlers, by outcome.", ["outcome"])
-wakeups_failed = Counter("waypost_receiver_wakeups_failed_total", "Wake-ups of workers that the broker refused.")
 removed = Counter("waypost_receiver_removed_total", "Rows and objects removed by the sweep, by kind.", ["kind"])
 
 
@@ -49,12 +48,6 @@ def log_dead(receipt: str, cause: str, error: str) -> None:
 def log_received(receipt: str, source: str, event_type: str, size: int) -> None:
     """Log a receipt without its content."""
     log.info("receipt received", receipt=receipt, source=source, event_type=event_type, size=size)
-
-
-def log_wakeup_failed(error: Exception) -> None:
-    """Count and log a wake-up that the broker refused; the schedule wakes workers too."""
-    wakeups_failed.inc()
-    log.warning("worker wake-up failed", error=repr(error))
 
 
 def count_removed(kind: str, count: int) -> None:

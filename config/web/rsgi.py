@@ -30,8 +30,7 @@ from django.conf import settings
 from config.web.crew import Crew, new_flag
 from config.web.request_body import Body, Late, next_of
 from config.wsgi import application as wsgi
-from delivery.publishing import group_commit as publish_commit
-from webhooks.kit import group_commit
+from webhooks.kit import offload
 from webhooks.wire.cloudevents.http_modes import BATCH
 
 PIECE = 64 * 1024  # bytes
@@ -62,7 +61,7 @@ class Front:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        publish_commit.new_flag = group_commit.new_flag = new_flag
+        offload.new_flag = new_flag
         _may_open_many_files()
         _collect_less()
         self._crew = Crew(HANDS, loop)

@@ -62,7 +62,7 @@ def park(delivery: Delivery, by: str) -> bool:
 def _ring(taken: list[tuple[UUID, UUID]]) -> None:
     """Once it is committed: keys may have a new head."""
     if taken:
-        transaction.on_commit(partial(notify.ring, {endpoint_id for _, endpoint_id in taken}))
+        transaction.on_commit(partial(notify.notify_drains, {endpoint_id for _, endpoint_id in taken}))
 
 
 def send_now(delivery: Delivery) -> bool:
@@ -71,7 +71,7 @@ def send_now(delivery: Delivery) -> bool:
     make_due(delivery.id, delivery.endpoint_id)
     state = Delivery.objects.values_list("state", flat=True).get(id=delivery.id)
     if state == Delivery.State.PENDING:
-        transaction.on_commit(partial(notify.ring, {delivery.endpoint_id}))
+        transaction.on_commit(partial(notify.notify_drains, {delivery.endpoint_id}))
     return state in WAITING
 
 

@@ -30,7 +30,7 @@ def rescue() -> int:
     if rescued:
         telemetry.rescued(len(rescued), poisoned=len(poisoned))
     if rescued or may_go_on:
-        notify.ring({it.endpoint_id for it in rescued})
+        notify.notify_drains({it.endpoint_id for it in rescued})
     return len(rescued)
 
 
@@ -45,4 +45,4 @@ def sweep() -> None:
     attempt_stats.delete_old_stats(timezone.now())
     telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=len(expired))
     if raised or born or overdue:
-        notify.ring(raised | born)
+        notify.notify_drains(raised | born)

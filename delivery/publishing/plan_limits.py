@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from delivery.publishing import monthly_quota, publish_rate
-from delivery.publishing.group_commit import publish_together
+from delivery.publishing.group_publish import publish_in_group
 from delivery.publishing.publisher import OverLimit, Published, publish
 from delivery.sql.publish import find_events
 from subscriptions.errors import Exceeded
@@ -32,7 +32,7 @@ def publish_within_plan(tenant: Tenant, events: Sequence[Item]) -> list[Publishe
     items = events if plan.publish_rate is None else _within_rate(tenant, plan.publish_rate, events)
     limit = plan.events_per_month
     if limit is None or not monthly_quota.is_near(tenant.id, limit, _readable(items)):
-        return publish_together(tenant, items, max_bytes=plan.max_event_bytes)
+        return publish_in_group(tenant, items, max_bytes=plan.max_event_bytes)
     with transaction.atomic():
         items = _within_month(tenant, limit, items)
         return publish(tenant, items, max_bytes=plan.max_event_bytes)

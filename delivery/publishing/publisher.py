@@ -39,6 +39,7 @@ from subscriptions.event_types.schema_check import Finding
 from subscriptions.event_types.schemas import Violation
 from subscriptions.models import Tenant
 from subscriptions.routing.routes import Routes, routes
+from webhooks.kit.notify import wakeup_failed
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidEvent
@@ -323,6 +324,6 @@ def _announce(takings: list[_Taking], started: float) -> None:
     if time.monotonic() - started > LOW_WATER_MARGIN / 2:
         try:
             reset_due_times([one.key for one in owed])
-        except Error:
-            telemetry.ring_failed("database")
-    notify.ring({one.endpoint_id for one in owed})
+        except Error as error:
+            wakeup_failed("database", error)
+    notify.notify_drains({one.endpoint_id for one in owed})

@@ -20,6 +20,7 @@ from delivery.replaying.backfill import Count
 from delivery.replaying.dead_letters import Slice, matching
 from delivery.replaying.replay_filter import Filter
 from subscriptions.models import Tenant
+from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
 
 __all__ = ["DEFAULT_RATE", "MOST_RATE", "Count", "Filter", "cancel", "preview", "replay", "run_slices"]
@@ -47,7 +48,7 @@ def replay(tenant: Tenant | None, wanted: Filter, *, rate: int = DEFAULT_RATE, b
     row.rate, row.requested_by = rate, by[:256]
     row.total, row.estimated = _count(row, wanted)
     row.save(force_insert=True)
-    transaction.on_commit(lambda: notify.call("delivery.replay_slices", "default"))
+    transaction.on_commit(lambda: send_task("delivery.replay_slices", "default", expires=1.0))
     telemetry.replay_started(row)
     return row
 
@@ -106,7 +107,7 @@ def _run_slice(key: UUID) -> bool:
             row.state, row.finished_at = FINISHED, now
         row.save(update_fields=["cursor", "replayed", "sliced_at", "state", "finished_at"])
     if done.endpoints:
-        notify.ring(set(done.endpoints))
+        notify.notify_drains(set(done.endpoints))
     return row.state == RUNNING
 
 

@@ -34,6 +34,7 @@ from delivery.transports.outcome import Outcome
 from delivery.transports.registry import Transports
 from delivery.transports.transport import NotSent
 from webhooks.kit import sql
+from webhooks.kit.notify import Listener
 from webhooks.wire.ids import new_id
 
 __all__ = ["deliver_due"]
@@ -59,8 +60,8 @@ def deliver_due(
     sql.force_index_plans()
     clock = Clock()
     try:
-        with closing(Transports(clock.now)) as transports, closing(notify.Bell()) as bell:
-            drain = Drain(transports, bell, clock)
+        with closing(Transports(clock.now)) as transports, closing(notify.listen()) as listener:
+            drain = Drain(transports, listener, clock)
             drain.run(started + seconds, idle_timeout, stopping)
     finally:
         with suppress(Error):
@@ -68,18 +69,18 @@ def deliver_due(
     elapsed = time.monotonic() - started
     telemetry.drained(drain.attempts, elapsed)
     if elapsed >= seconds and not stopping():
-        notify.call_drain(even_if_just_called=True)
+        notify.drain_starter.send()
     return drain.attempts
 
 
 class Drain:
     """Run one loop over the leased lanes, the attempts in flight, and the ended attempts that are not settled yet."""
 
-    def __init__(self, transports: Transports, bell: notify.Bell, clock: Clock) -> None:
+    def __init__(self, transports: Transports, listener: Listener, clock: Clock) -> None:
         self.attempts = 0
         self._attempts_before_turn = 0
         self._transports = transports
-        self._bell = bell
+        self._listener = listener
         self._clock = clock
         self._lanes = LeasedLanes(clock)
         self._capacity = Capacity()
@@ -206,12 +207,12 @@ class Drain:
         with DefaultSelector() as selector:
             for transport in self._transports:
                 selector.register(transport, EVENT_READ)
-            if self._bell.fileno() >= 0:
-                selector.register(self._bell, EVENT_READ)
+            if self._listener.fileno() >= 0:
+                selector.register(self._listener, EVENT_READ)
             ready = {key.fileobj for key, _ in selector.select(self._seconds_to_wait())}
         self._turned_at = time.monotonic()
-        if self._bell in ready or self._bell.fileno() < 0:  # without a connection it tries to connect again
-            messages = self._bell.heard()
+        if self._listener in ready or self._listener.fileno() < 0:  # without a connection it tries to connect again
+            messages = self._listener.received()
             self._is_notified = self._is_notified or bool(messages)
             self._lanes.lane_available = self._lanes.lane_available or LANE_AVAILABLE in messages
 

@@ -20,7 +20,7 @@ EVENT = {"id": "o-1", "source": "/orders", "type": "order.created", "data": {"n"
 
 @pytest.fixture
 def tenant(monkeypatch: pytest.MonkeyPatch) -> Tenant:
-    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
     return make_subscription().tenant
 
 

@@ -10,12 +10,13 @@ from tests.journeys.conftest import Crew
 from tests.journeys.owed import delivered, publish_to, subscribed
 from tests.receiver import Receiver
 from tests.waiting import wait_until
+from webhooks.kit.notify import send_task
 
 
 def test_without_a_message_to_the_workers_it_is_delivered_when_beat_rings(
     crew: Crew, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
     endpoint = subscribed(receiver.url())
     publish_to(endpoint)
     crew.start("beat", "deliver")
@@ -34,11 +35,11 @@ def test_a_publisher_that_dies_after_its_commit_has_its_debts_found_by_the_sweep
         """Nothing after the commit happens any more."""
 
     def is_swept() -> bool:
-        notify.call("delivery.sweep", "default")
+        send_task("delivery.sweep", "default")
         return delivered(new) + delivered(known) == 6
 
     with monkeypatch.context() as dying:
-        dying.setattr(notify, "ring", die)
+        dying.setattr(notify, "notify_drains", die)
         for endpoint in (new, known):
             publish_to(endpoint, 3)
     assert not Lane.objects.filter(due_at__isnull=False).exists()

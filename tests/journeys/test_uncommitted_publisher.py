@@ -6,7 +6,7 @@ from delivery.models import Delivery, Lane
 from tests.journeys.conftest import Crew
 from tests.journeys.owed import delivered, publish_to, subscribed
 from tests.receiver import Receiver
-from tests.together import in_threads
+from tests.threads import in_threads
 from tests.waiting import wait_until
 
 

@@ -5,26 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from webhooks.kit import notify
-from webhooks.processing import handlers
+from webhooks.processing import handlers, notify
 from webhooks.receiving import published_keys, rejections
 from webhooks.sources import snapshot
 
 
-class CountingBell:
-    """Stands where the broker would be."""
+class CountingNotifier:
+    """Count the notifications instead of sending them."""
 
     def __init__(self) -> None:
-        self.rings = 0
+        self.calls = 0
 
-    def ring(self) -> None:
-        self.rings += 1
+    def notify(self) -> None:
+        self.calls += 1
 
 
 @pytest.fixture
-def bell(monkeypatch: pytest.MonkeyPatch) -> CountingBell:
-    counting = CountingBell()
-    monkeypatch.setattr(notify, "bell", counting)
+def notifications(monkeypatch: pytest.MonkeyPatch) -> CountingNotifier:
+    counting = CountingNotifier()
+    monkeypatch.setattr(notify.receipt_workers, "notify", counting.notify)
     return counting
 
 
@@ -37,7 +36,7 @@ def claims(settings, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def receiver(bell: CountingBell, claims: Path) -> Iterator[None]:
+def receiver(notifications: CountingNotifier, claims: Path) -> Iterator[None]:
     """The receiver as it is just after its process began."""
     snapshot.clear_snapshots()
     rejections.reset_samples()

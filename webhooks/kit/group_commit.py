@@ -1,75 +1,50 @@
-"""Whoever comes while another is writing is written with the next: several messages share one transaction.
+"""Group commit: items that are added while a transaction is being written share the next one.
 
-A commit costs the database about the same for one row as for ten, and a round trip costs us more than the row. So a
-writer, a thread with its own connection, writes for all who have come meanwhile, and each is answered after the
-commit, as if it had written itself. Nobody waits for company: whoever finds nobody writing is written at once.
+A commit costs the database about the same for one row as for ten, and a round trip costs more than the row. So a
+writer, a thread with its own connection, writes for all callers that came while the last group was written. Callers
+return after the commit, as if each had written alone. There is no delay to collect a group: an item that finds no
+write in progress is written at once. Items have a key (a tenant): only those of one key are written together, and
+each key has at most one writer at a time.
 
-A row the database refuses fails its own request and no other: the batch is then written row by row. A connection
-that breaks fails all that were in it, and each of their senders comes back.
+Failure: a database connection error fails every item of the group, and each caller raises it. Any other error may be
+due to a single item, so the group is written again item by item, and each caller gets its own result or error. Where
+no thread is available the caller writes. Failures after the commit (see ``Write``) are logged and counted, not raised.
+
+Used for publishing (``delivery.publishing.group_publish``) and for receipts (``webhooks.receiving.insert_receipt``).
 """
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
+from webhooks.kit import offload
+from webhooks.kit.notify import wakeup_failed
+
+__all__ = ["AfterCommit", "GroupCommit", "Write"]
+
 M = TypeVar("M")
 R = TypeVar("R")
-Write = Callable[[Sequence[M]], Sequence[R]]
+AfterCommit = list[Callable[[], None]]
+Write = Callable[[Sequence[M], AfterCommit], Sequence[R]]
+"""Write items of one key in one transaction and return one result for each, in order. What it appends to the list is
+called after the commit, once the callers were released."""
 
-MOST = 64  # in one transaction
-ASKED_AFTER = 1.0  # seconds without a message, after which the connection is asked whether it lives
-
-
-class Waiting(Protocol):
-    """What those who come wait with: as ``threading.Event``."""
-
-    def set(self) -> None: ...
-
-    def wait(self) -> object: ...
+CHECK_AFTER = 1.0  # seconds without a write, after which a writer checks that its connection is alive
 
 
-new_flag: Callable[[], Waiting] = threading.Event
-"""A server whose threads have something else to do meanwhile puts its own here (see ``config.web.crew``)."""
+class _Entry(Generic[M, R]):
+    """One item and its caller, who waits for ``written``."""
 
+    __slots__ = ("error", "item", "results", "written")
 
-_writers = ThreadPoolExecutor(1, "together")
-
-
-_helpers = ThreadPoolExecutor(8, "aside")
-
-
-def aside(work: Callable[[], R]) -> R:
-    """What this returns or raises, done by another thread: for what may take seconds, so that the thread that waits for
-    it can do something else."""
-    flag = new_flag()
-
-    def do() -> R:
-        try:
-            return work()
-        finally:
-            flag.set()
-
-    try:
-        done = _helpers.submit(do)
-    except RuntimeError:  # no thread is to be had, or the process is ending
-        return work()
-    flag.wait()
-    return done.result()
-
-
-class _Turn(Generic[M, R]):
-    """One who waits for the result."""
-
-    __slots__ = ("error", "message", "over", "results")
-
-    def __init__(self, message: M) -> None:
-        self.message = message
-        self.over = new_flag()
-        self.error: BaseException | None = None
+    def __init__(self, item: M) -> None:
+        self.item = item
+        self.written = offload.new_flag()
+        self.error: Exception | None = None
         self.results: list[R] = []
 
     def result(self) -> R:
@@ -78,69 +53,112 @@ class _Turn(Generic[M, R]):
         return self.results[0]
 
 
-class Together(Generic[M, R]):
-    """``write`` takes some messages, in one transaction, and returns what became of each."""
+class GroupCommit(Generic[M, R]):
+    """Write items in groups of up to ``max_group`` of one key, counted by ``weigh``, with up to ``threads`` writers."""
 
-    def __init__(self, write: Write[M, R]) -> None:
+    def __init__(
+        self, write: Write[M, R], *, threads: int, max_group: int, weigh: Callable[[M], int] | None = None
+    ) -> None:
+        self.writers: Executor = ThreadPoolExecutor(threads, "group-commit")
         self._write = write
+        self._weigh = weigh
+        self._max_group = max_group
         self._lock = threading.Lock()
-        self._waiting: list[_Turn[M, R]] = []
-        self._busy = False
-        self._wrote_at = 0.0
+        self._queues: dict[Hashable, list[_Entry[M, R]]] = {}  # a key is present while a writer works on it
+        self._thread = threading.local()
 
-    def add(self, message: M) -> R:
-        """What became of this message, once that is committed. Raises what writing it raised."""
-        turn: _Turn[M, R] = _Turn(message)
+    def add(self, item: M, key: Hashable = None) -> R:
+        """Return the result of writing this item, once it is committed. Raises what writing it raised."""
+        entry: _Entry[M, R] = _Entry(item)
         with self._lock:
-            self._waiting.append(turn)
-            is_first, self._busy = not self._busy, True
-        if is_first:
+            queue = self._queues.get(key)
+            if queue is None:
+                self._queues[key] = [entry]
+            else:
+                queue.append(entry)
+        if queue is None:
             try:
-                _writers.submit(self._write_all)
-            except RuntimeError:  # no thread is to be had, or the process is ending
-                self._write_all()
-        turn.over.wait()
-        return turn.result()
+                self.writers.submit(self._write_queue, key)
+            except RuntimeError:  # no thread is available, or the process is ending
+                self._write_queue(key)
+        entry.written.wait()
+        return entry.result()
 
-    def _write_all(self) -> None:
-        """Write until nobody waits."""
-        while batch := self._who_wait():
-            self._look_after_the_connection()
-            self._settle(batch)
-            for turn in batch:
-                turn.over.set()
+    def waiting(self) -> int:
+        """Return how many items wait for the next group."""
+        with self._lock:
+            return sum(map(len, self._queues.values()))
 
-    def _look_after_the_connection(self) -> None:
-        """As Django does between requests. One that was not used for a while may have been cut."""
+    def _write_queue(self, key: Hashable) -> None:
+        """Write groups until no item of this key is left."""
+        while group := self._next_group(key):
+            self._check_connection()
+            after_commit: AfterCommit = []
+            self._write_group(group, after_commit)
+            for entry in group:
+                entry.written.set()
+            _run(after_commit)
+
+    def _next_group(self, key: Hashable) -> list[_Entry[M, R]]:
+        """Take the oldest items that fit in one group, one at least. Removes the key if there is none."""
+        with self._lock:
+            queue = self._queues.pop(key)
+            count = self._count(queue)
+            if queue:
+                self._queues[key] = queue[count:]
+            return queue[:count]
+
+    def _count(self, queue: Sequence[_Entry[M, R]]) -> int:
+        if self._weigh is None:
+            return self._max_group
+        total = 0
+        for count, entry in enumerate(queue):
+            total += self._weigh(entry.item)
+            if total > self._max_group:
+                return max(count, 1)
+        return len(queue)
+
+    def _check_connection(self) -> None:
+        """Close a connection that is broken or too old, as Django does between requests."""
         now = time.monotonic()
         try:
             connection.close_if_unusable_or_obsolete()
-            if now - self._wrote_at > ASKED_AFTER:
+            if now - getattr(self._thread, "written_at", 0.0) > CHECK_AFTER:
                 connection.close_if_health_check_failed()
         except Error:
-            pass  # whoever writes next hears of it
-        self._wrote_at = now
+            pass  # the write that follows raises it
+        self._thread.written_at = now
 
-    def _who_wait(self) -> list[_Turn[M, R]]:
-        with self._lock:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            self._busy = bool(batch)
-        return batch
-
-    def _settle(self, batch: Sequence[_Turn[M, R]]) -> None:
+    def _write_group(self, group: Sequence[_Entry[M, R]], after_commit: AfterCommit) -> None:
+        """Give each entry its result or its error. An error of one item is found by writing each alone."""
+        calls: AfterCommit = []
         try:
-            results = self._write([turn.message for turn in batch])
-        except BaseException as error:
-            if len(batch) == 1 or isinstance(error, (OperationalError, InterfaceError)):
-                _fail(batch, error)
+            results = self._write([entry.item for entry in group], calls)
+        except (OperationalError, InterfaceError) as error:
+            _fail(group, error)
+        except Exception as error:
+            if len(group) == 1:
+                _fail(group, error)
                 return
-            for turn in batch:
-                self._settle([turn])
+            for entry in group:
+                self._write_group([entry], after_commit)
+        except BaseException:
+            _fail(group, OperationalError("The writer was stopped."))
         else:
-            for turn, result in zip(batch, results, strict=True):
-                turn.results.append(result)
+            for entry, result in zip(group, results, strict=True):
+                entry.results.append(result)
+            after_commit += calls
 
 
-def _fail(batch: Sequence[_Turn[M, R]], error: BaseException) -> None:
-    for turn in batch:
-        turn.error = error
+def _fail(group: Sequence[_Entry[M, R]], error: Exception) -> None:
+    for entry in group:
+        entry.error = error
+
+
+def _run(after_commit: AfterCommit) -> None:
+    """Run what follows the commit. An exception would end the writer's loop with callers still queued."""
+    for call in after_commit:
+        try:
+            call()
+        except Exception as error:
+            wakeup_failed("writer", error)

@@ -1,67 +1,143 @@
-"""Ring after commit: "look", nothing more. A ring that fails costs nothing but time, since the schedule looks too.
+"""Notify workers after a commit that work is due, by a Celery message or by PostgreSQL's LISTEN and NOTIFY.
 
-Sending a message costs more than keeping a receipt and can hang with the broker, so no request waits for it: a
-request only lifts a flag, and one thread a process turns flags into messages, at most one every ``PAUSE`` seconds.
+A notification has no content and nothing depends on it: the work is a row, and the schedule (Celery beat) starts the
+same tasks. A lost notification costs time, no work.
+
+A message can hang with the broker and costs more than inserting a receipt, so no request waits for it: a TaskNotifier
+sends from one thread per process, and any number of notifications within its pause become one message.
+
+Failure: counted in ``waypost_wakeups_failed_total`` by channel and logged, never raised. A Listener that lost its
+connection reports that it may have missed something, and connects again.
+
+Used by the receiver (``webhooks.processing.notify``) and by publishing and the drain (``delivery.notify``).
 """
 
 import os
 import threading
 import time
 
+import psycopg
+import structlog
 from celery import current_app
+from django.db import Error, connection
+from prometheus_client import Counter
 
-from webhooks import telemetry
+__all__ = ["Listener", "TaskNotifier", "send_task", "wakeup_failed"]
 
-TASK = "webhooks.process_due"
-QUEUE = "default"
-PAUSE = 0.02  # seconds between two rings: one wakes a worker as well as fifty
-REST = 1.0  # seconds after a ring that failed: the schedule rings by then anyway
-STALE = 10  # seconds after which nobody needs this ring any more
+BUDGET = 0.1  # seconds the broker may take where a caller waits for it
+EXPIRES = 10  # seconds after which a worker drops a message that it has not begun: the schedule has sent the same
+PAUSE_AFTER_FAILURE = 1.0  # seconds without messages after one that failed
+
+WAKEUPS_FAILED = Counter(
+    "waypost_wakeups_failed_total", "Notifications of workers that failed; the schedule covers them.", ["channel"]
+)
+log = structlog.get_logger("waypost.notify")
 
 
-class Bell:
-    def __init__(self) -> None:
-        self._flag = threading.Event()
+def wakeup_failed(channel: str, error: BaseException) -> None:
+    """Count and log a notification that failed on this channel: broker, database or writer."""
+    WAKEUPS_FAILED.labels(channel).inc()
+    log.warning("wakeup_failed", channel=channel, error=repr(error))
+
+
+def send_task(task: str, queue: str, *, expires: float = EXPIRES) -> None:
+    """Have a worker run this task now, where the schedule would within its period. Waits for BUDGET at most."""
+    options = {"socket_connect_timeout": BUDGET, "socket_timeout": BUDGET, "max_retries": 0}
+    try:
+        with current_app.connection_for_write(transport_options=options, connect_timeout=BUDGET) as broker:
+            current_app.send_task(
+                task, queue=queue, expires=expires, retry=False, connection=broker, ignore_result=True
+            )
+    except Exception as error:
+        wakeup_failed("broker", error)
+
+
+class TaskNotifier:
+    """Have a worker run a task soon: one message for all notifications within ``pause`` seconds of a process."""
+
+    def __init__(self, task: str, queue: str, *, pause: float, expires: float = EXPIRES) -> None:
+        self.task = task
+        self.queue = queue
+        self._pause = pause
+        self._expires = expires
+        self._is_due = threading.Event()
         self._lock = threading.Lock()
-        self._process = 0
+        self._process = 0  # whose thread runs: threads do not survive a fork
 
-    def ring(self) -> None:
-        """Something is due. Returns at once."""
-        if self._process != os.getpid():  # threads do not survive a fork
-            self._begin()
-        self._flag.set()
+    def notify(self) -> None:
+        """Notify the workers, after the commit. Returns at once and never raises."""
+        if self._process != os.getpid():
+            self._start_thread()
+        self._is_due.set()
 
-    def _begin(self) -> None:
+    def send(self) -> bool:
+        """Send one message and return whether the broker took it. A project without a broker sends none."""
+        if not current_app.conf.broker_url:
+            return True
+        try:
+            current_app.send_task(self.task, queue=self.queue, expires=self._expires, retry=False, ignore_result=True)
+        except Exception as error:
+            wakeup_failed("broker", error)
+            return False
+        return True
+
+    def _start_thread(self) -> None:
         with self._lock:
             if self._process == os.getpid():
                 return
-            self._flag = threading.Event()
-            threading.Thread(target=self._watch, name="webhooks-bell", daemon=True).start()
+            self._is_due = threading.Event()
+            try:
+                threading.Thread(target=self._send_when_due, name=f"notify-{self.queue}", daemon=True).start()
+            except RuntimeError as error:  # no thread is available, or the process is ending
+                wakeup_failed("broker", error)
+                return
             self._process = os.getpid()
 
-    def _watch(self) -> None:
+    def _send_when_due(self) -> None:
         while True:
-            self._flag.wait()
-            self._flag.clear()
-            time.sleep(PAUSE if send() else REST)
+            self._is_due.wait()
+            self._is_due.clear()
+            time.sleep(self._pause if self.send() else max(self._pause, PAUSE_AFTER_FAILURE))
 
 
-def send() -> bool:
-    """Put one message into the queue; a failure is counted, never raised. A project that has no broker has nobody to
-    ring for: its workers look by themselves."""
-    if not current_app.conf.broker_url:
-        return True
-    try:
-        current_app.send_task(TASK, queue=QUEUE, ignore_result=True, retry=False, expires=STALE)
-    except Exception as error:
-        telemetry.log_wakeup_failed(error)
-        return False
-    return True
+class Listener:
+    """Listen on a PostgreSQL channel, on a connection of its own; readable (``fileno``) when a notification is there.
 
+    While the database is unavailable ``fileno`` is -1, and each call of ``received`` tries to connect again. ``missed``
+    is the payload that is reported when notifications may have been missed.
+    """
 
-bell = Bell()
+    def __init__(self, channel: str, *, missed: str) -> None:
+        self._channel = channel
+        self._missed = missed
+        self._connection: psycopg.Connection | None = None
+        self._connect()
 
+    def _connect(self) -> None:
+        try:
+            self._connection = connection.get_new_connection(connection.get_connection_params())
+            self._connection.autocommit = True
+            self._connection.execute(f"LISTEN {self._channel}")
+        except (Error, psycopg.Error):
+            self._connection = None
 
-def ring() -> None:
-    """Something is due, and committed. Returns at once, whatever the broker does."""
-    bell.ring()
+    def fileno(self) -> int:
+        """Return the connection's file descriptor for ``select``; -1 if it is not connected."""
+        return -1 if self._connection is None else self._connection.fileno()
+
+    def received(self) -> set[str]:
+        """Return the payloads since the last call, without waiting; an empty set if there was no notification."""
+        if self._connection is None:
+            self._connect()
+            return set() if self._connection is None else {self._missed}
+        try:
+            return {notification.payload for notification in self._connection.notifies(timeout=0)}
+        except psycopg.Error:
+            self.close()
+            return {self._missed}
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

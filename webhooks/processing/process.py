@@ -15,10 +15,11 @@ import time
 from django.db import transaction
 
 from webhooks import telemetry
-from webhooks.kit import hourly_counts, notify
+from webhooks.kit import hourly_counts
 from webhooks.models import Receipt
 from webhooks.processing import handler_timeout, sequence
 from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
+from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import claim, lock, mark_dead, mark_processed, release, reschedule
 from webhooks.processing.retry_plan import wait_after
 
@@ -39,7 +40,7 @@ def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
         if not claimed:
             return done
         done += process_claimed(claimed)
-    notify.ring()
+    receipt_workers.notify()
     return done
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from webhooks.kit import notify
 from webhooks.models import Receipt
+from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import SETTLED, retry
 
 UPDATE_BATCH = 500  # rows per statement
@@ -26,7 +26,7 @@ def replay(receipts: QuerySet[Receipt]) -> ReplayResult:
     ids = list(settled.order_by("id").values_list("id", flat=True)[:MAX_PER_CALL])
     replayed = sum(retry(ids[start : start + UPDATE_BATCH]) for start in range(0, len(ids), UPDATE_BATCH))
     if replayed:
-        notify.ring()
+        receipt_workers.notify()
     return ReplayResult(replayed, count_replayable(settled.filter(id__gt=ids[-1])) if len(ids) == MAX_PER_CALL else 0)
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from webhooks.kit.group_commit import aside
+from webhooks.kit.offload import offload
 from webhooks.outgoing.guarded_call import CallFailed, ForbiddenAddress, call
 from webhooks.schemes import sns, twitter
 from webhooks.sources.message_labels import parse_json
@@ -54,7 +54,7 @@ def confirm_subscription(scheme: str, body: bytes | None) -> dict[str, str] | No
     if url is None:
         return None
     try:
-        response = aside(lambda: call("GET", url, timeout=CONFIRMATION_TIMEOUT))
+        response = offload(lambda: call("GET", url, timeout=CONFIRMATION_TIMEOUT))
     except (ForbiddenAddress, CallFailed) as error:
         raise ConfirmationFailed(str(error) or str(type(error).__doc__)) from error
     if response.status != HTTPStatus.OK:

@@ -22,7 +22,7 @@ from psycopg.types.numeric import Int8
 
 from webhooks.kit import sql
 from webhooks.kit.claim_check import Ticket
-from webhooks.kit.group_commit import Together
+from webhooks.kit.group_commit import GroupCommit
 from webhooks.sources.message_labels import MessageLabels
 
 
@@ -59,7 +59,7 @@ def insert_receipt(message: VerifiedMessage) -> InsertResult:
     """
     if connection.in_atomic_block:
         return insert_receipts([message])[0]
-    return _group_commit.add(message)
+    return group_commit.add(message)
 
 
 def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
@@ -74,6 +74,7 @@ def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
     return [new.get(message.id, InsertResult.DUPLICATE) for message in messages]
 
 
+MAX_GROUP = 64  # messages in one shared transaction
 _COLUMNS = {
     "id": "uuid",
     "source_id": "uuid",
@@ -130,4 +131,6 @@ def _values(message: VerifiedMessage) -> tuple[Any, ...]:
     )
 
 
-_group_commit: Together[VerifiedMessage, InsertResult] = Together(insert_receipts)
+group_commit: GroupCommit[VerifiedMessage, InsertResult] = GroupCommit(
+    lambda messages, _after_commit: insert_receipts(messages), threads=1, max_group=MAX_GROUP
+)

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from webhooks.kit.group_commit import aside
+from webhooks.kit.offload import offload
 from webhooks.outgoing.guarded_call import CallFailed, ForbiddenAddress, call
 from webhooks.wire.errors import KeysUnavailable
 
@@ -50,7 +50,7 @@ def fetch_keys(url: str, *, newer: bool = False) -> bytes:
     """
     entry = _entry(url)
     if entry.lock.locked() or not entry.is_usable(time.monotonic(), newer):
-        aside(lambda: _refresh(url, entry, newer))
+        offload(lambda: _refresh(url, entry, newer))
     if entry.document is None or time.monotonic() - entry.fetched_at > MAX_STALE:
         raise KeysUnavailable(entry.problem)
     return entry.document

@@ -35,10 +35,11 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from webhooks import schemes, telemetry
-from webhooks.kit import hourly_counts, notify
+from webhooks.kit import hourly_counts
 from webhooks.kit.claim_check import StorageDown, Ticket, keep, weigh
 from webhooks.models import Rejection
 from webhooks.processing.handlers import has_handlers
+from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import find_receipt
 from webhooks.receiving import published_keys, responses
 from webhooks.receiving.challenges import ConfirmationFailed, confirm_subscription, respond_to_handshake
@@ -132,7 +133,7 @@ def _store(
         return _respond_duplicate(source, request, message)
     hourly_counts.count(source.id, "received")
     if result is InsertResult.DUE:
-        notify.ring()
+        receipt_workers.notify()
     else:
         hourly_counts.count(source.id, "processed")
     return responses.stored_response(source, receipt_id)

@@ -146,7 +146,7 @@ def test_whoever_steers_within_a_transaction_is_heard_when_it_has_ended(
     client: APIClient, tenant: Tenant, endpoint: Endpoint, thing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung_within: list[bool] = []
-    monkeypatch.setattr("delivery.notify.ring", lambda _: rung_within.append(connection.in_atomic_block))
+    monkeypatch.setattr("delivery.notify.notify_drains", lambda _: rung_within.append(connection.in_atomic_block))
     delivery = make_delivery(make_event(tenant), endpoint)
     path = f"/api/v1/deliveries/{delivery.public_id}/{thing}/"
     assert client.post(path, headers={"Idempotency-Key": "k-1"}).status_code == 200

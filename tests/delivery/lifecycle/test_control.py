@@ -17,7 +17,7 @@ from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.factories import make_endpoint
-from tests.together import in_threads
+from tests.threads import in_threads
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db

@@ -26,7 +26,7 @@ AGO = timedelta(minutes=1)
 def rings(monkeypatch: pytest.MonkeyPatch) -> list[set[UUID]]:
     """For whom the bell was rung."""
     heard: list[set[UUID]] = []
-    monkeypatch.setattr(notify, "ring", lambda endpoint_ids: heard.append(set(endpoint_ids)))
+    monkeypatch.setattr(notify, "notify_drains", lambda endpoint_ids: heard.append(set(endpoint_ids)))
     return heard
 
 

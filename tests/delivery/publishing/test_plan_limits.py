@@ -12,7 +12,7 @@ from delivery.models import Event
 from delivery.publishing import monthly_quota, publish_rate
 from delivery.publishing.publisher import publish
 from tests.factories import make_client, make_plan, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
 

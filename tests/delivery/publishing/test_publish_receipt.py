@@ -24,7 +24,7 @@ CLOUDEVENT = {"specversion": "1.0", "id": "o-1", "source": "/orders", "type": "o
 
 @pytest.fixture(autouse=True)
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
 @pytest.fixture

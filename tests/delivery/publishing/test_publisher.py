@@ -15,7 +15,7 @@ from delivery.sql.publish import insert_events
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import Subscription, Tenant
 from tests.factories import make_endpoint, make_subscription, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 from webhooks.wire.cloudevents import event as wire
 from webhooks.wire.errors import InvalidEvent
 
@@ -31,7 +31,7 @@ def plain(number: int = 1, **changes: Any) -> dict[str, Any]:
 def rings(monkeypatch: pytest.MonkeyPatch) -> list[set[Any]]:
     """Stands where the bell hangs."""
     heard: list[set[Any]] = []
-    monkeypatch.setattr(notify, "ring", heard.append)
+    monkeypatch.setattr(notify, "notify_drains", heard.append)
     return heard
 
 

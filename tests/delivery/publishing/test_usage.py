@@ -8,7 +8,7 @@ from delivery.publishing import usage
 from delivery.publishing.publisher import publish
 from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
 

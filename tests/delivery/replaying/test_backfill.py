@@ -13,7 +13,7 @@ from delivery.replaying.replays import Filter, preview, replay, run_slices
 from subscriptions.models import Endpoint, Subscription, Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
 

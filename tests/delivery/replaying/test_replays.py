@@ -17,7 +17,7 @@ from delivery.sql.replay import replay_dead_letters
 from subscriptions.models import Endpoint, Subscription
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
 from tests.factories import make_endpoint, make_subscription, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db

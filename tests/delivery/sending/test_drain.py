@@ -26,7 +26,7 @@ from subscriptions.models import Endpoint
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription
 from tests.receiver import Receiver
-from tests.together import in_threads
+from tests.threads import in_threads
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow endpoints on this machine, and send nothing to the broker."""
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
-    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
 @pytest.fixture
@@ -534,7 +534,7 @@ class TestRunning:
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[str] = []
-        monkeypatch.setattr(notify, "call", lambda task, queue: calls.append(task))
+        monkeypatch.setattr(notify.drain_starter, "send", lambda: calls.append(notify.drain_starter.task))
         run_drain(seconds=0.0)
         assert calls == ["delivery.deliver_due"]
 

@@ -39,7 +39,7 @@ from tests.delivery.sql.factories_ledger import (
     settlement,
 )
 from tests.factories import make_endpoint, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 from webhooks.wire.ids import new_id
 
 

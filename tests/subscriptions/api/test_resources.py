@@ -4,7 +4,7 @@ import pytest
 
 from subscriptions.models import Endpoint
 from tests.factories import make_client, make_endpoint, make_key, make_plan, make_subscription, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
 

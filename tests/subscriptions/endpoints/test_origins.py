@@ -11,7 +11,7 @@ from subscriptions.errors import Refused
 from subscriptions.models import Endpoint
 from subscriptions.routing.routes import targets
 from tests.factories import make_endpoint, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from subscriptions.errors import Refused
 from subscriptions.models import ApiKey, Endpoint, Reply, Scope, Tenant
 from subscriptions.tenants import idempotency, keys
 from tests.factories import URL, client_with, make_client, make_endpoint, make_key, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 from webhooks.models import Source
 from webhooks.outgoing import guarded_call
 

@@ -7,7 +7,7 @@ from subscriptions.tenants import plans
 from subscriptions.tenants.tenants import change_tenant, create_tenant
 from tests.doors import Door, DoorCases
 from tests.factories import URL, make_client, make_plan, make_tenant
-from tests.together import in_threads
+from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
 

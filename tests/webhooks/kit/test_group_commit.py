@@ -1,104 +1,145 @@
-"""Several in one transaction: each gets its own answer, none waits for company, none pays for another."""
+"""Several items in one transaction: each caller gets its own result, none waits for a group or for another's error."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import DataError, OperationalError, connection
 
-from tests.together import NoWriters, in_threads
+from tests.threads import NoThreads, in_threads
 from tests.waiting import wait_until
 from webhooks.kit import sql
-from webhooks.kit.group_commit import MOST, Together, aside
+from webhooks.kit.group_commit import AfterCommit, GroupCommit
+from webhooks.kit.notify import WAKEUPS_FAILED
+
+MAX_GROUP = 64
 
 
-class Slow:
-    """A writer that can be held up, and remembers what it was given at once."""
+class HeldWriter:
+    """Record the groups, and hold each until ``go_on`` is set."""
 
     def __init__(self) -> None:
-        self.batches: list[list[int]] = []
-        self.may = threading.Event()
+        self.groups: list[list[int]] = []
+        self.go_on = threading.Event()
 
-    def __call__(self, batch: Sequence[int]) -> list[int]:
-        self.batches.append(list(batch))
-        self.may.wait()
-        return [-number for number in batch]
+    def __call__(self, group: Sequence[int], after_commit: AfterCommit) -> list[int]:
+        self.groups.append(list(group))
+        self.go_on.wait()
+        return [-number for number in group]
 
 
-def test_whoever_comes_while_another_writes_is_written_with_the_next_and_each_gets_its_own_answer() -> None:
-    slow = Slow()
-    together = Together(slow)
+def commits(write: Callable[..., Any], **options: Any) -> GroupCommit[Any, Any]:
+    return GroupCommit(write, **{"threads": 1, "max_group": MAX_GROUP, **options})
+
+
+def close_connection() -> None:
+    connection.close()
+
+
+def test_items_added_during_a_write_share_the_next_one_and_each_caller_gets_its_result() -> None:
+    writer = HeldWriter()
+    group = commits(writer)
 
     def release() -> None:
-        wait_until(lambda: len(together._waiting) == 9, "nine who wait")
-        slow.may.set()
+        wait_until(lambda: group.waiting() == 9, "nine items")
+        writer.go_on.set()
 
-    def add(number: int) -> int:
-        return together.add(number)
-
-    answers = in_threads(release, *[lambda number=number: add(number) for number in range(10)])
-    assert answers[1:] == [-number for number in range(10)]
-    assert [len(batch) for batch in slow.batches] == [1, 9]
+    results = in_threads(release, *[lambda number=number: group.add(number) for number in range(10)])
+    assert results[1:] == [-number for number in range(10)]
+    assert [len(batch) for batch in writer.groups] == [1, 9]
 
 
-def test_one_who_is_alone_waits_for_nobody() -> None:
-    slow = Slow()
-    slow.may.set()
-    together = Together(slow)
-    assert [together.add(number) for number in (1, 2)] == [-1, -2]
-    assert slow.batches == [[1], [2]]
+def test_an_item_alone_is_written_at_once() -> None:
+    writer = HeldWriter()
+    writer.go_on.set()
+    group = commits(writer)
+    assert [group.add(number) for number in (1, 2)] == [-1, -2]
+    assert writer.groups == [[1], [2]]
 
 
-def test_many_threads_are_all_answered_and_no_batch_is_too_large() -> None:
-    slow = Slow()
-    slow.may.set()
-    together = Together(slow)
+def test_items_of_different_keys_are_not_written_together() -> None:
+    writer = HeldWriter()
+    group = commits(writer, threads=2)
+
+    def release() -> None:
+        wait_until(lambda: len(writer.groups) == 2, "two writers")
+        writer.go_on.set()
+
+    assert in_threads(release, lambda: group.add(1, "a"), lambda: group.add(2, "b"))[1:] == [-1, -2]
+    assert sorted(writer.groups) == [[1], [2]]
+
+
+def test_many_threads_all_get_results_and_no_group_is_too_large() -> None:
+    writer = HeldWriter()
+    writer.go_on.set()
+    group = commits(writer)
 
     def add_some(first: int) -> list[int]:
-        return [together.add(number) for number in range(first, first + 200)]
+        return [group.add(number) for number in range(first, first + 200)]
 
     found = in_threads(*[lambda first=first: add_some(first) for first in range(0, 4000, 200)])
     assert sorted(number for part in found for number in part) == [-number for number in range(3999, -1, -1)]
-    assert max(map(len, slow.batches)) <= MOST
+    assert max(map(len, writer.groups)) <= MAX_GROUP
+    assert group.waiting() == 0
 
 
-def test_where_there_is_no_thread_to_be_had_each_writes_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.kit.group_commit._writers", NoWriters())
-    together: Together[int, int] = Together(lambda batch: [-number for number in batch])
-    assert in_threads(*[lambda number=number: together.add(number) for number in range(8)]) == [
+def test_a_group_is_limited_by_the_weight_of_its_items_but_has_one_at_least() -> None:
+    writer = HeldWriter()
+    group = commits(writer, max_group=10, weigh=lambda number: number)
+    started = threading.Event()
+
+    def release() -> None:
+        wait_until(lambda: group.waiting() == 4, "four items")
+        writer.go_on.set()
+
+    def first() -> int:
+        started.set()
+        return int(group.add(1))
+
+    def others() -> None:
+        wait_until(lambda: bool(writer.groups), "the first write")
+        for number in (6, 4, 7, 99):
+            count = group.waiting()
+            threading.Thread(target=group.add, args=(number,)).start()
+            wait_until(lambda count=count: group.waiting() == count + 1, "the item")
+
+    in_threads(first, others, release)
+    wait_until(lambda: len(writer.groups) == 4, "all groups")
+    assert writer.groups == [[1], [6, 4], [7], [99]]
+
+
+def test_without_a_thread_each_caller_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = commits(lambda batch, _: [-number for number in batch])
+    monkeypatch.setattr(group, "writers", NoThreads())
+    assert in_threads(*[lambda number=number: group.add(number) for number in range(8)]) == [
         -number for number in range(8)
     ]
 
 
-def test_what_is_done_aside_returns_raises_and_is_done_here_where_no_thread_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert aside(threading.get_ident) != threading.get_ident()
-    with pytest.raises(ZeroDivisionError):
-        aside(lambda: 1 / 0)
-    monkeypatch.setattr("webhooks.kit.group_commit._helpers", NoWriters())
-    assert aside(threading.get_ident) == threading.get_ident()
-
-
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_that_was_cut_while_nobody_came_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.kit.group_commit.ASKED_AFTER", 0.0)
-    together: Together[str, int] = Together(lambda batch: [sql.run(text.encode(), [])[0][0] for text in batch])
+def test_a_connection_that_was_cut_while_idle_fails_no_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.kit.group_commit.CHECK_AFTER", 0.0)
+    group = commits(lambda batch, _: [sql.run(text.encode(), [])[0][0] for text in batch])
     with ThreadPoolExecutor(1) as writers:
-        monkeypatch.setattr("webhooks.kit.group_commit._writers", writers)
-        backend = together.add("SELECT pg_backend_pid()")
+        monkeypatch.setattr(group, "writers", writers)
+        backend = group.add("SELECT pg_backend_pid()")
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
-        assert together.add("SELECT 7") == 7
-        writers.submit(lambda: connection.close())
+        assert group.add("SELECT 7") == 7
+        writers.submit(close_connection)
 
 
 @pytest.mark.parametrize(
     ("error", "fails"), [(DataError, {3}), (UnicodeError, {3}), (OperationalError, set(range(1, 6)))]
 )
-def test_a_refused_row_fails_alone_and_a_broken_connection_fails_all_that_were_in_it(error, fails: set[int]) -> None:
+def test_a_refused_item_fails_alone_and_a_broken_connection_fails_its_group(
+    error: type[Exception], fails: set[int]
+) -> None:
     held, first = threading.Event(), threading.Event()
 
-    def write(batch: Sequence[int]) -> list[int]:
+    def write(batch: Sequence[int], _: AfterCommit) -> list[int]:
         if 0 in batch:
             first.set()
             held.wait()
@@ -106,17 +147,53 @@ def test_a_refused_row_fails_alone_and_a_broken_connection_fails_all_that_were_i
             raise error("no")
         return list(batch)
 
-    together = Together(write)
+    group = commits(write)
 
     def release() -> None:
-        wait_until(lambda: len(together._waiting) == 5, "five who wait")
+        wait_until(lambda: group.waiting() == 5, "five items")
         held.set()
 
-    def add(number: int) -> int:
+    def add(number: int) -> Any:
         if number:
             first.wait()
-        return together.add(number)
+        return group.add(number)
 
-    answers = in_threads(release, *[lambda number=number: add(number) for number in range(6)])[1:]
-    assert {number for number, answer in enumerate(answers) if isinstance(answer, error)} == fails
-    assert together.add(9) == 9
+    results = in_threads(release, *[lambda number=number: add(number) for number in range(6)])[1:]
+    assert {number for number, result in enumerate(results) if isinstance(result, error)} == fails
+    assert group.add(9) == 9
+
+
+def test_calls_after_the_commit_run_once_the_caller_was_released_and_their_failures_are_counted() -> None:
+    released, called = threading.Event(), threading.Event()
+
+    def broken() -> None:
+        raise KeyError
+
+    def later() -> None:
+        released.wait()
+        called.set()
+
+    def write(batch: Sequence[int], after_commit: AfterCommit) -> list[int]:
+        after_commit += [broken, later]
+        return list(batch)
+
+    before = WAKEUPS_FAILED.labels("writer")._value.get()
+    group = commits(write)
+    assert group.add(1) == 1
+    released.set()
+    called.wait()
+    assert WAKEUPS_FAILED.labels("writer")._value.get() == before + 1
+    assert group.add(2) == 2
+
+
+def test_calls_of_a_failed_write_are_dropped() -> None:
+    called: list[int] = []
+
+    def write(batch: Sequence[int], after_commit: AfterCommit) -> list[int]:
+        after_commit.append(lambda: called.append(1))
+        raise DataError
+
+    group = commits(write)
+    with pytest.raises(DataError):
+        group.add(1)
+    assert called == []

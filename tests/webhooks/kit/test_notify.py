@@ -1,73 +1,248 @@
-"""A ring is heard, coalesced, and never anybody's trouble."""
+"""Notifications of workers arrive, are few, and never fail their caller."""
 
+import selectors
+import socket
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from types import SimpleNamespace
 
 import pytest
 from celery import current_app
+from django.db import connection, transaction
 
+from tests.waiting import wait_until
 from webhooks import tasks
 from webhooks.kit import notify
-from webhooks.kit.notify import Bell
-from webhooks.telemetry import wakeups_failed
+from webhooks.kit.notify import WAKEUPS_FAILED, Listener, TaskNotifier, send_task
+from webhooks.processing.notify import receipt_workers
+
+BrokerUrl = Callable[[str], None]
 
 
-class Broker:
-    """Stands where Celery would send."""
+class App:
+    """Record the messages that are sent instead of sending them."""
 
     conf = SimpleNamespace(broker_url="memory://")
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, object]]] = []
-        self.heard = threading.Event()
+        self.has_sent = threading.Event()
 
     def send_task(self, name: str, **options: object) -> None:
         self.sent.append((name, options))
-        self.heard.set()
+        self.has_sent.set()
 
 
-class Silent(Broker):
+class AppWithoutBroker(App):
     def send_task(self, name: str, **options: object) -> None:
         raise ConnectionRefusedError
 
 
+class FakeBroker:
+    """Listen where the broker would, and give the same reply to each command; None: never reply."""
+
+    def __init__(self, reply: bytes | None) -> None:
+        self._reply = reply
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._server.getsockname()[1]}/0"
+        self.commands = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = self._server.accept()
+                threading.Thread(target=self._serve, args=(caller,), daemon=True).start()
+
+    def _serve(self, caller: socket.socket) -> None:
+        with caller, suppress(OSError):
+            while data := caller.recv(65536):
+                self.commands += 1
+                if self._reply is not None:
+                    caller.sendall(self._reply * max(1, data.count(b"\r\n*") + 1))
+
+    def close(self) -> None:
+        self._server.close()
+
+
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    broker = Broker()
-    monkeypatch.setattr(notify, "current_app", broker)
-    return broker
+def app(monkeypatch: pytest.MonkeyPatch) -> App:
+    app = App()
+    monkeypatch.setattr(notify, "current_app", app)
+    return app
 
 
-def test_a_ring_is_an_empty_message_to_the_default_queue(broker: Broker) -> None:
-    Bell().ring()
-    broker.heard.wait()
-    name, options = broker.sent[0]
-    assert (name, options["queue"]) == ("webhooks.process_due", "default")
-    assert not {"args", "kwargs"} & options.keys()
+@pytest.fixture
+def broker_at(monkeypatch: pytest.MonkeyPatch) -> BrokerUrl:
+    """Set the broker's address, with timeouts so long that only send_task's own budget can end a wait."""
+    patient = {"socket_connect_timeout": 3600.0, "socket_timeout": 3600.0}
+    monkeypatch.setitem(current_app.conf, "broker_transport_options", patient)
+    return lambda url: monkeypatch.setenv("CELERY_BROKER_WRITE_URL", url)
 
 
-def test_many_rings_are_few_messages(broker: Broker) -> None:
-    bell = Bell()
-    for _ in range(10_000):
-        bell.ring()
-    broker.heard.wait()
-    assert len(broker.sent) < 100
+def failures() -> float:
+    return float(WAKEUPS_FAILED.labels("broker")._value.get())
 
 
-def test_a_ring_that_fails_is_counted_and_never_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "current_app", Silent())
-    before = wakeups_failed._value.get()
-    assert notify.send() is False
-    assert wakeups_failed._value.get() == before + 1
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
-def test_a_project_without_a_broker_has_nobody_to_ring_for(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "conf", SimpleNamespace(broker_url=None))
-    before = wakeups_failed._value.get()
-    assert notify.send() is True
-    assert (broker.sent, wakeups_failed._value.get()) == ([], before)
+def notifier() -> TaskNotifier:
+    return TaskNotifier("webhooks.process_due", "default", pause=0.02)
 
 
-def test_the_task_that_is_rung_for_exists() -> None:
-    assert tasks.process_due_receipts.name == notify.TASK
-    assert {"webhooks.process_due", "webhooks.sweep"} <= current_app.tasks.keys()
+class TestTaskNotifier:
+    def test_notify_sends_a_message_without_content_to_the_queue(self, app: App) -> None:
+        notifier().notify()
+        app.has_sent.wait()
+        name, options = app.sent[0]
+        assert (name, options["queue"]) == ("webhooks.process_due", "default")
+        assert not {"args", "kwargs"} & options.keys()
+
+    def test_many_notifications_become_few_messages(self, app: App) -> None:
+        one = notifier()
+        for _ in range(10_000):
+            one.notify()
+        app.has_sent.wait()
+        assert len(app.sent) < 100
+
+    def test_after_its_pause_it_sends_again(self, app: App) -> None:
+        one = notifier()
+        one.notify()
+        app.has_sent.wait()
+        app.has_sent.clear()
+        one.notify()
+        app.has_sent.wait()
+
+    def test_within_its_pause_it_sends_once(self, app: App) -> None:
+        one = TaskNotifier("webhooks.process_due", "default", pause=3600.0)
+        for _ in range(100):
+            one.notify()
+        app.has_sent.wait()
+        assert len(app.sent) == 1
+
+    def test_a_failed_message_is_counted_and_not_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(notify, "current_app", AppWithoutBroker())
+        before = failures()
+        assert notifier().send() is False
+        assert failures() == before + 1
+
+    def test_without_a_thread_the_failure_is_counted_and_not_raised(
+        self, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_thread(*_: object, **__: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+        before = failures()
+        notifier().notify()
+        assert failures() == before + 1
+
+    def test_a_project_without_a_broker_sends_nothing(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(app, "conf", SimpleNamespace(broker_url=None))
+        before = failures()
+        assert notifier().send() is True
+        assert (app.sent, failures()) == ([], before)
+
+    def test_the_receivers_task_exists(self) -> None:
+        assert tasks.process_due_receipts.name == receipt_workers.task
+        assert {"webhooks.process_due", "webhooks.sweep"} <= current_app.tasks.keys()
+
+
+class TestSendTask:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://127.0.0.1:{port}/0",
+            "redis+socket:///nonexistent/broker.sock",
+            "redis://nobody.invalid:6379/0",
+        ],
+    )
+    def test_a_broker_that_cannot_be_reached_is_counted_and_not_raised(self, broker_at: BrokerUrl, url: str) -> None:
+        broker_at(url.format(port=closed_port()))
+        before = failures()
+        send_task("delivery.deliver_due", "delivery")
+        assert failures() == before + 1
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            b"-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+            b"-LOADING the dataset is in memory soon\r\n",
+            b"-READONLY You can't write against a read only replica.\r\n",
+            b"-NOAUTH Authentication required.\r\n",
+            b"-ERR what?\r\n",
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            b"\0\0\0\0",
+        ],
+    )
+    def test_a_broker_that_refuses_is_counted_and_not_raised(self, broker_at: BrokerUrl, reply: bytes) -> None:
+        with closing(FakeBroker(reply)) as broker:
+            broker_at(broker.url)
+            before = failures()
+            send_task("delivery.deliver_due", "delivery")
+            assert broker.commands
+            assert failures() == before + 1
+
+    def test_a_broker_that_never_replies_costs_no_more_than_the_budget(self, broker_at: BrokerUrl) -> None:
+        with closing(FakeBroker(None)) as broker:
+            broker_at(broker.url)
+            before, began = failures(), time.monotonic()
+            send_task("delivery.deliver_due", "delivery")
+            assert broker.commands
+            assert failures() == before + 1
+            assert time.monotonic() - began < 60  # the configured timeouts are an hour
+
+
+@pytest.mark.django_db(transaction=True)
+class TestListener:
+    @pytest.fixture
+    def listener(self) -> Iterator[Listener]:
+        with closing(Listener("kit_test", missed="missed")) as listener:
+            yield listener
+
+    def send(self, payload: str = "") -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('kit_test', %s)", [payload])
+
+    def is_readable(self, listener: Listener) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            return bool(selector.select(0.05))
+
+    def test_it_is_readable_once_something_was_sent(self, listener: Listener) -> None:
+        assert not self.is_readable(listener)
+        assert not listener.received()
+        self.send("a")
+        wait_until(lambda: self.is_readable(listener), "the notification")
+        assert listener.received() == {"a"}
+        assert not listener.received()
+
+    def test_every_listener_receives_it(self, listener: Listener) -> None:
+        with closing(Listener("kit_test", missed="missed")) as other:
+            self.send()
+            for one in (listener, other):
+                wait_until(one.received, "the notification")
+
+    def test_nothing_is_received_before_the_commit(self, listener: Listener) -> None:
+        with transaction.atomic():
+            self.send()
+            assert not self.is_readable(listener)
+        wait_until(listener.received, "the notification")
+
+    def test_after_its_connection_was_cut_it_reports_a_miss_and_listens_again(self, listener: Listener) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN kit_test%'")
+        found: list[set[str]] = []
+        wait_until(lambda: found.append(listener.received()) or found[-1], "the end of the connection")
+        assert found[-1] == {"missed"}
+        assert listener.fileno() == -1
+        assert listener.received() == {"missed"}
+        assert listener.fileno() >= 0
+        self.send("again")
+        wait_until(lambda: found.append(listener.received()) or found[-1], "the notification")
+        assert found[-1] == {"again"}

@@ -341,10 +341,10 @@ def test_a_source_that_names_a_handler_that_is_gone_fails_visibly() -> None:
     assert (receipt.state, "UnknownHandler: gone" in receipt.last_error) == ("pending", True)
 
 
-def test_a_drain_whose_turn_is_over_rings_for_a_successor(bell) -> None:
+def test_a_drain_whose_turn_is_over_rings_for_a_successor(notifications) -> None:
     make_receipt()
     assert process_due(seconds=0) == 0
-    assert bell.rings == 1
+    assert notifications.calls == 1
 
 
 @pytest.mark.django_db(transaction=True)

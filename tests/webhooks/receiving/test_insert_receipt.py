@@ -8,9 +8,8 @@ from django.utils import timezone
 
 from tests.factories_receiver import make_source
 from webhooks.kit.claim_check import Ticket
-from webhooks.kit.group_commit import MOST
 from webhooks.models import Receipt, Source
-from webhooks.receiving.insert_receipt import InsertResult, VerifiedMessage, insert_receipts
+from webhooks.receiving.insert_receipt import MAX_GROUP, InsertResult, VerifiedMessage, insert_receipts
 from webhooks.sources.message_labels import MessageLabels
 from webhooks.wire.ids import new_id
 
@@ -73,7 +72,7 @@ def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> Non
     assert {receipt.headers["a"] for receipt in kept} == {'b"\\'}
 
 
-@pytest.mark.parametrize("count", [1, MOST])
+@pytest.mark.parametrize("count", [1, MAX_GROUP])
 def test_as_many_as_come_together_are_kept(count: int) -> None:
     source = make_source()
     messages = [message(source, str(number)) for number in range(count)]

@@ -25,8 +25,9 @@ from tests.factories_receiver import (
 )
 from tests.key_server import KeyServer
 from webhooks import schemes
-from webhooks.kit import claim_check, notify
+from webhooks.kit import claim_check
 from webhooks.models import Receipt, Rejection, Source
+from webhooks.processing import notify
 from webhooks.processing.handlers import GiveUp, handles
 from webhooks.processing.process import process_due
 from webhooks.processing.receipts import claim
@@ -48,20 +49,20 @@ def post(source: Source | str, body: bytes = BODY, headers: dict[str, str] | Non
     return Client().post(f"/in/{name}/", body, content_type="application/json", headers=found, **extra)
 
 
-def test_a_signed_message_is_kept_byte_for_byte_and_answered_with_its_receipt(bell) -> None:
+def test_a_signed_message_is_kept_byte_for_byte_and_answered_with_its_receipt(notifications) -> None:
     answer = post(make_source(handlers=LOGGED))
     receipt = Receipt.objects.get()
     assert (answer.status_code, answer.json()) == (202, {"receipt": receipt.public_id})
     assert receipt.read() == BODY
     assert (receipt.message_id, receipt.event_type, receipt.size) == ("msg_1", "invoice.paid", len(BODY))
     assert receipt.due_at is not None
-    assert bell.rings == 1
+    assert notifications.calls == 1
 
 
-def test_a_message_that_nobody_handles_is_kept_and_costs_no_worker_anything(bell) -> None:
+def test_a_message_that_nobody_handles_is_kept_and_costs_no_worker_anything(notifications) -> None:
     post(make_source())
     receipt = Receipt.objects.get()
-    assert (receipt.state, receipt.handled_by, receipt.claims, bell.rings) == ("processed", [], 0, 0)
+    assert (receipt.state, receipt.handled_by, receipt.claims, notifications.calls) == ("processed", [], 0, 0)
     assert receipt.processed_at is not None
     assert claim(10) == []
 
@@ -120,13 +121,13 @@ def test_the_answer_is_the_one_the_source_was_given(status: int) -> None:
     assert bool(answer.content) == (status != 204)
 
 
-def test_a_repeat_is_answered_200_and_does_nothing(bell) -> None:
+def test_a_repeat_is_answered_200_and_does_nothing(notifications) -> None:
     source = make_source(handlers=LOGGED)
     first, second = post(source), post(source)
     assert (first.status_code, second.status_code) == (202, 200)
     assert first.json() == second.json()
     assert Receipt.objects.count() == 1
-    assert bell.rings == 1
+    assert notifications.calls == 1
 
 
 def test_a_repeat_of_a_large_message_leaves_no_object_behind(claims) -> None:
@@ -435,7 +436,9 @@ def test_a_database_that_cannot_name_the_source_is_503_and_the_sender_is_told_to
     assert post(source).status_code == 202
 
 
-def test_a_row_that_cannot_be_written_is_503_and_rings_for_nothing(monkeypatch: pytest.MonkeyPatch, bell) -> None:
+def test_a_row_that_cannot_be_written_is_503_and_notifies_nobody(
+    monkeypatch: pytest.MonkeyPatch, notifications
+) -> None:
     def lost(*args: Any, **how: Any) -> None:
         raise psycopg.OperationalError("the connection is lost")
 
@@ -445,7 +448,7 @@ def test_a_row_that_cannot_be_written_is_503_and_rings_for_nothing(monkeypatch: 
         outage.setattr(psycopg.Cursor, "execute", lost)
         answer = post(source)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert bell.rings == 0
+    assert notifications.calls == 0
     assert post(source).status_code == 202
 
 
@@ -616,13 +619,6 @@ def test_whoever_is_not_believed_is_not_given_the_owners_answer() -> None:
     assert (answer.status_code, answer.content) == (401, b"")
 
 
-class WorkerNextDoor:
-    """Hears every ring and works at once."""
-
-    def ring(self) -> None:
-        process_due()
-
-
 @pytest.mark.parametrize(
     ("outcome", "status", "state"),
     [("succeeds", 200, "processed"), ("fails", 202, "pending"), ("gives up", 202, "dead")],
@@ -635,7 +631,7 @@ def test_a_sender_may_be_answered_when_the_handlers_are_done(monkeypatch, outcom
         if outcome == "gives up":
             raise GiveUp
 
-    monkeypatch.setattr(notify, "bell", WorkerNextDoor())
+    monkeypatch.setattr(notify.receipt_workers, "notify", process_due)
     answer = post(make_source(response_when="processed", response_status=200, response_timeout_seconds=25))
     receipt = Receipt.objects.get()
     assert (answer.status_code, answer.json()) == (status, {"receipt": receipt.public_id, "state": state})
@@ -667,7 +663,7 @@ def test_a_message_whose_handler_removed_it_is_done(monkeypatch) -> None:
     def removes(receipt: Receipt) -> None:
         receipt.delete()
 
-    monkeypatch.setattr(notify, "bell", WorkerNextDoor())
+    monkeypatch.setattr(notify.receipt_workers, "notify", process_due)
     answer = post(make_source(response_when="processed", response_timeout_seconds=25))
     assert (answer.status_code, answer.json()["state"]) == (202, "processed")
 

@@ -36,7 +36,7 @@ def send(source: Source, body: Any = None) -> Any:
 
 
 @pytest.mark.parametrize("scheme", SIGNABLE)
-def test_a_sample_of_every_scheme_comes_in_by_the_door_and_is_kept(scheme: str, bell) -> None:
+def test_a_sample_of_every_scheme_comes_in_by_the_door_and_is_kept(scheme: str, notifications) -> None:
     source = make_source(scheme=scheme, secret=secret_of(scheme), handlers=[{"handler": "log"}])
     answer = send(source)
     assert answer.status_code == 200, answer.content
@@ -46,7 +46,7 @@ def test_a_sample_of_every_scheme_comes_in_by_the_door_and_is_kept(scheme: str, 
     assert receipt.event_type == "waypost.test"
     assert receipt.secret_id == (source.secrets.get().id if secret_of(scheme) else None)
     assert receipt.read().decode() == shown["body"]
-    assert bell.rings == 1
+    assert notifications.calls == 1
 
 
 @pytest.mark.parametrize("scheme", SIGNABLE)

@@ -15,7 +15,7 @@ from subscriptions.models import Endpoint, Tenant
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.receiver import Receiver
-from tests.together import in_threads
+from tests.threads import in_threads
 from tests.token_server import TokenServer
 from tests.waiting import wait_until
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
-    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Several connections at work at the same time."""
+"""Run functions at the same time in threads with database connections of their own."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from django.db import connection
 
 
 def in_threads(*works: Callable[[], Any]) -> list[Any]:
-    """What each of these came to, run at the same time on connections of their own."""
+    """Run these at the same time, and return what each returned or the exception it raised."""
     results: list[Any] = [None] * len(works)
 
     def run(index: int) -> None:
@@ -28,24 +28,26 @@ def in_threads(*works: Callable[[], Any]) -> list[Any]:
     return results
 
 
-class NoWriters:
-    """What calls for a writer where no thread can be had."""
+class NoThreads:
+    """Stand for an executor where no thread is available."""
 
     def submit(self, work: Callable[..., Any], *args: Any) -> None:
+        """Refuse the work, as ThreadPoolExecutor does."""
         raise RuntimeError("can't start new thread")
 
 
-class BriefWriters(ThreadPoolExecutor):
-    """Writers whom everybody who calls one waits for. Their connections do not outlive the test: nobody could remove
-    its database."""
+class SynchronousWriters(ThreadPoolExecutor):
+    """Wait for each work, and close its connection: an open one would keep the test's database from being removed."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        def brief() -> Any:
+        """Run the work in a thread and return when it has ended."""
+
+        def run() -> Any:
             try:
                 return work(*args, **kwargs)
             finally:
                 connection.close()
 
-        future = super().submit(brief)
+        future = super().submit(run)
         wait([future])
         return future

@@ -1,4 +1,4 @@
-"""Who publishes at the same moment is written together, and nobody notices but the disk."""
+"""Events that are published at the same moment share a transaction; each caller gets its own results."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -10,20 +10,20 @@ from django.db import DataError, OperationalError
 
 from delivery import notify
 from delivery.models import Delivery, Event
-from delivery.publishing import group_commit
-from delivery.publishing.group_commit import MOST, SMALL, publish_together
+from delivery.publishing import group_publish
+from delivery.publishing.group_publish import MAX_GROUP, MAX_SHARED, group_commit, publish_in_group
 from delivery.publishing.publisher import Conflict, Published, publish
 from subscriptions.models import Tenant
 from tests.factories import make_subscription, make_tenant
-from tests.together import NoWriters, in_threads
+from tests.threads import NoThreads, in_threads
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def nobody_rings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+def no_drain_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def tenant() -> Tenant:
 
 
 class Writing:
-    """Stands before ``publish``: notes what is written together, and holds up the first until told."""
+    """Record the groups that ``publish`` is called with, and hold the first until ``go_on`` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fails: Callable[[list[Any]], Exception | None]) -> None:
         self.groups: list[int] = []
         self.go_on = threading.Event()
         self._fails = fails
-        monkeypatch.setattr(group_commit, "publish", self)
+        monkeypatch.setattr(group_publish, "publish", self)
 
     def __call__(self, tenant: Tenant, items: Sequence[Any], **more: Any) -> list[Published]:
         self.groups.append(len(items))
@@ -59,19 +59,19 @@ def all_at_once(
     *,
     fails: Callable[[list[Any]], Exception | None] = lambda items: None,
 ) -> tuple[list[int], list[Any]]:
-    """The first caller is being written while all the others come. The groups, and each one's results or error."""
+    """Let all others come while the first caller is written. Return the groups, and each caller's results or error."""
     writing = Writing(monkeypatch, fails=fails)
     outcomes: list[Any] = []
 
     def call(tenant: Tenant, items: list[Any]) -> Any:
         try:
-            return publish_together(tenant, items)
+            return publish_in_group(tenant, items)
         except Exception as error:
             return error
 
     def let_go() -> None:
         waiting = len([1 for tenant, _ in callers if tenant == callers[0][0]]) - 1
-        wait_until(lambda: sum(map(len, group_commit._lines.values())) >= waiting, "all to stand in line")
+        wait_until(lambda: group_commit.waiting() >= waiting, "all to be queued")
         writing.go_on.set()
 
     def late(tenant: Tenant, items: list[Any]) -> Any:
@@ -81,19 +81,17 @@ def all_at_once(
     first, *others = callers
     jobs = [partial(call, *first), *(partial(late, *one) for one in others), let_go]
     outcomes = in_threads(*jobs)[:-1]
-    assert not group_commit._lines
+    assert group_commit.waiting() == 0
     return writing.groups, outcomes
 
 
-def test_alone_it_is_written_at_once(tenant: Tenant) -> None:
-    (result,) = publish_together(tenant, [named("a")])
+def test_a_lone_event_is_published_at_once(tenant: Tenant) -> None:
+    (result,) = publish_in_group(tenant, [named("a")])
     assert (result.event_id, result.deliveries, result.error) == ("a", 1, None)
-    assert not group_commit._lines
+    assert group_commit.waiting() == 0
 
 
-def test_those_who_come_while_one_is_written_are_written_together(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_callers_during_a_write_share_the_next_transaction(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     callers = [(tenant, [named(f"{n}"), named(f"{n}b")]) for n in range(6)]
     groups, outcomes = all_at_once(monkeypatch, callers)
     assert groups == [2, 10]
@@ -101,7 +99,7 @@ def test_those_who_come_while_one_is_written_are_written_together(
     assert Event.objects.count() == Delivery.objects.count() == 12
 
 
-def test_each_gets_what_became_of_its_own(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_caller_gets_the_results_of_its_own_events(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(tenant, [named("known")])
     callers = [
         (tenant, [named("first")]),
@@ -117,29 +115,27 @@ def test_each_gets_what_became_of_its_own(tenant: Tenant, monkeypatch: pytest.Mo
     assert (bad[0].error.attribute, nothing) == ("type", [])
 
 
-def test_of_two_who_bring_the_same_one_is_the_first(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_event_of_two_callers_is_a_duplicate_once(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     callers = [(tenant, [named("other")]), (tenant, [named("same")]), (tenant, [named("same")])]
     _, outcomes = all_at_once(monkeypatch, callers)
     assert sorted(it[0].duplicate for it in outcomes[1:]) == [False, True]
 
 
-def test_where_there_is_no_thread_to_be_had_each_writes_for_itself(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(group_commit, "_writers", NoWriters())
-    jobs = [partial(publish_together, tenant, [named(f"{n}")]) for n in range(8)]
+def test_without_a_thread_each_caller_publishes(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "writers", NoThreads())
+    jobs = [partial(publish_in_group, tenant, [named(f"{n}")]) for n in range(8)]
     assert all(results[0].error is None for results in in_threads(*jobs))
     assert Event.objects.count() == 8
-    assert not group_commit._lines
+    assert group_commit.waiting() == 0
 
 
-def test_a_bell_that_breaks_leaves_the_line_open(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_notification_fails_no_publish(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(endpoint_ids: Any) -> None:
-        raise KeyError("bell")
+        raise KeyError("notify")
 
-    monkeypatch.setattr(notify, "ring", broken)
+    monkeypatch.setattr(notify, "notify_drains", broken)
     for name in ("a", "b"):
-        assert publish_together(tenant, [named(name)])[0].error is None
+        assert publish_in_group(tenant, [named(name)])[0].error is None
 
 
 def test_tenants_do_not_wait_for_each_other(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,31 +144,29 @@ def test_tenants_do_not_wait_for_each_other(tenant: Tenant, monkeypatch: pytest.
     assert all(results[0].error is None for results in outcomes)
 
 
-def test_a_batch_goes_by_itself(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = [named(f"{n}") for n in range(SMALL + 1)]
-    results = publish_together(tenant, batch)
-    assert len(results) == Event.objects.count() == SMALL + 1
+def test_a_batch_has_a_transaction_of_its_own(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = [named(f"{n}") for n in range(MAX_SHARED + 1)]
+    results = publish_in_group(tenant, batch)
+    assert len(results) == Event.objects.count() == MAX_SHARED + 1
 
 
-def test_a_group_has_its_limit_and_nobody_is_left_behind(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    count = 2 * MOST // SMALL + 3
-    batches = [[named(f"{n}.{m}") for m in range(SMALL)] for n in range(count)]
+def test_a_group_has_a_limit_and_all_events_are_written(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 2 * MAX_GROUP // MAX_SHARED + 3
+    batches = [[named(f"{n}.{m}") for m in range(MAX_SHARED)] for n in range(count)]
     groups, outcomes = all_at_once(monkeypatch, [(tenant, batch) for batch in batches])
-    assert groups == [SMALL, MOST, MOST, 2 * SMALL]
-    assert Event.objects.count() == count * SMALL
+    assert groups == [MAX_SHARED, MAX_GROUP, MAX_GROUP, 2 * MAX_SHARED]
+    assert Event.objects.count() == count * MAX_SHARED
     assert all(results[0].error is None for results in outcomes)
 
 
-def test_while_the_database_is_away_everybody_hears_of_it(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_failure_is_raised_to_every_caller(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     away = OperationalError("away")
     _, outcomes = all_at_once(monkeypatch, [(tenant, [named(f"{n}")]) for n in range(4)], fails=lambda _: away)
     assert outcomes == [away] * 4
     assert not Event.objects.exists()
 
 
-def test_what_the_database_minds_in_one_keeps_the_others_out_of_nothing(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_event_the_database_refuses_fails_alone(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     def odd(items: list[Any]) -> Exception | None:
         return DataError("odd") if any(it["id"] == "odd" for it in items) else None
 
@@ -182,14 +176,14 @@ def test_what_the_database_minds_in_one_keeps_the_others_out_of_nothing(
     assert isinstance(bad, DataError)
 
 
-def test_a_writer_that_is_stopped_leaves_those_who_wait_an_error_and_the_line_open(
+def test_a_stopped_writer_fails_its_callers_and_the_next_publish_works(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(tenant: Tenant, items: Sequence[Any], **more: Any) -> list[Published]:
         raise SystemExit
 
     with monkeypatch.context() as stopping:
-        stopping.setattr(group_commit, "publish", stop)
+        stopping.setattr(group_publish, "publish", stop)
         with pytest.raises(OperationalError):
-            publish_together(tenant, [named("a")])
-    assert publish_together(tenant, [named("b")])[0].error is None
+            publish_in_group(tenant, [named("a")])
+    assert publish_in_group(tenant, [named("b")])[0].error is None

@@ -1,0 +1,49 @@
+"""Publish by group commit: callers of one tenant that publish at the same moment share a transaction.
+
+Writing an event takes a few round trips and a flush of the disk, whether it is one or fifty. Only small requests
+share a transaction; a batch is large enough by itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from delivery.publishing.publisher import Published, publish
+from subscriptions.models import Tenant
+from webhooks.kit.group_commit import AfterCommit, GroupCommit
+from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.errors import InvalidEvent
+
+__all__ = ["MAX_GROUP", "MAX_SHARED", "publish_in_group"]
+
+MAX_SHARED = 10  # events of one caller; more are published in a transaction of their own
+MAX_GROUP = 200  # events in one shared transaction
+WRITERS = 8  # tenants written for at the same time, each on a connection
+
+Item = Event | InvalidEvent | Mapping[str, Any]
+
+
+class _Request(NamedTuple):
+    tenant: Tenant
+    items: Sequence[Item]
+    max_bytes: int | None
+
+
+def publish_in_group(tenant: Tenant, items: Sequence[Item], *, max_bytes: int | None = None) -> list[Published]:
+    """Publish like ``publish``, in a transaction shared with others of this tenant, unless the caller has its own."""
+    if len(items) > MAX_SHARED or connection.in_atomic_block:
+        return publish(tenant, items, max_bytes=max_bytes)
+    return group_commit.add(_Request(tenant, items, max_bytes), tenant.id)
+
+
+def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -> list[list[Published]]:
+    """Publish the events of these requests, all of one tenant, at once."""
+    items = [item for request in requests for item in request.items]
+    results = iter(publish(requests[0].tenant, items, max_bytes=requests[0].max_bytes, later=after_commit))
+    return [[next(results) for _ in request.items] for request in requests]
+
+
+group_commit: GroupCommit[_Request, list[Published]] = GroupCommit(
+    _publish_requests, threads=WRITERS, max_group=MAX_GROUP, weigh=lambda request: len(request.items)
+)
