@@ -12,9 +12,9 @@ WITH wanted AS MATERIALIZED (
     SELECT (jsonb_populate_record(e, jsonb_build_object('id', w.id, 'uid', w.uid, 'url', w.url, 'origin', w.origin))).*
       FROM wanted w, subscriptions_endpoint e WHERE e.id = (SELECT id FROM model)
 ), secrets AS (
-    INSERT INTO subscriptions_secret
+    INSERT INTO subscriptions_signingsecret
     SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7(), 'endpoint_id', w.id))).*
-      FROM wanted w, subscriptions_secret s WHERE s.endpoint_id = (SELECT id FROM model)
+      FROM wanted w, subscriptions_signingsecret s WHERE s.endpoint_id = (SELECT id FROM model)
 )
 INSERT INTO subscriptions_subscription
 SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7(), 'endpoint_id', w.id,

@@ -36,7 +36,9 @@ WAYPOST_ALLOW_NETWORKS = env.networks("WAYPOST_ALLOW_NETWORKS")  # else refused:
 WAYPOST_TRUSTED_PROXIES = env.networks("WAYPOST_TRUSTED_PROXIES")  # whose word about client certificates counts
 WAYPOST_ALLOW_SELF = env.flag("WAYPOST_ALLOW_SELF", not IN_PRODUCTION)  # endpoints at PUBLIC_URL
 WAYPOST_ENDPOINTS_PER_ORIGIN = env.integer("WAYPOST_ENDPOINTS_PER_ORIGIN", 100)  # of a tenant; 0: any number
-WAYPOST_CONSENT = env.choice("WAYPOST_CONSENT", ("off", "required"), "off")  # before anything is sent to an endpoint
+WAYPOST_ENDPOINT_VERIFICATION = env.choice(
+    "WAYPOST_ENDPOINT_VERIFICATION", ("off", "required"), "off"
+)  # before anything is sent to an endpoint
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
 WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
 WAYPOST_HANDLERS = env.paths("WAYPOST_HANDLERS")  # of receipts, which a source may name: name=dotted.path,...
@@ -201,7 +203,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "EndpointState": "subscriptions.models.Endpoint.State",
-        "EndpointConsent": "subscriptions.models.Endpoint.Consent",
+        "EndpointVerification": "subscriptions.models.Endpoint.Verification",
         "DeliveryState": "delivery.models.Delivery.State",
         "ReplayState": "delivery.models.Replay.State",
     },

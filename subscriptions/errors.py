@@ -12,10 +12,10 @@ Doors turn these into their own kind of answer: REST into a problem with a field
 
 from datetime import datetime
 
-__all__ = ["Exceeded", "NotNow", "Refused", "Stale", "Taken"]
+__all__ = ["AlreadyExists", "Invalid", "LimitExceeded", "Stale", "StateConflict"]
 
 
-class Refused(ValueError):
+class Invalid(ValueError):
     """`field` is what the caller knows it by; `message` is a sentence for that caller and tells no secret.
 
     `place` is a JSON pointer (RFC 6901) into the field's value, where that is a document of its own."""
@@ -30,19 +30,19 @@ class Refused(ValueError):
         return self.message
 
 
-class Taken(Refused):
+class AlreadyExists(Invalid):
     """Another row has this value already."""
 
 
-class NotNow(Refused):
+class StateConflict(Invalid):
     """The change does not fit the state things are in."""
 
 
-class Stale(Refused):
+class Stale(Invalid):
     """The row is not what the caller has seen."""
 
 
-class Exceeded(Refused):
+class LimitExceeded(Invalid):
     """More than the tenant's plan allows. ``limit`` is the plan's field; ``allowed`` and ``used`` are in its unit.
 
     ``resets_at`` says when there is room again without anybody's doing, ``retry_after`` the same in seconds from now;

@@ -7,4 +7,4 @@ from subscriptions.tenants import idempotency
 
 @shared_task(name="subscriptions.sweep", ignore_result=True)
 def sweep() -> None:
-    idempotency.sweep()
+    idempotency.delete_expired()

@@ -12,8 +12,8 @@ from unicodedata import category
 
 from django.core.exceptions import ValidationError
 
-from subscriptions.errors import Refused
-from subscriptions.routing.compiled_patterns import pattern_of, transformer_of
+from subscriptions.errors import Invalid
+from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from webhooks.kit.rows import uid_format
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.custom_headers import check as check_header_set
@@ -52,13 +52,13 @@ _EVENT_TYPES = re.compile(rf"\*|{_EVENT_TYPE.pattern}(?:\.\*)?")
 def check_text(field: str, text: str) -> None:
     """Raise Refused for a character that is not to be seen: control characters, NUL, half a surrogate pair."""
     if any(category(character) in {"Cc", "Cs"} for character in text):
-        raise Refused(field, "Holds a control character, or half of a character.")
+        raise Invalid(field, "Holds a control character, or half of a character.")
 
 
 def check_name(name: str) -> None:
     """Raise Refused unless this can be the name of a tenant or a key."""
     if not name.strip() or len(name) > MAX_NAME:
-        raise Refused("name", f"Give 1 to {MAX_NAME} characters.")
+        raise Invalid("name", f"Give 1 to {MAX_NAME} characters.")
     check_text("name", name)
 
 
@@ -67,9 +67,9 @@ def check_uid(prefix: str, uid: str | None) -> None:
     if uid is None:
         return
     if not is_uid(uid):
-        raise Refused("uid", str(uid_format.message))
+        raise Invalid("uid", str(uid_format.message))
     if _is_id(prefix, uid):
-        raise Refused("uid", f"Looks like an id of ours ({prefix}_...), which it is not.")
+        raise Invalid("uid", f"Looks like an id of ours ({prefix}_...), which it is not.")
 
 
 def is_uid(text: str) -> bool:
@@ -84,10 +84,10 @@ def is_uid(text: str) -> bool:
 def check_event_types(event_types: Sequence[str]) -> None:
     """Raise Refused unless these are exact names, `order.*` (everything below order), or `*`."""
     if not 1 <= len(event_types) <= MAX_EVENT_TYPES:
-        raise Refused("event_types", f"Give 1 to {MAX_EVENT_TYPES} event types; * is all of them.")
+        raise Invalid("event_types", f"Give 1 to {MAX_EVENT_TYPES} event types; * is all of them.")
     for name in event_types:
         if len(name) > MAX_EVENT_TYPE or not _EVENT_TYPES.fullmatch(name):
-            raise Refused(
+            raise Invalid(
                 "event_types",
                 f"An event type is up to {MAX_EVENT_TYPE} letters, digits, hyphens and underscores, in parts "
                 "divided by full stops; order.* is everything below order, * is everything.",
@@ -97,7 +97,7 @@ def check_event_types(event_types: Sequence[str]) -> None:
 def check_event_type(field: str, name: str) -> None:
     """Raise Refused unless this is the exact name of an event type."""
     if len(name) > MAX_EVENT_TYPE or not _EVENT_TYPE.fullmatch(name):
-        raise Refused(
+        raise Invalid(
             field, f"Up to {MAX_EVENT_TYPE} letters, digits, hyphens and underscores, in parts divided by full stops."
         )
 
@@ -105,17 +105,17 @@ def check_event_type(field: str, name: str) -> None:
 def check_headers(headers: Any) -> None:
     """Raise Refused unless this is an object of header names and values that a tenant may set."""
     if not isinstance(headers, Mapping) or not all(isinstance(value, str) for value in headers.values()):
-        raise Refused("headers", "Give an object of names and values, both text.")
+        raise Invalid("headers", "Give an object of names and values, both text.")
     try:
         check_header_set(headers)
     except ForbiddenHeader as error:
-        raise Refused("headers", str(error).encode("utf-8", "replace").decode()) from None
+        raise Invalid("headers", str(error).encode("utf-8", "replace").decode()) from None
 
 
 def check_metadata(metadata: Any) -> None:
     """Raise Refused unless this is a small object of plain values."""
     if not isinstance(metadata, Mapping):
-        raise Refused("metadata", "Give an object.")
+        raise Invalid("metadata", "Give an object.")
     check_json("metadata", metadata, MAX_METADATA, MAX_METADATA_DEPTH)
     for text in _texts(metadata):
         check_text("metadata", text)
@@ -124,26 +124,26 @@ def check_metadata(metadata: Any) -> None:
 def check_pattern(pattern: Any) -> None:
     """Raise Refused unless this is a valid event pattern."""
     if not isinstance(pattern, Mapping):
-        raise Refused("pattern", "Give an object.")
+        raise Invalid("pattern", "Give an object.")
     check_json("pattern", pattern, MAX_PATTERN, MAX_DEPTH)
     try:
-        pattern_of(pattern)
+        compile_pattern(pattern)
     except InvalidPattern as error:
-        raise Refused("pattern", _shown(error), _shown(error.path)) from None
+        raise Invalid("pattern", _shown(error), _shown(error.path)) from None
 
 
 def check_transformer(transformer: Any) -> None:
     """Raise Refused unless this is ``{"input_paths": {name: path}, "template": text}`` and compiles."""
     if not isinstance(transformer, Mapping) or not {"template"} <= set(transformer) <= {"input_paths", "template"}:
-        raise Refused("transformer", 'Give {"input_paths": {...}, "template": "..."}.')
+        raise Invalid("transformer", 'Give {"input_paths": {...}, "template": "..."}.')
     check_json("transformer", transformer, MAX_TRANSFORMER, 2)
     paths, template = transformer.get("input_paths", {}), transformer["template"]
     if not isinstance(paths, Mapping) or not all(isinstance(text, str) for text in (template, *paths.values())):
-        raise Refused("transformer", "The template and every input path are text.")
+        raise Invalid("transformer", "The template and every input path are text.")
     try:
-        transformer_of(transformer)
+        compile_transformer(transformer)
     except InvalidTransformer as error:
-        raise Refused("transformer", _shown(error), _shown(error.path)) from None
+        raise Invalid("transformer", _shown(error), _shown(error.path)) from None
 
 
 def _shown(text: object) -> str:
@@ -165,11 +165,11 @@ def check_json(field: str, value: Any, max_bytes: int, max_depth: int) -> None:
     try:
         size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
     except ValueError:  # NaN, infinity, half a surrogate pair
-        raise Refused(field, "Holds what JSON cannot carry: NaN, infinity, or half of a character.") from None
+        raise Invalid(field, "Holds what JSON cannot carry: NaN, infinity, or half of a character.") from None
     if size > max_bytes:
-        raise Refused(field, f"Is larger than {max_bytes} bytes.")
+        raise Invalid(field, f"Is larger than {max_bytes} bytes.")
     if any("\0" in text for text in _texts(value)):
-        raise Refused(field, "Holds a NUL character.")
+        raise Invalid(field, "Holds a NUL character.")
 
 
 def check_depth(field: str, value: Any, levels: int) -> None:
@@ -179,7 +179,7 @@ def check_depth(field: str, value: Any, levels: int) -> None:
         layer = [child for item in layer for child in _children(item)]
         if not layer:
             return
-    raise Refused(field, f"Is nested more than {levels} levels deep.")
+    raise Invalid(field, f"Is nested more than {levels} levels deep.")
 
 
 def _children(value: Any) -> Sequence[Any]:

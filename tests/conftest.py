@@ -41,7 +41,7 @@ def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 @pytest.fixture(autouse=True)
 def no_event_types_of_another_test() -> None:
     """What was rolled back is forgotten at once, not within a second."""
-    schema_check.forget()
+    schema_check.clear_cache()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -105,7 +105,7 @@ def wrong_keys(tenant: Tenant) -> list[str]:
     """Never made, revoked, expired, of a deleted tenant, and no key at all."""
     never_made = "wp_" + "A" * 43
     revoked, revoked_text = make_key(tenant)
-    keys.revoke(revoked)
+    keys.revoke_key(revoked)
     expired, expired_text = make_key(tenant)
     expired.expires_at = timezone.now() - timedelta(seconds=1)
     expired.save()

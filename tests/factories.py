@@ -5,11 +5,11 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
-from subscriptions.endpoints.encrypted_fields import FIELDS, Confidential, columns
+from subscriptions.endpoints.encrypted_fields import FIELDS, EncryptedFields, to_columns
 from subscriptions.event_types import registry
 from subscriptions.event_types.models import EventType
-from subscriptions.models import ApiKey, Endpoint, Plan, Scope, Secret, Subscription, Tenant
-from subscriptions.tenants.keys import new_key
+from subscriptions.models import ApiKey, Endpoint, Plan, Scope, SigningSecret, Subscription, Tenant
+from subscriptions.tenants.keys import create_key
 from webhooks.kit.encryption import encrypt
 from webhooks.wire.signing.standard_webhooks import new_secret, public_key_of
 
@@ -29,7 +29,7 @@ def make_plan(**changes: Any) -> Plan:
 
 def make_key(tenant: Tenant | None = None, *scopes: str, **changes: Any) -> tuple[ApiKey, str]:
     """A key and its text, with all scopes unless some are given; without a tenant an operator's."""
-    return new_key(tenant, scopes or Scope.values, **changes)
+    return create_key(tenant, scopes or Scope.values, **changes)
 
 
 def make_client(tenant: Tenant | None = None, *scopes: str) -> APIClient:
@@ -47,13 +47,13 @@ def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> 
     """A secret of the endpoint, and its text; the current one unless it expires."""
     text = text or new_secret()
     public_key = public_key_of(text) if text.startswith("whsk_") else ""
-    Secret.objects.create(endpoint=endpoint, ciphertext=encrypt(text), public_key=public_key, **changes)
+    SigningSecret.objects.create(endpoint=endpoint, ciphertext=encrypt(text), public_key=public_key, **changes)
     return text
 
 
 def make_endpoint(tenant: Tenant | None = None, *, secret: str | None = None, **changes: Any) -> Endpoint:
     if given := {name: changes.pop(name) for name in FIELDS if name in changes}:
-        changes |= columns(Confidential(**given))
+        changes |= to_columns(EncryptedFields(**given))
     endpoint = Endpoint.objects.create(tenant=tenant or make_tenant(), **{"url": URL, **changes})
     make_secret(endpoint, secret)
     return endpoint

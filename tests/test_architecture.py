@@ -55,8 +55,8 @@ ROOMS = {
     "webhooks.apps": "webhooks.checks webhooks.processing",
     # the provider: tenants and what they want
     "subscriptions.errors": "",
-    "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.retry_plan "
-    "subscriptions.event_types.models",
+    "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
+    "subscriptions.routing.models subscriptions.event_types.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
     "subscriptions.endpoints": f"{GROUND} {TENANTS}",
     "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.endpoints",

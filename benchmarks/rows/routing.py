@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.result import Check, Result
-from subscriptions.routing.compiled_patterns import Narrowing
-from subscriptions.routing.route_table import Kept, Route, Routes
+from subscriptions.routing.compiled_patterns import LazyPattern
+from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
 from webhooks.wire.ids import new_id
 
 COUNTS = (1, 100, 10_000)
@@ -32,15 +32,15 @@ def route(bench: Bench) -> Result:
     return Result(events, events / sum(took), checks=checks, unit="events", aim=aim, notes=notes)
 
 
-def build_routes(count: int) -> Routes:
+def build_routes(count: int) -> RouteTable:
     """Return so many subscriptions as a process has them in memory, with the index that the first event builds."""
     kept = {}
     for number in range(count):
         pattern = {"customer": [f"c{number}"], "region": ["eu", "us"], "total": [{"numeric": [">", 100]}]}
         key = new_id()
-        made = Route(key, new_id(), pattern=Narrowing({"data": pattern}))
-        kept[key] = Kept(f"{number}/0/(0,1)/0", made, (EVENT_TYPE,))
-    routes = Routes(1, ((each.route, each.event_types) for each in kept.values()), kept)
+        made = Route(key, new_id(), pattern=LazyPattern({"data": pattern}))
+        kept[key] = RouteEntry(f"{number}/0/(0,1)/0", made, (EVENT_TYPE,))
+    routes = RouteTable(1, kept)
     routes.find(EVENT_TYPE, lambda: _event(0))
     return routes
 
@@ -50,7 +50,7 @@ def _event(number: int) -> dict[str, Any]:
     return {"type": EVENT_TYPE, "data": {"customer": f"c{number}", "region": "eu", "total": 150, "lines": lines}}
 
 
-def _route(routes: Routes, count: int, events: int) -> list[float]:
+def _route(routes: RouteTable, count: int, events: int) -> list[float]:
     """Return the seconds for each event; they are for a hundred customers in turn, whose patterns are compiled."""
     documents = [_event(number * max(1, count // 100) % count) for number in range(100)]
     took = []

@@ -21,8 +21,16 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from config.api import errors
 from subscriptions.api.authentication import ApiKeyAuthentication, Principal
 from subscriptions.api.tenancy import HEADER, problem_of
-from subscriptions.errors import NotNow, Refused
-from subscriptions.tenants.idempotency import Answer, Call, OtherRequest, begin, beside, keep, read_key
+from subscriptions.errors import Invalid, StateConflict
+from subscriptions.tenants.idempotency import (
+    IdempotentRequest,
+    KeyReused,
+    RecordedResponse,
+    begin_in_transaction,
+    begin_outside_transaction,
+    read_key,
+    store_response,
+)
 from webhooks.kit.limited_body import read_body
 
 __all__ = ["REPLAYED", "Idempotency"]
@@ -55,13 +63,13 @@ class Idempotency:
         once = self.once_beside if _is_outside(request) else self.once
         try:
             return once(request, _call(request, asker))
-        except (Refused, APIException) as error:
+        except (Invalid, APIException) as error:
             return errors.answer(request, _problem(error))
 
-    def once(self, request: HttpRequest, call: Call) -> HttpResponse:
+    def once(self, request: HttpRequest, call: IdempotentRequest) -> HttpResponse:
         """The answer, given now or before."""
         with transaction.atomic():
-            kept = begin(call)
+            kept = begin_in_transaction(call)
             if kept is not None:
                 return _again(kept)
             response = self.get_response(request)
@@ -69,9 +77,9 @@ class Idempotency:
                 transaction.set_rollback(True)
         return response
 
-    def once_beside(self, request: HttpRequest, call: Call) -> HttpResponse:
+    def once_beside(self, request: HttpRequest, call: IdempotentRequest) -> HttpResponse:
         """The same outside any transaction."""
-        with beside(call) as kept:
+        with begin_outside_transaction(call) as kept:
             if kept is not None:
                 return _again(kept)
             response = self.get_response(request)
@@ -79,16 +87,16 @@ class Idempotency:
         return response
 
 
-def _again(kept: Answer) -> HttpResponse:
+def _again(kept: RecordedResponse) -> HttpResponse:
     return HttpResponse(kept.body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
 
 
-def _keep(call: Call, response: HttpResponse) -> bool:
+def _keep(call: IdempotentRequest, response: HttpResponse) -> bool:
     """Keep the answer if it is a success."""
     if response.status_code >= 300 or response.streaming:
         return False
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-    keep(call, Answer(response.status_code, headers, response.content))
+    store_response(call, RecordedResponse(response.status_code, headers, response.content))
     return True
 
 
@@ -109,14 +117,14 @@ def _principal(request: HttpRequest) -> Principal | None:
     return found and found[1]
 
 
-def _call(request: HttpRequest, asker: Principal) -> Call:
+def _call(request: HttpRequest, asker: Principal) -> IdempotentRequest:
     """What makes this request the same as another: who may do what, about which tenant, where, and all it says."""
     named = request.headers.get(HEADER, ""), request.GET.get("tenant", "")
     whose = str(asker.tenant_id or "operator"), ",".join(sorted(asker.scopes)), *named
     about = sorted(f"{name}: {value}" for name, value in request.headers.items() if name.lower().startswith("ce-"))
     said = request.META.get("QUERY_STRING", ""), request.META.get("CONTENT_TYPE", ""), *about
     content = *(text.encode(errors="surrogateescape") for text in said), _body(request)
-    return Call.of(read_key(request.META[FIELD]), whose=whose, address=request.path_info, content=content)
+    return IdempotentRequest.of(read_key(request.META[FIELD]), whose=whose, address=request.path_info, content=content)
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -128,12 +136,12 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
-def _problem(error: Refused | APIException) -> APIException:
+def _problem(error: Invalid | APIException) -> APIException:
     if isinstance(error, APIException):
         return error
-    if isinstance(error, OtherRequest):
+    if isinstance(error, KeyReused):
         return AnotherRequest(error.message)
     known = problem_of(error)
-    if isinstance(error, NotNow):
+    if isinstance(error, StateConflict):
         known.wait = MOMENT
     return known

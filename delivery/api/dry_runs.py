@@ -17,8 +17,8 @@ from subscriptions.api.fields import Json, Ref, Strict
 from subscriptions.api.filter_fields import EventTypes, Pattern, Transformer
 from subscriptions.api.tenancy import find, tenant_of
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
-from subscriptions.routing.compiled_patterns import pattern_of, transformer_of
-from subscriptions.routing.routes import targets
+from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
+from subscriptions.routing.targets import load_targets
 from webhooks.wire.errors import InvalidEvent
 
 __all__ = ["DryRuns"]
@@ -133,9 +133,9 @@ def _tried(wanted: dict[str, Any]) -> dict[str, Any]:
     endpoint = wanted.get("endpoint") or (row and row.endpoint)
     return {
         "event_types": wanted.get("event_types") or (row.event_types if row else ["*"]),
-        "pattern": None if pattern is None else pattern_of(pattern),
-        "transformer": None if transformer is None else transformer_of(transformer),
-        "target": targets([endpoint.id]).get(endpoint.id) if endpoint else None,
+        "pattern": None if pattern is None else compile_pattern(pattern),
+        "transformer": None if transformer is None else compile_transformer(transformer),
+        "target": load_targets([endpoint.id]).get(endpoint.id) if endpoint else None,
     }
 
 

@@ -24,8 +24,10 @@ urlpatterns = [
     path("dead-letters/", dead_letters.DeadLetters.as_view(), name="dead-letters"),
     path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
     path("data/<str:event>/<str:endpoint>/<str:until>/<str:signature>/", data.EventData.as_view(), name="event-data"),
-    path("consents/<str:key>/", verification.CallBack.as_view(), name="consent"),
-    path("endpoints/<str:ref>/consent/", verification.EndpointConsent.as_view(), name="endpoint-consent"),
+    path("verification-callbacks/<str:key>/", verification.VerificationCallback.as_view(), name="verification"),
+    path(
+        "endpoints/<str:ref>/verification/", verification.EndpointVerification.as_view(), name="endpoint-verification"
+    ),
     path("endpoints/<str:ref>/stats/", stats.EndpointStats.as_view(), name="endpoint-stats"),
     path("endpoints/<str:ref>/test/", test_deliveries.EndpointTest.as_view(), name="endpoint-test"),
     path("usage/", usage.UsageReport.as_view(), name="usage"),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from delivery.publishing.references import is_thin, thinned
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import Route
+from subscriptions.routing.route_table import Route
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.ids import new_id
 from webhooks.wire.transform import Unrenderable

@@ -15,7 +15,7 @@ from delivery.publishing import monthly_quota, publish_rate
 from delivery.publishing.group_publish import publish_in_group
 from delivery.publishing.publisher import OverLimit, Published, publish
 from delivery.sql.publish import find_events
-from subscriptions.errors import Exceeded
+from subscriptions.errors import LimitExceeded
 from subscriptions.models import Tenant
 from subscriptions.tenants.plans import plan_of
 from webhooks.wire.cloudevents.event import Event
@@ -41,7 +41,7 @@ def publish_within_plan(tenant: Tenant, events: Sequence[Item]) -> list[Publishe
 def _within_rate(tenant: Tenant, rate: int, events: Sequence[Item]) -> list[Item]:
     granted = publish_rate.take(tenant.id, rate, _readable(events))
     again_at = datetime.now(UTC) + timedelta(seconds=granted.wait)
-    over = Exceeded(
+    over = LimitExceeded(
         "publish_rate",
         f"The plan allows {rate} events per second: try again after a moment.",
         allowed=rate,
@@ -58,7 +58,7 @@ def _within_month(tenant: Tenant, limit: int, events: Sequence[Item]) -> list[It
     if room >= _readable(events):
         return list(events)
     reset = monthly_quota.next_month()
-    over = Exceeded(
+    over = LimitExceeded(
         "events_per_month",
         f"The plan allows {limit} events per month, and {used} are used; the month ends on {reset:%Y-%m-%d} (UTC).",
         allowed=limit,
@@ -68,7 +68,7 @@ def _within_month(tenant: Tenant, limit: int, events: Sequence[Item]) -> list[It
     return _first(events, room, over, free=_repeats(tenant, events))
 
 
-def _first(events: Sequence[Item], count: int, over: Exceeded, free: Sequence[bool] = ()) -> list[Item]:
+def _first(events: Sequence[Item], count: int, over: LimitExceeded, free: Sequence[bool] = ()) -> list[Item]:
     """The events with all but the first so many replaced by what they met; ``free`` ones are not counted."""
     items: list[Item] = []
     for index, event in enumerate(events):

@@ -33,12 +33,13 @@ from delivery.sql.publish import (
     reset_due_times,
     store_warnings,
 )
-from subscriptions.errors import Exceeded
+from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
-from subscriptions.event_types.schema_check import Finding
+from subscriptions.event_types.schema_check import SchemaMismatch
 from subscriptions.event_types.schemas import Violation
 from subscriptions.models import Tenant
-from subscriptions.routing.routes import Routes, routes
+from subscriptions.routing.route_table import RouteTable
+from subscriptions.routing.snapshot import route_table
 from webhooks.kit.notify import wakeup_failed
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
@@ -57,7 +58,7 @@ TRY_AGAIN, PAUSE = 5.0, 0.1  # seconds: for how long, and how often; a restart o
 class Unfit(InvalidEvent):
     """An event whose data does not fit the schema of its type, where the type insists. ``finding`` says where."""
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: SchemaMismatch) -> None:
         first = finding.violations[0]
         super().__init__("data", f"does not fit its type at {first.pointer or 'the top'}: {first.detail}")
         self.finding = finding
@@ -70,7 +71,7 @@ class Conflict(InvalidEvent):
 class OverLimit(InvalidEvent):
     """It is right in itself, and more than the platform or the tenant's plan allows; ``exceeded`` says of what."""
 
-    def __init__(self, exceeded: Exceeded) -> None:
+    def __init__(self, exceeded: LimitExceeded) -> None:
         super().__init__("data" if exceeded.limit == "max_event_bytes" else "", exceeded.message)
         self.exceeded = exceeded
 
@@ -99,7 +100,7 @@ class _Taking:
     digest: bytes
     body: bytes
     owed: list[Owing] = field(default_factory=list)
-    finding: Finding | None = None
+    finding: SchemaMismatch | None = None
 
     @property
     def name(self) -> tuple[str, str]:
@@ -165,9 +166,9 @@ def _taking(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_
     body = write_structured(event)
     if len(body) > max_bytes:
         message = f"An event may have {max_bytes} bytes at most; this one has {len(body)}."
-        raise OverLimit(Exceeded("max_event_bytes", message, allowed=max_bytes, used=len(body)))
-    finding = schema_check.judge(tenant.id, event)
-    if finding is not None and finding.refuses:
+        raise OverLimit(LimitExceeded("max_event_bytes", message, allowed=max_bytes, used=len(body)))
+    finding = schema_check.check(tenant.id, event)
+    if finding is not None and finding.rejects:
         raise Unfit(finding)
     return _Taking(key, event, _digest(given, event.data), body, finding=finding)
 
@@ -196,7 +197,7 @@ def _write(tenant: Tenant, takings: list[_Taking]) -> _Taken:
     """Write them under the version of the routes they were matched with. Who goes by their names now."""
     if not takings:
         return {}
-    picture = routes(tenant.id)
+    picture = route_table(tenant.id)
     kept_until = int(time.time()) + tenant.retention_days * DAY
     while True:
         for taking in takings:
@@ -204,10 +205,10 @@ def _write(tenant: Tenant, takings: list[_Taking]) -> _Taken:
         taken = _surely(partial(_write_under, picture, tenant, takings))
         if taken is not None:
             return taken
-        picture = routes(tenant.id, other_than=picture)
+        picture = route_table(tenant.id, stale=picture)
 
 
-def _write_under(picture: Routes, tenant: Tenant, takings: list[_Taking]) -> _Taken | None:
+def _write_under(picture: RouteTable, tenant: Tenant, takings: list[_Taking]) -> _Taken | None:
     with _transaction(takings):
         new = insert_events(tenant.id, picture.version, _event_rows(takings), _delivery_rows(takings))
         if new is None:
@@ -249,7 +250,7 @@ def _surely(write: Callable[[], _Taken | None]) -> _Taken | None:
         time.sleep(PAUSE)
 
 
-def _owed(picture: Routes, taking: _Taking, kept_until: int) -> list[Owing]:
+def _owed(picture: RouteTable, taking: _Taking, kept_until: int) -> list[Owing]:
     event = taking.event
     found = picture.find(event.attributes["type"], event.document)
     return [owing(route, event, taking.key, kept_until) for route in found]

@@ -16,7 +16,7 @@ from django.core.signing import BadSignature, Signer
 
 from delivery.models import Event as StoredEvent
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import Route
+from subscriptions.routing.route_table import Route
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.ids import parse, public
@@ -46,9 +46,9 @@ class Data:
 
 def is_thin(route: Route, event: Event) -> bool:
     """Whether this endpoint gets a link instead of the data of this event. A transformer decides the bytes itself."""
-    if route.thin_above is None or route.transformer is not None:
+    if route.reference_above_bytes is None or route.transformer is not None:
         return False
-    return event.data is not None and len(event.data) > route.thin_above
+    return event.data is not None and len(event.data) > route.reference_above_bytes
 
 
 def thinned(event: Event, key: UUID, endpoint_id: UUID, until: int) -> bytes:

@@ -16,8 +16,8 @@ from django.utils import timezone
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import ALWAYS, RENDERED, STRUCTURED, compose
 from delivery.transports.transport import NotSent
-from subscriptions.routing.route_table import names_for
-from subscriptions.routing.routes import Target
+from subscriptions.routing.route_table import matching_names
+from subscriptions.routing.targets import DeliveryTarget
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.eventbridge import event_from_eventbridge
@@ -89,10 +89,10 @@ def run(
     event_types: list[str],
     pattern: Pattern | None,
     transformer: Transformer | None,
-    target: Target | None,
+    target: DeliveryTarget | None,
 ) -> Tried:
     """Try a subscription on an event. ``target``: the endpoint it would go to, for its headers and content mode."""
-    known = set(names_for(str(subject.document.get("type", ""))))
+    known = set(matching_names(str(subject.document.get("type", ""))))
     mismatches = () if pattern is None else tuple(pattern.explain(subject.document))
     tried = Tried(not known.isdisjoint(event_types), mismatches)
     body = subject.body
@@ -111,7 +111,7 @@ class _Unsigned:
         return UNSIGNED
 
 
-def _preview(subject: Subject, body: bytes, rendered: bool, target: Target | None) -> Preview:
+def _preview(subject: Subject, body: bytes, rendered: bool, target: DeliveryTarget | None) -> Preview:
     now = timezone.now()
     if target is None:
         content = RENDERED if rendered else STRUCTURED

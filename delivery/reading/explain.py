@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from delivery.models import DeadLetter, Delivery, Event, Lane
 from subscriptions.models import Endpoint, Subscription
-from subscriptions.routing.explain import Reason, why_not
+from subscriptions.routing.explain import NoMatchReason, explain_mismatch
 from webhooks.wire.cloudevents.json_format import read_structured
 
 __all__ = ["Explanation", "endpoints_for", "explain"]
@@ -27,7 +27,7 @@ class Explanation:
 
     endpoint: Endpoint
     delivery: Delivery | None
-    reasons: tuple[Reason, ...]
+    reasons: tuple[NoMatchReason, ...]
     more_reasons: int = 0
 
     @property
@@ -63,39 +63,41 @@ def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
     return explained
 
 
-def _why_so(endpoint: Endpoint, delivery: Delivery, lane: Lane | None, letter: DeadLetter | None) -> Iterator[Reason]:
+def _why_so(
+    endpoint: Endpoint, delivery: Delivery, lane: Lane | None, letter: DeadLetter | None
+) -> Iterator[NoMatchReason]:
     """Why a delivery is in the state it is in."""
     if delivery.state == Delivery.State.DEAD and letter is not None:
         words = letter.reason or DeadLetter.Cause(letter.cause).label
-        yield Reason(str(letter.cause), f"It was given up: {words}.")
+        yield NoMatchReason(str(letter.cause), f"It was given up: {words}.")
     elif delivery.state == Delivery.State.PENDING:
         yield from _why_waiting(endpoint, delivery, lane)
     else:
-        yield Reason(str(delivery.state), SAID[delivery.state])
+        yield NoMatchReason(str(delivery.state), SAID[delivery.state])
 
 
-def _why_waiting(endpoint: Endpoint, delivery: Delivery, lane: Lane | None) -> Iterator[Reason]:
+def _why_waiting(endpoint: Endpoint, delivery: Delivery, lane: Lane | None) -> Iterator[NoMatchReason]:
     now = timezone.now()
     if endpoint.state != Endpoint.State.ACTIVE:
-        yield Reason(str(endpoint.state), f"It waits: the endpoint is {endpoint.state}. That costs no attempt.")
+        yield NoMatchReason(str(endpoint.state), f"It waits: the endpoint is {endpoint.state}. That costs no attempt.")
     if lane is not None and lane.tripped_until is not None:
-        yield Reason("tripped", f"It waits: after {lane.failures} failures in a row the breaker is open.")
+        yield NoMatchReason("tripped", f"It waits: after {lane.failures} failures in a row the breaker is open.")
     if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
         after = f"after {delivery.attempts} failed attempts" if delivery.attempts else "as its first attempt"
-        yield Reason("scheduled", f"It goes out {after} at {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC.")
+        yield NoMatchReason("scheduled", f"It goes out {after} at {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC.")
     else:
-        yield Reason("due", "It is due: it goes out when its turn comes.")
+        yield NoMatchReason("due", "It is due: it goes out when its turn comes.")
 
 
-def _why_not(event: Event, endpoint: Endpoint, subscriptions: Sequence[Subscription]) -> Iterator[Reason]:
+def _why_not(event: Event, endpoint: Endpoint, subscriptions: Sequence[Subscription]) -> Iterator[NoMatchReason]:
     if endpoint.created_at > event.created_at:
-        yield Reason("endpoint_created_later", "The endpoint was made after the event was taken.")
+        yield NoMatchReason("endpoint_created_later", "The endpoint was made after the event was taken.")
     if not subscriptions:
-        yield Reason("no_subscription", "No subscription leads to this endpoint.")
+        yield NoMatchReason("no_subscription", "No subscription leads to this endpoint.")
     taken = read_structured(bytes(event.body)) if subscriptions else None
     for row in subscriptions:
         if taken is not None:
-            yield why_not(row, event.type, taken.document, event.created_at)
+            yield explain_mismatch(row, event.type, taken.document, event.created_at)
 
 
 SAID: dict[str, str] = {

@@ -24,8 +24,8 @@ from delivery.sql.dead_letters import DeadLetterRow, dead_letter
 from delivery.sql.publish import DeliveryRow
 from delivery.sql.replay import create_deliveries, replay_finished
 from subscriptions.models import Endpoint, Tenant
-from subscriptions.routing.route_table import Routes
-from subscriptions.routing.routes import current_routes
+from subscriptions.routing.route_table import RouteTable
+from subscriptions.routing.snapshot import current_route_table
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id
 
@@ -106,7 +106,9 @@ class _Chooser:
         self.row, self.wanted = row, wanted
         self.endpoint = Endpoint.objects.get(id=wanted.endpoint) if wanted.endpoint else None
         self.retention = timedelta(days=row.tenant.retention_days if row.tenant else 0)
-        self.picture: Routes | None = None if wanted.force or row.tenant_id is None else current_routes(row.tenant_id)
+        self.picture: RouteTable | None = (
+            None if wanted.force or row.tenant_id is None else current_route_table(row.tenant_id)
+        )
 
     def plan(self, events: Sequence[Event]) -> Plan:
         known = Delivery.objects.filter(event__in=[event.id for event in events])

@@ -14,8 +14,8 @@ from delivery.models import DeadLetter, Event, Replay
 from delivery.replaying.replay_filter import Filter
 from delivery.sql.replay import replay_dead_letters
 from subscriptions.models import Tenant
-from subscriptions.routing.route_table import Routes
-from subscriptions.routing.routes import current_routes
+from subscriptions.routing.route_table import RouteTable
+from subscriptions.routing.snapshot import current_route_table
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.transform import Unrenderable
 
@@ -73,12 +73,12 @@ def redrive(row: Replay, letters: Sequence[DeadLetter]) -> list[UUID]:
 
 def _with_bytes(letters: Sequence[DeadLetter]) -> Iterator[tuple[UUID, bytes | None]]:
     """The letters that can go, each with its new bytes (None: those it has)."""
-    pictures: dict[UUID, Routes] = {}
+    pictures: dict[UUID, RouteTable] = {}
     for it in letters:
         body = None
         if it.cause == DeadLetter.Cause.UNRENDERABLE:
             if it.tenant_id not in pictures:
-                pictures[it.tenant_id] = current_routes(it.tenant_id)
+                pictures[it.tenant_id] = current_route_table(it.tenant_id)
             try:
                 body = _rendered(it, pictures[it.tenant_id])
             except Unrenderable:
@@ -86,7 +86,7 @@ def _with_bytes(letters: Sequence[DeadLetter]) -> Iterator[tuple[UUID, bytes | N
         yield it.id, body
 
 
-def _rendered(letter: DeadLetter, picture: Routes) -> bytes | None:
+def _rendered(letter: DeadLetter, picture: RouteTable) -> bytes | None:
     """None: without a transformer it goes as it was published. Raises Unrenderable, also if nobody wants it now."""
     event = read_structured(bytes(letter.delivery.event.body))
     for route in picture.find(event.attributes["type"], event.document):

@@ -23,7 +23,8 @@ from delivery.publishing.publisher import publish
 from delivery.sending.breaker import Breaker
 from subscriptions.endpoints.endpoints import disable
 from subscriptions.models import Endpoint, Tenant
-from subscriptions.routing.routes import OPERATIONAL, current_routes
+from subscriptions.routing.route_table import OPERATIONAL
+from subscriptions.routing.snapshot import current_route_table
 
 __all__ = ["disable_endpoints", "publish_dead_letters", "publish_warning", "warning_level"]
 
@@ -107,7 +108,7 @@ def _publish_about(endpoint_ids: Iterable[UUID], event_type: str, data: dict[str
 
 def _publish(tenant: Tenant, event_type: str, data: Sequence[Mapping[str, Any]]) -> None:
     try:
-        if current_routes(tenant.id).names(event_type):
+        if current_route_table(tenant.id).has_type(event_type):
             publish(tenant, [{"type": event_type, "source": SOURCE, "data": each} for each in data])
     except (InterfaceError, OperationalError):
         raise

@@ -14,7 +14,7 @@ from delivery.sending.rate_limit import RateLimit
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.lanes import LaneRow
 from delivery.transports.outcome import Failure, Outcome
-from subscriptions.routing.routes import Target
+from subscriptions.routing.targets import DeliveryTarget
 
 __all__ = ["LeasedLane"]
 
@@ -28,7 +28,7 @@ class LeasedLane:
     limit of the last claim.
     """
 
-    target: Target
+    target: DeliveryTarget
     low_water_mark: datetime
     rate: RateLimit
     window: ConcurrencyWindow
@@ -41,7 +41,7 @@ class LeasedLane:
     requested: int = 0
 
     @classmethod
-    def from_row(cls, row: LaneRow, target: Target, now: float) -> "LeasedLane":
+    def from_row(cls, row: LaneRow, target: DeliveryTarget, now: float) -> "LeasedLane":
         """Build the lane from the row that was leased."""
         lane = cls(
             target=target,
@@ -72,7 +72,7 @@ class LeasedLane:
             warned=self.warning_level,
         )
 
-    def refresh(self, target: Target | None, now: float) -> None:
+    def refresh(self, target: DeliveryTarget | None, now: float) -> None:
         """Apply the endpoint's current settings; None if it was deleted, and then nothing more is sent.
 
         An endpoint whose address or state was changed after its failures began starts with a new breaker and window.
@@ -84,7 +84,7 @@ class LeasedLane:
         self.rate.change(target.rate_limit, target.rate_burst, now)
         self.window.limit = target.max_in_flight
         since = self.breaker.failing_since
-        if since is not None and since < target.anew_at:
+        if since is not None and since < target.reset_at:
             self.breaker, self.window, self.warning_level = Breaker(), ConcurrencyWindow(target.max_in_flight), 0
 
     def is_blocked(self, now: float) -> bool:

@@ -14,7 +14,7 @@ from delivery.sending.lane import LeasedLane
 from delivery.sql.dead_letters import dead_letter_pending
 from delivery.sql.due import recheck_due
 from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
-from subscriptions.routing.routes import Target, targets
+from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.wire.ids import new_id
 
 __all__ = ["LeasedLanes"]
@@ -56,7 +56,7 @@ class LeasedLanes:
         """Return the lane of an endpoint if it is leased."""
         return self._lanes.get(endpoint_id)
 
-    def target_of(self, endpoint_id: UUID) -> Target:
+    def target_of(self, endpoint_id: UUID) -> DeliveryTarget:
         """Return the target of a leased lane."""
         return self._lanes[endpoint_id].target
 
@@ -98,7 +98,7 @@ class LeasedLanes:
     def _add(self, leased: LeaseResult) -> None:
         self._clock.set(leased.now)
         self._undeliverable |= leased.undeliverable
-        known = targets(row.endpoint_id for row in leased.lanes)
+        known = load_targets(row.endpoint_id for row in leased.lanes)
         for row in leased.lanes:
             target = known.get(row.endpoint_id)
             if target is not None and row.endpoint_id not in self._lanes:
@@ -124,7 +124,7 @@ class LeasedLanes:
 
     def refresh(self) -> None:
         """Apply the current settings of the endpoints of all leased lanes; keep deliveries of re-enabled endpoints."""
-        known = targets([*self._lanes, *self._undeliverable])
+        known = load_targets([*self._lanes, *self._undeliverable])
         for endpoint_id, lane in self._lanes.items():
             lane.refresh(known.get(endpoint_id), self._clock.now())
         for endpoint_id in [key for key in self._undeliverable if key in known and known[key].is_active]:

@@ -12,7 +12,7 @@ from delivery.sql.settle import Settlement
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import targets
+from subscriptions.routing.targets import load_targets
 
 __all__ = ["Ended", "report_dead", "settlements"]
 
@@ -22,7 +22,7 @@ Ended = tuple[InFlight, Outcome]
 def settlements(ended: Sequence[Ended]) -> list[Settlement]:
     """Judge these attempts. A response "gone" does not count if the endpoint has another address by now."""
     gone = {attempt.claimed.endpoint_id: attempt.address for attempt, outcome in ended if outcome.gone}
-    moved = {key for key, target in targets(gone).items() if target.url != gone[key]} if gone else ()
+    moved = {key for key, target in load_targets(gone).items() if target.url != gone[key]} if gone else ()
     return [_settlement(attempt, outcome, moved=attempt.claimed.endpoint_id in moved) for attempt, outcome in ended]
 
 
@@ -55,6 +55,6 @@ def report_dead(ended: Sequence[Ended], dead: Sequence[Settlement]) -> list[UUID
         return []
     addresses = {attempt.claimed.endpoint_id: attempt.address for attempt, _ in ended}
     gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == "gone"}
-    disabled = health.disable_endpoints(gone, Endpoint.DisabledReason.GONE)
+    disabled = health.disable_endpoints(gone, Endpoint.DisabledReason.RESPONDED_410)
     health.publish_dead_letters([row.id for row in dead])
     return disabled

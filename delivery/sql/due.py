@@ -12,7 +12,7 @@ from subscriptions.models import Endpoint
 from webhooks.kit.sql import run
 
 PENDING = Delivery.State.PENDING
-ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.GONE
+ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.RESPONDED_410
 CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
 LANE_AVAILABLE = "free"  # its payload if at least one of the marked lanes has no owner
 
@@ -143,7 +143,7 @@ WITH changed AS (
     SELECT l.endpoint_id FROM delivery_lane l
       JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
      WHERE l.tripped_until > now() AND l.due_at > now() AND l.owner IS NULL
-       AND greatest(e.moved_at, e.state_changed_at) > l.failing_since
+       AND greatest(e.url_changed_at, e.state_changed_at) > l.failing_since
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
 UPDATE delivery_lane l SET due_at = now() FROM changed WHERE l.endpoint_id = changed.endpoint_id

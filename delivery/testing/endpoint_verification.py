@@ -8,7 +8,7 @@ many servers respond 200 to every request.
 import secrets
 
 from delivery.testing.test_delivery import send_any
-from subscriptions.endpoints.verification import Said, grant
+from subscriptions.endpoints.verification import VerificationResult, mark_verified
 from subscriptions.models import Endpoint
 
 __all__ = ["verify_by_event"]
@@ -16,7 +16,7 @@ __all__ = ["verify_by_event"]
 TYPE = "waypost.endpoint.verification"
 
 
-def verify_by_event(endpoint: Endpoint) -> Said:
+def verify_by_event(endpoint: Endpoint) -> VerificationResult:
     """Send the event, look for the challenge in the response, and record the verification if it is there.
 
     Raises as delivery.testing.test_delivery.send_test, and NotNow.
@@ -24,9 +24,13 @@ def verify_by_event(endpoint: Endpoint) -> Said:
     challenge = secrets.token_urlsafe(24)
     outcome = send_any(endpoint, type=TYPE, data={"challenge": challenge}).outcome
     if outcome.delivered and challenge.encode() in outcome.response:
-        grant(endpoint)
-        return Said(Endpoint.Consent.GRANTED)
+        mark_verified(endpoint)
+        return VerificationResult(Endpoint.Verification.VERIFIED)
     if outcome.delivered:
-        return Said(Endpoint.Consent.UNVERIFIED, problem="The response body does not contain the challenge.")
+        return VerificationResult(
+            Endpoint.Verification.UNVERIFIED, problem="The response body does not contain the challenge."
+        )
     failure = f"status {outcome.status}" if outcome.status else outcome.failure
-    return Said(Endpoint.Consent.UNVERIFIED, problem=f"The endpoint did not accept the event: {failure}.")
+    return VerificationResult(
+        Endpoint.Verification.UNVERIFIED, problem=f"The endpoint did not accept the event: {failure}."
+    )

@@ -27,11 +27,11 @@ from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
-from subscriptions.endpoints.endpoints import revive
-from subscriptions.endpoints.oauth_tokens import NoToken, obtain
-from subscriptions.errors import NotNow
+from subscriptions.endpoints.endpoints import enable_after_successful_test
+from subscriptions.endpoints.oauth_tokens import TokenRequestFailed, get_token
+from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import Target, targets
+from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.ids import new_id, public
@@ -77,9 +77,9 @@ def send_test(
     InvalidEvent for a type or data that no event can have, NotNow for an endpoint that has to be verified first.
     """
     if endpoint.state == Endpoint.State.UNVERIFIED:
-        raise NotNow("state", "The endpoint has not consented yet: POST to its consent/.")
+        raise StateConflict("state", "The endpoint is not verified; POST to its verification/.")
     test = send_any(endpoint, event=event, type=type, data=data)
-    return replace(test, re_enabled=test.outcome.delivered and revive(endpoint))
+    return replace(test, re_enabled=test.outcome.delivered and enable_after_successful_test(endpoint))
 
 
 def send_any(
@@ -88,18 +88,18 @@ def send_any(
     """Send a test as ``send_test`` does, but also to endpoints that are not verified, and without enabling them."""
     event_id = event.id if event else new_id()
     body = bytes(event.body) if event else _new_event(endpoint, event_id, type, data)
-    target = targets([endpoint.id]).get(endpoint.id)
+    target = load_targets([endpoint.id]).get(endpoint.id)
     if target is None:
         raise Endpoint.DoesNotExist
     with _limited():
         return _send(target, _claimed(endpoint, body, event_id))
 
 
-def _send(target: Target, claimed: Claimed) -> TestDelivery:
+def _send(target: DeliveryTarget, claimed: Claimed) -> TestDelivery:
     trace = ResponseTrace()
     try:
-        bearer = obtain(target.endpoint_id, target.oauth).text if target.oauth else ""
-    except NoToken:
+        bearer = get_token(target.endpoint_id, target.oauth).text if target.oauth else ""
+    except TokenRequestFailed:
         return _not_sent(target, claimed, Failure.CREDENTIALS)
     request = compose(claimed, target, time.time(), bearer)
     if isinstance(request, NotSent):
@@ -123,7 +123,7 @@ def send_request(attempt: InFlight, request: Request) -> Outcome:
     return Outcome(time.time(), request.timeout_ms, failure=Failure.TIMEOUT)
 
 
-def _not_sent(target: Target, claimed: Claimed, failure: Failure) -> TestDelivery:
+def _not_sent(target: DeliveryTarget, claimed: Claimed, failure: Failure) -> TestDelivery:
     return TestDelivery(target.url, {}, claimed.body, Outcome(time.time(), 0, failure=failure))
 
 

@@ -8,7 +8,7 @@ from delivery.transports.http import oauth_sender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent, Transport
-from subscriptions.routing.routes import Target
+from subscriptions.routing.targets import DeliveryTarget
 
 __all__ = ["TRANSPORTS", "Transports"]
 
@@ -28,7 +28,7 @@ class Transports:
     def __iter__(self) -> Iterator[Transport[Any]]:
         return iter(self._open.values())
 
-    def prepare(self, claimed: Claimed, target: Target, now: float) -> Any | NotSent:
+    def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float) -> Any | NotSent:
         """Prepare with the transport of the endpoint's kind."""
         transport = self._open.get(target.kind)
         if transport is None:

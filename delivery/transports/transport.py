@@ -16,7 +16,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from delivery.sql.claim import Claimed
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
-from subscriptions.routing.routes import Target
+from subscriptions.routing.targets import DeliveryTarget
 
 __all__ = ["NotSent", "Prepared", "Transport"]
 
@@ -33,7 +33,7 @@ class NotSent(NamedTuple):
 class Transport(Protocol, Generic[Prepared]):
     """Send attempts to one kind of destination."""
 
-    def prepare(self, claimed: Claimed, target: Target, now: float) -> Prepared | NotSent:
+    def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float) -> Prepared | NotSent:
         """Build what is sent for this delivery at ``now`` (unix seconds), without any I/O.
 
         Returns NotSent where the endpoint lacks something (a secret, credentials, an address that may be called) or

@@ -58,7 +58,7 @@ class PlanAdmin(Browsing):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(Browsing):
-    list_display = ("public_id", "hint", "name", "tenant", "scopes", "last_used_at", "expires_at", "revoked_at")
+    list_display = ("public_id", "key_prefix", "name", "tenant", "scopes", "last_used_at", "expires_at", "revoked_at")
     list_select_related = ("tenant",)
     form = KeyForm
     raw_id_fields = ("tenant",)
@@ -74,8 +74,8 @@ class ApiKeyAdmin(Browsing):
         return self.list_display if obj else ("tenant", "name", "scopes", "expires_at")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        made, text = keys.new_key(obj.tenant, obj.scopes, obj.name, obj.expires_at)
-        obj.pk, obj.hint = made.pk, made.hint
+        made, text = keys.create_key(obj.tenant, obj.scopes, obj.name, obj.expires_at)
+        obj.pk, obj.key_prefix = made.pk, made.key_prefix
         request.new_key = text  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
@@ -83,4 +83,4 @@ class ApiKeyAdmin(Browsing):
 
     @admin.action(permissions=["revoke"], description="Revoke")
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
-        self.each(request, chosen, keys.revoke, "revoked")
+        self.each(request, chosen, keys.revoke_key, "revoked")

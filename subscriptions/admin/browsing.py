@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.validation import is_uid
 from webhooks.wire.ids import parse
 
@@ -59,7 +59,7 @@ class Browsing(ModelAdmin):  # type: ignore[misc]
         for row in chosen:
             try:
                 verb(row)
-            except Refused as error:
+            except Invalid as error:
                 self.message_user(request, f"{row}: {error}", messages.ERROR)
             except row.DoesNotExist:
                 self.message_user(request, f"{row} is deleted.", messages.ERROR)

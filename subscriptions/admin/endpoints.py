@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 
 from subscriptions.admin.browsing import Browsing
 from subscriptions.endpoints import endpoints
-from subscriptions.models import Endpoint, Secret, Subscription
+from subscriptions.models import Endpoint, SigningSecret, Subscription
 
 __all__ = ["EndpointAdmin", "SubscriptionAdmin"]
 
@@ -24,11 +24,11 @@ class EndpointAdmin(Browsing):
     list_select_related = ("tenant",)
     fields = (
         *("public_id", "tenant", "uid", "url", "description", "state", "disabled_reason", "state_changed_at"),
-        *("consent", "consented_at", "allowed_rate"),
+        *("verification", "verified_at", "allowed_rate"),
         *(
             "header_names",
             "content_mode",
-            "thin_above",
+            "reference_above_bytes",
             "timeout_ms",
             "max_in_flight",
             *("rate_limit", "rate_period", "rate_burst"),
@@ -44,7 +44,7 @@ class EndpointAdmin(Browsing):
         return request.user.has_perm("subscriptions.change_endpoint")
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("subscriptions.add_secret")
+        return request.user.has_perm("subscriptions.add_signingsecret")
 
     @admin.display(description="State")
     def standing(self, endpoint: Endpoint) -> str:
@@ -101,6 +101,6 @@ class SubscriptionAdmin(Browsing):
     )
 
 
-def _said(secret: Secret) -> str:
+def _said(secret: SigningSecret) -> str:
     end = f"until {secret.expires_at:%Y-%m-%d %H:%M}" if secret.expires_at else "current"
     return f"{secret.public_key or secret.signing} of {secret.created_at:%Y-%m-%d %H:%M}, {end}"

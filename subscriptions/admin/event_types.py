@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioF
 from unfold.decorators import display
 
 from subscriptions.admin.browsing import Browsing
-from subscriptions.event_types.models import EventType, SchemaCheck
+from subscriptions.event_types.models import EventType, SchemaCheckMode
 from webhooks.wire.ids import parse
 
 __all__ = ["EventTypeAdmin"]
@@ -104,8 +104,8 @@ class EventTypeAdmin(Browsing):
 
     @display(description="An event that does not fit")
     def unfit(self, row: EventType) -> str:
-        return {SchemaCheck.OFF: "is taken", SchemaCheck.WARN: "is taken, with a warning"}.get(
-            SchemaCheck(row.schema_check), "is refused"
+        return {SchemaCheckMode.OFF: "is taken", SchemaCheckMode.WARN: "is taken, with a warning"}.get(
+            SchemaCheckMode(row.schema_check), "is refused"
         )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.models import ApiKey, Plan, Scope, Tenant
 from subscriptions.tenants.plans import check_retention, plan_of
 from subscriptions.validation import check_metadata, check_name, check_uid
@@ -39,7 +39,7 @@ class TenantForm(NamedForm):
         if days is not None:
             try:
                 check_retention(plan_of(Tenant(plan=cleaned.get("plan"))), days)
-            except Refused as error:
+            except Invalid as error:
                 self.add_error(error.field, error.message)
         return cleaned
 
@@ -78,5 +78,5 @@ def hold_to(check: Any, *given: Any) -> None:
     """Run a check of the rules; what it refuses is an error of the field being cleaned."""
     try:
         check(*given)
-    except Refused as error:
+    except Invalid as error:
         raise forms.ValidationError(error.message) from None

@@ -45,7 +45,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         scheme, _, text = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
-        key = keys.find(text.strip().decode("latin-1"))
+        key = keys.find_key(text.strip().decode("latin-1"))
         if key is None:
             raise AuthenticationFailed("This API key is not valid.")
         return AnonymousUser(), _seen_as(key)

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 
 from subscriptions.api.authentication import principal
 from subscriptions.api.fields import Json
-from subscriptions.endpoints.encrypted_fields import MASK, opened
+from subscriptions.endpoints.encrypted_fields import MASK, decrypt_fields
 from subscriptions.models import Scope
 from webhooks.kit.encryption import CannotDecrypt
 
@@ -72,7 +72,7 @@ class Headers(Json):
         request = self.context.get("request")
         if request is not None and Scope.MANAGE in principal(request).scopes:
             try:
-                return dict(opened(instance).headers)
+                return dict(decrypt_fields(instance).headers)
             except CannotDecrypt:
                 pass
         return dict.fromkeys(instance.headers, MASK)

@@ -17,7 +17,7 @@ from rest_framework.exceptions import ValidationError
 
 from subscriptions import validation
 from subscriptions.api.tenancy import find
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 
 __all__ = [
     "Choice",
@@ -39,7 +39,7 @@ def refuse(check: Any, *given: Any) -> None:
     """Run a check of the rules; what it refuses is an error of the field in whose validation this stands."""
     try:
         check(*given)
-    except Refused as error:
+    except Invalid as error:
         # The code of an error that begins with a slash is a place within the field: see config.api.errors.
         raise ValidationError(error.message, code=error.place or None) from None
 

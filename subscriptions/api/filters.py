@@ -8,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 
 from subscriptions.api.tenancy import find, tenant_id_of
 from subscriptions.models import Endpoint, Subscription
-from subscriptions.routing.route_table import names_for
+from subscriptions.routing.route_table import matching_names
 
 __all__ = ["EndpointFilter", "SubscriptionFilter"]
 
@@ -32,7 +32,7 @@ class SubscriptionFilter(filters.FilterSet):  # type: ignore[misc]
         fields = ["endpoint", "active"]
 
     def wanting(self, rows: QuerySet[Subscription], name: str, event_type: str) -> QuerySet[Subscription]:
-        return rows.filter(event_types__overlap=list(names_for(event_type)))
+        return rows.filter(event_types__overlap=list(matching_names(event_type)))
 
     def of_endpoint(self, rows: QuerySet[Subscription], name: str, ref: str) -> QuerySet[Subscription]:
         endpoints = Endpoint.objects.filter(deleted_at=None)

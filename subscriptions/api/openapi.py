@@ -87,7 +87,7 @@ keys = extend_schema_view(
     **crud(
         "key",
         create={
-            "responses": {201: serializers.NewKeySerializer},
+            "responses": {201: serializers.KeyWithTextSerializer},
             "examples": [
                 OpenApiExample(
                     "For a backend that publishes", {"name": "billing", "scopes": ["publish"]}, request_only=True
@@ -102,7 +102,7 @@ key_rotations = extend_schema_view(
         operation_id="rotate_key",
         parameters=[REF],
         request=serializers.KeyRotationSerializer,
-        responses={201: serializers.NewKeySerializer},
+        responses={201: serializers.KeyWithTextSerializer},
     )
 )
 
@@ -110,8 +110,8 @@ endpoints = extend_schema_view(
     **crud(
         "endpoint",
         create={
-            "request": serializers.NewEndpointSerializer,
-            "responses": {201: serializers.CreatedEndpointSerializer},
+            "request": serializers.EndpointCreateSerializer,
+            "responses": {201: serializers.EndpointWithSecretSerializer},
             "examples": [
                 OpenApiExample(
                     "An endpoint", {"url": "https://example.com/webhooks", "uid": "main"}, request_only=True
@@ -137,8 +137,8 @@ secrets = extend_schema_view(
     post=extend_schema(
         operation_id="rotate_secret",
         parameters=[REF],
-        request=serializers.RotationSerializer,
-        responses={201: serializers.RotatedSerializer},
+        request=serializers.SecretRotationSerializer,
+        responses={201: serializers.SecretRotationResultSerializer},
         examples=[OpenApiExample("Both sign for an hour", {"overlap_seconds": 3600}, request_only=True)],
     ),
 )

@@ -11,10 +11,10 @@ from subscriptions.api.fields import Fraction, Strict, Whole
 from subscriptions.endpoints.retry_plan import (
     DEFAULT_CAP,
     DEFAULT_FACTOR,
-    LONGEST_HORIZON,
-    LONGEST_WAIT,
-    MOST_WAITS,
-    exponential,
+    MAX_HORIZON,
+    MAX_WAIT,
+    MAX_WAITS,
+    exponential_waits,
 )
 
 __all__ = ["RetryPlan"]
@@ -23,17 +23,17 @@ __all__ = ["RetryPlan"]
 class Exponential(Strict):
     """Waits that grow from one failure to the next, in seconds."""
 
-    first = Whole(min_value=1, max_value=LONGEST_WAIT)
-    attempts = Whole(min_value=2, max_value=MOST_WAITS + 1, required=False)
+    first = Whole(min_value=1, max_value=MAX_WAIT)
+    attempts = Whole(min_value=2, max_value=MAX_WAITS + 1, required=False)
     factor = Fraction(min_value=1, max_value=100, default=DEFAULT_FACTOR)
-    cap = Whole(min_value=1, max_value=LONGEST_WAIT, default=DEFAULT_CAP)
-    horizon = Whole(min_value=1, max_value=LONGEST_HORIZON, required=False)
+    cap = Whole(min_value=1, max_value=MAX_WAIT, default=DEFAULT_CAP)
+    horizon = Whole(min_value=1, max_value=MAX_HORIZON, required=False)
 
     def validate(self, plan: dict[str, Any]) -> dict[str, Any]:
         """It ends somewhere. A cap or a horizon below the first wait is a slip; the default cap gives way."""
         if "attempts" not in plan and "horizon" not in plan:
             raise ValidationError({"attempts": ["Say how many, or give a horizon."]})
-        if plan.get("horizon", LONGEST_HORIZON) < plan["first"]:
+        if plan.get("horizon", MAX_HORIZON) < plan["first"]:
             raise ValidationError({"horizon": ["Is less than the first wait."]})
         if plan["cap"] < plan["first"] and "cap" in self.initial_data:
             raise ValidationError({"cap": ["Is less than the first wait."]})
@@ -42,15 +42,15 @@ class Exponential(Strict):
 
 PLAN_SCHEMA = {
     "oneOf": [
-        {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": MOST_WAITS},
+        {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": MAX_WAITS},
         {
             "type": "object",
             "properties": {
-                "first": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT},
-                "attempts": {"type": "integer", "minimum": 2, "maximum": MOST_WAITS + 1},
+                "first": {"type": "integer", "minimum": 1, "maximum": MAX_WAIT},
+                "attempts": {"type": "integer", "minimum": 2, "maximum": MAX_WAITS + 1},
                 "factor": {"type": "number", "minimum": 1, "maximum": 100, "default": DEFAULT_FACTOR},
-                "cap": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT, "default": DEFAULT_CAP},
-                "horizon": {"type": "integer", "minimum": 1, "maximum": LONGEST_HORIZON},
+                "cap": {"type": "integer", "minimum": 1, "maximum": MAX_WAIT, "default": DEFAULT_CAP},
+                "horizon": {"type": "integer", "minimum": 1, "maximum": MAX_HORIZON},
             },
             "required": ["first"],
             "anyOf": [{"required": ["attempts"]}, {"required": ["horizon"]}],
@@ -64,17 +64,17 @@ PLAN_SCHEMA = {
 class RetryPlan(serializers.ListField):
     """Seconds to wait after each failure."""
 
-    child = Whole(min_value=1, max_value=LONGEST_WAIT)
+    child = Whole(min_value=1, max_value=MAX_WAIT)
     default_error_messages = {
         "not_a_list": "Give a list of waits in seconds, or first, factor, cap, attempts and horizon."
     }
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_empty=False, max_length=MOST_WAITS, **options)
+        super().__init__(allow_empty=False, max_length=MAX_WAITS, **options)
 
     def to_internal_value(self, data: Any) -> list[int]:
         if isinstance(data, Mapping):
-            return exponential(**_valid(data))
+            return exponential_waits(**_valid(data))
         return list(super().to_internal_value(data))
 
 

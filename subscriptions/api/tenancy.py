@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.authentication import principal
-from subscriptions.errors import Exceeded, NotNow, Refused, Stale, Taken
+from subscriptions.errors import AlreadyExists, Invalid, LimitExceeded, Stale, StateConflict
 from subscriptions.models import Row, Tenant
 from subscriptions.validation import is_uid
 from webhooks.wire.ids import parse
@@ -64,7 +64,7 @@ class PlanExceeded(APIException):
         "max_event_bytes": (413, "too_large"),
     }
 
-    def __init__(self, exceeded: Exceeded) -> None:
+    def __init__(self, exceeded: LimitExceeded) -> None:
         super().__init__(exceeded.message)
         self.status_code, self.default_code = self.KINDS.get(exceeded.limit, (402, "plan_exceeded"))
         self.wait = exceeded.retry_after
@@ -155,16 +155,16 @@ class TenantScoped(GenericAPIView[Any]):
         return found
 
     def handle_exception(self, exc: Exception) -> Response:
-        return super().handle_exception(problem_of(exc) if isinstance(exc, Refused) else exc)
+        return super().handle_exception(problem_of(exc) if isinstance(exc, Invalid) else exc)
 
 
-def problem_of(refusal: Refused) -> APIException:
+def problem_of(refusal: Invalid) -> APIException:
     """The refusal of a verb as REST says it."""
-    if isinstance(refusal, Exceeded):
+    if isinstance(refusal, LimitExceeded):
         return PlanExceeded(refusal)
     if isinstance(refusal, Stale):
         return PreconditionFailed(refusal.message)
-    kind = Conflict if isinstance(refusal, (Taken, NotNow)) else ValidationError
+    kind = Conflict if isinstance(refusal, (AlreadyExists, StateConflict)) else ValidationError
     if refusal.place:  # an error code that begins with a slash is a place within the field (config.api.errors)
         return kind({refusal.field: [ErrorDetail(refusal.message, refusal.place)]})
     return kind({refusal.field: [refusal.message]})

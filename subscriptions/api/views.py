@@ -21,8 +21,8 @@ from subscriptions.api.filters import EndpointFilter, SubscriptionFilter
 from subscriptions.api.resources import NO_STORE, Resource
 from subscriptions.api.tenancy import TenantScoped, find, tenant_id_of, tenant_of
 from subscriptions.endpoints import endpoints
-from subscriptions.endpoints.signing_secrets import key_set, signing_now
-from subscriptions.models import ApiKey, Endpoint, Plan, Secret, Subscription, Tenant
+from subscriptions.endpoints.signing_secrets import active_secrets, public_jwks
+from subscriptions.models import ApiKey, Endpoint, Plan, SigningSecret, Subscription, Tenant
 from subscriptions.tenants import keys, plans, tenants
 
 
@@ -83,11 +83,11 @@ class Keys(Resource):
 
     def make(self, fields: dict[str, Any]) -> Response:
         may_hand_out(self.request, fields["scopes"])
-        key, text = keys.new_key(self.tenant, **fields)
+        key, text = keys.create_key(self.tenant, **fields)
         return self.show(key, key=text)
 
     def perform_destroy(self, instance: ApiKey) -> None:
-        keys.revoke(instance)
+        keys.revoke_key(instance)
 
 
 @openapi.key_rotations
@@ -102,7 +102,7 @@ class KeyRotations(TenantScoped):
         may_hand_out(request, old.scopes)
         given = self.get_serializer(data=request.data)
         given.is_valid(raise_exception=True)
-        key, text = keys.rotate(old, **given.validated_data)
+        key, text = keys.rotate_key(old, **given.validated_data)
         body = {**serializers.KeySerializer(key).data, "key": text}
         return Response(body, status.HTTP_201_CREATED, headers=NO_STORE)
 
@@ -123,7 +123,7 @@ class Endpoints(Resource):
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.tenant = tenant_of(request)
-        given = serializers.NewEndpointSerializer(data=request.data, context=self.get_serializer_context())
+        given = serializers.EndpointCreateSerializer(data=request.data, context=self.get_serializer_context())
         given.is_valid(raise_exception=True)
         endpoint, text = endpoints.create_endpoint(self.tenant, **given.validated_data)
         return self.show(endpoint, **verified_with(text))
@@ -150,22 +150,22 @@ class OfEndpoint(TenantScoped):
 
 
 @openapi.secrets
-class Secrets(OfEndpoint, ListAPIView[Secret]):
+class Secrets(OfEndpoint, ListAPIView[SigningSecret]):
     """What the deliveries of one endpoint are signed with: creating a secret is the rotation."""
 
-    queryset = Secret.objects.all()
-    serializer_class = serializers.EndpointSecretSerializer
+    queryset = SigningSecret.objects.all()
+    serializer_class = serializers.SigningSecretSerializer
     filter_backends = ()
 
-    def get_queryset(self) -> QuerySet[Secret]:
+    def get_queryset(self) -> QuerySet[SigningSecret]:
         """Those that sign now."""
         if getattr(self, "swagger_fake_view", False):
-            return Secret.objects.none()
-        return signing_now(self.endpoint())
+            return SigningSecret.objects.none()
+        return active_secrets(self.endpoint())
 
     def post(self, request: Request, ref: str) -> Response:
         endpoint = self.endpoint()
-        given = serializers.RotationSerializer(data=request.data)
+        given = serializers.SecretRotationSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         text = endpoints.rotate_secret(endpoint, **given.validated_data)
         return Response(verified_with(text), status.HTTP_201_CREATED, headers=NO_STORE)
@@ -176,7 +176,7 @@ class PublicKeys(OfEndpoint):
     """What to verify the deliveries of one endpoint with, if they are signed with key pairs (v1a)."""
 
     def get(self, request: Request, ref: str) -> Response:
-        return Response({"keys": key_set(signing_now(self.endpoint()))})
+        return Response({"keys": public_jwks(active_secrets(self.endpoint()))})
 
 
 def verified_with(text: str) -> dict[str, str]:

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 
-__all__ = ["TlsFiles", "check_tls", "tls_files", "tls_shown"]
+__all__ = ["TlsFiles", "check_tls", "public_tls", "tls_files"]
 
 MEMBERS = {"certificate", "private_key", "ca"}
 MAX_PEM = 32 * 1024  # characters of each
@@ -54,7 +54,7 @@ def check_tls(tls: Any, *, now: datetime | None = None) -> None:
         _certificates("ca", tls["ca"], now)
 
 
-def tls_shown(tls: Mapping[str, str]) -> dict[str, Any]:
+def public_tls(tls: Mapping[str, str]) -> dict[str, Any]:
     """What may be seen of it: whose the certificates are, and until when they are good."""
     return {
         name: [_said(it) for it in x509.load_pem_x509_certificates(tls[name].encode())]
@@ -121,5 +121,5 @@ def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
-def _refused(message: str) -> Refused:
-    return Refused("tls", message)
+def _refused(message: str) -> Invalid:
+    return Invalid("tls", message)

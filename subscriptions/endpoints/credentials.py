@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from subscriptions.endpoints.url_check import check_url
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 
-__all__ = ["TYPES", "ClientCredentials", "auth_header", "auth_shown", "check_auth", "client_credentials"]
+__all__ = ["TYPES", "ClientCredentials", "auth_header", "check_auth", "client_credentials", "public_auth"]
 
 NONE, BASIC, BEARER, HEADER, OAUTH2 = TYPES = ("none", "basic", "bearer", "header", "oauth2")
 
@@ -71,7 +71,7 @@ def check_auth(auth: Any) -> None:
         _CHECKS[kind](auth)
 
 
-def auth_shown(auth: Mapping[str, str]) -> dict[str, str]:
+def public_auth(auth: Mapping[str, str]) -> dict[str, str]:
     """What may be seen of it: everything but the secret."""
     return {name: text for name, text in auth.items() if name not in SECRET}
 
@@ -120,7 +120,7 @@ def _check_oauth2(auth: Mapping[str, str]) -> None:
         raise _refused("scope: give words of printable ASCII with a space between them (RFC 6749, 3.3).")
     try:
         check_url(auth["token_url"])
-    except Refused as refusal:
+    except Invalid as refusal:
         raise _refused(f"token_url: {refusal.message}") from None
 
 
@@ -132,5 +132,5 @@ _CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {
 }
 
 
-def _refused(message: str) -> Refused:
-    return Refused("auth", message)
+def _refused(message: str) -> Invalid:
+    return Invalid("auth", message)

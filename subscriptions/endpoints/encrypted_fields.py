@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from subscriptions.endpoints.certificates import tls_shown
-from subscriptions.endpoints.credentials import auth_header, auth_shown
-from subscriptions.errors import NotNow, Refused
+from subscriptions.endpoints.certificates import public_tls
+from subscriptions.endpoints.credentials import auth_header, public_auth
+from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import Endpoint
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 
-__all__ = ["FIELDS", "MASK", "Confidential", "changed", "columns", "opened", "sent_headers"]
+__all__ = ["FIELDS", "MASK", "EncryptedFields", "apply_changes", "decrypt_fields", "request_headers", "to_columns"]
 
 MASK = "***"
 FIELDS = ("headers", "auth", "tls")
 
 
 @dataclass(frozen=True, slots=True)
-class Confidential:
+class EncryptedFields:
     """Headers of its own, and how it knows us; all in full."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -32,33 +32,33 @@ class Confidential:
     tls: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def opened(endpoint: Endpoint) -> Confidential:
+def decrypt_fields(endpoint: Endpoint) -> EncryptedFields:
     """Everything in full. Raises CannotDecrypt."""
-    return Confidential(**json.loads(decrypt(endpoint.ciphertext))) if endpoint.ciphertext else Confidential()
+    return EncryptedFields(**json.loads(decrypt(endpoint.ciphertext))) if endpoint.ciphertext else EncryptedFields()
 
 
-def columns(given: Confidential) -> dict[str, Any]:
+def to_columns(given: EncryptedFields) -> dict[str, Any]:
     """What to write into the columns of the endpoint."""
     full = {name: getattr(given, name) for name in FIELDS if getattr(given, name)}
     return {
         "headers": dict.fromkeys(given.headers, MASK),
-        "auth": auth_shown(given.auth),
-        "tls": tls_shown(given.tls),
+        "auth": public_auth(given.auth),
+        "tls": public_tls(given.tls),
         "ciphertext": encrypt(json.dumps(full)) if full else None,
     }
 
 
-def changed(endpoint: Endpoint, fields: Mapping[str, Any]) -> Confidential:
+def apply_changes(endpoint: Endpoint, fields: Mapping[str, Any]) -> EncryptedFields:
     """What it has after these of its FIELDS (each checked by itself) are given anew.
 
     Raises Refused for headers that contradict the authentication, NotNow if what is to stay cannot be read.
     """
     try:
-        before = opened(endpoint)
+        before = decrypt_fields(endpoint)
     except CannotDecrypt:
         if set(fields) < set(FIELDS):
-            raise NotNow(next(iter(fields)), "Cannot be decrypted; give headers, auth and tls again.") from None
-        before = Confidential()
+            raise StateConflict(next(iter(fields)), "Cannot be decrypted; give headers, auth and tls again.") from None
+        before = EncryptedFields()
     given = {name: dict(fields[name] or {}) for name in FIELDS if name in fields}
     for name in ("auth", "tls"):
         if given.get(name) and given[name] == getattr(endpoint, name):
@@ -69,15 +69,15 @@ def changed(endpoint: Endpoint, fields: Mapping[str, Any]) -> Confidential:
         given["auth"] = {}
     after = replace(before, **given)
     try:
-        sent_headers(after)
+        request_headers(after)
     except ForbiddenHeader:
-        raise Refused(
+        raise Invalid(
             "headers" if "auth" not in given else "auth", "A header is set twice: by headers and by auth."
         ) from None
     return after
 
 
-def sent_headers(given: Confidential) -> dict[str, str]:
+def request_headers(given: EncryptedFields) -> dict[str, str]:
     """Its own headers and those of its authentication. Raises ForbiddenHeader for one that may not be sent, which
     is asked again here because it is what will be sent."""
     names = {name.lower() for name in given.headers}
@@ -91,5 +91,5 @@ def sent_headers(given: Confidential) -> dict[str, str]:
 
 def _unmasked(given: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
     if unknown := [name for name, value in given.items() if value == MASK and name not in before]:
-        raise Refused("headers", f"{unknown[0]}: {MASK} stands for a value that is there already.")
+        raise Invalid("headers", f"{unknown[0]}: {MASK} stands for a value that is there already.")
     return {name: before[name] if value == MASK else value for name, value in given.items()}

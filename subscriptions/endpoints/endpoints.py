@@ -17,12 +17,12 @@ from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from subscriptions.endpoints import encrypted_fields, verification
-from subscriptions.endpoints.origins import hold_origin, origin_of
-from subscriptions.endpoints.signing_secrets import V1, V1A, Issued, issue
+from subscriptions.endpoints.origins import check_endpoints_per_origin, origin_of
+from subscriptions.endpoints.signing_secrets import V1, V1A, NewSecret, new_signing_secret
 from subscriptions.endpoints.url_check import check_url
-from subscriptions.errors import NotNow, Refused
-from subscriptions.models import Endpoint, Secret, Tenant, Token
-from subscriptions.tenants.plans import hold_endpoints
+from subscriptions.errors import Invalid, StateConflict
+from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Tenant
+from subscriptions.tenants.plans import check_endpoint_limit
 from subscriptions.tenants.uids import one_row_per_uid
 from webhooks.kit.encryption import decrypt, encrypt
 
@@ -58,15 +58,15 @@ def create_endpoint(
     allows no more. Takes the time of a look-up in the DNS, so no transaction that holds rows should be open.
     """
     if fields.get("state") in (DISABLED, UNVERIFIED):
-        raise Refused("state", "A new endpoint is active or paused.")
+        raise Invalid("state", "A new endpoint is active or paused.")
     check_url(url)
-    issued = issue(signing, secret)
+    issued = new_signing_secret(signing, secret)
     endpoint = Endpoint(tenant=tenant)
     _set(endpoint, {"url": url, **fields})
     with one_row_per_uid(), transaction.atomic():
         endpoint.save(force_insert=True)
-        hold_endpoints(tenant)
-        hold_origin(endpoint)
+        check_endpoint_limit(tenant)
+        check_endpoints_per_origin(endpoint)
         _keep(endpoint, issued)
     return endpoint, issued.shown
 
@@ -102,7 +102,7 @@ def set_state(endpoint: Endpoint, state: str, *, by_operator: bool = False) -> N
     if state == endpoint.state == UNVERIFIED:
         return
     if state == UNVERIFIED:
-        raise Refused("state", "An endpoint is unverified until it consents, and not by request.")
+        raise Invalid("state", "An endpoint is unverified until it consents, and not by request.")
     if state == PAUSED:
         pause(endpoint)
     elif state == ACTIVE:
@@ -110,7 +110,7 @@ def set_state(endpoint: Endpoint, state: str, *, by_operator: bool = False) -> N
     elif by_operator:
         disable(endpoint, Endpoint.DisabledReason.OPERATOR)
     else:
-        raise Refused("state", "Only an operator disables an endpoint: pause it instead.")
+        raise Invalid("state", "Only an operator disables an endpoint: pause it instead.")
 
 
 def pause(endpoint: Endpoint) -> None:
@@ -131,9 +131,9 @@ def enable(endpoint: Endpoint, *, by_operator: bool = False) -> None:
     _move(endpoint, to=ACTIVE, allowed=(Q() if by_operator else ~operators) & _may_be_active())
 
 
-def revive(endpoint: Endpoint) -> bool:
+def enable_after_successful_test(endpoint: Endpoint) -> bool:
     """It has answered a test: if it was disabled for its own failures it is back to work. Whether it was."""
-    ours = [Endpoint.DisabledReason.GONE, Endpoint.DisabledReason.FAILING]
+    ours = [Endpoint.DisabledReason.RESPONDED_410, Endpoint.DisabledReason.FAILING]
     changes = {"state": ACTIVE, "disabled_reason": "", "state_changed_at": Now()}
     failed = _live(endpoint).filter(_may_be_active(), state=DISABLED, disabled_reason__in=ours)
     return failed.update(**changes) > 0
@@ -159,19 +159,19 @@ def rotate_secret(
     Endpoint.DoesNotExist for a deleted endpoint.
     """
     if not 0 <= overlap_seconds <= MAX_OVERLAP:
-        raise Refused("overlap_seconds", f"Give 0 to {MAX_OVERLAP} seconds.")
+        raise Invalid("overlap_seconds", f"Give 0 to {MAX_OVERLAP} seconds.")
     with transaction.atomic():
         _live(endpoint).select_for_update().get()
-        issued = issue(signing or (_scheme_of(endpoint) if secret is None else None), secret)
+        issued = new_signing_secret(signing or (_scheme_of(endpoint) if secret is None else None), secret)
         now = timezone.now()
         ends_at = now + timedelta(seconds=overlap_seconds)
         endpoint.secrets.filter(expires_at__lte=now).delete()
         endpoint.secrets.update(expires_at=Least(F("expires_at"), ends_at))  # least() passes over NULL
         still_signing = list(endpoint.secrets.filter(expires_at__gt=now))
         if len(still_signing) >= MAX_SECRETS:
-            raise NotNow("overlap_seconds", f"{MAX_SECRETS} secrets sign already: use a shorter overlap.")
+            raise StateConflict("overlap_seconds", f"{MAX_SECRETS} secrets sign already: use a shorter overlap.")
         if any(decrypt(old.ciphertext) == issued.text for old in still_signing):
-            raise Refused("secret", "This secret is in use already.")
+            raise Invalid("secret", "This secret is in use already.")
         _keep(endpoint, issued)
     return issued.shown
 
@@ -183,7 +183,7 @@ def delete_endpoint(endpoint: Endpoint) -> None:
         if _live(endpoint).update(deleted_at=timezone.now()):
             endpoint.subscriptions.all().delete()
             endpoint.secrets.all().delete()
-            Token.objects.filter(endpoint=endpoint.pk).delete()
+            OAuthToken.objects.filter(endpoint=endpoint.pk).delete()
 
 
 def _live(endpoint: Endpoint) -> QuerySet[Endpoint]:
@@ -196,10 +196,10 @@ def _write(endpoint: Endpoint, fields: dict[str, Any]) -> None:
     before, url = row.origin, row.url
     _set(row, fields)
     if row.url != url:
-        row.moved_at = Now()
+        row.url_changed_at = Now()
     row.save()
     if row.origin != before:
-        hold_origin(row)
+        check_endpoints_per_origin(row)
 
 
 def _set(row: Endpoint, fields: dict[str, Any]) -> None:
@@ -213,15 +213,15 @@ def _set(row: Endpoint, fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         setattr(row, name, value)
     if confidential:
-        given = encrypted_fields.changed(row, confidential)
-        for name, value in encrypted_fields.columns(given).items():
+        given = encrypted_fields.apply_changes(row, confidential)
+        for name, value in encrypted_fields.to_columns(given).items():
             setattr(row, name, value)
     if row.tls and row.url[:5].lower() == "http:":
-        raise Refused("tls", "Only https addresses have certificates.")
+        raise Invalid("tls", "Only https addresses have certificates.")
 
 
 def _may_be_active() -> Q:
-    return Q(consent=Endpoint.Consent.GRANTED) if verification.is_required() else Q()
+    return Q(verification=Endpoint.Verification.VERIFIED) if verification.is_required() else Q()
 
 
 def _move(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
@@ -232,14 +232,14 @@ def _move(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
     if now.state == to:
         return
     if now.state == DISABLED and not (to == ACTIVE and now.disabled_reason != "operator"):
-        raise NotNow(
+        raise StateConflict(
             "state", "The endpoint is disabled" + (" by an operator." if now.disabled_reason == "operator" else ".")
         )
-    raise NotNow("state", "The endpoint has not consented yet: POST to its consent/.")
+    raise StateConflict("state", "The endpoint is not verified; POST to its verification/.")
 
 
-def _keep(endpoint: Endpoint, issued: Issued) -> None:
-    Secret.objects.create(endpoint=endpoint, ciphertext=encrypt(issued.text), public_key=issued.public_key)
+def _keep(endpoint: Endpoint, issued: NewSecret) -> None:
+    SigningSecret.objects.create(endpoint=endpoint, ciphertext=encrypt(issued.text), public_key=issued.public_key)
 
 
 def _scheme_of(endpoint: Endpoint) -> str:

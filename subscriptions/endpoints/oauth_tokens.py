@@ -19,13 +19,13 @@ from uuid import UUID
 from django.db import connection
 
 from subscriptions.endpoints.credentials import ClientCredentials
-from subscriptions.models import Token
+from subscriptions.models import OAuthToken
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader, check_syntax
 
-__all__ = ["Bearer", "NoToken", "obtain", "obtain_in_thread"]
+__all__ = ["BearerToken", "TokenRequestFailed", "get_token", "get_token_in_thread"]
 
 ASKING = 5.0  # seconds for the token server, everything included
 EARLY, EARLY_PART = 30.0, 0.1  # seconds before its end, at most this part of its life, a token is asked for anew
@@ -33,12 +33,12 @@ LIFE = 300.0  # seconds, when the server does not say
 LONGEST_LIFE = 86_400.0
 
 
-class NoToken(Exception):
+class TokenRequestFailed(Exception):
     """The token server gave none. The text is for the endpoint's owner and holds nothing the server said."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer:
+class BearerToken:
     """A token and the unix second from which another one is to be asked for."""
 
     text: str = field(repr=False)
@@ -48,13 +48,13 @@ class Bearer:
         return now < self.fresh_until
 
 
-def obtain(
+def get_token(
     endpoint_id: UUID,
     credentials: ClientCredentials,
     *,
     rejected: str | None = None,
     before_asking: Callable[[], None] = lambda: None,
-) -> Bearer:
+) -> BearerToken:
     """A fresh token for these credentials. Up to ASKING seconds, and not inside a transaction. Raises NoToken.
 
     ``before_asking`` is called if its server has to be asked, which may take long."""
@@ -68,11 +68,13 @@ def obtain(
     return bearer
 
 
-def obtain_in_thread(endpoint_id: UUID, credentials: ClientCredentials, *, rejected: str | None = None) -> Bearer:
+def get_token_in_thread(
+    endpoint_id: UUID, credentials: ClientCredentials, *, rejected: str | None = None
+) -> BearerToken:
     """The same for a thread that comes and goes: it leaves no connection to the database behind, and holds none while
     a token server lets it wait."""
     try:
-        return obtain(endpoint_id, credentials, rejected=rejected, before_asking=connection.close)
+        return get_token(endpoint_id, credentials, rejected=rejected, before_asking=connection.close)
     finally:
         connection.close()
 
@@ -81,23 +83,23 @@ def _members(credentials: ClientCredentials) -> dict[str, str]:
     return {name: getattr(credentials, name) for name in ClientCredentials.__slots__}
 
 
-def _kept(endpoint_id: UUID, digest: str) -> Bearer | None:
-    row = Token.objects.filter(endpoint=endpoint_id).first()
+def _kept(endpoint_id: UUID, digest: str) -> BearerToken | None:
+    row = OAuthToken.objects.filter(endpoint=endpoint_id).first()
     try:
         known = json.loads(decrypt(row.ciphertext)) if row else None
     except CannotDecrypt:
         return None
     if known is None or known["for"] != digest:
         return None
-    return Bearer(known["token"], known["fresh_until"])
+    return BearerToken(known["token"], known["fresh_until"])
 
 
-def _keep(endpoint_id: UUID, digest: str, bearer: Bearer) -> None:
+def _keep(endpoint_id: UUID, digest: str, bearer: BearerToken) -> None:
     known = {"for": digest, "token": bearer.text, "fresh_until": bearer.fresh_until}
-    Token.objects.update_or_create(endpoint_id=endpoint_id, defaults={"ciphertext": encrypt(json.dumps(known))})
+    OAuthToken.objects.update_or_create(endpoint_id=endpoint_id, defaults={"ciphertext": encrypt(json.dumps(known))})
 
 
-def _asked(credentials: ClientCredentials) -> Bearer:
+def _asked(credentials: ClientCredentials) -> BearerToken:
     form = {"grant_type": "client_credentials", "scope": credentials.scope, "audience": credentials.audience}
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     if credentials.client_auth == "body":
@@ -109,15 +111,15 @@ def _asked(credentials: ClientCredentials) -> Bearer:
     try:
         answer = guarded_call.call("POST", credentials.token_url, headers=headers, body=body, timeout=ASKING)
     except ForbiddenHeader:
-        raise NoToken("The client's id and secret are too long for a header.") from None
+        raise TokenRequestFailed("The client's id and secret are too long for a header.") from None
     except (guarded_call.CallFailed, ForbiddenAddress):
-        raise NoToken("The token server could not be reached.") from None
+        raise TokenRequestFailed("The token server could not be reached.") from None
     if answer.status != 200:
-        raise NoToken(f"The token server answered {answer.status}.")
+        raise TokenRequestFailed(f"The token server answered {answer.status}.")
     return _read(answer.body, time.time())
 
 
-def _read(body: bytes, now: float) -> Bearer:
+def _read(body: bytes, now: float) -> BearerToken:
     """RFC 6749, section 5.1."""
     try:
         said: Any = json.loads(body)
@@ -128,5 +130,5 @@ def _read(body: bytes, now: float) -> Bearer:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, ForbiddenHeader):
         usable = False
     if not usable or not seconds > 0:
-        raise NoToken("The token server's answer holds no bearer token.")
-    return Bearer(text, now + seconds - min(EARLY, seconds * EARLY_PART))
+        raise TokenRequestFailed("The token server's answer holds no bearer token.")
+    return BearerToken(text, now + seconds - min(EARLY, seconds * EARLY_PART))

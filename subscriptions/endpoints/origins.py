@@ -9,11 +9,11 @@ there is the hop count of what is published from receipts (see delivery.publishi
 
 from django.conf import settings
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint, Tenant
 from webhooks.wire.addresses.guard import ForbiddenAddress, ParsedUrl, compile_networks, parse
 
-__all__ = ["hold_origin", "is_ourselves", "origin_of"]
+__all__ = ["check_endpoints_per_origin", "is_own_address", "origin_of"]
 
 
 def origin_of(url: str) -> str:
@@ -24,7 +24,7 @@ def origin_of(url: str) -> str:
         return ""
 
 
-def is_ourselves(url: str) -> bool:
+def is_own_address(url: str) -> bool:
     """Whether this leads to our own public address, and may not."""
     if settings.WAYPOST_ALLOW_SELF:
         return False
@@ -35,7 +35,7 @@ def is_ourselves(url: str) -> bool:
     return (ours.host, ours.port) == (theirs.host, theirs.port)
 
 
-def hold_origin(endpoint: Endpoint) -> None:
+def check_endpoints_per_origin(endpoint: Endpoint) -> None:
     """Raises Refused naming `url` if its tenant has more endpoints at its origin now than may be.
 
     To be called after the row was written, in the same transaction: of two at once the second waits and counts the
@@ -47,7 +47,7 @@ def hold_origin(endpoint: Endpoint) -> None:
     Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=endpoint.tenant_id)
     rows = Endpoint.objects.filter(tenant=endpoint.tenant_id, origin=endpoint.origin, deleted_at=None)
     if rows.count() > most:
-        raise Refused("url", f"There are {most} endpoints at this host already.")
+        raise Invalid("url", f"There are {most} endpoints at this host already.")
 
 
 def _is_operators(target: ParsedUrl) -> bool:

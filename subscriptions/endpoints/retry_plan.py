@@ -5,20 +5,20 @@ after so many ``attempts``, at a ``horizon``, or both. That is turned into the l
 reads a plan, in the database, over REST or on the hot path, sees the same numbers. PURE.
 """
 
-__all__ = ["DEFAULT_CAP", "DEFAULT_FACTOR", "LONGEST_HORIZON", "LONGEST_WAIT", "MOST_WAITS", "exponential"]
+__all__ = ["DEFAULT_CAP", "DEFAULT_FACTOR", "MAX_HORIZON", "MAX_WAIT", "MAX_WAITS", "exponential_waits"]
 
 DAY = 86_400  # seconds
 
-LONGEST_WAIT = 7 * DAY  # seconds
-MOST_WAITS = 50
-LONGEST_HORIZON = MOST_WAITS * LONGEST_WAIT
+MAX_WAIT = 7 * DAY  # seconds
+MAX_WAITS = 50
+MAX_HORIZON = MAX_WAITS * MAX_WAIT
 DEFAULT_FACTOR, DEFAULT_CAP = 2.0, DAY
 
 
-def exponential(
+def exponential_waits(
     *,
     first: int,
-    attempts: int = MOST_WAITS + 1,
+    attempts: int = MAX_WAITS + 1,
     factor: float = DEFAULT_FACTOR,
     cap: int = DEFAULT_CAP,
     horizon: int | None = None,

@@ -12,20 +12,20 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from subscriptions.errors import Refused
-from subscriptions.models import Endpoint, Secret
+from subscriptions.errors import Invalid
+from subscriptions.models import Endpoint, SigningSecret
 from webhooks.wire.errors import SignatureError
 from webhooks.wire.signing.jwk import jwk
 from webhooks.wire.signing.standard_webhooks import check_secret, new_keypair, new_secret, public_key_of
 
-__all__ = ["MAX_SECRET", "V1", "V1A", "Issued", "issue", "key_set", "signing_now"]
+__all__ = ["MAX_SECRET", "V1", "V1A", "NewSecret", "active_secrets", "new_signing_secret", "public_jwks"]
 
 V1, V1A = "v1", "v1a"
 MAX_SECRET = 256  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class NewSecret:
     """A new secret: ``text`` is what signs; ``public_key`` is empty for v1."""
 
     text: str = field(repr=False)
@@ -37,36 +37,36 @@ class Issued:
         return self.public_key or self.text
 
 
-def issue(signing: str | None = None, secret: str | None = None) -> Issued:
+def new_signing_secret(signing: str | None = None, secret: str | None = None) -> NewSecret:
     """A secret for this scheme, ours unless one is given; without a scheme the given secret decides, else it is v1.
 
     Raises Refused for a scheme that is none, or a secret that may not be used or belongs to the other scheme.
     """
     if signing not in (None, V1, V1A):
-        raise Refused("signing", f"Give {V1} or {V1A}.")
+        raise Invalid("signing", f"Give {V1} or {V1A}.")
     if secret is None:
-        return Issued(*new_keypair()) if signing == V1A else Issued(new_secret())
+        return NewSecret(*new_keypair()) if signing == V1A else NewSecret(new_secret())
     issued = _given(secret)
     if signing is not None and (signing == V1A) != bool(issued.public_key):
-        raise Refused("secret", f"This secret cannot sign {signing}: whsec_ ones sign {V1}, whsk_ ones {V1A}.")
+        raise Invalid("secret", f"This secret cannot sign {signing}: whsec_ ones sign {V1}, whsk_ ones {V1A}.")
     return issued
 
 
-def signing_now(endpoint: Endpoint) -> QuerySet[Secret]:
+def active_secrets(endpoint: Endpoint) -> QuerySet[SigningSecret]:
     """The secrets that sign at this moment, newest first."""
     return endpoint.secrets.exclude(expires_at__lte=timezone.now()).order_by("-created_at")
 
 
-def key_set(secrets: Iterable[Secret]) -> list[dict[str, str]]:
+def public_jwks(secrets: Iterable[SigningSecret]) -> list[dict[str, str]]:
     """The public keys among these as JSON Web Keys (RFC 8037), each with its ``whpk_`` text as ``public_key``."""
     return [{**jwk(secret.public_key), "public_key": secret.public_key} for secret in secrets if secret.public_key]
 
 
-def _given(secret: str) -> Issued:
+def _given(secret: str) -> NewSecret:
     if len(secret) > MAX_SECRET:
-        raise Refused("secret", f"Longer than {MAX_SECRET} characters.")
+        raise Invalid("secret", f"Longer than {MAX_SECRET} characters.")
     try:
         check_secret(secret)
-        return Issued(secret, public_key_of(secret) if secret.startswith("whsk_") else "")
+        return NewSecret(secret, public_key_of(secret) if secret.startswith("whsk_") else "")
     except SignatureError as error:
-        raise Refused("secret", str(error)) from None
+        raise Invalid("secret", str(error)) from None

@@ -11,8 +11,8 @@ from functools import partial
 
 from django.conf import settings
 
-from subscriptions.endpoints.origins import is_ourselves
-from subscriptions.errors import Refused
+from subscriptions.endpoints.origins import is_own_address
+from subscriptions.errors import Invalid
 from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress, check
 
@@ -26,9 +26,9 @@ def check_url(url: str) -> None:
     """Raise Refused naming `url` unless an endpoint may have it; the text is the same for all that depends on
     where the URL leads. Takes up to LOOKUP_SECONDS."""
     if len(url) > MAX_URL:
-        raise Refused("url", f"Longer than {MAX_URL} characters.")
-    if is_ourselves(url):
-        raise Refused("url", "This is our own address.")
+        raise Invalid("url", f"Longer than {MAX_URL} characters.")
+    if is_own_address(url):
+        raise Invalid("url", "This is our own address.")
     try:
         check(
             url,
@@ -38,4 +38,4 @@ def check_url(url: str) -> None:
         )
     except ForbiddenAddress as error:
         if error.reason != "unresolved":
-            raise Refused("url", str(error)) from None
+            raise Invalid("url", str(error)) from None

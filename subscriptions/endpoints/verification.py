@@ -1,15 +1,13 @@
-"""Has the endpoint said that it wants what we send? Whoever registers an address is not always whose it is.
+"""Verify that an endpoint wants deliveries: whoever registers a URL is not always its owner.
 
-The handshake of "HTTP 1.1 Web Hooks for Event Delivery" (CloudEvents), section 4: we ask by OPTIONS, and the target
-grants in headers of its answer, or later by calling an address with a key that only it was told. What it grants may
-have a rate, requests per minute, which holds beside the endpoint's own limit; every delivery then names our
-origin. An echo of a signed test event grants as well (see delivery.testing.endpoint_verification). A consent is for
-the exact URL:
-another URL has to be asked anew.
+The handshake is the abuse protection of "HTTP 1.1 Web Hooks for Event Delivery" (CloudEvents), section 4: an OPTIONS
+request asks, and the target allows in the headers of its response, or later by calling a callback URL whose key only
+it received. It may allow a rate, in requests per minute, which applies beside the endpoint's own limit. Every delivery
+then names our origin. Returning the challenge of a signed test event verifies as well (delivery.testing).
 
-Policy (WAYPOST_CONSENT): ``off`` shows what was granted and asks for nothing. With ``required`` an endpoint is
-``unverified`` until it has consented, and nothing is sent to it; this holds for endpoints that are made, moved
-or resumed from then on.
+A verification is for the exact URL: changing the URL resets it. With ``WAYPOST_ENDPOINT_VERIFICATION=required`` an
+endpoint that is created, moved or resumed is ``unverified`` and receives nothing until it is verified; with ``off``
+the result is shown and nothing is required.
 """
 
 import hashlib
@@ -23,116 +21,141 @@ from django.conf import settings
 from django.db.models import Case, QuerySet, Value, When
 from django.utils import timezone
 
-from subscriptions.errors import NotNow
+from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
 from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress
 from webhooks.wire.cloudevents import handshake
 
-__all__ = ["Said", "UnknownKey", "ask", "called_back", "grant", "is_required", "reset", "sent_origin"]
+__all__ = [
+    "UnknownCallbackKey",
+    "VerificationResult",
+    "accept_callback",
+    "is_required",
+    "mark_verified",
+    "request_origin_header",
+    "request_verification",
+    "reset",
+]
 
-VALID = timedelta(days=7)  # for so long a target may call back
-ASKING = 10.0  # seconds for the OPTIONS request
-PATH = "consents"  # below /api/v1/
+CALLBACK_VALID = timedelta(days=7)  # after the request
+TIMEOUT = 10.0  # seconds for the OPTIONS request
+PATH = "verification-callbacks"  # below /api/v1/
 
-UNVERIFIED, ASKED, GRANTED = Endpoint.Consent.UNVERIFIED, Endpoint.Consent.ASKED, Endpoint.Consent.GRANTED
+Verification = Endpoint.Verification
 
-_IF_NOT_GRANTED = Case(When(consent=GRANTED, then=Value(GRANTED)), default=Value(ASKED))
+_REQUESTED_UNLESS_VERIFIED = Case(
+    When(verification=Verification.VERIFIED, then=Value(Verification.VERIFIED)), default=Value(Verification.REQUESTED)
+)
 
 
-class UnknownKey(Exception):
-    """Nobody has been told this key, or it is too long ago."""
+class UnknownCallbackKey(Exception):
+    """Signal a callback key that was never issued, was replaced, or is older than CALLBACK_VALID."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What came of asking. ``problem`` is for the developer of the target."""
+class VerificationResult:
+    """Hold the outcome of a request: the state, the allowed rate per minute, and why it is not verified."""
 
-    consent: str
+    verification: str
     allowed_rate: int | None = None
     problem: str = ""
 
 
 def is_required() -> bool:
-    """Whether nothing is sent before consent."""
-    return bool(settings.WAYPOST_CONSENT == "required")
+    """Return whether endpoints receive nothing until they are verified."""
+    return bool(settings.WAYPOST_ENDPOINT_VERIFICATION == "required")
 
 
 def origin() -> str:
-    """The DNS name by which targets know us."""
+    """Return the DNS name that identifies this deployment to targets."""
     return urlsplit(settings.PUBLIC_URL).hostname or ""
 
 
-def sent_origin(endpoint: Endpoint) -> tuple[str, ...]:
-    """The header that every delivery carries once a consent was given (section 4.1.1)."""
-    return (f"webhook-request-origin: {origin()}",) if endpoint.consent == GRANTED else ()
+def request_origin_header(endpoint: Endpoint) -> tuple[str, ...]:
+    """Return the header that each delivery to a verified endpoint carries (section 4.1.1)."""
+    is_verified = endpoint.verification == Verification.VERIFIED
+    return (f"webhook-request-origin: {origin()}",) if is_verified else ()
 
 
-def ask(endpoint: Endpoint, rate: int | None = None) -> Said:
-    """Ask the target now, for ``rate`` requests per minute if given. Up to ASKING seconds, outside any transaction.
+def request_verification(endpoint: Endpoint, rate: int | None = None) -> VerificationResult:
+    """Send the OPTIONS request, asking for ``rate`` requests per minute if given.
 
-    Raises NotNow if the endpoint was changed or deleted meanwhile, or we have no name to ask under.
+    Takes up to TIMEOUT seconds; call it outside a transaction. Raises StateConflict if the endpoint was changed or
+    deleted meanwhile, or PUBLIC_URL has no DNS name.
     """
     key = secrets.token_urlsafe(32) if settings.PUBLIC_URL.startswith("https://") else None
     callback = f"{settings.PUBLIC_URL}/api/v1/{PATH}/{key}/" if key else None
     try:
         headers = handshake.request_headers(origin(), rate=rate, callback=callback)
     except ValueError:
-        raise NotNow("consent", "PUBLIC_URL is no DNS name that a target could grant anything to.") from None
-    if key:  # before it is asked: it may call back at once
-        _write(endpoint, consent=_IF_NOT_GRANTED, consent_key=_digest(key), consent_asked_at=timezone.now())
+        raise StateConflict("verification", "PUBLIC_URL must have a DNS name to request verification.") from None
+    if key:  # before the request: the target may call back at once
+        _update(
+            endpoint,
+            verification=_REQUESTED_UNLESS_VERIFIED,
+            verification_key_digest=_digest(key),
+            verification_requested_at=timezone.now(),
+        )
+    pending = Verification.REQUESTED if key else Verification.UNVERIFIED
     try:
-        answer = guarded_call.call("OPTIONS", endpoint.url, headers=headers, timeout=ASKING)
-    except ForbiddenAddress as refusal:
-        return Said(ASKED if key else UNVERIFIED, problem=str(refusal))
+        response = guarded_call.call("OPTIONS", endpoint.url, headers=headers, timeout=TIMEOUT)
+    except ForbiddenAddress as error:
+        return VerificationResult(pending, problem=str(error))
     except guarded_call.CallFailed as error:
-        return Said(ASKED if key else UNVERIFIED, problem=str(type(error).__doc__))
-    found = handshake.read_response(answer.headers, origin=origin(), requested_rate=rate)
-    if not found.allowed:
-        return Said(ASKED if key else UNVERIFIED, problem=found.problem)
-    grant(endpoint, found.rate)
-    return Said(GRANTED, found.rate)
+        return VerificationResult(pending, problem=str(type(error).__doc__))
+    found = handshake.read_response(response.headers, origin=origin(), requested_rate=rate)
+    if not found.granted:
+        return VerificationResult(pending, problem=found.problem)
+    mark_verified(endpoint, found.rate)
+    return VerificationResult(Verification.VERIFIED, found.rate)
 
 
-def called_back(key: str, headers: Any) -> Said:
-    """The target calls the address it was told (section 4.1.3). Raises UnknownKey."""
-    oldest = timezone.now() - VALID
-    rows = Endpoint.objects.filter(consent_key=_digest(key), consent_asked_at__gt=oldest, deleted_at=None)
-    endpoint = rows.first()
+def accept_callback(key: str, headers: Any) -> VerificationResult:
+    """Verify the endpoint whose target called the callback URL (section 4.1.3). Raises UnknownCallbackKey."""
+    oldest = timezone.now() - CALLBACK_VALID
+    endpoint = Endpoint.objects.filter(
+        verification_key_digest=_digest(key), verification_requested_at__gt=oldest, deleted_at=None
+    ).first()
     if endpoint is None:
-        raise UnknownKey
+        raise UnknownCallbackKey
     found = handshake.read_callback(headers)
-    if not found.allowed:
-        return Said(ASKED, problem=found.problem)
-    grant(endpoint, found.rate)
-    return Said(GRANTED, found.rate)
+    if not found.granted:
+        return VerificationResult(Verification.REQUESTED, problem=found.problem)
+    mark_verified(endpoint, found.rate)
+    return VerificationResult(Verification.VERIFIED, found.rate)
 
 
-def grant(endpoint: Endpoint, rate: int | None = None) -> None:
-    """It has consented, at this rate per minute (None: any). Raises NotNow if it is not what was asked any more."""
+def mark_verified(endpoint: Endpoint, rate: int | None = None) -> None:
+    """Record that the endpoint is verified, at this rate per minute (None: any), and activate it if it waited for that.
+
+    Raises StateConflict if the URL was changed or the endpoint deleted meanwhile.
+    """
     now = timezone.now()
-    _write(
+    waited = When(state=Endpoint.State.UNVERIFIED, then=Value(Endpoint.State.ACTIVE))
+    _update(
         endpoint,
-        consent=GRANTED,
-        consented_at=now,
+        verification=Verification.VERIFIED,
+        verified_at=now,
         allowed_rate=rate,
-        consent_key=None,
-        state=Case(When(state=Endpoint.State.UNVERIFIED, then=Value(Endpoint.State.ACTIVE)), default="state"),
+        verification_key_digest=None,
+        state=Case(waited, default="state"),
         state_changed_at=Case(When(state=Endpoint.State.UNVERIFIED, then=Value(now)), default="state_changed_at"),
     )
 
 
 def reset(row: Endpoint) -> None:
-    """A new address has consented to nothing. Changes the row in memory."""
-    row.consent, row.consented_at, row.allowed_rate, row.consent_key = UNVERIFIED, None, None, None
+    """Reset the verification of a row whose URL changes, in memory."""
+    row.verification, row.verified_at, row.allowed_rate = Verification.UNVERIFIED, None, None
+    row.verification_key_digest = None
     if is_required() and row.state == Endpoint.State.ACTIVE:
         row.state, row.state_changed_at = Endpoint.State.UNVERIFIED, timezone.now()
 
 
-def _write(endpoint: Endpoint, **changes: Any) -> None:
+def _update(endpoint: Endpoint, **changes: Any) -> None:
     same: QuerySet[Endpoint] = Endpoint.objects.filter(pk=endpoint.pk, url=endpoint.url, deleted_at=None)
     if not same.update(**changes):
-        raise NotNow("url", "The endpoint was changed meanwhile: ask again.")
+        raise StateConflict("url", "The endpoint was changed or deleted meanwhile; request verification again.")
 
 
 def _digest(key: str) -> bytes:

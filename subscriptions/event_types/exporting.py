@@ -11,7 +11,7 @@ from django.conf import settings
 
 from subscriptions.event_types.models import EventType
 
-__all__ = ["as_asyncapi", "as_openapi", "sent"]
+__all__ = ["as_asyncapi", "as_openapi", "sample_event"]
 
 CLOUDEVENT = "application/cloudevents+json"
 TITLE = "Webhooks"
@@ -72,7 +72,7 @@ def as_asyncapi(types: Iterable[EventType]) -> dict[str, Any]:
 def _operation(it: EventType) -> dict[str, Any]:
     media = {"schema": _envelope(it)}
     if it.examples:
-        shown = {f"example{place}": {"value": sent(it, data)} for place, data in enumerate(it.examples, 1)}
+        shown = {f"example{place}": {"value": sample_event(it, data)} for place, data in enumerate(it.examples, 1)}
         media["examples"] = shown
     return {
         "operationId": it.name,
@@ -104,7 +104,7 @@ def _message(it: EventType) -> dict[str, Any]:
             "schemaFormat": "application/schema+json;version=draft-2020-12",
             "schema": _envelope(it),
         },
-        **({"examples": [{"payload": sent(it, data)} for data in it.examples]} if it.examples else {}),
+        **({"examples": [{"payload": sample_event(it, data)} for data in it.examples]} if it.examples else {}),
     }
 
 
@@ -125,7 +125,7 @@ def _envelope(it: EventType) -> dict[str, Any]:
     return envelope
 
 
-def sent(it: EventType, data: Any) -> dict[str, Any]:
+def sample_event(it: EventType, data: Any) -> dict[str, Any]:
     """An example of the data as the event that is sent."""
     return {
         "specversion": "1.0",

@@ -11,15 +11,15 @@ from typing import Any
 
 from django.db import transaction
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.event_types import registry
-from subscriptions.event_types.models import EventType, SchemaCheck
-from subscriptions.event_types.schema_cost import pointed_at
-from subscriptions.event_types.schemas import as_text, check_examples, check_schema
+from subscriptions.event_types.models import EventType, SchemaCheckMode
+from subscriptions.event_types.schema_cost import resolve_pointer
+from subscriptions.event_types.schemas import check_examples, check_schema, to_json
 from subscriptions.models import Tenant
 from subscriptions.validation import check_depth, check_event_type, check_text
 
-__all__ = ["Report", "import_openapi"]
+__all__ = ["ImportReport", "import_openapi"]
 
 CLOUDEVENT, JSON = "application/cloudevents+json", "application/json"
 MOST_TYPES = 1_000
@@ -30,7 +30,7 @@ SCHEMAS = "#/components/schemas/"
 
 
 @dataclass(slots=True)
-class Report:
+class ImportReport:
     """What the import did, or would do; ``changed`` names the fields."""
 
     dry_run: bool
@@ -40,11 +40,11 @@ class Report:
 
 
 def import_openapi(
-    tenant: Tenant | None, document: Any, *, dry_run: bool, by_operator: bool, schema_check: str = SchemaCheck.WARN
-) -> Report:
+    tenant: Tenant | None, document: Any, *, dry_run: bool, by_operator: bool, schema_check: str = SchemaCheckMode.WARN
+) -> ImportReport:
     """Raises Refused with the place in the document; then nothing was written."""
     found = dict(_types(document))
-    report = Report(dry_run)
+    report = ImportReport(dry_run)
     with transaction.atomic():
         for name, fields in found.items():
             row = EventType.objects.prefetch_related("schemas").filter(tenant=tenant, name=name).first()
@@ -68,12 +68,12 @@ def import_openapi(
 def _write(name: str, verb: Any) -> None:
     try:
         verb()
-    except Refused as error:
+    except Invalid as error:
         raise _refused(f"{name}: {error.message}", _at("webhooks", name)) from None
 
 
 def _same(one: Any, other: Any) -> bool:
-    return as_text(one) == as_text(other)
+    return to_json(one) == to_json(other)
 
 
 def _types(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -89,7 +89,7 @@ def _types(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             check_event_type("document", name)
             operation = _followed(_followed(item, document).get("post"), document)
             yield name, _fields(operation, document)
-        except Refused as error:
+        except Invalid as error:
             raise _refused(f"{name}: {error.message}", at) from None
         except (AttributeError, TypeError, KeyError):
             raise _refused(f"{name}: this is not a webhook with a post and a requestBody.", at) from None
@@ -120,7 +120,7 @@ def _fields(operation: dict[str, Any], document: Any) -> dict[str, Any]:
 
 def _text(name: str, text: Any) -> str:
     if not isinstance(text, str) or len(text) > LONGEST[name]:
-        raise Refused("document", f"Its {name} is text of at most {LONGEST[name]} characters.")
+        raise Invalid("document", f"Its {name} is text of at most {LONGEST[name]} characters.")
     said = " ".join(str(text).split())
     check_text("document", said)
     return said
@@ -172,21 +172,21 @@ def _followed(node: Any, document: Any) -> Any:
         if not (isinstance(node, dict) and "$ref" in node):
             return node
         node = _found(node["$ref"], document)
-    raise Refused("document", "Its references lead in a circle.")
+    raise Invalid("document", "Its references lead in a circle.")
 
 
 def _found(ref: Any, document: Any) -> Any:
     try:
         if isinstance(ref, str) and ref.startswith("#/"):
-            return pointed_at(document, ref)
+            return resolve_pointer(document, ref)
     except KeyError:
         pass
-    raise Refused("document", f"There is nothing at {str(ref)[:200]} in the document; nothing is fetched.")
+    raise Invalid("document", f"There is nothing at {str(ref)[:200]} in the document; nothing is fetched.")
 
 
 def _at(*steps: str) -> str:
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-def _refused(message: str, place: str) -> Refused:
-    return Refused("document", message, place)
+def _refused(message: str, place: str) -> Invalid:
+    return Invalid("document", message, place)

@@ -1,7 +1,7 @@
-"""An event type is the deployment's, or one tenant's own; each change of its schema is a version that stays.
+"""Store event types and the versions of their schemas.
 
-Schemas and examples are kept as text, for ``jsonb`` forgets the order of names, and people read what they describe in
-the order in which it was written.
+A type belongs to the deployment (all tenants see it) or to one tenant. Schemas and examples are stored as text, since
+``jsonb`` drops the order of names in which they were written.
 """
 
 import json
@@ -13,19 +13,19 @@ from django.utils import timezone
 from webhooks.kit.rows import Row
 from webhooks.wire.ids import new_id
 
-__all__ = ["EventSchema", "EventType", "SchemaCheck"]
+__all__ = ["EventSchema", "EventType", "SchemaCheckMode"]
 
 
-class SchemaCheck(models.TextChoices):
-    """What is done about an event that does not fit the schema."""
+class SchemaCheckMode(models.TextChoices):
+    """List what publishing does with an event that does not match its type's schema."""
 
-    OFF = "off", "Nothing"
-    WARN = "warn", "It is taken, with a warning"
-    ENFORCE = "enforce", "It is refused"
+    OFF = "off", "Accept"
+    WARN = "warn", "Accept with a warning"
+    ENFORCE = "enforce", "Reject"
 
 
 class EventType(Row):
-    """What events of this type mean. ``version`` is that of the current schema; 0: there is none."""
+    """Model the meaning and the data of events with one type name."""
 
     prefix = "ety"
     tenant = models.ForeignKey(
@@ -35,49 +35,56 @@ class EventType(Row):
         blank=True,
         related_name="event_types",
         db_index=False,
-        help_text="Empty: it is the deployment's, for all tenants.",
+        help_text="Empty: a type of the deployment, for all tenants.",
     )
-    name = models.CharField(max_length=256)
-    description = models.CharField(max_length=4096, blank=True)
-    group = models.CharField(max_length=128, blank=True, help_text="Under which heading it stands in the catalogue.")
-    schema_check = models.CharField(max_length=7, choices=SchemaCheck.choices, default=SchemaCheck.WARN)
-    version = models.PositiveIntegerField(default=0, editable=False)
+    name = models.CharField(max_length=256, help_text="Type of the events, such as order.paid.")
+    description = models.CharField(max_length=4096, blank=True, help_text="What an event of this type means.")
+    group = models.CharField(max_length=128, blank=True, help_text="Heading in the catalogue.")
+    schema_check = models.CharField(
+        max_length=7,
+        choices=SchemaCheckMode.choices,
+        default=SchemaCheckMode.WARN,
+        help_text="What happens to an event that does not match the schema.",
+    )
+    version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Version of the current schema; 0: no schema."
+    )
     examples_text = models.TextField(default="[]", editable=False)
-    deprecated = models.BooleanField(default=False, help_text="Still sent; nobody should begin to rely on it.")
-    archived = models.BooleanField(default=False, help_text="In no catalogue any more.")
+    deprecated = models.BooleanField(default=False, help_text="Still sent, but not for new uses.")
+    archived = models.BooleanField(default=False, help_text="Hidden from the catalogue.")
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "name"], nulls_distinct=False, name="one_event_type_per_name_of_a_tenant"
+                fields=["tenant", "name"], nulls_distinct=False, name="unique_event_type_name_per_tenant"
             ),
         ]
-        indexes = [models.Index(fields=["name"], name="event_type_names")]  # reader: contracts
+        indexes = [models.Index(fields=["name"], name="event_type_by_name")]  # reader: schema_check
 
     def __str__(self) -> str:
         return f"event type {self.name}"
 
     @property
     def examples(self) -> list[Any]:
-        """Examples of the data, as they were written."""
+        """Return the examples of ``data``."""
         found: list[Any] = json.loads(self.examples_text)
         return found
 
     @property
     def current(self) -> "EventSchema | None":
-        """The schema that counts now."""
+        """Return the current schema version, from the prefetched ``schemas``."""
         return next((it for it in self.schemas.all() if it.version == self.version), None)
 
     @property
     def schema(self) -> Any:
-        """The document of the current schema; None: there is none."""
+        """Return the document of the current schema; None: no schema."""
         current = self.current
         return None if current is None else current.document
 
 
 class EventSchema(models.Model):
-    """The schema of one version; never changed."""
+    """Model one version of a type's schema; rows are never changed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     event_type = models.ForeignKey(EventType, models.CASCADE, related_name="schemas")
@@ -86,7 +93,9 @@ class EventSchema(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["event_type", "version"], name="one_schema_per_version")]
+        constraints = [
+            models.UniqueConstraint(fields=["event_type", "version"], name="unique_schema_version_per_event_type")
+        ]
         ordering = ["version"]
 
     def __str__(self) -> str:
@@ -94,5 +103,5 @@ class EventSchema(models.Model):
 
     @property
     def document(self) -> Any:
-        """The schema as it was written."""
+        """Return the parsed JSON Schema."""
         return json.loads(self.text)

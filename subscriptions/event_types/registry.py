@@ -10,10 +10,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from subscriptions.errors import NotNow, Refused, Taken
+from subscriptions.errors import AlreadyExists, Invalid, StateConflict
 from subscriptions.event_types import schema_check
 from subscriptions.event_types.models import EventSchema, EventType
-from subscriptions.event_types.schemas import as_text, check_examples, check_schema
+from subscriptions.event_types.schemas import check_examples, check_schema, to_json
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL
 from subscriptions.validation import check_event_type
@@ -26,28 +26,28 @@ def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) 
     name = fields["name"]
     check_event_type("name", name)
     if name.startswith(OPERATIONAL):
-        raise Refused("name", f"Names that begin with {OPERATIONAL} are the platform's own.")
+        raise Invalid("name", f"Names that begin with {OPERATIONAL} are the platform's own.")
     if tenant is not None and not by_operator and EventType.objects.filter(tenant=None, name=name).exists():
-        raise Taken("name", "The platform has a type of this name, which is for you, too.")
+        raise AlreadyExists("name", "The platform has a type of this name, which is for you, too.")
     schema, examples = fields.get("schema"), fields.get("examples", [])
     _check(schema, examples)
     plain = {key: value for key, value in fields.items() if key not in ("schema", "examples")}
-    row = EventType(tenant=tenant, examples_text=as_text(examples), version=int(schema is not None), **plain)
+    row = EventType(tenant=tenant, examples_text=to_json(examples), version=int(schema is not None), **plain)
     try:
         with transaction.atomic():
             row.save(force_insert=True)
             if schema is not None:
-                EventSchema.objects.create(event_type=row, version=1, text=as_text(schema))
+                EventSchema.objects.create(event_type=row, version=1, text=to_json(schema))
     except IntegrityError:
-        raise Taken("name", "There is a type of this name.") from None
-    transaction.on_commit(schema_check.forget)
+        raise AlreadyExists("name", "There is a type of this name.") from None
+    transaction.on_commit(schema_check.clear_cache)
     return row
 
 
 def change(row: EventType, fields: dict[str, Any]) -> EventType:
     """What is in ``fields`` is changed, and nothing else. Examples have to fit the schema that counts afterwards."""
     if fields.get("name", row.name) != row.name:
-        raise NotNow("name", "A name is for good: events and subscriptions go by it. Make another type.")
+        raise StateConflict("name", "A name is for good: events and subscriptions go by it. Make another type.")
     with transaction.atomic():
         row = EventType.objects.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
         schema = fields.get("schema", row.schema)
@@ -57,18 +57,18 @@ def change(row: EventType, fields: dict[str, Any]) -> EventType:
         for name, value in fields.items():
             if name not in ("schema", "examples", "name"):
                 setattr(row, name, value)
-        row.examples_text = as_text(examples)
+        row.examples_text = to_json(examples)
         _take_version(row, schema)
         row.updated_at = timezone.now()
         row.save()
-    transaction.on_commit(schema_check.forget)
+    transaction.on_commit(schema_check.clear_cache)
     return EventType.objects.get(pk=row.pk)
 
 
 def delete(row: EventType) -> None:
     """Gone, with its schemas. Events of this name are taken as those of any other."""
     row.delete()
-    transaction.on_commit(schema_check.forget)
+    transaction.on_commit(schema_check.clear_cache)
 
 
 def _check(schema: Any, examples: Any) -> None:
@@ -79,7 +79,7 @@ def _check(schema: Any, examples: Any) -> None:
 
 def _take_version(row: EventType, schema: Any) -> None:
     """The version of this schema: the current one if it is the same, else one that was never used."""
-    text = None if schema is None else as_text(schema)
+    text = None if schema is None else to_json(schema)
     current = row.current
     if text is None:
         row.version = 0

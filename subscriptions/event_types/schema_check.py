@@ -1,7 +1,7 @@
-"""The picture of the event types that publishing asks: is there a schema for this event, and does it fit?
+"""Check published events against the schema of their type, from a snapshot of the event types in memory.
 
-Every process looks once a second whether any type has changed (a number kept by triggers); the process that made
-the change knows at once. A type is read, and its schemas compiled, when the first event of its name comes.
+Each process compares the version of the event types with its snapshot once a second (triggers raise that version); the
+process that changed a type clears its cache at once. Schemas are compiled when the first event of their type arrives.
 """
 
 import time
@@ -14,100 +14,100 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
-from subscriptions.event_types.models import EventType, SchemaCheck
-from subscriptions.event_types.schemas import Compiled, Violation, compiled, violations
+from subscriptions.event_types.models import EventType, SchemaCheckMode
+from subscriptions.event_types.schemas import CompiledSchema, Violation, compile_schema, find_violations
 from webhooks.wire.cloudevents.event import Event
 
-__all__ = ["Contract", "Finding", "forget", "judge", "schema_url"]
+__all__ = ["SchemaCheck", "SchemaViolations", "check", "clear_cache", "schema_url"]
 
-LOOK_EVERY = 1.0  # seconds
-MOST_KEPT = 10_000  # contracts in memory
+REFRESH_EVERY = 1.0  # seconds between two looks at the version of the event types
+MAX_CHECKS = 10_000  # event types in memory
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """An event does not fit its type: in which version, where, and whether that is a refusal."""
+class SchemaViolations:
+    """Hold how an event differs from a version of its schema, and whether that rejects the event."""
 
     version: int
-    refuses: bool
+    rejects: bool
     violations: tuple[Violation, ...]
 
 
 @dataclass(slots=True)
-class Contract:
-    """One event type as publishing sees it."""
+class SchemaCheck:
+    """Check events of one type against the versions of its schema."""
 
-    check: str
-    version: int
-    schemas: Mapping[int, Any]
-    addresses: Mapping[str, int]  # by which an event names a version in `dataschema`
-    compiled: dict[int, Compiled] = field(default_factory=dict)  # each when it is first needed
+    mode: str
+    version: int  # the current one
+    schemas: Mapping[int, Any]  # documents by version
+    urls: Mapping[str, int]  # versions by what an event's `dataschema` may say
+    _compiled: dict[int, CompiledSchema] = field(default_factory=dict)
 
-    def judge(self, event: Event) -> Finding | None:
-        """None: it fits. An event that names a version in its `dataschema` is held to that one."""
-        version = self.addresses.get(event.attributes.get("dataschema", ""), self.version)
-        if version not in self.compiled:
-            self.compiled[version] = compiled(self.schemas[version])
-        found = self._violations(self.compiled[version], event)
-        return Finding(version, self.check == SchemaCheck.ENFORCE, tuple(found)) if found else None
+    def check(self, event: Event) -> SchemaViolations | None:
+        """Return how the event differs from the version named by its ``dataschema``, else from the current one."""
+        version = self.urls.get(event.attributes.get("dataschema", ""), self.version)
+        if version not in self._compiled:
+            self._compiled[version] = compile_schema(self.schemas[version])
+        found = self._violations(self._compiled[version], event)
+        return SchemaViolations(version, self.mode == SchemaCheckMode.ENFORCE, tuple(found)) if found else None
 
-    def _violations(self, schema: Compiled, event: Event) -> list[Violation]:
+    def _violations(self, schema: CompiledSchema, event: Event) -> list[Violation]:
         if not event.has_data:
-            return [Violation("", "There is no data, and the type has a schema.")]
+            return [Violation("", "The event has no data, but its type has a schema.")]
         if not event.is_json:
-            return [Violation("", "The data is not JSON, and the type has a schema.")]
-        return violations(schema, event.value)
+            return [Violation("", "The data is not JSON, but the type has a schema.")]
+        return find_violations(schema, event.value)
 
 
-class _Picture:
-    """What was read at one version of the types."""
+class _Snapshot:
+    """Hold what was read at one version of the event types."""
 
     def __init__(self, version: int) -> None:
         self.version = version
-        self.looked_at = time.monotonic()
+        self.refreshed_at = time.monotonic()
         self.names = frozenset(EventType.objects.filter(version__gt=0).values_list("name", flat=True))
-        self.known: dict[tuple[UUID, str], Contract | None] = {}
+        self.checks: dict[tuple[UUID, str], SchemaCheck | None] = {}
 
 
-_picture: _Picture | None = None
+_snapshot: _Snapshot | None = None
 
 
-def judge(tenant_id: UUID, event: Event) -> Finding | None:
-    """What is wrong with this event by its type; None: nothing, or nobody says what would be right."""
-    picture = _current()
+def check(tenant_id: UUID, event: Event) -> SchemaViolations | None:
+    """Return how an event differs from the schema of its type; None if it matches or no schema applies."""
+    snapshot = _current_snapshot()
     name = event.attributes["type"]
-    if name not in picture.names:
+    if name not in snapshot.names:
         return None
     key = (tenant_id, name)
-    if key not in picture.known:
-        if len(picture.known) >= MOST_KEPT:
-            picture.known.clear()
-        picture.known[key] = _contract(tenant_id, name)
-    contract = picture.known[key]
-    return None if contract is None else contract.judge(event)
+    if key not in snapshot.checks:
+        if len(snapshot.checks) >= MAX_CHECKS:
+            snapshot.checks.clear()
+        snapshot.checks[key] = _load(tenant_id, name)
+    found = snapshot.checks[key]
+    return None if found is None else found.check(event)
 
 
-def forget() -> None:
-    """Look again at the next event."""
-    global _picture
-    _picture = None
+def clear_cache() -> None:
+    """Drop the snapshot, so that the next event reads the event types again."""
+    global _snapshot
+    _snapshot = None
 
 
 def schema_url(name: str, version: int) -> str:
-    """Where the schema of a version of a deployment's type can be read, and what an event may say in `dataschema`."""
+    """Return the URL of a schema version in the catalogue, which an event may name in its ``dataschema``."""
     return f"{settings.PUBLIC_URL}/catalogue/{name}/{version}.json"
 
 
-def _current() -> _Picture:
-    global _picture
-    picture = _picture
-    if picture is None or time.monotonic() - picture.looked_at > LOOK_EVERY:
+def _current_snapshot() -> _Snapshot:
+    global _snapshot
+    snapshot = _snapshot
+    if snapshot is None or time.monotonic() - snapshot.refreshed_at > REFRESH_EVERY:
         version = _version()
-        if picture is None or picture.version != version:
-            picture = _picture = _Picture(version)
+        if snapshot is None or snapshot.version != version:
+            snapshot = _snapshot = _Snapshot(version)
         else:
-            picture.looked_at = time.monotonic()
-    return picture
+            snapshot.refreshed_at = time.monotonic()
+    return snapshot
 
 
 def _version() -> int:
@@ -116,15 +116,13 @@ def _version() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _contract(tenant_id: UUID, name: str) -> Contract | None:
-    """That of the tenant's own type, else of the deployment's."""
+def _load(tenant_id: UUID, name: str) -> SchemaCheck | None:
+    """Read the tenant's own type of this name, else the deployment's."""
     rows = EventType.objects.filter(Q(tenant=None) | Q(tenant=tenant_id), name=name).prefetch_related("schemas")
     row = min(rows, key=lambda it: it.tenant_id is None, default=None)
-    if row is None or not row.version or row.schema_check == SchemaCheck.OFF:
+    if row is None or not row.version or row.schema_check == SchemaCheckMode.OFF:
         return None
     schemas = {it.version: it.document for it in row.schemas.all()}
-    addresses = {schema_url(name, version): version for version in schemas}
-    for version, schema in schemas.items():
-        if "$id" in schema:
-            addresses[schema["$id"]] = version
-    return Contract(row.schema_check, row.version, schemas, addresses)
+    urls = {schema_url(name, version): version for version in schemas}
+    urls |= {schema["$id"]: version for version, schema in schemas.items() if "$id" in schema}
+    return SchemaCheck(row.schema_check, row.version, schemas, urls)

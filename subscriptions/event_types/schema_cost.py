@@ -9,14 +9,14 @@ itself to the place where it stands would never end, and is refused as well.
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Costly", "check_cost", "pointed_at"]
+__all__ = ["TooCostly", "check_cost", "resolve_pointer"]
 
 MOST = 256  # schemas that apply to one place in the data
 LEVELS = 128  # of the data; an event is not deeper
 ALTERNATIVES, SINGLE = ("allOf", "anyOf", "oneOf"), ("not", "if", "then", "else")
 
 
-class Costly(ValueError):
+class TooCostly(ValueError):
     """Validating with this schema could take for ever; the argument says why."""
 
 
@@ -26,7 +26,7 @@ def check_cost(schema: Any) -> None:
     width = {key: applied for key, (applied, _) in groups.items()}
     for _ in range(LEVELS):
         if max(width.values()) > MOST:
-            raise Costly(f"more than {MOST} of its parts can apply to one place in the data")
+            raise TooCostly(f"more than {MOST} of its parts can apply to one place in the data")
         below = {
             key: max((sum(width[child] for child in group) for group in children), default=0)
             for key, (_, children) in groups.items()
@@ -36,7 +36,7 @@ def check_cost(schema: Any) -> None:
         width = below
 
 
-def pointed_at(schema: Any, ref: str) -> Any:
+def resolve_pointer(schema: Any, ref: str) -> Any:
     """What ``#/...`` leads to. Raises KeyError."""
     found = schema
     for step in ref.removeprefix("#").split("/")[1:]:
@@ -59,7 +59,7 @@ def _reach(schema: Any) -> dict[int, tuple[int, list[list[int]]]]:
         try:
             together = list(_together(node, schema, ()))
         except RecursionError:
-            raise Costly("its parts refer to each other in too long a chain") from None
+            raise TooCostly("its parts refer to each other in too long a chain") from None
         groups = [group for group in _groups(together) if group]
         found[id(node)] = len(together), [[id(child) for child in group] for group in groups]
         waiting += [child for group in groups for child in group]
@@ -71,12 +71,12 @@ def _together(node: Any, root: Any, above: tuple[int, ...]) -> Iterator[dict[str
     if not isinstance(node, dict):
         return
     if id(node) in above:
-        raise Costly("a part of it applies itself without going down in the data, which has no end")
+        raise TooCostly("a part of it applies itself without going down in the data, which has no end")
     yield node
     for count, child in enumerate(_in_place(node, root)):
         for inner, each in enumerate(_together(child, root, (*above, id(node)))):
             if count + inner > MOST:
-                raise Costly(f"more than {MOST} of its parts can apply to one place in the data")
+                raise TooCostly(f"more than {MOST} of its parts can apply to one place in the data")
             yield each
 
 
@@ -86,7 +86,7 @@ def _in_place(node: dict[str, Any], root: Any) -> Iterator[Any]:
     yield from (node[name] for name in SINGLE if name in node)
     yield from node.get("dependentSchemas", {}).values()
     if "$ref" in node:
-        yield pointed_at(root, node["$ref"])
+        yield resolve_pointer(root, node["$ref"])
 
 
 def _groups(together: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

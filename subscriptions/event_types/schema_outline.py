@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from subscriptions.event_types.schema_cost import pointed_at
+from subscriptions.event_types.schema_cost import resolve_pointer
 
-__all__ = ["Line", "outline"]
+__all__ = ["OutlineRow", "outline"]
 
 DEEPEST = 5
 MOST_LINES = 300
@@ -18,7 +18,7 @@ INDENT = "    "
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OutlineRow:
     """One field."""
 
     name: str
@@ -33,7 +33,7 @@ class Line:
         return INDENT * self.depth
 
 
-def outline(schema: Any) -> list[Line]:
+def outline(schema: Any) -> list[OutlineRow]:
     """The fields of the data, in the order in which the schema has them."""
     lines = []
     for line in _fields(schema, schema, 0):
@@ -43,7 +43,7 @@ def outline(schema: Any) -> list[Line]:
     return lines
 
 
-def _fields(node: Any, root: Any, depth: int) -> Iterator[Line]:
+def _fields(node: Any, root: Any, depth: int) -> Iterator[OutlineRow]:
     node = _resolved(node, root)
     if not isinstance(node, dict) or depth > DEEPEST:
         return
@@ -53,7 +53,7 @@ def _fields(node: Any, root: Any, depth: int) -> Iterator[Line]:
     for name, inner in node.get("properties", {}).items():
         seen = _resolved(inner, root)
         about = {**seen, **inner} if isinstance(seen, dict) and isinstance(inner, dict) else {}
-        yield Line(name, _kind(seen, root), name in required, _text(about), depth)
+        yield OutlineRow(name, _kind(seen, root), name in required, _text(about), depth)
         yield from _fields(seen, root, depth + 1)
     for part in node.get("allOf", ()):
         yield from _fields(part, root, depth)
@@ -82,5 +82,5 @@ def _resolved(node: Any, root: Any) -> Any:
     for _ in range(32):
         if not (isinstance(node, dict) and "$ref" in node):
             break
-        node = pointed_at(root, node["$ref"])
+        node = resolve_pointer(root, node["$ref"])
     return node

@@ -13,11 +13,20 @@ from typing import Any, NoReturn
 
 import jsonschema_rs
 
-from subscriptions.errors import Refused
-from subscriptions.event_types.schema_cost import Costly, check_cost
+from subscriptions.errors import Invalid
+from subscriptions.event_types.schema_cost import TooCostly, check_cost
 from subscriptions.validation import check_json
 
-__all__ = ["DIALECT", "Compiled", "Violation", "as_text", "check_examples", "check_schema", "compiled", "violations"]
+__all__ = [
+    "DIALECT",
+    "CompiledSchema",
+    "Violation",
+    "check_examples",
+    "check_schema",
+    "compile_schema",
+    "find_violations",
+    "to_json",
+]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_SCHEMA = 64 * 1024  # bytes as JSON
@@ -29,7 +38,7 @@ LONGEST = 200  # characters of a message
 ELSEWHERE = ("$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$anchor")
 REGEX = jsonschema_rs.RegexOptions(size_limit=MAX_REGEX, dfa_size_limit=MAX_REGEX)
 
-Compiled = jsonschema_rs.Draft202012Validator
+CompiledSchema = jsonschema_rs.Draft202012Validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +63,24 @@ def check_schema(schema: Any) -> None:
     _check_references(schema, schema, "")
     try:
         check_cost(schema)
-    except Costly as error:
+    except TooCostly as error:
         raise _refused(f"It may not be used to validate: {error}.") from None
     except KeyError as error:
         raise _refused(f"There is nothing at {error.args[0]}.") from None
-    compiled(schema)
+    compile_schema(schema)
 
 
-def compiled(schema: Any) -> Compiled:
+def compile_schema(schema: Any) -> CompiledSchema:
     """The schema ready for use. Raises Refused."""
     try:
-        return Compiled(schema, retriever=_nothing, pattern_options=REGEX)
+        return CompiledSchema(schema, retriever=_nothing, pattern_options=REGEX)
     except jsonschema_rs.ValidationError as error:
         raise _refused(_cut(error.message), _pointer(error.instance_path)) from None
     except ValueError as error:
         raise _refused(_cut(str(error))) from None
 
 
-def violations(schema: Compiled, value: Any) -> list[Violation]:
+def find_violations(schema: CompiledSchema, value: Any) -> list[Violation]:
     """Where this value does not fit: the first ten places."""
     found: list[Violation] = []
     for error in schema.iter_errors(value):
@@ -84,14 +93,14 @@ def violations(schema: Compiled, value: Any) -> list[Violation]:
 def check_examples(examples: Any, schema: Any) -> None:
     """Raise Refused unless these are a few examples of data that fits."""
     if not isinstance(examples, list) or len(examples) > MAX_EXAMPLES:
-        raise Refused("examples", f"Give a list of at most {MAX_EXAMPLES} examples of the data.")
+        raise Invalid("examples", f"Give a list of at most {MAX_EXAMPLES} examples of the data.")
     check_json("examples", examples, MAX_EXAMPLES_BYTES, MAX_DEPTH)
     if schema is None:
         return
-    held = compiled(schema)
+    held = compile_schema(schema)
     for place, example in enumerate(examples):
-        for it in violations(held, example)[:1]:
-            raise Refused("examples", f"Example {place} does not fit the schema: {it.detail}", f"/{place}{it.pointer}")
+        for it in find_violations(held, example)[:1]:
+            raise Invalid("examples", f"Example {place} does not fit the schema: {it.detail}", f"/{place}{it.pointer}")
 
 
 def _check_references(node: Any, root: Any, at: str) -> None:
@@ -121,10 +130,10 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
-def _refused(message: str, place: str = "") -> Refused:
-    return Refused("schema", message, place)
+def _refused(message: str, place: str = "") -> Invalid:
+    return Invalid("schema", message, place)
 
 
-def as_text(document: Any) -> str:
+def to_json(document: Any) -> str:
     """How a schema or an example is kept."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

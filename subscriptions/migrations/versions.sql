@@ -24,13 +24,13 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER secret_insert AFTER insert ON subscriptions_secret
+CREATE TRIGGER secret_insert AFTER insert ON subscriptions_signingsecret
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
 
-CREATE TRIGGER secret_update AFTER update ON subscriptions_secret
+CREATE TRIGGER secret_update AFTER update ON subscriptions_signingsecret
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
 
-CREATE TRIGGER secret_delete AFTER delete ON subscriptions_secret
+CREATE TRIGGER secret_delete AFTER delete ON subscriptions_signingsecret
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
 
 CREATE TRIGGER endpoint_insert AFTER insert ON subscriptions_endpoint

@@ -1,4 +1,5 @@
-"""Find the endpoints of an event: the snapshot of a tenant's subscriptions, with compiled patterns and transformers.
+"""Route events to endpoints: the snapshot of each tenant's route table, compiled patterns, and delivery targets.
 
-Reads only. Called by ``delivery``.
+Belongs here: which endpoints receive an event, why one does not, and what an attempt at an endpoint needs.
+Reads only. Called by ``delivery`` and, for explanations, by the REST API.
 """

@@ -1,10 +1,10 @@
-"""What narrows and rewrites events for a subscription, compiled from what its owner wrote.
+"""Compile the patterns and transformers of subscriptions, and cache the compiled patterns.
 
-A rule copied from EventBridge works as it is: its names for the envelope (``detail-type``, ``detail``) mean ``type``
-and ``data``. It is kept, and shown, as it was written.
+A rule copied from EventBridge works as it is: its envelope names (``detail-type``, ``detail``) mean ``type`` and
+``data``. It is stored and shown as written.
 
-A compiled pattern takes a hundred times the memory of its text, and of a hundred thousand few are asked at any
-time. So a ``Narrowing`` holds the text, and the compiled patterns that were asked last are kept for all of them.
+A compiled pattern takes a hundred times the memory of its text, and few of them are evaluated at any time. So a
+``LazyPattern`` keeps the text, and an LRU cache shared by all of them keeps the compiled patterns.
 """
 
 import json
@@ -16,53 +16,53 @@ from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventb
 from webhooks.wire.patterns import IndexablePattern, InvalidPattern, Pattern, PatternBranch
 from webhooks.wire.transform import Transformer
 
-__all__ = ["Narrowing", "held", "pattern_of", "transformer_of"]
+__all__ = ["LazyPattern", "compile_pattern", "compile_transformer", "compiled"]
 
-KEPT_COMPILED = 2_048  # patterns; about 12 KB each
+MAX_COMPILED = 2_048  # patterns in the cache, about 12 KB each
 
 
-class Narrowing:
-    """A valid pattern as text: it matches as the pattern does, and two with the same text are equal."""
+class LazyPattern:
+    """Hold a valid pattern as text and compile it when it is evaluated. Equal texts are equal patterns."""
 
-    __slots__ = ("written",)
+    __slots__ = ("text",)
 
     def __init__(self, written: Mapping[str, Any]) -> None:
-        self.written = _text(written)
+        self.text = json.dumps(written, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Narrowing) and self.written == other.written
+        return isinstance(other, LazyPattern) and self.text == other.text
 
     def __hash__(self) -> int:
-        return hash(self.written)
+        return hash(self.text)
 
     def matches(self, event: dict[str, Any]) -> bool:
-        """Does the pattern match this event?"""
-        return _compiled(self.written).matches(event)
+        """Return whether the pattern matches this event."""
+        return _compile(self.text).matches(event)
 
     @property
     def branches(self) -> Sequence[PatternBranch]:
-        """The ways to satisfy the pattern."""
-        return _compiled(self.written).branches
+        """Return the alternatives that satisfy the pattern."""
+        return _compile(self.text).branches
 
 
-def held(pattern: IndexablePattern) -> IndexablePattern:
-    """What to hold of a pattern that every event is put to: itself, compiled."""
-    return _compiled(pattern.written) if isinstance(pattern, Narrowing) else pattern
+def compiled(pattern: IndexablePattern) -> IndexablePattern:
+    """Return the compiled form of a pattern, for an index that evaluates it for every event."""
+    return _compile(pattern.text) if isinstance(pattern, LazyPattern) else pattern
 
 
-def pattern_of(written: Mapping[str, Any]) -> Pattern:
-    """The pattern that is meant. Raises InvalidPattern with the place in what was written."""
-    meant = pattern_from_eventbridge(dict(written))
+def compile_pattern(written: Mapping[str, Any]) -> Pattern:
+    """Compile a pattern. Raises InvalidPattern with the path in the pattern as written."""
+    translated = pattern_from_eventbridge(dict(written))
     try:
-        return Pattern(meant)
+        return Pattern(translated)
     except InvalidPattern:
-        if meant != written:
-            Pattern(dict(written))  # says the same with the place as it was written
+        if translated != written:
+            Pattern(dict(written))  # raises the same error with the path as written
         raise
 
 
-def transformer_of(written: Mapping[str, Any]) -> Transformer:
-    """The transformer that is meant. Raises InvalidTransformer with the place in what was written."""
+def compile_transformer(written: Mapping[str, Any]) -> Transformer:
+    """Compile a transformer. Raises InvalidTransformer with the path in the transformer as written."""
     paths = written.get("input_paths", {})
     return Transformer(
         {name: path_from_eventbridge(path) if isinstance(path, str) else path for name, path in paths.items()},
@@ -70,10 +70,6 @@ def transformer_of(written: Mapping[str, Any]) -> Transformer:
     )
 
 
-@lru_cache(maxsize=KEPT_COMPILED)
-def _compiled(text: bytes) -> Pattern:
-    return pattern_of(json.loads(text))
-
-
-def _text(written: Mapping[str, Any]) -> bytes:
-    return json.dumps(written, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+@lru_cache(maxsize=MAX_COMPILED)
+def _compile(text: bytes) -> Pattern:
+    return compile_pattern(json.loads(text))

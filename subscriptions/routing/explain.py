@@ -1,7 +1,7 @@
-"""Why a subscription did not bring an event to its endpoint: the first reason that alone would have been enough.
+"""Explain why a subscription did not route an event to its endpoint: the first reason that alone is sufficient.
 
-It judges by the subscription as it is now. What it was when the event came is not kept, so a subscription that wants
-the event today and was changed since says just that.
+The subscription is evaluated as it is now, since earlier versions are not stored. If it matches today but was created
+or changed after the event was accepted, that is the reason.
 """
 
 from collections.abc import Callable
@@ -10,17 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from subscriptions.models import Subscription
-from subscriptions.routing.compiled_patterns import pattern_of
-from subscriptions.routing.route_table import names_for
+from subscriptions.routing.compiled_patterns import compile_pattern
+from subscriptions.routing.route_table import matching_names
 from webhooks.wire.patterns import PatternMismatch
 
-__all__ = ["Reason", "why_not"]
+__all__ = ["NoMatchReason", "explain_mismatch"]
+
+MAX_TYPES_SHOWN, MAX_PATHS_SHOWN = 5, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """``code`` is a word for programs, ``detail`` a sentence for people; ``mismatches`` say where a pattern and the
-    event part, if that is the reason."""
+class NoMatchReason:
+    """Hold a reason: ``code`` for programs, ``detail`` for people, and where pattern and event differ."""
 
     code: str
     detail: str
@@ -28,21 +29,24 @@ class Reason:
     mismatches: tuple[PatternMismatch, ...] = ()
 
 
-def why_not(
-    subscription: Subscription, event_type: str, document: Callable[[], dict[str, Any]], taken_at: datetime
-) -> Reason:
-    """The reason for an event of this type that was taken at this moment."""
-    if not set(subscription.event_types).intersection(names_for(event_type)):
-        wanted = ", ".join(subscription.event_types[:5]) + (", ..." if len(subscription.event_types) > 5 else "")
-        return Reason("type", f"It wants other types ({wanted}) than {event_type}.", subscription)
-    mismatches = () if subscription.pattern is None else pattern_of(subscription.pattern).explain(document())
+def explain_mismatch(
+    subscription: Subscription, event_type: str, document: Callable[[], dict[str, Any]], accepted_at: datetime
+) -> NoMatchReason:
+    """Return the reason for an event of this type, accepted at this time. ``document`` returns the event."""
+    if not set(subscription.event_types).intersection(matching_names(event_type)):
+        types = subscription.event_types
+        shown = ", ".join(types[:MAX_TYPES_SHOWN]) + (", ..." if len(types) > MAX_TYPES_SHOWN else "")
+        return NoMatchReason("type", f"Subscribed types {shown} do not include {event_type}.", subscription)
+    mismatches = () if subscription.pattern is None else compile_pattern(subscription.pattern).explain(document())
     if mismatches:
-        where = ", ".join(it.path or "the event" for it in mismatches[:3])
-        return Reason("pattern", f"Its pattern does not match, at {where}.", subscription, tuple(mismatches))
+        paths = ", ".join(it.path or "the event" for it in mismatches[:MAX_PATHS_SHOWN])
+        return NoMatchReason("pattern", f"The pattern does not match at {paths}.", subscription, tuple(mismatches))
     if not subscription.active:
-        return Reason("inactive", "It is switched off.", subscription)
-    if subscription.created_at > taken_at:
-        return Reason("created_later", "It would match, and was made after the event was taken.", subscription)
-    if subscription.updated_at > taken_at:
-        return Reason("changed_later", "It matches now, and was changed after the event was taken.", subscription)
-    return Reason("unknown", "It matches now; what kept it from matching then is not on record.", subscription)
+        return NoMatchReason("inactive", "The subscription is not active.", subscription)
+    if subscription.created_at > accepted_at:
+        detail = "The subscription matches, but was created after the event was accepted."
+        return NoMatchReason("created_later", detail, subscription)
+    if subscription.updated_at > accepted_at:
+        detail = "The subscription matches now, but was changed after the event was accepted."
+        return NoMatchReason("changed_later", detail, subscription)
+    return NoMatchReason("unknown", "The subscription matches now; the earlier reason is not recorded.", subscription)

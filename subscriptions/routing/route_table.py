@@ -1,40 +1,38 @@
-"""The subscriptions of one tenant at one version, in memory: an event finds its routes without looking at the others.
+"""Find an event's routes among a tenant's subscriptions, without evaluating every pattern.
 
-First by type, then by exact values in patterns (``PatternIndex``). The index of a type is made when the first event
-of that type comes, so a picture with many types costs little until it is used. A picture that replaces another takes
-over every route whose row has not changed.
+Routes are looked up by event type, then by the exact values in their patterns (``PatternIndex``). The index of a type
+is built when the first event of that type arrives, so a table with many types costs little until it is used.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from subscriptions.routing.compiled_patterns import held
+from subscriptions.routing.compiled_patterns import compiled
 from webhooks.wire.patterns import IndexablePattern, PatternIndex
 from webhooks.wire.transform import Transformer
 
-__all__ = ["OPERATIONAL", "Kept", "Route", "Routes", "names_for"]
+__all__ = ["OPERATIONAL", "Route", "RouteEntry", "RouteTable", "matching_names"]
 
-OPERATIONAL = "waypost."  # what the types of the platform's own events begin with
+OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One subscription: the endpoint, whether it wants things in order, and what narrows or rewrites the event.
-    ``thin_above``: bytes of data above which it gets a link instead."""
+    """Hold what fan-out needs of one subscription and its endpoint."""
 
     subscription_id: UUID
     endpoint_id: UUID
     ordering: str = ""
     pattern: IndexablePattern | None = None
     transformer: Transformer | None = None
-    thin_above: int | None = None
+    reference_above_bytes: int | None = None  # bytes of data above which a link is sent instead; None: never
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A route, the types it is for, and the stamp of the row it was read from."""
+class RouteEntry:
+    """Hold a route, the event types it is for, and the stamp of the row version it was read from."""
 
     stamp: str
     route: Route
@@ -42,56 +40,52 @@ class Kept:
 
 
 class _Bucket:
-    """The routes that name one type."""
+    """Hold the routes that name one type."""
 
-    __slots__ = ("_index", "narrowed", "plain")
+    __slots__ = ("_index", "with_pattern", "without_pattern")
 
     def __init__(self) -> None:
-        self.plain: list[Route] = []
-        self.narrowed: list[tuple[IndexablePattern, Route]] = []
+        self.without_pattern: list[Route] = []
+        self.with_pattern: list[tuple[IndexablePattern, Route]] = []
         self._index: PatternIndex[Route] | None = None
 
     def find(self, document: Callable[[], dict[str, Any]]) -> Iterator[Route]:
-        yield from self.plain
-        if self.narrowed:
+        yield from self.without_pattern
+        if self.with_pattern:
             if self._index is None:
-                self._index = PatternIndex(self.narrowed, compact=held)
+                self._index = PatternIndex(self.with_pattern, compact=compiled)
             yield from self._index.find(document())
 
 
-class Routes:
-    """The subscriptions of one tenant at one version."""
+class RouteTable:
+    """Hold the subscriptions of one tenant at one version. Immutable, but for indexes built on first use."""
 
-    __slots__ = ("_buckets", "kept", "version")
+    __slots__ = ("_buckets", "entries", "version")
 
-    def __init__(
-        self,
-        version: int,
-        subscriptions: Iterable[tuple[Route, Iterable[str]]] = (),
-        kept: dict[UUID, Kept] | None = None,
-    ) -> None:
+    def __init__(self, version: int, entries: dict[UUID, RouteEntry] | None = None) -> None:
+        """Index the entries, which are keyed by subscription id."""
         self.version = version
-        self.kept = kept or {}
+        self.entries = entries or {}
         self._buckets: dict[str, _Bucket] = {}
-        for route, event_types in subscriptions:
-            for name in dict.fromkeys(event_types):
+        for entry in self.entries.values():
+            for name in dict.fromkeys(entry.event_types):
                 bucket = self._buckets.setdefault(name, _Bucket())
-                if route.pattern is None:
-                    bucket.plain.append(route)
+                if entry.route.pattern is None:
+                    bucket.without_pattern.append(entry.route)
                 else:
-                    bucket.narrowed.append((route.pattern, route))
+                    bucket.with_pattern.append((entry.route.pattern, entry.route))
 
-    def names(self, event_type: str) -> bool:
-        """Whether a subscription names this type, whatever its pattern says."""
-        return any(name in self._buckets for name in names_for(event_type))
+    def has_type(self, event_type: str) -> bool:
+        """Return whether a subscription names this type, whatever its pattern."""
+        return any(name in self._buckets for name in matching_names(event_type))
 
     def find(self, event_type: str, document: Callable[[], dict[str, Any]]) -> list[Route]:
-        """The routes of an event, one per endpoint at most: its oldest subscription that wants it.
+        """Return the routes of an event, at most one per endpoint: that of its oldest matching subscription.
 
-        ``document`` gives the event as its patterns see it; it is called only if one has to look.
+        ``document`` returns the event as patterns see it; it is called only if a pattern must be evaluated.
         """
         found: dict[UUID, Route] = {}
-        for name in names_for(event_type):
+        for name in matching_names(event_type):
             bucket = self._buckets.get(name)
             if bucket is None:
                 continue
@@ -102,10 +96,11 @@ class Routes:
         return list(found.values())
 
 
-def names_for(event_type: str) -> Iterator[str]:
-    """What a subscription may have written to get this type: its name, ``a.b.*`` and ``a.*`` above it, ``*``.
+def matching_names(event_type: str) -> Iterator[str]:
+    """Yield what a subscription may name to receive this type: the type, ``a.b.*`` and ``a.*`` above it, ``*``.
 
-    The platform's own events go only to those who ask for them by ``waypost.*`` or by name."""
+    ``*`` does not include the platform's own events: they are named by ``waypost.*`` or exactly.
+    """
     yield event_type
     dot = event_type.rfind(".")
     while dot > 0:

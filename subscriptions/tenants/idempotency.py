@@ -22,11 +22,21 @@ import orjson
 from django.db import Error, connection
 from django.utils import timezone
 
-from subscriptions.errors import NotNow, Refused
-from subscriptions.tenants.models import Reply
+from subscriptions.errors import Invalid, StateConflict
+from subscriptions.tenants.models import StoredResponse
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 
-__all__ = ["KEPT_FOR", "Answer", "Call", "OtherRequest", "begin", "beside", "keep", "read_key", "sweep"]
+__all__ = [
+    "KEPT_FOR",
+    "IdempotentRequest",
+    "KeyReused",
+    "RecordedResponse",
+    "begin_in_transaction",
+    "begin_outside_transaction",
+    "delete_expired",
+    "read_key",
+    "store_response",
+]
 
 KEPT_FOR = timedelta(hours=24)
 FIELD = "Idempotency-Key"
@@ -38,12 +48,12 @@ _STRING = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e]+")
 
 
-class OtherRequest(Refused):
+class KeyReused(Invalid):
     """The key was used for another request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecordedResponse:
     """What was answered, and is answered again."""
 
     status: int
@@ -52,14 +62,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class IdempotentRequest:
     """A request as far as it matters here: under which name it is known, and what makes it the same one."""
 
     name: bytes
     content: bytes
 
     @classmethod
-    def of(cls, key: str, *, whose: Iterable[str], address: str, content: Iterable[bytes]) -> "Call":
+    def of(cls, key: str, *, whose: Iterable[str], address: str, content: Iterable[bytes]) -> "IdempotentRequest":
         """``whose``: everything that decides what the caller may do; ``content``: everything that it asks for."""
         return cls(_digest(part.encode() for part in (key, address, *whose)), _digest(content))
 
@@ -73,11 +83,11 @@ def read_key(header: str) -> str:
     else:
         key = text if _BARE.fullmatch(text) else ""
     if not 1 <= len(key) <= MAX_LENGTH:
-        raise Refused(FIELD, f"Give 1 to {MAX_LENGTH} visible ASCII characters, best in quotes.")
+        raise Invalid(FIELD, f"Give 1 to {MAX_LENGTH} visible ASCII characters, best in quotes.")
     return key
 
 
-def begin(call: Call) -> Answer | None:
+def begin_in_transaction(call: IdempotentRequest) -> RecordedResponse | None:
     """The answer that was given to this call; None if it is the first, which holds its lock from now on until the
     transaction ends. To be called in that transaction.
 
@@ -88,63 +98,63 @@ def begin(call: Call) -> Answer | None:
 
 
 @contextmanager
-def beside(call: Call) -> Iterator[Answer | None]:
+def begin_outside_transaction(call: IdempotentRequest) -> Iterator[RecordedResponse | None]:
     """As ``begin``, for what must not run in a transaction: the lock is held within the block. What is killed between
     its work and the keeping of its answer may take place once more."""
     _lock("pg_try_advisory_lock", call)
     try:
         yield _answered(call)
     finally:
-        with suppress(Error, NotNow):  # who has lost the connection has lost the lock
+        with suppress(Error, StateConflict):  # who has lost the connection has lost the lock
             _lock("pg_advisory_unlock", call)
 
 
-def _lock(function: str, call: Call) -> None:
+def _lock(function: str, call: IdempotentRequest) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s)", [int.from_bytes(call.name[:8], signed=True)])
         (is_ours,) = cursor.fetchone() or (False,)
     if not is_ours:
-        raise NotNow(FIELD, "The request with this key is still under way: try again after a moment.")
+        raise StateConflict(FIELD, "The request with this key is still under way: try again after a moment.")
 
 
-def _answered(call: Call) -> Answer | None:
-    reply = Reply.objects.filter(name=call.name, created_at__gt=timezone.now() - KEPT_FOR).first()
+def _answered(call: IdempotentRequest) -> RecordedResponse | None:
+    reply = StoredResponse.objects.filter(request_id=call.name, created_at__gt=timezone.now() - KEPT_FOR).first()
     if reply is None:
         return None
-    if bytes(reply.content) != call.content:
-        raise OtherRequest(FIELD, "This key was used for another request: give each request a key of its own.")
+    if bytes(reply.content_digest) != call.content:
+        raise KeyReused(FIELD, "This key was used for another request: give each request a key of its own.")
     return _opened(reply)
 
 
-def keep(call: Call, answer: Answer) -> None:
+def store_response(call: IdempotentRequest, answer: RecordedResponse) -> None:
     """Remember what was answered, in the transaction that wrote it if there is one."""
     kept = {
-        "content": call.content,
+        "content_digest": call.content,
         "status": answer.status,
         "ciphertext": encrypt(orjson.dumps([answer.headers, answer.body.decode()]).decode()),
         "created_at": timezone.now(),
     }
-    Reply.objects.update_or_create(name=call.name, defaults=kept)
+    StoredResponse.objects.update_or_create(request_id=call.name, defaults=kept)
 
 
-def sweep() -> int:
+def delete_expired() -> int:
     """Forget the answers whose day is over. How many."""
     total = 0
     while True:
-        old = Reply.objects.filter(created_at__lte=timezone.now() - KEPT_FOR).order_by("created_at")
-        count, _ = Reply.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:SWEPT_AT_ONCE])).delete()
+        old = StoredResponse.objects.filter(created_at__lte=timezone.now() - KEPT_FOR).order_by("created_at")
+        count, _ = StoredResponse.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:SWEPT_AT_ONCE])).delete()
         total += count
         if count < SWEPT_AT_ONCE:
             return total
 
 
-def _opened(reply: Reply) -> Answer:
+def _opened(reply: StoredResponse) -> RecordedResponse:
     try:
         kept: tuple[Mapping[str, str], str] = orjson.loads(decrypt(reply.ciphertext))
     except CannotDecrypt:
-        raise NotNow(FIELD, "This request was answered, and its answer cannot be opened any more.") from None
+        raise StateConflict(FIELD, "This request was answered, and its answer cannot be opened any more.") from None
     headers, body = kept
-    return Answer(reply.status, dict(headers), body.encode())
+    return RecordedResponse(reply.status, dict(headers), body.encode())
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:

@@ -17,10 +17,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from subscriptions.errors import NotNow, Refused
+from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import ApiKey, Scope, Tenant
 
-__all__ = ["DEFAULT_OVERLAP", "MAX_OVERLAP", "find", "is_valid", "new_key", "revoke", "rotate"]
+__all__ = ["DEFAULT_OVERLAP", "MAX_OVERLAP", "create_key", "find_key", "is_valid", "revoke_key", "rotate_key"]
 
 REMEMBERED_FOR = 1.0  # seconds
 MAX_REMEMBERED = 10_000  # keys per process
@@ -34,7 +34,7 @@ _HINT = 11  # characters: wp_ and eight more, 48 of the key's 256 bits
 _remembered: dict[bytes, tuple[float, ApiKey]] = {}
 
 
-def new_key(
+def create_key(
     tenant: Tenant | None, scopes: Collection[str], name: str = "", expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which nobody can find out again. Without a tenant it is an operator's.
@@ -43,22 +43,22 @@ def new_key(
     """
     unknown = set(scopes) - set(Scope.values)
     if unknown or not scopes:
-        raise Refused("scopes", f"Give at least one of: {', '.join(Scope.values)}.")
+        raise Invalid("scopes", f"Give at least one of: {', '.join(Scope.values)}.")
     if expires_at is not None and expires_at <= timezone.now():
-        raise Refused("expires_at", "This moment has passed.")
+        raise Invalid("expires_at", "This moment has passed.")
     text = "wp_" + token_urlsafe(32)
     key = ApiKey.objects.create(
         tenant=tenant,
         name=name,
         digest=_digest(text),
-        hint=text[:_HINT],
+        key_prefix=text[:_HINT],
         scopes=[scope for scope in Scope.values if scope in scopes],
         expires_at=expires_at,
     )
     return key, text
 
 
-def find(text: str) -> ApiKey | None:
+def find_key(text: str) -> ApiKey | None:
     """The key with this text, its tenant loaded; None if there is none, or it is revoked, expired or orphaned."""
     if not _FORM.fullmatch(text):
         return None
@@ -76,7 +76,7 @@ def is_valid(key: ApiKey) -> bool:
     return key.tenant is None or key.tenant.deleted_at is None
 
 
-def rotate(
+def rotate_key(
     key: ApiKey, overlap_seconds: int = DEFAULT_OVERLAP, expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
     """A new key with the name and scopes of this one, which ends after the overlap (0 to 7 days, in seconds).
@@ -84,20 +84,20 @@ def rotate(
     Raises NotNow for a key that has ended already, Refused for an overlap out of bounds.
     """
     if not 0 <= overlap_seconds <= MAX_OVERLAP:
-        raise Refused("overlap_seconds", f"Give 0 to {MAX_OVERLAP} seconds.")
+        raise Invalid("overlap_seconds", f"Give 0 to {MAX_OVERLAP} seconds.")
     with transaction.atomic():
         old = ApiKey.objects.select_for_update(of=["self"]).select_related("tenant").get(pk=key.pk)
         if not is_valid(old):
-            raise NotNow("key", "This key is not valid any more: create a new one.")
+            raise StateConflict("key", "This key is not valid any more: create a new one.")
         ends_at = timezone.now() + timedelta(seconds=overlap_seconds)
         old.expires_at = min(old.expires_at or ends_at, ends_at)
         old.save(update_fields=["expires_at"])
-        made = new_key(old.tenant, old.scopes, old.name, expires_at)
+        made = create_key(old.tenant, old.scopes, old.name, expires_at)
     _remembered.pop(bytes(old.digest), None)
     return made
 
 
-def revoke(key: ApiKey) -> None:
+def revoke_key(key: ApiKey) -> None:
     """The key opens nothing from now on. A second time changes nothing."""
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
     _remembered.pop(bytes(key.digest), None)

@@ -1,6 +1,6 @@
-"""Who may ask and for how much: tenants with their plans and keys; and what was answered to them: replies.
+"""Store tenants, their plans and API keys, and the stored responses of idempotent requests.
 
-A limit that is empty is none; the defaults of a plan's fields are the plan of who has no other.
+An empty limit means no limit. The field defaults of ``Plan`` are the limits of a tenant when no plan applies.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -11,63 +11,69 @@ from django.utils import timezone
 
 from webhooks.kit.rows import Row, uid_format
 
-__all__ = ["ApiKey", "Plan", "Reply", "Scope", "Tenant"]
+__all__ = ["ApiKey", "Plan", "Scope", "StoredResponse", "Tenant"]
 
-MOST_EVENTS = 10**12  # per month
-MOST_RATE = 1_000_000  # per second
-MOST_ENDPOINTS = 1_000_000
-MOST_BYTES = 1024**3
+MAX_EVENTS_PER_MONTH = 10**12
+MAX_PUBLISH_RATE = 1_000_000  # events per second
+MAX_ENDPOINTS = 1_000_000
+MAX_EVENT_BYTES = 1024**3
+MAX_RETENTION_DAYS = 3650
 
 
-def _at_least(least: int, most: int) -> list[MinValueValidator | MaxValueValidator]:
+def _between(least: int, most: int) -> list[MinValueValidator | MaxValueValidator]:
     return [MinValueValidator(least), MaxValueValidator(most)]
 
 
 class Plan(Row):
-    """Limits that tenants share. One plan may be the default: that of every tenant which was given no other."""
+    """Model limits that tenants share. At most one plan is the default, for tenants without a plan of their own."""
 
     prefix = "pln"
     uid = models.CharField(
-        max_length=256, null=True, blank=True, unique=True, validators=[uid_format], help_text="Your own id of it."
+        max_length=256,
+        null=True,
+        blank=True,
+        unique=True,
+        validators=[uid_format],
+        help_text="Your own ID of the plan.",
     )
     name = models.CharField(max_length=256)
-    is_default = models.BooleanField(default=False, help_text="The plan of every tenant that was given no other.")
+    is_default = models.BooleanField(default=False, help_text="Whether it applies to tenants without a plan.")
     events_per_month = models.PositiveBigIntegerField(
         null=True,
         blank=True,
-        validators=_at_least(0, MOST_EVENTS),
-        help_text="Events taken in a calendar month (UTC); empty: no limit.",
+        validators=_between(0, MAX_EVENTS_PER_MONTH),
+        help_text="Events accepted in a calendar month (UTC); empty: no limit.",
     )
     publish_rate = models.PositiveIntegerField(
         null=True,
         blank=True,
-        validators=_at_least(1, MOST_RATE),
-        help_text="Events per second, sustained; one second's worth at once; empty: no limit.",
+        validators=_between(1, MAX_PUBLISH_RATE),
+        help_text="Events per second, with a burst of one second; empty: no limit.",
     )
     max_endpoints = models.PositiveIntegerField(
         null=True,
         blank=True,
         default=10_000,
-        validators=_at_least(0, MOST_ENDPOINTS),
+        validators=_between(0, MAX_ENDPOINTS),
         help_text="Endpoints at a time; empty: no limit.",
     )
     max_event_bytes = models.PositiveIntegerField(
         null=True,
         blank=True,
-        validators=_at_least(256, MOST_BYTES),
-        help_text="Bytes of one event as it is sent; empty: the platform's own limit, which holds in any case.",
+        validators=_between(256, MAX_EVENT_BYTES),
+        help_text="Size of one event in bytes, as sent; empty: only the limit of the platform.",
     )
     max_retention_days = models.PositiveSmallIntegerField(
         null=True,
         blank=True,
-        validators=_at_least(1, 3650),
-        help_text="Days a tenant may have its events kept, at most; empty: no limit.",
+        validators=_between(1, MAX_RETENTION_DAYS),
+        help_text="Longest retention that a tenant may choose, in days; empty: no limit.",
     )
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="one_default_plan"),
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="unique_default_plan"),
         ]
 
     def __str__(self) -> str:
@@ -75,7 +81,10 @@ class Plan(Row):
 
 
 class Tenant(Row):
-    """A customer of the company that runs Waypost. Everything of the provider belongs to exactly one."""
+    """Model a customer of the company that runs Waypost. Every row of the provider belongs to one tenant.
+
+    Triggers raise ``routes_version`` with every change that affects routing (migrations/versions.sql).
+    """
 
     prefix = "tnt"
     uid = models.CharField(
@@ -84,7 +93,7 @@ class Tenant(Row):
         blank=True,
         unique=True,
         validators=[uid_format],
-        help_text="Your own id of it.",
+        help_text="Your own ID of the tenant.",
     )
     name = models.CharField(max_length=256)
     plan = models.ForeignKey(
@@ -93,12 +102,12 @@ class Tenant(Row):
         null=True,
         blank=True,
         related_name="tenants",
-        help_text="What it may use; empty: the default plan.",
+        help_text="Limits of the tenant; empty: the default plan.",
     )
     metadata = models.JSONField(default=dict, blank=True)
     retention_days = models.PositiveSmallIntegerField(
         default=90,
-        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        validators=_between(1, MAX_RETENTION_DAYS),
         help_text="Days an event and its finished deliveries are kept.",
     )
     routes_version = models.BigIntegerField(default=0, editable=False)
@@ -110,12 +119,12 @@ class Tenant(Row):
 
 class Scope(models.TextChoices):
     PUBLISH = "publish", "Publish events"
-    MANAGE = "manage", "Create and change everything else"
+    MANAGE = "manage", "Manage"
     READ = "read", "Read"
 
 
 class ApiKey(Row):
-    """A bearer key. Only its SHA-256 is kept: the key has full entropy, so a slow hash would add nothing."""
+    """Model a bearer API key. Only its SHA-256 is stored: with 256 bits of entropy, a slow hash adds nothing."""
 
     prefix = "key"
     tenant = models.ForeignKey(
@@ -126,34 +135,39 @@ class ApiKey(Row):
         related_name="api_keys",
         help_text="Empty: an operator's key, for every tenant.",
     )
-    name = models.CharField(max_length=256, blank=True)
+    name = models.CharField(max_length=256, blank=True, help_text="What the key is for.")
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    hint = models.CharField(max_length=16, editable=False, help_text="The first characters, to tell keys apart.")
+    key_prefix = models.CharField(
+        max_length=16, editable=False, help_text="First characters of the key, to tell keys apart."
+    )
     scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices), default=list)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="When the key stops working; null: never.")
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When the key was revoked.")
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the key was last used, to the minute."
+    )
 
     class Meta:
         verbose_name = "API key"
 
     def __str__(self) -> str:
-        return f"{self.hint}… {self.name}".strip()
+        return f"{self.key_prefix}… {self.name}".strip()
 
 
-class Reply(models.Model):
-    """The answer to a request with an ``Idempotency-Key``: see `idempotency`."""
+class StoredResponse(models.Model):
+    """Model the response to a request with an ``Idempotency-Key``: see idempotency."""
 
-    name = models.BinaryField(primary_key=True, max_length=32, help_text="SHA-256 of the key, the address, and whose.")
-    content = models.BinaryField(max_length=32, help_text="SHA-256 of what was asked for.")
+    request_id = models.BinaryField(
+        primary_key=True, max_length=32, help_text="SHA-256 of the key, the path, and the caller's tenant and scopes."
+    )
+    content_digest = models.BinaryField(max_length=32, help_text="SHA-256 of the request's content.")
     status = models.PositiveSmallIntegerField()
-    ciphertext = models.BinaryField(help_text="Headers and body: they may hold what is shown once.")
+    ciphertext = models.BinaryField(help_text="Encrypted headers and body, which may hold a secret.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         app_label = "subscriptions"
-        verbose_name_plural = "replies"
-        indexes = [models.Index(fields=["created_at"], name="reply_age")]  # reader: idempotency.sweep
+        indexes = [models.Index(fields=["created_at"], name="stored_response_by_age")]  # reader: delete_expired
 
     def __str__(self) -> str:
         return f"{self.status} of {self.created_at}"

@@ -12,11 +12,19 @@ from django.db import transaction
 from django.db.models import ProtectedError, Q
 from django.utils import timezone
 
-from subscriptions.errors import Exceeded, NotNow, Refused
+from subscriptions.errors import Invalid, LimitExceeded, StateConflict
 from subscriptions.models import Endpoint, Plan, Tenant
 from subscriptions.tenants.uids import one_row_per_uid
 
-__all__ = ["change_plan", "check_retention", "create_plan", "delete_plan", "forget", "hold_endpoints", "plan_of"]
+__all__ = [
+    "change_plan",
+    "check_endpoint_limit",
+    "check_retention",
+    "clear_cache",
+    "create_plan",
+    "delete_plan",
+    "plan_of",
+]
 
 REMEMBERED_FOR = 1.0  # seconds
 
@@ -28,7 +36,7 @@ def plan_of(tenant: Tenant) -> Plan:
     return tenant.plan or _default_plan()
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Look for the default plan anew."""
     global _default
     _default = None
@@ -40,7 +48,7 @@ def create_plan(name: str, **fields: Any) -> Plan:
         _make_room_for_default(fields)
         plan = Plan.objects.create(name=name, **fields)
         _shorten_retention(plan)
-    forget()
+    clear_cache()
     return plan
 
 
@@ -53,7 +61,7 @@ def change_plan(plan: Plan, fields: dict[str, Any]) -> Plan:
         rows.update(**fields, updated_at=timezone.now())
         changed = rows.get()
         _shorten_retention(changed)
-    forget()
+    clear_cache()
     return changed
 
 
@@ -62,11 +70,11 @@ def delete_plan(plan: Plan) -> None:
     try:
         plan.delete()
     except ProtectedError:
-        raise NotNow("plan", "Tenants have this plan: give them another one first.") from None
-    forget()
+        raise StateConflict("plan", "Tenants have this plan: give them another one first.") from None
+    clear_cache()
 
 
-def hold_endpoints(tenant: Tenant) -> None:
+def check_endpoint_limit(tenant: Tenant) -> None:
     """Raises Exceeded if the tenant has more endpoints now than its plan allows.
 
     To be called after one was made, in the same transaction: of two at once the second waits and counts the first.
@@ -78,13 +86,13 @@ def hold_endpoints(tenant: Tenant) -> None:
     count = Endpoint.objects.filter(tenant=tenant, deleted_at=None).count()
     if count > allowed:
         message = f"The plan allows {allowed} endpoints, and there are {count - 1}: delete one, or change the plan."
-        raise Exceeded("max_endpoints", message, allowed=allowed, used=count - 1)
+        raise LimitExceeded("max_endpoints", message, allowed=allowed, used=count - 1)
 
 
 def check_retention(plan: Plan, days: int) -> None:
     """Raises Refused if a tenant with this plan may not have its events kept for so many days."""
     if plan.max_retention_days is not None and days > plan.max_retention_days:
-        raise Refused("retention_days", f"The plan allows {plan.max_retention_days} days at most.")
+        raise Invalid("retention_days", f"The plan allows {plan.max_retention_days} days at most.")
 
 
 def _default_plan() -> Plan:

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from subscriptions.models import Endpoint, Secret, Subscription, Tenant
+from subscriptions.models import Endpoint, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.plans import check_retention, plan_of
 from subscriptions.tenants.uids import one_row_per_uid
 
@@ -61,5 +61,5 @@ def delete_tenant(tenant: Tenant) -> None:
     with transaction.atomic():
         if Tenant.objects.filter(pk=tenant.pk, deleted_at=None).update(deleted_at=now, uid=None):
             Subscription.objects.filter(tenant=tenant).delete()
-            Secret.objects.filter(endpoint__tenant=tenant).delete()
+            SigningSecret.objects.filter(endpoint__tenant=tenant).delete()
             Endpoint.objects.filter(tenant=tenant, deleted_at=None).update(deleted_at=now)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.db import IntegrityError
 from psycopg.errors import UniqueViolation
 
-from subscriptions.errors import Taken
+from subscriptions.errors import AlreadyExists
 
 __all__ = ["one_row_per_uid"]
 
@@ -18,5 +18,5 @@ def one_row_per_uid() -> Iterator[None]:
         yield
     except IntegrityError as error:
         if isinstance(error.__cause__, UniqueViolation):
-            raise Taken("uid", "Another one has this uid.") from None
+            raise AlreadyExists("uid", "Another one has this uid.") from None
         raise

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 JSON = "application/json"
 OURS = ("subscriptions", "delivery", "webhooks")
-CALLING_OUT = ("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/consent/")
+CALLING_OUT = ("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/verification/")
 
 # The rest of a body that is right but for one field, where neither the description has an example nor a GET an answer.
 RIGHT: dict[str, dict[str, Any]] = {

@@ -63,7 +63,7 @@ def test_a_wrong_a_revoked_and_an_expired_key_are_the_same_refusal(operation: Op
 def wrong_keys(tenant: Tenant) -> list[str]:
     """Never made, revoked, expired, and of a tenant that is gone."""
     revoked, revoked_text = make_key(tenant)
-    keys.revoke(revoked)
+    keys.revoke_key(revoked)
     expired, expired_text = make_key(tenant)
     expired.expires_at = timezone.now() - timedelta(seconds=1)
     expired.save()

@@ -5,7 +5,7 @@ from django.db import connection
 from django.forms.models import model_to_dict
 
 from benchmarks.copies import ENDPOINTS
-from subscriptions.models import Endpoint, Secret, Subscription
+from subscriptions.models import Endpoint, SigningSecret, Subscription
 from tests.factories import make_endpoint, make_subscription
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +27,6 @@ def test_copies_differ_only_in_their_address_and_in_what_they_subscribe_to() -> 
         assert {**model_to_dict(one, exclude=own)} == {**model_to_dict(model, exclude=own)}
         wanted = Subscription.objects.get(endpoint=one)
         assert (wanted.tenant_id, wanted.event_types) == (model.tenant_id, [f"bench.{one.uid}", "bench.all"])
-        assert bytes(Secret.objects.get(endpoint=one).ciphertext) == bytes(
-            Secret.objects.get(endpoint=model).ciphertext
+        assert bytes(SigningSecret.objects.get(endpoint=one).ciphertext) == bytes(
+            SigningSecret.objects.get(endpoint=model).ciphertext
         )

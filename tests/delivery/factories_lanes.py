@@ -8,14 +8,14 @@ from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import Claimed
 from delivery.sql.lanes import LaneRow
 from delivery.transports.in_flight import InFlight
-from subscriptions.routing.routes import Target
+from subscriptions.routing.targets import DeliveryTarget
 from webhooks.wire.ids import new_id
 
 START = 1_900_000_000.0  # unix seconds
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def make_target(**changes: Any) -> Target:
+def make_target(**changes: Any) -> DeliveryTarget:
     fields: dict[str, Any] = {
         "endpoint_id": new_id(),
         "tenant_id": new_id(),
@@ -33,7 +33,7 @@ def make_target(**changes: Any) -> Target:
         "admits": None,
         "valid_until": None,
     }
-    return Target(**{**fields, **changes})
+    return DeliveryTarget(**{**fields, **changes})
 
 
 def make_row(endpoint_id: UUID, **changes: Any) -> LaneRow:

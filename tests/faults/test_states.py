@@ -40,7 +40,7 @@ from delivery.sql.replay import replay_dead_letters
 from delivery.sql.settle import settle_attempts
 from subscriptions.endpoints.endpoints import pause, resume
 from subscriptions.models import Tenant
-from subscriptions.routing.routes import targets
+from subscriptions.routing.targets import load_targets
 from tests.factories import make_endpoint, make_tenant
 from tests.faults.actors import VERDICTS, Known, Owner, let_time_pass, outcome, settlement
 from webhooks.wire.ids import new_id
@@ -98,7 +98,7 @@ class States(RuleBasedStateMachine):
         leased = lease_lanes(owner.id, 10)
         if leased is None:
             return
-        known = targets(row.endpoint_id for row in leased.lanes)
+        known = load_targets(row.endpoint_id for row in leased.lanes)
         owner.lanes |= {
             it.endpoint_id: LeasedLane.from_row(it, known[it.endpoint_id], time.time()) for it in leased.lanes
         }

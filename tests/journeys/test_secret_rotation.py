@@ -4,7 +4,7 @@ from django.utils import timezone
 from standardwebhooks import WebhookVerificationError
 
 from subscriptions.endpoints.endpoints import rotate_secret
-from subscriptions.models import Endpoint, Secret
+from subscriptions.models import Endpoint, SigningSecret
 from tests.journeys.conftest import Crew
 from tests.journeys.owed import publish_to, subscribed
 from tests.receiver import Arrival, Receiver
@@ -27,7 +27,7 @@ def test_both_secrets_verify_during_the_overlap_and_only_the_new_one_afterwards(
         return is_signed_with(new, arrival)
 
     wait_until(is_signed_with_both, "the new secret to sign too", every=0.1)
-    over = Secret.objects.exclude(expires_at=None).values_list("expires_at", flat=True).get()
+    over = SigningSecret.objects.exclude(expires_at=None).values_list("expires_at", flat=True).get()
     wait_until(lambda: over and timezone.now() > over, "the overlap to end")
     arrival = next_arrival(endpoint, receiver)
     assert is_signed_with(new, arrival)

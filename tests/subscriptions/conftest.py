@@ -32,6 +32,6 @@ def names(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def _forget_the_default_plan() -> Iterator[None]:
     """A test's default plan is no other test's."""
-    plans.forget()
+    plans.clear_cache()
     yield
-    plans.forget()
+    plans.clear_cache()

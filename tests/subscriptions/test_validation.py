@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscriptions import validation
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
@@ -13,7 +13,7 @@ anything = st.recursive(
 
 
 def refused(check, *given):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         check(*given)
     return refusal.value.field
 
@@ -26,7 +26,7 @@ def refused(check, *given):
 def test_a_check_refuses_and_never_breaks(check, value):
     try:
         check(value)
-    except Refused as refusal:
+    except Invalid as refusal:
         refusal.message.encode()
 
 
@@ -93,7 +93,7 @@ def test_a_name_is_visible_and_short(name):
 
 
 def test_a_refused_header_does_not_repeat_its_value():
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         validation.check_headers({"authorization": "hunter2\r\n"})
     assert "hunter2" not in refusal.value.message
 

@@ -1,4 +1,4 @@
-"""Asking an endpoint for its consent, and the address at which it gives it."""
+"""Serve the verification of an endpoint, and the callback by which a target confirms it."""
 
 from typing import Any
 
@@ -17,82 +17,89 @@ from subscriptions.api.tenancy import TenantScoped
 from subscriptions.endpoints import verification
 from subscriptions.models import Endpoint
 
-__all__ = ["CallBack", "EndpointConsent"]
+__all__ = ["EndpointVerification", "VerificationCallback"]
 
-AGAIN = 2  # seconds
-
-
-class AskSerializer(Strict):
-    """How to ask: by the `handshake` of the CloudEvents webhook specification (OPTIONS), for `rate` requests per minute
-    if given; or by an `event`, signed, whose `challenge` has to be in the answer."""
-
-    by = Choice(["handshake", "event"], default="handshake")
-    rate = Whole(required=False, min_value=1, max_value=999_999_999)
-
-    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        if asked["by"] == "event" and "rate" in asked:
-            raise ValidationError({"rate": ["Goes with a handshake."]})
-        return asked
+RETRY_AFTER = 2  # seconds
 
 
-class SaidSerializer(serializers.Serializer[verification.Said]):
-    """What came of it. `asked`: it may still call back. `problem` says what was missing."""
+class VerificationRequestSerializer(Strict):
+    """How to verify: by a `handshake` (CloudEvents webhook specification, an OPTIONS request), or by a signed `event`
+    whose `challenge` the endpoint returns in its response."""
 
-    consent = serializers.ChoiceField(Endpoint.Consent.choices)
+    by = Choice(["handshake", "event"], default="handshake", help_text="Method of verification.")
+    rate = Whole(
+        required=False, min_value=1, max_value=999_999_999, help_text="Requests per minute to ask for in a handshake."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["by"] == "event" and "rate" in attrs:
+            raise ValidationError({"rate": ["Only allowed with a handshake."]})
+        return attrs
+
+
+class VerificationResultSerializer(serializers.Serializer[verification.VerificationResult]):
+    """The result of a verification request."""
+
+    verification = serializers.ChoiceField(
+        Endpoint.Verification.choices, help_text="`requested`: the endpoint may still confirm by the callback."
+    )
     allowed_rate = serializers.IntegerField(allow_null=True, help_text="Requests per minute; null: any.")
-    problem = serializers.CharField()
+    problem = serializers.CharField(help_text="Why the endpoint is not verified; empty if it is.")
 
 
-class EndpointConsent(TenantScoped):
-    """The consent of one endpoint."""
+class EndpointVerification(TenantScoped):
+    """Verify that an endpoint wants deliveries."""
 
     outside_transaction = True  # read by config.api.idempotency
     queryset = Endpoint.objects.filter(deleted_at=None)
-    serializer_class: type[serializers.Serializer[Any]] = AskSerializer
+    serializer_class: type[serializers.Serializer[Any]] = VerificationRequestSerializer
 
     @extend_schema(
-        operation_id="ask_endpoint_consent",
-        request=AskSerializer,
-        responses={200: SaidSerializer},
+        operation_id="verify_endpoint",
+        request=VerificationRequestSerializer,
+        responses={200: VerificationResultSerializer},
         examples=[OpenApiExample("At most 120 a minute", {"by": "handshake", "rate": 120}, request_only=True)],
     )
     def post(self, request: Request, ref: str) -> Response:
-        """Ask the endpoint now whether it wants deliveries, and show what it said."""
+        """Ask the endpoint now whether it wants deliveries, and return the result."""
         endpoint = self.get_object()
-        asked = AskSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        wanted = asked.validated_data
+        serializer = VerificationRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = serializer.validated_data
         try:
-            if wanted["by"] == "event":
-                return Response(SaidSerializer(verify_by_event(endpoint)).data)
-            return Response(SaidSerializer(verification.ask(endpoint, wanted.get("rate"))).data)
+            if fields["by"] == "event":
+                return Response(VerificationResultSerializer(verify_by_event(endpoint)).data)
+            result = verification.request_verification(endpoint, fields.get("rate"))
+            return Response(VerificationResultSerializer(result).data)
         except Busy:
-            raise Throttled(wait=AGAIN) from None
+            raise Throttled(wait=RETRY_AFTER) from None
         except Endpoint.DoesNotExist:
             raise NotFound from None
 
 
-class CallBack(APIView):
-    """Where a target that was asked gives its consent. The address is the key; GET is for people with a browser."""
+class VerificationCallback(APIView):
+    """Accept a target's confirmation. The key in the URL authenticates it; GET works from a browser."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="give_consent_by_get", auth=[], responses={200: SaidSerializer})
+    @extend_schema(operation_id="confirm_verification_by_get", auth=[], responses={200: VerificationResultSerializer})
     def get(self, request: Request, key: str) -> Response:
-        """Grant, at the rate in the header WebHook-Allowed-Rate if there is one."""
-        return self._granted(request, key)
+        """Confirm, at the rate in the header WebHook-Allowed-Rate if present."""
+        return self._confirm(request, key)
 
-    @extend_schema(operation_id="give_consent", auth=[], request=None, responses={200: SaidSerializer})
+    @extend_schema(
+        operation_id="confirm_verification", auth=[], request=None, responses={200: VerificationResultSerializer}
+    )
     def post(self, request: Request, key: str) -> Response:
-        """Grant, at the rate in the header WebHook-Allowed-Rate if there is one."""
-        return self._granted(request, key)
+        """Confirm, at the rate in the header WebHook-Allowed-Rate if present."""
+        return self._confirm(request, key)
 
-    def _granted(self, request: Request, key: str) -> Response:
+    def _confirm(self, request: Request, key: str) -> Response:
         try:
-            said = verification.called_back(key, request.headers)
-        except verification.UnknownKey:
+            result = verification.accept_callback(key, request.headers)
+        except verification.UnknownCallbackKey:
             raise NotFound from None
-        if said.problem:
-            raise ValidationError({"WebHook-Allowed-Rate": [said.problem]})
-        return Response(SaidSerializer(said).data)
+        if result.problem:
+            raise ValidationError({"WebHook-Allowed-Rate": [result.problem]})
+        return Response(VerificationResultSerializer(result).data)

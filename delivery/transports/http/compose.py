@@ -8,7 +8,7 @@ from delivery.transports.http.exchange import Request
 from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import Target
+from subscriptions.routing.targets import DeliveryTarget
 from webhooks.wire.cloudevents.http_modes import write_binary
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import public
@@ -21,7 +21,7 @@ STRUCTURED = ["content-type: application/cloudevents+json"]
 RENDERED = ["content-type: application/json"]
 
 
-def compose(claimed: Claimed, target: Target, now: float, bearer: str = "") -> Request | NotSent:
+def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = "") -> Request | NotSent:
     """Return the request of one attempt at ``now`` (unix seconds).
 
     ``bearer`` is the access token for an endpoint with OAuth. Returns NotSent without a usable secret, credentials or
@@ -57,7 +57,7 @@ def compose(claimed: Claimed, target: Target, now: float, bearer: str = "") -> R
     )
 
 
-def _content(claimed: Claimed, target: Target) -> tuple[list[str], bytes]:
+def _content(claimed: Claimed, target: DeliveryTarget) -> tuple[list[str], bytes]:
     if claimed.thin:
         return STRUCTURED, claimed.body
     if claimed.rendered:

@@ -26,8 +26,8 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
 from delivery.transports.wake_up import WakeUp
-from subscriptions.endpoints.oauth_tokens import Bearer, NoToken, obtain_in_thread
-from subscriptions.routing.routes import Target
+from subscriptions.endpoints.oauth_tokens import BearerToken, TokenRequestFailed, get_token_in_thread
+from subscriptions.routing.targets import DeliveryTarget
 
 __all__ = ["OAuthSender", "open_transport"]
 
@@ -47,7 +47,7 @@ class TokenAttempt:
     """Hold an attempt that needs a token. ``started``: monotonic seconds; ``rejected``: a token that got a 401."""
 
     claimed: Claimed
-    target: Target
+    target: DeliveryTarget
     started: float
     token: str = field(default="", repr=False)
     rejected: str = field(default="", repr=False)
@@ -62,15 +62,15 @@ class OAuthSender:
     """Add access tokens to the attempts of one drain."""
 
     def __init__(
-        self, http: HttpSender, clock: Callable[[], float], obtain: Callable[..., Bearer] = obtain_in_thread
+        self, http: HttpSender, clock: Callable[[], float], obtain: Callable[..., BearerToken] = get_token_in_thread
     ) -> None:
         self._http = http
         self._clock = clock
         self._obtain = obtain
         self._pool: ThreadPoolExecutor | None = None
-        self._known: dict[UUID, tuple[Target, Bearer]] = {}
-        self._requested: dict[UUID, Future[Bearer]] = {}  # by endpoint; one that waits without, waits for a thread
-        self._threads: dict[Future[Bearer], UUID] = {}  # the running requests, and their tenants
+        self._known: dict[UUID, tuple[DeliveryTarget, BearerToken]] = {}
+        self._requested: dict[UUID, Future[BearerToken]] = {}  # by endpoint; one that waits without, waits for a thread
+        self._threads: dict[Future[BearerToken], UUID] = {}  # the running requests, and their tenants
         self._waiting: dict[UUID, list[tuple[InFlight, TokenAttempt]]] = {}
         self._in_flight: dict[UUID, TokenAttempt] = {}
         self._ended: list[tuple[InFlight, Outcome]] = []
@@ -79,7 +79,7 @@ class OAuthSender:
         self._readable.register(http, EVENT_READ)
         self._readable.register(self._wake_up, EVENT_READ)
 
-    def prepare(self, claimed: Claimed, target: Target, now: float) -> Request | TokenAttempt | NotSent:
+    def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float) -> Request | TokenAttempt | NotSent:
         """Compose the request, or note that it is to be composed once there is a token."""
         if target.oauth is None:
             return self._http.prepare(claimed, target, now)
@@ -125,7 +125,7 @@ class OAuthSender:
         self._wake_up.close()
         self._http.close()
 
-    def _send(self, in_flight: InFlight, attempt: TokenAttempt, bearer: Bearer) -> None:
+    def _send(self, in_flight: InFlight, attempt: TokenAttempt, bearer: BearerToken) -> None:
         prepared = self._http.prepare(attempt.claimed, attempt.target, self._clock(), bearer.text)
         if isinstance(prepared, NotSent):
             telemetry.not_sent(attempt.claimed.id, prepared.error)
@@ -159,7 +159,7 @@ class OAuthSender:
         self._threads[request] = target.tenant_id
         request.add_done_callback(self._on_token_request_ended)
 
-    def _on_token_request_ended(self, _request: Future[Bearer]) -> None:
+    def _on_token_request_ended(self, _request: Future[BearerToken]) -> None:
         self._wake_up.set()
 
     def _serve_waiting(self) -> None:
@@ -173,11 +173,11 @@ class OAuthSender:
                 continue
             self._time_out(endpoint_id)
 
-    def _serve(self, attempts: list[tuple[InFlight, TokenAttempt]], request: Future[Bearer]) -> None:
+    def _serve(self, attempts: list[tuple[InFlight, TokenAttempt]], request: Future[BearerToken]) -> None:
         try:
             bearer = request.result()
         except Exception as error:  # an error with one token server must not stop other endpoints
-            if not isinstance(error, NoToken):
+            if not isinstance(error, TokenRequestFailed):
                 telemetry.token_failed(attempts[0][1].target.endpoint_id, error)
             for in_flight, _ in attempts:
                 self._fail(in_flight, Failure.CREDENTIALS)

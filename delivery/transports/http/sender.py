@@ -21,7 +21,7 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
 from delivery.transports.transport import NotSent
 from delivery.transports.wake_up import WakeUp
-from subscriptions.routing.routes import Target
+from subscriptions.routing.targets import DeliveryTarget
 
 __all__ = ["HttpSender"]
 
@@ -57,7 +57,7 @@ class HttpSender:
         multi.setopt(pycurl.M_MAXCONNECTS, MAX_KEPT_CONNECTIONS)
         return multi
 
-    def prepare(self, claimed: Claimed, target: Target, now: float, bearer: str = "") -> Request | NotSent:
+    def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = "") -> Request | NotSent:
         """Compose the request, with an access token (``bearer``) where the endpoint requires one."""
         return compose(claimed, target, now, bearer)
 

@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from subscriptions.event_types.exporting import as_asyncapi, as_openapi, sent
+from subscriptions.event_types.exporting import as_asyncapi, as_openapi, sample_event
 from subscriptions.event_types.models import EventType
 from subscriptions.event_types.schema_outline import outline
 from subscriptions.models import Scope
@@ -35,7 +35,7 @@ def opened(view: View) -> View:
     @require_safe
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         text = _key_of(request)
-        key = keys.find(text) if text else None
+        key = keys.find_key(text) if text else None
         if key is not None and Scope.READ not in key.scopes:
             key = None
         if key is None and (text or settings.WAYPOST_CATALOGUE == "key"):
@@ -78,7 +78,7 @@ def show(request: HttpRequest, name: str, tenant_id: UUID | None) -> HttpRespons
     context = {
         "it": it,
         "lines": outline(document),
-        "examples": [_pretty(sent(it, data)) for data in it.examples],
+        "examples": [_pretty(sample_event(it, data)) for data in it.examples],
         "schema": None if document is None else _pretty(document),
         "versions": [each.version for each in it.schemas.all()],
         "subscribe": _subscribe(it.name),

@@ -3,7 +3,7 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 
-from subscriptions.api.event_types.serializers import ImportReportSerializer, ImportSerializer
+from subscriptions.api.event_types.serializers import EventTypeImportReportSerializer, EventTypeImportSerializer
 from subscriptions.api.openapi import REF, crud
 
 __all__ = ["asyncapi_export", "event_types", "imports", "openapi_export", "versions"]
@@ -44,8 +44,8 @@ versions = extend_schema_view(get=extend_schema(operation_id="list_event_type_ve
 imports = extend_schema_view(
     post=extend_schema(
         operation_id="import_event_types",
-        request=ImportSerializer,
-        responses={200: ImportReportSerializer},
+        request=EventTypeImportSerializer,
+        responses={200: EventTypeImportReportSerializer},
         examples=[OpenApiExample("Preview", {"document": DOCUMENT, "dry_run": True}, request_only=True)],
     )
 )

@@ -9,7 +9,12 @@ from subscriptions.api.fields import Choice, Flag, Json, PublicId, Strict, Stric
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.event_types.schemas import MAX_EXAMPLES
 
-__all__ = ["EventTypeSerializer", "ImportReportSerializer", "ImportSerializer", "VersionSerializer"]
+__all__ = [
+    "EventTypeImportReportSerializer",
+    "EventTypeImportSerializer",
+    "EventTypeSerializer",
+    "EventTypeVersionSerializer",
+]
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True, "nullable": True})
@@ -64,7 +69,7 @@ class EventTypeSerializer(StrictModel):
         return values
 
 
-class VersionSerializer(serializers.ModelSerializer[EventSchema]):
+class EventTypeVersionSerializer(serializers.ModelSerializer[EventSchema]):
     """The schema of one version; it never changes."""
 
     schema = serializers.JSONField(source="document", read_only=True)
@@ -80,7 +85,7 @@ class ImportedDocument(Json):
     """An OpenAPI document."""
 
 
-class ImportSerializer(Strict):
+class EventTypeImportSerializer(Strict):
     """An OpenAPI 3.1 document whose `webhooks` become event types. `dry_run` reports and changes nothing."""
 
     document = ImportedDocument()
@@ -90,17 +95,17 @@ class ImportSerializer(Strict):
     )
 
 
-class ImportedSerializer(serializers.Serializer[Any]):
+class ChangedEventTypeSerializer(serializers.Serializer[Any]):
     """A type that differs from what is imported."""
 
     name = serializers.CharField()
     changes = serializers.ListField(child=serializers.CharField(), help_text="Which of its fields change.")
 
 
-class ImportReportSerializer(serializers.Serializer[Any]):
+class EventTypeImportReportSerializer(serializers.Serializer[Any]):
     """What an import did, or would do."""
 
     dry_run = serializers.BooleanField()
     created = serializers.ListField(child=serializers.CharField())
-    changed = ImportedSerializer(many=True)
+    changed = ChangedEventTypeSerializer(many=True)
     unchanged = serializers.ListField(child=serializers.CharField())

@@ -17,10 +17,10 @@ from rest_framework.views import APIView
 from subscriptions.api.authentication import principal
 from subscriptions.api.event_types import openapi
 from subscriptions.api.event_types.serializers import (
+    EventTypeImportReportSerializer,
+    EventTypeImportSerializer,
     EventTypeSerializer,
-    ImportReportSerializer,
-    ImportSerializer,
-    VersionSerializer,
+    EventTypeVersionSerializer,
 )
 from subscriptions.api.resources import Resource
 from subscriptions.api.tenancy import TenantScoped, tenant_id_of, tenant_of
@@ -114,7 +114,7 @@ class EventTypeVersions(TenantScoped, ListAPIView[EventSchema]):
     """The schemas of a type, newest first."""
 
     queryset = EventSchema.objects.all()
-    serializer_class = VersionSerializer
+    serializer_class = EventTypeVersionSerializer
     filter_backends = ()
 
     def get_queryset(self) -> QuerySet[EventSchema]:
@@ -127,16 +127,16 @@ class EventTypeVersions(TenantScoped, ListAPIView[EventSchema]):
 class Import(TenantScoped):
     """Event types out of the webhooks of an OpenAPI document."""
 
-    serializer_class = ImportSerializer
+    serializer_class = EventTypeImportSerializer
 
     def post(self, request: Request) -> Response:
         """200 with what was, or with `dry_run` would be, created and changed; 400 and nothing written if any of it is
         not right."""
         owner = owner_of(request)
-        given = ImportSerializer(data=request.data)
+        given = EventTypeImportSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         report = import_openapi(owner, **given.validated_data, by_operator=principal(request).is_operator)
-        return Response(ImportReportSerializer(report).data)
+        return Response(EventTypeImportReportSerializer(report).data)
 
 
 class Export(APIView):

@@ -3,33 +3,33 @@
 from subscriptions.api.serializers.accounts import (
     KeyRotationSerializer,
     KeySerializer,
-    NewKeySerializer,
+    KeyWithTextSerializer,
     PlanSerializer,
     TenantSerializer,
 )
 from subscriptions.api.serializers.endpoints import (
-    CreatedEndpointSerializer,
-    EndpointSecretSerializer,
+    EndpointCreateSerializer,
     EndpointSerializer,
+    EndpointWithSecretSerializer,
     KeySetSerializer,
-    NewEndpointSerializer,
-    RotatedSerializer,
-    RotationSerializer,
+    SecretRotationResultSerializer,
+    SecretRotationSerializer,
+    SigningSecretSerializer,
 )
 from subscriptions.api.serializers.subscriptions import SubscriptionSerializer
 
 __all__ = [
-    "CreatedEndpointSerializer",
-    "EndpointSecretSerializer",
+    "EndpointCreateSerializer",
     "EndpointSerializer",
+    "EndpointWithSecretSerializer",
     "KeyRotationSerializer",
     "KeySerializer",
     "KeySetSerializer",
-    "NewEndpointSerializer",
-    "NewKeySerializer",
+    "KeyWithTextSerializer",
     "PlanSerializer",
-    "RotatedSerializer",
-    "RotationSerializer",
+    "SecretRotationResultSerializer",
+    "SecretRotationSerializer",
+    "SigningSecretSerializer",
     "SubscriptionSerializer",
     "TenantSerializer",
 ]

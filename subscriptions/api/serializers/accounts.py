@@ -10,7 +10,7 @@ from subscriptions.api.label_fields import Metadata, Uid
 from subscriptions.models import ApiKey, Plan, Scope, Tenant
 from subscriptions.tenants import keys
 
-__all__ = ["KeyRotationSerializer", "KeySerializer", "NewKeySerializer", "PlanSerializer", "TenantSerializer"]
+__all__ = ["KeyRotationSerializer", "KeySerializer", "KeyWithTextSerializer", "PlanSerializer", "TenantSerializer"]
 
 
 class PlanSerializer(StrictModel):
@@ -61,6 +61,7 @@ class KeySerializer(StrictModel):
 
     id = PublicId()
     tenant = serializers.CharField(source="tenant.public_id", default=None, read_only=True)
+    prefix = serializers.CharField(source="key_prefix", read_only=True)
     scopes = serializers.ListField(child=Choice(Scope.choices), allow_empty=False)
 
     class Meta:
@@ -69,17 +70,17 @@ class KeySerializer(StrictModel):
             "id",
             "tenant",
             "name",
-            "hint",
+            "prefix",
             "scopes",
             "created_at",
             "expires_at",
             "revoked_at",
             "last_used_at",
         ]
-        read_only_fields = ["hint", "created_at", "revoked_at", "last_used_at"]
+        read_only_fields = ["created_at", "revoked_at", "last_used_at"]
 
 
-class NewKeySerializer(KeySerializer):
+class KeyWithTextSerializer(KeySerializer):
     """A key as it is created: `key` is its text, shown here and never again."""
 
     key = serializers.CharField(read_only=True, source="text")

@@ -16,16 +16,16 @@ from subscriptions.endpoints import endpoints
 from subscriptions.endpoints.certificates import check_tls
 from subscriptions.endpoints.credentials import check_auth
 from subscriptions.endpoints.signing_secrets import V1, V1A
-from subscriptions.models import Endpoint, Secret
+from subscriptions.models import Endpoint, SigningSecret
 
 __all__ = [
-    "CreatedEndpointSerializer",
-    "EndpointSecretSerializer",
+    "EndpointCreateSerializer",
     "EndpointSerializer",
+    "EndpointWithSecretSerializer",
     "KeySetSerializer",
-    "NewEndpointSerializer",
-    "RotatedSerializer",
-    "RotationSerializer",
+    "SecretRotationResultSerializer",
+    "SecretRotationSerializer",
+    "SigningSecretSerializer",
 ]
 
 SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
@@ -76,14 +76,14 @@ class EndpointSerializer(StrictModel):
             "state",
             "disabled_reason",
             "state_changed_at",
-            "consent",
-            "consented_at",
+            "verification",
+            "verified_at",
             "allowed_rate",
             "headers",
             "auth",
             "tls",
             "content_mode",
-            "thin_above",
+            "reference_above_bytes",
             "timeout_ms",
             "max_in_flight",
             "rate_limit",
@@ -98,8 +98,8 @@ class EndpointSerializer(StrictModel):
         read_only_fields = [
             "disabled_reason",
             "state_changed_at",
-            "consent",
-            "consented_at",
+            "verification",
+            "verified_at",
             "allowed_rate",
             "created_at",
             "updated_at",
@@ -120,7 +120,7 @@ class EndpointSerializer(StrictModel):
         return tls
 
 
-class NewEndpointSerializer(EndpointSerializer):
+class EndpointCreateSerializer(EndpointSerializer):
     """An endpoint as it is created: `secret` signs its deliveries. Give your own (`whsec_` and the base64 of 24
     to 64 random bytes), or leave it out and find ours in the answer, here and never again. With `signing: v1a` it is
     an ed25519 key pair instead, and the answer has the `public_key`; a `whsk_` key of your own is taken too."""
@@ -136,28 +136,28 @@ class NewEndpointSerializer(EndpointSerializer):
         fields = [*EndpointSerializer.Meta.fields, "secret", "signing", "public_key"]
 
 
-class CreatedEndpointSerializer(NewEndpointSerializer):
+class EndpointWithSecretSerializer(EndpointCreateSerializer):
     """For the description only: of `secret` and `public_key` there is the one that its deliveries are verified with."""
 
     public_key = serializers.CharField(required=False)
 
 
-class EndpointSecretSerializer(serializers.ModelSerializer[Secret]):
+class SigningSecretSerializer(serializers.ModelSerializer[SigningSecret]):
     """When a secret was made and until when it signs; null: it is the current one. `public_key` is null for v1."""
 
     signing = serializers.ChoiceField(SIGNING, read_only=True)
     public_key = serializers.SerializerMethodField()
 
     class Meta:
-        model = Secret
+        model = SigningSecret
         fields = ["signing", "public_key", "created_at", "expires_at"]
         read_only_fields = fields
 
-    def get_public_key(self, secret: Secret) -> str | None:
+    def get_public_key(self, secret: SigningSecret) -> str | None:
         return secret.public_key or None
 
 
-class RotationSerializer(Strict):
+class SecretRotationSerializer(Strict):
     """How long the older secrets go on signing beside the new one, and the new one if it is to be yours. `signing`
     changes the scheme; without it, it stays."""
 
@@ -166,7 +166,7 @@ class RotationSerializer(Strict):
     signing = Choice(SIGNING, required=False)
 
 
-class RotatedSerializer(serializers.Serializer[Any]):
+class SecretRotationResultSerializer(serializers.Serializer[Any]):
     """What to verify with from now on: the new `secret` (v1), shown here and never again, or the `public_key` (v1a)."""
 
     secret = serializers.CharField(required=False)

@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 from django.core.management.base import BaseCommand, CommandError
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.event_types.importing import import_openapi
-from subscriptions.event_types.models import SchemaCheck
+from subscriptions.event_types.models import SchemaCheckMode
 
 
 class Command(BaseCommand):
@@ -22,7 +22,10 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--dry-run", action="store_true", help="report, and change nothing")
         parser.add_argument(
-            "--schema-check", choices=SchemaCheck.values, default=SchemaCheck.WARN, help="for types that are new"
+            "--schema-check",
+            choices=SchemaCheckMode.values,
+            default=SchemaCheckMode.WARN,
+            help="for types that are new",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,7 +33,7 @@ class Command(BaseCommand):
         check, dry_run = options["schema_check"], options["dry_run"]
         try:
             report = import_openapi(None, document, dry_run=dry_run, by_operator=True, schema_check=check)
-        except Refused as error:
+        except Invalid as error:
             raise CommandError(f"{error} (at {error.place or 'the top'}; nothing was written)") from None
         for name in report.created:
             self.stdout.write(f"created    {name}")

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.models import Scope
-from subscriptions.tenants.keys import new_key
+from subscriptions.tenants.keys import create_key
 from subscriptions.validation import check_name
 
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             check_name(options["name"])
-            key, text = new_key(None, Scope.values, name=options["name"])
-        except Refused as error:
+            key, text = create_key(None, Scope.values, name=options["name"])
+        except Invalid as error:
             raise CommandError(f"{error.field}: {error}") from None
         self.stdout.write(json.dumps({"key": key.public_id, "api_key": text}))

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.models import Scope
-from subscriptions.tenants.keys import new_key
+from subscriptions.tenants.keys import create_key
 from subscriptions.tenants.tenants import create_tenant
 from subscriptions.validation import check_name, check_uid
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             check_uid("tnt", options["uid"])
             with transaction.atomic():
                 tenant = create_tenant(options["name"], uid=options["uid"])
-                _, text = new_key(tenant, Scope.values, name="manage.py tenant")
-        except Refused as error:
+                _, text = create_key(tenant, Scope.values, name="manage.py tenant")
+        except Invalid as error:
             raise CommandError(f"{error.field}: {error}") from None
         self.stdout.write(json.dumps({"tenant": tenant.public_id, "api_key": text}))

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from delivery.models import Delivery, Lane, Replay
-from subscriptions.models import Secret
+from subscriptions.models import SigningSecret
 from tests.delivery.admin.rows import HOSTILE, make_letter, operator
 from tests.delivery.factories import make_attempt, make_delivery, make_event, make_replay
 from tests.factories import make_endpoint, make_tenant
@@ -71,7 +71,7 @@ def test_bytes_that_are_no_text_are_shown_as_well_as_can_be() -> None:
 def test_no_page_shows_a_secret() -> None:
     letter = make_letter()
     Lane.objects.get_or_create(endpoint=letter.endpoint, tenant=letter.tenant)
-    ciphertext = [bytes(secret.ciphertext).decode("latin-1") for secret in Secret.objects.all()]
+    ciphertext = [bytes(secret.ciphertext).decode("latin-1") for secret in SigningSecret.objects.all()]
     client = operator()
     rows = [(letter.delivery.event, "event"), (letter.delivery, "delivery"), (letter, "deadletter")]
     for row, table in [*rows, (letter.endpoint.lane, "lane")]:

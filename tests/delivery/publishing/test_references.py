@@ -28,7 +28,7 @@ DAY = 86_400
 
 
 def subscribed(**changes: Any) -> Endpoint:
-    return make_subscription(make_endpoint(**{"content_mode": "thin", **changes})).endpoint
+    return make_subscription(make_endpoint(**{"content_mode": "reference", **changes})).endpoint
 
 
 def published(endpoint: Endpoint, event: Any) -> Delivery:
@@ -95,13 +95,13 @@ def test_an_event_without_data_needs_no_link() -> None:
 
 def test_above_its_limit_an_endpoint_gets_a_link_whatever_its_mode() -> None:
     for mode in ("structured", "binary"):
-        endpoint = subscribed(content_mode=mode, thin_above=20)
+        endpoint = subscribed(content_mode=mode, reference_above_bytes=20)
         assert not published(endpoint, {"type": "a", "data": "x" * 18}).thin
         assert published(endpoint, {"type": "a", "data": "x" * 19}).thin
 
 
 def test_a_transformer_decides_the_bytes_itself() -> None:
-    endpoint = make_endpoint(content_mode="thin")
+    endpoint = make_endpoint(content_mode="reference")
     make_subscription(endpoint, transformer={"template": '{"text":"hello"}'})
     delivery = published(endpoint, {"type": "a", "data": 5})
     assert (bytes(delivery.body or b""), delivery.thin) == (b'{"text":"hello"}', False)
@@ -117,7 +117,7 @@ def test_other_endpoints_of_the_event_get_it_whole() -> None:
 def test_a_change_of_mode_counts_for_what_is_published_from_then_on() -> None:
     endpoint = subscribed(content_mode="structured")
     assert not published(endpoint, {"type": "a", "data": 5}).thin
-    Endpoint.objects.filter(pk=endpoint.pk).update(content_mode="thin")
+    Endpoint.objects.filter(pk=endpoint.pk).update(content_mode="reference")
     assert published(endpoint, {"type": "a", "data": 5}).thin
 
 
@@ -182,9 +182,9 @@ def test_it_is_set_over_rest() -> None:
     endpoint = make_endpoint()
     client = make_client(endpoint.tenant)
     changed = client.patch(
-        f"/api/v1/endpoints/{endpoint.public_id}/", {"content_mode": "thin", "thin_above": 65_536}
+        f"/api/v1/endpoints/{endpoint.public_id}/", {"content_mode": "reference", "reference_above_bytes": 65_536}
     ).json()
-    assert (changed["content_mode"], changed["thin_above"]) == ("thin", 65_536)
+    assert (changed["content_mode"], changed["reference_above_bytes"]) == ("reference", 65_536)
     for bad in (-1, "5", 2**31, 1.5):
-        answer = client.patch(f"/api/v1/endpoints/{endpoint.public_id}/", {"thin_above": bad})
-        assert "thin_above" in json.dumps(answer.json()["errors"])
+        answer = client.patch(f"/api/v1/endpoints/{endpoint.public_id}/", {"reference_above_bytes": bad})
+        assert "reference_above_bytes" in json.dumps(answer.json()["errors"])

@@ -188,7 +188,7 @@ class TestOneEndpoint:
         publish_to(endpoint, 5)
         run_drain()
         endpoint.refresh_from_db()
-        assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "gone")
+        assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "responded_410")
         assert len(receiver.arrivals) == 1
         assert states() == ["dead"] * 5
         assert set(DeadLetter.objects.values_list("cause", flat=True)) == {"gone"}

@@ -167,7 +167,7 @@ class TestDraining:
         endpoint = self.watched(receiver, receiver.script("/", 410))
         self.drain()
         endpoint.refresh_from_db()
-        assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "gone")
+        assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "responded_410")
         assert sorted(self.received(receiver)) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
 
     @pytest.mark.parametrize(

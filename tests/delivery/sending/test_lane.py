@@ -180,13 +180,13 @@ class TestChangedEndpoint:
     def test_failures_before_a_change_of_the_endpoint_are_forgotten(
         self, moved: float, is_shut: bool, warned: int
     ) -> None:
-        lane = make_lane(self.FAILED, anew_at=START + moved)
+        lane = make_lane(self.FAILED, reset_at=START + moved)
         assert (lane.is_blocked(START), lane.warning_level) == (is_shut, warned)
         assert (lane.row().failing_since is None) == (not is_shut)
 
     def test_refresh_of_a_changed_endpoint_closes_its_breaker(self) -> None:
         lane = make_lane(self.FAILED)
-        lane.refresh(make_target(anew_at=START), START)
+        lane.refresh(make_target(reset_at=START), START)
         assert not lane.is_blocked(START)
         assert lane.capacity(START) > 1
 

@@ -100,7 +100,7 @@ def test_lease_and_renew_set_the_clock_to_the_database() -> None:
 
 
 def test_enabled_endpoint_is_no_longer_dead_lettered() -> None:
-    endpoint = make_endpoint(state="disabled", disabled_reason="gone")
+    endpoint = make_endpoint(state="disabled", disabled_reason="responded_410")
     make_lane(endpoint, due_at=now())
     (delivery,) = owe(endpoint)
     lanes = LeasedLanes(Clock())

@@ -125,7 +125,7 @@ class TestLease:
         [
             (delete_endpoint, "endpoint_deleted"),
             (lambda it: delete_tenant(it.tenant), "endpoint_deleted"),
-            (lambda it: disable(it, "gone"), "gone"),
+            (lambda it: disable(it, "responded_410"), "gone"),
         ],
     )
     def test_a_lane_that_will_get_nothing_more_is_forlorn(self, stop: Any, cause: str) -> None:

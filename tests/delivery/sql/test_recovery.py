@@ -125,7 +125,7 @@ class TestUnpark:
         [
             resume,
             delete_endpoint,
-            lambda it: disable(it, "gone"),
+            lambda it: disable(it, "responded_410"),
             lambda it: delete_tenant(it.tenant),
             lambda it: type(it.tenant).objects.filter(id=it.tenant_id).update(deleted_at=timezone.now()),
         ],

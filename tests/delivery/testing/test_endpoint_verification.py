@@ -27,7 +27,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 class TestConsentDoors(DoorCases):
-    doors = (Door("post", "endpoints/{endpoint}/consent/", "manage", 200, {}),)
+    doors = (Door("post", "endpoints/{endpoint}/verification/", "manage", 200, {}),)
 
     def things(self, tenant: Any) -> dict[str, str]:
         return {"endpoint": make_endpoint(tenant, url="https://127.0.0.1:9/").public_id}
@@ -43,8 +43,12 @@ def echo(code: int = 200) -> Any:
 
 def test_response_with_the_challenge_verifies_the_endpoint(receiver: Receiver) -> None:
     endpoint = make_endpoint(url=receiver.script("/in", echo()), state="unverified")
-    said = make_client(endpoint.tenant).post(f"/api/v1/endpoints/{endpoint.public_id}/consent/", {"by": "event"}).json()
-    assert said == {"consent": "granted", "allowed_rate": None, "problem": ""}
+    said = (
+        make_client(endpoint.tenant)
+        .post(f"/api/v1/endpoints/{endpoint.public_id}/verification/", {"by": "event"})
+        .json()
+    )
+    assert said == {"verification": "verified", "allowed_rate": None, "problem": ""}
     assert Endpoint.objects.get().state == "active"
 
 
@@ -52,6 +56,6 @@ def test_response_with_the_challenge_verifies_the_endpoint(receiver: Receiver) -
 def test_response_without_the_challenge_or_success_does_not_verify(receiver: Receiver, answer: Any) -> None:
     endpoint = make_endpoint(url=receiver.script("/in", answer), state="unverified")
     said = verify_by_event(endpoint)
-    assert said.consent == "unverified"
+    assert said.verification == "unverified"
     assert said.problem
     assert Endpoint.objects.get().state == "unverified"

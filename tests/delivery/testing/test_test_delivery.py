@@ -194,7 +194,7 @@ def test_test_beyond_the_concurrent_limit_is_throttled(client: APIClient, tenant
 
 @pytest.mark.parametrize(
     ("reason", "status", "revived"),
-    [("failing", 200, True), ("gone", 204, True), ("failing", 500, False), ("operator", 200, False)],
+    [("failing", 200, True), ("responded_410", 204, True), ("failing", 500, False), ("operator", 200, False)],
 )
 def test_delivered_test_enables_an_endpoint_disabled_for_failures(
     client: APIClient, tenant: Tenant, receiver: Receiver, reason: str, status: int, revived: bool

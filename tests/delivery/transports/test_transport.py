@@ -20,7 +20,7 @@ from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.registry import TRANSPORTS
 from delivery.transports.transport import NotSent, Transport
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import Target
+from subscriptions.routing.targets import DeliveryTarget
 from tests.factories import make_endpoint, make_subscription
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,7 +35,7 @@ class MemoryTransport:
         self._ended: list[tuple[InFlight, Outcome]] = []
         self._reader, self._writer = os.pipe()
 
-    def prepare(self, claimed: Claimed, target: Target, now: float) -> bytes | NotSent:
+    def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float) -> bytes | NotSent:
         assert now > 0
         return NotSent(Failure.CREDENTIALS) if target.content_mode == "binary" else claimed.body
 

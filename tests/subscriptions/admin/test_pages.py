@@ -89,7 +89,7 @@ def test_an_operator_moves_endpoints_and_it_is_written_down(action, state, becom
 
 
 def test_what_is_refused_is_said_and_not_written_down():
-    endpoint = make_endpoint(state="disabled", disabled_reason="gone")
+    endpoint = make_endpoint(state="disabled", disabled_reason="responded_410")
     answer = act(somebody("view_endpoint", "change_endpoint"), "endpoint", "pause", endpoint)
     assert "The endpoint is disabled." in answer.text
     assert not LogEntry.objects.exists()
@@ -112,12 +112,12 @@ def test_looking_is_not_acting(model, action):
     act(somebody(f"view_{model}"), model, action, row, confirmed="yes")
     endpoint.refresh_from_db()
     assert (endpoint.state, endpoint.secrets.count()) == ("paused", 1)
-    assert keys.find(text)
+    assert keys.find_key(text)
 
 
 def test_a_rotation_is_asked_for_first_and_then_shown_once():
     endpoint = make_endpoint()
-    client = somebody("view_endpoint", "add_secret")
+    client = somebody("view_endpoint", "add_signingsecret")
     asked = act(client, "endpoint", "rotate", endpoint)
     assert "Rotate" in asked.text
     assert endpoint.secrets.count() == 1
@@ -136,14 +136,14 @@ def test_a_key_is_made_and_shown_once():
     key = ApiKey.objects.get()
     assert (key.tenant, key.name, key.scopes) == (tenant, "backend", ["read"])
     assert shown["Cache-Control"].startswith("no-store")
-    text = shown.text[shown.text.index(f">{key.hint}") + 1 :]
-    assert keys.find(text[text.index("wp_", 3) :][:46]) == key
+    text = shown.text[shown.text.index(f">{key.key_prefix}") + 1 :]
+    assert keys.find_key(text[text.index("wp_", 3) :][:46]) == key
 
 
 def test_a_key_is_revoked():
     key, text = make_key()
     act(somebody("view_apikey", "change_apikey"), "apikey", "revoke", key)
-    assert keys.find(text) is None
+    assert keys.find_key(text) is None
 
 
 def test_a_tenant_is_made_under_the_rules_of_rest():

@@ -25,7 +25,7 @@ def test_a_bearer_key_becomes_a_principal(scheme):
     tenant = make_tenant()
     key, text = make_key(tenant, "read", "publish", name="backend")
     _, found = door.authenticate(asked(authorization=f"{scheme} {text}"))
-    assert found == Principal(key.id, tenant.id, frozenset({"read", "publish"}), f"{key.hint}… backend")
+    assert found == Principal(key.id, tenant.id, frozenset({"read", "publish"}), f"{key.key_prefix}… backend")
     assert not found.is_operator
 
 

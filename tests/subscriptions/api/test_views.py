@@ -176,9 +176,9 @@ def test_a_key_is_shown_once():
     assert made.status_code == 201
     assert made["Cache-Control"] == "no-store"
     text = made.json()["key"]
-    assert keys.find(text).public_id == made.json()["id"]
+    assert keys.find_key(text).public_id == made.json()["id"]
     seen = client.get(f"{API}keys/{made.json()['id']}/")
-    assert seen.json()["hint"] == text[:11]
+    assert seen.json()["prefix"] == text[:11]
     assert text.encode() not in seen.content + client.get(f"{API}keys/").content
 
 
@@ -215,7 +215,7 @@ def test_a_rotated_key_overlaps():
 def test_a_revoked_key_is_not_rotated():
     tenant = make_tenant()
     key, _ = make_key(tenant)
-    keys.revoke(key)
+    keys.revoke_key(key)
     answer = make_client(tenant).post(f"{API}keys/{key.public_id}/rotations/", {})
     assert problem_of(answer, 409) == ["key"]
 

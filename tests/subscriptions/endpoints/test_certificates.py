@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448
 
-from subscriptions.endpoints.certificates import check_tls, tls_files, tls_shown
-from subscriptions.errors import Refused
+from subscriptions.endpoints.certificates import check_tls, public_tls, tls_files
+from subscriptions.errors import Invalid
 from tests.pki import Authority, key_pem
 
 AUTHORITY = Authority()
@@ -60,19 +60,19 @@ def test_a_certificate_with_its_key_and_authorities_of_its_own_are_taken(tls):
     ],
 )
 def test_what_could_not_be_used_is_refused(tls, says):
-    with pytest.raises(Refused, match=says) as refusal:
+    with pytest.raises(Invalid, match=says) as refusal:
         check_tls(tls)
     assert refusal.value.field == "tls"
 
 
 def test_a_refusal_repeats_nothing_of_the_key():
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         check_tls({"certificate": OURS.pem, "private_key": "hunter2"})
     assert "hunter2" not in str(refusal.value)
 
 
 def test_shown_is_whose_it_is_and_until_when():
-    shown = tls_shown({"certificate": OURS.pem, "private_key": OURS.key})
+    shown = public_tls({"certificate": OURS.pem, "private_key": OURS.key})
     (certificate,) = shown["certificate"]
     assert set(shown) == {"certificate"}
     assert certificate["subject"] == "CN=us"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from subscriptions.endpoints.credentials import auth_header, auth_shown, check_auth, client_credentials
-from subscriptions.errors import Refused
+from subscriptions.endpoints.credentials import auth_header, check_auth, client_credentials, public_auth
+from subscriptions.errors import Invalid
 
 BASIC = {"type": "basic", "username": "Aladdin", "password": "open sesame"}
 BEARER = {"type": "bearer", "token": "hunter2"}
@@ -35,7 +35,7 @@ def test_what_is_sent(auth, header):
 
 @pytest.mark.parametrize("auth", [BASIC, BEARER, HEADER, OAUTH2])
 def test_what_is_shown_is_everything_but_the_secret(auth):
-    shown = auth_shown(auth)
+    shown = public_auth(auth)
     assert shown["type"] == auth["type"]
     assert not {"hunter2", "open sesame"} & set(shown.values())
     assert "hunter2" not in repr(client_credentials(auth))
@@ -72,7 +72,7 @@ def test_what_is_shown_is_everything_but_the_secret(auth):
     ],
 )
 def test_what_could_not_be_used_is_refused(auth, says):
-    with pytest.raises(Refused, match=says) as refusal:
+    with pytest.raises(Invalid, match=says) as refusal:
         check_auth(auth)
     assert refusal.value.field == "auth"
     assert "hunter2" not in str(refusal.value)

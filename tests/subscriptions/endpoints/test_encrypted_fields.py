@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 
 from subscriptions.endpoints import endpoints
-from subscriptions.endpoints.encrypted_fields import Confidential, columns, opened
-from subscriptions.errors import NotNow, Refused
+from subscriptions.endpoints.encrypted_fields import EncryptedFields, decrypt_fields, to_columns
+from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import targets
+from subscriptions.routing.targets import load_targets
 from tests.factories import URL, make_client, make_endpoint, make_tenant
 from tests.pki import Authority
 
@@ -41,7 +41,7 @@ def patched(client, row, **fields):
 def sent_to(row):
     """The headers of its own that the next delivery would carry."""
     endpoint = Endpoint.objects.get(uid=row["uid"])
-    return targets([endpoint.id])[endpoint.id].headers
+    return load_targets([endpoint.id])[endpoint.id].headers
 
 
 def test_no_secret_of_an_endpoint_stands_in_the_database(tls):
@@ -77,7 +77,7 @@ def test_what_was_read_can_be_sent_back(tls):
     answer = client.put(f"{ENDPOINTS}{row['id']}/", {**shown, "description": "new"})
     assert answer.status_code == 200, answer.content
     assert sent_to(row) == ("x-key: sesame", "authorization: Bearer hunter2")
-    assert opened(Endpoint.objects.get()).tls == tls
+    assert decrypt_fields(Endpoint.objects.get()).tls == tls
     assert bytes(Endpoint.objects.get().ciphertext) != bytes(before)
 
 
@@ -124,12 +124,12 @@ def test_bad_input_names_the_field_and_writes_nothing(fields, named):
     endpoint = make_endpoint(make_tenant(), headers={"x-a": "b"})
     answer = make_client(endpoint.tenant).patch(f"{ENDPOINTS}{endpoint.public_id}/", fields)
     assert answer.status_code == 400, answer.content
-    assert opened(Endpoint.objects.get(pk=endpoint.pk)).headers == {"x-a": "b"}
+    assert decrypt_fields(Endpoint.objects.get(pk=endpoint.pk)).headers == {"x-a": "b"}
 
 
 def test_headers_that_come_later_may_not_contradict_the_authentication():
     endpoint = make_endpoint(auth=BEARER)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         endpoints.change_endpoint(endpoint, {"headers": {"authorization": "x"}})
     assert refusal.value.field == "headers"
 
@@ -137,7 +137,7 @@ def test_headers_that_come_later_may_not_contradict_the_authentication():
 def test_a_certificate_belongs_to_https(settings, tls):
     settings.WAYPOST_ALLOW_HTTP = True
     endpoint = make_endpoint(tls=tls)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         endpoints.change_endpoint(endpoint, {"url": "http://example.com/"})
     assert refusal.value.field == "tls"
 
@@ -145,21 +145,21 @@ def test_a_certificate_belongs_to_https(settings, tls):
 def test_what_is_encrypted_under_a_lost_key_sends_nothing_and_is_given_anew_as_a_whole(settings):
     endpoint = make_endpoint(headers={"x-a": "b"})
     settings.WAYPOST_ENCRYPTION_KEYS = ["q7H1L4NLcFxRfOjGqhYvEwRrW0iVxPzQkYtq7cVbVZs="]
-    assert targets([endpoint.id])[endpoint.id].headers is None
+    assert load_targets([endpoint.id])[endpoint.id].headers is None
     client = make_client(endpoint.tenant)
     assert client.get(f"{ENDPOINTS}{endpoint.public_id}/").json()["headers"] == {"x-a": "***"}
-    with pytest.raises(NotNow):
+    with pytest.raises(StateConflict):
         endpoints.change_endpoint(endpoint, {"headers": {"x-a": "c"}})
     endpoints.change_endpoint(endpoint, {"headers": {"x-a": "c"}, "auth": None, "tls": None})
-    assert targets([endpoint.id])[endpoint.id].headers == ("x-a: c",)
+    assert load_targets([endpoint.id])[endpoint.id].headers == ("x-a: c",)
 
 
 def test_a_header_that_has_become_forbidden_is_not_sent():
     endpoint = make_endpoint(headers={"host": "inside"})
-    assert targets([endpoint.id])[endpoint.id].headers is None
+    assert load_targets([endpoint.id])[endpoint.id].headers is None
 
 
 def test_nothing_confidential_means_nothing_stored():
-    assert columns(Confidential()) == {"headers": {}, "auth": {}, "tls": {}, "ciphertext": None}
-    assert "hunter2" not in repr(Confidential(auth=BEARER))
-    assert "hunter2" not in json.dumps(columns(Confidential(auth=BEARER)), default=bytes.hex)
+    assert to_columns(EncryptedFields()) == {"headers": {}, "auth": {}, "tls": {}, "ciphertext": None}
+    assert "hunter2" not in repr(EncryptedFields(auth=BEARER))
+    assert "hunter2" not in json.dumps(to_columns(EncryptedFields(auth=BEARER)), default=bytes.hex)

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from subscriptions.endpoints import endpoints
-from subscriptions.errors import NotNow, Refused, Taken
+from subscriptions.errors import AlreadyExists, Invalid, StateConflict
 from subscriptions.models import Endpoint
 from tests.factories import URL, make_endpoint, make_secret, make_subscription, make_tenant
 from webhooks.kit.encryption import decrypt
@@ -39,7 +39,7 @@ def test_a_secret_of_the_callers_own_is_taken():
     "secret", ["", "secret", "whsec_", "whsec_AAAA", "whsec_!!!!", "whpk_" + "A" * 44, "whsec_" + "A" * 1000]
 )
 def test_a_secret_that_cannot_sign_safely_is_refused(secret):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         endpoints.create_endpoint(make_tenant(), url=URL, secret=secret)
     assert refusal.value.field == "secret"
     assert not Endpoint.objects.exists()
@@ -49,7 +49,7 @@ def test_a_uid_is_one_endpoint_of_a_tenant():
     tenant = make_tenant()
     endpoints.create_endpoint(tenant, url=URL, uid="main")
     endpoints.create_endpoint(make_tenant(), url=URL, uid="main")
-    with pytest.raises(Taken) as refusal:
+    with pytest.raises(AlreadyExists) as refusal:
         endpoints.create_endpoint(tenant, url=URL, uid="main")
     assert refusal.value.field == "uid"
 
@@ -101,18 +101,18 @@ def test_a_deleted_endpoint_is_not_changed():
         ("paused", "", endpoints.pause, "paused"),
         ("paused", "", endpoints.resume, "active"),
         ("paused", "", endpoints.enable, "active"),
-        ("disabled", Reason.GONE, endpoints.pause, NotNow),
-        ("disabled", Reason.GONE, endpoints.resume, NotNow),
-        ("disabled", Reason.GONE, endpoints.enable, "active"),
+        ("disabled", Reason.RESPONDED_410, endpoints.pause, StateConflict),
+        ("disabled", Reason.RESPONDED_410, endpoints.resume, StateConflict),
+        ("disabled", Reason.RESPONDED_410, endpoints.enable, "active"),
         ("disabled", Reason.FAILING, endpoints.enable, "active"),
-        ("disabled", Reason.OPERATOR, endpoints.enable, NotNow),
+        ("disabled", Reason.OPERATOR, endpoints.enable, StateConflict),
         ("disabled", Reason.OPERATOR, lambda row: endpoints.enable(row, by_operator=True), "active"),
     ],
 )
 def test_the_ways_between_states(state, reason, verb, result):
     endpoint = make_endpoint(state=state, disabled_reason=reason)
-    if result is NotNow:
-        with pytest.raises(NotNow) as refusal:
+    if result is StateConflict:
+        with pytest.raises(StateConflict) as refusal:
             verb(endpoint)
         assert refusal.value.field == "state"
         result = state
@@ -125,20 +125,20 @@ def test_the_ways_between_states(state, reason, verb, result):
 
 def test_the_first_reason_for_disabling_stays():
     endpoint = make_endpoint()
-    assert endpoints.disable(endpoint, Reason.GONE) is True
+    assert endpoints.disable(endpoint, Reason.RESPONDED_410) is True
     assert endpoints.disable(endpoint, Reason.OPERATOR) is False
     endpoint.refresh_from_db()
-    assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "gone")
+    assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "responded_410")
 
 
 def test_a_tenant_does_not_disable():
-    with pytest.raises(Refused):
+    with pytest.raises(Invalid):
         endpoints.set_state(make_endpoint(), "disabled")
 
 
 def test_a_refused_state_undoes_the_fields_of_the_same_change():
-    endpoint = make_endpoint(state="disabled", disabled_reason=Reason.GONE)
-    with pytest.raises(NotNow):
+    endpoint = make_endpoint(state="disabled", disabled_reason=Reason.RESPONDED_410)
+    with pytest.raises(StateConflict):
         endpoints.change_endpoint(endpoint, {"description": "new", "state": "paused"})
     endpoint.refresh_from_db()
     assert endpoint.description == ""
@@ -177,7 +177,7 @@ def test_only_so_many_secrets_sign_at_once_and_cutting_the_overlap_helps():
     for _ in range(endpoints.MAX_SECRETS - 1):
         endpoints.rotate_secret(endpoint)
     assert len(signing(endpoint)) == endpoints.MAX_SECRETS
-    with pytest.raises(NotNow):
+    with pytest.raises(StateConflict):
         endpoints.rotate_secret(endpoint)
     assert len(signing(endpoint)) == endpoints.MAX_SECRETS
     new = endpoints.rotate_secret(endpoint, 0)
@@ -186,14 +186,14 @@ def test_only_so_many_secrets_sign_at_once_and_cutting_the_overlap_helps():
 
 def test_a_secret_in_use_is_not_rotated_in_again():
     endpoint = make_endpoint(secret=(old := new_secret()))
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         endpoints.rotate_secret(endpoint, 3600, old)
     assert refusal.value.field == "secret"
 
 
 @pytest.mark.parametrize("overlap", [-1, endpoints.MAX_OVERLAP + 1])
 def test_an_overlap_has_bounds(overlap):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         endpoints.rotate_secret(make_endpoint(), overlap)
     assert refusal.value.field == "overlap_seconds"
 

@@ -8,8 +8,8 @@ import pytest
 
 from subscriptions.endpoints import oauth_tokens
 from subscriptions.endpoints.credentials import client_credentials
-from subscriptions.endpoints.oauth_tokens import NoToken, obtain
-from subscriptions.models import Token
+from subscriptions.endpoints.oauth_tokens import TokenRequestFailed, get_token
+from subscriptions.models import OAuthToken
 from tests import receiver as scripts
 from tests.factories import make_endpoint
 from tests.receiver import Receiver
@@ -30,7 +30,7 @@ def server():
 
 
 def token(endpoint, server, rejected=None, **more):
-    return obtain(endpoint.id, client_credentials(server.credentials(**more)), rejected=rejected).text
+    return get_token(endpoint.id, client_credentials(server.credentials(**more)), rejected=rejected).text
 
 
 @pytest.mark.parametrize("client_auth", ["basic", "body"])
@@ -43,7 +43,7 @@ def test_it_asks_as_the_standard_says(server, client_auth):
 def test_a_token_is_asked_for_once_and_every_process_finds_it(server):
     endpoint = make_endpoint()
     assert [token(endpoint, server) for _ in range(3)] == ["token-1"] * 3
-    assert b"token-1" not in bytes(Token.objects.get().ciphertext)
+    assert b"token-1" not in bytes(OAuthToken.objects.get().ciphertext)
 
 
 def test_each_endpoint_has_its_own(server):
@@ -105,9 +105,9 @@ GARBAGE = [
 )
 def test_whatever_else_it_answers_there_is_no_token(server, answer):
     server.answers(answer)
-    with pytest.raises(NoToken):
+    with pytest.raises(TokenRequestFailed):
         token(make_endpoint(), server)
-    assert not Token.objects.exists()
+    assert not OAuthToken.objects.exists()
 
 
 def test_a_token_that_says_nothing_of_its_life_is_kept_for_a_while(server):
@@ -118,6 +118,6 @@ def test_a_token_that_says_nothing_of_its_life_is_kept_for_a_while(server):
 
 def test_a_token_server_inside_is_not_called(server, settings):
     settings.WAYPOST_ALLOW_NETWORKS = []
-    with pytest.raises(NoToken):
+    with pytest.raises(TokenRequestFailed):
         token(make_endpoint(), server)
     assert not server.asked

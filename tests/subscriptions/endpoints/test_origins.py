@@ -7,9 +7,9 @@ from django.db import transaction
 
 from subscriptions.endpoints import endpoints
 from subscriptions.endpoints.origins import origin_of
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import targets
+from subscriptions.routing.targets import load_targets
 from tests.factories import make_endpoint, make_tenant
 from tests.threads import in_threads
 
@@ -32,7 +32,7 @@ def test_however_it_is_spelled_it_counts_as_one() -> None:
     tenant = make_tenant()
     for url in SPELLINGS:
         made(tenant, url)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         made(tenant, "https://example.com/e")
     assert refusal.value.field == "url"
     assert Endpoint.objects.count() == 3
@@ -44,7 +44,7 @@ def test_nobody_moves_there_either_and_who_leaves_makes_room() -> None:
     tenant = make_tenant()
     first, *_ = [made(tenant, url) for url in SPELLINGS]
     elsewhere = made(tenant, "https://93.184.215.14/")
-    with pytest.raises(Refused):
+    with pytest.raises(Invalid):
         endpoints.change_endpoint(elsewhere, {"url": "https://example.com/e"})
     assert Endpoint.objects.get(pk=elsewhere.pk).url == "https://93.184.215.14/"
     endpoints.change_endpoint(first, {"url": "https://example.com/within"})
@@ -72,7 +72,7 @@ def test_of_two_at_once_one_is_the_last(settings: Any) -> None:
             with transaction.atomic():
                 made(tenant, "https://example.com/a")
             return True
-        except Refused:
+        except Invalid:
             return False
 
     in_threads(*[attempt] * 4)
@@ -82,11 +82,11 @@ def test_of_two_at_once_one_is_the_last(settings: Any) -> None:
 @pytest.mark.parametrize("url", ["https://example.com/in/a/", "https://EXAMPLE.com:443/", "http://example.com:443/"])
 def test_we_are_no_target_of_ours(settings: Any, url: str) -> None:
     settings.PUBLIC_URL, settings.WAYPOST_ALLOW_SELF, settings.WAYPOST_ALLOW_HTTP = "https://example.com", False, True
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         made(make_tenant(), url)
     assert refusal.value.field == "url"
     endpoint = make_endpoint(url=url)
-    assert targets([endpoint.id])[endpoint.id].admits is None
+    assert load_targets([endpoint.id])[endpoint.id].admits is None
     settings.WAYPOST_ALLOW_SELF = True
     assert made(make_tenant(), url)
 

@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.utils import timezone
 
 from subscriptions.endpoints import endpoints
-from subscriptions.endpoints.signing_secrets import issue
-from subscriptions.errors import Refused
+from subscriptions.endpoints.signing_secrets import new_signing_secret
+from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint
-from subscriptions.routing.routes import targets
+from subscriptions.routing.targets import load_targets
 from tests.doors import Door, DoorCases
 from tests.factories import URL, make_client, make_endpoint, make_secret, make_tenant
 from webhooks.kit.encryption import decrypt
@@ -32,18 +32,18 @@ class TestKeyDoors(DoorCases):
 
 def signed(endpoint):
     """A signature as a delivery of this endpoint carries it now."""
-    signer = targets([endpoint.id])[endpoint.id].signer
+    signer = load_targets([endpoint.id])[endpoint.id].signer
     return signer.sign("evt_1", 1_900_000_000, BODY)
 
 
 def test_without_a_word_it_is_v1_and_shown_as_it_is():
-    issued = issue()
+    issued = new_signing_secret()
     assert issued.text.startswith("whsec_")
     assert issued.shown == issued.text
 
 
 def test_a_key_pair_shows_its_public_half_alone():
-    issued = issue("v1a")
+    issued = new_signing_secret("v1a")
     assert issued.text.startswith("whsk_")
     assert issued.shown.startswith("whpk_")
     assert "whsk_" not in repr(issued)
@@ -62,8 +62,8 @@ def test_a_key_pair_shows_its_public_half_alone():
     ],
 )
 def test_a_secret_and_a_scheme_that_do_not_fit_are_refused(signing, secret, field):
-    with pytest.raises(Refused) as refusal:
-        issue(signing, secret)
+    with pytest.raises(Invalid) as refusal:
+        new_signing_secret(signing, secret)
     assert refusal.value.field == field
 
 

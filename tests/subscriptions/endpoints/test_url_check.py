@@ -1,12 +1,12 @@
 import pytest
 
 from subscriptions.endpoints.url_check import check_url
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from webhooks.outgoing import guarded_call
 
 
 def refusal(url):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Invalid) as refused:
         check_url(url)
     assert refused.value.field == "url"
     return refused.value.message

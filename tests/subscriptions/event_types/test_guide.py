@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from subscriptions.routing.compiled_patterns import pattern_of, transformer_of
+from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from webhooks.wire.patterns.fields import OPERATORS
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "patterns.md"
@@ -24,17 +24,17 @@ EVENT: dict[str, Any] = json.loads(of("event")[0])
 
 @pytest.mark.parametrize("text", of("matches"))
 def test_what_is_said_to_match_matches(text: str) -> None:
-    assert pattern_of(json.loads(text)).explain(EVENT) == []
+    assert compile_pattern(json.loads(text)).explain(EVENT) == []
 
 
 @pytest.mark.parametrize("text", of("differs"))
 def test_what_is_said_not_to_match_does_not(text: str) -> None:
-    assert not pattern_of(json.loads(text)).matches(EVENT)
+    assert not compile_pattern(json.loads(text)).matches(EVENT)
 
 
 @pytest.mark.parametrize(("transformer", "result"), list(zip(of("transformer"), of("result"), strict=True)))
 def test_what_is_said_to_come_out_comes_out(transformer: str, result: str) -> None:
-    assert transformer_of(json.loads(transformer)).render(EVENT).decode() == result.strip()
+    assert compile_transformer(json.loads(transformer)).render(EVENT).decode() == result.strip()
 
 
 def test_no_operator_is_left_out() -> None:

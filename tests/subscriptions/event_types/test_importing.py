@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from subscriptions.errors import Refused
+from subscriptions.errors import Invalid
 from subscriptions.event_types.exporting import as_openapi
-from subscriptions.event_types.importing import Report, import_openapi
+from subscriptions.event_types.importing import ImportReport, import_openapi
 from subscriptions.event_types.models import EventType
 from tests.factories import make_event_type
 
@@ -30,7 +30,7 @@ def document(webhooks: Any = None, **components: Any) -> dict[str, Any]:
     return {"openapi": "3.1.0", "webhooks": webhooks, "components": {"schemas": {"Line": LINE}, **components}}
 
 
-def imported(given: Any, *, dry_run: bool = False) -> Report:
+def imported(given: Any, *, dry_run: bool = False) -> ImportReport:
     return import_openapi(None, given, dry_run=dry_run, by_operator=True)
 
 
@@ -108,7 +108,7 @@ def test_what_was_exported_is_imported_unchanged() -> None:
     ids=lambda part: ascii(part)[:50],
 )
 def test_what_is_wrong_is_refused_with_its_place_and_nothing_is_written(given: Any, place: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Invalid) as caught:
         imported(given)
     assert (caught.value.field, caught.value.place) == ("document", place)
     assert not EventType.objects.exists()
@@ -118,7 +118,7 @@ def test_however_long_a_chain_of_references_is_it_comes_along() -> None:
     chain = {f"S{n}": {"properties": {"next": {"$ref": f"#/components/schemas/S{n + 1}"}}} for n in range(300)}
     given = document({"a": webhook({"$ref": "#/components/schemas/S0"})})
     given["components"]["schemas"] = {**chain, "S300": {"type": "string"}}
-    with suppress(Refused):  # what it may cost is another matter
+    with suppress(Invalid):  # what it may cost is another matter
         imported(given)
 
 
@@ -126,5 +126,5 @@ def test_what_is_nested_without_end_is_refused() -> None:
     schema: dict[str, Any] = {}
     for _ in range(2_000):
         schema = {"not": schema}
-    with pytest.raises(Refused, match="levels deep"):
+    with pytest.raises(Invalid, match="levels deep"):
         imported(document({"a": webhook(schema)}))

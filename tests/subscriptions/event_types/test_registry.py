@@ -2,7 +2,7 @@
 
 import pytest
 
-from subscriptions.errors import NotNow, Refused, Taken
+from subscriptions.errors import AlreadyExists, Invalid, StateConflict
 from subscriptions.event_types import registry
 from subscriptions.event_types.models import EventType
 from tests.factories import make_event_type, make_tenant
@@ -37,35 +37,35 @@ def test_names_keep_the_order_in_which_they_were_written():
 
 def test_a_new_schema_has_to_fit_the_examples_that_stay():
     row = make_event_type(schema=SCHEMA, examples=[{"z": 1}])
-    with pytest.raises(Refused, match="Example 0 does not fit"):
+    with pytest.raises(Invalid, match="Example 0 does not fit"):
         registry.change(row, {"schema": {"properties": {"z": {"type": "string"}}}})
     changed = registry.change(row, {"schema": {"properties": {"z": {"type": "string"}}}, "examples": [{"z": "x"}]})
     assert changed.examples == [{"z": "x"}]
 
 
 def test_a_name_is_for_good():
-    with pytest.raises(NotNow):
+    with pytest.raises(StateConflict):
         registry.change(make_event_type(name="a"), {"name": "b"})
 
 
 def test_a_name_is_the_deployments_or_a_tenants():
     tenant, other = make_tenant(), make_tenant()
     make_event_type(name="order.paid")
-    with pytest.raises(Taken):
+    with pytest.raises(AlreadyExists):
         registry.create(None, {"name": "order.paid"}, by_operator=True)
-    with pytest.raises(Taken):
+    with pytest.raises(AlreadyExists):
         registry.create(tenant, {"name": "order.paid"}, by_operator=False)
     registry.create(tenant, {"name": "order.paid"}, by_operator=True)
     registry.create(tenant, {"name": "own"}, by_operator=False)
     registry.create(other, {"name": "own"}, by_operator=False)
-    with pytest.raises(Taken):
+    with pytest.raises(AlreadyExists):
         registry.create(tenant, {"name": "own"}, by_operator=False)
     assert EventType.objects.count() == 4
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a..b", "order.*", "*", "x" * 257, "waypost.mine"])
 def test_names_that_are_none(name):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Invalid) as caught:
         registry.create(None, {"name": name}, by_operator=True)
     assert caught.value.field == "name"
     assert not EventType.objects.exists()

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from delivery.models import Event
 from delivery.transports.outcome import Outcome
-from subscriptions.errors import Refused
-from subscriptions.models import ApiKey, Endpoint, Reply, Scope, Tenant
+from subscriptions.errors import Invalid
+from subscriptions.models import ApiKey, Endpoint, Scope, StoredResponse, Tenant
 from subscriptions.tenants import idempotency, keys
 from tests.factories import URL, client_with, make_client, make_endpoint, make_key, make_tenant
 from tests.threads import in_threads
@@ -77,7 +77,7 @@ def test_what_is_shown_once_is_shown_again_and_is_stored_encrypted():
     assert first.json()["secret"] == again.json()["secret"]
     assert again["Cache-Control"] == "no-store"
     assert again["ETag"] == first["ETag"]
-    assert first.json()["secret"].encode() not in bytes(Reply.objects.get().ciphertext)
+    assert first.json()["secret"].encode() not in bytes(StoredResponse.objects.get().ciphertext)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_another_request_under_a_known_key_is_a_422(body, headers, query):
 def test_after_a_refusal_the_key_is_as_good_as_new():
     client = make_client(make_tenant())
     assert post(client, "endpoints/", {"url": "nonsense"}).status_code == 400
-    assert not Reply.objects.exists()
+    assert not StoredResponse.objects.exists()
     assert post(client, "endpoints/", {"url": URL}).status_code == 201
 
 
@@ -141,7 +141,7 @@ def test_of_many_at_once_one_takes_place():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("test/", {}), ("consent/", {"by": "event"}), ("consent/", {"by": "handshake"})],
+    [("test/", {}), ("verification/", {"by": "event"}), ("verification/", {"by": "handshake"})],
 )
 def test_an_endpoint_is_called_once_and_in_no_transaction(path, body, monkeypatch, settings):
     settings.PUBLIC_URL = "https://hooks.waypost.example"
@@ -201,7 +201,7 @@ def test_the_answer_goes_to_nobody_who_could_not_have_caused_it():
 def test_a_rotated_key_gets_the_answer_of_the_one_before():
     key, text = make_key(make_tenant())
     first = post(client_with(text), "endpoints/", {"url": URL})
-    _, fresh = keys.rotate(key)
+    _, fresh = keys.rotate_key(key)
     assert post(client_with(fresh), "endpoints/", {"url": URL}).content == first.content
 
 
@@ -222,14 +222,14 @@ def test_after_a_day_a_key_is_forgotten():
     client = make_client(make_tenant())
     post(client, "endpoints/", {"url": URL})
     almost = timezone.now() - idempotency.KEPT_FOR + timedelta(minutes=1)
-    Reply.objects.update(created_at=almost)
-    assert idempotency.sweep() == 0
+    StoredResponse.objects.update(created_at=almost)
+    assert idempotency.delete_expired() == 0
     assert is_replay(post(client, "endpoints/", {"url": URL}))
-    Reply.objects.update(created_at=almost - timedelta(minutes=1))
+    StoredResponse.objects.update(created_at=almost - timedelta(minutes=1))
     assert not is_replay(post(client, "endpoints/", {"url": URL}))
-    Reply.objects.update(created_at=almost - timedelta(minutes=1))
-    assert idempotency.sweep() == 1
-    assert not Reply.objects.exists()
+    StoredResponse.objects.update(created_at=almost - timedelta(minutes=1))
+    assert idempotency.delete_expired() == 1
+    assert not StoredResponse.objects.exists()
 
 
 # --- the header
@@ -251,7 +251,7 @@ def test_a_key_is_a_string_or_bare(header, key):
 
 @pytest.mark.parametrize("header", ["", '""', '"', '"a', 'a"', "a b", '"a"b', r'"\x"', "é", '"é"', "x" * 256, "a\tb"])
 def test_anything_else_is_no_key(header):
-    with pytest.raises(Refused):
+    with pytest.raises(Invalid):
         idempotency.read_key(header)
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from subscriptions.errors import NotNow, Refused
+from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
 from tests.factories import make_key, make_tenant
@@ -17,8 +17,8 @@ def forget() -> None:
 
 def test_a_new_key_is_found_by_its_text_and_kept_only_as_a_digest():
     tenant = make_tenant()
-    key, text = keys.new_key(tenant, ["read"], "backend")
-    found = keys.find(text)
+    key, text = keys.create_key(tenant, ["read"], "backend")
+    found = keys.find_key(text)
     assert found == key
     assert found.tenant == tenant
     assert text.startswith("wp_")
@@ -28,18 +28,18 @@ def test_a_new_key_is_found_by_its_text_and_kept_only_as_a_digest():
 @pytest.mark.parametrize("text", ["", "wp_", "wp_short", "wp_" + "A" * 43, "wp_" + "é" * 43, "wp_" + "\0" * 43])
 def test_what_is_no_key_is_not_found(text):
     make_key()
-    assert keys.find(text) is None
+    assert keys.find_key(text) is None
 
 
 @pytest.mark.parametrize("scopes", [[], ["everything"], ["read", "admin"]])
 def test_a_key_needs_scopes_that_exist(scopes):
-    with pytest.raises(Refused) as refusal:
-        keys.new_key(None, scopes)
+    with pytest.raises(Invalid) as refusal:
+        keys.create_key(None, scopes)
     assert refusal.value.field == "scopes"
 
 
 def test_a_key_cannot_be_made_that_has_expired():
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Invalid) as refusal:
         make_key(expires_at=timezone.now())
     assert refusal.value.field == "expires_at"
 
@@ -48,124 +48,124 @@ def test_a_key_in_use_costs_no_query_for_a_second(django_assert_num_queries, mon
     clock = [1000.0]
     monkeypatch.setattr(keys, "monotonic", lambda: clock[0])
     _, text = make_key(make_tenant())
-    keys.find(text)
+    keys.find_key(text)
     with django_assert_num_queries(0):
         clock[0] += 0.999
-        assert keys.find(text)
+        assert keys.find_key(text)
     with django_assert_num_queries(1):
         clock[0] += 0.001
-        assert keys.find(text)
+        assert keys.find_key(text)
 
 
 def test_a_key_revoked_elsewhere_opens_nothing_after_a_second(monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr(keys, "monotonic", lambda: clock[0])
     _, text = make_key()
-    keys.find(text)
+    keys.find_key(text)
     ApiKey.objects.update(revoked_at=timezone.now())
     clock[0] += 1
-    assert keys.find(text) is None
+    assert keys.find_key(text) is None
 
 
 def test_a_key_revoked_here_opens_nothing_at_once():
     key, text = make_key()
-    keys.find(text)
-    keys.revoke(key)
-    assert keys.find(text) is None
+    keys.find_key(text)
+    keys.revoke_key(key)
+    assert keys.find_key(text) is None
 
 
 def test_revoking_again_does_not_move_the_moment():
     key, _ = make_key()
-    keys.revoke(key)
+    keys.revoke_key(key)
     key.refresh_from_db()
     first = key.revoked_at
-    keys.revoke(key)
+    keys.revoke_key(key)
     key.refresh_from_db()
     assert key.revoked_at == first
 
 
 def test_a_remembered_key_expires_on_time(monkeypatch):
     _, text = make_key(expires_at=timezone.now() + timedelta(minutes=1))
-    assert keys.find(text)
+    assert keys.find_key(text)
     later = timezone.now() + timedelta(minutes=1)
     monkeypatch.setattr(keys.timezone, "now", lambda: later)
-    assert keys.find(text) is None
+    assert keys.find_key(text) is None
 
 
 def test_the_key_of_a_deleted_tenant_opens_nothing():
     _, text = make_key(make_tenant(deleted_at=timezone.now()))
-    assert keys.find(text) is None
+    assert keys.find_key(text) is None
 
 
 def test_use_is_noted_once_a_minute(django_assert_num_queries):
     key, text = make_key()
-    keys.find(text)
+    keys.find_key(text)
     key.refresh_from_db()
     assert key.last_used_at is not None
     forget()
     with django_assert_num_queries(1):
-        keys.find(text)
+        keys.find_key(text)
     ApiKey.objects.update(last_used_at=timezone.now() - timedelta(seconds=61))
     forget()
     with django_assert_num_queries(2):
-        keys.find(text)
+        keys.find_key(text)
 
 
 def test_guesses_do_not_push_keys_out_of_memory(monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(keys, "MAX_REMEMBERED", 2)
     _, text = make_key()
-    keys.find(text)
+    keys.find_key(text)
     for letter in "abcdef":
-        keys.find("wp_" + letter * 43)
+        keys.find_key("wp_" + letter * 43)
     with django_assert_num_queries(0):
-        assert keys.find(text)
+        assert keys.find_key(text)
 
 
 def test_memory_holds_a_bounded_number_of_keys(monkeypatch):
     forget()
     monkeypatch.setattr(keys, "MAX_REMEMBERED", 2)
     for _ in range(5):
-        assert keys.find(make_key()[1])
+        assert keys.find_key(make_key()[1])
     assert len(keys._remembered) <= 2
 
 
 def test_rotation_keeps_the_old_key_for_the_overlap(monkeypatch):
     tenant = make_tenant()
     old, old_text = make_key(tenant, "read", name="backend")
-    new, new_text = keys.rotate(old, 3600)
+    new, new_text = keys.rotate_key(old, 3600)
     assert (new.tenant, new.scopes, new.name) == (tenant, ["read"], "backend")
-    assert keys.find(old_text) == old
-    assert keys.find(new_text) == new
+    assert keys.find_key(old_text) == old
+    assert keys.find_key(new_text) == new
     later = timezone.now() + timedelta(hours=1)
     monkeypatch.setattr(keys.timezone, "now", lambda: later)
-    assert keys.find(old_text) is None
-    assert keys.find(new_text) == new
+    assert keys.find_key(old_text) is None
+    assert keys.find_key(new_text) == new
 
 
 def test_rotation_without_overlap_ends_the_old_key_at_once():
     old, old_text = make_key()
-    keys.find(old_text)
-    keys.rotate(old, 0)
-    assert keys.find(old_text) is None
+    keys.find_key(old_text)
+    keys.rotate_key(old, 0)
+    assert keys.find_key(old_text) is None
 
 
 def test_rotation_does_not_lengthen_the_life_of_the_old_key():
     ends_at = timezone.now() + timedelta(minutes=1)
     old, _ = make_key(expires_at=ends_at)
-    keys.rotate(old, 3600)
+    keys.rotate_key(old, 3600)
     old.refresh_from_db()
     assert old.expires_at == ends_at
 
 
 def test_a_key_that_has_ended_is_not_rotated():
     key, _ = make_key()
-    keys.revoke(key)
-    with pytest.raises(NotNow):
-        keys.rotate(key)
+    keys.revoke_key(key)
+    with pytest.raises(StateConflict):
+        keys.rotate_key(key)
 
 
 @pytest.mark.parametrize("overlap", [-1, keys.MAX_OVERLAP + 1])
 def test_an_overlap_has_bounds(overlap):
-    with pytest.raises(Refused) as refusal:
-        keys.rotate(make_key()[0], overlap)
+    with pytest.raises(Invalid) as refusal:
+        keys.rotate_key(make_key()[0], overlap)
     assert refusal.value.field == "overlap_seconds"

@@ -1,7 +1,7 @@
 import pytest
 
 from subscriptions.endpoints.endpoints import create_endpoint, delete_endpoint
-from subscriptions.errors import Exceeded, NotNow, Refused
+from subscriptions.errors import Invalid, LimitExceeded, StateConflict
 from subscriptions.models import Endpoint, Plan, Tenant
 from subscriptions.tenants import plans
 from subscriptions.tenants.tenants import change_tenant, create_tenant
@@ -54,7 +54,7 @@ def test_a_new_default_plan_takes_the_place_of_the_one_before():
 def test_a_plan_that_tenants_have_cannot_be_deleted():
     plan = make_plan()
     make_tenant(plan=plan)
-    with pytest.raises(NotNow):
+    with pytest.raises(StateConflict):
         plans.delete_plan(plan)
     plans.delete_plan(make_plan())
 
@@ -66,7 +66,7 @@ def test_no_more_endpoints_than_the_plan_allows():
     tenant = make_tenant(plan=make_plan(max_endpoints=2))
     first, _ = create_endpoint(tenant, url=URL)
     create_endpoint(tenant, url=URL)
-    with pytest.raises(Exceeded) as refused:
+    with pytest.raises(LimitExceeded) as refused:
         create_endpoint(tenant, url=URL)
     assert (refused.value.limit, refused.value.allowed, refused.value.used) == ("max_endpoints", 2, 2)
     assert Endpoint.objects.filter(tenant=tenant).count() == 2
@@ -81,11 +81,11 @@ def test_of_two_who_make_the_last_endpoint_at_once_one_is_refused():
     def make():
         try:
             return create_endpoint(tenant, url=URL)[0]
-        except Exceeded as refused:
+        except LimitExceeded as refused:
             return refused
 
     results = in_threads(make, make)
-    assert sorted(type(result).__name__ for result in results) == ["Endpoint", "Exceeded"]
+    assert sorted(type(result).__name__ for result in results) == ["Endpoint", "LimitExceeded"]
     assert Endpoint.objects.count() == 1
 
 
@@ -110,11 +110,11 @@ def test_one_endpoint_too_many_is_a_402_that_says_how_many_there_are():
 def test_events_are_kept_no_longer_than_the_plan_allows():
     plan = make_plan(max_retention_days=30)
     assert create_tenant("Acme", plan=plan).retention_days == 30
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Invalid) as refused:
         create_tenant("Acme", plan=plan, retention_days=31)
     assert refused.value.field == "retention_days"
     tenant = create_tenant("Acme", plan=plan, retention_days=7)
-    with pytest.raises(Refused):
+    with pytest.raises(Invalid):
         change_tenant(tenant, {"retention_days": 31})
     assert change_tenant(tenant, {"retention_days": 30}).retention_days == 30
 

@@ -1,7 +1,7 @@
 import pytest
 
-from subscriptions.errors import Taken
-from subscriptions.models import Endpoint, Secret, Subscription, Tenant
+from subscriptions.errors import AlreadyExists
+from subscriptions.models import Endpoint, SigningSecret, Subscription, Tenant
 from subscriptions.tenants import tenants
 from tests.factories import make_subscription, make_tenant
 
@@ -13,7 +13,7 @@ def test_a_tenant_leaves_with_everything_and_nobody_else_is_touched():
     tenants.delete_tenant(mine.tenant)
     assert list(Subscription.objects.all()) == [other]
     assert list(Endpoint.objects.filter(deleted_at=None)) == [other.endpoint]
-    assert list(Secret.objects.values_list("endpoint", flat=True)) == [other.endpoint.id]
+    assert list(SigningSecret.objects.values_list("endpoint", flat=True)) == [other.endpoint.id]
 
 
 def test_deleting_again_does_not_move_the_moment():
@@ -31,9 +31,9 @@ def test_the_uid_of_a_deleted_tenant_is_free_again():
 
 def test_a_uid_in_use_is_taken():
     tenants.create_tenant("Acme", uid="acme")
-    with pytest.raises(Taken):
+    with pytest.raises(AlreadyExists):
         tenants.create_tenant("Other", uid="acme")
-    with pytest.raises(Taken):
+    with pytest.raises(AlreadyExists):
         tenants.change_tenant(make_tenant(), {"uid": "acme"})
 
 

@@ -110,7 +110,7 @@ class TestRendered:
 
 
 class TestReferences:
-    @pytest.mark.parametrize("mode", ["structured", "binary", "thin"])
+    @pytest.mark.parametrize("mode", ["structured", "binary", "reference"])
     def test_reference_is_sent_structured_in_any_mode(self, mode: str) -> None:
         request = composed(make_claimed(BODY, rendered=True, thin=True), content_mode=mode)
         assert request.body == BODY

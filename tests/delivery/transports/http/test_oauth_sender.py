@@ -102,7 +102,7 @@ def test_unexpected_error_while_getting_a_token_stops_no_other_endpoint(
     def break_down(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("subscriptions.endpoints.oauth_tokens.obtain", break_down)
+    monkeypatch.setattr("subscriptions.endpoints.oauth_tokens.get_token", break_down)
     tenant = make_tenant()
     endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials())
     subscribed(receiver.url("/neighbour"), tenant)
@@ -135,7 +135,7 @@ def test_token_thread_holds_no_database_connection_while_it_waits(receiver: Rece
 
     def only_who_counts() -> bool:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%subscriptions_token%'")
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%subscriptions_oauthtoken%'")
             return bool(cursor.fetchone()[0] == 1)
 
     def look(exchange: scripts.Exchange) -> None:

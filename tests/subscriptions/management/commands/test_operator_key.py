@@ -14,7 +14,7 @@ def test_it_prints_a_key_for_every_tenant_as_one_line_of_json():
     call_command("operator_key", "ops", stdout=out)
     assert out.getvalue().count("\n") == 1
     line = json.loads(out.getvalue())
-    key = keys.find(line["api_key"])
+    key = keys.find_key(line["api_key"])
     assert (key.public_id, key.tenant, key.name) == (line["key"], None, "ops")
 
 

@@ -22,7 +22,7 @@ def test_it_prints_the_tenant_and_a_key_with_every_scope_as_one_line_of_json():
     assert printed.count("\n") == 1
     line = json.loads(printed)
     assert set(line) == {"tenant", "api_key"}
-    key = keys.find(line["api_key"])
+    key = keys.find_key(line["api_key"])
     assert key.tenant.public_id == line["tenant"]
     assert (key.tenant.name, key.tenant.uid) == ("Acme", "acme")
     assert set(key.scopes) == {"publish", "manage", "read"}

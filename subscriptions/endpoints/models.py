@@ -1,0 +1,235 @@
+"""Store endpoints, the secrets that sign their deliveries and the OAuth tokens sent with them.
+
+``Endpoint.version`` rises with every change of an endpoint or its secrets, so a process can tell when its cached
+delivery target is stale. Triggers maintain it (migrations/versions.sql): no writer can forget to.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from subscriptions.endpoints.retry_plan import MAX_WAIT
+from subscriptions.tenants.models import Tenant
+from webhooks.kit.rows import Row, uid_format
+from webhooks.wire.ids import new_id
+
+__all__ = ["Endpoint", "OAuthToken", "SigningSecret"]
+
+MAX_RATE = 100_000  # attempts per rate period
+
+
+def _between(least: int, most: int) -> list[MinValueValidator | MaxValueValidator]:
+    return [MinValueValidator(least), MaxValueValidator(most)]
+
+
+class Endpoint(Row):
+    """Model an address of a tenant that receives webhooks, and how they are sent to it.
+
+    Deleting sets ``deleted_at`` and keeps the row, since its deliveries refer to it.
+    """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused"
+        DISABLED = "disabled", "Disabled"
+        UNVERIFIED = "unverified", "Unverified"
+
+    class DisabledReason(models.TextChoices):
+        RESPONDED_410 = "responded_410", "410 Gone"
+        FAILING = "failing", "Failing for 5 days"
+        OPERATOR = "operator", "By operator"
+
+    class Verification(models.TextChoices):
+        UNVERIFIED = "unverified", "Unverified"
+        REQUESTED = "requested", "Requested"
+        VERIFIED = "verified", "Verified"
+
+    class ContentMode(models.TextChoices):
+        STRUCTURED = "structured", "Structured: the CloudEvent as JSON"
+        BINARY = "binary", "Binary: data in the body, attributes in headers"
+        REFERENCE = "reference", "Reference: the CloudEvent as JSON with a link to its data"
+
+    class Ordering(models.TextChoices):
+        NONE = "", "None"
+        ENDPOINT = "endpoint", "All deliveries in order"
+        SUBJECT = "subject", "In order per subject"
+        PARTITIONKEY = "partitionkey", "In order per partitionkey"
+
+    class RatePeriod(models.TextChoices):
+        SECOND = "second", "Per second"
+        MINUTE = "minute", "Per minute"
+
+    prefix = "ep"
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
+    uid = models.CharField(max_length=256, null=True, blank=True, validators=[uid_format])
+    kind = models.CharField(
+        max_length=16, default="http", db_default="http", editable=False, help_text="Transport of its deliveries."
+    )
+    url = models.CharField(max_length=2048, help_text="Address that receives the deliveries.")
+    origin = models.CharField(max_length=300, default="", editable=False, help_text="Scheme, host and port of the URL.")
+    url_changed_at = models.DateTimeField(null=True, editable=False, help_text="When the URL last changed.")
+    description = models.CharField(max_length=1024, blank=True, help_text="Free text for people.")
+    state = models.CharField(
+        max_length=10,
+        choices=State.choices,
+        default=State.ACTIVE,
+        help_text="While not active, deliveries wait for up to seven days.",
+    )
+    disabled_reason = models.CharField(
+        max_length=13,
+        choices=DisabledReason.choices,
+        blank=True,
+        editable=False,
+        help_text="Why the endpoint is disabled; empty in any other state.",
+    )
+    state_changed_at = models.DateTimeField(
+        default=timezone.now, editable=False, help_text="When the state last changed."
+    )
+    verification = models.CharField(
+        max_length=10,
+        choices=Verification.choices,
+        default=Verification.UNVERIFIED,
+        editable=False,
+        help_text="Whether the endpoint has confirmed that it wants deliveries.",
+    )
+    verified_at = models.DateTimeField(null=True, editable=False, help_text="When the endpoint confirmed.")
+    allowed_rate = models.PositiveIntegerField(
+        null=True, editable=False, help_text="Requests per minute that the endpoint allowed when verified; null: any."
+    )
+    verification_key_digest = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    verification_requested_at = models.DateTimeField(null=True, editable=False)
+    headers = models.JSONField(
+        default=dict, blank=True, help_text="Names of the custom headers; the values are encrypted."
+    )
+    auth = models.JSONField(default=dict, blank=True, help_text="Authentication without its secrets.")
+    tls = models.JSONField(
+        default=dict, blank=True, help_text="Subject and expiry of the client certificate and certificate authority."
+    )
+    ciphertext = models.BinaryField(null=True, editable=False, help_text="Encrypted: headers, auth and tls in full.")
+    content_mode = models.CharField(
+        max_length=10,
+        choices=ContentMode.choices,
+        default=ContentMode.STRUCTURED,
+        help_text="How the CloudEvent is sent.",
+    )
+    reference_above_bytes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Size of the data in bytes above which a link is sent instead, in any content mode; null: never.",
+    )
+    timeout_ms = models.PositiveIntegerField(
+        default=15_000,
+        validators=_between(1_000, 30_000),
+        help_text="Milliseconds for one attempt, from its start to its end.",
+    )
+    max_in_flight = models.PositiveSmallIntegerField(
+        default=64, validators=_between(1, 512), help_text="Maximum number of concurrent attempts."
+    )
+    rate_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=_between(1, MAX_RATE),
+        help_text="Maximum number of attempts per `rate_period`; null: no limit.",
+    )
+    rate_period = models.CharField(
+        max_length=6,
+        choices=RatePeriod.choices,
+        default=RatePeriod.SECOND,
+        db_default=RatePeriod.SECOND,
+        help_text="Unit of `rate_limit`.",
+    )
+    rate_burst = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=_between(1, MAX_RATE),
+        help_text="Burst size: attempts that may start at once after a pause; null: a tenth of a second's rate.",
+    )
+    ordering = models.CharField(
+        max_length=12,
+        choices=Ordering.choices,
+        default=Ordering.NONE,
+        blank=True,
+        help_text="Whether a failing delivery blocks those after it. Applies to events published from now on.",
+    )
+    retry_plan = ArrayField(
+        models.PositiveIntegerField(validators=_between(1, MAX_WAIT)),
+        null=True,
+        blank=True,
+        help_text="Seconds to wait after each failure; null: the default, 10 attempts over 75 h 35 min.",
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    version = models.BigIntegerField(default=0, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        app_label = "subscriptions"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "uid"], condition=Q(deleted_at=None), name="unique_endpoint_uid_per_tenant"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="endpoint_by_tenant"),  # reader: GET /endpoints/
+            # reader: origins.check_endpoints_per_origin
+            models.Index(fields=["tenant", "origin"], name="endpoint_by_origin", condition=Q(deleted_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return self.description or self.url
+
+    @property
+    def rate_per_second(self) -> float | None:
+        """Return the stricter of the owner's rate limit and the rate the endpoint allowed; None: no limit."""
+        own = self.rate_limit and self.rate_limit / (60 if self.rate_period == self.RatePeriod.MINUTE else 1)
+        allowed = self.allowed_rate and self.allowed_rate / 60
+        return min((rate for rate in (own, allowed) if rate), default=None)
+
+
+class SigningSecret(models.Model):
+    """Model a secret that signs the deliveries of an endpoint. During a rotation several are valid, and all sign."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="secrets")
+    ciphertext = models.BinaryField(editable=False)
+    public_key = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        editable=False,
+        help_text="Public key of an ed25519 key pair (v1a), as whpk_ text; empty for v1.",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="When it stops signing; null: current secret.")
+
+    class Meta:
+        app_label = "subscriptions"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint"], condition=Q(expires_at=None), name="unique_current_secret_per_endpoint"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"secret of {self.endpoint_id}"
+
+    @property
+    def signing(self) -> str:
+        """Return the signature scheme of Standard Webhooks: v1 (HMAC-SHA256) or v1a (ed25519)."""
+        return "v1a" if self.public_key else "v1"
+
+
+class OAuthToken(models.Model):
+    """Model the cached, encrypted OAuth access token of an endpoint: see oauth_tokens."""
+
+    endpoint = models.OneToOneField(Endpoint, models.CASCADE, primary_key=True, related_name="token")
+    ciphertext = models.BinaryField(editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        app_label = "subscriptions"
+
+    def __str__(self) -> str:
+        return f"token of {self.endpoint_id}"

@@ -1,0 +1,79 @@
+"""Cache each tenant's route table in memory: the snapshot that fan-out matches events against.
+
+A publisher writes under the version of its snapshot (``Tenant.routes_version``, raised by triggers). If that is no
+longer the newest, nothing is written and it matches again with a new snapshot. So a subscription applies from its
+commit, in every process, without a message to any of them.
+"""
+
+from uuid import UUID
+
+from django.db.models import F, Func, TextField
+
+from subscriptions.models import Endpoint, Subscription, Tenant
+from subscriptions.routing.compiled_patterns import LazyPattern, compile_transformer
+from subscriptions.routing.lru_cache import LruCache
+from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
+
+__all__ = ["current_route_table", "route_table"]
+
+MAX_TENANTS = 10_000  # route tables in memory; the least recently rebuilt are dropped first
+
+# Identifies a version of a subscription's row (writer, command, place on disk) together with its endpoint's version.
+_ROW = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
+STAMP = Func(F("endpoint__version"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
+
+ENDPOINT_FIELDS = ("endpoint__ordering", "endpoint__content_mode", "endpoint__reference_above_bytes")
+
+_snapshots = LruCache[RouteTable](MAX_TENANTS)
+
+
+def route_table(tenant_id: UUID, *, stale: RouteTable | None = None) -> RouteTable:
+    """Return the tenant's route table from memory; build it if it is missing or is the one known to be stale."""
+    known = _snapshots.get(tenant_id)
+    if known is not None and known is not stale:
+        return known
+    table = _build(tenant_id, known)
+    _snapshots.put(tenant_id, table)
+    return table
+
+
+def current_route_table(tenant_id: UUID) -> RouteTable:
+    """Return the tenant's route table as of now, for callers that do not write under its version. One query more."""
+    known = _snapshots.get(tenant_id)
+    if known is not None and known.version == _version_of(tenant_id):
+        return known
+    return route_table(tenant_id, stale=known)
+
+
+def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
+    """Read the subscriptions, reusing the entries of rows that have not changed since the known table."""
+    # The version first: if a row changes in between, the table is newer than its version says, and is built again.
+    version = _version_of(tenant_id)
+    rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
+    rows = rows.annotate(stamp=STAMP).select_related("endpoint")
+    rows = rows.only("endpoint", "event_types", "pattern", "transformer", *ENDPOINT_FIELDS)
+    entries: dict[UUID, RouteEntry] = {}
+    if known is not None and known.entries:
+        stamps = dict(rows.values_list("id", "stamp"))
+        entries = {key: it for key, it in known.entries.items() if stamps.get(key) == it.stamp}
+        rows = rows.filter(id__in=list(stamps.keys() - entries.keys()))
+    for row in rows.iterator():
+        entries[row.id] = RouteEntry(row.stamp, _route(row), tuple(row.event_types))
+    return RouteTable(version, entries)
+
+
+def _version_of(tenant_id: UUID) -> int:
+    return Tenant.objects.values_list("routes_version", flat=True).get(id=tenant_id)
+
+
+def _route(row: Subscription) -> Route:
+    endpoint = row.endpoint
+    by_reference = endpoint.content_mode == Endpoint.ContentMode.REFERENCE
+    return Route(
+        subscription_id=row.id,
+        endpoint_id=row.endpoint_id,
+        ordering=endpoint.ordering,
+        pattern=None if row.pattern is None else LazyPattern(row.pattern),
+        transformer=None if row.transformer is None else compile_transformer(row.transformer),
+        reference_above_bytes=0 if by_reference else endpoint.reference_above_bytes,
+    )

@@ -1,0 +1,156 @@
+"""Cache what an attempt needs of its endpoint: URL, headers, signing secrets, certificates, limits.
+
+A drain asks about once a second for the endpoints of its lanes. An endpoint whose version has not changed is not read
+again. Triggers raise the version, also when a secret changes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from subscriptions.endpoints.certificates import TlsFiles, tls_files
+from subscriptions.endpoints.credentials import ClientCredentials, client_credentials
+from subscriptions.endpoints.encrypted_fields import decrypt_fields, request_headers
+from subscriptions.endpoints.origins import is_own_address
+from subscriptions.endpoints.verification import request_origin_header
+from subscriptions.models import Endpoint, SigningSecret
+from subscriptions.routing.lru_cache import LruCache
+from webhooks.kit.encryption import CannotDecrypt, decrypt
+from webhooks.wire.addresses.guard import ForbiddenAddress, address_filter, compile_networks, parse
+from webhooks.wire.custom_headers import ForbiddenHeader
+from webhooks.wire.errors import SignatureError
+from webhooks.wire.signing.standard_webhooks import Signer
+
+__all__ = ["DeliveryTarget", "load_targets"]
+
+MAX_TARGETS = 50_000  # in memory; the least recently read are dropped first
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTarget:
+    """Hold how the deliveries of one endpoint are sent.
+
+    ``signer``, ``admits`` or ``headers`` is None if nothing may be sent: no usable secret, a forbidden address, or
+    headers that cannot be decrypted or are forbidden.
+    """
+
+    endpoint_id: UUID
+    tenant_id: UUID
+    version: int
+    state: str
+    url: str
+    headers: tuple[str, ...] | None = field(repr=False)
+    content_mode: str
+    timeout_ms: int
+    max_in_flight: int
+    rate_limit: float | None  # attempts per second
+    ordering: str
+    retry_plan: tuple[int, ...] | None  # seconds to wait after each failure
+    signer: Signer | None
+    admits: Callable[[str], bool] | None  # whether an attempt may connect to this IP address
+    valid_until: datetime | None  # when a secret expires, after which the target is read again
+    tls: TlsFiles | None = None
+    oauth: ClientCredentials | None = None
+    rate_burst: int | None = None  # attempts; None: a tenth of a second's rate
+    reset_at: float = 0.0  # unix seconds of the last change of URL or state; failures before it do not count
+    kind: str = "http"  # its transport (delivery.transports)
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == Endpoint.State.ACTIVE
+
+
+_targets = LruCache[DeliveryTarget](MAX_TARGETS)
+
+
+def load_targets(endpoint_ids: Iterable[UUID]) -> dict[UUID, DeliveryTarget]:
+    """Return the current targets of these endpoints by id, without deleted endpoints."""
+    rows = Endpoint.objects.filter(id__in=list(endpoint_ids), deleted_at=None, tenant__deleted_at=None)
+    versions = dict(rows.values_list("id", "version"))
+    now = timezone.now()
+    known = {key: _targets.get(key) for key in versions}
+    stale = [key for key, it in known.items() if it is None or it.version != versions[key] or _has_expired(it, now)]
+    current = {key: it for key, it in known.items() if it is not None}
+    for target in _read(stale, now):
+        current[target.endpoint_id] = target
+        _targets.put(target.endpoint_id, target)
+    return current
+
+
+def _has_expired(target: DeliveryTarget, now: datetime) -> bool:
+    return target.valid_until is not None and target.valid_until <= now
+
+
+def _read(endpoint_ids: list[UUID], now: datetime) -> Iterator[DeliveryTarget]:
+    if not endpoint_ids:
+        return
+    # The endpoints with their versions first: if a secret changes in between, the target is read again.
+    endpoints = list(Endpoint.objects.filter(id__in=endpoint_ids))
+    secrets: dict[UUID, list[SigningSecret]] = {}
+    for secret in SigningSecret.objects.filter(endpoint__in=endpoint_ids).order_by("-created_at"):
+        if secret.expires_at is None or secret.expires_at > now:
+            secrets.setdefault(secret.endpoint_id, []).append(secret)
+    for endpoint in endpoints:
+        yield _target(endpoint, secrets.get(endpoint.id, []))
+
+
+def _target(endpoint: Endpoint, secrets: list[SigningSecret]) -> DeliveryTarget:
+    headers, tls, oauth = _credentials(endpoint)
+    return DeliveryTarget(
+        endpoint_id=endpoint.id,
+        tenant_id=endpoint.tenant_id,
+        version=endpoint.version,
+        kind=endpoint.kind,
+        state=endpoint.state,
+        url=endpoint.url,
+        headers=headers,
+        content_mode=endpoint.content_mode,
+        timeout_ms=endpoint.timeout_ms,
+        max_in_flight=endpoint.max_in_flight,
+        rate_limit=endpoint.rate_per_second,
+        rate_burst=endpoint.rate_burst,
+        reset_at=max(endpoint.url_changed_at or endpoint.created_at, endpoint.state_changed_at).timestamp(),
+        ordering=endpoint.ordering,
+        retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
+        signer=_signer(secrets),
+        admits=_address_guard(endpoint.url),
+        valid_until=min((it.expires_at for it in secrets if it.expires_at), default=None),
+        tls=tls,
+        oauth=oauth,
+    )
+
+
+def _credentials(endpoint: Endpoint) -> tuple[tuple[str, ...] | None, TlsFiles | None, ClientCredentials | None]:
+    """Return header lines, TLS files and OAuth credentials; no headers (None) if they may not be sent.
+
+    Headers are checked again here, since a header that was allowed when it was saved may be forbidden by now.
+    """
+    try:
+        fields = decrypt_fields(endpoint)
+        lines = tuple(f"{name}: {value}" for name, value in request_headers(fields).items())
+    except (CannotDecrypt, ForbiddenHeader):
+        return None, None, None
+    lines += request_origin_header(endpoint)
+    return lines, tls_files(fields.tls), client_credentials(fields.auth)
+
+
+def _signer(secrets: list[SigningSecret]) -> Signer | None:
+    """Return the signer; None (nothing is sent unsigned) if a secret cannot be decrypted or used."""
+    try:
+        return Signer([decrypt(secret.ciphertext) for secret in secrets]) if secrets else None
+    except (CannotDecrypt, SignatureError):
+        return None
+
+
+def _address_guard(url: str) -> Callable[[str], bool] | None:
+    if is_own_address(url):
+        return None
+    try:
+        target = parse(url, allow_http=settings.WAYPOST_ALLOW_HTTP)
+    except ForbiddenAddress:
+        return None
+    return address_filter(target, compile_networks(tuple(settings.WAYPOST_ALLOW_NETWORKS)))

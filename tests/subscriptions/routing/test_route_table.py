@@ -1,0 +1,73 @@
+"""Finding routes by event type and pattern."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
+from webhooks.wire.ids import new_id
+from webhooks.wire.patterns import Pattern
+
+
+def table_of(*rows: tuple[Route, list[str]]) -> RouteTable:
+    """A route table of these routes and their event types."""
+    return RouteTable(1, {route.subscription_id: RouteEntry("", route, tuple(names)) for route, names in rows})
+
+
+def made(*wanted: tuple[str, ...], pattern: Pattern | None = None) -> tuple[RouteTable, list[UUID]]:
+    """A route table with one endpoint for each of these lists of event types."""
+    rows = [(Route(new_id(), new_id(), pattern=pattern), list(names)) for names in wanted]
+    return table_of(*rows), [route.endpoint_id for route, _ in rows]
+
+
+def found(table: RouteTable, event_type: str, document: dict[str, Any] | None = None) -> set[UUID]:
+    return {route.endpoint_id for route in table.find(event_type, lambda: document or {})}
+
+
+class TestFind:
+    @pytest.mark.parametrize(
+        ("name", "event_type", "wanted"),
+        [
+            ("*", "order.created", True),
+            ("*", "x", True),
+            ("order.created", "order.created", True),
+            ("order.created", "order.created.late", False),
+            ("order.created", "order", False),
+            ("order.*", "order.created", True),
+            ("order.*", "order.item.added", True),
+            ("order.*", "order", False),
+            ("order.*", "orders.created", False),
+            ("order.*", "order.", True),
+            ("order.item.*", "order.item.added", True),
+            ("order.item.*", "order.created", False),
+            ("Order.*", "order.created", False),
+        ],
+    )
+    def test_exact_names_prefixes_and_star_match_event_types(self, name: str, event_type: str, wanted: bool) -> None:
+        table, (endpoint,) = made((name,))
+        assert found(table, event_type) == ({endpoint} if wanted else set())
+
+    @pytest.mark.parametrize(
+        ("name", "wanted"),
+        [("*", False), ("waypost.*", True), ("waypost.endpoint.*", True), ("waypost.endpoint.failing", True)],
+    )
+    def test_operational_events_are_matched_by_waypost_names_but_not_by_star(self, name: str, wanted: bool) -> None:
+        table, (endpoint,) = made((name,))
+        assert found(table, "waypost.endpoint.failing") == ({endpoint} if wanted else set())
+        assert table.has_type("waypost.endpoint.failing") == wanted
+
+    def test_pattern_excludes_events_that_do_not_match(self) -> None:
+        table, (endpoint,) = made(("*",), pattern=Pattern({"data": {"total": [{"numeric": [">", 100]}]}}))
+        assert found(table, "t", {"data": {"total": 101}}) == {endpoint}
+        assert found(table, "t", {"data": {"total": 100}}) == set()
+
+    def test_endpoint_with_several_matching_subscriptions_gets_the_oldest_route(self) -> None:
+        endpoint_id = new_id()
+        older, newer = (Route(new_id(), endpoint_id) for _ in range(2))
+        table = table_of((newer, ["a.b", "a.b"]), (older, ["*", "a.*"]))
+        assert table.find("a.b", dict) == [older]
+
+    def test_document_is_not_built_when_no_pattern_is_evaluated(self) -> None:
+        table, _ = made(("*",), ("a.*",))
+        assert len(table.find("a.b", lambda: pytest.fail("built the document"))) == 2
