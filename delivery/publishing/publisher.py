@@ -35,7 +35,7 @@ from delivery.sql.publish import (
 )
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
-from subscriptions.event_types.schema_check import SchemaMismatch
+from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.event_types.schemas import Violation
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
@@ -58,7 +58,7 @@ TRY_AGAIN, PAUSE = 5.0, 0.1  # seconds: for how long, and how often; a restart o
 class Unfit(InvalidEvent):
     """An event whose data does not fit the schema of its type, where the type insists. ``finding`` says where."""
 
-    def __init__(self, finding: SchemaMismatch) -> None:
+    def __init__(self, finding: SchemaViolations) -> None:
         first = finding.violations[0]
         super().__init__("data", f"does not fit its type at {first.pointer or 'the top'}: {first.detail}")
         self.finding = finding
@@ -100,7 +100,7 @@ class _Taking:
     digest: bytes
     body: bytes
     owed: list[Owing] = field(default_factory=list)
-    finding: SchemaMismatch | None = None
+    finding: SchemaViolations | None = None
 
     @property
     def name(self) -> tuple[str, str]:
