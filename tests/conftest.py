@@ -6,7 +6,6 @@ the same names in each.
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +15,7 @@ from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.event_types import schema_check
 from tests.threads import SynchronousWriters
 from webhooks.receiving.insert_receipt import group_commit as receipts
+from webhooks.sources.source_counts import source_counts
 
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
@@ -24,10 +24,10 @@ MADE_ANEW = re.compile(r"(?=.*\d)\S{26,}")  # a secret, a digest, an id
 
 
 @pytest.fixture(autouse=True)
-def tally_writes_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def counts_are_written_by_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test counts is written by the test, not by a thread that outlives it."""
-    monkeypatch.setattr("webhooks.kit.hourly_counts.Tally._begin", lambda tally: None)
-    monkeypatch.setattr("webhooks.kit.hourly_counts.tally._counts", Counter())
+    monkeypatch.setattr("webhooks.kit.hourly_counts.HourlyCounts.start_thread", lambda counts: None)
+    source_counts.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,7 @@ DELIVERY = "delivery.models delivery.telemetry delivery.sql delivery.notify"
 ROOMS = {
     # the ground floor
     "webhooks.wire": "",
-    "webhooks.kit": "webhooks.wire webhooks.telemetry",
+    "webhooks.kit": "webhooks.wire",
     "webhooks.outgoing": "webhooks.wire",
     # the receiver
     "webhooks.schemes": "webhooks.wire",

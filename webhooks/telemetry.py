@@ -25,11 +25,6 @@ def log_not_stored(source: str, error: Exception) -> None:
     log.error("receipt not stored", source=source, error=repr(error))
 
 
-def log_counts_not_written(error: Exception) -> None:
-    """Log hourly counts that could not be written; they are kept for the next attempt."""
-    log.warning("hourly counts not written", error=repr(error))
-
-
 def count_run(outcome: str) -> None:
     """Count a run of a receipt's handlers."""
     runs.labels(outcome).inc()

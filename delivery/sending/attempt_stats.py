@@ -18,60 +18,68 @@ from uuid import UUID
 from delivery.models import EndpointHour
 from delivery.sql.attempt_stats import add_attempt_stats
 from delivery.transports.outcome import Outcome
+from webhooks.kit.hourly_counts import HourlyCounts
 
 __all__ = ["AttemptStats", "StatsSummary", "delete_old_stats", "percentile", "stats_by_hour", "total_of"]
 
-HOUR = 3600  # seconds
 KEPT_FOR = timedelta(days=35)
 BOUNDS = [round(2 ** (step / 4)) for step in range(61)]  # milliseconds from 1 to 32,768; the last takes all longer ones
 _BUCKET = bytes(min(bisect_left(BOUNDS, ms), len(BOUNDS) - 1) for ms in range(BOUNDS[-1] + 1))
 
 
 @dataclass(slots=True)
-class _Count:
+class AttemptCounts:
+    """Count the attempts of one endpoint in one hour. ``latencies``: attempts by bucket of BOUNDS."""
+
     attempts: int = 0
     delivered: int = 0
     latencies: list[int] = field(default_factory=lambda: [0] * len(BOUNDS))
     last_failure: Outcome | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one ended attempt."""
+        self.attempts += 1
+        self.latencies[_BUCKET[min(outcome.duration_ms, BOUNDS[-1])]] += 1
+        if outcome.delivered:
+            self.delivered += 1
+        else:
+            self.last_failure = outcome
+
+    def merge(self, other: "AttemptCounts") -> None:
+        """Add later counts of the same endpoint and hour."""
+        self.attempts += other.attempts
+        self.delivered += other.delivered
+        self.latencies = [one + more for one, more in zip(self.latencies, other.latencies, strict=True)]
+        self.last_failure = other.last_failure or self.last_failure
 
 
 class AttemptStats:
     """Hold the counts that one drain has not written yet."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[UUID, int], _Count] = {}
+        self._counts = HourlyCounts(AttemptCounts, _upsert)
 
     def add(self, endpoint_id: UUID, outcome: Outcome) -> None:
         """Count one ended attempt."""
-        key = endpoint_id, int(outcome.started_at) // HOUR
-        count = self._counts.get(key)
-        if count is None:
-            count = self._counts[key] = _Count()
-        count.attempts += 1
-        count.latencies[_BUCKET[min(outcome.duration_ms, BOUNDS[-1])]] += 1
-        if outcome.delivered:
-            count.delivered += 1
-        else:
-            count.last_failure = outcome
+        self._counts.add(endpoint_id, outcome, outcome.started_at)
 
     def write(self) -> None:
         """Write the counts. Raises django.db.Error, and then keeps them for the next call."""
-        if not self._counts:
-            return
-        # In the order of the keys, so that two drains that write cannot deadlock.
-        rows = [_row(*key, count) for key, count in sorted(self._counts.items(), key=lambda item: item[0])]
-        add_attempt_stats(rows)
-        self._counts.clear()
+        self._counts.write()
 
 
-def _row(endpoint_id: UUID, hour: int, count: _Count) -> tuple[Any, ...]:
-    failure = count.last_failure
+def _upsert(rows: Sequence[tuple[UUID, datetime, AttemptCounts]]) -> None:
+    add_attempt_stats([_row(*row) for row in rows])
+
+
+def _row(endpoint_id: UUID, hour: datetime, counts: AttemptCounts) -> tuple[Any, ...]:
+    failure = counts.last_failure
     return (
         endpoint_id,
-        datetime.fromtimestamp(hour * HOUR, UTC),
-        count.attempts,
-        count.delivered,
-        "{" + ",".join(map(str, count.latencies)) + "}",
+        hour,
+        counts.attempts,
+        counts.delivered,
+        "{" + ",".join(map(str, counts.latencies)) + "}",
         (failure.failure or "") if failure else "",
         failure.status if failure else None,
         datetime.fromtimestamp(failure.started_at, UTC) if failure else None,

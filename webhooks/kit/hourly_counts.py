@@ -1,95 +1,119 @@
-"""Count what happens at each source, hour by hour, so that nobody ever has to count a large table.
+"""Hourly counters: count in memory by subject and hour, and add the counts to the database by one upsert.
 
-A process counts in memory, which costs a request nothing, and one thread writes what has gathered every ``PAUSE``
-seconds, in one statement for all sources. What a process has not written when it is killed is not counted: these are
-figures to look at. What is kept and what is owed stand in their own rows.
+Counting costs a request no statement, and statistics need no scan of a large table. Counts are written every few
+seconds, either by a thread of this object (``thread_name``) or by the owner's own loop calling ``write``.
+
+Failure: counts that the database refuses are kept for the next write. Counts of a process that is killed before it
+wrote them are lost: these are figures to look at, not records.
+
+Used for sources (``webhooks.sources.source_counts``) and endpoints (``delivery.sending.attempt_stats``).
 """
 
 import os
 import threading
 import time
-from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
+import structlog
 from django.db import Error, connection
 
-from webhooks import telemetry
-from webhooks.wire.ids import new_id
+__all__ = ["Counts", "HourlyCounts"]
 
-KINDS = ("received", "duplicates", "rejected", "throttled", "processed", "handler_failures", "dead")
-PAUSE = 5.0  # seconds
-HOUR = 3600
+HOUR = 3600  # seconds
+WRITE_EVERY = 5.0  # seconds between two writes of the thread
 
-Key = tuple[UUID, int, str]
-"""A source, the hour's number since 1970, and what happened."""
-
-_ADD = f"""
-    INSERT INTO webhooks_sourcehour AS hour (id, source_id, starts_at, {", ".join(KINDS)})
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], {", ".join(["%s::bigint[]"] * len(KINDS))})
-    ON CONFLICT (source_id, starts_at) DO UPDATE
-    SET {", ".join(f"{kind} = hour.{kind} + EXCLUDED.{kind}" for kind in KINDS)}
-"""  # noqa: S608 - the names are the constants above
+log = structlog.get_logger("waypost.hourly_counts")
 
 
-class Tally:
-    def __init__(self) -> None:
+class Counts(Protocol):
+    """Describe the counts of one subject in one hour."""
+
+    def add(self, item: Any) -> None:
+        """Count one item."""
+
+    def merge(self, other: Any) -> None:
+        """Add other counts of the same subject and hour."""
+
+
+C = TypeVar("C", bound=Counts)
+Rows = Sequence[tuple[UUID, datetime, C]]
+
+
+class HourlyCounts(Generic[C]):
+    """Count items by subject and hour. ``upsert`` writes rows (subject, begin of the hour, counts) in one statement."""
+
+    def __init__(self, new: Callable[[], C], upsert: Callable[[Rows[C]], None], *, thread_name: str = "") -> None:
+        self._new = new
+        self._upsert = upsert
+        self._thread_name = thread_name
         self._lock = threading.Lock()
-        self._counts: Counter[Key] = Counter()
-        self._gathered = threading.Event()
-        self._process = 0
+        self._counts: dict[tuple[UUID, int], C] = {}
+        self._has_counts = threading.Event()
+        self._process = 0  # whose thread runs: threads do not survive a fork
 
-    def add(self, source: UUID, kind: str) -> None:
-        """One more of this kind. Returns at once."""
-        if self._process != os.getpid():  # threads do not survive a fork
-            self._begin()
+    def add(self, subject: UUID, item: Any, at: float) -> None:
+        """Count one item at this time (unix seconds). Returns at once."""
+        if self._thread_name and self._process != os.getpid():
+            self.start_thread()
+        key = subject, int(at) // HOUR
         with self._lock:
-            self._counts[(source, int(time.time()) // HOUR, kind)] += 1
-        self._gathered.set()
+            counts = self._counts.get(key)
+            if counts is None:
+                counts = self._counts[key] = self._new()
+            counts.add(item)
+        self._has_counts.set()
 
     def write(self) -> None:
-        """Write what has gathered. If the database does not take it, it is kept for the next time."""
+        """Write all counts. Raises django.db.Error, and then keeps them for the next call."""
         with self._lock:
-            counts, self._counts = self._counts, Counter()
+            counts, self._counts = self._counts, {}
         if not counts:
             return
+        # In the order of the keys, so that two processes that write cannot deadlock.
+        ordered = sorted(counts.items(), key=lambda entry: entry[0])
         try:
-            with connection.cursor() as cursor:
-                cursor.execute(_ADD, _columns(counts))
-        except Error as error:
-            telemetry.log_counts_not_written(error)
-            with self._lock:
-                self._counts.update(counts)
+            self._upsert([(subject, datetime.fromtimestamp(hour * HOUR, UTC), one) for (subject, hour), one in ordered])
+        except Error:
+            self._keep(counts)
+            raise
 
-    def _begin(self) -> None:
+    def try_write(self) -> None:
+        """Write all counts; log a failure of the database and keep them."""
+        try:
+            self.write()
+        except Error as error:
+            log.warning("hourly counts not written", error=repr(error))
+
+    def clear(self) -> None:
+        """Forget all counts that are not written."""
+        with self._lock:
+            self._counts = {}
+
+    def start_thread(self) -> None:
+        """Start this process's thread that writes the counts, unless it runs."""
         with self._lock:
             if self._process == os.getpid():
                 return
-            self._counts, self._gathered = Counter(), threading.Event()
-            threading.Thread(target=self._watch, name="webhooks-tally", daemon=True).start()
+            self._counts, self._has_counts = {}, threading.Event()
+            threading.Thread(target=self._write_regularly, name=self._thread_name, daemon=True).start()
             self._process = os.getpid()
 
-    def _watch(self) -> None:
+    def _keep(self, counts: dict[tuple[UUID, int], C]) -> None:
+        with self._lock:
+            for key, newer in self._counts.items():
+                if key in counts:
+                    counts[key].merge(newer)
+                else:
+                    counts[key] = newer
+            self._counts = counts
+
+    def _write_regularly(self) -> None:
         while True:
-            self._gathered.wait()
-            self._gathered.clear()
-            time.sleep(PAUSE)
-            self.write()
+            self._has_counts.wait()
+            self._has_counts.clear()
+            time.sleep(WRITE_EVERY)
+            self.try_write()
             connection.close()
-
-
-def _columns(counts: Counter[Key]) -> list[Any]:
-    """One array per column, in one order in every process, so that two who write do not lock each other out."""
-    hours = sorted({(source, hour) for source, hour, _ in counts})
-    figures = [[counts[(source, hour, kind)] for source, hour in hours] for kind in KINDS]
-    moments = [datetime.fromtimestamp(hour * HOUR, UTC) for _, hour in hours]
-    return [[new_id() for _ in hours], [source for source, _ in hours], moments, *figures]
-
-
-tally = Tally()
-
-
-def count(source: UUID, kind: str) -> None:
-    """One more of this kind at this source, in this hour."""
-    tally.add(source, kind)

@@ -37,7 +37,7 @@ log = structlog.get_logger("waypost.notify")
 def wakeup_failed(channel: str, error: BaseException) -> None:
     """Count and log a notification that failed on this channel: broker, database or writer."""
     WAKEUPS_FAILED.labels(channel).inc()
-    log.warning("wakeup_failed", channel=channel, error=repr(error))
+    log.warning("worker wake-up failed", channel=channel, error=repr(error))
 
 
 def send_task(task: str, queue: str, *, expires: float = EXPIRES) -> None:

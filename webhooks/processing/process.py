@@ -15,13 +15,13 @@ import time
 from django.db import transaction
 
 from webhooks import telemetry
-from webhooks.kit import hourly_counts
 from webhooks.models import Receipt
 from webhooks.processing import handler_timeout, sequence
 from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
 from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import claim, lock, mark_dead, mark_processed, release, reschedule
 from webhooks.processing.retry_plan import wait_after
+from webhooks.sources import source_counts
 
 BATCH = 20  # receipts per claim
 RELEASE_AFTER = 2.0  # seconds after which claimed receipts that have not started are released
@@ -83,7 +83,7 @@ def process(receipt: Receipt) -> None:
         _fail(receipt, run, error)
         return
     if outcome in ("processed", "skipped"):
-        hourly_counts.count(receipt.source_id, "processed")
+        source_counts.count(receipt.source_id, "processed")
     telemetry.count_run(outcome)
 
 
@@ -139,7 +139,7 @@ class _HandlerRun:
 
 def _fail(receipt: Receipt, run: _HandlerRun, error: BaseException) -> None:
     attempts = receipt.attempts + 1
-    hourly_counts.count(receipt.source_id, "handler_failures")
+    source_counts.count(receipt.source_id, "handler_failures")
     telemetry.log_handler_failed(receipt.public_id, run.current, error, attempts)
     wait = wait_after(attempts, random.random(), receipt.source.retry_plan)  # noqa: S311 - spreads load, hides nothing
     if wait is None:
@@ -151,6 +151,6 @@ def _fail(receipt: Receipt, run: _HandlerRun, error: BaseException) -> None:
 
 def _mark_dead(receipt: Receipt, cause: Receipt.Cause, error: str, *, attempts: int) -> None:
     mark_dead(receipt, cause, error, attempts=attempts)
-    hourly_counts.count(receipt.source_id, "dead")
+    source_counts.count(receipt.source_id, "dead")
     telemetry.log_dead(receipt.public_id, cause, error)
     telemetry.count_run("dead")

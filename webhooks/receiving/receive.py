@@ -35,7 +35,6 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from webhooks import schemes, telemetry
-from webhooks.kit import hourly_counts
 from webhooks.kit.claim_check import StorageDown, Ticket, keep, weigh
 from webhooks.models import Rejection
 from webhooks.processing.handlers import has_handlers
@@ -50,6 +49,7 @@ from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.request_body import CutShort, InboundRequest, LengthMissing, TooLarge, TooSlow
 from webhooks.receiving.responses import InboundResponse
 from webhooks.schemes.scheme import UnsignedBody
+from webhooks.sources import source_counts
 from webhooks.sources.message_labels import find_labels, redact_credentials, storable_label
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.addresses.networks import compile_networks
@@ -131,16 +131,16 @@ def _store(
     if result is InsertResult.DUPLICATE:
         body.discard()
         return _respond_duplicate(source, request, message)
-    hourly_counts.count(source.id, "received")
+    source_counts.count(source.id, "received")
     if result is InsertResult.DUE:
         receipt_workers.notify()
     else:
-        hourly_counts.count(source.id, "processed")
+        source_counts.count(source.id, "processed")
     return responses.stored_response(source, receipt_id)
 
 
 def _respond_duplicate(source: SourceSnapshot, request: InboundRequest, message: VerifiedMessage) -> InboundResponse:
-    hourly_counts.count(source.id, "duplicates")
+    source_counts.count(source.id, "duplicates")
     first = find_receipt(source.id, message.labels.message_id)
     if first is not None and first.sha256 != message.body.sha256:
         telemetry.log_content_conflict(public("src", source.id), message.labels.message_id)
@@ -159,7 +159,7 @@ def _respond_closed(source: SourceSnapshot) -> InboundResponse:
 def _throttle(source: SourceSnapshot, status: HTTPStatus, retry_after: int) -> InboundResponse:
     if source.deleted_at is not None:
         return InboundResponse(HTTPStatus.NOT_FOUND)
-    hourly_counts.count(source.id, "throttled")
+    source_counts.count(source.id, "throttled")
     return InboundResponse(status, retry_after=retry_after)
 
 
@@ -186,7 +186,7 @@ def _reject(
         reason = error.code
     elif isinstance(error, OSError):
         status, reason = HTTPStatus.BAD_REQUEST, "cut_short"
-    hourly_counts.count(source.id, "rejected")
+    source_counts.count(source.id, "rejected")
     _record(source, request, reason, str(error) or str(type(error).__doc__), size, sha256)
     return InboundResponse(
         status, retry_after=UNAVAILABLE_SECONDS if status == HTTPStatus.SERVICE_UNAVAILABLE else None

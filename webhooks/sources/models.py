@@ -166,7 +166,7 @@ class SourceSecret(Row):
 
 
 class SourceHour(KeyedRow):
-    """Counts of one source in one hour, written by ``kit.hourly_counts``."""
+    """Counts of one source in one hour, written by ``source_counts``."""
 
     source = models.ForeignKey(Source, models.CASCADE, related_name="hours", db_index=False, db_constraint=False)
     starts_at = models.DateTimeField()

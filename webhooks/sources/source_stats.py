@@ -1,6 +1,6 @@
 """Compute statistics of a source: counts by hour, and pending and dead receipts now, at any table size.
 
-Hourly counts are read from rows that were counted as messages arrived (``kit.hourly_counts``). Pending and dead
+Hourly counts are read from rows that were counted as messages arrived (``source_counts``). Pending and dead
 receipts are counted in partial indexes that contain only those, up to ``MAX_COUNTED``; beyond it the count is a lower
 bound.
 """
@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from webhooks.kit.hourly_counts import KINDS
 from webhooks.models import Receipt, Source, SourceHour
+from webhooks.sources.source_counts import KINDS
 
 MAX_COUNTED = 10_000  # rows of all sources together
 MAX_HOURS = 90 * 24  # see sweep.STATS_DAYS

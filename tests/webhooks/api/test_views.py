@@ -11,10 +11,10 @@ from subscriptions.models import Tenant
 from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source, signed
-from webhooks.kit import hourly_counts
 from webhooks.kit.claim_check import INLINE_MAX, keep
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
 from webhooks.processing.process import process_due
+from webhooks.sources.source_counts import source_counts
 from webhooks.wire.ids import new_id, public
 from webhooks.wire.signing.standard_webhooks import new_secret
 
@@ -410,7 +410,7 @@ def test_the_figures_of_a_source_are_by_hour_in_all_and_of_now() -> None:
     made = post(client, "sources/", {"scheme": "none", "uid": "shop", "handlers": [{"handler": "log"}]}).json()
     for body in (b"1", b"1", b"2"):
         Client().post(made["url"], body, "text/plain")
-    hourly_counts.tally.write()
+    source_counts.write()
     stats = client.get(f"{API}/sources/shop/stats/?hours=2").json()
     assert stats["now"] == {"pending": 2, "dead": 0, "is_lower_bound": False}
     assert (stats["totals"]["received"], stats["totals"]["duplicates"]) == (2, 1)

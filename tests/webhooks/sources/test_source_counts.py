@@ -1,4 +1,4 @@
-"""What happens at a source is counted as it happens, and can be read without counting rows."""
+"""Requests and runs of a source are counted by hour as they happen."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -9,15 +9,22 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.factories_receiver import make_source, signed
-from webhooks.kit import hourly_counts
+from webhooks.kit.hourly_counts import HourlyCounts
 from webhooks.models import Receipt, SourceHour
 from webhooks.processing import process
 from webhooks.processing.handlers import GiveUp, handles
 from webhooks.processing.process import process_due
+from webhooks.sources import source_counts
+from webhooks.sources.source_counts import KindCounts, upsert
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
 BODY = b'{"type":"a.b"}'
+NOW = 1_800_000_000.0
+
+
+def new_counts() -> HourlyCounts[KindCounts]:
+    return HourlyCounts(KindCounts, upsert)
 
 
 def send(source, message_id: str = "msg_1", **headers: str):
@@ -27,9 +34,9 @@ def send(source, message_id: str = "msg_1", **headers: str):
 
 
 def counted(source) -> dict[str, int]:
-    hourly_counts.tally.write()
+    source_counts.source_counts.try_write()
     hour = SourceHour.objects.get(source=source)
-    return {kind: getattr(hour, kind) for kind in hourly_counts.KINDS if getattr(hour, kind)}
+    return {kind: getattr(hour, kind) for kind in source_counts.KINDS if getattr(hour, kind)}
 
 
 def test_every_way_a_request_can_end_is_counted(settings) -> None:
@@ -64,10 +71,10 @@ def test_every_end_of_a_run_is_counted() -> None:
 def test_counts_of_several_processes_and_several_writes_add_up() -> None:
     source = make_source()
     for _ in range(3):
-        one, other = hourly_counts.Tally(), hourly_counts.Tally()
-        one.add(source.id, "received")
-        other.add(source.id, "received")
-        other.add(source.id, "rejected")
+        one, other = new_counts(), new_counts()
+        one.add(source.id, "received", NOW)
+        other.add(source.id, "received", NOW)
+        other.add(source.id, "rejected", NOW)
         one.write()
         other.write()
     assert counted(source) == {"received": 6, "rejected": 3}
@@ -76,9 +83,9 @@ def test_counts_of_several_processes_and_several_writes_add_up() -> None:
 def test_an_hour_begins_on_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_source()
     for moment in (datetime(2026, 1, 1, 9, 59, 59, tzinfo=UTC), datetime(2026, 1, 1, 10, 0, 0, tzinfo=UTC)):
-        monkeypatch.setattr(hourly_counts.time, "time", moment.timestamp)
-        hourly_counts.count(source.id, "received")
-    hourly_counts.tally.write()
+        monkeypatch.setattr(source_counts.time, "time", moment.timestamp)
+        source_counts.count(source.id, "received")
+    source_counts.source_counts.try_write()
     hours = SourceHour.objects.filter(source=source).order_by("starts_at").values_list("starts_at", "received")
     assert list(hours) == [(datetime(2026, 1, 1, hour, tzinfo=UTC), 1) for hour in (9, 10)]
 
@@ -86,15 +93,15 @@ def test_an_hour_begins_on_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_what_the_database_does_not_take_is_written_later() -> None:
     source = make_source()
-    hourly_counts.count(source.id, "received")
+    source_counts.count(source.id, "received")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE webhooks_sourcehour RENAME TO away")
     try:
-        hourly_counts.tally.write()
+        source_counts.source_counts.try_write()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO webhooks_sourcehour")
-    hourly_counts.count(source.id, "received")
+    source_counts.count(source.id, "received")
     assert counted(source) == {"received": 2}
 
 
@@ -103,10 +110,10 @@ def test_many_who_write_the_same_hours_do_not_lock_each_other_out() -> None:
     sources = [make_source() for _ in range(10)]
 
     def work(order: list) -> None:
-        mine = hourly_counts.Tally()
+        mine = new_counts()
         for _ in range(20):
             for source in order:
-                mine.add(source.id, "received")
+                mine.add(source.id, "received", NOW)
             mine.write()
         connections.close_all()
 
