@@ -1,1 +1,1 @@
-"""Serve sources, receipts and rejections over REST. Views fetch, call one function and answer."""
+"""Serve sources, receipts and rejections over REST. Views fetch, call one function and respond."""

@@ -1,4 +1,4 @@
-"""What the API takes and gives for ids, for places in a message, and for the choice of handlers."""
+"""Define the serializer fields of the receiver: ids, paths into a message, media types, retry plans, handlers."""
 
 import re
 from typing import Any
@@ -17,16 +17,16 @@ from webhooks.wire.cloudevents.handshake import is_origin
 from webhooks.wire.ids import parse, public
 from webhooks.wire.patterns import InvalidPattern, Pattern
 
-PLACE = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
-MOST_HANDLERS = 20
-MOST_ORIGINS = 100
+VALUE_PATH = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
+MAX_HANDLERS = 20  # per source
+MAX_ORIGINS = 100  # per source
 
 
 @extend_schema_field(OpenApiTypes.STR)
 class IdField(serializers.Field[UUID, str, str, Any]):
     """A key as a TypeID with this prefix."""
 
-    default_error_messages = {"invalid": "This is not an id that begins with {prefix}_."}
+    default_error_messages = {"invalid": "Must be an id that begins with {prefix}_."}
 
     def __init__(self, prefix: str, **options: Any) -> None:
         super().__init__(**options)
@@ -43,24 +43,24 @@ class IdField(serializers.Field[UUID, str, str, Any]):
 
 
 class ValuePathField(serializers.CharField):
-    """Where a value stands: ``header:Name``, ``body:/json/pointer`` (RFC 6901), or nothing."""
+    """A path into a message: ``header:Name``, ``body:/json/pointer`` (RFC 6901), or empty."""
 
-    default_error_messages = {"place": "Write header:Name or body:/json/pointer."}
+    default_error_messages = {"path": "Must be header:Name or body:/json/pointer."}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, allow_blank=True, max_length=256, **options)
 
     def to_internal_value(self, data: Any) -> str:
-        place = super().to_internal_value(data)
-        if place and not PLACE.fullmatch(place):
-            self.fail("place")
-        return place
+        path = super().to_internal_value(data)
+        if path and not VALUE_PATH.fullmatch(path):
+            self.fail("path")
+        return path
 
 
 class StorableJsonField(serializers.JSONField):
-    """JSON that a jsonb column takes: no NUL, no lone surrogate, no number beyond 64 bits."""
+    """JSON that jsonb can store: no NUL, no unpaired surrogate, no integer beyond 64 bits."""
 
-    default_error_messages = {"storable": "This JSON holds a character or a number that cannot be stored."}
+    default_error_messages = {"storable": "Must not contain NUL, unpaired surrogates or integers beyond 64 bits."}
 
     def to_internal_value(self, data: Any) -> Any:
         value = super().to_internal_value(data)
@@ -75,9 +75,9 @@ class StorableJsonField(serializers.JSONField):
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
 class MediaTypesField(serializers.Field[list[str], Any, Any, Any]):
-    """Media types, in lower case when they are kept."""
+    """Media types, stored in lower case."""
 
-    default_error_messages = {"list": "Write a list of at most {most} media types such as application/json or text/*."}
+    default_error_messages = {"list": "Must be at most {most} media types such as application/json or text/*."}
 
     def to_representation(self, value: list[str]) -> list[str]:
         return value
@@ -96,12 +96,12 @@ class MediaTypesField(serializers.Field[list[str], Any, Any, Any]):
 
 
 class OriginsField(serializers.ListField):
-    """Senders that get consent by OPTIONS: DNS names, or ``*``."""
+    """DNS names of senders that may send after an OPTIONS request, or ``*``."""
 
-    default_error_messages = {"origin": "{name!r} is neither a DNS name nor *."}
+    default_error_messages = {"origin": "{name!r} must be a DNS name or *."}
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(child=Line(max_length=253), max_length=MOST_ORIGINS, **options)
+        super().__init__(child=Line(max_length=253), max_length=MAX_ORIGINS, **options)
 
     def to_internal_value(self, data: Any) -> list[str]:
         handler_paths: list[str] = super().to_internal_value(data)
@@ -113,9 +113,9 @@ class OriginsField(serializers.ListField):
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
 class OptionsField(StorableJsonField):
-    """What a scheme lets one configure: a JSON object of strings."""
+    """Options of a scheme: an object of strings."""
 
-    default_error_messages = {"object": "Write a JSON object of strings."}
+    default_error_messages = {"object": "Must be an object of strings."}
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         value = super().to_internal_value(data)
@@ -133,11 +133,11 @@ class OptionsField(StorableJsonField):
     }
 )
 class RetryPlanField(serializers.Field[list[int], Any, Any, Any]):
-    """Seconds to wait after each failure, or null: the usual plan."""
+    """Seconds to wait after each failure, or null for the default plan."""
 
     default_error_messages = {
-        "list": "Write a list of whole seconds, 1 to {longest}, at most {most} of them.",
-        "long": "All waits together may be {longest} seconds.",
+        "list": "Must be a list of at most {most} integers from 1 to {longest} (seconds).",
+        "long": "The sum of all waits must be at most {longest} seconds.",
     }
 
     def to_representation(self, value: list[int]) -> list[int]:
@@ -159,7 +159,7 @@ def _is_wait(seconds: Any) -> bool:
 class ObjectField(StorableJsonField):
     """A JSON object."""
 
-    default_error_messages = {"object": "Write a JSON object."}
+    default_error_messages = {"object": "Must be an object."}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         value = super().to_internal_value(data)
@@ -180,25 +180,25 @@ class ObjectField(StorableJsonField):
             "required": ["handler"],
             "additionalProperties": False,
         },
-        "maxItems": MOST_HANDLERS,
+        "maxItems": MAX_HANDLERS,
     }
 )
 class HandlersField(StorableJsonField):
-    """A list of ``{"handler": name, "pattern": {...}}``; without a pattern, everything."""
+    """A list of ``{"handler": name, "pattern": {...}}``; without a pattern the handler gets every message."""
 
     default_error_messages = {
-        "list": "Write a list of objects with a handler and, if you like, a pattern.",
-        "many": "A source may have {most} handlers.",
-        "unknown": "There is no handler {name!r}: there are {names}.",
-        "pattern": "The pattern of {name}: {problem}",
+        "list": "Must be a list of objects with a handler and optionally a pattern.",
+        "many": "Must be at most {most} handlers.",
+        "unknown": "Unknown handler {name!r}; must be one of {names}.",
+        "pattern": "Invalid pattern of {name}: {problem}",
     }
 
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
         choices = super().to_internal_value(data)
         if not isinstance(choices, list):
             self.fail("list")
-        if len(choices) > MOST_HANDLERS:
-            self.fail("many", most=MOST_HANDLERS)
+        if len(choices) > MAX_HANDLERS:
+            self.fail("many", most=MAX_HANDLERS)
         return [self._choice(choice) for choice in choices]
 
     def _choice(self, choice: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What one may ask of the lists of receipts and rejections: each walks an index from the newest row down.
+"""Filter the lists of receipts and rejections; each filter walks an index from the newest row down.
 
-Ids are UUIDv7, so a window of time is a range of ids.
+Ids are UUIDv7, so a time range is a range of ids.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ BOOLEANS = ("true", "false", "True", "False", "1", "0")
 
 
 class SourceTimeFilter(django_filters.FilterSet):  # type: ignore[misc]
-    """``source`` by id or uid, ``since`` included, ``until`` not. A value that is empty is refused, not ignored."""
+    """Filter by ``source`` (id or uid), ``since`` (inclusive) and ``until`` (exclusive); reject empty values."""
 
     source = django_filters.CharFilter(method="of_source")
     since = django_filters.IsoDateTimeFilter(method="from_moment")
@@ -28,9 +28,9 @@ class SourceTimeFilter(django_filters.FilterSet):  # type: ignore[misc]
         for name, one in self.filters.items():
             given = self.data.get(name)
             if given == "":
-                self.form.add_error(name, "Give a value, or leave it out.")
+                self.form.add_error(name, "Must not be empty; leave it out instead.")
             elif given is not None and isinstance(one, django_filters.BooleanFilter) and given not in BOOLEANS:
-                self.form.add_error(name, "Say true or false.")
+                self.form.add_error(name, "Must be true or false.")
         return bool(super().is_valid())
 
     def of_source(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:

@@ -1,4 +1,4 @@
-"""Whose sources: a tenant's key sees its own, an operator's key sees all, or those of the tenant it names.
+"""Find the tenant of a request: a tenant's key is limited to its own; an operator's key may name one, or mean all.
 
 The receiver knows tenants by id only. An operator names one in the header ``Waypost-Tenant`` or as ``?tenant=``.
 """
@@ -15,7 +15,7 @@ HEADER = "Waypost-Tenant"
 
 
 def tenant_id_of(request: Request) -> UUID | None:
-    """The tenant this request is about; None: all. Raises NotFound for any other than the key's own."""
+    """Return the tenant of this request, or None for all. Raises NotFound for another tenant than the key's own."""
     key: Any = request.auth
     own: UUID | None = key.tenant_id
     name = request.headers.get(HEADER) or request.query_params.get("tenant")

@@ -1,4 +1,4 @@
-"""Two lists of addresses: the API's, for /api/v1/, and the senders', for the root."""
+"""List the URLs of the REST API, for /api/v1/, and of the senders, for the root."""
 
 from rest_framework.routers import SimpleRouter
 

@@ -1,7 +1,4 @@
-"""The REST doors of the receiver: sources with their secrets, receipts and their replays, rejections.
-
-Everything starts from the tenant of the key; what is not its own is not found.
-"""
+"""Serve sources with their secrets, receipts with their replays, and rejections, each limited to the key's tenant."""
 
 from typing import Any, ClassVar, TypeVar
 
@@ -52,7 +49,7 @@ M = TypeVar("M", bound=Model)
 
 
 class TenantViewSet(GenericViewSet[M]):
-    """Rows that belong to a tenant through ``tenant_path``, each found by its TypeID."""
+    """Rows that belong to a tenant through ``tenant_path``, found by their TypeID."""
 
     tenant_path: ClassVar[str] = "source__tenant_id"
     lookup_value_regex = "[A-Za-z0-9._-]{1,256}"
@@ -69,7 +66,7 @@ class TenantViewSet(GenericViewSet[M]):
 
 
 class SourceViewSet(Preconditioned[Source], TenantViewSet[Source], ModelViewSet[Source]):
-    """Sources. A deleted one answers its sender 410 and keeps its receipts until they have had their time."""
+    """The configurations of senders. A deleted source responds 410; its receipts stay for their retention."""
 
     tenant_path = "tenant_id"
     queryset = Source.objects.filter(deleted_at=None)
@@ -84,7 +81,7 @@ class SourceViewSet(Preconditioned[Source], TenantViewSet[Source], ModelViewSet[
 
     @extend_schema(responses={201: SourceWithSecretSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The answer shows the secret, this once."""
+        """Create a source; only this response shows the secret."""
         tenant_id = tenant_id_of(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -102,15 +99,15 @@ class SourceViewSet(Preconditioned[Source], TenantViewSet[Source], ModelViewSet[
     @extend_schema(methods=["POST"], request=SecretCreateSerializer, responses={201: SecretWithValueSerializer})
     @action(detail=True, methods=["get", "post"], pagination_class=None, filter_backends=[])
     def secrets(self, request: Request, pk: str) -> Response:
-        """GET lists the secrets that are believed; POST makes a new one and lets the others expire."""
+        """List the active secrets (GET), or add one and let the others expire (POST)."""
         source = self.get_object()
         if request.method == "GET":
             return Response(SourceSecretSerializer(active_secrets(source).order_by("-id"), many=True).data)
-        asked = SecretCreateSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        query = SecretCreateSerializer(data=request.data)
+        query.is_valid(raise_exception=True)
         try:
             secret, text = rotate(
-                source, asked.validated_data.get("secret"), overlap=asked.validated_data["overlap_seconds"]
+                source, query.validated_data.get("secret"), overlap=query.validated_data["overlap_seconds"]
             )
         except (InvalidConfiguration, TooManySecrets) as error:
             raise ValidationError({getattr(error, "field", "secret"): str(error)}) from error
@@ -119,24 +116,23 @@ class SourceViewSet(Preconditioned[Source], TenantViewSet[Source], ModelViewSet[
     @extend_schema(request=TestMessageCreateSerializer, responses=TestMessageSerializer)
     @action(detail=True, methods=["post"], filter_backends=[])
     def test(self, request: Request, pk: str) -> Response:
-        """Send yourself a test: a sample signed as the provider signs it, taken in like any other message (it is kept,
-        and its handlers run). 400 where only the sender can sign."""
+        """Send a sample, signed as the sender signs it; it is stored and handled. 400 if only the sender can sign."""
         source = self.get_object()
-        asked = TestMessageCreateSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        query = TestMessageCreateSerializer(data=request.data)
+        query.is_valid(raise_exception=True)
         url = reverse("inbound", args=[source.public_id], request=request)
         try:
-            trial = send_test_message(source, url, **asked.validated_data)
+            result = send_test_message(source, url, **query.validated_data)
         except NoActiveSecret as error:
             raise ValidationError({"secret": str(error)}) from error
         except (SenderKeyRequired, SignatureError) as error:
             raise ValidationError({"scheme": str(error)}) from error
-        return Response(TestMessageSerializer(trial).data)
+        return Response(TestMessageSerializer(result).data)
 
     @extend_schema(responses={204: None})
     @action(detail=True, methods=["delete"], url_path="secrets/(?P<secret>[A-Za-z0-9_]+)")
     def secret(self, request: Request, pk: str, secret: str) -> Response:
-        """Revoke one secret at once."""
+        """Revoke a secret at once."""
         revoke(get_by_id(SourceSecret.objects.filter(source=self.get_object()), secret))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -145,17 +141,17 @@ class SourceViewSet(Preconditioned[Source], TenantViewSet[Source], ModelViewSet[
     )
     @action(detail=True, pagination_class=None, filter_backends=[])
     def stats(self, request: Request, pk: str) -> Response:
-        """What came and what became of it, hour by hour; what waits and what is dead now."""
+        """Return counts by hour, and pending and dead receipts now."""
         source = self.get_object()
-        asked = SourceStatsQuerySerializer(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        hours = source_stats.hourly_counts(source, asked.validated_data["hours"])
+        query = SourceStatsQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        hours = source_stats.hourly_counts(source, query.validated_data["hours"])
         figures = {"now": source_stats.current_counts(source), "totals": source_stats.totals(hours), "hours": hours}
         return Response(SourceStatsSerializer(figures).data)
 
 
 class ReceiptViewSet(TenantViewSet[Receipt], ReadOnlyModelViewSet[Receipt]):
-    """What was received, newest first."""
+    """Stored messages, newest first."""
 
     queryset = Receipt.objects.defer("body")
     serializer_class = ReceiptSerializer
@@ -164,7 +160,7 @@ class ReceiptViewSet(TenantViewSet[Receipt], ReadOnlyModelViewSet[Receipt]):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, filter_backends=[])
     def body(self, request: Request, pk: str) -> FileResponse:
-        """The body, byte for byte as it came. Never shown by a browser: it is somebody else's content."""
+        """Download the body, byte for byte. Browsers do not display it."""
         try:
             return download_body(self.get_object())
         except OSError as error:
@@ -173,7 +169,7 @@ class ReceiptViewSet(TenantViewSet[Receipt], ReadOnlyModelViewSet[Receipt]):
     @extend_schema(request=None, responses={202: ReceiptReplayResultSerializer})
     @action(detail=True, methods=["post"], filter_backends=[])
     def replays(self, request: Request, pk: str) -> Response:
-        """Have one receipt handled again, if it is processed or dead."""
+        """Replay one receipt if it is processed or dead."""
         done = replay(Receipt.objects.filter(id=self.get_object().id))
         return Response(ReceiptReplayResultSerializer(done).data, status=status.HTTP_202_ACCEPTED)
 
@@ -184,26 +180,30 @@ class ReceiptViewSet(TenantViewSet[Receipt], ReadOnlyModelViewSet[Receipt]):
     )
     @action(detail=False, methods=["post"], url_path="replays", filter_backends=[])
     def replay_many(self, request: Request) -> Response:
-        """Have the oldest receipts of a filter handled again, 10,000 at most; the dead ones, if it names no state.
-        ``remaining`` says how many wait for the next call. With ``preview`` only count them."""
-        asked = ReceiptReplaySerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        chosen = ReceiptFilter({"state": "dead", **asked.validated_data["filter"]}, self.get_queryset())
+        """Replay the oldest receipts that match a filter (default state: dead), at most 10,000 per call.
+
+        ``remaining`` is the number left for the next call. With ``preview`` they are only counted.
+        """
+        query = ReceiptReplaySerializer(data=request.data)
+        query.is_valid(raise_exception=True)
+        chosen = ReceiptFilter({"state": "dead", **query.validated_data["filter"]}, self.get_queryset())
         if not chosen.is_valid():
             raise ValidationError({"filter": chosen.errors})
-        if asked.validated_data["preview"]:
+        if query.validated_data["preview"]:
             return Response(ReceiptReplayPreviewSerializer({"total": count_replayable(chosen.qs)}).data)
         return Response(ReceiptReplayResultSerializer(replay(chosen.qs)).data, status=status.HTTP_202_ACCEPTED)
 
 
 class StorageUnavailable(APIException):
+    """503: the storage of large bodies is unavailable."""
+
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "The storage of large bodies cannot be reached right now."
+    default_detail = "The storage of large bodies is unavailable; retry later."
     default_code = "unavailable"
 
 
 class RejectionViewSet(TenantViewSet[Rejection], ReadOnlyModelViewSet[Rejection]):
-    """What was refused, newest first: a sample (see ``suppressed_count``)."""
+    """Refused requests, newest first: a sample (see ``suppressed_count``)."""
 
     queryset = Rejection.objects.all()
     serializer_class = RejectionSerializer
@@ -211,7 +211,7 @@ class RejectionViewSet(TenantViewSet[Rejection], ReadOnlyModelViewSet[Rejection]
 
 
 def get_by_id(rows: QuerySet[M], text: str) -> M:
-    """The one of these rows with this TypeID. Raises NotFound."""
+    """Return the row with this TypeID. Raises NotFound."""
     try:
         return rows.get(pk=parse(rows.model.prefix, text))  # type: ignore[attr-defined]
     except (ValueError, rows.model.DoesNotExist) as error:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What was kept, what was refused, and what is brought back, from outside."""
+"""Serialize receipts, rejections and replays of receipts."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from webhooks.models import Receipt, Rejection, Source, SourceSecret
 
 
 class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
-    """A message that was kept, and how far its handlers have got."""
+    """A stored message and the progress of its handlers."""
 
     id = IdField(Receipt.prefix)
     source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
@@ -48,15 +48,14 @@ class RejectionSerializer(serializers.ModelSerializer[Rejection]):
 
 
 class ReceiptReplaySerializer(Strict):
-    """Which receipts to bring back: the same filters as of the list. ``preview``: only count them."""
+    """The receipts to replay, by the filters of the list; with ``preview`` they are only counted."""
 
     filter = ObjectField(required=False, default=dict)
     preview = Flag(required=False, default=False)
 
 
 class ReceiptReplayResultSerializer(serializers.Serializer[Any]):
-    """``replayed``: how many receipts were made due again. ``remaining``: how many of the filter are still at rest, for
-    another call; 10,000 means at least so many."""
+    """The number of receipts made due, and of those that remain for another call (10,000: at least that many)."""
 
     replayed = serializers.IntegerField()
     remaining = serializers.IntegerField()
@@ -64,6 +63,6 @@ class ReceiptReplayResultSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="ReceiptReplayPreview")
 class ReceiptReplayPreviewSerializer(serializers.Serializer[Any]):
-    """``total``: how many receipts a replay would make due; 10,000 means at least so many."""
+    """The number of receipts that a replay would make due (10,000: at least that many)."""
 
     total = serializers.IntegerField()

@@ -1,4 +1,4 @@
-"""A source's secrets from outside: each is shown when it is made, and never again."""
+"""Serialize the secrets of a source; the value of a secret is in the response that creates it, and in no other."""
 
 from rest_framework import serializers
 
@@ -9,7 +9,7 @@ from webhooks.sources.secret_rotation import DAY, MAX_OVERLAP, MAX_SECRET_LENGTH
 
 
 class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
-    """A secret of a source, without the secret."""
+    """A secret of a source, without its value."""
 
     id = IdField(SourceSecret.prefix, read_only=True)
 
@@ -20,7 +20,7 @@ class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
 
 
 class SecretWithValueSerializer(SourceSecretSerializer):
-    """A secret as it is made: its text, shown here and never again."""
+    """A new secret with its value, which is not shown again."""
 
     secret = serializers.CharField()
 
@@ -30,7 +30,7 @@ class SecretWithValueSerializer(SourceSecretSerializer):
 
 
 class SecretCreateSerializer(Strict):
-    """A rotation: the new secret (left out: one is made, if the scheme allows it), and how long the old stay."""
+    """A rotation: the new secret (generated if left out, where the scheme allows it) and the overlap in seconds."""
 
     secret = TextField(required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
     overlap_seconds = Whole(required=False, default=DAY, min_value=0, max_value=MAX_OVERLAP)

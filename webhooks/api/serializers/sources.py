@@ -1,4 +1,4 @@
-"""A source from outside, and what is wrong with one that is asked for. Its secret is shown once."""
+"""Serialize sources, and validate scheme, options, secrets and responses together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,12 +28,12 @@ from webhooks.sources.models import uid_format
 from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, active_secrets, add_secret
 from webhooks.sources.snapshot import clear_snapshots
 
-RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of an answer of one's own
-UID_IS_TAKEN = "There is a source with this uid."
+RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of response_body
+UID_IN_USE = "This uid is already in use."
 
 
 class SourceSerializer(StrictModel):
-    """A door for one sender. ``secret`` is write-only; left out, one is made if the scheme allows it."""
+    """The configuration of one sender. ``secret`` is write-only, and generated if left out under scheme standard."""
 
     id = IdField(Source.prefix, read_only=True)
     tenant = IdField("tnt", source="tenant_id", read_only=True, allow_null=True)
@@ -42,10 +42,10 @@ class SourceSerializer(StrictModel):
         allow_null=True,
         validators=[
             uid_format,
-            UniqueValidator(Source.objects.filter(deleted_at=None), UID_IS_TAKEN),
+            UniqueValidator(Source.objects.filter(deleted_at=None), UID_IN_USE),
         ],
     )
-    url = serializers.SerializerMethodField(help_text="Where the sender sends to.")
+    url = serializers.SerializerMethodField(help_text="URL that the sender posts to.")
     secret = TextField(write_only=True, required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
     options = OptionsField(required=False)
     verify_token = Line(
@@ -53,7 +53,7 @@ class SourceSerializer(StrictModel):
         required=False,
         allow_null=True,
         max_length=256,
-        help_text="The word by which a GET with hub.mode and hub.challenge is known (Meta, WebSub). Never shown.",
+        help_text="Token that a GET with hub.mode and hub.challenge must carry (Meta, WebSub). Not shown.",
     )
     allowed_origins = OriginsField(required=False)
     message_id_path = ValuePathField()
@@ -104,11 +104,11 @@ class SourceSerializer(StrictModel):
         return {**shown, "paused": instance.paused_at is not None}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Scheme, options and secrets must fit together, the new ones and those that stay."""
+        """Check that scheme, options and secrets fit together, new and stored ones."""
         new = attrs.get("secret")
         scheme = attrs.get("scheme", getattr(self.instance, "scheme", ""))
         if self.instance is not None and new is not None:
-            raise serializers.ValidationError({"secret": "To change a secret, create one at secrets/."})
+            raise serializers.ValidationError({"secret": "Cannot be changed here; create a secret at secrets/."})
         if self.instance is None and new is None:
             new = attrs["secret"] = generated_secret(scheme)
         kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
@@ -118,63 +118,59 @@ class SourceSerializer(StrictModel):
             )
         except InvalidConfiguration as error:
             raise serializers.ValidationError({error.field: str(error)}) from error
-        self._check_answer(attrs)
+        self._check_response(attrs)
         return attrs
 
-    def _check_answer(self, attrs: dict[str, Any]) -> None:
-        """What is answered, and what is skipped, must make sense together with what stays."""
+    def _check_response(self, attrs: dict[str, Any]) -> None:
+        """Check the response and the order of handling, with the stored values of fields that are not given."""
 
         def value(name: str) -> Any:
             return attrs.get(name, getattr(self.instance or Source(), name))
 
         if value("response_body") and value("response_status") == Source.ResponseStatus.NO_CONTENT:
-            raise serializers.ValidationError({"response_body": "An answer 204 has no body."})
+            raise serializers.ValidationError({"response_body": "Must be empty with response_status 204."})
         if (
             value("response_body")
             and value("response_content_type") in ("", "application/json")
             and not is_json(value("response_body"))
         ):
-            raise serializers.ValidationError(
-                {"response_body": "This is not JSON: name another response_content_type."}
-            )
+            raise serializers.ValidationError({"response_body": "Must be JSON, or set another response_content_type."})
         if value("skip_out_of_order") and not value("sequence_path"):
-            raise serializers.ValidationError(
-                {"skip_out_of_order": "Say in sequence_path what tells that one is stale."}
-            )
+            raise serializers.ValidationError({"skip_out_of_order": "Requires sequence_path."})
 
     def create(self, validated_data: dict[str, Any]) -> Source:
         secret = validated_data.pop("secret", None)
-        with _one_of_its_uid():
+        with _unique_uid():
             source = Source.objects.create(**_columns(validated_data))
             if secret:
                 add_secret(source, secret)
         return source
 
     def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
-        """Only what was given is written: a pause that comes meanwhile stands."""
+        """Write only the given fields, so that a concurrent pause is kept."""
         columns = _columns(validated_data)
         for name, value in columns.items():
             setattr(instance, name, value)
-        with _one_of_its_uid():
+        with _unique_uid():
             instance.save(update_fields=[*columns, "updated_at"])
         clear_snapshots()
         return instance
 
 
 class SourceWithSecretSerializer(SourceSerializer):
-    """For the description only: a source as it is created, with its secret, shown here and never again."""
+    """A new source with its secret, which is not shown again (used for the schema only)."""
 
     secret = TextField(required=False)
 
 
 @contextmanager
-def _one_of_its_uid() -> Iterator[None]:
-    """A transaction; of two who ask for one uid at once the second is told so."""
+def _unique_uid() -> Iterator[None]:
+    """Run in a transaction, and report a uid that a concurrent request took as a validation error."""
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        raise serializers.ValidationError({"uid": UID_IS_TAKEN}) from error
+        raise serializers.ValidationError({"uid": UID_IN_USE}) from error
 
 
 def is_json(text: str) -> bool:

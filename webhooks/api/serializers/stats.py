@@ -1,4 +1,4 @@
-"""How a source stands, in figures."""
+"""Serialize the statistics of a source."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from webhooks.sources.source_stats import MAX_HOURS
 
 
 class SourceStatsQuerySerializer(Strict):
-    """How far back to look."""
+    """The number of hours, including the present one."""
 
-    along = frozenset({"tenant"})  # in the query: see tenancy
+    along = frozenset({"tenant"})  # read by tenancy
     hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MAX_HOURS)
 
 
 class SourceCountsSerializer(serializers.Serializer[Any]):
-    """What came (``received`` once each; ``throttled``: told to come back), and what became of runs of handlers."""
+    """Counts of messages (``throttled``: 429 or 503) and of runs of handlers."""
 
     received = serializers.IntegerField()
     duplicates = serializers.IntegerField()
@@ -33,7 +33,7 @@ class SourceHourSerializer(SourceCountsSerializer):
 
 
 class SourceCurrentCountsSerializer(serializers.Serializer[Any]):
-    """Receipts that wait for their handlers and dead ones; ``is_lower_bound``: there may be more."""
+    """Pending and dead receipts; ``is_lower_bound``: there may be more."""
 
     pending = serializers.IntegerField()
     dead = serializers.IntegerField()
@@ -42,7 +42,7 @@ class SourceCurrentCountsSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="SourceStats")
 class SourceStatsSerializer(serializers.Serializer[Any]):
-    """How a source stands: now, in all these hours together, and hour by hour. Hours are a few seconds behind."""
+    """Counts now, in all these hours together, and by hour. Hours are a few seconds behind."""
 
     now = SourceCurrentCountsSerializer()
     totals = SourceCountsSerializer()

@@ -1,4 +1,4 @@
-"""A message one sends oneself, and what became of it."""
+"""Serialize test messages and their results."""
 
 from typing import Any
 
@@ -11,15 +11,17 @@ from webhooks.kit.strict import Line, Strict, TextField
 
 
 class TestMessageCreateSerializer(Strict):
-    """A test message: what it says it is about, and a body in place of the sample's."""
+    """A test message: its event type, and a body in place of the sample's."""
 
-    event_type = Line(required=False, max_length=256, validators=[RegexValidator(r"\A[!-~]+\Z", "Visible ASCII only.")])
+    event_type = Line(
+        required=False, max_length=256, validators=[RegexValidator(r"\A[!-~]+\Z", "Must be visible ASCII characters.")]
+    )
     body = TextField(required=False, max_length=64 * 1024, trim_whitespace=False)
 
 
-@extend_schema_serializer(component_name="SourceTrial")
+@extend_schema_serializer(component_name="TestMessageResult")
 class TestMessageSerializer(serializers.Serializer[Any]):
-    """What was sent (without credentials), what was answered, and what became of it."""
+    """The request (without credentials), the response, and the receipt or rejection of a test message."""
 
     url = serializers.CharField()
     headers = serializers.DictField(child=serializers.CharField())
