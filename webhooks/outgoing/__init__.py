@@ -1,4 +1,4 @@
-"""Make single HTTP calls to other people's servers, through the address guard and within a deadline.
+"""Make single HTTP calls to servers of others, through the address guard and within a deadline.
 
-Every outgoing call off the delivery path goes through here. All three apps may call in.
+Every outgoing call that is not a delivery goes through here. All three apps may call in.
 """

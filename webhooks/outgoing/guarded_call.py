@@ -1,12 +1,11 @@
-"""One outgoing HTTP call, to a checked address or not at all; it ends in time, and its answer fits.
+"""Make one outgoing HTTP call to a checked address, with a deadline and a limit on the response.
 
-For single calls off the hot path: an OAuth token, the handshake of an endpoint, a key set. What we were up
-against: tenants choose the URLs, DNS may answer differently from one look-up to the next, and the other side
-may be slow or endless on purpose. So the name is resolved once (`lookup`), every answer is checked, and the
-socket goes to a checked address while TLS and the Host header keep the name (`dial`). We use the adapter of
-`requests` without its session: everything a session adds (redirects, cookies, netrc, proxies from the
-environment) must not happen here. What we gave up: connections are not reused, and a call costs up to two
-short-lived threads.
+For single calls outside of the hot path: an OAuth token, the handshake of an endpoint, a key set. The constraints:
+tenants choose the URLs, DNS may return other addresses at the next lookup, and the server may be slow or send endless
+data on purpose. So the name is resolved once (`dns`), every address is checked, and the socket connects to a checked
+address while TLS and the Host header keep the name (`guarded_connect`). The adapter of `requests` is used without its
+session, because nothing that a session adds may happen here: redirects, cookies, netrc, proxies from the environment.
+Given up: connections are not reused, and a call costs up to two short-lived threads.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,13 +55,13 @@ __all__ = [
     "system_resolve",
 ]
 
-TIMEOUT = 15.0  # seconds for everything: look-up, connect, TLS, request, answer
-MAX_RESPONSE = 64 * 1024  # bytes of a body: tokens and key sets are far smaller
+TIMEOUT = 15.0  # seconds for the whole call: lookup, connect, TLS, request, response
+MAX_RESPONSE = 64 * 1024  # bytes of a response body; tokens and key sets are far smaller
 
 
 @dataclass(frozen=True, slots=True)
 class CallResponse:
-    """What came back. A redirect is an answer like any other."""
+    """The response to a call. Redirects are not followed."""
 
     status: int
     headers: Mapping[str, str]
@@ -70,7 +69,7 @@ class CallResponse:
     body: bytes
     """As sent, never decompressed, `max_response` bytes at most."""
     truncated: bool
-    """There was more; it was not read."""
+    """The body was longer; the rest was not read."""
 
 
 def call(
@@ -86,12 +85,12 @@ def call(
     ca_file: str | None = None,
     resolve: Callable[[str], list[str]] = system_resolve,
 ) -> CallResponse:
-    """Make this one call and return its answer, whatever its status.
+    """Make one call and return its response, whatever the status.
 
-    `timeout` is in seconds and for the whole call. `allow_http` and `allow_networks` are the operator's
-    (WAYPOST_ALLOW_HTTP, WAYPOST_ALLOW_NETWORKS) unless given. `ca_file` replaces the public certificate
-    authorities. Raises ForbiddenAddress if the address may not be called, ForbiddenHeader for headers that
-    are none, CallFailed (see `dial` for its kinds) if no whole answer came.
+    `timeout` is in seconds and for the whole call. `allow_http` and `allow_networks` default to the operator's
+    settings (WAYPOST_ALLOW_HTTP, WAYPOST_ALLOW_NETWORKS). `ca_file` replaces the public certificate authorities.
+    Raises ForbiddenAddress if the address may not be called, ForbiddenHeader for invalid headers, CallFailed (see
+    `guarded_connect` for its kinds) if no complete response came.
     """
     allow_http = settings.WAYPOST_ALLOW_HTTP if allow_http is None else allow_http
     allow_networks = settings.WAYPOST_ALLOW_NETWORKS if allow_networks is None else allow_networks
@@ -109,7 +108,7 @@ def call(
 
 
 def _prepare(method: str, target: ParsedUrl, headers: Mapping[str, str], body: bytes | None) -> PreparedRequest:
-    """The request with our URL as it stands: `requests` would parse and respell it."""
+    """Build the request with the URL unchanged: `requests` would parse and normalize it."""
     fields = CaseInsensitiveDict({"User-Agent": "Waypost"})
     fields.update(headers)
     fields.update({"Host": target.authority, "Connection": "close", "Accept-Encoding": "identity"})
@@ -126,7 +125,7 @@ def _prepare(method: str, target: ParsedUrl, headers: Mapping[str, str], body: b
 def _addresses(
     target: ParsedUrl, networks: AllowedNetworks, resolve: Callable[[str], list[str]], deadline: Deadline
 ) -> list[str]:
-    """Every address the target leads to, all of them checked. The only look-up of a call."""
+    """Resolve the host, the only lookup of a call, and check every address."""
     if target.reserved and not networks:
         raise forbidden(target, "address")
     addresses = [target.host]
@@ -149,20 +148,20 @@ def _exchange(
     try:
         response = adapter.send(request, stream=True, timeout=deadline.left(), verify=ca_file or True)
         try:
-            answer = _read(response, max_response)
+            result = _read(response, max_response)
         finally:
             response.close()
-    except (OSError, HTTPError) as error:  # requests' errors are OSErrors
+    except (OSError, HTTPError) as error:  # the exceptions of requests are OSErrors
         if deadline.passed:
             raise DeadlineExceeded from error
         raise (TlsFailed if isinstance(error, SSLError) else InvalidResponse) from error
     if deadline.passed:  # a body without a length ends where the connection is cut
         raise DeadlineExceeded
-    return answer
+    return result
 
 
 def _read(response: Response, max_response: int) -> CallResponse:
-    """Read until the end or the limit. Only a read that finds the end tells whether it came too early."""
+    """Read up to the end or the limit. Only a read at the end detects a body that is too short."""
     body = bytearray()
     while len(body) <= max_response:
         piece: bytes = response.raw.read(max_response + 1 - len(body), decode_content=False)

@@ -45,20 +45,19 @@ class TlsFailed(CallFailed):
 
 
 class InvalidResponse(CallFailed):
-    """The connection ended early, or the answer was not HTTP."""
+    """The connection ended early, or the response was not HTTP."""
 
 
 class DeadlineExceeded(CallFailed):
-    """The call was not over in time."""
+    """The call was not complete in time."""
 
 
 class Deadline:
-    """The instant at which a call is over. Enter it, and leave it when the call is done.
+    """The time at which a call ends, as a context manager around the call.
 
-    A socket's timeout is per read, and one byte a second outlives it; HTTP clients read headers and TLS
-    records out of our sight. So a timer shuts the connection itself down, through a second handle of it: every
-    read then ends at once, in whatever layer it stands. It costs a thread, which is why the hot path does it
-    otherwise.
+    The timeout of a socket is per read, so a server that sends one byte a second never reaches it, and HTTP clients
+    read headers and TLS records internally. So a timer shuts the connection down through a duplicate of its handle:
+    every read then ends at once, in any layer. It costs a thread, so the hot path does it in another way.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -69,16 +68,17 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
+        """Tell whether the time is over."""
         return self._fired or monotonic() >= self._end
 
     def left(self) -> float:
-        """Seconds left, more than 0; raises DeadlineExceeded."""
+        """Return the seconds left, more than 0. Raises DeadlineExceeded."""
         if self.passed:
             raise DeadlineExceeded
         return max(self._end - monotonic(), 0.001)
 
     def cut_off(self, line: socket.socket) -> None:
-        """Shut this connection down when the deadline comes."""
+        """Shut this connection down at the deadline."""
         self._line = line.dup()
         self._timer = Timer(self.left(), self._shut_down, [self._line])
         self._timer.daemon = True
@@ -86,7 +86,7 @@ class Deadline:
 
     def _shut_down(self, line: socket.socket) -> None:
         self._fired = True
-        with suppress(OSError):  # the other side was faster
+        with suppress(OSError):  # already closed by the server
             line.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
@@ -103,9 +103,9 @@ class Deadline:
 def connect_checked(
     target: ParsedUrl, addresses: Sequence[str], networks: AllowedNetworks, deadline: Deadline
 ) -> socket.socket:
-    """A connection to the first of the addresses that takes one.
+    """Connect to the first of the addresses that accepts.
 
-    Each address is asked about once more right where it is used, so that no caller can forget to: raises
+    Each address is checked again right before the connect, so that no caller can omit the check. Raises
     ForbiddenAddress, ConnectFailed, DeadlineExceeded.
     """
     for ip in addresses:
@@ -130,7 +130,7 @@ def connect_checked(
 
 
 class _Dialled(HTTPConnection):
-    """A connection that is given its socket; the host's name is left for the Host header."""
+    """An HTTP connection over a given socket; the host name stays in the Host header."""
 
     def __init__(self, *args: Any, connect_checked: Callable[[], socket.socket], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -141,7 +141,7 @@ class _Dialled(HTTPConnection):
 
 
 class _DialledTls(_Dialled, HTTPSConnection):
-    """The same under TLS: the certificate must be for the host's name, whatever address it was found at."""
+    """An HTTPS connection over a given socket; the certificate must be valid for the host name."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -153,7 +153,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class FixedSocketAdapter(HTTPAdapter):
-    """One call to one target over the sockets it is given. It retries nothing."""
+    """An adapter of requests for one host over given sockets, without retries."""
 
     def __init__(self, target: ParsedUrl, line: Callable[[], socket.socket]) -> None:
         super().__init__(max_retries=0)
@@ -162,10 +162,16 @@ class FixedSocketAdapter(HTTPAdapter):
         self._pool = pool(host, target.port, maxsize=1, connect_checked=line)
 
     def get_connection_with_tls_context(
-        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+        self,
+        request: PreparedRequest,
+        verify: Any,
+        proxies: Any = None,
+        cert: Any = None,
     ) -> HTTPConnectionPool:
+        """Return the pool with the given socket."""
         return self._pool
 
     def close(self) -> None:
+        """Close the connection."""
         self._pool.close()
         super().close()

@@ -1,6 +1,6 @@
-"""Base64 to the letter (RFC 4648 section 4): the standard alphabet, padded, and nothing else in it.
+"""Decode base64 strictly (RFC 4648 section 4): the standard alphabet, padded, without other characters.
 
-`binascii` in its strict mode still lets padding pass where none belongs.
+`binascii` in its strict mode accepts padding in wrong places.
 """
 
 import binascii
@@ -10,7 +10,7 @@ _TEXT = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}
 
 
 def decode(text: str) -> bytes:
-    """The bytes behind the text. Raises ValueError."""
+    """Decode the text. Raises ValueError."""
     if not _TEXT.fullmatch(text):
         raise ValueError("not base64")
     return binascii.a2b_base64(text)

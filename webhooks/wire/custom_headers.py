@@ -1,8 +1,8 @@
-"""A tenant may add headers of its own to its webhooks, but none that frames, routes or signs the request.
+"""Check a tenant's custom headers: none may frame, route or sign the request.
 
-Header names and values are attack surface (CVE-2025-6454): a line break starts a new header, a framing header
-smuggles a second request, and one header is all that a cloud's metadata service asks for before it hands
-out credentials. Checked where headers are saved, and again before they are sent.
+Header names and values are attack surface (CVE-2025-6454): a line break starts a new header, a framing header smuggles
+a second request, and one header is enough for a cloud's metadata service to hand out credentials. Headers are checked
+when they are saved, and again before they are sent.
 """
 
 import re
@@ -17,23 +17,23 @@ FORBIDDEN_NAMES = frozenset(
     {
         # hop by hop, RFC 9110 section 7.6.1
         *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"),
-        # framing and content: ours, since the bytes are ours
+        # framing and content, which the sender sets
         *("content-length", "content-type", "content-encoding", "content-range", "expect", "range"),
         *("accept-encoding", "content-digest", "digest", "repr-digest", "date"),
-        # who sends, to whom, on whose behalf
+        # sender, recipient and cookies
         *("host", "user-agent", "via", "forwarded", "max-forwards", "x-real-ip", "true-client-ip"),
         *("x-client-ip", "x-cluster-client-ip", "cookie", "cookie2", "set-cookie", "origin", "referer"),
-        # what a proxy would take for another method or path
+        # headers that make a proxy use another method or path
         *("x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"),
-        # signatures, RFC 9421, and the trace that we write
+        # HTTP message signatures (RFC 9421) and trace context, which the sender writes
         *("signature", "signature-input", "traceparent", "tracestate", "baggage"),
-        # the word that opens the metadata services of Azure and Google
+        # headers that the metadata services of Azure and Google require
         *("metadata", "metadata-flavor"),
     }
 )
 
 FORBIDDEN_PREFIXES = (
-    *("webhook-", "svix-", "ce-", "waypost-", "x-waypost-"),  # the wire's own
+    *("webhook-", "svix-", "ce-", "waypost-", "x-waypost-"),  # headers that the sender writes
     *("proxy-", "sec-", "access-control-", "x-forwarded-", "x-accel-", "x-envoy-", "cf-"),  # proxies' and browsers'
     *("x-aws-ec2-metadata-", "x-google-metadata-", "x-amzn-"),  # clouds'
 )
@@ -43,7 +43,7 @@ _VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")  # RFC 9110 section 5.5, w
 
 
 class ForbiddenHeader(ValueError):
-    """This header may not be set. `name` says which; the text never repeats the value."""
+    """A custom header is not allowed. `name` is the header; the message never contains the value."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(name, problem)
@@ -55,7 +55,7 @@ class ForbiddenHeader(ValueError):
 
 
 def check(headers: Mapping[str, str]) -> None:
-    """Raise ForbiddenHeader for the first of a tenant's own headers that may not be sent with a webhook."""
+    """Raise ForbiddenHeader for the first custom header that may not be sent with a webhook."""
     if len(headers) > MAX_COUNT:
         raise ForbiddenHeader(list(headers)[MAX_COUNT], f"more than {MAX_COUNT} headers.")
     seen: set[str] = set()
@@ -74,7 +74,7 @@ def check(headers: Mapping[str, str]) -> None:
 
 
 def check_syntax(name: str, value: str) -> None:
-    """Raise ForbiddenHeader unless this is one header and stays one: the check for headers we set ourselves."""
+    """Raise ForbiddenHeader unless name and value are one valid header (RFC 9110 section 5)."""
     if not _TOKEN.fullmatch(name) or len(name) > MAX_NAME:
         raise ForbiddenHeader(name, f"the name must be 1 to {MAX_NAME} letters, digits or hyphens.")
     if not _VALUE.fullmatch(value):

@@ -1,4 +1,4 @@
-"""How something that will go away says so in time: ``Deprecation`` (RFC 9745), ``Sunset`` (RFC 8594), a link. PURE."""
+"""Announce a deprecation in response headers: ``Deprecation`` (RFC 9745), ``Sunset`` (RFC 8594), ``Link``."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,17 +9,17 @@ __all__ = ["Deprecation"]
 
 @dataclass(frozen=True, slots=True)
 class Deprecation:
-    """Not to be used any more ``since``, gone after ``sunset``; ``link`` leads to what to do instead. Both in UTC."""
+    """Deprecated ``since``, removed after ``sunset`` (both in UTC); ``link`` documents the replacement."""
 
     since: datetime
     sunset: datetime | None = None
     link: str = ""
 
     def headers(self) -> dict[str, str]:
-        """The headers of an answer that speaks of it."""
-        said = {"Deprecation": f"@{int(self.since.timestamp())}"}
+        """Return the response headers."""
+        headers = {"Deprecation": f"@{int(self.since.timestamp())}"}
         if self.sunset is not None:
-            said["Sunset"] = format_datetime(self.sunset, usegmt=True)
+            headers["Sunset"] = format_datetime(self.sunset, usegmt=True)
         if self.link:
-            said["Link"] = f'<{self.link}>; rel="deprecation"; type="text/html"'
-        return said
+            headers["Link"] = f'<{self.link}>; rel="deprecation"; type="text/html"'
+        return headers

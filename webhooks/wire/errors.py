@@ -1,8 +1,8 @@
-"""Why a message cannot be trusted or understood; every refusal of the wire is one of these.
+"""The errors of messages that cannot be trusted or understood.
 
     ValueError
       WireError
-        SignatureError          we cannot tell who sent it, so we refuse it
+        SignatureError          the sender cannot be verified
           MissingHeader           .header
           MalformedHeader         .header
           StaleTimestamp
@@ -11,24 +11,24 @@
           MissingUrl
           WrongClaim              .claim
           UntrustedProxy
-          KeysUnavailable          nobody's fault yet: the sender may try again
-          BadSecret               our own configuration: fail closed
-          BadOptions              our own configuration: fail closed
-          UnknownScheme           our own configuration: fail closed
-          InvalidSigningInput              raised while signing, never while verifying
-        SenderKeyRequired      a sample cannot be signed, for the key is the sender's alone
-        InvalidEvent            it is not the CloudEvent it claims to be: .attribute .reason .index
-          UnsupportedFormat       an event format or charset we do not read (HTTP 415)
+          KeysUnavailable         temporary: the sender may retry
+          BadSecret               wrong configuration of the receiver: fail closed
+          BadOptions              wrong configuration of the receiver: fail closed
+          UnknownScheme           wrong configuration of the receiver: fail closed
+          InvalidSigningInput     raised while signing, never while verifying
+        SenderKeyRequired       a test message cannot be signed: only the sender has the key
+        InvalidEvent            not a valid CloudEvent: .attribute .reason .index
+          UnsupportedFormat       an unsupported event format or charset (HTTP 415)
 
-The class docstring of a SignatureError is its message; `code` is the word for logs, metrics and
-rows. No message ever holds a secret, a signature or a part of the body.
+The first line of a SignatureError's docstring is its message. `code` is its value in logs, metrics and rejections. No
+message contains a secret, a signature or a part of the body.
 """
 
 from typing import ClassVar
 
 
 class WireError(ValueError):
-    """What came over the wire cannot be used."""
+    """The message cannot be used."""
 
 
 class SignatureError(WireError):
@@ -41,12 +41,12 @@ class SignatureError(WireError):
         self.detail = detail
 
     def __str__(self) -> str:
-        says = (type(self).__doc__ or type(self).__name__).partition("\n")[0]
-        return f"{says} ({self.detail})" if self.detail else says
+        message = (type(self).__doc__ or type(self).__name__).partition("\n")[0]
+        return f"{message} ({self.detail})" if self.detail else message
 
 
 class MissingHeader(SignatureError):
-    """A header the signature depends on is missing or empty."""
+    """A required header is missing or empty."""
 
     code = "missing_header"
 
@@ -56,7 +56,7 @@ class MissingHeader(SignatureError):
 
 
 class MalformedHeader(SignatureError):
-    """A header the signature depends on cannot be read."""
+    """A required header is malformed."""
 
     code = "malformed_header"
 
@@ -66,31 +66,31 @@ class MalformedHeader(SignatureError):
 
 
 class StaleTimestamp(SignatureError):
-    """The message was signed too long ago, or too far in the future."""
+    """The timestamp is outside the tolerance."""
 
     code = "stale_timestamp"
 
 
 class NoMatchingSignature(SignatureError):
-    """None of the signatures was made with a secret we know."""
+    """No signature matches a known secret."""
 
     code = "no_match"
 
 
 class BodyTooLarge(SignatureError):
-    """The body is too large for a signature that cannot be checked while it streams."""
+    """The body is too large for a scheme that keeps the whole body in memory."""
 
     code = "body_too_large"
 
 
 class MissingUrl(SignatureError):
-    """The scheme signs the URL, and we were not told which one was called."""
+    """The scheme signs the URL; set the public URL of the source."""
 
     code = "missing_url"
 
 
 class WrongClaim(SignatureError):
-    """The token is genuine, and meant for something else."""
+    """The token is valid but a claim has another value than required."""
 
     code = "wrong_claim"
 
@@ -100,53 +100,53 @@ class WrongClaim(SignatureError):
 
 
 class UntrustedProxy(SignatureError):
-    """A client certificate is believed only from a proxy that the operator trusts."""
+    """A client certificate is accepted only from a trusted proxy."""
 
     code = "untrusted_proxy"
 
 
 class KeysUnavailable(SignatureError):
-    """The keys to check the signature with could not be fetched."""
+    """The published keys of the sender could not be fetched."""
 
     code = "keys_unavailable"
 
 
 class BadSecret(SignatureError):
-    """A secret is missing or is not what its scheme needs."""
+    """A secret is missing or invalid for its scheme."""
 
     code = "bad_secret"
 
 
 class BadOptions(SignatureError):
-    """The options of the scheme are not what it needs."""
+    """The options of the scheme are invalid."""
 
     code = "bad_options"
 
 
 class UnknownScheme(SignatureError):
-    """There is no signature scheme of that name."""
+    """No signature scheme with this name."""
 
     code = "unknown_scheme"
 
 
 class InvalidSigningInput(SignatureError):
-    """The id or the timestamp would make the signed content ambiguous."""
+    """The message id or the timestamp cannot be signed unambiguously."""
 
-    code = "unsignable"
+    code = "invalid_signing_input"
 
 
 class SenderKeyRequired(WireError):
-    """Nobody but the sender can sign for this scheme."""
+    """Only the sender has the signing key of this scheme."""
 
     def __str__(self) -> str:
         return " ".join(map(str, self.args)) or str(type(self).__doc__)
 
 
 class InvalidEvent(WireError):
-    """It is not a valid CloudEvent.
+    """The event is not a valid CloudEvent.
 
-    `attribute` names what is wrong: an attribute, `data`, `data_base64`, or "" for the envelope
-    as a whole. `reason` completes the sentence. `index` is the place in a batch, from 0.
+    `attribute` is the wrong attribute, `data`, `data_base64`, or "" for the envelope as a whole. `reason` completes the
+    sentence. `index` is the position in a batch, from 0.
     """
 
     def __init__(self, attribute: str, reason: str, index: int | None = None) -> None:
@@ -161,4 +161,4 @@ class InvalidEvent(WireError):
 
 
 class UnsupportedFormat(InvalidEvent):
-    """It comes in an event format or charset we do not read."""
+    """The event format or charset is not supported."""

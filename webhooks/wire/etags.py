@@ -1,7 +1,7 @@
-"""An entity tag says which state of a thing somebody has seen (RFC 9110, sections 8.8.3 and 13.1). PURE.
+"""Make and compare entity tags (RFC 9110 sections 8.8.3 and 13.1).
 
-Ours are strong and made of the content itself: the same content has the same tag on every machine, and a thing that
-was changed and changed back is the one that was seen.
+The tags are strong and made of the content: the same content has the same tag on every machine, also after it was
+changed and changed back.
 """
 
 import re
@@ -13,20 +13,20 @@ _LISTED = re.compile(r'\s*(?:,\s*)*(?P<weak>W/)?(?P<tag>"[\x21\x23-\x7e\x80-\U00
 
 
 def etag_of(content: bytes) -> str:
-    """The tag of this content, in its quotes."""
+    """Return the tag of this content, in quotes."""
     return f'"{sha256(content).hexdigest()[:32]}"'
 
 
 def is_match(header: str, etag: str) -> bool:
-    """Whether ``If-Match`` lets a change of what has this tag pass (section 13.1.1: the strong comparison).
+    """Tell whether ``If-Match`` allows a change of content with this tag (section 13.1.1: strong comparison).
 
-    What cannot be read names no state, so it lets nothing pass.
+    A malformed header allows no change.
     """
     return header.strip() == "*" or any(not weak and tag == etag for weak, tag in _tags(header))
 
 
 def is_none_match(header: str, etag: str) -> bool:
-    """Whether ``If-None-Match`` asks for an answer (section 13.1.2: the weak comparison); if not, it is a 304."""
+    """Tell whether ``If-None-Match`` asks for the content (section 13.1.2: weak comparison); if not, send a 304."""
     return header.strip() != "*" and all(tag != etag for _, tag in _tags(header))
 
 

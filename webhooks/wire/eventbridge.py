@@ -1,11 +1,11 @@
-"""EventBridge calls the envelope by other names than CloudEvents: ``detail-type`` is ``type``, ``detail`` is ``data``.
+"""Translate EventBridge names into CloudEvents names: ``detail-type`` is ``type``, ``detail`` is ``data``.
 
-Everything else has the same name or none: ``id``, ``source`` and ``time`` are attributes, and ``account``, ``region``
-and ``resources`` are what a publisher calls his extension attributes. These functions rename and do nothing more,
-for people who bring their patterns, transformers and events along; nothing in the languages themselves knows of them.
+Other names are the same in both, or extension attributes (``account``, ``region``, ``resources``). These functions
+rename, so that patterns, transformers and events for EventBridge can be used; the pattern and template languages do not
+know the EventBridge names.
 
-``detail`` with a list behind it stays: EventBridge's is always an object, and a CloudEvent may have an extension
-attribute of that name.
+``detail`` with a list as its value is not renamed: EventBridge's is always an object, and a CloudEvent may have an
+extension attribute of that name.
 """
 
 import re
@@ -20,10 +20,10 @@ _FIRST_STEP = re.compile(r"(?<=^\$\.)(?:detail-type|detail)(?=$|[.\[])")
 
 
 def pattern_from_eventbridge(pattern: dict[str, Any]) -> dict[str, Any]:
-    """The pattern over a CloudEvent that this pattern over an EventBridge event means.
+    """Translate a pattern over an EventBridge event into one over a CloudEvent.
 
-    Names inside ``$or`` at the top are names of the envelope, too. Raises InvalidPattern if a name stands there
-    in both forms. Anything else that is wrong with the pattern is left for ``Pattern`` to find.
+    Names inside ``$or`` at the top level are names of the envelope too. Raises InvalidPattern if a name is given in
+    both forms. ``Pattern`` finds other errors.
     """
     try:
         return _renamed_members(pattern)
@@ -32,12 +32,12 @@ def pattern_from_eventbridge(pattern: dict[str, Any]) -> dict[str, Any]:
 
 
 def event_from_eventbridge(event: dict[str, Any]) -> dict[str, Any]:
-    """The event under the names of CloudEvents. It lacks ``specversion``: it is for matching, not for sending."""
+    """Rename the members of an event to CloudEvents names, for matching; ``specversion`` is not added."""
     return {_renamed(name): value for name, value in event.items()}
 
 
 def path_from_eventbridge(path: str) -> str:
-    """The input path of a transformer, e.g. ``$.detail.state`` as ``$.data.state``."""
+    """Translate an input path of a transformer, e.g. ``$.detail.state`` into ``$.data.state``."""
     return _FIRST_STEP.sub(lambda step: NAMES[step[0]], path, count=1)
 
 
@@ -48,7 +48,7 @@ def _renamed_members(pattern: dict[str, Any]) -> dict[str, Any]:
             value = [_renamed_members(each) if isinstance(each, dict) else each for each in value]
         new = name if name == "detail" and isinstance(value, list) else _renamed(name)
         if new in renamed:
-            raise InvalidPattern(f"/{new}", "stands here under both of its names; keep one")
+            raise InvalidPattern(f"/{new}", "is given under both of its names; keep one")
         renamed[new] = value
     return renamed
 

@@ -1,8 +1,8 @@
-"""Header fields: names in any case, each name once, and CloudEvents values percent-encoded.
+"""Normalize header names, and encode CloudEvents attribute values for headers.
 
-The codec is that of the CloudEvents HTTP binding 1.0.2, section 3.1.3.2. Writing encodes what has to be
-encoded and nothing more. Reading accepts what older senders wrote (quoted strings, bare spaces) and refuses
-what nobody can have meant: half a quoted string, a percent sign without two digits, bytes that are not UTF-8.
+The encoding is that of the CloudEvents HTTP binding 1.0.2, section 3.1.3.2. Encoding changes only the characters that
+must be encoded. Decoding accepts quoted strings and spaces, which older senders write, and rejects an unclosed quoted
+string, a percent sign without two hexadecimal digits, and bytes that are not UTF-8.
 """
 
 import re
@@ -18,12 +18,12 @@ _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def is_name(text: str) -> bool:
-    """Could a header be called this?"""
+    """Tell whether the text is a valid header name (a token, RFC 9110 section 5.6.2)."""
     return _NAME.fullmatch(text) is not None
 
 
 def lowered(headers: Mapping[str, str]) -> dict[str, str]:
-    """The same headers under lower-case names. A name that comes twice is one list (RFC 9110 section 5.3)."""
+    """Return the headers under lower-case names; repeated names are joined by commas (RFC 9110 section 5.3)."""
     fields: dict[str, str] = {}
     for name, value in headers.items():
         name = name.lower()
@@ -32,12 +32,12 @@ def lowered(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def encode(value: str) -> str:
-    """An attribute value as a header value: pure printable ASCII, without spaces."""
+    """Encode an attribute value as a header value: printable ASCII without spaces."""
     return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), value)
 
 
 def decode(value: str) -> str:
-    """A header value as an attribute value; exactly one round of percent-decoding. Raises ValueError."""
+    """Decode a header value, once. Raises ValueError whose message completes a sentence."""
     if '"' in value:
         value = _unquoted(value)
     if not value.isascii():

@@ -1,8 +1,7 @@
-"""Inside, rows have UUIDv7 keys; outside, the same 128 bits are a TypeID: a prefix that says what it is.
+"""Make ids: UUIDv7 in the database, and the same 128 bits as a TypeID with a prefix in the API.
 
-``evt_01m83t2ghzevcannga6my0tf3k`` is the TypeID (specification 0.3) of one UUID and no other, so nothing is
-stored twice, ids sort by time of creation, and a delivery's id pasted where an endpoint's belongs is refused
-by its prefix instead of being looked up.
+``evt_01m83t2ghzevcannga6my0tf3k`` is the TypeID (specification 0.3) of exactly one UUID, so only the UUID is stored,
+ids sort by time of creation, and the id of another kind of resource is rejected by its prefix without a query.
 """
 
 from uuid import UUID
@@ -15,17 +14,17 @@ __all__ = ["new_id", "parse", "public"]
 
 
 def new_id() -> UUID:
-    """A new UUIDv7 (RFC 9562, 5.7): unguessable, and ordered by the millisecond it was made in."""
+    """Make a UUIDv7 (RFC 9562 section 5.7): unguessable, and ordered by the millisecond of its creation."""
     return uuid7()
 
 
 def public(prefix: str, key: UUID) -> str:
-    """The id as the outside sees it, e.g. ``public("evt", key)``."""
+    """Return the id of the API for a key, e.g. ``public("evt", key)``."""
     return str(TypeID.from_uuid(key, prefix))  # type: ignore[arg-type] # it reads key.bytes, which both kinds have
 
 
 def parse(prefix: str, text: str) -> UUID:
-    """The key behind an id of this prefix. Raises ValueError for anything else."""
+    """Return the key of an id with this prefix. Raises ValueError for any other text."""
     try:
         typeid = TypeID.from_string(text)
     except TypeIDException as error:

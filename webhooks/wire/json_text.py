@@ -1,10 +1,10 @@
-"""JSON text, taken apart one level deep: the members of an object, one of them as the text it is.
+"""Parse a JSON object and keep one member as its original text.
 
-An envelope has to be understood, but its data has to be passed on as it was written: parsing and writing it
-again would round large integers, respell decimals and drop repeated names. Two ways lead there, with the same
-result. Text that is to the byte what orjson would write needs no search: writing a member gives its text, and
-no name can be repeated. Most programs send such text, and it takes half the time. Any other text is walked,
-with the scanner of the standard library, which runs in C, to find where a value ends.
+The envelope of an event is parsed, but its data is passed on as it was written: parsing and writing it again would
+round large integers, respell decimals and drop duplicate keys. Two paths give the same result. Text that is byte for
+byte what orjson writes needs no search: writing a member gives its text, and no key is repeated. Most programs send
+such text, and it takes half the time. Any other text is scanned with the decoder of the standard library, in C, to
+find the end of each value.
 """
 
 import json
@@ -29,14 +29,14 @@ _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
 
 
 class InvalidJson(ValueError):
-    """It is not JSON text (RFC 8259), or not such as can be read safely. The message completes a sentence."""
+    """The text is not JSON (RFC 8259), or not JSON that is safe to read. The message completes a sentence."""
 
 
 class ObjectError(Enum):
-    """Why an item has no members to give."""
+    """The reason why an item has no members."""
 
     NOT_AN_OBJECT = "is not a JSON object"
-    REPEATED_NAME = "has a member twice"
+    DUPLICATE_KEY = "has a duplicate key"
 
 
 ParsedObject = dict[str, Any] | ObjectError
@@ -44,7 +44,7 @@ ParsedObject = dict[str, Any] | ObjectError
 
 
 def read_object(body: bytes, keep: str) -> ParsedObject:
-    """Take one object apart, keeping the text of the member `keep`. Raises NotJson."""
+    """Parse one object and keep the text of the member `keep`. Raises InvalidJson."""
     plain = _plain(body)
     if isinstance(plain, dict):
         return _kept(plain, keep)
@@ -58,8 +58,10 @@ def read_object(body: bytes, keep: str) -> ParsedObject:
 
 
 def read_array(body: bytes, keep: str, most: int) -> list[ParsedObject] | None:
-    """Take an array of objects apart, each for itself; None if it is no array. Stops behind item `most` + 1: the
-    caller sees that it is one too many. Raises NotJson."""
+    """Parse an array of objects; None if the text is not an array.
+
+    Stops after item `most` + 1, so that the caller sees that there are too many. Raises InvalidJson.
+    """
     plain = _plain(body)
     if isinstance(plain, list):
         return [_kept(item, keep) for item in plain[: most + 1]]
@@ -74,19 +76,22 @@ def read_array(body: bytes, keep: str, most: int) -> list[ParsedObject] | None:
 
 
 def parse_value(data: bytes, max_depth: int) -> Any:
-    """The value of one JSON text. Raises NotJson if it does not parse, nests deeper than `max_depth`, or holds
-    what cannot be carried safely: NaN, a number beyond a double, half a surrogate pair."""
+    """Parse one JSON text.
+
+    Raises InvalidJson if it does not parse, nests deeper than `max_depth`, or contains NaN, a number beyond a double or
+    an unpaired surrogate.
+    """
     try:
         parsed = orjson.loads(data)
     except ValueError:
-        raise InvalidJson("is not JSON, or holds a number or character that JSON cannot carry safely") from None
+        raise InvalidJson("is not JSON, or contains a number beyond a double or an unpaired surrogate") from None
     if nests_deeper(data, max_depth):
         raise InvalidJson(f"is nested more than {max_depth} levels deep")
     return parsed
 
 
 def nests_deeper(data: bytes, levels: int) -> bool:
-    """Does this valid JSON text nest deeper? Mostly answered by a count: there are fewer brackets than that."""
+    """Tell whether valid JSON text nests deeper than `levels`. Mostly decided by the number of brackets."""
     if data.count(b"[") + data.count(b"{") <= levels:
         return False
     brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NOT_BRACKETS)
@@ -96,7 +101,7 @@ def nests_deeper(data: bytes, levels: int) -> bool:
 
 
 def _plain(body: bytes) -> Any:
-    """The value of text that is to the byte what orjson writes for it; else None."""
+    """Parse text that is byte for byte what orjson writes; else return None."""
     try:
         parsed = orjson.loads(body)
         return parsed if orjson.dumps(parsed) == body else None
@@ -113,7 +118,7 @@ def _kept(item: Any, keep: str) -> ParsedObject:
 
 
 def _text(body: bytes) -> str:
-    """The bytes as text: JSON is UTF-8 (RFC 8259 section 8.1)."""
+    """Decode JSON, which is UTF-8 (RFC 8259 section 8.1)."""
     try:
         return body.decode()
     except UnicodeDecodeError:
@@ -144,7 +149,7 @@ def _object(document: str, at: int, keep: str) -> tuple[ParsedObject, int]:
     if mark != "}":
         raise InvalidJson
     item = dict(members)
-    return (item if len(item) == len(members) else ObjectError.REPEATED_NAME), at
+    return (item if len(item) == len(members) else ObjectError.DUPLICATE_KEY), at
 
 
 def _array(document: str, keep: str, most: int) -> tuple[list[ParsedObject] | None, int]:
@@ -168,7 +173,7 @@ def _array(document: str, keep: str, most: int) -> tuple[list[ParsedObject] | No
 
 
 def _name(document: str, at: int) -> tuple[str, int]:
-    """A name with escapes in it, up to where its value begins."""
+    """Parse a key with escapes; return it and the position of its value."""
     name, at = _decode(document, _skip_space(document, at))
     colon = _colon(document, at)
     if colon is None or not isinstance(name, str):

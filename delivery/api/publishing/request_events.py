@@ -81,7 +81,7 @@ def read_plain(body: bytes) -> dict[str, Any]:
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) != len(members):
-        raise json_text.InvalidJson("has a member twice")
+        raise json_text.InvalidJson("has a duplicate key")
     return found
 
 

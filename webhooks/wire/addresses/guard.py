@@ -1,19 +1,18 @@
-"""May we call this address? The one guard in front of every outgoing call.
+"""Guard outgoing calls against internal addresses (SSRF).
 
-Three questions, each answered in one place: what does the URL say (`targets`), may this IP address be called
-(`networks`), and, here, does everything the name leads to pass. One refused answer refuses the name: a name
-that leads both outside and inside is an attack or a mistake, and which of its addresses a client would pick
-is luck.
+`parsed_url` parses the URL, `networks` decides about one IP address, and this module about all addresses of a host. One
+forbidden address forbids the host: a name with both public and internal addresses is an attack or a mistake, and a
+client may connect to any of them.
 
-A check alone protects nothing, because the next look-up may answer differently (DNS rebinding). `check` asks
-the resolver once and is for the moment a URL is saved. Whoever connects asks `admits` about the very address
-the socket is about to connect to, and looks nothing up again.
+Checking a URL is not enough, because the next lookup may return other addresses (DNS rebinding). `check` resolves once,
+when a URL is saved. Code that connects calls `is_allowed` with the address that the socket is about to connect to, and
+does not resolve again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from webhooks.wire.addresses.networks import AllowedNetworks, compile_networks, permitted
+from webhooks.wire.addresses.networks import AllowedNetworks, compile_networks
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "forbidden",
     "is_allowed",
     "parse",
-    "permitted",
 ]
 
 
@@ -40,44 +38,45 @@ def check(
 ) -> None:
     """Raise ForbiddenAddress unless this URL may be called.
 
-    `resolve` turns a host name into all its IP addresses, and is called at most once; an OSError from it
-    counts as no answer. `allow_networks` are the operator's own networks as CIDRs (ValueError if one is
-    none): addresses inside may be called although they are not public, on any port from 1024 up and under
-    names that exist only there.
+    `resolve` returns all IP addresses of a host name; it is called at most once, and an OSError counts as no address.
+    `allow_networks` are the operator's own networks as CIDRs (ValueError if one is invalid): their addresses may be
+    called although they are not public, on any port from 1024 up and under internal names.
     """
     target = parse(url, allow_http=allow_http)
     networks = compile_networks(tuple(allow_networks))
     if target.reserved and not networks:
         raise forbidden(target, "address")
     try:
-        answers = [target.host] if target.is_literal else resolve(target.host)
+        addresses = [target.host] if target.is_literal else resolve(target.host)
     except OSError:
-        answers = []
-    check_resolved(target, answers, networks)
+        addresses = []
+    check_resolved(target, addresses, networks)
 
 
-def check_resolved(target: ParsedUrl, answers: Iterable[str], networks: AllowedNetworks) -> None:
-    """Raise ForbiddenAddress unless there are answers and each of them may be connected to."""
-    answers = list(answers)
-    if not answers:
+def check_resolved(target: ParsedUrl, addresses: Iterable[str], networks: AllowedNetworks) -> None:
+    """Raise ForbiddenAddress unless there are addresses and each of them may be connected to."""
+    addresses = list(addresses)
+    if not addresses:
         raise forbidden(target, "unresolved")
-    if not all(is_allowed(target, ip, networks) for ip in answers):
+    if not all(is_allowed(target, ip, networks) for ip in addresses):
         raise forbidden(target, "address")
 
 
 def is_allowed(target: ParsedUrl, ip: str, networks: AllowedNetworks) -> bool:
-    """Whether a socket for this target may connect to this IP address. Cheap: ask at every connect."""
+    """Tell whether a socket for this URL may connect to this IP address. Cheap: call it before every connect."""
     return address_filter(target, networks)(ip)
 
 
 def address_filter(target: ParsedUrl, networks: AllowedNetworks) -> Callable[[str], bool]:
-    """The question of `admits` about one target, for a client that calls back with each IP address."""
+    """Return the check of `is_allowed` for one URL, for a client that calls back with each IP address."""
     return networks.contains if target.reserved else networks.allows
 
 
 def forbidden(target: ParsedUrl, reason: Literal["address", "unresolved"]) -> ForbiddenAddress:
-    """What to raise when a well-written target may not be called. Its text depends on the URL alone and
-    never on the answers, see ForbiddenAddress."""
+    """Make the exception for a valid URL that may not be called.
+
+    Its text depends only on the URL, never on the resolved addresses: see ForbiddenAddress.
+    """
     if target.reserved == "port":
         return ForbiddenAddress("port", f"Port {target.port} may not be called.")
     return ForbiddenAddress(target.reserved or reason)

@@ -1,9 +1,9 @@
-"""An IP address may be called if it is public by our own table, or inside a network the operator named.
+"""Decide whether an IP address may be called: a public one, or one inside the operator's networks.
 
-The table is ours, because `ipaddress.is_global` changes with the Python version and has been wrong
-(CVE-2024-4032). IPv4 is everything but a list; IPv6 is nothing but the one block IANA gives out, less a
-list: so every form that carries an IPv4 address inside (mapped, compatible, NAT64, Teredo, 6to4) is
-refused without having to be recognised.
+The tables are our own, because `ipaddress.is_global` changes with the Python version and has been wrong
+(CVE-2024-4032). Public IPv4 is everything but a list. Public IPv6 is only the block that IANA allocates, without a
+list: so every form that contains an IPv4 address (mapped, compatible, NAT64, Teredo, 6to4) is rejected without being
+parsed.
 """
 
 from collections.abc import Callable, Iterable
@@ -56,26 +56,25 @@ NOT_PUBLIC_IPV6 = tuple(
 )
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
-_REMEMBERED = 8192  # verdicts kept per compiled list: more addresses than a sender meets in an hour
+_CACHED = 8192  # results per list: more addresses than a sender connects to in an hour
 
 
 class AllowedNetworks:
-    """The operator's own networks (WAYPOST_ALLOW_NETWORKS), compiled once and asked at every connect.
+    """The operator's own networks (WAYPOST_ALLOW_NETWORKS), parsed once and used at every connect.
 
-    Takes CIDRs of either family; raises ValueError naming the entry that is none. Answers are remembered,
-    so that asking again costs one dictionary look-up.
+    Takes CIDRs of either family; raises ValueError that names an invalid entry. Results are cached.
     """
 
     allows: Callable[[str], bool]
-    """Whether this address may be called: it is public, or inside the operator's networks."""
+    """Tells whether this address may be called: it is public, or inside the operator's networks."""
 
     contains: Callable[[str], bool]
-    """Whether this address lies inside the operator's networks."""
+    """Tells whether this address is inside the operator's networks."""
 
     def __init__(self, cidrs: Iterable[str] = ()) -> None:
         self._networks = tuple(_network(cidr) for cidr in cidrs)
-        self.allows = lru_cache(_REMEMBERED)(self._allows)
-        self.contains = lru_cache(_REMEMBERED)(self._contains)
+        self.allows = lru_cache(_CACHED)(self._allows)
+        self.contains = lru_cache(_CACHED)(self._contains)
 
     def __bool__(self) -> bool:
         return bool(self._networks)
@@ -89,8 +88,10 @@ class AllowedNetworks:
         return address is not None and self._in_networks(address)
 
     def _in_networks(self, address: IPv4Address | IPv6Address) -> bool:
-        """Being named is not enough for an address that leads to another one: an operator behind NAT64
-        names 64:ff9b::/96 to reach the public IPv4 world, not its own metadata service."""
+        """Tell whether the operator's networks contain the address, and also the IPv4 address embedded in it.
+
+        An operator behind NAT64 allows 64:ff9b::/96 to reach public IPv4 addresses, not its own metadata service.
+        """
         if not any(address in network for network in self._networks):
             return False
         inner = _inner_ipv4(address)
@@ -99,14 +100,8 @@ class AllowedNetworks:
 
 @lru_cache(maxsize=64)
 def compile_networks(cidrs: tuple[str, ...]) -> AllowedNetworks:
-    """The same list compiled once per process, so that its memory of verdicts is shared."""
+    """Parse the list once per process, so that its cached results are shared."""
     return AllowedNetworks(cidrs)
-
-
-def permitted(ip: str, networks: AllowedNetworks | None = None) -> bool:
-    """Whether this address may be called: public, or inside the operator's networks. Text that is no
-    address may not."""
-    return (compile_networks(()) if networks is None else networks).allows(ip)
 
 
 def _network(cidr: str) -> IPv4Network | IPv6Network:
@@ -132,7 +127,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _inner_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | None:
-    """The IPv4 address a packet to this one would end at, where the form alone tells."""
+    """Return the IPv4 address embedded in an IPv6 address, or None."""
     if isinstance(address, IPv4Address):
         return None
     if address in _NAT64:

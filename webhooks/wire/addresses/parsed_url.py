@@ -1,12 +1,11 @@
-"""A URL is read once, strictly, into a Target, and the Target is all that is used from then on.
+"""Parse a URL once, strictly, into a ParsedUrl, which is all that is used from then on.
 
-Attacks on address checks live in the gap between two parsers that read one text differently. So nothing
-here repairs or guesses: what two parsers could read differently is refused (RFC 3986 is the grammar, the
-WHATWG URL standard says what browsers and curl would have made of the rest). Host names come out in ASCII
-after IDNA (UTS 46, non-transitional).
+Attacks on address checks use two parsers that read one text differently. So nothing is repaired or guessed: text that
+two parsers could read differently is rejected (the grammar is RFC 3986; the WHATWG URL standard says what browsers and
+curl make of other text). Host names are ASCII after IDNA (UTS 46, non-transitional).
 
-Parsing looks nothing up. A name or port that only ever means something inside somebody's own network is not
-refused but marked (`Target.reserved`): whether it may be called depends on where it leads, see `addresses`.
+Parsing does not resolve. A name or port that is only used inside private networks is marked (`ParsedUrl.reserved`):
+whether it may be called depends on its addresses, see `guard`.
 """
 
 import re
@@ -24,11 +23,11 @@ Reason = Literal[
     "syntax", "character", "scheme", "userinfo", "host", "spelling", "port", "name", "address", "unresolved"
 ]
 
-MAX_URL = 8000  # characters; RFC 9110 section 4.1 asks everybody to take this many
+MAX_URL = 8000  # characters; the minimum that RFC 9110 section 4.1 recommends to support
 MAX_HOST = 253  # octets, RFC 1035 section 2.3.4
 
 # Never public: RFC 6761, 6762 (and its appendix G), 7686, 8375, 9476, ICANN's .internal; then the suffixes
-# that clusters and container engines answer for.
+# of clusters and container engines.
 INTERNAL_SUFFIXES = frozenset(
     {
         *("localhost", "test", "invalid", "local", "onion", "home.arpa", "alt", "internal"),
@@ -50,11 +49,11 @@ _KEPT_IN_PATH = "/?:@!$&'()*+,;=[]%-._~"
 
 
 class ForbiddenAddress(ValueError):
-    """This address may not be called.
+    """The address may not be called.
 
-    `reason` is for logs and operators. The text is for whoever gave the URL: it explains what can be seen
-    in the URL itself, and is one and the same for all that depends on where the URL leads, so that a tenant
-    cannot map our network by trying addresses.
+    `reason` is for logs and operators. The message is for the author of the URL: it explains what is wrong in the URL
+    itself, and is the same for everything that depends on the resolved addresses, so that a tenant cannot map the
+    internal network by trying addresses.
     """
 
     def __init__(self, reason: Reason, message: str = "This address may not be called.") -> None:
@@ -68,43 +67,43 @@ class ForbiddenAddress(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedUrl:
-    """Where a URL leads, in the only spelling used from here on."""
+    """A URL in its parts, normalized."""
 
     scheme: str
     """`https` or `http`."""
     host: str
-    """ASCII, lower case, without a final dot; an IPv6 address stands without its brackets."""
+    """ASCII, lower case, without a final dot; an IPv6 address without brackets."""
     port: int
     path: str
     """Path and query as sent: percent-encoding untouched, everything else outside RFC 3986 encoded."""
     is_literal: bool
-    """The host is an address, not a name: there is nothing to resolve."""
+    """The host is an IP address, so it is not resolved."""
     reserved: Literal["name", "port"] | None
-    """Why only addresses inside the operator's own networks may be meant; None for ordinary targets."""
+    """Why only addresses inside the operator's own networks may be called; None for other URLs."""
 
     @property
     def authority(self) -> str:
-        """Host and port as the Host header gives them (RFC 9110 section 7.2)."""
+        """Return host and port as in the Host header (RFC 9110 section 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port: what connections are shared by."""
+        """Return scheme, host and port."""
         return f"{self.scheme}://{self.authority}"
 
     @property
     def url(self) -> str:
-        """The URL to give to a client."""
+        """Return the normalized URL."""
         return self.origin + self.path
 
 
 def parse(url: str, *, allow_http: bool = False) -> ParsedUrl:
-    """Read a URL; raises ForbiddenAddress for whatever is not plainly one https (or http) address."""
-    _refuse_characters(url)
+    """Parse a URL. Raises ForbiddenAddress for text that is not an unambiguous https (or http) URL."""
+    _check_characters(url)
     found = _URL.fullmatch(url)
     if not found:
-        raise ForbiddenAddress("syntax", "Not an absolute URL: it must begin with https://")
+        raise ForbiddenAddress("syntax", "Must be an absolute URL that begins with https://")
     scheme, authority, path = found[1].lower(), found[2], found[3]
     if scheme != "https" and not (scheme == "http" and allow_http):
         raise ForbiddenAddress("scheme", "Only https addresses may be called.")
@@ -118,72 +117,72 @@ def parse(url: str, *, allow_http: bool = False) -> ParsedUrl:
     return ParsedUrl(scheme, host, port, _path(path), is_literal, reserved)
 
 
-def _refuse_characters(url: str) -> None:
+def _check_characters(url: str) -> None:
     if len(url) > MAX_URL:
-        raise ForbiddenAddress("syntax", f"Longer than {MAX_URL} characters.")
+        raise ForbiddenAddress("syntax", f"Must have at most {MAX_URL} characters.")
     if any(category(character) in _FORBIDDEN_CATEGORIES for character in url):
-        raise ForbiddenAddress("character", "Contains a space, a control or an invisible character.")
+        raise ForbiddenAddress("character", "Must not contain spaces, control characters or invisible characters.")
     if "\\" in url:
-        raise ForbiddenAddress("character", "Contains a backslash.")
+        raise ForbiddenAddress("character", "Must not contain a backslash.")
     if "#" in url:
-        raise ForbiddenAddress("character", "Contains a fragment (#), which is never sent.")
+        raise ForbiddenAddress("character", "Must not contain a fragment (#), which is never sent.")
 
 
 def _split(authority: str, default_port: int) -> tuple[str, int]:
     if "@" in authority:
-        raise ForbiddenAddress("userinfo", "Contains a user name: put credentials into the settings instead.")
+        raise ForbiddenAddress("userinfo", "Must not contain a user name; put credentials into authentication.")
     found = _AUTHORITY.fullmatch(authority)
     if not found:
-        raise ForbiddenAddress("syntax", "Host and port cannot be told apart.")
+        raise ForbiddenAddress("syntax", "Must have a host and at most one port.")
     host, port = found[1], found[2]
     if port is None:
         return host, default_port
     if not _PORT.fullmatch(port) or int(port) > 65535:
-        raise ForbiddenAddress("port", "The port is not a number from 1 to 65535.")
+        raise ForbiddenAddress("port", "The port must be a number from 1 to 65535.")
     return host, int(port)
 
 
 def _host(raw: str) -> tuple[str, bool]:
-    """The host in its one spelling, and whether it is an address."""
+    """Return the normalized host, and whether it is an IP address."""
     if raw.startswith("["):
         return _ipv6(raw[1:-1]), True
     name = _ascii(raw).removesuffix(".")
     labels = name.split(".")
     if _NUMBER.fullmatch(labels[-1]):
-        # No top-level domain is a number: parsers would read an IPv4 address, each its own way.
+        # No top-level domain is a number: parsers would read an IPv4 address, in different ways.
         if not _DOTTED_QUAD.fullmatch(raw):
-            raise ForbiddenAddress("spelling", "Write an IPv4 address as four decimal numbers.")
+            raise ForbiddenAddress("spelling", "An IPv4 address must be four decimal numbers.")
         return raw, True
     if len(name) > MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ForbiddenAddress("host", "Not a host name.")
+        raise ForbiddenAddress("host", "The host must be a valid host name.")
     return name, False
 
 
 def _ipv6(text: str) -> str:
     if "%" in text:
-        raise ForbiddenAddress("host", "An address with a zone means something on one machine only.")
+        raise ForbiddenAddress("host", "An IPv6 address must not have a zone.")
     try:
         return str(IPv6Address(text))
     except ValueError:
-        raise ForbiddenAddress("host", "Not an IPv6 address.") from None
+        raise ForbiddenAddress("host", "The host must be a valid IPv6 address.") from None
 
 
 def _ascii(raw: str) -> str:
-    """The host after IDNA. Text is short when it gets here: the idna package is slow on long input."""
+    """Return the host after IDNA. The length is checked first: the idna package is slow on long input."""
     if not raw or len(raw) > MAX_HOST + 1:
-        raise ForbiddenAddress("host", "Not a host name.")
+        raise ForbiddenAddress("host", "The host must be a valid host name.")
     if raw.isascii() and "xn--" not in raw.lower():
         return raw.lower()
     try:
-        if any(_is_disguise(character) for character in raw):
-            raise ForbiddenAddress("host", "Contains a character that stands for another one.")
+        if any(_is_mapped_to_ascii(character) for character in raw):
+            raise ForbiddenAddress("host", "The host must not contain characters that are mapped to ASCII.")
         return idna.encode(raw, uts46=True, std3_rules=True, transitional=False).decode("ascii")
     except UnicodeError:
-        raise ForbiddenAddress("host", "Not an internationalised host name.") from None
+        raise ForbiddenAddress("host", "The host must be a valid internationalized host name.") from None
 
 
-def _is_disguise(character: str) -> bool:
-    """UTS 46 would drop it or turn it into plain ASCII: full-width digits and dots, circled numbers."""
+def _is_mapped_to_ascii(character: str) -> bool:
+    """Tell whether UTS 46 drops the character or maps it to ASCII: full-width digits and dots, circled numbers."""
     return not character.isascii() and idna.uts46_remap(character, std3_rules=False).isascii()
 
 

@@ -1,7 +1,7 @@
-"""A webhook goes to 443 (80 where http is allowed) or to a high port at which no other service is usual.
+"""List the ports that may not be called: those on which services other than web servers are usual.
 
-An HTTP request sent to a mail server, a database or a debugger can still be understood by it. Ports below
-1024 belong to such services one and all; above, these are the known ones.
+A mail server, a database or a debugger may act on an HTTP request. All ports below 1024 but 443 (and 80 where http is
+allowed) belong to such services; these are the known ones from 1024 up.
 """
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -27,5 +27,5 @@ SERVICE_PORTS = frozenset(
 
 
 def is_service(port: int) -> bool:
-    """Whether this high port is known for something that is not a web server."""
+    """Tell whether this port from 1024 up is usual for a service that is not a web server."""
     return port in BAD_PORTS or port in SERVICE_PORTS

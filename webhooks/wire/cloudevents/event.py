@@ -56,10 +56,10 @@ class Event:
             raise InvalidEvent("data", "cannot be written as JSON") from error
 
     @classmethod
-    def with_json(cls, attributes: dict[str, str], data: bytes, max_depth: int = MAX_DEPTH) -> "Event":
+    def with_json(cls, attributes: dict[str, str], data: bytes) -> "Event":
         """An event whose data has to be JSON text. Raises InvalidEvent."""
         try:
-            return cls(attributes, data, _value=json_text.parse_value(data, max_depth))
+            return cls(attributes, data, _value=json_text.parse_value(data, MAX_DEPTH))
         except json_text.InvalidJson as error:
             raise InvalidEvent("data", str(error)) from None
 

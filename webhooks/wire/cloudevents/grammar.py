@@ -1,42 +1,23 @@
-"""The three small grammars an attribute may have to follow: URIs, timestamps, media types.
+"""Check the grammars that an attribute may have to follow: URIs, timestamps, media types.
 
-RFC 3986 (URI-reference and absolute-URI), RFC 3339 (date-time) and RFC 2045/2046 (content type with
-parameters), each checked to the letter: what passes here is understood the same way everywhere.
+RFC 3986 (URI-reference and absolute-URI), RFC 3339 (date-time) and RFC 2045/2046 (content type with parameters), each
+without extensions. URIs are checked by jsonschema_rs, which agrees with RFC 3986 appendix A. Its date-time format does
+not: it accepts a year like "040." and a leap second on any day, so timestamps are checked here.
 """
 
 import re
 from calendar import monthrange
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, wraps
-from ipaddress import IPv6Address
-from typing import TypeVar
+from functools import lru_cache
 
-_T = TypeVar("_T")
+from jsonschema_rs import Draft202012Validator
 
-_REMEMBERED = 4096  # values, for sources, schemas and content types repeat
-_SHORT = 512  # characters; what is longer is checked anew each time, or strangers would fill our memory
+_CACHED = 4096  # content types, which repeat
+_MAX_CACHED = 512  # characters; longer content types are not cached, so that a sender cannot fill the memory
 
-# RFC 3986, appendix A.
-_PCHAR = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})"
-_NO_COLON = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=@]|%[0-9A-Fa-f]{2})"
-_USERINFO = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:]|%[0-9A-Fa-f]{2})*"
-_REG_NAME = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
-_IP_LITERAL = r"\[(?:(?P<ipv6>[0-9A-Fa-f:.]+)|[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+)\]"
-_AUTHORITY = rf"(?:{_USERINFO}@)?(?:{_IP_LITERAL}|{_REG_NAME})(?::[0-9]*)?"
-_SEGMENTS = rf"(?:/{_PCHAR}*)*"
-_AUTHORITY_PATH = rf"//{_AUTHORITY}{_SEGMENTS}"
-_ABSOLUTE_PATH = rf"/(?:{_PCHAR}+{_SEGMENTS})?"
-_ROOTLESS_PATH = rf"{_PCHAR}+{_SEGMENTS}"
-_NO_SCHEME_PATH = rf"{_NO_COLON}+{_SEGMENTS}"
-_QUERY = rf"(?:\?(?:{_PCHAR}|[/?])*)?"
-_FRAGMENT = rf"(?:\#(?:{_PCHAR}|[/?])*)?"
-_SCHEME = r"[A-Za-z][A-Za-z0-9+\-.]*"
-_ABSOLUTE_URI = rf"{_SCHEME}:(?:{_AUTHORITY_PATH}|{_ABSOLUTE_PATH}|{_ROOTLESS_PATH}|){_QUERY}"
-_URI = re.compile(_ABSOLUTE_URI + _FRAGMENT)
-_URI_WITHOUT_FRAGMENT = re.compile(_ABSOLUTE_URI)
-_RELATIVE = re.compile(rf"(?:{_AUTHORITY_PATH}|{_ABSOLUTE_PATH}|{_NO_SCHEME_PATH}|){_QUERY}{_FRAGMENT}")
+_URI = Draft202012Validator({"format": "uri"}, validate_formats=True)
+_URI_REFERENCE = Draft202012Validator({"format": "uri-reference"}, validate_formats=True)
 
 # RFC 3339, section 5.6. The ranges that need no calendar stand in the expression.
 _TIMESTAMP = re.compile(
@@ -52,41 +33,21 @@ _PARAMETER = re.compile(rf'[ \t]*;[ \t]*(?:({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|
 _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
-def _remembered(check: Callable[[str], _T]) -> Callable[[str], _T]:
-    known = lru_cache(_REMEMBERED)(check)
-
-    @wraps(check)
-    def remembering(value: str) -> _T:
-        return known(value) if len(value) <= _SHORT else check(value)
-
-    return remembering
-
-
-@_remembered
 def is_uri_reference(value: str) -> bool:
-    """Is it a URI or a relative reference (RFC 3986 section 4.1)?"""
-    return _is_uri(_URI, value) or _is_uri(_RELATIVE, value)
+    """Tell whether the text is a URI or a relative reference (RFC 3986 section 4.1)."""
+    return value.isascii() and _URI_REFERENCE.is_valid(value)
 
 
-@_remembered
 def is_absolute_uri(value: str) -> bool:
-    """Is it an absolute URI (RFC 3986 section 4.3): with a scheme, without a fragment?"""
-    return _is_uri(_URI_WITHOUT_FRAGMENT, value)
-
-
-def _is_uri(grammar: re.Pattern[str], value: str) -> bool:
-    found = grammar.fullmatch(value)
-    if found is None:
-        return False
-    try:
-        return not found["ipv6"] or bool(IPv6Address(found["ipv6"]).exploded)
-    except ValueError:
-        return False
+    """Tell whether the text is an absolute URI: with a scheme, without a fragment (RFC 3986 section 4.3)."""
+    return value.isascii() and "#" not in value and _URI.is_valid(value)
 
 
 def is_timestamp(value: str) -> bool:
-    """Is it a date-time of RFC 3339 that exists? Second 60 exists only where a leap second may stand:
-    at 23:59 UTC on the last day of a month (section 5.7)."""
+    """Tell whether the text is a date-time of RFC 3339 that exists.
+
+    Second 60 exists only at 23:59 UTC on the last day of a month, where a leap second may be (section 5.7).
+    """
     found = _TIMESTAMP.fullmatch(value)
     if found is None:
         return False
@@ -106,35 +67,39 @@ def _may_leap(found: re.Match[str]) -> bool:
 
 
 def timestamp(instant: datetime) -> str:
-    """An aware instant as RFC 3339 in UTC with microseconds: the form in which we write `time`."""
+    """Write an aware datetime as RFC 3339 in UTC with microseconds, as in the attribute `time`."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """A content type, in lower case. `charset` is "" if none is named."""
+    """A content type, in lower case. `charset` is "" if there is none."""
 
     name: str
     charset: str
 
     @property
     def is_json(self) -> bool:
-        """`*/json` or `*/*+json` (CloudEvents JSON format section 3.1.1)."""
+        """Tell whether the type is `*/json` or `*/*+json` (CloudEvents JSON format section 3.1.1)."""
         return self.name.endswith(("/json", "+json"))
 
     @property
     def is_text(self) -> bool:
-        """May the data stand in JSON as a string? Text and XML whose bytes are UTF-8."""
+        """Tell whether JSON may contain the data as a string: text and XML in UTF-8."""
         return self.is_utf8 and (self.name.startswith("text/") or self.name.endswith(("/xml", "+xml")))
 
     @property
     def is_utf8(self) -> bool:
+        """Tell whether the charset is UTF-8 or a subset of it."""
         return self.charset in _UTF8
 
 
-@_remembered
 def media_type(value: str) -> MediaType | None:
-    """Read a content type, or None if it is none. A parameter that comes twice counts the first time."""
+    """Parse a content type; None if it is invalid. Of a repeated charset parameter the first counts."""
+    return _parse_cached(value) if len(value) <= _MAX_CACHED else _parse(value)
+
+
+def _parse(value: str) -> MediaType | None:
     found = _MEDIA_TYPE.match(value)
     if found is None:
         return None
@@ -147,3 +112,6 @@ def media_type(value: str) -> MediaType | None:
             charset = charset or (parameter[2] or parameter[3] or "").lower()
         end = parameter.end()
     return MediaType(found[0].lower(), charset)
+
+
+_parse_cached = lru_cache(_CACHED)(_parse)

@@ -1,8 +1,8 @@
-"""Before webhooks flow, the target says in headers that it wants them, from whom, and how many a minute.
+"""The abuse protection handshake: a target allows deliveries, for a sender and at a rate, in response headers.
 
-The abuse protection of "HTTP 1.1 Web Hooks for Event Delivery" 1.0.2 (CloudEvents), section 4, both ways: the
-sender asks by OPTIONS (`ask`) and reads the answer (`judge`); the receiver answers (`answer`). Status codes
-prove nothing, only headers do (4.2): many a server says 200 to an OPTIONS it does not understand.
+"HTTP 1.1 Web Hooks for Event Delivery" 1.0.2 (CloudEvents), section 4, for both sides. The sender makes an OPTIONS
+request (`request_headers`) and reads the response (`read_response`); the receiver responds (`response_headers`). Only
+headers count, not the status (section 4.2): many servers respond 200 to any OPTIONS request.
 """
 
 import re
@@ -23,20 +23,20 @@ _RATE = re.compile(r"0*[1-9][0-9]{0,8}")  # a positive integer (4.1.4), and one 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeResult:
-    """What a target has said."""
+    """The result of the handshake with a target."""
 
-    granted: bool
+    allowed: bool
     rate: int | None = None
     """Requests per minute; None is no limit."""
     problem: str = ""
-    """Why it is not granted, for the developer of the target."""
+    """Why deliveries are not allowed, for the developer of the target."""
 
 
 def request_headers(origin: str, *, rate: int | None = None, callback: str | None = None) -> dict[str, str]:
-    """The headers of the OPTIONS request to the exact URL that is being registered (4.1).
+    """Return the headers of the OPTIONS request to the URL that is being registered (section 4.1).
 
     `origin` is the DNS name of the sending system, `rate` the requests per minute asked for, `callback` an
-    https URL with a key nobody can guess, at which consent may be given later. Raises ValueError for values
+    https URL with an unguessable key, at which deliveries may be allowed later. Raises ValueError for values
     the specification does not allow.
     """
     if not _DNS_NAME.fullmatch(origin):
@@ -55,22 +55,22 @@ def request_headers(origin: str, *, rate: int | None = None, callback: str | Non
 
 
 def read_response(headers: Mapping[str, str], *, origin: str, requested_rate: int | None = None) -> HandshakeResult:
-    """Read the target's answer to `ask`; a rate must be in it if one was asked for (4.2).
+    """Read the response to the OPTIONS request; it must have a rate if one was requested (section 4.2).
 
-    What is not granted here may still be granted by the callback.
+    Deliveries that are not allowed here may still be allowed by the callback.
     """
     allowed = _find(headers, ALLOWED_ORIGIN)
     if allowed is None:
-        return HandshakeResult(False, problem=f"The answer has no {ALLOWED_ORIGIN}.")
+        return HandshakeResult(False, problem=f"The response has no {ALLOWED_ORIGIN}.")
     if allowed != "*" and allowed.lower() != origin.lower():
         return HandshakeResult(False, problem=f"{ALLOWED_ORIGIN} is neither {origin} nor *.")
     if requested_rate is not None and _find(headers, ALLOWED_RATE) is None:
-        return HandshakeResult(False, problem=f"A rate was asked for, and the answer has no {ALLOWED_RATE}.")
+        return HandshakeResult(False, problem=f"A rate was requested, and the response has no {ALLOWED_RATE}.")
     return read_callback(headers)
 
 
 def read_callback(headers: Mapping[str, str]) -> HandshakeResult:
-    """Read the request to the callback URL (4.1.3): calling it is the consent, a rate may come with it."""
+    """Read the request to the callback URL, which allows deliveries and may have a rate (section 4.1.3)."""
     rate = _find(headers, ALLOWED_RATE)
     if rate is None or rate == "*":
         return HandshakeResult(True)
@@ -80,17 +80,17 @@ def read_callback(headers: Mapping[str, str]) -> HandshakeResult:
 
 
 def is_origin(text: str) -> bool:
-    """Could a sender be called this? A DNS name, or `*` for anybody (4.1.1, 4.2.1)."""
+    """Tell whether the text is a valid origin: a DNS name, or `*` for any sender (sections 4.1.1, 4.2.1)."""
     return text == "*" or _DNS_NAME.fullmatch(text) is not None
 
 
 def response_headers(
     request: Mapping[str, str], *, origins: Collection[str], rate: int | None = None
 ) -> dict[str, str]:
-    """The headers to answer a sender's OPTIONS with, as the target (4.2).
+    """Return the headers of the response to a sender's OPTIONS request (section 4.2).
 
-    `origins` are the senders we expect (`*` expects anybody), `rate` the most requests per minute we take
-    (None: any). Whoever is not expected, or asks in a way the specification does not know, gets no consent.
+    `origins` are the allowed senders (`*` allows any), `rate` the maximum of requests per minute (None: any). Other
+    senders and malformed requests are not allowed.
     """
     refused = {"Allow": "POST"}
     origin = _find(request, REQUEST_ORIGIN)

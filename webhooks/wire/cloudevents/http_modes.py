@@ -13,7 +13,6 @@ from webhooks.wire.cloudevents.event import MAX_DEPTH, Event, declares_json
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.cloudevents.json_format import (
     MAX_BATCH,
-    AddDefaults,
     read_batch,
     read_structured,
     write_batch,
@@ -26,14 +25,12 @@ __all__ = [
     "MAX_BATCH",
     "MAX_DEPTH",
     "STRUCTURED",
-    "AddDefaults",
     "Event",
     "content_mode",
     "read",
     "read_batch",
     "read_binary",
     "read_structured",
-    "with_dataref",
     "write_batch",
     "write_binary",
     "write_structured",
@@ -46,24 +43,17 @@ _FAMILY = "application/cloudevents"
 _PREFIX = "ce-"
 
 
-def read(
-    headers: Mapping[str, str],
-    body: bytes,
-    *,
-    complete: AddDefaults | None = None,
-    max_batch: int = MAX_BATCH,
-    max_depth: int = MAX_DEPTH,
-) -> list[Event]:
+def read(headers: Mapping[str, str], body: bytes) -> list[Event]:
     """The events of an HTTP message in any content mode (HTTP binding section 3).
 
     Raises InvalidEvent for the first event that is not valid; UnsupportedFormat for a format other than JSON."""
     how = content_mode(headers)
     if how == "structured":
-        return [read_structured(body, complete=complete, max_depth=max_depth)]
+        return [read_structured(body)]
     if how == "binary":
-        return [read_binary(headers, body, complete=complete, max_depth=max_depth)]
+        return [read_binary(headers, body)]
     events = []
-    for item in read_batch(body, complete=complete, max_batch=max_batch, max_depth=max_depth):
+    for item in read_batch(body):
         if isinstance(item, InvalidEvent):
             raise item
         events.append(item)
@@ -81,9 +71,7 @@ def content_mode(headers: Mapping[str, str]) -> str:
     return "batch" if media.name == BATCH else "structured"
 
 
-def read_binary(
-    headers: Mapping[str, str], body: bytes, *, complete: AddDefaults | None = None, max_depth: int = MAX_DEPTH
-) -> Event:
+def read_binary(headers: Mapping[str, str], body: bytes) -> Event:
     """The event whose attributes are headers and whose data is the body (HTTP binding section 3.1).
 
     An empty body is no data; a body declared to be JSON has to be JSON. Raises InvalidEvent."""
@@ -97,12 +85,10 @@ def read_binary(
         raise InvalidEvent("datacontenttype", "belongs into Content-Type, not into a header of its own")
     if declared := found.get("content-type", "").strip():
         attributes["datacontenttype"] = declared
-    if complete is not None:
-        complete(attributes)
     if not body:
         return Event(attributes)
     if declared and declares_json(attributes):
-        return Event.with_json(attributes, body, max_depth)
+        return Event.with_json(attributes, body)
     return Event.with_bytes(attributes, body)
 
 
@@ -120,12 +106,6 @@ def write_binary(event: Event) -> tuple[dict[str, str], bytes]:
     if declared is not None:
         headers["content-type"] = declared
     return headers, event.data or b""
-
-
-def with_dataref(event: Event, dataref: str) -> Event:
-    """The event with a link in place of its data: the claim check of the dataref extension. `dataref` is a
-    URI-reference; what it leads to has to be the data, byte for byte."""
-    return Event({**event.attributes, "dataref": dataref})
 
 
 def _decoded(name: str, value: str) -> str:

@@ -6,51 +6,46 @@ two different events; inside data they are the publisher's own affair (our patte
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import orjson
 
 from webhooks.wire import base64_text, json_text
 from webhooks.wire.cloudevents import attributes as rules
-from webhooks.wire.cloudevents.event import MAX_DEPTH, Event, declares_json
+from webhooks.wire.cloudevents.event import Event, declares_json
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.errors import InvalidEvent
 
 MAX_BATCH = 1000  # events
 
-AddDefaults = Callable[[dict[str, str]], None]
-"""Fills in what the sender left out: gets the attributes found, before they are checked, and may add to them."""
-
 _ORDER = (*rules.REQUIRED, *rules.OPTIONAL)
 
 
-def read_structured(body: bytes, *, complete: AddDefaults | None = None, max_depth: int = MAX_DEPTH) -> Event:
+def read_structured(body: bytes) -> Event:
     """The event in one JSON object (section 3). Raises InvalidEvent."""
     try:
         item = json_text.read_object(body, keep="data")
     except json_text.InvalidJson as error:
         raise InvalidEvent("", str(error)) from None
-    return _event(item, complete, max_depth)
+    return _event(item)
 
 
-def read_batch(
-    body: bytes, *, complete: AddDefaults | None = None, max_batch: int = MAX_BATCH, max_depth: int = MAX_DEPTH
-) -> list[Event | InvalidEvent]:
+def read_batch(body: bytes) -> list[Event | InvalidEvent]:
     """The items of a batch (section 4), each for itself: an Event, or why it is none.
 
-    Raises InvalidEvent if the whole is not a JSON array, or one of more than `max_batch` items."""
+    Raises InvalidEvent if the whole is not a JSON array, or one of more than MAX_BATCH items."""
     try:
-        items = json_text.read_array(body, keep="data", most=max_batch)
+        items = json_text.read_array(body, keep="data", most=MAX_BATCH)
     except json_text.InvalidJson as error:
         raise InvalidEvent("", str(error)) from None
     if items is None:
         raise InvalidEvent("", "is not a batch, which is a JSON array")
-    if len(items) > max_batch:
-        raise InvalidEvent("", f"is one of a batch of more than {max_batch}")
+    if len(items) > MAX_BATCH:
+        raise InvalidEvent("", f"is one of a batch of more than {MAX_BATCH}")
     results: list[Event | InvalidEvent] = []
     for index, item in enumerate(items):
         try:
-            results.append(_event(item, complete, max_depth))
+            results.append(_event(item))
         except InvalidEvent as error:
             results.append(InvalidEvent(error.attribute, error.reason, index))
     return results
@@ -79,7 +74,7 @@ def write_batch(events: Iterable[Event]) -> bytes:
     return b"[" + b",".join(map(write_structured, events)) + b"]"
 
 
-def _event(item: json_text.ParsedObject, complete: AddDefaults | None, max_depth: int) -> Event:
+def _event(item: json_text.ParsedObject) -> Event:
     if isinstance(item, json_text.ObjectError):
         raise InvalidEvent("", item.value)
     data: bytes | None = item.pop("data", None)
@@ -89,8 +84,6 @@ def _event(item: json_text.ParsedObject, complete: AddDefaults | None, max_depth
         for name, value in item.items()
         if value is not None
     }
-    if complete is not None:
-        complete(attributes)
     if encoded is not None and data is not None:
         raise InvalidEvent("data_base64", "excludes data")
     if encoded is not None:
@@ -98,7 +91,7 @@ def _event(item: json_text.ParsedObject, complete: AddDefaults | None, max_depth
     if data is None:
         return Event(attributes)
     if declares_json(attributes):
-        return Event.with_json(attributes, data, max_depth)
+        return Event.with_json(attributes, data)
     return Event(attributes, _from_string(attributes["datacontenttype"], data))
 
 

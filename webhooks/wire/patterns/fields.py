@@ -31,11 +31,6 @@ class FieldMatcher:
     absent: bool
     cost: int
 
-    @property
-    def only_strings(self) -> bool:
-        """Is a string from ``strings`` the only thing that will do?"""
-        return not (self.numbers or self.constants or self.tests or self.absent)
-
     def question(self) -> Predicate:
         """Is this scalar wanted? By value: 300 is 300.0; true is not 1, "5" is not 5."""
         strings, numbers, constants, tests = self.strings, self.numbers, self.constants, self.tests

@@ -37,20 +37,6 @@ class Pattern:
         """Why the event does not match: the mismatches of the nearest branch, or nothing if it does match."""
         return [] if self.matches(event) else explain(self.branches, event)
 
-    def only(self, name: str) -> frozenset[str] | None:
-        """The only strings at the top-level ``name`` with which an event can match; None if others can, too.
-
-        An index from these strings to patterns tells which of many patterns need to be asked about an event
-        whose value is a string, and leaves out only patterns that would not match.
-        """
-        strings: set[str] = set()
-        for branch in self.branches:
-            wanted = branch.get((name,))
-            if wanted is None or not wanted.only_strings:
-                return None
-            strings |= wanted.strings
-        return frozenset(strings)
-
 
 def _parsed(text: str) -> Any:
     try:

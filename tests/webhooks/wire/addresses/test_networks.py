@@ -11,10 +11,11 @@ from webhooks.wire.addresses.networks import (
     NOT_PUBLIC_IPV6,
     AllowedNetworks,
     compile_networks,
-    permitted,
 )
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+permitted = AllowedNetworks().allows
 
 
 def inside(networks: tuple[IPv4Network, ...]) -> st.SearchStrategy[IPv4Address]:
