@@ -105,7 +105,7 @@ def request_verification(endpoint: Endpoint, rate: int | None = None) -> Verific
     except guarded_call.CallFailed as error:
         return VerificationResult(pending, problem=str(type(error).__doc__))
     found = handshake.read_response(response.headers, origin=origin(), requested_rate=rate)
-    if not found.granted:
+    if not found.allowed:
         return VerificationResult(pending, problem=found.problem)
     mark_verified(endpoint, found.rate)
     return VerificationResult(Verification.VERIFIED, found.rate)
@@ -120,7 +120,7 @@ def accept_callback(key: str, headers: Any) -> VerificationResult:
     if endpoint is None:
         raise UnknownCallbackKey
     found = handshake.read_callback(headers)
-    if not found.granted:
+    if not found.allowed:
         return VerificationResult(Verification.REQUESTED, problem=found.problem)
     mark_verified(endpoint, found.rate)
     return VerificationResult(Verification.VERIFIED, found.rate)
