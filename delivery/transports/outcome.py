@@ -28,7 +28,7 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Describe one ended attempt. The transport sets what it means; nobody else interprets ``status``.
+    """Describe one ended attempt. The transport sets what it means; no other component interprets ``status``.
 
     ``retry_after``: seconds from the end of the attempt before which the endpoint must not be tried again, as it asked
     or as its failure requires. ``gone``: the destination no longer exists. ``overloaded``: it has more attempts at once
