@@ -77,7 +77,7 @@ def test_orphaned_attempts_count_when_the_lane_is_leased_again() -> None:
 
 
 def test_lane_leased_after_a_crash_has_no_tokens() -> None:
-    """Its last owner may have sent more than it stored."""
+    """Assume that the last owner sent more than it stored."""
     endpoint = make_endpoint(rate_limit=1, rate_period="minute", rate_burst=5)
     make_lane(endpoint, owner=OTHER, due_at=now() - timedelta(seconds=1))
     clock = Clock()

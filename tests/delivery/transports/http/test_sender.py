@@ -199,7 +199,7 @@ class TestOutcomes:
         assert (outcome.status, outcome.failure) == (None, Failure.CONNECT)
 
     def test_unresolvable_name_is_a_dns_failure(self, sender: HttpSender) -> None:
-        (outcome,) = send(sender, make_request("http://nobody.invalid/"))
+        (outcome,) = send(sender, make_request("http://unknown.invalid/"))
         assert (outcome.status, outcome.failure) == (None, Failure.DNS)
 
     def test_forbidden_address_is_not_connected_to(self, sender: HttpSender, receiver: Receiver) -> None:
