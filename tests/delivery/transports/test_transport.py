@@ -60,7 +60,7 @@ class MemoryTransport:
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Endpoint:
-    monkeypatch.setattr(notify, "call", lambda task, queue: None)
+    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
     return make_subscription(make_endpoint(kind="memory", retry_plan=[1000])).endpoint
 
 
