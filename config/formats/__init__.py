@@ -1,0 +1,1 @@
+"""Format values on admin pages."""

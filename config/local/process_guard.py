@@ -87,11 +87,11 @@ class ProcessGuard:
                 self._send(self._registered)
 
     def family_of(self, name: str) -> str:
-        """The value of FAMILY in the environment of the child of this name and of its descendants."""
+        """Return the value of FAMILY in the environment of the child of this name and of its descendants."""
         return f"{self.family}:{name};"
 
     def close(self) -> None:
-        """End all children. Returns when they have ended and the clean-up command has run."""
+        """End all children; return when they have ended and the clean-up command has run."""
         self._close_pipe()
         self._guard.wait()
         for process in self._started:
@@ -135,7 +135,7 @@ def find_family(prefix: str) -> list[psutil.Process]:
 
 
 def is_over(process: psutil.Process) -> bool:
-    """Whether the process has ended, even if its parent has not waited for it yet."""
+    """Return whether the process has ended, even if its parent has not waited for it yet."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -194,7 +194,7 @@ def _wait(processes: Sequence[psutil.Process], within: float) -> None:
 
 
 def _close_pipes_after_fork() -> None:
-    """A forked process is no parent of the children: its copies of the pipes would keep the guards waiting."""
+    """Close the copies of the pipes in a forked process, which is no parent of the children."""
     for guard in list(_open_guards):
         guard._close_pipe()
 

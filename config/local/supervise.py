@@ -17,9 +17,10 @@ import psutil
 from config.local.process_guard import ProcessGuard, end, find_family
 
 LOOK_EVERY = 0.1  # seconds
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds before a dead child is started again; doubles each time
-HEALTHY_AFTER = 20.0  # seconds; a child that lived as long may die without being counted
-TOO_OFTEN = 5  # early deaths in a row
+FIRST_PAUSE = 0.5  # seconds before a dead child is restarted; doubles with each early death
+LONGEST_PAUSE = 15.0  # seconds
+HEALTHY_AFTER = 20.0  # seconds; the death of a child that ran this long is not an early death
+TOO_OFTEN = 5  # early deaths in a row, after which the platform ends
 ORPHANS_WITHIN = 2.0  # seconds
 LEFTOVERS_WITHIN = 10.0  # seconds
 COLOURS = (36, 33, 32, 35, 34, 31)  # ANSI
@@ -63,42 +64,42 @@ class Supervisor:
     stopping: bool = False  # set by a signal, which must not touch a lock
 
     def request_stop(self, *_signal: object) -> None:
-        """For signal handlers: `look` returns and does nothing any more."""
+        """Ask for a stop, from a signal handler: `look` then does nothing any more."""
         self.stopping = True
 
     def start(self) -> None:
-        """Start what is not running and may run again by now."""
+        """Start the children that do not run and whose pause is over."""
         now = time.monotonic()
         for child in self.children:
             if child.process is None and now >= child.start_again:
                 self._start(child)
 
     def look(self) -> None:
-        """Wait a moment, note who died, start them again when their pause is over. Raises KeepsDying."""
+        """Wait a moment, note children that died, and restart those whose pause is over. Raises KeepsDying."""
         time.sleep(LOOK_EVERY)
         if self.stopping:
             return
-        for child in self._running():
-            if child.process.poll() is not None:
-                self.say("up", f"{child.name} ended with status {child.process.returncode}")
+        for child, process in self._running():
+            if process.poll() is not None:
+                self.say("up", f"{child.name} ended with status {process.returncode}")
                 self._end_descendants(child)
                 child.died(time.monotonic())
         if any(child.process is None for child in self.children):
             self.start()
 
     def stop(self) -> None:
-        """Ask the children to end, stage by stage, and insist after their time."""
+        """Stop the children, stage by stage; kill those that exceed their `stop_within`."""
         for stage in sorted({child.stage for child in self.children}):
-            leaving = [child for child in self._running() if child.stage == stage]
-            running = [psutil.Process(child.process.pid) for child in leaving if child.process.poll() is None]
-            end(running, max((child.stop_within for child in leaving), default=0))
-            for child in leaving:
-                child.process.wait()
+            leaving = [(child, process) for child, process in self._running() if child.stage == stage]
+            running = [psutil.Process(process.pid) for _, process in leaving if process.poll() is None]
+            end(running, max((child.stop_within for child, _ in leaving), default=0))
+            for child, process in leaving:
+                process.wait()
                 self._end_descendants(child)
         self.guard.close()
 
     def say(self, name: str, line: str) -> None:
-        """One line for the terminal, with its author in front."""
+        """Print one line, prefixed with the name of the program that wrote it."""
         width = max(len(child.name) for child in self.children)
         author = f"{name:<{width}} |"
         if self.colour:
@@ -107,8 +108,8 @@ class Supervisor:
         sys.stdout.write(f"{author} {line}\n")
         sys.stdout.flush()
 
-    def _running(self) -> list[Child]:
-        return [child for child in self.children if child.process is not None]
+    def _running(self) -> "list[tuple[Child, subprocess.Popen[str]]]":
+        return [(child, child.process) for child in self.children if child.process is not None]
 
     def _start(self, child: Child) -> None:
         child.process = self.guard.start(

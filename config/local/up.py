@@ -1,6 +1,6 @@
-"""The whole platform in one foreground process group, in this order: servers, migrations, login, programs.
+"""Run the whole platform in one foreground process group: servers, migrations, login, then the programs.
 
-Whatever stands in the way is found before anything is started, and said in one line.
+Obstacles are found before anything is started, and reported in one line.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import Error, connection
-from kombu import Connection
+from kombu.connection import Connection
 
 from config import env
 from config.local import embedded
@@ -27,19 +27,19 @@ from config.local.embedded.lease import take
 from config.local.process_guard import ProcessGuard
 from config.local.supervise import Child, KeepsDying, Supervisor, end_leftovers
 
-DRAIN_WITHIN = 25.0  # seconds; an attempt may take 15, and its result has to be written
-STOP_WITHIN = 10.0
+DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
+STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
 LAST_PORT = 65_535
-MIGRATING = 0x7761_7970  # the advisory lock under which one of several platforms migrates a shared database
+MIGRATION_LOCK = 0x7761_7970  # advisory lock: one of several platforms migrates a shared database
 _SERVERS = {"WAYPOST_EMBEDDED_DATABASE": embedded.POSTGRES, "WAYPOST_EMBEDDED_BROKER": embedded.VALKEY}
 
 
 class CannotRun(Exception):
-    """Something is in the way; the message is one line for the operator."""
+    """The platform cannot start or go on. The message is one line for the operator."""
 
 
 def run(host: str, port: int) -> None:
-    """Run until a signal says stop. Raises CannotRun."""
+    """Run the platform until SIGINT or SIGTERM. Raises CannotRun."""
     data = Path(settings.WAYPOST_DATA)
     family = str(data / "up")
     with _alone(data):
@@ -75,7 +75,7 @@ def _alone(data: Path) -> Iterator[None]:
 
 def _check_port(host: str, port: int) -> None:
     if not 1 <= port <= LAST_PORT:
-        raise CannotRun(f"{port} is no port: give --port a number from 1 to {LAST_PORT}")
+        raise CannotRun(f"--port must be from 1 to {LAST_PORT}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -87,7 +87,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _attach(data: Path) -> None:
-    """Start the embedded servers that are in use, or join those who use them."""
+    """Attach to the embedded servers that the settings use, and start them if need be."""
     try:
         for setting, server in _SERVERS.items():
             if getattr(settings, setting):
@@ -104,7 +104,7 @@ def _check_servers() -> None:
     try:
         with Connection(settings.CELERY_BROKER_URL, connect_timeout=3) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=3)
-    except Exception as error:  # each transport has errors of its own
+    except Exception as error:  # the error's class depends on the broker
         raise CannotRun(f"REDIS_URL: {_first_line(error)}") from None
 
 
@@ -114,15 +114,15 @@ def _first_line(error: Exception) -> str:
 
 def _migrate() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         try:
             call_command("migrate", verbosity=0, interactive=False)
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
 
 
 def _login(data: Path) -> str:
-    """Make the first login for the admin. The password is told for as long as we know it: kept in a file."""
+    """Create the first admin user, and return its login for as long as its password file exists."""
     users = get_user_model().objects
     kept = data / "secrets" / "admin_password"
     if not users.filter(is_superuser=True).exists():
@@ -137,13 +137,13 @@ def _login(data: Path) -> str:
 
 
 def programs(host: str, port: int) -> list[Child]:
-    """Who rings and who works stops first, who lets work in last: publishing is never refused for a slow drain."""
+    """Return the programs of the platform. The scheduler and the workers stop first, the web last."""
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "-q", "-A", "config.celery"]
     worker = [*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     web = ["--host", host, "--port", str(port), "--no-ws", "--log-level", "error"]
     web += ["--workers", str(settings.WAYPOST_WEB_WORKERS), "--respawn-failed-workers", "--workers-kill-timeout", "8"]
-    web += _behind_a_buffer() if settings.WAYPOST_WEB_BUFFERED else _in_the_open()
+    web += _wsgi_front() if settings.WAYPOST_WEB_BUFFERED else _rsgi_front()
     deliverers, others = str(settings.WAYPOST_DELIVERY_WORKERS), str(settings.WAYPOST_DEFAULT_WORKERS)
     return [
         Child("beat", [*celery, "beat", "--pidfile="], 1, STOP_WITHIN),
@@ -153,13 +153,13 @@ def programs(host: str, port: int) -> list[Child]:
     ]
 
 
-def _in_the_open() -> list[str]:
-    """Anybody may send as slowly as he likes: connections that wait cost next to nothing (see ``config.web.rsgi``)."""
+def _rsgi_front() -> list[str]:
+    """Return the options of the front that awaits slow request bodies without a thread (``config.web.rsgi``)."""
     return ["config.web.rsgi:application", "--interface", "rsgi", "--backlog", "4096", "--backpressure", "16384"]
 
 
-def _behind_a_buffer() -> list[str]:
-    """A proxy in front hands over whole bodies, so a thread of a plain WSGI server may begin at once."""
+def _wsgi_front() -> list[str]:
+    """Return the options of a plain WSGI server, for use behind a proxy that buffers request bodies."""
     return ["config.wsgi:application", "--interface", "wsgi", "--blocking-threads", str(settings.WAYPOST_WEB_THREADS)]
 
 
@@ -177,7 +177,7 @@ def _environment(data: Path, host: str, port: int) -> dict[str, str]:
 
 
 def _address(host: str, port: int) -> str:
-    """How to reach us from this machine."""
+    """Return the platform's URL on this machine."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104 (a name, not a bind)
     return f"http://{name}:{port}"
 
@@ -190,7 +190,7 @@ def _supervise(supervisor: Supervisor, address: str, login: str) -> None:
         ready = False
         while not supervisor.stopping:
             supervisor.look()
-            _attach(Path(settings.WAYPOST_DATA))  # somebody may have killed the keeper
+            _attach(Path(settings.WAYPOST_DATA))  # the keeper may have been killed
             if not ready and (ready := _is_ready(address)):
                 supervisor.say("up", _announcement(address, login))
     except KeepsDying as error:
@@ -213,10 +213,10 @@ def _announcement(address: str, login: str) -> str:
 
 
 def _leave(data: Path) -> None:
-    """Whoever waits for our end may expect that the servers have ended too, unless somebody else uses them."""
+    """Wait until the embedded servers have stopped, unless other processes use them."""
     for setting, server in _SERVERS.items():
         if getattr(settings, setting):
             embedded.leave(server, data, wait=STOP_WITHIN)
 
 
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands between us and ourselves
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the probe must not go through a proxy

@@ -41,13 +41,13 @@ BACKLOG = {
 
 
 @require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
+def healthz(_request: HttpRequest) -> HttpResponse:
     """Report that this process runs."""
     return JsonResponse({"status": _OK})
 
 
 @require_safe
-def readyz(request: HttpRequest) -> HttpResponse:
+def readyz(_request: HttpRequest) -> HttpResponse:
     """Report whether database, migrations and broker are ready: 200, or 503 with the state of each."""
     parts = {name: _state(check) for name, check in CHECKS.items()}
     ready = all(state == _OK for state in parts.values())
@@ -96,12 +96,12 @@ class BacklogCollector(Collector):
 
 
 @require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
+def metrics(_request: HttpRequest) -> HttpResponse:
     """Return the metrics of all processes that share PROMETHEUS_MULTIPROC_DIR (set by `up`), else of this one."""
     shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     registry = CollectorRegistry() if shared else REGISTRY
     if shared:
-        MultiProcessCollector(registry, path=shared)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, path=shared)
     body = generate_latest(registry)
     backlog = CollectorRegistry()
     backlog.register(BacklogCollector())

@@ -34,7 +34,7 @@ class BrokerWatchdog(bootsteps.StartStopStep):
         task_revoked.connect(self._note_message)  # an expired message shows a working connection, too
         self._timer = consumer.timer.call_repeatedly(CHECK_EVERY, self.check, (consumer,))
 
-    def stop(self, consumer: Any) -> None:
+    def stop(self, _consumer: Any) -> None:
         """Stop checking."""
         task_received.disconnect(self._note_message)
         task_revoked.disconnect(self._note_message)

@@ -72,7 +72,7 @@ class Crew:
     # In a thread of the crew.
 
     def next_for(self, hand: "Hand") -> Work | None:
-        """What to begin now; none: there is something to go on with, or will be."""
+        """Return the request to begin; None when there is one to resume, or nothing to do yet."""
         with self._lock:
             if not hand.inbox.empty():
                 return None
@@ -84,11 +84,12 @@ class Crew:
             return None
 
     def ended(self) -> None:
+        """Note the end of a request."""
         with self._lock:
             self._under_way -= 1
 
     def go_on(self, hand: "Hand", work: Work) -> None:
-        """What this one began can go on. From any thread."""
+        """Resume a request in its thread. May be called from any thread."""
         with self._lock:
             if hand in self._resting:
                 self._resting.remove(hand)
@@ -96,13 +97,14 @@ class Crew:
 
 
 class Hand:
-    """One of the threads."""
+    """A thread of the crew."""
 
     def __init__(self, crew: Crew) -> None:
         self.crew = crew
         self.inbox: SimpleQueue[Work | None] = SimpleQueue()  # what it has begun and can go on
 
     def run(self) -> None:
+        """Begin and resume requests, for ever."""
         _here.hand = self
         self.hub = getcurrent()
         while True:
@@ -121,7 +123,7 @@ class Hand:
 
 
 class Flag:
-    """As ``threading.Event`` for one who waits, while whose thread does something else."""
+    """Wait as ``threading.Event`` does, for one greenlet, while its thread runs others."""
 
     def __init__(self, hand: Hand) -> None:
         self._hand = hand
@@ -130,6 +132,7 @@ class Flag:
         self._go_on: Work | None = None
 
     def wait(self) -> None:
+        """Wait until the flag is set."""
         with self._lock:
             if self._is_set:
                 return
@@ -137,6 +140,7 @@ class Flag:
         self._hand.hub.switch()
 
     def set(self) -> None:
+        """Set the flag and resume the greenlet that waits."""
         with self._lock:
             self._is_set = True
             go_on, self._go_on = self._go_on, None
@@ -145,6 +149,6 @@ class Flag:
 
 
 def new_flag() -> Flag | threading.Event:
-    """The one that is right for this thread."""
+    """Return a flag for the current thread: a greenlet's in a crew, a thread's elsewhere."""
     hand = getattr(_here, "hand", None)
     return threading.Event() if hand is None else Flag(hand)

@@ -1,4 +1,4 @@
-"""A body that is still on its way, as a thread reads it that must not wait for ever."""
+"""Let a thread read a request body that is still arriving, with a time limit for each piece."""
 
 import asyncio
 import io
@@ -10,7 +10,7 @@ STALL = 10.0  # seconds for a piece to come
 
 
 class Body(io.RawIOBase):
-    """A body for a thread to read: what is held, then what it asks the loop for."""
+    """A request body as a file: first the bytes that have arrived, then what the event loop fetches on request."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, held: bytes) -> None:
         self._loop, self._held, self._more = loop, memoryview(held), True
@@ -18,10 +18,11 @@ class Body(io.RawIOBase):
         self._came: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, room: Any) -> int:
-        """Raises TimeoutError if nothing comes for ``STALL`` seconds."""
+        """Read into a buffer. Raises TimeoutError if nothing arrives for ``STALL`` seconds."""
         if not self._held and self._more:
             self._loop.call_soon_threadsafe(self.asked.put_nowait, len(room))
             if (came := self._came.get()) is None:
@@ -33,7 +34,7 @@ class Body(io.RawIOBase):
         return taken
 
     async def fetch(self, wanted: int, pieces: AsyncIterator[bytes]) -> None:
-        """As many pieces as there is room for; none: the body has ended, or its sender has gone."""
+        """Fetch pieces up to the wanted size; an empty result means the end of the body, or a closed connection."""
         late = Late(self._loop, STALL, lambda: self._came.put(None))
         found = bytearray()
         try:
@@ -46,8 +47,10 @@ class Body(io.RawIOBase):
 
 
 async def next_of(pieces: AsyncIterator[bytes]) -> bytes:
-    """The next piece; none: there are no more. (``anext`` with a default would say it in a word, but in CPython 3.11 it
-    ends the process with a segmentation fault after a few dozen bodies: Granian's awaitables are not coroutines.)"""
+    """Return the next piece, or b"" at the end.
+
+    ``anext`` with a default crashes CPython 3.11 after a few dozen bodies: Granian's awaitables are no coroutines.
+    """
     try:
         return await anext(pieces)
     except StopAsyncIteration:
@@ -55,8 +58,11 @@ async def next_of(pieces: AsyncIterator[bytes]) -> bytes:
 
 
 class Late:
-    """True once the time is over, when it calls ``then``. Granian's awaitables cannot be cancelled, so it is the
-    other side that has to be told; the connection is closed by that, and what awaits it goes on."""
+    """A deadline that can be put off: true once it has passed, when it calls ``then``.
+
+    Granian's awaitables cannot be cancelled, so ``then`` responds to the client, which ends the connection and with it
+    the wait.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, then: Callable[[], None]) -> None:
         self._loop, self._seconds, self._then = loop, seconds, then
@@ -68,10 +74,11 @@ class Late:
         return self._over
 
     def put_off(self) -> None:
-        """Count from now."""
+        """Restart the time."""
         self._end = self._loop.time() + self._seconds
 
     def cancel(self) -> None:
+        """Cancel the deadline."""
         self._timer.cancel()
 
     def _look(self) -> None:

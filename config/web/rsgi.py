@@ -81,7 +81,7 @@ class Front:
             await self._hold(scope, protocol, size)
 
     async def _hold(self, scope: Any, protocol: Any, size: int) -> None:
-        """Await the whole of the body, or so much that it is not a small one. ``size`` is negative if unknown."""
+        """Await the body up to ``HELD`` bytes. ``size`` is negative if unknown."""
         self._awaited += 1
         late = Late(self._loop, WAIT, lambda: protocol.response_empty(408, [("connection", "close")]))
         held, pieces = bytearray(), aiter(protocol)
@@ -99,7 +99,7 @@ class Front:
             await self._pass(scope, protocol, bytes(held))
 
     async def _pass(self, scope: Any, protocol: Any, held: bytes) -> None:
-        """Let a thread answer. Granian takes our return for the end of the request."""
+        """Have a thread respond, and wait for it: returning ends the request."""
         answered = self._loop.create_future()
 
         def work() -> None:
@@ -111,8 +111,10 @@ class Front:
         await answered
 
     async def _pass_on(self, scope: Any, protocol: Any, body: Body, pieces: AsyncIterator[bytes]) -> None:
-        """The same, and fetch what the thread still has to read. It must be we who await the pieces, for what other
-        tasks await Granian never forgets."""
+        """Have a thread respond, and fetch the rest of the body for it.
+
+        The pieces must be awaited in this task: Granian never frees what other tasks await.
+        """
 
         def work() -> None:
             self._answer(scope, protocol, io.BufferedReader(body, PIECE))
@@ -125,7 +127,7 @@ class Front:
     # In a thread.
 
     def _answer(self, scope: Any, protocol: Any, body: io.BufferedIOBase) -> None:
-        """Ask the application, give its answer."""
+        """Call the application and send its response."""
         try:
             status, headers, answer = self._ask(environ(scope, body))
             try:
@@ -139,7 +141,7 @@ class Front:
 
     def _ask(self, environment: dict[str, Any]) -> Answer:
         begun: list[Any] = []
-        answer = self._application(environment, lambda status, headers, error=None: begun.extend((status, headers)))
+        answer = self._application(environment, lambda status, headers, _error=None: begun.extend((status, headers)))
         return int(begun[0][:3]), begun[1], answer
 
     def _give(self, protocol: Any, status: int, headers: list[tuple[str, str]], answer: Iterable[bytes]) -> None:
@@ -157,7 +159,7 @@ class Front:
         protocol.response_file(status, headers, self._file_of(bytes(held), pieces))
 
     def _file_of(self, head: bytes, rest: Iterable[bytes]) -> str:
-        """Granian reads it only as fast as the other side takes it; what we would hand it piece by piece it holds."""
+        """Write a large response to a file, which Granian sends as fast as the client reads; pieces it would buffer."""
         with tempfile.NamedTemporaryFile(prefix="waypost-answer-", delete=False) as file:
             file.write(head)
             file.writelines(rest)
@@ -166,7 +168,7 @@ class Front:
 
 
 def _announced(headers: Any) -> int:
-    """Bytes of the body; negative if only its end will tell."""
+    """Return the announced size of the body in bytes; negative if it is not announced."""
     if "transfer-encoding" in headers:
         return -1
     length = headers.get("content-length", "0")
@@ -174,16 +176,21 @@ def _announced(headers: Any) -> int:
 
 
 def _is_for_the_crew(scope: Any, size: int) -> bool:
-    """It waits for a commit with others, and for little else, so that no other request of its thread is held up. A
-    batch, and what comes with an Idempotency-Key, has a transaction of its own and waits for that."""
+    """Return whether a request waits for a group commit and little else, so that it may share a thread.
+
+    A batch and a request with an Idempotency-Key have a transaction of their own and wait for that.
+    """
     keeps = scope.path == "/api/v1/events/" or scope.path.startswith("/in/")
     is_alone = "idempotency-key" in scope.headers or scope.headers.get("content-type", "").startswith(BATCH)
     return keeps and scope.method == "POST" and size <= SHORT and not is_alone
 
 
 def environ(scope: Any, body: io.BufferedIOBase) -> dict[str, Any]:
-    """The request as PEP 3333 has it. Headers that come several times are joined, as RFC 9110, 5.3 allows; one whose
-    value is no text is there and empty, so that whoever reads it refuses it, and nobody takes it for missing."""
+    """Return the WSGI environment of a request (PEP 3333).
+
+    Repeated headers are joined, as RFC 9110, section 5.3 allows. A header whose value is not text is present and empty,
+    so that its reader rejects it instead of finding it missing.
+    """
     server, _, port = scope.server.rpartition(":")
     found: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
@@ -236,7 +243,7 @@ def _may_open_many_files() -> None:
 
 
 def _collect_less() -> None:
-    """What is there from the start stays: nobody has to look through it again and again while requests wait."""
+    """Exclude what was loaded at start from garbage collection, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

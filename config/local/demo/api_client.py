@@ -35,9 +35,11 @@ class ApiClient:
         return response
 
     def get(self, path: str, **query: Any) -> Any:
+        """Return the JSON of a GET response."""
         return self.call("GET", path, params=query).json()
 
     def post(self, path: str, body: Any) -> Any:
+        """Return the JSON of the response to a POST of `body`."""
         return self.call("POST", path, json=body).json()
 
     def rows(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:

@@ -65,6 +65,7 @@ class Platform:
         return str(json.loads(done.stdout)["api_key"])
 
     def admin_password(self) -> str:
+        """Return the password of the user `admin`."""
         return (self.data / "secrets" / "admin_password").read_text().strip()
 
     def stored_bytes(self) -> int:
@@ -84,8 +85,9 @@ def launched() -> Iterator[Platform]:
         port = _free_port()
         command = [sys.executable, "manage.py", "up", "--port", str(port)]
         with (data / "demo.log").open("wb") as log:
-            where = {"env": environment(data), "cwd": settings.BASE_DIR, "stdin": DEVNULL}
-            process = guard.start(command, stdout=log, stderr=STDOUT, **where)
+            process = guard.start(
+                command, env=environment(data), cwd=settings.BASE_DIR, stdin=DEVNULL, stdout=log, stderr=STDOUT
+            )
         yield Platform(data, f"http://127.0.0.1:{port}", process, guard)
     finally:
         guard.close()

@@ -63,6 +63,7 @@ class Receiver(ThreadingHTTPServer):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
+        """Serve requests in a thread while the block runs."""
         thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

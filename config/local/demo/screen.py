@@ -20,9 +20,11 @@ class Screen:
         self._steps = 0
 
     def say(self, text: str = "", style: str = "") -> None:
+        """Print a line."""
         self._console.print(text, style=style, soft_wrap=True, markup=False)
 
     def step(self, text: str) -> None:
+        """Print the numbered headline of a step."""
         self._steps += 1
         self.say(f"\n{self._steps}. {text}", style="bold")
 
@@ -36,6 +38,7 @@ class Screen:
                     progress.update(tasks[name], completed=done, note=note)
 
     def table(self, counts: Sequence[Count]) -> None:
+        """Print the counts, each marked as right or wrong."""
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("", width=5, justify="right")
         table.add_column("what", no_wrap=True)

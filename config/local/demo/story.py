@@ -87,6 +87,7 @@ class DemoTenant:
         )
 
     def receipts(self) -> list[dict[str, Any]]:
+        """Return all receipts of the demo's source."""
         return list(self.api.rows("receipts/", source=self.source))
 
     def wait(self, is_over: Callable[[], bool]) -> Iterator[None]:
@@ -115,7 +116,7 @@ def _start(screen: Screen, stack: ExitStack) -> Platform:
 
 def _subscribe(screen: Screen, stack: ExitStack, api: ApiClient) -> DemoTenant:
     screen.step("A tenant subscribes three endpoints to all events")
-    failing, gone = Receiver(flaky), Receiver(lambda number, attempt: GONE)
+    failing, gone = Receiver(flaky), Receiver(lambda _number, _attempt: GONE)
     for receiver in (failing, gone):
         stack.enter_context(receiver.listening())
     source = api.post("sources/", {"name": "demo", "scheme": "standard", "handlers": [{"handler": "log"}]})
@@ -164,7 +165,7 @@ def _repair_and_replay(screen: Screen, tenant: DemoTenant) -> None:
     reason = tenant.api.get(path)["disabled_reason"]
     screen.say(f"   The platform has disabled the last endpoint ({reason}): {dead} dead letters.")
     screen.step(f"The endpoint is repaired and enabled, and its {dead} dead letters are replayed")
-    tenant.gone.respond = lambda number, attempt: ACCEPTED
+    tenant.gone.respond = lambda _number, _attempt: ACCEPTED
     tenant.api.call("PATCH", path, json={"state": "active"})
     replay = tenant.api.post("replays/", {"filter": chosen, "rate": REPLAY_RATE})["id"]
 

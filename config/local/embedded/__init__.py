@@ -1,14 +1,14 @@
-"""Real servers with nothing to install: PostgreSQL and Valkey out of their wheels, run while somebody needs them.
+"""Run real servers with nothing to install: PostgreSQL and Valkey from their wheels, for as long as they are used.
 
-    attach(POSTGRES, data)      the server runs, and goes on running as long as this process lives
-    database_url(data)          where it answers
+    attach(POSTGRES, data)      start the server if need be; it runs at least as long as this process lives
+    database_url(data)          its address
     broker_url(data)
-    discard(data)               stop both and forget all they kept
+    discard(data)               stop both servers and remove their files
 
-Nobody owns a server. Each process that uses one holds a shared lock (`lease.py`); a small process, the keeper
-(`keeper.py`), runs the server for as long as such a lock is held and stops it when the last one is gone, however
-its holder ended: the kernel drops a lock even after kill -9. Where the files lie and which user the servers run
-as is decided in `place.py`; root never runs a server.
+No process owns a server. Each process that uses one holds a shared lock (`lease.py`). A small process, the keeper
+(`keeper.py`), runs the server while such a lock is held and stops it when the last one is released, however its
+holder ended: the kernel releases locks even after kill -9. `place.py` decides where the files are and which user the
+servers run as; no server runs as root.
 """
 
 import shutil
@@ -29,23 +29,23 @@ VALKEY = Valkey()
 
 
 def database_url(data: Path) -> str:
-    """The embedded database, as DATABASE_URL would name it."""
+    """Return the DATABASE_URL of the embedded PostgreSQL."""
     place = Place(POSTGRES.name, data)
     place.prepare()
     return f"postgresql://waypost@/waypost?host={quote(str(place.sockets), safe='')}"
 
 
 def broker_url(data: Path) -> str:
-    """The embedded broker, as REDIS_URL would name it."""
+    """Return the REDIS_URL of the embedded Valkey."""
     place = Place(VALKEY.name, data)
     place.prepare()
     return f"redis+socket://{VALKEY.socket(place)}"
 
 
 def discard(data: Path, wait: float | None = None) -> None:
-    """Stop the servers of this data directory, then remove it and all they kept.
+    """Stop the servers of this data directory, then remove it and all their files.
 
-    Waits until nobody else uses them. Raises EmbeddedError if that takes longer than `wait` seconds.
+    Waits until no other process uses them. Raises EmbeddedError if that takes longer than `wait` seconds.
     """
     for server in (POSTGRES, VALKEY):
         if not leave(server, data, wait):

@@ -1,6 +1,6 @@
-"""The keeper runs one server while somebody uses it: started on demand, it cuts itself loose, and it ends alone.
+"""Keep one embedded server running while processes use it: start on demand, detach, end with the last user.
 
-It starts the server again if it dies; if the keeper itself is killed, its process guard ends the server.
+The keeper restarts the server if it dies; if the keeper itself is killed, its process guard ends the server.
 
     python -m config.local.embedded.keeper postgres|valkey DATA-DIRECTORY      returns when the server is ready
 """
@@ -27,28 +27,29 @@ READY = "ready"
 START_WITHIN = 120.0  # seconds: recovery after a crash replays up to max_wal_size
 STOP_WITHIN = 60.0
 LOOK_EVERY = 0.25
-START_TRIES, START_PAUSE = 6, 0.3  # what is left of a killed server needs a moment to let go of its memory
-LARGEST_LOG = 10 * 1024 * 1024  # bytes; a larger one is begun anew at the next start
+START_TRIES = 6
+START_PAUSE = 0.3  # seconds between tries: the kernel frees the shared memory of a killed server with a delay
+LARGEST_LOG = 10 * 1024 * 1024  # bytes; a larger log is deleted at the next start
 
 
 def main(kind: str, data: str) -> None:
-    """Fork: the child keeps the server, the parent waits for its word and passes it on."""
+    """Fork a keeper, wait until its server is ready, and exit; with the reason if it failed."""
     server = {one.name: one for one in (POSTGRES, VALKEY)}[kind]
     place = Place(kind, Path(data))
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.close(reader)
-        _cut_loose(place)
+        _detach(place)
         _keep_and_exit(server, place, writer)
     os.close(writer)
     with os.fdopen(reader) as child:
-        word = child.read()
-    if word != READY:
-        sys.exit(word or f"the keeper of the embedded {kind} ended without a word")
+        message = child.read()
+    if message != READY:
+        sys.exit(message or f"the keeper of the embedded {kind} ended without a message")
 
 
-def _cut_loose(place: Place) -> None:
-    """Leave the terminal and the output of whoever started us."""
+def _detach(place: Place) -> None:
+    """Leave the session and the output of the starting process."""
     os.setsid()
     os.chdir("/")
     os.umask(0o022)  # the home is closed as a whole; copied programs inside it must be open to its user
@@ -74,7 +75,7 @@ def _keep_and_exit(server: Server, place: Place, writer: int) -> NoReturn:
 
 
 def keep(server: Server, place: Place, writer: int) -> None:
-    """Run the server until nobody uses it any more; say READY on `writer` once it accepts connections."""
+    """Run the server until no process uses it; write READY to `writer` once it accepts connections."""
     try:
         take(place.lease / "keeper", fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -96,7 +97,7 @@ def keep(server: Server, place: Place, writer: int) -> None:
 
 
 def _is_used(place: Place) -> bool:
-    """False means that we hold the `users` lock alone from now on, so that whoever comes waits for our end."""
+    """Return False once no process uses the server; from then on this one holds the `users` lock exclusively."""
     try:
         take(place.lease / "users", fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -118,7 +119,7 @@ def _start(server: Server, place: Place, guard: ProcessGuard) -> "subprocess.Pop
         if _becomes_ready(server, place, process):
             return process
         time.sleep(START_PAUSE)
-    raise EmbeddedError(f"the embedded {server.name} does not start: {_last_words(place)}")
+    raise EmbeddedError(f"the embedded {server.name} does not start: {_last_error(place)}")
 
 
 def _becomes_ready(server: Server, place: Place, process: "subprocess.Popen[bytes]") -> bool:
@@ -142,7 +143,7 @@ def _stop(process: "subprocess.Popen[bytes]", server: Server) -> None:
 
 
 def _end_leftover(place: Place) -> None:
-    """A server whose keeper was killed may still run; its number may also belong to another program by now."""
+    """Stop a server whose keeper was killed; the recorded pid may meanwhile belong to another program."""
     try:
         leftover = psutil.Process(int((place.home / "pid").read_text()))
         if any(str(place.home) in argument for argument in leftover.cmdline()):
@@ -155,10 +156,10 @@ def _end_leftover(place: Place) -> None:
         leftover.wait()
 
 
-def _last_words(place: Place) -> str:
+def _last_error(place: Place) -> str:
     lines = (place.home / "log").read_text(errors="replace").splitlines()
-    grave = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
-    return (grave or lines or ["it said nothing"])[-1]
+    fatal = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
+    return (fatal or lines or ["its log is empty"])[-1]
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""A server runs for as long as some process holds the lease: a shared lock that the kernel drops at its death.
+"""Lease an embedded server: it runs while some process holds a shared lock, which the kernel releases at its death.
 
-Three files are locked, none has a content:
+Three empty files are locked:
 
     users       shared, by every process that uses the server, for its life;
-                exclusive, by a keeper that found nobody left and is stopping the server
+                exclusive, by a keeper that found no user left and is stopping the server
     keeper      exclusive, by the keeper, for its life
-    starting    exclusive, by a process that looks for a keeper and starts one if there is none
+    starting    exclusive, by a process that checks for a keeper and starts one if there is none
 
-Who attaches takes `users` first. If a keeper is stopping the server at that moment, the lock is granted when it
-is gone, and a new one is started; if not, the keeper now sees a user and stays. So there is no moment at which a
-server can vanish under somebody who has attached.
+Attaching locks `users` first. If a keeper is stopping the server at that moment, the lock is granted when the keeper
+has ended, and a new one is started; otherwise the keeper sees a user and stays. So a server never stops under a
+process that has attached.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ from config.local.embedded.place import EmbeddedError, Place
 from config.local.embedded.server import Server
 
 _PROJECT = Path(__file__).resolve().parents[3]
-_held: dict[Path, int] = {}  # the `users` lock of each server we use; forked children inherit and share it
+_held: dict[Path, int] = {}  # the `users` lock of each server in use here; forked children inherit and share it
 _one_at_a_time = threading.Lock()
 
 
 def attach(server: Server, data: Path) -> None:
-    """Make sure that the server runs, and that it goes on running while this process lives. Cheap to repeat.
+    """Start the server if it does not run, and keep it running while this process lives. Cheap to repeat.
 
-    Raises EmbeddedError, in one line, if it cannot be started.
+    Raises EmbeddedError, with a one-line message, if it cannot be started.
     """
     place = Place(server.name, data)
     place.prepare()
@@ -46,9 +46,9 @@ def attach(server: Server, data: Path) -> None:
 
 
 def leave(server: Server, data: Path, wait: float | None = None) -> bool:
-    """Give up the lease of this process, and wait for the server to stop: `wait` seconds, or as long as it takes.
+    """Release the lease of this process, and wait up to `wait` seconds (None: for ever) for the server to stop.
 
-    False if it still runs then: somebody else uses it.
+    Returns False if it still runs then because another process uses it.
     """
     lease = Place(server.name, data).lease
     with _one_at_a_time:
@@ -63,7 +63,7 @@ def leave(server: Server, data: Path, wait: float | None = None) -> bool:
 
 
 def take(path: Path, how: int) -> int:
-    """Lock this file and return the descriptor that holds the lock. Raises BlockingIOError if asked not to wait."""
+    """Lock a file and return the descriptor that holds the lock. Raises BlockingIOError for LOCK_NB on a held lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, how)
@@ -75,7 +75,7 @@ def take(path: Path, how: int) -> int:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the file's lock alone."""
+    """Hold an exclusive lock on a file."""
     descriptor = take(path, fcntl.LOCK_EX)
     try:
         yield
@@ -92,8 +92,10 @@ def _is_locked(path: Path) -> bool:
 
 
 def _start_keeper(server: Server, place: Place) -> None:
-    """Returns when the server is ready; the keeper has cut itself loose by then."""
+    """Start a keeper and return when its server is ready; by then the keeper has detached itself."""
     command = [sys.executable, "-m", "config.local.embedded.keeper", server.name, str(place.data)]
-    done = subprocess.run(command, cwd=_PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        command, cwd=_PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise EmbeddedError(done.stderr.strip().splitlines()[-1])

@@ -1,15 +1,15 @@
-"""Where an embedded server keeps its files, and which user it runs as.
+"""Choose where an embedded server keeps its files, and which user it runs as.
 
-    <data>/postgres/lease/      locks of those who use the server (theirs)
-    <data>/postgres/home/       everything the server touches (the server's user's): cluster, sockets, log
+    <data>/postgres/lease/      locks of the processes that use the server (owned by their user)
+    <data>/postgres/home/       cluster, sockets, log (owned by the server's user)
 
-PostgreSQL refuses to run as root, and rightly: so under root a server runs as `nobody`, who must be able to
-reach its home and its programs. Directories that are not ours are never opened up for that. Where the way is
-barred (a checkout below /root or in a private temporary directory), `home` is a link to a directory of its own
-below /var/lib/waypost, and the programs are copied there.
+PostgreSQL refuses to run as root, so under root a server runs as an unprivileged user, who must be able to reach its
+home and its programs. The modes of other people's directories are never changed for that. Where that user cannot
+enter (a checkout below /root or in a private temporary directory), `home` is a link to a directory below
+/var/lib/waypost, and the programs are copied there.
 
-Socket addresses hold 103 bytes at most on some systems: an ordinary user whose data directory has a longer
-name gets a private socket directory in /tmp.
+Socket addresses hold 103 bytes at most on some systems: an ordinary user whose data directory has a longer name gets
+a private socket directory in /tmp.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 MACHINE_WIDE = Path("/var/lib/waypost")
 SERVER_USER = "nobody"
@@ -30,7 +31,7 @@ LONGEST_SOCKET = 103  # sun_path: 104 bytes with the final NUL on macOS and BSD,
 
 
 class EmbeddedError(Exception):
-    """An embedded server cannot run; the message is one line for the operator."""
+    """An embedded server cannot run. The message is one line for the operator."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,22 @@ class Place:
 
     @property
     def lease(self) -> Path:
+        """Return the directory of the locks."""
         return self.data / self.kind / "lease"
 
     @property
     def link(self) -> Path:
+        """Return the path of the home, which may be a link."""
         return self.data / self.kind / "home"
 
     @property
     def home(self) -> Path:
-        """Where the server lives: here, or where the link points."""
+        """Return the directory of the server's files, with the link resolved."""
         return self.link.resolve()
 
     @property
     def user(self) -> pwd.struct_passwd | None:
-        """Whom to run the server as; None: as ourselves. Root takes the owner of the home there is."""
+        """Return the user to run the server as; None: the current one. For root: the owner of an existing home."""
         if os.geteuid() != 0:
             return None
         owner = self.home.stat().st_uid if self.home.exists() else 0
@@ -63,7 +66,7 @@ class Place:
 
     @property
     def sockets(self) -> Path:
-        """The directory of the server's socket, short enough for a socket address."""
+        """Return the directory of the server's socket, short enough for a socket address."""
         here = self.home / "run"
         if len(bytes(here / ".s.PGSQL.5432")) <= LONGEST_SOCKET:
             return here
@@ -71,23 +74,23 @@ class Place:
         return Path("/tmp") / f"waypost-{os.geteuid()}-{digest}"  # noqa: S108 (checked in `prepare`)
 
     def prepare(self) -> None:
-        """Make what is missing; several processes may come at once.
+        """Create missing directories; several processes may do so at once.
 
-        Raises EmbeddedError if there is no place that the server may use.
+        Raises EmbeddedError if no directory can be used.
         """
         try:
             self.lease.mkdir(mode=0o711, parents=True, exist_ok=True)
             if not self.link.exists():
-                self._settle()
+                self._create_home()
             for directory in (self.home, self.sockets):
                 self._make_private(directory)
         except OSError as error:
             raise EmbeddedError(f"cannot use the data directory {self.data}: {error}") from None
 
-    def _settle(self) -> None:
-        """Choose the home: inside the data directory if the server's user can get there."""
+    def _create_home(self) -> None:
+        """Create the home: inside the data directory if the server's user can enter it."""
         if self.link.is_symlink():
-            raise EmbeddedError(f"{self.link} points to {self.home}, which is gone; remove the link to begin anew")
+            raise EmbeddedError(f"{self.link} points to {self.home}, which does not exist; remove it to start anew")
         if self.reaches(self.link.parent):
             self.link.mkdir(mode=0o700, exist_ok=True)
             return
@@ -99,23 +102,23 @@ class Place:
             elsewhere.rmdir()
 
     def _make_private(self, directory: Path) -> None:
-        """The directory exists, belongs to the server's user, and is closed to everybody else."""
+        """Create a directory that belongs to the server's user and is closed to all others. Raises EmbeddedError."""
         directory.mkdir(mode=0o700, exist_ok=True)
         wanted = self.user.pw_uid if self.user else os.geteuid()
         found = directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (wanted, os.geteuid()):
-            raise EmbeddedError(f"{directory} belongs to somebody else")
+            raise EmbeddedError(f"{directory} belongs to another user")
         if found.st_uid != wanted:
             os.chown(directory, wanted, -1, follow_symlinks=False)
 
     def remove(self) -> None:
-        """Forget everything the server kept, wherever it lies."""
+        """Remove all files of the server."""
         shutil.rmtree(self.sockets, ignore_errors=True)
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.rmtree(self.data / self.kind, ignore_errors=True)
 
     def programs(self, distribution: str, package: str, *subtrees: str) -> Path:
-        """The directory of an installed package, or of a copy of these parts of it that the user can reach."""
+        """Return the directory of an installed package, or of a copy of these subtrees that the user can reach."""
         spec = find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             raise EmbeddedError(f"the package {package} is not installed")
@@ -136,15 +139,16 @@ class Place:
         return copy / package
 
     def reaches(self, directory: Path) -> bool:
-        """Whether the server's user can enter this directory: asked of the kernel, by trying."""
+        """Try whether the server's user can enter a directory."""
         if self.user is None:
             return True
         enter = ["/bin/sh", "-c", 'cd -- "$0"', str(directory)]
-        return subprocess.run(enter, **self.identity, cwd="/", stderr=subprocess.DEVNULL).returncode == 0  # noqa: S603
+        done = subprocess.run(enter, **self.identity, cwd="/", stderr=subprocess.DEVNULL, check=False)  # noqa: S603
+        return bool(done.returncode == 0)
 
     @property
-    def identity(self) -> dict[str, object]:
-        """The arguments that make subprocess start a program as the server's user."""
+    def identity(self) -> dict[str, Any]:
+        """Return the arguments that make subprocess start a program as the server's user."""
         if self.user is None:
             return {}
         return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}

@@ -1,7 +1,7 @@
-"""PostgreSQL out of the wheel: one cluster, one database, one role, and only its own user may connect.
+"""Run PostgreSQL from its wheel: one cluster, one database, one role, on a private Unix socket.
 
-Nothing listens on a network. A client is let in by the kernel's word on who it is (`peer`): the user who runs
-the platform, and root. There is no password to lose.
+Nothing listens on a network. Clients are authenticated by the kernel (`peer`): the user who runs the platform, and
+root. There is no password.
 """
 
 import os
@@ -30,32 +30,37 @@ SETTINGS = {
     "jit": "off",  # our statements are short: compiling them costs more than running them
     "max_parallel_workers_per_gather": "0",  # parallel queries need more of /dev/shm than containers grant
     "timezone": "UTC",
-    "log_min_messages": "log",  # a failed statement is told to the client; here only the server's own troubles
+    "log_min_messages": "log",  # a failed statement is the client's to report; the log has the server's own errors
     "log_error_verbosity": "terse",  # without the values of rows
 }
 _INITDB = ("-U", "waypost", "-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 class Postgres(Server):
+    """PostgreSQL with durable commits and settings for a machine that it shares."""
+
     name: ClassVar[str] = "postgres"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": disconnect clients, write a checkpoint, end
 
     def socket(self, place: Place) -> Path:
+        """Return the path of the socket."""
         return place.sockets / ".s.PGSQL.5432"
 
     def command(self, place: Place) -> list[str]:
+        """Return the command line of the server with its settings."""
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
         directory = f"--unix_socket_directories={place.sockets}"
         return [str(_program(place, "postgres")), "-D", str(_cluster(place)), directory, *settings]
 
     def prepare(self, place: Place) -> None:
+        """Create the cluster if it is missing, write who may connect, and clear a stale lock file."""
         if not _cluster(place).exists():
             _create(place)
         _allow_only_ourselves(place)
         _forget_a_reused_pid(place)
 
     def is_ready(self, place: Place, pid: int) -> bool:
-        """As pg_ctl asks: the lock file names this process, and its eighth line is the server's status."""
+        """Return whether the lock file names this process and its eighth line says "ready", as pg_ctl does."""
         try:
             lines = (_cluster(place) / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -74,7 +79,7 @@ def _program(place: Place, name: str) -> Path:
 
 
 def _create(place: Place) -> None:
-    """Build the cluster beside its final name, so that one cut short is never taken for a whole one."""
+    """Create the cluster under a draft name, so that an interrupted one is never used."""
     draft = place.home / "cluster.draft"
     shutil.rmtree(draft, ignore_errors=True)
     _run(place, [str(_program(place, "initdb")), "-D", str(draft), "-A", "peer", *_INITDB])
@@ -85,7 +90,7 @@ def _create(place: Place) -> None:
 
 def _run(place: Place, command: list[str], text: str = "") -> None:
     done = subprocess.run(  # noqa: S603 (our own programs, no shell)
-        command, input=text, text=True, capture_output=True, cwd="/", env={"LC_ALL": "C"}, **place.identity
+        command, input=text, text=True, capture_output=True, cwd="/", env={"LC_ALL": "C"}, check=False, **place.identity
     )
     if done.returncode:
         complaint = (done.stderr.strip().splitlines() or ["no reason given"])[0]
@@ -100,11 +105,11 @@ def _allow_only_ourselves(place: Place) -> None:
 
 
 def _forget_a_reused_pid(place: Place) -> None:
-    """After a crash the lock file may name a number that some other program has by now.
+    """Replace the pid in the lock file if another program has it after a crash.
 
-    PostgreSQL would take that program for itself and refuse to start. We know that no server of ours runs, and
-    put our own number there: a parent's is recognised as stale, and the check for shared memory that is still in
-    use, which needs the rest of the file, is made all the same.
+    PostgreSQL would mistake that program for a running server and refuse to start. No server of ours runs at this
+    point. With the keeper's own pid in the file, which PostgreSQL recognises as its parent's, the lock is stale, and
+    the check for shared memory that is still in use, which needs the rest of the file, still takes place.
     """
     lock = _cluster(place) / "postmaster.pid"
     if not lock.exists():

@@ -1,4 +1,4 @@
-"""What the keeper has to know about a server in order to run it."""
+"""Define what the keeper needs to run a server."""
 
 import signal
 from abc import ABC, abstractmethod
@@ -16,16 +16,16 @@ class Server(ABC):
 
     @abstractmethod
     def socket(self, place: Place) -> Path:
-        """The path of the socket."""
+        """Return the path of the socket."""
 
     @abstractmethod
     def prepare(self, place: Place) -> None:
-        """Make the files that have to be there before the program starts."""
+        """Create the files that must exist before the program starts."""
 
     @abstractmethod
     def command(self, place: Place) -> list[str]:
-        """The program and its arguments; `place.home` is among them, so that the process can be recognised."""
+        """Return the program and its arguments, `place.home` among them, by which the process is recognised."""
 
     @abstractmethod
     def is_ready(self, place: Place, pid: int) -> bool:
-        """Whether this process accepts connections by now."""
+        """Return whether the process accepts connections."""

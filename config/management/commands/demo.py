@@ -14,6 +14,8 @@ from config.local.demo.story import Stalled, run
 
 
 class Command(BaseCommand):
+    """Run the demo."""
+
     help = "Starts the platform, publishes events to three endpoints, replays dead letters, and counts. Ctrl-C ends it."
     requires_system_checks = ()
 

@@ -10,6 +10,8 @@ from config.local import up
 
 
 class Command(BaseCommand):
+    """Run the platform."""
+
     help = "Runs the whole platform until Ctrl-C: servers, migrations, web, workers and schedule."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -71,11 +71,11 @@ def test_a_socket_has_a_short_name_however_long_the_data_directorys(place: Place
     assert not far.sockets.exists()
 
 
-def test_a_socket_directory_that_somebody_put_there_is_refused(place: Place) -> None:
+def test_prepare_rejects_a_socket_directory_of_another_user(place: Place) -> None:
     place.prepare()
     place.sockets.rmdir()
     place.sockets.symlink_to(place.data)
-    with pytest.raises(EmbeddedError, match="somebody else"):
+    with pytest.raises(EmbeddedError, match="another user"):
         place.prepare()
     place.sockets.unlink()
 
