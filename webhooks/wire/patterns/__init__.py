@@ -1,4 +1,4 @@
-"""An event pattern is an event with lists of wanted values in place of values: it matches, or it says why not.
+"""Match events with EventBridge patterns: an event whose values are lists of accepted values.
 
     pattern = Pattern({"type": [{"prefix": "order."}], "data": {"total": [{"numeric": [">", 100]}]}})
     pattern.matches(event)

@@ -1,4 +1,4 @@
-"""Why did this event not match? Each field is asked alone; then the fields that fail only together are named.
+"""Explain why an event does not match: the fields that fail alone, then those that fail only together.
 
 Of a pattern with several branches, the one that came closest is explained. This is for people and dry runs:
 it compiles as it goes and takes as long as it takes, which is still linear in the event.

@@ -1,4 +1,4 @@
-"""Which of many patterns match an event, asking only those that could.
+"""Index many patterns and find those that match an event, evaluating only candidates.
 
 Most patterns name at least one field by exact values: this customer, that region. Each branch of a pattern is filed
 under one such field, the one whose values it shares with the fewest others; an event is looked up by the values it

@@ -1,4 +1,4 @@
-"""A pattern is read once, strictly, and then matches any number of events without ever raising."""
+"""Compile a pattern once, strictly; matching events then never raises."""
 
 import json
 from typing import Any, NoReturn

@@ -1,4 +1,4 @@
-"""Keyed digests that are fed piece by piece and compared once, in constant time, as text.
+"""Make and verify HMAC signatures of streamed bodies, compared in constant time as text.
 
 Comparing the text that would have been sent (not the bytes it decodes to) leaves one spelling of every
 signature: a shorter, longer, re-cased or re-padded one is another text and does not match.
@@ -37,12 +37,12 @@ class HmacVerifier:
         self._given, self._spell, self._tail = given, spell, tail
 
     def update(self, chunk: bytes) -> None:
-        """Take the next piece of the body."""
+        """Add the next piece of the body."""
         for mac in self._macs:
             mac.update(chunk)
 
     def finish(self) -> int:
-        """The body is complete. Returns the place of the key that fitted. Raises NoMatchingSignature."""
+        """Return the index of the key that matches. Raises NoMatchingSignature."""
         fitting = []
         for place, mac in enumerate(self._macs):
             mac.update(self._tail)
@@ -82,9 +82,9 @@ def base64_digest(mac: hmac.HMAC) -> str:
 def keys_from_text(secrets: Sequence[str]) -> list[bytes]:
     """Secrets that are used as the text they are. Raises BadSecret if there is none, or a blank one."""
     if not secrets:
-        raise BadSecret("there is none")
+        raise BadSecret("at least one is required")
     if any(not isinstance(secret, str) or not secret.strip() for secret in secrets):
-        raise BadSecret("one is blank")
+        raise BadSecret("must not be blank")
     return [secret.encode("utf-8", "surrogatepass") for secret in secrets]
 
 

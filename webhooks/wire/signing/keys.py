@@ -96,7 +96,7 @@ def public_key_of(private: str) -> str:
     """The `whpk_` text that belongs to a `whsk_` one. Raises BadSecret."""
     key = read_key(private)
     if not isinstance(key, PrivateKey):
-        raise BadSecret("it is not a private key")
+        raise BadSecret("must be a private key")
     return PUBLIC_KEY_PREFIX + b64encode(key.public().key.public_bytes_raw()).decode()
 
 
@@ -106,9 +106,9 @@ def check_secret(text: str) -> None:
     if text.startswith(PRIVATE_KEY_PREFIX):
         read_key(text)
     elif not text.startswith(SECRET_PREFIX):
-        raise BadSecret(f"it begins neither with {SECRET_PREFIX} nor with {PRIVATE_KEY_PREFIX}")
+        raise BadSecret(f"must begin with {SECRET_PREFIX} or {PRIVATE_KEY_PREFIX}")
     elif not MIN_SECRET_BYTES <= len(_decoded(text.removeprefix(SECRET_PREFIX))) <= MAX_SECRET_BYTES:
-        raise BadSecret(f"it is not {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes long")
+        raise BadSecret(f"must be {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes long")
 
 
 def read_signature(text: str) -> bytes | None:
@@ -140,8 +140,8 @@ def _public_key(raw: bytes) -> PublicKey:
 def _decoded(text: str) -> bytes:
     """Base64; only the padding may be left out, as some senders do."""
     if not text:
-        raise BadSecret("it is empty")
+        raise BadSecret("must not be empty")
     try:
         return base64_text.decode(text if "=" in text else text + "=" * (-len(text) % 4))
     except ValueError:
-        raise BadSecret("it is not base64") from None
+        raise BadSecret("must be base64") from None

@@ -1,4 +1,4 @@
-"""A transformer writes a new body out of an event: paths pick values, a template says where they go.
+"""Render a new body from an event: input paths select values, a template places them.
 
     transformer = Transformer({"id": "$.data.order.id"}, '{"order": <id>, "text": "order <id> was paid"}')
     body = transformer.render(event)
@@ -11,7 +11,7 @@ docs/reference/patterns.md.
     transformer.py    Transformer: read once, render often
     template.py       where the placeholders stand, and how a value is written in each place
     paths.py          how a value is found
-    refusals.py       InvalidTransformer, Unrenderable
+    errors.py         InvalidTransformer, Unrenderable
 """
 
 from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable

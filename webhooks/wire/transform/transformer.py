@@ -1,4 +1,4 @@
-"""A transformer is read once, strictly, and then renders one body per event."""
+"""Compile a transformer once, strictly, and render one body per event."""
 
 import re
 from collections.abc import Mapping
