@@ -47,7 +47,7 @@ class Valkey(Server):
         settings = [part for name, value in SETTINGS.items() for part in (f"--{name}", value)]
         return [str(binary), "--dir", str(place.home), "--unixsocket", str(self.socket(place)), *settings]
 
-    def is_ready(self, place: Place, pid: int) -> bool:  # noqa: ARG002 (PostgreSQL needs the pid)
+    def is_ready(self, place: Place, pid: int) -> bool:
         """Return whether the server responds to PING."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1)
