@@ -1,13 +1,13 @@
-"""Why a verb of the management side says no; every refusal names the field it is about.
+"""Define the errors that functions of this app raise for a caller's mistake; each names the field at fault.
 
     ValueError
-      Refused            what was given cannot be used
-        Taken            somebody has it already: a conflict
-        NotNow           right in itself, but not in the state things are in: a conflict
-        Stale            it was changed since the caller read it
-        Exceeded         more than the tenant's plan allows
+      Invalid              the value cannot be used                         REST: 400
+        AlreadyExists      another row has this value                       409
+        StateConflict      valid, but not in the current state              409
+        Stale              the row was changed since the caller read it     412
+        LimitExceeded      more than the tenant's plan allows               402, 413 or 429
 
-Doors turn these into their own kind of answer: REST into a problem with a field, a form into a field's error.
+REST turns them into a problem (RFC 9457) with a field, a form into a field error.
 """
 
 from datetime import datetime
@@ -16,9 +16,10 @@ __all__ = ["AlreadyExists", "Invalid", "LimitExceeded", "Stale", "StateConflict"
 
 
 class Invalid(ValueError):
-    """`field` is what the caller knows it by; `message` is a sentence for that caller and tells no secret.
+    """Signal a value that cannot be used. ``message`` is for the caller and reveals no secret.
 
-    `place` is a JSON pointer (RFC 6901) into the field's value, where that is a document of its own."""
+    ``place`` is a JSON pointer (RFC 6901) into the value of ``field``; empty: the whole value.
+    """
 
     def __init__(self, field: str, message: str, place: str = "") -> None:
         super().__init__(field, message)
@@ -31,22 +32,21 @@ class Invalid(ValueError):
 
 
 class AlreadyExists(Invalid):
-    """Another row has this value already."""
+    """Signal a value that another row has."""
 
 
 class StateConflict(Invalid):
-    """The change does not fit the state things are in."""
+    """Signal a change that the current state does not allow."""
 
 
 class Stale(Invalid):
-    """The row is not what the caller has seen."""
+    """Signal a row that was changed since the caller read it."""
 
 
 class LimitExceeded(Invalid):
-    """More than the tenant's plan allows. ``limit`` is the plan's field; ``allowed`` and ``used`` are in its unit.
+    """Signal a plan limit that is exceeded. ``limit`` is the plan's field; ``allowed`` and ``used`` are in its unit.
 
-    ``resets_at`` says when there is room again without anybody's doing, ``retry_after`` the same in seconds from now;
-    both empty: only less use or another plan makes room.
+    ``resets_at`` is when capacity returns by itself, ``retry_after`` the same in seconds from now; None: never.
     """
 
     def __init__(
