@@ -49,7 +49,7 @@ def post(source: Source | str, body: bytes = BODY, headers: dict[str, str] | Non
     return Client().post(f"/in/{name}/", body, content_type="application/json", headers=found, **extra)
 
 
-def test_a_signed_message_is_kept_byte_for_byte_and_answered_with_its_receipt(notifications) -> None:
+def test_signed_message_is_stored_byte_for_byte_and_the_response_names_its_receipt(notifications) -> None:
     answer = post(make_source(handlers=LOGGED))
     receipt = Receipt.objects.get()
     assert (answer.status_code, answer.json()) == (202, {"receipt": receipt.public_id})
