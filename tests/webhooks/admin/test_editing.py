@@ -115,7 +115,7 @@ def test_everything_that_can_be_said_is_kept() -> None:
         ({"options": '{"a": "b"}'}, "does not take these"),
         ({"handlers": '[{"handler": "os.abort"}]'}, "Unknown handler"),
         ({"handlers": '[{"handler": "log", "pattern": {"type": ["\\u0000"]}}]'}, "Must not contain NUL"),
-        ({"retry_plan": "soon"}, "Must be a list of at most 20 integers"),
+        ({"retry_plan": "soon"}, "whole seconds"),
         ({"retry_plan": "0"}, "Must be a list of at most 20 integers"),
         ({"content_types": "nonsense"}, "media types"),
         ({"allowed_origins": "http://x"}, "must be a DNS name"),
