@@ -15,7 +15,9 @@ log = structlog.get_logger("delivery")
 
 EVENTS = Counter("waypost_events_total", "Events that were published, by what became of them.", ["result"])
 ATTEMPTS = Counter("waypost_attempts_total", "Attempts to deliver, by how they ended.", ["outcome"])
-RATES_UNHELD = Counter("waypost_rates_unheld_total", "Times the limits on publishing could not be asked for.")
+RATE_LIMIT_ERRORS = Counter(
+    "waypost_rate_limit_errors_total", "Times Valkey did not answer for a publish rate; the events were let through."
+)
 
 
 def published(taken: int, duplicates: int, refused: int) -> None:
@@ -29,8 +31,9 @@ def attempted(outcomes: Iterable[Outcome]) -> None:
         ATTEMPTS.labels(failure or "delivered").inc(count)
 
 
-def allowance_away() -> None:
-    RATES_UNHELD.inc()
+def rate_limit_failed() -> None:
+    """Count a publish rate that could not be checked."""
+    RATE_LIMIT_ERRORS.inc()
 
 
 def drained(attempts: int, seconds: float) -> None:

@@ -1,9 +1,10 @@
-"""How many events a tenant may publish this moment: tokens of one bucket in Valkey, fetched a tenth of a second's worth
-at a time, so that a request costs no look at it.
+"""Limit the events a tenant may publish per second, in all processes together: GCRA in Valkey.
 
-The bucket holds one second's worth and fills at the plan's rate. All processes fetch from the same bucket, so together
-they let through no more than that; what a process fetched and did not use within FETCHED_FOR is lost. While Valkey is
-away nobody is held up, for a limit on the rate protects, and does not bill.
+The token bucket holds one second's worth and fills at the plan's rate. A process fetches tokens for a tenth of a second
+at a time, so most requests ask nobody; tokens that it does not use within PREFETCH_LIFETIME are lost.
+
+Failure: while Valkey does not answer, every event is let through, since the limit protects and does not bill. Valkey is
+asked again after RETRY_AFTER; the failure is counted.
 """
 
 from dataclasses import dataclass
@@ -20,14 +21,14 @@ from delivery import telemetry
 
 __all__ = ["Granted", "forget", "take"]
 
-FETCHED_FOR = 0.5  # seconds
-AHEAD = 10  # of a second's tokens, this part is fetched at once
-BUDGET = 0.05  # seconds Valkey may take
-PAUSE = 1.0  # seconds nobody asks it after it failed
-MOST_TENANTS = 10_000  # remembered per process
+PREFETCH_LIFETIME = 0.5  # seconds
+PREFETCHES_PER_SECOND = 10  # a fetch takes this fraction of a second's tokens
+TIMEOUT = 0.05  # seconds Valkey may take
+RETRY_AFTER = 1.0  # seconds without asking Valkey after it failed
+MAX_TENANTS = 10_000  # whose tokens a process remembers
 
-# One number in Valkey: the moment up to which the tokens are spent. Its clock counts, so processes need not agree.
-_BUCKET = """
+# GCRA: one number, the time up to which the tokens are spent, by Valkey's clock, so that processes need not agree.
+_GCRA = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local rate, want = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -43,67 +44,68 @@ return {grant, string.format('%.6f', math.max(spent + 1 / rate - now, 0))}
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """So many of the events may go; the next one of the others in ``wait`` seconds."""
+    """Allow ``count`` of the events; ``wait`` is the time in seconds until the next of the others may be published."""
 
     count: int
     wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Fetched:
+class _Prefetched:
     tokens: int
-    until: float
-    """When the tokens are void; if there are none, when to ask again. By the monotonic clock."""
+    until: float  # monotonic time when the tokens expire; if there are none, when to ask again
 
 
 _lock = Lock()
-_fetched: dict[UUID, _Fetched] = {}
-_away_until = 0.0
+_prefetched: dict[UUID, _Prefetched] = {}
+_retry_at = 0.0
 _bucket: Script | None = None
 
 
 def take(tenant_id: UUID, rate: int, count: int) -> Granted:
-    """Take tokens for so many events of a tenant that may publish ``rate`` per second; as many as there are."""
+    """Take tokens for ``count`` events of a tenant that may publish ``rate`` per second, or as many as there are."""
     with _lock:
         now = monotonic()
-        held = _fetched.pop(tenant_id, None)
+        held = _prefetched.pop(tenant_id, None)
         if held is None or now >= held.until:
-            held = _Fetched(0, now + FETCHED_FOR)
+            held = _Prefetched(0, now + PREFETCH_LIFETIME)
         elif not held.tokens:
-            _fetched[tenant_id] = held
+            _prefetched[tenant_id] = held
             return Granted(0, held.until - now)
         more, wait = _fetch(tenant_id, rate, count - held.tokens) if held.tokens < count else (0, 0.0)
         granted = min(count, held.tokens + more)
         left = held.tokens + more - granted
         if left or wait:
-            _remember(tenant_id, _Fetched(left, now + FETCHED_FOR if left else now + wait))
+            _remember(tenant_id, _Prefetched(left, now + PREFETCH_LIFETIME if left else now + wait))
         return Granted(granted, wait)
 
 
 def forget() -> None:
-    """Begin anew, with nothing fetched."""
-    global _away_until, _bucket
+    """Forget fetched tokens and the connection."""
+    global _retry_at, _bucket
     with _lock:
-        _fetched.clear()
-        _away_until, _bucket = 0.0, None
+        _prefetched.clear()
+        _retry_at, _bucket = 0.0, None
 
 
-def _remember(tenant_id: UUID, held: _Fetched) -> None:
-    if len(_fetched) >= MOST_TENANTS:
-        _fetched.clear()
-    _fetched[tenant_id] = held
+def _remember(tenant_id: UUID, held: _Prefetched) -> None:
+    if len(_prefetched) >= MAX_TENANTS:
+        _prefetched.clear()
+    _prefetched[tenant_id] = held
 
 
 def _fetch(tenant_id: UUID, rate: int, least: int) -> tuple[int, float]:
-    """Tokens from the bucket, and how long until there are more if these are fewer than needed."""
-    global _away_until
-    if monotonic() < _away_until:
+    """Return tokens from the bucket, and the seconds until there are more if these are fewer than needed."""
+    global _retry_at
+    if monotonic() < _retry_at:
         return least, 0.0
     try:
-        got, wait = _script()(keys=[f"waypost:rate:{tenant_id}"], args=[rate, max(least, rate // AHEAD)])
+        got, wait = _script()(
+            keys=[f"waypost:rate:{tenant_id}"], args=[rate, max(least, rate // PREFETCHES_PER_SECOND)]
+        )
     except redis.RedisError:
-        _away_until = monotonic() + PAUSE
-        telemetry.allowance_away()
+        _retry_at = monotonic() + RETRY_AFTER
+        telemetry.rate_limit_failed()
         return least, 0.0
     return int(got), float(wait) if int(got) < least else 0.0
 
@@ -111,16 +113,16 @@ def _fetch(tenant_id: UUID, rate: int, least: int) -> tuple[int, float]:
 def _script() -> Script:
     global _bucket
     if _bucket is None:
-        _bucket = _client(settings.CELERY_BROKER_URL).register_script(_BUCKET)
+        _bucket = _client(settings.CELERY_BROKER_URL).register_script(_GCRA)
     return _bucket
 
 
 def _client(url: str) -> redis.Redis:
-    """For the address of the broker, which Celery spells in its own way where it is a socket."""
+    """Connect to the broker's URL, which Celery spells in its own way for a Unix socket."""
     if not url.startswith("redis+socket:"):
-        return redis.Redis.from_url(url, socket_timeout=BUDGET, socket_connect_timeout=BUDGET)
+        return redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
     parts = urlsplit(url)
     number = parse_qs(parts.query).get("virtual_host", ["0"])[0]
     return redis.Redis(
-        unix_socket_path=parts.path, db=int(number), socket_timeout=BUDGET, socket_connect_timeout=BUDGET
+        unix_socket_path=parts.path, db=int(number), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
     )

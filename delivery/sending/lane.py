@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 from delivery.sending.breaker import Breaker
 from delivery.sending.concurrency import INITIAL_WINDOW, ConcurrencyWindow
-from delivery.sending.rate_limit import RateLimit
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.lanes import LaneRow
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget
+from webhooks.kit.rate_limit import RateLimit
 
 __all__ = ["LeasedLane"]
 

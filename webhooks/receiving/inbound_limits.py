@@ -1,6 +1,6 @@
 """Limit the requests of each source in one web process, before any work is done for them.
 
-Two limits: the source's rate, as GCRA (a clock that each request moves ahead); and the number of bodies that have been
+Two limits: the source's rate (``webhooks.kit.rate_limit``); and the number of bodies that have been
 arriving for long, because each occupies a thread and slow uploads must not occupy all.
 """
 
@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from webhooks.kit.rate_limit import RateLimit
+
 SLOW_AFTER = 2.0  # seconds after which an arriving body counts as slow
 MAX_SLOW = 4  # slow bodies per source and process
 SLOW_RETRY_AFTER = 5  # seconds
 BURST = 0.1  # share of a minute's requests that may come at once
-ROUNDING = 1e-6  # seconds of error in sums of fractions
 
 
 class Throttled(Exception):
@@ -31,7 +32,7 @@ class InboundLimits:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._next_at: dict[UUID, float] = {}
+        self._rates: dict[UUID, RateLimit] = {}
         self._arriving: dict[UUID, list[float]] = {}
 
     @contextmanager
@@ -50,13 +51,11 @@ class InboundLimits:
             self._release(source, now)
 
     def _count(self, source: UUID, rate_per_minute: int, now: float) -> None:
-        interval = 60 / rate_per_minute
-        next_at = max(self._next_at.get(source, 0.0), now)
-        burst_seconds = max(interval, 60 * BURST)
-        wait = next_at - now + interval - burst_seconds
-        if wait > ROUNDING:
-            raise Throttled(wait)
-        self._next_at[source] = next_at + interval
+        limit = self._rates.setdefault(source, RateLimit(None))
+        limit.change(rate_per_minute / 60, max(1.0, rate_per_minute * BURST), now)
+        if limit.tokens(now) < 1:
+            raise Throttled(limit.ready_at(now) - now)
+        limit.spend(1, now)
 
     def _release(self, source: UUID, start: float) -> None:
         with self._lock:

@@ -65,9 +65,9 @@ def test_tenants_have_buckets_of_their_own():
 
 def test_while_valkey_is_away_nobody_is_held_up_and_it_is_not_asked_each_time(settings, tmp_path):
     settings.CELERY_BROKER_URL = f"redis+socket://{tmp_path}/nobody"
-    before = _unheld()
+    before = rate_limit_errors()
     assert [publish_rate.take(uuid4(), 1, 50) for _ in range(5)] == [publish_rate.Granted(50)] * 5
-    assert _unheld() == before + 1
+    assert rate_limit_errors() == before + 1
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_the_address_of_the_broker_is_understood(url, where):
     assert {name: known[name] for name in where} == where
 
 
-def _unheld() -> float:
-    return float(publish_rate.telemetry.RATES_UNHELD._value.get())
+def rate_limit_errors() -> float:
+    return float(publish_rate.telemetry.RATE_LIMIT_ERRORS._value.get())

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from delivery.sending.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS
 from delivery.sending.lane import LeasedLane
-from delivery.sending.rate_limit import DEFAULT_BURST
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN
 from delivery.transports.outcome import Failure, Outcome
 from tests.delivery.factories_lanes import START, make_lane, make_target
+from webhooks.kit.rate_limit import DEFAULT_BURST
 
 SUCCESS = Outcome(START, 1, status=200)
 FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)

@@ -1,6 +1,11 @@
-"""Limit the rate of attempts to an endpoint exactly, by the generic cell rate algorithm (GCRA, a token bucket).
+"""Rate limit: the generic cell rate algorithm (GCRA), which is a token bucket kept as one number.
 
-PURE: the clock is passed in, as unix seconds.
+PURE: the clock is passed in, in seconds, and nothing can fail. A limit that outlives its process is a stored
+``next_slot``; where it is unknown what was spent, ``spend_all`` is the safe assumption.
+
+Used for the attempts to an endpoint (``delivery.sending.lane``, stored in the lane's row) and for the requests of a
+source (``webhooks.receiving.inbound_limits``, one per process). The limit on publishing is shared by all processes and
+therefore computed in Valkey (``delivery.publishing.publish_rate``).
 """
 
 import math
@@ -8,28 +13,28 @@ from dataclasses import dataclass
 
 __all__ = ["RateLimit"]
 
-DEFAULT_BURST = 0.1  # seconds of the rate that may be sent at once where the endpoint sets no burst
+DEFAULT_BURST = 0.1  # seconds of the rate that may be taken at once where no burst is set
 
 
 @dataclass(slots=True)
 class RateLimit:
-    """Allow ``per_second`` attempts (None: no limit), up to ``max_burst`` at once (None: DEFAULT_BURST seconds' worth).
+    """Allow ``per_second`` calls (None: no limit), up to ``max_burst`` at once (None: DEFAULT_BURST seconds' worth).
 
-    ``next_slot`` is when the next attempt would start if all so far had been evenly spaced; up to ``burst`` attempts
-    may start ahead of it.
+    ``next_slot`` is when the next call would come if all so far had been evenly spaced; up to ``burst`` calls may
+    come ahead of it.
     """
 
     per_second: float | None
     next_slot: float = 0.0
-    max_burst: int | None = None
+    max_burst: float | None = None
 
     @property
     def burst(self) -> float:
-        """Attempts that may start at once after a quiet time."""
+        """Return the calls that may come at once after a quiet time."""
         return max(1.0, (self.per_second or 0) * DEFAULT_BURST) if self.max_burst is None else float(self.max_burst)
 
     def tokens(self, now: float) -> float:
-        """Return the attempts that may start now: over any time t at most burst + t * per_second altogether."""
+        """Return the calls that may come now: over any time t at most burst + t * per_second altogether."""
         if self.per_second is None:
             return math.inf
         ahead = max(self.next_slot - now, 0.0)
@@ -45,7 +50,7 @@ class RateLimit:
         if self.per_second is not None:
             self.next_slot = now + self.burst / self.per_second
 
-    def change(self, per_second: float | None, max_burst: int | None, now: float) -> None:
+    def change(self, per_second: float | None, max_burst: float | None, now: float) -> None:
         """Apply another limit from now on.
 
         The next slot is moved back to where it would be with all tokens spent, if it is later than that: it may have
