@@ -12,6 +12,8 @@ REST turns them into a problem (RFC 9457) with a field, a form into a field erro
 
 from datetime import datetime
 
+from webhooks.kit.uids import UID_IN_USE
+
 __all__ = ["AlreadyExists", "Invalid", "LimitExceeded", "Stale", "StateConflict"]
 
 
@@ -65,3 +67,8 @@ class LimitExceeded(Invalid):
         self.used = used
         self.resets_at = resets_at
         self.retry_after = retry_after
+
+
+def uid_in_use() -> AlreadyExists:
+    """Return the error for a uid that another row has."""
+    return AlreadyExists("uid", UID_IN_USE)

@@ -54,7 +54,7 @@ ROOMS = {
     "webhooks.management": "webhooks.processing webhooks.api",
     "webhooks.apps": "webhooks.checks webhooks.processing",
     # the provider: tenants and what they want
-    "subscriptions.errors": "",
+    "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
     "subscriptions.routing.models subscriptions.event_types.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",

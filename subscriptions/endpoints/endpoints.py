@@ -20,11 +20,11 @@ from subscriptions.endpoints import encrypted_fields, verification
 from subscriptions.endpoints.origins import check_endpoints_per_origin, origin_of
 from subscriptions.endpoints.signing_secrets import V1, V1A, NewSecret, new_signing_secret
 from subscriptions.endpoints.url_check import check_url
-from subscriptions.errors import Invalid, StateConflict
+from subscriptions.errors import Invalid, StateConflict, uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Tenant
 from subscriptions.tenants.plans import check_endpoint_limit
-from subscriptions.tenants.uids import one_row_per_uid
 from webhooks.kit.encryption import decrypt, encrypt
+from webhooks.kit.uids import unique_uid
 
 __all__ = [
     "DEFAULT_OVERLAP",
@@ -63,7 +63,7 @@ def create_endpoint(
     issued = new_signing_secret(signing, secret)
     endpoint = Endpoint(tenant=tenant)
     _set(endpoint, {"url": url, **fields})
-    with one_row_per_uid(), transaction.atomic():
+    with unique_uid(uid_in_use):
         endpoint.save(force_insert=True)
         check_endpoint_limit(tenant)
         check_endpoints_per_origin(endpoint)
@@ -87,7 +87,7 @@ def change_endpoint(
     state = fields.pop("state", None)
     if "url" in fields:
         check_url(fields["url"])
-    with one_row_per_uid(), transaction.atomic():
+    with unique_uid(uid_in_use):
         if precondition is not None:
             precondition()
         if fields:

@@ -8,13 +8,12 @@ time: endpoints stay, no new ones are made; events are kept no longer than the p
 from time import monotonic
 from typing import Any
 
-from django.db import transaction
 from django.db.models import ProtectedError, Q
 from django.utils import timezone
 
-from subscriptions.errors import Invalid, LimitExceeded, StateConflict
+from subscriptions.errors import Invalid, LimitExceeded, StateConflict, uid_in_use
 from subscriptions.models import Endpoint, Plan, Tenant
-from subscriptions.tenants.uids import one_row_per_uid
+from webhooks.kit.uids import unique_uid
 
 __all__ = [
     "change_plan",
@@ -44,7 +43,7 @@ def clear_cache() -> None:
 
 def create_plan(name: str, **fields: Any) -> Plan:
     """A new plan. As the default one it takes the place of the one before. Raises Taken for a uid in use."""
-    with one_row_per_uid(), transaction.atomic():
+    with unique_uid(uid_in_use):
         _make_room_for_default(fields)
         plan = Plan.objects.create(name=name, **fields)
         _shorten_retention(plan)
@@ -56,7 +55,7 @@ def change_plan(plan: Plan, fields: dict[str, Any]) -> Plan:
     """Write these fields; they hold for its tenants within a second. Raises Taken for a uid in use,
     Plan.DoesNotExist if it was deleted meanwhile."""
     rows = Plan.objects.filter(pk=plan.pk)
-    with one_row_per_uid(), transaction.atomic():
+    with unique_uid(uid_in_use):
         _make_room_for_default(fields)
         rows.update(**fields, updated_at=timezone.now())
         changed = rows.get()

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from subscriptions.errors import uid_in_use
 from subscriptions.models import Endpoint, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.plans import check_retention, plan_of
-from subscriptions.tenants.uids import one_row_per_uid
+from webhooks.kit.uids import unique_uid
 
 __all__ = ["change_tenant", "create_tenant", "delete_tenant"]
 
@@ -22,7 +23,7 @@ def create_tenant(name: str, **fields: Any) -> Tenant:
         check_retention(plan, tenant.retention_days)
     elif plan.max_retention_days is not None:
         tenant.retention_days = min(tenant.retention_days, plan.max_retention_days)
-    with one_row_per_uid(), transaction.atomic():
+    with unique_uid(uid_in_use):
         tenant.save(force_insert=True)
     return tenant
 
@@ -34,7 +35,7 @@ def change_tenant(tenant: Tenant, fields: dict[str, Any]) -> Tenant:
     deleted meanwhile.
     """
     rows = Tenant.objects.filter(pk=tenant.pk, deleted_at=None)
-    with one_row_per_uid(), transaction.atomic():
+    with unique_uid(uid_in_use):
         if fields:
             rows.update(**{**fields, **_retention_within(rows, fields)})
         return rows.select_related("plan").get()

@@ -42,10 +42,10 @@ class KindCounts:
 
 def upsert(rows: Sequence[tuple[UUID, datetime, KindCounts]]) -> None:
     """Add these counts to the rows of their sources and hours."""
+    keys: list[list[Any]] = [[new_id() for _ in rows], [source for source, _, _ in rows], [hour for _, hour, _ in rows]]
     kinds: list[list[Any]] = [[counts.by_kind[kind] for _, _, counts in rows] for kind in KINDS]
-    columns = [[new_id() for _ in rows], [source for source, _, _ in rows], [hour for _, hour, _ in rows], *kinds]
     with connection.cursor() as cursor:
-        cursor.execute(_ADD, columns)
+        cursor.execute(_ADD, [*keys, *kinds])
 
 
 source_counts = HourlyCounts(KindCounts, upsert, thread_name="source-counts")

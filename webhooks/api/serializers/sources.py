@@ -1,11 +1,8 @@
 """Serialize sources, and validate scheme, options, secrets and responses together."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.reverse import reverse
@@ -22,6 +19,7 @@ from webhooks.api.fields import (
 )
 from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.kit.strict import Flag, Line, StrictModel, TextField
+from webhooks.kit.uids import UID_IN_USE, unique_uid
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
 from webhooks.sources.models import uid_format
@@ -29,7 +27,6 @@ from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, active_secrets, 
 from webhooks.sources.snapshot import clear_snapshots
 
 RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of response_body
-UID_IN_USE = "This uid is already in use."
 
 
 class SourceSerializer(StrictModel):
@@ -140,7 +137,7 @@ class SourceSerializer(StrictModel):
 
     def create(self, validated_data: dict[str, Any]) -> Source:
         secret = validated_data.pop("secret", None)
-        with _unique_uid():
+        with unique_uid(_uid_in_use):
             source = Source.objects.create(**_columns(validated_data))
             if secret:
                 add_secret(source, secret)
@@ -151,7 +148,7 @@ class SourceSerializer(StrictModel):
         columns = _columns(validated_data)
         for name, value in columns.items():
             setattr(instance, name, value)
-        with _unique_uid():
+        with unique_uid(_uid_in_use):
             instance.save(update_fields=[*columns, "updated_at"])
         clear_snapshots()
         return instance
@@ -163,14 +160,8 @@ class SourceWithSecretSerializer(SourceSerializer):
     secret = TextField(required=False)
 
 
-@contextmanager
-def _unique_uid() -> Iterator[None]:
-    """Run in a transaction, and report a uid that a concurrent request took as a validation error."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        raise serializers.ValidationError({"uid": UID_IN_USE}) from error
+def _uid_in_use() -> serializers.ValidationError:
+    return serializers.ValidationError({"uid": UID_IN_USE})
 
 
 def is_json(text: str) -> bool:
