@@ -31,11 +31,11 @@ app.steps["consumer"].add(BrokerWatchdog)
 PERIODIC_TASKS = [
     # task, period in seconds, queue. A message that no worker took within its period expires.
     ("delivery.deliver_due", 1, "delivery"),
-    ("delivery.rescue", 2, "default"),
+    ("delivery.recover", 2, "default"),
     ("delivery.replay_slices", 2, "default"),
     ("delivery.sweep", 60, "default"),
     ("delivery.fold_usage", 10, "default"),
-    ("delivery.retire", 60, "default"),
+    ("delivery.apply_retention", 60, "default"),
     ("subscriptions.sweep", 60, "default"),
     ("webhooks.process_due", 1, "default"),
     ("webhooks.sweep", 60, "default"),

@@ -1,11 +1,12 @@
-"""What is owed, to whom, what became of it: events, deliveries, attempts, lanes, dead letters, replays.
+"""The provider's tables: events, deliveries, attempts, lanes, dead letters, replays, statistics.
 
-A debt is a row. ``Delivery.state`` says who has to act: ``pending`` the next drain, ``sending`` the drain whose
-token it carries, everything else nobody. The partial indexes hold only the owed, and each names its reader.
+A pending delivery is the work queue: ``Delivery.state`` says who acts next (``pending``: the next drain, ``sending``:
+the drain that holds the claim, anything else: nobody). Partial indexes contain unfinished work only, and a comment
+names the reader of each.
 
-The large tables refer to each other without database foreign keys (``db_constraint=False``): rows that belong
-together are written in one statement, nothing is ever deleted under a live delivery (endpoints are only marked
-as deleted, retention goes from the attempts upwards), and checking a foreign key costs more than the insert itself.
+The large tables have no foreign keys in the database (``db_constraint=False``): related rows are written by one
+statement, no row is deleted under a live delivery (endpoints are marked as deleted, retention deletes attempts before
+deliveries before events), and checking a foreign key costs more than the insert itself.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -13,44 +14,58 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from delivery.usage_models import Tally, Usage
+from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
 from webhooks.wire import ids
 
-__all__ = ["Attempt", "DeadLetter", "Delivery", "Event", "Lane", "Replay", "Tally", "Usage"]
+__all__ = [
+    "Attempt",
+    "DeadLetter",
+    "Delivery",
+    "Event",
+    "HourlyStats",
+    "Lane",
+    "Replay",
+    "Usage",
+    "UsageIncrement",
+]
 
 STOPPED = Q(state__in=["dead", "cancelled"])
 
 
 class Event(Row):
-    """A CloudEvent as it was taken: ``body`` holds the structured JSON bytes that are signed and sent, for ever."""
+    """A published CloudEvent; ``body`` is its structured JSON, byte for byte as it is signed and sent."""
 
     prefix = "evt"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="events", db_constraint=False, db_index=False)
     source = models.TextField()
-    event_id = models.TextField(help_text="The CloudEvent's own id; with the source it identifies the event.")
+    event_id = models.TextField(help_text="The CloudEvent's own id; unique together with the source.")
     type = models.TextField()
     subject = models.TextField(null=True, blank=True)
-    digest = models.BinaryField(help_text="SHA-256 of what the publisher gave, to tell a repeat from a conflict.")
+    digest = models.BinaryField(help_text="SHA-256 of the published content, to tell a repeat from a conflict.")
     body = models.BinaryField()
-    expunged_at = models.DateTimeField(null=True, help_text="Its data was removed then, for good.")
-    expunged_by = models.TextField(null=True)
-    warnings = models.JSONField(null=True, help_text="Where it does not fit the schema of its type; empty: it fits.")
+    payload_deleted_at = models.DateTimeField(null=True, help_text="When the data was erased; empty: it was not.")
+    payload_deleted_by = models.TextField(null=True)
+    warnings = models.JSONField(null=True, help_text="Violations of the event type's schema; empty: none.")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "event_id", "source"], name="an_event_is_taken_once"),
+            models.UniqueConstraint(
+                fields=["tenant", "event_id", "source"], name="unique_event_id_per_tenant_and_source"
+            ),
         ]
-        indexes = [models.Index(fields=["tenant", "id"], name="event_pages")]  # reader: the list of a tenant
+        indexes = [models.Index(fields=["tenant", "id"], name="event_by_tenant")]  # readers: a tenant's list, retention
 
     def __str__(self) -> str:
         return f"event {self.public_id}: {self.type}"
 
 
 class Delivery(Row):
-    """One event owed to one endpoint."""
+    """One event to be delivered to one endpoint."""
 
     class State(models.TextChoices):
+        """Pending and sending are unfinished; the others are final until a replay."""
+
         PENDING = "pending", "Pending"
         SENDING = "sending", "Sending"
         DELIVERED = "delivered", "Delivered"
@@ -64,18 +79,30 @@ class Delivery(Row):
         Endpoint, models.CASCADE, related_name="deliveries", db_constraint=False, db_index=False
     )
     state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
-    next_attempt_at = models.DateTimeField(null=True, default=timezone.now, help_text="Due; empty once finished.")
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Attempts made, over all replays.")
-    step = models.PositiveSmallIntegerField(default=0, help_text="How far along the retry plan; a replay starts anew.")
-    claims = models.PositiveSmallIntegerField(default=0, help_text="Claims since anything was last settled.")
-    token = models.UUIDField(null=True, help_text="Of the claim that is sending it; only its holder may settle.")
-    claimed_until = models.DateTimeField(null=True, help_text="After this the claim is void and the rescue frees it.")
-    started_at = models.DateTimeField(default=timezone.now, help_text="Start of the retry horizon.")
+    next_attempt_at = models.DateTimeField(
+        null=True, default=timezone.now, help_text="When the next attempt is due; empty when finished."
+    )
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Attempts made, including those before replays.")
+    step = models.PositiveSmallIntegerField(
+        default=0, help_text="Position in the retry plan; a replay starts from the beginning."
+    )
+    claims = models.PositiveSmallIntegerField(default=0, help_text="Claims since an attempt was last settled.")
+    token = models.UUIDField(null=True, help_text="Token of the current claim; settling requires it.")
+    claimed_until = models.DateTimeField(null=True, help_text="When the claim expires and the delivery is recovered.")
+    started_at = models.DateTimeField(
+        default=timezone.now, help_text="When it was created or last replayed. Retention and replays compare it."
+    )
     last_status = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=20, blank=True, default="")
-    order_key = models.TextField(null=True, help_text="Deliveries of one key go one after the other; empty: any time.")
-    body = models.BinaryField(null=True, help_text="Bytes of its own (a transformer's, or thin); empty: the event's.")
-    thin = models.BooleanField(db_default=False, help_text="Its own bytes are the event with a link instead of data.")
+    order_key = models.TextField(
+        null=True, help_text="Deliveries with the same key are sent one after the other; empty: in any order."
+    )
+    body = models.BinaryField(
+        null=True, help_text="Its own body (transformed, or a reference); empty: the event's body is sent."
+    )
+    is_reference = models.BooleanField(
+        db_default=False, help_text="Its own body is the event with a link instead of the data."
+    )
     replay = models.ForeignKey(
         "Replay", models.SET_NULL, null=True, related_name="deliveries", db_constraint=False, db_index=False
     )
@@ -84,24 +111,26 @@ class Delivery(Row):
 
     class Meta:
         verbose_name_plural = "deliveries"
-        constraints = [models.UniqueConstraint(fields=["event", "endpoint"], name="an_event_is_owed_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["event", "endpoint"], name="unique_delivery_per_event_and_endpoint")
+        ]
         indexes = [
-            # reader: ledger.claim
+            # readers: claim_deliveries, recheck_due
             models.Index(fields=["endpoint", "next_attempt_at"], name="delivery_due", condition=Q(state="pending")),
-            # reader: ledger.claim, of ordered lanes
+            # readers: claim_deliveries in ordered lanes, blocking_deliveries
             models.Index(
                 fields=["endpoint", "order_key", "created_at", "id"],
-                name="delivery_in_order",
+                name="delivery_by_order_key",
                 condition=Q(order_key__isnull=False, state__in=["pending", "sending"]),
             ),
-            # reader: recovery.rescue
+            # reader: recover_claims
             models.Index(fields=["claimed_until"], name="delivery_claimed", condition=Q(state="sending")),
             # readers: the list of a tenant, the list of an endpoint
-            models.Index(fields=["tenant", "id"], name="delivery_pages"),
-            models.Index(fields=["endpoint", "id"], name="delivery_endpoint_pages"),
-            # readers: the same lists, of what did not arrive
-            models.Index(fields=["tenant", "state", "id"], name="delivery_stopped", condition=STOPPED),
-            models.Index(fields=["endpoint", "state", "id"], name="delivery_endpoint_stopped", condition=STOPPED),
+            models.Index(fields=["tenant", "id"], name="delivery_by_tenant"),
+            models.Index(fields=["endpoint", "id"], name="delivery_by_endpoint"),
+            # readers: the same lists, filtered by the states dead and cancelled
+            models.Index(fields=["tenant", "state", "id"], name="delivery_stopped_by_tenant", condition=STOPPED),
+            models.Index(fields=["endpoint", "state", "id"], name="delivery_stopped_by_endpoint", condition=STOPPED),
         ]
 
     def __str__(self) -> str:
@@ -109,71 +138,91 @@ class Delivery(Row):
 
 
 class Attempt(Row):
-    """One POST and what came of it. Written when it has ended; ``error`` is ``unknown`` if its sender died."""
+    """One request and its result, recorded when it ended; ``error`` is ``unknown`` if its worker crashed."""
 
     prefix = "att"
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="history", db_constraint=False, db_index=False)
     number = models.PositiveSmallIntegerField()
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField()
-    status = models.PositiveSmallIntegerField(null=True, help_text="The HTTP status; empty: no answer came.")
-    error = models.CharField(max_length=20, blank=True, help_text="The class of the failure; empty: delivered.")
-    answer = models.BinaryField(null=True, help_text="The first 16 KiB of the answer's body.")
+    status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status; empty: no response.")
+    error = models.CharField(max_length=20, blank=True, help_text="Class of the failure; empty: delivered.")
+    response = models.BinaryField(null=True, help_text="The first 16 KiB of the response body.")
 
     class Meta:
-        indexes = [models.Index(fields=["delivery", "id"], name="attempt_history")]  # reader: a delivery's history
+        indexes = [models.Index(fields=["delivery", "id"], name="attempt_by_delivery")]  # reader: a delivery's history
 
     def __str__(self) -> str:
         return f"{self.number}: {self.status or self.error}"
 
 
-class EndpointHour(models.Model):
-    """What the attempts of one hour to one endpoint came to, counted as they ended: see hours."""
+class HourlyStats(models.Model):
+    """The attempts of one hour to one endpoint, counted as they end (``sending.attempt_stats``)."""
 
-    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="hours", db_constraint=False, db_index=False)
+    endpoint = models.ForeignKey(
+        Endpoint, models.CASCADE, related_name="hourly_stats", db_constraint=False, db_index=False
+    )
     begins_at = models.DateTimeField()
     attempts = models.PositiveIntegerField()
     delivered = models.PositiveIntegerField()
-    latencies = ArrayField(models.PositiveIntegerField(), help_text="Attempts by duration, see hours.BOUNDS.")
+    latencies = ArrayField(
+        models.PositiveIntegerField(), help_text="Histogram of durations; bounds: sending.attempt_stats.BOUNDS."
+    )
     last_error = models.CharField(max_length=20, blank=True)
     last_status = models.PositiveSmallIntegerField(null=True)
     last_failed_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["endpoint", "begins_at"], name="an_hour_of_an_endpoint_once")]
-        indexes = [models.Index(fields=["begins_at"], name="endpoint_hour_age")]  # reader: hours.forget_old
+        verbose_name_plural = "hourly stats"
+        constraints = [models.UniqueConstraint(fields=["endpoint", "begins_at"], name="unique_hour_per_endpoint")]
+        indexes = [
+            models.Index(fields=["begins_at"], name="hourly_stats_by_hour")
+        ]  # reader: the sweep deletes old ones
 
     def __str__(self) -> str:
         return f"{self.begins_at:%Y-%m-%d %H}h of {self.endpoint_id}"
 
 
 class Lane(models.Model):
-    """The queue of one endpoint, leased by one drain at a time; only what must outlive its owner is written here.
+    """The queue of one endpoint, leased by one drain at a time; state that must outlive the drain is stored here.
 
-    ``due_at`` is the moment at which somebody must look: empty, nothing is known to be owed; with an ``owner``, the
-    end of its lease (so that the lane of an owner that died is simply due again).
+    ``due_at`` is when the lane can be leased: empty if no delivery is known to be pending; with an ``owner``, the end
+    of its lease, so that the lane of a crashed drain becomes due by itself.
     """
 
     endpoint = models.OneToOneField(Endpoint, models.CASCADE, primary_key=True, related_name="lane")
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
     due_at = models.DateTimeField(null=True)
     owner = models.UUIDField(null=True, help_text="The drain that leases it.")
-    parked = models.BooleanField(default=False, help_text="Owed, but the endpoint is not active.")
-    floor_at = models.DateTimeField(null=True, help_text="Low-water mark: nothing pending is due before it.")
-    next_slot_at = models.DateTimeField(null=True, help_text="The rate limit's clock (GCRA): when the next may go.")
-    window = models.PositiveSmallIntegerField(null=True, help_text="Attempts it can take at once, as far as known.")
+    endpoint_inactive = models.BooleanField(
+        default=False, help_text="It has pending deliveries, but its endpoint is paused or disabled."
+    )
+    low_water_mark = models.DateTimeField(null=True, help_text="No pending delivery is due before it.")
+    next_slot_at = models.DateTimeField(
+        null=True, help_text="Clock of the rate limit (GCRA): when the next attempt may start."
+    )
+    concurrency = models.PositiveSmallIntegerField(
+        null=True, help_text="Attempts the endpoint can take at once, as measured; empty: not measured yet."
+    )
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
-    failing_since = models.DateTimeField(null=True, help_text="The first of them.")
-    trips = models.PositiveSmallIntegerField(default=0, help_text="Times the breaker tripped since a success.")
-    tripped_until = models.DateTimeField(null=True, help_text="The breaker is open until then; then one probe goes.")
-    warned = models.PositiveSmallIntegerField(default=0, help_text="Steps of the ladder of warnings told so far.")
+    failing_since = models.DateTimeField(null=True, help_text="When the first of them failed.")
+    open_count = models.PositiveSmallIntegerField(
+        default=0, help_text="Times the circuit breaker opened since the last success."
+    )
+    circuit_open_until = models.DateTimeField(
+        null=True, help_text="The circuit breaker is open until then; then one attempt probes the endpoint."
+    )
+    warnings_sent = models.PositiveSmallIntegerField(
+        default=0, help_text="Warnings about the failures that were published so far."
+    )
 
     class Meta:
         indexes = [
-            models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: ledger.lease
-            models.Index(fields=["endpoint"], name="lane_parked", condition=Q(parked=True)),  # reader: recovery.unpark
-            # reader: recovery.begin_anew
-            models.Index(fields=["endpoint"], name="lane_tripped", condition=Q(tripped_until__isnull=False)),
+            models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: lease_lanes
+            # readers: resume_lanes, dead_letter_expired
+            models.Index(fields=["endpoint"], name="lane_endpoint_inactive", condition=Q(endpoint_inactive=True)),
+            # reader: retry_changed_endpoints
+            models.Index(fields=["endpoint"], name="lane_circuit_open", condition=Q(circuit_open_until__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -181,18 +230,22 @@ class Lane(models.Model):
 
 
 class Replay(Row):
-    """A request to send again: a filter, a count, a rate; carried out in slices, resumable.
+    """A request to send again: a scope, a filter and a rate; carried out in slices that a crash does not repeat.
 
-    ``total`` deliveries matched when it was created; ``cursor`` is the last row (a dead letter, or an event) that was
-    looked at.
+    ``total`` deliveries matched when it was created; ``cursor`` is the last row (a dead letter, or an event) that a
+    slice looked at.
     """
 
-    class Of(models.TextChoices):
-        DEAD_LETTERS = "dead_letters", "Dead letters that are open"
-        EVENTS = "events", "Events of the past, whatever became of them"
-        MISSING = "missing", "Events of the past that were never owed to the endpoint"
+    class Scope(models.TextChoices):
+        """The kind of rows that the filter selects."""
+
+        DEAD_LETTERS = "dead_letters", "Open dead letters"
+        EVENTS = "events", "Past events, whatever the state of their deliveries"
+        MISSING = "missing", "Past events that have no delivery to the endpoint"
 
     class State(models.TextChoices):
+        """A running replay continues with every run of the replay task."""
+
         RUNNING = "running", "Running"
         FINISHED = "finished", "Finished"
         CANCELLED = "cancelled", "Cancelled"
@@ -204,29 +257,29 @@ class Replay(Row):
         null=True,
         related_name="replays",
         db_index=False,
-        help_text="Empty: over all tenants (operators).",
+        help_text="Empty: all tenants (operators only).",
     )
     state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
-    of = models.CharField(max_length=12, choices=Of.choices, default=Of.DEAD_LETTERS)
-    filter = models.JSONField(help_text="Which of them: endpoint, cause, type, source, subject, since, until, ids.")
-    rate = models.PositiveIntegerField(default=100, help_text="Deliveries brought back per second, at most.")
+    scope = models.CharField(max_length=12, choices=Scope.choices, default=Scope.DEAD_LETTERS)
+    filter = models.JSONField(help_text="Fields: endpoint, cause, type, source, subject, since, until, ids, force.")
+    rate = models.PositiveIntegerField(default=100, help_text="Deliveries re-queued per second, at most.")
     total = models.PositiveIntegerField(default=0, help_text="Deliveries that matched when it was created.")
-    estimated = models.BooleanField(default=False, help_text="The total is carried forward from the first of many.")
-    replayed = models.PositiveIntegerField(default=0)
-    cursor = models.UUIDField(null=True, editable=False, help_text="The last row that was looked at.")
+    estimated = models.BooleanField(default=False, help_text="The total is extrapolated from the first events.")
+    replayed = models.PositiveIntegerField(default=0, help_text="Deliveries re-queued so far.")
+    cursor = models.UUIDField(null=True, editable=False, help_text="The last row that a slice looked at.")
     until_at = models.DateTimeField(
-        default=timezone.now, editable=False, help_text="What came later is not part of it."
+        default=timezone.now, editable=False, help_text="Rows that were created later are not part of it."
     )
-    sliced_at = models.DateTimeField(null=True, editable=False, help_text="Where it stands in time, by its rate.")
-    requested_by = models.CharField(max_length=256, help_text="The API key or the admin's user.")
+    sliced_at = models.DateTimeField(
+        null=True, editable=False, help_text="The time up to which the rate is used; like Lane.next_slot_at."
+    )
+    requested_by = models.CharField(max_length=256, help_text="The API key or the admin user.")
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
-            models.Index(fields=["tenant", "id"], name="replay_pages"),
-            models.Index(
-                fields=["id"], name="replay_running", condition=Q(state="running")
-            ),  # reader: replay.run_slices
+            models.Index(fields=["tenant", "id"], name="replay_by_tenant"),  # reader: the list of a tenant
+            models.Index(fields=["id"], name="replay_running", condition=Q(state="running")),  # reader: run_slices
         ]
 
     def __str__(self) -> str:
@@ -234,16 +287,18 @@ class Replay(Row):
 
 
 class DeadLetter(Row):
-    """A delivery that was given up, with the reason; open until it is brought back (``redriven_at``)."""
+    """A delivery that failed permanently, with the cause; open until it is replayed (``replayed_at``)."""
 
     class Cause(models.TextChoices):
-        EXHAUSTED = "exhausted", "Every retry of the plan failed"
-        GONE = "gone", "The endpoint answered 410 Gone"
-        EXPIRED = "expired", "The horizon passed while it waited"
-        POISON = "poison", "Claimed several times, never settled"
-        UNRENDERABLE = "unrenderable", "Its transformer could not render the event"
+        """Why the delivery will not be attempted again."""
+
+        EXHAUSTED = "exhausted", "Retries exhausted"
+        RESPONDED_410 = "responded_410", "The endpoint responded 410 Gone"
+        EXPIRED = "expired", "Expired: the endpoint was paused or disabled for seven days"
+        CRASHED_WORKER = "crashed_worker", "Crashed its worker repeatedly"
+        TRANSFORMATION_FAILED = "transformation_failed", "Transformation failed"
         ENDPOINT_DELETED = "endpoint_deleted", "The endpoint was deleted"
-        PARKED = "parked", "Set aside by hand, so that what is behind it could go on"
+        SET_ASIDE = "set_aside", "Set aside on request"
 
     prefix = "dl"
     delivery = models.ForeignKey(
@@ -253,26 +308,26 @@ class DeadLetter(Row):
         Endpoint, models.CASCADE, related_name="dead_letters", db_constraint=False, db_index=False
     )
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="dead_letters", db_constraint=False, db_index=False)
-    cause = models.CharField(max_length=16, choices=Cause.choices)
-    reason = models.TextField(blank=True, help_text="In words, where the cause alone does not say it.")
+    cause = models.CharField(max_length=24, choices=Cause.choices)
+    reason = models.TextField(blank=True, help_text="Details, where the cause needs some.")
     last_status = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=20, blank=True, default="")
     attempts = models.PositiveSmallIntegerField()
-    died_at = models.DateTimeField(default=timezone.now)
-    redriven_at = models.DateTimeField(null=True)
-    redriven_by = models.CharField(max_length=256, blank=True, default="")
+    failed_at = models.DateTimeField(default=timezone.now)
+    replayed_at = models.DateTimeField(null=True)
+    replayed_by = models.CharField(max_length=256, blank=True, default="")
     replay = models.ForeignKey(Replay, models.SET_NULL, null=True, related_name="dead_letters", db_constraint=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["delivery"], condition=Q(redriven_at=None), name="one_open_dead_letter_per_delivery"
+                fields=["delivery"], condition=Q(replayed_at=None), name="unique_open_dead_letter_per_delivery"
             ),
         ]
         indexes = [
-            models.Index(fields=["tenant", "id"], name="dead_letter_pages"),
-            models.Index(fields=["endpoint", "id"], name="dead_letter_endpoint_pages"),
-            models.Index(fields=["delivery", "id"], name="dead_letter_delivery"),
+            models.Index(fields=["tenant", "id"], name="dead_letter_by_tenant"),  # reader: the list of a tenant
+            models.Index(fields=["endpoint", "id"], name="dead_letter_by_endpoint"),  # reader: the list of an endpoint
+            models.Index(fields=["delivery", "id"], name="dead_letter_by_delivery"),  # readers: a timeline, retention
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,9 @@
-"""What the delivery side says about itself: each log line once, here; on the hot path counters only."""
+"""Log lines and metrics of the provider: one function per log line or counter.
 
-from collections import Counter as Tally
+Log events are lower-case phrases, with ids and numbers as fields. Code that runs per delivery only counts.
+"""
+
+from collections import Counter as Multiset
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -13,83 +16,100 @@ from webhooks.wire.ids import public
 
 log = structlog.get_logger("delivery")
 
-EVENTS = Counter("waypost_events_total", "Events that were published, by what became of them.", ["result"])
-ATTEMPTS = Counter("waypost_attempts_total", "Attempts to deliver, by how they ended.", ["outcome"])
+EVENTS = Counter("waypost_events_total", "Published events, by result: accepted, duplicate, rejected.", ["result"])
+ATTEMPTS = Counter("waypost_attempts_total", "Delivery attempts, by outcome: delivered or a failure.", ["outcome"])
 RATE_LIMIT_ERRORS = Counter(
-    "waypost_rate_limit_errors_total", "Times Valkey did not answer for a publish rate; the events were let through."
+    "waypost_rate_limit_errors_total", "Publish requests let through because Valkey was unavailable."
 )
 
 
-def published(taken: int, duplicates: int, refused: int) -> None:
-    EVENTS.labels("taken").inc(taken)
+def published(accepted: int, duplicates: int, rejected: int) -> None:
+    """Count published events."""
+    EVENTS.labels("accepted").inc(accepted)
     EVENTS.labels("duplicate").inc(duplicates)
-    EVENTS.labels("refused").inc(refused)
+    EVENTS.labels("rejected").inc(rejected)
 
 
 def attempted(outcomes: Iterable[Outcome]) -> None:
-    for failure, count in Tally(it.failure for it in outcomes).items():
+    """Count attempts by their outcome."""
+    for failure, count in Multiset(it.failure for it in outcomes).items():
         ATTEMPTS.labels(failure or "delivered").inc(count)
 
 
 def rate_limit_failed() -> None:
-    """Count a publish rate that could not be checked."""
+    """Count a publish rate limit that could not be checked."""
     RATE_LIMIT_ERRORS.inc()
 
 
-def drained(attempts: int, seconds: float) -> None:
+def delivery_run_finished(attempts: int, seconds: float) -> None:
+    """Log the end of a drain that made attempts."""
     if attempts:
-        log.info("drained", attempts=attempts, seconds=round(seconds, 3))
+        log.info("delivery run finished", attempts=attempts, seconds=round(seconds, 3))
 
 
-def database_away(error: Exception) -> None:
-    log.warning("database away", error=type(error).__name__, detail=str(error).splitlines()[0] if str(error) else "")
+def database_unavailable(error: Exception) -> None:
+    """Log that a drain waits for the database."""
+    detail = str(error).splitlines()[0] if str(error) else ""
+    log.warning("database unavailable", error=type(error).__name__, detail=detail)
 
 
-def token_failed(endpoint_id: UUID, error: Exception) -> None:
-    log.warning("no token", endpoint=public("ep", endpoint_id), error=type(error).__name__)
+def token_request_failed(endpoint_id: UUID, error: Exception) -> None:
+    """Log that an endpoint's OAuth token could not be fetched."""
+    log.warning("token request failed", endpoint=public("ep", endpoint_id), error=type(error).__name__)
 
 
 def not_sent(delivery_id: UUID, error: Exception | None) -> None:
-    """Log a delivery that could not be sent by an error of ours; what an endpoint lacks is its tenant's to see."""
+    """Log an internal error that kept a delivery from being sent; a misconfigured endpoint is not logged."""
     if error is not None:
-        log.error("delivery cannot be sent", delivery=public("dlv", delivery_id), exc_info=error)
+        log.error("delivery not sent", delivery=public("dlv", delivery_id), exc_info=error)
 
 
-def news_failed(tenant_id: UUID, event_type: str, error: Exception) -> None:
-    log.error("news not told", tenant=public("tnt", tenant_id), type=event_type, error=type(error).__name__)
+def operational_event_failed(tenant_id: UUID, event_type: str, error: Exception) -> None:
+    """Log that an operational event could not be published."""
+    log.error(
+        "operational event not sent", tenant=public("tnt", tenant_id), type=event_type, error=type(error).__name__
+    )
 
 
 def replay_failed(replay_id: UUID, error: Exception) -> None:
-    log.error("replay stands still", replay=public("rpl", replay_id), exc_info=error)
+    """Log that a slice of a replay failed; it is tried again."""
+    log.error("replay failed", replay=public("rpl", replay_id), exc_info=error)
 
 
 def endpoint_disabled(endpoint_id: UUID, reason: str) -> None:
+    """Log that the platform disabled an endpoint."""
     log.warning("endpoint disabled", endpoint=public("ep", endpoint_id), reason=reason)
 
 
-def rescued(deliveries: int, poisoned: int) -> None:
+def claims_recovered(deliveries: int, dead: int) -> None:
+    """Log claims that ran out, and how many of them were dead-lettered."""
     if deliveries:
-        log.warning("claims rescued", deliveries=deliveries, poisoned=poisoned)
+        log.warning("claims recovered", deliveries=deliveries, dead=dead)
 
 
 def replay_started(row: Replay) -> None:
+    """Log a new replay."""
     log.info("replay started", replay=row.public_id, by=row.requested_by, total=row.total, rate=row.rate)
 
 
-def swept(**found: int) -> None:
-    if any(found.values()):
-        log.warning("sweep found debts", **{name: count for name, count in found.items() if count})
+def swept(**repaired: int) -> None:
+    """Log what the sweep repaired, if anything."""
+    if any(repaired.values()):
+        log.warning("sweep repaired lanes", **{name: count for name, count in repaired.items() if count})
 
 
 def cancelled(tenant_id: UUID, deliveries: int, by: str) -> None:
+    """Log a cancellation of many deliveries."""
     if deliveries:
         log.info("deliveries cancelled", tenant=public("tnt", tenant_id), deliveries=deliveries, by=by)
 
 
-def expunged(event_id: UUID, by: str) -> None:
-    log.warning("payload expunged", event_id=public("evt", event_id), by=by)
+def payload_deleted(event_id: UUID, by: str) -> None:
+    """Log that an event's data was erased."""
+    log.warning("payload deleted", event_id=public("evt", event_id), by=by)
 
 
-def retired(**removed: int) -> None:
-    if any(removed.values()):
-        log.info("retention ended", **{name: count for name, count in removed.items() if count})
+def retention_applied(**deleted: int) -> None:
+    """Log what retention deleted, if anything."""
+    if any(deleted.values()):
+        log.info("retention run finished", **{name: count for name, count in deleted.items() if count})

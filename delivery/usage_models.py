@@ -1,19 +1,18 @@
-"""What was used is counted in the transaction that uses it: exactly, and without a row that all would wait for.
+"""Usage counters: increments written by the transactions that are counted, and daily totals.
 
-Whatever is counted inserts a ``Tally``, which nobody else ever touches; the sweep folds tallies into ``Usage``, a row
-per tenant, day and type. The truth at any moment is the sum of both. Events and deliveries are counted by the
-statement that takes them (``ledger.take``). Attempts are not: finding the tenant and the type of each cost more than
-recording it (23 us beside 7). Neither table refers to a tenant by foreign key: what is to be billed outlives whom it
-is billed to.
+Each transaction inserts ``UsageIncrement`` rows of its own, so that no two transactions wait for the same counter row;
+a periodic task folds increments into ``Usage``. The exact usage is always the sum of both. Attempts are not counted:
+finding the tenant and type of each costs more than recording it (23 us against 7). Neither table has a foreign key to
+the tenant, because usage is billed after a tenant is deleted.
 """
 
 from django.db import models
 
-__all__ = ["Tally", "Usage"]
+__all__ = ["Usage", "UsageIncrement"]
 
 
-class Tally(models.Model):
-    """What one transaction used. Days are those of UTC."""
+class UsageIncrement(models.Model):
+    """The usage of one transaction, by type; days are in UTC."""
 
     tenant_id = models.UUIDField()
     day = models.DateField()
@@ -23,14 +22,13 @@ class Tally(models.Model):
 
     class Meta:
         app_label = "delivery"
-        verbose_name_plural = "tallies"
 
     def __str__(self) -> str:
         return f"{self.day} {self.type}"
 
 
 class Usage(models.Model):
-    """What a tenant used of one event type on one day, as far as it is folded."""
+    """The folded usage of one tenant, type and day (UTC)."""
 
     tenant_id = models.UUIDField()
     day = models.DateField()
@@ -41,8 +39,10 @@ class Usage(models.Model):
     class Meta:
         app_label = "delivery"
         verbose_name_plural = "usage"
-        constraints = [models.UniqueConstraint(fields=["tenant_id", "day", "type"], name="a_day_is_counted_once")]
-        indexes = [models.Index(fields=["day"], name="usage_days")]  # reader: usage.report, over all tenants
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "day", "type"], name="unique_usage_per_tenant_day_and_type")
+        ]
+        indexes = [models.Index(fields=["day"], name="usage_by_day")]  # reader: the usage report over all tenants
 
     def __str__(self) -> str:
         return f"{self.day} {self.type}"

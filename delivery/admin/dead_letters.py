@@ -31,12 +31,12 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Browsing) -> list[tuple[str, str]]:
-        return [("open", "Open"), ("redriven", "Brought back")]
+        return [("open", "Open"), ("replayed", "Brought back")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
-        if self.value() not in ("open", "redriven"):
+        if self.value() not in ("open", "replayed"):
             return queryset
-        return queryset.filter(redriven_at__isnull=self.value() == "open")
+        return queryset.filter(replayed_at__isnull=self.value() == "open")
 
 
 @admin.register(DeadLetter)
@@ -47,7 +47,7 @@ class DeadLetterAdmin(Browsing):
         ("endpoint", AutocompleteSelectFilter),
         ("cause", ChoicesDropdownFilter),
         StateFilter,
-        ("died_at", Window),
+        ("failed_at", Window),
     )
     actions = ("bring_back",)
     searched = {"dl": "pk", "dlv": "delivery_id", "evt": "delivery__event_id", "ep": "endpoint_id"}
@@ -60,7 +60,7 @@ class DeadLetterAdmin(Browsing):
         ("of_delivery", "of_event"),
         ("to_endpoint", "of_tenant"),
         ("died", "back"),
-        ("redriven_by", "of_replay"),
+        ("replayed_by", "of_replay"),
     )
     readonly_fields = tuple(name for line in fields for name in line)
 
@@ -98,7 +98,7 @@ class DeadLetterAdmin(Browsing):
 
     @display(description="State")
     def standing(self, letter: DeadLetter) -> str:
-        return pill("redriven", "brought back") if letter.redriven_at else pill("open")
+        return pill("replayed", "brought back") if letter.replayed_at else pill("open")
 
     @display(description="Cause")
     def why(self, letter: DeadLetter) -> str:
@@ -126,11 +126,11 @@ class DeadLetterAdmin(Browsing):
 
     @display(description="Died (UTC)")
     def died(self, letter: DeadLetter) -> str:
-        return when(letter.died_at)
+        return when(letter.failed_at)
 
     @display(description="Brought back (UTC)")
     def back(self, letter: DeadLetter) -> str:
-        return when(letter.redriven_at)
+        return when(letter.replayed_at)
 
     @display(description="Replay")
     def of_replay(self, letter: DeadLetter) -> str:

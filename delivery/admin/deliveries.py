@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 from delivery.admin.browsing import Browsing, Window, known, link, when
 from delivery.admin.display import last_result, payload, pill
 from delivery.admin.steering import STEER, STEPS, Steering, path_to
-from delivery.lifecycle import control
+from delivery.lifecycle.cancel import UNFINISHED
 from delivery.models import Delivery, Event, Replay
 from delivery.reading import queries
 from delivery.reading.timeline import timeline
@@ -41,7 +41,7 @@ class DeliveryAdmin(Browsing):
     readonly_fields = tuple(name for line in fields for name in line)
     change_form_outer_before_template = "delivery/admin/steer_bar.html"
     change_form_after_template = "delivery/admin/delivery.html"
-    actions = ("send_now", "park", "cancel")
+    actions = ("send_now", "set_aside", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows: QuerySet[Delivery] = super().get_queryset(request)
@@ -60,8 +60,8 @@ class DeliveryAdmin(Browsing):
         return self._ask("retry", queryset)
 
     @action(description="Park the selected deliveries", permissions=["steer"])
-    def park(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
-        return self._ask("park", queryset)
+    def set_aside(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
+        return self._ask("set-aside", queryset)
 
     @action(description="Cancel the selected deliveries", permissions=["steer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
@@ -89,7 +89,7 @@ class DeliveryAdmin(Browsing):
                 "own_body": delivery.body is not None,
                 "payload": payload(delivery.event.body if delivery.body is None else delivery.body),
             }
-            if delivery.state in control.WAITING and self.has_steer_permission(request):
+            if delivery.state in UNFINISHED and self.has_steer_permission(request):
                 context["steps"] = [(step.title, path_to(name, [delivery.public_id])) for name, step in STEPS.items()]
         answer: HttpResponse = super().change_view(request, object_id, form_url, context)
         return answer

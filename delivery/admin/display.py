@@ -21,11 +21,11 @@ TONES: Final = {
     Replay.State.RUNNING: "info",
     Replay.State.FINISHED: "good",
     "open": "bad",
-    "redriven": "good",
-    "leased": "info",
-    "due": "info",
-    "parked": "warn",
-    "tripped": "bad",
+    "replayed": "good",
+    "active": "info",
+    "ready": "info",
+    "endpoint_inactive": "warn",
+    "circuit_open": "bad",
 }
 
 

@@ -53,7 +53,7 @@ class EventAdmin(Browsing):
     def send_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse:
         """To the page that counts and asks; the events have to be one tenant's."""
         chosen = list(queryset[: self.list_per_page])
-        query = {"ids": ",".join(event.public_id for event in chosen), "of": Replay.Of.EVENTS.value}
+        query = {"ids": ",".join(event.public_id for event in chosen), "scope": Replay.Scope.EVENTS.value}
         if len({event.tenant_id for event in chosen}) == 1:
             query["tenant"] = chosen[0].tenant.public_id
         return redirect(f"{reverse('admin:delivery_event_send_again')}?{urlencode(query)}")

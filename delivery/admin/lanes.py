@@ -13,7 +13,7 @@ from delivery.admin.browsing import Browsing, link, when
 from delivery.admin.chart import bars
 from delivery.admin.display import pill
 from delivery.models import Lane
-from delivery.reading.lane_status import Standing, standing, state_of
+from delivery.reading.lane_status import LaneStatus, lane_status, state_of
 from delivery.sending.attempt_stats import stats_by_hour
 
 __all__ = ["LaneAdmin"]
@@ -23,7 +23,7 @@ __all__ = ["LaneAdmin"]
 class LaneAdmin(Browsing):
     list_display = ("of_endpoint", "standing", "failures", "since", "due", "breaker")
     list_select_related = ("endpoint",)
-    list_filter = (("endpoint", AutocompleteSelectFilter), "parked")
+    list_filter = (("endpoint", AutocompleteSelectFilter), "endpoint_inactive")
     ordering = ("-pk",)
     searched = {"ep": "pk"}
     search_help_text = "An endpoint's id (ep_...), whole."
@@ -34,7 +34,7 @@ class LaneAdmin(Browsing):
         ("backlog", "oldest"),
         "blockers",
         ("failures", "since"),
-        ("trips", "breaker"),
+        ("open_count", "breaker"),
         ("floor", "slot"),
         ("last_day",),
     )
@@ -66,7 +66,7 @@ class LaneAdmin(Browsing):
 
     @display(description="Breaker open until (UTC)")
     def breaker(self, lane: Lane) -> str:
-        return when(lane.tripped_until)
+        return when(lane.circuit_open_until)
 
     @display(description="The last 24 hours")
     def last_day(self, lane: Lane) -> str:
@@ -74,7 +74,7 @@ class LaneAdmin(Browsing):
 
     @display(description="Low-water mark (UTC)")
     def floor(self, lane: Lane) -> str:
-        return when(lane.floor_at if lane.floor_at and lane.floor_at.year > 1970 else None)
+        return when(lane.low_water_mark if lane.low_water_mark and lane.low_water_mark.year > 1970 else None)
 
     @display(description="Next slot of the rate limit (UTC)")
     def slot(self, lane: Lane) -> str:
@@ -90,12 +90,12 @@ class LaneAdmin(Browsing):
     @display(description="Attempts at once")
     def places(self, lane: Lane) -> str:
         now = _standing(lane)
-        return f"{now.sending} under way, {now.window} allowed at present, {now.max_in_flight} at most"
+        return f"{now.sending} under way, {now.concurrency} allowed at present, {now.max_in_flight} at most"
 
     @display(description="Pending")
     def backlog(self, lane: Lane) -> str:
         now = _standing(lane)
-        return f"{'more than ' if now.backlog_is_more else ''}{now.backlog:,}"
+        return f"{'more than ' if now.backlog_is_lower_bound else ''}{now.backlog:,}"
 
     @display(description="Oldest due (UTC)")
     def oldest(self, lane: Lane) -> str:
@@ -110,8 +110,8 @@ class LaneAdmin(Browsing):
         return format_html_join(", ", '<a class="wp-link" href="{}">{}</a>', links) or "-"
 
 
-def _standing(lane: Lane) -> Standing:
+def _standing(lane: Lane) -> LaneStatus:
     """How it stands, found out once for a page."""
-    found: Standing = lane.__dict__.setdefault("_standing", None) or standing(lane.endpoint)
+    found: LaneStatus = lane.__dict__.setdefault("_standing", None) or lane_status(lane.endpoint)
     lane.__dict__["_standing"] = found
     return found

@@ -41,14 +41,14 @@ class Redrive(ReplayPage):
         if "ids" in asked:
             asked["ids"] = asked["ids"].split(",")
         tenant = _tenant(params.get("tenant"), asked.get("ids"))
-        found = replays.Filter.parse(asked)
+        found = replays.ReplayFilter.parse(asked)
         return Question(tenant, found, shown={"lines": _lines(tenant, asked)})
 
 
 def query_of(params: QueryDict) -> str:
     """The query of the page for what the list's filters say; "" if they say what a replay cannot."""
     given = {name: str(text) for name, text in params.items() if text and name not in PAGING}
-    since, until = Window.read(given, "died_at")
+    since, until = Window.read(given, "failed_at")
     query = {
         "tenant": _public(Tenant.prefix, given.pop("tenant__id__exact", None)),
         "endpoint": _public(Endpoint.prefix, given.pop("endpoint__id__exact", None)),

@@ -1,7 +1,7 @@
 """The page that sends events of the past again: to whom, and which of them, is chosen on it; it counts, then asks.
 
-What is asked for stands in the query, in the words of ``replay.Filter``, with ``of`` and ``tenant``; the list of events
-translates its own filters and its selection into it. Changing a choice loads the page anew with the new count.
+What is asked for stands in the query, in the words of ``replay.Filter``, with ``scope`` and ``tenant``; the list of
+events translates its own filters and its selection into it. Changing a choice loads the page anew with the new count.
 """
 
 from typing import Any
@@ -27,11 +27,11 @@ TEXTS = ("endpoint", "type", "source", "subject", "since", "until")
 class ChoiceForm(forms.Form):
     """Which events go where."""
 
-    of = forms.ChoiceField(
+    scope = forms.ChoiceField(
         label="Which",
         choices=[
-            (Replay.Of.MISSING, "Only what was never owed to the endpoint"),
-            (Replay.Of.EVENTS, "Also what has arrived, was cancelled or is dead"),
+            (Replay.Scope.MISSING, "Only what was never owed to the endpoint"),
+            (Replay.Scope.EVENTS, "Also what has arrived, was cancelled or is dead"),
         ],
         widget=UnfoldAdminSelectWidget,
     )
@@ -58,7 +58,7 @@ class SendAgain(ReplayPage):
     def ask(self, request: HttpRequest) -> Question:
         """Raises ValueError where no tenant is named."""
         params = request.GET
-        choice = ChoiceForm({"of": Replay.Of.MISSING, **params.dict()})
+        choice = ChoiceForm({"scope": Replay.Scope.MISSING, **params.dict()})
         question = Question(_tenant(params.get("tenant", "")), None)
         try:
             question.filter = read(params, question.tenant)
@@ -80,17 +80,17 @@ def _tenant(text: str) -> Tenant:
         raise ValueError("Say of which tenant: filter the list, or choose events of one tenant.") from error
 
 
-def read(params: QueryDict, tenant: Tenant | None) -> replays.Filter:
+def read(params: QueryDict, tenant: Tenant | None) -> replays.ReplayFilter:
     """Raises ValueError, the field's name first, for what names nothing or cannot be read."""
     asked: dict[str, Any] = {name: str(params[name]).strip() for name in TEXTS if params.get(name)}
     if params.get("ids"):
         asked["ids"] = str(params["ids"]).split(",")
     if params.get("force"):
         asked["force"] = True
-    of = params.get("of", Replay.Of.MISSING)
-    if of not in (Replay.Of.EVENTS, Replay.Of.MISSING):
-        raise ValueError("of", "is none of the choices")
-    return replays.Filter.parse(asked, of, tenant)
+    scope = params.get("scope", Replay.Scope.MISSING)
+    if scope not in (Replay.Scope.EVENTS, Replay.Scope.MISSING):
+        raise ValueError("scope", "is none of the choices")
+    return replays.ReplayFilter.parse(asked, scope, tenant)
 
 
 def query_of(params: QueryDict) -> str:

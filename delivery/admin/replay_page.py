@@ -31,7 +31,7 @@ PAGING = frozenset({"p", "o", "e"})  # what a list needs for itself
 class RateForm(forms.Form):
     rate = forms.IntegerField(
         min_value=1,
-        max_value=replays.MOST_RATE,
+        max_value=replays.MAX_RATE,
         initial=replays.DEFAULT_RATE,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Deliveries per second, at most.",
@@ -44,7 +44,7 @@ class Question:
     ``shown`` is for the template."""
 
     tenant: Tenant | None
-    filter: replays.Filter | None
+    filter: replays.ReplayFilter | None
     problem: str = ""
     shown: dict[str, Any] = field(default_factory=dict)
 
@@ -74,7 +74,7 @@ class ReplayPage:
             messages.error(request, " ".join(map(str, error.args)))
             return redirect(self._list())
         form = RateForm(request.POST if request.method == "POST" else None, initial={"rate": replays.DEFAULT_RATE})
-        counted = replays.Count(0)
+        counted = replays.DeliveryCount(0)
         try:
             if request.method == "POST" and question.filter and form.is_valid():
                 return self._create(request, question.tenant, question.filter, form.cleaned_data["rate"])
@@ -84,16 +84,18 @@ class ReplayPage:
             question.problem = " ".join(map(str, error.args))
         return self._page(request, question, counted, form)
 
-    def _create(self, request: HttpRequest, tenant: Tenant | None, wanted: replays.Filter, rate: int) -> HttpResponse:
-        row = replays.replay(tenant, wanted, rate=rate, by=f"admin:{request.user.get_username()}")
+    def _create(
+        self, request: HttpRequest, tenant: Tenant | None, wanted: replays.ReplayFilter, rate: int
+    ) -> HttpResponse:
+        row = replays.start(tenant, wanted, rate=rate, by=f"admin:{request.user.get_username()}")
         self.model_admin.log_addition(
-            request, row, f"{self.title}: {row.total} at {rate} a second, {row.of}: {row.filter}"
+            request, row, f"{self.title}: {row.total} at {rate} a second, {row.scope}: {row.filter}"
         )
         messages.success(request, self.created.format(f"{row.total:,}"))
         return redirect("admin:delivery_replay_change", row.pk)
 
     def _page(
-        self, request: HttpRequest, question: Question, counted: replays.Count, form: RateForm
+        self, request: HttpRequest, question: Question, counted: replays.DeliveryCount, form: RateForm
     ) -> TemplateResponse:
         context = {
             **self.model_admin.admin_site.each_context(request),

@@ -86,7 +86,7 @@ class ReplayAdmin(Browsing):
 
     @display(description="What is sent again")
     def what(self, row: Replay) -> str:
-        return str(row.get_of_display())
+        return str(row.get_scope_display())
 
     @display(description="Filter")
     def wanted(self, row: Replay) -> str:

@@ -18,7 +18,9 @@ from unfold.admin import ModelAdmin
 
 from delivery.admin.browsing import link
 from delivery.admin.display import pill
-from delivery.lifecycle import control
+from delivery.lifecycle.cancel import UNFINISHED, cancel
+from delivery.lifecycle.send_now import send_now
+from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Delivery
 from webhooks.wire import ids
 
@@ -52,15 +54,15 @@ STEPS = {
             "Send {} now",
             "Ahead of its plan. A rate limit, and a pause of the endpoint, hold as ever.",
             "Due now",
-            lambda delivery, by: control.send_now(delivery),
+            lambda delivery, by: send_now(delivery),
         ),
         Step(
-            "park",
-            "Park",
-            "Park {}",
+            "set-aside",
+            "Move to dead letters",
+            "Move {} to dead letters",
             "It becomes a dead letter at once, so that what is behind it can go on. A replay brings it back.",
-            "Parked",
-            control.park,
+            "Moved to dead letters",
+            set_aside,
         ),
         Step(
             "cancel",
@@ -68,7 +70,7 @@ STEPS = {
             "Cancel {}",
             "It is not sent any more. An attempt that is under way stays on record, and nothing follows it.",
             "Cancelled",
-            control.cancel,
+            cancel,
             grave=True,
         ),
     )
@@ -107,7 +109,7 @@ class Steering:
         return redirect("admin:delivery_delivery_change", chosen[0].pk) if len(chosen) == 1 else redirect(LIST)
 
     def _confirm(self, request: HttpRequest, step: Step, chosen: list[Delivery]) -> HttpResponse:
-        waiting = [delivery for delivery in chosen if delivery.state in control.WAITING]
+        waiting = [delivery for delivery in chosen if delivery.state in UNFINISHED]
         back = reverse("admin:delivery_delivery_change", args=[chosen[0].pk]) if len(chosen) == 1 else reverse(LIST)
         context = {
             **self.model_admin.admin_site.each_context(request),

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from delivery.admin.browsing import Browsing
+from delivery.lifecycle.usage import UsageFilter, UsageRow, report
 from delivery.models import Usage
-from delivery.publishing.usage import Used, Wanted, report
 from subscriptions.admin.browsing import by_ref
 from subscriptions.models import Tenant
 from subscriptions.tenants.plans import plan_of
@@ -67,8 +67,8 @@ class UsageAdmin(Browsing):
 def _shown(tenant: Tenant | None, first: date, last: date) -> dict[str, Any]:
     tenant_id = None if tenant is None else tenant.pk
     by = "tenant" if tenant is None else "type"
-    days = report(Wanted(tenant_id, first, last, by=frozenset()), MOST_READ)
-    rows = report(Wanted(tenant_id, first, last, granularity="month", by=frozenset({by})), MOST_READ)
+    days = report(UsageFilter(tenant_id, first, last, by=frozenset()), MOST_READ)
+    rows = report(UsageFilter(tenant_id, first, last, granularity="month", by=frozenset({by})), MOST_READ)
     most = sorted(rows, key=lambda row: (-row.events, -row.deliveries))
     known = Tenant.objects.in_bulk([row.tenant_id for row in most[:SHOWN] if row.tenant_id])
     return {
@@ -80,7 +80,7 @@ def _shown(tenant: Tenant | None, first: date, last: date) -> dict[str, Any]:
     }
 
 
-def bars(days: Sequence[Used], first: date, last: date) -> list[Bar]:
+def bars(days: Sequence[UsageRow], first: date, last: date) -> list[Bar]:
     """The events of every day of the window, those without any too."""
     counts = {row.day: row.events for row in days}
     most = max(counts.values(), default=0) or 1

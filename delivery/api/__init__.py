@@ -1,1 +1,1 @@
-"""The REST doors of the provider: they fetch, call one verb, answer. ``urls.py`` says which stands where."""
+"""Serve the provider's REST resources: each view fetches, calls one function and responds. Routes: ``urls``."""

@@ -1,6 +1,6 @@
-"""What is behind the link of a thin delivery: the bytes of the event's data, for whoever has the link.
+"""Serve the event data behind the link of a reference delivery; the link itself authorizes.
 
-Anybody's bytes, served from our address: so they are an attachment, of the type they were declared, in a sandbox.
+The bytes are a publisher's, served from our domain: they are sent as an attachment of their declared type, sandboxed.
 """
 
 import time
@@ -16,13 +16,13 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from delivery.publishing.references import Expired, Unknown, fetch
+from delivery.publishing.references import LinkExpired, UnknownLink, fetch
 
 __all__ = ["EventData"]
 
 
 class Gone(APIException):
-    """410: there was something here."""
+    """Respond 410: the data is no longer kept."""
 
     status_code = 410
     default_detail = "This link has expired."
@@ -30,23 +30,23 @@ class Gone(APIException):
 
 
 class EventData(APIView):
-    """The data of one event, by a link that a thin delivery carried. The link is the key."""
+    """The data of one event, by the link in a reference delivery; no API key is needed."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """There is one form of it, whatever is accepted."""
+        """Ignore Accept: the data has one representation."""
         return JSONRenderer(), "application/json"
 
     @extend_schema(operation_id="get_event_data", auth=[], responses={(200, "*/*"): OpenApiTypes.BINARY})
     def get(self, request: Request, event: str, endpoint: str, until: str, signature: str) -> HttpResponse:
-        """Its bytes. 404 for a link that is none of ours, 410 for one that has expired."""
+        """Return the data, byte for byte. 404 for an invalid link, 410 for an expired one."""
         try:
             data = fetch(event, endpoint, until, signature, now=time.time())
-        except Unknown:
+        except UnknownLink:
             raise NotFound from None
-        except Expired:
+        except LinkExpired:
             raise Gone from None
         digest = f"sha-256=:{b64encode(data.sha256).decode()}:"
         headers = {

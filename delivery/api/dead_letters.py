@@ -1,4 +1,4 @@
-"""Dead letters: what was given up, and why."""
+"""Serve dead letters: deliveries that failed permanently."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["DeadLetterDetail", "DeadLetters"]
 
 
 class DeadLetters(Page[DeadLetter]):
-    """Dead letters, newest first. To bring them back, create a replay."""
+    """Dead letters, newest first. Create a replay to send them again."""
 
     serializer_class = DeadLetterSerializer
     query = DeadLetterQuery

@@ -1,4 +1,4 @@
-"""Deliveries and their attempts: what was owed, and what became of it."""
+"""Serve deliveries and their attempts."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from delivery.reading import expand, list_filters, queries
 
 __all__ = ["Attempts", "Deliveries", "DeliveryDetail", "EventDeliveries"]
 
-SHOWN_ATTEMPTS = 100  # the latest, on a delivery's own page; the list of attempts has them all
+SHOWN_ATTEMPTS = 100  # the latest attempts with a delivery; the list of attempts has all
 
 
 class Deliveries(Page[Delivery]):
@@ -35,7 +35,7 @@ class Deliveries(Page[Delivery]):
 
 
 class EventDeliveries(Deliveries):
-    """To whom one event was owed."""
+    """The deliveries of one event."""
 
     query = EventDeliveryQuery
 

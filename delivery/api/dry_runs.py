@@ -67,14 +67,14 @@ class RequestPreviewSerializer(serializers.Serializer[Any]):
     body_base64 = serializers.SerializerMethodField()
 
     @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_body(self, preview: dry_run.Preview) -> str | None:
+    def get_body(self, preview: dry_run.RequestPreview) -> str | None:
         try:
             return preview.body.decode()
         except UnicodeDecodeError:
             return None
 
     @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_body_base64(self, preview: dry_run.Preview) -> str | None:
+    def get_body_base64(self, preview: dry_run.RequestPreview) -> str | None:
         return None if self.get_body(preview) is not None else b64encode(preview.body).decode()
 
 
@@ -84,7 +84,7 @@ class DryRunSerializer(serializers.Serializer[Any]):
     matches = serializers.BooleanField()
     type_matches = serializers.BooleanField()
     mismatches = MismatchSerializer(many=True)
-    unrenderable = serializers.CharField(allow_blank=True, help_text="Why the transformer cannot render it; or empty.")
+    transformation_error = serializers.CharField(allow_blank=True, help_text="Why the transformation failed; or empty.")
     request = RequestPreviewSerializer(source="preview", allow_null=True)
 
 
@@ -122,7 +122,7 @@ class DryRuns(APIView):
         wanted = asked.validated_data
         subjects = list(_subjects(tenant, wanted))
         tried = _tried(wanted)
-        return Response({"data": DryRunSerializer([dry_run.run(it, **tried) for it in subjects], many=True).data})
+        return Response({"data": DryRunSerializer([dry_run.dry_run(it, **tried) for it in subjects], many=True).data})
 
 
 def _tried(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _tried(wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _subjects(tenant: Tenant, wanted: dict[str, Any]) -> Iterator[dry_run.Subject]:
+def _subjects(tenant: Tenant, wanted: dict[str, Any]) -> Iterator[dry_run.DryRunEvent]:
     """The events. Raises ValidationError that names the place of one that cannot be read."""
     if "event" in wanted:
         yield _subject(tenant, wanted["event"], lambda detail: {"event": detail})
@@ -148,15 +148,15 @@ def _subjects(tenant: Tenant, wanted: dict[str, Any]) -> Iterator[dry_run.Subjec
         yield _subject(tenant, each, lambda detail, place=place: {"events": {str(place): detail}})
 
 
-def _subject(tenant: Tenant, written: Any, named: Any) -> dry_run.Subject:
+def _subject(tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
     if isinstance(written, str):
         row = find(queries.events(tenant.pk).defer(None).defer("digest"), written)
         if row is None:
             raise ValidationError(named(["There is none with this id."]))
-        return dry_run.stored(row.pk, bytes(row.body))
+        return dry_run.stored_event(row.pk, bytes(row.body))
     if not isinstance(written, dict):
         raise ValidationError(named([ONE]))
     try:
-        return dry_run.given(written)
+        return dry_run.parse_event(written)
     except InvalidEvent as error:
         raise ValidationError(named({error.attribute or "non_field_errors": [error.reason]})) from None

@@ -1,4 +1,4 @@
-"""Why did this event (not) arrive? For every endpoint of the tenant."""
+"""Explain why an event was or was not delivered, for every endpoint of its tenant."""
 
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from delivery.api.rows import Page, found
 from delivery.api.serializers import IdField
 from delivery.models import Delivery
 from delivery.reading import queries
-from delivery.reading.explain import endpoints_for, explain
+from delivery.reading.explain import NOT_SENT, endpoints_for, explain
 from subscriptions.models import Endpoint, Subscription
 
 __all__ = ["EventExplanation"]
@@ -30,11 +30,12 @@ class MismatchSerializer(serializers.Serializer[Any]):
 
 class ReasonSerializer(serializers.Serializer[Any]):
     """`code` for programs: `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `no_subscription`,
-    `endpoint_created_later`, `paused`, `disabled`, `tripped`, `scheduled`, `due`, a state, or a dead letter's cause."""
+    `endpoint_created_later`, `paused`, `disabled`, `circuit_open`, `scheduled`, `queued`, a state, or the cause of a
+    dead letter."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
-    subscription = serializers.SerializerMethodField(help_text="The subscription this is about, if it is about one.")
+    subscription = serializers.SerializerMethodField(help_text="The subscription that the reason is about, if any.")
     mismatches = MismatchSerializer(many=True)
 
     @extend_schema_field(serializers.CharField(allow_null=True))
@@ -44,15 +45,15 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):
-    """One endpoint. `outcome` is the state of the delivery, or `not_owed`; the reasons say why."""
+    """One endpoint. `outcome` is the state of the delivery, or `not_sent`; the reasons say why."""
 
     endpoint = IdField(Endpoint.prefix, source="endpoint.id")
     url = serializers.CharField(source="endpoint.url")
     endpoint_state = serializers.CharField(source="endpoint.state")
-    outcome = serializers.ChoiceField([*Delivery.State.values, "not_owed"])
-    delivery = serializers.SerializerMethodField(help_text="Null: it is not and was not owed.")
+    outcome = serializers.ChoiceField([*Delivery.State.values, NOT_SENT])
+    delivery = serializers.SerializerMethodField(help_text="The delivery; null if there is none.")
     reasons = ReasonSerializer(many=True)
-    more_reasons = serializers.IntegerField(help_text="How many further subscriptions do not want it either.")
+    more_reasons = serializers.IntegerField(help_text="How many further subscriptions do not match.")
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_delivery(self, explanation: Any) -> str | None:
@@ -61,7 +62,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
 
 
 class ExplanationQuery(serializers.Serializer[Any]):
-    endpoint = serializers.CharField(required=False, help_text="Only this one: an endpoint's id or uid.")
+    endpoint = serializers.CharField(required=False, help_text="Only this endpoint: its id or uid.")
 
 
 @extend_schema_view(get=extend_schema(operation_id="explain_event"))

@@ -1,4 +1,4 @@
-"""What may be asked of each list, as the parameters of its address."""
+"""Declare the query parameters of each list and report."""
 
 from typing import Any
 
@@ -26,12 +26,12 @@ FAILURES = [failure.value for failure in Failure]
 
 
 class IncludeField(serializers.CharField):
-    """``include=event,attempts``: what to show with each row."""
+    """``include=event,attempts``: related rows to show with each row."""
 
-    default_error_messages = {"unknown": "{name} cannot be included; these can: {names}."}
+    default_error_messages = {"unknown": "{name} cannot be included; choose from {names}."}
 
     def __init__(self, *names: str) -> None:
-        super().__init__(required=False, help_text=f"Show with each row, separated by commas: {', '.join(names)}.")
+        super().__init__(required=False, help_text=f"Related rows to include, separated by commas: {', '.join(names)}.")
         self.names = names
 
     def to_internal_value(self, data: Any) -> Any:
@@ -43,7 +43,7 @@ class IncludeField(serializers.CharField):
 
 
 class ReferenceField(serializers.CharField):
-    """The id of a row, of this kind."""
+    """The public id of a row with this prefix."""
 
     def __init__(self, prefix: str, **options: Any) -> None:
         super().__init__(**options)
@@ -57,7 +57,7 @@ class ReferenceField(serializers.CharField):
 
 
 class WindowQuery(serializers.Serializer[Any]):
-    """From ``since`` (included) until ``until`` (not included)."""
+    """From ``since`` (included) to ``until`` (not included)."""
 
     since = serializers.DateTimeField(required=False)
     until = serializers.DateTimeField(required=False)
@@ -70,21 +70,21 @@ class AttemptQuery(WindowQuery):
     error = serializers.ChoiceField(FAILURES, required=False, help_text="The class of the failure.")
 
 
-class AboutEvents(serializers.Serializer[Any]):
-    """What every list that is about events may be asked."""
+class EventFilterQuery(serializers.Serializer[Any]):
+    """Filter by the event that a row belongs to."""
 
-    type = serializers.CharField(required=False, help_text="The event's type, whole.")
-    subject = serializers.CharField(required=False, help_text="The event's subject, whole.")
+    type = serializers.CharField(required=False, help_text="The event's type, exact.")
+    subject = serializers.CharField(required=False, help_text="The event's subject, exact.")
     q = serializers.CharField(
         required=False,
         min_length=2,
         max_length=256,
-        help_text="A text in the event's id, type, subject or source, in either case; or an id of the list's rows.",
+        help_text="Text in the event's id, type, subject or source, ignoring case; or the id of a row.",
     )
 
 
-class EventQuery(AboutEvents, WindowQuery):
-    """``event_id``, with ``source`` or alone, finds at once."""
+class EventQuery(EventFilterQuery, WindowQuery):
+    """Filter events; ``event_id`` is looked up, alone or with ``source``."""
 
     source = serializers.CharField(required=False)  # type: ignore[assignment]  # as above
     event_id = serializers.CharField(required=False)
@@ -97,10 +97,10 @@ class EventQuery(AboutEvents, WindowQuery):
 
 
 class EventDeliveryQuery(AttemptQuery):
-    """The deliveries of one event. ``status`` and ``error`` are about the latest attempt."""
+    """Filter the deliveries of one event; ``status`` and ``error`` are those of the latest attempt."""
 
     state = serializers.ChoiceField(Delivery.State.choices, required=False)
-    replay = ReferenceField(Replay.prefix, required=False, help_text="The replay that brought it back, by its id.")
+    replay = ReferenceField(Replay.prefix, required=False, help_text="The id of the replay that re-queued it.")
     include = IncludeField("event", "attempts")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -109,15 +109,15 @@ class EventDeliveryQuery(AttemptQuery):
         return attrs
 
 
-class DeliveryQuery(AboutEvents, EventDeliveryQuery):
+class DeliveryQuery(EventFilterQuery, EventDeliveryQuery):
     endpoint = serializers.CharField(required=False, help_text="An endpoint's id or uid.")
     event = serializers.CharField(required=False, help_text="An event's id.")
 
 
-class DeadLetterQuery(AboutEvents, AttemptQuery):
+class DeadLetterQuery(EventFilterQuery, AttemptQuery):
     endpoint = serializers.CharField(required=False, help_text="An endpoint's id or uid.")
     cause = serializers.ChoiceField(DeadLetter.Cause.choices, required=False)
-    state = serializers.ChoiceField([("open", "Not brought back yet"), ("redriven", "Brought back")], required=False)
+    state = serializers.ChoiceField([("open", "Open"), ("replayed", "Replayed")], required=False)
     include = IncludeField("delivery", "event", "attempts")
 
 
@@ -126,9 +126,9 @@ class ReplayQuery(serializers.Serializer[Any]):
 
 
 class WordsField(serializers.CharField):
-    """Words from a few, separated by commas."""
+    """Some of these words, separated by commas."""
 
-    default_error_messages = {"unknown": "Give any of these, separated by commas: {names}."}
+    default_error_messages = {"unknown": "Must be some of these, separated by commas: {names}."}
 
     def __init__(self, *names: str, **options: Any) -> None:
         super().__init__(**options)
@@ -141,39 +141,43 @@ class WordsField(serializers.CharField):
         return words
 
 
-class Alone(Strict):
-    """The query of a report, which is no list of pages (those look after it): it may be asked nothing else, either."""
+class ReportQuery(Strict):
+    """Parameters of a report; unknown ones are rejected, as the pagination does for lists."""
 
-    along = frozenset({"tenant", "format"})  # whose report it is, and in what form: read elsewhere
+    along = frozenset({"tenant", "format"})  # read elsewhere
 
     def _takes(self, name: str) -> bool:
         return name in self.along or super()._takes(name)
 
     def to_internal_value(self, data: Any) -> Any:
-        if data.get("format") == "":  # whoever reads it passes over that
-            raise serializers.ValidationError({"format": ["Say which, or leave it out."]})
+        if data.get("format") == "":
+            raise serializers.ValidationError({"format": ["Must not be empty; omit it for the default."]})
         return super().to_internal_value(data)
 
 
-class StatsQuery(Alone):
-    """For how many hours."""
+class StatsQuery(ReportQuery):
+    """The number of hours of a statistics report."""
 
     hours = serializers.IntegerField(
-        min_value=1, max_value=MOST_HOURS, default=24, help_text="So many hours back, the one that runs included."
+        min_value=1, max_value=MOST_HOURS, default=24, help_text="Number of hours, including the current one."
     )
 
 
-class UsageQuery(Alone):
-    """From the first day of this month until today, unless ``from`` and ``to`` say otherwise."""
+class UsageQuery(ReportQuery):
+    """From ``from`` to ``to``; by default from the first day of this month until today."""
 
-    type = serializers.CharField(required=False, max_length=256, help_text="One event type, or all below: `order.*`.")
-    granularity = serializers.ChoiceField(["day", "month"], default="day", help_text="What a row adds up.")
-    by = WordsField("tenant", "type", default=("tenant", "type"), help_text="What a row tells apart besides its date.")
-    limit = serializers.IntegerField(min_value=1, max_value=250, default=50, help_text="Rows of a page of JSON.")
-    cursor = serializers.CharField(default="", allow_blank=True, help_text="As in `next`.")
+    type = serializers.CharField(
+        required=False, max_length=256, help_text="One event type, or all types below one: `order.*`."
+    )
+    granularity = serializers.ChoiceField(["day", "month"], default="day", help_text="Period of a row.")
+    by = WordsField("tenant", "type", default=("tenant", "type"), help_text="What rows distinguish besides the date.")
+    limit = serializers.IntegerField(min_value=1, max_value=250, default=50, help_text="Rows on a JSON page.")
+    cursor = serializers.CharField(
+        default="", allow_blank=True, help_text="Position after which the page starts; from `next`."
+    )
 
     def get_fields(self) -> dict[str, Any]:
-        """`from` cannot be the name of an attribute."""
+        """Add `from`, which cannot be the name of a Python attribute."""
         window = {
             "from": serializers.DateField(required=False, help_text="The first day (UTC)."),
             "to": serializers.DateField(required=False, help_text="The last day (UTC), which is included."),
@@ -182,5 +186,5 @@ class UsageQuery(Alone):
 
     def validate(self, attrs: Any) -> Any:
         if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
-            raise serializers.ValidationError({"to": ["Comes before `from`."]})
+            raise serializers.ValidationError({"to": ["Must not be before `from`."]})
         return attrs

@@ -1,4 +1,4 @@
-"""Replays: a preview that counts, a replay that one creates, its progress, and the way to stop it."""
+"""Serve replays: preview, create, show the progress, cancel."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,12 @@ from rest_framework.views import APIView
 
 from delivery.api.query_params import ReplayQuery
 from delivery.api.rows import Page, Single
-from delivery.api.serializers import RedriveSerializer, ReplayPreviewSerializer, ReplaySerializer, WantedSerializer
+from delivery.api.serializers import (
+    ReplayCreateSerializer,
+    ReplayPreviewSerializer,
+    ReplaySelectionSerializer,
+    ReplaySerializer,
+)
 from delivery.models import Replay
 from delivery.reading import list_filters, queries
 from delivery.replaying import replays
@@ -27,7 +32,7 @@ __all__ = ["ReplayCancel", "ReplayDetail", "ReplayPreview", "Replays"]
 
 
 class Replays(Page[Replay]):
-    """Replays, newest first; and the place where one is created."""
+    """Replays, newest first."""
 
     serializer_class = ReplaySerializer
     query = ReplayQuery
@@ -36,37 +41,37 @@ class Replays(Page[Replay]):
     def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Replay]:
         return queries.replays(tenant_id, **asked)
 
-    @extend_schema(request=RedriveSerializer, responses={201: ReplaySerializer})
+    @extend_schema(request=ReplayCreateSerializer, responses={201: ReplaySerializer})
     def post(self, request: Request) -> Response:
-        """Send again what matches now: dead letters, or past events. 201 with how many deliveries those are."""
+        """Create a replay of the dead letters or past events that match now. 201 with the number of deliveries."""
         tenant = tenant_of(request)
-        asked = RedriveSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        asker = cast(Principal, request.auth)
-        rate = asked.validated_data["rate"]
-        with named():
-            created = replays.replay(tenant, wanted(tenant, asked.validated_data), rate=rate, by=asker.label)
+        body = ReplayCreateSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        requester = cast(Principal, request.auth)
+        rate = body.validated_data["rate"]
+        with filter_errors():
+            created = replays.start(tenant, read_filter(tenant, body.validated_data), rate=rate, by=requester.label)
         return Response(ReplaySerializer(created).data, status=status.HTTP_201_CREATED)
 
 
 class ReplayPreview(APIView):
-    """How many deliveries a replay with this filter would send."""
+    """Count the deliveries that a replay would send."""
 
     required_scopes = {"POST": Scope.READ}
 
-    @extend_schema(request=WantedSerializer, responses={200: ReplayPreviewSerializer})
+    @extend_schema(request=ReplaySelectionSerializer, responses={200: ReplayPreviewSerializer})
     def post(self, request: Request) -> Response:
-        """Count, and change nothing."""
+        """Count the deliveries that match now, without changing anything."""
         tenant = tenant_of(request)
-        asked = WantedSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        with named():
-            total, estimated = replays.preview(tenant, wanted(tenant, asked.validated_data))
+        body = ReplaySelectionSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        with filter_errors():
+            total, estimated = replays.preview(tenant, read_filter(tenant, body.validated_data))
         return Response({"total": total, "estimated": estimated})
 
 
 class ReplayDetail(Single[Replay]):
-    """One replay and how far it has come."""
+    """One replay and its progress."""
 
     serializer_class = ReplaySerializer
 
@@ -78,29 +83,29 @@ class ReplayDetail(Single[Replay]):
 
 
 class ReplayCancel(ReplayDetail):
-    """Stop a replay; what it brought back stays brought back."""
+    """Cancel a replay; deliveries that are re-queued already are sent."""
 
     http_method_names = ["post", "options"]
 
     @extend_schema(request=None, responses={200: ReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:
-        """200 if it is cancelled now, by this or an earlier call; 409 if it had finished."""
+        """Cancel this replay. Idempotent; 409 if it has finished."""
         row = self.get_object()
         replays.cancel(row)
         row.refresh_from_db()
         if row.state == Replay.State.FINISHED:
-            raise Conflict({"state": ["This replay has finished."]})
+            raise Conflict({"state": ["Already finished; it cannot be cancelled."]})
         return Response(self.get_serializer(row).data)
 
 
-def wanted(tenant: Tenant, asked: dict[str, Any]) -> replays.Filter:
-    """The filter of a request. Raises ValueError, the field's name first."""
-    return replays.Filter.parse(asked["filter"], asked["of"], tenant)
+def read_filter(tenant: Tenant, body: dict[str, Any]) -> replays.ReplayFilter:
+    """Read the filter of a request. Raises ValueError with the field's name first."""
+    return replays.ReplayFilter.parse(body["filter"], body["scope"], tenant)
 
 
 @contextmanager
-def named() -> Iterator[None]:
-    """What a filter cannot mean is refused by the name of its field."""
+def filter_errors() -> Iterator[None]:
+    """Turn a ValueError of a filter into a validation error of its field."""
     try:
         yield
     except ValueError as error:

@@ -1,6 +1,7 @@
-"""What the reading doors share: the tenant comes first, then one of its rows, or one page of them.
+"""Share what the reading views have in common: one page of a tenant's rows, or one row.
 
-A list walks an index (``listing``); what else is asked narrows the walk (``narrowing``, which the pages bound).
+A list walks an index (``queries``); other filters are conditions on the rows of the walk (``list_filters``), of which
+a page reads a limited number.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.serializers import Serializer
 
 from delivery.reading import queries
-from delivery.reading.list_filters import Conditions, narrowing
+from delivery.reading.list_filters import Conditions, matching
 from subscriptions.api.tenancy import find, tenant_id_of
 from subscriptions.models import Row
 
@@ -50,7 +51,7 @@ class Page(ListAPIView[M]):
             wanted["endpoint"] = found(queries.endpoints(tenant_id, wanted["endpoint"]), wanted["endpoint"])
         if "event" in wanted:
             wanted["event"] = found(queries.events(tenant_id), wanted["event"])
-        self.narrowing = narrowing(self.conditions, wanted)
+        self.narrowing = matching(self.conditions, wanted)
         return self.rows(tenant_id, **{name: it for name, it in wanted.items() if name not in self.conditions})
 
     def paginate_queryset(self, queryset: Any) -> list[Any] | None:

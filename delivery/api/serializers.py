@@ -11,8 +11,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
-from delivery.reading.timeline import answer_text
-from delivery.replaying.replays import DEFAULT_RATE, MOST_RATE
+from delivery.reading.timeline import response_text
+from delivery.replaying.replays import DEFAULT_RATE, MAX_RATE
 from subscriptions.api.fields import Choice, Strict, Whole
 from subscriptions.models import Endpoint, Row
 from webhooks.wire import ids
@@ -74,7 +74,7 @@ class EventSerializer(Including[Event]):
 
     class Meta:
         model = Event
-        fields = ["id", "source", "event_id", "type", "subject", "created_at", "expunged_at"]
+        fields = ["id", "source", "event_id", "type", "subject", "created_at", "payload_deleted_at"]
         read_only_fields = fields
 
 
@@ -123,19 +123,19 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
     """One POST and what came of it. ``answer`` is the beginning of the answer's body as text."""
 
     id = IdField(Attempt.prefix)
-    answer = serializers.SerializerMethodField()
-    answer_truncated = serializers.SerializerMethodField()
+    response = serializers.SerializerMethodField()
+    response_truncated = serializers.SerializerMethodField()
 
     class Meta:
         model = Attempt
-        fields = ["id", "number", "started_at", "duration_ms", "status", "error", "answer", "answer_truncated"]
+        fields = ["id", "number", "started_at", "duration_ms", "status", "error", "response", "response_truncated"]
         read_only_fields = fields
 
-    def get_answer(self, attempt: Attempt) -> str:
-        return answer_text(attempt.answer)[0]
+    def get_response(self, attempt: Attempt) -> str:
+        return response_text(attempt.response)[0]
 
-    def get_answer_truncated(self, attempt: Attempt) -> bool:
-        return answer_text(attempt.answer)[1]
+    def get_response_truncated(self, attempt: Attempt) -> bool:
+        return response_text(attempt.response)[1]
 
 
 class DeliveryDetailSerializer(DeliverySerializer):
@@ -178,15 +178,15 @@ class DeadLetterSerializer(Including[DeadLetter]):
             "last_status",
             "last_error",
             "attempts_made",
-            "died_at",
-            "redriven_at",
-            "redriven_by",
+            "failed_at",
+            "replayed_at",
+            "replayed_by",
             "replay",
         ]
         read_only_fields = fields
 
     def get_state(self, letter: DeadLetter) -> str:
-        return "redriven" if letter.redriven_at else "open"
+        return "replayed" if letter.replayed_at else "open"
 
 
 class ReplaySerializer(serializers.ModelSerializer[Replay]):
@@ -202,7 +202,7 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
         fields = [
             "id",
             "state",
-            "of",
+            "scope",
             "filter",
             "rate",
             "total",
@@ -215,12 +215,12 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
         read_only_fields = fields
 
 
-class WantedSerializer(Strict):
+class ReplaySelectionSerializer(Strict):
     """What to send again: ``filter`` may be empty (everything), but has to be said."""
 
-    of = Choice(
-        Replay.Of.choices,
-        default=Replay.Of.DEAD_LETTERS,
+    scope = Choice(
+        Replay.Scope.choices,
+        default=Replay.Scope.DEAD_LETTERS,
         help_text="Open dead letters; or past events: all of them, or only those never owed to the endpoint.",
     )
     filter = serializers.DictField(
@@ -230,10 +230,10 @@ class WantedSerializer(Strict):
     )
 
 
-class RedriveSerializer(WantedSerializer):
+class ReplayCreateSerializer(ReplaySelectionSerializer):
     """What to send again, and how fast."""
 
-    rate = Whole(min_value=1, max_value=MOST_RATE, default=DEFAULT_RATE, help_text="Deliveries per second.")
+    rate = Whole(min_value=1, max_value=MAX_RATE, default=DEFAULT_RATE, help_text="Deliveries per second.")
 
 
 class ReplayPreviewSerializer(serializers.Serializer[Any]):
@@ -255,4 +255,4 @@ class CancelledSerializer(serializers.Serializer[Any]):
     """So many deliveries. ``more``: there are others; ask again."""
 
     total = serializers.IntegerField()
-    more = serializers.BooleanField()
+    has_more = serializers.BooleanField()

@@ -1,8 +1,8 @@
-"""Where the provider's REST doors stand, below /api/v1/."""
+"""Route the provider's REST resources, below /api/v1/."""
 
 from django.urls import path
 
-from delivery.api import control, data, dead_letters, deliveries, dry_runs, explanations, replays, usage
+from delivery.api import changes, data, dead_letters, deliveries, dry_runs, explanations, replays, usage
 from delivery.api.endpoints import lane_status, stats, test_deliveries, verification
 from delivery.api.publishing import events
 
@@ -16,11 +16,11 @@ urlpatterns = [
     path("deliveries/", deliveries.Deliveries.as_view(), name="deliveries"),
     path("deliveries/<str:ref>/", deliveries.DeliveryDetail.as_view(), name="delivery"),
     path("deliveries/<str:ref>/attempts/", deliveries.Attempts.as_view(), name="delivery-attempts"),
-    path("deliveries/<str:ref>/cancellation/", control.Cancellation.as_view(), name="delivery-cancellation"),
-    path("deliveries/<str:ref>/retry/", control.Retry.as_view(), name="delivery-retry"),
-    path("deliveries/<str:ref>/parking/", control.Parking.as_view(), name="delivery-parking"),
-    path("cancellations/", control.Cancellations.as_view(), name="cancellations"),
-    path("cancellations/preview/", control.CancellationPreview.as_view(), name="cancellation-preview"),
+    path("deliveries/<str:ref>/cancel/", changes.DeliveryCancel.as_view(), name="delivery-cancel"),
+    path("deliveries/<str:ref>/retry/", changes.DeliveryRetry.as_view(), name="delivery-retry"),
+    path("deliveries/<str:ref>/set-aside/", changes.DeliverySetAside.as_view(), name="delivery-set-aside"),
+    path("cancellations/", changes.Cancellations.as_view(), name="cancellations"),
+    path("cancellations/preview/", changes.CancellationPreview.as_view(), name="cancellation-preview"),
     path("dead-letters/", dead_letters.DeadLetters.as_view(), name="dead-letters"),
     path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
     path("data/<str:event>/<str:endpoint>/<str:until>/<str:signature>/", data.EventData.as_view(), name="event-data"),
@@ -31,7 +31,7 @@ urlpatterns = [
     path("endpoints/<str:ref>/stats/", stats.EndpointStats.as_view(), name="endpoint-stats"),
     path("endpoints/<str:ref>/test/", test_deliveries.EndpointTest.as_view(), name="endpoint-test"),
     path("usage/", usage.UsageReport.as_view(), name="usage"),
-    path("endpoints/<str:ref>/lane/", lane_status.EndpointLane.as_view(), name="endpoint-lane"),
+    path("endpoints/<str:ref>/status/", lane_status.EndpointStatus.as_view(), name="endpoint-status"),
     path("replays/", replays.Replays.as_view(), name="replays"),
     path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),
     path("replays/<str:ref>/", replays.ReplayDetail.as_view(), name="replay"),

@@ -1,4 +1,4 @@
-"""What was used, by day and type: for whoever bills, as JSON in pages or as CSV."""
+"""Serve the usage report, for billing: JSON in pages, or CSV."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from delivery.api.query_params import UsageQuery
-from delivery.publishing import usage
+from delivery.lifecycle import usage
 from subscriptions.api.tenancy import tenant_id_of
 from subscriptions.models import Tenant
 from webhooks.wire.ids import public
@@ -32,7 +32,7 @@ COLUMNS = ("date", "tenant", "type", "events", "deliveries")
 
 
 class CsvRows(BaseRenderer):
-    """The rows of a report as CSV (RFC 4180). A text that a spreadsheet would compute begins with an apostrophe."""
+    """Render a report as CSV (RFC 4180); text that a spreadsheet would take for a formula gets an apostrophe."""
 
     media_type = "text/csv"
     format = "csv"
@@ -53,17 +53,17 @@ def _harmless(cell: Any) -> Any:
 
 
 class UsageSerializer(serializers.Serializer[Any]):
-    """What was used in a day or a month that begins on this date (UTC); `tenant` and `type` as far as told apart."""
+    """The usage of a day or month that starts on this date (UTC); `tenant` and `type` if rows distinguish them."""
 
     date = serializers.DateField()
     tenant = serializers.CharField(required=False)
     type = serializers.CharField(required=False)
-    events = serializers.IntegerField(help_text="Events taken; repeats are not counted.")
-    deliveries = serializers.IntegerField(help_text="Deliveries owed for them.")
+    events = serializers.IntegerField(help_text="Accepted events, without repeats.")
+    deliveries = serializers.IntegerField(help_text="Deliveries created for them.")
 
 
 class UsagePageSerializer(serializers.Serializer[Any]):
-    """A page of rows that used anything, the oldest first. `previous` is always null."""
+    """A page of rows with any usage, oldest first. `previous` is always null."""
 
     data = UsageSerializer(many=True)  # type: ignore[assignment]  # as everywhere in the API
     next = serializers.CharField(allow_null=True)
@@ -71,7 +71,7 @@ class UsagePageSerializer(serializers.Serializer[Any]):
 
 
 class UsageReport(APIView):
-    """Events taken and deliveries owed: exact, also for what was removed since."""
+    """Accepted events and their deliveries: exact, also for deleted events."""
 
     renderer_classes = (JSONRenderer, CsvRows)
     query = UsageQuery
@@ -81,7 +81,7 @@ class UsageReport(APIView):
         responses={200: UsagePageSerializer, (200, "text/csv"): str},
     )
     def get(self, request: Request) -> Response:
-        """By period, tenant and type, the oldest first. An operator sees all tenants, or the one it names."""
+        """Report usage by period, tenant and type, oldest first. Operators see all tenants, or the one they name."""
         asked = self.query(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         fields = asked.validated_data
@@ -94,18 +94,18 @@ class UsageReport(APIView):
         body = {"data": [_shown(row, wanted) for row in rows[:most]], "next": following, "previous": None}
         return Response(body, headers={"Link": f'<{following}>; rel="next"'} if following and is_csv else None)
 
-    def address(self, request: Request, after: usage.Key) -> str:
-        """Of the page after this row."""
+    def address(self, request: Request, after: usage.UsageKey) -> str:
+        """Return the URL of the page after this row."""
         position = [after.day.isoformat(), after.tenant_id and str(after.tenant_id), after.type]
         cursor = urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
         asked = {name: value for name, value in request.query_params.items() if name != "cursor"}
         return request.build_absolute_uri(f"{request.path}?{urlencode({**asked, 'cursor': cursor})}")
 
 
-def _wanted(fields: dict[str, Any], tenant_id: UUID | None) -> usage.Wanted:
+def _wanted(fields: dict[str, Any], tenant_id: UUID | None) -> usage.UsageFilter:
     today = datetime.now(UTC).date()
     last = fields.get("to", max(today, fields.get("from", today)))
-    return usage.Wanted(
+    return usage.UsageFilter(
         tenant_id=tenant_id,
         first=fields.get("from", last.replace(day=1)),
         last=last,
@@ -115,7 +115,7 @@ def _wanted(fields: dict[str, Any], tenant_id: UUID | None) -> usage.Wanted:
     )
 
 
-def _shown(row: usage.Used, wanted: usage.Wanted) -> dict[str, Any]:
+def _shown(row: usage.UsageRow, wanted: usage.UsageFilter) -> dict[str, Any]:
     names: dict[str, Any] = {"date": row.day.isoformat()}
     if "tenant" in wanted.by:
         names["tenant"] = row.tenant_id and public(Tenant.prefix, row.tenant_id)
@@ -124,14 +124,14 @@ def _shown(row: usage.Used, wanted: usage.Wanted) -> dict[str, Any]:
     return {**names, "events": row.events, "deliveries": row.deliveries}
 
 
-def _key(cursor: str) -> usage.Key | None:
-    """The position a cursor stands for. Raises NotFound for one that is none of ours."""
+def _key(cursor: str) -> usage.UsageKey | None:
+    """Return the position in a cursor. Raises NotFound for an invalid one."""
     if not cursor:
         return None
     try:
         day, tenant, kind = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if kind is not None and (not isinstance(kind, str) or "\0" in kind):
             raise ValueError(kind)
-        return usage.Key(date.fromisoformat(day), tenant and UUID(tenant), kind)
+        return usage.UsageKey(date.fromisoformat(day), tenant and UUID(tenant), kind)
     except (ValueError, TypeError, AttributeError):
-        raise NotFound("This cursor is none of ours.") from None
+        raise NotFound("Invalid cursor.") from None

@@ -1,11 +1,11 @@
-"""Remove what is older than its tenant keeps, in small batches, for a bounded time, and nothing that is still owed.
+"""Delete events that are older than their tenant's retention, in small batches, for a bounded time.
 
-From the leaves to the root: attempts and dead letters with their delivery, deliveries before their event, so that
-whatever is left after a crash is whole. The age is that of the event, by its key. A delivery stays as long as it has
-not ended, or began anew (a replay) or died within the time; an event as long as one of its deliveries does.
+Attempts and dead letters are deleted with their delivery, deliveries before their event, so that a crash leaves no row
+without its parent. The age is that of the event, by its key. A delivery stays while it is unfinished, and if it was
+replayed or dead-lettered within the retention; an event stays as long as one of its deliveries does.
 
-Nobody waits for it: rows that somebody has locked are passed over, and a batch is a few milliseconds long. Whoever owes
-an event of the past has locked it (see ``past``), so no delivery is left without its event.
+Rows that another transaction has locked are skipped, and a batch takes a few milliseconds. A replay locks its events,
+so that none of its new deliveries loses its event.
 """
 
 import time
@@ -28,16 +28,17 @@ from delivery.sql.retention import (
     tenants_with_old_events,
 )
 
-__all__ = ["Removed", "retire"]
+__all__ = ["DeletedRows", "apply_retention"]
 
-EVENTS = 500  # events looked at in one batch
-DELIVERIES = 2_000  # deliveries removed in one batch
-BUDGET = 10.0  # seconds a call may take
-DEFAULT_DAYS = 90  # replays over all tenants are nobody's
+EVENT_BATCH = 500  # events looked at in one transaction
+DELIVERY_BATCH = 2_000  # deliveries deleted in one transaction
+BUDGET = 10.0  # seconds one call may take
+DEFAULT_DAYS = 90  # for replays over all tenants, which have no tenant with a retention
+SHORTEST_RETENTION = timedelta(days=1)
 
 
-class Removed(NamedTuple):
-    """How many rows of each table are gone."""
+class DeletedRows(NamedTuple):
+    """The number of rows deleted from each table."""
 
     events: int = 0
     deliveries: int = 0
@@ -46,40 +47,38 @@ class Removed(NamedTuple):
     replays: int = 0
 
 
-def retire() -> Removed:
-    """Remove what has outlived its tenant's retention. What is left for want of time, the next call takes."""
-    until, total = time.monotonic() + BUDGET, Removed(replays=delete_replays(DEFAULT_DAYS))
+def apply_retention() -> DeletedRows:
+    """Delete what is past its retention; the next call continues where BUDGET ended this one."""
+    until, total = time.monotonic() + BUDGET, DeletedRows(replays=delete_replays(DEFAULT_DAYS))
     for batch in _batches(timezone.now()):
-        total = Removed(*(a + b for a, b in zip(total, batch, strict=True)))
+        total = DeletedRows(*(a + b for a, b in zip(total, batch, strict=True)))
         if time.monotonic() > until:
             break
-    telemetry.retired(**total._asdict())
+    telemetry.retention_applied(**total._asdict())
     return total
 
 
-def _batches(now: datetime) -> Iterator[Removed]:
-    """Batch after batch of every tenant that has events which are old enough."""
-    latest = queries.place(now - timedelta(days=1))  # the shortest retention there is
-    for tenant_id, days in tenants_with_old_events(latest):
+def _batches(now: datetime) -> Iterator[DeletedRows]:
+    for tenant_id, days in tenants_with_old_events(queries.place(now - SHORTEST_RETENTION)):
         yield from _batches_of(tenant_id, now - timedelta(days=days))
 
 
-def _batches_of(tenant_id: UUID, cutoff: datetime) -> Iterator[Removed]:
+def _batches_of(tenant_id: UUID, cutoff: datetime) -> Iterator[DeletedRows]:
     after = UUID(int=0)
     while True:
         with transaction.atomic():
-            events = lock_old_events(tenant_id, after, queries.place(cutoff), EVENTS)
+            events = lock_old_events(tenant_id, after, queries.place(cutoff), EVENT_BATCH)
             if not events:
                 return
-            removed, whole = _remove(events, cutoff)
-        after = events[-1] if whole else after
-        yield removed
+            deleted, is_complete = _delete(events, cutoff)
+        after = events[-1] if is_complete else after
+        yield deleted
 
 
-def _remove(events: list[UUID], cutoff: datetime) -> tuple[Removed, bool]:
-    """Remove of these events what may go; False if there is more of it than one batch takes."""
-    ended = lock_old_deliveries(events, cutoff, DELIVERIES)
-    counts = delete_deliveries(ended) if ended else {}
-    if len(ended) == DELIVERIES:
-        return Removed(**counts), False
-    return Removed(events=delete_events(events), **counts), True
+def _delete(events: list[UUID], cutoff: datetime) -> tuple[DeletedRows, bool]:
+    """Delete what may go of these events; return False if there are more deliveries than one batch takes."""
+    finished = lock_old_deliveries(events, cutoff, DELIVERY_BATCH)
+    counts = delete_deliveries(finished) if finished else {}
+    if len(finished) == DELIVERY_BATCH:
+        return DeletedRows(**counts), False
+    return DeletedRows(events=delete_events(events), **counts), True

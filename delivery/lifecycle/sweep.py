@@ -1,48 +1,47 @@
-"""Find every debt without any message: what a crash, a lost ring or a late commit left behind.
+"""Repair what a crash, a lost notification or a late commit left behind, from the tables alone.
 
-``rescue`` runs every few seconds: claims nobody came back from, lanes whose endpoint was changed. ``sweep`` runs every
-minute: lanes that owe and are not due, rows below their lane's low-water mark, deliveries of endpoints that stayed
-switched off for too long.
+``recover`` runs every few seconds: claims that ran out, lanes whose endpoint has changed. ``sweep`` runs every minute:
+lanes that have pending deliveries and are not due, deliveries below their lane's low-water mark, deliveries whose
+endpoint stayed inactive for too long.
 """
 
 from django.db import transaction
 from django.utils import timezone
 
 from delivery import notify, telemetry
+from delivery.models import Delivery
 from delivery.sending import attempt_stats, health
 from delivery.sql.dead_letters import dead_letter_expired
 from delivery.sql.due import create_missing_lanes, recheck_due, resume_lanes, retry_changed_endpoints
 from delivery.sql.recovery import raise_to_low_water_mark, recover_claims
 
-__all__ = ["rescue", "sweep"]
+__all__ = ["recover", "sweep"]
 
-WAITS_AT_MOST = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint before it dies of that
+EXPIRES_AFTER = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint
 
 
-def rescue() -> int:
-    """Void the claims that have run out, and let lanes go on whose endpoint is active again or was moved. How many
-    deliveries were rescued."""
+def recover() -> int:
+    """Void expired claims, and resume lanes whose endpoint is active again or has a new URL; return the claims."""
     with transaction.atomic():
-        rescued = recover_claims()
-        poisoned = [it.id for it in rescued if it.state == "dead"]
-        health.publish_dead_letters(poisoned)
-    may_go_on = resume_lanes() + retry_changed_endpoints()
-    if rescued:
-        telemetry.rescued(len(rescued), poisoned=len(poisoned))
-    if rescued or may_go_on:
-        notify.notify_drains({it.endpoint_id for it in rescued})
-    return len(rescued)
+        recovered = recover_claims()
+        dead = [it.id for it in recovered if it.state == Delivery.State.DEAD]
+        health.publish_dead_letters(dead)
+    resumed = resume_lanes() + retry_changed_endpoints()
+    telemetry.claims_recovered(len(recovered), dead=len(dead))
+    if recovered or resumed:
+        notify.notify_drains({it.endpoint_id for it in recovered})
+    return len(recovered)
 
 
 def sweep() -> None:
-    """Look for what is owed and not due, everywhere."""
+    """Make due what has pending deliveries and is not due, dead-letter what expired, delete old statistics."""
     raised = raise_to_low_water_mark()
-    born = create_missing_lanes()
-    overdue = recheck_due()
+    created = create_missing_lanes()
+    missed = recheck_due()
     with transaction.atomic():
-        expired = dead_letter_expired(WAITS_AT_MOST)
+        expired = dead_letter_expired(EXPIRES_AFTER)
         health.publish_dead_letters(expired)
     attempt_stats.delete_old_stats(timezone.now())
-    telemetry.swept(below_the_mark=len(raised), without_lane=len(born), not_due=overdue, expired=len(expired))
-    if raised or born or overdue:
-        notify.notify_drains(raised | born)
+    telemetry.swept(below_low_water_mark=len(raised), without_lane=len(created), not_due=missed, expired=len(expired))
+    if raised or created or missed:
+        notify.notify_drains(raised | created)

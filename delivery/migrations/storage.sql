@@ -12,5 +12,5 @@ ALTER TABLE delivery_delivery SET (fillfactor = 70, autovacuum_vacuum_scale_fact
     autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE delivery_lane SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0,
     autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
-ALTER TABLE delivery_tally SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
+ALTER TABLE delivery_usageincrement SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_insert_threshold = 100000, autovacuum_vacuum_cost_delay = 0);

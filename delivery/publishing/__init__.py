@@ -2,7 +2,8 @@
 
     publish(tenant, events)    one transaction, the caller's own where there is one
 
-Called by the REST API, by handlers of received webhooks, by operational events, and by host projects.
+Called by the REST API, by handlers of received webhooks, by operational events, and by host projects. Read
+``publisher`` first: it lists the steps ``prepare``, ``store`` (with ``fan_out``) and the notification.
 """
 
 from delivery.publishing.publisher import publish

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from delivery.publishing.publisher import Published, publish
+from delivery.publishing.publisher import publish
+from delivery.publishing.results import Published
 from subscriptions.models import Tenant
 from webhooks.kit.group_commit import AfterCommit, GroupCommit
 from webhooks.wire.cloudevents.event import Event
@@ -40,7 +41,7 @@ def publish_in_group(tenant: Tenant, items: Sequence[Item], *, max_bytes: int | 
 def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -> list[list[Published]]:
     """Publish the events of these requests, all of one tenant, at once."""
     items = [item for request in requests for item in request.items]
-    results = iter(publish(requests[0].tenant, items, max_bytes=requests[0].max_bytes, later=after_commit))
+    results = iter(publish(requests[0].tenant, items, max_bytes=requests[0].max_bytes, after_commit=after_commit))
     return [[next(results) for _ in request.items] for request in requests]
 
 

@@ -1,8 +1,8 @@
-"""How many events a tenant may still publish this month.
+"""Limit the events a tenant publishes per month.
 
-Far from the limit nobody asks the database for each request: a process looks once a second, and counts its own in
-between. Near the limit every request is exact: it waits its turn among those of the tenant, and counts what is there.
-A tenant can pass the limit only by publishing more than NEAR events within a second; then by what that second brought.
+Far from the limit a process reads the count once a second and adds its own events in between. Near the limit each
+request holds a lock per tenant and reads the exact count. A tenant can exceed the limit only by publishing more than
+NEAR events within one second, and then by what it published in that second.
 """
 
 from dataclasses import dataclass
@@ -16,54 +16,54 @@ from delivery.sql.usage import events_since
 
 __all__ = ["forget", "is_near", "month", "next_month", "used_exactly"]
 
-NEAR = 50_000  # events before the limit
-LOOKED_EVERY = 1.0  # seconds
-MOST_TENANTS = 10_000  # remembered per process
+NEAR = 50_000  # events below the limit, from where on every request counts exactly
+READ_EVERY = 1.0  # seconds between two reads of the count by one process
+MAX_TENANTS = 10_000  # counts that one process remembers
 
 
 @dataclass(slots=True)
-class _Seen:
+class _CachedCount:
     month: date
     used: int
     at: float
 
 
-_seen: dict[UUID, _Seen] = {}
+_counts: dict[UUID, _CachedCount] = {}
 
 
 def is_near(tenant_id: UUID, limit: int, count: int) -> bool:
-    """Whether so many more events could reach the limit. If not, they are taken to be published now."""
+    """Return whether ``count`` more events could reach the limit; if not, they are counted as published."""
     if limit <= NEAR:
         return True
-    seen, now = _seen.get(tenant_id), monotonic()
-    if seen is None or seen.month != month() or now - seen.at >= LOOKED_EVERY:
-        if len(_seen) >= MOST_TENANTS:
-            _seen.clear()
-        seen = _seen[tenant_id] = _Seen(month(), events_since(tenant_id, month()), now)
-    if seen.used + count > limit - NEAR:
+    cached, now = _counts.get(tenant_id), monotonic()
+    if cached is None or cached.month != month() or now - cached.at >= READ_EVERY:
+        if len(_counts) >= MAX_TENANTS:
+            _counts.clear()
+        cached = _counts[tenant_id] = _CachedCount(month(), events_since(tenant_id, month()), now)
+    if cached.used + count > limit - NEAR:
         return True
-    seen.used += count
+    cached.used += count
     return False
 
 
 def used_exactly(tenant_id: UUID) -> int:
-    """Events of this month; nobody else who asks this way publishes for the tenant until the transaction has ended."""
+    """Lock the tenant's quota until the transaction ends, and return its events of this month."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 402))", [str(tenant_id)])
     return events_since(tenant_id, month())
 
 
 def month() -> date:
-    """The first day of this month (UTC)."""
+    """Return the first day of this month (UTC)."""
     return datetime.now(UTC).date().replace(day=1)
 
 
 def next_month() -> datetime:
-    """When the month's count begins anew."""
+    """Return when the count starts again."""
     year, number = divmod(month().year * 12 + month().month, 12)
     return datetime(year, number + 1, 1, tzinfo=UTC)
 
 
 def forget() -> None:
-    """Look anew."""
-    _seen.clear()
+    """Drop the cached counts."""
+    _counts.clear()

@@ -1,8 +1,7 @@
-"""Publish what the tenant's plan allows, and say of each other event which limit it met.
+"""Publish within the limits of the tenant's plan: first the publish rate, then the monthly quota.
 
-First the rate, then the month. A repeat is never held against the month, and what cannot be read against neither.
-This is the way in for those who publish from outside; a host program that publishes in its own transaction is not
-limited, but counted like everybody.
+Repeats do not count against the quota, unreadable items against neither. The REST API publishes through this module; a
+host project that calls ``publish`` in its own transaction is counted, but not limited.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,8 @@ from django.db import transaction
 
 from delivery.publishing import monthly_quota, publish_rate
 from delivery.publishing.group_publish import publish_in_group
-from delivery.publishing.publisher import OverLimit, Published, publish
+from delivery.publishing.publisher import publish
+from delivery.publishing.results import EventLimitExceeded, Published
 from delivery.sql.publish import find_events
 from subscriptions.errors import LimitExceeded
 from subscriptions.models import Tenant
@@ -27,7 +27,7 @@ Item = Event | InvalidEvent | Mapping[str, Any]
 
 
 def publish_within_plan(tenant: Tenant, events: Sequence[Item]) -> list[Published]:
-    """As `publish`; what the plan does not allow has an OverLimit as its error, and nothing was written of it."""
+    """Publish as ``publish`` does; events beyond a limit get EventLimitExceeded as their error and are not written."""
     plan = plan_of(tenant)
     items = events if plan.publish_rate is None else _within_rate(tenant, plan.publish_rate, events)
     limit = plan.events_per_month
@@ -40,41 +40,42 @@ def publish_within_plan(tenant: Tenant, events: Sequence[Item]) -> list[Publishe
 
 def _within_rate(tenant: Tenant, rate: int, events: Sequence[Item]) -> list[Item]:
     granted = publish_rate.take(tenant.id, rate, _readable(events))
-    again_at = datetime.now(UTC) + timedelta(seconds=granted.wait)
-    over = LimitExceeded(
+    retry_at = datetime.now(UTC) + timedelta(seconds=granted.wait)
+    exceeded = LimitExceeded(
         "publish_rate",
-        f"The plan allows {rate} events per second: try again after a moment.",
+        f"The plan allows {rate} events per second; retry after the time in Retry-After.",
         allowed=rate,
         used=rate,
-        resets_at=again_at.replace(microsecond=0) + timedelta(seconds=1),
+        resets_at=retry_at.replace(microsecond=0) + timedelta(seconds=1),
         retry_after=max(granted.wait, 1.0),
     )
-    return _first(events, granted.count, over)
+    return _limited(events, granted.count, exceeded)
 
 
 def _within_month(tenant: Tenant, limit: int, events: Sequence[Item]) -> list[Item]:
     used = monthly_quota.used_exactly(tenant.id)
-    room = max(limit - used, 0)
-    if room >= _readable(events):
+    remaining = max(limit - used, 0)
+    if remaining >= _readable(events):
         return list(events)
     reset = monthly_quota.next_month()
-    over = LimitExceeded(
+    exceeded = LimitExceeded(
         "events_per_month",
-        f"The plan allows {limit} events per month, and {used} are used; the month ends on {reset:%Y-%m-%d} (UTC).",
+        f"The plan allows {limit} events per month, and {used} are used; the next month starts on {reset:%Y-%m-%d} "
+        "(UTC).",
         allowed=limit,
         used=used,
         resets_at=reset,
     )
-    return _first(events, room, over, free=_repeats(tenant, events))
+    return _limited(events, remaining, exceeded, free=_repeats(tenant, events))
 
 
-def _first(events: Sequence[Item], count: int, over: LimitExceeded, free: Sequence[bool] = ()) -> list[Item]:
-    """The events with all but the first so many replaced by what they met; ``free`` ones are not counted."""
+def _limited(events: Sequence[Item], count: int, exceeded: LimitExceeded, free: Sequence[bool] = ()) -> list[Item]:
+    """Replace all but the first ``count`` events by EventLimitExceeded; ``free`` ones are not counted."""
     items: list[Item] = []
     for index, event in enumerate(events):
         is_counted = not isinstance(event, InvalidEvent) and not (free and free[index])
         if is_counted and count <= 0:
-            items.append(OverLimit(over))
+            items.append(EventLimitExceeded(exceeded))
         else:
             items.append(event)
             count -= is_counted
@@ -82,20 +83,20 @@ def _first(events: Sequence[Item], count: int, over: LimitExceeded, free: Sequen
 
 
 def _repeats(tenant: Tenant, events: Sequence[Item]) -> list[bool]:
-    """Which of the events were taken before."""
+    """Return for each event whether it was published before."""
     names = [_name(tenant, event) for event in events]
     known = find_events(tenant.id, [name for name in names if name is not None])
     return [name in known for name in names]
 
 
 def _name(tenant: Tenant, event: Item) -> tuple[str, str] | None:
-    """Source and id, if it was given an id."""
+    """Return source and id of an event; None if it has no id of its own."""
     if isinstance(event, InvalidEvent):
         return None
     given = event.attributes if isinstance(event, Event) else event
-    source, own = given.get("source") or f"urn:waypost:{tenant.public_id}", given.get("id")
-    is_name = isinstance(source, str) and isinstance(own, str) and "\0" not in source + own
-    return (str(source), str(own)) if is_name else None
+    source, event_id = given.get("source") or f"urn:waypost:{tenant.public_id}", given.get("id")
+    is_name = isinstance(source, str) and isinstance(event_id, str) and "\0" not in source + event_id
+    return (str(source), str(event_id)) if is_name else None
 
 
 def _readable(events: Sequence[Item]) -> int:

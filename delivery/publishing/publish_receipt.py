@@ -1,7 +1,7 @@
-"""Publish what was received: the handler ``publish`` of a source, by which inbound webhooks fan out to endpoints.
+"""Publish a received webhook: the ``publish`` handler of a source, which fans received messages out to endpoints.
 
-The receiver names it by its dotted path and knows nothing of it; it knows nothing of the receiver but what a receipt
-has to offer. It runs in the transaction in which the receipt is settled, so both happen or neither.
+The receiver loads it by its dotted path and does not import it; it uses only the attributes of a receipt listed below.
+It runs in the transaction that settles the receipt, so that both are committed or neither.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import IO, Any, Protocol
 from uuid import UUID
 
-from delivery.publishing.publisher import Published, publish
+from delivery.publishing.publisher import publish
+from delivery.publishing.results import Published
 from subscriptions.models import Tenant
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.http_modes import read
@@ -18,32 +19,39 @@ from webhooks.wire.ids import public
 
 __all__ = ["publish_receipt"]
 
-HOPS = "hopcount"  # an extension of ours: how often an event has been published from a receipt
-MOST_HOPS = 8
-UNNAMED = "webhook.received"  # the type of an event whose sender named none
+HOP_COUNT = "hopcount"  # our extension attribute: how often the event was published from a receipt
+MAX_HOPS = 8
+DEFAULT_TYPE = "webhook.received"  # type of an event whose message has no type
 
 
 class Source(Protocol):
+    """The attributes of a source that are used here."""
+
     id: UUID
     tenant_id: UUID | None
 
 
 class Receipt(Protocol):
+    """The attributes of a receipt that are used here."""
+
     message_id: str
     event_type: str
     content_type: str
     headers: Mapping[str, str]
 
     @property
-    def source(self) -> Source: ...
-    def open(self) -> IO[bytes]: ...
+    def source(self) -> Source:
+        """The source that received it."""
+
+    def open(self) -> IO[bytes]:
+        """Open the body."""
 
 
 def publish_receipt(receipt: Receipt) -> list[Published]:
-    """Publish a receipt as events of the tenant that owns its source: the CloudEvents it holds, or itself as one.
+    """Publish the CloudEvents in a receipt, or the receipt itself as one event, for the tenant of its source.
 
-    Raises Tenant.DoesNotExist if nobody owns it, InvalidEvent if it cannot be one: the receipt is then tried again,
-    and becomes a dead one.
+    Raises Tenant.DoesNotExist if the source has no tenant, and InvalidEvent if the content cannot be published; the
+    receiver then retries the receipt, and finally dead-letters it.
     """
     tenant = Tenant.objects.filter(deleted_at=None).get(id__in=[receipt.source.tenant_id])
     published = publish(tenant, _events(receipt))
@@ -57,18 +65,18 @@ def _events(receipt: Receipt) -> list[Event | InvalidEvent | Mapping[str, Any]]:
     with receipt.open() as stream:
         body = stream.read()
     try:
-        return [_one_hop_further(it) for it in read({**receipt.headers, "content-type": receipt.content_type}, body)]
+        return [_count_hop(it) for it in read({**receipt.headers, "content-type": receipt.content_type}, body)]
     except InvalidEvent:
-        return [_one_hop_further(_wrapped(receipt, body))]
+        return [_count_hop(_wrapped(receipt, body))]
 
 
-def _one_hop_further(event: Event) -> Event | InvalidEvent:
-    """What goes round, because somebody's endpoint is a source of ours, does not go round for ever."""
-    passed = event.attributes.get(HOPS, "0")
+def _count_hop(event: Event) -> Event | InvalidEvent:
+    """Increment the hop count, and reject the event above MAX_HOPS: an endpoint that is one of our sources loops."""
+    passed = event.attributes.get(HOP_COUNT, "0")
     hops = int(passed) + 1 if passed.isdecimal() and passed.isascii() and len(passed) < len(str(2**31)) else 1
-    if hops > MOST_HOPS:
-        return InvalidEvent(HOPS, f"says that it has been published from receipts {MOST_HOPS} times: it goes round")
-    return replace(event, attributes={**event.attributes, HOPS: str(hops)})
+    if hops > MAX_HOPS:
+        return InvalidEvent(HOP_COUNT, f"must not exceed {MAX_HOPS}: the event is published in a loop")
+    return replace(event, attributes={**event.attributes, HOP_COUNT: str(hops)})
 
 
 def _wrapped(receipt: Receipt, body: bytes) -> Event:
@@ -76,7 +84,7 @@ def _wrapped(receipt: Receipt, body: bytes) -> Event:
         "specversion": "1.0",
         "id": receipt.message_id,
         "source": f"urn:waypost:{public('src', receipt.source.id)}",
-        "type": receipt.event_type or UNNAMED,
+        "type": receipt.event_type or DEFAULT_TYPE,
     }
     if receipt.content_type:
         attributes["datacontenttype"] = receipt.content_type

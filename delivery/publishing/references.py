@@ -1,10 +1,10 @@
-"""A thin delivery: the event without its data, and a link to fetch it by. A claim check on the way out.
+"""Send a reference instead of an event's data: a claim check with a link to fetch the data by.
 
-The link stands in ``dataref`` (CloudEvents extension "Dataref"), beside it ``datasha256`` (hex) and ``datasize``
-(bytes) of what is behind it: exactly the bytes of ``data``. Law 5 holds: the bytes of the delivery, link included,
-are fixed when the event is published, so that retries and replays send the same. Therefore the link is good for
-as long as the event is kept at that moment, the tenant's retention: no retry or replay comes later than that. It is a
-capability: whoever has it may read this one event's data, until it expires or the endpoint is deleted.
+The link is the attribute ``dataref`` (CloudEvents extension "Dataref"); ``datasha256`` (hex) and ``datasize`` (bytes)
+describe the bytes of ``data`` behind it. The link is part of the delivery's body, which is fixed when the event is
+published, so that retries and replays send the same bytes; it is therefore valid until the event's retention ends,
+after which no retry or replay happens. It is a capability: whoever has it can read the data of this one event, until it
+expires or the endpoint is deleted.
 """
 
 from dataclasses import dataclass, replace
@@ -21,67 +21,67 @@ from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.ids import parse, public
 
-__all__ = ["PATH", "Data", "Expired", "Unknown", "fetch", "is_thin", "thinned"]
+__all__ = ["PATH", "LinkExpired", "ReferencedData", "UnknownLink", "fetch", "reference_body", "wants_reference"]
 
 PATH = "data"  # below /api/v1/
 SALT = "waypost.dataref"
 
 
-class Unknown(Exception):
-    """There is nothing behind this link, or it is not one of ours."""
+class UnknownLink(Exception):
+    """The link has no valid signature, or its endpoint is deleted."""
 
 
-class Expired(Exception):
-    """There was something behind this link."""
+class LinkExpired(Exception):
+    """The link was valid, but the event or its data is no longer kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """What is behind a link."""
+class ReferencedData:
+    """The data behind a link, with its SHA-256 digest."""
 
     content_type: str
     body: bytes
     sha256: bytes
 
 
-def is_thin(route: Route, event: Event) -> bool:
-    """Whether this endpoint gets a link instead of the data of this event. A transformer decides the bytes itself."""
+def wants_reference(route: Route, event: Event) -> bool:
+    """Return whether the endpoint gets a link instead of this event's data; transformed bodies are always complete."""
     if route.reference_above_bytes is None or route.transformer is not None:
         return False
     return event.data is not None and len(event.data) > route.reference_above_bytes
 
 
-def thinned(event: Event, key: UUID, endpoint_id: UUID, until: int) -> bytes:
-    """The bytes of the delivery; the link is good until that unix second."""
+def reference_body(event: Event, key: UUID, endpoint_id: UUID, expires_at: int) -> bytes:
+    """Return the event with a link instead of its data; the link is valid until ``expires_at`` (unix seconds)."""
     data = event.data or b""
     attributes = {
         **event.attributes,
-        "dataref": _link(key, endpoint_id, until),
+        "dataref": _link(key, endpoint_id, expires_at),
         "datasha256": sha256(data).hexdigest(),
         "datasize": str(len(data)),
     }
     return write_structured(replace(event, attributes=attributes, data=None))
 
 
-def fetch(event: str, endpoint: str, until: str, signature: str, *, now: float) -> Data:
-    """The data behind the link of these parts. Raises Unknown, Expired."""
+def fetch(event: str, endpoint: str, until: str, signature: str, *, now: float) -> ReferencedData:
+    """Return the data behind the link with these parts. Raises UnknownLink, LinkExpired."""
     try:
         Signer(salt=SALT).unsign(f"{event}:{endpoint}:{until}:{signature}")
         event_id, endpoint_id, expires_at = parse("evt", event), parse("ep", endpoint), int(until)
     except (BadSignature, ValueError):
-        raise Unknown from None
+        raise UnknownLink from None
     if not Endpoint.objects.filter(id=endpoint_id, deleted_at=None, tenant__deleted_at=None).exists():
-        raise Unknown
+        raise UnknownLink
     row = StoredEvent.objects.filter(id=event_id).first() if now < expires_at else None
     if row is None or not row.body:
-        raise Expired
+        raise LinkExpired
     stored = read_structured(bytes(row.body))
     if stored.data is None:
-        raise Expired
+        raise LinkExpired
     content_type = stored.attributes.get("datacontenttype", "application/json")
-    return Data(content_type, stored.data, sha256(stored.data).digest())
+    return ReferencedData(content_type, stored.data, sha256(stored.data).digest())
 
 
-def _link(key: UUID, endpoint_id: UUID, until: int) -> str:
-    parts = f"{public('evt', key)}:{public('ep', endpoint_id)}:{until}"
+def _link(key: UUID, endpoint_id: UUID, expires_at: int) -> str:
+    parts = f"{public('evt', key)}:{public('ep', endpoint_id)}:{expires_at}"
     return f"{settings.PUBLIC_URL}/api/v1/{PATH}/{Signer(salt=SALT).sign(parts).replace(':', '/')}/"

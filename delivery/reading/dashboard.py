@@ -1,7 +1,7 @@
-"""How deliveries stand, for the admin's first page: a handful of numbers that cost the same at any size.
+"""Compute the numbers of the admin's first page, at a cost that does not grow with the tables.
 
-Every query is bounded: by the newest rows of the last hour, by one look-up per lane, or by a limit. Where a
-bound was met, the number says so.
+Each query is bounded: by the newest rows of the last hour, by one look-up per lane, or by a limit. A number whose
+bound was reached is marked as a lower bound.
 """
 
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from django.utils import timezone
 from delivery.models import DeadLetter, Delivery, Lane
 from delivery.reading import queries
 
-__all__ = ["Share", "dashboard"]
+__all__ = ["ChoiceCount", "dashboard"]
 
 RECENT = timedelta(hours=1)
-MOST_COUNTED = 20_000  # rows any of these numbers looks at
+MAX_COUNTED = 20_000  # rows that any of the numbers looks at
 SHOWN_ENDPOINTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """So many of a kind. ``at_least``: there are more, nobody counted them."""
+class ChoiceCount:
+    """The number of rows with one value of a column; ``is_lower_bound`` if not all rows were counted."""
 
     name: str
     label: str
     count: int
-    at_least: bool = False
+    is_lower_bound: bool = False
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the first page shows; the admin calls it (UNFOLD["DASHBOARD_CALLBACK"]) with the page's context."""
+    """Add the numbers to the page's context; called by the admin (UNFOLD["DASHBOARD_CALLBACK"])."""
     if not request.user.has_perm("delivery.view_delivery"):
         return context
     now = timezone.now()
@@ -41,39 +41,41 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "states": states(now),
         "overdue": overdue(now),
-        "causes": [share for share in causes() if share.count],
+        "causes": [cause for cause in causes() if cause.count],
         "failing": failing(),
-        "most_counted": MOST_COUNTED,
+        "most_counted": MAX_COUNTED,
     }
 
 
-def states(now: datetime) -> list[Share]:
-    """Where the deliveries of the last hour stand, the newest of them if there were very many."""
+def states(now: datetime) -> list[ChoiceCount]:
+    """Count the deliveries of the last hour by state, the newest ones if there are more than MAX_COUNTED."""
     recent = Delivery.objects.filter(id__gte=queries.place(now - RECENT)).order_by("-id")
-    return shares(recent, "state", Delivery.State.choices)
+    return count_choices(recent, "state", Delivery.State.choices)
 
 
 def overdue(now: datetime) -> timedelta | None:
-    """How long something has been due that nobody takes; None if all is well. What waits for a paused endpoint, or
-    behind another of its order key, is not due."""
+    """Return how long the oldest due lane has not been leased; None if no lane is overdue.
+
+    Deliveries that wait for an inactive endpoint, or behind another with their order key, are not due.
+    """
     oldest = Lane.objects.filter(due_at__lt=now, owner=None).aggregate(oldest=Min("due_at"))["oldest"]
     return now - oldest if oldest else None
 
 
-def causes() -> list[Share]:
-    """Why dead letters that nobody brought back were given up."""
-    return shares(DeadLetter.objects.filter(redriven_at=None), "cause", DeadLetter.Cause.choices)
+def causes() -> list[ChoiceCount]:
+    """Count the open dead letters by cause."""
+    return count_choices(DeadLetter.objects.filter(replayed_at=None), "cause", DeadLetter.Cause.choices)
 
 
 def failing() -> QuerySet[Lane]:
-    """The endpoints with the longest unbroken row of failures."""
+    """Return the lanes with the most failures in a row."""
     rows = Lane.objects.filter(failing_since__isnull=False).select_related("endpoint__tenant")
     return rows.order_by("-failures")[:SHOWN_ENDPOINTS]
 
 
-def shares(rows: QuerySet[Any], column: str, choices: list[tuple[str, Any]]) -> list[Share]:
-    """How many of the first MOST_COUNTED of these rows have which value, in the order of the choices."""
-    some = rows.model.objects.filter(pk__in=rows.values("pk")[:MOST_COUNTED])
+def count_choices(rows: QuerySet[Any], column: str, choices: list[tuple[str, Any]]) -> list[ChoiceCount]:
+    """Count the first MAX_COUNTED rows by the value of a column, in the order of its choices."""
+    some = rows.model.objects.filter(pk__in=rows.values("pk")[:MAX_COUNTED])
     counts = {row[column]: row["count"] for row in some.order_by().values(column).annotate(count=Count("pk"))}
-    more = sum(counts.values()) == MOST_COUNTED
-    return [Share(name, str(label), counts.get(name, 0), more) for name, label in choices]
+    is_lower_bound = sum(counts.values()) == MAX_COUNTED
+    return [ChoiceCount(name, str(label), counts.get(name, 0), is_lower_bound) for name, label in choices]

@@ -1,8 +1,8 @@
-"""A dry run of a subscription: would this event match, where would it fail, and what exactly would be sent?
+"""Try a subscription on an event: whether it matches, where it does not, and what would be sent.
 
-Nothing is written and nothing is sent. What would be sent goes through the one place that composes requests, with two
-differences: there is no signature, for who may read must not be able to make webhooks that verify; and headers that
-could carry credentials, the endpoint's own among them, are named without their value.
+Nothing is written and nothing is sent. The request is composed by the code that composes real ones, with two
+differences: it is not signed, because a read-only key must not be able to make valid webhooks, and headers that may
+carry credentials, custom headers among them, are shown without their values.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from webhooks.wire.ids import new_id, public
 from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.transform import Transformer, Unrenderable
 
-__all__ = ["Preview", "Subject", "Tried", "given", "run", "stored"]
+__all__ = ["DryRunEvent", "DryRunResult", "RequestPreview", "dry_run", "parse_event", "stored_event"]
 
 UNSIGNED = "v1,(signed when it is sent)"
 HIDDEN = "(not shown)"
@@ -33,8 +33,8 @@ SHOWN = ("webhook-", "ce-", "content-type", "user-agent", "accept-encoding", "tr
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """An event to try: as patterns see it, and as it is sent without a transformer."""
+class DryRunEvent:
+    """An event to try: as patterns match it (``document``), and as it is sent without a transformer (``body``)."""
 
     document: dict[str, Any]
     body: bytes
@@ -42,38 +42,39 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What would be sent."""
+class RequestPreview:
+    """The request that would be sent."""
 
     headers: dict[str, str]
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """``matches`` says whether the event would be delivered; the other fields say why not, or what would be sent."""
+class DryRunResult:
+    """Whether the event would be delivered (``matches``), why not, and the request that would be sent."""
 
     type_matches: bool
     mismatches: tuple[PatternMismatch, ...]
-    preview: Preview | None = None
-    unrenderable: str = ""
+    preview: RequestPreview | None = None
+    transformation_error: str = ""
 
     @property
     def matches(self) -> bool:
+        """Whether both the event type and the pattern match."""
         return self.type_matches and not self.mismatches
 
 
-def stored(key: Any, body: bytes) -> Subject:
-    """An event that was taken, by its key and its bytes."""
-    return Subject(read_structured(body).document(), body, public("evt", key))
+def stored_event(key: Any, body: bytes) -> DryRunEvent:
+    """Return a stored event, by its key and body."""
+    return DryRunEvent(read_structured(body).document(), body, public("evt", key))
 
 
-def given(written: Mapping[str, Any]) -> Subject:
-    """An event as somebody writes it: a CloudEvent, the plain form, or an event of EventBridge. Raises InvalidEvent."""
+def parse_event(written: Mapping[str, Any]) -> DryRunEvent:
+    """Read an event: a CloudEvent, the plain form, or an EventBridge event. Raises InvalidEvent."""
     message_id = public("evt", new_id())
     if "detail-type" in written:
         document = event_from_eventbridge(dict(written))
-        return Subject(document, orjson.dumps(document), message_id)
+        return DryRunEvent(document, orjson.dumps(document), message_id)
     if "specversion" in written:
         event = read_structured(orjson.dumps(written))
     else:
@@ -81,54 +82,54 @@ def given(written: Mapping[str, Any]) -> Subject:
         attributes = {name: value for name, value in written.items() if name != "data"}
         filled = {"id": message_id, "source": "/test", "time": now, **attributes}
         event = Event.of(filled, written["data"]) if "data" in written else Event.of(filled)
-    return Subject(event.document(), write_structured(event), message_id)
+    return DryRunEvent(event.document(), write_structured(event), message_id)
 
 
-def run(
-    subject: Subject,
+def dry_run(
+    event: DryRunEvent,
     event_types: list[str],
     pattern: Pattern | None,
     transformer: Transformer | None,
     target: DeliveryTarget | None,
-) -> Tried:
-    """Try a subscription on an event. ``target``: the endpoint it would go to, for its headers and content mode."""
-    known = set(matching_names(str(subject.document.get("type", ""))))
-    mismatches = () if pattern is None else tuple(pattern.explain(subject.document))
-    tried = Tried(not known.isdisjoint(event_types), mismatches)
-    body = subject.body
+) -> DryRunResult:
+    """Try a subscription on an event. ``target``: the endpoint, which determines headers and content mode."""
+    names = set(matching_names(str(event.document.get("type", ""))))
+    mismatches = () if pattern is None else tuple(pattern.explain(event.document))
+    result = DryRunResult(not names.isdisjoint(event_types), mismatches)
+    body = event.body
     if transformer is not None:
         try:
-            body = transformer.render(subject.document)
+            body = transformer.render(event.document)
         except Unrenderable as error:
-            return replace(tried, unrenderable=str(error))
-    return replace(tried, preview=_preview(subject, body, transformer is not None, target))
+            return replace(result, transformation_error=str(error))
+    return replace(result, preview=_preview(event, body, transformer is not None, target))
 
 
 class _Unsigned:
-    """In the place of an endpoint's signer."""
+    """Stand in for an endpoint's signer, without signing."""
 
     def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
         return UNSIGNED
 
 
-def _preview(subject: Subject, body: bytes, rendered: bool, target: DeliveryTarget | None) -> Preview:
+def _preview(event: DryRunEvent, body: bytes, is_transformed: bool, target: DeliveryTarget | None) -> RequestPreview:
     now = timezone.now()
     if target is None:
-        content = RENDERED if rendered else STRUCTURED
-        stamps = [f"webhook-id: {subject.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
-        return Preview(_shown([*stamps, f"webhook-signature: {UNSIGNED}", *content, *ALWAYS]), body)
-    nobody = new_id()
-    claimed = Claimed(nobody, target.endpoint_id, nobody, 0, 0, now, body, rendered)
+        content = RENDERED if is_transformed else STRUCTURED
+        lines = [f"webhook-id: {event.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
+        return RequestPreview(_shown([*lines, f"webhook-signature: {UNSIGNED}", *content, *ALWAYS]), body)
+    no_id = new_id()
+    claimed = Claimed(no_id, target.endpoint_id, no_id, 0, 0, now, body, is_transformed)
     unsigned: Any = _Unsigned()
-    target = replace(target, signer=unsigned, admits=_anywhere, headers=target.headers or ())
+    target = replace(target, signer=unsigned, admits=_any_address, headers=target.headers or ())
     request = compose(claimed, target, now.timestamp(), bearer=HIDDEN if target.oauth else "")
     if isinstance(request, NotSent):
         raise ValueError(request.failure) from request.error
-    return Preview(_shown(request.headers) | {"webhook-id": subject.message_id}, request.body)
+    return RequestPreview(_shown(request.headers) | {"webhook-id": event.message_id}, request.body)
 
 
 def _shown(lines: list[str]) -> dict[str, str]:
-    """Header lines by name, those that are harmless with their value."""
+    """Return header lines by name, with the values of those that carry no credentials."""
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
@@ -137,5 +138,5 @@ def _shown(lines: list[str]) -> dict[str, str]:
     return headers
 
 
-def _anywhere(address: str) -> bool:
+def _any_address(address: str) -> bool:
     return True

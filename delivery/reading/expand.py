@@ -1,6 +1,6 @@
-"""What belongs to the rows of a page, read together for all of them: a few of each, by an index.
+"""Read the related rows of a page (``include=`` of the lists), together for all rows of the page.
 
-``include=`` of the lists. Each function takes the page and answers what belongs to each row, by the row's key.
+Each function takes the page and returns what belongs to each row, by the row's key.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,38 +12,39 @@ from django.db.models import F, QuerySet
 from delivery.models import Attempt, DeadLetter, Delivery, Event
 from delivery.sql.reading import first_deliveries
 
-__all__ = ["MOST", "attempts", "deliveries", "deliveries_of_letters", "events"]
+__all__ = ["MAX_INCLUDED", "attempts", "deliveries", "deliveries_of_letters", "events"]
 
-MOST = 20  # attempts or deliveries that are shown with a row; the lists of their own have them all
+MAX_INCLUDED = 20  # attempts or deliveries with each row; their own lists show all
 
 T = TypeVar("T")
 
 
 def events(rows: Iterable[Delivery]) -> dict[UUID, Event]:
-    """The event of each delivery, which was read with it."""
+    """Return the event of each delivery, which was read with it."""
     return {row.pk: row.event for row in rows}
 
 
 def attempts(rows: Sequence[Delivery]) -> dict[UUID, list[Attempt]]:
-    """The latest attempts of each delivery, oldest first."""
+    """Return the latest attempts of each delivery, oldest first."""
     latest = Attempt.objects.filter(
-        delivery__in=[row.pk for row in rows], number__gt=F("delivery__attempts") - MOST
+        delivery__in=[row.pk for row in rows], number__gt=F("delivery__attempts") - MAX_INCLUDED
     ).order_by("id")
     return _grouped(rows, [(attempt.delivery_id, attempt) for attempt in latest])
 
 
 def deliveries(rows: Sequence[Event]) -> dict[UUID, list[Delivery]]:
-    """Deliveries of each event."""
-    chosen = first_deliveries([row.pk for row in rows], MOST)
-    return _grouped(rows, [(it.event_id, it) for it in _without_bytes(Delivery.objects.filter(pk__in=chosen))])
+    """Return up to MAX_INCLUDED deliveries of each event."""
+    chosen = first_deliveries([row.pk for row in rows], MAX_INCLUDED)
+    found = _without_bodies(Delivery.objects.filter(pk__in=chosen))
+    return _grouped(rows, [(delivery.event_id, delivery) for delivery in found])
 
 
 def deliveries_of_letters(rows: Iterable[DeadLetter]) -> dict[UUID, Delivery]:
-    """The delivery of each dead letter, which was read with it."""
+    """Return the delivery of each dead letter, which was read with it."""
     return {row.pk: row.delivery for row in rows}
 
 
-def _without_bytes(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+def _without_bodies(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return rows.select_related("event").defer("body", "event__body", "event__digest").order_by("id")
 
 

@@ -1,7 +1,7 @@
-"""JSON as people read it: indented, and otherwise exactly as it was written.
+"""Indent JSON and leave it otherwise exactly as it was written.
 
-PURE. Parsing and printing would round numbers and merge repeated names, and an operator who compares signatures
-needs to see what was sent; so only the spaces between tokens change.
+Pure. Parsing and printing would round numbers and merge duplicate keys, and an operator who compares signatures needs
+to see the bytes that were sent; only the spaces between tokens change.
 """
 
 import re
@@ -14,11 +14,11 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
 _END = ""
 _INDENT = "  "
-_DEEPEST = 40  # levels that are still indented further; below that the page only gets wider
+_MAX_INDENT = 40  # levels; deeper ones are not indented further
 
 
 def pretty(text: str) -> str:
-    """The same tokens, one member or item a line. Text that is no JSON comes out readable as well."""
+    """Return the same tokens with one member or item per line; text that is not JSON stays readable."""
     return "".join(_spaced(_TOKEN.findall(text)))
 
 
@@ -36,4 +36,4 @@ def _spaced(tokens: list[str]) -> Iterator[str]:
 
 
 def _line(depth: int) -> str:
-    return "\n" + _INDENT * max(0, min(depth, _DEEPEST))
+    return "\n" + _INDENT * max(0, min(depth, _MAX_INDENT))

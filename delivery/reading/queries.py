@@ -1,21 +1,19 @@
-"""Lists start from the tenant and walk one index; no filter makes them read a whole table.
+"""Build the querysets of lists: each starts from the tenant and walks one index, whatever the filter.
 
-Which index serves which filter (``models.py`` names this file as their reader):
+Which index serves which filter:
 
-    a tenant              *_pages               (tenant, id)
-    an endpoint           *_endpoint_pages      (endpoint, id); the endpoint was found below the tenant
-    an event              an_event_is_owed_once (event, endpoint): as many rows as the event has endpoints
-    dead, cancelled       delivery_stopped, delivery_endpoint_stopped: what did not arrive is few among many
-    an event's own id     an_event_is_taken_once (tenant, event_id, source)
-    since, until          the same index again: keys are UUIDv7, so an instant is a place in it
-    nothing (operators)   the primary key
+    tenant                *_by_tenant (tenant, id)
+    endpoint              *_by_endpoint (endpoint, id); the endpoint was found within the tenant
+    event                 unique_delivery_per_event_and_endpoint: as many rows as the event has endpoints
+    state dead, cancelled delivery_stopped_by_tenant, delivery_stopped_by_endpoint: few among many
+    event_id              unique_event_id_per_tenant_and_source
+    since, until          the same index: keys are UUIDv7, so a time is a position in it
+    none (operators)      the primary key
 
-Every other filter (``delivery.reading.list_filters``) is a condition on the rows of such a walk, and a page looks at
-so many
-of them at most.
+Every other filter (``list_filters``) is a condition on the rows of such a walk, of which a page reads a limited number.
 
-The key is stamped by the process that wrote the row and the column need not agree to the millisecond, hence the
-slack: the key narrows the walk (so an ``until`` in the past costs the rows of one minute), the column decides.
+A key is stamped by the process that writes the row, and may differ from the column by some milliseconds. The key
+bounds the walk, with SLACK on both sides; the column decides.
 """
 
 from datetime import datetime
@@ -31,9 +29,9 @@ __all__ = ["STOPPED", "dead_letters", "deliveries", "endpoints", "events", "late
 
 M = TypeVar("M", bound=Model)
 
-STOPPED = (Delivery.State.DEAD, Delivery.State.CANCELLED)  # states with an index of their own
-SLACK = 60_000  # milliseconds a key and its column may differ: clocks, and a publisher that commits late
-LAST_MS = 2**48 - 1  # what a UUIDv7 can say (RFC 9562, 5.7)
+STOPPED = (Delivery.State.DEAD, Delivery.State.CANCELLED)  # states with a partial index
+SLACK = 60_000  # milliseconds that key and column may differ: clock skew, late commits
+MAX_MS = 2**48 - 1  # the last timestamp of a UUIDv7 (RFC 9562, section 5.7)
 
 
 def events(
@@ -44,10 +42,10 @@ def events(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[Event]:
-    """What was published, without the bytes. ``event_id`` is looked up, alone or with its ``source``."""
+    """Return events without their bodies. ``event_id`` is the CloudEvent's id, alone or with its ``source``."""
     rows = below(tenant_id, Event.objects.defer("body", "digest"))
-    wanted = {"source": source, "event_id": event_id}
-    rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+    conditions = {"source": source, "event_id": event_id}
+    rows = rows.filter(**{name: value for name, value in conditions.items() if value is not None})
     return within(rows, "created_at", since, until)
 
 
@@ -60,13 +58,15 @@ def deliveries(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[Delivery]:
-    """What is or was owed, with the event it is about, without any bytes. ``endpoint`` and ``event`` were found
-    below the tenant, so it need not be asked again. ``state`` is one of STOPPED."""
+    """Return deliveries with their events, without bodies.
+
+    ``endpoint`` and ``event`` belong to the tenant already. ``state`` is one of STOPPED.
+    """
     rows = Delivery.objects.select_related("event").defer("body", "event__body", "event__digest")
     if endpoint is None and event is None:
         rows = below(tenant_id, rows)
-    wanted = {"endpoint": endpoint, "event": event, "state": state}
-    rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+    conditions = {"endpoint": endpoint, "event": event, "state": state}
+    rows = rows.filter(**{name: value for name, value in conditions.items() if value is not None})
     return within(rows, "created_at", since, until)
 
 
@@ -77,37 +77,39 @@ def dead_letters(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[DeadLetter]:
-    """What was given up, with the event it is about, without any bytes."""
+    """Return dead letters with their deliveries and events, without bodies."""
     rows = DeadLetter.objects.select_related("delivery__event")
     rows = rows.defer("delivery__body", "delivery__event__body", "delivery__event__digest")
     rows = below(tenant_id, rows) if endpoint is None else rows.filter(endpoint=endpoint)
-    return within(rows, "died_at", since, until)
+    return within(rows, "failed_at", since, until)
 
 
 def replays(tenant_id: UUID | None) -> QuerySet[Replay]:
-    """The replays of a tenant; those an operator ran over all tenants are not among them."""
+    """Return the replays of a tenant, without those that operators ran over all tenants."""
     return below(tenant_id, Replay.objects.all())
 
 
 def endpoints(tenant_id: UUID | None, ref: str) -> QuerySet[Endpoint]:
-    """Where to look for an endpoint by this id or uid. A deleted one is found by its id, for its history; its
-    uid may be another's by now."""
+    """Return the endpoints in which to look up an id or uid.
+
+    A deleted endpoint is found by its id, for its history; its uid may belong to another endpoint now.
+    """
     rows = below(tenant_id, Endpoint.objects.all())
     return rows if ref.startswith("ep_") else rows.filter(deleted_at=None)
 
 
 def below(tenant_id: UUID | None, rows: QuerySet[M]) -> QuerySet[M]:
-    """These rows of this tenant; of every tenant, for an operator who named none."""
+    """Restrict rows to a tenant; None: all tenants, for operators."""
     return rows if tenant_id is None else rows.filter(tenant_id=tenant_id)
 
 
-def latest(rows: QuerySet[M], most: int) -> list[M]:
-    """The newest of these rows, oldest first."""
-    return list(rows.order_by("-id")[:most])[::-1]
+def latest(rows: QuerySet[M], limit: int) -> list[M]:
+    """Return the newest ``limit`` rows, oldest first."""
+    return list(rows.order_by("-id")[:limit])[::-1]
 
 
 def within(rows: QuerySet[M], column: str, since: datetime | None, until: datetime | None) -> QuerySet[M]:
-    """Only rows whose ``column`` is at or after ``since`` and before ``until``."""
+    """Restrict rows to those whose ``column`` is at or after ``since`` and before ``until``."""
     if since is not None:
         rows = rows.filter(id__gte=place(since, -SLACK), **{f"{column}__gte": since})
     if until is not None:
@@ -116,6 +118,6 @@ def within(rows: QuerySet[M], column: str, since: datetime | None, until: dateti
 
 
 def place(moment: datetime, slack: int = 0) -> UUID:
-    """The least key that a row of this moment, moved by ``slack`` milliseconds, can have."""
+    """Return the smallest key of a row written at ``moment``, plus ``slack`` milliseconds."""
     milliseconds = int(moment.timestamp() * 1000) + slack
-    return UUID(int=min(max(milliseconds, 0), LAST_MS) << 80)
+    return UUID(int=min(max(milliseconds, 0), MAX_MS) << 80)

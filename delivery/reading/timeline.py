@@ -1,6 +1,6 @@
-"""A delivery's life as one list of moments, in the order they happened, with the waits between them.
+"""Build the timeline of a delivery: what happened, in order, with the waits in between.
 
-PURE: rows in, values out. For whoever has to see at a glance why something did not arrive: the admin, the portal.
+Pure: rows in, values out. Used by the admin.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,33 +10,33 @@ from datetime import datetime, timedelta
 from delivery.models import Attempt, DeadLetter, Delivery
 from delivery.transports.outcome import Failure
 
-__all__ = ["ANSWER_CHARACTERS", "Moment", "answer_text", "timeline"]
+__all__ = ["RESPONSE_CHARACTERS", "TimelineEntry", "response_text", "timeline"]
 
-ANSWER_CHARACTERS = 4_096  # of an answer are shown; the row keeps up to 16 KiB
-WORTH_SAYING = timedelta(seconds=1)  # a shorter wait is none
+RESPONSE_CHARACTERS = 4_096  # characters of a response that are shown; the row stores up to 16 KiB
+SHORTEST_WAIT = timedelta(seconds=1)  # shorter waits are not shown
 
-TONES = {"delivered": "good", "failed": "bad", "died": "bad"}
+TONES = {"delivered": "good", "failed": "bad", "dead_letter": "bad"}
 EXPLAINED = {
-    Failure.TIMEOUT: "no answer before the deadline",
-    Failure.DNS: "the name did not resolve",
-    Failure.CONNECT: "nobody accepted the connection",
-    Failure.RESET: "the connection broke before the answer was complete",
-    Failure.TLS: "the certificate or the handshake was refused",
-    Failure.FORBIDDEN: "the name led to an address that may not be called",
-    Failure.PROTOCOL: "what came back was not HTTP",
-    Failure.UNSIGNED: "no usable secret: nothing was sent",
-    Failure.CREDENTIALS: "no token, or no readable credentials: nothing was sent",
-    Failure.INTERNAL: "we could not make a request of it (our log says why): nothing was sent",
-    Failure.UNKNOWN: "the sender died before it could tell",
+    Failure.TIMEOUT: "No response before the timeout",
+    Failure.DNS: "Host name not found",
+    Failure.CONNECT: "Connection refused",
+    Failure.RESET: "Connection closed before the response was complete",
+    Failure.TLS: "TLS certificate or handshake rejected",
+    Failure.FORBIDDEN: "Address not allowed",
+    Failure.PROTOCOL: "Response is not valid HTTP",
+    Failure.UNSIGNED: "Signing failed: no usable secret; nothing was sent",
+    Failure.CREDENTIALS: "No OAuth token or unreadable credentials; nothing was sent",
+    Failure.INTERNAL: "Internal error (see the log); nothing was sent",
+    Failure.UNKNOWN: "Unknown result: the worker crashed",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """One moment (``due`` is to come). ``kind``: published, delivered, failed, died, redriven, cancelled or due.
+class TimelineEntry:
+    """One entry. ``kind``: published, delivered, failed, dead_letter, replayed, cancelled, or due (in the future).
 
-    ``waited`` is how long nothing had happened before it. The fields of an attempt are empty for the others;
-    ``share`` is the attempt's duration as a percentage of the longest one's.
+    ``waited``: time since the entry before. The fields of an attempt are empty for other kinds; ``share`` is its
+    duration as a percentage of the longest attempt's.
     """
 
     kind: str
@@ -49,38 +49,38 @@ class Moment:
     error: str = ""
     duration_ms: int | None = None
     share: int = 0
-    answer: str = ""
+    response: str = ""
 
     @property
     def tone(self) -> str:
-        """good, bad or plain: the colour of its dot."""
+        """The colour of its dot: good, bad or plain."""
         return TONES.get(self.kind, "plain")
 
 
-def timeline(delivery: Delivery, attempts: Sequence[Attempt], letters: Iterable[DeadLetter]) -> list[Moment]:
-    """From its publication to what is due next. ``attempts`` and ``letters`` may come in any order."""
+def timeline(delivery: Delivery, attempts: Sequence[Attempt], letters: Iterable[DeadLetter]) -> list[TimelineEntry]:
+    """Return all entries from publishing to the next attempt; ``attempts`` and ``letters`` may be in any order."""
     longest = max((attempt.duration_ms for attempt in attempts), default=0)
-    moments = [Moment("published", delivery.created_at, "Published")]
-    moments += [_attempt(attempt, longest) for attempt in attempts]
+    entries = [TimelineEntry("published", delivery.created_at, "Published")]
+    entries += [_attempt(attempt, longest) for attempt in attempts]
     for letter in letters:
-        moments += _letter(letter)
+        entries += _dead_letter(letter)
     if delivery.state == Delivery.State.CANCELLED and delivery.cancelled_at:
-        detail = f"by {delivery.cancelled_by or 'somebody'}"
-        moments.append(Moment("cancelled", delivery.cancelled_at, "Cancelled", detail))
-    moments.sort(key=lambda moment: moment.at)
-    moments += _next(delivery)
-    return list(_with_waits(moments))
+        detail = f"by {delivery.cancelled_by or 'unknown'}"
+        entries.append(TimelineEntry("cancelled", delivery.cancelled_at, "Cancelled", detail))
+    entries.sort(key=lambda entry: entry.at)
+    entries += _next(delivery)
+    return list(_with_waits(entries))
 
 
-def answer_text(answer: bytes | memoryview | None) -> tuple[str, bool]:
-    """An answer's beginning as text, and whether there was more of it. What is not UTF-8 becomes U+FFFD."""
-    text = bytes(answer or b"").decode("utf-8", "replace")
-    return text[:ANSWER_CHARACTERS], len(text) > ANSWER_CHARACTERS
+def response_text(response: bytes | memoryview | None) -> tuple[str, bool]:
+    """Return the start of a response as text, and whether it was cut; invalid UTF-8 becomes U+FFFD."""
+    text = bytes(response or b"").decode("utf-8", "replace")
+    return text[:RESPONSE_CHARACTERS], len(text) > RESPONSE_CHARACTERS
 
 
-def _attempt(attempt: Attempt, longest: int) -> Moment:
-    text, cut = answer_text(attempt.answer)
-    return Moment(
+def _attempt(attempt: Attempt, longest: int) -> TimelineEntry:
+    text, is_cut = response_text(attempt.response)
+    return TimelineEntry(
         kind="failed" if attempt.error else "delivered",
         at=attempt.started_at,
         title=f"Attempt {attempt.number}",
@@ -90,30 +90,28 @@ def _attempt(attempt: Attempt, longest: int) -> Moment:
         error=attempt.error,
         duration_ms=attempt.duration_ms,
         share=max(1, round(100 * attempt.duration_ms / longest)) if longest else 1,
-        answer=text + "…" if cut else text,
+        response=text + "…" if is_cut else text,
     )
 
 
-def _letter(letter: DeadLetter) -> Iterator[Moment]:
+def _dead_letter(letter: DeadLetter) -> Iterator[TimelineEntry]:
     detail = letter.reason or str(letter.get_cause_display())
-    yield Moment("died", letter.died_at, "Given up", detail)
-    if letter.redriven_at:
-        yield Moment("redriven", letter.redriven_at, "Brought back", f"by {letter.redriven_by or 'somebody'}")
+    yield TimelineEntry("dead_letter", letter.failed_at, "Failed permanently (dead letter)", detail)
+    if letter.replayed_at:
+        yield TimelineEntry("replayed", letter.replayed_at, "Replayed", f"by {letter.replayed_by or 'unknown'}")
 
 
-def _next(delivery: Delivery) -> Iterator[Moment]:
+def _next(delivery: Delivery) -> Iterator[TimelineEntry]:
     if delivery.state == Delivery.State.PENDING and delivery.next_attempt_at:
-        yield Moment("due", delivery.next_attempt_at, "Next attempt", "waits its turn from then on")
+        yield TimelineEntry("due", delivery.next_attempt_at, "Next attempt", "Queued from then on")
     elif delivery.state == Delivery.State.SENDING and delivery.claimed_until:
-        yield Moment(
-            "due", delivery.claimed_until, "Being sent", "tried again if its sender has not settled it by then"
-        )
+        yield TimelineEntry("due", delivery.claimed_until, "Sending", "Retried if no result is recorded by then")
 
 
-def _with_waits(moments: Iterable[Moment]) -> Iterator[Moment]:
-    """The wait before an attempt counts from the end of the one before, not from its start."""
-    free_at: datetime | None = None
-    for moment in moments:
-        waited = moment.at - free_at if free_at else timedelta()
-        yield replace(moment, waited=waited) if waited >= WORTH_SAYING else moment
-        free_at = moment.at + timedelta(milliseconds=moment.duration_ms or 0)
+def _with_waits(entries: Iterable[TimelineEntry]) -> Iterator[TimelineEntry]:
+    """Add the wait before each entry; after an attempt it counts from the attempt's end."""
+    idle_since: datetime | None = None
+    for entry in entries:
+        waited = entry.at - idle_since if idle_since else timedelta()
+        yield replace(entry, waited=waited) if waited >= SHORTEST_WAIT else entry
+        idle_since = entry.at + timedelta(milliseconds=entry.duration_ms or 0)

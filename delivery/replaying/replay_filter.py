@@ -1,6 +1,6 @@
-"""What a replay or a cancellation is about, as its asker wrote it: a filter. What is empty does not narrow.
+"""Parse the filter of a replay or of a cancellation; an empty field does not narrow.
 
-The JSON form is the same over REST, in the admin, on the command line and in the row of a replay.
+The JSON form is the same in the REST API, the admin, the command line and the stored replay.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,19 +16,22 @@ from delivery.models import DeadLetter, Delivery, Event, Replay
 from subscriptions.models import Endpoint, Tenant
 from webhooks.wire.ids import parse, public
 
-__all__ = ["DELIVERIES", "Filter"]
+__all__ = ["DELIVERIES", "ReplayFilter"]
 
-MOST_IDS = 10_000
-DELIVERIES = "deliveries"  # what a cancellation is of
-PREFIXES = {Replay.Of.DEAD_LETTERS: DeadLetter.prefix, DELIVERIES: Delivery.prefix}  # of ids; else events'
+MAX_IDS = 10_000
+DELIVERIES = "deliveries"  # the scope of a cancellation
+PREFIXES = {Replay.Scope.DEAD_LETTERS: DeadLetter.prefix, DELIVERIES: Delivery.prefix}  # of ids; other scopes: events
 
 Reader = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rows. ``since`` and ``until`` are about when letters died, and about when events were published;
-    ``force``: also what the endpoint's subscriptions do not ask for."""
+class ReplayFilter:
+    """Select rows of one scope.
+
+    ``since`` (included) and ``until`` apply to the time of failure of dead letters and to the time of publishing of
+    events. ``force``: send to the endpoint even if it does not subscribe to the event.
+    """
 
     ids: tuple[UUID, ...] = ()
     endpoint: UUID | None = None
@@ -39,19 +42,21 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     force: bool = False
-    of: str = field(default=Replay.Of.DEAD_LETTERS, kw_only=True)
+    scope: str = field(default=Replay.Scope.DEAD_LETTERS, kw_only=True)
 
     @classmethod
-    def parse(cls, given: Mapping[str, Any], of: str = Replay.Of.DEAD_LETTERS, tenant: Tenant | None = None) -> Self:
-        """From its JSON form, with ids as the outside sees them, and an endpoint also by the uid its tenant gave it.
+    def parse(
+        cls, given: Mapping[str, Any], scope: str = Replay.Scope.DEAD_LETTERS, tenant: Tenant | None = None
+    ) -> Self:
+        """Read the JSON form, with public ids; an endpoint may also be named by its uid within the tenant.
 
         Raises ValueError with the field's name first.
         """
         if not isinstance(given, Mapping):
-            raise ValueError("filter", "is not an object")
-        readers = _readers(of, tenant)
+            raise ValueError("filter", "must be an object")
+        readers = _readers(scope, tenant)
         for name in given.keys() - readers.keys():
-            raise ValueError(name, "is not a field of this filter")
+            raise ValueError(name, f"is not a field of this filter; its fields are {', '.join(sorted(readers))}")
         fields: dict[str, Any] = {}
         for name, value in given.items():
             if value is None or value == "":
@@ -60,10 +65,11 @@ class Filter:
                 fields[name] = readers[name](value)
             except (TypeError, ValueError) as error:
                 raise ValueError(name, str(error)) from None
-        return cls(**fields, of=of)
+        return cls(**fields, scope=scope)
 
     def as_json(self) -> dict[str, Any]:
-        prefix = PREFIXES.get(self.of, Event.prefix)
+        """Return the JSON form without empty fields."""
+        prefix = PREFIXES.get(self.scope, Event.prefix)
         written = {
             "ids": [public(prefix, key) for key in self.ids],
             "endpoint": public(Endpoint.prefix, self.endpoint) if self.endpoint else None,
@@ -78,24 +84,24 @@ class Filter:
         return {name: value for name, value in written.items() if value}
 
 
-def _readers(of: str, tenant: Tenant | None) -> dict[str, Reader]:
+def _readers(scope: str, tenant: Tenant | None) -> dict[str, Reader]:
     readers: dict[str, Reader] = {
-        "ids": partial(_ids, PREFIXES.get(of, Event.prefix)),
+        "ids": partial(_ids, PREFIXES.get(scope, Event.prefix)),
         "endpoint": partial(_endpoint, tenant),
         "type": _text,
-        "since": _instant,
-        "until": _instant,
+        "since": _time,
+        "until": _time,
     }
-    if of == Replay.Of.DEAD_LETTERS:
+    if scope == Replay.Scope.DEAD_LETTERS:
         return {**readers, "cause": _cause}
-    if of == DELIVERIES:
+    if scope == DELIVERIES:
         return readers
-    return {**readers, "source": _text, "subject": _text, "force": _flag}
+    return {**readers, "source": _text, "subject": _text, "force": _boolean}
 
 
 def _ids(prefix: str, value: Any) -> tuple[UUID, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= MOST_IDS:
-        raise ValueError(f"is not a list of 1 to {MOST_IDS} ids")  # an empty selection must not mean everything
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_IDS:  # an empty list must not select everything
+        raise ValueError(f"must be a list of 1 to {MAX_IDS} ids")
     return tuple(parse(prefix, _text(item)) for item in value)
 
 
@@ -111,24 +117,24 @@ def _endpoint(tenant: Tenant | None, value: Any) -> UUID:
 
 def _cause(value: Any) -> str:
     if value not in DeadLetter.Cause.values:
-        raise ValueError(f"is none of {', '.join(DeadLetter.Cause.values)}")
+        raise ValueError(f"must be one of {', '.join(DeadLetter.Cause.values)}")
     return str(value)
 
 
-def _flag(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("is neither true nor false")
+        raise ValueError("must be true or false")
     return value
 
 
-def _instant(value: Any) -> datetime:
+def _time(value: Any) -> datetime:
     moment = parse_datetime(_text(value))
     if moment is None or moment.tzinfo is None:
-        raise ValueError("is not a time with an offset, as in 2030-01-31T12:00:00Z")
+        raise ValueError("must be a time with an offset, like 2030-01-31T12:00:00Z")
     return moment
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError("is not a text")
+        raise ValueError("must be a string without null characters")
     return value

@@ -1,9 +1,9 @@
-"""Send again what was given up, or what is past: count first, then at a rate, in slices, until done or cancelled.
+"""Replay what failed or is past: count first, then re-queue at a rate, in slices, until finished or cancelled.
 
-A replay is a row; whoever asks for one (REST, the admin, the command line) only creates it. ``run_slices`` carries
-all running ones a bit further whenever it is called, from any process: a slice and the place it has reached are
-written in one transaction, so a crash repeats nothing and skips nothing. What a slice does is said in ``redrive`` (of
-dead letters) and ``past`` (of events); in both, a second click, a second replay or a second admin changes nothing.
+A replay is a row; the REST API, the admin and the command only create it. Each call of ``run_slices``, from any
+process, continues all running replays. A slice and its cursor are committed together, so a crash neither repeats nor
+skips anything. One slice re-queues dead letters (``dead_letters``) or past events (``backfill``); a second request or a
+second replay of the same rows sends nothing twice.
 """
 
 import time
@@ -16,80 +16,81 @@ from django.utils import timezone
 from delivery import notify, telemetry
 from delivery.models import Replay
 from delivery.replaying import backfill, dead_letters
-from delivery.replaying.backfill import Count
-from delivery.replaying.dead_letters import Slice, matching
-from delivery.replaying.replay_filter import Filter
+from delivery.replaying.backfill import DeliveryCount
+from delivery.replaying.dead_letters import Slice, open_dead_letters
+from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.models import Tenant
 from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
 
-__all__ = ["DEFAULT_RATE", "MOST_RATE", "Count", "Filter", "cancel", "preview", "replay", "run_slices"]
+__all__ = ["DEFAULT_RATE", "MAX_RATE", "DeliveryCount", "ReplayFilter", "cancel", "preview", "run_slices", "start"]
 
 SLICE = 500  # deliveries in one transaction
-BURST = 2.0  # seconds of the rate that may be made up for at once: the period of beat
-SPELL = 5.0  # seconds one replay goes on before the others have their turn
-DEFAULT_RATE, MOST_RATE = 100, 10_000  # deliveries per second
+BURST = 2.0  # seconds of unused rate that a replay may catch up on: the period of its task
+TURN = 5.0  # seconds one replay runs before the next has its turn
+DEFAULT_RATE, MAX_RATE = 100, 10_000  # deliveries per second
 RUNNING, FINISHED, CANCELLED = Replay.State.RUNNING, Replay.State.FINISHED, Replay.State.CANCELLED
 
 
-def preview(tenant: Tenant | None, wanted: Filter) -> Count:
-    """How many deliveries a replay with this filter would send now. Raises ValueError, the field's name first."""
-    return _count(_asked(tenant, wanted), wanted)
+def preview(tenant: Tenant | None, selected: ReplayFilter) -> DeliveryCount:
+    """Count the deliveries that a replay would send now. Raises ValueError with the field's name first."""
+    return _count(_new_row(tenant, selected), selected)
 
 
-def replay(tenant: Tenant | None, wanted: Filter, *, rate: int = DEFAULT_RATE, by: str) -> Replay:
-    """Start to send what matches now, ``rate`` per second at most. ``by`` is kept, and written into each letter.
+def start(tenant: Tenant | None, selected: ReplayFilter, *, rate: int = DEFAULT_RATE, by: str) -> Replay:
+    """Create a replay of what matches now, at up to ``rate`` deliveries per second.
 
-    Raises ValueError, with the field's name first, for what cannot be carried out.
+    ``by``: who requested it, stored in the replay and in each dead letter. Raises ValueError with the field's name
+    first.
     """
-    if not 1 <= rate <= MOST_RATE:
-        raise ValueError("rate", f"is not from 1 to {MOST_RATE} per second")
-    row = _asked(tenant, wanted)
+    if not 1 <= rate <= MAX_RATE:
+        raise ValueError("rate", f"must be from 1 to {MAX_RATE} per second")
+    row = _new_row(tenant, selected)
     row.rate, row.requested_by = rate, by[:256]
-    row.total, row.estimated = _count(row, wanted)
+    row.total, row.estimated = _count(row, selected)
     row.save(force_insert=True)
     transaction.on_commit(lambda: send_task("delivery.replay_slices", "default", expires=1.0))
     telemetry.replay_started(row)
     return row
 
 
-def _asked(tenant: Tenant | None, wanted: Filter) -> Replay:
-    if wanted.of != Replay.Of.DEAD_LETTERS:
-        backfill.check(tenant, wanted)
-    return Replay(tenant=tenant, of=wanted.of, filter=wanted.as_json(), until_at=database_now())
+def _new_row(tenant: Tenant | None, selected: ReplayFilter) -> Replay:
+    if selected.scope != Replay.Scope.DEAD_LETTERS:
+        backfill.validate(tenant, selected)
+    return Replay(tenant=tenant, scope=selected.scope, filter=selected.as_json(), until_at=database_now())
 
 
-def _count(row: Replay, wanted: Filter) -> Count:
-    if row.of == Replay.Of.DEAD_LETTERS:
-        return Count(matching(row.tenant, wanted).count())
-    return backfill.count(row, wanted)
+def _count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
+    if row.scope == Replay.Scope.DEAD_LETTERS:
+        return DeliveryCount(open_dead_letters(row.tenant, selected).count())
+    return backfill.count(row, selected)
 
 
 def cancel(row: Replay) -> bool:
-    """Send nothing more. What is back already goes its way. False: it had ended before."""
+    """Stop a running replay, return False if it had ended; deliveries that are re-queued already are sent."""
     changed = Replay.objects.filter(id=row.id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
     return changed > 0
 
 
 def run_slices() -> None:
-    """Carry every running replay as far as its rate allows by now."""
+    """Continue every running replay as far as its rate allows now."""
     for key in list(Replay.objects.filter(state=RUNNING).order_by("id").values_list("id", flat=True)):
         try:
-            _run_spell(key)
+            _run_turn(key)
         except (InterfaceError, OperationalError):
             raise
-        except Exception as error:  # of one tenant's making, perhaps: the others go on
+        except Exception as error:  # a failure caused by one tenant's data must not stop the other replays
             telemetry.replay_failed(key, error)
 
 
-def _run_spell(key: UUID) -> None:
-    until = time.monotonic() + SPELL
+def _run_turn(key: UUID) -> None:
+    until = time.monotonic() + TURN
     while _run_slice(key) and time.monotonic() < until:
         pass
 
 
 def _run_slice(key: UUID) -> bool:
-    """One slice of one replay, unless somebody else is at it. True if more may follow at once."""
+    """Run one slice, unless another process has locked the replay; return whether more may follow at once."""
     with transaction.atomic():
         row = Replay.objects.select_for_update(skip_locked=True).filter(id=key, state=RUNNING).first()
         if row is None:
@@ -103,7 +104,7 @@ def _run_slice(key: UUID) -> bool:
         row.replayed += len(done.endpoints)
         row.sliced_at = max(row.sliced_at or row.until_at, now - timedelta(seconds=BURST))
         row.sliced_at += timedelta(seconds=done.spent / row.rate)
-        if not done.more:
+        if not done.has_more:
             row.state, row.finished_at = FINISHED, now
         row.save(update_fields=["cursor", "replayed", "sliced_at", "state", "finished_at"])
     if done.endpoints:
@@ -112,12 +113,12 @@ def _run_slice(key: UUID) -> bool:
 
 
 def _slice(row: Replay, budget: int) -> Slice:
-    wanted = Filter.parse(row.filter, row.of)
-    step = dead_letters.slice_of if row.of == Replay.Of.DEAD_LETTERS else backfill.slice_of
-    return step(row, wanted, budget)
+    selected = ReplayFilter.parse(row.filter, row.scope)
+    run = dead_letters.run_slice if row.scope == Replay.Scope.DEAD_LETTERS else backfill.run_slice
+    return run(row, selected, budget)
 
 
 def _budget(row: Replay, now: datetime) -> int:
-    """How many may be sent now. ``sliced_at`` is where the replay stands in time, as in a rate limit."""
+    """Return the number of deliveries that may be re-queued now; ``sliced_at`` is the clock of a rate limit (GCRA)."""
     since = row.sliced_at or row.until_at - timedelta(seconds=1)
     return max(0, int(min((now - since).total_seconds(), BURST) * row.rate))

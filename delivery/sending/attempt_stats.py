@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from delivery.models import EndpointHour
+from delivery.models import HourlyStats
 from delivery.sql.attempt_stats import add_attempt_stats
 from delivery.transports.outcome import Outcome
 from webhooks.kit.hourly_counts import HourlyCounts
@@ -128,7 +128,7 @@ def stats_by_hour(endpoint_id: UUID, hours: int, now: datetime) -> list[StatsSum
             row.last_status,
             row.last_failed_at,
         )
-        for row in EndpointHour.objects.filter(endpoint=endpoint_id, begins_at__range=(begins[0], last))
+        for row in HourlyStats.objects.filter(endpoint=endpoint_id, begins_at__range=(begins[0], last))
     }
     return [known.get(begin) or StatsSummary(begin, 0, 0, ()) for begin in begins]
 
@@ -167,7 +167,7 @@ def percentile(latencies: Sequence[int], part: float) -> int | None:
 
 def delete_old_stats(now: datetime) -> int:
     """Delete the hours that began more than KEPT_FOR ago. Return how many."""
-    return EndpointHour.objects.filter(begins_at__lt=now - KEPT_FOR).delete()[0]
+    return HourlyStats.objects.filter(begins_at__lt=now - KEPT_FOR).delete()[0]
 
 
 def _sum_buckets(histograms: Iterable[Sequence[int]]) -> list[int]:

@@ -67,7 +67,7 @@ def deliver_due(
         with suppress(Error):
             sql.allow_all_plans()
     elapsed = time.monotonic() - started
-    telemetry.drained(drain.attempts, elapsed)
+    telemetry.delivery_run_finished(drain.attempts, elapsed)
     if elapsed >= seconds and not stopping():
         notify.drain_starter.send()
     return drain.attempts
@@ -105,7 +105,7 @@ class Drain:
             for step in steps:
                 step()
         except (OperationalError, InterfaceError) as error:
-            telemetry.database_away(error)
+            telemetry.database_unavailable(error)
             time.sleep(DATABASE_RETRY_AFTER)
             with suppress(Error):  # if it is still away the next step raises
                 connection.close()
@@ -166,7 +166,7 @@ class Drain:
             settled = settle_attempts(new)
             disabled = report_dead(self._ended, [row for row in new if row.cause and row.attempt_id in settled])
         self._is_commit_unknown = False
-        self._lanes.dead_letter(disabled, "gone")
+        self._lanes.dead_letter(disabled, "responded_410")
         self._publish_warnings(self._record_ended())
         if disabled:
             self._lanes.refresh()

@@ -78,7 +78,7 @@ def publish_dead_letters(delivery_ids: Sequence[UUID]) -> None:
 
 
 def _publish_dead_letters(delivery_ids: Sequence[UUID]) -> None:
-    letters = DeadLetter.objects.filter(delivery__in=delivery_ids, redriven_at=None)
+    letters = DeadLetter.objects.filter(delivery__in=delivery_ids, replayed_at=None)
     by_tenant: dict[UUID, list[dict[str, Any]]] = {}
     for letter in letters.select_related("delivery__event").defer("delivery__event__body", "delivery__body"):
         if not letter.delivery.event.type.startswith(OPERATIONAL):
@@ -113,4 +113,4 @@ def _publish(tenant: Tenant, event_type: str, data: Sequence[Mapping[str, Any]])
     except (InterfaceError, OperationalError):
         raise
     except Exception as error:  # an operational event must not stop the deliveries it is about
-        telemetry.news_failed(tenant.id, event_type, error)
+        telemetry.operational_event_failed(tenant.id, event_type, error)

@@ -45,11 +45,13 @@ class LeasedLane:
         """Build the lane from the row that was leased."""
         lane = cls(
             target=target,
-            low_water_mark=row.floor_at,
+            low_water_mark=row.low_water_mark,
             rate=RateLimit(target.rate_limit, _seconds(row.next_slot_at) or 0.0, target.rate_burst),
-            window=ConcurrencyWindow(target.max_in_flight, row.window or INITIAL_WINDOW),
-            breaker=Breaker(row.failures, _seconds(row.failing_since), row.trips, _seconds(row.tripped_until)),
-            warning_level=row.warned,
+            window=ConcurrencyWindow(target.max_in_flight, row.concurrency or INITIAL_WINDOW),
+            breaker=Breaker(
+                row.failures, _seconds(row.failing_since), row.open_count, _seconds(row.circuit_open_until)
+            ),
+            warning_level=row.warnings_sent,
             leased_at=now,
             last_active_at=now,
         )
@@ -62,14 +64,14 @@ class LeasedLane:
         """Return what the lane's row is to store."""
         return LaneRow(
             endpoint_id=self.target.endpoint_id,
-            floor_at=self.low_water_mark,
+            low_water_mark=self.low_water_mark,
             next_slot_at=_instant(self.rate.next_slot or None),
-            window=self.window.allowed,
+            concurrency=self.window.allowed,
             failures=self.breaker.failures,
             failing_since=_instant(self.breaker.failing_since),
-            trips=self.breaker.open_count,
-            tripped_until=_instant(self.breaker.open_until),
-            warned=self.warning_level,
+            open_count=self.breaker.open_count,
+            circuit_open_until=_instant(self.breaker.open_until),
+            warnings_sent=self.warning_level,
         )
 
     def refresh(self, target: DeliveryTarget | None, now: float) -> None:

@@ -54,7 +54,7 @@ def report_dead(ended: Sequence[Ended], dead: Sequence[Settlement]) -> list[UUID
     if not dead:
         return []
     addresses = {attempt.claimed.endpoint_id: attempt.address for attempt, _ in ended}
-    gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == "gone"}
+    gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == "responded_410"}
     disabled = health.disable_endpoints(gone, Endpoint.DisabledReason.RESPONDED_410)
     health.publish_dead_letters([row.id for row in dead])
     return disabled

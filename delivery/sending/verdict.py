@@ -43,7 +43,7 @@ def judge(outcome: Outcome, *, step: int, plan: Sequence[int], jitter: float, mo
     if outcome.delivered:
         return DELIVERED
     if outcome.gone and not moved:
-        return Verdict("dead", cause="gone")
+        return Verdict("dead", cause="responded_410")
     wait = wait_after(plan, step, jitter=jitter, retry_after=outcome.retry_after)
     if wait is None:
         return Verdict("dead", cause="exhausted")

@@ -8,7 +8,7 @@ from webhooks.kit.sql import columns, run
 # Reader: the drain, every few seconds. Index: the unique (endpoint, begins_at). Histograms are added bucket by bucket,
 # also when one has more buckets than the other.
 ADD_ATTEMPT_STATS = """
-INSERT INTO delivery_endpointhour AS hour (endpoint_id, begins_at, attempts, delivered, latencies, last_error,
+INSERT INTO delivery_hourlystats AS hour (endpoint_id, begins_at, attempts, delivered, latencies, last_error,
                                            last_status, last_failed_at)
 SELECT h.endpoint_id, h.begins_at, h.attempts, h.delivered, h.latencies::int[], h.last_error, h.last_status,
        h.failed_at

@@ -39,8 +39,8 @@ UPDATE delivery_delivery SET next_attempt_at = now()
  WHERE id = %(id)s AND state = '{PENDING}' AND next_attempt_at > now()
 """
 ALLOW_PROBE = """
-UPDATE delivery_lane SET tripped_until = now()
- WHERE endpoint_id = %(endpoint)s AND owner IS NULL AND tripped_until > now()
+UPDATE delivery_lane SET circuit_open_until = now()
+ WHERE endpoint_id = %(endpoint)s AND owner IS NULL AND circuit_open_until > now()
 """
 
 

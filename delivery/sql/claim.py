@@ -39,7 +39,7 @@ class Claimed(NamedTuple):
     due_at: datetime
     body: bytes
     rendered: bool
-    thin: bool = False
+    is_reference: bool = False
 
 
 # Reader: the drain. Index: delivery_due, from the lane's low-water mark on.
@@ -57,8 +57,8 @@ WITH due AS (
               FOR UPDATE SKIP LOCKED) d
 )
 """
-# Reader: the drain, in ordered lanes. Index: delivery_in_order, which the query walks from one order key to the next,
-# so that the cost grows with the number of keys and not with the backlog.
+# Reader: the drain, in ordered lanes. Index: delivery_by_order_key, walked from one order key to the next: the cost
+# grows with the number of keys, not with the backlog.
 SELECT_DUE_HEADS = f"""
 WITH due AS (
     SELECT head.id, request.seconds
@@ -90,7 +90,7 @@ UPDATE delivery_delivery d
   FROM due, delivery_event e
  WHERE d.id = due.id AND e.id = d.event_id AND d.token IS NULL
 RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
-          d.body IS NOT NULL, d.thin
+          d.body IS NOT NULL, d.is_reference
 """
 
 

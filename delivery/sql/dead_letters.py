@@ -14,11 +14,11 @@ EXPIRED = DeadLetter.Cause.EXPIRED
 # attempts, cause, reason). Index: the partial unique (delivery) of open ones.
 INSERT_DEAD_LETTERS = """
     INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
-                                     last_error, attempts, died_at, redriven_by)
+                                     last_error, attempts, failed_at, replayed_by)
     SELECT delivery_uuid7(), now(), tenant_id, endpoint_id, id, cause, reason, last_status, last_error, attempts,
            now(), ''
       FROM dead
-        ON CONFLICT (delivery_id) WHERE redriven_at IS NULL DO NOTHING
+        ON CONFLICT (delivery_id) WHERE replayed_at IS NULL DO NOTHING
 """
 
 
@@ -70,7 +70,7 @@ def dead_letter_pending(endpoint_id: UUID, cause: str, limit: int = 1_000) -> in
     return len(run(DEAD_LETTER_PENDING, {"endpoint": endpoint_id, "cause": cause, "limit": limit}))
 
 
-# Reader: the sweep. Indexes: lane_parked, delivery_due.
+# Reader: the sweep. Indexes: lane_endpoint_inactive, delivery_due.
 DEAD_LETTER_EXPIRED = f"""
 WITH expired AS (
     SELECT d.id FROM delivery_lane l
@@ -79,7 +79,7 @@ WITH expired AS (
             WHERE endpoint_id = l.endpoint_id AND state = '{PENDING}'
               AND next_attempt_at < now() - make_interval(secs => %(seconds)s)
             LIMIT 1000 FOR UPDATE SKIP LOCKED) d
-     WHERE l.parked LIMIT 5000
+     WHERE l.endpoint_inactive LIMIT 5000
 ), dead AS (
     UPDATE delivery_delivery d SET state = '{DEAD}', next_attempt_at = NULL FROM expired WHERE d.id = expired.id
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts,

@@ -22,7 +22,7 @@ ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true)"
 
 # The one INSERT of lanes; a WHERE clause on the endpoints e follows it.
 INSERT_LANES = """
-    INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, parked, failures, trips, warned)
+    INSERT INTO delivery_lane (endpoint_id, tenant_id, due_at, endpoint_inactive, failures, open_count, warnings_sent)
     SELECT id, tenant_id, now(), false, 0, 0, 0 FROM subscriptions_endpoint e
      WHERE NOT EXISTS (SELECT FROM delivery_lane l WHERE l.endpoint_id = e.id)
 """
@@ -31,11 +31,11 @@ INSERT_LANES = """
 MARK_LANES_DUE = f"""
 WITH late AS (
     SELECT endpoint_id FROM delivery_lane
-     WHERE endpoint_id = ANY(%(endpoints)s::uuid[]) AND owner IS NULL AND NOT parked
-       AND (due_at IS NULL OR due_at > greatest(now(), tripped_until))
+     WHERE endpoint_id = ANY(%(endpoints)s::uuid[]) AND owner IS NULL AND NOT endpoint_inactive
+       AND (due_at IS NULL OR due_at > greatest(now(), circuit_open_until))
      ORDER BY endpoint_id FOR NO KEY UPDATE
 ), marked AS (
-    UPDATE delivery_lane l SET due_at = greatest(now(), l.tripped_until)
+    UPDATE delivery_lane l SET due_at = greatest(now(), l.circuit_open_until)
       FROM late WHERE l.endpoint_id = late.endpoint_id
     RETURNING l.endpoint_id
 ), created AS (
@@ -68,7 +68,7 @@ WITH missed AS (
      CROSS JOIN LATERAL (
            SELECT next_attempt_at AS due_at FROM delivery_delivery
             WHERE endpoint_id = l.endpoint_id AND state = '{PENDING}'
-              AND next_attempt_at >= coalesce(l.floor_at, 'epoch')
+              AND next_attempt_at >= coalesce(l.low_water_mark, 'epoch')
             ORDER BY next_attempt_at LIMIT 1) oldest
      CROSS JOIN LATERAL (
            SELECT slots, coalesce(e.rate_burst, slots * 0.1) AS burst
@@ -76,18 +76,19 @@ WITH missed AS (
                   LATERAL (SELECT least(e.rate_limit / CASE e.rate_period WHEN 'minute' THEN 60.0 ELSE 1 END,
                                          e.allowed_rate / 60.0)) a(slots)
             WHERE e.id = l.endpoint_id) rate
-     WHERE l.owner IS NULL AND l.due_at IS NULL AND NOT l.parked
+     WHERE l.owner IS NULL AND l.due_at IS NULL AND NOT l.endpoint_inactive
      ORDER BY l.endpoint_id FOR NO KEY UPDATE OF l
 )
 UPDATE delivery_lane l
-   SET due_at = greatest(now(), missed.due_at, l.tripped_until,
+   SET due_at = greatest(now(), missed.due_at, l.circuit_open_until,
                          l.next_slot_at - make_interval(secs => greatest(missed.burst - 1, 0) / missed.slots))
   FROM missed
  WHERE l.endpoint_id = missed.endpoint_id
 RETURNING l.endpoint_id
 """
 RECHECK_THESE = RECHECK_ALL.replace(
-    "AND NOT l.parked\n", "AND NOT l.parked\n       AND l.endpoint_id = ANY(%(endpoints)s::uuid[])\n"
+    "AND NOT l.endpoint_inactive\n",
+    "AND NOT l.endpoint_inactive\n       AND l.endpoint_id = ANY(%(endpoints)s::uuid[])\n",
 )
 
 
@@ -115,19 +116,20 @@ def create_missing_lanes() -> set[UUID]:
     return {row[0] for row in run(CREATE_MISSING_LANES, {})}
 
 
-# Reader: the recovery task. Index: lane_parked. Endpoints that will never be active again become due too: the drain
-# that leases such a lane dead-letters its deliveries.
+# Reader: the recovery task. Index: lane_endpoint_inactive. Lanes of endpoints that will never be active again become
+# due too: the drain that leases such a lane dead-letters its deliveries.
 RESUME_LANES = f"""
 WITH resumed AS (
     SELECT l.endpoint_id FROM delivery_lane l
       JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
       JOIN subscriptions_tenant t ON t.id = e.tenant_id
-     WHERE l.parked
+     WHERE l.endpoint_inactive
        AND (e.state = '{ACTIVE}' OR e.disabled_reason = '{GONE}'
             OR e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL)
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
-UPDATE delivery_lane l SET parked = false, due_at = now() FROM resumed WHERE l.endpoint_id = resumed.endpoint_id
+UPDATE delivery_lane l SET endpoint_inactive = false, due_at = now()
+  FROM resumed WHERE l.endpoint_id = resumed.endpoint_id
 RETURNING l.endpoint_id
 """
 
@@ -137,12 +139,12 @@ def resume_lanes() -> int:
     return len(run(RESUME_LANES, {}))
 
 
-# Reader: the recovery task. Index: lane_tripped. The drain that leases such a lane starts with a closed breaker.
+# Reader: the recovery task. Index: lane_circuit_open. The drain that leases such a lane starts with a closed breaker.
 RETRY_CHANGED_ENDPOINTS = """
 WITH changed AS (
     SELECT l.endpoint_id FROM delivery_lane l
       JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
-     WHERE l.tripped_until > now() AND l.due_at > now() AND l.owner IS NULL
+     WHERE l.circuit_open_until > now() AND l.due_at > now() AND l.owner IS NULL
        AND greatest(e.url_changed_at, e.state_changed_at) > l.failing_since
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )

@@ -15,7 +15,7 @@ from webhooks.kit.sql import columns, run
 LEASE_SECONDS = 10.0  # a lane whose owner has not renewed for that long can be leased by another drain
 MAX_DUE_LANES = 20_000  # due lanes, longest due first, among which the tenants' turns are computed
 DISABLED = Endpoint.State.DISABLED
-ENDPOINT_DELETED, RESPONDED_410 = DeadLetter.Cause.ENDPOINT_DELETED, DeadLetter.Cause.GONE
+ENDPOINT_DELETED, RESPONDED_410 = DeadLetter.Cause.ENDPOINT_DELETED, DeadLetter.Cause.RESPONDED_410
 
 
 class LaneRow(NamedTuple):
@@ -25,14 +25,14 @@ class LaneRow(NamedTuple):
     """
 
     endpoint_id: UUID
-    floor_at: datetime
+    low_water_mark: datetime
     next_slot_at: datetime | None
-    window: int | None
+    concurrency: int | None
     failures: int
     failing_since: datetime | None
-    trips: int
-    tripped_until: datetime | None
-    warned: int
+    open_count: int
+    circuit_open_until: datetime | None
+    warnings_sent: int
     inherited: bool = False
 
 
@@ -80,11 +80,11 @@ WITH turns AS (
 UPDATE delivery_lane l
    SET owner = CASE WHEN due.active THEN %(owner)s::uuid END,
        due_at = CASE WHEN due.active THEN now() + make_interval(secs => %(seconds)s) END,
-       parked = NOT due.active AND due.undeliverable IS NULL
+       endpoint_inactive = NOT due.active AND due.undeliverable IS NULL
   FROM due
  WHERE l.endpoint_id = due.endpoint_id
-RETURNING now(), due.active, due.undeliverable, l.endpoint_id, coalesce(l.floor_at, 'epoch'), l.next_slot_at,
-          l."window", l.failures, l.failing_since, l.trips, l.tripped_until, l.warned, due.inherited
+RETURNING now(), due.active, due.undeliverable, l.endpoint_id, coalesce(l.low_water_mark, 'epoch'), l.next_slot_at,
+          l.concurrency, l.failures, l.failing_since, l.open_count, l.circuit_open_until, l.warnings_sent, due.inherited
 """
 
 
@@ -120,15 +120,21 @@ STORE_LANES = """
 UPDATE delivery_lane l
    SET owner = %(next_owner)s::uuid,
        due_at = CASE WHEN %(next_owner)s::uuid IS NOT NULL THEN now() + make_interval(secs => %(seconds)s) END,
-       floor_at = r.floor_at, next_slot_at = r.next_slot_at, "window" = r.size, failures = r.failures,
-       failing_since = r.failing_since, trips = r.trips, tripped_until = r.tripped_until, warned = r.warned
-  FROM unnest(%(endpoints)s::uuid[], %(floors)s::timestamptz[], %(slots)s::timestamptz[], %(windows)s::int2[],
-              %(failures)s::int[], %(sinces)s::timestamptz[], %(trips)s::int2[], %(untils)s::timestamptz[],
-              %(warned)s::int2[])
-           AS r(endpoint_id, floor_at, next_slot_at, size, failures, failing_since, trips, tripped_until, warned)
+       low_water_mark = r.low_water_mark, next_slot_at = r.next_slot_at, concurrency = r.concurrency,
+       failures = r.failures, failing_since = r.failing_since, open_count = r.open_count,
+       circuit_open_until = r.circuit_open_until, warnings_sent = r.warnings_sent
+  FROM unnest(%(endpoints)s::uuid[], %(low_water_marks)s::timestamptz[], %(slots)s::timestamptz[],
+              %(concurrencies)s::int2[], %(failures)s::int[], %(failing_since)s::timestamptz[],
+              %(open_counts)s::int2[], %(open_until)s::timestamptz[], %(warnings_sent)s::int2[])
+           AS r(endpoint_id, low_water_mark, next_slot_at, concurrency, failures, failing_since, open_count,
+                circuit_open_until, warnings_sent)
  WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
 RETURNING l.endpoint_id, clock_timestamp()
 """
+LANE_PARAMETERS = (
+    *("endpoints", "low_water_marks", "slots", "concurrencies", "failures", "failing_since"),
+    *("open_counts", "open_until", "warnings_sent"),
+)
 
 
 def renew_lanes(owner: UUID, lanes: Sequence[LaneRow]) -> RenewResult:
@@ -143,21 +149,6 @@ def release_lanes(owner: UUID, lanes: Sequence[LaneRow]) -> None:
 
 
 def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> list[tuple[UUID, datetime]]:
-    endpoints, floors, slots, windows, failures, sinces, trips, untils, warned = columns(
-        [lane[:9] for lane in sorted(lanes)], 9
-    )
-    parameters = {
-        "owner": owner,
-        "next_owner": next_owner,
-        "seconds": LEASE_SECONDS,
-        "endpoints": endpoints,
-        "floors": floors,
-        "slots": slots,
-        "windows": windows,
-        "failures": failures,
-        "sinces": sinces,
-        "trips": trips,
-        "untils": untils,
-        "warned": warned,
-    }
-    return [(row[0], row[1]) for row in run(STORE_LANES, parameters)]
+    values = columns([lane[:9] for lane in sorted(lanes)], 9)
+    parameters = {"owner": owner, "next_owner": next_owner, "seconds": LEASE_SECONDS}
+    return [(row[0], row[1]) for row in run(STORE_LANES, parameters | dict(zip(LANE_PARAMETERS, values, strict=True)))]

@@ -38,21 +38,23 @@ class DeliveryRow(NamedTuple):
     body: bytes | None
     state: str
     order_key: str | None
-    thin: bool = False
+    is_reference: bool = False
 
 
 # The one INSERT of deliveries; a WHERE or ON CONFLICT clause follows it. Parameters: delivery_parameters().
 INSERT_DELIVERIES = f"""
-    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key, thin,
-                                   next_attempt_at, started_at, attempts, step, claims, last_error, replay_id)
-    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key, d.thin,
-           CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, '', %(replay)s::uuid
+    INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key,
+                                   is_reference, next_attempt_at, started_at, attempts, step, claims, last_error,
+                                   replay_id)
+    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key,
+           d.is_reference, CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, '',
+           %(replay)s::uuid
       FROM unnest(%(delivery_ids)s::uuid[], %(delivery_events)s::uuid[], %(endpoints)s::uuid[],
-                  %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(thins)s::bool[])
-           AS d(id, event_id, endpoint_id, body, state, order_key, thin)
+                  %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(references)s::bool[])
+           AS d(id, event_id, endpoint_id, body, state, order_key, is_reference)
 """
 # The one INSERT of usage; a SELECT of these columns follows it.
-INSERT_USAGE = "INSERT INTO delivery_tally (tenant_id, day, type, events, deliveries)"
+INSERT_USAGE = "INSERT INTO delivery_usageincrement (tenant_id, day, type, events, deliveries)"
 
 # Reader: publishing. Indexes: the unique (tenant, event_id, source) finds repeats, the primary key of tenants the
 # version. Materialized, so that the version is compared before anything is written.
@@ -108,7 +110,7 @@ def delivery_parameters(
     tenant_id: UUID | None, replay_id: UUID | None, deliveries: Sequence[DeliveryRow]
 ) -> dict[str, object]:
     """Return the parameters of INSERT_DELIVERIES."""
-    ids, events, endpoints, bodies, states, order_keys, thins = columns(deliveries, 7)
+    ids, events, endpoints, bodies, states, order_keys, references = columns(deliveries, 7)
     return {
         "tenant": tenant_id,
         "replay": replay_id,
@@ -118,7 +120,7 @@ def delivery_parameters(
         "delivery_bodies": bodies,
         "states": states,
         "order_keys": order_keys,
-        "thins": thins,
+        "references": references,
     }
 
 

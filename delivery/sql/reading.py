@@ -22,7 +22,7 @@ def first_deliveries(event_ids: Sequence[UUID], limit: int) -> list[UUID]:
     return [row[0] for row in run(FIRST_DELIVERIES, {"events": list(event_ids), "limit": limit})]
 
 
-# Reader: the status of an endpoint. Index: delivery_in_order, walked from one order key to the next.
+# Reader: the status of an endpoint. Index: delivery_by_order_key, walked from one order key to the next.
 BLOCKING_DELIVERIES = f"""
 WITH RECURSIVE heads AS (
     (SELECT id, order_key, state, attempts, next_attempt_at, last_status, last_error, 1 AS n FROM delivery_delivery

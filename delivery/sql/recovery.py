@@ -11,7 +11,7 @@ from webhooks.kit.sql import run
 
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD
-UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.POISON
+UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.CRASHED_WORKER
 
 # Reader: the recovery task. Index: delivery_claimed.
 RECOVER_CLAIMS = f"""
@@ -59,7 +59,7 @@ RAISE_TO_LOW_WATER_MARK = f"""
 WITH below AS (
     SELECT d.id FROM delivery_lane l
       JOIN delivery_delivery d ON d.endpoint_id = l.endpoint_id
-     WHERE d.state = '{PENDING}' AND d.next_attempt_at < l.floor_at
+     WHERE d.state = '{PENDING}' AND d.next_attempt_at < l.low_water_mark
        FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE delivery_delivery d SET next_attempt_at = now() FROM below WHERE d.id = below.id

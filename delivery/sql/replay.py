@@ -18,9 +18,9 @@ DELIVERED, CANCELLED = Delivery.State.DELIVERED, Delivery.State.CANCELLED
 # Readers: replays of dead letters and of events. Indexes: the primary keys.
 REPLAY_DEAD_LETTERS = f"""
 WITH closed AS (
-    UPDATE delivery_deadletter l SET redriven_at = now(), redriven_by = %(by)s, replay_id = %(replay)s
+    UPDATE delivery_deadletter l SET replayed_at = now(), replayed_by = %(by)s, replay_id = %(replay)s
       FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[]) AS r(id, body)
-     WHERE l.id = r.id AND l.redriven_at IS NULL
+     WHERE l.id = r.id AND l.replayed_at IS NULL
     RETURNING l.delivery_id, r.body
 )
 UPDATE delivery_delivery d

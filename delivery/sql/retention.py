@@ -12,27 +12,27 @@ FINISHED = ", ".join(
     f"'{state}'" for state in (Delivery.State.DELIVERED, Delivery.State.DEAD, Delivery.State.CANCELLED)
 )
 
-# Reader: the retention task. Index: event_pages, one look-up per tenant.
+# Reader: the retention task. Index: event_by_tenant, one look-up per tenant.
 TENANTS_WITH_OLD_EVENTS = """
 SELECT t.id, t.retention_days FROM subscriptions_tenant t
  CROSS JOIN LATERAL (SELECT id FROM delivery_event WHERE tenant_id = t.id ORDER BY id LIMIT 1) oldest
  WHERE oldest.id < %(before)s
 """
-# Reader: the retention task. Index: event_pages.
+# Reader: the retention task. Index: event_by_tenant.
 OLD_EVENTS = """
 SELECT id FROM delivery_event
  WHERE tenant_id = %(tenant)s AND id > %(after)s AND id < %(before)s
  ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-# Reader: the retention task. Indexes: the unique (event, endpoint), dead_letter_delivery. A delivery stays while it is
-# unfinished, and if it was replayed or dead-lettered within the retention.
+# Reader: the retention task. Indexes: the unique (event, endpoint), dead_letter_by_delivery. A delivery stays while
+# it is unfinished, and if it was replayed or dead-lettered within the retention.
 OLD_DELIVERIES = f"""
 SELECT d.id FROM delivery_delivery d
  WHERE d.event_id = ANY(%(events)s::uuid[]) AND d.state IN ({FINISHED}) AND d.started_at < %(cutoff)s
-   AND NOT EXISTS (SELECT FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.died_at >= %(cutoff)s)
+   AND NOT EXISTS (SELECT FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.failed_at >= %(cutoff)s)
  LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-# Reader: the retention task. Indexes: attempt_history, dead_letter_delivery, the primary key.
+# Reader: the retention task. Indexes: attempt_by_delivery, dead_letter_by_delivery, the primary key.
 DELETE_DELIVERIES = {
     "attempts": "DELETE FROM delivery_attempt WHERE delivery_id = ANY(%(ids)s::uuid[])",
     "dead_letters": "DELETE FROM delivery_deadletter WHERE delivery_id = ANY(%(ids)s::uuid[])",
@@ -88,10 +88,10 @@ def _delete(statement: str, parameters: dict[str, Any]) -> int:
     return int(count)
 
 
-# Reader: erasing an event. Indexes: the unique (event, endpoint) of deliveries, attempt_history.
+# Reader: erasing an event. Indexes: the unique (event, endpoint) of deliveries, attempt_by_delivery.
 DELETE_RESPONSES = """
-UPDATE delivery_attempt a SET answer = NULL
-  FROM delivery_delivery d WHERE d.event_id = %(event)s AND a.delivery_id = d.id AND a.answer IS NOT NULL
+UPDATE delivery_attempt a SET response = NULL
+  FROM delivery_delivery d WHERE d.event_id = %(event)s AND a.delivery_id = d.id AND a.response IS NOT NULL
 """
 
 

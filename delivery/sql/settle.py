@@ -27,7 +27,7 @@ class Settlement(NamedTuple):
     duration_ms: int
     status: int | None
     error: str
-    answer: bytes | None
+    response: bytes | None
 
 
 # Reader: the drain. Index: the primary key. Only deliveries that still carry the token of their claim are changed.
@@ -44,7 +44,7 @@ RETURNING d.id, r.token
 """
 # Reader: the drain. COPY costs less per row than INSERT.
 RECORD_ATTEMPTS = """
-COPY delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, answer)
+COPY delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response)
 FROM STDIN (FORMAT BINARY)
 """
 ATTEMPT_TYPES = ["uuid", "timestamptz", "uuid", "int2", "timestamptz", "int4", "int2", "text", "bytea"]
@@ -81,7 +81,7 @@ def _record(settlements: Sequence[Settlement]) -> None:
             copy.write_row(
                 (
                     *(it.attempt_id, it.started_at, it.id, it.number, it.started_at),
-                    *(it.duration_ms, it.status, it.error, it.answer),
+                    *(it.duration_ms, it.status, it.error, it.response),
                 )
             )
 

@@ -10,8 +10,8 @@ from webhooks.kit.sql import run
 # Reader: the usage task. Index: the primary key of increments, the unique key of totals.
 FOLD_USAGE = """
 WITH folded AS (
-    DELETE FROM delivery_tally
-     WHERE id IN (SELECT id FROM delivery_tally ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    DELETE FROM delivery_usageincrement
+     WHERE id IN (SELECT id FROM delivery_usageincrement ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
     RETURNING tenant_id, day, type, events, deliveries
 ), added AS (
     INSERT INTO delivery_usage AS u (tenant_id, day, type, events, deliveries)
@@ -33,7 +33,7 @@ def fold_usage(limit: int) -> int:
 # Reader: the monthly quota. Indexes: the unique (tenant, day, type) of totals; increments are few.
 EVENTS_SINCE = """
 SELECT coalesce((SELECT sum(events) FROM delivery_usage WHERE tenant_id = %(tenant)s AND day >= %(first)s), 0)
-     + coalesce((SELECT sum(events) FROM delivery_tally WHERE tenant_id = %(tenant)s AND day >= %(first)s), 0)
+     + coalesce((SELECT sum(events) FROM delivery_usageincrement WHERE tenant_id = %(tenant)s AND day >= %(first)s), 0)
 """
 
 
@@ -44,12 +44,12 @@ def events_since(tenant_id: UUID, first: date) -> int:
 
 
 # Readers: the usage report of the API and of the admin. Indexes: the unique (tenant, day, type) of totals, or
-# usage_days over all tenants.
+# usage_by_day over all tenants.
 REPORT_USAGE = """
 WITH counted AS (
     SELECT tenant_id, day, type, events, deliveries FROM delivery_usage
      UNION ALL
-    SELECT tenant_id, day, type, events, deliveries FROM delivery_tally
+    SELECT tenant_id, day, type, events, deliveries FROM delivery_usageincrement
 ), selected AS (
     SELECT date_trunc(%(granularity)s, day)::date AS day, CASE WHEN %(by_tenant)s THEN tenant_id END AS tenant_id,
            CASE WHEN %(by_type)s THEN type END COLLATE "C" AS type, events, deliveries

@@ -61,7 +61,7 @@ def make_attempt(delivery: Delivery, **changes: Any) -> Attempt:
 
 def make_dead_letter(delivery: Delivery, **changes: Any) -> DeadLetter:
     """The delivery is dead, and this is its letter."""
-    died_at = changes.pop("died_at", datetime.now(UTC))
+    failed_at = changes.pop("failed_at", datetime.now(UTC))
     Delivery.objects.filter(pk=delivery.pk).update(state="dead", next_attempt_at=None)
     delivery.refresh_from_db()
     fields: dict[str, Any] = {
@@ -71,12 +71,12 @@ def make_dead_letter(delivery: Delivery, **changes: Any) -> DeadLetter:
         "attempts": delivery.attempts,
     }
     return DeadLetter.objects.create(
-        id=key_at(died_at),
+        id=key_at(failed_at),
         delivery=delivery,
         endpoint_id=delivery.endpoint_id,
         tenant_id=delivery.tenant_id,
-        died_at=died_at,
-        created_at=died_at,
+        failed_at=failed_at,
+        created_at=failed_at,
         **(fields | changes),
     )
 

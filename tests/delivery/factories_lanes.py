@@ -38,14 +38,14 @@ def make_target(**changes: Any) -> DeliveryTarget:
 
 def make_row(endpoint_id: UUID, **changes: Any) -> LaneRow:
     fields: dict[str, Any] = {
-        "floor_at": EPOCH,
+        "low_water_mark": EPOCH,
         "next_slot_at": None,
-        "window": 1_000_000,
+        "concurrency": 1_000_000,
         "failures": 0,
         "failing_since": None,
-        "trips": 0,
-        "tripped_until": None,
-        "warned": 0,
+        "open_count": 0,
+        "circuit_open_until": None,
+        "warnings_sent": 0,
     }
     return LaneRow(endpoint_id, **{**fields, **changes})
 

@@ -22,8 +22,8 @@ def test_attempts_are_counted_by_how_they_ended() -> None:
 
 @pytest.mark.django_db
 def test_events_are_counted_by_what_became_of_them() -> None:
-    before = {label: value(telemetry.EVENTS, label) for label in ("taken", "duplicate", "refused")}
+    before = {label: value(telemetry.EVENTS, label) for label in ("accepted", "duplicate", "rejected")}
     event = {"type": "a", "id": "1", "data": 1}
     publish(make_tenant(), [event, event, {**event, "data": 2}, {"type": ""}, {"type": "b"}])
     after = {label: value(telemetry.EVENTS, label) - before[label] for label in before}
-    assert after == {"taken": 2, "duplicate": 1, "refused": 2}
+    assert after == {"accepted": 2, "duplicate": 1, "rejected": 2}

@@ -15,11 +15,12 @@ from delivery.transports.outcome import Failure, Outcome
 from webhooks.wire.ids import new_id
 
 VERDICTS = [Verdict("delivered"), Verdict("pending", wait=0.0), Verdict("pending", wait=7.0)]
-VERDICTS += [Verdict("dead", cause="exhausted"), Verdict("dead", cause="gone")]
+VERDICTS += [Verdict("dead", cause="exhausted"), Verdict("dead", cause="responded_410")]
 
 PASS = [
     "UPDATE delivery_delivery SET next_attempt_at = next_attempt_at - {0}, claimed_until = claimed_until - {0}",
-    "UPDATE delivery_lane SET due_at = due_at - {0}, floor_at = floor_at - {0}, tripped_until = tripped_until - {0},"
+    "UPDATE delivery_lane SET due_at = due_at - {0}, low_water_mark = low_water_mark - {0},"
+    " circuit_open_until = circuit_open_until - {0},"
     " failing_since = failing_since - {0}, next_slot_at = next_slot_at - {0}",
 ]
 
@@ -71,7 +72,7 @@ def settlement(claimed: Claimed, token: UUID, verdict: Verdict) -> Settlement:
         duration_ms=5,
         status=status,
         error="" if status == 200 else "status",
-        answer=None,
+        response=None,
     )
 
 

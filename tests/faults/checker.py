@@ -17,7 +17,7 @@ from webhooks.wire.ids import public
 
 OWED = """
 SELECT v.id, v.event_id, substring(ep.url from '[^/]*$'), d.state,
-       (SELECT count(*) FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.redriven_at IS NULL),
+       (SELECT count(*) FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.replayed_at IS NULL),
        (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.error = ''),
        (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.status IS NULL)
   FROM delivery_event v
@@ -30,7 +30,7 @@ SELECT 'delivery ' || id || ' is ' || state FROM delivery_delivery WHERE state I
 UNION ALL
 SELECT 'lane ' || endpoint_id || ' has the owner ' || owner FROM delivery_lane WHERE owner IS NOT NULL
 UNION ALL
-SELECT 'lane ' || endpoint_id || ' is parked' FROM delivery_lane WHERE parked
+SELECT 'lane ' || endpoint_id || ' is endpoint_inactive' FROM delivery_lane WHERE endpoint_inactive
 LIMIT 5
 """
 
@@ -86,7 +86,7 @@ def check(book: Book, lines: list[Line], tables: list[Owed], copies_allowed: int
     ]
     if copies > copies_allowed:
         unanswered = sum(it.unanswered for it in tables)
-        breaches.append(f"{copies} copies, where this fault can cause {copies_allowed}; {unanswered} had no answer")
+        breaches.append(f"{copies} copies, where this fault can cause {copies_allowed}; {unanswered} had no response")
     return Report(len(lost), copies, breaches)
 
 
@@ -123,6 +123,6 @@ def _requests(lines: list[Line], known: set[str]) -> Iterator[str]:
 
 
 def _answers(book: Book) -> Iterator[str]:
-    yield from (f"an odd answer: {item}" for item in book.odd)
+    yield from (f"an odd response: {item}" for item in book.odd)
     for status in {it.status for it in book.asked} - {202, 503, None}:
         yield f"publishing was answered {status}"

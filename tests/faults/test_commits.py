@@ -7,8 +7,9 @@ from django.db import Error, connections, transaction
 
 from delivery import notify
 from delivery.models import Delivery, Event
-from delivery.publishing import publisher as publishing
-from delivery.publishing.publisher import Published, publish
+from delivery.publishing import store
+from delivery.publishing.publisher import publish
+from delivery.publishing.results import Published
 from delivery.sql import publish as publish_sql
 from delivery.sql.publish import INSERT_EVENTS
 from subscriptions.models import Tenant
@@ -53,7 +54,7 @@ def test_a_commit_whose_answer_is_lost_is_found_out(
 
 
 def test_a_connection_that_keeps_breaking_is_an_error(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "TRY_AGAIN", 0.0)
+    monkeypatch.setattr(store, "RETRY_FOR", 0.0)
     break_connection(monkeypatch, counts=False, times=2)
     with pytest.raises(Error):
         publish(tenant, [EVENT])

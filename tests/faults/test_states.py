@@ -103,7 +103,7 @@ class States(RuleBasedStateMachine):
             it.endpoint_id: LeasedLane.from_row(it, known[it.endpoint_id], time.time()) for it in leased.lanes
         }
         self.holders |= dict.fromkeys(owner.lanes.keys() & known.keys(), owner.id)
-        for parked in Lane.objects.filter(parked=True):
+        for parked in Lane.objects.filter(endpoint_inactive=True):
             self.holders.pop(parked.endpoint_id, None)
 
     @rule(who=OWNERS)
@@ -219,7 +219,7 @@ class States(RuleBasedStateMachine):
         recheck_due()
         resume_lanes()
         owing = set(Delivery.objects.filter(state="pending").values_list("endpoint", flat=True))
-        seen = Lane.objects.filter(due_at__isnull=False) | Lane.objects.filter(parked=True)
+        seen = Lane.objects.filter(due_at__isnull=False) | Lane.objects.filter(endpoint_inactive=True)
         assert owing <= set(seen.values_list("endpoint", flat=True))
 
     @rule(endpoint=ENDPOINTS, active=st.booleans())
@@ -228,7 +228,7 @@ class States(RuleBasedStateMachine):
 
     @rule()
     def redrive(self) -> None:
-        letters = list(DeadLetter.objects.filter(redriven_at=None).values_list("id", "delivery")[:3])
+        letters = list(DeadLetter.objects.filter(replayed_at=None).values_list("id", "delivery")[:3])
         twice = [(key, None) for key, _ in letters]
         assert len(replay_dead_letters(new_id(), "test", twice)) == len(letters)
         assert replay_dead_letters(new_id(), "test", twice) == []
@@ -243,7 +243,7 @@ class States(RuleBasedStateMachine):
         if not hasattr(self, "known"):
             return
         rows = {row.id: row for row in Delivery.objects.all()}
-        letters = Counter(DeadLetter.objects.filter(redriven_at=None).values_list("delivery", flat=True))
+        letters = Counter(DeadLetter.objects.filter(replayed_at=None).values_list("delivery", flat=True))
         assert Counter(Attempt.objects.values_list("delivery", flat=True)) == self.attempts
         assert rows.keys() == self.known.keys()
         for key, known in self.known.items():

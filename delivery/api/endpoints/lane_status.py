@@ -1,4 +1,4 @@
-"""The lane of an endpoint: how fast it goes, what waits, what blocks."""
+"""Serve the status of an endpoint: its queue, rate and circuit breaker, and what blocks its order keys."""
 
 from typing import Any
 from uuid import UUID
@@ -13,61 +13,72 @@ from delivery.api.rows import Single
 from delivery.api.serializers import IdField
 from delivery.models import Delivery
 from delivery.reading import queries
-from delivery.reading.lane_status import Standing, standing
+from delivery.reading.lane_status import LaneStatus, lane_status
 from subscriptions.models import Endpoint
 
-__all__ = ["EndpointLane"]
+__all__ = ["EndpointStatus"]
 
 
 class BlockerSerializer(serializers.Serializer[Any]):
-    """The head of an order key that waits for its next attempt. Skip it (cancel), retry it now, or park it."""
+    """The first delivery of an order key, which failed and waits; cancel it, retry it, or set it aside."""
 
-    key = serializers.CharField()
+    key = serializers.CharField(help_text="The order key.")
     delivery = IdField(Delivery.prefix, source="delivery_id")
-    attempts = serializers.IntegerField()
+    attempts = serializers.IntegerField(help_text="Attempts made so far.")
     next_attempt_at = serializers.DateTimeField()
-    last_status = serializers.IntegerField(allow_null=True)
-    last_error = serializers.CharField()
+    last_status = serializers.IntegerField(allow_null=True, help_text="HTTP status of the last attempt.")
+    last_error = serializers.CharField(help_text="Class of the last failure.")
 
 
-class BreakerSerializer(serializers.Serializer[Standing]):
-    """``open``: nothing goes until ``open_until``; ``half_open``: one probe at a time decides."""
+class CircuitBreakerSerializer(serializers.Serializer[LaneStatus]):
+    """The circuit breaker of an endpoint."""
 
-    state = serializers.ChoiceField(["closed", "open", "half_open"], source="breaker")
-    failures = serializers.IntegerField(help_text="In a row.")
-    failing_since = serializers.DateTimeField(allow_null=True)
-    trips = serializers.IntegerField(help_text="Since the last success.")
-    open_until = serializers.DateTimeField(source="tripped_until", allow_null=True)
-
-
-class LaneSerializer(serializers.Serializer[Standing]):
-    """How the queue of an endpoint stands."""
-
-    state = serializers.ChoiceField(["idle", "due", "leased", "parked", "tripped"])
-    endpoint_state = serializers.ChoiceField(Endpoint.State.choices)
-    due_at = serializers.DateTimeField(allow_null=True, help_text="When somebody looks at it next.")
-    effective_rate = serializers.FloatField(
-        allow_null=True, help_text="Attempts a second it may have at present; null: nothing is known yet."
+    state = serializers.ChoiceField(
+        ["closed", "open", "half_open"],
+        source="breaker",
+        help_text="open: sending is paused until open_until; half_open: one attempt at a time decides.",
     )
-    rate_limit = serializers.FloatField(allow_null=True, help_text="Attempts a second, at most; null: no limit.")
-    window = serializers.IntegerField(help_text="Attempts under way at once, as the endpoint can take them at present.")
-    max_in_flight = serializers.IntegerField()
-    sending = serializers.IntegerField()
+    failures = serializers.IntegerField(help_text="Failed attempts in a row.")
+    failing_since = serializers.DateTimeField(allow_null=True, help_text="When the first of them failed.")
+    open_count = serializers.IntegerField(help_text="Times it opened since the last success.")
+    open_until = serializers.DateTimeField(
+        source="circuit_open_until", allow_null=True, help_text="Sending is paused until then."
+    )
+
+
+class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
+    """The queue of an endpoint, and how fast it is processed."""
+
+    state = serializers.ChoiceField(
+        ["idle", "ready", "active", "endpoint_inactive", "circuit_open"],
+        help_text="idle: nothing is due; ready: waiting for a worker; active: a worker processes it; "
+        "endpoint_inactive: deliveries wait, because the endpoint is paused or disabled; "
+        "circuit_open: sending is paused after failures.",
+    )
+    endpoint_state = serializers.ChoiceField(Endpoint.State.choices)
+    due_at = serializers.DateTimeField(allow_null=True, help_text="When a worker can take the queue next.")
+    effective_rate = serializers.FloatField(
+        allow_null=True, help_text="Attempts per second that are possible now; null: unknown."
+    )
+    rate_limit = serializers.FloatField(allow_null=True, help_text="Attempts per second, at most; null: no limit.")
+    concurrency = serializers.IntegerField(help_text="Attempts that may be in flight at once now.")
+    max_in_flight = serializers.IntegerField(help_text="Upper limit of the concurrency.")
+    sending = serializers.IntegerField(help_text="Attempts in flight.")
     backlog = serializers.IntegerField(help_text="Pending deliveries, counted up to 10,000.")
-    backlog_is_more = serializers.BooleanField()
-    oldest_due_at = serializers.DateTimeField(allow_null=True)
-    breaker = BreakerSerializer(source="*")
-    ordering = serializers.CharField(help_text="Empty: in no order.")
-    blockers = BlockerSerializer(many=True, help_text="At most 20, the longest to wait first.")
+    backlog_is_lower_bound = serializers.BooleanField(help_text="Whether there are more than `backlog`.")
+    oldest_due_at = serializers.DateTimeField(allow_null=True, help_text="Due time of the oldest pending delivery.")
+    circuit_breaker = CircuitBreakerSerializer(source="*")
+    ordering = serializers.CharField(help_text="What deliveries are ordered by; empty: not ordered.")
+    blockers = BlockerSerializer(many=True, help_text="At most 20, the longest wait first.")
 
 
-class EndpointLane(Single[Endpoint]):
-    """The lane of one endpoint."""
+class EndpointStatus(Single[Endpoint]):
+    """The status of one endpoint."""
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Endpoint]:
         return queries.endpoints(tenant_id, self.kwargs["ref"]).filter(deleted_at=None)
 
-    @extend_schema(responses={200: LaneSerializer}, operation_id="get_endpoint_lane")
+    @extend_schema(responses={200: EndpointStatusSerializer}, operation_id="get_endpoint_status")
     def get(self, request: Request, ref: str) -> Response:
-        """Its state, its pace, its breaker, its backlog, and the deliveries that block others."""
-        return Response(LaneSerializer(standing(self.get_object())).data)
+        """Return the state, rate, circuit breaker and backlog of the endpoint, and the deliveries that block others."""
+        return Response(EndpointStatusSerializer(lane_status(self.get_object())).data)

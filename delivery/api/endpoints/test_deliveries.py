@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.models import Event
-from delivery.publishing.publisher import LONGEST
+from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from delivery.reading import queries
-from delivery.reading.timeline import answer_text
+from delivery.reading.timeline import response_text
 from delivery.testing.test_delivery import TEST_TYPE, Busy, TestDelivery, send_test
 from subscriptions.api.fields import Json, Strict, Text
 from subscriptions.api.tenancy import TenantScoped, find
@@ -27,7 +27,9 @@ class TestDeliverySerializer(Strict):
     """What to send: a stored `event`, or a new one of this `type` and `data`, which is kept nowhere."""
 
     event = Text(required=False, help_text="The id of one of the tenant's events. Sent as it is, under its own id.")
-    type = Text(required=False, max_length=LONGEST["type"], help_text=f"Of the new event; {TEST_TYPE} if left out.")
+    type = Text(
+        required=False, max_length=MAX_ATTRIBUTE_BYTES["type"], help_text=f"Of a new event; default {TEST_TYPE}."
+    )
     data = Json(  # type: ignore[assignment]  # a field that is called as the stubs call a property
         required=False, help_text='Of the new event; `{"test": true}` if left out.'
     )
@@ -45,7 +47,7 @@ class TrialSerializer(serializers.Serializer[TestDelivery]):
     delivered = serializers.BooleanField(source="outcome.delivered")
     error = serializers.SerializerMethodField()
     request = serializers.SerializerMethodField()
-    answer = serializers.SerializerMethodField()
+    response = serializers.SerializerMethodField()
     timing = serializers.DictField(
         child=serializers.IntegerField(), help_text="Milliseconds from the start until each step was over."
     )
@@ -80,10 +82,10 @@ class TrialSerializer(serializers.Serializer[TestDelivery]):
             },
         }
     )
-    def get_answer(self, trial: TestDelivery) -> dict[str, Any] | None:
+    def get_response(self, trial: TestDelivery) -> dict[str, Any] | None:
         if trial.outcome.status is None:
             return None
-        text, cut = answer_text(trial.outcome.response)
+        text, cut = response_text(trial.outcome.response)
         return {
             "status": trial.outcome.status,
             "headers": trial.response_headers,

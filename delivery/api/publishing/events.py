@@ -30,8 +30,7 @@ from delivery.api.serializers import EventDetailSerializer, EventSerializer
 from delivery.lifecycle import erase
 from delivery.models import Event
 from delivery.publishing.plan_limits import publish_within_plan
-from delivery.publishing.publisher import Conflict as Taken
-from delivery.publishing.publisher import OverLimit, Published, Unfit, warning_list
+from delivery.publishing.results import ContentConflict, EventLimitExceeded, Published, SchemaMismatch, warning_list
 from delivery.reading import expand, list_filters, queries
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import Conflict, PlanExceeded, tenant_of
@@ -147,19 +146,19 @@ class EventPayload(Single[Event]):
     def delete(self, request: Request, ref: str) -> Response:
         """Remove it for good. What is still owed of it is cancelled; that it happened stays. Again changes nothing."""
         event = self.get_object()
-        erase.expunge(event, principal(request).label)
-        event.refresh_from_db(fields=["expunged_at"])
+        erase.erase(event, principal(request).label)
+        event.refresh_from_db(fields=["payload_deleted_at"])
         return Response(self.get_serializer(event).data)
 
 
 def refusal(error: InvalidEvent) -> APIException:
     """An event that cannot be taken, as REST says it: 409 if another was taken under its name; 402, 413 or 429 if it
     is over a limit; else 400."""
-    if isinstance(error, OverLimit):
+    if isinstance(error, EventLimitExceeded):
         return PlanExceeded(error.exceeded)
-    if isinstance(error, Unfit):  # the code is the place in the data: see config.api.errors
+    if isinstance(error, SchemaMismatch):  # the code is the place in the data: see config.api.errors
         return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
-    kind = Conflict if isinstance(error, Taken) else ValidationError
+    kind = Conflict if isinstance(error, ContentConflict) else ValidationError
     return kind({error.attribute or "non_field_errors": [error.reason]})
 
 

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer
 from rest_framework import serializers
 
 from delivery.api.serializers import PublishedSerializer
-from delivery.publishing.publisher import LONGEST
+from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from webhooks.wire.cloudevents.http_modes import BATCH, MAX_BATCH, STRUCTURED
 
 __all__ = ["ANSWERS", "EXAMPLES", "FORMS"]
@@ -21,13 +21,13 @@ ORDER = {"number": "A-17", "total": 129.5}
 class PlainEventSerializer(serializers.Serializer[Any]):
     """The least there has to be: a type. What is missing (or null) of id, source and time is filled in."""
 
-    type = serializers.CharField(max_length=LONGEST["type"])
-    id = serializers.CharField(required=False, allow_null=True, max_length=LONGEST["id"])
+    type = serializers.CharField(max_length=MAX_ATTRIBUTE_BYTES["type"])
+    id = serializers.CharField(required=False, allow_null=True, max_length=MAX_ATTRIBUTE_BYTES["id"])
     source = serializers.CharField(  # type: ignore[assignment]  # called as the stubs call an option
-        required=False, allow_null=True, max_length=LONGEST["source"]
+        required=False, allow_null=True, max_length=MAX_ATTRIBUTE_BYTES["source"]
     )
     time = serializers.DateTimeField(required=False, allow_null=True)
-    subject = serializers.CharField(required=False, allow_null=True, max_length=LONGEST["subject"])
+    subject = serializers.CharField(required=False, allow_null=True, max_length=MAX_ATTRIBUTE_BYTES["subject"])
     data = serializers.JSONField(required=False)  # type: ignore[assignment]  # as above
 
 
@@ -35,8 +35,8 @@ class CloudEventSerializer(PlainEventSerializer):
     """An event in the JSON format of CloudEvents 1.0; attributes of your own may stand beside these."""
 
     specversion = serializers.ChoiceField([("1.0", "CloudEvents 1.0")])
-    id = serializers.CharField(max_length=LONGEST["id"])
-    source = serializers.CharField(max_length=LONGEST["source"])
+    id = serializers.CharField(max_length=MAX_ATTRIBUTE_BYTES["id"])
+    source = serializers.CharField(max_length=MAX_ATTRIBUTE_BYTES["source"])
     datacontenttype = serializers.CharField(required=False, allow_null=True)
     dataschema = serializers.CharField(required=False, allow_null=True)
     data_base64 = serializers.CharField(required=False, allow_null=True)

@@ -1,4 +1,4 @@
-"""``manage.py replay TENANT``: send again what was given up, or what is past. Counts, asks, shows how far it is."""
+"""``manage.py replay TENANT``: replay dead letters or past events; count, ask, show the progress."""
 
 import time
 from typing import IO, Any, cast
@@ -13,45 +13,51 @@ from delivery.replaying import replays
 from subscriptions.models import Tenant
 from webhooks.wire.ids import parse
 
-LOOK = 0.5  # seconds between two looks at how far it is
+REFRESH_EVERY = 0.5  # seconds between two updates of the progress bar
 
 
 class Command(BaseCommand):
-    help = "Send dead letters, or events of the past, again: counts first, asks, and shows the progress."
+    """Replay from the command line."""
+
+    help = "Replay dead letters or past events: counts first, asks, and shows the progress."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant", metavar="TENANT", help="the tenant's id or uid")
         parser.add_argument(
-            "--of", choices=Replay.Of.values, default=Replay.Of.DEAD_LETTERS, help="default: %(default)s"
+            "--scope", choices=Replay.Scope.values, default=Replay.Scope.DEAD_LETTERS, help="default: %(default)s"
         )
-        parser.add_argument("--endpoint", metavar="ID", help="only to this one: its id or uid")
-        parser.add_argument("--force", action="store_true", default=None, help="of events: whatever it subscribes to")
-        parser.add_argument("--cause", choices=DeadLetter.Cause.values, help="of dead letters")
-        parser.add_argument("--type", help="of the event")
-        parser.add_argument("--source", help="of the event (of events)")
-        parser.add_argument("--subject", help="of the event (of events)")
-        parser.add_argument("--since", metavar="TIME", help="as in 2030-01-31T12:00:00Z; without an offset, UTC")
-        parser.add_argument("--until", metavar="TIME", help="not included")
-        parser.add_argument("--ids", nargs="+", metavar="ID", help="of dead letters (dl_...) or events (evt_...)")
-        parser.add_argument("--rate", type=int, default=replays.DEFAULT_RATE, help="a second; default: %(default)s")
-        parser.add_argument("--count", action="store_true", help="count, and do nothing")
+        parser.add_argument("--endpoint", metavar="ID", help="only to this endpoint: its id or uid")
+        parser.add_argument(
+            "--force", action="store_true", default=None, help="past events: ignore the subscriptions of the endpoint"
+        )
+        parser.add_argument("--cause", choices=DeadLetter.Cause.values, help="cause of the dead letters")
+        parser.add_argument("--type", help="type of the events")
+        parser.add_argument("--source", help="source of past events")
+        parser.add_argument("--subject", help="subject of past events")
+        parser.add_argument("--since", metavar="TIME", help="like 2030-01-31T12:00:00Z; UTC without an offset")
+        parser.add_argument("--until", metavar="TIME", help="like --since; not included")
+        parser.add_argument("--ids", nargs="+", metavar="ID", help="ids of dead letters (dl_...) or events (evt_...)")
+        parser.add_argument(
+            "--rate", type=int, default=replays.DEFAULT_RATE, help="deliveries per second; default: %(default)s"
+        )
+        parser.add_argument("--count", action="store_true", help="count without replaying")
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             tenant = _tenant(options["tenant"])
-            wanted = replays.Filter.parse(_asked(options), options["of"], tenant)
-            counted = replays.preview(tenant, wanted)
+            selected = replays.ReplayFilter.parse(_filter_options(options), options["scope"], tenant)
+            counted = replays.preview(tenant, selected)
             self.stdout.write(f"{'About ' if counted.estimated else ''}{counted.total} deliveries of {tenant.name}.")
-            if options["count"] or not counted.total or not (options["yes"] or self._agreed()):
+            if options["count"] or not counted.total or not (options["yes"] or self._is_confirmed()):
                 return
-            row = replays.replay(tenant, wanted, rate=options["rate"], by="manage.py replay")
+            row = replays.start(tenant, selected, rate=options["rate"], by="manage.py replay")
         except ValueError as error:
             raise CommandError(": ".join(map(str, error.args))) from None
         self._follow(row)
 
-    def _agreed(self) -> bool:
-        self.stdout.write("Send them again? [y/N] ", ending="")
+    def _is_confirmed(self) -> bool:
+        self.stdout.write("Replay them? [y/N] ", ending="")
         self.stdout.flush()
         try:
             return input().strip().lower() in ("y", "yes")
@@ -59,7 +65,7 @@ class Command(BaseCommand):
             return False
 
     def _follow(self, row: Replay) -> None:
-        """Carry it on and show how far it is. Interrupted, it goes on without us, if a worker runs."""
+        """Run the replay's slices and show the progress; after an interrupt a worker continues it."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         try:
             with Progress(*columns, console=Console(file=cast(IO[str], self.stdout))) as progress:
@@ -69,37 +75,35 @@ class Command(BaseCommand):
                     row.refresh_from_db()
                     progress.update(bar, completed=row.replayed)
                     if row.state == Replay.State.RUNNING:
-                        time.sleep(LOOK)
+                        time.sleep(REFRESH_EVERY)
         except KeyboardInterrupt:
-            self.stdout.write(f"\n{row.public_id} goes on where a worker runs; cancel it in the admin or over REST.")
+            self.stdout.write(f"\n{row.public_id} is continued by a worker; cancel it in the admin or with the API.")
             return
-        self.stdout.write(f"{row.public_id} {row.state}: {row.replayed} deliveries are on their way.")
+        self.stdout.write(f"{row.public_id} {row.state}: {row.replayed} deliveries re-queued.")
 
 
 def _tenant(ref: str) -> Tenant:
-    """Raises ValueError if there is none."""
+    """Return the tenant with this id or uid. Raises ValueError if there is none."""
     rows = Tenant.objects.filter(deleted_at=None)
     found = rows.filter(id=parse("tnt", ref)) if ref.startswith("tnt_") else rows.filter(uid=ref)
     tenant = found.first()
     if tenant is None:
-        raise ValueError(
-            "tenant", "there is none with this id or uid (manage.py tenant NAME --uid UID gives one a uid)"
-        )
+        raise ValueError("tenant", "no tenant with this id or uid (manage.py tenant NAME --uid UID sets a uid)")
     return tenant
 
 
-def _asked(options: dict[str, Any]) -> dict[str, Any]:
-    """The filter in its JSON form."""
+def _filter_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the filter in its JSON form."""
     names = ("endpoint", "force", "cause", "type", "source", "subject", "ids")
-    asked = {name: options[name] for name in names if options[name] is not None}
+    given = {name: options[name] for name in names if options[name] is not None}
     for name in ("since", "until"):
         if options[name] is not None:
-            asked[name] = _with_offset(options[name])
-    return asked
+            given[name] = _with_offset(options[name])
+    return given
 
 
 def _with_offset(text: str) -> str:
-    """An instant without an offset is meant in UTC; what is none is left for the filter to refuse."""
+    """Add UTC to a time without an offset; leave an invalid one for the filter to reject."""
     try:
         moment = parse_datetime(text)
     except ValueError:

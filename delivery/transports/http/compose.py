@@ -58,7 +58,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
 
 
 def _content(claimed: Claimed, target: DeliveryTarget) -> tuple[list[str], bytes]:
-    if claimed.thin:
+    if claimed.is_reference:
         return STRUCTURED, claimed.body
     if claimed.rendered:
         return RENDERED, claimed.body

@@ -178,7 +178,7 @@ class OAuthSender:
             bearer = request.result()
         except Exception as error:  # an error with one token server must not stop other endpoints
             if not isinstance(error, TokenRequestFailed):
-                telemetry.token_failed(attempts[0][1].target.endpoint_id, error)
+                telemetry.token_request_failed(attempts[0][1].target.endpoint_id, error)
             for in_flight, _ in attempts:
                 self._fail(in_flight, Failure.CREDENTIALS)
             return

@@ -30,5 +30,5 @@ def make_letter(tenant: Tenant | None = None, **changes: Any) -> DeadLetter:
     """A dead letter with a history."""
     endpoint = make_endpoint(tenant or make_tenant())
     delivery = make_delivery(make_event(endpoint.tenant, data={"note": HOSTILE}), endpoint, attempts=1)
-    make_attempt(delivery, status=503, answer=HOSTILE.encode())
+    make_attempt(delivery, status=503, response=HOSTILE.encode())
     return make_dead_letter(delivery, **changes)

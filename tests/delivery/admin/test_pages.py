@@ -28,7 +28,7 @@ def test_a_delivery_tells_its_story_from_publication_to_what_is_next() -> None:
     event = make_event(make_tenant(), created_at=now - timedelta(minutes=10))
     delivery = make_delivery(event, make_endpoint(event.tenant), attempts=2, next_attempt_at=now)
     make_attempt(delivery, started_at=now - timedelta(minutes=10), status=None, error="timeout", duration_ms=15_000)
-    make_attempt(delivery, started_at=now - timedelta(minutes=4), status=503, duration_ms=80, answer=b"closed")
+    make_attempt(delivery, started_at=now - timedelta(minutes=4), status=503, duration_ms=80, response=b"closed")
     shown = page(operator(), delivery, "delivery")
     before = ["Published", "Attempt 1", "timeout", "15.0 s", "waited 5 min 45 s"]
     after = ["Attempt 2", ">503<", "80 ms", "closed", "waited 4 min", "Next attempt</strong>"]
@@ -84,11 +84,11 @@ def test_a_lane_says_the_gravest_thing_about_itself() -> None:
     soon = datetime.now(UTC) + timedelta(minutes=1)
     states = [
         ({}, "idle"),
-        ({"due_at": soon}, "due"),
-        ({"due_at": soon, "owner": "01a207c5-8923-7515-8511-4396cbd66c19"}, "leased"),
-        ({"due_at": soon, "parked": True}, "parked"),
-        ({"due_at": soon, "parked": True, "tripped_until": soon}, "tripped"),
-        ({"tripped_until": soon - timedelta(minutes=2)}, "idle"),
+        ({"due_at": soon}, "ready"),
+        ({"due_at": soon, "owner": "01a207c5-8923-7515-8511-4396cbd66c19"}, "active"),
+        ({"due_at": soon, "endpoint_inactive": True}, "endpoint_inactive"),
+        ({"due_at": soon, "endpoint_inactive": True, "circuit_open_until": soon}, "circuit_open"),
+        ({"circuit_open_until": soon - timedelta(minutes=2)}, "idle"),
     ]
     client = operator()
     for fields, said in states:
@@ -141,4 +141,4 @@ def test_the_first_page_shows_how_deliveries_stand(settings: Any) -> None:
     make_letter()
     shown = operator().get(reverse("admin:index")).content.decode()
     assert "Deliveries of the last hour" in shown
-    assert "Every retry of the plan failed" in shown
+    assert "Retries exhausted" in shown

@@ -35,12 +35,12 @@ def select(client: Client, *letters: DeadLetter) -> str:
 
 
 def test_what_the_filters_show_is_counted_first_and_brought_back_then() -> None:
-    letter = make_letter(cause="gone")
-    make_letter(cause="gone")
+    letter = make_letter(cause="responded_410")
+    make_letter(cause="responded_410")
     make_letter(letter.tenant, cause="expired")
-    make_letter(letter.tenant, cause="gone", redriven_at=datetime.now(UTC))
+    make_letter(letter.tenant, cause="responded_410", replayed_at=datetime.now(UTC))
     client = operator("add_replay")
-    path = button(client, tenant__id__exact=str(letter.tenant_id), cause__exact="gone")
+    path = button(client, tenant__id__exact=str(letter.tenant_id), cause__exact="responded_410")
     assert path is not None
     asked = client.get(path)
     assert asked.context["total"] == 1
@@ -50,7 +50,7 @@ def test_what_the_filters_show_is_counted_first_and_brought_back_then() -> None:
     row = Replay.objects.get()
     assert answer["Location"] == reverse("admin:delivery_replay_change", args=[row.pk])
     assert (row.tenant, row.total, row.rate) == (letter.tenant, 1, 7)
-    assert (row.filter, row.requested_by) == ({"cause": "gone"}, "admin:ops")
+    assert (row.filter, row.requested_by) == ({"cause": "responded_410"}, "admin:ops")
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.user.get_username()) == (str(row.pk), "ops")
 
@@ -62,9 +62,9 @@ def test_every_filter_of_the_list_reaches_the_replay() -> None:
         "endpoint__id__exact": str(letter.endpoint_id),
         "cause__exact": "exhausted",
         "state": "open",
-        "died_at_from_0": "2026-01-01",
-        "died_at_to_0": "2099-01-01",
-        "died_at_to_1": "12:00",
+        "failed_at_from_0": "2026-01-01",
+        "failed_at_to_0": "2099-01-01",
+        "failed_at_to_1": "12:00",
     }
     client = operator("add_replay")
     path = button(client, **filters)
@@ -83,9 +83,9 @@ def test_every_filter_of_the_list_reaches_the_replay() -> None:
     "filters",
     [
         {"q": "order"},
-        {"state": "redriven"},
-        {"died_at_from_0": "2026-02-31"},
-        {"died_at_to_1": "12:00"},
+        {"state": "replayed"},
+        {"failed_at_from_0": "2026-02-31"},
+        {"failed_at_to_1": "12:00"},
         {"endpoint__id__exact": "nonsense"},
         {"tenant__id__isnull": "True"},
     ],
@@ -189,10 +189,10 @@ def test_a_query_that_makes_no_sense_is_said_and_changes_nothing(query: str) -> 
 
 
 def test_a_letter_that_died_after_the_window_is_not_in_it() -> None:
-    letter = make_letter(make_tenant(), died_at=datetime.now(UTC) - timedelta(days=3))
+    letter = make_letter(make_tenant(), failed_at=datetime.now(UTC) - timedelta(days=3))
     client = operator("add_replay")
-    before, after = (letter.died_at + timedelta(days=shift) for shift in (-1, 1))
+    before, after = (letter.failed_at + timedelta(days=shift) for shift in (-1, 1))
     for until, total in ((before, 0), (after, 1)):
-        path = button(client, died_at_to_0=until.date().isoformat())
+        path = button(client, failed_at_to_0=until.date().isoformat())
         assert path is not None
         assert client.get(path).context["total"] == total

@@ -48,7 +48,7 @@ def test_what_the_filters_show_is_counted_first_and_sent_then(tenant: Tenant) ->
     answer = client.post(f"{path}&type=rare&endpoint=late", {"rate": "7"})
     row = Replay.objects.get()
     assert answer["Location"] == reverse("admin:delivery_replay_change", args=[row.pk])
-    assert (row.of, row.total, row.rate, row.requested_by) == ("missing", 1, 7, "admin:ops")
+    assert (row.scope, row.total, row.rate, row.requested_by) == ("missing", 1, 7, "admin:ops")
     assert row.filter["type"] == "rare"
 
 
@@ -59,7 +59,7 @@ def test_chosen_events_are_sent_whatever_became_of_them(tenant: Tenant) -> None:
     assert client.get(path).context["total"] == 1
     client.post(path, {"rate": "5"})
     row = Replay.objects.get()
-    assert (row.of, row.filter) == ("events", {"ids": [chosen.public_id]})
+    assert (row.scope, row.filter) == ("events", {"ids": [chosen.public_id]})
 
 
 def test_events_of_two_tenants_are_not_sent_together(tenant: Tenant) -> None:
@@ -75,7 +75,7 @@ def test_events_of_two_tenants_are_not_sent_together(tenant: Tenant) -> None:
         ({"endpoint": "nobody"}, "endpoint"),
         ({"force": "on"}, "force"),
         ({"ids": "dl_1"}, "ids"),
-        ({"of": "dead_letters"}, "of"),
+        ({"scope": "dead_letters"}, "scope"),
         ({"since": "yesterday"}, "since"),
     ],
 )

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.django_db
 
 LIST = "admin:delivery_delivery_changelist"
 ONE = "admin:delivery_delivery_change"
-ACTIONS = [("cancel", "cancel"), ("park", "park"), ("send_now", "retry")]
-STEPS = ["cancel", "park", "retry"]
-DONE = {"cancel": "Cancelled.", "park": "Parked.", "retry": "Due now."}
+ACTIONS = [("cancel", "cancel"), ("set_aside", "set-aside"), ("send_now", "retry")]
+STEPS = ["cancel", "set-aside", "retry"]
+DONE = {"cancel": "Cancelled.", "set-aside": "Moved to dead letters.", "retry": "Due now."}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_an_action_of_the_list_leads_to_the_page_that_asks(endpoint: Endpoint, a
 
 
 @pytest.mark.parametrize(
-    ("step", "found"), [("cancel", ("cancelled", False)), ("park", ("dead", False)), ("retry", ("pending", True))]
+    ("step", "found"), [("cancel", ("cancelled", False)), ("set-aside", ("dead", False)), ("retry", ("pending", True))]
 )
 def test_what_was_confirmed_is_done_and_written_down(endpoint: Endpoint, step: str, found: tuple[str, bool]) -> None:
     chosen, other = owed(endpoint), owed(endpoint)
@@ -75,11 +75,11 @@ def test_who_did_it_is_known(endpoint: Endpoint) -> None:
     cancelled, parked = owed(endpoint), owed(endpoint)
     client = operator("change_delivery")
     client.post(path("cancel", cancelled))
-    client.post(path("park", parked))
+    client.post(path("set-aside", parked))
     cancelled.refresh_from_db()
     letter = DeadLetter.objects.get(delivery=parked)
     assert cancelled.cancelled_by == "admin:ops"
-    assert (letter.cause, letter.reason) == ("parked", "Set aside by admin:ops.")
+    assert (letter.cause, letter.reason) == ("set_aside", "Set aside by admin:ops.")
     assert "by admin:ops" in client.get(reverse(ONE, args=[cancelled.pk])).content.decode()
 
 

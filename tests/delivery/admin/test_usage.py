@@ -6,8 +6,8 @@ from django.test import Client
 from django.urls import reverse
 
 from delivery.admin.usage import bars
+from delivery.lifecycle.usage import UsageRow
 from delivery.models import Usage
-from delivery.publishing.usage import Used
 from tests.factories import make_plan, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,7 @@ def test_looking_needs_the_permission():
 
 
 def test_every_day_of_the_month_has_its_bar_the_highest_fills_the_chart():
-    days = [Used(date(2026, 2, 3), None, None, 10, 0), Used(date(2026, 2, 28), None, None, 1, 0)]
+    days = [UsageRow(date(2026, 2, 3), None, None, 10, 0), UsageRow(date(2026, 2, 28), None, None, 1, 0)]
     shown = bars(days, date(2026, 2, 1), date(2026, 2, 28))
     assert [bar.day.day for bar in shown] == list(range(1, 29))
     assert [bar.height for bar in shown if bar.height] == [120, 12]

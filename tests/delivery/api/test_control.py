@@ -34,13 +34,13 @@ def endpoint(tenant: Tenant) -> Endpoint:
 
 class TestControlDoors(DoorCases):
     doors = [
-        Door("post", "deliveries/{delivery}/cancellation/", "manage", 200),
+        Door("post", "deliveries/{delivery}/cancel/", "manage", 200),
         Door("post", "deliveries/{delivery}/retry/", "manage", 200),
-        Door("post", "deliveries/{delivery}/parking/", "manage", 200),
+        Door("post", "deliveries/{delivery}/set-aside/", "manage", 200),
         Door("post", "cancellations/", "manage", 200, {"filter": {}}),
         Door("post", "cancellations/preview/", "read", 200, {"filter": {}}),
         Door("delete", "events/{event}/payload/", "manage", 200),
-        Door("get", "endpoints/{endpoint}/lane/", "read", 200),
+        Door("get", "endpoints/{endpoint}/status/", "read", 200),
     ]
 
     def things(self, tenant: Tenant) -> dict[str, str]:
@@ -49,7 +49,7 @@ class TestControlDoors(DoorCases):
         return {"event": event.public_id, "endpoint": endpoint.public_id, "delivery": delivery.public_id}
 
 
-@pytest.mark.parametrize(("thing", "state"), [("cancellation", "cancelled"), ("parking", "dead"), ("retry", "pending")])
+@pytest.mark.parametrize(("thing", "state"), [("cancel", "cancelled"), ("set-aside", "dead"), ("retry", "pending")])
 def test_a_delivery_is_steered_once_and_again_changes_nothing(
     client: APIClient, tenant: Tenant, endpoint: Endpoint, thing: str, state: str
 ) -> None:
@@ -62,7 +62,7 @@ def test_a_delivery_is_steered_once_and_again_changes_nothing(
     assert delivery.next_attempt_at is None or delivery.next_attempt_at < later
 
 
-@pytest.mark.parametrize("thing", ["cancellation", "parking", "retry"])
+@pytest.mark.parametrize("thing", ["cancel", "set-aside", "retry"])
 def test_a_delivery_that_has_ended_is_a_conflict_and_stays_as_it_is(
     client: APIClient, tenant: Tenant, endpoint: Endpoint, thing: str
 ) -> None:
@@ -78,9 +78,9 @@ def test_many_are_counted_and_then_cancelled(client: APIClient, tenant: Tenant, 
         make_delivery(make_event(tenant), endpoint)
     make_delivery(make_event(tenant), make_endpoint(tenant))
     body = {"filter": {"endpoint": "billing"}}
-    assert client.post("/api/v1/cancellations/preview/", body).json() == {"total": 3, "more": False}
+    assert client.post("/api/v1/cancellations/preview/", body).json() == {"total": 3, "has_more": False}
     assert not Delivery.objects.filter(state="cancelled").exists()
-    assert client.post("/api/v1/cancellations/", body).json() == {"total": 3, "more": False}
+    assert client.post("/api/v1/cancellations/", body).json() == {"total": 3, "has_more": False}
     cancelled = Delivery.objects.filter(state="cancelled")
     assert cancelled.count() == 3
     assert str(cancelled[0].cancelled_by).startswith("wp_")
@@ -113,7 +113,7 @@ def test_an_expunged_payload_is_gone_and_the_event_says_when(client: APIClient, 
     path = f"/api/v1/events/{event.public_id}/"
     first = client.delete(f"{path}payload/").json()
     again = client.delete(f"{path}payload/").json()
-    assert first["expunged_at"] == again["expunged_at"] is not None
+    assert first["payload_deleted_at"] == again["payload_deleted_at"] is not None
     shown = client.get(path)
     assert b"4111" not in shown.content
     assert shown.json()["event"]["id"] == event.event_id
@@ -123,9 +123,9 @@ def test_a_lane_tells_its_pace_its_backlog_and_what_blocks(client: APIClient, te
     endpoint = make_endpoint(tenant, uid="sorted", ordering="subject", rate_limit=5)
     later = timezone.now() + timedelta(hours=1)
     delivery = make_delivery(make_event(tenant), endpoint, order_key="a", attempts=1, next_attempt_at=later)
-    lane = client.get("/api/v1/endpoints/sorted/lane/").json()
+    lane = client.get("/api/v1/endpoints/sorted/status/").json()
     assert (lane["state"], lane["backlog"], lane["ordering"], lane["effective_rate"]) == ("idle", 1, "subject", 5.0)
-    assert lane["breaker"]["state"] == "closed"
+    assert lane["circuit_breaker"]["state"] == "closed"
     assert [(it["key"], it["delivery"]) for it in lane["blockers"]] == [("a", delivery.public_id)]
 
 
@@ -140,7 +140,7 @@ def test_a_filter_that_was_written_beside_its_place_is_refused_and_not_everythin
     assert delivery.state == "pending"
 
 
-@pytest.mark.parametrize("thing", ["cancellation", "parking", "retry"])
+@pytest.mark.parametrize("thing", ["cancel", "set-aside", "retry"])
 @pytest.mark.django_db(transaction=True)
 def test_whoever_steers_within_a_transaction_is_heard_when_it_has_ended(
     client: APIClient, tenant: Tenant, endpoint: Endpoint, thing: str, monkeypatch: pytest.MonkeyPatch

@@ -33,26 +33,26 @@ class TestDeadLetterDoors(DoorCases):
 
 def test_a_dead_letter_says_what_was_given_up_and_why() -> None:
     tenant = make_tenant()
-    letter = make_letter(tenant, cause="unrenderable", reason="no such path", last_status=None, last_error="")
+    letter = make_letter(tenant, cause="transformation_failed", reason="no such path", last_status=None, last_error="")
     shown = make_client(tenant).get(f"{LETTERS}{letter.public_id}/").json()
     assert shown["delivery"] == letter.delivery.public_id
     assert shown["event"] == letter.delivery.event.public_id
     assert shown["type"] == "order.created"
-    assert (shown["state"], shown["cause"], shown["reason"]) == ("open", "unrenderable", "no such path")
+    assert (shown["state"], shown["cause"], shown["reason"]) == ("open", "transformation_failed", "no such path")
 
 
 def test_filters() -> None:
     now = datetime.now(UTC)
     tenant = make_tenant()
-    exhausted = make_letter(tenant, died_at=now - timedelta(days=2))
-    gone = make_letter(tenant, cause="gone", redriven_at=now)
+    exhausted = make_letter(tenant, failed_at=now - timedelta(days=2))
+    gone = make_letter(tenant, cause="responded_410", replayed_at=now)
     client = make_client(tenant)
 
     def found(**query: str) -> set[str]:
         return {row["id"] for row in client.get(LETTERS, query).json()["data"]}
 
     assert found() == {exhausted.public_id, gone.public_id}
-    assert found(cause="gone") == found(state="redriven") == {gone.public_id}
+    assert found(cause="responded_410") == found(state="replayed") == {gone.public_id}
     assert found(state="open") == {exhausted.public_id}
     assert found(endpoint=exhausted.endpoint.public_id) == {exhausted.public_id}
     assert found(since=(now - timedelta(days=1)).isoformat()) == {gone.public_id}

@@ -45,10 +45,10 @@ def test_a_delivery_shows_its_attempts_oldest_first(client: APIClient, tenant: T
     endpoint = make_endpoint(tenant)
     delivery = make_delivery(make_event(tenant, type="order.paid"), endpoint, state="delivered", attempts=2)
     make_attempt(delivery, status=None, error="timeout", duration_ms=15_000)
-    make_attempt(delivery, status=200, error="", answer="güt".encode() + b"\xff")
+    make_attempt(delivery, status=200, error="", response="güt".encode() + b"\xff")
     shown = client.get(f"{DELIVERIES}{delivery.public_id}/").json()
     assert (shown["type"], shown["endpoint"], shown["attempts_made"]) == ("order.paid", endpoint.public_id, 2)
-    assert [(it["number"], it["status"], it["error"], it["answer"]) for it in shown["attempts"]] == [
+    assert [(it["number"], it["status"], it["error"], it["response"]) for it in shown["attempts"]] == [
         (1, None, "timeout", ""),
         (2, 200, "", "güt\ufffd"),
     ]
@@ -56,9 +56,9 @@ def test_a_delivery_shows_its_attempts_oldest_first(client: APIClient, tenant: T
 
 def test_a_long_answer_is_cut_and_says_so(client: APIClient, tenant: Tenant) -> None:
     delivery = make_delivery(make_event(tenant), make_endpoint(tenant))
-    make_attempt(delivery, answer=b"x" * 16_384)
+    make_attempt(delivery, response=b"x" * 16_384)
     [attempt] = client.get(f"{DELIVERIES}{delivery.public_id}/attempts/").json()["data"]
-    assert (len(attempt["answer"]), attempt["answer_truncated"]) == (4_096, True)
+    assert (len(attempt["response"]), attempt["response_truncated"]) == (4_096, True)
 
 
 def test_a_delivery_of_very_many_attempts_shows_the_latest_and_lists_them_all(

@@ -28,7 +28,7 @@ def test_every_endpoint_of_the_tenant_and_of_no_other_is_explained():
     answer = make_client(tenant, "read").get(f"/api/v1/events/{event.public_id}/explain/").json()
     second, first = answer["data"]
     assert (first["endpoint"], first["outcome"], first["delivery"]) == (sent.public_id, "delivered", delivery.public_id)
-    assert (second["endpoint"], second["outcome"], second["delivery"]) == (unwanted.public_id, "not_owed", None)
+    assert (second["endpoint"], second["outcome"], second["delivery"]) == (unwanted.public_id, "not_sent", None)
     reason = next(it for it in second["reasons"] if it["code"] == "pattern")
     assert reason["subscription"] == made.public_id
     assert reason["mismatches"] == [

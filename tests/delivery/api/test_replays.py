@@ -45,7 +45,7 @@ class TestReplayDoors(DoorCases):
 
 
 def test_a_preview_counts_and_changes_nothing(client: APIClient, tenant: Tenant) -> None:
-    make_letter(tenant, cause="gone")
+    make_letter(tenant, cause="responded_410")
     make_letter(tenant)
     make_letter(make_tenant())
     answer = client.post(f"{REPLAYS}preview/", {"filter": {"cause": "exhausted"}})
@@ -81,11 +81,11 @@ def test_it_brings_back_nothing_of_another_tenants(client: APIClient) -> None:
         ({"filter": {"since": "2026-01-01"}}, "filter.since"),
         ({"filter": {"colour": "red"}}, "filter.colour"),
         ({"filter": {"ids": "dl_1"}}, "filter.ids"),
-        ({"of": "everything", "filter": {}}, "of"),
-        ({"of": "events", "filter": {"cause": "gone"}}, "filter.cause"),
-        ({"of": "events", "filter": {"force": True}}, "filter.force"),
-        ({"of": "events", "filter": {"endpoint": "nobody"}}, "filter.endpoint"),
-        ({"of": "missing", "filter": {"endpoint": "ep_01m83t2ghzevcannga6my0tf3k"}}, "filter.endpoint"),
+        ({"scope": "everything", "filter": {}}, "scope"),
+        ({"scope": "events", "filter": {"cause": "responded_410"}}, "filter.cause"),
+        ({"scope": "events", "filter": {"force": True}}, "filter.force"),
+        ({"scope": "events", "filter": {"endpoint": "nobody"}}, "filter.endpoint"),
+        ({"scope": "missing", "filter": {"endpoint": "ep_01m83t2ghzevcannga6my0tf3k"}}, "filter.endpoint"),
         ({"filter": {}, "rate": 0}, "rate"),
         ({"filter": {}, "rate": 10_001}, "rate"),
         ({"filter": {}, "rate": "fast"}, "rate"),
@@ -129,11 +129,11 @@ def test_the_list_can_be_narrowed_to_a_state(client: APIClient, tenant: Tenant) 
 def test_events_of_the_past_go_to_an_endpoint_named_by_its_uid(client: APIClient, tenant: Tenant) -> None:
     endpoint = make_endpoint(tenant, uid="late")
     event = make_event(tenant)
-    body = {"of": "missing", "filter": {"endpoint": "late", "force": True, "type": event.type}, "rate": 5}
-    asked = {name: body[name] for name in ("of", "filter")}
+    body = {"scope": "missing", "filter": {"endpoint": "late", "force": True, "type": event.type}, "rate": 5}
+    asked = {name: body[name] for name in ("scope", "filter")}
     assert client.post(f"{REPLAYS}preview/", asked).json() == {"total": 1, "estimated": False}
     created = client.post(REPLAYS, body).json()
-    assert (created["of"], created["total"], created["filter"]["endpoint"]) == ("missing", 1, endpoint.public_id)
+    assert (created["scope"], created["total"], created["filter"]["endpoint"]) == ("missing", 1, endpoint.public_id)
     replays.run_slices()
     delivery = Delivery.objects.get()
     assert (delivery.endpoint_id, delivery.event_id, delivery.state) == (endpoint.id, event.id, "pending")

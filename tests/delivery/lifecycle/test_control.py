@@ -8,9 +8,12 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from delivery.lifecycle import control
+from delivery.lifecycle import cancel as cancelling
+from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
+from delivery.lifecycle.send_now import send_now
+from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Attempt, DeadLetter, Delivery, Lane
-from delivery.replaying.replay_filter import DELIVERIES, Filter
+from delivery.replaying.replay_filter import DELIVERIES, ReplayFilter
 from delivery.sql.claim import MAX_ATTEMPTS_COUNTED, Claimed, ClaimRequest, attempt_number, claim_deliveries
 from delivery.sql.recovery import recover_claims
 from delivery.sql.settle import Settlement, settle_attempts
@@ -56,7 +59,7 @@ def settled(token: UUID, claimed: Claimed, state: str = "delivered") -> set[UUID
         duration_ms=5,
         status=200 if state == "delivered" else 500,
         error="" if state == "delivered" else "status",
-        answer=None,
+        response=None,
     )
     with transaction.atomic():
         return settle_attempts([it])
@@ -65,7 +68,7 @@ def settled(token: UUID, claimed: Claimed, state: str = "delivered") -> set[UUID
 class TestCancelling:
     def test_what_is_pending_is_never_sent(self, endpoint: Endpoint) -> None:
         delivery = owed(endpoint)
-        assert control.cancel(delivery, "ops")
+        assert cancel(delivery, "ops")
         delivery.refresh_from_db()
         assert (delivery.state, delivery.next_attempt_at, delivery.cancelled_by) == ("cancelled", None, "ops")
         assert delivery.cancelled_at is not None
@@ -73,15 +76,15 @@ class TestCancelling:
 
     def test_a_second_time_changes_nothing(self, endpoint: Endpoint) -> None:
         delivery = owed(endpoint)
-        assert control.cancel(delivery, "one")
-        assert not control.cancel(delivery, "two")
+        assert cancel(delivery, "one")
+        assert not cancel(delivery, "two")
         delivery.refresh_from_db()
         assert delivery.cancelled_by == "one"
 
     @pytest.mark.parametrize("state", ["delivered", "dead", "cancelled"])
     def test_what_has_ended_stays_as_it_is(self, endpoint: Endpoint, state: str) -> None:
         delivery = owed(endpoint, state=state)
-        assert not control.cancel(delivery, "ops")
+        assert not cancel(delivery, "ops")
         delivery.refresh_from_db()
         assert (delivery.state, delivery.cancelled_by) == (state, None)
 
@@ -91,7 +94,7 @@ class TestCancelling:
     ) -> None:
         delivery = owed(endpoint)
         token, [claimed] = claim(endpoint)
-        assert control.cancel(delivery, "ops")
+        assert cancel(delivery, "ops")
         assert settled(token, claimed, came_to) == set()
         delivery.refresh_from_db()
         assert (delivery.state, delivery.attempts, delivery.token) == ("cancelled", 1, None)
@@ -103,7 +106,7 @@ class TestCancelling:
         head = owed(endpoint, order_key="a", attempts=1, next_attempt_at=later)
         behind = owed(endpoint, order_key="a")
         assert claim(endpoint, ordered=True)[1] == []
-        assert control.cancel(head, "ops")
+        assert cancel(head, "ops")
         assert [it.id for it in claim(endpoint, ordered=True)[1]] == [behind.id]
 
 
@@ -111,7 +114,7 @@ class TestCancelling:
 def test_a_cancellation_and_a_claim_at_the_same_moment_leave_no_delivery_in_between() -> None:
     endpoint = make_endpoint()
     deliveries = [owed(endpoint) for _ in range(30)]
-    works = [lambda it=it: control.cancel(it, "ops") for it in deliveries]
+    works = [lambda it=it: cancel(it, "ops") for it in deliveries]
     claims = [lambda: claim(endpoint, most=10) for _ in range(3)]
     results = in_threads(*works, *claims)
     assert [it for it in results if isinstance(it, Exception)] == []
@@ -142,23 +145,23 @@ class TestMany:
             "until": {"until": hour},
             "ids": {"ids": (first.id,)},
         }[field]
-        asked = Filter(**wanted, of=DELIVERIES)
-        assert control.count(endpoint.tenant, asked) == (found, False)
-        assert control.cancel_matching(endpoint.tenant, asked, "ops") == (found, False)
+        asked = ReplayFilter(**wanted, scope=DELIVERIES)
+        assert count_matching(endpoint.tenant, asked) == (found, False)
+        assert cancel_matching(endpoint.tenant, asked, "ops") == (found, False)
         assert Delivery.objects.filter(state="cancelled").count() == found
-        assert control.cancel_matching(endpoint.tenant, asked, "ops") == (0, False)
+        assert cancel_matching(endpoint.tenant, asked, "ops") == (0, False)
 
     def test_more_than_a_call_has_time_for_is_left_for_the_next(
         self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(control, "BATCH", 2)
-        monkeypatch.setattr(control, "BUDGET", 0.0)
+        monkeypatch.setattr(cancelling, "BATCH", 2)
+        monkeypatch.setattr(cancelling, "BUDGET", 0.0)
         for _ in range(5):
             owed(endpoint)
-        everything = Filter(of=DELIVERIES)
-        assert control.cancel_matching(endpoint.tenant, everything, "ops") == (2, True)
-        monkeypatch.setattr(control, "BUDGET", 60.0)
-        assert control.cancel_matching(endpoint.tenant, everything, "ops") == (3, False)
+        everything = ReplayFilter(scope=DELIVERIES)
+        assert cancel_matching(endpoint.tenant, everything, "ops") == (2, True)
+        monkeypatch.setattr(cancelling, "BUDGET", 60.0)
+        assert cancel_matching(endpoint.tenant, everything, "ops") == (3, False)
 
 
 class TestSendingNow:
@@ -169,7 +172,7 @@ class TestSendingNow:
         Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, due_at=timezone.now() + timedelta(hours=5))
         for _ in range(2):
             with django_capture_on_commit_callbacks(execute=True):
-                assert control.send_now(delivery)
+                assert send_now(delivery)
         assert Lane.objects.get().due_at <= timezone.now()
         assert [(it.id, it.step) for it in claim(endpoint)[1]] == [(delivery.id, 4)]
 
@@ -178,18 +181,20 @@ class TestSendingNow:
     ) -> None:
         delivery = owed(endpoint)
         soon = timezone.now() + timedelta(minutes=15)
-        Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, due_at=soon, tripped_until=soon, trips=3)
+        Lane.objects.create(
+            endpoint=endpoint, tenant=endpoint.tenant, due_at=soon, circuit_open_until=soon, open_count=3
+        )
         with django_capture_on_commit_callbacks(execute=True):
-            assert control.send_now(delivery)
+            assert send_now(delivery)
         lane = Lane.objects.get()
-        assert lane.trips == 3
+        assert lane.open_count == 3
         assert lane.due_at is not None
         assert lane.due_at <= timezone.now()
 
     @pytest.mark.parametrize(("state", "waits"), [("sending", True), ("delivered", False), ("dead", False)])
     def test_what_is_not_pending_is_left_alone(self, endpoint: Endpoint, state: str, waits: bool) -> None:
         delivery = owed(endpoint, state=state)
-        assert control.send_now(delivery) is waits
+        assert send_now(delivery) is waits
         delivery.refresh_from_db()
         assert delivery.state == state
 
@@ -198,20 +203,20 @@ class TestParking:
     @pytest.mark.parametrize("state", ["pending", "sending"])
     def test_it_is_a_dead_letter_that_says_who_set_it_aside(self, endpoint: Endpoint, state: str) -> None:
         delivery = owed(endpoint, state=state)
-        assert control.park(delivery, "ops")
-        assert not control.park(delivery, "ops")
+        assert set_aside(delivery, "ops")
+        assert not set_aside(delivery, "ops")
         letter = DeadLetter.objects.get()
-        assert (letter.cause, letter.reason, letter.redriven_at) == ("parked", "Set aside by ops.", None)
+        assert (letter.cause, letter.reason, letter.replayed_at) == ("set_aside", "Set aside by ops.", None)
         delivery.refresh_from_db()
         assert (delivery.state, delivery.token) == ("dead", None)
 
     @pytest.mark.parametrize("state", ["delivered", "cancelled", "dead"])
     def test_what_has_ended_is_not_parked(self, endpoint: Endpoint, state: str) -> None:
-        assert not control.park(owed(endpoint, state=state), "ops")
+        assert not set_aside(owed(endpoint, state=state), "ops")
         assert not DeadLetter.objects.exists()
 
 
-@pytest.mark.parametrize("end", ["rescued", "parked", "settled"])
+@pytest.mark.parametrize("end", ["recovered", "set aside", "settled"])
 def test_a_delivery_that_was_replayed_without_end_stops_nobody(endpoint: Endpoint, end: str) -> None:
     delivery = owed(endpoint, attempts=MAX_ATTEMPTS_COUNTED - 1)
     for _ in range(2):
@@ -221,8 +226,8 @@ def test_a_delivery_that_was_replayed_without_end_stops_nobody(endpoint: Endpoin
         if end == "rescued":
             Delivery.objects.update(claimed_until=timezone.now() - AGE)
             recover_claims()
-        elif end == "parked":
-            control.park(delivery, "me")
+        elif end == "set aside":
+            set_aside(delivery, "me")
         else:
             settled(token, claimed, "pending")
     delivery.refresh_from_db()

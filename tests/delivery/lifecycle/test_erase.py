@@ -4,7 +4,7 @@ import orjson
 import pytest
 from django.db import connection
 
-from delivery.lifecycle.erase import expunge
+from delivery.lifecycle.erase import erase
 from delivery.models import Attempt, Delivery, Event
 from delivery.publishing.publisher import publish
 from subscriptions.models import Endpoint
@@ -25,7 +25,7 @@ def everything_kept() -> str:
     """Every row of the tables that could hold a payload, as text."""
     with connection.cursor() as cursor:
         found = []
-        for table, column in [("event", "body"), ("delivery", "body"), ("attempt", "answer")]:
+        for table, column in [("event", "body"), ("delivery", "body"), ("attempt", "response")]:
             cursor.execute(f"SELECT encode({column}, 'escape') FROM delivery_{table}")
             found += [str(text) for (text,) in cursor.fetchall()]
         return "\n".join(found)
@@ -34,13 +34,13 @@ def everything_kept() -> str:
 def test_no_byte_of_it_is_left_and_its_attributes_stay(endpoint: Endpoint) -> None:
     event = make_event(endpoint.tenant, type="card.stored", data={"number": SECRET})
     delivery = make_delivery(event, endpoint, state="delivered", body=SECRET.encode())
-    make_attempt(delivery, answer=f"you sent {SECRET}".encode())
-    assert expunge(event, "ops")
+    make_attempt(delivery, response=f"you sent {SECRET}".encode())
+    assert erase(event, "ops")
     assert SECRET not in everything_kept()
     event.refresh_from_db()
     document = orjson.loads(bytes(event.body))
     assert (document["type"], document["id"], "data" in document) == ("card.stored", event.event_id, False)
-    assert (event.expunged_by, event.expunged_at is not None) == ("ops", True)
+    assert (event.payload_deleted_by, event.payload_deleted_at is not None) == ("ops", True)
     assert Attempt.objects.get().status == 500
     assert Delivery.objects.get().state == "delivered"
 
@@ -50,7 +50,7 @@ def test_what_is_still_owed_of_it_is_cancelled_and_nothing_else(endpoint: Endpoi
     states = ["pending", "sending", "delivered", "dead"]
     rows = {state: make_delivery(event, make_endpoint(endpoint.tenant), state=state) for state in states}
     bystander = make_delivery(make_event(endpoint.tenant), endpoint)
-    expunge(event, "ops")
+    erase(event, "ops")
     left = dict(Delivery.objects.values_list("id", "state"))
     assert [left[row.id] for row in rows.values()] == ["cancelled", "cancelled", "delivered", "dead"]
     assert left[bystander.id] == "pending"
@@ -58,16 +58,16 @@ def test_what_is_still_owed_of_it_is_cancelled_and_nothing_else(endpoint: Endpoi
 
 def test_a_second_time_changes_nothing(endpoint: Endpoint) -> None:
     event = make_event(endpoint.tenant)
-    assert expunge(event, "one")
-    assert not expunge(event, "two")
-    assert Event.objects.get().expunged_by == "one"
+    assert erase(event, "one")
+    assert not erase(event, "two")
+    assert Event.objects.get().payload_deleted_by == "one"
 
 
 def test_a_repeat_of_it_is_still_known_as_one(endpoint: Endpoint) -> None:
     make_subscription(endpoint)
     plain = {"type": "card.stored", "id": "1", "source": "/cards", "time": "2030-01-01T00:00:00Z", "data": SECRET}
     publish(endpoint.tenant, [plain])
-    expunge(Event.objects.get(), "ops")
+    erase(Event.objects.get(), "ops")
     [again] = publish(endpoint.tenant, [plain])
     assert (again.duplicate, again.deliveries) == (True, 0)
     assert SECRET not in everything_kept()

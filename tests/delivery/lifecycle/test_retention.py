@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from delivery.lifecycle import retention
-from delivery.lifecycle.retention import Removed, retire
+from delivery.lifecycle.retention import DeletedRows, apply_retention
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
-from delivery.replaying.replays import Filter, replay, run_slices
+from delivery.replaying.replays import ReplayFilter, run_slices, start
 from delivery.sql.claim import ClaimRequest, claim_deliveries
 from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint, Tenant
@@ -44,67 +44,67 @@ def left() -> tuple[int, ...]:
 def test_old_events_go_with_everything_below_them(endpoint: Endpoint) -> None:
     past(endpoint)
     past(endpoint, "cancelled")
-    make_dead_letter(past(endpoint), died_at=OLD)
+    make_dead_letter(past(endpoint), failed_at=OLD)
     make_event(endpoint.tenant, created_at=OLD)  # nobody wanted it
     kept = past(endpoint, created_at=YOUNG)
-    assert retire() == Removed(events=4, deliveries=3, attempts=3, dead_letters=1)
+    assert apply_retention() == DeletedRows(events=4, deliveries=3, attempts=3, dead_letters=1)
     assert Delivery.objects.get() == kept
     assert left() == (1, 1, 1, 0)
-    assert retire() == Removed()
+    assert apply_retention() == DeletedRows()
 
 
 @pytest.mark.parametrize("state", ["pending", "sending"])
 def test_what_is_still_owed_stays_however_old(endpoint: Endpoint, state: str) -> None:
     past(endpoint, state)
-    assert retire() == Removed()
+    assert apply_retention() == DeletedRows()
     assert left() == (1, 1, 1, 0)
 
 
 def test_what_was_sent_again_or_died_within_the_time_stays(endpoint: Endpoint) -> None:
     past(endpoint, started_at=YOUNG)
-    make_dead_letter(past(endpoint), died_at=YOUNG)
-    assert retire() == Removed()
+    make_dead_letter(past(endpoint), failed_at=YOUNG)
+    assert apply_retention() == DeletedRows()
 
 
 def test_an_event_stays_as_long_as_one_of_its_deliveries_does(endpoint: Endpoint) -> None:
     ended = past(endpoint)
     make_delivery(ended.event, make_endpoint(endpoint.tenant), state="pending")
-    assert retire() == Removed(deliveries=1, attempts=1)
+    assert apply_retention() == DeletedRows(deliveries=1, attempts=1)
     assert left() == (1, 1, 0, 0)
     Delivery.objects.update(state="delivered")
-    assert retire() == Removed(events=1, deliveries=1)
+    assert apply_retention() == DeletedRows(events=1, deliveries=1)
 
 
 def test_each_tenant_has_its_own_time(endpoint: Endpoint) -> None:
     longer = make_endpoint(make_tenant(retention_days=365))
     past(endpoint)
     kept = past(longer)
-    retire()
+    apply_retention()
     assert Delivery.objects.get() == kept
 
 
 def test_it_goes_on_batch_after_batch_past_what_has_to_stay(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "EVENTS", 2)
-    monkeypatch.setattr(retention, "DELIVERIES", 3)
+    monkeypatch.setattr(retention, "EVENT_BATCH", 2)
+    monkeypatch.setattr(retention, "DELIVERY_BATCH", 3)
     for state in ["pending", "delivered", "pending", "pending", "delivered", "delivered", "delivered"]:
         past(endpoint, state)
     crowd = make_event(endpoint.tenant, created_at=OLD)
     for _ in range(7):
         make_delivery(crowd, make_endpoint(endpoint.tenant), state="delivered")
-    assert retire()[:2] == (5, 11)
+    assert apply_retention()[:2] == (5, 11)
     assert {*Delivery.objects.values_list("state", flat=True)} == {"pending"}
 
 
 def test_for_want_of_time_it_leaves_the_rest_to_the_next_call(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "EVENTS", 2)
+    monkeypatch.setattr(retention, "EVENT_BATCH", 2)
     monkeypatch.setattr(retention, "BUDGET", 0.0)
     for _ in range(5):
         past(endpoint)
-    assert [retire().events for _ in range(4)] == [2, 2, 1, 0]
+    assert [apply_retention().events for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_replays_that_have_ended_go_and_running_ones_stay(endpoint: Endpoint) -> None:
@@ -116,7 +116,7 @@ def test_replays_that_have_ended_go_and_running_ones_stay(endpoint: Endpoint) ->
         make_replay(endpoint.tenant, state="finished", finished_at=YOUNG),
         make_replay(None, state="finished", finished_at=YOUNG),
     ]
-    assert retire() == Removed(replays=2)
+    assert apply_retention() == DeletedRows(replays=2)
     assert {*Replay.objects.all()} == {*kept}
 
 
@@ -144,15 +144,21 @@ def drained(endpoint: Endpoint) -> int:
 @pytest.mark.django_db(transaction=True)
 def test_removing_beside_drains_and_replays_loses_nothing_that_is_owed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deliveries that a replay brings back while their retention ends are either gone before or sent after."""
-    monkeypatch.setattr(retention, "EVENTS", 3)
+    monkeypatch.setattr(retention, "EVENT_BATCH", 3)
     tenant: Tenant = make_tenant(retention_days=30)
     endpoint = make_endpoint(tenant)
     make_subscription(endpoint)
     for number in range(60):
         past(endpoint, ("delivered", "pending")[number % 2])
         make_event(tenant, created_at=OLD)
-    row = replay(tenant, Filter(of="events"), rate=10_000, by="ops")
-    works: list[Callable[[], Any]] = [retire, retire, run_slices, lambda: drained(endpoint), lambda: drained(endpoint)]
+    row = start(tenant, ReplayFilter(scope="events"), rate=10_000, by="ops")
+    works: list[Callable[[], Any]] = [
+        apply_retention,
+        apply_retention,
+        run_slices,
+        lambda: drained(endpoint),
+        lambda: drained(endpoint),
+    ]
     results = in_threads(*works)
     assert [it for it in results if isinstance(it, Exception)] == []
     sent = results[3] + results[4] + drained(endpoint)

@@ -54,7 +54,7 @@ def news() -> list[tuple[str, str]]:
 class TestRescue:
     def test_a_claim_that_nobody_came_back_from_is_void_and_its_attempt_is_told(self, rings: list[set[UUID]]) -> None:
         delivery = claimed(make_endpoint())
-        assert sweep.rescue() == 1
+        assert sweep.recover() == 1
         delivery.refresh_from_db()
         assert (delivery.state, delivery.token, delivery.attempts) == ("pending", None, 1)
         assert delivery.history.get().error == "unknown"
@@ -64,43 +64,43 @@ class TestRescue:
         endpoint = make_endpoint()
         make_subscription(make_endpoint(endpoint.tenant), event_types=["waypost.*"])
         delivery = claimed(endpoint, claims=MAX_UNSETTLED_CLAIMS)
-        sweep.rescue()
-        assert news() == [("poison", delivery.public_id)]
+        sweep.recover()
+        assert news() == [("crashed_worker", delivery.public_id)]
 
     def test_a_claim_that_still_holds_is_left_alone(self, rings: list[set[UUID]]) -> None:
         delivery = claimed(make_endpoint(), until=AGO)
-        assert sweep.rescue() == 0
+        assert sweep.recover() == 0
         delivery.refresh_from_db()
         assert delivery.state == "sending"
         assert rings == []
 
     def test_what_takes_its_sender_down_again_and_again_is_poison(self) -> None:
         delivery = claimed(make_endpoint(), claims=1_000)
-        assert sweep.rescue() == 1
+        assert sweep.recover() == 1
         delivery.refresh_from_db()
         assert delivery.state == "dead"
-        assert DeadLetter.objects.get().cause == "poison"
+        assert DeadLetter.objects.get().cause == "crashed_worker"
 
     def test_a_lane_that_was_parked_goes_on_when_its_endpoint_does(self, rings: list[set[UUID]]) -> None:
         endpoint = make_endpoint()
-        lane = lane_of(endpoint, parked=True)
+        lane = lane_of(endpoint, endpoint_inactive=True)
         pause(endpoint)
-        assert sweep.rescue() == 0
+        assert sweep.recover() == 0
         lane.refresh_from_db()
-        assert lane.parked
+        assert lane.endpoint_inactive
         Endpoint.objects.filter(pk=endpoint.pk).update(state="active")  # and whoever did it died before the bell
-        assert sweep.rescue() == 0
+        assert sweep.recover() == 0
         lane.refresh_from_db()
-        assert (lane.parked, lane.due_at is not None) == (False, True)
+        assert (lane.endpoint_inactive, lane.due_at is not None) == (False, True)
         assert rings == [set()]
 
     def test_a_lane_whose_endpoint_will_never_be_active_is_taken_up_so_that_it_can_be_buried(self) -> None:
         endpoint = make_endpoint()
-        lane = lane_of(endpoint, parked=True)
+        lane = lane_of(endpoint, endpoint_inactive=True)
         delete_endpoint(endpoint)
-        sweep.rescue()
+        sweep.recover()
         lane.refresh_from_db()
-        assert not lane.parked
+        assert not lane.endpoint_inactive
 
 
 class TestSweep:
@@ -136,19 +136,19 @@ class TestSweep:
 
     def test_what_was_committed_below_the_mark_comes_above_it(self, rings: list[set[UUID]]) -> None:
         endpoint = make_endpoint()
-        lane = lane_of(endpoint, floor_at=timezone.now() - AGO / 2)
+        lane = lane_of(endpoint, low_water_mark=timezone.now() - AGO / 2)
         late = owe(endpoint)
         sweep.sweep()
         late.refresh_from_db()
         assert late.next_attempt_at is not None
-        assert late.next_attempt_at >= lane.floor_at
+        assert late.next_attempt_at >= lane.low_water_mark
         assert rings == [{endpoint.id}]
 
     def test_what_waited_a_week_for_a_paused_endpoint_is_given_up_with_that_reason(self) -> None:
         endpoint = make_endpoint()
         pause(endpoint)
-        lane_of(endpoint, parked=True)
-        week = timedelta(seconds=sweep.WAITS_AT_MOST)
+        lane_of(endpoint, endpoint_inactive=True)
+        week = timedelta(seconds=sweep.EXPIRES_AFTER)
         old = owe(endpoint, next_attempt_at=timezone.now() - week - AGO)
         young = owe(endpoint, next_attempt_at=timezone.now() - week + AGO)
         sweep.sweep()
@@ -157,5 +157,5 @@ class TestSweep:
         young.refresh_from_db()
         assert young.state == "pending"
         resume(endpoint)
-        sweep.rescue()
-        assert not Lane.objects.get().parked
+        sweep.recover()
+        assert not Lane.objects.get().endpoint_inactive

@@ -12,7 +12,8 @@ from delivery import notify
 from delivery.models import Delivery, Event
 from delivery.publishing import group_publish
 from delivery.publishing.group_publish import MAX_GROUP, MAX_SHARED, group_commit, publish_in_group
-from delivery.publishing.publisher import Conflict, Published, publish
+from delivery.publishing.publisher import publish
+from delivery.publishing.results import ContentConflict, Published
 from subscriptions.models import Tenant
 from tests.factories import make_subscription, make_tenant
 from tests.threads import NoThreads, in_threads
@@ -111,7 +112,7 @@ def test_each_caller_gets_the_results_of_its_own_events(tenant: Tenant, monkeypa
     ]
     _, (first, known, conflict, bad, nothing, new) = all_at_once(monkeypatch, callers)
     assert (first[0].duplicate, known[0].duplicate, new[0].duplicate) == (False, True, False)
-    assert isinstance(conflict[0].error, Conflict)
+    assert isinstance(conflict[0].error, ContentConflict)
     assert (bad[0].error.attribute, nothing) == ("type", [])
 
 

@@ -10,7 +10,8 @@ from django.db import transaction
 
 from delivery import notify
 from delivery.models import DeadLetter, Delivery, Event, Lane
-from delivery.publishing.publisher import Conflict, Published, publish
+from delivery.publishing.publisher import publish
+from delivery.publishing.results import ContentConflict, Published
 from delivery.sql.publish import insert_events
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import Subscription, Tenant
@@ -115,7 +116,7 @@ class TestRepeats:
         tenant = make_subscription().tenant
         (first,) = publish(tenant, [plain()])
         (second,) = publish(tenant, [{**plain(), **changes}])
-        assert isinstance(second.error, Conflict)
+        assert isinstance(second.error, ContentConflict)
         assert (second.id, second.duplicate) == (first.id, False)
         assert (Event.objects.count(), Delivery.objects.count()) == (1, 1)
 
@@ -182,7 +183,7 @@ class TestBatches:
     def test_of_two_in_a_batch_under_one_name_the_second_is_a_conflict(self) -> None:
         first, second = publish(make_tenant(), [plain(), plain(data=2)])
         assert first.error is None
-        assert isinstance(second.error, Conflict)
+        assert isinstance(second.error, ContentConflict)
         assert second.id == first.id
         assert json.loads(bytes(Event.objects.get().body))["data"] == {"n": 1}
 
@@ -200,7 +201,11 @@ class TestTransformers:
         other = make_subscription(make_endpoint(endpoint.tenant)).endpoint
         (result,) = publish(endpoint.tenant, [plain(data={"total": 5})])
         letter = DeadLetter.objects.get()
-        assert (letter.cause, letter.endpoint_id, letter.tenant_id) == ("unrenderable", endpoint.id, endpoint.tenant_id)
+        assert (letter.cause, letter.endpoint_id, letter.tenant_id) == (
+            "transformation_failed",
+            endpoint.id,
+            endpoint.tenant_id,
+        )
         assert letter.reason
         assert (letter.delivery.state, letter.delivery.next_attempt_at) == ("dead", None)
         assert Delivery.objects.get(endpoint=other).state == "pending"
@@ -263,7 +268,7 @@ class TestTransactions:
                 break
             return take(*args)
 
-        monkeypatch.setattr("delivery.publishing.publisher.insert_events", overtaken)
+        monkeypatch.setattr("delivery.publishing.store.insert_events", overtaken)
         assert publish(tenant, [plain()])[0].deliveries == 2
 
     def test_two_batches_that_share_events_in_opposite_order_both_come_through(self) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from delivery.models import Delivery, Event
-from delivery.publishing.publisher import Unfit, publish
+from delivery.publishing.publisher import publish
+from delivery.publishing.results import SchemaMismatch
 from subscriptions.models import Tenant
 from tests.factories import make_client, make_endpoint, make_event_type, make_subscription, make_tenant
 
@@ -71,8 +72,8 @@ class TestEnforce:
         make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")
         good, bad = publish(tenant, [order(GOOD), order(BAD)])
         assert good.error is None
-        assert isinstance(bad.error, Unfit)
-        assert str(bad.error) == 'data does not fit its type at /lines/1: "sku" is a required property'
+        assert isinstance(bad.error, SchemaMismatch)
+        assert str(bad.error) == 'data does not match the schema at /lines/1: "sku" is a required property'
 
 
 def test_off_says_nothing(tenant: Tenant) -> None:

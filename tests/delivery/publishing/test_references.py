@@ -54,7 +54,7 @@ def test_it_is_the_event_with_a_link_instead_of_its_data() -> None:
     endpoint = subscribed()
     delivery = published(endpoint, {"type": "order.paid", "subject": "7", "data": {"total": 42}})
     event = sent(delivery)
-    assert delivery.thin
+    assert delivery.is_reference
     assert not event.has_data
     assert (event.attributes["type"], event.attributes["subject"]) == ("order.paid", "7")
     whole = read_structured(bytes(delivery.event.body))
@@ -90,21 +90,21 @@ def test_behind_the_link_are_the_bytes_of_the_data(event: Event) -> None:
 
 def test_an_event_without_data_needs_no_link() -> None:
     delivery = published(subscribed(), {"type": "ping"})
-    assert (delivery.body, delivery.thin) == (None, False)
+    assert (delivery.body, delivery.is_reference) == (None, False)
 
 
 def test_above_its_limit_an_endpoint_gets_a_link_whatever_its_mode() -> None:
     for mode in ("structured", "binary"):
         endpoint = subscribed(content_mode=mode, reference_above_bytes=20)
-        assert not published(endpoint, {"type": "a", "data": "x" * 18}).thin
-        assert published(endpoint, {"type": "a", "data": "x" * 19}).thin
+        assert not published(endpoint, {"type": "a", "data": "x" * 18}).is_reference
+        assert published(endpoint, {"type": "a", "data": "x" * 19}).is_reference
 
 
 def test_a_transformer_decides_the_bytes_itself() -> None:
     endpoint = make_endpoint(content_mode="reference")
     make_subscription(endpoint, transformer={"template": '{"text":"hello"}'})
     delivery = published(endpoint, {"type": "a", "data": 5})
-    assert (bytes(delivery.body or b""), delivery.thin) == (b'{"text":"hello"}', False)
+    assert (bytes(delivery.body or b""), delivery.is_reference) == (b'{"text":"hello"}', False)
 
 
 def test_other_endpoints_of_the_event_get_it_whole() -> None:
@@ -116,9 +116,9 @@ def test_other_endpoints_of_the_event_get_it_whole() -> None:
 
 def test_a_change_of_mode_counts_for_what_is_published_from_then_on() -> None:
     endpoint = subscribed(content_mode="structured")
-    assert not published(endpoint, {"type": "a", "data": 5}).thin
+    assert not published(endpoint, {"type": "a", "data": 5}).is_reference
     Endpoint.objects.filter(pk=endpoint.pk).update(content_mode="reference")
-    assert published(endpoint, {"type": "a", "data": 5}).thin
+    assert published(endpoint, {"type": "a", "data": 5}).is_reference
 
 
 def test_the_link_is_good_for_as_long_as_the_event_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ def test_a_claim_says_that_it_is_thin() -> None:
     Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
     asking = ClaimRequest(endpoint.id, 5, timezone.now() - timedelta(hours=1), 30.0)
     (claimed,) = claim_deliveries(new_id(), [asking])
-    assert (claimed.rendered, claimed.thin) == (True, True)
+    assert (claimed.rendered, claimed.is_reference) == (True, True)
 
 
 def test_it_is_set_over_rest() -> None:

@@ -30,9 +30,9 @@ def test_a_number_whose_bound_was_met_says_so(monkeypatch: pytest.MonkeyPatch) -
     endpoint = make_endpoint(make_tenant())
     for _ in range(3):
         make_delivery(make_event(endpoint.tenant), endpoint)
-    monkeypatch.setattr(dashboard, "MOST_COUNTED", 2)
+    monkeypatch.setattr(dashboard, "MAX_COUNTED", 2)
     pending = dashboard.states(datetime.now(UTC))[0]
-    assert (pending.count, pending.at_least) == (2, True)
+    assert (pending.count, pending.is_lower_bound) == (2, True)
 
 
 def test_overdue_is_the_longest_waiting_of_all_lanes_that_nobody_takes() -> None:
@@ -47,16 +47,19 @@ def test_overdue_is_the_longest_waiting_of_all_lanes_that_nobody_takes() -> None
 
 def test_what_waits_for_a_paused_endpoint_is_not_overdue() -> None:
     endpoint = make_endpoint(make_tenant())
-    Lane.objects.update_or_create(endpoint=endpoint, defaults={"tenant": endpoint.tenant, "parked": True})
+    Lane.objects.update_or_create(endpoint=endpoint, defaults={"tenant": endpoint.tenant, "endpoint_inactive": True})
     make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=NOW - timedelta(hours=1))
     assert dashboard.overdue(NOW) is None
 
 
 def test_causes_count_open_letters_only() -> None:
     endpoint = make_endpoint(make_tenant())
-    for changes in ({"cause": "gone"}, {"cause": "gone", "redriven_at": NOW}, {"cause": "exhausted"}):
+    for changes in ({"cause": "responded_410"}, {"cause": "responded_410", "replayed_at": NOW}, {"cause": "exhausted"}):
         make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint), **changes)
-    assert {share.name: share.count for share in dashboard.causes() if share.count} == {"gone": 1, "exhausted": 1}
+    assert {share.name: share.count for share in dashboard.causes() if share.count} == {
+        "responded_410": 1,
+        "exhausted": 1,
+    }
 
 
 def test_failing_endpoints_come_worst_first() -> None:

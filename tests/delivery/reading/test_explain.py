@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from delivery.models import Event, Lane
 from delivery.publishing.publisher import publish
-from delivery.reading.explain import MOST_REASONS, Explanation, endpoints_for, explain
+from delivery.reading.explain import MAX_REASONS, Explanation, endpoints_for, explain
 from subscriptions.models import Endpoint, Subscription, Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -55,7 +55,7 @@ class TestWhyNot:
     def test_one_subscription_has_one_reason(self, tenant: Tenant, changes: dict[str, Any], code: str) -> None:
         old_subscription(old_endpoint(tenant), **changes)
         event = make_event(tenant, data={"total": 5})
-        assert (only(event).outcome, codes(event)) == ("not_owed", [code])
+        assert (only(event).outcome, codes(event)) == ("not_sent", [code])
 
     def test_a_pattern_says_where_it_and_the_event_part(self, tenant: Tenant) -> None:
         made = old_subscription(old_endpoint(tenant), pattern={"detail": {"total": [{"numeric": [">", 100]}]}})
@@ -78,10 +78,10 @@ class TestWhyNot:
 
     def test_of_very_many_reasons_some_are_shown_and_the_others_counted(self, tenant: Tenant) -> None:
         endpoint = old_endpoint(tenant)
-        for number in range(MOST_REASONS + 3):
+        for number in range(MAX_REASONS + 3):
             old_subscription(endpoint, event_types=[f"other.{number}"])
         explained = only(make_event(tenant))
-        assert (len(explained.reasons), explained.more_reasons) == (MOST_REASONS, 3)
+        assert (len(explained.reasons), explained.more_reasons) == (MAX_REASONS, 3)
 
     def test_the_platforms_own_events_are_not_wanted_by_a_star(self, tenant: Tenant) -> None:
         old_subscription(old_endpoint(tenant), event_types=["*"])
@@ -99,28 +99,28 @@ class TestWhySo:
         event = make_event(tenant)
         make_dead_letter(make_delivery(event, make_endpoint(tenant)), cause="exhausted")
         (reason,) = only(event).reasons
-        assert (reason.code, reason.detail) == ("exhausted", "It was given up: Every retry of the plan failed.")
+        assert (reason.code, reason.detail) == ("exhausted", "Failed permanently: Retries exhausted.")
 
     @pytest.mark.parametrize("state", ["paused", "disabled"])
     def test_it_waits_for_an_endpoint_that_is_not_active(self, tenant: Tenant, state: str) -> None:
         event = make_event(tenant)
         make_delivery(event, make_endpoint(tenant, state=state))
-        assert codes(event) == [state, "due"]
+        assert codes(event) == [state, "queued"]
 
     def test_it_waits_for_its_breaker_and_its_next_attempt(self, tenant: Tenant) -> None:
         event, endpoint = make_event(tenant), make_endpoint(tenant)
         later = timezone.now() + timedelta(hours=1)
         make_delivery(event, endpoint, next_attempt_at=later, attempts=2)
         Lane.objects.filter(endpoint=endpoint).delete()
-        Lane.objects.create(endpoint=endpoint, tenant=tenant, tripped_until=later, failures=9)
-        assert codes(event) == ["tripped", "scheduled"]
+        Lane.objects.create(endpoint=endpoint, tenant=tenant, circuit_open_until=later, failures=9)
+        assert codes(event) == ["circuit_open", "scheduled"]
 
     def test_what_could_not_be_rendered_says_so(self, tenant: Tenant) -> None:
         template = {"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"}
         make_subscription(make_endpoint(tenant), transformer=template)
         (published,) = publish(tenant, [{"type": "t", "data": {"n": 5}}])
         event = Event.objects.get(pk=published.id)
-        assert (only(event).outcome, codes(event)) == ("dead", ["unrenderable"])
+        assert (only(event).outcome, codes(event)) == ("dead", ["transformation_failed"])
 
     def test_a_deleted_endpoint_is_mentioned_only_if_it_was_owed_something(self, tenant: Tenant) -> None:
         event = make_event(tenant)

@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Replay
 from delivery.reading import queries
-from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS, REPLAYS, Conditions, narrowing
+from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS, REPLAYS, Conditions, matching
 from subscriptions.models import Endpoint
 from tests.delivery.factories import key_at, make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_tenant
@@ -60,8 +60,8 @@ def endpoint() -> Endpoint:
         Event.objects.bulk_create(Event(id=key, created_at=at, event_id=str(key), **common) for key, at in keys)
         common = {"endpoint": endpoint, "state": "delivered"} | owner
         Delivery.objects.bulk_create(Delivery(id=key, created_at=at, event_id=key, **common) for key, at in keys)
-        common = {"endpoint": endpoint, "cause": "gone", "attempts": 1} | owner
-        DeadLetter.objects.bulk_create(DeadLetter(id=key, died_at=at, delivery_id=key, **common) for key, at in keys)
+        common = {"endpoint": endpoint, "cause": "responded_410", "attempts": 1} | owner
+        DeadLetter.objects.bulk_create(DeadLetter(id=key, failed_at=at, delivery_id=key, **common) for key, at in keys)
         common = {"number": 1, "duration_ms": 5, "status": 204}
         Attempt.objects.bulk_create(Attempt(id=key, delivery_id=key, started_at=at, **common) for key, at in keys)
     with connection.cursor() as cursor:
@@ -75,20 +75,20 @@ def test_every_list_walks_the_index_that_was_made_for_it(endpoint: Endpoint, sub
     tenant = endpoint.tenant_id
     window: Any = {"since": NOW - timedelta(minutes=5), "until": NOW - timedelta(minutes=2)}
     for rows, index in [
-        (queries.events(tenant), "event_pages"),
+        (queries.events(tenant), "event_by_tenant"),
         (queries.events(None), "delivery_event_pkey"),
-        (queries.events(tenant, **window), "event_pages"),
-        (queries.events(tenant).filter(narrowing(EVENTS, {"type": "rare", "q": "x"})), "event_pages"),
-        (queries.deliveries(tenant), "delivery_pages"),
+        (queries.events(tenant, **window), "event_by_tenant"),
+        (queries.events(tenant).filter(matching(EVENTS, {"type": "rare", "q": "x"})), "event_by_tenant"),
+        (queries.deliveries(tenant), "delivery_by_tenant"),
         (queries.deliveries(None), "delivery_delivery_pkey"),
-        (queries.deliveries(tenant, **window), "delivery_pages"),
-        (queries.deliveries(tenant, endpoint=endpoint, **window), "delivery_endpoint_pages"),
-        (queries.deliveries(tenant, state="dead"), "delivery_stopped"),
-        (queries.deliveries(tenant, state="cancelled", **window), "delivery_stopped"),
-        (queries.deliveries(tenant, endpoint=endpoint, state="dead"), "delivery_endpoint_stopped"),
-        (queries.dead_letters(tenant), "dead_letter_pages"),
-        (queries.dead_letters(tenant, **window), "dead_letter_pages"),
-        (queries.dead_letters(tenant, endpoint=endpoint), "dead_letter_endpoint_pages"),
+        (queries.deliveries(tenant, **window), "delivery_by_tenant"),
+        (queries.deliveries(tenant, endpoint=endpoint, **window), "delivery_by_endpoint"),
+        (queries.deliveries(tenant, state="dead"), "delivery_stopped_by_tenant"),
+        (queries.deliveries(tenant, state="cancelled", **window), "delivery_stopped_by_tenant"),
+        (queries.deliveries(tenant, endpoint=endpoint, state="dead"), "delivery_stopped_by_endpoint"),
+        (queries.dead_letters(tenant), "dead_letter_by_tenant"),
+        (queries.dead_letters(tenant, **window), "dead_letter_by_tenant"),
+        (queries.dead_letters(tenant, endpoint=endpoint), "dead_letter_by_endpoint"),
     ]:
         with subtests.test(query=str(rows.query)[-120:]):
             assert index_of(rows) == index
@@ -98,10 +98,10 @@ def test_one_thing_is_looked_up_and_what_belongs_to_it_sorted(endpoint: Endpoint
     tenant = endpoint.tenant_id
     event = Event.objects.filter(tenant=tenant)[7]
     for rows, index in [
-        (queries.events(tenant, source="/s", event_id=event.event_id), "an_event_is_taken_once"),
-        (queries.events(tenant, event_id=event.event_id), "an_event_is_taken_once"),
-        (queries.deliveries(tenant, event=event), "an_event_is_owed_once"),
-        (queries.deliveries(tenant, event=event, endpoint=endpoint), "an_event_is_owed_once"),
+        (queries.events(tenant, source="/s", event_id=event.event_id), "unique_event_id_per_tenant_and_source"),
+        (queries.events(tenant, event_id=event.event_id), "unique_event_id_per_tenant_and_source"),
+        (queries.deliveries(tenant, event=event), "unique_delivery_per_event_and_endpoint"),
+        (queries.deliveries(tenant, event=event, endpoint=endpoint), "unique_delivery_per_event_and_endpoint"),
     ]:
         with subtests.test(query=str(rows.query)[-120:]):
             assert index_of(rows) == index
@@ -114,7 +114,7 @@ ASKED = {
     "of_source": "/s",
     "in_state": "pending",
     "state": "open",
-    "cause": "gone",
+    "cause": "responded_410",
     "status": "5xx",
     "error": "timeout",
     "replay": new_id(),
@@ -146,7 +146,7 @@ def test_no_list_reads_a_table_from_end_to_end_whatever_it_is_asked(endpoint: En
         newest = rows.order_by("-pk")
         edge = newest.values_list("pk", flat=True)[EDGE : EDGE + 1]
         asked = [{name: ASKED[name]} for name in conditions] + [ASKED]
-        for query in (edge, *(newest.filter(narrowing(conditions, it))[:51] for it in asked)):
+        for query in (edge, *(newest.filter(matching(conditions, it))[:51] for it in asked)):
             for table, ways in indexes_of(query).items():
                 assert table not in large or not ways & {"Seq Scan"}, (str(query.query), ways)
             count += 1
@@ -163,7 +163,7 @@ def test_every_filter_is_about_a_column_of_its_list(subtests: pytest.Subtests) -
     ]:
         with subtests.test(table=model.__name__):
             assert conditions.keys() <= ASKED.keys()
-            assert not model.objects.filter(narrowing(conditions, ASKED))
+            assert not model.objects.filter(matching(conditions, ASKED))
 
 
 def test_the_slack_forgives_a_key_stamped_by_another_clock() -> None:
@@ -177,7 +177,7 @@ def test_the_slack_forgives_a_key_stamped_by_another_clock() -> None:
 
 def test_a_window_has_its_beginning_and_not_its_end() -> None:
     tenant = make_tenant()
-    letter = make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), died_at=NOW)
+    letter = make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), failed_at=NOW)
     assert [*queries.dead_letters(tenant.pk, since=NOW)] == [letter]
     assert not queries.dead_letters(tenant.pk, until=NOW)
 

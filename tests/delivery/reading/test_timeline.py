@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from delivery.models import Attempt, DeadLetter, Delivery
-from delivery.reading.timeline import answer_text, timeline
+from delivery.reading.timeline import response_text, timeline
 from delivery.transports.outcome import Failure
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,10 +27,10 @@ def attempt(number: int, at: datetime, **changes: object) -> Attempt:
 
 
 def test_everything_stands_in_the_order_it_happened() -> None:
-    letter = DeadLetter(cause="exhausted", died_at=after(hours=1), redriven_at=after(hours=2), redriven_by="ops")
+    letter = DeadLetter(cause="exhausted", failed_at=after(hours=1), replayed_at=after(hours=2), replayed_by="ops")
     attempts = [attempt(2, after(hours=2, seconds=5), status=200, error=""), attempt(1, after(seconds=1))]
     moments = timeline(delivery(), attempts, [letter])
-    assert [moment.kind for moment in moments] == ["published", "failed", "died", "redriven", "delivered"]
+    assert [moment.kind for moment in moments] == ["published", "failed", "dead_letter", "replayed", "delivered"]
     assert [moment.tone for moment in moments] == ["plain", "bad", "bad", "plain", "good"]
 
 
@@ -50,7 +50,7 @@ def test_what_is_due_comes_last_even_if_it_is_overdue() -> None:
     pending = delivery(state="pending", next_attempt_at=after(seconds=-1))
     assert [moment.kind for moment in timeline(pending, [attempt(1, START)], [])] == ["published", "failed", "due"]
     sending = delivery(state="sending", claimed_until=after(minutes=1))
-    assert timeline(sending, [], [])[-1].title == "Being sent"
+    assert timeline(sending, [], [])[-1].title == "Sending"
 
 
 def test_a_cancellation_is_told_with_who_it_was() -> None:
@@ -80,4 +80,4 @@ def test_a_class_of_failure_nobody_knows_any_more_is_shown_as_it_is() -> None:
     ],
 )
 def test_answers_as_text(answer: bytes | None, text: str, cut: bool) -> None:
-    assert answer_text(answer) == (text, cut)
+    assert response_text(answer) == (text, cut)

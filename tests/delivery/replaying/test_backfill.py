@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from delivery.models import DeadLetter, Delivery, Event, Replay, Tally
+from delivery.models import DeadLetter, Delivery, Event, Replay, UsageIncrement
 from delivery.publishing.publisher import publish
 from delivery.replaying import backfill
-from delivery.replaying.replays import Filter, preview, replay, run_slices
+from delivery.replaying.replays import ReplayFilter, preview, run_slices, start
 from subscriptions.models import Endpoint, Subscription, Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
@@ -37,14 +37,14 @@ def run_to_the_end(row: Replay) -> Replay:
 
 
 def replayed(tenant: Tenant, of: str = "events", **wanted: Any) -> Replay:
-    return run_to_the_end(replay(tenant, Filter(**wanted, of=of), by="ops"))
+    return run_to_the_end(start(tenant, ReplayFilter(**wanted, scope=of), by="ops"))
 
 
 def ended(tenant: Tenant, endpoint: Endpoint, state: str = "delivered", **changes: Any) -> Delivery:
     """A delivery of an hour ago that has ended so."""
     delivery = make_delivery(make_event(tenant, created_at=AGO, **changes), endpoint, state=state, attempts=3, step=3)
     if state == "dead":
-        make_dead_letter(delivery, died_at=AGO)
+        make_dead_letter(delivery, failed_at=AGO)
     return delivery
 
 
@@ -57,9 +57,9 @@ def events_before_their_subscription(tenant: Tenant, count: int = 3, **changes: 
 class TestNeverOwed:
     def test_an_endpoint_that_came_later_gets_what_it_would_have_got(self, tenant: Tenant) -> None:
         subscription = events_before_their_subscription(tenant)
-        wanted = Filter(endpoint=subscription.endpoint_id, of="missing")
+        wanted = ReplayFilter(endpoint=subscription.endpoint_id, scope="missing")
         assert preview(tenant, wanted) == (3, False)
-        row = run_to_the_end(replay(tenant, wanted, by="ops"))
+        row = run_to_the_end(start(tenant, wanted, by="ops"))
         assert (row.total, row.replayed, row.state) == (3, 3, "finished")
         pending = Delivery.objects.filter(endpoint=subscription.endpoint, state="pending", replay=row)
         assert pending.count() == 3
@@ -68,7 +68,7 @@ class TestNeverOwed:
     def test_what_is_owed_by_it_is_counted_as_used(self, tenant: Tenant) -> None:
         events_before_their_subscription(tenant, 3)
         run_to_the_end(replayed(tenant, "missing"))
-        assert sum(tally.deliveries for tally in Tally.objects.filter(tenant_id=tenant.pk)) == 3
+        assert sum(tally.deliveries for tally in UsageIncrement.objects.filter(tenant_id=tenant.pk)) == 3
 
     def test_its_subscription_as_it_is_now_decides(self, tenant: Tenant) -> None:
         make_event(tenant, created_at=AGO, data={"total": 500})
@@ -89,7 +89,7 @@ class TestNeverOwed:
             tenant, 1, transformer={"input_paths": {"n": "$.data.total"}, "template": "{<n>: 1}"}
         )
         assert replayed(tenant, "missing").replayed == 0
-        assert DeadLetter.objects.get().cause == "unrenderable"
+        assert DeadLetter.objects.get().cause == "transformation_failed"
         assert Delivery.objects.get().state == "dead"
 
     def test_forced_it_goes_to_an_endpoint_that_never_asked_for_it(self, tenant: Tenant) -> None:
@@ -109,7 +109,7 @@ class TestNeverOwed:
         make_subscription(endpoint)
         for state in ("delivered", "cancelled", "dead", "pending", "sending"):
             ended(tenant, endpoint, state)
-        assert preview(tenant, Filter(of="missing")).total == 0
+        assert preview(tenant, ReplayFilter(scope="missing")).total == 0
         assert replayed(tenant, "missing").replayed == 0
 
 
@@ -131,7 +131,7 @@ class TestAgain:
         assert (after.id, after.state, after.attempts, after.step) == (before.id, "pending", 3, 0)
         assert bytes(after.body or b"") == b"as it was"
         assert (row.total, row.replayed, after.replay_id) == (1, 1, row.id)
-        assert not DeadLetter.objects.filter(redriven_at=None).exists()
+        assert not DeadLetter.objects.filter(replayed_at=None).exists()
 
     @pytest.mark.parametrize("state", ["pending", "sending"])
     def test_what_is_on_its_way_is_left_alone(self, tenant: Tenant, endpoint: Endpoint, state: str) -> None:
@@ -142,7 +142,7 @@ class TestAgain:
 
     def test_two_replays_asked_for_together_send_once(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
-        first, second = (replay(tenant, Filter(of="events"), by=who) for who in ("one", "two"))
+        first, second = (start(tenant, ReplayFilter(scope="events"), by=who) for who in ("one", "two"))
         assert run_to_the_end(first).replayed == 1
         Delivery.objects.update(state="delivered")  # it has arrived before the second one came to it
         assert run_to_the_end(second).replayed == 0
@@ -155,7 +155,7 @@ class TestAgain:
 
     def test_a_deleted_endpoint_gets_nothing(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
-        row = replay(tenant, Filter(endpoint=endpoint.id, force=True, of="events"), by="ops")
+        row = start(tenant, ReplayFilter(endpoint=endpoint.id, force=True, scope="events"), by="ops")
         Endpoint.objects.update(deleted_at=timezone.now())
         assert run_to_the_end(row).replayed == 0
 
@@ -166,7 +166,7 @@ class TestAgain:
     def test_what_was_expunged_is_not_sent_again(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
         ended(tenant, endpoint, "dead")
-        Event.objects.update(expunged_at=timezone.now())
+        Event.objects.update(payload_deleted_at=timezone.now())
         assert replayed(tenant).replayed == 0
         assert replayed(tenant, "dead_letters").replayed == 0
 
@@ -188,7 +188,7 @@ class TestWhichEvents:
         make_subscription(make_endpoint(tenant))
         make_event(tenant, created_at=AGO - timedelta(hours=1), type="order.paid", subject="a")
         make_event(tenant, created_at=AGO, type="order.lost", source="/other")
-        assert preview(tenant, Filter(**wanted, of="events")).total == found
+        assert preview(tenant, ReplayFilter(**wanted, scope="events")).total == found
         assert replayed(tenant, **wanted).replayed == found
 
     def test_events_by_their_ids(self, tenant: Tenant) -> None:
@@ -200,7 +200,7 @@ class TestWhichEvents:
 
     def test_what_came_after_it_was_asked_for_is_not_part_of_it(self, tenant: Tenant) -> None:
         make_subscription(make_endpoint(tenant))
-        row = replay(tenant, Filter(of="events"), by="ops")
+        row = start(tenant, ReplayFilter(scope="events"), by="ops")
         make_event(tenant, created_at=datetime.now(UTC) + timedelta(seconds=1))
         assert run_to_the_end(row).replayed == 0
 
@@ -209,7 +209,7 @@ class TestWhichEvents:
         foreign = make_endpoint()
         wanted = {"tenant": {}, "force": {"force": True}, "endpoint": {"endpoint": foreign.id}}[field]
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is looked at)
-            replay(None if field == "tenant" else tenant, Filter(**wanted, of="events"), by="ops")
+            start(None if field == "tenant" else tenant, ReplayFilter(**wanted, scope="events"), by="ops")
         assert refusal.value.args[0] == field
         assert not Replay.objects.exists()
 
@@ -219,7 +219,7 @@ class TestManyEvents:
         monkeypatch.setattr(backfill, "PAGE", 2)
         events_before_their_subscription(tenant, 7)
         make_subscription(make_endpoint(tenant))
-        row = replay(tenant, Filter(of="missing"), rate=4, by="ops")
+        row = start(tenant, ReplayFilter(scope="missing"), rate=4, by="ops")
         run_slices()
         row.refresh_from_db()
         assert 0 < row.replayed <= 4 * 3
@@ -229,9 +229,9 @@ class TestManyEvents:
         self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(backfill, "PAGE", 2)
-        monkeypatch.setattr(backfill, "MOST_COUNTED", 4)
+        monkeypatch.setattr(backfill, "MAX_COUNTED", 4)
         events_before_their_subscription(tenant, 9)
-        assert preview(tenant, Filter(of="missing")) == (9, True)
+        assert preview(tenant, ReplayFilter(scope="missing")) == (9, True)
         row = replayed(tenant, "missing")
         assert (row.total, row.estimated, row.replayed) == (9, True, 9)
 
@@ -240,8 +240,8 @@ class TestManyEvents:
 def test_replays_of_the_same_events_side_by_side_owe_each_once() -> None:
     tenant = make_tenant()
     events_before_their_subscription(tenant, 40)
-    rows = [replay(tenant, Filter(of="missing"), rate=10_000, by="ops") for _ in range(3)]
-    rows.append(replay(tenant, Filter(of="events"), rate=10_000, by="ops"))
+    rows = [start(tenant, ReplayFilter(scope="missing"), rate=10_000, by="ops") for _ in range(3)]
+    rows.append(start(tenant, ReplayFilter(scope="events"), rate=10_000, by="ops"))
     assert in_threads(*[run_slices] * 4) == [None] * 4
     assert sum(run_to_the_end(row).replayed for row in rows) == 40
     assert Delivery.objects.count() == 40

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from delivery.replaying.replay_filter import DELIVERIES, Filter
+from delivery.replaying.replay_filter import DELIVERIES, ReplayFilter
 from subscriptions.models import Endpoint
 from tests.factories import make_endpoint, make_tenant
 from webhooks.wire.ids import new_id, public
@@ -19,8 +19,10 @@ def endpoint() -> Endpoint:
 
 
 def test_it_survives_being_written_down(endpoint: Endpoint) -> None:
-    wanted = Filter(ids=(endpoint.id,), endpoint=endpoint.id, cause="gone", type="a.b", since=timezone.now())
-    assert Filter.parse(wanted.as_json()) == wanted
+    wanted = ReplayFilter(
+        ids=(endpoint.id,), endpoint=endpoint.id, cause="responded_410", type="a.b", since=timezone.now()
+    )
+    assert ReplayFilter.parse(wanted.as_json()) == wanted
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_it_survives_being_written_down(endpoint: Endpoint) -> None:
         ({"endpoint": "nobody"}, "endpoint"),
         ({"endpoint": 7}, "endpoint"),
         ({"cause": "bad luck"}, "cause"),
-        ({"cause": ["gone"]}, "cause"),
+        ({"cause": ["responded_410"]}, "cause"),
         ({"type": "a\0b"}, "type"),
         ({"since": "yesterday"}, "since"),
         ({"since": "2030-01-01T00:00:00"}, "since"),
@@ -44,43 +46,43 @@ def test_it_survives_being_written_down(endpoint: Endpoint) -> None:
 )
 def test_what_it_cannot_mean_is_refused_by_name(given: Any, field: str) -> None:
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is looked at)
-        Filter.parse(given)
+        ReplayFilter.parse(given)
     assert refusal.value.args[0] == field
 
 
 def test_an_id_of_the_right_kind_is_read(endpoint: Endpoint) -> None:
-    assert Filter.parse({"endpoint": public("ep", endpoint.id)}).endpoint == endpoint.id
+    assert ReplayFilter.parse({"endpoint": public("ep", endpoint.id)}).endpoint == endpoint.id
 
 
 def test_an_endpoint_is_known_by_its_uid_too() -> None:
     endpoint = make_endpoint(uid="billing")
-    assert Filter.parse({"endpoint": "billing"}, tenant=endpoint.tenant).endpoint == endpoint.id
+    assert ReplayFilter.parse({"endpoint": "billing"}, tenant=endpoint.tenant).endpoint == endpoint.id
     with pytest.raises(ValueError, match="endpoint"):
-        Filter.parse({"endpoint": "billing"}, tenant=make_tenant())
+        ReplayFilter.parse({"endpoint": "billing"}, tenant=make_tenant())
 
 
 def test_events_have_a_filter_of_their_own() -> None:
     key = new_id()
     given = {"ids": [public("evt", key)], "source": "/shop", "subject": "a", "type": "b", "force": True}
-    wanted = Filter.parse(given, "events")
+    wanted = ReplayFilter.parse(given, "events")
     assert (wanted.ids, wanted.source, wanted.force) == ((key,), "/shop", True)
-    assert Filter.parse(wanted.as_json(), "events") == wanted
+    assert ReplayFilter.parse(wanted.as_json(), "events") == wanted
 
 
 @pytest.mark.parametrize(
-    ("given", "of", "field"),
+    ("given", "scope", "field"),
     [
-        ({"cause": "gone"}, "events", "cause"),
+        ({"cause": "responded_410"}, "events", "cause"),
         ({"force": "yes"}, "missing", "force"),
         ({"force": True}, "dead_letters", "force"),
         ({"ids": [public("dl", new_id())]}, "events", "ids"),
         ({"ids": [public("evt", new_id())]}, "dead_letters", "ids"),
         ({"source": 7}, "events", "source"),
-        ({"cause": "gone"}, DELIVERIES, "cause"),
+        ({"cause": "responded_410"}, DELIVERIES, "cause"),
         ({"ids": [public("evt", new_id())]}, DELIVERIES, "ids"),
     ],
 )
-def test_what_belongs_to_another_kind_of_filter_is_refused_by_name(given: Any, of: str, field: str) -> None:
+def test_what_belongs_to_another_kind_of_filter_is_refused_by_name(given: Any, scope: str, field: str) -> None:
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is looked at)
-        Filter.parse(given, of)
+        ReplayFilter.parse(given, scope)
     assert refusal.value.args[0] == field

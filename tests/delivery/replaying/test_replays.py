@@ -12,7 +12,7 @@ from django.utils import timezone
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publishing.publisher import publish
 from delivery.replaying import replays as verb
-from delivery.replaying.replays import Filter, cancel, preview, replay, run_slices
+from delivery.replaying.replays import ReplayFilter, cancel, preview, run_slices, start
 from delivery.sql.replay import replay_dead_letters
 from subscriptions.models import Endpoint, Subscription
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
@@ -48,25 +48,25 @@ class TestBringingBack:
     def test_what_matches_is_pending_again_with_its_plan_anew(self, endpoint: Endpoint) -> None:
         letter = letters_of(endpoint, 1)[0]
         Delivery.objects.filter(id=letter.delivery_id).update(step=7, attempts=8)
-        row = run_to_the_end(replay(endpoint.tenant, Filter(), by="ops"))
+        row = run_to_the_end(start(endpoint.tenant, ReplayFilter(), by="ops"))
         delivery = Delivery.objects.get()
         assert (delivery.state, delivery.step, delivery.attempts) == ("pending", 0, 8)
         assert delivery.replay_id == row.id
         letter.refresh_from_db()
-        assert letter.redriven_by == "ops"
-        assert letter.redriven_at is not None
+        assert letter.replayed_by == "ops"
+        assert letter.replayed_at is not None
         assert (row.total, row.replayed, row.state) == (1, 1, "finished")
 
     def test_a_second_click_changes_nothing(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 3)
-        first, second = (replay(endpoint.tenant, Filter(), by=who) for who in ("one", "two"))
+        first, second = (start(endpoint.tenant, ReplayFilter(), by=who) for who in ("one", "two"))
         assert [run_to_the_end(row).replayed for row in (first, second)] == [3, 0]
-        assert set(DeadLetter.objects.values_list("redriven_by", flat=True)) == {"one"}
+        assert set(DeadLetter.objects.values_list("replayed_by", flat=True)) == {"one"}
 
     def test_letters_that_died_later_are_not_part_of_it(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 2)
-        row = replay(endpoint.tenant, Filter(), by="ops")
-        letters_of(endpoint, 1, died_at=timezone.now() + timedelta(seconds=60))
+        row = start(endpoint.tenant, ReplayFilter(), by="ops")
+        letters_of(endpoint, 1, failed_at=timezone.now() + timedelta(seconds=60))
         assert run_to_the_end(row).replayed == 2
 
     @pytest.mark.parametrize("fast", [timedelta(hours=-1), timedelta(hours=1)])
@@ -76,7 +76,7 @@ class TestBringingBack:
         letters_of(endpoint, 2)
         now = timezone.now
         monkeypatch.setattr(timezone, "now", lambda: now() + fast)
-        row = replay(endpoint.tenant, Filter(), by="ops")
+        row = start(endpoint.tenant, ReplayFilter(), by="ops")
         monkeypatch.undo()
         run_slices()
         row.refresh_from_db()
@@ -85,23 +85,23 @@ class TestBringingBack:
     def test_letters_of_a_deleted_endpoint_stay_dead(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 1)
         Endpoint.objects.update(deleted_at=timezone.now())
-        assert preview(endpoint.tenant, Filter()).total == 0
-        assert run_to_the_end(replay(endpoint.tenant, Filter(), by="ops")).replayed == 0
+        assert preview(endpoint.tenant, ReplayFilter()).total == 0
+        assert run_to_the_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
 
     def test_another_tenants_letters_are_not_touched(self, endpoint: Endpoint) -> None:
         letters_of(make_endpoint(), 2)
-        assert run_to_the_end(replay(endpoint.tenant, Filter(), by="ops")).replayed == 0
+        assert run_to_the_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
 
     def test_an_operator_brings_back_everybodys(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 1)
         letters_of(make_endpoint(), 1)
-        assert run_to_the_end(replay(None, Filter(), by="ops")).replayed == 2
+        assert run_to_the_end(start(None, ReplayFilter(), by="ops")).replayed == 2
 
 
 class TestPace:
     def test_no_more_come_back_at_once_than_the_rate_allows(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 30)
-        row = replay(endpoint.tenant, Filter(), rate=5, by="ops")
+        row = start(endpoint.tenant, ReplayFilter(), rate=5, by="ops")
         run_slices()
         run_slices()
         row.refresh_from_db()
@@ -111,11 +111,11 @@ class TestPace:
     def test_it_goes_on_where_the_last_slice_ended(self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(verb, "SLICE", 2)
         letters_of(endpoint, 7)
-        assert run_to_the_end(replay(endpoint.tenant, Filter(), rate=1000, by="ops")).replayed == 7
+        assert run_to_the_end(start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")).replayed == 7
 
     def test_a_cancelled_one_brings_back_nothing_more(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 3)
-        row = replay(endpoint.tenant, Filter(), by="ops")
+        row = start(endpoint.tenant, ReplayFilter(), by="ops")
         assert cancel(row)
         assert not cancel(row)
         run_slices()
@@ -124,7 +124,7 @@ class TestPace:
     @pytest.mark.parametrize("rate", [0, -1, 10_001])
     def test_a_rate_out_of_bounds_is_refused_by_name(self, endpoint: Endpoint, rate: int) -> None:
         with pytest.raises(ValueError, match="rate"):
-            replay(endpoint.tenant, Filter(), rate=rate, by="ops")
+            start(endpoint.tenant, ReplayFilter(), rate=rate, by="ops")
 
 
 class TestCrashes:
@@ -137,7 +137,7 @@ class TestCrashes:
         self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, slices: int
     ) -> None:
         letters_of(endpoint, 6)
-        row = replay(endpoint.tenant, Filter(), rate=1000, by="ops")
+        row = start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")
         redrive, begun = replay_dead_letters, count()
 
         def die_after_some_slices(*args: Any) -> Any:
@@ -153,13 +153,13 @@ class TestCrashes:
         row.refresh_from_db()
         assert row.replayed == Delivery.objects.filter(state="pending").count() == 2 * slices
         assert run_to_the_end(row).replayed == 6
-        assert not DeadLetter.objects.filter(redriven_at=None).exists()
+        assert not DeadLetter.objects.filter(replayed_at=None).exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_letter_that_another_replay_had_in_hand_when_it_failed_is_not_passed_over(endpoint: Endpoint) -> None:
     letters_of(endpoint, 3)
-    replay(endpoint.tenant, Filter(), by="ops")
+    start(endpoint.tenant, ReplayFilter(), by="ops")
     slicer = threading.Thread(target=in_threads, args=(run_slices,))
     with transaction.atomic():
         list(DeadLetter.objects.select_for_update())
@@ -182,15 +182,15 @@ class TestUnrenderable:
     def dead(self) -> Subscription:
         subscription = make_subscription(transformer={"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"})
         publish(subscription.tenant, [{"type": "order.created", "data": {"n": 5}}])
-        assert DeadLetter.objects.get().cause == "unrenderable"
+        assert DeadLetter.objects.get().cause == "transformation_failed"
         return subscription
 
     def replayed(self, subscription: Subscription) -> int:
-        return run_to_the_end(replay(subscription.tenant, Filter(), by="ops")).replayed
+        return run_to_the_end(start(subscription.tenant, ReplayFilter(), by="ops")).replayed
 
     def test_as_it_was_it_stays_dead(self) -> None:
         assert self.replayed(self.dead()) == 0
-        assert DeadLetter.objects.get().redriven_at is None
+        assert DeadLetter.objects.get().replayed_at is None
 
     def test_with_a_transformer_that_can_it_goes_in_the_new_bytes(self) -> None:
         subscription = self.dead()
@@ -220,15 +220,15 @@ class TestUnrenderable:
 
 class TestFilter:
     def test_each_field_narrows(self, endpoint: Endpoint) -> None:
-        gone, spent = letters_of(endpoint, 1, cause="gone")[0], letters_of(endpoint, 1, cause="exhausted")[0]
+        gone, spent = letters_of(endpoint, 1, cause="responded_410")[0], letters_of(endpoint, 1, cause="exhausted")[0]
         later = timezone.now() + timedelta(hours=1)
-        assert preview(None, Filter()).total == 2
-        assert preview(None, Filter(ids=(gone.id,))).total == 1
-        assert preview(None, Filter(cause="exhausted")).total == 1
-        assert preview(None, Filter(endpoint=make_endpoint().id)).total == 0
-        assert preview(None, Filter(type=spent.delivery.event.type)).total >= 1
-        assert preview(None, Filter(since=later)).total == 0
-        assert preview(None, Filter(until=later)).total == 2
+        assert preview(None, ReplayFilter()).total == 2
+        assert preview(None, ReplayFilter(ids=(gone.id,))).total == 1
+        assert preview(None, ReplayFilter(cause="exhausted")).total == 1
+        assert preview(None, ReplayFilter(endpoint=make_endpoint().id)).total == 0
+        assert preview(None, ReplayFilter(type=spent.delivery.event.type)).total >= 1
+        assert preview(None, ReplayFilter(since=later)).total == 0
+        assert preview(None, ReplayFilter(until=later)).total == 2
 
 
 @pytest.mark.django_db
@@ -236,7 +236,7 @@ def test_a_replay_that_cannot_go_on_keeps_no_other_from_it() -> None:
     endpoint = make_endpoint()
     make_subscription(endpoint, transformer={"template": 5})
     event = make_event(endpoint.tenant)
-    broken = make_replay(endpoint.tenant, of="events", filter={})
+    broken = make_replay(endpoint.tenant, scope="events", filter={})
     other = make_tenant()
     letter = make_dead_letter(make_delivery(make_event(other), make_endpoint(other)))
     sound = make_replay(letter.tenant, filter={})

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from delivery import notify
 from delivery.admin.chart import bars
-from delivery.models import EndpointHour
+from delivery.models import HourlyStats
 from delivery.publishing.publisher import publish
 from delivery.sending.attempt_stats import BOUNDS, AttemptStats, delete_old_stats, percentile, stats_by_hour, total_of
 from delivery.sending.drain import deliver_due
@@ -107,7 +107,7 @@ def test_delete_old_stats_deletes_hours_after_their_retention() -> None:
     endpoint = make_endpoint()
     counted(endpoint, outcome(), outcome(at=NOW - timedelta(days=36)))
     assert delete_old_stats(NOW) == 1
-    assert EndpointHour.objects.count() == 1
+    assert HourlyStats.objects.count() == 1
 
 
 def test_chart_describes_its_bars() -> None:

@@ -83,7 +83,7 @@ def make_due(endpoint: Endpoint) -> None:
     """Make the pending deliveries of the endpoint due."""
     past = timezone.now() - timedelta(seconds=1)
     Delivery.objects.filter(endpoint=endpoint, state="pending").update(next_attempt_at=past)
-    Lane.objects.filter(endpoint=endpoint).update(due_at=past, floor_at=None)
+    Lane.objects.filter(endpoint=endpoint).update(due_at=past, low_water_mark=None)
 
 
 class TestOneEndpoint:
@@ -112,7 +112,7 @@ class TestOneEndpoint:
         publish_to(subscribed(receiver.url()), 10)
         run_drain()
         lane = Lane.objects.get()
-        assert (lane.owner, lane.due_at, lane.parked) == (None, None, False)
+        assert (lane.owner, lane.due_at, lane.endpoint_inactive) == (None, None, False)
 
     def test_failed_delivery_is_pending_and_its_lane_due_at_the_next_attempt(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", scripts.status(500, b"oh")), retry_plan=[1000])
@@ -128,7 +128,7 @@ class TestOneEndpoint:
         assert delivery.next_attempt_at is not None
         assert delivery.next_attempt_at > timezone.now() + timedelta(seconds=700)
         assert lane.due_at == delivery.next_attempt_at
-        assert (lane.failures, bytes(Attempt.objects.get().answer or b"")) == (1, b"oh")
+        assert (lane.failures, bytes(Attempt.objects.get().response or b"")) == (1, b"oh")
 
     def test_attempts_of_a_delivery_have_one_id_and_body_and_are_all_recorded(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 500, scripts.reset, 200), retry_plan=[1000, 1000])
@@ -191,7 +191,7 @@ class TestOneEndpoint:
         assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "responded_410")
         assert len(receiver.arrivals) == 1
         assert states() == ["dead"] * 5
-        assert set(DeadLetter.objects.values_list("cause", flat=True)) == {"gone"}
+        assert set(DeadLetter.objects.values_list("cause", flat=True)) == {"responded_410"}
 
     def test_drain_without_a_secret_sends_nothing_and_records_unsigned(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.url())
@@ -218,10 +218,10 @@ class TestInactiveEndpoints:
         pause(endpoint)
         publish_to(endpoint, 3)
         run_drain()
-        assert (len(receiver.arrivals), Lane.objects.get().parked) == (0, True)
+        assert (len(receiver.arrivals), Lane.objects.get().endpoint_inactive) == (0, True)
         assert set(Delivery.objects.values_list("state", "attempts")) == {("pending", 0)}
         resume(endpoint)
-        sweep.rescue()
+        sweep.recover()
         run_drain()
         assert len(receiver.arrivals) == 3
 
@@ -301,7 +301,7 @@ class TestLimits:
         publish_to(endpoint, 30)
         run_drain()
         resume(endpoint)
-        sweep.rescue()
+        sweep.recover()
         began = time.time()
         run_drain()
         assert len(receiver.arrivals) == 30
@@ -311,7 +311,7 @@ class TestLimits:
         endpoint = subscribed(receiver.url())
         publish_to(endpoint)
         until = timezone.now() + timedelta(hours=1)
-        Lane.objects.update(trips=1, tripped_until=until, due_at=timezone.now())
+        Lane.objects.update(open_count=1, circuit_open_until=until, due_at=timezone.now())
         run_drain()
         assert not receiver.arrivals
         lane = Lane.objects.get()
@@ -319,10 +319,10 @@ class TestLimits:
 
     def test_delivered_probe_closes_the_breaker(self, receiver: Receiver) -> None:
         publish_to(subscribed(receiver.url()), 20)
-        Lane.objects.update(trips=1, failures=30, tripped_until=timezone.now())
+        Lane.objects.update(open_count=1, failures=30, circuit_open_until=timezone.now())
         run_drain()
         assert len(receiver.arrivals) == 20
-        assert Lane.objects.get().trips == 0
+        assert Lane.objects.get().open_count == 0
 
 
 class TestChangedEndpoints:
@@ -334,16 +334,18 @@ class TestChangedEndpoints:
         publish_to(endpoint, 3)
         since, until = timezone.now() - timedelta(days=5, seconds=-60), timezone.now() + timedelta(minutes=15)
         Endpoint.objects.update(state_changed_at=since - timedelta(days=1))
-        Lane.objects.update(failures=99, failing_since=since, trips=9, tripped_until=until, due_at=until, warned=3)
+        Lane.objects.update(
+            failures=99, failing_since=since, open_count=9, circuit_open_until=until, due_at=until, warnings_sent=3
+        )
         return endpoint
 
     def test_endpoint_with_a_new_url_is_sent_to_despite_an_open_breaker(self, receiver: Receiver) -> None:
         endpoint = self.failing(receiver)
-        sweep.rescue()
+        sweep.recover()
         run_drain()
         assert not receiver.arrivals
         change_endpoint(endpoint, {"url": receiver.url("/new")})
-        sweep.rescue()
+        sweep.recover()
         run_drain()
         assert (len(receiver.at("/new")), receiver.at("/old")) == (3, [])
 
@@ -351,17 +353,17 @@ class TestChangedEndpoints:
         endpoint = self.failing(receiver)
         disable(endpoint, "failing")
         enable(endpoint)
-        sweep.rescue()
+        sweep.recover()
         run_drain()
         assert len(receiver.at("/old")) == 3
         lane = Lane.objects.get()
-        assert (lane.failures, lane.trips, lane.tripped_until, lane.warned) == (3, 0, None, 0)
+        assert (lane.failures, lane.open_count, lane.circuit_open_until, lane.warnings_sent) == (3, 0, None, 0)
         assert lane.failing_since is not None
         assert lane.failing_since > timezone.now() - timedelta(days=1)
 
     def test_other_changes_of_an_endpoint_leave_the_breaker_open(self, receiver: Receiver) -> None:
         change_endpoint(self.failing(receiver), {"description": "the same as before"})
-        sweep.rescue()
+        sweep.recover()
         run_drain()
         assert not receiver.arrivals
 

@@ -98,7 +98,7 @@ class TestPublishing:
             health.publish_warning(endpoint.id, endpoint.url, len(LADDER), FAILING)
         endpoint.refresh_from_db()
         assert endpoint.state == "disabled"
-        assert [it["type"] for it in logs if it["event"] == "news not told"] == [
+        assert [it["type"] for it in logs if it["event"] == "operational event not sent"] == [
             "waypost.delivery.dead",
             "waypost.endpoint.disabled",
         ]
@@ -180,13 +180,13 @@ class TestDraining:
         self.drain()
         assert self.received(receiver) == [expected]
         lane = Lane.objects.get(failures__gt=0)
-        assert lane.warned == sum(failing_for >= step for step in LADDER)
+        assert lane.warnings_sent == sum(failing_for >= step for step in LADDER)
 
     def test_drain_publishes_a_recovered_endpoint(self, receiver: Receiver) -> None:
-        self.watched(receiver, receiver.url("/"), failures=7, failing_since=ago(DAY), warned=2)
+        self.watched(receiver, receiver.url("/"), failures=7, failing_since=ago(DAY), warnings_sent=2)
         self.drain()
         assert self.received(receiver) == ["waypost.endpoint.recovered"]
-        assert set(Lane.objects.values_list("warned", "failing_since")) == {(0, None)}
+        assert set(Lane.objects.values_list("warnings_sent", "failing_since")) == {(0, None)}
         assert Delivery.objects.exclude(state="delivered").count() == 0
 
     def test_drain_publishes_nothing_about_a_short_failure(self, receiver: Receiver) -> None:

@@ -82,7 +82,7 @@ class TestLowWaterMark:
         assert lane.low_water_mark == instant(START) - timedelta(seconds=LOW_WATER_MARGIN)
 
     def test_low_water_mark_never_falls(self) -> None:
-        lane = make_lane({"floor_at": instant(START)})
+        lane = make_lane({"low_water_mark": instant(START)})
         start(lane, START - 100)
         assert lane.low_water_mark == instant(START)
 
@@ -170,10 +170,10 @@ class TestChangedEndpoint:
     FAILED = {
         "failures": 50,
         "failing_since": instant(START - 60),
-        "trips": 4,
-        "tripped_until": instant(START + 900),
-        "warned": 2,
-        "window": 1,
+        "open_count": 4,
+        "circuit_open_until": instant(START + 900),
+        "warnings_sent": 2,
+        "concurrency": 1,
     }
 
     @pytest.mark.parametrize(("moved", "is_shut", "warned"), [(-61, True, 2), (-59, False, 0)])

@@ -23,7 +23,7 @@ def test_judge_delivered_outcome_ignores_retry_after() -> None:
 @pytest.mark.parametrize("step", [0, 1, len(PLAN)])
 def test_judge_gone_is_dead_at_any_step(step: int) -> None:
     found = verdict(Failure.STATUS, step=step, gone=True)
-    assert (found.state, found.cause) == ("dead", "gone")
+    assert (found.state, found.cause) == ("dead", "responded_410")
     assert found.is_dead
 
 

@@ -60,7 +60,7 @@ def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
         "duration_ms": 12,
         "status": 200,
         "error": "",
-        "answer": b"ok\0\xff",
+        "response": b"ok\0\xff",
     }
     return Settlement(id=it.id, endpoint_id=it.endpoint_id, **{**fields, **changes})
 
@@ -74,13 +74,13 @@ def settle(*settlements: Settlement) -> set[UUID]:
 
 def pace(endpoint: Endpoint, **changes: Any) -> LaneRow:
     fields: dict[str, Any] = {
-        "floor_at": EPOCH,
+        "low_water_mark": EPOCH,
         "next_slot_at": None,
-        "window": None,
+        "concurrency": None,
         "failures": 0,
         "failing_since": None,
-        "trips": 0,
-        "tripped_until": None,
-        "warned": 0,
+        "open_count": 0,
+        "circuit_open_until": None,
+        "warnings_sent": 0,
     }
     return LaneRow(endpoint.id, **{**fields, **changes})

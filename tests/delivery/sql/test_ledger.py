@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from delivery.lifecycle import control
+from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Attempt, DeadLetter, Delivery, Lane
 from delivery.sql.claim import Claimed, claim_deliveries
 from delivery.sql.dead_letters import dead_letter_pending
@@ -103,8 +103,8 @@ class TestLease:
         assert [it.endpoint_id for it in leased.lanes] == [late.endpoint_id]
 
     def test_a_new_owner_goes_on_at_the_pace_of_the_last(self) -> None:
-        pace = {"next_slot_at": now(), "window": 40, "failures": 3, "failing_since": now() - HOUR, "trips": 2}
-        make_lane(due_at=now(), floor_at=now() - HOUR, tripped_until=now(), warned=1, **pace)
+        pace = {"next_slot_at": now(), "concurrency": 40, "failures": 3, "failing_since": now() - HOUR, "open_count": 2}
+        make_lane(due_at=now(), low_water_mark=now() - HOUR, circuit_open_until=now(), warnings_sent=1, **pace)
         leased = lease_lanes(OWNER, 10)
         assert leased is not None
         (row,) = leased.lanes
@@ -118,14 +118,14 @@ class TestLease:
         assert leased is not None
         assert (leased.lanes, leased.undeliverable) == ([], {})
         lane.refresh_from_db()
-        assert (lane.parked, lane.owner, lane.due_at) == (True, None, None)
+        assert (lane.endpoint_inactive, lane.owner, lane.due_at) == (True, None, None)
 
     @pytest.mark.parametrize(
         ("stop", "cause"),
         [
             (delete_endpoint, "endpoint_deleted"),
             (lambda it: delete_tenant(it.tenant), "endpoint_deleted"),
-            (lambda it: disable(it, "responded_410"), "gone"),
+            (lambda it: disable(it, "responded_410"), "responded_410"),
         ],
     )
     def test_a_lane_that_will_get_nothing_more_is_forlorn(self, stop: Any, cause: str) -> None:
@@ -135,7 +135,7 @@ class TestLease:
         assert leased is not None
         assert (leased.lanes, leased.undeliverable) == ([], {lane.endpoint_id: cause})
         lane.refresh_from_db()
-        assert (lane.parked, lane.owner, lane.due_at) == (False, None, None)
+        assert (lane.endpoint_inactive, lane.owner, lane.due_at) == (False, None, None)
 
 
 @pytest.mark.django_db
@@ -144,8 +144,8 @@ class TestForlornLanes:
         endpoint = make_endpoint()
         owed = owe(endpoint, 3, attempts=2, last_status=500, last_error="status")
         sending, delivered = owe(endpoint, state="sending")[0], owe(endpoint, state="delivered")[0]
-        assert dead_letter_pending(endpoint.id, "gone") == 3
-        letters = DeadLetter.objects.filter(endpoint=endpoint, tenant=endpoint.tenant, cause="gone")
+        assert dead_letter_pending(endpoint.id, "responded_410") == 3
+        letters = DeadLetter.objects.filter(endpoint=endpoint, tenant=endpoint.tenant, cause="responded_410")
         assert {it.delivery_id for it in letters} == {it.id for it in owed}
         assert {(it.attempts, it.last_status, it.last_error) for it in letters} == {(2, 500, "status")}
         states = dict(Delivery.objects.values_list("id", "state"))
@@ -155,12 +155,12 @@ class TestForlornLanes:
     def test_it_goes_in_portions(self) -> None:
         endpoint = make_endpoint()
         owe(endpoint, 5)
-        assert [dead_letter_pending(endpoint.id, "gone", limit=2) for _ in range(4)] == [2, 2, 1, 0]
+        assert [dead_letter_pending(endpoint.id, "responded_410", limit=2) for _ in range(4)] == [2, 2, 1, 0]
 
     def test_the_neighbours_live(self) -> None:
         neighbour = make_endpoint()
         owe(neighbour)
-        assert dead_letter_pending(make_endpoint(neighbour.tenant).id, "gone") == 0
+        assert dead_letter_pending(make_endpoint(neighbour.tenant).id, "responded_410") == 0
 
 
 @pytest.mark.django_db
@@ -312,7 +312,7 @@ def test_a_head_that_somebody_is_cancelling_is_neither_waited_for_nor_claimed() 
     endpoint = make_endpoint()
     head, following = owe(endpoint, 2, order_key="a")
     with transaction.atomic():
-        control.cancel_all([head.id], "somebody")
+        cancel_deliveries([head.id], "somebody")
         (claimed,) = in_threads(impatient(lambda: claim_deliveries(TOKEN, [asking(endpoint, ordered=True)])))
     assert claimed == []
     assert [it.id for it in claim_deliveries(TOKEN, [asking(endpoint, ordered=True)])] == [following.id]
@@ -327,7 +327,7 @@ def test_those_who_settle_and_those_who_cancel_never_wait_for_each_other_in_a_ci
         mine, theirs = random.sample(owed, 40), [it.id for it in random.sample(owed, 40)]
         results = in_threads(
             lambda mine=mine: settle(*(settlement(it) for it in mine)),
-            lambda theirs=theirs: control.cancel_all(theirs, "somebody"),
+            lambda theirs=theirs: cancel_deliveries(theirs, "somebody"),
         )
         assert not [it for it in results if isinstance(it, Exception)]
 
@@ -350,11 +350,11 @@ class TestSettle:
         attempt = Attempt.objects.get()
         assert (attempt.id, attempt.delivery_id, attempt.number) == (mine.attempt_id, it.id, 1)
         assert (attempt.status, attempt.error, attempt.duration_ms) == (200, "", 12)
-        assert (attempt.started_at, bytes(attempt.answer or b"")) == (mine.started_at, b"ok\0\xff")
+        assert (attempt.started_at, bytes(attempt.response or b"")) == (mine.started_at, b"ok\0\xff")
 
     def test_a_failure_waits_for_its_next_turn(self) -> None:
         (it,) = self.claimed(step=2, attempts=5)
-        settle(settlement(it, state="pending", wait=90.0, status=None, error="timeout", answer=None))
+        settle(settlement(it, state="pending", wait=90.0, status=None, error="timeout", response=None))
         delivery = Delivery.objects.get()
         assert (delivery.state, delivery.step, delivery.attempts) == ("pending", 3, 6)
         assert delivery.next_attempt_at == now() + timedelta(seconds=90)
@@ -365,13 +365,13 @@ class TestSettle:
         settle(settlement(it, state="dead", cause="exhausted", status=500, error="status"))
         letter = DeadLetter.objects.get()
         assert (letter.delivery_id, letter.cause, letter.attempts) == (it.id, "exhausted", 10)
-        assert (letter.last_status, letter.last_error, letter.redriven_at) == (500, "status", None)
+        assert (letter.last_status, letter.last_error, letter.replayed_at) == (500, "status", None)
         assert Delivery.objects.get().next_attempt_at is None
 
     def test_only_the_holder_of_the_token_settles_but_every_attempt_is_recorded(self) -> None:
         mine, others = self.claimed(2)
         Delivery.objects.filter(id=others.id).update(token=STALE)
-        assert settle(settlement(mine), settlement(others, state="dead", cause="gone")) == {mine.id}
+        assert settle(settlement(mine), settlement(others, state="dead", cause="responded_410")) == {mine.id}
         untouched = Delivery.objects.get(id=others.id)
         assert (untouched.state, untouched.token, untouched.attempts) == ("sending", STALE, 0)
         assert set(Attempt.objects.values_list("delivery_id", flat=True)) == {mine.id, others.id}
@@ -387,7 +387,7 @@ class TestSettle:
     def test_a_verdict_is_carried_out_once(self) -> None:
         (it,) = self.claimed()
         assert settle(settlement(it)) == {it.id}
-        assert settle(settlement(it, state="dead", cause="gone")) == set()
+        assert settle(settlement(it, state="dead", cause="responded_410")) == set()
         assert Delivery.objects.get().state == "delivered"
 
     def test_of_two_attempts_of_a_delivery_the_one_whose_claim_holds_counts(self) -> None:
@@ -422,12 +422,19 @@ class TestSettle:
 class TestRenewAndRelease:
     def test_renewing_keeps_the_lane_and_stores_its_pace(self) -> None:
         lane = make_lane(owner=OWNER, due_at=now())
-        row = pace(lane.endpoint, floor_at=now(), failures=4, failing_since=now(), trips=1, tripped_until=now() + HOUR)
+        row = pace(
+            lane.endpoint,
+            low_water_mark=now(),
+            failures=4,
+            failing_since=now(),
+            open_count=1,
+            circuit_open_until=now() + HOUR,
+        )
         assert renew_lanes(OWNER, [row]).held == {lane.endpoint_id}
         lane.refresh_from_db()
         assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=LEASE_SECONDS))
-        assert (lane.floor_at, lane.failures, lane.trips) == (now(), 4, 1)
-        assert (lane.failing_since, lane.tripped_until) == (now(), now() + HOUR)
+        assert (lane.low_water_mark, lane.failures, lane.trips) == (now(), 4, 1)
+        assert (lane.failing_since, lane.circuit_open_until) == (now(), now() + HOUR)
 
     def test_a_lane_that_has_gone_to_another_is_neither_renewed_nor_released(self) -> None:
         lane = make_lane(owner=OTHER, due_at=now() + HOUR, failures=1)
@@ -452,7 +459,7 @@ class TestLookAgain:
         lane.refresh_from_db()
         assert lane.due_at == owed[0].next_attempt_at
 
-    @pytest.mark.parametrize("fields", [{"owner": OTHER}, {"parked": True}, {"due_at": EPOCH}])
+    @pytest.mark.parametrize("fields", [{"owner": OTHER}, {"endpoint_inactive": True}, {"due_at": EPOCH}])
     def test_other_lanes_are_left_alone(self, fields: dict[str, Any]) -> None:
         lane = make_lane(**fields)
         owe(lane.endpoint)
@@ -471,7 +478,7 @@ class TestLookAgain:
         assert recheck_due() == 1
 
     def test_not_before_the_breaker_lets_it(self) -> None:
-        lane = make_lane(tripped_until=now() + HOUR)
+        lane = make_lane(circuit_open_until=now() + HOUR)
         owe(lane.endpoint)
         recheck_due()
         lane.refresh_from_db()
@@ -497,7 +504,7 @@ class TestLookAgain:
         assert abs((lane.due_at - now()).total_seconds() - waits) < 0.001
 
     def test_what_lies_below_the_floor_is_left_to_the_sweep(self) -> None:
-        lane = make_lane(floor_at=now())
+        lane = make_lane(low_water_mark=now())
         owe(lane.endpoint, next_attempt_at=now() - HOUR)
         assert recheck_due() == 0
 
@@ -508,7 +515,7 @@ class TestMarkDue:
         endpoint = make_endpoint()
         mark_lanes_due([endpoint.id])
         lane = Lane.objects.get(endpoint=endpoint)
-        assert (lane.due_at, lane.owner, lane.parked) == (now(), None, False)
+        assert (lane.due_at, lane.owner, lane.endpoint_inactive) == (now(), None, False)
 
     @pytest.mark.parametrize("due_in", [None, HOUR])
     def test_a_free_lane_is_due_now(self, due_in: timedelta | None) -> None:
@@ -523,7 +530,7 @@ class TestMarkDue:
         lane.refresh_from_db()
         assert lane.due_at == now() - HOUR
 
-    @pytest.mark.parametrize("fields", [{"owner": OTHER, "due_at": EPOCH + HOUR}, {"parked": True}])
+    @pytest.mark.parametrize("fields", [{"owner": OTHER, "due_at": EPOCH + HOUR}, {"endpoint_inactive": True}])
     def test_a_lane_with_an_owner_or_without_hope_is_left_alone(self, fields: dict[str, Any]) -> None:
         lane = make_lane(**fields)
         mark_lanes_due([lane.endpoint_id])
@@ -533,7 +540,7 @@ class TestMarkDue:
 
     @pytest.mark.parametrize("due_in", [None, 2 * HOUR])
     def test_a_tripped_lane_is_due_when_its_breaker_lets_it(self, due_in: timedelta | None) -> None:
-        lane = make_lane(tripped_until=now() + HOUR, due_at=due_in and now() + due_in)
+        lane = make_lane(circuit_open_until=now() + HOUR, due_at=due_in and now() + due_in)
         mark_lanes_due([lane.endpoint_id])
         lane.refresh_from_db()
         assert lane.due_at == now() + HOUR

@@ -57,7 +57,11 @@ class TestRescue:
         delivery.refresh_from_db()
         assert (delivery.state, delivery.next_attempt_at) == ("dead", None)
         letter = DeadLetter.objects.get()
-        assert (letter.cause, letter.delivery_id, letter.attempts) == ("poison", delivery.id, MAX_UNSETTLED_CLAIMS)
+        assert (letter.cause, letter.delivery_id, letter.attempts) == (
+            "crashed_worker",
+            delivery.id,
+            MAX_UNSETTLED_CLAIMS,
+        )
         assert (letter.last_error, letter.tenant_id) == ("unknown", delivery.tenant_id)
 
     def test_it_takes_that_many_claims_in_a_row(self) -> None:
@@ -83,7 +87,7 @@ class TestRescue:
 class TestBeginningAnew:
     def tripped(self, **changes: Any) -> Lane:
         until, since = now() + HOUR, now() - HOUR
-        fields = {"trips": 1, "failing_since": since, "tripped_until": until, "due_at": until}
+        fields = {"open_count": 1, "failing_since": since, "circuit_open_until": until, "due_at": until}
         endpoint = make_endpoint()
         type(endpoint).objects.update(state_changed_at=since - HOUR)
         return make_lane(endpoint, **{**fields, **changes})
@@ -103,7 +107,9 @@ class TestBeginningAnew:
         enable(lane.endpoint)
         assert retry_changed_endpoints() == 1
 
-    @pytest.mark.parametrize("changes", [{"owner": OWNER}, {"parked": True, "due_at": None}, {"tripped_until": None}])
+    @pytest.mark.parametrize(
+        "changes", [{"owner": OWNER}, {"endpoint_inactive": True, "due_at": None}, {"circuit_open_until": None}]
+    )
     def test_others_are_left_alone(self, changes: dict[str, Any]) -> None:
         lane = self.tripped(**changes)
         pause(lane.endpoint)
@@ -136,20 +142,20 @@ class TestUnpark:
         end(lane.endpoint)
         assert resume_lanes() == 1
         lane.refresh_from_db()
-        assert (lane.parked, lane.due_at) == (False, now())
+        assert (lane.endpoint_inactive, lane.due_at) == (False, now())
 
     @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator")])
     def test_a_lane_whose_endpoint_still_rests_stays_parked(self, stop: Any) -> None:
         lane = self.parked(stop)
         assert resume_lanes() == 0
         lane.refresh_from_db()
-        assert lane.parked
+        assert lane.endpoint_inactive
 
 
 @pytest.mark.django_db
 class TestRaiseToFloor:
     def test_what_appeared_below_the_mark_gets_a_due_time_above_it(self) -> None:
-        lane = make_lane(floor_at=now() - timedelta(seconds=5))
+        lane = make_lane(low_water_mark=now() - timedelta(seconds=5))
         late, punctual = owe(lane.endpoint, 2, next_attempt_at=now() - timedelta(seconds=5.5))
         assert raise_to_low_water_mark() == {lane.endpoint_id}
         late.refresh_from_db()
@@ -160,7 +166,7 @@ class TestRaiseToFloor:
 
     @pytest.mark.parametrize("state", ["sending", "delivered", "dead"])
     def test_only_what_is_pending(self, state: str) -> None:
-        lane = make_lane(floor_at=now())
+        lane = make_lane(low_water_mark=now())
         owe(lane.endpoint, state=state, next_attempt_at=now() - HOUR)
         assert raise_to_low_water_mark() == set()
 
@@ -184,7 +190,7 @@ class TestLanesMissing:
 @pytest.mark.django_db
 class TestExpire:
     def test_what_waited_too_long_in_a_parked_lane_dies_of_it(self) -> None:
-        lane = make_lane(parked=True)
+        lane = make_lane(endpoint_inactive=True)
         (old,) = owe(lane.endpoint, next_attempt_at=now() - 2 * HOUR)
         (young,) = owe(lane.endpoint, next_attempt_at=now() - HOUR)
         assert dead_letter_expired(1.5 * 3600) == [old.id]
@@ -213,7 +219,7 @@ class TestRedrive:
         assert (delivery.attempts, delivery.step, delivery.claims) == (10, 0, 0)
         assert (delivery.replay_id, bytes(delivery.body or b"")) == (replay.id, b"old")
         letter.refresh_from_db()
-        assert (letter.redriven_at, letter.redriven_by, letter.replay_id) == (now(), "somebody", replay.id)
+        assert (letter.replayed_at, letter.replayed_by, letter.replay_id) == (now(), "somebody", replay.id)
 
     def test_new_bytes_take_the_place_of_the_old(self) -> None:
         (delivery,) = owe(make_endpoint(), body=b"old")
@@ -229,7 +235,7 @@ class TestRedrive:
         replay_dead_letters(first.id, "one", [(letter.id, None)])
         assert replay_dead_letters(second.id, "other", [(letter.id, None)]) == []
         letter.refresh_from_db()
-        assert (letter.redriven_by, letter.replay_id) == ("one", first.id)
+        assert (letter.replayed_by, letter.replay_id) == ("one", first.id)
 
 
 @pytest.mark.django_db

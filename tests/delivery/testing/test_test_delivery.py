@@ -72,8 +72,8 @@ def test_test_sends_a_signed_event_and_shows_request_and_response(
     assert shown["request"]["headers"]["webhook-id"] == arrival.message_id
     assert arrival.verify(secret)["id"] == arrival.message_id
     assert Webhook(secret).verify(shown["request"]["body"], shown["request"]["headers"])
-    assert (shown["answer"]["status"], shown["answer"]["body"]) == (201, '{"ok":true}')
-    assert ["x-trace", "abc"] in shown["answer"]["headers"]
+    assert (shown["response"]["status"], shown["response"]["body"]) == (201, '{"ok":true}')
+    assert ["x-trace", "abc"] in shown["response"]["headers"]
     assert {"connected_ms", "first_byte_ms", "total_ms"} >= shown["timing"].keys()
 
 
@@ -99,7 +99,7 @@ def test_failed_test_shows_what_a_delivery_would_record(
 ) -> None:
     shown = tried(client, make_endpoint(tenant, url=receiver.script("/in", answer), timeout_ms=1_000))
     assert (shown["delivered"], shown["error"]) == (False, error)
-    assert (shown["answer"] or {}).get("status") == status
+    assert (shown["response"] or {}).get("status") == status
 
 
 def test_test_sends_credentials_and_masks_them(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
@@ -126,7 +126,7 @@ def test_test_uses_the_client_certificate(client: APIClient, tenant: Tenant, tmp
     tls = {"certificate": issued.pem, "private_key": issued.key, "ca": theirs.pem}
     with Receiver(tls=theirs.server(tmp_path, asks_for=ours)) as receiver:
         shown = tried(client, make_endpoint(tenant, url=receiver.url(), tls=tls))
-    assert shown["answer"]["status"] == 200
+    assert shown["response"]["status"] == 200
     assert shown["timing"]["tls_ms"] > 0
 
 
@@ -140,13 +140,13 @@ def test_test_of_a_forbidden_address_is_the_same_for_every_reason(
     settings.WAYPOST_ALLOW_NETWORKS = []
     shown = tried(client, make_endpoint(tenant, url=url))
     del shown["request"]
-    assert shown == {"delivered": False, "error": "forbidden", "answer": None, "timing": {}, "revived": False}
+    assert shown == {"delivered": False, "error": "forbidden", "response": None, "timing": {}, "revived": False}
 
 
 def test_long_response_is_truncated(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     shown = tried(client, make_endpoint(tenant, url=receiver.script("/in", scripts.status(200, b"x" * 200_000))))
-    assert shown["answer"]["body_truncated"] is True
-    assert len(shown["answer"]["body"]) <= 16_384
+    assert shown["response"]["body_truncated"] is True
+    assert len(shown["response"]["body"]) <= 16_384
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ class TestReading:
         make_event(make_tenant())
         rows = client.get(EVENTS).json()["data"]
         assert [row["id"] for row in rows] == [newer.public_id, older.public_id]
-        assert set(rows[0]) == {"id", "source", "event_id", "type", "subject", "created_at", "expunged_at"}
+        assert set(rows[0]) == {"id", "source", "event_id", "type", "subject", "created_at", "payload_deleted_at"}
 
     @pytest.mark.parametrize(
         ("query", "finds"),

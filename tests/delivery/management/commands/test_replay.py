@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "LOOK", 0.0)
+    monkeypatch.setattr(command, "REFRESH_EVERY", 0.0)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_it_brings_back_what_was_given_up(endpoint: Endpoint) -> None:
 
 def test_it_sends_events_of_the_past(endpoint: Endpoint) -> None:
     event = make_event(endpoint.tenant)
-    run("acme", "--of", "missing", "--endpoint", "billing", "--force", "--since", "2020-01-01T00:00:00", "--yes")
+    run("acme", "--scope", "missing", "--endpoint", "billing", "--force", "--since", "2020-01-01T00:00:00", "--yes")
     assert Delivery.objects.get().event_id == event.id
 
 
@@ -71,10 +71,10 @@ def test_it_asks_before_it_acts(endpoint: Endpoint, monkeypatch: pytest.MonkeyPa
         (["nobody"], "tenant"),
         (["tnt_x"], "tnt"),
         (["acme", "--endpoint", "nobody"], "endpoint"),
-        (["acme", "--of", "events", "--cause", "gone"], "cause"),
+        (["acme", "--scope", "events", "--cause", "responded_410"], "cause"),
         (["acme", "--since", "yesterday"], "since"),
         (["acme", "--rate", "0", "--yes"], "rate"),
-        (["acme", "--of", "events", "--force"], "force"),
+        (["acme", "--scope", "events", "--force"], "force"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(endpoint: Endpoint, arguments: list[str], field: str) -> None:

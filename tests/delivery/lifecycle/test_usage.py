@@ -3,8 +3,8 @@ from datetime import UTC, date, datetime
 import pytest
 from django.db import transaction
 
-from delivery.models import Delivery, Event, Tally, Usage
-from delivery.publishing import usage
+from delivery.lifecycle import usage
+from delivery.models import Delivery, Event, Usage, UsageIncrement
 from delivery.publishing.publisher import publish
 from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
@@ -17,7 +17,7 @@ TODAY = datetime.now(UTC).date()
 
 
 def used(tenant=None, **changes):
-    wanted = usage.Wanted(**{"tenant_id": tenant and tenant.pk, "first": TODAY, "last": TODAY, **changes})
+    wanted = usage.UsageFilter(**{"tenant_id": tenant and tenant.pk, "first": TODAY, "last": TODAY, **changes})
     return {(row.day, row.type): row[3:] for row in usage.report(wanted, 1000)}
 
 
@@ -65,7 +65,7 @@ def test_folding_changes_where_it_stands_and_not_what_it_says():
         before = used(tenant)
         usage.fold()
         assert used(tenant) == before
-        assert not Tally.objects.exists()
+        assert not UsageIncrement.objects.exists()
     assert used(tenant) == {(TODAY, "a"): (3, 0), (TODAY, "b"): (3, 0)}
     assert Usage.objects.count() == 2
 

@@ -1,0 +1,113 @@
+"""Change unfinished deliveries: cancel, retry and set aside one; cancel many by a filter."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from delivery.api.rows import Single
+from delivery.api.serializers import CancellationSerializer, CancelledSerializer, DeliverySerializer
+from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
+from delivery.lifecycle.send_now import send_now
+from delivery.lifecycle.set_aside import set_aside
+from delivery.models import Delivery
+from delivery.reading import queries
+from delivery.replaying.replay_filter import DELIVERIES, ReplayFilter
+from subscriptions.api.authentication import principal
+from subscriptions.api.tenancy import Conflict, tenant_of
+from subscriptions.models import Scope, Tenant
+
+__all__ = ["CancellationPreview", "Cancellations", "DeliveryCancel", "DeliveryRetry", "DeliverySetAside"]
+
+
+class DeliveryChange(Single[Delivery]):
+    """Change one delivery that is unfinished."""
+
+    serializer_class = DeliverySerializer
+    result: str = ""  # the state that the change leads to: a delivery in it needs no change, and is no conflict
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[Delivery]:
+        return queries.deliveries(tenant_id)
+
+    def change(self, apply: Callable[[Delivery], bool]) -> Response:
+        """Apply the change and return the delivery. Raises Conflict if it was finished already."""
+        delivery = self.get_object()
+        is_changed = apply(delivery)
+        delivery.refresh_from_db()
+        if not is_changed and delivery.state != self.result:
+            raise Conflict({"state": [f"Already {delivery.state}; resend it or create a replay."]})
+        return Response(self.get_serializer(delivery).data)
+
+
+class DeliveryCancel(DeliveryChange):
+    """Cancel one delivery."""
+
+    result = Delivery.State.CANCELLED
+
+    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="cancel_delivery")
+    def post(self, request: Request, ref: str) -> Response:
+        """Cancel this delivery, also while an attempt is in progress. Idempotent; 409 if it is finished."""
+        return self.change(lambda delivery: cancel(delivery, principal(request).label))
+
+
+class DeliveryRetry(DeliveryChange):
+    """Retry one delivery."""
+
+    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="retry_delivery")
+    def post(self, request: Request, ref: str) -> Response:
+        """Send this delivery now, ahead of its retry plan. 409 if it is finished; create a replay instead."""
+        return self.change(send_now)
+
+
+class DeliverySetAside(DeliveryChange):
+    """Set one delivery aside."""
+
+    result = Delivery.State.DEAD
+
+    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="set_delivery_aside")
+    def post(self, request: Request, ref: str) -> Response:
+        """Move this delivery to the dead letters, so that the ones behind it can go on; replay it later."""
+        return self.change(lambda delivery: set_aside(delivery, principal(request).label))
+
+
+class Cancellations(APIView):
+    """Cancel many deliveries, in batches, so that no drain waits for all of them."""
+
+    outside_transaction = True  # read by config.api.idempotency
+
+    @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
+    def post(self, request: Request) -> Response:
+        """Cancel the unfinished deliveries that match. ``has_more``: too many for one call; repeat it."""
+        tenant = tenant_of(request)
+        cancelled = cancel_matching(tenant, read_filter(tenant, request.data), principal(request).label)
+        return Response(CancelledSerializer(cancelled._asdict()).data)
+
+
+class CancellationPreview(APIView):
+    """Count the deliveries that a cancellation would cancel."""
+
+    required_scopes = {"POST": Scope.READ}
+
+    @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
+    def post(self, request: Request) -> Response:
+        """Count the unfinished deliveries that match, without changing anything."""
+        tenant = tenant_of(request)
+        counted = count_matching(tenant, read_filter(tenant, request.data))
+        return Response(CancelledSerializer(counted._asdict()).data)
+
+
+def read_filter(tenant: Tenant, body: Any) -> ReplayFilter:
+    """Read the filter of a request. Raises ValidationError with the name of the filter's field."""
+    serializer = CancellationSerializer(data=body)
+    serializer.is_valid(raise_exception=True)
+    try:
+        return ReplayFilter.parse(serializer.validated_data["filter"], DELIVERIES, tenant)
+    except ValueError as error:
+        field, reason = error.args
+        raise ValidationError({"filter": {field: [reason]}}) from error

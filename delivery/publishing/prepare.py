@@ -1,0 +1,93 @@
+"""Prepare events for storing: complete the plain form, check limits and schema, compute the digest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from delivery.publishing.fan_out import NewDelivery
+from delivery.publishing.results import EventLimitExceeded, SchemaMismatch
+from subscriptions.errors import LimitExceeded
+from subscriptions.event_types import schema_check
+from subscriptions.event_types.schema_check import SchemaViolations
+from subscriptions.models import Tenant
+from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.cloudevents.json_format import write_structured
+from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.ids import new_id, public
+
+__all__ = ["MAX_ATTRIBUTE_BYTES", "PreparedEvent", "prepare"]
+
+# What an index entry has room for.
+MAX_ATTRIBUTE_BYTES = {
+    "id": 512,
+    "source": 1024,
+    "type": 256,
+    "subject": 1024,
+    "partitionkey": 512,
+}
+
+
+@dataclass(slots=True)
+class PreparedEvent:
+    """An event that is ready to be stored; ``deliveries`` are set by the fan-out."""
+
+    key: UUID
+    event: Event
+    digest: bytes
+    body: bytes
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    finding: SchemaViolations | None = None
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Source and id, which identify the event within its tenant."""
+        return self.event.attributes["source"], self.event.attributes["id"]
+
+
+def prepare(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_bytes: int) -> PreparedEvent:
+    """Return the event, completed and checked. Raises InvalidEvent, also its subclasses in ``results``."""
+    if isinstance(item, InvalidEvent):
+        raise item
+    key = new_id()
+    given: Mapping[str, Any]
+    if isinstance(item, Event):
+        event, given = item, item.attributes
+    else:
+        event, given = _completed(tenant, key, item)
+    for name, limit in MAX_ATTRIBUTE_BYTES.items():
+        if len(event.attributes.get(name, "").encode()) > limit:
+            raise InvalidEvent(name, f"must not be longer than {limit} bytes")
+    body = write_structured(event)
+    if len(body) > max_bytes:
+        message = f"An event may have at most {max_bytes} bytes; this one has {len(body)}."
+        raise EventLimitExceeded(LimitExceeded("max_event_bytes", message, allowed=max_bytes, used=len(body)))
+    finding = schema_check.check(tenant.id, event)
+    if finding is not None and finding.rejects:
+        raise SchemaMismatch(finding)
+    return PreparedEvent(key, event, _digest(given, event.data), body, finding=finding)
+
+
+def _completed(tenant: Tenant, key: UUID, plain: Mapping[str, Any]) -> tuple[Event, Mapping[str, Any]]:
+    """Return the event of a mapping in the plain form with defaults filled in, and the attributes that were given."""
+    given = {name: value for name, value in plain.items() if name != "data" and value is not None}
+    filled = {
+        "id": public("evt", key),
+        "source": f"urn:waypost:{tenant.public_id}",
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        **given,
+    }
+    if "data" not in plain:
+        return Event.of(filled), given
+    return Event.of(filled, plain["data"]), given
+
+
+def _digest(attributes: Mapping[str, Any], data: bytes | None) -> bytes:
+    """Hash what the publisher gave: filled-in defaults differ when the same event is published again."""
+    content = sha256(orjson.dumps(dict(attributes), option=orjson.OPT_SORT_KEYS))
+    content.update(b"\0" if data is None else b"\1" + data)
+    return content.digest()

@@ -1,0 +1,55 @@
+"""The results of publishing: one ``Published`` per event, with an error if the event was not accepted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from subscriptions.errors import LimitExceeded
+from subscriptions.event_types.schema_check import SchemaViolations
+from subscriptions.event_types.schemas import Violation
+from webhooks.wire.errors import InvalidEvent
+
+__all__ = ["ContentConflict", "EventLimitExceeded", "Published", "SchemaMismatch", "warning_list"]
+
+
+class SchemaMismatch(InvalidEvent):
+    """The data violates the schema of an event type that rejects violations; ``finding`` lists them."""
+
+    def __init__(self, finding: SchemaViolations) -> None:
+        first = finding.violations[0]
+        super().__init__("data", f"does not match the schema at {first.pointer or 'the root'}: {first.detail}")
+        self.finding = finding
+
+
+class ContentConflict(InvalidEvent):
+    """An event with the same source and id, but other content, was published before."""
+
+
+class EventLimitExceeded(InvalidEvent):
+    """The event is valid, but exceeds a limit of the platform or of the tenant's plan; ``exceeded`` says which."""
+
+    def __init__(self, exceeded: LimitExceeded) -> None:
+        super().__init__("data" if exceeded.limit == "max_event_bytes" else "", exceeded.message)
+        self.exceeded = exceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The result of publishing one event.
+
+    With an ``error`` nothing was written, and ``id`` is None; for a ContentConflict it is the id of the first event.
+    ``deliveries`` is the number that this call created. ``warnings`` are schema violations that the type tolerates.
+    """
+
+    id: UUID | None
+    source: str = ""
+    event_id: str = ""
+    duplicate: bool = False
+    deliveries: int = 0
+    error: InvalidEvent | None = None
+    warnings: tuple[Violation, ...] = ()
+
+
+def warning_list(violations: Sequence[Violation]) -> list[dict[str, str]]:
+    """Return violations as they are stored and shown, with pointers into the event instead of its data."""
+    return [{"pointer": f"#/data{it.pointer}", "detail": it.detail} for it in violations]
