@@ -1,9 +1,12 @@
-"""Keep a body, get a ticket: a small one is handed back to stand in its row, a large one lies in storage.
+"""Claim check: store a large body outside its row and keep a ticket for it; a small body stays in the row.
 
-Memory stays flat at any size: never more than ``INLINE_MAX`` bytes and one chunk are held. ``keep`` returns only
-when the object is complete and, on a file system, forced to disk, so a row that names an object never lies. The
-other way round can happen (a crash after the object and before the row) and is put right by
-``sweep.remove_orphans``, which knows an object's age from its name.
+Memory stays flat at any size: at most INLINE_MAX bytes and one chunk are held. ``keep`` returns only when the object is
+complete and, on a file system, forced to disk, so a row never names an object that is missing.
+
+Failure: StorageDown when the storage cannot be written; nothing is left behind then. A crash between the object and
+its row leaves an orphan, which ``sweep.remove_orphans`` removes, judging its age by its name.
+
+Used by ``webhooks.receiving`` for the bodies of receipts.
 """
 
 import hashlib
@@ -23,12 +26,12 @@ INLINE_MAX = 64 * 1024  # the largest event every CloudEvents intermediary forwa
 
 
 class StorageDown(Exception):
-    """The storage of large bodies cannot be written."""
+    """Signal that the storage of large bodies cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Where a body is, how long it is and its SHA-256. At most one of ``body`` and ``key`` is set."""
+    """Describe a body: its size, SHA-256 and place. At most one of ``body`` and ``key`` is set."""
 
     size: int
     sha256: str
@@ -36,15 +39,18 @@ class Ticket:
     key: str = ""
 
     def discard(self) -> None:
-        """Remove the object, if there is one: no row will name it."""
+        """Remove the object, if there is one, when no row will name it."""
         if self.key:
             _forget(storages["claims"], self.key)
 
 
-def keep(chunks: Iterator[bytes], object_id: UUID, look: Callable[[bytes], None]) -> Ticket:
-    """Take a body to its end, showing every chunk to ``look``. Whatever ``chunks`` and ``look`` raise comes through
-    and leaves nothing behind. Raises StorageDown when a large body cannot be stored."""
-    body = _Body(chunks, look)
+def keep(chunks: Iterator[bytes], object_id: UUID, on_chunk: Callable[[bytes], None]) -> Ticket:
+    """Read a body to its end, pass each chunk to ``on_chunk``, and keep it: inline if small, else in the storage.
+
+    Raises StorageDown when a large body cannot be stored, and whatever ``chunks`` and ``on_chunk`` raise; nothing is
+    left behind then.
+    """
+    body = _Body(chunks, on_chunk)
     head = body.read_up_to(INLINE_MAX + 1)
     if len(head) <= INLINE_MAX:
         return Ticket(body.size, body.sha256, body=head)
@@ -52,25 +58,25 @@ def keep(chunks: Iterator[bytes], object_id: UUID, look: Callable[[bytes], None]
     return Ticket(body.size, body.sha256, key=key)
 
 
-def weigh(chunks: Iterator[bytes], look: Callable[[bytes], None]) -> Ticket:
-    """Take a body to its end like ``keep``, and keep nothing of it: the ticket says what was there."""
-    body = _Body(chunks, look)
+def measure(chunks: Iterator[bytes], on_chunk: Callable[[bytes], None]) -> Ticket:
+    """Read a body to its end like ``keep`` without keeping it; the ticket has its size and digest."""
+    body = _Body(chunks, on_chunk)
     for _ in body:
         pass
     return Ticket(body.size, body.sha256)
 
 
 def born_at(key: str) -> datetime:
-    """When the object was begun: the time in its UUIDv7 (RFC 9562, 5.7). ValueError if the name is not ours."""
+    """Return when the object was begun: the time in its UUIDv7 (RFC 9562, 5.7). ValueError if the name has none."""
     return datetime.fromtimestamp((UUID(hex=key.rsplit("/", 1)[-1]).int >> 80) / 1000, tz=UTC)
 
 
 class _Body:
-    """Chunks as they come, measured and digested on their way."""
+    """Iterate over the chunks while counting and digesting them."""
 
-    def __init__(self, chunks: Iterator[bytes], look: Callable[[bytes], None]) -> None:
+    def __init__(self, chunks: Iterator[bytes], on_chunk: Callable[[bytes], None]) -> None:
         self._chunks = chunks
-        self._look = look
+        self._on_chunk = on_chunk
         self._digest = hashlib.sha256()
         self.size = 0
         self.failure: BaseException | None = None
@@ -94,7 +100,7 @@ class _Body:
             for chunk in self._chunks:
                 self.size += len(chunk)
                 self._digest.update(chunk)
-                self._look(chunk)
+                self._on_chunk(chunk)
                 yield chunk
         except Exception as error:
             self.failure = error
@@ -102,7 +108,7 @@ class _Body:
 
 
 class _Rest(File):  # type: ignore[type-arg]
-    """What Django's storages save: they pull, by ``chunks`` or by ``read``, and we pull from the network."""
+    """Present the body as a Django file: storages read by ``chunks`` or ``read``, which read from the network."""
 
     def __init__(self, head: bytes, body: _Body) -> None:
         super().__init__(None)
@@ -151,7 +157,7 @@ def _store(rest: _Rest, object_id: UUID) -> str:
 
 
 def _force_to_disk(storage: Storage, key: str) -> None:
-    """The object, and the folders that may be new today. Other storages answer when it is durable."""
+    """Sync the object and the folders that may be new today. Other storages return when the object is durable."""
     if not isinstance(storage, FileSystemStorage):
         return
     path = Path(storage.path(key))
@@ -165,5 +171,5 @@ def _force_to_disk(storage: Storage, key: str) -> None:
 
 def _forget(storage: Storage, key: str) -> None:
     """Remove what a failed save left. If that fails too, the orphan sweep will."""
-    with suppress(Exception):  # it is the same trouble that is being reported already
+    with suppress(Exception):  # the failure that is reported already has the same cause
         storage.delete(key)

@@ -1,7 +1,12 @@
-"""Read the body of a request, and never more of it than is allowed: at most one byte past the limit.
+"""Read the whole body of an API request into memory, at most one byte past a limit.
 
-Neither what the client says about the length nor its silence is believed: a declared length is refused by itself
-when it is too large, and everything else is counted while it is read.
+A declared length above the limit is refused before reading; everything else is counted while it is read.
+
+Failure: each is an API error (411, 413, 400, 415), see ``read_body``.
+
+Used by the REST API. The receiver has a reader of its own (``webhooks.receiving.request_body``), which yields chunks
+without holding the body, ends slow senders, and raises errors that become rejections; only the check of Content-Length
+is alike.
 """
 
 from typing import Protocol
@@ -16,7 +21,7 @@ CHUNK = 65_536
 
 
 class TooLarge(APIException):
-    """The body is larger than this platform takes."""
+    """Refuse a body that is larger than the limit."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
@@ -26,7 +31,7 @@ class TooLarge(APIException):
 
 
 class LengthRequired(APIException):
-    """A body of unannounced length on a server that cannot tell where it ends."""
+    """Refuse a body without a length where the server cannot tell where it ends."""
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_detail = "Send a Content-Length."
@@ -38,10 +43,10 @@ class Readable(Protocol):
 
 
 def read_body(request: HttpRequest, limit: int) -> bytes:
-    """The whole body.
+    """Return the whole body.
 
-    Raises TooLarge (413), LengthRequired (411), ParseError (400: less came than was announced) and
-    UnsupportedMediaType (415: it is compressed, and decompressing has no limit one could announce).
+    Raises TooLarge (413), LengthRequired (411), ParseError (400: the body is shorter than declared) and
+    UnsupportedMediaType (415: it is compressed; its decompressed size has no limit known beforehand).
     """
     encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity")
     if encoding.lower() != "identity":
@@ -67,7 +72,7 @@ def _declared(request: HttpRequest) -> int | None:
 
 
 def _source(request: HttpRequest, declared: int | None) -> Readable:
-    """Where to read. Django reads nothing without a Content-Length, so a chunked body comes from the server."""
+    """Return what to read from: the server for a chunked body, since Django reads none without a Content-Length."""
     if declared is not None or "HTTP_TRANSFER_ENCODING" not in request.META:
         return request
     if not request.META.get("wsgi.input_terminated"):

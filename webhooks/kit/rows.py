@@ -24,6 +24,7 @@ class KeyedRow(models.Model):
 
     @property
     def public_id(self) -> str:
+        """Return the id as it is shown outside: prefix and TypeID."""
         return public(self.prefix, self.id)
 
 
