@@ -42,7 +42,7 @@ def _settlement(attempt: InFlight, outcome: Outcome, *, moved: bool) -> Settleme
         duration_ms=outcome.duration_ms,
         status=outcome.status,
         error=outcome.failure or "",
-        answer=outcome.response or None,
+        response=outcome.response or None,
     )
 
 
