@@ -26,6 +26,7 @@ from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.shutdown import is_stopping
+from delivery.sending.verdict import RESPONDED_410
 from delivery.sql.claim import Claimed, claim_deliveries
 from delivery.sql.due import LANE_AVAILABLE
 from delivery.sql.settle import find_unrecorded, settle_attempts
@@ -166,7 +167,7 @@ class Drain:
             settled = settle_attempts(new)
             disabled = report_dead(self._ended, [row for row in new if row.cause and row.attempt_id in settled])
         self._is_commit_unknown = False
-        self._lanes.dead_letter(disabled, "responded_410")
+        self._lanes.dead_letter(disabled, RESPONDED_410)
         self._publish_warnings(self._record_ended())
         if disabled:
             self._lanes.refresh()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from delivery.sending import health
-from delivery.sending.verdict import judge
+from delivery.sending.verdict import RESPONDED_410, judge
 from delivery.sql.claim import attempt_number
 from delivery.sql.settle import Settlement
 from delivery.transports.in_flight import InFlight
@@ -54,7 +54,7 @@ def report_dead(ended: Sequence[Ended], dead: Sequence[Settlement]) -> list[UUID
     if not dead:
         return []
     addresses = {attempt.claimed.endpoint_id: attempt.address for attempt, _ in ended}
-    gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == "responded_410"}
+    gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == RESPONDED_410}
     disabled = health.disable_endpoints(gone, Endpoint.DisabledReason.RESPONDED_410)
     health.publish_dead_letters([row.id for row in dead])
     return disabled

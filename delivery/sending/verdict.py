@@ -11,10 +11,14 @@ PURE. The table, first match wins. Which response means what is decided by the t
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from delivery.models import DeadLetter, Delivery
 from delivery.sending.backoff import wait_after
 from delivery.transports.outcome import Outcome
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["RESPONDED_410", "Verdict", "judge"]
+
+PENDING, DEAD = Delivery.State.PENDING.value, Delivery.State.DEAD.value
+RESPONDED_410, EXHAUSTED = DeadLetter.Cause.RESPONDED_410.value, DeadLetter.Cause.EXHAUSTED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,10 @@ class Verdict:
     @property
     def is_dead(self) -> bool:
         """Whether the delivery is given up."""
-        return self.state == "dead"
+        return self.state == DEAD
 
 
-DELIVERED = Verdict("delivered")
+DELIVERED = Verdict(Delivery.State.DELIVERED.value)
 
 
 def judge(outcome: Outcome, *, step: int, plan: Sequence[int], jitter: float, moved: bool = False) -> Verdict:
@@ -43,8 +47,8 @@ def judge(outcome: Outcome, *, step: int, plan: Sequence[int], jitter: float, mo
     if outcome.delivered:
         return DELIVERED
     if outcome.gone and not moved:
-        return Verdict("dead", cause="responded_410")
+        return Verdict(DEAD, cause=RESPONDED_410)
     wait = wait_after(plan, step, jitter=jitter, retry_after=outcome.retry_after)
     if wait is None:
-        return Verdict("dead", cause="exhausted")
-    return Verdict("pending", wait=wait)
+        return Verdict(DEAD, cause=EXHAUSTED)
+    return Verdict(PENDING, wait=wait)

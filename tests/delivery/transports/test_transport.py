@@ -82,7 +82,8 @@ def test_drain_with_a_delivered_outcome_delivers(endpoint: Endpoint, monkeypatch
 def test_drain_with_a_gone_outcome_disables_the_endpoint(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     drain(endpoint, monkeypatch, failure=Failure.STATUS, gone=True)
     endpoint.refresh_from_db()
-    assert (endpoint.state, endpoint.disabled_reason) == ("disabled", DeadLetter.objects.get().cause)
+    assert (endpoint.state, endpoint.disabled_reason) == ("disabled", Endpoint.DisabledReason.RESPONDED_410)
+    assert DeadLetter.objects.get().cause == DeadLetter.Cause.RESPONDED_410
     assert Delivery.objects.get().state == "dead"
 
 
