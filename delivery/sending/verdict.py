@@ -3,7 +3,7 @@
 PURE. The table, first match wins. Which response means what is decided by the transport (see ``Outcome``):
 
     delivered          delivered
-    gone               dead (cause gone), and the endpoint is disabled; unless its address has changed meanwhile
+    gone               dead (cause responded_410), and the endpoint is disabled; unless its address has changed
     plan used up       dead (cause exhausted)
     everything else    pending: the planned wait, but not less than the outcome's retry_after
 """

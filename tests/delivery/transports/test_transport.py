@@ -92,7 +92,7 @@ def test_drain_with_an_overloaded_outcome_halves_the_window_and_waits(
 ) -> None:
     drain(endpoint, monkeypatch, failure=Failure.CONNECT, overloaded=True, retry_after=999_999.0)
     delivery = Delivery.objects.get()
-    assert Lane.objects.get().window == INITIAL_WINDOW // 2
+    assert Lane.objects.get().concurrency == INITIAL_WINDOW // 2
     assert delivery.state == "pending"
     assert delivery.next_attempt_at is not None
     assert delivery.next_attempt_at > timezone.now() + timedelta(seconds=900)
