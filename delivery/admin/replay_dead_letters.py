@@ -53,10 +53,10 @@ def query_of(params: QueryDict) -> str:
         "tenant": _public(Tenant.prefix, given.pop("tenant__id__exact", None)),
         "endpoint": _public(Endpoint.prefix, given.pop("endpoint__id__exact", None)),
         "cause": given.pop("cause__exact", None),
-        "since": since.isoformat() if since else _left(given, "died_at_from"),
-        "until": until.isoformat() if until else _left(given, "died_at_to"),
+        "since": since.isoformat() if since else _left(given, "failed_at_from"),
+        "until": until.isoformat() if until else _left(given, "failed_at_to"),
     }
-    rest = {name for name in given if not name.startswith("died_at_")} - {"state"}
+    rest = {name for name in given if not name.startswith("failed_at_")} - {"state"}
     if rest or UNREADABLE in query.values() or given.get("state", "open") != "open":
         return ""
     return urlencode({name: value for name, value in query.items() if value} or {"all": "1"})

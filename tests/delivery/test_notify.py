@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.celery import RINGS
+from config.celery import PERIODIC_TASKS
 from delivery import notify, tasks
 from delivery.models import Lane
 from tests.factories import make_endpoint
@@ -56,6 +56,6 @@ def test_a_database_failure_is_counted_and_a_drain_is_started_all_the_same(
 
 
 def test_the_tasks_that_are_notified_exist_in_the_queues_of_beat() -> None:
-    assert {task: queue for task, _, queue in RINGS}[notify.drain_starter.task] == notify.drain_starter.queue
+    assert {task: queue for task, _, queue in PERIODIC_TASKS}[notify.drain_starter.task] == notify.drain_starter.queue
     assert tasks.deliver_due.name == notify.drain_starter.task
     assert tasks.replay_slices.name == "delivery.replay_slices"

@@ -108,8 +108,8 @@ def test_a_search_for_nothing_finds_nothing(table: str, term: str) -> None:
     [
         {"tenant__id__exact": "nonsense"},
         {"endpoint__id__exact": "1"},
-        {"died_at_from_0": "someday", "died_at_to_1": "late"},
-        {"died_at_from_0": "2026-02-31"},
+        {"failed_at_from_0": "someday", "failed_at_to_1": "late"},
+        {"failed_at_from_0": "2026-02-31"},
         {"state": "lost"},
         {"cause__exact": "boredom"},
         {"p": "99999999999"},

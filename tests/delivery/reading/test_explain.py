@@ -62,7 +62,7 @@ class TestWhyNot:
         (reason,) = only(make_event(tenant, data={"total": 5})).reasons
         (mismatch,) = reason.mismatches
         assert (mismatch.path, mismatch.expected, mismatch.found) == ("data.total", ({"numeric": [">", 100]},), (5,))
-        assert (reason.subscription, reason.detail) == (made, "Its pattern does not match, at data.total.")
+        assert (reason.subscription, reason.detail) == (made, "The pattern does not match at data.total.")
 
     def test_a_subscription_or_an_endpoint_that_came_later(self, tenant: Tenant) -> None:
         event = make_event(tenant, created_at=EARLIER + timedelta(hours=1))
