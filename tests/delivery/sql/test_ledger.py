@@ -433,7 +433,7 @@ class TestRenewAndRelease:
         assert renew_lanes(OWNER, [row]).held == {lane.endpoint_id}
         lane.refresh_from_db()
         assert (lane.owner, lane.due_at) == (OWNER, now() + timedelta(seconds=LEASE_SECONDS))
-        assert (lane.low_water_mark, lane.failures, lane.trips) == (now(), 4, 1)
+        assert (lane.low_water_mark, lane.failures, lane.open_count) == (now(), 4, 1)
         assert (lane.failing_since, lane.circuit_open_until) == (now(), now() + HOUR)
 
     def test_a_lane_that_has_gone_to_another_is_neither_renewed_nor_released(self) -> None:
