@@ -24,14 +24,14 @@ import pytest
 from config.local import embedded
 from tests.factories_receiver import SECRET, signed
 from tests.waiting import wait_until
-from tests.webhooks.test_streaming import ROOT, Server, running
+from tests.webhooks.receiving.test_streaming import ROOT, Server, running
 
 LARGE = 100_000  # bytes: more than stands in a row
 SENDERS = 4
 AFTER = 2  # days, when no upload can still be under way
 SWEEP = (
-    "from datetime import timedelta; from django.utils import timezone; from webhooks.sweep import remove_orphans;"
-    f" remove_orphans(timezone.now() + timedelta(days={AFTER}))"
+    "from datetime import timedelta; from django.utils import timezone;"
+    f" from webhooks.processing.sweep import remove_orphans; remove_orphans(timezone.now() + timedelta(days={AFTER}))"
 )
 
 

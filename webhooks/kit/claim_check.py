@@ -1,12 +1,8 @@
-"""Claim check: store a large body outside its row and keep a ticket for it; a small body stays in the row.
+"""Store a body by claim check: a small one is returned for its row, a large one becomes an object in storage.
 
-Memory stays flat at any size: at most INLINE_MAX bytes and one chunk are held. ``keep`` returns only when the object is
-complete and, on a file system, forced to disk, so a row never names an object that is missing.
-
-Failure: StorageDown when the storage cannot be written; nothing is left behind then. A crash between the object and
-its row leaves an orphan, which ``sweep.remove_orphans`` removes, judging its age by its name.
-
-Used by ``webhooks.receiving`` for the bodies of receipts.
+Memory is bounded at any size: at most ``INLINE_MAX`` bytes and one chunk. ``store_body`` returns when the object is
+complete and, on a file system, synced to disk, so a row never names a missing object. A crash between object and row
+leaves an orphaned object; ``sweep.remove_orphans`` removes it, by the time in its name.
 """
 
 import hashlib
@@ -21,17 +17,17 @@ from uuid import UUID
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
-FOLDER = "receipts"  # of the storage; below it one folder a day
-INLINE_MAX = 64 * 1024  # the largest event every CloudEvents intermediary forwards: CloudEvents 1.0, Size Limits
+FOLDER = "receipts"  # in the storage; it has one folder per day
+INLINE_MAX = 64 * 1024  # bytes; the largest event every CloudEvents intermediary forwards: CloudEvents 1.0, Size Limits
 
 
 class StorageDown(Exception):
-    """Signal that the storage of large bodies cannot be written."""
+    """The storage of large bodies cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """Describe a body: its size, SHA-256 and place. At most one of ``body`` and ``key`` is set."""
+class StoredBody:
+    """Size and SHA-256 of a body, and the body itself or the key of its object (neither if it was only measured)."""
 
     size: int
     sha256: str
@@ -39,40 +35,40 @@ class Ticket:
     key: str = ""
 
     def discard(self) -> None:
-        """Remove the object, if there is one, when no row will name it."""
+        """Delete the object, if there is one, because no row will name it."""
         if self.key:
-            _forget(storages["claims"], self.key)
+            _delete(storages["claims"], self.key)
 
 
-def keep(chunks: Iterator[bytes], object_id: UUID, on_chunk: Callable[[bytes], None]) -> Ticket:
-    """Read a body to its end, pass each chunk to ``on_chunk``, and keep it: inline if small, else in the storage.
+def store_body(chunks: Iterator[bytes], object_id: UUID, on_chunk: Callable[[bytes], None]) -> StoredBody:
+    """Read a body to its end, pass every chunk to ``on_chunk``, and store the body.
 
-    Raises StorageDown when a large body cannot be stored, and whatever ``chunks`` and ``on_chunk`` raise; nothing is
-    left behind then.
+    Exceptions of ``chunks`` and ``on_chunk`` are raised unchanged, and nothing is stored. Raises StorageDown if a large
+    body cannot be stored.
     """
     body = _Body(chunks, on_chunk)
     head = body.read_up_to(INLINE_MAX + 1)
     if len(head) <= INLINE_MAX:
-        return Ticket(body.size, body.sha256, body=head)
-    key = _store(_Rest(head, body), object_id)
-    return Ticket(body.size, body.sha256, key=key)
+        return StoredBody(body.size, body.sha256, body=head)
+    key = _save(_UnreadFile(head, body), object_id)
+    return StoredBody(body.size, body.sha256, key=key)
 
 
-def measure(chunks: Iterator[bytes], on_chunk: Callable[[bytes], None]) -> Ticket:
-    """Read a body to its end like ``keep`` without keeping it; the ticket has its size and digest."""
+def measure_body(chunks: Iterator[bytes], on_chunk: Callable[[bytes], None]) -> StoredBody:
+    """Read a body to its end like ``store_body``, but store nothing; return its size and SHA-256."""
     body = _Body(chunks, on_chunk)
     for _ in body:
         pass
-    return Ticket(body.size, body.sha256)
+    return StoredBody(body.size, body.sha256)
 
 
-def born_at(key: str) -> datetime:
-    """Return when the object was begun: the time in its UUIDv7 (RFC 9562, 5.7). ValueError if the name has none."""
+def created_at(key: str) -> datetime:
+    """Return when the object was begun, from its UUIDv7 (RFC 9562, 5.7). Raises ValueError for a foreign name."""
     return datetime.fromtimestamp((UUID(hex=key.rsplit("/", 1)[-1]).int >> 80) / 1000, tz=UTC)
 
 
 class _Body:
-    """Iterate over the chunks while counting and digesting them."""
+    """Chunks that are counted and hashed as they are read."""
 
     def __init__(self, chunks: Iterator[bytes], on_chunk: Callable[[bytes], None]) -> None:
         self._chunks = chunks
@@ -87,11 +83,9 @@ class _Body:
 
     def read_up_to(self, size: int) -> bytes:
         parts: list[bytes] = []
-        held = 0
         for chunk in self:
             parts.append(chunk)
-            held += len(chunk)
-            if held >= size:
+            if self.size >= size:
                 break
         return b"".join(parts)
 
@@ -107,57 +101,57 @@ class _Body:
             raise
 
 
-class _Rest(File):  # type: ignore[type-arg]
-    """Present the body as a Django file: storages read by ``chunks`` or ``read``, which read from the network."""
+class _UnreadFile(File):  # type: ignore[type-arg]
+    """Present the rest of a body as the file that Django's storages save, by ``chunks`` or by ``read``."""
 
     def __init__(self, head: bytes, body: _Body) -> None:
         super().__init__(None)
         self.body = body
         self._head = head
-        self._pull = self._pieces()
-        self._left = b""
+        self._pieces = self._read_pieces()
+        self._buffer = b""
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _read_pieces(self) -> Iterator[bytes]:
         yield self._head
         yield from self.body
 
-    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        return self._pull
+    def chunks(self, _chunk_size: int | None = None) -> Iterator[bytes]:
+        return self._pieces
 
     def read(self, size: int = -1) -> bytes:
-        parts = [self._left]
-        held = len(self._left)
-        while size < 0 or held < size:
-            piece = next(self._pull, b"")
+        parts = [self._buffer]
+        length = len(self._buffer)
+        while size < 0 or length < size:
+            piece = next(self._pieces, b"")
             if not piece:
                 break
             parts.append(piece)
-            held += len(piece)
+            length += len(piece)
         joined = b"".join(parts)
-        cut = held if size < 0 else size
-        self._left = joined[cut:]
-        return joined[:cut]
+        end = length if size < 0 else size
+        self._buffer = joined[end:]
+        return joined[:end]
 
     def seekable(self) -> bool:
         return False
 
 
-def _store(rest: _Rest, object_id: UUID) -> str:
+def _save(file: _UnreadFile, object_id: UUID) -> str:
     storage = storages["claims"]
     key = f"{FOLDER}/{datetime.now(UTC):%Y-%m-%d}/{object_id.hex}"
     try:
-        saved = storage.save(key, rest)
-        _force_to_disk(storage, saved)
+        saved = storage.save(key, file)
+        _sync(storage, saved)
     except Exception as error:
-        _forget(storage, key)
-        if rest.body.failure is not None:
-            raise rest.body.failure from None
+        _delete(storage, key)
+        if file.body.failure is not None:
+            raise file.body.failure from None
         raise StorageDown(str(error)) from error
     return saved
 
 
-def _force_to_disk(storage: Storage, key: str) -> None:
-    """Sync the object and the folders that may be new today. Other storages return when the object is durable."""
+def _sync(storage: Storage, key: str) -> None:
+    """Sync the object, and the folders that may be new today. Other storages return when it is durable."""
     if not isinstance(storage, FileSystemStorage):
         return
     path = Path(storage.path(key))
@@ -169,7 +163,7 @@ def _force_to_disk(storage: Storage, key: str) -> None:
             os.close(handle)
 
 
-def _forget(storage: Storage, key: str) -> None:
-    """Remove what a failed save left. If that fails too, the orphan sweep will."""
-    with suppress(Exception):  # the failure that is reported already has the same cause
+def _delete(storage: Storage, key: str) -> None:
+    """Delete what a failed save left. If that fails too, the sweep deletes it as an orphan."""
+    with suppress(Exception):  # the first failure is reported
         storage.delete(key)

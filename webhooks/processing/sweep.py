@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from webhooks import telemetry
-from webhooks.kit.claim_check import FOLDER, born_at
+from webhooks.kit.claim_check import FOLDER, created_at
 from webhooks.models import LatestSequence, Receipt, Rejection, Source, SourceHour, SourceSecret
 from webhooks.processing.receipts import first_id_at
 
@@ -137,7 +137,7 @@ def _folders() -> list[str]:
 
 def _is_old(name: str, now: datetime) -> bool:
     try:
-        return born_at(name) < now - ORPHAN_AGE
+        return created_at(name) < now - ORPHAN_AGE
     except ValueError:  # not an object of the receiver
         return False
 

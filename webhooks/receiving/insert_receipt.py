@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 
 from webhooks.kit import sql
-from webhooks.kit.claim_check import Ticket
+from webhooks.kit.claim_check import StoredBody
 from webhooks.kit.group_commit import GroupCommit
 from webhooks.sources.message_labels import MessageLabels
 
@@ -39,7 +39,7 @@ class VerifiedMessage:
     labels: MessageLabels
     content_type: str
     headers: dict[str, str]
-    body: Ticket
+    body: StoredBody
     secret_id: UUID | None = None
     has_handlers: bool = True
 

@@ -35,7 +35,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from webhooks import schemes, telemetry
-from webhooks.kit.claim_check import StorageDown, Ticket, keep, measure
+from webhooks.kit.claim_check import StorageDown, StoredBody, measure_body, store_body
 from webhooks.models import Rejection
 from webhooks.processing.handlers import has_handlers
 from webhooks.processing.notify import receipt_workers
@@ -78,9 +78,10 @@ def _receive(source: SourceSnapshot, request: InboundRequest) -> InboundResponse
         check_media_type(source.content_types, request.headers.get("content-type", ""))
         chunks = request.chunks(source.max_bytes)
         verifier = _begin_verification(source, request, [secret.text for secret in secrets])
-        body = (
-            keep(chunks, receipt_id, verifier.update) if source.accepts_messages else measure(chunks, verifier.update)
-        )
+        if source.accepts_messages:
+            body = store_body(chunks, receipt_id, verifier.update)
+        else:
+            body = measure_body(chunks, verifier.update)
     except (SignatureError, UnacceptedMediaType, TooLarge, CutShort, TooSlow, LengthMissing, OSError) as error:
         return _reject(source, request, error, size=request.length or 0)
     try:
@@ -117,7 +118,7 @@ def _begin_verification(source: SourceSnapshot, request: InboundRequest, secrets
 
 
 def _store(
-    source: SourceSnapshot, request: InboundRequest, receipt_id: UUID, body: Ticket, secret_id: UUID | None
+    source: SourceSnapshot, request: InboundRequest, receipt_id: UUID, body: StoredBody, secret_id: UUID | None
 ) -> InboundResponse:
     message = VerifiedMessage(
         id=receipt_id,

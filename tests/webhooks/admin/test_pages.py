@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.factories_receiver import SECRET, id_born, make_receipt, make_source
-from webhooks.kit.claim_check import INLINE_MAX, keep
+from webhooks.kit.claim_check import INLINE_MAX, store_body
 from webhooks.models import Receipt, Rejection, Source, SourceHour
 from webhooks.processing.receipts import by_event_type, by_message_id
 from webhooks.wire.ids import new_id
@@ -95,8 +95,8 @@ def test_whatever_came_from_outside_is_shown_as_text() -> None:
 
 
 def large(body: bytes) -> Receipt:
-    ticket = keep(iter([body]), new_id(), lambda chunk: None)
-    return make_receipt(body=None, body_key=ticket.key, size=ticket.size)
+    stored = store_body(iter([body]), new_id(), lambda chunk: None)
+    return make_receipt(body=None, body_key=stored.key, size=stored.size)
 
 
 def test_of_a_large_body_the_beginning_is_shown_and_how_much_is_not() -> None:

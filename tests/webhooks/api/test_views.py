@@ -11,7 +11,7 @@ from subscriptions.models import Tenant
 from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source, signed
-from webhooks.kit.claim_check import INLINE_MAX, keep
+from webhooks.kit.claim_check import INLINE_MAX, store_body
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
 from webhooks.processing.process import process_due
 from webhooks.sources.source_counts import source_counts
@@ -329,8 +329,8 @@ def test_a_body_is_given_back_byte_for_byte_as_a_file_no_browser_opens() -> None
 
 def test_a_large_body_is_given_back_from_storage() -> None:
     tenant = make_tenant()
-    ticket = keep(iter([bytes(INLINE_MAX + 1)]), new_id(), lambda chunk: None)
-    receipt = make_receipt(make_source(tenant_id=tenant.pk), body=None, body_key=ticket.key, size=ticket.size)
+    stored = store_body(iter([bytes(INLINE_MAX + 1)]), new_id(), lambda chunk: None)
+    receipt = make_receipt(make_source(tenant_id=tenant.pk), body=None, body_key=stored.key, size=stored.size)
     answer = make_client(tenant).get(f"{API}/receipts/{receipt.public_id}/body/")
     assert b"".join(answer.streaming_content) == bytes(INLINE_MAX + 1)
 
@@ -428,9 +428,9 @@ def test_hours_that_make_no_sense_are_refused_by_name(hours: str) -> None:
 
 def test_a_body_whose_storage_is_out_of_reach_is_a_503_and_its_receipt_is_still_shown(claims) -> None:
     tenant = make_tenant()
-    ticket = keep(iter([bytes(INLINE_MAX + 1)]), new_id(), lambda chunk: None)
-    receipt = make_receipt(make_source(tenant_id=tenant.pk), body=None, body_key=ticket.key, size=ticket.size)
-    (claims / ticket.key).unlink()
+    stored = store_body(iter([bytes(INLINE_MAX + 1)]), new_id(), lambda chunk: None)
+    receipt = make_receipt(make_source(tenant_id=tenant.pk), body=None, body_key=stored.key, size=stored.size)
+    (claims / stored.key).unlink()
     client = make_client(tenant)
     assert client.get(f"{API}/receipts/{receipt.public_id}/body/").status_code == 503
     assert client.get(f"{API}/receipts/{receipt.public_id}/").status_code == 200

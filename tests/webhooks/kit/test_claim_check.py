@@ -10,7 +10,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 
-from webhooks.kit.claim_check import INLINE_MAX, StorageDown, Ticket, born_at, keep
+from webhooks.kit.claim_check import INLINE_MAX, StorageDown, StoredBody, created_at, store_body
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.usefixtures("claims")
@@ -32,8 +32,8 @@ def files(claims: Path) -> list[Path]:
 @pytest.mark.parametrize("size", [0, 1, 999, INLINE_MAX - 1, INLINE_MAX])
 def test_a_body_up_to_64_kib_stands_in_its_ticket(size: int, claims: Path) -> None:
     body = bytes(size)
-    ticket = keep(pieces(body), new_id(), nothing)
-    assert ticket == Ticket(size, hashlib.sha256(body).hexdigest(), body=body)
+    stored = store_body(pieces(body), new_id(), nothing)
+    assert stored == StoredBody(size, hashlib.sha256(body).hexdigest(), body=body)
     assert not files(claims)
 
 
@@ -41,16 +41,16 @@ def test_a_body_up_to_64_kib_stands_in_its_ticket(size: int, claims: Path) -> No
 @pytest.mark.parametrize("chunk", [1000, INLINE_MAX, 10**7])
 def test_a_larger_one_lies_in_storage_whole(size: int, chunk: int, claims: Path) -> None:
     body = (b"0123456789abcdef" * size)[:size]
-    ticket = keep(pieces(body, chunk), new_id(), nothing)
-    assert (ticket.size, ticket.sha256, ticket.body) == (size, hashlib.sha256(body).hexdigest(), None)
-    assert (claims / ticket.key).read_bytes() == body
+    stored = store_body(pieces(body, chunk), new_id(), nothing)
+    assert (stored.size, stored.sha256, stored.body) == (size, hashlib.sha256(body).hexdigest(), None)
+    assert (claims / stored.key).read_bytes() == body
 
 
 @pytest.mark.parametrize("size", [100, 5 * INLINE_MAX])
 def test_whoever_looks_sees_every_byte_once_and_in_order(size: int) -> None:
     body = (b"0123456789abcdef" * size)[:size]
     seen: list[bytes] = []
-    keep(pieces(body), new_id(), seen.append)
+    store_body(pieces(body), new_id(), seen.append)
     assert b"".join(seen) == body
 
 
@@ -67,16 +67,16 @@ def test_whatever_the_sender_or_the_looker_raises_comes_through_and_leaves_nothi
         raise Broken
 
     with pytest.raises(Broken):
-        keep(breaks(), new_id(), nothing)
+        store_body(breaks(), new_id(), nothing)
     with pytest.raises(Broken):
-        keep(pieces(bytes(after), after), new_id(), refuses)
+        store_body(pieces(bytes(after), after), new_id(), refuses)
     assert not files(claims)
 
 
 def test_a_storage_that_cannot_be_written_says_so(claims: Path) -> None:
     (claims / "receipts").write_text("in the way")
     with pytest.raises(StorageDown):
-        keep(pieces(bytes(2 * INLINE_MAX)), new_id(), nothing)
+        store_body(pieces(bytes(2 * INLINE_MAX)), new_id(), nothing)
 
 
 def test_memory_is_flat_whatever_the_size() -> None:
@@ -85,10 +85,10 @@ def test_memory_is_flat_whatever_the_size() -> None:
             yield bytes(INLINE_MAX)
 
     tracemalloc.start()
-    ticket = keep(endless(), new_id(), nothing)
+    stored = store_body(endless(), new_id(), nothing)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert ticket.size == 800 * INLINE_MAX
+    assert stored.size == 800 * INLINE_MAX
     assert peak < 2 * 1024 * 1024
 
 
@@ -103,20 +103,20 @@ class Reader(InMemoryStorage):
 def test_a_storage_that_reads_gets_the_same_bytes_as_one_that_iterates(settings) -> None:
     settings.STORAGES = {**settings.STORAGES, "claims": {"BACKEND": f"{__name__}.Reader"}}
     body = (b"0123456789abcdef" * 20_000)[:300_001]
-    ticket = keep(pieces(body), new_id(), nothing)
-    with storages["claims"].open(ticket.key) as file:
+    stored = store_body(pieces(body), new_id(), nothing)
+    with storages["claims"].open(stored.key) as file:
         assert file.read() == body
 
 
 def test_an_objects_name_says_when_it_was_begun() -> None:
-    ticket = keep(pieces(bytes(2 * INLINE_MAX)), new_id(), nothing)
-    assert abs(born_at(ticket.key) - datetime.now(UTC)) < timedelta(minutes=1)
+    stored = store_body(pieces(bytes(2 * INLINE_MAX)), new_id(), nothing)
+    assert abs(created_at(stored.key) - datetime.now(UTC)) < timedelta(minutes=1)
     with pytest.raises(ValueError, match="hexadecimal"):
-        born_at("receipts/2026-01-01/readme.txt")
+        created_at("receipts/2026-01-01/readme.txt")
 
 
 def test_discarding_a_ticket_removes_its_object_and_nothing_else(claims: Path) -> None:
-    kept = keep(pieces(bytes(2 * INLINE_MAX)), new_id(), nothing)
-    keep(pieces(bytes(2 * INLINE_MAX)), new_id(), nothing).discard()
-    keep(pieces(b"small"), new_id(), nothing).discard()
+    kept = store_body(pieces(bytes(2 * INLINE_MAX)), new_id(), nothing)
+    store_body(pieces(bytes(2 * INLINE_MAX)), new_id(), nothing).discard()
+    store_body(pieces(b"small"), new_id(), nothing).discard()
     assert files(claims) == [claims / kept.key]

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from config.ops.storage import backend
 from tests.factories_receiver import id_born, make_receipt, make_source, signed
-from webhooks.kit.claim_check import INLINE_MAX, StorageDown, keep
+from webhooks.kit.claim_check import INLINE_MAX, StorageDown, store_body
 from webhooks.models import Receipt, Rejection
 from webhooks.processing import sweep
 from webhooks.wire.ids import new_id
@@ -67,12 +67,12 @@ def pieces(size: int) -> Iterator[bytes]:
 @pytest.mark.parametrize("size", [INLINE_MAX + 1, 3 * MIB + 17, 21 * MIB])
 def test_a_body_is_kept_whole_and_read_back(bucket, size: int) -> None:
     """The largest of them goes up in several parts."""
-    ticket = keep(pieces(size), new_id(), lambda chunk: None)
-    receipt = make_receipt(body=None, body_key=ticket.key, size=ticket.size, sha256=ticket.sha256)
+    body = store_body(pieces(size), new_id(), lambda chunk: None)
+    receipt = make_receipt(body=None, body_key=body.key, size=body.size, sha256=body.sha256)
     with receipt.open() as file:
-        assert hashlib.sha256(file.read()).hexdigest() == ticket.sha256
+        assert hashlib.sha256(file.read()).hexdigest() == body.sha256
     (stored,) = bucket.list_objects_v2(Bucket=BUCKET)["Contents"]
-    assert (stored["Key"], stored["Size"]) == (f"{PREFIX}/{ticket.key}", size)
+    assert (stored["Key"], stored["Size"]) == (f"{PREFIX}/{body.key}", size)
     parts = stored["ETag"].strip('"').partition("-")[2]
     assert bool(parts) == (size > 8 * MIB)
 
@@ -96,7 +96,7 @@ def test_a_body_that_is_not_believed_or_breaks_off_leaves_no_object_and_no_uploa
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        keep(breaks(), new_id(), lambda chunk: None)
+        store_body(breaks(), new_id(), lambda chunk: None)
     assert names(bucket) == []
     assert bucket.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
     assert Rejection.objects.get().reason == "no_match"
@@ -105,7 +105,7 @@ def test_a_body_that_is_not_believed_or_breaks_off_leaves_no_object_and_no_uploa
 def test_a_bucket_that_is_not_there_is_503_and_nothing_is_kept(bucket, client) -> None:
     bucket.delete_bucket(Bucket=BUCKET)
     with pytest.raises(StorageDown):
-        keep(pieces(2 * INLINE_MAX), new_id(), lambda chunk: None)
+        store_body(pieces(2 * INLINE_MAX), new_id(), lambda chunk: None)
     body = b"x" * (2 * INLINE_MAX)
     answer = client.post(f"/in/{make_source().public_id}/", body, "a/b", headers=signed(body))
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
@@ -116,8 +116,8 @@ def test_orphans_are_swept_and_what_a_row_names_stays(bucket) -> None:
     now = timezone.now()
     young, old = id_born(now - timedelta(hours=20)), id_born(now - timedelta(hours=30))
     for key in (young, old):
-        keep(pieces(2 * INLINE_MAX), key, lambda chunk: None)
-    named = keep(pieces(2 * INLINE_MAX), id_born(now - timedelta(hours=30)), lambda chunk: None)
+        store_body(pieces(2 * INLINE_MAX), key, lambda chunk: None)
+    named = store_body(pieces(2 * INLINE_MAX), id_born(now - timedelta(hours=30)), lambda chunk: None)
     make_receipt(body=None, body_key=named.key, size=named.size)
     assert sweep.remove_orphans(now) == 1
     assert sorted(name.rsplit("/", 1)[1] for name in names(bucket)) == sorted([young.hex, named.key.rsplit("/", 1)[1]])
@@ -127,8 +127,8 @@ def test_an_expired_receipt_takes_its_object_with_it(bucket) -> None:
     born = timezone.now() - timedelta(days=31)
     for changes in ({"due_at": None, "processed_at": born}, {}):
         key = id_born(born)
-        ticket = keep(pieces(2 * INLINE_MAX), key, lambda chunk: None)
-        make_receipt(id=key, body=None, body_key=ticket.key, size=ticket.size, **changes)
+        body = store_body(pieces(2 * INLINE_MAX), key, lambda chunk: None)
+        make_receipt(id=key, body=None, body_key=body.key, size=body.size, **changes)
     sweep.sweep()
     assert names(bucket) == [f"{PREFIX}/{Receipt.objects.get().body_key}"]
     assert storages["claims"].exists(Receipt.objects.get().body_key)

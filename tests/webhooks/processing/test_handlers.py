@@ -6,7 +6,7 @@ from django.core.checks.registry import registry
 
 from tests.factories_receiver import make_receipt, make_source
 from tests.webhooks.handlers_of_tests import fail, succeed
-from webhooks.kit.claim_check import INLINE_MAX, keep
+from webhooks.kit.claim_check import INLINE_MAX, store_body
 from webhooks.processing.handler_registry import check_handlers, handler_paths
 from webhooks.processing.handlers import UnknownHandler, handles, log_receipt, matching_rules
 from webhooks.wire.ids import new_id
@@ -60,8 +60,8 @@ def test_a_source_names_its_own_and_each_function_runs_once(settings) -> None:
 def test_the_large_body_of_a_claim_check_is_matched_by_what_its_row_says() -> None:
     handles("*", {"type": ["big"]})(succeed)
     handles("*", {"data": {"x": [1]}})(fail)
-    ticket = keep(iter([b'{"x":1,"y":"' + b"z" * INLINE_MAX, b'"}']), new_id(), lambda chunk: None)
-    receipt = make_receipt(body=None, body_key=ticket.key, size=ticket.size, event_type="big")
+    stored = store_body(iter([b'{"x":1,"y":"' + b"z" * INLINE_MAX, b'"}']), new_id(), lambda chunk: None)
+    receipt = make_receipt(body=None, body_key=stored.key, size=stored.size, event_type="big")
     assert functions(receipt) == [succeed]
 
 

@@ -9,7 +9,7 @@ from django.core.files.storage import storages
 from django.utils import timezone
 
 from tests.factories_receiver import id_born, make_receipt, make_source
-from webhooks.kit.claim_check import INLINE_MAX, keep
+from webhooks.kit.claim_check import INLINE_MAX, store_body
 from webhooks.models import LatestSequence, Receipt, Rejection, Source, SourceHour, SourceSecret
 from webhooks.processing import sweep
 
@@ -41,8 +41,8 @@ def test_how_long_a_receipt_is_kept(age: float, changes: dict, stays: bool) -> N
 
 def large(moment: datetime, **changes) -> Receipt:
     key = id_born(moment)
-    ticket = keep(iter([bytes(INLINE_MAX + 1)]), key, lambda chunk: None)
-    return make_receipt(id=key, body=None, body_key=ticket.key, size=ticket.size, **changes)
+    stored = store_body(iter([bytes(INLINE_MAX + 1)]), key, lambda chunk: None)
+    return make_receipt(id=key, body=None, body_key=stored.key, size=stored.size, **changes)
 
 
 def test_an_expired_receipt_takes_its_object_with_it_and_no_other(claims: Path) -> None:
@@ -64,7 +64,7 @@ def test_more_receipts_than_one_slice_are_swept_in_one_round(monkeypatch: pytest
 def test_an_object_whose_row_was_never_written_goes_after_a_day_and_not_before(claims: Path) -> None:
     """A crash after the object and before the row."""
     for age in (0.9, 1.1):
-        keep(iter([bytes(INLINE_MAX + 1)]), id_born(days_ago(age)), lambda chunk: None)
+        store_body(iter([bytes(INLINE_MAX + 1)]), id_born(days_ago(age)), lambda chunk: None)
     kept = large(days_ago(1.1))
     folder = kept.body_key.split("/")[1]
     assert sweep.remove_orphans_of(folder, NOW) == 1
@@ -81,8 +81,8 @@ def test_files_that_are_not_ours_are_left_alone(claims: Path) -> None:
 
 def test_every_days_folder_has_its_turn(claims: Path) -> None:
     for day in range(1, 6):
-        ticket = keep(iter([bytes(INLINE_MAX + 1)]), id_born(days_ago(9)), lambda chunk: None)
-        (claims / ticket.key).rename((claims / f"receipts/2020-01-0{day}-x").with_suffix(""))
+        stored = store_body(iter([bytes(INLINE_MAX + 1)]), id_born(days_ago(9)), lambda chunk: None)
+        (claims / stored.key).rename((claims / f"receipts/2020-01-0{day}-x").with_suffix(""))
     for path in (claims / "receipts").glob("2020-*"):
         content = path.read_bytes()
         name = id_born(days_ago(9)).hex

@@ -7,7 +7,7 @@ from django.db import DataError, connection
 from django.utils import timezone
 
 from tests.factories_receiver import make_source
-from webhooks.kit.claim_check import Ticket
+from webhooks.kit.claim_check import StoredBody
 from webhooks.models import Receipt, Source
 from webhooks.receiving.insert_receipt import MAX_GROUP, InsertResult, VerifiedMessage, insert_receipts
 from webhooks.sources.message_labels import MessageLabels
@@ -24,7 +24,11 @@ SELECT generic_plans + custom_plans FROM pg_prepared_statements
 
 
 def message(source: Source, message_id: str, body: bytes | None = b"{}", **changes: Any) -> VerifiedMessage:
-    ticket = Ticket(len(body), DIGEST, body=body) if body is not None else Ticket(5 * 2**30, DIGEST, key="receipts/x/y")
+    ticket = (
+        StoredBody(len(body), DIGEST, body=body)
+        if body is not None
+        else StoredBody(5 * 2**30, DIGEST, key="receipts/x/y")
+    )
     values = {"content_type": "application/json", "headers": {"a": 'b"\\'}, "body": ticket, "has_handlers": False}
     return VerifiedMessage(new_id(), source.id, MessageLabels(message_id, "a.b", ""), **{**values, **changes})
 
