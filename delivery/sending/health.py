@@ -21,7 +21,7 @@ from delivery import telemetry
 from delivery.models import DeadLetter
 from delivery.publishing.publisher import publish
 from delivery.sending.breaker import Breaker
-from subscriptions.endpoints.endpoints import disable
+from subscriptions.endpoints.state import disable
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import OPERATIONAL
 from subscriptions.routing.snapshot import current_route_table

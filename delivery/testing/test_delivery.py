@@ -27,8 +27,8 @@ from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
-from subscriptions.endpoints.endpoints import enable_after_successful_test
 from subscriptions.endpoints.oauth_tokens import TokenRequestFailed, get_token
+from subscriptions.endpoints.state import enable_after_successful_test
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import DeliveryTarget, load_targets

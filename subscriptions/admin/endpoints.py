@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from subscriptions.admin.browsing import Browsing
-from subscriptions.endpoints import endpoints
+from subscriptions.endpoints import state
+from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, SigningSecret, Subscription
 
 __all__ = ["EndpointAdmin", "SubscriptionAdmin"]
@@ -62,16 +63,16 @@ class EndpointAdmin(Browsing):
 
     @admin.action(permissions=["operate"], description="Pause: deliveries wait")
     def pause(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        self.each(request, chosen, endpoints.pause, "paused")
+        self.each(request, chosen, state.pause, "paused")
 
     @admin.action(permissions=["operate"], description="Resume or enable")
     def enable(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        self.each(request, chosen, lambda row: endpoints.enable(row, by_operator=True), "enabled")
+        self.each(request, chosen, lambda row: state.enable(row, by_operator=True), "enabled")
 
     @admin.action(permissions=["operate"], description="Disable: its owner cannot enable it again")
     def disable(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
         reason = Endpoint.DisabledReason.OPERATOR
-        self.each(request, chosen, lambda row: endpoints.disable(row, reason), "disabled")
+        self.each(request, chosen, lambda row: state.disable(row, reason), "disabled")
 
     @admin.action(permissions=["rotate"], description="Rotate the secret")
     def rotate(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> HttpResponse:
@@ -86,7 +87,7 @@ class EndpointAdmin(Browsing):
             }
             return TemplateResponse(request, "subscriptions/confirm_rotation.html", context)
         shown: list[tuple[str, str]] = []
-        self.each(request, chosen, lambda row: shown.append((str(row), endpoints.rotate_secret(row))), "secret rotated")
+        self.each(request, chosen, lambda row: shown.append((str(row), rotate_secret(row))), "secret rotated")
         return self.shown_once(request, "New secrets", shown)
 
 

@@ -21,7 +21,7 @@ from subscriptions.api.filters import EndpointFilter, SubscriptionFilter
 from subscriptions.api.resources import NO_STORE, Resource
 from subscriptions.api.tenancy import TenantScoped, find, tenant_id_of, tenant_of
 from subscriptions.endpoints import endpoints
-from subscriptions.endpoints.signing_secrets import active_secrets, public_jwks
+from subscriptions.endpoints.signing_secrets import active_secrets, public_jwks, rotate_secret
 from subscriptions.models import ApiKey, Endpoint, Plan, SigningSecret, Subscription, Tenant
 from subscriptions.tenants import keys, plans, tenants
 
@@ -167,7 +167,7 @@ class Secrets(OfEndpoint, ListAPIView[SigningSecret]):
         endpoint = self.endpoint()
         given = serializers.SecretRotationSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        text = endpoints.rotate_secret(endpoint, **given.validated_data)
+        text = rotate_secret(endpoint, **given.validated_data)
         return Response(verified_with(text), status.HTTP_201_CREATED, headers=NO_STORE)
 
 

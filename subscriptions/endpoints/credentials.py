@@ -1,14 +1,13 @@
-"""How an endpoint knows that it is us, beside the signature: what a tenant may configure, and what is sent of it.
+"""Check the ``auth`` of an endpoint, and turn it into the header that is sent in addition to the signature.
 
     none      nothing
     basic     username, password                     Authorization: Basic (RFC 7617)
     bearer    token                                  Authorization: Bearer (RFC 6750)
-    header    name, value                            a header of its own, an API key for instance
-    oauth2    token_url, client_id, client_secret,   a token got with client credentials (RFC 6749, 4.4),
-              scope, audience, client_auth           sent as a bearer token
+    header    name, value                            a custom header, such as an API key
+    oauth2    token_url, client_id, client_secret,   a bearer token, requested with client credentials
+              scope, audience, client_auth           (RFC 6749, section 4.4): see oauth_tokens
 
-The first four are header lines, made once when the endpoint is read. A token has to be fetched: see `tokens`.
-A client certificate is no part of this, and goes with any of them: see `certificates`.
+A client certificate can be combined with any of them: see certificates.
 """
 
 import re
@@ -34,17 +33,17 @@ REQUIRED = {
 }
 OPTIONAL = {OAUTH2: {"scope", "audience", "client_auth"}}
 SECRET = {"password", "token", "value", "client_secret"}
-CLIENT_AUTH = ("basic", "body")  # how the client names itself to the token server: RFC 6749, 2.3.1
+CLIENT_AUTH = ("basic", "body")  # how the client authenticates to the token server: RFC 6749, section 2.3.1
 MAX_MEMBER = 2048  # characters
 
 _TOKEN = re.compile(r"[!-~]+")
-_SCOPE = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")  # RFC 6749, 3.3
+_SCOPE = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")  # RFC 6749, section 3.3
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """What a token is asked for with."""
+    """Hold the parameters of a token request."""
 
     token_url: str
     client_id: str
@@ -55,29 +54,29 @@ class ClientCredentials:
 
 
 def check_auth(auth: Any) -> None:
-    """Raise Refused naming `auth` unless it is an object with a `type` and just the members this type has."""
+    """Raise Invalid for ``auth`` unless it is an object with a ``type`` and the members of that type."""
     if not isinstance(auth, Mapping) or auth.get("type") not in TYPES:
-        raise _refused(f"Give an object whose type is one of {', '.join(TYPES)}.")
+        raise _invalid(f"Must be an object whose type is one of {', '.join(TYPES)}.")
     kind = auth["type"]
     members = set(auth) - {"type"}
     if missing := REQUIRED[kind] - members:
-        raise _refused(f"{kind} needs {', '.join(sorted(missing))}.")
+        raise _invalid(f"{kind} requires {', '.join(sorted(missing))}.")
     if unknown := members - REQUIRED[kind] - OPTIONAL.get(kind, set()):
-        raise _refused(f"{kind} has no {min(unknown, key=str)[:40]!r}.")
+        raise _invalid(f"{kind} has no field {min(unknown, key=str)[:40]!r}.")
     for name in members:
         if not isinstance(auth[name], str) or len(auth[name]) > MAX_MEMBER or not _PRINTABLE.fullmatch(auth[name]):
-            raise _refused(f"{name}: give 1 to {MAX_MEMBER} characters of text.")
+            raise _invalid(f"{name}: must be a string of 1 to {MAX_MEMBER} characters, without control characters.")
     if kind in _CHECKS:
         _CHECKS[kind](auth)
 
 
 def public_auth(auth: Mapping[str, str]) -> dict[str, str]:
-    """What may be seen of it: everything but the secret."""
+    """Return the members that may be shown: all but secrets."""
     return {name: text for name, text in auth.items() if name not in SECRET}
 
 
 def auth_header(auth: Mapping[str, str]) -> dict[str, str]:
-    """The header it means, if it is one that is always the same."""
+    """Return the header for basic, bearer and header; empty for none and oauth2."""
     kind = auth.get("type", NONE)
     if kind == BASIC:
         pair = f"{auth['username']}:{auth['password']}".encode()
@@ -88,7 +87,7 @@ def auth_header(auth: Mapping[str, str]) -> dict[str, str]:
 
 
 def client_credentials(auth: Mapping[str, str]) -> ClientCredentials | None:
-    """What to ask a token server with, if a token it is."""
+    """Return the parameters of the token request; None unless the type is oauth2."""
     if auth.get("type") != OAUTH2:
         return None
     return ClientCredentials(**{name: text for name, text in auth.items() if name != "type"})
@@ -96,32 +95,32 @@ def client_credentials(auth: Mapping[str, str]) -> ClientCredentials | None:
 
 def _check_basic(auth: Mapping[str, str]) -> None:
     if ":" in auth["username"]:
-        raise _refused("username: a colon would end it (RFC 7617).")
+        raise _invalid("username: must not contain a colon (RFC 7617).")
     if len(auth["username"]) + len(auth["password"]) > MAX_MEMBER:
-        raise _refused(f"username and password: at most {MAX_MEMBER} characters together.")
+        raise _invalid(f"username and password: must be at most {MAX_MEMBER} characters together.")
 
 
 def _check_bearer(auth: Mapping[str, str]) -> None:
     if not _TOKEN.fullmatch(auth["token"]):
-        raise _refused("token: give printable ASCII without spaces.")
+        raise _invalid("token: must be printable ASCII without spaces.")
 
 
 def _check_header(auth: Mapping[str, str]) -> None:
     try:
         check({auth["name"]: auth["value"]})
     except ForbiddenHeader as error:
-        raise _refused(str(error).encode("utf-8", "replace").decode()) from None
+        raise _invalid(str(error).encode("utf-8", "replace").decode()) from None
 
 
 def _check_oauth2(auth: Mapping[str, str]) -> None:
     if auth.get("client_auth", CLIENT_AUTH[0]) not in CLIENT_AUTH:
-        raise _refused(f"client_auth: give one of {', '.join(CLIENT_AUTH)}.")
+        raise _invalid(f"client_auth: must be one of {', '.join(CLIENT_AUTH)}.")
     if not _SCOPE.fullmatch(auth.get("scope", "x")):
-        raise _refused("scope: give words of printable ASCII with a space between them (RFC 6749, 3.3).")
+        raise _invalid("scope: must be words of printable ASCII, separated by single spaces (RFC 6749, section 3.3).")
     try:
         check_url(auth["token_url"])
-    except Invalid as refusal:
-        raise _refused(f"token_url: {refusal.message}") from None
+    except Invalid as error:
+        raise _invalid(f"token_url: {error.message}") from None
 
 
 _CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {
@@ -132,5 +131,5 @@ _CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {
 }
 
 
-def _refused(message: str) -> Invalid:
+def _invalid(message: str) -> Invalid:
     return Invalid("auth", message)

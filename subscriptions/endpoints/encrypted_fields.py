@@ -1,8 +1,8 @@
-"""What an endpoint is sent with and nobody is to read: encrypted in one piece, what may be seen of it stands beside.
+"""Encrypt the confidential fields of an endpoint: custom headers, authentication, TLS certificates.
 
-The columns ``headers``, ``auth`` and ``tls`` of an endpoint hold what a reader of the database, of a log or of the
-API may know: the names of headers, the kind of authentication, whose a certificate is. ``ciphertext`` holds all of it
-in full. What comes back as it was shown means "as it was".
+The columns ``headers``, ``auth`` and ``tls`` store what readers of the database, logs and API may see: header names,
+kind of authentication, subjects of certificates. The column ``ciphertext`` stores all three in full, encrypted.
+A value that a client sends back as it was shown keeps the stored one.
 """
 
 import json
@@ -25,7 +25,7 @@ FIELDS = ("headers", "auth", "tls")
 
 @dataclass(frozen=True, slots=True)
 class EncryptedFields:
-    """Headers of its own, and how it knows us; all in full."""
+    """Hold the custom headers, authentication and TLS files of an endpoint, decrypted."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -33,63 +33,61 @@ class EncryptedFields:
 
 
 def decrypt_fields(endpoint: Endpoint) -> EncryptedFields:
-    """Everything in full. Raises CannotDecrypt."""
+    """Decrypt the fields of an endpoint. Raises CannotDecrypt."""
     return EncryptedFields(**json.loads(decrypt(endpoint.ciphertext))) if endpoint.ciphertext else EncryptedFields()
 
 
-def to_columns(given: EncryptedFields) -> dict[str, Any]:
-    """What to write into the columns of the endpoint."""
-    full = {name: getattr(given, name) for name in FIELDS if getattr(given, name)}
+def to_columns(fields: EncryptedFields) -> dict[str, Any]:
+    """Return the columns of the endpoint: what may be shown, and the ciphertext."""
+    full = {name: getattr(fields, name) for name in FIELDS if getattr(fields, name)}
     return {
-        "headers": dict.fromkeys(given.headers, MASK),
-        "auth": public_auth(given.auth),
-        "tls": public_tls(given.tls),
+        "headers": dict.fromkeys(fields.headers, MASK),
+        "auth": public_auth(fields.auth),
+        "tls": public_tls(fields.tls),
         "ciphertext": encrypt(json.dumps(full)) if full else None,
     }
 
 
-def apply_changes(endpoint: Endpoint, fields: Mapping[str, Any]) -> EncryptedFields:
-    """What it has after these of its FIELDS (each checked by itself) are given anew.
+def apply_changes(endpoint: Endpoint, changes: Mapping[str, Any]) -> EncryptedFields:
+    """Return the fields of the endpoint after these changes, each of which was checked by itself.
 
-    Raises Refused for headers that contradict the authentication, NotNow if what is to stay cannot be read.
+    Raises Invalid for headers that contradict the authentication, StateConflict if a field to keep cannot be decrypted.
     """
     try:
         before = decrypt_fields(endpoint)
     except CannotDecrypt:
-        if set(fields) < set(FIELDS):
-            raise StateConflict(next(iter(fields)), "Cannot be decrypted; give headers, auth and tls again.") from None
+        if set(changes) < set(FIELDS):
+            raise StateConflict(next(iter(changes)), "Cannot be decrypted; give headers, auth and tls again.") from None
         before = EncryptedFields()
-    given = {name: dict(fields[name] or {}) for name in FIELDS if name in fields}
+    new = {name: dict(changes[name] or {}) for name in FIELDS if name in changes}
     for name in ("auth", "tls"):
-        if given.get(name) and given[name] == getattr(endpoint, name):
-            del given[name]
-    if "headers" in given:
-        given["headers"] = _unmasked(given["headers"], before.headers)
-    if given.get("auth", {}).get("type") == "none":
-        given["auth"] = {}
-    after = replace(before, **given)
+        if new.get(name) and new[name] == getattr(endpoint, name):  # sent back as shown
+            del new[name]
+    if "headers" in new:
+        new["headers"] = _unmasked(new["headers"], before.headers)
+    if new.get("auth", {}).get("type") == "none":
+        new["auth"] = {}
+    after = replace(before, **new)
     try:
         request_headers(after)
     except ForbiddenHeader:
-        raise Invalid(
-            "headers" if "auth" not in given else "auth", "A header is set twice: by headers and by auth."
-        ) from None
+        named = "auth" if "auth" in new else "headers"
+        raise Invalid(named, "headers and auth must not set the same header.") from None
     return after
 
 
-def request_headers(given: EncryptedFields) -> dict[str, str]:
-    """Its own headers and those of its authentication. Raises ForbiddenHeader for one that may not be sent, which
-    is asked again here because it is what will be sent."""
-    names = {name.lower() for name in given.headers}
-    for name in [*auth_header(given.auth), *(["authorization"] if given.auth.get("type") == "oauth2" else [])]:
+def request_headers(fields: EncryptedFields) -> dict[str, str]:
+    """Return the custom headers and those of the authentication. Raises ForbiddenHeader."""
+    names = {name.lower() for name in fields.headers}
+    for name in [*auth_header(fields.auth), *(["authorization"] if fields.auth.get("type") == "oauth2" else [])]:
         if name in names:
             raise ForbiddenHeader(name, "is given twice.")
-    headers = {**given.headers, **auth_header(given.auth)}
+    headers = {**fields.headers, **auth_header(fields.auth)}
     check(headers)
     return headers
 
 
-def _unmasked(given: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
-    if unknown := [name for name, value in given.items() if value == MASK and name not in before]:
-        raise Invalid("headers", f"{unknown[0]}: {MASK} stands for a value that is there already.")
-    return {name: before[name] if value == MASK else value for name, value in given.items()}
+def _unmasked(headers: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    if unknown := [name for name, value in headers.items() if value == MASK and name not in before]:
+        raise Invalid("headers", f"{unknown[0]}: give a value; {MASK} keeps a stored value, and there is none.")
+    return {name: before[name] if value == MASK else value for name, value in headers.items()}

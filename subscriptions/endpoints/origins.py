@@ -1,10 +1,10 @@
-"""No tenant can aim a crowd of endpoints at one victim, or at ourselves.
+"""Limit a tenant's endpoints per origin (scheme, host and port), and reject Waypost's own address.
 
-Every event goes to every endpoint that wants it, so a hundred endpoints at one address turn one event into a hundred
-requests. A tenant may have so many at one origin (scheme, host and port) and no more; addresses inside networks the
-operator allows are the operator's own, and are not counted. Our own address is refused, unless the operator
-allows it: what comes back as an event would go round. Under another name of ours it is not recognised; for that
-there is the hop count of what is published from receipts (see delivery.publishing.publish_receipt).
+Every event goes to every endpoint subscribed to it, so a hundred endpoints at one host turn one event into a hundred
+requests to that host. Addresses inside the networks that the operator allows belong to the operator and are not
+counted. Waypost's own address is rejected unless allowed, since a delivery that is received and published again would
+go round for ever. Under another name it is not recognised; for that, events count their hops
+(delivery.publishing.publish_receipt).
 """
 
 from django.conf import settings
@@ -17,7 +17,7 @@ __all__ = ["check_endpoints_per_origin", "is_own_address", "origin_of"]
 
 
 def origin_of(url: str) -> str:
-    """What endpoints at one target have in common, in its one spelling; empty for a URL that is none."""
+    """Return the normalized scheme, host and port; empty for an invalid URL."""
     try:
         return parse(url, allow_http=True).origin
     except ForbiddenAddress:
@@ -25,31 +25,31 @@ def origin_of(url: str) -> str:
 
 
 def is_own_address(url: str) -> bool:
-    """Whether this leads to our own public address, and may not."""
+    """Return whether the URL has the host and port of PUBLIC_URL, and WAYPOST_ALLOW_SELF does not allow that."""
     if settings.WAYPOST_ALLOW_SELF:
         return False
     try:
-        ours, theirs = parse(settings.PUBLIC_URL, allow_http=True), parse(url, allow_http=True)
+        own, target = parse(settings.PUBLIC_URL, allow_http=True), parse(url, allow_http=True)
     except ForbiddenAddress:
         return False
-    return (ours.host, ours.port) == (theirs.host, theirs.port)
+    return (own.host, own.port) == (target.host, target.port)
 
 
 def check_endpoints_per_origin(endpoint: Endpoint) -> None:
-    """Raises Refused naming `url` if its tenant has more endpoints at its origin now than may be.
+    """Raise Invalid for ``url`` if the tenant has too many endpoints at the origin of this one.
 
-    To be called after the row was written, in the same transaction: of two at once the second waits and counts the
+    Call it after writing the row, in the same transaction: of two concurrent writers, the second waits and counts the
     first.
     """
-    most = settings.WAYPOST_ENDPOINTS_PER_ORIGIN
-    if not most or not endpoint.origin or _is_operators(parse(endpoint.url, allow_http=True)):
+    maximum = settings.WAYPOST_ENDPOINTS_PER_ORIGIN
+    if not maximum or not endpoint.origin or _is_allowed_network(parse(endpoint.url, allow_http=True)):
         return
     Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=endpoint.tenant_id)
     rows = Endpoint.objects.filter(tenant=endpoint.tenant_id, origin=endpoint.origin, deleted_at=None)
-    if rows.count() > most:
-        raise Invalid("url", f"There are {most} endpoints at this host already.")
+    if rows.count() > maximum:
+        raise Invalid("url", f"There are already {maximum} endpoints at this host, the maximum.")
 
 
-def _is_operators(target: ParsedUrl) -> bool:
+def _is_allowed_network(target: ParsedUrl) -> bool:
     networks = compile_networks(tuple(settings.WAYPOST_ALLOW_NETWORKS))
     return target.is_literal and networks.contains(target.host)

@@ -1,8 +1,7 @@
-"""A retry plan is stored as what it means: a list of waits, one after each failure.
+"""Compute the waits of a retry plan: a list of seconds, one wait after each failed attempt. PURE.
 
-Who would rather say how waits grow than write them down gives ``first``, ``factor`` and ``cap``, and where they end:
-after so many ``attempts``, at a ``horizon``, or both. That is turned into the list when it is written, so that whoever
-reads a plan, in the database, over REST or on the hot path, sees the same numbers. PURE.
+A plan given by its growth (``first``, ``factor``, ``cap``) and end (``attempts``, ``horizon``, or both) is turned into
+the list when it is saved, so the database, the REST API and the drain all read the same numbers.
 """
 
 __all__ = ["DEFAULT_CAP", "DEFAULT_FACTOR", "MAX_HORIZON", "MAX_WAIT", "MAX_WAITS", "exponential_waits"]
@@ -11,8 +10,9 @@ DAY = 86_400  # seconds
 
 MAX_WAIT = 7 * DAY  # seconds
 MAX_WAITS = 50
-MAX_HORIZON = MAX_WAITS * MAX_WAIT
-DEFAULT_FACTOR, DEFAULT_CAP = 2.0, DAY
+MAX_HORIZON = MAX_WAITS * MAX_WAIT  # seconds
+DEFAULT_FACTOR = 2.0
+DEFAULT_CAP = DAY  # seconds
 
 
 def exponential_waits(
@@ -23,9 +23,11 @@ def exponential_waits(
     cap: int = DEFAULT_CAP,
     horizon: int | None = None,
 ) -> list[int]:
-    """The waits in seconds between so many ``attempts``: ``first``, then ``factor`` times the one before, until
-    ``cap``; none that would end later than ``horizon`` seconds after the first failure. Jitter is not part of a plan:
-    it comes on top of any (``delivery.sending.backoff``)."""
+    """Return the waits in seconds between ``attempts``: ``first``, then ``factor`` times the one before, up to ``cap``.
+
+    No wait ends later than ``horizon`` seconds after the first failure. Jitter is added to each wait when it begins
+    (``delivery.sending.backoff``).
+    """
     waits: list[int] = []
     wait = float(min(first, cap))
     for _ in range(attempts - 1):

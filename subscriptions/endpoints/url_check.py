@@ -1,10 +1,10 @@
-"""May this URL be saved as an endpoint's? Asked on every write; whoever connects asks again, about the socket.
+"""Check whether a URL may be saved as an endpoint's. Each connection checks the address again (webhooks.outgoing).
 
-The name is looked up here so that a mistake is said at once and not at the first delivery. That takes as long
-as it takes, so it has its time, and stands outside any transaction. A public name without an address is saved:
-its DNS record may follow, our resolver may have a bad moment, and a delivery is checked by itself. A name that
-only means something inside the operator's networks has to lead there now. What we give up: where the system's
-resolver knows internal hosts under public names, a refusal tells that there is one.
+The name is resolved here so that a mistake is reported when it is saved, not at the first delivery. That may take
+LOOKUP_SECONDS, so no transaction should be open. A public name without an address is accepted: its DNS record may
+follow, and a delivery is checked by itself. A name that is only valid inside the operator's networks must resolve to
+an allowed network now. Given up: if the system's resolver knows internal hosts under public names, an error reveals
+that there is one.
 """
 
 from functools import partial
@@ -23,12 +23,14 @@ LOOKUP_SECONDS = 3.0
 
 
 def check_url(url: str) -> None:
-    """Raise Refused naming `url` unless an endpoint may have it; the text is the same for all that depends on
-    where the URL leads. Takes up to LOOKUP_SECONDS."""
+    """Raise Invalid for ``url`` unless an endpoint may have it. Takes up to LOOKUP_SECONDS.
+
+    The message is the same for every reason that depends on where the URL leads.
+    """
     if len(url) > MAX_URL:
-        raise Invalid("url", f"Longer than {MAX_URL} characters.")
+        raise Invalid("url", f"Must be at most {MAX_URL} characters.")
     if is_own_address(url):
-        raise Invalid("url", "This is our own address.")
+        raise Invalid("url", "Must not be Waypost's own address.")
     try:
         check(
             url,

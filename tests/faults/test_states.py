@@ -38,7 +38,7 @@ from delivery.sql.publish import DeliveryRow, EventRow, insert_events
 from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, recover_claims
 from delivery.sql.replay import replay_dead_letters
 from delivery.sql.settle import settle_attempts
-from subscriptions.endpoints.endpoints import pause, resume
+from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Tenant
 from subscriptions.routing.targets import load_targets
 from tests.factories import make_endpoint, make_tenant

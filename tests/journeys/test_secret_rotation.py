@@ -3,7 +3,7 @@
 from django.utils import timezone
 from standardwebhooks import WebhookVerificationError
 
-from subscriptions.endpoints.endpoints import rotate_secret
+from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, SigningSecret
 from tests.journeys.conftest import Crew
 from tests.journeys.owed import publish_to, subscribed

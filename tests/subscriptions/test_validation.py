@@ -23,7 +23,7 @@ def refused(check, *given):
     "check",
     [validation.check_metadata, validation.check_headers, validation.check_pattern, validation.check_transformer],
 )
-def test_a_check_refuses_and_never_breaks(check, value):
+def test_check_raises_nothing_but_invalid(check, value):
     try:
         check(value)
     except Invalid as refusal:
@@ -31,31 +31,31 @@ def test_a_check_refuses_and_never_breaks(check, value):
 
 
 @pytest.mark.parametrize("name", ["*", "a", "order.paid", "order.*", "a.b.c.*", "a_b-C.9", "x" * 256, "x" * 254 + ".*"])
-def test_names_prefixes_and_everything_are_event_types(name):
+def test_check_event_types_accepts_names_prefixes_and_star(name):
     validation.check_event_types([name])
 
 
 @pytest.mark.parametrize(
     "name", ["", ".", "a.", ".a", "a..b", "**", "*.a", "a.*.b", "a*", "a b", "a\n", "ä", "x" * 257, "x" * 255 + ".*"]
 )
-def test_nothing_else_is_an_event_type(name):
+def test_check_event_types_rejects_other_names(name):
     assert refused(validation.check_event_types, [name]) == "event_types"
 
 
 @pytest.mark.parametrize("text", ["\0", "\n", "\x1f", "\x7f", "\x85", "\ud800"])
-def test_text_holds_no_control_characters(text):
+def test_check_text_rejects_control_characters_and_surrogates(text):
     assert refused(validation.check_text, "name", f"a{text}b") == "name"
     assert refused(validation.check_metadata, {"a": [text]}) == "metadata"
     assert refused(validation.check_metadata, {text: 1}) == "metadata"
 
 
 @pytest.mark.parametrize("text", ["", "é", "漢字", "🙂", "a b", "<script>"])
-def test_other_text_is_fine(text):
+def test_check_text_accepts_other_text(text):
     validation.check_text("name", text)
     validation.check_metadata({text: text})
 
 
-def test_metadata_is_flat_and_small():
+def test_check_metadata_limits_depth_and_size():
     deepest = {"a": {"b": {"c": {"d": 1}}}}
     validation.check_metadata(deepest)
     assert refused(validation.check_metadata, {"z": deepest}) == "metadata"
@@ -64,7 +64,7 @@ def test_metadata_is_flat_and_small():
     assert refused(validation.check_metadata, {"a": float("nan")}) == "metadata"
 
 
-def test_depth_is_measured_without_recursion():
+def test_check_depth_of_bottomless_lists_does_not_recurse():
     bottomless = []
     for _ in range(100_000):
         bottomless = [bottomless]
@@ -73,30 +73,30 @@ def test_depth_is_measured_without_recursion():
 
 
 @pytest.mark.parametrize("uid", ["a", "A-b_c.9", "x" * 256, "tnt_x", "ep_01m83t2ghzevcannga6my0tf3k"])
-def test_a_uid(uid):
+def test_check_uid_accepts_valid_uids(uid):
     assert validation.is_uid(uid)
     validation.check_uid("tnt", uid)
 
 
 @pytest.mark.parametrize("uid", ["", "a b", "a\n", "é", "x" * 257, "a/b", "tnt_01m83t2ghzevcannga6my0tf3k"])
-def test_no_uid(uid):
+def test_check_uid_rejects_invalid_uids_and_ids_of_waypost(uid):
     assert refused(validation.check_uid, "tnt", uid) == "uid"
 
 
-def test_no_uid_at_all_is_fine():
+def test_check_uid_accepts_none():
     validation.check_uid("tnt", None)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 257, "a\0"])
-def test_a_name_is_visible_and_short(name):
+def test_check_name_rejects_blank_long_and_control_characters(name):
     assert refused(validation.check_name, name) == "name"
 
 
-def test_a_refused_header_does_not_repeat_its_value():
+def test_error_of_a_header_does_not_repeat_its_value():
     with pytest.raises(Invalid) as refusal:
         validation.check_headers({"authorization": "hunter2\r\n"})
     assert "hunter2" not in refusal.value.message
 
 
-def test_input_paths_may_be_left_out():
+def test_check_transformer_without_input_paths_passes():
     validation.check_transformer({"template": '"always the same"'})

@@ -12,10 +12,9 @@ from subscriptions.api.credential_fields import Auth, Headers, Tls
 from subscriptions.api.fields import Choice, PublicId, Strict, StrictModel, Text, Whole, refuse
 from subscriptions.api.label_fields import Metadata, Uid
 from subscriptions.api.retry_plan_fields import RetryPlan
-from subscriptions.endpoints import endpoints
 from subscriptions.endpoints.certificates import check_tls
 from subscriptions.endpoints.credentials import check_auth
-from subscriptions.endpoints.signing_secrets import V1, V1A
+from subscriptions.endpoints.signing_secrets import DEFAULT_OVERLAP, MAX_OVERLAP, V1, V1A
 from subscriptions.models import Endpoint, SigningSecret
 
 __all__ = [
@@ -161,7 +160,7 @@ class SecretRotationSerializer(Strict):
     """How long the older secrets go on signing beside the new one, and the new one if it is to be yours. `signing`
     changes the scheme; without it, it stays."""
 
-    overlap_seconds = Whole(default=endpoints.DEFAULT_OVERLAP, min_value=0, max_value=endpoints.MAX_OVERLAP)
+    overlap_seconds = Whole(default=DEFAULT_OVERLAP, min_value=0, max_value=MAX_OVERLAP)
     secret = Text(required=False)
     signing = Choice(SIGNING, required=False)
 

@@ -12,7 +12,8 @@ from delivery import notify
 from delivery.lifecycle import sweep
 from delivery.models import DeadLetter, Delivery, Event, Lane
 from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS
-from subscriptions.endpoints.endpoints import delete_endpoint, pause, resume
+from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription

@@ -21,7 +21,8 @@ from delivery.sending import capacity, drain, leased_lanes
 from delivery.sending.drain import deliver_due
 from delivery.sql.due import CHANNEL
 from delivery.sql.settle import settle_attempts
-from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint, disable, enable, pause, resume
+from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
+from subscriptions.endpoints.state import disable, enable, pause, resume
 from subscriptions.models import Endpoint
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription

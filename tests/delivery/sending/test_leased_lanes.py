@@ -11,7 +11,7 @@ from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import LeasedLanes
 from delivery.sql.lanes import lease_lanes
-from subscriptions.endpoints.endpoints import enable
+from subscriptions.endpoints.state import enable
 from tests.delivery.sql.factories_ledger import OTHER, make_lane, now, owe
 from tests.factories import make_endpoint, make_tenant
 

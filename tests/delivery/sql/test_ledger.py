@@ -19,7 +19,8 @@ from delivery.sql.due import mark_lanes_due, recheck_due
 from delivery.sql.lanes import LEASE_SECONDS, lease_lanes, release_lanes, renew_lanes
 from delivery.sql.recovery import recover_claims
 from delivery.sql.settle import find_unrecorded, settle_attempts
-from subscriptions.endpoints.endpoints import delete_endpoint, disable, pause
+from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.endpoints.state import disable, pause
 from subscriptions.models import Endpoint
 from subscriptions.tenants.tenants import delete_tenant
 from tests.delivery.factories import make_delivery, make_event

@@ -14,7 +14,8 @@ from delivery.sql.due import create_missing_lanes, resume_lanes, retry_changed_e
 from delivery.sql.lanes import lease_lanes
 from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, recover_claims
 from delivery.sql.replay import replay_dead_letters
-from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint, disable, enable, pause, resume
+from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
+from subscriptions.endpoints.state import disable, enable, pause, resume
 from subscriptions.tenants.tenants import delete_tenant
 from tests.delivery.factories import make_attempt, make_dead_letter, make_replay
 from tests.delivery.sql.factories_ledger import HOUR, OWNER, TOKEN, asking, make_lane, now, owe, settle, settlement

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from delivery.models import Attempt, Delivery, Event
 from delivery.testing import test_delivery
-from subscriptions.endpoints.endpoints import disable
+from subscriptions.endpoints.state import disable
 from subscriptions.models import Tenant
 from tests import receiver as scripts
 from tests.delivery.factories import make_event

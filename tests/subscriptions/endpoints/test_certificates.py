@@ -1,4 +1,4 @@
-"""A client certificate that no TLS library would take is refused when it is given, not when it is needed."""
+"""The ``tls`` of an endpoint: a value that no TLS library would accept is rejected when it is saved."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,54 +24,57 @@ NOT_YET = AUTHORITY.issue(since=NOW + timedelta(days=1), until=NOW + timedelta(d
         {"certificate": OURS.pem + AUTHORITY.pem, "private_key": OURS.key, "ca": AUTHORITY.pem + Authority().pem},
     ],
 )
-def test_a_certificate_with_its_key_and_authorities_of_its_own_are_taken(tls):
+def test_check_tls_accepts_certificate_with_key_and_authorities(tls):
     check_tls(tls)
 
 
 @pytest.mark.parametrize(
-    ("tls", "says"),
+    ("tls", "message"),
     [
-        ([], "Give an object"),
-        ({}, "Give an object"),
-        ({"cert": "x"}, "Give an object"),
-        ({"certificate": OURS.pem}, "go together"),
-        ({"private_key": OURS.key}, "go together"),
-        ({"ca": 5}, "ca: give PEM"),
-        ({"ca": ""}, "ca: give PEM"),
-        ({"ca": "é"}, "ca: give PEM"),
-        ({"ca": "x" * 40_000}, "ca: give PEM"),
-        ({"ca": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "ca: is not"),
-        ({"ca": OURS.key}, "ca: is not"),
-        ({"ca": AUTHORITY.pem * 11}, "ca: holds more"),
-        ({"certificate": OURS.pem, "private_key": AUTHORITY.issue().key}, "another certificate"),
-        ({"certificate": OURS.pem, "private_key": "x"}, "private_key: is not"),
-        ({"certificate": OURS.pem, "private_key": OURS.pem}, "private_key: is not"),
+        ([], "Must be an object"),
+        ({}, "Must be an object"),
+        ({"cert": "x"}, "Must be an object"),
+        ({"certificate": OURS.pem}, "together"),
+        ({"private_key": OURS.key}, "together"),
+        ({"ca": 5}, "ca: must be PEM"),
+        ({"ca": ""}, "ca: must be PEM"),
+        ({"ca": "é"}, "ca: must be PEM"),
+        ({"ca": "x" * 40_000}, "ca: must be PEM"),
+        ({"ca": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "ca: must be one or more"),
+        ({"ca": OURS.key}, "ca: must be one or more"),
+        ({"ca": AUTHORITY.pem * 11}, "ca: must have at most"),
+        ({"certificate": OURS.pem, "private_key": AUTHORITY.issue().key}, "does not match the certificate"),
+        ({"certificate": OURS.pem, "private_key": "x"}, "private_key: must be a private key"),
+        ({"certificate": OURS.pem, "private_key": OURS.pem}, "private_key: must be a private key"),
         (
             {"certificate": OURS.pem, "private_key": key_pem(ec.generate_private_key(ec.SECP256R1()), b"x")},
             "private_key: is encrypted",
         ),
-        ({"certificate": OURS.pem, "private_key": key_pem(x448.X448PrivateKey.generate())}, "private_key: give an RSA"),
+        (
+            {"certificate": OURS.pem, "private_key": key_pem(x448.X448PrivateKey.generate())},
+            "private_key: must be an RSA",
+        ),
         (
             {"certificate": OURS.pem, "private_key": key_pem(rsa.generate_private_key(65537, 1024))},
-            "private_key: an RSA key",
+            "private_key: must have at least",
         ),
-        ({"certificate": EXPIRED.pem, "private_key": EXPIRED.key}, "is good from"),
-        ({"certificate": NOT_YET.pem, "private_key": NOT_YET.key}, "is good from"),
+        ({"certificate": EXPIRED.pem, "private_key": EXPIRED.key}, "is only valid from"),
+        ({"certificate": NOT_YET.pem, "private_key": NOT_YET.key}, "is only valid from"),
     ],
 )
-def test_what_could_not_be_used_is_refused(tls, says):
-    with pytest.raises(Invalid, match=says) as refusal:
+def test_unusable_value_is_rejected(tls, message):
+    with pytest.raises(Invalid, match=message) as error:
         check_tls(tls)
-    assert refusal.value.field == "tls"
+    assert error.value.field == "tls"
 
 
-def test_a_refusal_repeats_nothing_of_the_key():
-    with pytest.raises(Invalid) as refusal:
+def test_error_repeats_nothing_of_the_key():
+    with pytest.raises(Invalid) as error:
         check_tls({"certificate": OURS.pem, "private_key": "hunter2"})
-    assert "hunter2" not in str(refusal.value)
+    assert "hunter2" not in str(error.value)
 
 
-def test_shown_is_whose_it_is_and_until_when():
+def test_public_tls_has_subject_expiry_and_fingerprint():
     shown = public_tls({"certificate": OURS.pem, "private_key": OURS.key})
     (certificate,) = shown["certificate"]
     assert set(shown) == {"certificate"}
@@ -80,7 +83,7 @@ def test_shown_is_whose_it_is_and_until_when():
     assert OURS.key not in repr(shown)
 
 
-def test_the_files_do_not_appear_in_a_log():
+def test_repr_of_tls_files_shows_no_key():
     files = tls_files({"certificate": OURS.pem, "private_key": OURS.key})
     assert files is not None
     assert (files.certificate, files.ca) == (OURS.pem.encode(), None)

@@ -1,4 +1,4 @@
-"""What an endpoint may want to know us by, and what becomes a header of it."""
+"""The ``auth`` of an endpoint: which values are accepted, and the header they become."""
 
 import pytest
 
@@ -28,13 +28,13 @@ OAUTH2 = {
         (OAUTH2, {}),
     ],
 )
-def test_what_is_sent(auth, header):
+def test_auth_header_is_what_the_standard_says(auth, header):
     check_auth(auth)
     assert auth_header(auth) == header
 
 
 @pytest.mark.parametrize("auth", [BASIC, BEARER, HEADER, OAUTH2])
-def test_what_is_shown_is_everything_but_the_secret(auth):
+def test_public_auth_omits_secrets(auth):
     shown = public_auth(auth)
     assert shown["type"] == auth["type"]
     assert not {"hunter2", "open sesame"} & set(shown.values())
@@ -42,37 +42,37 @@ def test_what_is_shown_is_everything_but_the_secret(auth):
 
 
 @pytest.mark.parametrize(
-    ("auth", "says"),
+    ("auth", "message"),
     [
-        (None, "Give an object"),
-        ("basic", "Give an object"),
-        ({}, "Give an object"),
-        ({"type": "digest"}, "Give an object"),
-        ({"type": ["basic"]}, "Give an object"),
-        ({"type": "basic"}, "basic needs password, username"),
-        ({"type": "none", "token": "x"}, "none has no 'token'"),
-        ({**BEARER, "name": "x"}, "bearer has no 'name'"),
-        ({**BASIC, "username": "a:b"}, "username: a colon"),
-        ({**BASIC, "username": "a\nb"}, "username: give"),
+        (None, "Must be an object"),
+        ("basic", "Must be an object"),
+        ({}, "Must be an object"),
+        ({"type": "digest"}, "Must be an object"),
+        ({"type": ["basic"]}, "Must be an object"),
+        ({"type": "basic"}, "basic requires password, username"),
+        ({"type": "none", "token": "x"}, "none has no field 'token'"),
+        ({**BEARER, "name": "x"}, "bearer has no field 'name'"),
+        ({**BASIC, "username": "a:b"}, "username: must not contain a colon"),
+        ({**BASIC, "username": "a\nb"}, "username: must"),
         ({**BASIC, "password": "x" * 2_045}, "username and password"),
-        ({**BASIC, "password": 5}, "password: give"),
-        ({**BASIC, "password": "\ud800"}, "password: give"),
-        ({**BEARER, "token": ""}, "token: give"),
-        ({**BEARER, "token": "a b"}, "token: give"),
-        ({**BEARER, "token": "x" * 2_049}, "token: give"),
+        ({**BASIC, "password": 5}, "password: must"),
+        ({**BASIC, "password": "\ud800"}, "password: must"),
+        ({**BEARER, "token": ""}, "token: must"),
+        ({**BEARER, "token": "a b"}, "token: must"),
+        ({**BEARER, "token": "x" * 2_049}, "token: must"),
         ({**HEADER, "name": "host"}, "is reserved"),
         ({**HEADER, "name": "webhook-signature"}, "is reserved"),
         ({**HEADER, "name": "a b"}, "the name must"),
         ({**HEADER, "value": "é"}, "the value must"),
-        ({**OAUTH2, "client_auth": "jwt"}, "client_auth: give"),
-        ({**OAUTH2, "scope": "a  b"}, "scope: give"),
+        ({**OAUTH2, "client_auth": "jwt"}, "client_auth: must"),
+        ({**OAUTH2, "scope": "a  b"}, "scope: must"),
         ({**OAUTH2, "token_url": "ftp://example.com"}, "token_url: "),
         ({**OAUTH2, "token_url": "https://10.0.0.7/token"}, "token_url: This address may not be called"),
         ({**OAUTH2, "token_url": "https://inside.example.com/token"}, "token_url: This address may not be called"),
     ],
 )
-def test_what_could_not_be_used_is_refused(auth, says):
-    with pytest.raises(Invalid, match=says) as refusal:
+def test_unusable_value_is_rejected(auth, message):
+    with pytest.raises(Invalid, match=message) as error:
         check_auth(auth)
-    assert refusal.value.field == "auth"
-    assert "hunter2" not in str(refusal.value)
+    assert error.value.field == "auth"
+    assert "hunter2" not in str(error.value)

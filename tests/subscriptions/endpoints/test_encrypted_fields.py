@@ -1,4 +1,4 @@
-"""What an endpoint is sent with is encrypted, shown in part, and stays when it comes back as it was shown."""
+"""Headers, auth and tls of an endpoint: encrypted, shown without secrets, kept when sent back as shown."""
 
 import json
 
@@ -22,30 +22,30 @@ SECRETS = ("hunter2", "sesame", "PRIVATE KEY")
 
 @pytest.fixture(scope="module")
 def tls():
-    issued = Authority().issue("us")
-    return {"certificate": issued.pem, "private_key": issued.key}
+    client = Authority().issue("us")
+    return {"certificate": client.pem, "private_key": client.key}
 
 
-def made(client, **fields):
-    answer = client.post(ENDPOINTS, {"url": URL, **fields})
-    assert answer.status_code == 201, answer.content
-    return answer.json()
+def create(client, **fields):
+    response = client.post(ENDPOINTS, {"url": URL, **fields})
+    assert response.status_code == 201, response.content
+    return response.json()
 
 
-def patched(client, row, **fields):
-    answer = client.patch(f"{ENDPOINTS}{row['id']}/", fields)
-    assert answer.status_code == 200, answer.content
-    return answer.json()
+def patch(client, row, **fields):
+    response = client.patch(f"{ENDPOINTS}{row['id']}/", fields)
+    assert response.status_code == 200, response.content
+    return response.json()
 
 
-def sent_to(row):
-    """The headers of its own that the next delivery would carry."""
+def headers_of(row):
+    """Return the custom headers that the next delivery would carry."""
     endpoint = Endpoint.objects.get(uid=row["uid"])
     return load_targets([endpoint.id])[endpoint.id].headers
 
 
-def test_no_secret_of_an_endpoint_stands_in_the_database(tls):
-    made(make_client(make_tenant()), headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
+def test_database_row_has_no_secret_in_plain_text(tls):
+    create(make_client(make_tenant()), headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
     with connection.cursor() as cursor:
         cursor.execute("SELECT row_to_json(e)::text FROM subscriptions_endpoint e")
         ((row,),) = cursor.fetchall()
@@ -53,9 +53,9 @@ def test_no_secret_of_an_endpoint_stands_in_the_database(tls):
     assert not [secret for secret in SECRETS if secret in row]
 
 
-def test_no_secret_comes_back_over_rest(tls):
+def test_api_shows_no_secret_to_readers(tls):
     tenant = make_tenant()
-    row = made(make_client(tenant), headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
+    row = create(make_client(tenant), headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
     assert (row["auth"], row["tls"]["certificate"][0]["subject"]) == ({"type": "bearer"}, "CN=us")
     reader = make_client(tenant, "read")
     for path in (ENDPOINTS, f"{ENDPOINTS}{row['id']}/"):
@@ -63,42 +63,42 @@ def test_no_secret_comes_back_over_rest(tls):
     assert reader.get(f"{ENDPOINTS}{row['id']}/").json()["headers"] == {"x-key": "***"}
 
 
-def test_who_may_change_headers_sees_them():
-    row = made(make_client(make_tenant()), headers={"x-key": "sesame"})
+def test_api_shows_header_values_to_keys_that_may_manage():
+    row = create(make_client(make_tenant()), headers={"x-key": "sesame"})
     assert row["headers"] == {"x-key": "sesame"}
 
 
-def test_what_was_read_can_be_sent_back(tls):
+def test_representation_can_be_sent_back_unchanged(tls):
     tenant = make_tenant()
     client = make_client(tenant)
-    row = made(client, uid="main", headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
+    row = create(client, uid="main", headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
     before = Endpoint.objects.get().ciphertext
     shown = make_client(tenant, "read").get(f"{ENDPOINTS}{row['id']}/").json()
-    answer = client.put(f"{ENDPOINTS}{row['id']}/", {**shown, "description": "new"})
-    assert answer.status_code == 200, answer.content
-    assert sent_to(row) == ("x-key: sesame", "authorization: Bearer hunter2")
+    response = client.put(f"{ENDPOINTS}{row['id']}/", {**shown, "description": "new"})
+    assert response.status_code == 200, response.content
+    assert headers_of(row) == ("x-key: sesame", "authorization: Bearer hunter2")
     assert decrypt_fields(Endpoint.objects.get()).tls == tls
     assert bytes(Endpoint.objects.get().ciphertext) != bytes(before)
 
 
-def test_each_part_changes_alone_and_null_ends_it(tls):
+def test_each_field_changes_alone_and_null_removes_it(tls):
     client = make_client(make_tenant())
-    row = made(client, uid="main", headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
-    patched(client, row, headers={"x-other": "b"})
-    assert sent_to(row) == ("x-other: b", "authorization: Bearer hunter2")
-    assert patched(client, row, auth=None)["auth"] == {}
-    assert sent_to(row) == ("x-other: b",)
-    assert patched(client, row, tls=None)["tls"] == {}
-    assert patched(client, row, headers={}, auth={"type": "none"})["headers"] == {}
+    row = create(client, uid="main", headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
+    patch(client, row, headers={"x-other": "b"})
+    assert headers_of(row) == ("x-other: b", "authorization: Bearer hunter2")
+    assert patch(client, row, auth=None)["auth"] == {}
+    assert headers_of(row) == ("x-other: b",)
+    assert patch(client, row, tls=None)["tls"] == {}
+    assert patch(client, row, headers={}, auth={"type": "none"})["headers"] == {}
     assert Endpoint.objects.get().ciphertext is None
 
 
-def test_put_without_them_leaves_authentication_and_certificates(tls):
+def test_put_without_auth_and_tls_keeps_them(tls):
     client = make_client(make_tenant())
-    row = made(client, uid="main", auth=BEARER, tls=tls)
-    answer = client.put(f"{ENDPOINTS}{row['id']}/", {"url": URL, "uid": "main"})
-    assert answer.json()["auth"] == {"type": "bearer"}
-    assert sent_to(row) == ("authorization: Bearer hunter2",)
+    row = create(client, uid="main", auth=BEARER, tls=tls)
+    response = client.put(f"{ENDPOINTS}{row['id']}/", {"url": URL, "uid": "main"})
+    assert response.json()["auth"] == {"type": "bearer"}
+    assert headers_of(row) == ("authorization: Bearer hunter2",)
 
 
 @pytest.mark.parametrize(
@@ -115,34 +115,34 @@ def test_put_without_them_leaves_authentication_and_certificates(tls):
         ({"tls": "x"}, "tls"),
     ],
 )
-def test_bad_input_names_the_field_and_writes_nothing(fields, named):
+def test_invalid_field_is_a_400_that_names_it_and_writes_nothing(fields, named):
     client = make_client(make_tenant())
-    answer = client.post(ENDPOINTS, {"url": URL, **fields})
-    assert answer.status_code == 400, answer.content
-    assert named in answer.content.decode()
+    response = client.post(ENDPOINTS, {"url": URL, **fields})
+    assert response.status_code == 400, response.content
+    assert named in response.content.decode()
     assert not Endpoint.objects.exists()
     endpoint = make_endpoint(make_tenant(), headers={"x-a": "b"})
-    answer = make_client(endpoint.tenant).patch(f"{ENDPOINTS}{endpoint.public_id}/", fields)
-    assert answer.status_code == 400, answer.content
+    response = make_client(endpoint.tenant).patch(f"{ENDPOINTS}{endpoint.public_id}/", fields)
+    assert response.status_code == 400, response.content
     assert decrypt_fields(Endpoint.objects.get(pk=endpoint.pk)).headers == {"x-a": "b"}
 
 
-def test_headers_that_come_later_may_not_contradict_the_authentication():
+def test_header_that_the_authentication_sets_is_rejected():
     endpoint = make_endpoint(auth=BEARER)
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as error:
         endpoints.change_endpoint(endpoint, {"headers": {"authorization": "x"}})
-    assert refusal.value.field == "headers"
+    assert error.value.field == "headers"
 
 
-def test_a_certificate_belongs_to_https(settings, tls):
+def test_http_url_with_a_certificate_is_rejected(settings, tls):
     settings.WAYPOST_ALLOW_HTTP = True
     endpoint = make_endpoint(tls=tls)
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as error:
         endpoints.change_endpoint(endpoint, {"url": "http://example.com/"})
-    assert refusal.value.field == "tls"
+    assert error.value.field == "tls"
 
 
-def test_what_is_encrypted_under_a_lost_key_sends_nothing_and_is_given_anew_as_a_whole(settings):
+def test_undecryptable_fields_send_nothing_until_all_are_given_again(settings):
     endpoint = make_endpoint(headers={"x-a": "b"})
     settings.WAYPOST_ENCRYPTION_KEYS = ["q7H1L4NLcFxRfOjGqhYvEwRrW0iVxPzQkYtq7cVbVZs="]
     assert load_targets([endpoint.id])[endpoint.id].headers is None
@@ -154,12 +154,12 @@ def test_what_is_encrypted_under_a_lost_key_sends_nothing_and_is_given_anew_as_a
     assert load_targets([endpoint.id])[endpoint.id].headers == ("x-a: c",)
 
 
-def test_a_header_that_has_become_forbidden_is_not_sent():
+def test_header_that_became_forbidden_leaves_no_headers():
     endpoint = make_endpoint(headers={"host": "inside"})
     assert load_targets([endpoint.id])[endpoint.id].headers is None
 
 
-def test_nothing_confidential_means_nothing_stored():
+def test_to_columns_without_fields_has_no_ciphertext():
     assert to_columns(EncryptedFields()) == {"headers": {}, "auth": {}, "tls": {}, "ciphertext": None}
     assert "hunter2" not in repr(EncryptedFields(auth=BEARER))
     assert "hunter2" not in json.dumps(to_columns(EncryptedFields(auth=BEARER)), default=bytes.hex)

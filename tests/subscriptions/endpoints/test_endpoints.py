@@ -1,12 +1,11 @@
-from datetime import timedelta
+"""Endpoints: created, changed and deleted with what belongs to them."""
 
 import pytest
-from django.utils import timezone
 
-from subscriptions.endpoints import endpoints
+from subscriptions.endpoints import endpoints, signing_secrets, state
 from subscriptions.errors import AlreadyExists, Invalid, StateConflict
 from subscriptions.models import Endpoint
-from tests.factories import URL, make_endpoint, make_secret, make_subscription, make_tenant
+from tests.factories import URL, make_endpoint, make_subscription, make_tenant
 from webhooks.kit.encryption import decrypt
 from webhooks.wire.signing.standard_webhooks import new_secret
 
@@ -15,53 +14,47 @@ pytestmark = pytest.mark.django_db
 Reason = Endpoint.DisabledReason
 
 
-def signing(endpoint):
-    """The secrets that sign now, newest first."""
-    rows = endpoint.secrets.exclude(expires_at__lte=timezone.now()).order_by("-id")
-    return [decrypt(row.ciphertext) for row in rows]
-
-
-def test_a_new_endpoint_has_a_secret_that_is_not_readable_in_the_table():
+def test_create_endpoint_stores_a_new_secret_encrypted():
     endpoint, text = endpoints.create_endpoint(make_tenant(), url=URL)
     assert text.startswith("whsec_")
-    assert signing(endpoint) == [text]
+    assert decrypt(endpoint.secrets.get().ciphertext) == text
     assert text.encode() not in bytes(endpoint.secrets.get().ciphertext)
 
 
-def test_a_secret_of_the_callers_own_is_taken():
+def test_create_endpoint_uses_the_given_secret():
     own = new_secret()
     endpoint, text = endpoints.create_endpoint(make_tenant(), url=URL, secret=own)
     assert text == own
-    assert signing(endpoint) == [own]
+    assert decrypt(endpoint.secrets.get().ciphertext) == own
 
 
 @pytest.mark.parametrize(
     "secret", ["", "secret", "whsec_", "whsec_AAAA", "whsec_!!!!", "whpk_" + "A" * 44, "whsec_" + "A" * 1000]
 )
-def test_a_secret_that_cannot_sign_safely_is_refused(secret):
-    with pytest.raises(Invalid) as refusal:
+def test_create_endpoint_with_an_unsafe_secret_is_rejected(secret):
+    with pytest.raises(Invalid) as error:
         endpoints.create_endpoint(make_tenant(), url=URL, secret=secret)
-    assert refusal.value.field == "secret"
+    assert error.value.field == "secret"
     assert not Endpoint.objects.exists()
 
 
-def test_a_uid_is_one_endpoint_of_a_tenant():
+def test_uid_is_unique_among_the_endpoints_of_a_tenant():
     tenant = make_tenant()
     endpoints.create_endpoint(tenant, url=URL, uid="main")
     endpoints.create_endpoint(make_tenant(), url=URL, uid="main")
-    with pytest.raises(AlreadyExists) as refusal:
+    with pytest.raises(AlreadyExists) as error:
         endpoints.create_endpoint(tenant, url=URL, uid="main")
-    assert refusal.value.field == "uid"
+    assert error.value.field == "uid"
 
 
-def test_the_uid_of_a_deleted_endpoint_is_free_again():
+def test_uid_of_a_deleted_endpoint_can_be_used_again():
     tenant = make_tenant()
     endpoint, _ = endpoints.create_endpoint(tenant, url=URL, uid="main")
     endpoints.delete_endpoint(endpoint)
     endpoints.create_endpoint(tenant, url=URL, uid="main")
 
 
-def test_deleting_keeps_the_row_and_drops_secrets_and_subscriptions():
+def test_delete_endpoint_keeps_the_row_and_deletes_secrets_and_subscriptions():
     endpoint = make_subscription().endpoint
     endpoints.delete_endpoint(endpoint)
     endpoint.refresh_from_db()
@@ -74,69 +67,25 @@ def test_deleting_keeps_the_row_and_drops_secrets_and_subscriptions():
     assert endpoint.deleted_at == first
 
 
-def test_a_change_writes_only_its_own_fields():
+def test_change_endpoint_writes_only_the_given_fields():
     endpoint = make_endpoint()
-    Endpoint.objects.filter(pk=endpoint.pk).update(description="by somebody else")
+    Endpoint.objects.filter(pk=endpoint.pk).update(description="by another writer")
     changed = endpoints.change_endpoint(endpoint, {"timeout_ms": 5000})
-    assert (changed.timeout_ms, changed.description) == (5000, "by somebody else")
+    assert (changed.timeout_ms, changed.description) == (5000, "by another writer")
 
 
-def test_a_deleted_endpoint_is_not_changed():
+def test_change_of_a_deleted_endpoint_raises():
     endpoint = make_endpoint()
     endpoints.delete_endpoint(endpoint)
     with pytest.raises(Endpoint.DoesNotExist):
         endpoints.change_endpoint(endpoint, {"timeout_ms": 5000})
     with pytest.raises(Endpoint.DoesNotExist):
-        endpoints.rotate_secret(endpoint)
+        signing_secrets.rotate_secret(endpoint)
     with pytest.raises(Endpoint.DoesNotExist):
-        endpoints.pause(endpoint)
+        state.pause(endpoint)
 
 
-@pytest.mark.parametrize(
-    ("state", "reason", "verb", "result"),
-    [
-        ("active", "", endpoints.pause, "paused"),
-        ("active", "", endpoints.resume, "active"),
-        ("active", "", endpoints.enable, "active"),
-        ("paused", "", endpoints.pause, "paused"),
-        ("paused", "", endpoints.resume, "active"),
-        ("paused", "", endpoints.enable, "active"),
-        ("disabled", Reason.RESPONDED_410, endpoints.pause, StateConflict),
-        ("disabled", Reason.RESPONDED_410, endpoints.resume, StateConflict),
-        ("disabled", Reason.RESPONDED_410, endpoints.enable, "active"),
-        ("disabled", Reason.FAILING, endpoints.enable, "active"),
-        ("disabled", Reason.OPERATOR, endpoints.enable, StateConflict),
-        ("disabled", Reason.OPERATOR, lambda row: endpoints.enable(row, by_operator=True), "active"),
-    ],
-)
-def test_the_ways_between_states(state, reason, verb, result):
-    endpoint = make_endpoint(state=state, disabled_reason=reason)
-    if result is StateConflict:
-        with pytest.raises(StateConflict) as refusal:
-            verb(endpoint)
-        assert refusal.value.field == "state"
-        result = state
-    else:
-        verb(endpoint)
-        reason = ""
-    endpoint.refresh_from_db()
-    assert (endpoint.state, endpoint.disabled_reason) == (result, reason)
-
-
-def test_the_first_reason_for_disabling_stays():
-    endpoint = make_endpoint()
-    assert endpoints.disable(endpoint, Reason.RESPONDED_410) is True
-    assert endpoints.disable(endpoint, Reason.OPERATOR) is False
-    endpoint.refresh_from_db()
-    assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "responded_410")
-
-
-def test_a_tenant_does_not_disable():
-    with pytest.raises(Invalid):
-        endpoints.set_state(make_endpoint(), "disabled")
-
-
-def test_a_refused_state_undoes_the_fields_of_the_same_change():
+def test_rejected_state_rolls_back_the_fields_of_the_same_change():
     endpoint = make_endpoint(state="disabled", disabled_reason=Reason.RESPONDED_410)
     with pytest.raises(StateConflict):
         endpoints.change_endpoint(endpoint, {"description": "new", "state": "paused"})
@@ -144,68 +93,14 @@ def test_a_refused_state_undoes_the_fields_of_the_same_change():
     assert endpoint.description == ""
 
 
-def test_while_a_rotation_overlaps_both_secrets_sign_and_the_new_one_is_first():
-    endpoint = make_endpoint(secret=(old := new_secret()))
-    new = endpoints.rotate_secret(endpoint, 3600)
-    assert signing(endpoint) == [new, old]
-
-
-def test_a_rotation_without_overlap_ends_every_older_secret():
-    endpoint = make_endpoint()
-    endpoints.rotate_secret(endpoint, 3600)
-    new = endpoints.rotate_secret(endpoint, 0)
-    assert signing(endpoint) == [new]
-
-
-def test_a_rotation_never_lengthens_an_overlap():
-    endpoint = make_endpoint()
-    ends_at = timezone.now() + timedelta(minutes=1)
-    make_secret(endpoint, expires_at=ends_at)
-    endpoints.rotate_secret(endpoint, 3600)
-    assert endpoint.secrets.filter(expires_at=ends_at).exists()
-
-
-def test_a_rotation_sweeps_what_has_ended():
-    endpoint = make_endpoint()
-    make_secret(endpoint, expires_at=timezone.now() - timedelta(seconds=1))
-    endpoints.rotate_secret(endpoint, 3600)
-    assert endpoint.secrets.count() == 2
-
-
-def test_only_so_many_secrets_sign_at_once_and_cutting_the_overlap_helps():
-    endpoint = make_endpoint()
-    for _ in range(endpoints.MAX_SECRETS - 1):
-        endpoints.rotate_secret(endpoint)
-    assert len(signing(endpoint)) == endpoints.MAX_SECRETS
-    with pytest.raises(StateConflict):
-        endpoints.rotate_secret(endpoint)
-    assert len(signing(endpoint)) == endpoints.MAX_SECRETS
-    new = endpoints.rotate_secret(endpoint, 0)
-    assert signing(endpoint) == [new]
-
-
-def test_a_secret_in_use_is_not_rotated_in_again():
-    endpoint = make_endpoint(secret=(old := new_secret()))
-    with pytest.raises(Invalid) as refusal:
-        endpoints.rotate_secret(endpoint, 3600, old)
-    assert refusal.value.field == "secret"
-
-
-@pytest.mark.parametrize("overlap", [-1, endpoints.MAX_OVERLAP + 1])
-def test_an_overlap_has_bounds(overlap):
-    with pytest.raises(Invalid) as refusal:
-        endpoints.rotate_secret(make_endpoint(), overlap)
-    assert refusal.value.field == "overlap_seconds"
-
-
 @pytest.mark.django_db(transaction=True)
-def test_whatever_changes_how_it_is_sent_moves_its_version():
+def test_version_rises_with_every_change_of_how_deliveries_are_sent():
     endpoint = make_endpoint()
 
     def version():
         return Endpoint.objects.values_list("version", flat=True).get(pk=endpoint.pk)
 
-    for change in (endpoints.pause, endpoints.resume, endpoints.rotate_secret, endpoints.delete_endpoint):
+    for change in (state.pause, state.resume, signing_secrets.rotate_secret, endpoints.delete_endpoint):
         before = version()
         change(endpoint)
         assert version() > before

@@ -1,4 +1,4 @@
-"""Tokens come from a real server on loopback, and are kept until shortly before their end."""
+"""OAuth tokens: requested from a real server on loopback, cached until shortly before they expire."""
 
 import json
 import time
@@ -34,35 +34,35 @@ def token(endpoint, server, rejected=None, **more):
 
 
 @pytest.mark.parametrize("client_auth", ["basic", "body"])
-def test_it_asks_as_the_standard_says(server, client_auth):
+def test_token_request_has_the_parameters_of_the_standard(server, client_auth):
     assert token(make_endpoint(), server, client_auth=client_auth, scope="a b", audience="x") == "token-1"
     (asked,) = server.asked
     assert (asked["grant_type"], asked["scope"], asked["audience"]) == ("client_credentials", "a b", "x")
 
 
-def test_a_token_is_asked_for_once_and_every_process_finds_it(server):
+def test_token_is_requested_once_and_stored_encrypted(server):
     endpoint = make_endpoint()
     assert [token(endpoint, server) for _ in range(3)] == ["token-1"] * 3
     assert b"token-1" not in bytes(OAuthToken.objects.get().ciphertext)
 
 
-def test_each_endpoint_has_its_own(server):
+def test_each_endpoint_has_a_token_of_its_own(server):
     assert [token(make_endpoint(), server) for _ in range(2)] == ["token-1", "token-2"]
 
 
-def test_one_that_was_rejected_is_replaced(server):
+def test_rejected_token_is_replaced(server):
     endpoint = make_endpoint()
     assert token(endpoint, server) == "token-1"
     assert token(endpoint, server, rejected="token-1") == "token-2"
     assert token(endpoint, server, rejected="token-1") == "token-2"
 
 
-def test_other_credentials_mean_another_token(server):
+def test_changed_credentials_request_another_token(server):
     endpoint = make_endpoint()
     assert [token(endpoint, server, scope=scope) for scope in "aab"] == ["token-1", "token-1", "token-2"]
 
 
-def test_it_is_over_a_little_before_its_end(server, monkeypatch):
+def test_token_is_stale_shortly_before_it_expires(server, monkeypatch):
     endpoint = make_endpoint()
     assert token(endpoint, server) == "token-1"
     now = time.time()
@@ -72,7 +72,7 @@ def test_it_is_over_a_little_before_its_end(server, monkeypatch):
     assert token(endpoint, server) == "token-2"
 
 
-def test_under_another_key_the_kept_one_is_asked_for_anew(server, settings):
+def test_undecryptable_token_is_requested_again(server, settings):
     endpoint = make_endpoint()
     token(endpoint, server)
     settings.WAYPOST_ENCRYPTION_KEYS = ["q7H1L4NLcFxRfOjGqhYvEwRrW0iVxPzQkYtq7cVbVZs="]
@@ -99,24 +99,24 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [401, 500, 302, scripts.reset, *(scripts.status(200, body) for body in GARBAGE)],
     ids=[*"4532"[:3], "reset", *(body[:40].decode() for body in GARBAGE)],
 )
-def test_whatever_else_it_answers_there_is_no_token(server, answer):
-    server.answers(answer)
+def test_unusable_response_raises_and_stores_nothing(server, response):
+    server.answers(response)
     with pytest.raises(TokenRequestFailed):
         token(make_endpoint(), server)
     assert not OAuthToken.objects.exists()
 
 
-def test_a_token_that_says_nothing_of_its_life_is_kept_for_a_while(server):
+def test_token_without_expiry_is_cached(server):
     server.answers(scripts.status(200, json.dumps({"access_token": "a"}).encode()))
     endpoint = make_endpoint()
     assert [token(endpoint, server) for _ in range(2)] == ["a", "a"]
 
 
-def test_a_token_server_inside_is_not_called(server, settings):
+def test_internal_token_server_is_not_called(server, settings):
     settings.WAYPOST_ALLOW_NETWORKS = []
     with pytest.raises(TokenRequestFailed):
         token(make_endpoint(), server)

@@ -1,4 +1,4 @@
-"""So many endpoints at one victim and no more; and none at ourselves."""
+"""The maximum of endpoints per origin, and Waypost's own address."""
 
 from typing import Any
 
@@ -23,27 +23,27 @@ def three(names: None, settings: Any) -> None:
     settings.WAYPOST_ENDPOINTS_PER_ORIGIN = 3
 
 
-def made(tenant: Any, url: str) -> Endpoint:
+def create(tenant: Any, url: str) -> Endpoint:
     return endpoints.create_endpoint(tenant, url=url)[0]
 
 
-def test_however_it_is_spelled_it_counts_as_one() -> None:
+def test_spellings_of_one_origin_count_together() -> None:
     assert {origin_of(url) for url in SPELLINGS} == {"https://example.com"}
     tenant = make_tenant()
     for url in SPELLINGS:
-        made(tenant, url)
-    with pytest.raises(Invalid) as refusal:
-        made(tenant, "https://example.com/e")
-    assert refusal.value.field == "url"
+        create(tenant, url)
+    with pytest.raises(Invalid) as error:
+        create(tenant, "https://example.com/e")
+    assert error.value.field == "url"
     assert Endpoint.objects.count() == 3
-    made(make_tenant(), "https://example.com/e")
-    made(tenant, "https://example.com:8443/e")
+    create(make_tenant(), "https://example.com/e")
+    create(tenant, "https://example.com:8443/e")
 
 
-def test_nobody_moves_there_either_and_who_leaves_makes_room() -> None:
+def test_change_of_url_counts_and_deletion_frees_a_place() -> None:
     tenant = make_tenant()
-    first, *_ = [made(tenant, url) for url in SPELLINGS]
-    elsewhere = made(tenant, "https://93.184.215.14/")
+    first, *_ = [create(tenant, url) for url in SPELLINGS]
+    elsewhere = create(tenant, "https://93.184.215.14/")
     with pytest.raises(Invalid):
         endpoints.change_endpoint(elsewhere, {"url": "https://example.com/e"})
     assert Endpoint.objects.get(pk=elsewhere.pk).url == "https://93.184.215.14/"
@@ -52,25 +52,25 @@ def test_nobody_moves_there_either_and_who_leaves_makes_room() -> None:
     assert endpoints.change_endpoint(elsewhere, {"url": "https://example.com/e"}).origin == "https://example.com"
 
 
-def test_the_operators_own_addresses_are_not_counted(settings: Any) -> None:
+def test_addresses_in_allowed_networks_are_not_counted(settings: Any) -> None:
     settings.WAYPOST_ALLOW_NETWORKS = ["10.1.0.0/16"]
     tenant = make_tenant()
     for path in range(5):
-        made(tenant, f"https://10.1.2.3/{path}")
+        create(tenant, f"https://10.1.2.3/{path}")
     settings.WAYPOST_ENDPOINTS_PER_ORIGIN = 0
     for path in range(5):
-        made(tenant, f"https://example.com/{path}")
+        create(tenant, f"https://example.com/{path}")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_is_the_last(settings: Any) -> None:
+def test_concurrent_creations_do_not_exceed_the_maximum(settings: Any) -> None:
     settings.WAYPOST_ENDPOINTS_PER_ORIGIN = 1
     tenant = make_tenant()
 
     def attempt(*_: Any) -> bool:
         try:
             with transaction.atomic():
-                made(tenant, "https://example.com/a")
+                create(tenant, "https://example.com/a")
             return True
         except Invalid:
             return False
@@ -80,17 +80,17 @@ def test_of_two_at_once_one_is_the_last(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://example.com/in/a/", "https://EXAMPLE.com:443/", "http://example.com:443/"])
-def test_we_are_no_target_of_ours(settings: Any, url: str) -> None:
+def test_own_address_is_rejected_unless_allowed(settings: Any, url: str) -> None:
     settings.PUBLIC_URL, settings.WAYPOST_ALLOW_SELF, settings.WAYPOST_ALLOW_HTTP = "https://example.com", False, True
-    with pytest.raises(Invalid) as refusal:
-        made(make_tenant(), url)
-    assert refusal.value.field == "url"
+    with pytest.raises(Invalid) as error:
+        create(make_tenant(), url)
+    assert error.value.field == "url"
     endpoint = make_endpoint(url=url)
     assert load_targets([endpoint.id])[endpoint.id].admits is None
     settings.WAYPOST_ALLOW_SELF = True
-    assert made(make_tenant(), url)
+    assert create(make_tenant(), url)
 
 
-def test_another_host_is(settings: Any) -> None:
+def test_other_address_is_accepted(settings: Any) -> None:
     settings.PUBLIC_URL, settings.WAYPOST_ALLOW_SELF = "https://waypost.example", False
-    assert made(make_tenant(), "https://example.com/")
+    assert create(make_tenant(), "https://example.com/")

@@ -1,3 +1,5 @@
+"""Retry plans given by their growth, as lists of waits."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ WAIT = st.integers(1, MAX_WAIT)
 
 
 @given(first=WAIT, attempts=st.integers(2, MAX_WAITS + 1), factor=st.floats(1, 100), cap=WAIT)
-def test_a_plan_has_one_wait_less_than_attempts_and_never_shrinks(first, attempts, factor, cap):
+def test_plan_has_one_wait_less_than_attempts_and_never_shrinks(first, attempts, factor, cap):
     waits = exponential_waits(first=first, attempts=attempts, factor=factor, cap=cap)
     assert len(waits) == attempts - 1
     assert waits == sorted(waits)

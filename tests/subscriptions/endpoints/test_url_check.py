@@ -1,3 +1,5 @@
+"""URLs that may be saved as an endpoint's, and those that may not."""
+
 import pytest
 
 from subscriptions.endpoints.url_check import check_url
@@ -5,22 +7,22 @@ from subscriptions.errors import Invalid
 from webhooks.outgoing import guarded_call
 
 
-def refusal(url):
-    with pytest.raises(Invalid) as refused:
+def error_of(url):
+    with pytest.raises(Invalid) as caught:
         check_url(url)
-    assert refused.value.field == "url"
-    return refused.value.message
+    assert caught.value.field == "url"
+    return caught.value.message
 
 
-def test_a_public_address_may_be_saved():
+def test_check_url_accepts_a_public_address():
     check_url("https://example.com/webhooks")
 
 
-def test_a_public_name_without_an_address_yet_may_be_saved():
+def test_check_url_accepts_a_public_name_that_does_not_resolve_yet():
     check_url("https://soon.example.com/")
 
 
-def test_a_slow_resolver_does_not_stand_in_the_way(monkeypatch):
+def test_check_url_accepts_a_public_name_when_the_resolver_times_out(monkeypatch):
     def out_of_time(host, **options):
         raise TimeoutError
 
@@ -45,24 +47,26 @@ def test_a_slow_resolver_does_not_stand_in_the_way(monkeypatch):
         "https://example.com/" + "a" * 2048,
     ],
 )
-def test_what_may_not_be_called_may_not_be_saved(url):
-    assert refusal(url)
+def test_check_url_rejects_forbidden_urls(url):
+    assert error_of(url)
 
 
-def test_the_refusal_does_not_tell_where_a_name_leads():
+def test_check_url_error_does_not_reveal_where_a_name_leads():
     assert (
-        refusal("https://inside.example.com/") == refusal("https://both.example.com/") == refusal("https://10.1.2.3/")
+        error_of("https://inside.example.com/")
+        == error_of("https://both.example.com/")
+        == error_of("https://10.1.2.3/")
     )
 
 
-def test_an_operators_own_network_and_http_are_open_once_they_are_allowed(settings):
+def test_check_url_accepts_http_and_networks_that_the_operator_allows(settings):
     settings.WAYPOST_ALLOW_HTTP = True
     settings.WAYPOST_ALLOW_NETWORKS = ["127.0.0.0/8"]
     check_url("http://127.0.0.1:8080/")
     check_url("http://localhost:8080/")
-    assert refusal("http://10.0.0.1/")
+    assert error_of("http://10.0.0.1/")
 
 
-def test_a_name_of_inside_has_to_lead_into_an_allowed_network_now(settings):
+def test_check_url_rejects_an_internal_name_that_does_not_resolve(settings):
     settings.WAYPOST_ALLOW_NETWORKS = ["127.0.0.0/8"]
-    assert refusal("https://metadata.google.internal/")
+    assert error_of("https://metadata.google.internal/")

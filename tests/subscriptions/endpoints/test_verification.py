@@ -1,11 +1,11 @@
-"""Nothing proves consent but what the specification says, and where it is required nothing is sent before it."""
+"""Endpoint verification: what the CloudEvents handshake accepts, and endpoints that must be verified before use."""
 
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
-from subscriptions.endpoints import endpoints, verification
+from subscriptions.endpoints import endpoints, state, verification
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import load_targets
@@ -27,31 +27,35 @@ def loopback(names: None, settings: Any) -> None:
 
 @pytest.fixture
 def receiver():
-    with Receiver() as it:
-        yield it
+    with Receiver() as server:
+        yield server
 
 
 def allows(code: int = 200, **headers: str) -> Any:
     return scripts.status(code, **{f"webhook_{name}": value for name, value in headers.items()})
 
 
-def asked(endpoint: Endpoint, body: Any = None) -> Any:
-    answer = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/verification/", body or {})
-    assert answer.status_code == 200, answer.content
-    return answer.json()
+def request_verification(endpoint: Endpoint, body: Any = None) -> Any:
+    response = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/verification/", body or {})
+    assert response.status_code == 200, response.content
+    return response.json()
 
 
-def at(receiver: Receiver, answer: Any, **changes: Any) -> Endpoint:
-    return make_endpoint(url=receiver.script("/in", answer), **changes)
+def endpoint_at(receiver: Receiver, response: Any, **changes: Any) -> Endpoint:
+    return make_endpoint(url=receiver.script("/in", response), **changes)
 
 
 def target_of(endpoint: Endpoint) -> Any:
     return load_targets([endpoint.id])[endpoint.id]
 
 
-def test_a_grant_is_seen_limits_the_rate_and_every_delivery_names_us(receiver: Receiver) -> None:
-    endpoint = at(receiver, allows(allowed_origin=ORIGIN, allowed_rate="120"), rate_limit=50)
-    assert asked(endpoint, {"rate": 600}) == {"verification": "verified", "allowed_rate": 120, "problem": ""}
+def test_handshake_verifies_limits_the_rate_and_adds_the_origin_header(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver, allows(allowed_origin=ORIGIN, allowed_rate="120"), rate_limit=50)
+    assert request_verification(endpoint, {"rate": 600}) == {
+        "verification": "verified",
+        "allowed_rate": 120,
+        "problem": "",
+    }
     headers = receiver.arrivals[0].headers
     assert (headers["webhook-request-origin"], headers["webhook-request-rate"]) == (ORIGIN, "600")
     assert headers["webhook-request-callback"].startswith(f"https://{ORIGIN}/api/v1/verification-callbacks/")
@@ -62,73 +66,73 @@ def test_a_grant_is_seen_limits_the_rate_and_every_delivery_names_us(receiver: R
     assert f"webhook-request-origin: {ORIGIN}" in target_of(endpoint).headers
 
 
-def test_the_owners_lower_limit_stands(receiver: Receiver) -> None:
-    endpoint = at(receiver, allows(allowed_origin="*", allowed_rate="6000"), rate_limit=5)
-    asked(endpoint)
+def test_rate_limit_below_the_allowed_rate_applies(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver, allows(allowed_origin="*", allowed_rate="6000"), rate_limit=5)
+    request_verification(endpoint)
     assert target_of(endpoint).rate_limit == 5
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [200, 204, allows(allowed_rate="*"), allows(allowed_origin="other.example"), allows(allowed_origin=""), 500,
      allows(allowed_origin="*", allowed_rate="many"), scripts.reset],
     ids=["200", "204", "rate alone", "another origin", "empty", "500", "bad rate", "reset"],
 )  # fmt: skip
-def test_without_its_headers_nothing_is_granted(receiver: Receiver, answer: Any) -> None:
-    endpoint = at(receiver, answer)
-    said = asked(endpoint)
-    assert said["verification"] == "requested"
-    assert said["problem"]
+def test_response_without_valid_headers_verifies_nothing(receiver: Receiver, response: Any) -> None:
+    endpoint = endpoint_at(receiver, response)
+    result = request_verification(endpoint)
+    assert result["verification"] == "requested"
+    assert result["problem"]
     assert Endpoint.objects.get(pk=endpoint.pk).verified_at is None
     assert target_of(endpoint).headers == ()
 
 
-def test_where_we_have_no_https_nobody_can_call_back(receiver: Receiver, settings: Any) -> None:
+def test_handshake_without_https_sends_no_callback_url(receiver: Receiver, settings: Any) -> None:
     settings.PUBLIC_URL = "http://waypost.example"
-    assert asked(at(receiver, 200))["verification"] == "unverified"
+    assert request_verification(endpoint_at(receiver, 200))["verification"] == "unverified"
     assert "webhook-request-callback" not in receiver.arrivals[0].headers
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_it_may_call_back_later(receiver: Receiver, method: str) -> None:
-    endpoint = at(receiver, 200)
-    asked(endpoint)
+def test_callback_verifies_once(receiver: Receiver, method: str) -> None:
+    endpoint = endpoint_at(receiver, 200)
+    request_verification(endpoint)
     path = receiver.arrivals[0].headers["webhook-request-callback"].removeprefix(f"https://{ORIGIN}")
     call = getattr(APIClient(), method)
-    assert call("/api/v1/verification-callbacks/nobody-was-told-this/").status_code == 404
+    assert call("/api/v1/verification-callbacks/never-issued/").status_code == 404
     assert call(path, headers={"WebHook-Allowed-Rate": "many"}).status_code == 400
-    answer = call(path, headers={"WebHook-Allowed-Rate": "60"})
-    assert answer.json() == {"verification": "verified", "allowed_rate": 60, "problem": ""}
+    response = call(path, headers={"WebHook-Allowed-Rate": "60"})
+    assert response.json() == {"verification": "verified", "allowed_rate": 60, "problem": ""}
     assert call(path).status_code == 404
     assert target_of(endpoint).rate_limit == 1.0
 
 
-def test_a_key_is_kept_as_a_digest_and_ends_with_the_address(receiver: Receiver) -> None:
-    endpoint = at(receiver, 200)
-    asked(endpoint)
+def test_callback_key_is_stored_as_a_digest_and_ends_when_the_url_changes(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver, 200)
+    request_verification(endpoint)
     path = receiver.arrivals[0].headers["webhook-request-callback"].removeprefix(f"https://{ORIGIN}")
     assert path.split("/")[-2].encode() not in bytes(Endpoint.objects.get().verification_key_digest or b"")
     endpoints.change_endpoint(endpoint, {"url": receiver.url("/other")})
     assert APIClient().get(path).status_code == 404
 
 
-def test_asking_again_takes_nothing_back(receiver: Receiver) -> None:
-    endpoint = at(receiver, allows(allowed_origin="*"))
-    asked(endpoint)
+def test_failed_second_request_keeps_the_verification(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver, allows(allowed_origin="*"))
+    request_verification(endpoint)
     receiver.script("/in", 500)
-    asked(endpoint)
+    request_verification(endpoint)
     assert Endpoint.objects.get(pk=endpoint.pk).verification == "verified"
 
 
-def test_another_address_has_consented_to_nothing(receiver: Receiver) -> None:
-    endpoint = at(receiver, allows(allowed_origin="*", allowed_rate="60"))
-    asked(endpoint)
+def test_change_of_url_resets_the_verification(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver, allows(allowed_origin="*", allowed_rate="60"))
+    request_verification(endpoint)
     after = endpoints.change_endpoint(endpoint, {"url": receiver.url("/other"), "state": "active"})
     assert (after.verification, after.allowed_rate, after.state) == ("unverified", None, "active")
     assert target_of(endpoint).headers == ()
 
 
-def test_an_address_that_changed_while_it_was_asked_is_not_granted_anything() -> None:
+def test_mark_verified_after_a_concurrent_change_of_url_raises() -> None:
     endpoint = make_endpoint()
     Endpoint.objects.filter(pk=endpoint.pk).update(url="https://example.com/other")
     with pytest.raises(StateConflict):
@@ -140,58 +144,58 @@ class TestRequired:
     def required(self, settings: Any) -> None:
         settings.WAYPOST_ENDPOINT_VERIFICATION = "required"
 
-    def made(self, url: str, **fields: Any) -> Endpoint:
+    def create(self, url: str, **fields: Any) -> Endpoint:
         return endpoints.create_endpoint(make_tenant(), url=url, **fields)[0]
 
-    def test_nothing_is_sent_before_and_what_waited_goes_after(self, receiver: Receiver) -> None:
-        endpoint = self.made(receiver.script("/in", allows(allowed_origin="*")))
+    def test_endpoint_is_inactive_until_verified(self, receiver: Receiver) -> None:
+        endpoint = self.create(receiver.script("/in", allows(allowed_origin="*")))
         assert endpoint.state == "unverified"
         assert not target_of(endpoint).is_active
-        asked(endpoint)
+        request_verification(endpoint)
         assert target_of(endpoint).is_active
 
-    @pytest.mark.parametrize("verb", [endpoints.enable, endpoints.resume])
-    def test_no_other_way_leads_to_active(self, receiver: Receiver, verb: Any) -> None:
-        endpoint = self.made(receiver.script("/in", allows(allowed_origin="*")))
+    @pytest.mark.parametrize("change", [state.enable, state.resume])
+    def test_unverified_endpoint_cannot_be_enabled_or_resumed(self, receiver: Receiver, change: Any) -> None:
+        endpoint = self.create(receiver.script("/in", allows(allowed_origin="*")))
         with pytest.raises(StateConflict, match="not verified"):
-            verb(endpoint)
-        endpoints.pause(endpoint)
+            change(endpoint)
+        state.pause(endpoint)
         with pytest.raises(StateConflict, match="not verified"):
-            verb(endpoint)
-        asked(endpoint)
+            change(endpoint)
+        request_verification(endpoint)
         assert Endpoint.objects.get().state == "paused"
-        verb(endpoint)
+        change(endpoint)
         assert Endpoint.objects.get().state == "active"
 
-    def test_a_disabled_one_has_to_consent_to_come_back(self, receiver: Receiver) -> None:
-        endpoint = self.made(receiver.url())
-        endpoints.disable(endpoint, "failing")
+    def test_disabled_unverified_endpoint_cannot_be_enabled_by_an_operator(self, receiver: Receiver) -> None:
+        endpoint = self.create(receiver.url())
+        state.disable(endpoint, "failing")
         with pytest.raises(StateConflict, match="not verified"):
-            endpoints.enable(endpoint, by_operator=True)
+            state.enable(endpoint, by_operator=True)
 
-    def test_a_new_address_has_to_be_asked_anew(self, receiver: Receiver) -> None:
-        endpoint = self.made(receiver.script("/in", allows(allowed_origin="*")))
-        asked(endpoint)
+    def test_change_of_url_makes_the_endpoint_unverified(self, receiver: Receiver) -> None:
+        endpoint = self.create(receiver.script("/in", allows(allowed_origin="*")))
+        request_verification(endpoint)
         row = Endpoint.objects.get()
         assert endpoints.change_endpoint(row, {"url": receiver.url("/b"), "state": "active"}).state == "unverified"
 
-    def test_what_was_read_can_be_sent_back(self, receiver: Receiver) -> None:
-        endpoint = self.made(receiver.url())
+    def test_representation_can_be_sent_back_unchanged(self, receiver: Receiver) -> None:
+        endpoint = self.create(receiver.url())
         client = make_client(endpoint.tenant)
         path = f"{API}{endpoint.public_id}/"
         assert client.put(path, client.get(path).json()).json()["state"] == "unverified"
 
-    def test_nobody_asks_for_that_state(self) -> None:
+    def test_state_unverified_cannot_be_requested(self) -> None:
         with pytest.raises(Invalid):
-            self.made(URL, state="unverified")
+            self.create(URL, state="unverified")
         endpoint = make_endpoint()
         with pytest.raises(Invalid):
-            endpoints.set_state(endpoint, "unverified")
+            state.set_state(endpoint, "unverified")
 
-    def test_no_test_delivery_goes_out_either(self, receiver: Receiver) -> None:
-        endpoint = self.made(receiver.url("/in"))
-        answer = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/test/", {})
-        assert answer.status_code == 409
+    def test_test_delivery_to_an_unverified_endpoint_is_a_409(self, receiver: Receiver) -> None:
+        endpoint = self.create(receiver.url("/in"))
+        response = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/test/", {})
+        assert response.status_code == 409
         assert not receiver.arrivals
 
 
@@ -205,8 +209,8 @@ class TestRequired:
         ({"x": 1}, "x"),
     ],
 )
-def test_bad_input_names_the_field(body: Any, field: str) -> None:
+def test_invalid_verification_request_names_the_field(body: Any, field: str) -> None:
     endpoint = make_endpoint()
-    answer = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/verification/", body)
-    assert answer.status_code == 400
-    assert field in {error["field"] for error in answer.json()["errors"]}
+    response = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/verification/", body)
+    assert response.status_code == 400
+    assert field in {error["field"] for error in response.json()["errors"]}

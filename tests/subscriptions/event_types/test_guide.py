@@ -23,20 +23,20 @@ EVENT: dict[str, Any] = json.loads(of("event")[0])
 
 
 @pytest.mark.parametrize("text", of("matches"))
-def test_what_is_said_to_match_matches(text: str) -> None:
+def test_pattern_shown_as_matching_matches(text: str) -> None:
     assert compile_pattern(json.loads(text)).explain(EVENT) == []
 
 
 @pytest.mark.parametrize("text", of("differs"))
-def test_what_is_said_not_to_match_does_not(text: str) -> None:
+def test_pattern_shown_as_not_matching_does_not_match(text: str) -> None:
     assert not compile_pattern(json.loads(text)).matches(EVENT)
 
 
 @pytest.mark.parametrize(("transformer", "result"), list(zip(of("transformer"), of("result"), strict=True)))
-def test_what_is_said_to_come_out_comes_out(transformer: str, result: str) -> None:
+def test_transformer_renders_the_result_shown(transformer: str, result: str) -> None:
     assert compile_transformer(json.loads(transformer)).render(EVENT).decode() == result.strip()
 
 
-def test_no_operator_is_left_out() -> None:
+def test_guide_shows_every_operator() -> None:
     shown = " ".join(of("matches"))
     assert [name for name in OPERATORS if f'"{name}"' not in shown] == []

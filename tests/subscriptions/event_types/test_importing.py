@@ -34,7 +34,7 @@ def imported(given: Any, *, dry_run: bool = False) -> ImportReport:
     return import_openapi(None, given, dry_run=dry_run, by_operator=True)
 
 
-def test_a_webhook_becomes_a_type_with_what_it_refers_to() -> None:
+def test_webhook_becomes_a_type_with_the_schemas_it_refers_to() -> None:
     given = webhook(ORDER, description="It was\n paid.", tags=["Orders", "Money"], deprecated=True)
     assert imported(document({"order.paid": given})).created == ["order.paid"]
     row = EventType.objects.get()
@@ -43,14 +43,14 @@ def test_a_webhook_becomes_a_type_with_what_it_refers_to() -> None:
     assert row.schema["$defs"]["Line"]["properties"]["parent"] == {"$ref": "#/$defs/Line"}
 
 
-def test_examples_come_along() -> None:
+def test_examples_are_imported() -> None:
     body = {"schema": ORDER, "example": {"id": "a"}, "examples": {"x": {"$ref": "#/components/examples/X"}}}
     given = {"order.paid": {"post": {"requestBody": {"content": {"application/json": body}}}}}
     imported(document(given, examples={"X": {"value": {"id": "b"}}}))
     assert EventType.objects.get().examples == [{"id": "b"}, {"id": "a"}]
 
 
-def test_references_to_webhooks_and_bodies_are_followed() -> None:
+def test_references_to_webhooks_and_bodies_are_resolved() -> None:
     body = {"content": {"application/json": {"schema": {"type": "string"}}}}
     item = {"post": {"requestBody": {"$ref": "#/components/requestBodies/B"}}}
     given = document({"a": {"$ref": "#/components/pathItems/A"}}, pathItems={"A": item}, requestBodies={"B": body})
@@ -58,7 +58,7 @@ def test_references_to_webhooks_and_bodies_are_followed() -> None:
     assert EventType.objects.get().schema == {"type": "string"}
 
 
-def test_a_second_time_nothing_changes_and_then_only_what_differs() -> None:
+def test_import_again_changes_only_what_differs() -> None:
     imported(document())
     assert imported(document()).unchanged == ["order.paid"]
     report = imported(document({"order.paid": webhook({"type": "object"}, summary="Paid"), "refund": webhook()}))
@@ -67,14 +67,14 @@ def test_a_second_time_nothing_changes_and_then_only_what_differs() -> None:
     assert EventType.objects.get(name="order.paid").version == 2
 
 
-def test_a_dry_run_reports_the_same_and_writes_nothing() -> None:
+def test_dry_run_reports_and_writes_nothing() -> None:
     make_event_type(name="order.paid")
     report = imported(document({"order.paid": webhook(ORDER), "b": webhook()}), dry_run=True)
     assert (report.dry_run, report.created, report.changed[0]["name"]) == (True, ["b"], "order.paid")
     assert [it.version for it in EventType.objects.all()] == [0]
 
 
-def test_what_was_exported_is_imported_unchanged() -> None:
+def test_exported_document_is_imported_unchanged() -> None:
     schema = {
         "type": "object",
         "properties": {"lines": {"items": {"$ref": "#/$defs/L"}}},
@@ -107,14 +107,14 @@ def test_what_was_exported_is_imported_unchanged() -> None:
     ],
     ids=lambda part: ascii(part)[:50],
 )
-def test_what_is_wrong_is_refused_with_its_place_and_nothing_is_written(given: Any, place: str) -> None:
+def test_invalid_document_is_rejected_with_a_pointer_and_writes_nothing(given: Any, place: str) -> None:
     with pytest.raises(Invalid) as caught:
         imported(given)
     assert (caught.value.field, caught.value.place) == ("document", place)
     assert not EventType.objects.exists()
 
 
-def test_however_long_a_chain_of_references_is_it_comes_along() -> None:
+def test_long_chain_of_references_is_resolved() -> None:
     chain = {f"S{n}": {"properties": {"next": {"$ref": f"#/components/schemas/S{n + 1}"}}} for n in range(300)}
     given = document({"a": webhook({"$ref": "#/components/schemas/S0"})})
     given["components"]["schemas"] = {**chain, "S300": {"type": "string"}}
@@ -122,7 +122,7 @@ def test_however_long_a_chain_of_references_is_it_comes_along() -> None:
         imported(given)
 
 
-def test_what_is_nested_without_end_is_refused() -> None:
+def test_deeply_nested_document_is_rejected() -> None:
     schema: dict[str, Any] = {}
     for _ in range(2_000):
         schema = {"not": schema}

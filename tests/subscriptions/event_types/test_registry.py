@@ -12,30 +12,30 @@ pytestmark = pytest.mark.django_db
 SCHEMA = {"properties": {"z": {"type": "integer"}, "a": {"type": "string"}}}
 
 
-def test_another_schema_is_another_version_and_the_old_one_stays():
+def test_changed_schema_is_a_new_version():
     row = make_event_type(schema=SCHEMA)
     row = registry.change(row, {"schema": {"type": "object"}})
     assert [(it.version, it.document) for it in row.schemas.all()] == [(1, SCHEMA), (2, {"type": "object"})]
     assert (row.version, row.schema) == (2, {"type": "object"})
 
 
-def test_the_same_schema_is_the_same_version():
+def test_unchanged_schema_keeps_the_version():
     row = make_event_type(schema=SCHEMA)
     assert registry.change(row, {"schema": SCHEMA, "description": "x"}).version == 1
 
 
-def test_a_number_is_never_used_twice():
+def test_version_number_is_not_used_again():
     row = make_event_type(schema=SCHEMA)
     row = registry.change(row, {"schema": None})
     assert (row.version, row.schema) == (0, None)
     assert registry.change(row, {"schema": {}}).version == 2
 
 
-def test_names_keep_the_order_in_which_they_were_written():
+def test_schema_keeps_the_order_of_names():
     assert list(make_event_type(schema=SCHEMA).schema["properties"]) == ["z", "a"]
 
 
-def test_a_new_schema_has_to_fit_the_examples_that_stay():
+def test_new_schema_must_match_the_kept_examples():
     row = make_event_type(schema=SCHEMA, examples=[{"z": 1}])
     with pytest.raises(Invalid, match="Example 0 does not fit"):
         registry.change(row, {"schema": {"properties": {"z": {"type": "string"}}}})
@@ -43,12 +43,12 @@ def test_a_new_schema_has_to_fit_the_examples_that_stay():
     assert changed.examples == [{"z": "x"}]
 
 
-def test_a_name_is_for_good():
+def test_change_of_the_name_raises():
     with pytest.raises(StateConflict):
         registry.change(make_event_type(name="a"), {"name": "b"})
 
 
-def test_a_name_is_the_deployments_or_a_tenants():
+def test_name_is_unique_per_tenant_and_reserved_by_the_deployment():
     tenant, other = make_tenant(), make_tenant()
     make_event_type(name="order.paid")
     with pytest.raises(AlreadyExists):
@@ -64,7 +64,7 @@ def test_a_name_is_the_deployments_or_a_tenants():
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a..b", "order.*", "*", "x" * 257, "waypost.mine"])
-def test_names_that_are_none(name):
+def test_invalid_name_is_rejected(name):
     with pytest.raises(Invalid) as caught:
         registry.create(None, {"name": name}, by_operator=True)
     assert caught.value.field == "name"

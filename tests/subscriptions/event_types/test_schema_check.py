@@ -29,13 +29,13 @@ def pointers(tenant: Tenant, it: Event) -> list[str]:
     return [] if finding is None else [each.pointer for each in finding.violations]
 
 
-def test_an_event_of_a_type_without_a_schema_is_anything(tenant: Tenant) -> None:
+def test_check_without_a_schema_finds_nothing(tenant: Tenant) -> None:
     make_event_type(name="order.paid")
     assert schema_check.check(tenant.id, event("anything")) is None
 
 
 @pytest.mark.parametrize(("check", "refuses"), [("warn", False), ("enforce", True)])
-def test_an_event_that_does_not_fit_is_found_out(tenant: Tenant, check: str, refuses: bool) -> None:
+def test_check_finds_violations_and_rejects_when_enforced(tenant: Tenant, check: str, refuses: bool) -> None:
     make_event_type(name="order.paid", schema=SCHEMA, schema_check=check)
     assert schema_check.check(tenant.id, event({"total": 1})) is None
     finding = schema_check.check(tenant.id, event({"total": "x"}))
@@ -43,21 +43,19 @@ def test_an_event_that_does_not_fit_is_found_out(tenant: Tenant, check: str, ref
     assert (finding.version, finding.rejects, finding.violations[0].pointer) == (1, refuses, "/total")
 
 
-def test_off_is_off(tenant: Tenant) -> None:
+def test_check_switched_off_finds_nothing(tenant: Tenant) -> None:
     make_event_type(name="order.paid", schema=SCHEMA, schema_check="off")
     assert schema_check.check(tenant.id, event({"total": "x"})) is None
 
 
-def test_no_data_and_data_that_is_no_json_do_not_fit(tenant: Tenant) -> None:
+def test_check_of_missing_or_non_json_data_finds_a_violation(tenant: Tenant) -> None:
     make_event_type(name="order.paid", schema={})
     bare = Event({"specversion": "1.0", "id": "1", "source": "/s", "type": "order.paid"})
     png = Event({**bare.attributes, "datacontenttype": "image/png"}, b"\xff")
     assert (pointers(tenant, bare), pointers(tenant, png)) == ([""], [""])
 
 
-def test_a_change_counts_at_once_in_the_process_that_made_it(
-    tenant: Tenant, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_change_by_this_process_applies_at_once(tenant: Tenant, django_capture_on_commit_callbacks: Any) -> None:
     row = make_event_type(name="order.paid", schema=SCHEMA)
     assert pointers(tenant, event({"total": "x"})) == ["/total"]
     with django_capture_on_commit_callbacks(execute=True):
@@ -65,7 +63,7 @@ def test_a_change_counts_at_once_in_the_process_that_made_it(
     assert pointers(tenant, event({"total": "x"})) == []
 
 
-def test_a_change_made_elsewhere_counts_within_a_second(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_by_another_process_applies_within_a_second(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     row = make_event_type(name="order.paid", schema=SCHEMA)
     assert pointers(tenant, event({})) == [""]
     EventType.objects.filter(pk=row.pk).update(schema_check="off")
@@ -75,7 +73,7 @@ def test_a_change_made_elsewhere_counts_within_a_second(tenant: Tenant, monkeypa
     assert pointers(tenant, event({})) == []
 
 
-def test_an_event_is_held_to_the_version_it_names(tenant: Tenant) -> None:
+def test_event_is_checked_against_the_version_it_names(tenant: Tenant) -> None:
     row = make_event_type(name="order.paid", schema={"$id": "https://example.com/v1", **SCHEMA})
     registry.change(row, {"schema": {"required": ["amount"]}})
     schema_check.clear_cache()
@@ -84,14 +82,14 @@ def test_an_event_is_held_to_the_version_it_names(tenant: Tenant) -> None:
     assert (pointers(tenant, old), pointers(tenant, by_us), pointers(tenant, new)) == ([], [], [""])
 
 
-def test_the_tenants_own_type_goes_before_the_deployments(tenant: Tenant) -> None:
+def test_type_of_the_tenant_overrides_the_deployments(tenant: Tenant) -> None:
     make_event_type(name="order.paid", schema=SCHEMA)
     make_event_type(tenant, name="order.paid", schema={})
     assert pointers(tenant, event({})) == []
     assert pointers(make_tenant(), event({})) == [""]
 
 
-def test_it_is_read_once(tenant: Tenant, django_assert_num_queries: Any) -> None:
+def test_event_types_are_cached(tenant: Tenant, django_assert_num_queries: Any) -> None:
     make_event_type(name="order.paid", schema=SCHEMA)
     schema_check.check(tenant.id, event({}))
     with django_assert_num_queries(0):

@@ -51,7 +51,7 @@ def nested(levels: int) -> dict[str, Any]:
     ],
     ids=lambda schema: ascii(schema)[:40],
 )
-def test_schemas_that_people_write_are_taken(schema: dict[str, Any]) -> None:
+def test_check_schema_accepts_common_schemas(schema: dict[str, Any]) -> None:
     check_schema(schema)
 
 
@@ -91,32 +91,32 @@ def test_schemas_that_people_write_are_taken(schema: dict[str, Any]) -> None:
     ],
     ids=lambda part: ascii(part)[:40],
 )
-def test_what_is_refused_names_its_place(schema: Any, place: str) -> None:
+def test_check_schema_error_has_a_pointer(schema: Any, place: str) -> None:
     with pytest.raises(Invalid) as caught:
         check_schema(schema)
     assert (caught.value.field, caught.value.place) == ("schema", place)
 
 
-def test_a_long_chain_of_references_is_refused_and_does_not_break_us() -> None:
+def test_check_schema_rejects_a_long_chain_of_references() -> None:
     chain = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(1_500)}
     with pytest.raises(Invalid):
         check_schema({"$defs": {**chain, "d1500": {}}, "$ref": "#/$defs/d0"})
 
 
-def test_data_that_does_not_fit_is_told_by_its_place() -> None:
+def test_find_violations_returns_pointers() -> None:
     schema = compile_schema({"properties": {"a/b": {"items": {"type": "integer"}}}, "required": ["c"]})
     found = find_violations(schema, {"a/b": [1, "x"]})
     assert Violation("/a~1b/1", '"x" is not of type "integer"') in found
     assert Violation("", '"c" is a required property') in found
 
 
-def test_at_most_ten_places_are_told_and_none_at_length() -> None:
+def test_find_violations_returns_at_most_ten_short_ones() -> None:
     found = find_violations(compile_schema({"items": {"type": "integer"}}), ["x" * 1_000] * 50)
     assert len(found) == 10
     assert max(len(it.detail) for it in found) <= 201
 
 
-def test_examples_are_held_to_the_schema() -> None:
+def test_check_examples_rejects_an_example_that_violates_the_schema() -> None:
     schema = {"properties": {"a": {"type": "integer"}}}
     check_examples([{"a": 1}, {}], schema)
     check_examples(["anything"], None)
@@ -126,6 +126,6 @@ def test_examples_are_held_to_the_schema() -> None:
 
 
 @pytest.mark.parametrize("examples", ["x", {}, [1] * 11, ["x" * 70_000], ["\0"]], ids=lambda it: ascii(it)[:20])
-def test_examples_have_bounds(examples: Any) -> None:
+def test_check_examples_limits_number_and_size(examples: Any) -> None:
     with pytest.raises(Invalid):
         check_examples(examples, None)

@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 from django.db import transaction
 
-from subscriptions.endpoints.endpoints import delete_endpoint, pause
+from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.endpoints.state import pause
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table, route_table

@@ -10,7 +10,9 @@ from django.db import connection
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from subscriptions.endpoints.endpoints import delete_endpoint, disable, pause, rotate_secret
+from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.endpoints.signing_secrets import rotate_secret
+from subscriptions.endpoints.state import disable, pause
 from subscriptions.models import Endpoint, SigningSecret
 from subscriptions.routing import targets
 from subscriptions.routing.targets import DeliveryTarget, load_targets

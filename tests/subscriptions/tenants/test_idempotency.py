@@ -44,7 +44,7 @@ def is_replay(answer):
         ("replays/preview/", {"filter": {}}, None),
     ],
 )
-def test_whatever_is_posted_twice_under_one_key_takes_place_once(path, body, model):
+def test_repeated_post_returns_the_stored_response(path, body, model):
     tenant = make_tenant()
     endpoint = make_endpoint(tenant).public_id
     body = {name: value.format(endpoint=endpoint) if isinstance(value, str) else value for name, value in body.items()}
@@ -63,14 +63,14 @@ def test_whatever_is_posted_twice_under_one_key_takes_place_once(path, body, mod
     assert not is_replay(post(client, path, body, "k-2"))
 
 
-def test_a_key_in_quotes_and_the_same_without_are_one():
+def test_key_with_and_without_quotes_is_the_same():
     client = make_client(make_tenant())
     assert post(client, "keys/", {"scopes": ["read"]}, '"k-1"').content == (
         post(client, "keys/", {"scopes": ["read"]}, "k-1").content
     )
 
 
-def test_what_is_shown_once_is_shown_again_and_is_stored_encrypted():
+def test_stored_response_with_a_secret_is_encrypted_and_returned_again():
     client = make_client(make_tenant())
     first = post(client, "endpoints/", {"url": URL})
     again = post(client, "endpoints/", {"url": URL})
@@ -88,7 +88,7 @@ def test_what_is_shown_once_is_shown_again_and_is_stored_encrypted():
         ({"type": "a", "data": 1}, {}, "?a=b"),
     ],
 )
-def test_another_request_under_a_known_key_is_a_422(body, headers, query):
+def test_key_of_another_request_is_a_422(body, headers, query):
     client = make_client(make_tenant())
     assert post(client, "events/", {"type": "a", "data": 1}).status_code == 202
     answer = post(client, f"events/{query}", body, **headers)
@@ -98,7 +98,7 @@ def test_another_request_under_a_known_key_is_a_422(body, headers, query):
     assert Event.objects.count() == 1
 
 
-def test_after_a_refusal_the_key_is_as_good_as_new():
+def test_key_of_a_rejected_request_can_be_used_again():
     client = make_client(make_tenant())
     assert post(client, "endpoints/", {"url": "nonsense"}).status_code == 400
     assert not StoredResponse.objects.exists()
@@ -106,7 +106,7 @@ def test_after_a_refusal_the_key_is_as_good_as_new():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_the_first_is_under_way_the_second_is_told_so(monkeypatch):
+def test_second_request_during_the_first_is_a_409(monkeypatch):
     client, asked, go_on = make_client(make_tenant()), threading.Event(), threading.Event()
 
     def look_up(host, **options):
@@ -131,7 +131,7 @@ def test_while_the_first_is_under_way_the_second_is_told_so(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_one_takes_place():
+def test_concurrent_requests_take_effect_once():
     client = make_client(make_tenant())
     answers = in_threads(*[lambda: post(client, "events/", {"type": "a", "data": 1})] * 6)
     assert {answer.status_code for answer in answers} <= {202, 409}
@@ -143,7 +143,7 @@ def test_of_many_at_once_one_takes_place():
     ("path", "body"),
     [("test/", {}), ("verification/", {"by": "event"}), ("verification/", {"by": "handshake"})],
 )
-def test_an_endpoint_is_called_once_and_in_no_transaction(path, body, monkeypatch, settings):
+def test_call_of_an_endpoint_is_made_once_and_outside_a_transaction(path, body, monkeypatch, settings):
     settings.PUBLIC_URL = "https://hooks.waypost.example"
     within = []
 
@@ -162,7 +162,7 @@ def test_an_endpoint_is_called_once_and_in_no_transaction(path, body, monkeypatc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_an_endpoint_is_called_the_second_is_told_so(monkeypatch):
+def test_second_request_during_a_call_of_an_endpoint_is_a_409(monkeypatch):
     asked, go_on = threading.Event(), threading.Event()
 
     def send(*_):
@@ -189,7 +189,7 @@ def test_while_an_endpoint_is_called_the_second_is_told_so(monkeypatch):
 # --- whose it is
 
 
-def test_the_answer_goes_to_nobody_who_could_not_have_caused_it():
+def test_stored_response_is_not_returned_to_other_scopes_keys_or_tenants():
     tenant = make_tenant()
     post(make_client(tenant, "manage", "read"), "keys/", {"scopes": ["read"]})
     assert post(make_client(tenant, "read"), "keys/", {"scopes": ["read"]}).status_code == 403
@@ -198,14 +198,14 @@ def test_the_answer_goes_to_nobody_who_could_not_have_caused_it():
     assert (other.status_code, is_replay(other)) == (201, False)
 
 
-def test_a_rotated_key_gets_the_answer_of_the_one_before():
+def test_stored_response_is_returned_to_the_rotated_key():
     key, text = make_key(make_tenant())
     first = post(client_with(text), "endpoints/", {"url": URL})
     _, fresh = keys.rotate_key(key)
     assert post(client_with(fresh), "endpoints/", {"url": URL}).content == first.content
 
 
-def test_an_operator_uses_one_key_for_each_tenant():
+def test_key_of_an_operator_counts_per_tenant():
     operator, one, other = make_client(), make_tenant(), make_tenant()
     for tenant in (one, other):
         answer = post(operator, "endpoints/", {"url": URL}, **{"Waypost-Tenant": tenant.public_id})
@@ -218,7 +218,7 @@ def test_an_operator_uses_one_key_for_each_tenant():
 # --- how long
 
 
-def test_after_a_day_a_key_is_forgotten():
+def test_key_expires_after_a_day():
     client = make_client(make_tenant())
     post(client, "endpoints/", {"url": URL})
     almost = timezone.now() - idempotency.KEPT_FOR + timedelta(minutes=1)
@@ -245,24 +245,24 @@ def test_after_a_day_a_key_is_forgotten():
         ('"' + "x" * 255 + '"', "x" * 255),
     ],
 )
-def test_a_key_is_a_string_or_bare(header, key):
+def test_read_key_accepts_strings_and_bare_keys(header, key):
     assert idempotency.read_key(header) == key
 
 
 @pytest.mark.parametrize("header", ["", '""', '"', '"a', 'a"', "a b", '"a"b', r'"\x"', "é", '"é"', "x" * 256, "a\tb"])
-def test_anything_else_is_no_key(header):
+def test_read_key_rejects_other_headers(header):
     with pytest.raises(Invalid):
         idempotency.read_key(header)
 
 
-def test_what_is_no_key_is_a_problem_that_names_the_header():
+def test_invalid_key_is_a_400_that_names_the_header():
     answer = post(make_client(make_tenant()), "keys/", {"scopes": ["read"]}, "a b")
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
     assert ApiKey.objects.count() == 1
 
 
-def test_a_body_of_unannounced_length_is_part_of_the_request():
+def test_chunked_body_is_part_of_the_request():
     client = make_client(make_tenant(), Scope.PUBLISH)
     whole = json.dumps({"type": "a", "data": 1}).encode()
 

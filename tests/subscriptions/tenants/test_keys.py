@@ -15,7 +15,7 @@ def forget() -> None:
     keys._remembered.clear()
 
 
-def test_a_new_key_is_found_by_its_text_and_kept_only_as_a_digest():
+def test_create_key_stores_only_a_digest():
     tenant = make_tenant()
     key, text = keys.create_key(tenant, ["read"], "backend")
     found = keys.find_key(text)
@@ -26,25 +26,25 @@ def test_a_new_key_is_found_by_its_text_and_kept_only_as_a_digest():
 
 
 @pytest.mark.parametrize("text", ["", "wp_", "wp_short", "wp_" + "A" * 43, "wp_" + "é" * 43, "wp_" + "\0" * 43])
-def test_what_is_no_key_is_not_found(text):
+def test_find_key_of_other_text_returns_none(text):
     make_key()
     assert keys.find_key(text) is None
 
 
 @pytest.mark.parametrize("scopes", [[], ["everything"], ["read", "admin"]])
-def test_a_key_needs_scopes_that_exist(scopes):
+def test_create_key_without_known_scopes_is_rejected(scopes):
     with pytest.raises(Invalid) as refusal:
         keys.create_key(None, scopes)
     assert refusal.value.field == "scopes"
 
 
-def test_a_key_cannot_be_made_that_has_expired():
+def test_create_key_with_an_expiry_in_the_past_is_rejected():
     with pytest.raises(Invalid) as refusal:
         make_key(expires_at=timezone.now())
     assert refusal.value.field == "expires_at"
 
 
-def test_a_key_in_use_costs_no_query_for_a_second(django_assert_num_queries, monkeypatch):
+def test_find_key_is_cached_for_a_second(django_assert_num_queries, monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr(keys, "monotonic", lambda: clock[0])
     _, text = make_key(make_tenant())
@@ -57,7 +57,7 @@ def test_a_key_in_use_costs_no_query_for_a_second(django_assert_num_queries, mon
         assert keys.find_key(text)
 
 
-def test_a_key_revoked_elsewhere_opens_nothing_after_a_second(monkeypatch):
+def test_key_revoked_by_another_process_is_invalid_after_a_second(monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr(keys, "monotonic", lambda: clock[0])
     _, text = make_key()
@@ -67,14 +67,14 @@ def test_a_key_revoked_elsewhere_opens_nothing_after_a_second(monkeypatch):
     assert keys.find_key(text) is None
 
 
-def test_a_key_revoked_here_opens_nothing_at_once():
+def test_key_revoked_by_this_process_is_invalid_at_once():
     key, text = make_key()
     keys.find_key(text)
     keys.revoke_key(key)
     assert keys.find_key(text) is None
 
 
-def test_revoking_again_does_not_move_the_moment():
+def test_revoke_key_again_keeps_the_first_time():
     key, _ = make_key()
     keys.revoke_key(key)
     key.refresh_from_db()
@@ -84,7 +84,7 @@ def test_revoking_again_does_not_move_the_moment():
     assert key.revoked_at == first
 
 
-def test_a_remembered_key_expires_on_time(monkeypatch):
+def test_cached_key_expires_on_time(monkeypatch):
     _, text = make_key(expires_at=timezone.now() + timedelta(minutes=1))
     assert keys.find_key(text)
     later = timezone.now() + timedelta(minutes=1)
@@ -92,12 +92,12 @@ def test_a_remembered_key_expires_on_time(monkeypatch):
     assert keys.find_key(text) is None
 
 
-def test_the_key_of_a_deleted_tenant_opens_nothing():
+def test_key_of_a_deleted_tenant_is_invalid():
     _, text = make_key(make_tenant(deleted_at=timezone.now()))
     assert keys.find_key(text) is None
 
 
-def test_use_is_noted_once_a_minute(django_assert_num_queries):
+def test_last_use_is_recorded_once_a_minute(django_assert_num_queries):
     key, text = make_key()
     keys.find_key(text)
     key.refresh_from_db()
@@ -111,7 +111,7 @@ def test_use_is_noted_once_a_minute(django_assert_num_queries):
         keys.find_key(text)
 
 
-def test_guesses_do_not_push_keys_out_of_memory(monkeypatch, django_assert_num_queries):
+def test_unknown_keys_do_not_evict_cached_ones(monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(keys, "MAX_REMEMBERED", 2)
     _, text = make_key()
     keys.find_key(text)
@@ -121,7 +121,7 @@ def test_guesses_do_not_push_keys_out_of_memory(monkeypatch, django_assert_num_q
         assert keys.find_key(text)
 
 
-def test_memory_holds_a_bounded_number_of_keys(monkeypatch):
+def test_cache_of_keys_is_bounded(monkeypatch):
     forget()
     monkeypatch.setattr(keys, "MAX_REMEMBERED", 2)
     for _ in range(5):
@@ -129,7 +129,7 @@ def test_memory_holds_a_bounded_number_of_keys(monkeypatch):
     assert len(keys._remembered) <= 2
 
 
-def test_rotation_keeps_the_old_key_for_the_overlap(monkeypatch):
+def test_rotate_key_keeps_the_old_key_valid_for_the_overlap(monkeypatch):
     tenant = make_tenant()
     old, old_text = make_key(tenant, "read", name="backend")
     new, new_text = keys.rotate_key(old, 3600)
@@ -142,14 +142,14 @@ def test_rotation_keeps_the_old_key_for_the_overlap(monkeypatch):
     assert keys.find_key(new_text) == new
 
 
-def test_rotation_without_overlap_ends_the_old_key_at_once():
+def test_rotate_key_without_overlap_ends_the_old_key():
     old, old_text = make_key()
     keys.find_key(old_text)
     keys.rotate_key(old, 0)
     assert keys.find_key(old_text) is None
 
 
-def test_rotation_does_not_lengthen_the_life_of_the_old_key():
+def test_rotate_key_does_not_extend_the_old_key():
     ends_at = timezone.now() + timedelta(minutes=1)
     old, _ = make_key(expires_at=ends_at)
     keys.rotate_key(old, 3600)
@@ -157,7 +157,7 @@ def test_rotation_does_not_lengthen_the_life_of_the_old_key():
     assert old.expires_at == ends_at
 
 
-def test_a_key_that_has_ended_is_not_rotated():
+def test_rotate_key_of_a_revoked_key_raises():
     key, _ = make_key()
     keys.revoke_key(key)
     with pytest.raises(StateConflict):
@@ -165,7 +165,7 @@ def test_a_key_that_has_ended_is_not_rotated():
 
 
 @pytest.mark.parametrize("overlap", [-1, keys.MAX_OVERLAP + 1])
-def test_an_overlap_has_bounds(overlap):
+def test_overlap_out_of_bounds_is_rejected(overlap):
     with pytest.raises(Invalid) as refusal:
         keys.rotate_key(make_key()[0], overlap)
     assert refusal.value.field == "overlap_seconds"

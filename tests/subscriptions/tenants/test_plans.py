@@ -29,20 +29,20 @@ class TestPlanDoors(DoorCases):
 # --- which plan holds
 
 
-def test_without_any_plan_what_the_fields_default_to_holds():
+def test_plan_of_a_tenant_without_plans_has_the_field_defaults():
     plan = plans.plan_of(make_tenant())
     assert (plan.events_per_month, plan.publish_rate, plan.max_event_bytes) == (None, None, None)
     assert plan.max_endpoints == 10_000
 
 
-def test_the_default_plan_holds_for_who_has_no_other():
+def test_plan_of_a_tenant_is_its_own_or_the_default():
     default = plans.create_plan("Free", is_default=True, max_endpoints=3)
     other = make_plan(max_endpoints=5)
     assert plans.plan_of(make_tenant()) == default
     assert plans.plan_of(make_tenant(plan=other)) == other
 
 
-def test_a_new_default_plan_takes_the_place_of_the_one_before():
+def test_new_default_plan_replaces_the_former_default():
     before = plans.create_plan("Free", is_default=True)
     after = plans.create_plan("Freer", is_default=True)
     assert plans.plan_of(make_tenant()) == after
@@ -51,7 +51,7 @@ def test_a_new_default_plan_takes_the_place_of_the_one_before():
     assert plans.plan_of(make_tenant()) == before
 
 
-def test_a_plan_that_tenants_have_cannot_be_deleted():
+def test_delete_plan_in_use_raises():
     plan = make_plan()
     make_tenant(plan=plan)
     with pytest.raises(StateConflict):
@@ -62,7 +62,7 @@ def test_a_plan_that_tenants_have_cannot_be_deleted():
 # --- endpoints
 
 
-def test_no_more_endpoints_than_the_plan_allows():
+def test_create_endpoint_above_the_limit_raises():
     tenant = make_tenant(plan=make_plan(max_endpoints=2))
     first, _ = create_endpoint(tenant, url=URL)
     create_endpoint(tenant, url=URL)
@@ -75,7 +75,7 @@ def test_no_more_endpoints_than_the_plan_allows():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_make_the_last_endpoint_at_once_one_is_refused():
+def test_concurrent_creations_of_the_last_endpoint_admit_one():
     tenant = make_tenant(plan=make_plan(max_endpoints=1))
 
     def make():
@@ -89,7 +89,7 @@ def test_of_two_who_make_the_last_endpoint_at_once_one_is_refused():
     assert Endpoint.objects.count() == 1
 
 
-def test_one_endpoint_too_many_is_a_402_that_says_how_many_there_are():
+def test_endpoint_above_the_limit_is_a_402_with_the_numbers():
     tenant = make_tenant(plan=make_plan(max_endpoints=0))
     answer = make_client(tenant).post(f"{API}endpoints/", {"url": URL})
     assert answer.status_code == 402
@@ -107,7 +107,7 @@ def test_one_endpoint_too_many_is_a_402_that_says_how_many_there_are():
 # --- retention
 
 
-def test_events_are_kept_no_longer_than_the_plan_allows():
+def test_retention_above_the_plan_is_rejected():
     plan = make_plan(max_retention_days=30)
     assert create_tenant("Acme", plan=plan).retention_days == 30
     with pytest.raises(Invalid) as refused:
@@ -119,7 +119,7 @@ def test_events_are_kept_no_longer_than_the_plan_allows():
     assert change_tenant(tenant, {"retention_days": 30}).retention_days == 30
 
 
-def test_a_smaller_plan_shortens_the_retention_of_its_tenants_and_of_no_others():
+def test_lower_limit_shortens_the_retention_of_the_plans_tenants_only():
     plan, other = make_plan(), make_tenant()
     tenant = make_tenant(plan=plan)
     plan = plans.change_plan(plan, {"max_retention_days": 10})
@@ -134,7 +134,7 @@ def test_a_smaller_plan_shortens_the_retention_of_its_tenants_and_of_no_others()
 # --- over REST
 
 
-def test_operators_keep_plans():
+def test_operator_creates_changes_and_deletes_plans():
     operator = make_client()
     made = operator.post(f"{API}plans/", {"name": "Starter", "uid": "starter", "events_per_month": 1000})
     assert made.status_code == 201, made.content
@@ -149,7 +149,7 @@ def test_operators_keep_plans():
     assert operator.delete(f"{API}plans/starter/").status_code == 204
 
 
-def test_a_tenant_sees_its_own_plan_and_changes_nothing():
+def test_tenant_reads_only_its_own_plan():
     mine, other = make_plan(), make_plan()
     client = make_client(make_tenant(plan=mine))
     assert [row["id"] for row in client.get(f"{API}plans/").json()["data"]] == [mine.public_id]
@@ -177,13 +177,13 @@ def test_a_tenant_sees_its_own_plan_and_changes_nothing():
         ("price", 10),
     ],
 )
-def test_a_bad_plan_is_a_problem_that_names_the_field(field, value):
+def test_invalid_plan_is_a_400_that_names_the_field(field, value):
     answer = make_client().post(f"{API}plans/", {"name": "Starter", field: value})
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert not Plan.objects.exists()
 
 
-def test_a_tenant_cannot_be_given_a_plan_that_is_none():
+def test_tenant_with_an_unknown_plan_is_rejected():
     answer = make_client().post(f"{API}tenants/", {"name": "Acme", "plan": "nothing"})
     assert [error["field"] for error in answer.json()["errors"]] == ["plan"]

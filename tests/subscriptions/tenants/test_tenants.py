@@ -8,7 +8,7 @@ from tests.factories import make_subscription, make_tenant
 pytestmark = pytest.mark.django_db
 
 
-def test_a_tenant_leaves_with_everything_and_nobody_else_is_touched():
+def test_delete_tenant_deletes_its_rows_and_no_others():
     mine, other = make_subscription(), make_subscription()
     tenants.delete_tenant(mine.tenant)
     assert list(Subscription.objects.all()) == [other]
@@ -16,7 +16,7 @@ def test_a_tenant_leaves_with_everything_and_nobody_else_is_touched():
     assert list(SigningSecret.objects.values_list("endpoint", flat=True)) == [other.endpoint.id]
 
 
-def test_deleting_again_does_not_move_the_moment():
+def test_delete_tenant_again_keeps_the_first_time():
     tenant = make_tenant()
     tenants.delete_tenant(tenant)
     first = Tenant.objects.get().deleted_at
@@ -24,12 +24,12 @@ def test_deleting_again_does_not_move_the_moment():
     assert Tenant.objects.get().deleted_at == first
 
 
-def test_the_uid_of_a_deleted_tenant_is_free_again():
+def test_uid_of_a_deleted_tenant_can_be_used_again():
     tenants.delete_tenant(tenants.create_tenant("Acme", uid="acme"))
     assert tenants.create_tenant("Acme", uid="acme").uid == "acme"
 
 
-def test_a_uid_in_use_is_taken():
+def test_uid_in_use_is_rejected():
     tenants.create_tenant("Acme", uid="acme")
     with pytest.raises(AlreadyExists):
         tenants.create_tenant("Other", uid="acme")
@@ -37,7 +37,7 @@ def test_a_uid_in_use_is_taken():
         tenants.change_tenant(make_tenant(), {"uid": "acme"})
 
 
-def test_a_deleted_tenant_is_not_changed():
+def test_change_of_a_deleted_tenant_raises():
     tenant = make_tenant()
     tenants.delete_tenant(tenant)
     with pytest.raises(Tenant.DoesNotExist):

@@ -31,7 +31,7 @@ def run(path: Path, *options: str) -> str:
     return out.getvalue()
 
 
-def test_it_imports_yaml_and_says_what_it_did(tmp_path: Path) -> None:
+def test_command_imports_yaml_and_prints_a_report(tmp_path: Path) -> None:
     path = tmp_path / "openapi.yaml"
     path.write_text(YAML)
     said = run(path, "--dry-run")
@@ -44,7 +44,7 @@ def test_it_imports_yaml_and_says_what_it_did(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", json.dumps({"openapi": "3.1.0", "webhooks": {"a b": {}}})])
-def test_what_cannot_be_imported_is_an_error(tmp_path: Path, text: str) -> None:
+def test_unusable_file_is_a_command_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "openapi.json"
     path.write_text(text)
     with pytest.raises(CommandError):

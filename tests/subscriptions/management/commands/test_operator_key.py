@@ -9,7 +9,7 @@ from subscriptions.tenants import keys
 pytestmark = pytest.mark.django_db
 
 
-def test_it_prints_a_key_for_every_tenant_as_one_line_of_json():
+def test_command_prints_an_operator_key_as_one_line_of_json():
     out = StringIO()
     call_command("operator_key", "ops", stdout=out)
     assert out.getvalue().count("\n") == 1
@@ -18,6 +18,6 @@ def test_it_prints_a_key_for_every_tenant_as_one_line_of_json():
     assert (key.public_id, key.tenant, key.name) == (line["key"], None, "ops")
 
 
-def test_it_needs_a_name():
+def test_blank_name_is_a_command_error():
     with pytest.raises(CommandError):
         call_command("operator_key", " ")

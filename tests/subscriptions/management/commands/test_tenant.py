@@ -17,7 +17,7 @@ def run(*arguments):
     return out.getvalue()
 
 
-def test_it_prints_the_tenant_and_a_key_with_every_scope_as_one_line_of_json():
+def test_command_prints_tenant_and_key_as_one_line_of_json():
     printed = run("Acme", "--uid", "acme")
     assert printed.count("\n") == 1
     line = json.loads(printed)
@@ -29,7 +29,7 @@ def test_it_prints_the_tenant_and_a_key_with_every_scope_as_one_line_of_json():
 
 
 @pytest.mark.parametrize("arguments", [("",), ("a\nb",), ("A", "--uid", "a b"), ("A", "--uid", "taken"), ("x" * 257,)])
-def test_it_refuses_what_rest_refuses_and_leaves_nothing(arguments):
+def test_invalid_arguments_are_rejected_and_write_nothing(arguments):
     make_tenant(uid="taken")
     with pytest.raises(CommandError):
         run(*arguments)
