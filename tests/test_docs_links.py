@@ -1,45 +1,75 @@
-"""What the papers point at is there."""
+"""Check the links of all pages, and the files that the front page names."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from webhooks import receiving
+
 ROOT = Path(__file__).resolve().parent.parent
-PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+WALK_STEP = re.compile(r"^\| (\d) \| `([\w/.]+)` \|", re.MULTILINE)
 
 
-def anchors(paper: Path) -> set[str]:
-    """The names of its headings, as they are linked to."""
-    said = HEADING.findall(paper.read_text())
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in said}
+def front_page() -> str:
+    return (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
-def test_every_link_leads_somewhere(paper: Path) -> None:
-    text = re.sub(r"```.*?```", "", paper.read_text(), flags=re.DOTALL)
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as links write them."""
+    headings = HEADING.findall(page.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_link_of_a_page_has_a_target(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     for link in LINK.findall(text):
         if link.startswith(("https://", "http://")):
             continue
         file, _, anchor = link.partition("#")
-        target = (paper.parent / file).resolve() if file else paper
+        target = (page.parent / file).resolve() if file else page
         assert target.is_relative_to(ROOT), link
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
 
 
-def test_every_paper_is_on_the_front_page() -> None:
-    front = (ROOT / "README.md").read_text()
-    for paper in PAPERS:
-        name = str(paper.relative_to(ROOT))
+def test_page_of_the_docs_is_linked_on_the_front_page() -> None:
+    front = front_page()
+    for page in PAGES:
+        name = str(page.relative_to(ROOT))
         assert name == "README.md" or f"({name})" in front, name
 
 
-def test_every_file_that_the_front_page_names_is_there() -> None:
-    front = (ROOT / "README.md").read_text()
-    named = re.findall(r"`((?:webhooks|subscriptions|delivery|config|tests)/[\w/.]+)`", front)
+def test_file_named_on_the_front_page_exists() -> None:
+    named = re.findall(r"`((?:webhooks|subscriptions|delivery|config|tests)/[\w/.]+)`", front_page())
     assert len(named) > 30
     for name in named:
         assert (ROOT / name).exists(), name
+
+
+def walks() -> list[list[str]]:
+    """Return the files of each numbered walk on the front page, in order."""
+    found: list[list[str]] = []
+    for number, name in WALK_STEP.findall(front_page()):
+        if number == "1":
+            found.append([])
+        found[-1].append(name)
+        assert int(number) == len(found[-1]), name
+    return found
+
+
+def test_walk_from_publish_to_settle_has_at_most_eight_files() -> None:
+    publish, _ = walks()
+    assert publish[0].startswith("delivery/api/publishing/")
+    assert len(set(publish)) == len(publish) <= 8
+
+
+def test_walk_of_a_received_message_is_the_one_its_package_lists() -> None:
+    _, receive = walks()
+    listed = re.findall(r"^\d\. ``([\w.]+)``", receiving.__doc__ or "", re.MULTILINE)
+    assert len(listed) <= 5
+    assert [Path(name).stem for name in receive] == [name.rpartition(".")[2] for name in listed]
