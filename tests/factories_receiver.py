@@ -1,4 +1,4 @@
-"""The smallest valid things of the receiving side, and messages as somebody else's library signs them."""
+"""Make minimal valid rows of the receiver, and sign messages with an independent library."""
 
 import hashlib
 import hmac
@@ -17,6 +17,7 @@ SECRET = new_secret()
 
 
 def make_source(*, secret: str | None = SECRET, **changes: Any) -> Source:
+    """Create a source with this secret."""
     source = Source.objects.create(**{"scheme": "standard", **changes})
     if secret is not None:
         add_secret(source, secret)
@@ -24,7 +25,7 @@ def make_source(*, secret: str | None = SECRET, **changes: Any) -> Source:
 
 
 def make_receipt(source: Source | None = None, *, body: bytes | None = b'{"type":"a.b"}', **changes: Any) -> Receipt:
-    """A receipt that is due."""
+    """Create a receipt that is due."""
     values = {
         "source": source or make_source(),
         "message_id": f"msg_{uuid.uuid4().hex}",
@@ -38,13 +39,13 @@ def make_receipt(source: Source | None = None, *, body: bytes | None = b'{"type"
     return Receipt.objects.get(pk=receipt.pk)
 
 
-def id_born(moment: datetime) -> uuid.UUID:
-    """A key as if it had been made at that moment."""
+def id_at(moment: datetime) -> uuid.UUID:
+    """Return a primary key made at that moment."""
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80 | new_id().int & (1 << 80) - 1)
 
 
 def signed(body: bytes, *, secret: str = SECRET, message_id: str = "msg_1") -> dict[str, str]:
-    """Headers as the reference library of Standard Webhooks makes them; it takes text only."""
+    """Return headers signed by the reference library of Standard Webhooks, which accepts text only."""
     now = datetime.now(UTC)
     return {
         "webhook-id": message_id,
@@ -54,6 +55,7 @@ def signed(body: bytes, *, secret: str = SECRET, message_id: str = "msg_1") -> d
 
 
 def signed_by_github(body: bytes, secret: str, delivery: str = "d-1", event: str = "push") -> dict[str, str]:
+    """Return headers signed as GitHub signs."""
     return {
         "x-hub-signature-256": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex(),
         "x-github-delivery": delivery,
@@ -62,6 +64,7 @@ def signed_by_github(body: bytes, secret: str, delivery: str = "d-1", event: str
 
 
 def signed_by_slack(body: bytes, secret: str) -> dict[str, str]:
+    """Return headers signed as Slack signs."""
     now = str(int(datetime.now(UTC).timestamp()))
     return {
         "x-slack-request-timestamp": now,

@@ -1,4 +1,4 @@
-"""A sender's key server on loopback: it answers every GET with what it is told to, and counts."""
+"""Serve a sender's published keys on loopback: every GET gets the configured response and is recorded."""
 
 import json
 import threading
@@ -7,16 +7,16 @@ from typing import Any, Self
 
 
 class KeyServer:
-    """`status` and `body` are what it answers; `asked` holds the paths it was asked for."""
+    """Respond with `status`, `headers` and `body`; `requests` lists the requested paths."""
 
     def __init__(self, *keys: dict[str, Any]) -> None:
         self.status, self.body, self.headers = 200, json.dumps({"keys": keys}).encode(), {"Content-Type": "text/plain"}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         outer = self
 
         class Exchange(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                outer.asked.append(self.path)
+                outer.requests.append(self.path)
                 self.send_response(outer.status)
                 for name, value in {**outer.headers, "Content-Length": str(len(outer.body))}.items():
                     self.send_header(name, value)

@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority, and what it has signed, as PEM."""
+"""Issue certificates for tests from an authority of their own, as PEM."""
 
 import ipaddress
 import ssl
@@ -21,7 +21,7 @@ class Issued:
 
 
 class Authority:
-    """Whoever trusts ``pem`` trusts what this one issues."""
+    """Issue certificates that a client with the trust anchor ``pem`` accepts."""
 
     def __init__(self, name: str = "an authority") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -31,26 +31,28 @@ class Authority:
         self.pem = _pem(self._certificate)
 
     def issue(self, name: str = "waypost", **dates: datetime) -> Issued:
+        """Issue a certificate for this common name, localhost and 127.0.0.1."""
         key = ec.generate_private_key(ec.SECP256R1())
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         extension = x509.SubjectAlternativeName([x509.DNSName("localhost"), address])
         return Issued(_pem(_built(_named(name), self._name, key, self._key, extension, **dates)), key_pem(key))
 
-    def server(self, folder: Path, *, asks_for: "Authority | None" = None) -> ssl.SSLContext:
-        """A server's context with a certificate of this authority, which demands one of the other."""
+    def server(self, folder: Path, *, client_authority: "Authority | None" = None) -> ssl.SSLContext:
+        """Return a server's TLS context that optionally requires a client certificate of another authority."""
         issued = self.issue("localhost")
         (folder / "server.pem").write_text(issued.key + issued.pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "server.pem")
-        if asks_for is not None:
+        if client_authority is not None:
             context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(cadata=asks_for.pem)
+            context.load_verify_locations(cadata=client_authority.pem)
         return context
 
 
 def key_pem(key: Any, password: bytes | None = None) -> str:
-    sealing = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
+    """Return a private key as PEM, encrypted if there is a password."""
+    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     return str(pem.decode())
 
 

@@ -1,5 +1,8 @@
-"""Ports for the servers of tests. Below the range from which the system gives ports to connections, or a connection of
-another test might have taken it when the server comes up; and each process of the suite has a part of its own."""
+"""Choose ports for the servers of tests.
+
+They are below the range the system uses for outgoing connections, so that no connection of another test takes a port
+before its server starts; each process of the suite has its own part of the range.
+"""
 
 import os
 import socket
@@ -11,12 +14,12 @@ PART = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """Return a port that is not in use."""
     return next(_free)
 
 
 def _ports() -> Iterator[int]:
-    begin = os.getpid() * 37 % EACH  # suites that run side by side begin at different ones
+    begin = os.getpid() * 37 % EACH  # so that suites that run at the same time differ
     for number in cycle(range(EACH)):
         port = FIRST + PART * EACH + (begin + number) % EACH
         with socket.socket() as probe:

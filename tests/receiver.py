@@ -1,11 +1,11 @@
-"""A real HTTP server on loopback that answers as scripted, path by path, and remembers what came.
+"""Run an HTTP server on loopback that responds as scripted for each path, and records the requests.
 
     with Receiver() as receiver:
-        receiver.script("/orders", 500, 500, 200)       # in this order; the last one stays
+        receiver.script("/orders", 500, 500, 200)       # in this order; the last one repeats
         ... receiver.url("/orders") ...
         receiver.wait_for(3, "/orders")
 
-An answer is a status, or one of the functions below: what a server may do to whoever calls it.
+A response is a status, or one of the functions below, which misbehave as servers do.
 """
 
 import gzip
@@ -25,12 +25,12 @@ from standardwebhooks import Webhook
 
 from tests.waiting import wait_until
 
-Answer = Callable[["Exchange"], None]
+Respond = Callable[["Exchange"], None]
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """One request. ``connection`` tells the connections apart; ``at`` is in unix seconds."""
+    """One request; ``connection`` identifies its connection, ``at`` is in unix seconds."""
 
     path: str
     headers: Message
@@ -43,17 +43,17 @@ class Arrival:
         return self.headers["webhook-id"]
 
     def verify(self, secret: str) -> Any:
-        """The body as JSON. Raises standardwebhooks.WebhookVerificationError unless this secret has signed it."""
+        """Return the body as JSON. Raises standardwebhooks.WebhookVerificationError if another secret signed it."""
         return Webhook(secret).verify(self.body, {name.lower(): value for name, value in self.headers.items()})
 
 
 class Receiver:
-    """Use as a context manager: leaving it ends every exchange, also those that hang."""
+    """Use as a context manager: leaving it ends every exchange, even hanging ones."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.closing = threading.Event()
         self.arrivals: list[Arrival] = []
-        self._scripts: dict[str, Iterator[Answer]] = {}
+        self._scripts: dict[str, Iterator[Respond]] = {}
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), Exchange)
         self._server.receiver = self
@@ -81,20 +81,20 @@ class Receiver:
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
         return f"{self._scheme}://{host}:{self.port}{path}"
 
-    def script(self, path: str, *answers: int | Answer) -> str:
-        """Answer requests to this path in this way, instead of 200. The URL of the path."""
-        self._scripts[path] = _for_ever([status(it) if isinstance(it, int) else it for it in answers])
+    def script(self, path: str, *responses: int | Respond) -> str:
+        """Respond to requests to this path in this way instead of with 200; return its URL."""
+        self._scripts[path] = _for_ever([status(it) if isinstance(it, int) else it for it in responses])
         return self.url(path)
 
     def at(self, path: str) -> list[Arrival]:
         return [it for it in list(self.arrivals) if it.path == path]
 
     def counts(self) -> Counter[str]:
-        """How often each message arrived."""
+        """Count the requests of each message."""
         return Counter(it.message_id for it in list(self.arrivals))
 
     def wait_for(self, count: int, path: str | None = None) -> list[Arrival]:
-        """Wait until so many requests have come, to this path or to all; and give them."""
+        """Wait for this many requests, to this path or to all, and return them."""
 
         def arrived() -> list[Arrival]:
             return self.at(path) if path else list(self.arrivals)
@@ -102,22 +102,22 @@ class Receiver:
         wait_until(lambda: len(arrived()) >= count, f"{count} arrivals at {path or 'all paths'}")
         return arrived()
 
-    def take(self, arrival: Arrival) -> Answer:
-        """Remember the request. What to answer."""
+    def take(self, arrival: Arrival) -> Respond:
+        """Record a request and return how to respond."""
         with self._lock:
             self.arrivals.append(arrival)
             script = self._scripts.get(arrival.path)
             return next(script) if script else status(200)
 
 
-def _for_ever(answers: list[Answer]) -> Iterator[Answer]:
-    yield from answers
+def _for_ever(responses: list[Respond]) -> Iterator[Respond]:
+    yield from responses
     while True:
-        yield answers[-1]
+        yield responses[-1]
 
 
 class Exchange(BaseHTTPRequestHandler):
-    """One connection; its methods are the vocabulary of the answers."""
+    """One connection; responses are written with its methods."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -136,13 +136,13 @@ class Exchange(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def head(self, code: int, **headers: str | int) -> None:
-        """The head of an answer; ``retry_after=5`` becomes ``retry-after: 5``."""
+        """Write the head of a response; ``retry_after=5`` becomes ``retry-after: 5``."""
         lines = [f"HTTP/1.1 {code} Scripted"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.wfile.write(("\r\n".join(lines) + "\r\n\r\n").encode())
 
     def pause(self, seconds: float | None = None) -> bool:
-        """Wait so long (None: as long as the server lives). False: the server is closing, stop."""
+        """Wait this long (None: until the server closes); return False if the server is closing."""
         return not self.server.receiver.closing.wait(seconds)
 
     def reset(self) -> None:
@@ -155,16 +155,16 @@ class Exchange(BaseHTTPRequestHandler):
         try:
             super().handle()
         except (OSError, ValueError):
-            self.close_connection = True  # the other side has left: that is what many tests are about
+            self.close_connection = True  # the client has disconnected, as many tests intend
 
     def finish(self) -> None:
         try:
             super().finish()
         except (OSError, ValueError):
-            pass  # nobody left to flush to
+            pass  # the client has disconnected
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: what came is in ``arrivals``."""
+        """Log nothing: the requests are in ``arrivals``."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -191,40 +191,40 @@ class _Server(ThreadingHTTPServer):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass  # it has ended by itself
+                pass  # it has ended already
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a caller that breaks off (a refused certificate, a deadline) is no error of ours."""
+        """Ignore clients that disconnect, after a refused certificate or a timeout."""
 
 
-# Answers.
+# Responses.
 
 
-def status(code: int, body: bytes = b"", **headers: str | int) -> Answer:
-    def answer(exchange: Exchange) -> None:
+def status(code: int, body: bytes = b"", **headers: str | int) -> Respond:
+    def respond(exchange: Exchange) -> None:
         exchange.head(code, content_length=len(body), **headers)
         exchange.write(body)
 
-    return answer
+    return respond
 
 
-def slow(seconds: float, then: int = 200) -> Answer:
-    """Answers so many seconds late."""
+def slow(seconds: float, then: int = 200) -> Respond:
+    """Respond after this many seconds."""
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         if exchange.pause(seconds):
             status(then)(exchange)
 
-    return answer
+    return respond
 
 
 def hang(exchange: Exchange) -> None:
-    """Never answers."""
+    """Never respond."""
     exchange.pause()
 
 
 def drip_head(exchange: Exchange) -> None:
-    """Begins an answer at once, and sends a byte of its head every second."""
+    """Start a response at once, and send one byte of its head every second."""
     for byte in b"HTTP/1.1 200 OK\r\nx-patience: " + b"." * 3600:
         exchange.write(bytes([byte]))
         if not exchange.pause(1):
@@ -232,7 +232,7 @@ def drip_head(exchange: Exchange) -> None:
 
 
 def drip_body(exchange: Exchange) -> None:
-    """Says 200 at once, and sends a byte of the body every second."""
+    """Respond 200 at once, and send one byte of the body every second."""
     exchange.head(200, content_length=3600)
     for _ in range(3600):
         exchange.write(b".")
@@ -241,65 +241,65 @@ def drip_body(exchange: Exchange) -> None:
 
 
 def reset(exchange: Exchange) -> None:
-    """Takes the request and breaks the connection."""
+    """Read the request and reset the connection."""
     exchange.reset()
 
 
 def hang_up(exchange: Exchange) -> None:
-    """Takes the request and ends the connection without a word."""
+    """Read the request and close the connection without a response."""
     exchange.close_connection = True
 
 
 def cut_short(exchange: Exchange) -> None:
-    """Says 200 and how much will follow, and breaks the connection in the middle of it."""
+    """Respond 200 with a length, and reset the connection in the middle of the body."""
     exchange.head(200, content_length=1000)
     exchange.write(b"." * 10)
     exchange.reset()
 
 
-def redirect(to: str, code: int = 302) -> Answer:
+def redirect(to: str, code: int = 302) -> Respond:
     return status(code, location=to)
 
 
-def huge(size: int) -> Answer:
+def huge(size: int) -> Respond:
     return status(200, b"x" * size)
 
 
 def endless(exchange: Exchange) -> None:
-    """Says 200, and never ends."""
+    """Respond 200 with a body that never ends."""
     exchange.head(200, transfer_encoding="chunked")
     while exchange.pause(0):
         exchange.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
 
 
 def gzip_bomb(exchange: Exchange) -> None:
-    """A few KiB that would become 10 MiB."""
+    """Respond with a few KiB that decompress to 10 MiB."""
     body = gzip.compress(b"\0" * (10 * 1024 * 1024))
     status(200, body, content_encoding="gzip")(exchange)
 
 
-def huge_head(size: int) -> Answer:
-    """200, with headers of so many bytes."""
+def huge_head(size: int) -> Respond:
+    """Respond 200 with this many bytes of headers."""
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         exchange.head(200, **{f"x-{number}": "." * 1000 for number in range(size // 1000)}, content_length=0)
         exchange.write(b"")
 
-    return answer
+    return respond
 
 
 def garbage(exchange: Exchange) -> None:
-    """Anything but HTTP."""
+    """Respond with something other than HTTP."""
     exchange.write(b"220 mail.example.com ESMTP ready\r\n" * 3)
     exchange.close_connection = True
 
 
-def interim(times: int, then: int = 200) -> Answer:
-    """So many ``103 Early Hints``, then the answer."""
+def interim(times: int, then: int = 200) -> Respond:
+    """Respond with this many ``103 Early Hints``, then with the status."""
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         for _ in range(times):
             exchange.head(103, link="</style.css>; rel=preload")
         status(then)(exchange)
 
-    return answer
+    return respond

@@ -1,6 +1,6 @@
-"""What the page for receivers shows verifies what we sign, and refuses what we did not, in every language.
+"""Test that the code on the page for receivers accepts our signatures and rejects others, in every language.
 
-A language is tried where its compiler or interpreter is installed.
+A language is tested where its compiler or interpreter is installed.
 """
 
 import json
@@ -24,7 +24,7 @@ Message = tuple[str, dict[str, str], bytes]
 
 
 def shown(language: str) -> str:
-    """The block of this language on the page."""
+    """Return the code block of this language on the page."""
     (found,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     return str(found)
 
@@ -69,7 +69,7 @@ Ask = Callable[[list[Message], Path], list[bool]]
 
 
 def answers(*command: str | Path) -> list[bool]:
-    """A program that reads messages.json and prints its verdicts as a list of JSON."""
+    """Write a program that reads messages.json and prints its verdicts as a JSON list."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     verdicts: list[bool] = json.loads(done.stdout)
@@ -174,6 +174,6 @@ HERE = [name for name in LANGUAGES if name == "python" or shutil.which(NEEDED.ge
 
 
 @pytest.mark.parametrize("language", HERE)
-def test_what_the_page_shows_believes_us_and_nobody_else(language: str, tmp_path: Path) -> None:
+def test_verify_on_the_page_accepts_our_signatures_only(language: str, tmp_path: Path) -> None:
     verdicts = LANGUAGES[language]([*good(), *bad()], tmp_path)
     assert verdicts == [True] * len(good()) + [False] * len(bad())

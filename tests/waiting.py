@@ -1,4 +1,4 @@
-"""Wait for what must come, not for how long it takes: the deadline only ends a test that has failed."""
+"""Wait for conditions instead of durations; the deadline only ends a test that has failed."""
 
 import time
 from collections.abc import Callable
@@ -7,26 +7,26 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-AT_LAST = 120.0  # seconds
+DEADLINE = 120.0  # seconds
 
 
 def wait_until(condition: Callable[[], T], what: str, *, every: float = 0.02) -> T:
-    """The first true thing that ``condition`` gives."""
-    deadline = time.monotonic() + AT_LAST
+    """Return the first true value of ``condition``."""
+    deadline = time.monotonic() + DEADLINE
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        assert time.monotonic() < deadline, f"timed out waiting for {what}"
         time.sleep(every)
     return found
 
 
 def wait_while_it_grows(figure: Callable[[], int], least: int, what: str) -> None:
-    """Until the figure is that large, however long it takes, as long as it still grows."""
+    """Wait until the figure is at least ``least``; fail if it stops growing before."""
     seen = 0
     while seen < least:
         seen = wait_until(partial(_above, seen, figure), what, every=0.2)
 
 
 def _above(seen: int, figure: Callable[[], int]) -> int:
-    """The figure, if it is larger than it was; else 0."""
+    """Return the figure if it is greater than ``seen``, else 0."""
     now = figure()
     return now if now > seen else 0

@@ -46,7 +46,7 @@ class Sink(receiver.Receiver):
         super().__exit__(*error)
         self._book.close()
 
-    def take(self, arrival: receiver.Arrival) -> receiver.Answer:
+    def take(self, arrival: receiver.Arrival) -> receiver.Respond:
         announced = arrival.headers.get("content-length")
         if announced is None or len(arrival.body) < int(announced):
             return receiver.reset  # it broke off: no server takes half a request

@@ -1,4 +1,4 @@
-"""What the receiver's tests share: nothing remembered from the test before, and the edge in our hands."""
+"""Share fixtures of the receiver's tests: empty caches, and notifications and storage under the test's control."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +22,7 @@ class CountingNotifier:
 
 @pytest.fixture
 def notifications(monkeypatch: pytest.MonkeyPatch) -> CountingNotifier:
+    """Count the notifications of receipt workers."""
     counting = CountingNotifier()
     monkeypatch.setattr(notify.receipt_workers, "notify", counting.notify)
     return counting
@@ -29,7 +30,7 @@ def notifications(monkeypatch: pytest.MonkeyPatch) -> CountingNotifier:
 
 @pytest.fixture
 def claims(settings, tmp_path: Path) -> Path:
-    """Large bodies go to a directory of this test's own."""
+    """Store large bodies in a directory of this test."""
     place = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = {**settings.STORAGES, "claims": place}
     return tmp_path
@@ -37,7 +38,7 @@ def claims(settings, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def receiver(notifications: CountingNotifier, claims: Path) -> Iterator[None]:
-    """The receiver as it is just after its process began."""
+    """Empty the caches of the receiver, as in a new process."""
     snapshot.clear_snapshots()
     rejections.reset_samples()
     published_keys.clear_keys()
@@ -47,5 +48,5 @@ def receiver(notifications: CountingNotifier, claims: Path) -> Iterator[None]:
 
 @pytest.fixture
 def rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Handlers registered in this test are gone after it."""
+    """Drop the handlers registered in this test after it."""
     monkeypatch.setattr(handlers, "_rules", [])

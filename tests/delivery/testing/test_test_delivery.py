@@ -115,7 +115,7 @@ def test_test_of_an_oauth_endpoint_sends_a_token(client: APIClient, tenant: Tena
     server = TokenServer(receiver)
     tried(client, make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials()))
     assert receiver.at("/in")[0].headers["authorization"] == "Bearer token-1"
-    server.answers(500)
+    server.respond_with(500)
     endpoint = make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials())
     assert tried(client, endpoint)["error"] == "credentials"
 
@@ -124,7 +124,7 @@ def test_test_uses_the_client_certificate(client: APIClient, tenant: Tenant, tmp
     ours, theirs = Authority(), Authority()
     issued = ours.issue()
     tls = {"certificate": issued.pem, "private_key": issued.key, "ca": theirs.pem}
-    with Receiver(tls=theirs.server(tmp_path, asks_for=ours)) as receiver:
+    with Receiver(tls=theirs.server(tmp_path, client_authority=ours)) as receiver:
         shown = tried(client, make_endpoint(tenant, url=receiver.url(), tls=tls))
     assert shown["response"]["status"] == 200
     assert shown["timing"]["tls_ms"] > 0

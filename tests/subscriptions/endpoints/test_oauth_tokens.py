@@ -36,7 +36,7 @@ def token(endpoint, server, rejected=None, **more):
 @pytest.mark.parametrize("client_auth", ["basic", "body"])
 def test_token_request_has_the_parameters_of_the_standard(server, client_auth):
     assert token(make_endpoint(), server, client_auth=client_auth, scope="a b", audience="x") == "token-1"
-    (asked,) = server.asked
+    (asked,) = server.forms
     assert (asked["grant_type"], asked["scope"], asked["audience"]) == ("client_credentials", "a b", "x")
 
 
@@ -104,14 +104,14 @@ GARBAGE = [
     ids=[*"4532"[:3], "reset", *(body[:40].decode() for body in GARBAGE)],
 )
 def test_unusable_response_raises_and_stores_nothing(server, response):
-    server.answers(response)
+    server.respond_with(response)
     with pytest.raises(TokenRequestFailed):
         token(make_endpoint(), server)
     assert not OAuthToken.objects.exists()
 
 
 def test_token_without_expiry_is_cached(server):
-    server.answers(scripts.status(200, json.dumps({"access_token": "a"}).encode()))
+    server.respond_with(scripts.status(200, json.dumps({"access_token": "a"}).encode()))
     endpoint = make_endpoint()
     assert [token(endpoint, server) for _ in range(2)] == ["a", "a"]
 
@@ -120,4 +120,4 @@ def test_internal_token_server_is_not_called(server, settings):
     settings.WAYPOST_ALLOW_NETWORKS = []
     with pytest.raises(TokenRequestFailed):
         token(make_endpoint(), server)
-    assert not server.asked
+    assert not server.forms

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.factories_receiver import SECRET, id_born, make_receipt, make_source
+from tests.factories_receiver import SECRET, id_at, make_receipt, make_source
 from webhooks.kit.claim_check import INLINE_MAX, store_body
 from webhooks.models import Receipt, Rejection, Source, SourceHour
 from webhooks.processing.receipts import by_event_type, by_message_id
@@ -192,7 +192,7 @@ def test_sources_are_found_by_a_part_of_the_name_and_rejections_by_reason() -> N
 
 @pytest.mark.parametrize(("window", "there"), [("hour", False), ("week", True), ("odd", True)])
 def test_the_list_can_be_narrowed_to_a_window(window: str, there: bool) -> None:
-    old = make_receipt(id=id_born(timezone.now() - timedelta(days=2)))
+    old = make_receipt(id=id_at(timezone.now() - timedelta(days=2)))
     shown = operator(*SEES_ALL).get(f"/admin/webhooks/receipt/?received={window}").content.decode()
     assert (old.public_id in shown) == there
 

@@ -1,4 +1,4 @@
-"""Large bodies in S3, over its own protocol, on a server of somebody else's: kept whole, read back, swept, expired."""
+"""Test large bodies in S3, over its own protocol, on an independent server: stored, read back, swept."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 from config.ops.storage import backend
-from tests.factories_receiver import id_born, make_receipt, make_source, signed
+from tests.factories_receiver import id_at, make_receipt, make_source, signed
 from webhooks.kit.claim_check import INLINE_MAX, StorageDown, store_body
 from webhooks.models import Receipt, Rejection
 from webhooks.processing import sweep
@@ -32,7 +32,7 @@ BUCKET, PREFIX = "claims", "waypost/here"
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """The address of an S3 on loopback."""
+    """Return the URL of an S3 server on loopback."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -42,7 +42,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3: str, receiver: None, settings, monkeypatch: pytest.MonkeyPatch):
-    """The claims of this test lie in an empty bucket, as WAYPOST_STORAGE_URL says."""
+    """Store the bodies of this test in an empty bucket, set by WAYPOST_STORAGE_URL."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -65,8 +65,8 @@ def pieces(size: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("size", [INLINE_MAX + 1, 3 * MIB + 17, 21 * MIB])
-def test_a_body_is_kept_whole_and_read_back(bucket, size: int) -> None:
-    """The largest of them goes up in several parts."""
+def test_store_body_in_s3_can_be_read_back(bucket, size: int) -> None:
+    """The largest body is uploaded in several parts."""
     body = store_body(pieces(size), new_id(), lambda chunk: None)
     receipt = make_receipt(body=None, body_key=body.key, size=body.size, sha256=body.sha256)
     with receipt.open() as file:
@@ -77,17 +77,17 @@ def test_a_body_is_kept_whole_and_read_back(bucket, size: int) -> None:
     assert bool(parts) == (size > 8 * MIB)
 
 
-def test_a_message_goes_through_the_door_into_the_bucket_and_its_body_can_be_opened(bucket, client) -> None:
+def test_large_message_is_stored_in_the_bucket_and_can_be_opened(bucket, client) -> None:
     source, body = make_source(), b"x" * (2 * INLINE_MAX)
-    answer = client.post(f"/in/{source.public_id}/", body, "application/json", headers=signed(body))
-    assert answer.status_code == 202
+    response = client.post(f"/in/{source.public_id}/", body, "application/json", headers=signed(body))
+    assert response.status_code == 202
     receipt = Receipt.objects.get()
     assert receipt.read() == body
     assert names(bucket) == [f"{PREFIX}/{receipt.body_key}"]
 
 
 @pytest.mark.parametrize("size", [2 * INLINE_MAX, 12 * MIB])
-def test_a_body_that_is_not_believed_or_breaks_off_leaves_no_object_and_no_upload(bucket, client, size: int) -> None:
+def test_rejected_or_interrupted_body_leaves_no_object_and_no_upload(bucket, client, size: int) -> None:
     source = make_source(max_bytes=16 * MIB)
     assert client.post(f"/in/{source.public_id}/", bytes(size), "a/b", headers=signed(b"other")).status_code == 401
 
@@ -102,31 +102,31 @@ def test_a_body_that_is_not_believed_or_breaks_off_leaves_no_object_and_no_uploa
     assert Rejection.objects.get().reason == "no_match"
 
 
-def test_a_bucket_that_is_not_there_is_503_and_nothing_is_kept(bucket, client) -> None:
+def test_missing_bucket_is_503_and_stores_nothing(bucket, client) -> None:
     bucket.delete_bucket(Bucket=BUCKET)
     with pytest.raises(StorageDown):
         store_body(pieces(2 * INLINE_MAX), new_id(), lambda chunk: None)
     body = b"x" * (2 * INLINE_MAX)
-    answer = client.post(f"/in/{make_source().public_id}/", body, "a/b", headers=signed(body))
-    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    response = client.post(f"/in/{make_source().public_id}/", body, "a/b", headers=signed(body))
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert not Receipt.objects.exists()
 
 
-def test_orphans_are_swept_and_what_a_row_names_stays(bucket) -> None:
+def test_sweep_deletes_orphaned_objects_in_the_bucket_only(bucket) -> None:
     now = timezone.now()
-    young, old = id_born(now - timedelta(hours=20)), id_born(now - timedelta(hours=30))
+    young, old = id_at(now - timedelta(hours=20)), id_at(now - timedelta(hours=30))
     for key in (young, old):
         store_body(pieces(2 * INLINE_MAX), key, lambda chunk: None)
-    named = store_body(pieces(2 * INLINE_MAX), id_born(now - timedelta(hours=30)), lambda chunk: None)
+    named = store_body(pieces(2 * INLINE_MAX), id_at(now - timedelta(hours=30)), lambda chunk: None)
     make_receipt(body=None, body_key=named.key, size=named.size)
     assert sweep.remove_orphans(now) == 1
     assert sorted(name.rsplit("/", 1)[1] for name in names(bucket)) == sorted([young.hex, named.key.rsplit("/", 1)[1]])
 
 
-def test_an_expired_receipt_takes_its_object_with_it(bucket) -> None:
+def test_sweep_deletes_the_object_of_an_expired_receipt_in_the_bucket(bucket) -> None:
     born = timezone.now() - timedelta(days=31)
     for changes in ({"due_at": None, "processed_at": born}, {}):
-        key = id_born(born)
+        key = id_at(born)
         body = store_body(pieces(2 * INLINE_MAX), key, lambda chunk: None)
         make_receipt(id=key, body=None, body_key=body.key, size=body.size, **changes)
     sweep.sweep()

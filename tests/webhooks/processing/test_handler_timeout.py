@@ -1,4 +1,4 @@
-"""A handler that does not come back is ended, whatever it does about it."""
+"""Test that a handler over its time limit is interrupted, or its process ended."""
 
 import faulthandler
 import signal
@@ -25,14 +25,14 @@ with handler_timeout.time_limit(0.1):
 """
 
 
-def test_what_takes_too_long_is_interrupted_where_it_is() -> None:
+def test_time_limit_interrupts_the_handler_where_it_is() -> None:
     begun = time.monotonic()
     with pytest.raises(HandlerTimeout), time_limit(0.05):
         time.sleep(3600)
     assert time.monotonic() - begun < 3600
 
 
-def test_a_handler_that_catches_every_exception_does_not_catch_this() -> None:
+def test_time_limit_is_not_caught_by_except_exception() -> None:
     def stubborn() -> None:
         try:
             time.sleep(3600)
@@ -43,14 +43,14 @@ def test_a_handler_that_catches_every_exception_does_not_catch_this() -> None:
         stubborn()
 
 
-def test_a_handler_that_catches_even_this_ends_its_process_and_says_where_it_hung() -> None:
+def test_time_limit_that_is_caught_ends_the_process_with_a_traceback() -> None:
     done = subprocess.run([sys.executable, "-c", STUBBORN], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Timeout" in done.stderr
     assert "line 9" in done.stderr
 
 
-def test_what_is_done_in_time_leaves_no_clock_behind() -> None:
+def test_time_limit_that_is_kept_leaves_no_timer() -> None:
     before = signal.getsignal(signal.SIGALRM)
     with time_limit(3600):
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
@@ -59,7 +59,7 @@ def test_what_is_done_in_time_leaves_no_clock_behind() -> None:
     faulthandler.cancel_dump_traceback_later()
 
 
-def test_in_another_thread_nothing_is_interrupted_and_nothing_breaks() -> None:
+def test_time_limit_in_another_thread_does_nothing() -> None:
     done = []
 
     def work() -> None:
@@ -73,7 +73,7 @@ def test_in_another_thread_nothing_is_interrupted_and_nothing_breaks() -> None:
     assert done == [True]
 
 
-def test_an_alarm_at_the_very_end_leaves_no_watchdog_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_limit_with_an_alarm_at_the_end_leaves_no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     cancelled: list[bool] = []
     cancel = faulthandler.cancel_dump_traceback_later
     monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: cancelled.append(True) or cancel())

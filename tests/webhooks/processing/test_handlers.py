@@ -1,4 +1,4 @@
-"""Which function works on which source and pattern."""
+"""Test which handlers match which sources and patterns."""
 
 import pytest
 from django.apps import apps
@@ -22,7 +22,7 @@ def functions(receipt) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "wanted"),
+    ("pattern", "matches"),
     [
         (None, True),
         ({"type": ["order.paid"]}, True),
@@ -33,14 +33,14 @@ def functions(receipt) -> list[object]:
         ({"data": {"nothing": ["here"]}}, False),
     ],
 )
-def test_a_pattern_sees_type_source_and_data(pattern, wanted: bool) -> None:
+def test_pattern_matches_type_source_and_data(pattern, matches: bool) -> None:
     handles("shop", pattern)(succeed)
     body = b'{"type":"order.paid","data":{"total":3}}'
     receipt = make_receipt(make_source(uid="shop"), body=body, event_type="order.paid")
-    assert functions(receipt) == ([succeed] if wanted else [])
+    assert functions(receipt) == ([succeed] if matches else [])
 
 
-def test_a_handler_is_registered_by_uid_by_id_or_for_all() -> None:
+def test_handles_registers_by_uid_by_id_or_for_all() -> None:
     source = make_source(uid="shop")
     handles("shop")(succeed)
     handles(source.public_id)(fail)
@@ -49,7 +49,7 @@ def test_a_handler_is_registered_by_uid_by_id_or_for_all() -> None:
     assert functions(make_receipt(make_source())) == [log_receipt]
 
 
-def test_a_source_names_its_own_and_each_function_runs_once(settings) -> None:
+def test_matching_rules_has_the_handlers_of_the_source_first_and_each_function_once(settings) -> None:
     settings.WAYPOST_HANDLERS = {"ok": f"{HERE}.succeed", "bad": f"{HERE}.fail"}
     source = make_source(handlers=[{"handler": "bad", "pattern": {"type": ["a.b"]}}, {"handler": "ok"}])
     handles()(succeed)
@@ -57,7 +57,7 @@ def test_a_source_names_its_own_and_each_function_runs_once(settings) -> None:
     assert functions(make_receipt(source, event_type="c")) == [succeed]
 
 
-def test_the_large_body_of_a_claim_check_is_matched_by_what_its_row_says() -> None:
+def test_matching_rules_of_a_body_in_storage_use_the_row_only() -> None:
     handles("*", {"type": ["big"]})(succeed)
     handles("*", {"data": {"x": [1]}})(fail)
     stored = store_body(iter([b'{"x":1,"y":"' + b"z" * INLINE_MAX, b'"}']), new_id(), lambda chunk: None)
@@ -65,28 +65,28 @@ def test_the_large_body_of_a_claim_check_is_matched_by_what_its_row_says() -> No
     assert functions(receipt) == [succeed]
 
 
-def test_a_name_that_is_not_on_the_list_is_never_imported() -> None:
+def test_handler_not_in_the_setting_is_never_imported() -> None:
     with pytest.raises(UnknownHandler):
         matching_rules(make_receipt(make_source(handlers=[{"handler": "os.abort"}])))
 
 
-def test_a_function_on_the_list_may_be_named_by_its_dotted_path(settings) -> None:
+def test_handler_in_the_setting_may_be_named_by_its_path(settings) -> None:
     settings.WAYPOST_HANDLERS = {f"{HERE}.succeed": f"{HERE}.succeed"}
     assert functions(make_receipt(make_source(handlers=[{"handler": f"{HERE}.succeed"}]))) == [succeed]
 
 
-def test_a_built_in_handler_of_an_app_that_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_built_in_handler_of_an_app_not_installed_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "publish" in handler_paths()
     monkeypatch.setattr(apps, "is_installed", lambda name: name == "webhooks")
     assert handler_paths() == {"log": "webhooks.processing.handlers.log_receipt"}
 
 
-def test_a_bad_pattern_is_refused_when_it_is_registered() -> None:
+def test_handles_with_an_invalid_pattern_raises() -> None:
     with pytest.raises(InvalidPattern):
         handles("*", {"type": "not a list"})(succeed)
 
 
-def test_a_name_that_leads_nowhere_is_found_by_the_system_checks(settings) -> None:
+def test_system_check_finds_a_path_that_names_no_function(settings) -> None:
     settings.WAYPOST_HANDLERS = {"lost": "no.such.module.function", "text": f"{HERE}.__doc__", "publish": ""}
     problems = " ".join(problem.msg for problem in check_handlers())
     assert check_handlers in registry.registered_checks
@@ -95,7 +95,7 @@ def test_a_name_that_leads_nowhere_is_found_by_the_system_checks(settings) -> No
     assert "'log'" not in problems
 
 
-def test_the_built_in_log_says_that_it_came_and_nothing_of_what_is_in_it(caplog) -> None:
+def test_log_handler_logs_the_receipt_without_its_content(caplog) -> None:
     with caplog.at_level("INFO"):
         log_receipt(make_receipt(body=b'{"type":"a.b","card":"4111"}'))
     assert "a.b" in caplog.text

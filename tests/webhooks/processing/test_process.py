@@ -1,4 +1,4 @@
-"""From a kept receipt to its handlers: once, wholly or not at all, and never forgotten."""
+"""Test that the handlers of a receipt run once, in one transaction, and are retried."""
 
 import signal
 import subprocess
@@ -23,30 +23,30 @@ from webhooks.processing.retry_plan import DEFAULT_PLAN
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
 
-def due_again(receipt: Receipt) -> None:
-    """Let the wait be over."""
+def make_due(receipt: Receipt) -> None:
+    """Make the receipt due now."""
     Receipt.objects.filter(pk=receipt.pk).update(due_at=timezone.now() - timedelta(seconds=1))
 
 
-def leave_a_mark(receipt: Receipt) -> None:
-    """An effect in the database that one can count."""
+def write_mark(receipt: Receipt) -> None:
+    """Write a row that tests count."""
     Rejection.objects.create(source=receipt.source, reason="mark", size=0)
 
 
-def test_a_due_receipt_is_handled_once_and_at_rest_afterwards() -> None:
-    handles()(leave_a_mark)
+def test_process_due_handles_a_receipt_once_and_settles_it() -> None:
+    handles()(write_mark)
     receipt = make_receipt()
     assert (process_due(), process_due()) == (1, 0)
     receipt.refresh_from_db()
     assert (receipt.state, receipt.attempts, receipt.claim_token) == ("processed", 1, None)
-    assert receipt.handled_by == [f"{__name__}.leave_a_mark"]
+    assert receipt.handled_by == [f"{__name__}.write_mark"]
     assert Rejection.objects.count() == 1
 
 
-def test_what_a_handler_wrote_and_the_receipts_state_commit_together() -> None:
+def test_failed_handler_rolls_back_its_writes_and_uses_an_attempt() -> None:
     @handles()
     def writes_then_fails(receipt: Receipt) -> None:
-        leave_a_mark(receipt)
+        write_mark(receipt)
         raise RuntimeError("half way")
 
     receipt = make_receipt()
@@ -58,8 +58,8 @@ def test_what_a_handler_wrote_and_the_receipts_state_commit_together() -> None:
     assert receipt.due_at > timezone.now()
 
 
-def test_one_failing_handler_takes_back_what_the_others_wrote() -> None:
-    handles()(leave_a_mark)
+def test_failed_handler_rolls_back_the_writes_of_the_others() -> None:
+    handles()(write_mark)
 
     @handles()
     def fails(receipt: Receipt) -> None:
@@ -70,21 +70,21 @@ def test_one_failing_handler_takes_back_what_the_others_wrote() -> None:
     assert not Rejection.objects.exists()
 
 
-def test_a_receipt_nobody_wants_is_processed_by_nobody() -> None:
+def test_receipt_without_handlers_is_processed_with_none() -> None:
     receipt = make_receipt()
     process_due()
     receipt.refresh_from_db()
     assert (receipt.state, receipt.handled_by) == ("processed", [])
 
 
-def test_a_receipt_that_fails_to_the_end_of_the_plan_is_dead_with_its_last_error() -> None:
+def test_receipt_that_exhausts_its_plan_is_dead_with_the_last_error() -> None:
     @handles()
     def fails(receipt: Receipt) -> None:
         raise RuntimeError("no\0 luck")
 
     receipt = make_receipt()
     for _ in range(len(DEFAULT_PLAN) + 1):
-        due_again(receipt)
+        make_due(receipt)
         process_due()
     receipt.refresh_from_db()
     assert (receipt.state, receipt.cause, receipt.attempts) == ("dead", "exhausted", len(DEFAULT_PLAN) + 1)
@@ -92,7 +92,7 @@ def test_a_receipt_that_fails_to_the_end_of_the_plan_is_dead_with_its_last_error
     assert process_due() == 0
 
 
-def test_a_handler_that_gives_up_makes_the_receipt_dead_at_once() -> None:
+def test_give_up_makes_the_receipt_dead_at_once() -> None:
     @handles()
     def gives_up(receipt: Receipt) -> None:
         raise GiveUp("no such customer")
@@ -103,7 +103,7 @@ def test_a_handler_that_gives_up_makes_the_receipt_dead_at_once() -> None:
     assert (receipt.state, receipt.cause, receipt.attempts) == ("dead", "handler_gave_up", 1)
 
 
-def test_later_costs_no_attempt() -> None:
+def test_retry_later_uses_no_attempt() -> None:
     @handles()
     def waits(receipt: Receipt) -> None:
         raise RetryLater(600)
@@ -116,7 +116,7 @@ def test_later_costs_no_attempt() -> None:
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), "soon", None])
-def test_later_at_no_time_is_a_failure_like_any_other(seconds: Any) -> None:
+def test_retry_later_without_a_number_is_a_failure(seconds: Any) -> None:
     @handles()
     def waits(receipt: Receipt) -> None:
         raise RetryLater(seconds)
@@ -127,7 +127,7 @@ def test_later_at_no_time_is_a_failure_like_any_other(seconds: Any) -> None:
     assert (receipt.state, receipt.attempts) == ("pending", 1)
 
 
-def test_many_are_claimed_at_once_and_of_a_key_only_the_oldest() -> None:
+def test_claim_takes_many_and_only_the_oldest_of_an_order_key() -> None:
     source = make_source()
     first, _, other = [make_receipt(source, order_key=key) for key in ("k", "k", "other")]
     loose = [make_receipt(source) for _ in range(3)]
@@ -135,22 +135,22 @@ def test_many_are_claimed_at_once_and_of_a_key_only_the_oldest() -> None:
     assert receipts.claim(20) == []
 
 
-def test_a_receipt_whose_claim_ended_without_a_word_is_claimed_alone() -> None:
+def test_claim_takes_a_receipt_with_an_unsettled_claim_alone() -> None:
     receipt, *others = [make_receipt() for _ in range(3)]
     receipts.claim(1)
-    due_again(receipt)
+    make_due(receipt)
     assert receipts.claim(20) == [receipt]
     assert receipts.claim(20) == others
 
 
-def test_a_suspect_does_not_go_along_with_others() -> None:
+def test_claim_leaves_a_receipt_with_an_unsettled_claim_out_of_a_batch() -> None:
     older, suspect, younger = [make_receipt() for _ in range(3)]
     Receipt.objects.filter(pk=suspect.pk).update(claims=1)
     assert receipts.claim(20) == [older, younger]
     assert receipts.claim(20) == [suspect]
 
 
-def test_what_was_claimed_and_waits_for_long_is_given_back_as_if_it_had_not_been(monkeypatch) -> None:
+def test_claimed_receipts_not_started_in_time_are_released_uncounted(monkeypatch) -> None:
     monkeypatch.setattr(process, "RELEASE_AFTER", 0)
     for _ in range(3):
         make_receipt()
@@ -160,7 +160,7 @@ def test_what_was_claimed_and_waits_for_long_is_given_back_as_if_it_had_not_been
     assert set(Receipt.objects.filter(due_at__isnull=False).values_list("claims", flat=True)) == {1}
 
 
-def test_a_receipt_that_ends_its_worker_again_and_again_is_poison_and_its_neighbours_live() -> None:
+def test_receipt_that_crashes_its_worker_repeatedly_is_dead_and_others_are_processed() -> None:
     @handles()
     def ends_the_worker(receipt: Receipt) -> None:
         if receipt.message_id == "killer":
@@ -169,10 +169,10 @@ def test_a_receipt_that_ends_its_worker_again_and_again_is_poison_and_its_neighb
     killer = make_receipt(message_id="killer")
     neighbour = make_receipt(source=killer.source)
     for _ in range(process.MAX_CLAIMS):
-        due_again(killer)
+        make_due(killer)
         with pytest.raises(KeyboardInterrupt):
             process_due()
-    due_again(killer)
+    make_due(killer)
     process_due()
     killer.refresh_from_db()
     neighbour.refresh_from_db()
@@ -180,19 +180,19 @@ def test_a_receipt_that_ends_its_worker_again_and_again_is_poison_and_its_neighb
     assert neighbour.state == "processed"
 
 
-def test_a_claim_that_was_cut_off_is_due_again_when_it_runs_out() -> None:
+def test_expired_claim_makes_its_receipt_due_again() -> None:
     receipt = make_receipt()
     assert receipts.claim(1) == [receipt]
     assert receipts.claim(1) == []
-    due_again(receipt)
+    make_due(receipt)
     assert receipts.claim(1) == [receipt]
 
 
-def test_a_receipt_that_was_claimed_by_another_is_left_to_its_new_owner() -> None:
-    handles()(leave_a_mark)
+def test_process_with_a_lost_claim_runs_no_handler() -> None:
+    handles()(write_mark)
     receipt = make_receipt()
     (stalled,) = receipts.claim(1)
-    due_again(receipt)
+    make_due(receipt)
     (owner,) = receipts.claim(1)
     process.process(stalled)
     assert not Rejection.objects.exists()
@@ -201,23 +201,23 @@ def test_a_receipt_that_was_claimed_by_another_is_left_to_its_new_owner() -> Non
     assert receipt.state == "processed"
 
 
-@pytest.mark.parametrize("settle", ["finish", "put_off", "bury"])
-def test_nothing_is_settled_without_the_token(settle: str) -> None:
+@pytest.mark.parametrize("settle", ["mark_processed", "reschedule", "mark_dead"])
+def test_settling_with_a_lost_claim_changes_nothing(settle: str) -> None:
     receipt = make_receipt()
     (stalled,) = receipts.claim(1)
-    due_again(receipt)
+    make_due(receipt)
     (owner,) = receipts.claim(1)
     calls: dict[str, Callable[[], None]] = {
-        "finish": lambda: receipts.mark_processed(stalled, []),
-        "put_off": lambda: receipts.reschedule(stalled, 60, "", attempts=1),
-        "bury": lambda: receipts.mark_dead(stalled, "crashed_worker", "", attempts=1),
+        "mark_processed": lambda: receipts.mark_processed(stalled, []),
+        "reschedule": lambda: receipts.reschedule(stalled, 60, "", attempts=1),
+        "mark_dead": lambda: receipts.mark_dead(stalled, "crashed_worker", "", attempts=1),
     }
     calls[settle]()
     receipt.refresh_from_db()
     assert (receipt.claim_token, receipt.attempts, receipt.state) == (owner.claim_token, 0, "pending")
 
 
-def test_of_an_ordering_key_the_oldest_unfinished_goes_first_and_blocks_the_rest() -> None:
+def test_pending_receipt_blocks_later_ones_of_its_order_key() -> None:
     seen = []
 
     @handles()
@@ -233,12 +233,12 @@ def test_of_an_ordering_key_the_oldest_unfinished_goes_first_and_blocks_the_rest
     make_receipt(make_source(), message_id="4", order_key="k")
     process_due()
     assert sorted(seen) == ["1", "3", "4"]
-    due_again(first)
+    make_due(first)
     process_due()
     assert seen[-2:] == ["1", "2"]
 
 
-def test_a_dead_head_lets_its_key_go_on() -> None:
+def test_dead_receipt_does_not_block_its_order_key() -> None:
     @handles()
     def gives_up_on_the_first(receipt: Receipt) -> None:
         if receipt.message_id == "1":
@@ -252,7 +252,7 @@ def test_a_dead_head_lets_its_key_go_on() -> None:
     assert second.state == "processed"
 
 
-def test_a_handler_that_breaks_the_transaction_is_a_failure_like_any_other() -> None:
+def test_handler_that_breaks_the_transaction_is_a_failure() -> None:
     @handles()
     def breaks(receipt: Receipt) -> None:
         Source.objects.extra(where=["1/0 = 1"]).exists()
@@ -263,7 +263,7 @@ def test_a_handler_that_breaks_the_transaction_is_a_failure_like_any_other() -> 
     assert (receipt.state, receipt.attempts) == ("pending", 1)
 
 
-def test_a_source_may_have_a_plan_of_its_own() -> None:
+def test_retry_plan_of_the_source_is_used() -> None:
     @handles()
     def fails(receipt: Receipt) -> None:
         raise RuntimeError
@@ -272,7 +272,7 @@ def test_a_source_may_have_a_plan_of_its_own() -> None:
     process_due()
     receipt.refresh_from_db()
     assert timedelta(minutes=7) < receipt.due_at - timezone.now() < timedelta(minutes=13)
-    due_again(receipt)
+    make_due(receipt)
     process_due()
     receipt.refresh_from_db()
     assert (receipt.cause, receipt.attempts) == ("exhausted", 2)
@@ -280,10 +280,10 @@ def test_a_source_may_have_a_plan_of_its_own() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("hangs", ["in Python", "in a query"])
-def test_a_handler_that_hangs_is_ended_and_what_it_wrote_is_taken_back(hangs: str) -> None:
+def test_hanging_handler_is_interrupted_and_rolled_back(hangs: str) -> None:
     @handles()
     def hangs_somewhere(receipt: Receipt) -> None:
-        leave_a_mark(receipt)
+        write_mark(receipt)
         if hangs == "in Python":
             time.sleep(3600)
         with connection.cursor() as cursor:
@@ -317,7 +317,7 @@ process_due()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_is_killed_in_a_handler_leaves_nothing_but_a_claim_that_runs_out() -> None:
+def test_worker_killed_in_a_handler_leaves_only_a_claim_that_expires() -> None:
     receipt, neighbour = make_receipt(), make_receipt()
     name = str(connection.settings_dict["NAME"])
     worker = subprocess.run([sys.executable, "-c", KILLED, name], capture_output=True, text=True, check=False)
@@ -326,33 +326,33 @@ def test_a_worker_that_is_killed_in_a_handler_leaves_nothing_but_a_claim_that_ru
     assert not Rejection.objects.exists()
     assert (receipt.state, receipt.attempts, receipt.claims) == ("pending", 0, 1)
     assert process_due() == 0
-    handles()(leave_a_mark)
-    due_again(receipt)
-    due_again(neighbour)
+    handles()(write_mark)
+    make_due(receipt)
+    make_due(neighbour)
     assert process_due() == 2
     assert set(Receipt.objects.values_list("attempts", "due_at")) == {(1, None)}
     assert Rejection.objects.count() == 2
 
 
-def test_a_source_that_names_a_handler_that_is_gone_fails_visibly() -> None:
+def test_source_with_an_unknown_handler_fails_with_its_name() -> None:
     receipt = make_receipt(make_source(handlers=[{"handler": "gone"}]))
     process_due()
     receipt.refresh_from_db()
     assert (receipt.state, "UnknownHandler: gone" in receipt.last_error) == ("pending", True)
 
 
-def test_a_drain_whose_turn_is_over_rings_for_a_successor(notifications) -> None:
+def test_process_due_out_of_time_notifies_another_worker(notifications) -> None:
     make_receipt()
     assert process_due(seconds=0) == 0
     assert notifications.calls == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_workers_handle_each_receipt_exactly_once() -> None:
+def test_concurrent_workers_handle_each_receipt_once() -> None:
     source = make_source()
     for _ in range(40):
         make_receipt(source)
-    handles()(leave_a_mark)
+    handles()(write_mark)
     start = threading.Barrier(4)
 
     def work() -> None:
@@ -370,7 +370,7 @@ def test_many_workers_handle_each_receipt_exactly_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_receipt_whose_handler_outlasts_its_claim_is_not_handled_twice_at_once() -> None:
+def test_receipt_whose_handler_outlasts_its_claim_is_not_claimed_again() -> None:
     runs, inside, go_on = [], threading.Event(), threading.Event()
 
     @handles()
@@ -383,7 +383,7 @@ def test_a_receipt_whose_handler_outlasts_its_claim_is_not_handled_twice_at_once
     worker = threading.Thread(target=lambda: (process_due(), connections.close_all()))
     worker.start()
     inside.wait()
-    with transaction.atomic():  # its claim has run out as far as the clock is concerned
+    with transaction.atomic():  # the claim has expired by the clock
         claimed = Receipt.objects.select_for_update(skip_locked=True).filter(pk=receipt.pk)
         assert not claimed.exists()
     assert receipts.claim(1) == []

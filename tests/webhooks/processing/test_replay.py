@@ -1,4 +1,4 @@
-"""Receipts come back to their handlers when somebody asks, once however often."""
+"""Test that settled receipts can be replayed."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from webhooks.processing.replay import ReplayResult, count_replayable, replay
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
 
-def test_a_dead_receipt_comes_back_with_its_whole_plan_and_can_succeed(notifications) -> None:
+def test_replay_of_a_dead_receipt_starts_its_plan_anew(notifications) -> None:
     broken = True
 
     @handles()
@@ -32,14 +32,14 @@ def test_a_dead_receipt_comes_back_with_its_whole_plan_and_can_succeed(notificat
     assert receipt.state == "processed"
 
 
-def test_a_second_click_changes_nothing(notifications) -> None:
+def test_replay_twice_changes_nothing_the_second_time(notifications) -> None:
     make_receipt()
     process_due()
     assert [replay(Receipt.objects.all()).replayed for _ in range(2)] == [1, 0]
     assert notifications.calls == 1
 
 
-def test_a_receipt_that_is_due_or_under_work_is_left_alone() -> None:
+def test_replay_skips_a_pending_receipt() -> None:
     receipt = make_receipt(attempts=3)
     assert count_replayable(Receipt.objects.all()) == 0
     assert replay(Receipt.objects.all()) == ReplayResult(0, remaining=0)
@@ -47,7 +47,7 @@ def test_a_receipt_that_is_due_or_under_work_is_left_alone() -> None:
     assert receipt.attempts == 3
 
 
-def test_many_are_brought_back_oldest_first_a_bounded_number_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_of_many_takes_the_oldest_up_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PER_CALL", 5)
     monkeypatch.setattr(module, "UPDATE_BATCH", 2)
     source = make_source()

@@ -1,4 +1,4 @@
-"""When a failed receipt is tried again."""
+"""Test the waits between the attempts of a receipt."""
 
 import pytest
 
@@ -16,14 +16,14 @@ from webhooks.processing.retry_plan import DEFAULT_PLAN, wait_after
         (len(DEFAULT_PLAN) + 1, 0.5, None),
     ],
 )
-def test_the_wait_after_a_failure(attempts: int, chance: float, expected: float | None) -> None:
+def test_wait_after_follows_the_default_plan(attempts: int, chance: float, expected: float | None) -> None:
     assert wait_after(attempts, chance) == expected
 
 
 @pytest.mark.parametrize(("attempts", "expected"), [(1, 10), (2, 20), (3, None)])
-def test_a_plan_of_ones_own_replaces_it(attempts: int, expected: float | None) -> None:
+def test_wait_after_with_a_plan_of_the_source_follows_it(attempts: int, expected: float | None) -> None:
     assert wait_after(attempts, 0.5, [10, 20]) == expected
 
 
-def test_a_plan_without_waits_allows_one_attempt() -> None:
+def test_wait_after_with_an_empty_plan_allows_one_attempt() -> None:
     assert wait_after(1, 0.5, []) is None

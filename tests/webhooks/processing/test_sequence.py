@@ -1,4 +1,4 @@
-"""Which of two messages is the later one, and what becomes of the earlier one when it comes late."""
+"""Test that receipts out of order are found by their sequence, and flagged or skipped."""
 
 import threading
 from decimal import Decimal
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules"
         ("2026-13-01T00:00:00Z", None),
     ],
 )
-def test_a_place_is_a_number_or_a_time(text: str, expected: Decimal | int | None) -> None:
+def test_parse_sequence_accepts_numbers_and_times(text: str, expected: Decimal | int | None) -> None:
     assert sequence.parse_sequence(text) == expected
 
 
@@ -54,7 +54,7 @@ def seen() -> list[str]:
     return handled
 
 
-def comes(source, number: object, **changes) -> Receipt:
+def receive(source, number: object, **changes) -> Receipt:
     return make_receipt(source, body=b'{"n":%s}' % str(number).encode(), message_id=f"{number}", **changes)
 
 
@@ -66,43 +66,43 @@ def result(receipt: Receipt) -> tuple[bool, bool, str]:
 IN_ORDER, LATE, SKIPPED = (False, False, "processed"), (True, False, "processed"), (True, True, "processed")
 
 
-def test_a_receipt_that_comes_after_a_later_one_is_flagged_and_handled(seen: list[str]) -> None:
+def test_receipt_out_of_order_is_flagged_and_handled(seen: list[str]) -> None:
     source = make_source(sequence_path="body:/n")
-    second, first, third = comes(source, 2), comes(source, 1), comes(source, 3)
+    second, first, third = receive(source, 2), receive(source, 1), receive(source, 3)
     process_due()
     assert [result(receipt) for receipt in (second, first, third)] == [IN_ORDER, LATE, IN_ORDER]
     assert seen == ["2", "1", "3"]
 
 
-def test_a_source_that_skips_stale_ones_does_not_handle_it(seen: list[str]) -> None:
+def test_receipt_out_of_order_is_skipped_if_the_source_skips(seen: list[str]) -> None:
     source = make_source(sequence_path="body:/n", skip_out_of_order=True)
-    second, first = comes(source, 2), comes(source, 1)
+    second, first = receive(source, 2), receive(source, 1)
     process_due()
     assert [result(second), result(first)] == [IN_ORDER, SKIPPED]
     assert seen == ["2"]
     assert first.handled_by == []
 
 
-def test_equal_is_not_below(seen: list[str]) -> None:
+def test_receipt_with_an_equal_sequence_is_in_order(seen: list[str]) -> None:
     source = make_source(sequence_path="body:/n", skip_out_of_order=True)
-    comes(source, 2)
+    receive(source, 2)
     process_due()
-    again = comes(source, "2.0")
+    again = receive(source, "2.0")
     process_due()
     assert result(again) == IN_ORDER
 
 
-def test_every_key_has_a_sequence_of_its_own_and_so_has_every_source(seen: list[str]) -> None:
+def test_sequence_is_separate_for_each_order_key_and_source(seen: list[str]) -> None:
     source = make_source(sequence_path="body:/n", skip_out_of_order=True)
-    comes(source, 5, order_key="a")
-    comes(make_source(sequence_path="body:/n"), 9, order_key="b")
+    receive(source, 5, order_key="a")
+    receive(make_source(sequence_path="body:/n"), 9, order_key="b")
     process_due()
-    other = comes(source, 1, order_key="b")
+    other = receive(source, 1, order_key="b")
     process_due()
     assert result(other) == IN_ORDER
 
 
-def test_a_header_may_hold_it_and_a_receipt_without_one_is_in_order(seen: list[str]) -> None:
+def test_sequence_in_a_header_is_read_and_a_missing_one_is_in_order(seen: list[str]) -> None:
     source = make_source(sequence_path="header:X-Time", skip_out_of_order=True)
     make_receipt(source, headers={"x-time": "2026-01-02T00:00:00Z"})
     process_due()
@@ -112,7 +112,7 @@ def test_a_header_may_hold_it_and_a_receipt_without_one_is_in_order(seen: list[s
     assert (result(old), result(none)) == (SKIPPED, IN_ORDER)
 
 
-def test_a_handler_that_fails_does_not_move_the_mark() -> None:
+def test_failed_handler_does_not_move_the_high_water_mark() -> None:
     source = make_source(sequence_path="body:/n", skip_out_of_order=True)
 
     @handles()
@@ -120,18 +120,18 @@ def test_a_handler_that_fails_does_not_move_the_mark() -> None:
         if receipt.message_id == "2":
             raise RuntimeError
 
-    comes(source, 2)
+    receive(source, 2)
     process_due()
     assert not LatestSequence.objects.exists()
-    first = comes(source, 1)
+    first = receive(source, 1)
     process_due()
     assert result(first) == IN_ORDER
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_overtaken_while_it_runs_leaves_nothing_behind() -> None:
+def test_receipt_overtaken_while_its_handler_runs_is_rolled_back() -> None:
     source = make_source(sequence_path="body:/n", skip_out_of_order=True)
-    first, second = comes(source, 1), comes(source, 2)
+    first, second = receive(source, 1), receive(source, 2)
     (claimed_first, claimed_second) = claim(2)
 
     def overtake() -> None:
@@ -151,11 +151,11 @@ def test_what_is_overtaken_while_it_runs_leaves_nothing_behind() -> None:
     assert [rejection.reason for rejection in Rejection.objects.all()] == ["2"]
 
 
-def test_a_skipped_receipt_can_be_replayed_when_the_source_no_longer_skips(seen: list[str]) -> None:
+def test_skipped_receipt_can_be_replayed_when_the_source_no_longer_skips(seen: list[str]) -> None:
     source = make_source(sequence_path="body:/n", skip_out_of_order=True)
-    comes(source, 2)
+    receive(source, 2)
     process_due()
-    first = comes(source, 1)
+    first = receive(source, 1)
     process_due()
     source.skip_out_of_order = False
     source.save()

@@ -1,4 +1,4 @@
-"""What has had its time goes; what is owed, or somebody may still want, stays."""
+"""Test that the sweep deletes what is past its retention and nothing else."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.utils import timezone
 
-from tests.factories_receiver import id_born, make_receipt, make_source
+from tests.factories_receiver import id_at, make_receipt, make_source
 from webhooks.kit.claim_check import INLINE_MAX, store_body
 from webhooks.models import LatestSequence, Receipt, Rejection, Source, SourceHour, SourceSecret
 from webhooks.processing import sweep
@@ -31,40 +31,40 @@ def days_ago(days: float) -> datetime:
         (400, {"due_at": None, "dead_at": days_ago(89)}, True),
         (400, {"due_at": None, "dead_at": days_ago(91)}, False),
     ],
-    ids=["young", "old", "owed", "dead lately", "dead long ago"],
+    ids=["young", "old", "pending", "dead lately", "dead long ago"],
 )
-def test_how_long_a_receipt_is_kept(age: float, changes: dict, stays: bool) -> None:
-    make_receipt(id=id_born(days_ago(age)), **changes)
+def test_sweep_deletes_receipts_past_their_retention(age: float, changes: dict, stays: bool) -> None:
+    make_receipt(id=id_at(days_ago(age)), **changes)
     sweep.sweep()
     assert Receipt.objects.exists() == stays
 
 
 def large(moment: datetime, **changes) -> Receipt:
-    key = id_born(moment)
+    key = id_at(moment)
     stored = store_body(iter([bytes(INLINE_MAX + 1)]), key, lambda chunk: None)
     return make_receipt(id=key, body=None, body_key=stored.key, size=stored.size, **changes)
 
 
-def test_an_expired_receipt_takes_its_object_with_it_and_no_other(claims: Path) -> None:
+def test_sweep_deletes_the_object_of_an_expired_receipt_only(claims: Path) -> None:
     large(days_ago(31), due_at=None, processed_at=NOW)
-    owed = large(days_ago(31))
+    pending = large(days_ago(31))
     sweep.sweep()
-    assert [path for path in claims.rglob("*") if path.is_file()] == [claims / owed.body_key]
+    assert [path for path in claims.rglob("*") if path.is_file()] == [claims / pending.body_key]
 
 
-def test_more_receipts_than_one_slice_are_swept_in_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweep_deletes_more_than_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "BATCH", 3)
     source = make_source()
     for _ in range(10):
-        make_receipt(source, id=id_born(days_ago(31)), due_at=None, processed_at=NOW)
+        make_receipt(source, id=id_at(days_ago(31)), due_at=None, processed_at=NOW)
     sweep.sweep()
     assert not Receipt.objects.exists()
 
 
-def test_an_object_whose_row_was_never_written_goes_after_a_day_and_not_before(claims: Path) -> None:
-    """A crash after the object and before the row."""
+def test_sweep_deletes_an_orphaned_object_after_a_day(claims: Path) -> None:
+    """A crash between object and row leaves an orphan."""
     for age in (0.9, 1.1):
-        store_body(iter([bytes(INLINE_MAX + 1)]), id_born(days_ago(age)), lambda chunk: None)
+        store_body(iter([bytes(INLINE_MAX + 1)]), id_at(days_ago(age)), lambda chunk: None)
     kept = large(days_ago(1.1))
     folder = kept.body_key.split("/")[1]
     assert sweep.remove_orphans_of(folder, NOW) == 1
@@ -72,20 +72,20 @@ def test_an_object_whose_row_was_never_written_goes_after_a_day_and_not_before(c
     assert kept.read() == bytes(INLINE_MAX + 1)
 
 
-def test_files_that_are_not_ours_are_left_alone(claims: Path) -> None:
+def test_sweep_keeps_foreign_files(claims: Path) -> None:
     storages["claims"].save("receipts/2020-01-01/readme.txt", ContentFile(b"hello"))
     storages["claims"].save("elsewhere/0190", ContentFile(b"hello"))
     assert sweep.remove_orphans(NOW) == 0
     assert len([path for path in claims.rglob("*") if path.is_file()]) == 2
 
 
-def test_every_days_folder_has_its_turn(claims: Path) -> None:
+def test_sweep_visits_the_folder_of_every_day(claims: Path) -> None:
     for day in range(1, 6):
-        stored = store_body(iter([bytes(INLINE_MAX + 1)]), id_born(days_ago(9)), lambda chunk: None)
+        stored = store_body(iter([bytes(INLINE_MAX + 1)]), id_at(days_ago(9)), lambda chunk: None)
         (claims / stored.key).rename((claims / f"receipts/2020-01-0{day}-x").with_suffix(""))
     for path in (claims / "receipts").glob("2020-*"):
         content = path.read_bytes()
-        name = id_born(days_ago(9)).hex
+        name = id_at(days_ago(9)).hex
         path.unlink()
         path.mkdir()
         (path / name).write_bytes(content)
@@ -93,25 +93,25 @@ def test_every_days_folder_has_its_turn(claims: Path) -> None:
     assert sum(sweep.remove_orphans(NOW + timedelta(minutes=minute)) for minute in range(folders)) == 5
 
 
-def test_a_sweep_with_no_storage_yet_does_nothing() -> None:
+def test_sweep_without_a_storage_folder_does_nothing() -> None:
     sweep.sweep()
     assert not Receipt.objects.exists()
 
 
-def test_the_newest_rejections_of_each_source_are_kept_for_a_month(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweep_keeps_the_newest_rejections_of_each_source_for_a_month(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "MAX_REJECTIONS", 3)
     loud, quiet = make_source(), make_source()
     for _ in range(5):
         Rejection.objects.create(source=loud, reason="x", size=0)
     Rejection.objects.create(source=quiet, reason="x", size=0)
-    Rejection.objects.create(source=quiet, reason="x", size=0, id=id_born(days_ago(31)))
+    Rejection.objects.create(source=quiet, reason="x", size=0, id=id_at(days_ago(31)))
     newest = list(Rejection.objects.filter(source=loud).order_by("-id").values_list("id", flat=True)[:3])
     sweep.sweep()
     assert list(Rejection.objects.filter(source=loud).order_by("-id").values_list("id", flat=True)) == newest
     assert Rejection.objects.filter(source=quiet).count() == 1
 
 
-def test_expired_secrets_and_deleted_sources_without_receipts_go() -> None:
+def test_sweep_deletes_expired_secrets_and_deleted_sources_without_receipts() -> None:
     make_source(deleted_at=days_ago(31))
     held = make_receipt(make_source(deleted_at=days_ago(31))).source
     live = make_source()
@@ -121,7 +121,7 @@ def test_expired_secrets_and_deleted_sources_without_receipts_go() -> None:
     assert not SourceSecret.objects.filter(source=live).exists()
 
 
-def test_marks_that_rested_and_hours_of_long_ago_go() -> None:
+def test_sweep_deletes_unused_high_water_marks_and_old_hours() -> None:
     source = make_source()
     for days in (1, 31, 91):
         LatestSequence.objects.create(source=source, order_key=str(days), sequence=1, updated_at=days_ago(days))

@@ -1,4 +1,4 @@
-"""Without Celery, one process does the same."""
+"""Test the worker that runs without Celery."""
 
 import threading
 from io import StringIO
@@ -15,7 +15,7 @@ from webhooks.processing.handlers import handles
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
 
-def test_once_means_until_nothing_is_due() -> None:
+def test_command_with_once_ends_when_nothing_is_due() -> None:
     for _ in range(3):
         make_receipt()
     out = StringIO()
@@ -25,7 +25,7 @@ def test_once_means_until_nothing_is_due() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_works_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_worker_processes_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "POLL_SECONDS", 0.01)
     stop, second = threading.Event(), threading.Event()
 

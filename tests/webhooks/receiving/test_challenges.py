@@ -1,4 +1,4 @@
-"""What providers ask by GET and OPTIONS, over the door itself."""
+"""Test challenges by GET, handshakes by OPTIONS and subscription confirmations, over HTTP."""
 
 import hmac
 import json
@@ -27,24 +27,24 @@ def get(source: Source, query: dict[str, str]) -> Any:
     return Client().get(f"/in/{source.public_id}/?{urlencode(query)}")
 
 
-def with_token(scheme: str = "meta", token: str | None = "wörd") -> Source:
-    answer = make_client(make_tenant()).post(
+def make_source_with_token(scheme: str = "meta", token: str | None = "wörd") -> Source:
+    response = make_client(make_tenant()).post(
         "/api/v1/sources/", {"scheme": scheme, "secret": "app secret", "verify_token": token}, format="json"
     )
-    assert answer.status_code == 201, answer.content
-    assert "verify_token" not in answer.json()
+    assert response.status_code == 201, response.content
+    assert "verify_token" not in response.json()
     return Source.objects.get()
 
 
-def test_whoever_knows_the_token_gets_the_challenge_back_as_text() -> None:
-    answer = get(with_token(), HUB)
-    assert (answer.status_code, answer.content) == (200, b"1158201444")
-    assert answer["Content-Type"].startswith("text/plain")
-    assert answer["X-Content-Type-Options"] == "nosniff"
+def test_get_with_the_verify_token_echoes_the_challenge_as_text() -> None:
+    response = get(make_source_with_token(), HUB)
+    assert (response.status_code, response.content) == (200, b"1158201444")
+    assert response["Content-Type"].startswith("text/plain")
+    assert response["X-Content-Type-Options"] == "nosniff"
 
 
-def test_it_works_beside_any_scheme() -> None:
-    assert get(with_token("github"), HUB).content == b"1158201444"
+def test_get_with_the_verify_token_works_under_any_scheme() -> None:
+    assert get(make_source_with_token("github"), HUB).content == b"1158201444"
 
 
 @pytest.mark.parametrize(
@@ -60,21 +60,21 @@ def test_it_works_beside_any_scheme() -> None:
         {"hub.challenge": "é"},
     ],
 )
-def test_any_other_challenge_is_403_and_on_record(changed: dict[str, str]) -> None:
-    answer = get(with_token(), {**HUB, **changed})
-    assert (answer.status_code, answer.content) == (403, b"")
+def test_get_with_an_invalid_challenge_is_403_and_recorded_as_rejection(changed: dict[str, str]) -> None:
+    response = get(make_source_with_token(), {**HUB, **changed})
+    assert (response.status_code, response.content) == (403, b"")
     assert Rejection.objects.get().reason == "challenge"
 
 
 @pytest.mark.parametrize("token", [None, ""])
-def test_without_a_token_nothing_is_asked_by_get(token: str | None) -> None:
+def test_get_at_a_source_without_verify_token_is_405(token: str | None) -> None:
     source = make_source(scheme="meta", secret="s")
-    answer = get(source, {**HUB, "hub.verify_token": token or ""})
-    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+    response = get(source, {**HUB, "hub.verify_token": token or ""})
+    assert (response.status_code, response["Allow"]) == (405, "POST, OPTIONS")
 
 
-def test_a_token_is_stored_encrypted_and_can_be_taken_away() -> None:
-    source = with_token()
+def test_verify_token_is_stored_encrypted_and_can_be_removed() -> None:
+    source = make_source_with_token()
     assert "wörd".encode() not in bytes(source.verify_token or b"")
     client = make_client(None)
     assert (
@@ -83,60 +83,60 @@ def test_a_token_is_stored_encrypted_and_can_be_taken_away() -> None:
     assert get(source, HUB).status_code == 405
 
 
-def test_xs_challenge_is_signed_with_the_newest_secret() -> None:
+def test_crc_token_is_signed_with_the_newest_secret() -> None:
     source = make_source(scheme="twitter", secret="consumer secret")
     expected = "sha256=" + b64encode(hmac.digest(b"consumer secret", b"MGYxYmY0", "sha256")).decode()
-    answer = get(source, {"crc_token": "MGYxYmY0"})
-    assert (answer.status_code, answer.json()) == (200, {"response_token": expected})
+    response = get(source, {"crc_token": "MGYxYmY0"})
+    assert (response.status_code, response.json()) == (200, {"response_token": expected})
 
 
 @pytest.mark.parametrize("token", ["", '{"a":1}', "a b", "x" * 300])
-def test_a_challenge_that_could_be_a_message_is_403(token: str) -> None:
+def test_crc_token_that_could_be_a_message_is_403(token: str) -> None:
     assert get(make_source(scheme="twitter", secret="s"), {"crc_token": token}).status_code == 403
 
 
-def test_without_a_secret_no_challenge_is_answered() -> None:
+def test_crc_token_at_a_source_without_secret_is_403() -> None:
     assert get(make_source(scheme="twitter", secret=None), {"crc_token": "abc"}).status_code == 403
 
 
-def test_a_deleted_source_is_gone_for_those_who_ask_too() -> None:
-    source = with_token()
+def test_challenge_and_handshake_at_a_deleted_source_are_404() -> None:
+    source = make_source_with_token()
     make_client(None).delete(f"/api/v1/sources/{source.public_id}/")
     assert get(source, HUB).status_code == 404
-    assert consent(source, **{"WebHook-Request-Origin": "events.example.com"}).status_code == 404
+    assert handshake(source, **{"WebHook-Request-Origin": "events.example.com"}).status_code == 404
     assert not Receipt.objects.exists()
 
 
-def consent(source: Source, **headers: str) -> Any:
+def handshake(source: Source, **headers: str) -> Any:
     return Client().options(f"/in/{source.public_id}/", headers=headers)
 
 
-def test_consent_is_given_to_the_origins_of_the_source_and_at_its_rate() -> None:
+def test_handshake_allows_the_origins_of_the_source_at_its_rate() -> None:
     source = make_source(allowed_origins=["Events.Example.com", "other.example.com"], rate_per_minute=120)
-    given = consent(source, **{"WebHook-Request-Origin": "events.example.com", "WebHook-Request-Rate": "1000"})
+    given = handshake(source, **{"WebHook-Request-Origin": "events.example.com", "WebHook-Request-Rate": "1000"})
     assert (given["WebHook-Allowed-Origin"], given["WebHook-Allowed-Rate"]) == ("events.example.com", "120")
     for origin in ("evil.example.com", "*", "a b", ""):
-        refused = consent(source, **{"WebHook-Request-Origin": origin})
+        refused = handshake(source, **{"WebHook-Request-Origin": origin})
         assert "WebHook-Allowed-Origin" not in refused
         assert refused["Allow"] == "POST"
 
 
-def test_a_source_that_names_nobody_consents_to_nobody() -> None:
-    refused = consent(make_source(allowed_origins=[]), **{"WebHook-Request-Origin": "events.example.com"})
+def test_handshake_at_a_source_without_origins_allows_none() -> None:
+    refused = handshake(make_source(allowed_origins=[]), **{"WebHook-Request-Origin": "events.example.com"})
     assert "WebHook-Allowed-Origin" not in refused
 
 
-def test_a_callback_that_is_asked_for_is_not_called() -> None:
-    """It would be an address of the sender's choice, and the answer has said it all."""
-    asked = {"WebHook-Request-Origin": "a.example.com", "WebHook-Request-Callback": "https://127.0.0.1/x"}
-    assert consent(make_source(), **asked)["WebHook-Allowed-Origin"] == "a.example.com"
+def test_handshake_with_a_callback_calls_nothing() -> None:
+    """A call would go to an address of the sender's choice, and the response has allowed the origin already."""
+    headers = {"WebHook-Request-Origin": "a.example.com", "WebHook-Request-Callback": "https://127.0.0.1/x"}
+    assert handshake(make_source(), **headers)["WebHook-Allowed-Origin"] == "a.example.com"
 
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:orders"
 
 
-class Amazon:
-    """Stands where the network would be."""
+class FakeAmazon:
+    """Stand in for the network: count the calls and return certificates and confirmations."""
 
     def __init__(self, status: int = 200, error: Exception | None = None) -> None:
         self.status, self.error = status, error
@@ -150,7 +150,7 @@ class Amazon:
         return CallResponse(200 if body else self.status, {}, body, truncated=False)
 
 
-def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: Amazon) -> Any:
+def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: FakeAmazon) -> Any:
     monkeypatch.setattr(challenges, "call", amazon.call)
     monkeypatch.setattr(published_keys, "call", amazon.call)
     body = json.dumps(asking_to_confirm(TOPIC, int(time.time()))).encode()
@@ -158,10 +158,10 @@ def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: Amazon) -> Any:
     return Client().post(f"/in/{source.public_id}/", body, content_type="text/plain; charset=UTF-8")
 
 
-def test_a_subscription_to_a_topic_is_confirmed_at_amazon_and_is_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
-    amazon = Amazon()
-    answer = subscribe(monkeypatch, amazon)
-    assert answer.status_code == 200
+def test_sns_subscription_is_confirmed_at_amazon_and_stored_as_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    amazon = FakeAmazon()
+    response = subscribe(monkeypatch, amazon)
+    assert response.status_code == 200
     assert [called.partition("?")[0] for called in amazon.called] == [
         "GET https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-a1b2c3d4.pem",
         "GET https://sns.eu-west-1.amazonaws.com/",
@@ -169,15 +169,15 @@ def test_a_subscription_to_a_topic_is_confirmed_at_amazon_and_is_no_receipt(monk
     assert not Receipt.objects.exists()
 
 
-def test_a_subscription_that_cannot_be_confirmed_is_503_so_that_amazon_asks_again(
+def test_sns_subscription_that_cannot_be_confirmed_is_503_so_that_amazon_retries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    answer = subscribe(monkeypatch, Amazon(status=403))
-    assert (answer.status_code, bool(answer["Retry-After"])) == (503, True)
+    response = subscribe(monkeypatch, FakeAmazon(status=403))
+    assert (response.status_code, bool(response["Retry-After"])) == (503, True)
     assert Rejection.objects.get().reason == "not_confirmed"
 
 
-def test_without_a_certificate_nothing_is_believed_and_nothing_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
-    amazon = Amazon(error=InvalidResponse())
+def test_sns_subscription_without_a_certificate_is_503_and_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    amazon = FakeAmazon(error=InvalidResponse())
     assert subscribe(monkeypatch, amazon).status_code == 503
     assert len(amazon.called) == 1

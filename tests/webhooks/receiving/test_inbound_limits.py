@@ -1,4 +1,4 @@
-"""Who may come in now."""
+"""Test the limits on the requests of a source."""
 
 from uuid import uuid4
 
@@ -23,8 +23,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def passes(limits: InboundLimits, source, rate: int | None) -> int:
-    """How many get in before one is turned away, 10,000 at most."""
+def count_admitted(limits: InboundLimits, source, rate: int | None) -> int:
+    """Count the requests admitted before one is throttled, at most 10,000."""
     for count in range(10_000):
         try:
             with limits.admit(source, rate):
@@ -34,49 +34,49 @@ def passes(limits: InboundLimits, source, rate: int | None) -> int:
     return 10_000
 
 
-def test_without_a_rate_everybody_passes(clock: Clock) -> None:
-    assert passes(InboundLimits(), uuid4(), None) == 10_000
+def test_admit_without_a_rate_admits_all(clock: Clock) -> None:
+    assert count_admitted(InboundLimits(), uuid4(), None) == 10_000
 
 
-def test_a_tenth_of_a_minutes_requests_may_come_at_once_and_then_the_rate_holds(clock: Clock) -> None:
+def test_admit_allows_a_burst_of_a_tenth_of_a_minute_and_then_the_rate(clock: Clock) -> None:
     limits, source = InboundLimits(), uuid4()
-    assert passes(limits, source, 600) == 600 * BURST
+    assert count_admitted(limits, source, 600) == 600 * BURST
     clock.now += 1
-    assert passes(limits, source, 600) == 10
+    assert count_admitted(limits, source, 600) == 10
 
 
-def test_a_rate_of_one_lets_one_in_a_minute(clock: Clock) -> None:
+def test_admit_at_a_rate_of_one_admits_one_a_minute(clock: Clock) -> None:
     limits, source = InboundLimits(), uuid4()
-    assert passes(limits, source, 1) == 1
+    assert count_admitted(limits, source, 1) == 1
     clock.now += 59
-    assert passes(limits, source, 1) == 0
+    assert count_admitted(limits, source, 1) == 0
     clock.now += 1
-    assert passes(limits, source, 1) == 1
+    assert count_admitted(limits, source, 1) == 1
 
 
-def test_the_wait_that_is_told_is_long_enough(clock: Clock) -> None:
+def test_admit_after_the_seconds_of_throttled_succeeds(clock: Clock) -> None:
     limits, source = InboundLimits(), uuid4()
-    passes(limits, source, 2)
-    with pytest.raises(Throttled) as refused, limits.admit(source, 2):
+    count_admitted(limits, source, 2)
+    with pytest.raises(Throttled) as throttled, limits.admit(source, 2):
         pass
-    clock.now += refused.value.seconds
-    assert passes(limits, source, 2) == 1
+    clock.now += throttled.value.seconds
+    assert count_admitted(limits, source, 2) == 1
 
 
-def test_one_source_at_its_rate_costs_another_nothing(clock: Clock) -> None:
+def test_admit_limits_each_source_separately(clock: Clock) -> None:
     limits = InboundLimits()
-    passes(limits, uuid4(), 1)
-    assert passes(limits, uuid4(), 1) == 1
+    count_admitted(limits, uuid4(), 1)
+    assert count_admitted(limits, uuid4(), 1) == 1
 
 
-def test_bodies_that_take_long_hold_a_bounded_number_of_threads(clock: Clock) -> None:
+def test_admit_with_max_slow_bodies_throttles_their_source_only(clock: Clock) -> None:
     limits, source = InboundLimits(), uuid4()
     slow = [limits.admit(source, None) for _ in range(MAX_SLOW)]
     for each in slow:
         each.__enter__()
-    assert passes(limits, source, None) == 10_000
+    assert count_admitted(limits, source, None) == 10_000
     clock.now += 3
-    assert passes(limits, source, None) == 0
-    assert passes(limits, uuid4(), None) == 10_000
+    assert count_admitted(limits, source, None) == 0
+    assert count_admitted(limits, uuid4(), None) == 10_000
     slow[0].__exit__(None, None, None)
-    assert passes(limits, source, None) == 10_000
+    assert count_admitted(limits, source, None) == 10_000

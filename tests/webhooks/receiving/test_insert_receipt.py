@@ -1,4 +1,4 @@
-"""A message becomes a row, once, whatever comes with it in the same statement."""
+"""Test that each message becomes one row, alone or in a group."""
 
 from typing import Any
 
@@ -24,30 +24,30 @@ SELECT generic_plans + custom_plans FROM pg_prepared_statements
 
 
 def message(source: Source, message_id: str, body: bytes | None = b"{}", **changes: Any) -> VerifiedMessage:
-    ticket = (
+    stored = (
         StoredBody(len(body), DIGEST, body=body)
         if body is not None
         else StoredBody(5 * 2**30, DIGEST, key="receipts/x/y")
     )
-    values = {"content_type": "application/json", "headers": {"a": 'b"\\'}, "body": ticket, "has_handlers": False}
+    values = {"content_type": "application/json", "headers": {"a": 'b"\\'}, "body": stored, "has_handlers": False}
     return VerifiedMessage(new_id(), source.id, MessageLabels(message_id, "a.b", ""), **{**values, **changes})
 
 
-def test_of_twins_in_one_statement_the_first_is_kept_and_the_other_is_a_repeat() -> None:
+def test_insert_receipts_with_duplicates_in_one_statement_stores_the_first() -> None:
     source = make_source(handlers=LOGGED)
-    twins = [message(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
-    assert insert_receipts(twins) == [
+    messages = [message(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
+    assert insert_receipts(messages) == [
         InsertResult.DUE,
         InsertResult.DUE,
         InsertResult.DUPLICATE,
         InsertResult.DUPLICATE,
         InsertResult.DUPLICATE,
     ]
-    assert set(Receipt.objects.values_list("id", flat=True)) == {twins[0].id, twins[1].id}
-    assert insert_receipts(twins) == [InsertResult.DUPLICATE] * 5
+    assert set(Receipt.objects.values_list("id", flat=True)) == {messages[0].id, messages[1].id}
+    assert insert_receipts(messages) == [InsertResult.DUPLICATE] * 5
 
 
-def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> None:
+def test_insert_receipts_stores_messages_of_every_shape_in_one_statement() -> None:
     handled, quiet = make_source(handlers=LOGGED), make_source()
     odd = bytes(range(256))
     secret = new_id()
@@ -65,26 +65,26 @@ def test_messages_of_every_shape_stand_in_one_statement_each_as_it_came() -> Non
         InsertResult.DUE,
         InsertResult.SETTLED,
     ]
-    kept = [Receipt.objects.get(id=one.id) for one in messages]
-    assert [receipt.message_id for receipt in kept] == ["odd", "empty", "large", "in code", "longer"]
-    assert [bytes(receipt.body) if receipt.body is not None else None for receipt in kept] == [
+    stored = [Receipt.objects.get(id=one.id) for one in messages]
+    assert [receipt.message_id for receipt in stored] == ["odd", "empty", "large", "in code", "longer"]
+    assert [bytes(receipt.body) if receipt.body is not None else None for receipt in stored] == [
         *(odd, b"", None, b"{}", b"x" * 70_000)
     ]
-    assert [receipt.size for receipt in kept] == [256, 0, 5 * 2**30, 2, 70_000]
-    assert [receipt.body_key for receipt in kept] == ["", "", "receipts/x/y", "", ""]
-    assert [receipt.secret_id for receipt in kept] == [secret, None, None, None, None]
-    assert {receipt.headers["a"] for receipt in kept} == {'b"\\'}
+    assert [receipt.size for receipt in stored] == [256, 0, 5 * 2**30, 2, 70_000]
+    assert [receipt.body_key for receipt in stored] == ["", "", "receipts/x/y", "", ""]
+    assert [receipt.secret_id for receipt in stored] == [secret, None, None, None, None]
+    assert {receipt.headers["a"] for receipt in stored} == {'b"\\'}
 
 
 @pytest.mark.parametrize("count", [1, MAX_GROUP])
-def test_as_many_as_come_together_are_kept(count: int) -> None:
+def test_insert_receipts_stores_up_to_a_full_group(count: int) -> None:
     source = make_source()
     messages = [message(source, str(number)) for number in range(count)]
     assert insert_receipts(messages) == [InsertResult.SETTLED] * count
     assert Receipt.objects.count() == count
 
 
-def test_the_plan_for_one_message_is_kept_whatever_it_is_like() -> None:
+def test_insert_receipts_uses_one_prepared_plan_for_every_shape_of_message() -> None:
     def uses() -> list[int]:
         with connection.cursor() as cursor:
             cursor.execute(USES)
@@ -98,7 +98,7 @@ def test_the_plan_for_one_message_is_kept_whatever_it_is_like() -> None:
     assert uses() == [before + 2]
 
 
-def test_insert_many_prepares_nothing_unless_the_setting_allows_it(settings: Any) -> None:
+def test_insert_receipts_without_the_setting_prepares_no_statement(settings: Any) -> None:
     def count() -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements")
@@ -110,7 +110,7 @@ def test_insert_many_prepares_nothing_unless_the_setting_allows_it(settings: Any
     assert count() == before
 
 
-def test_what_nobody_handles_is_done_when_it_is_kept_and_the_rest_is_due() -> None:
+def test_insert_receipts_settles_messages_without_handlers_and_makes_the_others_due() -> None:
     quiet, handled, ordered = make_source(), make_source(handlers=LOGGED), make_source(sequence_path="body:/n")
     insert_receipts([message(source, "a") for source in (quiet, handled, ordered)])
     states = {receipt.source_id: receipt for receipt in Receipt.objects.all()}
@@ -121,13 +121,13 @@ def test_what_nobody_handles_is_done_when_it_is_kept_and_the_rest_is_due() -> No
         assert states[source.id].processed_at is None
 
 
-def test_a_message_whose_source_has_gone_is_due_rather_than_forgotten() -> None:
+def test_insert_receipts_of_a_deleted_source_makes_the_message_due() -> None:
     source = make_source()
-    orphan = message(source, "a")
+    of_deleted_source = message(source, "a")
     source.delete()
-    assert insert_receipts([orphan]) == [InsertResult.DUE]
+    assert insert_receipts([of_deleted_source]) == [InsertResult.DUE]
 
 
-def test_what_the_database_refuses_is_an_error_as_django_has_it() -> None:
+def test_insert_receipts_with_a_value_too_long_raises_djangos_data_error() -> None:
     with pytest.raises(DataError):
         insert_receipts([message(make_source(), "x" * 257)])

@@ -1,4 +1,4 @@
-"""Keys of senders, fetched from a real server on loopback and remembered."""
+"""Test that published keys are fetched from a real server on loopback, and cached."""
 
 import threading
 from collections.abc import Iterator
@@ -35,44 +35,48 @@ def server() -> Iterator[KeyServer]:
         yield server
 
 
-def test_what_was_fetched_is_good_for_a_while(clock: Clock, server: KeyServer) -> None:
+def test_fetch_keys_caches_the_document_for_max_age(clock: Clock, server: KeyServer) -> None:
     for _ in range(3):
         assert fetch_keys(server.url) == b'{"keys": []}'
     clock.now += MAX_AGE - 1
     fetch_keys(server.url)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     clock.now += 1
     fetch_keys(server.url)
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
-def test_newer_keys_are_looked_for_and_a_flood_of_wishes_is_one_call(clock: Clock, server: KeyServer) -> None:
+def test_fetch_keys_newer_many_times_fetches_once(clock: Clock, server: KeyServer) -> None:
     fetch_keys(server.url)
     clock.now += MIN_INTERVAL
     server.body = b"new"
     assert {fetch_keys(server.url, newer=True) for _ in range(50)} == {b"new"}
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-def test_an_answer_that_is_none_is_out_of_reach(clock: Clock, server: KeyServer, status: int) -> None:
+def test_fetch_keys_with_an_error_status_raises_and_retries_after_the_interval(
+    clock: Clock, server: KeyServer, status: int
+) -> None:
     server.status, server.headers = status, {"Location": server.url + "/elsewhere"}
     for _ in range(5):
         with pytest.raises(KeysUnavailable):
             fetch_keys(server.url)
-    assert server.asked == ["/jwks.json"]
+    assert server.requests == ["/jwks.json"]
     server.status = 200
     clock.now += MIN_INTERVAL_WITHOUT_KEYS
     assert fetch_keys(server.url) == server.body
 
 
-def test_keys_that_are_too_long_are_none(clock: Clock, server: KeyServer) -> None:
+def test_fetch_keys_with_a_document_too_long_raises(clock: Clock, server: KeyServer) -> None:
     server.body = b"x" * 100_000
     with pytest.raises(KeysUnavailable):
         fetch_keys(server.url)
 
 
-def test_what_was_known_counts_for_a_day_while_the_publisher_is_down(clock: Clock, server: KeyServer) -> None:
+def test_fetch_keys_while_the_publisher_is_down_uses_the_last_document_for_a_day(
+    clock: Clock, server: KeyServer
+) -> None:
     known = fetch_keys(server.url)
     server.status = 500
     clock.now += MAX_STALE
@@ -83,17 +87,17 @@ def test_what_was_known_counts_for_a_day_while_the_publisher_is_down(clock: Cloc
         fetch_keys(server.url)
 
 
-def test_an_address_that_may_not_be_called_is_not(clock: Clock, server: KeyServer, settings) -> None:
+def test_fetch_keys_from_a_forbidden_address_raises_without_a_call(clock: Clock, server: KeyServer, settings) -> None:
     settings.WAYPOST_ALLOW_NETWORKS = []
     with pytest.raises(KeysUnavailable):
         fetch_keys(server.url)
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_of_many_who_ask_at_once_one_goes(clock: Clock, server: KeyServer) -> None:
+def test_fetch_keys_in_many_threads_fetches_once(clock: Clock, server: KeyServer) -> None:
     threads = [threading.Thread(target=fetch_keys, args=[server.url]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1

@@ -1,4 +1,4 @@
-"""Verify, dedupe, keep, ring, answer: each promise of the door, over HTTP."""
+"""Test receiving over HTTP: verify, deduplicate, store, notify, respond."""
 
 import io
 import threading
@@ -50,16 +50,16 @@ def post(source: Source | str, body: bytes = BODY, headers: dict[str, str] | Non
 
 
 def test_signed_message_is_stored_byte_for_byte_and_the_response_names_its_receipt(notifications) -> None:
-    answer = post(make_source(handlers=LOGGED))
+    response = post(make_source(handlers=LOGGED))
     receipt = Receipt.objects.get()
-    assert (answer.status_code, answer.json()) == (202, {"receipt": receipt.public_id})
+    assert (response.status_code, response.json()) == (202, {"receipt": receipt.public_id})
     assert receipt.read() == BODY
     assert (receipt.message_id, receipt.event_type, receipt.size) == ("msg_1", "invoice.paid", len(BODY))
     assert receipt.due_at is not None
     assert notifications.calls == 1
 
 
-def test_a_message_that_nobody_handles_is_kept_and_costs_no_worker_anything(notifications) -> None:
+def test_message_without_handlers_is_stored_as_processed_and_notifies_no_worker(notifications) -> None:
     post(make_source())
     receipt = Receipt.objects.get()
     assert (receipt.state, receipt.handled_by, receipt.claims, notifications.calls) == ("processed", [], 0, 0)
@@ -67,38 +67,38 @@ def test_a_message_that_nobody_handles_is_kept_and_costs_no_worker_anything(noti
     assert claim(10) == []
 
 
-def test_a_handler_that_was_added_a_moment_ago_gets_the_next_message() -> None:
+def test_handler_that_another_process_just_added_gets_the_next_message() -> None:
     source = make_source()
     post(source)
-    Source.objects.update(handlers=LOGGED)  # by another process: this one still has the picture of before
+    Source.objects.update(handlers=LOGGED)  # by another process: this one still has the old snapshot
     post(source, headers=signed(BODY, message_id="msg_2"))
     assert [receipt.state for receipt in Receipt.objects.order_by("id")] == ["processed", "pending"]
 
 
 @pytest.mark.parametrize(("registered", "state"), [("*", "pending"), ("shop", "pending"), ("other", "processed")])
-def test_a_message_is_owed_to_the_functions_registered_for_its_source(registered: str, state: str) -> None:
+def test_message_is_pending_if_a_function_is_registered_for_its_source(registered: str, state: str) -> None:
     handles(registered, {"type": ["of.another.kind"]})(lambda receipt: None)
     post(make_source(uid="shop"))
     assert Receipt.objects.get().state == state
 
 
-def test_a_message_that_has_a_place_in_a_sequence_is_put_into_order_though_nobody_handles_it() -> None:
+def test_message_with_a_sequence_is_pending_even_without_handlers() -> None:
     post(make_source(sequence_path="body:/n"), b'{"n":1}')
     assert Receipt.objects.get().state == "pending"
 
 
-def test_bytes_that_are_no_text_are_kept_as_they_are() -> None:
+def test_body_that_is_no_text_is_stored_unchanged() -> None:
     body = bytes(range(256))
     assert post(make_source(scheme="none", secret=None), body, {}).status_code == 202
     assert Receipt.objects.get().read() == body
 
 
-def test_an_empty_body_is_a_body() -> None:
+def test_empty_body_is_stored() -> None:
     assert post(make_source(), b"").status_code == 202
     assert Receipt.objects.get().read() == b""
 
 
-def test_a_large_body_lies_in_storage_and_its_row_carries_the_ticket(claims) -> None:
+def test_large_body_is_stored_as_an_object_and_its_row_has_the_key(claims) -> None:
     assert post(make_source(), LARGE).status_code == 202
     receipt = Receipt.objects.get()
     assert receipt.body is None
@@ -108,20 +108,20 @@ def test_a_large_body_lies_in_storage_and_its_row_carries_the_ticket(claims) -> 
 
 @pytest.mark.parametrize("name", ["uid", "public_id"])
 @pytest.mark.parametrize("slash", ["/", ""])
-def test_a_source_is_found_by_its_id_and_its_uid_with_and_without_a_slash(name: str, slash: str) -> None:
+def test_source_is_found_by_id_and_uid_with_and_without_a_slash(name: str, slash: str) -> None:
     source = make_source(uid="billing.v1-x")
-    answer = Client().post(f"/in/{getattr(source, name)}{slash}", BODY, "application/json", headers=signed(BODY))
-    assert answer.status_code == 202
+    response = Client().post(f"/in/{getattr(source, name)}{slash}", BODY, "application/json", headers=signed(BODY))
+    assert response.status_code == 202
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
-def test_the_answer_is_the_one_the_source_was_given(status: int) -> None:
-    answer = post(make_source(response_status=status))
-    assert answer.status_code == status
-    assert bool(answer.content) == (status != 204)
+def test_response_status_is_that_of_the_source(status: int) -> None:
+    response = post(make_source(response_status=status))
+    assert response.status_code == status
+    assert bool(response.content) == (status != 204)
 
 
-def test_a_repeat_is_answered_200_and_does_nothing(notifications) -> None:
+def test_duplicate_is_200_and_changes_nothing(notifications) -> None:
     source = make_source(handlers=LOGGED)
     first, second = post(source), post(source)
     assert (first.status_code, second.status_code) == (202, 200)
@@ -130,29 +130,29 @@ def test_a_repeat_is_answered_200_and_does_nothing(notifications) -> None:
     assert notifications.calls == 1
 
 
-def test_a_repeat_of_a_large_message_leaves_no_object_behind(claims) -> None:
+def test_duplicate_of_a_large_message_leaves_no_object(claims) -> None:
     source = make_source()
     post(source, LARGE)
     post(source, LARGE)
     assert [path.name for path in claims.rglob("*") if path.is_file()] == [Receipt.objects.get().id.hex]
 
 
-def test_one_message_id_at_two_sources_is_two_messages() -> None:
+def test_same_message_id_at_two_sources_is_stored_twice() -> None:
     post(make_source())
     assert post(make_source()).status_code == 202
     assert Receipt.objects.count() == 2
 
 
-def test_the_same_id_with_other_content_is_flagged_and_the_first_stands() -> None:
+def test_duplicate_with_other_content_is_recorded_and_the_first_content_stays() -> None:
     source = make_source()
     post(source)
-    answer = post(source, b'{"type":"other"}')
-    assert answer.status_code == 200
+    response = post(source, b'{"type":"other"}')
+    assert response.status_code == 200
     assert Receipt.objects.get().read() == BODY
     assert Rejection.objects.get().reason == "other_content"
 
 
-def test_a_receipt_whose_handler_failed_is_still_owed_when_the_sender_repeats_it(settings) -> None:
+def test_duplicate_of_a_failed_receipt_leaves_it_pending(settings) -> None:
     settings.WAYPOST_HANDLERS = {"boom": "tests.webhooks.handlers_of_tests.fail"}
     source = make_source(handlers=[{"handler": "boom"}])
     post(source)
@@ -162,9 +162,9 @@ def test_a_receipt_whose_handler_failed_is_still_owed_when_the_sender_repeats_it
     assert (receipt.attempts, receipt.state) == (1, "pending")
 
 
-def test_a_bad_signature_is_401_with_nothing_said_and_a_rejection_that_says_it() -> None:
-    answer = post(make_source(), headers=signed(b"something else") | {"authorization": "Bearer x", "cookie": "a=b"})
-    assert (answer.status_code, answer.content) == (401, b"")
+def test_bad_signature_is_401_without_body_and_recorded_with_its_reason() -> None:
+    response = post(make_source(), headers=signed(b"something else") | {"authorization": "Bearer x", "cookie": "a=b"})
+    assert (response.status_code, response.content) == (401, b"")
     rejection = Rejection.objects.get()
     assert rejection.reason == "no_match"
     assert (rejection.size, len(rejection.sha256)) == (len(BODY), 64)
@@ -172,12 +172,12 @@ def test_a_bad_signature_is_401_with_nothing_said_and_a_rejection_that_says_it()
     assert not Receipt.objects.exists()
 
 
-def test_a_large_body_with_a_bad_signature_leaves_no_object(claims) -> None:
+def test_large_body_with_a_bad_signature_leaves_no_object(claims) -> None:
     assert post(make_source(), LARGE, signed(b"other")).status_code == 401
     assert not [path for path in claims.rglob("*") if path.is_file()]
 
 
-def test_a_header_that_holds_the_secret_by_the_sources_own_choice_is_never_kept() -> None:
+def test_header_with_the_secret_is_redacted_in_receipts_and_rejections() -> None:
     source = make_source(scheme="token", secret="open sesame", options={"header": "X-Magic"})
     assert post(source, headers={"x-magic": "open sesame"}).status_code == 202
     assert post(source, headers={"x-magic": "nearly"}).status_code == 401
@@ -186,12 +186,12 @@ def test_a_header_that_holds_the_secret_by_the_sources_own_choice_is_never_kept(
 
 
 @pytest.mark.parametrize("scheme", ["standard", "github", "stripe", "hmac", "bearer", "basic", "nonsense"])
-def test_without_a_secret_nobody_is_believed(scheme: str) -> None:
+def test_message_at_a_source_without_secret_is_401(scheme: str) -> None:
     assert post(make_source(scheme=scheme, secret=None)).status_code == 401
     assert not Receipt.objects.exists()
 
 
-def test_during_an_overlap_both_secrets_are_believed_and_afterwards_one() -> None:
+def test_rotated_secret_is_accepted_until_its_overlap_ends() -> None:
     source = make_source()
     fresh = new_secret()
     add_secret(source, fresh, overlap=3600)
@@ -203,13 +203,13 @@ def test_during_an_overlap_both_secrets_are_believed_and_afterwards_one() -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["nobody", "src_01m83t2ghzevcannga6my0tf3k", "src_x", "evt_01m83t2ghzevcannga6my0tf3k"]
+    "name", ["unknown", "src_01m83t2ghzevcannga6my0tf3k", "src_x", "evt_01m83t2ghzevcannga6my0tf3k"]
 )
-def test_an_unknown_source_is_404(name: str) -> None:
+def test_unknown_source_is_404(name: str) -> None:
     assert post(name).status_code == 404
 
 
-def test_a_deleted_source_says_gone_and_a_paused_one_says_later() -> None:
+def test_signed_message_is_410_at_a_deleted_source_and_503_at_a_paused_one() -> None:
     gone = post(make_source(deleted_at=timezone.now()))
     paused = post(make_source(paused_at=timezone.now()))
     assert gone.status_code == 410
@@ -226,26 +226,26 @@ UNSIGNED: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("headers", UNSIGNED, ids=["unsigned", "no signature", "another's"])
 @pytest.mark.parametrize("body", [BODY, LARGE], ids=["small", "large"])
-def test_a_stranger_cannot_tell_a_paused_source_from_another_nor_a_deleted_one_from_none(
+def test_unsigned_message_cannot_tell_paused_from_active_nor_deleted_from_unknown(
     headers: dict[str, str], body: bytes, claims
 ) -> None:
     others = {"open": make_source(), "paused": make_source(paused_at=timezone.now())}
     others["deleted"] = make_source(deleted_at=timezone.now())
     seen = {how: post(source, body, headers) for how, source in others.items()}
-    unknown = post("nobody", body, headers)
-    assert outside(seen["paused"]) == outside(seen["open"])
-    assert outside(seen["deleted"]) == outside(unknown)
+    unknown = post("unknown", body, headers)
+    assert visible(seen["paused"]) == visible(seen["open"])
+    assert visible(seen["deleted"]) == visible(unknown)
     assert (seen["open"].status_code, unknown.status_code) == (401, 404)
     assert not Rejection.objects.filter(source=others["deleted"]).exists()
     assert not [path for path in claims.rglob("*") if path.is_file()]
 
 
-def outside(answer: Any) -> tuple[int, bytes, dict[str, str]]:
-    """All that is seen of an answer."""
-    return answer.status_code, answer.content, dict(answer.headers)
+def visible(response: Any) -> tuple[int, bytes, dict[str, str]]:
+    """Return what a sender sees of a response."""
+    return response.status_code, response.content, dict(response.headers)
 
 
-def test_of_a_large_message_to_a_source_that_takes_none_nothing_is_kept(claims) -> None:
+def test_large_message_at_a_closed_source_stores_nothing(claims) -> None:
     paused = post(make_source(paused_at=timezone.now()), LARGE)
     gone = post(make_source(deleted_at=timezone.now()), LARGE)
     assert (paused.status_code, paused["Retry-After"], gone.status_code) == (503, "300", 410)
@@ -253,28 +253,28 @@ def test_of_a_large_message_to_a_source_that_takes_none_nothing_is_kept(claims) 
     assert not [path for path in claims.rglob("*") if path.is_file()]
 
 
-def test_a_deleted_source_gives_way_to_a_new_one_of_its_uid() -> None:
+def test_uid_of_a_deleted_source_can_be_used_again() -> None:
     make_source(uid="shop", deleted_at=timezone.now())
     make_source(uid="shop")
     assert post("shop").status_code == 202
 
 
-def test_more_than_its_rate_is_answered_429_with_the_time_to_wait() -> None:
+def test_message_over_the_rate_is_429_with_retry_after() -> None:
     source = make_source(rate_per_minute=10)
-    answers = [post(source, headers=signed(BODY, message_id=str(number))) for number in range(2)]
-    assert [answer.status_code for answer in answers] == [202, 429]
-    assert int(answers[1]["Retry-After"]) >= 1
+    responses = [post(source, headers=signed(BODY, message_id=str(number))) for number in range(2)]
+    assert [response.status_code for response in responses] == [202, 429]
+    assert int(responses[1]["Retry-After"]) >= 1
 
 
-class Untouchable(io.RawIOBase):
+class Unreadable(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
-        raise AssertionError("nothing of this body is to be read")
+        raise AssertionError("this body must not be read")
 
 
-def test_an_announced_size_beyond_the_cap_is_413_before_anything_is_read() -> None:
+def test_announced_length_over_max_bytes_is_413_before_reading() -> None:
     source = make_source(max_bytes=10)
-    answer = post(source, headers={}, **{"CONTENT_LENGTH": "11", "wsgi.input": Untouchable()})
-    assert answer.status_code == 413
+    response = post(source, headers={}, **{"CONTENT_LENGTH": "11", "wsgi.input": Unreadable()})
+    assert response.status_code == 413
     assert Rejection.objects.get().reason == "too_large"
 
 
@@ -283,65 +283,65 @@ def chunked(source: Source, body: bytes, headers: dict[str, str], *, terminated:
     return post(source, headers=headers | {"transfer-encoding": "chunked"}, **environ)
 
 
-def test_a_chunked_body_is_taken_if_its_signature_covers_it() -> None:
+def test_chunked_body_is_accepted_if_the_signature_covers_it() -> None:
     assert chunked(make_source(), LARGE, signed(LARGE)).status_code == 202
     assert Receipt.objects.get().read() == LARGE
 
 
-def test_a_chunked_body_beyond_the_cap_is_413_and_leaves_nothing(claims) -> None:
+def test_chunked_body_over_max_bytes_is_413_and_leaves_no_object(claims) -> None:
     assert chunked(make_source(max_bytes=100_000), b"x" * 200_000, signed(b"")).status_code == 413
     assert not [path for path in claims.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("scheme", ["none", "bearer"])
-def test_a_chunked_body_that_no_signature_covers_is_411(scheme: str) -> None:
+def test_chunked_body_that_no_signature_covers_is_411(scheme: str) -> None:
     secret = None if scheme == "none" else "word"
-    answer = chunked(make_source(scheme=scheme, secret=secret), BODY, {"authorization": "Bearer word"})
-    assert answer.status_code == 411
+    response = chunked(make_source(scheme=scheme, secret=secret), BODY, {"authorization": "Bearer word"})
+    assert response.status_code == 411
 
 
-def test_a_chunked_body_on_a_server_that_cannot_tell_its_end_is_411() -> None:
+def test_chunked_body_on_a_server_that_cannot_tell_its_end_is_411() -> None:
     assert chunked(make_source(), BODY, signed(BODY), terminated=False).status_code == 411
 
 
-def test_a_body_shorter_than_announced_is_400_and_not_kept() -> None:
+def test_body_shorter_than_its_length_is_400_and_not_stored() -> None:
     source = make_source(scheme="none", secret=None)
-    answer = post(source, headers={}, **{"CONTENT_LENGTH": "100", "wsgi.input": io.BytesIO(BODY)})
-    assert answer.status_code == 400
+    response = post(source, headers={}, **{"CONTENT_LENGTH": "100", "wsgi.input": io.BytesIO(BODY)})
+    assert response.status_code == 400
     assert not Receipt.objects.exists()
 
 
-def test_a_body_that_breaks_off_is_400_and_not_kept() -> None:
+def test_body_cut_by_a_broken_connection_is_400_and_not_stored() -> None:
     class Broken(io.RawIOBase):
         def read(self, size: int = -1) -> bytes:
             raise ConnectionResetError
 
-    answer = post(make_source(), **{"CONTENT_LENGTH": "100", "wsgi.input": Broken()})
-    assert answer.status_code == 400
+    response = post(make_source(), **{"CONTENT_LENGTH": "100", "wsgi.input": Broken()})
+    assert response.status_code == 400
     assert not Receipt.objects.exists()
 
 
 @pytest.mark.parametrize("length", ["-1", "ten", "1e3", "٣", "9" * 5000, " 5"])
-def test_a_length_that_is_none_is_400(length: str) -> None:
+def test_invalid_content_length_is_400(length: str) -> None:
     assert post(make_source(), CONTENT_LENGTH=length).status_code == 400
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head"])
 def test_other_methods_are_405(method: str) -> None:
-    answer = getattr(Client(), method)(f"/in/{make_source().public_id}/")
-    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+    response = getattr(Client(), method)(f"/in/{make_source().public_id}/")
+    assert (response.status_code, response["Allow"]) == (405, "POST, OPTIONS")
 
 
-def test_consent_is_given_to_whoever_asks_in_the_words_of_the_specification() -> None:
+def test_handshake_at_a_source_for_any_origin_allows_the_origin_and_its_rate() -> None:
     source = make_source(rate_per_minute=120)
-    answer = Client().options(
+    response = Client().options(
         f"/in/{source.public_id}/", headers={"webhook-request-origin": "eventemitter.example.com"}
     )
-    assert answer["WebHook-Allowed-Origin"] == "eventemitter.example.com"
-    assert answer["WebHook-Allowed-Rate"] == "120"
+    assert response["WebHook-Allowed-Origin"] == "eventemitter.example.com"
+    assert response["WebHook-Allowed-Rate"] == "120"
 
 
-def test_slacks_challenge_is_answered_only_when_signed_and_is_no_receipt() -> None:
+def test_slack_challenge_is_answered_only_if_signed_and_stored_as_no_receipt() -> None:
     source = make_source(scheme="slack", secret="shh")
     body = b'{"type":"url_verification","challenge":"abc"}'
     assert post(source, body, signed_by_slack(body, "shh")).json() == {"challenge": "abc"}
@@ -349,7 +349,7 @@ def test_slacks_challenge_is_answered_only_when_signed_and_is_no_receipt() -> No
     assert not Receipt.objects.exists()
 
 
-def test_a_client_certificate_is_believed_from_a_trusted_proxy_alone(settings) -> None:
+def test_client_certificate_header_is_accepted_only_from_a_trusted_proxy(settings) -> None:
     options = {"form": "subject", "header": "X-Subject"}
     source = make_source(scheme="mtls", secret="CN=shop", options=options)
     assert post(source, headers={"X-Subject": "CN=shop"}).status_code == 401
@@ -360,7 +360,7 @@ def test_a_client_certificate_is_believed_from_a_trusted_proxy_alone(settings) -
     assert post(source, headers={"X-Subject": "CN=shop"}, REMOTE_ADDR="192.0.2.1").status_code == 401
 
 
-def test_a_token_is_checked_with_the_keys_its_sender_publishes(settings) -> None:
+def test_json_web_token_is_verified_with_the_published_keys(settings) -> None:
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
     key = RSAKey.generate_key(2048, {"kid": "k1"})
     claims = {"aud": "us", "iat": int(time.time())}
@@ -374,16 +374,18 @@ def test_a_token_is_checked_with_the_keys_its_sender_publishes(settings) -> None
     assert Receipt.objects.get().secret_id is None
 
 
-def test_keys_unavailable_are_503_and_the_sender_is_told_to_come_back() -> None:
+def test_unavailable_keys_are_503_with_retry_after() -> None:
     options = {"jwks_url": "https://127.0.0.1:1/", "audience": "us"}
     token = jwt.encode({"alg": "HS256"}, {"aud": "us"}, OctKey.import_key("x" * 32))
-    answer = post(make_source(scheme="jwt", secret=None, options=options), headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 503
-    assert int(answer["Retry-After"]) > 0
+    response = post(
+        make_source(scheme="jwt", secret=None, options=options), headers={"Authorization": f"Bearer {token}"}
+    )
+    assert response.status_code == 503
+    assert int(response["Retry-After"]) > 0
     assert Rejection.objects.get().reason == "keys_unavailable"
 
 
-def test_a_receipt_knows_its_secret_and_a_rejection_the_one_that_was_good_last() -> None:
+def test_receipt_names_its_secret_and_rejection_the_last_valid_one() -> None:
     source = make_source()
     old = source.secrets.get()
     post(source, BODY + b" ", signed(BODY))
@@ -402,14 +404,14 @@ def test_a_receipt_knows_its_secret_and_a_rejection_the_one_that_was_good_last()
     ("scheme", "body", "message_id"),
     [("slack", b'{"event_id":"Ev1"}', "Ev1"), ("square", b'{"event_id":"e-1"}', "e-1")],
 )
-def test_an_id_in_the_body_is_found_where_the_provider_puts_it(scheme: str, body: bytes, message_id: str) -> None:
+def test_message_id_is_read_where_the_provider_puts_it(scheme: str, body: bytes, message_id: str) -> None:
     source = make_source(scheme=scheme, secret="shh")
     draft = UnsignedMessage(body, f"http://testserver/in/{source.public_id}/", int(time.time()), "unused")
     post(source, body, schemes.get(scheme).sign("shh", draft).headers)
     assert Receipt.objects.get().message_id == message_id
 
 
-def test_github_names_its_message_and_its_type_in_headers() -> None:
+def test_github_message_id_and_event_type_are_read_from_headers() -> None:
     source = make_source(scheme="github", secret="shh")
     assert post(source, BODY, signed_by_github(BODY, "shh", "d-9", "push")).status_code == 202
     receipt = Receipt.objects.get()
@@ -417,7 +419,7 @@ def test_github_names_its_message_and_its_type_in_headers() -> None:
 
 
 class Outage:
-    """The database goes away for every statement that matches."""
+    """Fail every statement that contains these words, as a lost connection does."""
 
     def __init__(self, words: str) -> None:
         self.words = words
@@ -428,15 +430,15 @@ class Outage:
         return execute(sql, *args)
 
 
-def test_a_database_that_cannot_name_the_source_is_503_and_the_sender_is_told_to_come_back() -> None:
+def test_database_outage_while_finding_the_source_is_503_with_retry_after() -> None:
     source = make_source()
     with connection.execute_wrapper(Outage("webhooks_source")):
-        answer = post(source)
-    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        response = post(source)
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert post(source).status_code == 202
 
 
-def test_a_row_that_cannot_be_written_is_503_and_notifies_nobody(
+def test_database_outage_while_inserting_is_503_and_notifies_no_worker(
     monkeypatch: pytest.MonkeyPatch, notifications
 ) -> None:
     def lost(*args: Any, **how: Any) -> None:
@@ -446,13 +448,13 @@ def test_a_row_that_cannot_be_written_is_503_and_notifies_nobody(
     with monkeypatch.context() as outage:
         find_source(source.public_id)
         outage.setattr(psycopg.Cursor, "execute", lost)
-        answer = post(source)
-    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        response = post(source)
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert notifications.calls == 0
     assert post(source).status_code == 202
 
 
-def test_a_storage_that_is_full_is_503_and_nothing_is_kept(claims, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_storage_is_503_and_stores_nothing(claims, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -463,19 +465,19 @@ def test_a_storage_that_is_full_is_503_and_nothing_is_kept(claims, monkeypatch: 
     assert not [path for path in claims.rglob("*") if path.is_file()]
 
 
-def test_a_rejection_that_cannot_be_kept_changes_nothing_in_the_answer() -> None:
+def test_rejection_that_cannot_be_stored_does_not_change_the_response() -> None:
     source = make_source()
     with connection.execute_wrapper(Outage("INSERT INTO")):
         assert post(source, headers=signed(b"other")).status_code == 401
 
 
-def test_secrets_encrypted_with_a_lost_key_are_503(settings) -> None:
+def test_secret_encrypted_with_a_lost_key_is_503(settings) -> None:
     source = make_source()
     settings.WAYPOST_ENCRYPTION_KEYS = ["c2l4dGVlbi1ieXRlcy1rZXktc2l4dGVlbi1ieXRlczE="]
     assert post(source).status_code == 503
 
 
-def test_a_small_message_costs_one_statement_and_a_second_for_a_source_not_seen_lately(
+def test_small_message_costs_one_statement_and_one_more_without_a_snapshot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     statements = []
@@ -496,13 +498,13 @@ def test_a_small_message_costs_one_statement_and_a_second_for_a_source_not_seen_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twins_that_come_at_once_one_is_kept_and_all_are_answered() -> None:
+def test_concurrent_duplicates_store_one_receipt_and_all_get_2xx() -> None:
     source = make_source()
-    start, answers = threading.Barrier(8), []
+    start, responses = threading.Barrier(8), []
 
     def send() -> None:
         start.wait()
-        answers.append(post(source).status_code)
+        responses.append(post(source).status_code)
         connections.close_all()
 
     threads = [threading.Thread(target=send) for _ in range(8)]
@@ -510,7 +512,7 @@ def test_of_twins_that_come_at_once_one_is_kept_and_all_are_answered() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(answers) == [200] * 7 + [202]
+    assert sorted(responses) == [200] * 7 + [202]
     assert Receipt.objects.count() == 1
 
 
@@ -553,7 +555,7 @@ HOSTILE_BODIES = [
 
 @pytest.mark.parametrize("body", HOSTILE_BODIES, ids=range(len(HOSTILE_BODIES)))
 @pytest.mark.parametrize("content_type", ["application/json", "application/cloudevents+json", "a/b; charset=\xff", ""])
-def test_hostile_bodies_are_kept_as_they_are_and_never_our_error(body: bytes, content_type: str) -> None:
+def test_hostile_bodies_are_stored_unchanged_and_never_our_error(body: bytes, content_type: str) -> None:
     source = make_source(
         scheme="none",
         secret=None,
@@ -562,8 +564,8 @@ def test_hostile_bodies_are_kept_as_they_are_and_never_our_error(body: bytes, co
         order_key_path="body:/type",
         handlers=[{"handler": "log", "pattern": {"data": {"x": [1]}}}],
     )
-    answer = Client().generic("POST", f"/in/{source.public_id}/", body, content_type=content_type)
-    assert answer.status_code == 202
+    response = Client().generic("POST", f"/in/{source.public_id}/", body, content_type=content_type)
+    assert response.status_code == 202
     assert Receipt.objects.get().read() == body
     process_due()
     assert Receipt.objects.get().state == "processed"
@@ -574,13 +576,13 @@ def test_paths_that_name_no_source_are_404(path: str) -> None:
     assert Client().post(path, BODY, "application/json").status_code == 404
 
 
-def test_a_message_id_too_long_for_an_index_still_tells_repeats_apart() -> None:
+def test_message_id_too_long_for_an_index_still_identifies_duplicates() -> None:
     source = make_source(scheme="none", secret=None, message_id_path="header:x-id")
     first, other = {"x-id": "a" * 5000}, {"x-id": "a" * 4999 + "b"}
     assert [post(source, headers=found).status_code for found in (first, first, other)] == [202, 200, 202]
 
 
-def test_an_unknown_source_leaves_no_trace() -> None:
+def test_message_for_an_unknown_source_records_no_rejection() -> None:
     post(str(uuid.uuid4()))
     assert not Rejection.objects.exists()
     assert SECRET.startswith("whsec_")
@@ -598,32 +600,32 @@ def test_an_unknown_source_leaves_no_trace() -> None:
         ("", 415),
     ],
 )
-def test_a_source_takes_the_types_it_lists_and_a_refusal_can_be_found(content_type: str, status: int) -> None:
+def test_media_type_that_the_source_does_not_list_is_415_and_recorded(content_type: str, status: int) -> None:
     source = make_source(scheme="none", secret=None, content_types=["application/json", "text/*"])
-    answer = Client().post(f"/in/{source.public_id}/", BODY, content_type=content_type)
-    assert (answer.status_code, Receipt.objects.count()) == (status, int(status == 202))
+    response = Client().post(f"/in/{source.public_id}/", BODY, content_type=content_type)
+    assert (response.status_code, Receipt.objects.count()) == (status, int(status == 202))
     assert [rejection.reason for rejection in Rejection.objects.all()] == ["content_type"] * (status == 415)
-    assert status == 202 or answer.content == b""
+    assert status == 202 or response.content == b""
 
 
-def test_an_answer_of_the_owners_is_given_to_the_first_and_to_every_repeat_and_runs_in_no_browser() -> None:
+def test_response_body_is_sent_to_first_and_duplicate_and_runs_in_no_browser() -> None:
     source = make_source(response_status=200, response_body="<Response/>", response_content_type="text/xml")
-    for answer in (post(source), post(source)):
-        assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, b"<Response/>", "text/xml")
-        assert answer["Content-Security-Policy"] == "sandbox; default-src 'none'"
-        assert answer["X-Content-Type-Options"] == "nosniff"
+    for response in (post(source), post(source)):
+        assert (response.status_code, response.content, response["Content-Type"]) == (200, b"<Response/>", "text/xml")
+        assert response["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        assert response["X-Content-Type-Options"] == "nosniff"
 
 
-def test_whoever_is_not_believed_is_not_given_the_owners_answer() -> None:
-    answer = post(make_source(response_body="welcome", response_content_type="text/plain"), headers={})
-    assert (answer.status_code, answer.content) == (401, b"")
+def test_bad_signature_does_not_get_the_response_body() -> None:
+    response = post(make_source(response_body="welcome", response_content_type="text/plain"), headers={})
+    assert (response.status_code, response.content) == (401, b"")
 
 
 @pytest.mark.parametrize(
     ("outcome", "status", "state"),
     [("succeeds", 200, "processed"), ("fails", 202, "pending"), ("gives up", 202, "dead")],
 )
-def test_a_sender_may_be_answered_when_the_handlers_are_done(monkeypatch, outcome, status, state) -> None:
+def test_response_when_processed_has_the_result_of_the_handlers(monkeypatch, outcome, status, state) -> None:
     @handles()
     def works(receipt: Receipt) -> None:
         if outcome == "fails":
@@ -632,40 +634,40 @@ def test_a_sender_may_be_answered_when_the_handlers_are_done(monkeypatch, outcom
             raise GiveUp
 
     monkeypatch.setattr(notify.receipt_workers, "notify", process_due)
-    answer = post(make_source(response_when="processed", response_status=200, response_timeout_seconds=25))
+    response = post(make_source(response_when="processed", response_status=200, response_timeout_seconds=25))
     receipt = Receipt.objects.get()
-    assert (answer.status_code, answer.json()) == (status, {"receipt": receipt.public_id, "state": state})
+    assert (response.status_code, response.json()) == (status, {"receipt": receipt.public_id, "state": state})
     assert receipt.state == state
 
 
-def test_a_sender_whose_handlers_take_too_long_is_told_that_its_message_is_kept() -> None:
+def test_response_when_processed_after_the_timeout_is_202_pending() -> None:
     asked = {
         "response_when": "processed",
         "response_status": 200,
         "response_timeout_seconds": 0,
         "response_body": '"done"',
     }
-    answer = post(make_source(handlers=LOGGED, **asked))
-    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+    response = post(make_source(handlers=LOGGED, **asked))
+    assert (response.status_code, response.json()["state"]) == (202, "pending")
     assert post(Source.objects.get()).json() == "done"
 
 
-def test_a_message_that_is_kept_is_never_called_not_kept_though_nobody_can_look_how_it_stands() -> None:
+def test_response_when_processed_during_a_database_outage_is_202_pending() -> None:
     source = make_source(handlers=LOGGED, response_when="processed", response_timeout_seconds=25)
     with connection.execute_wrapper(fails_from_the_first_select_of("webhooks_receipt")):
-        answer = post(source)
-    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+        response = post(source)
+    assert (response.status_code, response.json()["state"]) == (202, "pending")
     assert Receipt.objects.get().state == "pending"
 
 
-def test_a_message_whose_handler_removed_it_is_done(monkeypatch) -> None:
+def test_response_when_processed_of_a_receipt_its_handler_deleted_is_processed(monkeypatch) -> None:
     @handles()
     def removes(receipt: Receipt) -> None:
         receipt.delete()
 
     monkeypatch.setattr(notify.receipt_workers, "notify", process_due)
-    answer = post(make_source(response_when="processed", response_timeout_seconds=25))
-    assert (answer.status_code, answer.json()["state"]) == (202, "processed")
+    response = post(make_source(response_when="processed", response_timeout_seconds=25))
+    assert (response.status_code, response.json()["state"]) == (202, "processed")
 
 
 def fails_from_the_first_select_of(table: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""The body on the wire: as long as announced, no longer than allowed, no slower than we wait."""
+"""Test reading a body: its announced length, the size limit and the minimum rate."""
 
 import io
 from types import SimpleNamespace
@@ -23,20 +23,20 @@ def request(body: bytes, **environ: object) -> WSGIRequest:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 200_000])
-def test_the_pieces_are_the_body(size: int) -> None:
+def test_chunks_yield_the_whole_body(size: int) -> None:
     pieces = list(read_request(request(bytes(size))).chunks(limit=200_000))
     assert b"".join(pieces) == bytes(size)
     assert all(0 < len(piece) <= 65_536 for piece in pieces)
 
 
-def test_nothing_behind_the_announced_length_is_read() -> None:
+def test_chunks_stop_at_the_announced_length() -> None:
     wire = io.BytesIO(b"helloGET / HTTP/1.1")
     found = read_request(request(b"", CONTENT_LENGTH="5", **{"wsgi.input": wire}))
     assert list(found.chunks(limit=100)) == [b"hello"]
     assert wire.read() == b"GET / HTTP/1.1"
 
 
-def test_too_much_is_known_from_the_announcement_or_as_soon_as_it_comes() -> None:
+def test_chunks_over_the_limit_raise_at_once_if_announced_else_while_reading() -> None:
     with pytest.raises(TooLarge):
         read_request(request(b"123456")).chunks(limit=5)
     endless = SimpleNamespace(read=lambda size: bytes(size), readline=None)
@@ -45,7 +45,7 @@ def test_too_much_is_known_from_the_announcement_or_as_soon_as_it_comes() -> Non
         list(read_request(request(b"", CONTENT_LENGTH="", **chunked)).chunks(limit=1_000_000))
 
 
-def test_a_body_shorter_than_announced_is_no_body() -> None:
+def test_chunks_of_a_body_shorter_than_announced_raise_cut_short() -> None:
     with pytest.raises(CutShort):
         list(
             read_request(request(b"", CONTENT_LENGTH="9", **{"wsgi.input": io.BytesIO(b"12345678")})).chunks(limit=100)
@@ -55,7 +55,9 @@ def test_a_body_shorter_than_announced_is_no_body() -> None:
 @pytest.mark.parametrize(
     ("pace", "fast_enough"), [(2 * MIN_BYTES_PER_SECOND, True), (MIN_BYTES_PER_SECOND // 2, False)]
 )
-def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, pace: int, fast_enough: bool) -> None:
+def test_chunks_slower_than_the_minimum_rate_raise_too_slow(
+    monkeypatch: pytest.MonkeyPatch, pace: int, fast_enough: bool
+) -> None:
     now = [0.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
@@ -84,5 +86,5 @@ def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, pa
         ("https://hooks.example.com/a?c=2", "https://hooks.example.com/a?c=2"),
     ],
 )
-def test_the_url_is_the_one_the_sender_knows(public_url: str, expected: str) -> None:
+def test_url_is_the_public_url_with_the_query(public_url: str, expected: str) -> None:
     assert read_request(request(b"")).url(public_url) == expected

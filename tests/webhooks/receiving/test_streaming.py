@@ -1,4 +1,4 @@
-"""Bodies on a real wire: granian, sockets, senders that vanish, and memory that stays flat."""
+"""Test bodies over real sockets on granian: disconnecting and idle senders, and bounded memory."""
 
 import hashlib
 import hmac
@@ -32,7 +32,7 @@ MIB = 1024 * 1024
 
 
 def database_url() -> str:
-    """The test's own database, as a server we start has to be told."""
+    """Return the URL of the test's database for a server process."""
     found = connection.settings_dict
     password = f":{quote(found['PASSWORD'], safe='')}" if found["PASSWORD"] else ""
     login = f"{quote(found['USER'], safe='')}{password}"
@@ -41,7 +41,7 @@ def database_url() -> str:
 
 
 class Server:
-    """A web process of ours on a port of its own."""
+    """Run a web process on a free port."""
 
     def __init__(self, data: Path, *, database: str = "", largest_file: int = 0) -> None:
         self.port = free_port()
@@ -67,7 +67,7 @@ class Server:
                 return False
 
     def memory(self) -> int:
-        """Bytes held by the process and its workers."""
+        """Return the resident bytes of the process and its workers."""
         main = psutil.Process(self.process.pid)
         return sum(each.memory_info().rss for each in (main, *main.children(recursive=True)))
 
@@ -94,8 +94,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-class Watch(threading.Thread):
-    """The most memory a server held while it was watched."""
+class MemoryWatch(threading.Thread):
+    """Measure the peak memory of a server within a context."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
@@ -109,7 +109,7 @@ class Watch(threading.Thread):
         self.over.set()
         self.join()
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "MemoryWatch":
         self.start()
         return self
 
@@ -122,7 +122,7 @@ def send(server: Server, source: Source, body: Iterator[bytes], headers: dict[st
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
-def test_a_large_body_is_received_whole_and_memory_stays_flat(server: Server, tmp_path: Path, announced: bool) -> None:
+def test_large_body_is_stored_whole_with_bounded_memory(server: Server, tmp_path: Path, announced: bool) -> None:
     pieces = 200
     signature, digest = hmac.new(b"shh", digestmod="sha256"), hashlib.sha256()
     for number in range(pieces):
@@ -131,9 +131,9 @@ def test_a_large_body_is_received_whole_and_memory_stays_flat(server: Server, tm
     source = make_source(scheme="github", secret="shh", max_bytes=pieces * MIB)
     headers = {"X-Hub-Signature-256": f"sha256={signature.hexdigest()}", "X-GitHub-Delivery": "d-1"}
     headers |= {"Content-Length": str(pieces * MIB)} if announced else {"Transfer-Encoding": "chunked"}
-    send(server, source, iter([b""]), {"Content-Length": "0"})  # whatever is loaded late, is loaded now
+    send(server, source, iter([b""]), {"Content-Length": "0"})  # load what is imported lazily
     before = server.memory()
-    with Watch(server) as watch:
+    with MemoryWatch(server) as watch:
         assert send(server, source, (bytes([number]) * MIB for number in range(pieces)), headers) == 202
     receipt = Receipt.objects.get()
     assert (receipt.size, receipt.sha256) == (pieces * MIB, digest.hexdigest())
@@ -141,7 +141,7 @@ def test_a_large_body_is_received_whole_and_memory_stays_flat(server: Server, tm
     assert watch.peak - before < 30 * MIB
 
 
-def talk(server: Server, text: bytes) -> socket.socket:
+def connect(server: Server, text: bytes) -> socket.socket:
     wire = socket.create_connection(("127.0.0.1", server.port))
     wire.sendall(text)
     return wire
@@ -153,29 +153,29 @@ def head(source: Source, **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def test_a_body_too_large_is_refused_before_it_is_sent(server: Server) -> None:
-    with talk(server, head(make_source(), Content_Length=str(10**12))) as wire:
+def test_body_too_large_is_413_before_it_is_sent(server: Server) -> None:
+    with connect(server, head(make_source(), Content_Length=str(10**12))) as wire:
         assert wire.recv(100).startswith(b"HTTP/1.1 413")
 
 
-def test_a_body_that_nobody_signed_is_refused_before_it_is_sent(server: Server) -> None:
-    with talk(server, head(make_source(), Content_Length=str(10 * MIB))) as wire:
+def test_unsigned_body_is_401_before_it_is_sent(server: Server) -> None:
+    with connect(server, head(make_source(), Content_Length=str(10 * MIB))) as wire:
         assert wire.recv(100).startswith(b"HTTP/1.1 401")
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_sender_that_vanishes_in_the_middle_leaves_nothing_but_a_rejection(server: Server, chunked: bool) -> None:
+def test_sender_that_disconnects_in_the_middle_leaves_only_a_rejection(server: Server, chunked: bool) -> None:
     source = make_source()
     framing = {"Transfer_Encoding": "chunked"} if chunked else {"Content_Length": "100"}
     start = head(source, **signed(b"hello world"), **framing)
-    talk(server, start + (b"5\r\nhello\r\n" if chunked else b"hello")).close()
+    connect(server, start + (b"5\r\nhello\r\n" if chunked else b"hello")).close()
     while not Rejection.objects.exists():
         time.sleep(0.02)
     assert Rejection.objects.get().reason == ("no_match" if chunked else "cut_short")
     assert not Receipt.objects.exists()
 
 
-def test_connections_that_break_are_503_until_there_are_new_ones_and_nothing_is_kept_twice(server: Server) -> None:
+def test_broken_database_connections_are_503_and_nothing_is_stored_twice(server: Server) -> None:
     source, body = make_source(), b'{"type":"a.b"}'
 
     def once(message_id: str) -> int:
@@ -188,24 +188,24 @@ def test_connections_that_break_are_503_until_there_are_new_ones_and_nothing_is_
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    answers = [once("after") for _ in range(20)]
-    assert set(answers) <= {503, 202, 200}
-    assert answers[-1] == 200
-    assert answers.count(202) == 1
+    responses = [once("after") for _ in range(20)]
+    assert set(responses) <= {503, 202, 200}
+    assert responses[-1] == 200
+    assert responses.count(202) == 1
     assert Receipt.objects.count() == 2
 
 
 SLOW = 400
 
 
-@pytest.mark.parametrize("lie", ["announced and never sent", "a byte and no more", "half a head"])
-def test_hundreds_of_senders_that_do_not_send_hold_up_nobody(server: Server, lie: str) -> None:
-    """More of them than there are threads, each with headers that could be true."""
+@pytest.mark.parametrize("stall", ["announced and never sent", "a byte and no more", "half a head"])
+def test_hundreds_of_idle_senders_delay_no_other(server: Server, stall: str) -> None:
+    """Send more of them than there are threads, each with valid headers."""
     source, body = make_source(), b'{"type":"a.b"}'
-    start = head(source, **signed(body), Content_Length="1000" if lie != "half a head" else "0")
-    text = {"announced and never sent": start, "a byte and no more": start + b"x", "half a head": start[:-20]}[lie]
+    start = head(source, **signed(body), Content_Length="1000" if stall != "half a head" else "0")
+    text = {"announced and never sent": start, "a byte and no more": start + b"x", "half a head": start[:-20]}[stall]
     before = server.memory()
-    slow = [talk(server, text) for _ in range(SLOW)]
+    slow = [connect(server, text) for _ in range(SLOW)]
     try:
         for number in range(50):
             good = signed(body, message_id=f"good{number}") | {"Content-Length": str(len(body))}
@@ -217,9 +217,9 @@ def test_hundreds_of_senders_that_do_not_send_hold_up_nobody(server: Server, lie
     assert Receipt.objects.count() == 50
 
 
-def test_large_bodies_that_stop_coming_hold_up_no_small_one(server: Server) -> None:
+def test_stalled_large_bodies_delay_no_small_one(server: Server) -> None:
     source, body = make_source(), b'{"type":"a.b"}'
-    slow = [talk(server, head(source, **signed(body), Content_Length=str(MIB)) + b"x") for _ in range(50)]
+    slow = [connect(server, head(source, **signed(body), Content_Length=str(MIB)) + b"x") for _ in range(50)]
     try:
         for number in range(20):
             good = signed(body, message_id=f"good{number}") | {"Content-Length": str(len(body))}

@@ -1,4 +1,4 @@
-"""Send yourself a test: every scheme whose key can be ours, through the door and back."""
+"""Test test messages under every scheme that Waypost can sign, over the REST API."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ SIGNABLE = sorted(schemes.SCHEMES.keys() - NOT_OURS)
 
 
 def secret_of(scheme: str) -> str | None:
-    return SECRETS.get(scheme, "a secret of somebody")
+    return SECRETS.get(scheme, "a secret of the sender")
 
 
 def send(source: Source, body: Any = None) -> Any:
@@ -36,11 +36,11 @@ def send(source: Source, body: Any = None) -> Any:
 
 
 @pytest.mark.parametrize("scheme", SIGNABLE)
-def test_a_sample_of_every_scheme_comes_in_by_the_door_and_is_kept(scheme: str, notifications) -> None:
+def test_test_message_of_every_scheme_is_received_and_stored(scheme: str, notifications) -> None:
     source = make_source(scheme=scheme, secret=secret_of(scheme), handlers=[{"handler": "log"}])
-    answer = send(source)
-    assert answer.status_code == 200, answer.content
-    shown, receipt = answer.json(), Receipt.objects.get()
+    response = send(source)
+    assert response.status_code == 200, response.content
+    shown, receipt = response.json(), Receipt.objects.get()
     assert (shown["status"], shown["rejection"]) == (202, None)
     assert shown["receipt"]["id"] == receipt.public_id
     assert receipt.event_type == "waypost.test"
@@ -50,36 +50,36 @@ def test_a_sample_of_every_scheme_comes_in_by_the_door_and_is_kept(scheme: str, 
 
 
 @pytest.mark.parametrize("scheme", SIGNABLE)
-def test_what_is_shown_of_it_holds_no_secret(scheme: str) -> None:
+def test_test_message_response_has_no_secret(scheme: str) -> None:
     secret = secret_of(scheme)
-    answer = send(make_source(scheme=scheme, secret=secret)).content.decode()
+    response = send(make_source(scheme=scheme, secret=secret)).content.decode()
     if secret is not None:
-        assert secret not in answer
-        assert "dXNlcjpwYXNzd29yZA==" not in answer
+        assert secret not in response
+        assert "dXNlcjpwYXNzd29yZA==" not in response
 
 
 @pytest.mark.parametrize("scheme", SIGNABLE)
-def test_two_tests_are_two_messages(scheme: str) -> None:
+def test_two_test_messages_are_two_receipts(scheme: str) -> None:
     source = make_source(scheme=scheme, secret=secret_of(scheme), message_id_path="body:/id")
     assert [send(source, {"body": f'{{"id": {number}}}'}).json()["status"] for number in range(2)] == [202, 202]
     assert send(source, {"body": '{"id": 1}'}).json()["status"] == 200
 
 
-def test_a_test_is_a_message_like_any_other_and_its_handlers_run() -> None:
+def test_test_message_runs_its_handlers() -> None:
     source = make_source(handlers=[{"handler": "log"}])
     send(source)
     process_due()
     assert Receipt.objects.get().state == "processed"
 
 
-def test_a_type_and_a_body_may_be_given() -> None:
+def test_test_message_accepts_a_type_and_a_body() -> None:
     source = make_source(scheme="github", secret="shh")
     shown = send(source, {"event_type": "push", "body": "not JSON"}).json()
     assert (shown["body"], shown["headers"]["x-github-event"]) == ("not JSON", "push")
     assert Receipt.objects.get().event_type == "push"
 
 
-def test_the_address_is_signed_as_the_sender_knows_it() -> None:
+def test_test_message_signs_the_public_url() -> None:
     for scheme in ("square", "twilio"):
         source = make_source(scheme=scheme, secret="shh", public_url="https://hooks.example.com/a")
         shown = send(source).json()
@@ -101,15 +101,15 @@ def test_the_address_is_signed_as_the_sender_knows_it() -> None:
         ({"scheme": "hmac", "secret": "s", "options": {"algorithm": "md5"}}, "scheme"),
     ],
 )
-def test_where_we_cannot_sign_it_is_said_and_nothing_is_sent(changes: dict[str, Any], field: str) -> None:
-    answer = send(make_source(**changes))
-    assert answer.status_code == 400, answer.content
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+def test_test_message_that_cannot_be_signed_is_400_and_not_sent(changes: dict[str, Any], field: str) -> None:
+    response = send(make_source(**changes))
+    assert response.status_code == 400, response.content
+    assert [error["field"] for error in response.json()["errors"]] == [field]
     assert not Receipt.objects.exists()
     assert not Rejection.objects.exists()
 
 
-def test_with_a_private_key_of_the_kind_we_can() -> None:
+def test_test_message_is_signed_with_a_private_key() -> None:
     for scheme, secret in (("standard", PRIVATE), ("jwt", KEY.as_pem(private=True).decode())):
         assert send(make_source(scheme=scheme, secret=secret)).json()["status"] == 202
 
@@ -127,27 +127,27 @@ def test_with_a_private_key_of_the_kind_we_can() -> None:
         ({"event_type": "x" * 257}, "event_type"),
     ],
 )
-def test_a_test_that_makes_no_sense_names_the_field(body: dict[str, Any], field: str) -> None:
-    answer = send(make_source(), body)
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+def test_test_message_with_an_invalid_field_is_400_and_names_it(body: dict[str, Any], field: str) -> None:
+    response = send(make_source(), body)
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
-def test_what_the_door_refuses_is_shown_with_its_reason() -> None:
+def test_rejected_test_message_shows_its_reason() -> None:
     source = make_source(max_bytes=5)
     shown = send(source).json()
     assert (shown["status"], shown["receipt"], shown["rejection"]["reason"]) == (413, None, "too_large")
 
 
-def test_a_source_that_answers_in_its_own_words_shows_its_receipt_too() -> None:
+def test_test_message_under_a_response_body_still_names_its_receipt() -> None:
     source = make_source(response_body="thanks", response_content_type="text/plain")
     shown = send(source).json()
     assert (shown["response"], shown["receipt"]["id"]) == ("thanks", Receipt.objects.get().public_id)
 
 
-def test_a_tenant_tries_its_own_sources_alone() -> None:
+def test_test_message_at_a_source_of_another_tenant_is_404() -> None:
     tenant = make_tenant()
     source = make_source(tenant_id=tenant.pk, uid="shop")
     assert make_client(tenant).post("/api/v1/sources/shop/test/", {}, format="json").status_code == 200
-    stranger = make_client(make_tenant())
-    assert stranger.post(f"/api/v1/sources/{source.public_id}/test/", {}, format="json").status_code == 404
+    other_tenant = make_client(make_tenant())
+    assert other_tenant.post(f"/api/v1/sources/{source.public_id}/test/", {}, format="json").status_code == 404

@@ -1,4 +1,4 @@
-"""What a message calls itself, in every way senders have of saying it."""
+"""Test finding a message's id, event type and order key in its body and headers."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ CLOUD_EVENT = b'{"specversion":"1.0","id":"7","source":"/shop","type":"order.pai
 
 
 @dataclass(frozen=True)
-class Here:
+class Paths:
     message_id_path: str = ""
     event_type_path: str = ""
     order_key_path: str = ""
 
 
 def labels(body: bytes | None, headers: dict[str, str] | None = None, scheme: str = "none", **at: str):
-    return find_labels(Here(**at), schemes.get(scheme), headers or {}, body, DIGEST)
+    return find_labels(Paths(**at), schemes.get(scheme), headers or {}, body, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def labels(body: bytes | None, headers: dict[str, str] | None = None, scheme: st
         (None, {}, "none", {"message_id_path": "body:/id"}, DIGEST),
     ],
 )
-def test_the_message_id(body, headers, scheme, at, expected) -> None:
+def test_message_id_is_read_from_path_header_event_or_digest(body, headers, scheme, at, expected) -> None:
     assert labels(body, headers, scheme, **at).message_id == expected
 
 
@@ -57,28 +57,28 @@ def test_the_message_id(body, headers, scheme, at, expected) -> None:
         (b'{"type":"no","kind":"yes"}', {}, "none", {"event_type_path": "body:/kind"}, "yes"),
     ],
 )
-def test_the_event_type(body, headers, scheme, at, expected) -> None:
+def test_event_type_is_read_from_path_header_event_or_body(body, headers, scheme, at, expected) -> None:
     assert labels(body, headers, scheme, **at).event_type == expected
 
 
-def test_the_ordering_key_is_only_what_the_source_says() -> None:
+def test_order_key_is_read_only_from_the_path_of_the_source() -> None:
     assert labels(b'{"customer":9}', order_key_path="body:/customer").order_key == "9"
     assert labels(b'{"customer":9}').order_key == ""
 
 
-def test_patterns_see_a_cloud_event_as_itself() -> None:
+def test_parse_events_returns_a_cloud_event_as_it_is() -> None:
     found = parse_events("src", "t", "m", {"content-type": "application/cloudevents+json"}, CLOUD_EVENT)
     assert found[0]["source"] == "/shop"
     assert found[0]["data"] == {"total": 3}
 
 
-def test_patterns_see_every_event_of_a_batch() -> None:
+def test_parse_events_returns_every_event_of_a_batch() -> None:
     body = b"[" + CLOUD_EVENT + b"," + CLOUD_EVENT.replace(b'"7"', b'"8"') + b"]"
     found = parse_events("src", "", "m", {"content-type": "application/cloudevents-batch+json"}, body)
     assert [event["id"] for event in found] == ["7", "8"]
 
 
-def test_patterns_see_anything_else_as_one_event_around_its_json() -> None:
+def test_parse_events_wraps_other_json_in_one_event() -> None:
     assert parse_events("src", "t", "m", {}, b'{"a":1}') == [
         {"id": "m", "source": "src", "type": "t", "data": {"a": 1}}
     ]
@@ -86,7 +86,7 @@ def test_patterns_see_anything_else_as_one_event_around_its_json() -> None:
 
 
 @given(st.text())
-def test_a_tidy_value_can_be_stored_and_indexed_and_tells_values_apart(value: str) -> None:
+def test_storable_label_fits_its_column_and_keeps_values_distinct(value: str) -> None:
     tidied = storable_label(value)
     assert len(tidied) <= 256
     assert "\0" not in tidied
@@ -98,21 +98,21 @@ def test_a_tidy_value_can_be_stored_and_indexed_and_tells_values_apart(value: st
     st.text(),
     st.recursive(st.none() | st.text() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),
 )
-def test_looking_for_anything_anywhere_never_raises(place: str, document: object) -> None:
+def test_read_path_with_any_path_and_document_never_raises(place: str, document: object) -> None:
     assert isinstance(read_path("body:" + place, {}, document), str)
 
 
 @pytest.mark.parametrize(
     "name", ["authorization", "proxy-authorization", "cookie", "x-gitlab-token", "x-api-key", "client-secret"]
 )
-def test_headers_that_prove_who_somebody_is_are_not_kept(name: str) -> None:
+def test_redact_credentials_removes_headers_that_authenticate(name: str) -> None:
     assert redact_credentials({name: "x"}) == {name: "[removed]"}
 
 
-def test_what_is_kept_of_headers_is_bounded() -> None:
+def test_redact_credentials_bounds_the_size_of_headers() -> None:
     kept = redact_credentials({f"x-{number}": "v" * 10_000 for number in range(1000)})
     assert sum(len(name) + len(value) for name, value in kept.items()) <= 16 * 1024
 
 
-def test_the_digest_of_a_long_value_is_sha256() -> None:
+def test_storable_label_of_a_long_value_is_its_sha256() -> None:
     assert storable_label("a" * 300) == "sha256:" + hashlib.sha256(b"a" * 300).hexdigest()

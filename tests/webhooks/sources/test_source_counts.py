@@ -1,4 +1,4 @@
-"""Requests and runs of a source are counted by hour as they happen."""
+"""Test that requests and handler runs are counted by source and hour."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -39,8 +39,8 @@ def counted(source) -> dict[str, int]:
     return {kind: getattr(hour, kind) for kind in source_counts.KINDS if getattr(hour, kind)}
 
 
-def test_every_way_a_request_can_end_is_counted(settings) -> None:
-    source = make_source(rate_per_minute=30)  # and nobody handles what comes: it is done when it is kept
+def test_request_is_counted_by_its_outcome(settings) -> None:
+    source = make_source(rate_per_minute=30)  # without handlers: processed when stored
     for message_id in ("1", "2", "2"):
         assert send(source, message_id).status_code in (200, 202)
     assert send(source, **{"webhook-signature": "v1,AAAA"}).status_code == 429
@@ -53,7 +53,7 @@ def test_every_way_a_request_can_end_is_counted(settings) -> None:
     assert counted(paused) == {"throttled": 1}
 
 
-def test_every_end_of_a_run_is_counted() -> None:
+def test_handler_run_is_counted_by_its_outcome() -> None:
     @handles()
     def works_or_not(receipt: Receipt) -> None:
         if receipt.message_id == "fails":
@@ -68,7 +68,7 @@ def test_every_end_of_a_run_is_counted() -> None:
     assert counted(source) == {"received": 3, "processed": 1, "handler_failures": 1, "dead": 1}
 
 
-def test_counts_of_several_processes_and_several_writes_add_up() -> None:
+def test_counts_of_several_processes_and_writes_add_up() -> None:
     source = make_source()
     for _ in range(3):
         one, other = new_counts(), new_counts()
@@ -80,7 +80,7 @@ def test_counts_of_several_processes_and_several_writes_add_up() -> None:
     assert counted(source) == {"received": 6, "rejected": 3}
 
 
-def test_an_hour_begins_on_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_count_starts_a_row_at_each_full_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_source()
     for moment in (datetime(2026, 1, 1, 9, 59, 59, tzinfo=UTC), datetime(2026, 1, 1, 10, 0, 0, tzinfo=UTC)):
         monkeypatch.setattr(source_counts.time, "time", moment.timestamp)
@@ -91,7 +91,7 @@ def test_an_hour_begins_on_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_the_database_does_not_take_is_written_later() -> None:
+def test_counts_that_cannot_be_written_are_written_later() -> None:
     source = make_source()
     source_counts.count(source.id, "received")
     with connection.cursor() as cursor:
@@ -106,7 +106,7 @@ def test_what_the_database_does_not_take_is_written_later() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_who_write_the_same_hours_do_not_lock_each_other_out() -> None:
+def test_concurrent_writes_of_the_same_hours_do_not_deadlock() -> None:
     sources = [make_source() for _ in range(10)]
 
     def work(order: list) -> None:
@@ -125,7 +125,7 @@ def test_many_who_write_the_same_hours_do_not_lock_each_other_out() -> None:
     assert set(SourceHour.objects.values_list("received", flat=True)) == {40}
 
 
-def test_a_dead_receipt_is_counted_when_it_dies_of_poison() -> None:
+def test_receipt_that_crashed_its_worker_is_counted_as_dead() -> None:
     source = make_source(handlers=[{"handler": "log"}])
     send(source)
     Receipt.objects.update(claims=process.MAX_CLAIMS, due_at=timezone.now() - timedelta(seconds=1))

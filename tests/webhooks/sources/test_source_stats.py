@@ -1,4 +1,4 @@
-"""How a source stands is read, not counted, and what is counted is bounded."""
+"""Test the statistics of a source."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ def this_hour(back: int = 0):
     return timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=back)
 
 
-def test_hours_without_anything_are_hours_of_zeros() -> None:
+def test_hourly_counts_of_an_idle_hour_are_zero() -> None:
     source = make_source()
     SourceHour.objects.create(source=source, starts_at=this_hour(2), received=5, duplicates=1)
     SourceHour.objects.create(source=source, starts_at=this_hour(99), received=7)
@@ -28,7 +28,7 @@ def test_hours_without_anything_are_hours_of_zeros() -> None:
     assert source_stats.totals(hours)["duplicates"] == 1
 
 
-def test_what_waits_and_what_is_dead_now_is_of_this_source() -> None:
+def test_current_counts_are_of_this_source_only() -> None:
     source = make_source()
     make_receipt()
     for _ in range(2):
@@ -38,7 +38,7 @@ def test_what_waits_and_what_is_dead_now_is_of_this_source() -> None:
     assert source_stats.current_counts(source) == source_stats.CurrentCounts(pending=2, dead=1, is_lower_bound=False)
 
 
-def test_beyond_a_bound_it_is_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_current_counts_over_the_limit_are_a_lower_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_stats, "MAX_COUNTED", 2)
     source = make_source()
     for _ in range(3):

@@ -58,7 +58,7 @@ def test_deliveries_share_one_token(receiver: Receiver, server: TokenServer) -> 
     delivered(endpoint, 20)
     delivered(endpoint)
     assert shown(receiver) == ["Bearer token-1"] * 21
-    assert len(server.asked) == 1
+    assert len(server.forms) == 1
 
 
 def test_401_gets_a_new_token_within_the_attempt(receiver: Receiver, server: TokenServer) -> None:
@@ -83,7 +83,7 @@ def test_second_401_ends_the_attempt(receiver: Receiver, server: TokenServer) ->
 def test_failing_token_server_fails_the_attempt_and_delays_no_other_endpoint(
     receiver: Receiver, server: TokenServer, answer: Any
 ) -> None:
-    server.answers(answer)
+    server.respond_with(answer)
     tenant = make_tenant()
     endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials(), retry_plan=[1])
     subscribed(receiver.url("/neighbour"), tenant)
@@ -142,16 +142,16 @@ def test_token_thread_holds_no_database_connection_while_it_waits(receiver: Rece
         held.extend(in_threads(lambda: wait_until(only_who_counts, "the connection to be closed")))
         scripts.status(500)(exchange)
 
-    server.answers(look)
+    server.respond_with(look)
     delivered(subscribed(receiver.url("/in"), auth=server.credentials(), retry_plan=[1000]))
     assert held == [True]
 
 
 def test_deliveries_arrive_when_the_token_server_recovers(receiver: Receiver, server: TokenServer) -> None:
-    server.answers(500)
+    server.respond_with(500)
     endpoint = subscribed(receiver.url("/in"), auth=server.credentials(), retry_plan=[1, 1, 1])
     delivered(endpoint)
-    server.recovers()
+    server.recover()
     Delivery.objects.update(next_attempt_at=endpoint.created_at)
     endpoint.lane.delete()
     delivered(endpoint)

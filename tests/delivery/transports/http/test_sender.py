@@ -326,7 +326,7 @@ AUTHORITY, CLIENTS = Authority("the server's"), Authority("the clients'")
 @pytest.fixture
 def demanding(tmp_path: Path) -> Iterator[Receiver]:
     """Run a server that requires a certificate of CLIENTS."""
-    with Receiver(tls=AUTHORITY.server(tmp_path, asks_for=CLIENTS)) as it:
+    with Receiver(tls=AUTHORITY.server(tmp_path, client_authority=CLIENTS)) as it:
         yield it
 
 

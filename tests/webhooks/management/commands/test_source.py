@@ -1,4 +1,4 @@
-"""A source from the command line obeys the rules of REST."""
+"""Test `manage.py source`, which validates like the REST API."""
 
 import json
 from io import StringIO
@@ -21,14 +21,14 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_it_prints_the_source_its_address_and_its_secret_as_one_line_of_json() -> None:
+def test_source_command_prints_source_url_and_secret_as_one_line_of_json() -> None:
     printed = run("shop", "--set", 'handlers=[{"handler": "log"}]', "--set", "response_status=200")
     assert printed.count("\n") == 1
     made = json.loads(printed)
     source = Source.objects.get()
     assert (made["source"], made["url"], source.handlers) == (source.public_id, "/in/shop/", [{"handler": "log"}])
-    answer = Client().post(made["url"], BODY, "application/json", headers=signed(BODY, secret=made["secret"]))
-    assert answer.status_code == 200
+    response = Client().post(made["url"], BODY, "application/json", headers=signed(BODY, secret=made["secret"]))
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_it_prints_the_source_its_address_and_its_secret_as_one_line_of_json() -
         ("shop", "--set", "nothing"),
     ],
 )
-def test_what_rest_refuses_is_refused_and_leaves_nothing(arguments: tuple[str, ...]) -> None:
+def test_source_command_with_invalid_fields_fails_and_creates_nothing(arguments: tuple[str, ...]) -> None:
     make_source(uid="taken")
     with pytest.raises(CommandError):
         run(*arguments)
