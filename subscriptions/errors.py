@@ -14,7 +14,7 @@ from datetime import datetime
 
 from webhooks.kit.uids import UID_IN_USE
 
-__all__ = ["AlreadyExists", "Invalid", "LimitExceeded", "Stale", "StateConflict"]
+__all__ = ["AlreadyExists", "Invalid", "LimitExceeded", "Stale", "StateConflict", "uid_in_use"]
 
 
 class Invalid(ValueError):

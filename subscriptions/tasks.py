@@ -1,4 +1,4 @@
-"""The doors for Celery: each calls one verb, and is rung by beat (see config.celery)."""
+"""Run periodic work of this app in Celery (see config.celery for the schedule)."""
 
 from celery import shared_task
 
@@ -7,4 +7,5 @@ from subscriptions.tenants import idempotency
 
 @shared_task(name="subscriptions.sweep", ignore_result=True)
 def sweep() -> None:
+    """Delete the stored responses of idempotent requests that have expired."""
     idempotency.delete_expired()

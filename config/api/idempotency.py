@@ -124,7 +124,7 @@ def _call(request: HttpRequest, asker: Principal) -> IdempotentRequest:
     about = sorted(f"{name}: {value}" for name, value in request.headers.items() if name.lower().startswith("ce-"))
     said = request.META.get("QUERY_STRING", ""), request.META.get("CONTENT_TYPE", ""), *about
     content = *(text.encode(errors="surrogateescape") for text in said), _body(request)
-    return IdempotentRequest.of(read_key(request.META[FIELD]), whose=whose, address=request.path_info, content=content)
+    return IdempotentRequest.of(read_key(request.META[FIELD]), caller=whose, path=request.path_info, content=content)
 
 
 def _body(request: HttpRequest) -> bytes:

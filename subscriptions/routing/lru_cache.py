@@ -19,9 +19,11 @@ class LruCache(Generic[V]):
         self._lock = Lock()
 
     def get(self, key: UUID) -> V | None:
+        """Return the value of a key; None if it is missing."""
         return self._values.get(key)
 
     def put(self, key: UUID, value: V) -> None:
+        """Store a value; drop the least recently stored if there are too many."""
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)

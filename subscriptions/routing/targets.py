@@ -61,6 +61,7 @@ class DeliveryTarget:
 
     @property
     def is_active(self) -> bool:
+        """Return whether deliveries are sent now."""
         return self.state == Endpoint.State.ACTIVE
 
 

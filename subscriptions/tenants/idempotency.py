@@ -1,13 +1,12 @@
-"""A POST with an ``Idempotency-Key`` takes place once; whoever sends it again gets the answer that was given.
+"""Store the response of a POST with an ``Idempotency-Key``, and return it when the request is repeated.
 
-(draft-ietf-httpapi-idempotency-key-header-07.) The answer is kept in the transaction that writes what it speaks of, so
-there is never one without the other, and no crash opens the door again. While the first is under way it holds a lock
-that ends with its transaction, and whoever comes meanwhile is told so. Only success is kept: after a refusal nothing
-was written, and the key is as good as new. Answers may hold a secret that is shown once, so each is encrypted like a
-secret, and swept a day after.
+draft-ietf-httpapi-idempotency-key-header-07. The response is stored in the transaction of the request, so a crash
+leaves both or neither. While the first request runs, it holds an advisory lock that ends with its transaction; a
+repetition gets a conflict meanwhile. Only success is stored: a failed request wrote nothing, and its key can be used
+again. Responses may contain a secret that is shown once, so each is encrypted, and deleted after a day.
 
-A key belongs to who may do the same (the tenant and the scopes, so that a rotation changes nothing) and to the address
-it was sent to: the answer goes to nobody who could not have caused it.
+A key belongs to a tenant, its scopes and a path: a rotated key gets the same response, and no caller gets one that it
+could not have caused.
 """
 
 import re
@@ -41,20 +40,20 @@ __all__ = [
 KEPT_FOR = timedelta(hours=24)
 FIELD = "Idempotency-Key"
 MAX_LENGTH = 255  # characters of a key
-SWEPT_AT_ONCE = 10_000
+DELETED_AT_ONCE = 10_000  # rows in one statement
 
-# A string of RFC 9651, section 3.3.3, or what most clients send: the bare characters.
+# A string of RFC 9651, section 3.3.3, or the bare characters that most clients send.
 _STRING = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e]+")
 
 
 class KeyReused(Invalid):
-    """The key was used for another request."""
+    """Signal a key that was used for another request."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedResponse:
-    """What was answered, and is answered again."""
+    """Hold a response that is returned again."""
 
     status: int
     headers: dict[str, str]
@@ -63,19 +62,19 @@ class RecordedResponse:
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A request as far as it matters here: under which name it is known, and what makes it the same one."""
+    """Identify a request by the digests of its key with caller and path, and of its content."""
 
-    name: bytes
+    id: bytes
     content: bytes
 
     @classmethod
-    def of(cls, key: str, *, whose: Iterable[str], address: str, content: Iterable[bytes]) -> "IdempotentRequest":
-        """``whose``: everything that decides what the caller may do; ``content``: everything that it asks for."""
-        return cls(_digest(part.encode() for part in (key, address, *whose)), _digest(content))
+    def of(cls, key: str, *, caller: Iterable[str], path: str, content: Iterable[bytes]) -> "IdempotentRequest":
+        """Compute both digests. ``caller`` is all that decides what it may do, ``content`` all that it requests."""
+        return cls(_digest(part.encode() for part in (key, path, *caller)), _digest(content))
 
 
 def read_key(header: str) -> str:
-    """The key in this header. Raises Refused for one that is empty, too long, or not of visible ASCII."""
+    """Return the key in a header. Raises Invalid for one that is empty, too long, or not visible ASCII."""
     text = header.strip(" \t")
     if text.startswith('"'):
         string = _STRING.fullmatch(text)
@@ -83,82 +82,80 @@ def read_key(header: str) -> str:
     else:
         key = text if _BARE.fullmatch(text) else ""
     if not 1 <= len(key) <= MAX_LENGTH:
-        raise Invalid(FIELD, f"Give 1 to {MAX_LENGTH} visible ASCII characters, best in quotes.")
+        raise Invalid(FIELD, f"Must be 1 to {MAX_LENGTH} visible ASCII characters, preferably in quotes.")
     return key
 
 
-def begin_in_transaction(call: IdempotentRequest) -> RecordedResponse | None:
-    """The answer that was given to this call; None if it is the first, which holds its lock from now on until the
-    transaction ends. To be called in that transaction.
+def begin_in_transaction(request: IdempotentRequest) -> RecordedResponse | None:
+    """Return the stored response; None for the first request, which holds a lock until the transaction ends.
 
-    Raises NotNow while another one is under way, OtherRequest if the key was used for something else.
+    Raises StateConflict while another request with this key runs, KeyReused if the key belongs to another request.
     """
-    _lock("pg_try_advisory_xact_lock", call)
-    return _answered(call)
+    _lock("pg_try_advisory_xact_lock", request)
+    return _stored_response(request)
 
 
 @contextmanager
-def begin_outside_transaction(call: IdempotentRequest) -> Iterator[RecordedResponse | None]:
-    """As ``begin``, for what must not run in a transaction: the lock is held within the block. What is killed between
-    its work and the keeping of its answer may take place once more."""
-    _lock("pg_try_advisory_lock", call)
+def begin_outside_transaction(request: IdempotentRequest) -> Iterator[RecordedResponse | None]:
+    """Return as ``begin_in_transaction``, for work that must not run in a transaction; the lock ends with the block.
+
+    A process killed between its work and ``store_response`` lets the work be done again.
+    """
+    _lock("pg_try_advisory_lock", request)
     try:
-        yield _answered(call)
+        yield _stored_response(request)
     finally:
-        with suppress(Error, StateConflict):  # who has lost the connection has lost the lock
-            _lock("pg_advisory_unlock", call)
+        with suppress(Error, StateConflict):  # a lost connection has lost its lock too
+            _lock("pg_advisory_unlock", request)
 
 
-def _lock(function: str, call: IdempotentRequest) -> None:
+def _lock(function: str, request: IdempotentRequest) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s)", [int.from_bytes(call.name[:8], signed=True)])
-        (is_ours,) = cursor.fetchone() or (False,)
-    if not is_ours:
-        raise StateConflict(FIELD, "The request with this key is still under way: try again after a moment.")
+        cursor.execute(f"SELECT {function}(%s)", [int.from_bytes(request.id[:8], signed=True)])
+        (is_locked,) = cursor.fetchone() or (False,)
+    if not is_locked:
+        raise StateConflict(FIELD, "A request with this key is in progress; retry later.")
 
 
-def _answered(call: IdempotentRequest) -> RecordedResponse | None:
-    reply = StoredResponse.objects.filter(request_id=call.name, created_at__gt=timezone.now() - KEPT_FOR).first()
-    if reply is None:
+def _stored_response(request: IdempotentRequest) -> RecordedResponse | None:
+    row = StoredResponse.objects.filter(request_id=request.id, created_at__gt=timezone.now() - KEPT_FOR).first()
+    if row is None:
         return None
-    if bytes(reply.content_digest) != call.content:
-        raise KeyReused(FIELD, "This key was used for another request: give each request a key of its own.")
-    return _opened(reply)
+    if bytes(row.content_digest) != request.content:
+        raise KeyReused(FIELD, "This key was used for another request; use a new key for each request.")
+    try:
+        stored: tuple[Mapping[str, str], str] = orjson.loads(decrypt(row.ciphertext))
+    except CannotDecrypt:
+        raise StateConflict(FIELD, "The request was completed, but its response cannot be decrypted.") from None
+    headers, body = stored
+    return RecordedResponse(row.status, dict(headers), body.encode())
 
 
-def store_response(call: IdempotentRequest, answer: RecordedResponse) -> None:
-    """Remember what was answered, in the transaction that wrote it if there is one."""
-    kept = {
-        "content_digest": call.content,
-        "status": answer.status,
-        "ciphertext": encrypt(orjson.dumps([answer.headers, answer.body.decode()]).decode()),
+def store_response(request: IdempotentRequest, response: RecordedResponse) -> None:
+    """Store a response, in the caller's transaction if it has one."""
+    columns = {
+        "content_digest": request.content,
+        "status": response.status,
+        "ciphertext": encrypt(orjson.dumps([response.headers, response.body.decode()]).decode()),
         "created_at": timezone.now(),
     }
-    StoredResponse.objects.update_or_create(request_id=call.name, defaults=kept)
+    StoredResponse.objects.update_or_create(request_id=request.id, defaults=columns)
 
 
 def delete_expired() -> int:
-    """Forget the answers whose day is over. How many."""
+    """Delete the responses older than KEPT_FOR; return how many."""
     total = 0
     while True:
-        old = StoredResponse.objects.filter(created_at__lte=timezone.now() - KEPT_FOR).order_by("created_at")
-        count, _ = StoredResponse.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:SWEPT_AT_ONCE])).delete()
+        expired = StoredResponse.objects.filter(created_at__lte=timezone.now() - KEPT_FOR).order_by("created_at")
+        ids = list(expired.values_list("pk", flat=True)[:DELETED_AT_ONCE])
+        count, _ = StoredResponse.objects.filter(pk__in=ids).delete()
         total += count
-        if count < SWEPT_AT_ONCE:
+        if count < DELETED_AT_ONCE:
             return total
 
 
-def _opened(reply: StoredResponse) -> RecordedResponse:
-    try:
-        kept: tuple[Mapping[str, str], str] = orjson.loads(decrypt(reply.ciphertext))
-    except CannotDecrypt:
-        raise StateConflict(FIELD, "This request was answered, and its answer cannot be opened any more.") from None
-    headers, body = kept
-    return RecordedResponse(reply.status, dict(headers), body.encode())
-
-
 def _digest(parts: Iterable[bytes]) -> bytes:
-    """Of the parts with their lengths, so that nothing slips from one into the next."""
+    """Return the SHA-256 of the parts, each with its length, so that no two lists of parts give the same bytes."""
     digest: Any = sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8))

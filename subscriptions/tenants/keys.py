@@ -1,8 +1,7 @@
-"""A bearer key is shown once and kept as a digest; asking whose it is costs a look into memory, not a query.
+"""Create, find, rotate and revoke API keys. A key is shown once and stored as a digest.
 
-Every request asks. So a process remembers a key it has found for a second: that is how long a key may outlive
-its revocation in another process (in this one it ends at once). Unknown keys are not remembered: whoever
-guesses pays a query per guess, and cannot push the real ones out.
+Every request looks its key up, so a process caches each key for a second: that long a key may still work after another
+process revoked it. Unknown keys are not cached: guessing costs a query each and evicts nothing.
 """
 
 import re
@@ -11,7 +10,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_urlsafe
-from time import monotonic
 
 from django.db import transaction
 from django.db.models import Q
@@ -19,39 +17,45 @@ from django.utils import timezone
 
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import ApiKey, Scope, Tenant
+from webhooks.kit.timed_cache import TimedCache
 
-__all__ = ["DEFAULT_OVERLAP", "MAX_OVERLAP", "create_key", "find_key", "is_valid", "revoke_key", "rotate_key"]
+__all__ = [
+    "DEFAULT_OVERLAP",
+    "MAX_OVERLAP",
+    "cached_keys",
+    "create_key",
+    "find_key",
+    "is_valid",
+    "revoke_key",
+    "rotate_key",
+]
 
-REMEMBERED_FOR = 1.0  # seconds
-MAX_REMEMBERED = 10_000  # keys per process
-USE_NOTED_EVERY = timedelta(minutes=1)
+RECORD_USE_EVERY = timedelta(minutes=1)
 MAX_OVERLAP = 7 * 86_400  # seconds
 DEFAULT_OVERLAP = 86_400  # seconds
 
 _FORM = re.compile(r"wp_[A-Za-z0-9_-]{43}")
-_HINT = 11  # characters: wp_ and eight more, 48 of the key's 256 bits
-
-_remembered: dict[bytes, tuple[float, ApiKey]] = {}
+_PREFIX = 11  # characters stored to tell keys apart: wp_ and eight more, 48 of the key's 256 bits
 
 
 def create_key(
     tenant: Tenant | None, scopes: Collection[str], name: str = "", expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """A new key and its text, which nobody can find out again. Without a tenant it is an operator's.
+    """Create a key, an operator's without a tenant; return it with its text, which is not stored.
 
-    Raises Refused for no or unknown scopes, or an expiry in the past.
+    Raises Invalid for missing or unknown scopes, or an expiry in the past.
     """
     unknown = set(scopes) - set(Scope.values)
     if unknown or not scopes:
-        raise Invalid("scopes", f"Give at least one of: {', '.join(Scope.values)}.")
+        raise Invalid("scopes", f"Must be one or more of: {', '.join(Scope.values)}.")
     if expires_at is not None and expires_at <= timezone.now():
-        raise Invalid("expires_at", "This moment has passed.")
+        raise Invalid("expires_at", "Must be in the future.")
     text = "wp_" + token_urlsafe(32)
     key = ApiKey.objects.create(
         tenant=tenant,
         name=name,
         digest=_digest(text),
-        key_prefix=text[:_HINT],
+        key_prefix=text[:_PREFIX],
         scopes=[scope for scope in Scope.values if scope in scopes],
         expires_at=expires_at,
     )
@@ -59,18 +63,15 @@ def create_key(
 
 
 def find_key(text: str) -> ApiKey | None:
-    """The key with this text, its tenant loaded; None if there is none, or it is revoked, expired or orphaned."""
+    """Return the valid key with this text, with its tenant and plan loaded; else None."""
     if not _FORM.fullmatch(text):
         return None
-    digest = _digest(text)
-    found_at, key = _remembered.get(digest, (0.0, None))
-    if key is None or monotonic() - found_at >= REMEMBERED_FOR:
-        key = _look_up(digest)
+    key = cached_keys.get(_digest(text))
     return key if key is not None and is_valid(key) else None
 
 
 def is_valid(key: ApiKey) -> bool:
-    """Whether the key opens anything at this moment."""
+    """Return whether the key is neither revoked nor expired, and its tenant not deleted."""
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= timezone.now()):
         return False
     return key.tenant is None or key.tenant.deleted_at is None
@@ -79,52 +80,50 @@ def is_valid(key: ApiKey) -> bool:
 def rotate_key(
     key: ApiKey, overlap_seconds: int = DEFAULT_OVERLAP, expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """A new key with the name and scopes of this one, which ends after the overlap (0 to 7 days, in seconds).
+    """Create a key with the name and scopes of this one, which expires after the overlap (0 to MAX_OVERLAP seconds).
 
-    Raises NotNow for a key that has ended already, Refused for an overlap out of bounds.
+    Raises StateConflict for a key that is not valid, Invalid for an overlap out of bounds or an expiry in the past.
     """
     if not 0 <= overlap_seconds <= MAX_OVERLAP:
-        raise Invalid("overlap_seconds", f"Give 0 to {MAX_OVERLAP} seconds.")
+        raise Invalid("overlap_seconds", f"Must be from 0 to {MAX_OVERLAP} seconds.")
     with transaction.atomic():
         old = ApiKey.objects.select_for_update(of=["self"]).select_related("tenant").get(pk=key.pk)
         if not is_valid(old):
-            raise StateConflict("key", "This key is not valid any more: create a new one.")
+            raise StateConflict("key", "The key is revoked or expired; create a new one.")
         ends_at = timezone.now() + timedelta(seconds=overlap_seconds)
         old.expires_at = min(old.expires_at or ends_at, ends_at)
         old.save(update_fields=["expires_at"])
-        made = create_key(old.tenant, old.scopes, old.name, expires_at)
-    _remembered.pop(bytes(old.digest), None)
-    return made
+        created = create_key(old.tenant, old.scopes, old.name, expires_at)
+    cached_keys.discard(bytes(old.digest))
+    return created
 
 
 def revoke_key(key: ApiKey) -> None:
-    """The key opens nothing from now on. A second time changes nothing."""
+    """Revoke the key: at once in this process, within a second in others. Idempotent."""
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
-    _remembered.pop(bytes(key.digest), None)
+    cached_keys.discard(bytes(key.digest))
 
 
 def _digest(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
-def _look_up(digest: bytes) -> ApiKey | None:
-    asked_at = monotonic()
+def _load(digest: bytes) -> ApiKey | None:
     key = ApiKey.objects.select_related("tenant__plan").filter(digest=digest).first()
     if key is None or not compare_digest(bytes(key.digest), digest):
-        _remembered.pop(digest, None)
         return None
-    if len(_remembered) >= MAX_REMEMBERED:
-        _remembered.clear()
-    _remembered[digest] = asked_at, key
-    _note_use(key)
+    _record_use(key)
     return key
 
 
-def _note_use(key: ApiKey) -> None:
-    """Once a minute at most, whatever the number of processes: the row is not written per request."""
+def _record_use(key: ApiKey) -> None:
+    """Record when a valid key was used, at most once a minute for all processes."""
     now = timezone.now()
-    before = now - USE_NOTED_EVERY
+    before = now - RECORD_USE_EVERY
     if is_valid(key) and (key.last_used_at is None or key.last_used_at <= before):
-        stale = Q(last_used_at=None) | Q(last_used_at__lte=before)
-        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+        due = Q(last_used_at=None) | Q(last_used_at__lte=before)
+        ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
         key.last_used_at = now
+
+
+cached_keys = TimedCache(_load)  # by digest

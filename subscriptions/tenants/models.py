@@ -118,6 +118,8 @@ class Tenant(Row):
 
 
 class Scope(models.TextChoices):
+    """List what an API key allows."""
+
     PUBLISH = "publish", "Publish events"
     MANAGE = "manage", "Manage"
     READ = "read", "Read"

@@ -1,11 +1,9 @@
-"""What a tenant may use is what its plan says, or the default plan, or, where no plan is the default, ``Plan()``.
+"""Manage plans, and check a tenant against its plan: its own, else the default plan, else the defaults of the fields.
 
-Publishing asks for every request, so a process remembers the default plan for a second, as it does keys: that is
-how long another process may go by the old one. A plan that allows less than a tenant has takes nothing away but
-time: endpoints stay, no new ones are made; events are kept no longer than the plan says.
+Publishing reads the plan with every request, so a process caches the default plan for a second. A plan with lower
+limits than a tenant uses removes no endpoints, but allows no new ones, and shortens the tenant's retention.
 """
 
-from time import monotonic
 from typing import Any
 
 from django.db.models import ProtectedError, Q
@@ -13,6 +11,7 @@ from django.utils import timezone
 
 from subscriptions.errors import Invalid, LimitExceeded, StateConflict, uid_in_use
 from subscriptions.models import Endpoint, Plan, Tenant
+from webhooks.kit.timed_cache import TimedCache
 from webhooks.kit.uids import unique_uid
 
 __all__ = [
@@ -25,26 +24,21 @@ __all__ = [
     "plan_of",
 ]
 
-REMEMBERED_FOR = 1.0  # seconds
-
-_default: tuple[float, Plan] | None = None
-
 
 def plan_of(tenant: Tenant) -> Plan:
-    """The limits that hold for this tenant."""
-    return tenant.plan or _default_plan()
+    """Return the plan that applies to a tenant."""
+    return tenant.plan or _default_plan.get("")
 
 
 def clear_cache() -> None:
-    """Look for the default plan anew."""
-    global _default
-    _default = None
+    """Read the default plan again when it is next needed."""
+    _default_plan.clear()
 
 
 def create_plan(name: str, **fields: Any) -> Plan:
-    """A new plan. As the default one it takes the place of the one before. Raises Taken for a uid in use."""
+    """Create a plan; as the default, it replaces the former default. Raises AlreadyExists for a uid in use."""
     with unique_uid(uid_in_use):
-        _make_room_for_default(fields)
+        _unset_former_default(fields)
         plan = Plan.objects.create(name=name, **fields)
         _shorten_retention(plan)
     clear_cache()
@@ -52,11 +46,13 @@ def create_plan(name: str, **fields: Any) -> Plan:
 
 
 def change_plan(plan: Plan, fields: dict[str, Any]) -> Plan:
-    """Write these fields; they hold for its tenants within a second. Raises Taken for a uid in use,
-    Plan.DoesNotExist if it was deleted meanwhile."""
+    """Write the given fields; they apply to the plan's tenants within a second.
+
+    Raises AlreadyExists for a uid in use, Plan.DoesNotExist if the plan was deleted meanwhile.
+    """
     rows = Plan.objects.filter(pk=plan.pk)
     with unique_uid(uid_in_use):
-        _make_room_for_default(fields)
+        _unset_former_default(fields)
         rows.update(**fields, updated_at=timezone.now())
         changed = rows.get()
         _shorten_retention(changed)
@@ -65,18 +61,19 @@ def change_plan(plan: Plan, fields: dict[str, Any]) -> Plan:
 
 
 def delete_plan(plan: Plan) -> None:
-    """Raises NotNow while tenants have it."""
+    """Delete a plan. Raises StateConflict while tenants have it."""
     try:
         plan.delete()
     except ProtectedError:
-        raise StateConflict("plan", "Tenants have this plan: give them another one first.") from None
+        raise StateConflict("plan", "Tenants have this plan; give them another plan first.") from None
     clear_cache()
 
 
 def check_endpoint_limit(tenant: Tenant) -> None:
-    """Raises Exceeded if the tenant has more endpoints now than its plan allows.
+    """Raise LimitExceeded if the tenant has more endpoints than its plan allows.
 
-    To be called after one was made, in the same transaction: of two at once the second waits and counts the first.
+    Call it after creating one, in the same transaction: of two concurrent callers, the second waits and counts the
+    first.
     """
     allowed = plan_of(tenant).max_endpoints
     if allowed is None:
@@ -84,31 +81,26 @@ def check_endpoint_limit(tenant: Tenant) -> None:
     Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
     count = Endpoint.objects.filter(tenant=tenant, deleted_at=None).count()
     if count > allowed:
-        message = f"The plan allows {allowed} endpoints, and there are {count - 1}: delete one, or change the plan."
+        message = f"The plan allows {allowed} endpoints, and there are {count - 1}; delete one or change the plan."
         raise LimitExceeded("max_endpoints", message, allowed=allowed, used=count - 1)
 
 
 def check_retention(plan: Plan, days: int) -> None:
-    """Raises Refused if a tenant with this plan may not have its events kept for so many days."""
+    """Raise Invalid if the plan does not allow to keep events for so many days."""
     if plan.max_retention_days is not None and days > plan.max_retention_days:
-        raise Invalid("retention_days", f"The plan allows {plan.max_retention_days} days at most.")
+        raise Invalid("retention_days", f"Must be at most {plan.max_retention_days} days, the limit of the plan.")
 
 
-def _default_plan() -> Plan:
-    global _default
-    found = _default
-    if found is None or monotonic() - found[0] >= REMEMBERED_FOR:
-        found = _default = monotonic(), Plan.objects.filter(is_default=True).first() or Plan(name="default")
-    return found[1]
+_default_plan = TimedCache[str, Plan](lambda _: Plan.objects.filter(is_default=True).first() or Plan(name="default"))
 
 
-def _make_room_for_default(fields: dict[str, Any]) -> None:
+def _unset_former_default(fields: dict[str, Any]) -> None:
     if fields.get("is_default"):
         Plan.objects.filter(is_default=True).update(is_default=False, updated_at=timezone.now())
 
 
 def _shorten_retention(plan: Plan) -> None:
-    most = plan.max_retention_days
-    if most is not None:
-        mine = Q(plan=plan) | Q(plan=None) if plan.is_default else Q(plan=plan)
-        Tenant.objects.filter(mine, retention_days__gt=most).update(retention_days=most)
+    maximum = plan.max_retention_days
+    if maximum is not None:
+        applies = Q(plan=plan) | Q(plan=None) if plan.is_default else Q(plan=plan)
+        Tenant.objects.filter(applies, retention_days__gt=maximum).update(retention_days=maximum)

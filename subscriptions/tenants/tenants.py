@@ -1,4 +1,4 @@
-"""A tenant comes with nothing and leaves with everything: deleting one ends its keys and its endpoints."""
+"""Create, change and delete tenants."""
 
 from typing import Any
 
@@ -15,8 +15,10 @@ __all__ = ["change_tenant", "create_tenant", "delete_tenant"]
 
 
 def create_tenant(name: str, **fields: Any) -> Tenant:
-    """A new tenant. Raises Taken for a uid in use, Refused for a retention that its plan does not allow; where none
-    is given, it is the usual one or all the plan allows."""
+    """Create a tenant; without ``retention_days``, with the default retention or the most its plan allows.
+
+    Raises AlreadyExists for a uid in use, Invalid for a retention that the plan does not allow.
+    """
     tenant = Tenant(name=name, **fields)
     plan = plan_of(tenant)
     if "retention_days" in fields:
@@ -29,10 +31,10 @@ def create_tenant(name: str, **fields: Any) -> Tenant:
 
 
 def change_tenant(tenant: Tenant, fields: dict[str, Any]) -> Tenant:
-    """Write these fields; a plan that allows less retention shortens it, unless a longer one is asked for outright.
+    """Write the given fields. A plan that allows less retention shortens it, unless ``retention_days`` is given too.
 
-    Raises Taken for a uid in use, Refused for a retention that the plan does not allow, Tenant.DoesNotExist if it was
-    deleted meanwhile.
+    Raises AlreadyExists for a uid in use, Invalid for a retention that the plan does not allow, Tenant.DoesNotExist if
+    the tenant was deleted meanwhile.
     """
     rows = Tenant.objects.filter(pk=tenant.pk, deleted_at=None)
     with unique_uid(uid_in_use):
@@ -42,21 +44,21 @@ def change_tenant(tenant: Tenant, fields: dict[str, Any]) -> Tenant:
 
 
 def _retention_within(rows: QuerySet[Tenant], fields: dict[str, Any]) -> dict[str, int]:
-    """The retention to write, if what changes touches it."""
+    """Return the retention to write; empty if the fields do not affect it."""
     if not fields.keys() & {"plan", "retention_days"}:
         return {}
-    now = rows.select_related("plan").select_for_update(of=["self"], no_key=True).get()
-    plan = plan_of(Tenant(plan=fields.get("plan", now.plan)))
-    days = fields.get("retention_days", now.retention_days)
-    if days != now.retention_days:
+    row = rows.select_related("plan").select_for_update(of=["self"], no_key=True).get()
+    plan = plan_of(Tenant(plan=fields.get("plan", row.plan)))
+    days = fields.get("retention_days", row.retention_days)
+    if days != row.retention_days:
         check_retention(plan, days)
     return {"retention_days": min(days, plan.max_retention_days or days)}
 
 
 def delete_tenant(tenant: Tenant) -> None:
-    """Its keys open nothing any more (within a second), its endpoints get nothing, and its uid is free.
+    """End the tenant's keys (within a second), delete its endpoints and subscriptions, and free its uid. Idempotent.
 
-    What it published stays until its retention ends. A second time changes nothing.
+    Its events stay until their retention ends.
     """
     now = timezone.now()
     with transaction.atomic():

@@ -1,11 +1,9 @@
 """Cache each source in memory, at most a second old, with its secrets decrypted.
 
 Receiving looks up the source of every request; the cache makes that one statement a second and source. A changed
-secret, a pause or a deletion therefore takes effect within ``MAX_AGE`` in every process. Unknown names are not
-cached, so that guessing names cannot fill the memory.
+secret, a pause or a deletion therefore takes effect within a second in every process.
 """
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -14,11 +12,9 @@ from django.db.models import F, Q
 
 from webhooks import schemes
 from webhooks.kit.encryption import decrypt
+from webhooks.kit.timed_cache import TimedCache
 from webhooks.models import Source
 from webhooks.wire.ids import parse
-
-MAX_AGE = 1.0  # seconds
-MAX_SNAPSHOTS = 10_000  # at more, all are dropped and loaded again
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +73,11 @@ class SourceSnapshot:
 
 _FIELDS = tuple(name for name in SourceSnapshot.__slots__ if name not in ("secrets", "verify_token"))
 _SECRET = ("secrets__id", "secrets__ciphertext", "secrets__expires_at")
-_snapshots: dict[str, tuple[float, SourceSnapshot]] = {}
 
 
 def find_source(name: str) -> SourceSnapshot | None:
     """Return the source with this id or uid, or None."""
-    now = time.monotonic()
-    cached = _snapshots.get(name)
-    if cached is not None and now - cached[0] < MAX_AGE:
-        return cached[1]
-    snapshot = _load(name)
-    if snapshot is None:
-        _snapshots.pop(name, None)
-        return None
-    if len(_snapshots) >= MAX_SNAPSHOTS:
-        _snapshots.clear()
-    _snapshots[name] = (now, snapshot)
-    return snapshot
+    return _snapshots.get(name)
 
 
 def clear_snapshots() -> None:
@@ -122,3 +106,6 @@ def _load(name: str) -> SourceSnapshot | None:
     token = rows[0]["verify_token"]
     values = {name: rows[0][name] for name in _FIELDS}
     return SourceSnapshot(**values, verify_token="" if token is None else decrypt(token), secrets=secrets)
+
+
+_snapshots = TimedCache(_load)  # by the name used: id or uid

@@ -1,4 +1,4 @@
-"""``manage.py import_event_types FILE``: event types out of the webhooks of an OpenAPI 3.1 document, JSON or YAML."""
+"""Import event types from the webhooks of an OpenAPI 3.1 document, as JSON or YAML."""
 
 import json
 from argparse import ArgumentParser
@@ -14,18 +14,18 @@ from subscriptions.event_types.models import SchemaCheckMode
 
 
 class Command(BaseCommand):
-    """Creates and changes the deployment's types; prints one line for each, and a summary."""
+    """Create and change the types of the deployment; print one line for each, and a summary."""
 
     help = "Import event types from the webhooks of an OpenAPI 3.1 document (JSON or YAML)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--dry-run", action="store_true", help="report, and change nothing")
+        parser.add_argument("--dry-run", action="store_true", help="print the report and write nothing")
         parser.add_argument(
             "--schema-check",
             choices=SchemaCheckMode.values,
             default=SchemaCheckMode.WARN,
-            help="for types that are new",
+            help="schema check of new types",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,14 +34,14 @@ class Command(BaseCommand):
         try:
             report = import_openapi(None, document, dry_run=dry_run, by_operator=True, schema_check=check)
         except Invalid as error:
-            raise CommandError(f"{error} (at {error.place or 'the top'}; nothing was written)") from None
+            raise CommandError(f"{error} (at {error.place or 'the root'}; nothing was written)") from None
         for name in report.created:
             self.stdout.write(f"created    {name}")
-        for it in report.changed:
-            self.stdout.write(f"changed    {it['name']}: {', '.join(it['changes'])}")
+        for change in report.changed:
+            self.stdout.write(f"changed    {change['name']}: {', '.join(change['changes'])}")
         self.stdout.write(
             f"{len(report.created)} created, {len(report.changed)} changed, {len(report.unchanged)} unchanged"
-            + ("; a dry run: nothing was written" if dry_run else "")
+            + ("; dry run: nothing was written" if dry_run else "")
         )
 
 
@@ -50,4 +50,4 @@ def _read(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
         return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CommandError(f"{path} cannot be read: {error}") from None
+        raise CommandError(f"{path} could not be read: {error}") from None

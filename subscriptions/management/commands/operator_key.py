@@ -1,4 +1,4 @@
-"""``manage.py operator_key NAME``: a key for every tenant; REST hands out none, so that it starts at the terminal."""
+"""Create an operator's API key. The REST API creates none, so the first comes from this command."""
 
 import json
 from typing import Any
@@ -12,10 +12,12 @@ from subscriptions.validation import check_name
 
 
 class Command(BaseCommand):
+    """Create an operator's API key and print it."""
+
     help = 'Create an operator\'s key and print {"key": ..., "api_key": ...} as one line of JSON.'
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", metavar="NAME", help="who uses it, or what for")
+        parser.add_argument("name", metavar="NAME", help="what the key is for")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

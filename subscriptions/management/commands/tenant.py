@@ -1,4 +1,4 @@
-"""``manage.py tenant NAME``: a tenant and its first key, as one line of JSON for the program that asked."""
+"""Create a tenant and its first API key, and print them as one line of JSON for scripts."""
 
 import json
 from typing import Any
@@ -14,11 +14,15 @@ from subscriptions.validation import check_name, check_uid
 
 
 class Command(BaseCommand):
+    """Create a tenant and its first API key, and print them."""
+
     help = 'Create a tenant and print {"tenant": ..., "api_key": ...} as one line of JSON.'
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", metavar="NAME")
-        parser.add_argument("--uid", help="your own id of it: 1 to 256 letters, digits, hyphens, _ and full stops")
+        parser.add_argument("name", metavar="NAME", help="name of the tenant")
+        parser.add_argument(
+            "--uid", help="your own ID of the tenant: 1 to 256 letters, digits, hyphens, underscores and full stops"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

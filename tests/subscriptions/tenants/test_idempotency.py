@@ -1,4 +1,4 @@
-"""Over REST: a POST with an Idempotency-Key takes place once, whichever it is."""
+"""POST with an Idempotency-Key takes effect once; a repetition gets the stored response."""
 
 import json
 import threading
@@ -28,8 +28,8 @@ def post(client, path, body, key='"k-1"', **headers):
     return client.post(f"{API}{path}", body, headers={"Idempotency-Key": key, **headers})
 
 
-def is_replay(answer):
-    return answer.get("Idempotency-Replayed") == "true"
+def is_replay(response):
+    return response.get("Idempotency-Replayed") == "true"
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_stored_response_with_a_secret_is_encrypted_and_returned_again():
 def test_key_of_another_request_is_a_422(body, headers, query):
     client = make_client(make_tenant())
     assert post(client, "events/", {"type": "a", "data": 1}).status_code == 202
-    answer = post(client, f"events/{query}", body, **headers)
-    assert answer.status_code == 422
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["type"] == "urn:waypost:problem:idempotency_key_reused"
+    response = post(client, f"events/{query}", body, **headers)
+    assert response.status_code == 422
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["type"] == "urn:waypost:problem:idempotency_key_reused"
     assert Event.objects.count() == 1
 
 
@@ -107,25 +107,25 @@ def test_key_of_a_rejected_request_can_be_used_again():
 
 @pytest.mark.django_db(transaction=True)
 def test_second_request_during_the_first_is_a_409(monkeypatch):
-    client, asked, go_on = make_client(make_tenant()), threading.Event(), threading.Event()
+    client, started, finish = make_client(make_tenant()), threading.Event(), threading.Event()
 
-    def look_up(host, **options):
-        asked.set()
-        go_on.wait()
+    def resolve(host, **options):
+        started.set()
+        finish.wait()
         return ["93.184.215.14"]
 
-    monkeypatch.setattr(guarded_call, "resolve_within", look_up)
+    monkeypatch.setattr(guarded_call, "resolve_within", resolve)
 
     def second():
-        asked.wait()
+        started.wait()
         try:
             return post(client, "endpoints/", {"url": URL})
         finally:
-            go_on.set()
+            finish.set()
 
-    first, refused = in_threads(lambda: post(client, "endpoints/", {"url": URL}), second)
-    assert (first.status_code, refused.status_code) == (201, 409)
-    assert refused["Retry-After"] == "1"
+    first, error = in_threads(lambda: post(client, "endpoints/", {"url": URL}), second)
+    assert (first.status_code, error.status_code) == (201, 409)
+    assert error["Retry-After"] == "1"
     assert is_replay(post(client, "endpoints/", {"url": URL}))
     assert Endpoint.objects.count() == 1
 
@@ -133,8 +133,8 @@ def test_second_request_during_the_first_is_a_409(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_requests_take_effect_once():
     client = make_client(make_tenant())
-    answers = in_threads(*[lambda: post(client, "events/", {"type": "a", "data": 1})] * 6)
-    assert {answer.status_code for answer in answers} <= {202, 409}
+    responses = in_threads(*[lambda: post(client, "events/", {"type": "a", "data": 1})] * 6)
+    assert {response.status_code for response in responses} <= {202, 409}
     assert Event.objects.count() == 1
 
 
@@ -145,29 +145,31 @@ def test_concurrent_requests_take_effect_once():
 )
 def test_call_of_an_endpoint_is_made_once_and_outside_a_transaction(path, body, monkeypatch, settings):
     settings.PUBLIC_URL = "https://hooks.waypost.example"
-    within = []
+    in_transaction = []
 
-    def note(*_args, **_options):
-        within.append(connection.in_atomic_block)
+    def record(*_args, **_options):
+        in_transaction.append(connection.in_atomic_block)
 
-    monkeypatch.setattr("delivery.testing.test_delivery.send_request", lambda *_: note() or Outcome(0.0, 5, status=200))
     monkeypatch.setattr(
-        guarded_call, "call", lambda *args, **options: note() or guarded_call.CallResponse(200, {}, b"", False)
+        "delivery.testing.test_delivery.send_request", lambda *_: record() or Outcome(0.0, 5, status=200)
+    )
+    monkeypatch.setattr(
+        guarded_call, "call", lambda *args, **options: record() or guarded_call.CallResponse(200, {}, b"", False)
     )
     endpoint = make_endpoint()
     client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/{path}"
     first, again = post(client, path, body), post(client, path, body)
     assert (first.status_code, first.content) == (200, again.content), first.content
-    assert (is_replay(first), is_replay(again), within) == (False, True, [False])
+    assert (is_replay(first), is_replay(again), in_transaction) == (False, True, [False])
 
 
 @pytest.mark.django_db(transaction=True)
 def test_second_request_during_a_call_of_an_endpoint_is_a_409(monkeypatch):
-    asked, go_on = threading.Event(), threading.Event()
+    started, finish = threading.Event(), threading.Event()
 
     def send(*_):
-        asked.set()
-        go_on.wait()
+        started.set()
+        finish.wait()
         return Outcome(0.0, 5, status=200)
 
     monkeypatch.setattr("delivery.testing.test_delivery.send_request", send)
@@ -175,18 +177,18 @@ def test_second_request_during_a_call_of_an_endpoint_is_a_409(monkeypatch):
     client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/test/"
 
     def second():
-        asked.wait()
+        started.wait()
         try:
             return post(client, path, {})
         finally:
-            go_on.set()
+            finish.set()
 
-    first, refused = in_threads(lambda: post(client, path, {}), second)
-    assert (first.status_code, refused.status_code) == (200, 409)
+    first, error = in_threads(lambda: post(client, path, {}), second)
+    assert (first.status_code, error.status_code) == (200, 409)
     assert is_replay(post(client, path, {}))
 
 
-# --- whose it is
+# --- callers
 
 
 def test_stored_response_is_not_returned_to_other_scopes_keys_or_tenants():
@@ -208,14 +210,14 @@ def test_stored_response_is_returned_to_the_rotated_key():
 def test_key_of_an_operator_counts_per_tenant():
     operator, one, other = make_client(), make_tenant(), make_tenant()
     for tenant in (one, other):
-        answer = post(operator, "endpoints/", {"url": URL}, **{"Waypost-Tenant": tenant.public_id})
-        assert (answer.status_code, is_replay(answer)) == (201, False)
+        response = post(operator, "endpoints/", {"url": URL}, **{"Waypost-Tenant": tenant.public_id})
+        assert (response.status_code, is_replay(response)) == (201, False)
     assert not is_replay(post(operator, "tenants/", {"name": "Acme"}))
     assert is_replay(post(operator, "tenants/", {"name": "Acme"}))
     assert Tenant.objects.filter(name="Acme").count() == 1
 
 
-# --- how long
+# --- expiry
 
 
 def test_key_expires_after_a_day():
@@ -256,9 +258,9 @@ def test_read_key_rejects_other_headers(header):
 
 
 def test_invalid_key_is_a_400_that_names_the_header():
-    answer = post(make_client(make_tenant()), "keys/", {"scopes": ["read"]}, "a b")
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
+    response = post(make_client(make_tenant()), "keys/", {"scopes": ["read"]}, "a b")
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == ["Idempotency-Key"]
     assert ApiKey.objects.count() == 1
 
 

@@ -1,3 +1,5 @@
+"""API keys: created, found in the cache or the database, rotated and revoked."""
+
 from datetime import timedelta
 
 import pytest
@@ -7,12 +9,9 @@ from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
 from tests.factories import make_key, make_tenant
+from webhooks.kit import timed_cache
 
 pytestmark = pytest.mark.django_db
-
-
-def forget() -> None:
-    keys._remembered.clear()
 
 
 def test_create_key_stores_only_a_digest():
@@ -33,20 +32,20 @@ def test_find_key_of_other_text_returns_none(text):
 
 @pytest.mark.parametrize("scopes", [[], ["everything"], ["read", "admin"]])
 def test_create_key_without_known_scopes_is_rejected(scopes):
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as error:
         keys.create_key(None, scopes)
-    assert refusal.value.field == "scopes"
+    assert error.value.field == "scopes"
 
 
 def test_create_key_with_an_expiry_in_the_past_is_rejected():
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as error:
         make_key(expires_at=timezone.now())
-    assert refusal.value.field == "expires_at"
+    assert error.value.field == "expires_at"
 
 
 def test_find_key_is_cached_for_a_second(django_assert_num_queries, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(keys, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(timed_cache, "monotonic", lambda: clock[0])
     _, text = make_key(make_tenant())
     keys.find_key(text)
     with django_assert_num_queries(0):
@@ -59,7 +58,7 @@ def test_find_key_is_cached_for_a_second(django_assert_num_queries, monkeypatch)
 
 def test_key_revoked_by_another_process_is_invalid_after_a_second(monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(keys, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(timed_cache, "monotonic", lambda: clock[0])
     _, text = make_key()
     keys.find_key(text)
     ApiKey.objects.update(revoked_at=timezone.now())
@@ -102,17 +101,17 @@ def test_last_use_is_recorded_once_a_minute(django_assert_num_queries):
     keys.find_key(text)
     key.refresh_from_db()
     assert key.last_used_at is not None
-    forget()
+    keys.cached_keys.clear()
     with django_assert_num_queries(1):
         keys.find_key(text)
     ApiKey.objects.update(last_used_at=timezone.now() - timedelta(seconds=61))
-    forget()
+    keys.cached_keys.clear()
     with django_assert_num_queries(2):
         keys.find_key(text)
 
 
 def test_unknown_keys_do_not_evict_cached_ones(monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(keys, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(keys.cached_keys, "max_size", 2)
     _, text = make_key()
     keys.find_key(text)
     for letter in "abcdef":
@@ -122,11 +121,11 @@ def test_unknown_keys_do_not_evict_cached_ones(monkeypatch, django_assert_num_qu
 
 
 def test_cache_of_keys_is_bounded(monkeypatch):
-    forget()
-    monkeypatch.setattr(keys, "MAX_REMEMBERED", 2)
+    keys.cached_keys.clear()
+    monkeypatch.setattr(keys.cached_keys, "max_size", 2)
     for _ in range(5):
         assert keys.find_key(make_key()[1])
-    assert len(keys._remembered) <= 2
+    assert len(keys.cached_keys) <= 2
 
 
 def test_rotate_key_keeps_the_old_key_valid_for_the_overlap(monkeypatch):
@@ -166,6 +165,6 @@ def test_rotate_key_of_a_revoked_key_raises():
 
 @pytest.mark.parametrize("overlap", [-1, keys.MAX_OVERLAP + 1])
 def test_overlap_out_of_bounds_is_rejected(overlap):
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as error:
         keys.rotate_key(make_key()[0], overlap)
-    assert refusal.value.field == "overlap_seconds"
+    assert error.value.field == "overlap_seconds"

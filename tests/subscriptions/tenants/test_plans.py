@@ -1,3 +1,5 @@
+"""Plans: which one applies, what it limits, and the operations of the API."""
+
 import pytest
 
 from subscriptions.endpoints.endpoints import create_endpoint, delete_endpoint
@@ -26,7 +28,7 @@ class TestPlanDoors(DoorCases):
         return {"plan": plan.public_id}
 
 
-# --- which plan holds
+# --- which plan applies
 
 
 def test_plan_of_a_tenant_without_plans_has_the_field_defaults():
@@ -66,9 +68,9 @@ def test_create_endpoint_above_the_limit_raises():
     tenant = make_tenant(plan=make_plan(max_endpoints=2))
     first, _ = create_endpoint(tenant, url=URL)
     create_endpoint(tenant, url=URL)
-    with pytest.raises(LimitExceeded) as refused:
+    with pytest.raises(LimitExceeded) as error:
         create_endpoint(tenant, url=URL)
-    assert (refused.value.limit, refused.value.allowed, refused.value.used) == ("max_endpoints", 2, 2)
+    assert (error.value.limit, error.value.allowed, error.value.used) == ("max_endpoints", 2, 2)
     assert Endpoint.objects.filter(tenant=tenant).count() == 2
     delete_endpoint(first)
     create_endpoint(tenant, url=URL)
@@ -78,23 +80,23 @@ def test_create_endpoint_above_the_limit_raises():
 def test_concurrent_creations_of_the_last_endpoint_admit_one():
     tenant = make_tenant(plan=make_plan(max_endpoints=1))
 
-    def make():
+    def create():
         try:
             return create_endpoint(tenant, url=URL)[0]
-        except LimitExceeded as refused:
-            return refused
+        except LimitExceeded as error:
+            return error
 
-    results = in_threads(make, make)
+    results = in_threads(create, create)
     assert sorted(type(result).__name__ for result in results) == ["Endpoint", "LimitExceeded"]
     assert Endpoint.objects.count() == 1
 
 
 def test_endpoint_above_the_limit_is_a_402_with_the_numbers():
     tenant = make_tenant(plan=make_plan(max_endpoints=0))
-    answer = make_client(tenant).post(f"{API}endpoints/", {"url": URL})
-    assert answer.status_code == 402
-    assert answer["Content-Type"] == "application/problem+json"
-    problem = answer.json()
+    response = make_client(tenant).post(f"{API}endpoints/", {"url": URL})
+    assert response.status_code == 402
+    assert response["Content-Type"] == "application/problem+json"
+    problem = response.json()
     assert problem["type"] == "urn:waypost:problem:plan_exceeded"
     assert {name: problem[name] for name in ("limit", "allowed", "used", "resets_at")} == {
         "limit": "max_endpoints",
@@ -110,9 +112,9 @@ def test_endpoint_above_the_limit_is_a_402_with_the_numbers():
 def test_retention_above_the_plan_is_rejected():
     plan = make_plan(max_retention_days=30)
     assert create_tenant("Acme", plan=plan).retention_days == 30
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as error:
         create_tenant("Acme", plan=plan, retention_days=31)
-    assert refused.value.field == "retention_days"
+    assert error.value.field == "retention_days"
     tenant = create_tenant("Acme", plan=plan, retention_days=7)
     with pytest.raises(Invalid):
         change_tenant(tenant, {"retention_days": 31})
@@ -131,20 +133,20 @@ def test_lower_limit_shortens_the_retention_of_the_plans_tenants_only():
     assert (other.retention_days, tenant.retention_days) == (20, 10)
 
 
-# --- over REST
+# --- the API
 
 
 def test_operator_creates_changes_and_deletes_plans():
     operator = make_client()
-    made = operator.post(f"{API}plans/", {"name": "Starter", "uid": "starter", "events_per_month": 1000})
-    assert made.status_code == 201, made.content
-    assert made.json()["id"].startswith("pln_")
-    assert operator.get(f"{API}plans/starter/").json() == made.json()
+    created = operator.post(f"{API}plans/", {"name": "Starter", "uid": "starter", "events_per_month": 1000})
+    assert created.status_code == 201, created.content
+    assert created.json()["id"].startswith("pln_")
+    assert operator.get(f"{API}plans/starter/").json() == created.json()
     assert operator.patch(f"{API}plans/starter/", {"publish_rate": 50}).json()["publish_rate"] == 50
     tenant = operator.post(f"{API}tenants/", {"name": "Acme", "plan": "starter"}).json()
-    assert tenant["plan"] == made.json()["id"]
-    refused = operator.delete(f"{API}plans/starter/")
-    assert refused.status_code == 409
+    assert tenant["plan"] == created.json()["id"]
+    error = operator.delete(f"{API}plans/starter/")
+    assert error.status_code == 409
     assert operator.patch(f"{API}tenants/{tenant['id']}/", {"plan": None}).json()["plan"] is None
     assert operator.delete(f"{API}plans/starter/").status_code == 204
 
@@ -178,12 +180,12 @@ def test_tenant_reads_only_its_own_plan():
     ],
 )
 def test_invalid_plan_is_a_400_that_names_the_field(field, value):
-    answer = make_client().post(f"{API}plans/", {"name": "Starter", field: value})
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    response = make_client().post(f"{API}plans/", {"name": "Starter", field: value})
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == [field]
     assert not Plan.objects.exists()
 
 
 def test_tenant_with_an_unknown_plan_is_rejected():
-    answer = make_client().post(f"{API}tenants/", {"name": "Acme", "plan": "nothing"})
-    assert [error["field"] for error in answer.json()["errors"]] == ["plan"]
+    response = make_client().post(f"{API}tenants/", {"name": "Acme", "plan": "nothing"})
+    assert [error["field"] for error in response.json()["errors"]] == ["plan"]

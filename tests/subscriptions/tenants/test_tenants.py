@@ -1,3 +1,5 @@
+"""Tenants: created, changed and deleted with their rows."""
+
 import pytest
 
 from subscriptions.errors import AlreadyExists

@@ -1,4 +1,4 @@
-"""``manage.py import_event_types FILE``."""
+"""The command import_event_types: YAML and JSON documents, reports, and unusable files."""
 
 import json
 from io import StringIO
@@ -34,9 +34,9 @@ def run(path: Path, *options: str) -> str:
 def test_command_imports_yaml_and_prints_a_report(tmp_path: Path) -> None:
     path = tmp_path / "openapi.yaml"
     path.write_text(YAML)
-    said = run(path, "--dry-run")
-    assert "created    order.paid" in said
-    assert "a dry run: nothing was written" in said
+    printed = run(path, "--dry-run")
+    assert "created    order.paid" in printed
+    assert "dry run: nothing was written" in printed
     assert not EventType.objects.exists()
     assert "1 created, 0 changed, 0 unchanged" in run(path, "--schema-check", "enforce")
     assert EventType.objects.get().schema_check == "enforce"

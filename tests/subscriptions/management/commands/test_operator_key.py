@@ -1,3 +1,5 @@
+"""The command operator_key."""
+
 import json
 from io import StringIO
 

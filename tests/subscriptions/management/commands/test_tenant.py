@@ -1,3 +1,5 @@
+"""The command tenant."""
+
 import json
 from io import StringIO
 
