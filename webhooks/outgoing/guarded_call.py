@@ -99,8 +99,7 @@ def call(
     networks = compile_networks(tuple(allow_networks))
     with Deadline(timeout) as deadline:
         addresses = _addresses(target, networks, resolve, deadline)
-        line = partial(connect_checked, target, addresses, networks, deadline)
-        adapter = FixedSocketAdapter(target, line)
+        adapter = FixedSocketAdapter(target, partial(connect_checked, target, addresses, networks, deadline))
         try:
             return _exchange(adapter, request, deadline, max_response, ca_file)
         finally:

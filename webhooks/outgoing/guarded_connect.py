@@ -1,14 +1,6 @@
-"""Connect to an address that has been checked, and be cut off at the deadline, whatever the other side does.
+"""Connect to checked addresses within a deadline, for `guarded_call`.
 
-The lower half of `egress`: the deadline, the socket, and the adapter through which `requests` is given that
-socket instead of making its own. Everything that can go wrong on the way out:
-
-    CallFailed            the call could not be made; nothing is known about its effect
-    ├── Unresolved         the name has no address
-    ├── ConnectFailed      no checked address took the connection
-    ├── TlsFailed          no trusted connection: certificate, name or protocol
-    ├── InvalidResponse       the connection broke, or what came back is not HTTP
-    └── DeadlineExceeded   it was not over in time
+The parts: the errors, the deadline, the socket, and the adapter that makes `requests` use this socket.
 """
 
 import socket
@@ -18,7 +10,6 @@ from threading import Timer
 from time import monotonic
 from typing import Any, Self
 
-from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -29,7 +20,7 @@ CONNECT_SECONDS = 5.0  # for one address, so that a silent first one leaves time
 
 
 class CallFailed(Exception):
-    """The call could not be made."""
+    """The call failed; the server may have processed it nevertheless."""
 
 
 class HostNotResolved(CallFailed):
@@ -57,13 +48,13 @@ class Deadline:
 
     The timeout of a socket is per read, so a server that sends one byte a second never reaches it, and HTTP clients
     read headers and TLS records internally. So a timer shuts the connection down through a duplicate of its handle:
-    every read then ends at once, in any layer. It costs a thread, so the hot path does it in another way.
+    every read then ends at once, in any layer. It costs a thread, so the hot path uses curl's timeout instead.
     """
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
         self._timer: Timer | None = None
-        self._line: socket.socket | None = None
+        self._connection: socket.socket | None = None
         self._fired = False
 
     @property
@@ -77,17 +68,17 @@ class Deadline:
             raise DeadlineExceeded
         return max(self._end - monotonic(), 0.001)
 
-    def cut_off(self, line: socket.socket) -> None:
+    def cut_off(self, connection: socket.socket) -> None:
         """Shut this connection down at the deadline."""
-        self._line = line.dup()
-        self._timer = Timer(self.left(), self._shut_down, [self._line])
+        self._connection = connection.dup()
+        self._timer = Timer(self.left(), self._shut_down, [self._connection])
         self._timer.daemon = True
         self._timer.start()
 
-    def _shut_down(self, line: socket.socket) -> None:
+    def _shut_down(self, connection: socket.socket) -> None:
         self._fired = True
         with suppress(OSError):  # already closed by the server
-            line.shutdown(socket.SHUT_RDWR)
+            connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self
@@ -96,8 +87,8 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
-        if self._line is not None:
-            self._line.close()
+        if self._connection is not None:
+            self._connection.close()
 
 
 def connect_checked(
@@ -112,62 +103,56 @@ def connect_checked(
         if not is_allowed(target, ip, networks):
             raise forbidden(target, "address")
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-        line = socket.socket(family, socket.SOCK_STREAM)
+        connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            line.settimeout(min(CONNECT_SECONDS, deadline.left()))
-            line.connect((ip, target.port))
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            line.settimeout(deadline.left())
-            deadline.cut_off(line)
-            return line
+            connection.settimeout(min(CONNECT_SECONDS, deadline.left()))
+            connection.connect((ip, target.port))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(deadline.left())
+            deadline.cut_off(connection)
+            return connection
         except OSError:
-            line.close()
+            connection.close()
         except DeadlineExceeded:
-            line.close()
+            connection.close()
             raise
     deadline.left()
     raise ConnectFailed
 
 
-class _Dialled(HTTPConnection):
+class _Connection(HTTPConnection):
     """An HTTP connection over a given socket; the host name stays in the Host header."""
 
     def __init__(self, *args: Any, connect_checked: Callable[[], socket.socket], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._dial = connect_checked
+        self._open_socket = connect_checked
 
     def _new_conn(self) -> socket.socket:
-        return self._dial()
+        return self._open_socket()
 
 
-class _DialledTls(_Dialled, HTTPSConnection):
+class _TlsConnection(_Connection, HTTPSConnection):
     """An HTTPS connection over a given socket; the certificate must be valid for the host name."""
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Dialled
+    ConnectionCls = _Connection
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _DialledTls
+    ConnectionCls = _TlsConnection
 
 
 class FixedSocketAdapter(HTTPAdapter):
     """An adapter of requests for one host over given sockets, without retries."""
 
-    def __init__(self, target: ParsedUrl, line: Callable[[], socket.socket]) -> None:
+    def __init__(self, target: ParsedUrl, connection: Callable[[], socket.socket]) -> None:
         super().__init__(max_retries=0)
         pool = _TlsPool if target.scheme == "https" else _Pool
         host = f"[{target.host}]" if ":" in target.host else target.host
-        self._pool = pool(host, target.port, maxsize=1, connect_checked=line)
+        self._pool = pool(host, target.port, maxsize=1, connect_checked=connection)
 
-    def get_connection_with_tls_context(
-        self,
-        request: PreparedRequest,
-        verify: Any,
-        proxies: Any = None,
-        cert: Any = None,
-    ) -> HTTPConnectionPool:
+    def get_connection_with_tls_context(self, *_args: Any, **_kwargs: Any) -> HTTPConnectionPool:
         """Return the pool with the given socket."""
         return self._pool
 

@@ -23,22 +23,22 @@ class Basic(Scheme):
     label = "HTTP Basic: user:password"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
-        known = _known(secrets)
+        accepted = _credentials(secrets)
         kind, _, encoded = context.header("authorization").partition(" ")
         try:
-            given = base64_text.decode(encoded.strip(" "))
+            credentials = base64_text.decode(encoded.strip(" "))
         except ValueError:
             raise MalformedHeader("authorization") from None
         if kind.lower() != "basic":
             raise MalformedHeader("authorization")
         # Compare base64, so that credentials that are not valid UTF-8 are compared too.
-        return UnsignedBody(matching_index(known, b64encode(given).decode()))
+        return UnsignedBody(matching_index(accepted, b64encode(credentials).decode()))
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        return SignedMessage(message.json_headers(Authorization=f"Basic {_known([secret])[0]}"), message.body)
+        return SignedMessage(message.json_headers(Authorization=f"Basic {_credentials([secret])[0]}"), message.body)
 
 
-def _known(secrets: Sequence[str]) -> list[str]:
+def _credentials(secrets: Sequence[str]) -> list[str]:
     """Return the base64 that is sent for each secret. Raises BadSecret."""
     keys = keys_from_text(secrets)
     if any(b":" not in key for key in keys):

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import hashes
 from webhooks.wire import base64_text
 
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9A-Fa-f]{2}(?::?[0-9A-Fa-f]{2}){31})")
-# Envoy's elements: name=value, separated by semicolons, values quoted where they hold a separator.
+# Envoy's elements: name=value, separated by semicolons; values that contain a separator are quoted.
 _FIELD = re.compile(r'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)(?:;|$)')
-_LONGEST = 32 * 1024  # characters
+_MAX_LENGTH = 32 * 1024  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class PresentedCertificate:
 
 def canonical_name(name: str) -> str:
     """Return a name in its canonical spelling: fingerprints in lower case without colons, others unchanged."""
-    found = _FINGERPRINT.fullmatch(name.strip())
-    return "sha256:" + found[1].replace(":", "").lower() if found else name.strip()
+    fingerprint = _FINGERPRINT.fullmatch(name.strip())
+    return "sha256:" + fingerprint[1].replace(":", "").lower() if fingerprint else name.strip()
 
 
 def from_rfc9440(value: str) -> PresentedCertificate | None:
@@ -37,31 +37,28 @@ def from_rfc9440(value: str) -> PresentedCertificate | None:
     if len(value) < 2 or value[0] != ":" or value[-1] != ":":
         return None
     try:
-        return _shown(x509.load_der_x509_certificate(base64_text.decode(value[1:-1])))
+        return _presented(x509.load_der_x509_certificate(base64_text.decode(value[1:-1])))
     except ValueError:
         return None
 
 
 def from_pem(value: str) -> PresentedCertificate | None:
     """Parse PEM that is percent-encoded, because a header has one line."""
-    if len(value) > _LONGEST:
+    if len(value) > _MAX_LENGTH:
         return None
     try:
-        found = x509.load_pem_x509_certificates(unquote_to_bytes(value.encode("ascii")))
+        certificates = x509.load_pem_x509_certificates(unquote_to_bytes(value.encode("ascii")))
     except ValueError:
         return None
-    return _shown(found[0]) if len(found) == 1 else None
+    return _presented(certificates[0]) if len(certificates) == 1 else None
 
 
 def from_xfcc(value: str) -> PresentedCertificate | None:
-    """Parse Envoy's `Hash=...;Subject="...";URI=...;DNS=...`.
-
-    Several certificates give None: which proxy wrote which would be a guess.
-    """
-    found = list(_FIELD.finditer(value))
-    if not found or "".join(field[0] for field in found) != value:
+    """Parse Envoy's `Hash=...;Subject="...";URI=...;DNS=...`; None for several certificates, which are ambiguous."""
+    matches = list(_FIELD.finditer(value))
+    if not matches or "".join(match[0] for match in matches) != value:
         return None
-    fields = [(field[1].lower(), _unquoted(field[2])) for field in found]
+    fields = [(match[1].lower(), _unquoted(match[2])) for match in matches]
     if [name for name, _ in fields].count("hash") > 1:
         return None
     kinds = {"hash": "sha256:", "uri": "uri:", "dns": "dns:", "subject": ""}
@@ -83,17 +80,17 @@ READERS: Mapping[str, Callable[[str], PresentedCertificate | None]] = {
 }
 
 
-def _shown(certificate: x509.Certificate) -> PresentedCertificate | None:
+def _presented(certificate: x509.Certificate) -> PresentedCertificate | None:
     fingerprint = "sha256:" + certificate.fingerprint(hashes.SHA256()).hex()
     try:
-        names = (fingerprint, certificate.subject.rfc4514_string(), *_alternatives(certificate))
+        names = (fingerprint, certificate.subject.rfc4514_string(), *_alternative_names(certificate))
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except ValueError:  # fields are parsed at first use
         return None
     return PresentedCertificate(tuple(name for name in names if name), begins.timestamp(), ends.timestamp())
 
 
-def _alternatives(certificate: x509.Certificate) -> list[str]:
+def _alternative_names(certificate: x509.Certificate) -> list[str]:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

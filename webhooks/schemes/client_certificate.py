@@ -62,18 +62,20 @@ class ClientCertificate(Scheme):
             raise UntrustedProxy
         if self._verify_header and context.header(self._verify_header) != "SUCCESS":
             raise NoMatchingSignature("the proxy did not accept the certificate")
-        shown = self._read(context.header(self._header))
-        if shown is None:
+        certificate = self._read(context.header(self._header))
+        if certificate is None:
             raise MalformedHeader(self._header)
-        if not shown.begins <= context.now <= shown.ends:
+        if not certificate.begins <= context.now <= certificate.ends:
             raise StaleTimestamp("the certificate is not valid now")
-        wanted = [forms.canonical_name(secret) for secret in secrets]
-        fitting = [
-            place for place, name in enumerate(wanted) for known in shown.names if constant_time_equal(name, known)
+        accepted = [forms.canonical_name(secret) for secret in secrets]
+        matching = [
+            index
+            for index, name in enumerate(accepted)
+            if any(constant_time_equal(name, it) for it in certificate.names)
         ]
-        if not fitting:
+        if not matching:
             raise NoMatchingSignature("the certificate has none of the accepted names")
-        return UnsignedBody(fitting[0])
+        return UnsignedBody(matching[0])
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         raise SenderKeyRequired("The proxy authenticates the sender: send a test message through the proxy.")

@@ -27,7 +27,7 @@ from webhooks.wire.header_values import is_name, lowered
 from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, hex_digest, keys_from_text
 
 _ALGORITHMS = frozenset({"sha1", "sha256", "sha384", "sha512"})
-_SPELLINGS: dict[str, Callable[[hmac.HMAC], str]] = {
+_ENCODINGS: dict[str, Callable[[hmac.HMAC], str]] = {
     "hex": hex_digest,
     "base64": base64_digest,
     "base64url": lambda mac: urlsafe_b64encode(mac.digest()).decode().rstrip("="),
@@ -67,18 +67,18 @@ class GenericHmac(Scheme):
             raise BadOptions("the options that end in header must be header names")
         if algorithm not in _ALGORITHMS:
             raise BadOptions("algorithm must be sha1, sha256, sha384 or sha512")
-        if encoding not in _SPELLINGS or secret_encoding not in _SECRETS:
+        if encoding not in _ENCODINGS or secret_encoding not in _SECRETS:
             raise BadOptions("encoding must be hex, base64 or base64url; secret_encoding text, hex or base64")
         self._algorithm, self._decode = algorithm, _SECRETS[secret_encoding]
-        spell = _SPELLINGS[encoding]
-        self._spell: Callable[[hmac.HMAC], str] = lambda mac: prefix + spell(mac)
+        encode = _ENCODINGS[encoding]
+        self._encode: Callable[[hmac.HMAC], str] = lambda mac: prefix + encode(mac)
         self._content = SignedContent(signed, self._id_header, self._timestamp_header, timestamp_unit)
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         keys = self._keys(secrets)
-        given = context.header(self._header)
+        signature = context.header(self._header)
         head, tail = self._content.around(context)
-        return HmacVerifier(keys, [given], self._spell, digest=self._algorithm, head=head, tail=tail)
+        return HmacVerifier(keys, [signature], self._encode, digest=self._algorithm, head=head, tail=tail)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         [key] = self._keys([secret])
@@ -86,7 +86,7 @@ class GenericHmac(Scheme):
         if self._type_header and message.event_type:
             headers[self._type_header] = message.event_type
         head, tail = self._content.around(VerificationContext(headers, message.url, message.now, tolerance=0))
-        signature = self._spell(hmac.new(key, head + message.body + tail, self._algorithm))
+        signature = self._encode(hmac.new(key, head + message.body + tail, self._algorithm))
         return SignedMessage({**message.json_headers(), **headers, self._header: signature}, message.body)
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:

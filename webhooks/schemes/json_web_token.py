@@ -58,18 +58,18 @@ class JsonWebToken(Scheme):
             raise BadOptions("jwks_url must begin with https://")
         if jwks_url and not audience:
             raise BadOptions("audience is required with jwks_url, whose keys sign for others too")
-        wanted = [item.partition("=") for item in claims.split()]
-        if not all(name and value for name, _, value in wanted):
+        pairs = [item.partition("=") for item in claims.split()]
+        if not all(name and value for name, _, value in pairs):
             raise BadOptions("claims must be name=value pairs separated by spaces")
         self._header, self._body_claim, self.key_url = header.lower(), body_claim, jwks_url
         self.needs_secret = not jwks_url
-        self._wanted = {name: value for name, _, value in wanted}
-        self._wanted |= {name: value for name, value in {"iss": issuer, "aud": audience}.items() if value}
+        self._required = {name: value for name, _, value in pairs}
+        self._required |= {name: value for name, value in {"iss": issuer, "aud": audience}.items() if value}
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         known = keys.read_secrets(secrets) if secrets or not self.key_url else []
-        given = context.header(self._header)
-        token = keys.ParsedToken.read(bearer_token(self._header, given) if self._header == "authorization" else given)
+        value = context.header(self._header)
+        token = keys.ParsedToken.read(bearer_token(self._header, value) if self._header == "authorization" else value)
         if token is None:
             raise MalformedHeader(self._header)
         secret_index = token.matching_index(known)
@@ -79,7 +79,7 @@ class JsonWebToken(Scheme):
         if claims is None:
             raise MalformedHeader(self._header)
         check_times(claims, context)
-        check_required_claims(claims, self._wanted)
+        check_required_claims(claims, self._required)
         if not self._body_claim:
             return UnsignedBody(secret_index)
         return _BodyDigest(secret_index, claims.get(self._body_claim))
@@ -88,7 +88,7 @@ class JsonWebToken(Scheme):
         if not secret:
             raise SenderKeyRequired("Only the sender has the private keys of its tokens.")
         claims: dict[str, Any] = {
-            **self._wanted,
+            **self._required,
             "iat": message.now,
             "exp": message.now + 60,
             "jti": message.message_id,
@@ -100,7 +100,7 @@ class JsonWebToken(Scheme):
         return SignedMessage({**message.json_headers(), self._header: value}, message.body)
 
     def _is_published(self, token: keys.ParsedToken, context: VerificationContext) -> bool:
-        """Tell whether a key at `jwks_url` signed the token: a cached one, or else one that is new there."""
+        """Tell whether a key at `jwks_url` signed the token: a cached one, or else one that is fetched again."""
         if token.matching_index([keys.read_published(context.fetch(self.key_url))]) is not None:
             return True
         return token.matching_index([keys.read_published(context.fetch(self.key_url, newer=True))]) is not None

@@ -4,9 +4,9 @@ https://developer.paypal.com/api/rest/webhooks/rest/#link-eventheadersandsignatu
 PayPal shows it. PayPal signs for all its customers with the same key, so the id proves that the message is meant for
 this receiver. The certificate is fetched only from PayPal's API hosts.
 
-A CRC detects accidents, not attacks: whoever has seen a message can make another body with its CRC and send it under
-the same signature while the time is within the tolerance. Only PayPal and the receiver see the messages, and a second
-body under one id is flagged as a conflict.
+A CRC detects accidents, not attacks: a client that knows a message can make another body with its CRC and send it with
+the same signature while the time is within the tolerance. Only PayPal and the receiver know the messages, and a second
+body with the same id is recorded as a conflict.
 """
 
 import re

@@ -40,11 +40,11 @@ class FetchKeys(Protocol):
     The scheme decides which host is allowed. The implementation checks the address and caches the response.
     """
 
-    def __call__(self, url: str, *, newer: bool = False) -> bytes:
+    def __call__(self, url: str, /, *, newer: bool = False) -> bytes:
         """Return the document at the URL. ``newer`` asks for one newer than the cached. Raises KeysUnavailable."""
 
 
-def fetch_unavailable(url: str, *, newer: bool = False) -> bytes:
+def fetch_unavailable(_url: str, /, **_options: bool) -> bytes:
     """Raise KeysUnavailable: the FetchKeys of a caller without network."""
     raise KeysUnavailable
 
@@ -75,9 +75,9 @@ class VerificationContext:
             raise MissingUrl
         return self.url.encode("utf-8", "surrogatepass")
 
-    def check_timestamp(self, header: str, value: str, *, future: float | None = None) -> int:
-        """Return the signed Unix seconds if they are within the tolerance. Raises MalformedHeader, StaleTimestamp."""
-        return hmac_signatures.check_timestamp(header, value, now=self.now, tolerance=self.tolerance, future=future)
+    def check_timestamp(self, header: str, value: str, *, future: float | None = None) -> None:
+        """Check that the signed Unix seconds are within the tolerance. Raises MalformedHeader, StaleTimestamp."""
+        hmac_signatures.check_timestamp(header, value, now=self.now, tolerance=self.tolerance, future=future)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class UnsignedMessage:
     event_type: str = ""
 
     def json_headers(self, **headers: str) -> dict[str, str]:
-        """Return the headers of a JSON body and those given that have a value; ``_`` in a name stands for ``-``."""
+        """Return the headers of a JSON body and those given that are not empty; ``_`` in a name is sent as ``-``."""
         return {**JSON, **{name.replace("_", "-"): value for name, value in headers.items() if value}}
 
 

@@ -21,9 +21,9 @@ class Slack(Scheme):
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         keys = keys_from_text(secrets)
-        given, timestamp = context.header("x-slack-signature"), context.header(_TIMESTAMP)
+        signature, timestamp = context.header("x-slack-signature"), context.header(_TIMESTAMP)
         context.check_timestamp(_TIMESTAMP, timestamp)
-        return HmacVerifier(keys, [given], _v0_hex, head=f"v0:{timestamp}:".encode())
+        return HmacVerifier(keys, [signature], _v0_hex, head=f"v0:{timestamp}:".encode())
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         signature = hmac_signature(secret, b"v0:%d:%b" % (message.now, message.body), _v0_hex)

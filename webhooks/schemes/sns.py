@@ -122,10 +122,10 @@ def _content(fields: Fields) -> bytes | None:
     kind = fields.get("Type")
     names = _SIGNED.get(kind, ()) if isinstance(kind, str) else ()
     found = [(name, fields.get(name)) for name in names]
-    given = [(name, value) for name, value in found if not (name == "Subject" and value is None)]
-    if not given or not all(isinstance(value, str) for _, value in given):
+    signed = [(name, value) for name, value in found if not (name == "Subject" and value is None)]
+    if not signed or not all(isinstance(value, str) for _, value in signed):
         return None
-    return "".join(f"{name}\n{value}\n" for name, value in given).encode()
+    return "".join(f"{name}\n{value}\n" for name, value in signed).encode()
 
 
 def _host(topic: str) -> str:

@@ -18,8 +18,8 @@ class Square(Scheme):
     id_path = "/event_id"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
-        given = context.header("x-square-hmacsha256-signature")
-        return _NonEmptyVerifier(keys_from_text(secrets), [given], base64_digest, head=context.called_url())
+        signature = context.header("x-square-hmacsha256-signature")
+        return _NonEmptyVerifier(keys_from_text(secrets), [signature], base64_digest, head=context.called_url())
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         signature = hmac_signature(secret, message.url.encode() + message.body, base64_digest)
@@ -27,6 +27,8 @@ class Square(Scheme):
 
 
 class _NonEmptyVerifier(HmacVerifier):
+    """Reject an empty body."""
+
     _seen = False
 
     def update(self, chunk: bytes) -> None:

@@ -33,12 +33,12 @@ class StandardWebhooks(Scheme):
             str(message.now),
             standard_webhooks.sign(secret, message.message_id, message.now, message.body),
         )
-        proof = {self._prefixes[0] + part: value for part, value in zip(_PARTS, values, strict=True)}
-        return SignedMessage({**JSON, **proof}, message.body)
+        headers = {self._prefixes[0] + part: value for part, value in zip(_PARTS, values, strict=True)}
+        return SignedMessage({**JSON, **headers}, message.body)
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
-        found = lowered(headers)
-        return found.get(self._prefix(found) + "id") or None
+        fields = lowered(headers)
+        return fields.get(self._prefix(fields) + "id") or None
 
     def _prefix(self, headers: Mapping[str, str]) -> str:
         complete = (prefix for prefix in self._prefixes if all(headers.get(prefix + part) for part in _PARTS))

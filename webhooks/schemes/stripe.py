@@ -26,11 +26,11 @@ class Stripe(Scheme):
         keys = keys_from_text(secrets)
         items = [item.partition("=") for item in context.header(_HEADER).split(",")]
         times = [value for name, _, value in items if name == "t"]
-        given = [value for name, _, value in items if name == "v1"]
-        if len(times) != 1 or not given:
+        signatures = [value for name, _, value in items if name == "v1"]
+        if len(times) != 1 or not signatures:
             raise MalformedHeader(_HEADER)
         context.check_timestamp(_HEADER, times[0], future=math.inf)
-        return HmacVerifier(keys, given, hex_digest, head=f"{times[0]}.".encode())
+        return HmacVerifier(keys, signatures, hex_digest, head=f"{times[0]}.".encode())
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         signature = hmac_signature(secret, b"%d.%b" % (message.now, message.body), hex_digest)

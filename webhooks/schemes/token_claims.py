@@ -21,11 +21,11 @@ def check_times(claims: Mapping[str, Any], context: VerificationContext) -> None
         raise StaleTimestamp(f"{first - context.now:+.0f} s from now, {context.tolerance:g} s allowed")
 
 
-def check_required_claims(claims: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+def check_required_claims(claims: Mapping[str, Any], required: Mapping[str, str]) -> None:
     """Check that each claim equals the required value, or is a list that contains it. Raises WrongClaim."""
-    for name, value in wanted.items():
-        found = claims.get(name)
-        if not any(isinstance(one, str) and one == value for one in (found if isinstance(found, list) else [found])):
+    for name, value in required.items():
+        claim = claims.get(name)
+        if value not in (claim if isinstance(claim, list) else [claim]):
             raise WrongClaim(name)
 
 

@@ -11,7 +11,13 @@ from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
 from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
 from webhooks.wire.errors import BodyTooLarge, MalformedHeader, NoMatchingSignature
-from webhooks.wire.signing.hmac_signatures import base64_digest, constant_time_equal, hmac_signature, keys_from_text
+from webhooks.wire.signing.hmac_signatures import (
+    base64_digest,
+    constant_time_equal,
+    first_match,
+    hmac_signature,
+    keys_from_text,
+)
 
 _FORM = "application/x-www-form-urlencoded"
 _DIGEST = "bodySHA256"
@@ -30,7 +36,7 @@ class Twilio(Scheme):
     id_header = "i-twilio-idempotency-token"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
-        keys, given = keys_from_text(secrets), context.header("x-twilio-signature")
+        keys, signature = keys_from_text(secrets), context.header("x-twilio-signature")
         algorithm = _algorithm(context.headers.get(_SETTINGS, ""))
         context.called_url()
         try:
@@ -41,8 +47,8 @@ class Twilio(Scheme):
             raise NoMatchingSignature("the URL does not parse") from None
         declared = context.headers.get("content-type", "").partition(";")[0].strip().lower()
         if declared == _FORM or not (declared or digests):
-            return FormVerifier(keys, given, algorithm, urls)
-        return DigestVerifier(keys, given, algorithm, urls, digests)
+            return FormVerifier(keys, signature, algorithm, urls)
+        return DigestVerifier(keys, signature, algorithm, urls, digests)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         """Sign as Twilio does for JSON: the URL, to which the digest of the body is added."""
@@ -56,8 +62,8 @@ class Twilio(Scheme):
 class FormVerifier:
     """The signature covers the URL, then the name and value of every field, sorted and without repetitions."""
 
-    def __init__(self, keys: Sequence[bytes], given: str, algorithm: str, urls: Sequence[str]) -> None:
-        self._keys, self._given, self._algorithm, self._urls = keys, given, algorithm, urls
+    def __init__(self, keys: Sequence[bytes], signature: str, algorithm: str, urls: Sequence[str]) -> None:
+        self._keys, self._signature, self._algorithm, self._urls = keys, signature, algorithm, urls
         self._body = bytearray()
 
     def update(self, chunk: bytes, /) -> None:
@@ -69,16 +75,16 @@ class FormVerifier:
     def finish(self) -> int:
         """Verify the fields and return the index of the key. Raises NoMatchingSignature."""
         signed = _fields(bytes(self._body))
-        return _match(self._keys, self._given, self._algorithm, self._urls, signed)
+        return _match(self._keys, self._signature, self._algorithm, self._urls, signed)
 
 
 class DigestVerifier:
     """The signature covers the URL, which contains the SHA-256 of the body. An empty body needs no digest."""
 
     def __init__(
-        self, keys: Sequence[bytes], given: str, algorithm: str, urls: Sequence[str], digests: Sequence[str]
+        self, keys: Sequence[bytes], signature: str, algorithm: str, urls: Sequence[str], digests: Sequence[str]
     ) -> None:
-        self._key_index = _match(keys, given, algorithm, urls, b"")
+        self._key_index = _match(keys, signature, algorithm, urls, b"")
         self._digests = digests or [hashlib.sha256().hexdigest()]
         self._body = hashlib.sha256()
 
@@ -102,7 +108,7 @@ def _algorithm(settings: str) -> str:
 
 
 def _spellings(url: str, parts: SplitResult) -> list[str]:
-    """Return the URL as given, and again with the default port added or the port removed."""
+    """Return the URL unchanged, and again with the default port added or the port removed."""
     host, port = parts.netloc, parts.port
     if port is not None:
         other = host.rpartition(":")[0]
@@ -122,14 +128,13 @@ def _fields(form: bytes) -> bytes:
     return "".join(name + value for name, value in sorted(set(found))).encode()
 
 
-def _match(keys: Sequence[bytes], given: str, algorithm: str, urls: Iterable[str], signed: bytes) -> int:
+def _match(keys: Sequence[bytes], signature: str, algorithm: str, urls: Iterable[str], signed: bytes) -> int:
     contents = [url.encode("utf-8", "surrogatepass") + signed for url in urls]
-    fitting = [
-        index
-        for index, key in enumerate(keys)
-        for content in contents
-        if constant_time_equal(base64_digest(hmac.new(key, content, algorithm)), given)
-    ]
-    if not fitting:
-        raise NoMatchingSignature
-    return fitting[0]
+    return first_match(
+        [
+            index
+            for index, key in enumerate(keys)
+            for content in contents
+            if constant_time_equal(base64_digest(hmac.new(key, content, algorithm)), signature)
+        ]
+    )

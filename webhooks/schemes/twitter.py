@@ -1,8 +1,8 @@
 """X, formerly Twitter: only the body is signed, with the consumer secret of the app.
 
 https://docs.x.com/x-api/webhooks/quickstart. X verifies the URL by a challenge-response check (CRC), first and then
-every hour: the receiver signs a token with the same secret. Without a restriction, whoever knows the URL could get any
-body signed. So only base64 is signed as a token, and a body that could be such a token is rejected.
+every hour: the receiver signs a token with the same secret. Without a restriction, any client that knows the URL could
+get any body signed. So only base64 is signed as a token, and a body that could be such a token is rejected.
 """
 
 import hmac
@@ -39,6 +39,8 @@ def crc_response(secret: str, token: str) -> str | None:
 
 
 class _NonTokenVerifier(HmacVerifier):
+    """Reject a body that could be a CRC token."""
+
     _head = b""
 
     def update(self, chunk: bytes) -> None:

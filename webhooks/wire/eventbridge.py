@@ -45,10 +45,11 @@ def _renamed_members(pattern: dict[str, Any]) -> dict[str, Any]:
     renamed: dict[str, Any] = {}
     for name, value in pattern.items():
         if name == "$or" and isinstance(value, list):
-            value = [_renamed_members(each) if isinstance(each, dict) else each for each in value]
+            renamed[name] = [_renamed_members(each) if isinstance(each, dict) else each for each in value]
+            continue
         new = name if name == "detail" and isinstance(value, list) else _renamed(name)
         if new in renamed:
-            raise InvalidPattern(f"/{new}", "is given under both of its names; keep one")
+            raise InvalidPattern(f"/{new}", "has both an EventBridge and a CloudEvents name; keep one")
         renamed[new] = value
     return renamed
 

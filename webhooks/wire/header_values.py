@@ -26,18 +26,18 @@ def lowered(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers under lower-case names; repeated names are joined by commas (RFC 9110 section 5.3)."""
     fields: dict[str, str] = {}
     for name, value in headers.items():
-        name = name.lower()
-        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+        key = name.lower()
+        fields[key] = f"{fields[key]}, {value}" if key in fields else value
     return fields
 
 
 def encode(value: str) -> str:
     """Encode an attribute value as a header value: printable ASCII without spaces."""
-    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), value)
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), value)
 
 
 def decode(value: str) -> str:
-    """Decode a header value, once. Raises ValueError whose message completes a sentence."""
+    """Decode a header value, once. Raises ValueError with the reason."""
     if '"' in value:
         value = _unquoted(value)
     if not value.isascii():
@@ -45,14 +45,14 @@ def decode(value: str) -> str:
     if "%" not in value:
         return value
     if _BROKEN.search(value):
-        raise ValueError("has a percent sign that encodes nothing")
+        raise ValueError("has a percent sign without two hexadecimal digits")
     try:
         return unquote_to_bytes(value).decode()
     except UnicodeDecodeError:
-        raise ValueError("is percent-encoded, but not as UTF-8") from None
+        raise ValueError("is percent-encoded bytes that are not UTF-8") from None
 
 
 def _unquoted(value: str) -> str:
     if not _WELL_QUOTED.fullmatch(value):
-        raise ValueError("has a quotation mark without its counterpart")
-    return _QUOTED.sub(lambda found: _ESCAPED.sub(r"\1", found[1]), value)
+        raise ValueError("has an unclosed quoted string")
+    return _QUOTED.sub(lambda match: _ESCAPED.sub(r"\1", match[1]), value)

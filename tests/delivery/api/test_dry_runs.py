@@ -65,7 +65,7 @@ def test_a_transformer_renders_the_bytes_that_would_be_sent(tenant):
 def test_what_cannot_be_rendered_says_why(tenant):
     transformer = {"input_paths": {"n": "$.data.total"}, "template": "{<n>: 1}"}
     (result,) = tried(tenant, transformer=transformer, event=PLAIN)
-    assert "must come out as a string" in result["transformation_error"]
+    assert "a name in an object must be a string" in result["transformation_error"]
     assert result["request"] is None
 
 

@@ -31,7 +31,7 @@ def test_names_of_the_envelope_are_renamed_and_no_others(theirs: dict[str, Any],
 
 
 def test_a_field_under_both_names_is_refused() -> None:
-    with pytest.raises(InvalidPattern, match="/data: is given under both of its names"):
+    with pytest.raises(InvalidPattern, match="/data: has both an EventBridge and a CloudEvents name"):
         pattern_from_eventbridge({"data": {"x": [1]}, "detail": {"y": [2]}})
 
 

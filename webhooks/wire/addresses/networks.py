@@ -42,7 +42,7 @@ NOT_PUBLIC_IPV4 = tuple(
     )
 )
 
-PUBLIC_IPV6 = IPv6Network("2000::/3")  # the only global unicast IANA has given out, RFC 4291
+PUBLIC_IPV6 = IPv6Network("2000::/3")  # the only global unicast block that IANA has allocated, RFC 4291
 
 NOT_PUBLIC_IPV6 = tuple(
     IPv6Network(cidr)

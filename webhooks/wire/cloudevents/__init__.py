@@ -1,6 +1,6 @@
 """Read and write CloudEvents 1.0.2: structured, binary and batched mode over HTTP, JSON format, attribute grammar.
 
-read(headers, body)    the events of a request in any mode; raises InvalidEvent
+read(headers, body)    return the events of a request in any mode; raises InvalidEvent
 """
 
 from webhooks.wire.cloudevents.event import Event

@@ -1,8 +1,8 @@
-"""What a context attribute may be called and what it may hold (CloudEvents 1.0.2, sections 2 to 4).
+"""Check the names and values of context attributes (CloudEvents 1.0.2 sections 2 to 4).
 
-Inside, every attribute is a string in the canonical form of its type: an Integer 5 is "5", a Boolean is
-"true" or "false". That is the form HTTP headers carry anyway, and consumers of the JSON form have to accept
-it; what is given up is that an extension which came as a JSON number leaves as a JSON string.
+Every attribute is kept as a string in the canonical form of its type: an Integer 5 is "5", a Boolean "true" or
+"false". HTTP headers have this form, and consumers of the JSON format must accept it. Given up: an extension that was
+received as a JSON number is sent as a JSON string.
 """
 
 import re
@@ -17,17 +17,16 @@ CORE = frozenset(REQUIRED + OPTIONAL)  # all of them strings in JSON
 SPECVERSION = "1.0"
 
 _REQUIRED = frozenset(REQUIRED)
-_LONGEST_SHOWN = 64  # characters of a bad name that an error repeats
+_MAX_SHOWN = 64  # characters of an invalid name in an error
 _NAME = re.compile(r"(?!data\Z)[a-z0-9]+")
-# Section "String": no controls, no surrogates, no noncharacters.
+# CloudEvents section "Type System", String: no control characters, surrogates or noncharacters.
 _FORBIDDEN = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufdd0-\\ufdef"
     + "".join(f"\\U{plane:04x}fffe\\U{plane:04x}ffff" for plane in range(17))
     + "]"
 )
 
-
-# What each attribute must be, and the end of the sentence if it is not. An empty string passes none of them.
+# The check of each attribute, and the reason of InvalidEvent if it fails. An empty string fails all of them.
 _RULES: dict[str, tuple[Callable[[str], object], str]] = {
     "specversion": (SPECVERSION.__eq__, f'is not "{SPECVERSION}"'),
     "id": (len, "is empty"),
@@ -42,12 +41,12 @@ _RULES: dict[str, tuple[Callable[[str], object], str]] = {
 
 
 def check(attributes: Mapping[str, str]) -> None:
-    """Raise InvalidEvent for the first attribute that is missing, misnamed or has a value it may not have."""
+    """Raise InvalidEvent for the first attribute that is missing or has an invalid name or value."""
     if not attributes.keys() >= _REQUIRED:
         raise InvalidEvent(next(name for name in REQUIRED if name not in attributes), "is missing")
     for name, value in attributes.items():
         if name not in CORE and not _NAME.fullmatch(name):
-            raise InvalidEvent(_shown(name), "is not an attribute name: a to z and 0 to 9 only, and not data")
+            raise InvalidEvent(_shown(name), "is not an attribute name; use a to z and 0 to 9 only, and not data")
         if not isinstance(value, str):
             raise InvalidEvent(name, "is not a string")
         if not (value.isascii() and value.isprintable()) and _FORBIDDEN.search(value):
@@ -58,7 +57,7 @@ def check(attributes: Mapping[str, str]) -> None:
 
 
 def canonical(name: str, value: object) -> str:
-    """The string for a value as JSON or Python has it: a string, boolean or 32-bit integer. Raises InvalidEvent."""
+    """Return the canonical string of a string, boolean or 32-bit integer. Raises InvalidEvent."""
     if isinstance(value, str):
         return value
     if name in CORE:
@@ -73,5 +72,5 @@ def canonical(name: str, value: object) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name that may be anything, fit to be repeated in an error."""
-    return name[:_LONGEST_SHOWN].encode("ascii", "backslashreplace").decode()
+    """Shorten and escape an invalid name for an error."""
+    return name[:_MAX_SHOWN].encode("ascii", "backslashreplace").decode()

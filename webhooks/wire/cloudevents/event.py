@@ -1,4 +1,4 @@
-"""One event: checked attributes and the bytes of its data. An Event that exists is a valid CloudEvent."""
+"""Define Event: a valid CloudEvent, with checked attributes and the bytes of its data."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -13,42 +13,43 @@ from webhooks.wire.cloudevents import attributes as rules
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.errors import InvalidEvent
 
-MAX_DEPTH = 128  # levels of nesting in data; far from every recursion limit, and from every honest payload
+MAX_DEPTH = 128  # levels of nesting in data; far below every recursion limit, and far above usual data
 
 
 class JsonStatus(Enum):
-    """What is known of the data as JSON when it has no value."""
+    """The state of data without a JSON value."""
 
-    UNREAD = "nobody has looked yet"
-    NOT_JSON = "it is text or binary, or does not parse"
+    UNPARSED = "not parsed yet"
+    NOT_JSON = "text, binary or invalid JSON"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """A CloudEvent 1.0.
 
-    `attributes` holds all context attributes, extensions included, in their canonical string form. `data` is
-    the payload as bytes: the JSON text as it was written if the content type is JSON (or absent and the data
-    came as JSON), else the bytes themselves. `data=b"null"` is a payload, `data=None` is none.
-
-    Raises InvalidEvent if an attribute breaks a rule; the data is not looked at.
+    Raises InvalidEvent for invalid attributes; the data is not checked.
     """
 
     attributes: dict[str, str]
+    """All context attributes, also extensions, in their canonical string form."""
     data: bytes | None = None
-    # The value of the data, once known. Never compared: it follows from the rest.
-    _value: Any = field(default=JsonStatus.UNREAD, repr=False, compare=False, kw_only=True)
+    """The payload: the original JSON text if it is JSON, else its bytes. b"null" is a payload, None is no payload."""
+    # The parsed data; not compared, since it follows from `data` and the content type.
+    _value: Any = field(default=JsonStatus.UNPARSED, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         rules.check(self.attributes)
 
     @classmethod
-    def of(cls, attributes: Mapping[str, str | int | bool | None], value: Any = JsonStatus.UNREAD) -> "Event":
-        """An event from plain values; None leaves an attribute out. `value` becomes JSON; without it the event
-        has no data. `specversion` may be left out. Raises InvalidEvent."""
+    def of(cls, attributes: Mapping[str, str | int | bool | None], value: Any = JsonStatus.UNPARSED) -> "Event":
+        """Make an event from Python values. Raises InvalidEvent.
+
+        Attributes that are None are left out, `specversion` may be missing. `value` is written as JSON; without it the
+        event has no data.
+        """
         named = {name: rules.canonical(name, it) for name, it in attributes.items() if it is not None}
         named.setdefault("specversion", rules.SPECVERSION)
-        if value is JsonStatus.UNREAD:
+        if value is JsonStatus.UNPARSED:
             return cls(named)
         try:
             return cls(named, orjson.dumps(value), _value=value)
@@ -57,7 +58,7 @@ class Event:
 
     @classmethod
     def with_json(cls, attributes: dict[str, str], data: bytes) -> "Event":
-        """An event whose data has to be JSON text. Raises InvalidEvent."""
+        """Make an event whose data must be JSON text. Raises InvalidEvent."""
         try:
             return cls(attributes, data, _value=json_text.parse_value(data, MAX_DEPTH))
         except json_text.InvalidJson as error:
@@ -65,29 +66,30 @@ class Event:
 
     @classmethod
     def with_bytes(cls, attributes: dict[str, str], data: bytes) -> "Event":
-        """An event whose data came as bytes: JSON only if the content type says so, nothing is implied."""
+        """Make an event whose data are bytes: JSON only if it has a content type that says so. Raises InvalidEvent."""
         if "datacontenttype" in attributes:
             return cls(attributes, data)
         return cls(attributes, data, _value=JsonStatus.NOT_JSON)
 
     @property
     def has_data(self) -> bool:
+        """Tell whether there is data."""
         return self.data is not None
 
     @property
     def is_json(self) -> bool:
-        """Is there data, declared to be JSON, that is JSON?"""
-        return self.data is not None and self._read() is not JsonStatus.NOT_JSON
+        """Tell whether there is data that is declared as JSON and is JSON."""
+        return self.data is not None and self._parse_once() is not JsonStatus.NOT_JSON
 
     @property
     def value(self) -> Any:
-        """The data as a JSON value, parsed once; do not change it. Raises InvalidEvent if it is not JSON."""
+        """Return the data as a JSON value, parsed once; do not change it. Raises InvalidEvent if it is not JSON."""
         if not self.is_json:
             raise InvalidEvent("data", "is not JSON")
-        return self._read()
+        return self._parse_once()
 
     def text(self) -> str | None:
-        """The data as a string, if the content type is text and the bytes are; else None."""
+        """Return the data as a string if it is UTF-8 and has a content type for text, else None."""
         declared = media_type(self.attributes.get("datacontenttype", ""))
         if self.data is None or declared is None or not declared.is_text:
             return None
@@ -97,24 +99,24 @@ class Event:
             return None
 
     def document(self) -> dict[str, Any]:
-        """The event as the object its structured form holds: what patterns match and templates read."""
+        """Return the event as the object of its structured form, which patterns match and templates read."""
         document: dict[str, Any] = dict(self.attributes)
         if self.data is None:
             return document
         if self.is_json:
-            document["data"] = self._read()
+            document["data"] = self._parse_once()
         elif (text := self.text()) is not None:
             document["data"] = text
         else:
             document["data_base64"] = b64encode(self.data).decode()
         return document
 
-    def _read(self) -> Any:
-        if self._value is JsonStatus.UNREAD:
-            object.__setattr__(self, "_value", self._parsed())
+    def _parse_once(self) -> Any:
+        if self._value is JsonStatus.UNPARSED:
+            object.__setattr__(self, "_value", self._parse())
         return self._value
 
-    def _parsed(self) -> Any:
+    def _parse(self) -> Any:
         if self.data is None or not declares_json(self.attributes):
             return JsonStatus.NOT_JSON
         try:
@@ -124,7 +126,7 @@ class Event:
 
 
 def declares_json(attributes: Mapping[str, str]) -> bool:
-    """Is the data declared to be JSON? Without a content type it is, by implication (JSON format section 3.1.1)."""
+    """Tell whether the data is declared as JSON, which a missing content type implies (JSON format section 3.1.1)."""
     declared = attributes.get("datacontenttype")
     media = media_type(declared) if declared is not None else None
     return declared is None or (media is not None and media.is_json)

@@ -19,7 +19,7 @@ _MAX_CACHED = 512  # characters; longer content types are not cached, so that a 
 _URI = Draft202012Validator({"format": "uri"}, validate_formats=True)
 _URI_REFERENCE = Draft202012Validator({"format": "uri-reference"}, validate_formats=True)
 
-# RFC 3339, section 5.6. The ranges that need no calendar stand in the expression.
+# RFC 3339 section 5.6, with the ranges that need no calendar.
 _TIMESTAMP = re.compile(
     r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"[Tt]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(?:\.[0-9]+)?"
@@ -48,22 +48,22 @@ def is_timestamp(value: str) -> bool:
 
     Second 60 exists only at 23:59 UTC on the last day of a month, where a leap second may be (section 5.7).
     """
-    found = _TIMESTAMP.fullmatch(value)
-    if found is None:
+    match = _TIMESTAMP.fullmatch(value)
+    if match is None:
         return False
-    year, month, day = int(found[1]), int(found[2]), int(found[3])
+    year, month, day = int(match[1]), int(match[2]), int(match[3])
     if day > 28 and day > monthrange(year, month)[1]:
         return False
-    return found[6] != "60" or _may_leap(found)
+    return match[6] != "60" or _is_leap_second(match)
 
 
-def _may_leap(found: re.Match[str]) -> bool:
+def _is_leap_second(match: re.Match[str]) -> bool:
     # The calendar repeats every 400 years; the shift keeps the years 0000 and 9999 within datetime's range.
-    year = int(found[1]) % 400 + 2000
-    here = datetime(year, int(found[2]), int(found[3]), int(found[4]), int(found[5]), tzinfo=UTC)
-    offset = timedelta(hours=int(found[8] or 0), minutes=int(found[9] or 0))
-    there = here + offset if found[7] == "-" else here - offset
-    return (there + timedelta(minutes=1)).strftime("%d %H:%M") == "01 00:00"
+    year = int(match[1]) % 400 + 2000
+    local = datetime(year, int(match[2]), int(match[3]), int(match[4]), int(match[5]), tzinfo=UTC)
+    offset = timedelta(hours=int(match[8] or 0), minutes=int(match[9] or 0))
+    utc = local + offset if match[7] == "-" else local - offset
+    return (utc + timedelta(minutes=1)).strftime("%d %H:%M") == "01 00:00"
 
 
 def timestamp(instant: datetime) -> str:
@@ -100,10 +100,10 @@ def media_type(value: str) -> MediaType | None:
 
 
 def _parse(value: str) -> MediaType | None:
-    found = _MEDIA_TYPE.match(value)
-    if found is None:
+    names = _MEDIA_TYPE.match(value)
+    if names is None:
         return None
-    charset, end = "", found.end()
+    charset, end = "", names.end()
     while end < len(value):
         parameter = _PARAMETER.match(value, end)
         if parameter is None:
@@ -111,7 +111,7 @@ def _parse(value: str) -> MediaType | None:
         if parameter[1] and parameter[1].lower() == "charset":
             charset = charset or (parameter[2] or parameter[3] or "").lower()
         end = parameter.end()
-    return MediaType(found[0].lower(), charset)
+    return MediaType(names[0].lower(), charset)
 
 
 _parse_cached = lru_cache(_CACHED)(_parse)

@@ -35,7 +35,7 @@ class HandshakeResult:
 def request_headers(origin: str, *, rate: int | None = None, callback: str | None = None) -> dict[str, str]:
     """Return the headers of the OPTIONS request to the URL that is being registered (section 4.1).
 
-    `origin` is the DNS name of the sending system, `rate` the requests per minute asked for, `callback` an
+    `origin` is the DNS name of the sending system, `rate` the requested requests per minute, `callback` an
     https URL with an unguessable key, at which deliveries may be allowed later. Raises ValueError for values
     the specification does not allow.
     """
@@ -92,20 +92,19 @@ def response_headers(
     `origins` are the allowed senders (`*` allows any), `rate` the maximum of requests per minute (None: any). Other
     senders and malformed requests are not allowed.
     """
-    refused = {"Allow": "POST"}
+    not_allowed = {"Allow": "POST"}
     origin = _find(request, REQUEST_ORIGIN)
-    asked = _find(request, REQUEST_RATE)
+    requested = _find(request, REQUEST_RATE)
     if origin is None or not _DNS_NAME.fullmatch(origin):
-        return refused
+        return not_allowed
     if "*" not in origins and origin.lower() not in {known.lower() for known in origins}:
-        return refused
-    if asked is not None and not _RATE.fullmatch(asked):
-        return refused
-    limits = [limit for limit in (rate, int(asked) if asked else None) if limit is not None]
+        return not_allowed
+    if requested is not None and not _RATE.fullmatch(requested):
+        return not_allowed
+    limits = [limit for limit in (rate, int(requested) if requested else None) if limit is not None]
     allowed = str(min(limits)) if limits else "*"
     return {"Allow": "POST", ALLOWED_ORIGIN: origin, ALLOWED_RATE: allowed}
 
 
 def _find(headers: Mapping[str, str], name: str) -> str | None:
-    wanted = name.lower()
-    return next((value.strip(" \t") for key, value in headers.items() if key.lower() == wanted), None)
+    return next((value.strip(" \t") for key, value in headers.items() if key.lower() == name.lower()), None)

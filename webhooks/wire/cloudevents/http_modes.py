@@ -1,9 +1,7 @@
-"""CloudEvents 1.0.2 over HTTP: three content modes in, three out, and nothing that breaks the standard.
+"""Read and write CloudEvents 1.0.2 over HTTP in the three content modes: structured, binary and batched.
 
-The `cloudevents` SDK does not do this work: it fills in required attributes that are missing, turns `time` and
-data into values (so the bytes that leave are not those that came), replaces invalid UTF-8 instead of refusing
-it, checks neither URIs nor the values of headers, and knows no batches. In the tests it is the other party:
-it has to read what we write, and we what it writes.
+The `cloudevents` SDK does not fit: it adds missing required attributes, parses `time` and data (so the sent bytes
+differ from the received ones), replaces invalid UTF-8, checks neither URIs nor header values, and has no batches.
 """
 
 from collections.abc import Mapping
@@ -44,13 +42,14 @@ _PREFIX = "ce-"
 
 
 def read(headers: Mapping[str, str], body: bytes) -> list[Event]:
-    """The events of an HTTP message in any content mode (HTTP binding section 3).
+    """Read the events of an HTTP message in any content mode (HTTP binding section 3).
 
-    Raises InvalidEvent for the first event that is not valid; UnsupportedFormat for a format other than JSON."""
-    how = content_mode(headers)
-    if how == "structured":
+    Raises InvalidEvent for the first invalid event; UnsupportedFormat for a format other than JSON.
+    """
+    mode = content_mode(headers)
+    if mode == "structured":
         return [read_structured(body)]
-    if how == "binary":
+    if mode == "binary":
         return [read_binary(headers, body)]
     events = []
     for item in read_batch(body):
@@ -61,29 +60,30 @@ def read(headers: Mapping[str, str], body: bytes) -> list[Event]:
 
 
 def content_mode(headers: Mapping[str, str]) -> str:
-    """How the message carries its events: "structured", "batch" or "binary". Raises UnsupportedFormat."""
+    """Return the content mode of a message: "structured", "batch" or "binary". Raises UnsupportedFormat."""
     declared = header_values.lowered(headers).get("content-type", "").strip()
     if not declared.lower().startswith(_FAMILY):
         return "binary"
     media = media_type(declared)
     if media is None or media.name not in (STRUCTURED, BATCH) or not media.is_utf8:
-        raise UnsupportedFormat("", "comes in a format we do not read; we read JSON in UTF-8")
+        raise UnsupportedFormat("", "has an unsupported format; send JSON in UTF-8")
     return "batch" if media.name == BATCH else "structured"
 
 
 def read_binary(headers: Mapping[str, str], body: bytes) -> Event:
-    """The event whose attributes are headers and whose data is the body (HTTP binding section 3.1).
+    """Read an event whose attributes are headers and whose data is the body (HTTP binding section 3.1).
 
-    An empty body is no data; a body declared to be JSON has to be JSON. Raises InvalidEvent."""
-    found = header_values.lowered(headers)
+    An empty body is no data; a body that is declared as JSON must be JSON. Raises InvalidEvent.
+    """
+    fields = header_values.lowered(headers)
     attributes = {
         name.removeprefix(_PREFIX): _decoded(name.removeprefix(_PREFIX), value)
-        for name, value in found.items()
+        for name, value in fields.items()
         if name.startswith(_PREFIX)
     }
     if "datacontenttype" in attributes:
-        raise InvalidEvent("datacontenttype", "belongs into Content-Type, not into a header of its own")
-    if declared := found.get("content-type", "").strip():
+        raise InvalidEvent("datacontenttype", "must be sent as Content-Type, not in a header of its own")
+    if declared := fields.get("content-type", "").strip():
         attributes["datacontenttype"] = declared
     if not body:
         return Event(attributes)
@@ -93,8 +93,11 @@ def read_binary(headers: Mapping[str, str], body: bytes) -> Event:
 
 
 def write_binary(event: Event) -> tuple[dict[str, str], bytes]:
-    """Headers and body of the event in binary mode. JSON without a content type is declared now (JSON format
-    section 3.1.2). What the mode cannot say: an event with empty data looks like one without."""
+    """Return the headers and the body of an event in binary mode.
+
+    JSON without a content type is declared as application/json (JSON format section 3.1.2). In this mode an event with
+    empty data looks like one without data.
+    """
     headers = {
         _PREFIX + name: header_values.encode(value)
         for name, value in event.attributes.items()

@@ -1,8 +1,8 @@
-"""An event as a JSON object, and a batch as an array of them (CloudEvents JSON format 1.0.2).
+"""Read and write an event as a JSON object, and a batch as an array of them (CloudEvents JSON format 1.0.2).
 
-Data that is JSON is carried as it was written, the white space inside it included; text becomes a JSON string,
-everything else base64. Names that come twice: in the envelope they are refused, because two readers could see
-two different events; inside data they are the publisher's own affair (our patterns see the last one).
+JSON data is kept as it was written, white space inside included; text is written as a JSON string, everything else as
+base64. Duplicate names are rejected in the envelope, because two parsers could read two different events. Inside data
+they are allowed; patterns read the last one.
 """
 
 from base64 import b64encode
@@ -22,7 +22,7 @@ _ORDER = (*rules.REQUIRED, *rules.OPTIONAL)
 
 
 def read_structured(body: bytes) -> Event:
-    """The event in one JSON object (section 3). Raises InvalidEvent."""
+    """Read an event from one JSON object (section 3). Raises InvalidEvent."""
     try:
         item = json_text.read_object(body, keep="data")
     except json_text.InvalidJson as error:
@@ -31,17 +31,18 @@ def read_structured(body: bytes) -> Event:
 
 
 def read_batch(body: bytes) -> list[Event | InvalidEvent]:
-    """The items of a batch (section 4), each for itself: an Event, or why it is none.
+    """Read the items of a batch (section 4): for each an Event, or the InvalidEvent that it raised.
 
-    Raises InvalidEvent if the whole is not a JSON array, or one of more than MAX_BATCH items."""
+    Raises InvalidEvent if the body is not a JSON array or has more than MAX_BATCH items.
+    """
     try:
         items = json_text.read_array(body, keep="data", most=MAX_BATCH)
     except json_text.InvalidJson as error:
         raise InvalidEvent("", str(error)) from None
     if items is None:
-        raise InvalidEvent("", "is not a batch, which is a JSON array")
+        raise InvalidEvent("", "must be a batch: a JSON array of events")
     if len(items) > MAX_BATCH:
-        raise InvalidEvent("", f"is one of a batch of more than {MAX_BATCH}")
+        raise InvalidEvent("", f"is in a batch of more than {MAX_BATCH} events; send smaller batches")
     results: list[Event | InvalidEvent] = []
     for index, item in enumerate(items):
         try:
@@ -52,8 +53,10 @@ def read_batch(body: bytes) -> list[Event | InvalidEvent]:
 
 
 def write_structured(event: Event) -> bytes:
-    """The event as compact JSON: the same event, the same bytes. Core attributes in the order of the standard,
-    extensions by name, data last."""
+    """Write an event as compact JSON, the same event always to the same bytes.
+
+    Core attributes come in the order of the standard, then extensions by name, then data.
+    """
     attributes = event.attributes
     document: dict[str, object] = {name: attributes[name] for name in _ORDER if name in attributes}
     for name in sorted(attributes.keys() - rules.CORE):
@@ -70,7 +73,7 @@ def write_structured(event: Event) -> bytes:
 
 
 def write_batch(events: Iterable[Event]) -> bytes:
-    """Several events as one JSON array."""
+    """Write events as one JSON array."""
     return b"[" + b",".join(map(write_structured, events)) + b"]"
 
 
@@ -85,7 +88,7 @@ def _event(item: json_text.ParsedObject) -> Event:
         if value is not None
     }
     if encoded is not None and data is not None:
-        raise InvalidEvent("data_base64", "excludes data")
+        raise InvalidEvent("data_base64", "must not be given together with data")
     if encoded is not None:
         return Event.with_bytes(attributes, _from_base64(encoded))
     if data is None:
@@ -96,7 +99,7 @@ def _event(item: json_text.ParsedObject) -> Event:
 
 
 def _from_base64(value: object) -> bytes:
-    """Section 3.1.2: data that is Binary."""
+    """Decode binary data (section 3.1.2)."""
     if not isinstance(value, str):
         raise InvalidEvent("data_base64", "is not a string")
     try:
@@ -106,12 +109,12 @@ def _from_base64(value: object) -> bytes:
 
 
 def _from_string(declared: str, text: bytes) -> bytes:
-    """Section 3.1.2: data of any other type is a string that holds its text."""
+    """Encode data of a content type other than JSON, which is a string with its text (section 3.1.2)."""
     media = media_type(declared)
     if not text.startswith(b'"'):
-        raise InvalidEvent("data", "has to be a string under a content type that is not JSON")
+        raise InvalidEvent("data", "must be a string if the content type is not JSON")
     if media is not None and not media.is_utf8:
-        raise InvalidEvent("data", "in a charset other than UTF-8 has to be sent as data_base64")
+        raise InvalidEvent("data", "must be sent as data_base64 if its charset is not UTF-8")
     try:
         return str(orjson.loads(text)).encode()
     except ValueError:

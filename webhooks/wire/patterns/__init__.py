@@ -1,18 +1,18 @@
-"""Match events with EventBridge patterns: an event whose values are lists of accepted values.
+"""Match events with EventBridge patterns: objects shaped like the event, with lists of accepted values.
 
     pattern = Pattern({"type": [{"prefix": "order."}], "data": {"total": [{"numeric": [">", 100]}]}})
     pattern.matches(event)
 
-The language is that of Amazon EventBridge (user guide, "Event patterns"), decided in doubt by its reference
-implementation, event-ruler; docs/reference/patterns.md shows every operator and every decision.
+The language is that of Amazon EventBridge (user guide, "Event patterns"); where the guide is unclear, the reference
+implementation event-ruler decides. docs/reference/patterns.md describes every operator.
 
-    pattern.py        Pattern: read once, match often
-    branches.py       the object: fields, $or, what a pattern may cost
+    pattern.py        Pattern: compile once, match often
+    branches.py       objects: fields, $or, limits
     fields.py         the list of one field, and the table of operators
     strings.py anything_but.py numeric.py cidr.py    the operators
-    matching.py       one event against one branch
-    explanation.py    where an event fell short
-    index.py          one event against many patterns
+    matching.py       match one event with one branch
+    explanation.py    explain a mismatch
+    index.py          match one event with many patterns
 """
 
 from webhooks.wire.patterns.arguments import InvalidPattern

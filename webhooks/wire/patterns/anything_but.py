@@ -1,6 +1,6 @@
-"""``anything-but`` takes every value that is there, of whatever type, except those it names.
+"""The operator ``anything-but``: every value that exists, of any type, except those that it names.
 
-Null is not "banned" and neither is 5, so both pass; a missing field has no value and does not.
+So null and 5 match ``{"anything-but": "banned"}``; a missing field has no value and does not match.
 """
 
 from collections.abc import Callable
@@ -20,23 +20,23 @@ __all__ = ["anything_but"]
 
 
 def anything_but(argument: Any, at: str) -> Predicate:
-    """``{"anything-but": X}``: X is a string, a number, a list of one kind, or one operator over strings."""
+    """Compile ``{"anything-but": X}``: X is a string, a number, a list of one type, or one operator for strings."""
     if isinstance(argument, dict):
         name, values = single_operator(argument, at, _OPERATORS)
-        refused = _any_of(_OPERATORS[name], _listed(values), f"{at}/{name}")
+        excluded = _any_of(_OPERATORS[name], _as_list(values), f"{at}/{name}")
     else:
-        refused = _scalars(_listed(argument), at)
-    return lambda scalar: not refused(scalar)
+        excluded = _one_of_scalars(_as_list(argument), at)
+    return lambda scalar: not excluded(scalar)
 
 
 def _any_of(make: Callable[[Any, str], Predicate], values: list[Any], at: str) -> Predicate:
     if not values:
-        raise InvalidPattern(at, "an empty list excludes nothing; name what to exclude")
-    tests = tuple(make(require_string(value, at), at) for value in values)
-    return tests[0] if len(tests) == 1 else lambda scalar: any(test(scalar) for test in tests)
+        raise InvalidPattern(at, "the list must not be empty; name what to exclude")
+    predicates = tuple(make(require_string(value, at), at) for value in values)
+    return predicates[0] if len(predicates) == 1 else lambda scalar: any(test(scalar) for test in predicates)
 
 
-def _scalars(values: list[Any], at: str) -> Predicate:
+def _one_of_scalars(values: list[Any], at: str) -> Predicate:
     if values and all(isinstance(value, str) for value in values):
         return one_of(set(values))
     if values and all(is_number(value) for value in values):
@@ -50,13 +50,13 @@ def _scalars(values: list[Any], at: str) -> Predicate:
 def _not_empty(make: Callable[[Any, str], Predicate]) -> Callable[[Any, str], Predicate]:
     def checked(argument: Any, at: str) -> Predicate:
         if argument == "":
-            raise InvalidPattern(at, "every string begins and ends with the empty string; name a longer one")
+            raise InvalidPattern(at, "must not be the empty string, which would exclude every string")
         return make(argument, at)
 
     return checked
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 

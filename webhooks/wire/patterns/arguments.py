@@ -1,7 +1,4 @@
-"""What stands behind an operator is checked before it is used, and a wrong one is refused with its place.
-
-InvalidPattern (ValueError)    what is wrong with a pattern, where, and what to write instead
-"""
+"""Check the arguments of operators, and define InvalidPattern, the error of every invalid pattern."""
 
 import math
 from collections.abc import Callable, Collection
@@ -18,14 +15,14 @@ __all__ = [
 ]
 
 Predicate = Callable[[Any], bool]
-"""A question put to one scalar of an event: a string, number, boolean or null. It never raises."""
+"""A test of one scalar of an event: a string, number, boolean or null. It never raises."""
 
 
 class InvalidPattern(ValueError):
-    """This is not an event pattern.
+    """An event pattern is invalid.
 
-    ``path`` is a JSON pointer (RFC 6901) to the offending place, "" being the pattern itself; ``reason`` says
-    what is wrong there and what to write.
+    ``path`` is a JSON pointer (RFC 6901) to the invalid part, "" for the whole pattern; ``reason`` says what is wrong
+    there and what to write instead.
     """
 
     def __init__(self, path: str, reason: str) -> None:
@@ -35,45 +32,45 @@ class InvalidPattern(ValueError):
 
 
 def require_string(value: Any, at: str) -> str:
-    """The value, if it is a string. Raises InvalidPattern."""
+    """Return the value if it is a string. Raises InvalidPattern."""
     if not isinstance(value, str):
-        raise InvalidPattern(at, f"takes a string, not {_named(value)}")
+        raise InvalidPattern(at, f"takes a string, not {_type_name(value)}")
     return value
 
 
 def require_number(value: Any, at: str) -> int | float:
-    """The value, if it is a number. Raises InvalidPattern."""
+    """Return the value if it is a number within the range of a double. Raises InvalidPattern."""
     if not is_number(value):
-        raise InvalidPattern(at, f"compares with a number, not {_named(value)}")
+        raise InvalidPattern(at, f"takes a number, not {_type_name(value)}")
     return require_finite(value, at)
 
 
 def require_finite(value: int | float, at: str) -> int | float:
-    """The number, if it lies within the range of a double (IEEE 754 binary64). Raises InvalidPattern."""
+    """Return the number if it is within the range of a double (IEEE 754 binary64). Raises InvalidPattern."""
     try:
-        fits = math.isfinite(value)
+        is_finite = math.isfinite(value)
     except OverflowError:
-        fits = False
-    if not fits:
-        raise InvalidPattern(at, "the number is beyond what a double can hold")
+        is_finite = False
+    if not is_finite:
+        raise InvalidPattern(at, "the number must be within the range of a double")
     return value
 
 
 def is_number(value: Any) -> bool:
-    """Is this a JSON number? ``True`` is not, although Python counts with it."""
+    """Tell whether this is a JSON number. ``True`` is none, although it is an int in Python."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def single_operator(value: dict[str, Any], at: str, allowed: Collection[str]) -> tuple[str, Any]:
-    """Name and argument of an object that must name exactly one of the allowed operators."""
+    """Return the name and the argument of the one operator in an object. Raises InvalidPattern."""
     if len(value) != 1:
-        raise InvalidPattern(at, f"one operator per object, not {len(value)}; list the objects side by side")
+        raise InvalidPattern(at, f"one operator per object, not {len(value)}; write one object for each operator")
     name, argument = next(iter(value.items()))
     if name not in allowed:
         raise InvalidPattern(at, f"there is no operator {name!r} here; use {' or '.join(allowed)}")
     return name, argument
 
 
-def _named(value: Any) -> str:
+def _type_name(value: Any) -> str:
     names = {dict: "an object", list: "a list", bool: "a boolean", type(None): "null", str: "a string"}
     return names.get(type(value), "a number")

@@ -1,7 +1,7 @@
-"""Addresses are compared as addresses: by their bits, in whatever way they are written.
+"""The operator ``cidr``, and IP addresses as exact values: both compare addresses by their bits in any notation.
 
-An IPv4 address wrapped in IPv6 (RFC 4291, 2.5.5.2) is the IPv4 address it wraps. Octets with leading zeros are
-no addresses: half the world would read them as octal (RFC 6943, 3.1.1).
+An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is the IPv4 address in it. Octets with leading zeros are not
+addresses: some parsers read them as octal (RFC 6943 section 3.1.1).
 """
 
 import ipaddress
@@ -13,48 +13,49 @@ __all__ = ["IpAddress", "cidr", "equals_address", "parse_address"]
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-SHORTEST, LONGEST = len("::"), len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
-MAPPED_BITS = 96  # ::ffff:0:0/96
+_MIN_LENGTH, _MAX_LENGTH = len("::"), len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+_MAPPED_BITS = 96  # the length of ::ffff:0:0/96, the prefix of IPv4-mapped addresses
 
 
 def cidr(argument: Any, at: str) -> Predicate:
-    """``{"cidr": "10.0.0.0/24"}``: text that is an address in this network; host bits are masked off."""
+    """Compile ``{"cidr": "10.0.0.0/24"}``: an address in this network. Host bits are ignored."""
     text = require_string(argument, at)
     base, _, mask = text.partition("/")
-    inside = parse_address(base)
-    if inside is None or not (mask.isascii() and mask.isdecimal() and len(mask) <= len("128")):
+    address = parse_address(base)
+    if address is None or not (mask.isascii() and mask.isdecimal() and len(mask) <= len("128")):
         raise InvalidPattern(at, f"not a network: {text!r}; write an address and a mask like 10.0.0.0/24")
     bits = int(mask)
-    if ":" in base and inside.version == 4:
-        bits -= MAPPED_BITS
-    if not 0 <= bits < inside.max_prefixlen:
-        whole = inside.max_prefixlen
-        raise InvalidPattern(at, f"the mask must be less than {whole}; list a single address as plain text")
-    version, shift = inside.version, inside.max_prefixlen - bits
-    network = int(inside) >> shift
+    if ":" in base and address.version == 4:
+        bits -= _MAPPED_BITS
+    if not 0 <= bits < address.max_prefixlen:
+        raise InvalidPattern(
+            at, f"the mask must be less than {address.max_prefixlen}; write a single address as a string"
+        )
+    version, shift = address.version, address.max_prefixlen - bits
+    network = int(address) >> shift
 
-    def test(scalar: Any) -> bool:
-        found = parse_address(scalar)
-        return found is not None and found.version == version and int(found) >> shift == network
+    def is_inside(scalar: Any) -> bool:
+        other = parse_address(scalar)
+        return other is not None and other.version == version and int(other) >> shift == network
 
-    return test
+    return is_inside
 
 
-def equals_address(wanted: IpAddress) -> Predicate:
-    """Is it this address, however written?"""
-    return lambda scalar: parse_address(scalar) == wanted
+def equals_address(address: IpAddress) -> Predicate:
+    """Return the test for being this address, in any notation."""
+    return lambda scalar: parse_address(scalar) == address
 
 
 def parse_address(scalar: Any) -> IpAddress | None:
-    """The address this scalar spells, or None. The cheap checks first: most text is no address."""
-    if not isinstance(scalar, str) or not SHORTEST <= len(scalar) <= LONGEST:
+    """Parse an IP address; None for anything else. Cheap checks come first, because most strings are no addresses."""
+    if not isinstance(scalar, str) or not _MIN_LENGTH <= len(scalar) <= _MAX_LENGTH:
         return None
     if "%" in scalar or not (":" in scalar or scalar.count(".") == 3):
         return None
     try:
-        found = ipaddress.ip_address(scalar)
+        address = ipaddress.ip_address(scalar)
     except ValueError:
         return None
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        return found.ipv4_mapped
-    return found
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

@@ -1,7 +1,4 @@
-"""A field lists what it accepts, and one acceptable value is enough.
-
-``read`` turns the list into ``Wanted``, once, when the pattern is made.
-"""
+"""Compile the list of one field. One accepted entry is enough."""
 
 import json
 from collections.abc import Callable
@@ -16,23 +13,26 @@ from webhooks.wire.patterns.strings import equals_ignore_case, exactly, prefix, 
 
 __all__ = ["OPERATORS", "FieldMatcher", "compile_field"]
 
-STAR_COST = 10  # a star may search the whole text; any other operator looks at a bounded part, or folds it once
+STAR_COST = 10  # comparisons: a star may search the whole string, other operators read it once or only a part of it
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMatcher:
-    """What one field accepts: one of these values, a yes to one of these tests, or its absence."""
+    """The scalars that one field accepts."""
 
-    values: tuple[Any, ...]  # the list as written, to show to people
+    values: tuple[Any, ...]
+    """The list as written in the pattern."""
     strings: frozenset[str]
     numbers: frozenset[int | float]
     constants: frozenset[bool | None]
     tests: tuple[Predicate, ...]
     absent: bool
+    """The field may be absent."""
     cost: int
+    """The work of all operators, in comparisons."""
 
-    def question(self) -> Predicate:
-        """Is this scalar wanted? By value: 300 is 300.0; true is not 1, "5" is not 5."""
+    def predicate(self) -> Predicate:
+        """Return the test for being accepted, by value: 300 is 300.0, true is not 1, "5" is not 5."""
         strings, numbers, constants, tests = self.strings, self.numbers, self.constants, self.tests
         if not (numbers or constants or tests):
             return strings.__contains__
@@ -45,7 +45,7 @@ class FieldMatcher:
                     return True
             elif scalar in (constants if scalar is None or isinstance(scalar, bool) else numbers):
                 return True
-            for test in tests:  # noqa: SIM110 (any() costs twice the time)
+            for test in tests:  # noqa: SIM110 (any() takes twice the time)
                 if test(scalar):
                     return True
             return False
@@ -64,8 +64,8 @@ def compile_field(values: list[Any], at: str) -> FieldMatcher:
     for index, value in enumerate(values):
         if isinstance(value, str):
             strings.add(value)
-            if (spelled := parse_address(value)) is not None:
-                tests.append(equals_address(spelled))
+            if (address := parse_address(value)) is not None:
+                tests.append(equals_address(address))
         elif value is None or isinstance(value, bool):
             constants.add(value)
         elif is_number(value):
@@ -95,10 +95,10 @@ def _is_absence(value: Any) -> bool:
 
 
 def _exists(argument: Any, at: str) -> Predicate:
-    """``{"exists": true}``. ``false`` asks no value anything: it is ``Wanted.absent``."""
+    """Compile ``{"exists": true}``. ``{"exists": false}`` tests no value: it sets ``FieldMatcher.absent``."""
     if argument is not True:
         raise InvalidPattern(at, "takes true or false")
-    return lambda scalar: True
+    return lambda _: True
 
 
 OPERATORS: dict[str, Callable[[Any, str], Predicate]] = {

@@ -1,11 +1,10 @@
 """Index many patterns and find those that match an event, evaluating only candidates.
 
-Most patterns name at least one field by exact values: this customer, that region. Each branch of a pattern is filed
-under one such field, the one whose values it shares with the fewest others; an event is looked up by the values it
-has there, and only what is found is asked. Patterns that name nothing exactly (only prefixes, ranges, ...) are
-asked every time. Filing leaves out only what cannot match; the pattern itself has the last word.
+Most patterns accept only exact values for at least one field, e.g. one customer or one region. Each branch is indexed
+under one such field: the one whose values it shares with the fewest other branches. The values of the event select the
+candidates, which are then evaluated. Patterns without such a field (only prefixes, ranges, ...) are always candidates.
 
-Equal patterns are filed once, whatever number of things hang on them.
+Equal patterns are evaluated once for all their items.
 """
 
 from collections import Counter
@@ -20,89 +19,87 @@ __all__ = ["IndexablePattern", "PatternIndex"]
 
 T = TypeVar("T")
 IndexKey = tuple[FieldPath, frozenset[Any]]
-"""A field and the only values with which it can be satisfied."""
+"""A field and the only values that it accepts."""
 
-MAX_FILED = 32  # branches of one pattern; what has more is asked every time
+MAX_INDEXED_BRANCHES = 32  # of one pattern; a pattern with more is always a candidate
 
 
 class IndexablePattern(Protocol):
-    """A pattern, or what stands for one."""
+    """A pattern or a wrapper of one."""
 
     @property
-    def branches(self) -> Sequence[PatternBranch]: ...
+    def branches(self) -> Sequence[PatternBranch]:
+        """Return the alternatives of which one must match."""
 
-    def matches(self, event: dict[str, Any], /) -> bool: ...
+    def matches(self, event: dict[str, Any], /) -> bool:
+        """Tell whether the pattern matches this event."""
 
 
 class PatternIndex(Generic[T]):
-    """Patterns, each with things that hang on it.
+    """An index of patterns, each with an item.
 
-    ``compact`` says what to hold of a pattern that is asked every time, if that is another than the pattern.
+    ``compact`` returns what is kept of a pattern that is always a candidate; the pattern itself by default.
     """
 
-    __slots__ = ("_always", "_filed", "_patterns", "_things")
+    __slots__ = ("_always", "_by_value", "_items", "_patterns")
 
     def __init__(
         self,
         entries: Iterable[tuple[IndexablePattern, T]],
         compact: Callable[[IndexablePattern], IndexablePattern] = lambda pattern: pattern,
     ) -> None:
-        together: dict[IndexablePattern, list[T]] = {}
-        for pattern, thing in entries:
-            together.setdefault(pattern, []).append(thing)
-        self._patterns = list(together)
-        self._things = [tuple(things) for things in together.values()]
-        self._filed, self._always = _file([_places(pattern) for pattern in self._patterns])
+        items: dict[IndexablePattern, list[T]] = {}
+        for pattern, item in entries:
+            items.setdefault(pattern, []).append(item)
+        self._patterns = list(items)
+        self._items = [tuple(each) for each in items.values()]
+        self._by_value, self._always = _build([_index_keys(pattern) for pattern in self._patterns])
         for number in self._always:
             self._patterns[number] = compact(self._patterns[number])
 
     def find(self, event: dict[str, Any]) -> Iterator[T]:
-        """The things whose pattern matches this event."""
+        """Yield the items whose pattern matches this event."""
         for number in self._candidates(event):
             if self._patterns[number].matches(event):
-                yield from self._things[number]
-
-    def candidate_count(self, event: dict[str, Any]) -> int:
-        """How many patterns this event is put to: the work that is left."""
-        return len(self._candidates(event))
+                yield from self._items[number]
 
     def _candidates(self, event: dict[str, Any]) -> dict[int, None]:
-        found = dict.fromkeys(self._always)
-        for path, by_value in self._filed.items():
+        candidates = dict.fromkeys(self._always)
+        for path, numbers in self._by_value.items():
             for scalar in scalars_at(event, path):
-                if scalar in by_value:
-                    found.update(dict.fromkeys(by_value[scalar]))
-        return found
+                if scalar in numbers:
+                    candidates.update(dict.fromkeys(numbers[scalar]))
+        return candidates
 
 
-def _places(pattern: IndexablePattern) -> list[list[IndexKey]]:
-    """For each branch, where it could be filed. Nothing for a pattern that cannot be filed as a whole."""
+def _index_keys(pattern: IndexablePattern) -> list[list[IndexKey]]:
+    """Return the possible keys of each branch; empty if the pattern must always be a candidate."""
     branches = pattern.branches
-    if len(branches) > MAX_FILED:
+    if len(branches) > MAX_INDEXED_BRANCHES:
         return []
-    places = [[(path, it) for path, wanted in branch.items() if (it := _exact(wanted))] for branch in branches]
-    return places if all(places) else []
+    keys = [[(path, values) for path, it in branch.items() if (values := _exact_values(it))] for branch in branches]
+    return keys if all(keys) else []
 
 
-def _exact(wanted: FieldMatcher) -> frozenset[Any]:
-    """The only values with which a field can be satisfied; none if others can, too.
+def _exact_values(matcher: FieldMatcher) -> frozenset[Any]:
+    """Return the only values that a field accepts; empty if it accepts others too.
 
-    As keys, true is 1 and 300 is 300.0: too much may be found, never too little.
+    As dictionary keys, true equals 1 and 300 equals 300.0. That only adds candidates.
     """
-    if wanted.tests or wanted.absent:
+    if matcher.tests or matcher.absent:
         return frozenset()
-    return wanted.strings | wanted.numbers | wanted.constants
+    return matcher.strings | matcher.numbers | matcher.constants
 
 
-def _file(patterns: list[list[list[IndexKey]]]) -> tuple[dict[FieldPath, dict[Any, list[int]]], list[int]]:
-    """Where each pattern is filed, and the numbers of those that are filed nowhere."""
-    crowds = Counter(
-        (path, value) for branches in patterns for places in branches for path, values in places for value in values
+def _build(patterns: list[list[list[IndexKey]]]) -> tuple[dict[FieldPath, dict[Any, list[int]]], list[int]]:
+    """Return the pattern numbers by field and value, and the numbers of those that are always candidates."""
+    counts = Counter(
+        (path, value) for branches in patterns for keys in branches for path, values in keys for value in values
     )
-    filed: dict[FieldPath, dict[Any, list[int]]] = {}
+    by_value: dict[FieldPath, dict[Any, list[int]]] = {}
     for number, branches in enumerate(patterns):
-        for places in branches:
-            path, values = min(places, key=lambda place: max(crowds[place[0], value] for value in place[1]))
+        for keys in branches:
+            path, values = min(keys, key=lambda key: max(counts[key[0], value] for value in key[1]))
             for value in values:
-                filed.setdefault(path, {}).setdefault(value, []).append(number)
-    return filed, [number for number, branches in enumerate(patterns) if not branches]
+                by_value.setdefault(path, {}).setdefault(value, []).append(number)
+    return by_value, [number for number, branches in enumerate(patterns) if not branches]

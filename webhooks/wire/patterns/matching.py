@@ -1,18 +1,17 @@
-"""A branch matches an event if each of its fields finds a wanted value there, all within the same elements.
+"""Match one event with one branch: each field must have an accepted value, all within the same list elements.
 
-Where the event has a list, one element must satisfy everything the pattern says below that name; lists in
-lists count as one list. A field that must be absent must be absent from that same element, or from every
-element if nothing else is asked of it.
+Where the event has a list, one element must satisfy everything that the pattern says below that name; nested lists
+count as one list. A field that must be absent must be absent from that same element, or from every element if the
+pattern says nothing else about the list.
 
-So there are three verdicts on a place in an event: NO, FOUND (a wanted value is there) and ABSENT (no value is
-there, and none was wanted). An element where all is merely absent does not speak for its list.
+So the result for one place of an event is NO, FOUND (an accepted value exists) or ABSENT (no value exists, and none is
+required). An element with the result ABSENT does not satisfy its list.
 
-A branch becomes closures, nested like its names. Each looks at each value of the event once and none goes
-deeper than the pattern does, so time is linear in the event and a hostile one exhausts no stack.
+A branch is compiled into closures, nested like its names. Each looks once at each value of the event, and none goes
+deeper than the pattern. So time is linear in the event, and a deeply nested event does not exhaust the stack.
 
-Names with dots need care: ``{"a.b": 1}`` and ``{"a": {"b": 1}}`` are the same event, and so are all mixtures.
-An event that spells one path in several ways has its objects merged; everything else found there counts as one
-list.
+``{"a.b": 1}`` and ``{"a": {"b": 1}}`` are the same event, and so are all mixtures. If an event spells one path in
+several ways, its objects are merged, and its other values count as one list.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,22 +20,35 @@ from typing import Any
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
 from webhooks.wire.patterns.fields import FieldMatcher
 
-__all__ = ["BranchMatcher", "compile_matcher", "flatten", "scalars_at"]
+__all__ = ["BranchMatcher", "compile_matcher", "scalars_at"]
 
 NO, FOUND, ABSENT = 0, 1, 2  # only NO is false
 MISSING: Any = object()
 
 BranchMatcher = Callable[[Any], int]
-"""The verdict on the value in one place of an event, or on MISSING."""
+"""Returns NO, FOUND or ABSENT for the value in one place of an event, or for MISSING."""
 
 
 def compile_matcher(branch: PatternBranch) -> BranchMatcher:
-    """Compile a branch into one function from an event to its verdict."""
-    return _Node(branch).judge
+    """Compile a branch into a function from an event to NO, FOUND or ABSENT."""
+    return _Node(branch).match
 
 
-def flatten(values: list[Any]) -> Iterator[Any]:
-    """What a list holds, and the lists in it, at any depth."""
+def scalars_at(value: Any, path: FieldPath) -> Iterator[Any]:
+    """Yield the scalars of an event at a path: in every element of its lists, in every spelling of the path."""
+    for element in _flatten([value]):
+        if not isinstance(element, dict):
+            if not path:
+                yield element
+            continue
+        for length in range(1, len(path) + 1):
+            name = path[0] if length == 1 else ".".join(path[:length])
+            if name in element:
+                yield from scalars_at(element[name], path[length:])
+
+
+def _flatten(values: list[Any]) -> Iterator[Any]:
+    """Yield the elements of a list and of the lists in it, at any depth."""
     unfinished = [iter(values)]
     while unfinished:
         for value in unfinished[-1]:
@@ -48,111 +60,98 @@ def flatten(values: list[Any]) -> Iterator[Any]:
             unfinished.pop()
 
 
-def scalars_at(value: Any, path: FieldPath) -> Iterator[Any]:
-    """The scalars an event has at a path: in every element of its lists, in every spelling of the path."""
-    for element in flatten([value]):
-        if not isinstance(element, dict):
-            if not path:
-                yield element
-            continue
-        for length in range(1, len(path) + 1):
-            name = path[0] if length == 1 else ".".join(path[:length])
-            if name in element:
-                yield from scalars_at(element[name], path[length:])
-
-
 class _Node:
-    """A name in the tree that the paths of a branch make."""
+    """A name in the tree that the paths of a branch form."""
 
     def __init__(self, branch: PatternBranch) -> None:
         below: dict[str, PatternBranch] = {}
-        for path, wanted in branch.items():
+        for path, matcher in branch.items():
             if path:
-                below.setdefault(path[0], {})[path[1:]] = wanted
+                below.setdefault(path[0], {})[path[1:]] = matcher
         self.children = {name: _Node(inner) for name, inner in below.items()}
         self.spellings = {name: _spellings(name, inner) for name, inner in below.items()}
-        self.unless_there = ABSENT if all(wanted.absent for wanted in branch.values()) else NO
+        self.if_missing = ABSENT if all(matcher.absent for matcher in branch.values()) else NO
         own = branch.get(())
-        judges = [_field_judge(own)] if own else []
+        matchers = [_field_matcher(own)] if own else []
         if below:
-            judges.append(_object_judge(self))
-        self.judge = judges[0] if len(judges) == 1 else _both(*judges)
+            matchers.append(_object_matcher(self))
+        self.match = matchers[0] if len(matchers) == 1 else _both(*matchers)
 
 
 def _spellings(name: str, inner: PatternBranch) -> frozenset[str]:
-    """The names with dots that lead from the same object to, or past, this name's children."""
+    """Return the dotted names that lead from the same object to this name's children or below them."""
     return frozenset(".".join((name, *path[:length])) for path in inner for length in range(1, len(path) + 1))
 
 
 def _both(one: BranchMatcher, other: BranchMatcher) -> BranchMatcher:
-    """For a name that is a field and has fields below it, which only dots can say."""
+    """Combine the matchers of a name that is a field and also has fields below it, e.g. "a" and "a.b"."""
 
-    def judge(value: Any) -> int:
-        verdict, second = one(value), other(value)
-        return min(verdict, second) if verdict and second else NO
+    def match(value: Any) -> int:
+        first, second = one(value), other(value)
+        return min(first, second) if first and second else NO
 
-    return judge
+    return match
 
 
-def _field_judge(wanted: FieldMatcher) -> BranchMatcher:
-    accepts, unless_there = wanted.question(), ABSENT if wanted.absent else NO
+def _field_matcher(matcher: FieldMatcher) -> BranchMatcher:
+    accepts, if_missing = matcher.predicate(), ABSENT if matcher.absent else NO
 
-    def judge(value: Any) -> int:
+    def match(value: Any) -> int:
         if isinstance(value, str):
             return FOUND if accepts(value) else NO
         if isinstance(value, list):
-            return _judge_list(value, judge, unless_there)
+            return _match_list(value, match, if_missing)
         if value is MISSING or isinstance(value, dict):
-            return unless_there
+            return if_missing
         return FOUND if accepts(value) else NO
 
-    return judge
+    return match
 
 
-def _object_judge(node: _Node) -> BranchMatcher:
-    unless_there = node.unless_there
+def _object_matcher(node: _Node) -> BranchMatcher:
+    if_missing = node.if_missing
     steps = sorted(
-        ((name, child.judge, child, node.spellings[name]) for name, child in node.children.items()),
-        key=lambda step: len(step[3]),  # the cheapest questions first
+        ((name, child.match, child, node.spellings[name]) for name, child in node.children.items()),
+        key=lambda step: len(step[3]),  # the cheapest first
     )
 
-    def judge(value: Any) -> int:
+    def match(value: Any) -> int:
         if not isinstance(value, dict):
-            return _judge_list(value, judge, unless_there) if isinstance(value, list) else unless_there
-        verdict = ABSENT
-        for name, judge_child, child, spellings in steps:
+            return _match_list(value, match, if_missing) if isinstance(value, list) else if_missing
+        result = ABSENT
+        for name, match_child, child, spellings in steps:
             if not spellings or value.keys().isdisjoint(spellings):
-                found = judge_child(value.get(name, MISSING))
+                child_result = match_child(value.get(name, MISSING))
             else:
-                found = judge_child(_merged(child, _spelled(value, name, spellings)))
-            if not found:
+                child_result = match_child(_merged(child, _spelled(value, name, spellings)))
+            if not child_result:
                 return NO
-            if found == FOUND:
-                verdict = FOUND
-        return verdict
+            if child_result == FOUND:
+                result = FOUND
+        return result
 
-    return judge
+    return match
 
 
-def _judge_list(values: list[Any], judge: BranchMatcher, verdict: int) -> int:
-    """One element that satisfies is enough; otherwise none may hold what is unwanted."""
-    for element in flatten(values):
-        found = judge(element)
-        if found == FOUND:
+def _match_list(values: list[Any], match: BranchMatcher, result: int) -> int:
+    """Return FOUND if one element matches; else NO if one element does not match, else ``result``."""
+    for element in _flatten(values):
+        element_result = match(element)
+        if element_result == FOUND:
             return FOUND
-        if not found:
-            verdict = NO
-    return verdict
+        if not element_result:
+            result = NO
+    return result
 
 
 def _spelled(value: dict[str, Any], name: str, spellings: frozenset[str]) -> list[Any]:
-    """What an object has under a name, in every spelling; the rest of a dotted name becomes an object."""
+    """Return the values of an object under a name in every spelling; the rest of a dotted name becomes an object."""
     plain = [value[name]] if name in value else []
     return plain + [{key[len(name) + 1 :]: value[key]} for key in spellings if key in value]
 
 
 def _merged(node: _Node, values: list[Any]) -> Any:
-    """One value in the place of several, as far as this node will look at it."""
+    """Merge several values of one place into one, as far as this node reads it."""
     objects = [value for value in values if isinstance(value, dict)]
     if len(objects) > 1:
         merged = {}

@@ -1,6 +1,6 @@
-"""``numeric`` compares by value with one bound or with two; text that looks like a number is no number.
+"""The operator ``numeric``: compare a number with one bound or with two. A string with digits is no number.
 
-Whole numbers are compared exactly, however long; fractions as the doubles that JSON parsers make of them.
+Integers of any length are compared exactly, fractions as doubles.
 """
 
 import operator
@@ -17,15 +17,15 @@ COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {"=": operator.eq, **_LOWER
 
 
 def numeric(argument: Any, at: str) -> Predicate:
-    """``{"numeric": [">", 0]}`` or a range, its lower end first: ``{"numeric": [">", 0, "<=", 5]}``."""
+    """Compile ``{"numeric": [">", 0]}``, or a range with its lower end first: ``{"numeric": [">", 0, "<=", 5]}``."""
     match argument:
         case [str(comparator), bound] if comparator in COMPARATORS:
             compare, limit = COMPARATORS[comparator], require_number(bound, at)
             return lambda scalar: is_number(scalar) and compare(scalar, limit)
         case [str(lower), low, str(upper), high] if lower in _LOWER and upper in _UPPER:
-            above, floor = _LOWER[lower], require_number(low, at)
-            below, ceiling = _UPPER[upper], require_number(high, at)
-            if floor >= ceiling:
+            is_above, minimum = _LOWER[lower], require_number(low, at)
+            is_below, maximum = _UPPER[upper], require_number(high, at)
+            if minimum >= maximum:
                 raise InvalidPattern(at, "the lower end of a range must be less than the upper end")
-            return lambda scalar: is_number(scalar) and above(scalar, floor) and below(scalar, ceiling)
+            return lambda scalar: is_number(scalar) and is_above(scalar, minimum) and is_below(scalar, maximum)
     raise InvalidPattern(at, 'write one comparison like [">", 5] or a range like [">", 0, "<=", 5]')

@@ -12,35 +12,34 @@ __all__ = ["Pattern"]
 
 
 class Pattern:
-    """An event pattern, compiled.
+    """A compiled event pattern.
 
-    ``pattern`` is the pattern as an object, or as JSON text. Of a name that stands twice in one object the last
-    counts, as in any JSON parser. Raises InvalidPattern, which names the place. ``branches`` are the ways to satisfy
-    it, for those who look at many patterns together.
+    ``pattern`` is an object, or JSON text, in which the last of several equal names counts. Raises InvalidPattern.
+    ``branches`` are the alternatives of which one must match; PatternIndex reads them.
     """
 
     __slots__ = ("__weakref__", "_matchers", "branches")
 
     def __init__(self, pattern: dict[str, Any] | str) -> None:
-        self.branches: list[PatternBranch] = compile_branches(_parsed(pattern) if isinstance(pattern, str) else pattern)
+        self.branches: list[PatternBranch] = compile_branches(_parse(pattern) if isinstance(pattern, str) else pattern)
         self._matchers = tuple(compile_matcher(branch) for branch in self.branches)
 
     def matches(self, event: dict[str, Any]) -> bool:
-        """Does the pattern match this event? Never raises for anything JSON can say."""
+        """Tell whether the pattern matches this event. Never raises for parsed JSON."""
         if isinstance(event, dict):
-            for judge in self._matchers:
-                if judge(event):
+            for matcher in self._matchers:
+                if matcher(event):
                     return True
         return False
 
     def explain(self, event: dict[str, Any]) -> list[PatternMismatch]:
-        """Why the event does not match: the mismatches of the nearest branch, or nothing if it does match."""
+        """Return why the event does not match: the mismatches of the closest branch; empty if it matches."""
         return [] if self.matches(event) else explain(self.branches, event)
 
 
-def _parsed(text: str) -> Any:
+def _parse(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_double)
+        return json.loads(text, parse_constant=_reject_constant, parse_float=_double)
     except InvalidPattern:
         raise
     except RecursionError:
@@ -49,12 +48,12 @@ def _parsed(text: str) -> Any:
         raise InvalidPattern("", f"not JSON: {error}") from error
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise InvalidPattern("", f"{name} is no JSON number (RFC 8259, section 6)")
+def _reject_constant(name: str) -> NoReturn:
+    raise InvalidPattern("", f"{name} is no JSON number (RFC 8259 section 6)")
 
 
 def _double(text: str) -> float:
-    """A fraction as a double. One too small for a double would silently become zero, so it is refused."""
+    """Parse a fraction. Reject one that is too small for a double, since it would become zero."""
     value = float(text)
     if value == 0 and text.lower().partition("e")[0].strip("-0."):
         raise InvalidPattern("", f"{text} is too small for a double")

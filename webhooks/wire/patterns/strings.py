@@ -1,7 +1,6 @@
-"""Questions about text: whole, beginning, end, whatever the case, and with stars. Nothing but text passes.
+"""The operators for strings: exact, prefix, suffix, without regard to case, and wildcards. Other types never match.
 
-Each reads the text at most once from end to end. Case is compared by full Unicode case folding (Unicode 3.13,
-D145), on both sides.
+Each reads the string at most once. Case is compared by full Unicode case folding (Unicode 3.13, D145) of both sides.
 """
 
 from typing import Any
@@ -12,89 +11,89 @@ __all__ = ["equals_ignore_case", "exactly", "one_of", "prefix", "suffix", "wildc
 
 
 def one_of(strings: set[str]) -> Predicate:
-    """Is it one of these strings?"""
-    wanted = frozenset(strings)
-    return lambda scalar: isinstance(scalar, str) and scalar in wanted
+    """Return the test for being one of these strings."""
+    accepted = frozenset(strings)
+    return lambda scalar: isinstance(scalar, str) and scalar in accepted
 
 
 def exactly(argument: Any, at: str) -> Predicate:
-    """``{"exactly": "a"}``: the same characters; an address is mere text here."""
+    """Compile ``{"exactly": "a"}``: the same characters. An IP address is not compared as an address."""
     return one_of({require_string(argument, at)})
 
 
 def equals_ignore_case(argument: Any, at: str) -> Predicate:
-    """``{"equals-ignore-case": "a"}``: the same characters but for their case."""
+    """Compile ``{"equals-ignore-case": "a"}``."""
     folded = require_string(argument, at).casefold()
     return lambda scalar: isinstance(scalar, str) and scalar.casefold() == folded
 
 
 def prefix(argument: Any, at: str) -> Predicate:
-    """``{"prefix": "a"}`` or ``{"prefix": {"equals-ignore-case": "a"}}``; "" begins every string."""
+    """Compile ``{"prefix": "a"}`` or ``{"prefix": {"equals-ignore-case": "a"}}``. Every string begins with ""."""
     if isinstance(argument, dict):
-        folded = _ignoring_case(argument, at)
+        folded = _folded(argument, at)
         return lambda scalar: isinstance(scalar, str) and scalar.casefold().startswith(folded)
     start = require_string(argument, at)
     return lambda scalar: isinstance(scalar, str) and scalar.startswith(start)
 
 
 def suffix(argument: Any, at: str) -> Predicate:
-    """``{"suffix": "a"}`` or ``{"suffix": {"equals-ignore-case": "a"}}``; "" ends every string."""
+    """Compile ``{"suffix": "a"}`` or ``{"suffix": {"equals-ignore-case": "a"}}``. Every string ends with ""."""
     if isinstance(argument, dict):
-        folded = _ignoring_case(argument, at)
+        folded = _folded(argument, at)
         return lambda scalar: isinstance(scalar, str) and scalar.casefold().endswith(folded)
     end = require_string(argument, at)
     return lambda scalar: isinstance(scalar, str) and scalar.endswith(end)
 
 
 def wildcard(argument: Any, at: str) -> Predicate:
-    """``{"wildcard": "a*b"}``: a star is any run of characters, the empty one too.
+    """Compile ``{"wildcard": "a*b"}``: a star matches any number of characters, also none.
 
-    The first place where a piece fits behind the piece before is always good enough, since whatever follows
-    has most room there. So nothing is tried twice.
+    Each literal piece is searched once, behind the piece before: its first occurrence leaves the most room for the
+    pieces after it, so no other occurrence has to be tried.
     """
-    pieces = _pieces(require_string(argument, at), at)
+    pieces = _literal_pieces(require_string(argument, at), at)
     if len(pieces) == 1:
         return one_of({pieces[0]})
     head, *middle, tail = pieces
-    shortest = sum(map(len, pieces))
+    min_length = sum(map(len, pieces))
 
-    def test(scalar: Any) -> bool:
-        if not isinstance(scalar, str) or len(scalar) < shortest:
+    def is_match(scalar: Any) -> bool:
+        if not isinstance(scalar, str) or len(scalar) < min_length:
             return False
         if not (scalar.startswith(head) and scalar.endswith(tail)):
             return False
         position, end = len(head), len(scalar) - len(tail)
         for piece in middle:
-            found = scalar.find(piece, position, end)
-            if found < 0:
+            start = scalar.find(piece, position, end)
+            if start < 0:
                 return False
-            position = found + len(piece)
+            position = start + len(piece)
         return True
 
-    return test
+    return is_match
 
 
-def _ignoring_case(argument: dict[str, Any], at: str) -> str:
+def _folded(argument: dict[str, Any], at: str) -> str:
     name, text = single_operator(argument, at, ("equals-ignore-case",))
     return require_string(text, f"{at}/{name}").casefold()
 
 
-def _pieces(text: str, at: str) -> list[str]:
-    """The literal text between the stars; ``\\*`` and ``\\\\`` are the only escapes."""
+def _literal_pieces(text: str, at: str) -> list[str]:
+    r"""Return the literal text between the stars. ``\*`` and ``\\`` are the only escapes."""
     pieces = [""]
     characters = iter(text)
     previous = ""
     for character in characters:
-        star = character == "*"
-        if star and previous == "*":
-            raise InvalidPattern(at, "two stars in a row; one means the same (a literal star is \\*)")
-        previous = character
-        if star:
+        if character == "*":
+            if previous == "*":
+                raise InvalidPattern(at, r"two stars in a row; write one (a literal star is \*)")
             pieces.append("")
-            continue
-        if character == "\\":
-            character = next(characters, "")
-            if character not in ("*", "\\"):
-                raise InvalidPattern(at, "a backslash may only stand before * or another backslash")
-        pieces[-1] += character
+        elif character == "\\":
+            escaped = next(characters, "")
+            if escaped not in ("*", "\\"):
+                raise InvalidPattern(at, "a backslash is only allowed before * or another backslash")
+            pieces[-1] += escaped
+        else:
+            pieces[-1] += character
+        previous = character
     return pieces

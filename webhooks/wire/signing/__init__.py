@@ -1,6 +1,6 @@
-"""Sign and verify webhooks by Standard Webhooks 1.0.0, and the keyed digests that other schemes are built of.
+"""Sign and verify webhooks by Standard Webhooks 1.0.0, and provide the HMAC signatures that other schemes use.
 
-sign(secret, message_id, timestamp, body)    one signature, "v1,..." or "v1a,..." by the secret's prefix
+sign(secret, message_id, timestamp, body)    return one signature, "v1,..." or "v1a,..." by the secret's prefix
 verify(secrets, headers, body, now=...)      raises SignatureError unless one signature matches
 """
 

@@ -1,11 +1,11 @@
-"""The keys of Standard Webhooks: their text forms, and signing with them. The prefix says the kind.
+"""Parse, generate and use the keys of Standard Webhooks, whose prefix says their kind.
 
     whsec_   HMAC-SHA256 secret, 24 to 64 random bytes        signs and verifies v1
     whsk_    ed25519 private key, seed and public key         signs v1a
     whpk_    ed25519 public key                               verifies v1a
 
-Text without a prefix is a whsec_ secret whose prefix was left out, as in the reference libraries. No kind is
-ever taken for another: a public key is public, so whoever used it as an HMAC secret would trust everybody.
+Text without a prefix is a whsec_ secret, as in the reference libraries. Each kind verifies only its own signatures: a
+public key used as an HMAC secret would let everyone sign.
 """
 
 import hmac
@@ -24,18 +24,19 @@ PRIVATE_KEY_PREFIX = "whsk_"
 PUBLIC_KEY_PREFIX = "whpk_"
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64  # bytes of a secret, specification section "Signature scheme"
 
-_NEW = 32  # bytes
-_KEY = 32  # bytes of an ed25519 key
-_SIGNATURE = 88  # characters of an ed25519 signature in base64
+_NEW_SECRET_BYTES = 32
+_KEY_BYTES = 32  # of an ed25519 key
+_SIGNATURE_LENGTH = 88  # characters of an ed25519 signature in base64
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SecretKey:
-    """An HMAC-SHA256 secret. Copying a keyed HMAC is faster than keying it again: 1.4 against 1.9 us for 1 KB."""
+    """An HMAC-SHA256 secret, kept as an HMAC to be copied: 1.4 us instead of 1.9 us for 1 KB."""
 
     keyed: hmac.HMAC
 
     def sign(self, content: bytes) -> str:
+        """Return the v1 signature."""
         mac = self.keyed.copy()
         mac.update(content)
         return "v1," + b64encode(mac.digest()).decode()
@@ -48,9 +49,11 @@ class PrivateKey:
     key: Ed25519PrivateKey
 
     def sign(self, content: bytes) -> str:
+        """Return the v1a signature."""
         return "v1a," + b64encode(self.key.sign(content)).decode()
 
     def public(self) -> "PublicKey":
+        """Return the public key."""
         return PublicKey(self.key.public_key())
 
 
@@ -61,6 +64,7 @@ class PublicKey:
     key: Ed25519PublicKey
 
     def verifies(self, signature: bytes, content: bytes) -> bool:
+        """Tell whether this is the signature of the content."""
         try:
             self.key.verify(signature, content)
         except InvalidSignature:
@@ -72,7 +76,7 @@ Key = SecretKey | PrivateKey | PublicKey
 
 
 def read_key(text: str) -> Key:
-    """The key a text stands for. Raises BadSecret."""
+    """Parse a key. Raises BadSecret."""
     if text.startswith(PRIVATE_KEY_PREFIX):
         return _private_key(_decoded(text.removeprefix(PRIVATE_KEY_PREFIX)))
     if text.startswith(PUBLIC_KEY_PREFIX):
@@ -81,19 +85,19 @@ def read_key(text: str) -> Key:
 
 
 def new_secret() -> str:
-    """A new `whsec_` secret of 32 random bytes."""
-    return SECRET_PREFIX + b64encode(randomness.token_bytes(_NEW)).decode()
+    """Generate a `whsec_` secret of 32 random bytes."""
+    return SECRET_PREFIX + b64encode(randomness.token_bytes(_NEW_SECRET_BYTES)).decode()
 
 
 def new_keypair() -> tuple[str, str]:
-    """A new ed25519 pair: the private key as `whsk_` (seed and public key), the public key as `whpk_`."""
+    """Generate an ed25519 pair: the private key as `whsk_` (seed and public key), the public key as `whpk_`."""
     private = Ed25519PrivateKey.generate()
     seed, public = private.private_bytes_raw(), private.public_key().public_bytes_raw()
     return PRIVATE_KEY_PREFIX + b64encode(seed + public).decode(), PUBLIC_KEY_PREFIX + b64encode(public).decode()
 
 
 def public_key_of(private: str) -> str:
-    """The `whpk_` text that belongs to a `whsk_` one. Raises BadSecret."""
+    """Return the `whpk_` public key of a `whsk_` private key. Raises BadSecret."""
     key = read_key(private)
     if not isinstance(key, PrivateKey):
         raise BadSecret("must be a private key")
@@ -101,8 +105,10 @@ def public_key_of(private: str) -> str:
 
 
 def check_secret(text: str) -> None:
-    """May an endpoint be configured to sign with this? A `whsk_` key, or a `whsec_` secret, prefix included, of
-    24 to 64 bytes. Stricter than verifying, which takes what other senders chose. Raises BadSecret."""
+    """Check that an endpoint may sign with this: a `whsk_` key, or a `whsec_` secret of 24 to 64 bytes.
+
+    Stricter than verification, which accepts the secrets of other senders. Raises BadSecret.
+    """
     if text.startswith(PRIVATE_KEY_PREFIX):
         read_key(text)
     elif not text.startswith(SECRET_PREFIX):
@@ -112,33 +118,27 @@ def check_secret(text: str) -> None:
 
 
 def read_signature(text: str) -> bytes | None:
-    """The 64 bytes of an ed25519 signature in its one base64 spelling, or None."""
-    if len(text) != _SIGNATURE:
-        return None
-    try:
-        signature = base64_text.decode(text)
-    except ValueError:
-        return None
-    return signature if b64encode(signature).decode() == text else None
+    """Decode an ed25519 signature from its canonical base64; None for any other text."""
+    return base64_text.decode_canonical(text) if len(text) == _SIGNATURE_LENGTH else None
 
 
 def _private_key(raw: bytes) -> PrivateKey:
-    if len(raw) not in (_KEY, 2 * _KEY):
-        raise BadSecret("a private key has 32 or 64 bytes")
-    key = Ed25519PrivateKey.from_private_bytes(raw[:_KEY])
-    if raw[_KEY:] not in (b"", key.public_key().public_bytes_raw()):
-        raise BadSecret("the public half of the private key belongs to another")
+    if len(raw) not in (_KEY_BYTES, 2 * _KEY_BYTES):
+        raise BadSecret("a private key must have 32 or 64 bytes")
+    key = Ed25519PrivateKey.from_private_bytes(raw[:_KEY_BYTES])
+    if raw[_KEY_BYTES:] not in (b"", key.public_key().public_bytes_raw()):
+        raise BadSecret("the public half must belong to the private half of the key")
     return PrivateKey(key)
 
 
 def _public_key(raw: bytes) -> PublicKey:
-    if len(raw) != _KEY:
-        raise BadSecret("a public key has 32 bytes")
+    if len(raw) != _KEY_BYTES:
+        raise BadSecret("a public key must have 32 bytes")
     return PublicKey(Ed25519PublicKey.from_public_bytes(raw))
 
 
 def _decoded(text: str) -> bytes:
-    """Base64; only the padding may be left out, as some senders do."""
+    """Decode base64, whose padding may be missing, as some senders leave it out."""
     if not text:
         raise BadSecret("must not be empty")
     try:

@@ -1,13 +1,11 @@
-"""Standard Webhooks 1.0.0: what is signed is the id, the time and the body, and one match is enough.
+"""Sign and verify by Standard Webhooks 1.0.0: the signed content is `id.timestamp.body`.
 
-The content is `id.timestamp.body`. The timestamp is digits and the id may not hold a full stop, so the content
-can be taken apart in one way only. During a rotation the sender signs with the new and the old key, the
-receiver knows both, and any pair that fits will do: `v1` entries against secrets, `v1a` entries against public
-keys, never across. Entries that are empty, unknown or malformed are passed over.
+The timestamp consists of digits and the id has no full stop, so the content is unambiguous. During a rotation the
+sender signs with the new and the old key, the receiver knows both, and one match is enough: `v1` entries are compared
+with secrets, `v1a` entries with public keys. Empty, unknown and malformed entries are ignored.
 """
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
 from webhooks.wire.errors import (
@@ -19,7 +17,7 @@ from webhooks.wire.errors import (
     NoMatchingSignature,
 )
 from webhooks.wire.header_values import lowered
-from webhooks.wire.signing.hmac_signatures import TOLERANCE, check_timestamp, constant_time_equal
+from webhooks.wire.signing.hmac_signatures import TOLERANCE, base64_digest, check_timestamp, constant_time_equal
 from webhooks.wire.signing.keys import (
     PrivateKey,
     PublicKey,
@@ -50,51 +48,53 @@ PREFIX = "webhook-"
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 _ID = re.compile(r"[!-\-/-~]+")  # printable ASCII without space and full stop
-_MOST_TIMESTAMP = 10**15
-# ed25519 signs the whole message at once, so a body has to be held, and each try costs about 0.1 ms.
-_MOST_HELD = 16 * 1024 * 1024  # bytes
-_MOST_TRIES = 32
+_MAX_TIMESTAMP = 10**15
+_MAX_KEPT = 16 * 1024 * 1024  # bytes; ed25519 signs a message as a whole, so the body is kept in memory for v1a
+_MAX_PAIRS = 32  # ed25519 signatures with keys to verify for one message, about 0.1 ms each
 
 
 class Signer:
-    """Keys made ready once, for many messages: what an endpoint is signed with, newest key first."""
+    """The parsed keys of an endpoint, which sign many messages; newest key first."""
 
     __slots__ = ("_keys",)
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        """`secrets` are `whsec_` or `whsk_` texts. Raises BadSecret if there is none, or one that cannot sign."""
+        """Parse `whsec_` and `whsk_` keys. Raises BadSecret if there is none, or one that cannot sign."""
         if not secrets:
-            raise BadSecret("there is none")
+            raise BadSecret("at least one is required")
         keys = [read_key(secret) for secret in secrets]
         self._keys: list[SecretKey | PrivateKey] = [key for key in keys if not isinstance(key, PublicKey)]
         if len(self._keys) != len(keys):
             raise BadSecret("a public key cannot sign")
 
     def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
-        """The value of `webhook-signature`: one entry for each key, separated by spaces. Raises InvalidSigningInput."""
+        """Return the value of `webhook-signature`: an entry for each key. Raises InvalidSigningInput."""
         if not _ID.fullmatch(message_id):
-            raise InvalidSigningInput("the id has to be printable ASCII without space or full stop")
-        if not 0 <= timestamp < _MOST_TIMESTAMP:
-            raise InvalidSigningInput("the timestamp has to be Unix seconds")
+            raise InvalidSigningInput("the id must be printable ASCII without space or full stop")
+        if not 0 <= timestamp < _MAX_TIMESTAMP:
+            raise InvalidSigningInput("the timestamp must be Unix seconds")
         content = b"%b.%d.%b" % (message_id.encode(), timestamp, body)
         return " ".join([key.sign(content) for key in self._keys])
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """One signature: `v1,...` with a `whsec_` secret, `v1a,...` with a `whsk_` key. `timestamp` is Unix seconds.
+    """Return one signature: `v1,...` for a `whsec_` secret, `v1a,...` for a `whsk_` key.
 
-    Raises BadSecret, InvalidSigningInput."""
+    `timestamp` is Unix seconds. Raises BadSecret, InvalidSigningInput.
+    """
     return Signer([secret]).sign(message_id, timestamp, body)
 
 
 def verify(
     secrets: Sequence[str], headers: Mapping[str, str], body: bytes, *, now: float, tolerance: int = TOLERANCE
 ) -> None:
-    """Return if one of the secrets signed this message within `tolerance` seconds of `now` (Unix seconds), both
-    ways and inclusive. Else raise SignatureError."""
-    check = begin_verification(secrets, lowered(headers), now=now, tolerance=tolerance)
-    check.update(body)
-    check.finish()
+    """Return if one of the secrets signed this message, else raise SignatureError.
+
+    `now` is Unix seconds; the timestamp may be up to `tolerance` seconds earlier or later.
+    """
+    verifier = begin_verification(secrets, lowered(headers), now=now, tolerance=tolerance)
+    verifier.update(body)
+    verifier.finish()
 
 
 def begin_verification(
@@ -105,10 +105,12 @@ def begin_verification(
     tolerance: int = TOLERANCE,
     prefix: str = PREFIX,
 ) -> "StandardWebhooksVerifier":
-    """Check everything but the body, which may still be on its way. `headers` have lower-case names, `prefix`
-    begins the three of the signature. Raises SignatureError."""
+    """Check everything but the body, which may be streamed. Raises SignatureError.
+
+    The names in `headers` are lower case; `prefix` begins the names of the three that are read.
+    """
     if not secrets:
-        raise BadSecret("there is none")
+        raise BadSecret("at least one is required")
     keys = [read_key(secret) for secret in secrets]
     message_id, timestamp, signatures = (_required(headers, prefix + name) for name in ("id", "timestamp", "signature"))
     if not _ID.fullmatch(message_id):
@@ -118,58 +120,51 @@ def begin_verification(
 
 
 class StandardWebhooksVerifier:
-    """A message whose body is still to come: `update` with its pieces, then `finish`."""
+    """Verify a streamed body: call `update` with its pieces, then `finish`."""
 
     def __init__(self, keys: Sequence[SecretKey | PrivateKey | PublicKey], signatures: str, head: bytes) -> None:
         entries = [entry.partition(",") for entry in signatures.split(" ")]
-        self._given = [value for version, _, value in entries if version == "v1"]
-        self._macs = [(place, key.keyed.copy()) for place, key in enumerate(keys) if isinstance(key, SecretKey)]
-        if not self._given:
-            self._macs = []
-        found = [read_signature(value) for version, _, value in entries if version == "v1a"]
+        self._v1 = [value for version, _, value in entries if version == "v1"]
+        self._macs = [
+            (index, key.keyed.copy()) for index, key in enumerate(keys) if self._v1 and isinstance(key, SecretKey)
+        ]
+        v1a = [read_signature(value) for version, _, value in entries if version == "v1a"]
         public = [
-            (place, key.public() if isinstance(key, PrivateKey) else key)
-            for place, key in enumerate(keys)
+            (index, key.public() if isinstance(key, PrivateKey) else key)
+            for index, key in enumerate(keys)
             if not isinstance(key, SecretKey)
         ]
-        pairs = [(place, key, signature) for signature in found if signature is not None for place, key in public]
-        self._pairs = pairs[:_MOST_TRIES]
-        self._held: list[bytes] = []
+        pairs = [(index, key, signature) for signature in v1a if signature is not None for index, key in public]
+        self._pairs = pairs[:_MAX_PAIRS]
+        self._kept: list[bytes] = []
         self._size = 0
-        self._take(head)
+        self.update(head)
 
     def update(self, chunk: bytes) -> None:
-        """Take the next piece of the body. Raises BodyTooLarge if only v1a could match and 16 MiB are exceeded."""
-        self._take(chunk)
+        """Add the next piece of the body. Raises BodyTooLarge over 16 MiB if only v1a can match."""
+        for _, mac in self._macs:
+            mac.update(chunk)
+        if self._pairs:
+            self._size += len(chunk)
+            self._kept.append(chunk)
+            if self._size > _MAX_KEPT:
+                if not self._macs:
+                    raise BodyTooLarge
+                self._kept, self._pairs = [], []
 
     def finish(self) -> int:
-        """The body is complete. Returns the place of the key that fitted. Raises NoMatchingSignature."""
-        fitting = []
-        for place, mac in self._macs:
-            expected = b64encode(mac.digest()).decode()
-            fitting += [place for given in self._given if constant_time_equal(expected, given)]
-        if fitting:
-            return fitting[0]
-        content = b"".join(self._held)
-        for place, key, signature in self._pairs:
+        """Return the index of the key that matches. Raises NoMatchingSignature."""
+        matching = []
+        for index, mac in self._macs:
+            expected = base64_digest(mac)
+            matching += [index for signature in self._v1 if constant_time_equal(expected, signature)]
+        if matching:
+            return matching[0]
+        content = b"".join(self._kept)
+        for index, key, signature in self._pairs:
             if key.verifies(signature, content):
-                return place
+                return index
         raise NoMatchingSignature
-
-    def _take(self, piece: bytes) -> None:
-        for _, mac in self._macs:
-            mac.update(piece)
-        if self._pairs:
-            self._size += len(piece)
-            if self._size > _MOST_HELD:
-                self._let_go()
-            else:
-                self._held.append(piece)
-
-    def _let_go(self) -> None:
-        if not self._macs:
-            raise BodyTooLarge
-        self._held, self._pairs = [], []
 
 
 def _required(headers: Mapping[str, str], name: str) -> str:

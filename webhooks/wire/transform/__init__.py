@@ -3,14 +3,13 @@
     transformer = Transformer({"id": "$.data.order.id"}, '{"order": <id>, "text": "order <id> was paid"}')
     body = transformer.render(event)
 
-The language is that of the EventBridge input transformer (user guide, "Input transformation"), with one
-difference: a value cannot change what the template says. It is escaped where it stands in quotes, placeholders
-in it are not expanded, and what would not be JSON is an error instead of a silent loss. See
-docs/reference/patterns.md.
+The language is that of the EventBridge input transformer (user guide, "Input transformation"), with one difference: a
+value cannot change the structure of the result. It is escaped inside quotes, placeholders in it are not expanded, and
+a result that is not JSON is an error. See docs/reference/patterns.md.
 
-    transformer.py    Transformer: read once, render often
-    template.py       where the placeholders stand, and how a value is written in each place
-    paths.py          how a value is found
+    transformer.py    Transformer: compile once, render often
+    template.py       find the placeholders, and write a value in each place
+    paths.py          find a value
     errors.py         InvalidTransformer, Unrenderable
 """
 

@@ -1,15 +1,10 @@
-"""A transformer is refused when it is made, or one event when it is rendered; both say what to change.
-
-ValueError
- +-- InvalidTransformer    the paths or the template are wrong, whatever the event
- +-- Unrenderable          they are right, but this event cannot be written with them
-"""
+"""Define the errors of transformers: InvalidTransformer for every event, Unrenderable for one event."""
 
 __all__ = ["InvalidTransformer", "Unrenderable"]
 
 
 class InvalidTransformer(ValueError):
-    """This is not a transformer. ``path`` is a JSON pointer (RFC 6901) into {"input_paths", "template"}."""
+    """A transformer is invalid. ``path`` is a JSON pointer (RFC 6901) into {"input_paths", "template"}."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")

@@ -1,10 +1,8 @@
-"""An input path walks from the root of an event to a value: ``$.data.lines[0].sku``.
+"""Find values by input paths, which lead from the root of an event: ``$.data.lines[0].sku``.
 
-It knows what EventBridge documents (user guide, "Input transformation") and nothing else: names of letters,
-digits, ``-``, ``_`` and ``/`` behind dots, indices, and ``*``. The library for JSONPath (RFC 9535) was tried for
-this and is the wrong tool: it takes filters, slices, recursive descent and functions, all of which would have to
-be found and refused again, and refuses two things that are documented here, names that begin with a digit and
-names with slashes. What is left of JSONPath fits on this page.
+The grammar is what EventBridge documents (user guide, "Input transformation"): after a dot a name of letters, digits,
+``-``, ``_`` and ``/``; indices; and ``*``. A library for JSONPath (RFC 9535) does not fit: it accepts filters, slices,
+recursive descent and functions, and rejects names that begin with a digit or contain a slash.
 """
 
 import re
@@ -14,7 +12,7 @@ from webhooks.wire.transform.errors import InvalidTransformer
 
 __all__ = ["MISSING", "InputPath"]
 
-MAX_LENGTH = 256
+MAX_LENGTH = 256  # characters
 MISSING: Any = object()
 
 _STEP = re.compile(r"\.(?P<name>[\w/-]+)|\[(?P<index>[0-9]+)\]|\.\*|\[\*\]")
@@ -22,7 +20,7 @@ _EVERY = object()  # the step *
 
 
 class InputPath:
-    """One path, compiled. ``at`` is the JSON pointer to name in InvalidTransformer."""
+    """A compiled path. ``at`` is the JSON pointer for InvalidTransformer."""
 
     __slots__ = ("_steps",)
 
@@ -37,24 +35,27 @@ class InputPath:
             step = _STEP.match(text, position)
             if step is None:
                 raise InvalidTransformer(
-                    at, f"cannot read {text[position:]!r}; a path has only .name, [0], .* and [*] behind the $"
+                    at, f"cannot parse {text[position:]!r}; after the $ a path has only .name, [0], .* and [*]"
                 )
             name, index = step["name"], step["index"]
             self._steps.append(name if name else int(index) if index else _EVERY)
             position = step.end()
 
     def find(self, event: Any) -> Any:
-        """The value at this path, or MISSING. A path with ``*`` finds a list of all values it leads to, which
-        may be empty, unless nothing is there to enumerate."""
+        """Return the value at this path, or MISSING.
+
+        A path with ``*`` returns the list of all values it leads to, or MISSING if there is no object or list at the
+        first ``*``.
+        """
         found = [event]
         every = False
         for step in self._steps:
             if step is _EVERY:
-                enumerable = [value for value in found if isinstance(value, (dict, list))]
-                if not enumerable and not every:
+                containers = [value for value in found if isinstance(value, (dict, list))]
+                if not containers and not every:
                     return MISSING
                 every = True
-                found = [item for value in enumerable for item in _items(value)]
+                found = [item for value in containers for item in _items(value)]
             else:
                 found = [inner for value in found if (inner := _inner(value, step)) is not MISSING]
         if every:

@@ -1,14 +1,14 @@
-"""A template is text with ``<names>`` in it; how a value is written depends on where its name stands.
+"""Split a template, a text with ``<names>``, into placeholders and text between them.
 
-A template that begins with ``{`` or ``[``, or is a single placeholder, is JSON; any other is text. A name can
-stand in three places:
+A template that begins with ``{`` or ``[``, or is a single placeholder, is JSON; any other is text. The place of a
+placeholder decides how its value is written:
 
-    as a JSON value    a string gets its quotes, everything else is written as JSON
-    inside quotes      a string is escaped as in JSON (RFC 8259, section 7) but gets no quotes of its own. An
-                       object or list: in JSON its JSON, escaped; in text its JSON without any quotes
-    in bare text       a string as it is; an object or list as its JSON without any quotes
+    as a JSON value    a string with quotes, everything else as JSON
+    inside quotes      a string escaped as in JSON (RFC 8259 section 7), without quotes of its own. An object or list:
+                       in JSON its JSON, escaped; in text its JSON without any quotes
+    in bare text       a string unchanged; an object or list as its JSON without any quotes
 
-Quotes mean something in JSON, and in text that begins with one. What a path does not find is the empty string.
+Quotes are recognized in JSON, and in text that begins with one. A missing value is written as the empty string.
 """
 
 import json
@@ -22,10 +22,10 @@ from webhooks.wire.transform.paths import MISSING
 
 __all__ = ["Placeholder", "Template", "is_json_text", "write_value"]
 
-MAX_LENGTH = 65_536
+MAX_LENGTH = 65_536  # characters
 
 ValueWriter = Callable[[Any], str]
-"""How a value is written in a certain place. Raises what json.dumps raises."""
+"""Writes a value in one kind of place. Raises what json.dumps raises."""
 
 _TOKEN = re.compile(r'\\["\\]|"|<(?P<name>[^<>\s"]+)>')
 _SINGLE = re.compile(r"\s*<[^<>\s\"]+>\s*")
@@ -34,17 +34,17 @@ _JSON_STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A name in the template, and how its value is written there."""
+    """A name in the template, and the writer of its value there."""
 
     name: str
     write: ValueWriter
 
 
 class Template:
-    """The pieces of a template in order, text and placeholders.
+    """The pieces of a template in order: text and placeholders.
 
-    ``can_break`` tells that it is JSON in which some event could still make something else of it: a
-    placeholder stands where only a string may stand, as a name.
+    ``can_break`` says that some values may make the result invalid JSON: a placeholder is at the place of a name,
+    where only a string is valid.
     """
 
     __slots__ = ("can_break", "pieces")
@@ -56,53 +56,53 @@ class Template:
             raise InvalidTransformer("/template", f"a template has at most {MAX_LENGTH} characters")
         is_json = text.lstrip()[0] in "{[" or _SINGLE.fullmatch(text) is not None
         self.pieces = list(_pieces(text, is_json))
-        self.can_break = is_json and not _parses(self.pieces, "null")
-        if self.can_break and not _parses(self.pieces, '""'):
+        self.can_break = is_json and not _is_json_with(self.pieces, "null")
+        if self.can_break and not _is_json_with(self.pieces, '""'):
             raise InvalidTransformer(
-                "/template",
-                "begins like JSON but is none; let each placeholder stand as one value or inside quotes",
+                "/template", "begins like JSON but is not; write each placeholder as one value or inside quotes"
             )
 
 
 def _pieces(text: str, is_json: bool) -> Iterator[str | Placeholder]:
     has_quotes = is_json or text.lstrip().startswith('"')
-    inside, start = False, 0
+    is_quoted, start = False, 0
     for token in _TOKEN.finditer(text):
         if token["name"]:
             yield text[start : token.start()]
-            yield Placeholder(token["name"], _write_in(is_json, inside))
+            yield Placeholder(token["name"], _writer(is_json, is_quoted))
             start = token.end()
         elif token[0] == '"' and has_quotes:
-            inside = not inside
+            is_quoted = not is_quoted
     yield text[start:]
 
 
-def _write_in(is_json: bool, inside: bool) -> ValueWriter:
+def _writer(is_json: bool, is_quoted: bool) -> ValueWriter:
     if is_json:
-        return _write_escaped if inside else write_value
-    return _write_quoted_text if inside else _write_bare_text
+        return _write_escaped if is_quoted else write_value
+    return _write_quoted_text if is_quoted else _write_bare_text
 
 
-def _parses(pieces: list[str | Placeholder], stand_in: str) -> bool:
-    parts = (piece if isinstance(piece, str) else stand_in if piece.write is write_value else "" for piece in pieces)
+def _is_json_with(pieces: list[str | Placeholder], value: str) -> bool:
+    """Tell whether the template is JSON with this JSON text at the place of every value."""
+    parts = (piece if isinstance(piece, str) else value if piece.write is write_value else "" for piece in pieces)
     return is_json_text("".join(parts))
 
 
 def is_json_text(text: str) -> bool:
-    """Is this text JSON?"""
+    """Tell whether this text is JSON."""
     try:
-        json.loads(text, parse_constant=_refuse)
+        json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def _refuse(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
 def write_value(value: Any) -> str:
-    """As JSON, where JSON expects a value."""
+    """Write a value as JSON."""
     return '""' if value is MISSING else _dumps(value)
 
 

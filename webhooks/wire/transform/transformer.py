@@ -22,10 +22,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
 class Transformer:
-    """Input paths and a template, compiled.
+    """Compiled input paths and a template.
 
-    ``input_paths`` maps up to 100 names of letters, digits, ``-`` and ``_`` to paths. ``template`` uses the
-    names as ``<name>``, besides the reserved ones. Raises InvalidTransformer, which names the place.
+    ``input_paths`` maps up to 100 names of letters, digits, ``-`` and ``_`` to paths. ``template`` uses these names
+    and the reserved ones as ``<name>``. Raises InvalidTransformer.
     """
 
     __slots__ = ("_paths", "_template")
@@ -33,20 +33,23 @@ class Transformer:
     def __init__(self, input_paths: Mapping[str, str], template: str) -> None:
         if not isinstance(input_paths, Mapping) or len(input_paths) > MAX_PATHS:
             raise InvalidTransformer("/input_paths", f"takes an object of at most {MAX_PATHS} names and paths")
-        paths = {name: _path(name, text) for name, text in input_paths.items()}
+        paths = {name: _compile_path(name, text) for name, text in input_paths.items()}
         self._template = Template(template)
         self._paths: dict[str, InputPath] = {}
         for piece in self._template.pieces:
             if isinstance(piece, Placeholder):
-                _check(piece, paths)
+                _check_placeholder(piece, paths)
                 if piece.name in paths:
                     self._paths[piece.name] = paths[piece.name]
 
     def render(
         self, event: dict[str, Any], *, rule_arn: str = "", rule_name: str = "", ingestion_time: str = ""
     ) -> bytes:
-        """The body for this event, in UTF-8. The keywords fill ``<aws.events.rule-arn>``,
-        ``<aws.events.rule-name>`` and ``<aws.events.event.ingestion-time>``. Raises Unrenderable."""
+        """Render the body for this event, in UTF-8. Raises Unrenderable.
+
+        The keyword arguments are the values of ``<aws.events.rule-arn>``, ``<aws.events.rule-name>`` and
+        ``<aws.events.event.ingestion-time>``.
+        """
         values = {name: path.find(event) for name, path in self._paths.items()}
         values |= {
             "aws.events.rule-arn": rule_arn,
@@ -55,7 +58,7 @@ class Transformer:
             "aws.events.event.json": event,
         }
         try:
-            body = self._written(event, values)
+            body = self._write(event, values)
         except RecursionError:
             raise Unrenderable("a value is nested too deeply to be written as JSON") from None
         except Unrenderable:
@@ -63,21 +66,21 @@ class Transformer:
         except (TypeError, ValueError) as error:
             raise Unrenderable(f"a value cannot be written as JSON in UTF-8: {error}") from error
         if self._template.can_break and not is_json_text(body.decode()):
-            raise Unrenderable("the result is not JSON: a name in an object must come out as a string")
+            raise Unrenderable("the result is not JSON: a name in an object must be a string")
         return body
 
-    def _written(self, event: dict[str, Any], values: dict[str, Any]) -> bytes:
+    def _write(self, event: dict[str, Any], values: dict[str, Any]) -> bytes:
         parts: list[bytes] = []
-        known: dict[Placeholder, bytes] = {}
+        written: dict[Placeholder, bytes] = {}
         size = 0
         for piece in self._template.pieces:
             if isinstance(piece, str):
                 part = piece.encode()
-            elif piece in known:
-                part = known[piece]
+            elif piece in written:
+                part = written[piece]
             else:
-                value = _envelope(event) if piece.name == "aws.events.event" else values[piece.name]
-                part = known[piece] = piece.write(value).encode()
+                value = _without_payload(event) if piece.name == "aws.events.event" else values[piece.name]
+                part = written[piece] = piece.write(value).encode()
             size += len(part)
             if size > MAX_RENDERED:
                 raise Unrenderable(f"the result is larger than {MAX_RENDERED} bytes")
@@ -85,24 +88,24 @@ class Transformer:
         return b"".join(parts)
 
 
-def _envelope(event: dict[str, Any]) -> dict[str, Any]:
+def _without_payload(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in event.items() if name not in PAYLOAD}
 
 
-def _path(name: Any, text: Any) -> InputPath:
+def _compile_path(name: Any, text: Any) -> InputPath:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidTransformer(
-            "/input_paths", f"{name!r} is no name; use up to 256 letters, digits, hyphens and underscores"
+            "/input_paths", f"{name!r} is not a name; use 1 to 256 letters, digits, hyphens and underscores"
         )
     return InputPath(text, f"/input_paths/{name}")
 
 
-def _check(placeholder: Placeholder, paths: Mapping[str, InputPath]) -> None:
+def _check_placeholder(placeholder: Placeholder, paths: Mapping[str, InputPath]) -> None:
     name = placeholder.name
     if name in WHOLE_EVENT and placeholder.write is not write_value:
-        raise InvalidTransformer("/template", f"<{name}> is an object and can only stand as a JSON value")
+        raise InvalidTransformer("/template", f"<{name}> is an object and is only allowed as a JSON value")
     if name not in paths and name not in RESERVED:
         raise InvalidTransformer(
             "/template",
-            f"nothing is called <{name}>; add it to the input paths, or write a literal < as \\u003c in JSON",
+            f"<{name}> is not an input path; add it, or write a literal < as \\u003c in JSON",
         )

@@ -33,8 +33,8 @@ def test_every_failing_field_is_named_with_what_was_wanted_and_found() -> None:
     [
         ({"subject": ["x"]}, "subject", (), "the event has no value here"),
         ({"data": {"lines": ["x"]}}, "data.lines", (), "the event has no value here"),
-        ({"data": {"tags": ["c"]}}, "data.tags", ("a", "b"), "none of the event's values is wanted"),
-        ({"data.lines.qty": [3]}, "data.lines.qty", (1, 2), "none of the event's values is wanted"),
+        ({"data": {"tags": ["c"]}}, "data.tags", ("a", "b"), "none of the event's values is accepted"),
+        ({"data.lines.qty": [3]}, "data.lines.qty", (1, 2), "none of the event's values is accepted"),
         (
             {"type": [{"exists": False}]},
             "type",

@@ -14,7 +14,7 @@ EVERY_KIND = ("text", "", "5", 5, 5.0, -1, 0, True, False, None)
 
 
 def takes(value: Any, scalar: Any) -> bool:
-    return bool(compile_field([value], "/f").question()(scalar))
+    return bool(compile_field([value], "/f").predicate()(scalar))
 
 
 ANSWERS: list[tuple[Any, list[Any], list[Any]]] = [
@@ -168,7 +168,7 @@ def test_an_empty_list_is_refused() -> None:
 def test_absence_is_no_question_to_a_value() -> None:
     wanted = compile_field([{"exists": False}], "/f")
     assert wanted.absent
-    assert not any(wanted.question()(scalar) for scalar in EVERY_KIND)
+    assert not any(wanted.predicate()(scalar) for scalar in EVERY_KIND)
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text("ab*\\.:1", max_size=8)
@@ -183,7 +183,7 @@ entries = st.one_of(
 
 @given(st.lists(entries, min_size=1, max_size=4), scalars)
 def test_a_list_takes_what_one_of_its_entries_takes(values: list[Any], scalar: Any) -> None:
-    assert compile_field(values, "").question()(scalar) == any(takes(value, scalar) for value in values)
+    assert compile_field(values, "").predicate()(scalar) == any(takes(value, scalar) for value in values)
 
 
 @given(st.sampled_from(["prefix", "suffix", "equals-ignore-case", "wildcard"]), st.text("ab", min_size=1), scalars)
@@ -250,5 +250,5 @@ def test_an_address_matches_in_every_spelling(address: Any) -> None:
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_every_operator_survives_every_kind_of_scalar(operator: str) -> None:
     arguments = {"numeric": ["=", 5], "cidr": "10.0.0.0/8", "exists": True}
-    question = compile_field([{operator: arguments.get(operator, "a")}], "").question()
+    question = compile_field([{operator: arguments.get(operator, "a")}], "").predicate()
     assert {type(question(scalar)) for scalar in EVERY_KIND} == {bool}

@@ -148,7 +148,7 @@ def matches_by_brute_force(branch: PatternBranch, event: Any) -> bool:
     choices: list[list[Place | None]] = []
     for path, wanted in branch.items():
         accepted: list[Place | None] = [
-            place for place in everything if place[0] == ".".join(path) and wanted.question()(place[1])
+            place for place in everything if place[0] == ".".join(path) and wanted.predicate()(place[1])
         ]
         choices.append(accepted + [None] * wanted.absent)
     return any(lie_together(choice, list(branch), everything) for choice in product(*choices))
