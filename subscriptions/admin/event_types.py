@@ -102,7 +102,7 @@ class EventTypeAdmin(Browsing):
     def its_version(self, row: EventType) -> str:
         return f"Version {row.version}" if row.version else "None"
 
-    @display(description="An event that does not fit")
+    @display(description="Event that does not match")
     def unfit(self, row: EventType) -> str:
         return {SchemaCheckMode.OFF: "is taken", SchemaCheckMode.WARN: "is taken, with a warning"}.get(
             SchemaCheckMode(row.schema_check), "is refused"

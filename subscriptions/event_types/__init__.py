@@ -1,10 +1,4 @@
-"""Event types: what may be published, what it looks like, and what is done about an event that looks otherwise.
+"""Manage event types: their schemas in versions, import and export, and the check of published events.
 
-models.py       EventType, and a schema for each of its versions
-schemas.py      which JSON Schemas are taken, and cost.py what validating with one may cost
-registry.py     create, change, delete
-contracts.py    the picture in memory that publishing asks
-importing.py    out of the webhooks of an OpenAPI document
-exporting.py    as OpenAPI webhooks, as AsyncAPI
-views/          REST, and the catalogue that people browse
+Called by the REST API, the admin and commands; ``delivery.publishing`` calls ``schema_check``.
 """

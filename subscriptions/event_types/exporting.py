@@ -1,7 +1,7 @@
-"""Event types for the tools of others: as the webhooks of an OpenAPI 3.1 document, and as AsyncAPI 3.0.
+"""Export event types as the webhooks of an OpenAPI 3.1 document, and as an AsyncAPI 3.0 document.
 
-Both describe what is sent: a CloudEvent whose ``data`` is as the type's schema says. Definitions of a schema move up to
-its top, for a ``$ref`` counts from the top of the schema it stands in.
+Both describe what is sent: a CloudEvent whose ``data`` matches the type's schema. The ``$defs`` of a schema move to the
+root of the envelope's schema, since a ``$ref`` is resolved from the root.
 """
 
 from collections.abc import Iterable
@@ -27,24 +27,24 @@ ATTRIBUTES = {
 }
 REQUIRED = ["specversion", "id", "source", "type"]
 HEADERS = {
-    "webhook-id": "The same for every attempt at one event: deduplicate by it.",
-    "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
-    "webhook-signature": "Standard Webhooks 1.0: verify it before you read the body.",
+    "webhook-id": "The same for every attempt to deliver one event: use it to ignore duplicates.",
+    "webhook-timestamp": "Time of this attempt, in seconds since 1970.",
+    "webhook-signature": "Standard Webhooks 1.0 signature: verify it before you read the body.",
 }
 
 
 def as_openapi(types: Iterable[EventType]) -> dict[str, Any]:
-    """An OpenAPI 3.1 document with a webhook for each type."""
+    """Return an OpenAPI 3.1 document with a webhook for each type."""
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": "1"},
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
-        "webhooks": {it.name: {"post": _operation(it)} for it in types},
+        "webhooks": {event_type.name: {"post": _operation(event_type)} for event_type in types},
     }
 
 
 def as_asyncapi(types: Iterable[EventType]) -> dict[str, Any]:
-    """An AsyncAPI 3.0 document with a message for each type, received over HTTP."""
+    """Return an AsyncAPI 3.0 document with a message for each type, received over HTTP."""
     types = list(types)
     return {
         "asyncapi": "3.0.0",
@@ -53,7 +53,7 @@ def as_asyncapi(types: Iterable[EventType]) -> dict[str, Any]:
         "channels": {
             "webhooks": {
                 "address": None,
-                "description": "An endpoint of yours: Waypost POSTs each message there.",
+                "description": "Your endpoint, to which Waypost POSTs each message.",
                 "messages": {it.name: {"$ref": f"#/components/messages/{it.name}"} for it in types},
                 "bindings": {"http": {}},
             }
@@ -69,31 +69,44 @@ def as_asyncapi(types: Iterable[EventType]) -> dict[str, Any]:
     }
 
 
-def _operation(it: EventType) -> dict[str, Any]:
-    media = {"schema": _envelope(it)}
-    if it.examples:
-        shown = {f"example{place}": {"value": sample_event(it, data)} for place, data in enumerate(it.examples, 1)}
-        media["examples"] = shown
+def sample_event(event_type: EventType, data: Any) -> dict[str, Any]:
+    """Return an event with this data as it would be sent."""
     return {
-        "operationId": it.name,
-        **({"description": it.description} if it.description else {}),
-        **({"tags": [it.group]} if it.group else {}),
-        **({"deprecated": True} if it.deprecated else {}),
+        "specversion": "1.0",
+        "id": "evt_01m83t2ghzevcannga6my0tf3k",
+        "source": settings.PUBLIC_URL,
+        "type": event_type.name,
+        "time": "2026-01-31T12:00:00Z",
+        "data": data,
+    }
+
+
+def _operation(event_type: EventType) -> dict[str, Any]:
+    media: dict[str, Any] = {"schema": _envelope(event_type)}
+    if event_type.examples:
+        samples = [sample_event(event_type, data) for data in event_type.examples]
+        media["examples"] = {f"example{number}": {"value": sample} for number, sample in enumerate(samples, 1)}
+    return {
+        "operationId": event_type.name,
+        **({"description": event_type.description} if event_type.description else {}),
+        **({"tags": [event_type.group]} if event_type.group else {}),
+        **({"deprecated": True} if event_type.deprecated else {}),
         "parameters": [
             {"name": name, "in": "header", "required": True, "description": text, "schema": TEXT}
             for name, text in HEADERS.items()
         ],
         "requestBody": {"required": True, "content": {CLOUDEVENT: media}},
-        "responses": {"2XX": {"description": "It was taken."}},
+        "responses": {"2XX": {"description": "The event was accepted."}},
     }
 
 
-def _message(it: EventType) -> dict[str, Any]:
+def _message(event_type: EventType) -> dict[str, Any]:
+    samples = [{"payload": sample_event(event_type, data)} for data in event_type.examples]
     return {
-        "name": it.name,
-        "title": it.name,
-        **({"summary": it.description} if it.description else {}),
-        **({"tags": [{"name": it.group}]} if it.group else {}),
+        "name": event_type.name,
+        "title": event_type.name,
+        **({"summary": event_type.description} if event_type.description else {}),
+        **({"tags": [{"name": event_type.group}]} if event_type.group else {}),
         "contentType": CLOUDEVENT,
         "headers": {
             "type": "object",
@@ -102,18 +115,18 @@ def _message(it: EventType) -> dict[str, Any]:
         },
         "payload": {
             "schemaFormat": "application/schema+json;version=draft-2020-12",
-            "schema": _envelope(it),
+            "schema": _envelope(event_type),
         },
-        **({"examples": [{"payload": sample_event(it, data)} for data in it.examples]} if it.examples else {}),
+        **({"examples": samples} if samples else {}),
     }
 
 
-def _envelope(it: EventType) -> dict[str, Any]:
-    """The schema of the whole event."""
-    schema = it.schema
+def _envelope(event_type: EventType) -> dict[str, Any]:
+    """Return the schema of the whole event."""
+    schema = event_type.schema
     envelope: dict[str, Any] = {
         "type": "object",
-        "properties": {**ATTRIBUTES, "type": {"const": it.name}},
+        "properties": {**ATTRIBUTES, "type": {"const": event_type.name}},
         "required": [*REQUIRED],
     }
     if isinstance(schema, dict):
@@ -123,15 +136,3 @@ def _envelope(it: EventType) -> dict[str, Any]:
         if "$defs" in schema:
             envelope["$defs"] = schema["$defs"]
     return envelope
-
-
-def sample_event(it: EventType, data: Any) -> dict[str, Any]:
-    """An example of the data as the event that is sent."""
-    return {
-        "specversion": "1.0",
-        "id": "evt_01m83t2ghzevcannga6my0tf3k",
-        "source": settings.PUBLIC_URL,
-        "type": it.name,
-        "time": "2026-01-31T12:00:00Z",
-        "data": data,
-    }

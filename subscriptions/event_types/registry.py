@@ -1,8 +1,8 @@
 """Create, change and delete event types. A schema that differs from the current one becomes the next version.
 
-The deployment's types are its operators' and hold for all tenants. A tenant may have types of its own, under names
-the deployment does not use; only an operator can give a tenant another type under a name of the deployment's, which
-then holds in its place for that tenant.
+Types of the deployment are managed by operators and apply to all tenants. A tenant may have types of its own, under
+names that the deployment does not use. An operator may also give one tenant a type under a name of the deployment,
+which then replaces it for that tenant.
 """
 
 from typing import Any
@@ -22,13 +22,13 @@ __all__ = ["change", "create", "delete"]
 
 
 def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) -> EventType:
-    """A new type, of the deployment if no tenant is given. Raises Refused, Taken."""
+    """Create a type, of the deployment if ``tenant`` is None. Raises Invalid, and AlreadyExists for a name in use."""
     name = fields["name"]
     check_event_type("name", name)
     if name.startswith(OPERATIONAL):
-        raise Invalid("name", f"Names that begin with {OPERATIONAL} are the platform's own.")
+        raise Invalid("name", f"Must not begin with {OPERATIONAL}, which is reserved for the platform's events.")
     if tenant is not None and not by_operator and EventType.objects.filter(tenant=None, name=name).exists():
-        raise AlreadyExists("name", "The platform has a type of this name, which is for you, too.")
+        raise AlreadyExists("name", "The platform has a type with this name, which applies to you too.")
     schema, examples = fields.get("schema"), fields.get("examples", [])
     _check(schema, examples)
     plain = {key: value for key, value in fields.items() if key not in ("schema", "examples")}
@@ -39,15 +39,15 @@ def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) 
             if schema is not None:
                 EventSchema.objects.create(event_type=row, version=1, text=to_json(schema))
     except IntegrityError:
-        raise AlreadyExists("name", "There is a type of this name.") from None
+        raise AlreadyExists("name", "This name is already in use.") from None
     transaction.on_commit(schema_check.clear_cache)
     return row
 
 
 def change(row: EventType, fields: dict[str, Any]) -> EventType:
-    """What is in ``fields`` is changed, and nothing else. Examples have to fit the schema that counts afterwards."""
+    """Write the given fields only. Raises Invalid, also if the examples do not match the schema afterwards."""
     if fields.get("name", row.name) != row.name:
-        raise StateConflict("name", "A name is for good: events and subscriptions go by it. Make another type.")
+        raise StateConflict("name", "Cannot be changed, since events and subscriptions refer to it; create a new type.")
     with transaction.atomic():
         row = EventType.objects.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
         schema = fields.get("schema", row.schema)
@@ -58,7 +58,7 @@ def change(row: EventType, fields: dict[str, Any]) -> EventType:
             if name not in ("schema", "examples", "name"):
                 setattr(row, name, value)
         row.examples_text = to_json(examples)
-        _take_version(row, schema)
+        _set_version(row, schema)
         row.updated_at = timezone.now()
         row.save()
     transaction.on_commit(schema_check.clear_cache)
@@ -66,7 +66,7 @@ def change(row: EventType, fields: dict[str, Any]) -> EventType:
 
 
 def delete(row: EventType) -> None:
-    """Gone, with its schemas. Events of this name are taken as those of any other."""
+    """Delete the type and its schemas. Events of this name are then accepted as unregistered."""
     row.delete()
     transaction.on_commit(schema_check.clear_cache)
 
@@ -77,8 +77,8 @@ def _check(schema: Any, examples: Any) -> None:
     check_examples(examples, schema)
 
 
-def _take_version(row: EventType, schema: Any) -> None:
-    """The version of this schema: the current one if it is the same, else one that was never used."""
+def _set_version(row: EventType, schema: Any) -> None:
+    """Keep the version of an unchanged schema; store a changed one under a number that was never used."""
     text = None if schema is None else to_json(schema)
     current = row.current
     if text is None:

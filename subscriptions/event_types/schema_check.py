@@ -4,7 +4,6 @@ Each process compares the version of the event types with its snapshot once a se
 process that changed a type clears its cache at once. Schemas are compiled when the first event of their type arrives.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +15,11 @@ from django.db.models import Q
 
 from subscriptions.event_types.models import EventType, SchemaCheckMode
 from subscriptions.event_types.schemas import CompiledSchema, Violation, compile_schema, find_violations
+from webhooks.kit.timed_cache import TimedCache
 from webhooks.wire.cloudevents.event import Event
 
 __all__ = ["SchemaCheck", "SchemaViolations", "check", "clear_cache", "schema_url"]
 
-REFRESH_EVERY = 1.0  # seconds between two looks at the version of the event types
 MAX_CHECKS = 10_000  # event types in memory
 
 
@@ -62,14 +61,12 @@ class SchemaCheck:
 class _Snapshot:
     """Hold what was read at one version of the event types."""
 
-    def __init__(self, version: int) -> None:
-        self.version = version
-        self.refreshed_at = time.monotonic()
+    def __init__(self) -> None:
         self.names = frozenset(EventType.objects.filter(version__gt=0).values_list("name", flat=True))
         self.checks: dict[tuple[UUID, str], SchemaCheck | None] = {}
 
 
-_snapshot: _Snapshot | None = None
+_snapshots: dict[int, _Snapshot] = {}  # by version; older ones are dropped
 
 
 def check(tenant_id: UUID, event: Event) -> SchemaViolations | None:
@@ -89,8 +86,8 @@ def check(tenant_id: UUID, event: Event) -> SchemaViolations | None:
 
 def clear_cache() -> None:
     """Drop the snapshot, so that the next event reads the event types again."""
-    global _snapshot
-    _snapshot = None
+    _version.clear()
+    _snapshots.clear()
 
 
 def schema_url(name: str, version: int) -> str:
@@ -99,21 +96,21 @@ def schema_url(name: str, version: int) -> str:
 
 
 def _current_snapshot() -> _Snapshot:
-    global _snapshot
-    snapshot = _snapshot
-    if snapshot is None or time.monotonic() - snapshot.refreshed_at > REFRESH_EVERY:
-        version = _version()
-        if snapshot is None or snapshot.version != version:
-            snapshot = _snapshot = _Snapshot(version)
-        else:
-            snapshot.refreshed_at = time.monotonic()
+    version = _version.get("")
+    snapshot = _snapshots.get(version)
+    if snapshot is None:
+        _snapshots.clear()
+        snapshot = _snapshots[version] = _Snapshot()
     return snapshot
 
 
-def _version() -> int:
+def _read_version(_: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(version), 0) FROM subscriptions_event_types_version")
         return int(cursor.fetchone()[0])
+
+
+_version = TimedCache(_read_version)
 
 
 def _load(tenant_id: UUID, name: str) -> SchemaCheck | None:

@@ -1,9 +1,9 @@
-"""What validating with a schema may cost, found out before anybody validates: it must grow with the data, not explode.
+"""Bound the cost of validating with a schema before it is used: it must grow with the data, not exponentially.
 
-A schema can apply several others to one place in the data (``allOf``, ``$ref``, ...), and each of these several to one
-place below it. Written recursively that doubles with every level of the data: a few lines of schema keep a processor
-busy for years. So we count how many schemas can come to apply to one place, level by level. A schema that applies
-itself to the place where it stands would never end, and is refused as well.
+A schema can apply several others to one place in the data (``allOf``, ``$ref``, ...), and each of these several to a
+place below it. Written recursively, that doubles with every level of the data: a few lines of schema would keep a
+processor busy for years. So ``check_cost`` counts how many schemas can apply to one place, level by level. A schema
+that applies itself to the same place would never end, and is rejected as well.
 """
 
 from collections.abc import Iterator
@@ -11,25 +11,28 @@ from typing import Any
 
 __all__ = ["TooCostly", "check_cost", "resolve_pointer"]
 
-MOST = 256  # schemas that apply to one place in the data
-LEVELS = 128  # of the data; an event is not deeper
-ALTERNATIVES, SINGLE = ("allOf", "anyOf", "oneOf"), ("not", "if", "then", "else")
+MAX_APPLIED = 256  # schemas that apply to one place in the data
+MAX_LEVELS = 128  # of the data; an event is not deeper
+IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
+IN_PLACE_SINGLE = ("not", "if", "then", "else")
+
+Schema = dict[str, Any]
 
 
 class TooCostly(ValueError):
-    """Validating with this schema could take for ever; the argument says why."""
+    """Signal that validating with this schema could take unbounded time; the argument says why."""
 
 
 def check_cost(schema: Any) -> None:
-    """Raises Costly, and KeyError for a ``$ref`` that leads nowhere."""
-    groups = _reach(schema)
-    width = {key: applied for key, (applied, _) in groups.items()}
-    for _ in range(LEVELS):
-        if max(width.values()) > MOST:
-            raise TooCostly(f"more than {MOST} of its parts can apply to one place in the data")
+    """Raise TooCostly for a schema that is too costly, KeyError for a ``$ref`` that leads nowhere."""
+    applications = _applications(schema)
+    width = {key: applied for key, (applied, _) in applications.items()}
+    for _ in range(MAX_LEVELS):
+        if max(width.values()) > MAX_APPLIED:
+            raise TooCostly(f"more than {MAX_APPLIED} of its parts can apply to one place in the data")
         below = {
             key: max((sum(width[child] for child in group) for group in children), default=0)
-            for key, (_, children) in groups.items()
+            for key, (_, children) in applications.items()
         }
         if not any(below.values()):
             return
@@ -37,19 +40,22 @@ def check_cost(schema: Any) -> None:
 
 
 def resolve_pointer(schema: Any, ref: str) -> Any:
-    """What ``#/...`` leads to. Raises KeyError."""
+    """Return what ``#/...`` points to. Raises KeyError."""
     found = schema
     for step in ref.removeprefix("#").split("/")[1:]:
-        step = step.replace("~1", "/").replace("~0", "~")
+        name = step.replace("~1", "/").replace("~0", "~")
         try:
-            found = found[int(step)] if isinstance(found, list) else found[step]
+            found = found[int(name)] if isinstance(found, list) else found[name]
         except (ValueError, IndexError, TypeError):
             raise KeyError(ref) from None
     return found
 
 
-def _reach(schema: Any) -> dict[int, tuple[int, list[list[int]]]]:
-    """Every schema that comes to apply somewhere: how many apply together with it, and which apply together below."""
+def _applications(schema: Any) -> dict[int, tuple[int, list[list[int]]]]:
+    """Return for every schema that can apply, by its ``id()``: how many apply to its place, and the groups below it.
+
+    A group is the schemas that apply together to one member or item below that place.
+    """
     found: dict[int, tuple[int, list[list[int]]]] = {}
     waiting = [schema]
     while waiting:
@@ -57,49 +63,50 @@ def _reach(schema: Any) -> dict[int, tuple[int, list[list[int]]]]:
         if id(node) in found:
             continue
         try:
-            together = list(_together(node, schema, ()))
+            applied = list(_applied_with(node, schema, ()))
         except RecursionError:
             raise TooCostly("its parts refer to each other in too long a chain") from None
-        groups = [group for group in _groups(together) if group]
-        found[id(node)] = len(together), [[id(child) for child in group] for group in groups]
+        groups = [group for group in _groups_below(applied) if group]
+        found[id(node)] = len(applied), [[id(child) for child in group] for group in groups]
         waiting += [child for group in groups for child in group]
     return found
 
 
-def _together(node: Any, root: Any, above: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    """The schema and all that apply where it applies, as often as they do."""
+def _applied_with(node: Any, root: Any, above: tuple[int, ...]) -> Iterator[Schema]:
+    """Yield the schema and all that apply where it applies, as often as they do."""
     if not isinstance(node, dict):
         return
     if id(node) in above:
-        raise TooCostly("a part of it applies itself without going down in the data, which has no end")
+        raise TooCostly("a part of it applies itself to the same place in the data, without end")
     yield node
     for count, child in enumerate(_in_place(node, root)):
-        for inner, each in enumerate(_together(child, root, (*above, id(node)))):
-            if count + inner > MOST:
-                raise TooCostly(f"more than {MOST} of its parts can apply to one place in the data")
+        for inner, each in enumerate(_applied_with(child, root, (*above, id(node)))):
+            if count + inner > MAX_APPLIED:
+                raise TooCostly(f"more than {MAX_APPLIED} of its parts can apply to one place in the data")
             yield each
 
 
-def _in_place(node: dict[str, Any], root: Any) -> Iterator[Any]:
-    for name in ALTERNATIVES:
+def _in_place(node: Schema, root: Any) -> Iterator[Any]:
+    """Yield the subschemas that apply to the same place as the schema itself."""
+    for name in IN_PLACE_LISTS:
         yield from node.get(name, ())
-    yield from (node[name] for name in SINGLE if name in node)
+    yield from (node[name] for name in IN_PLACE_SINGLE if name in node)
     yield from node.get("dependentSchemas", {}).values()
     if "$ref" in node:
         yield resolve_pointer(root, node["$ref"])
 
 
-def _groups(together: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """For each member and each item that they speak of, and for all others: which schemas apply to it."""
-    names = {name for node in together for name in node.get("properties", ())}
+def _groups_below(applied: list[Schema]) -> Iterator[list[Schema]]:
+    """Yield what applies to each member and item that the schemas name, and to all that they do not name."""
+    names = {name for node in applied for name in node.get("properties", ())}
     for name in (*names, None):
-        yield [it for node in together for it in _for_member(node, name) if isinstance(it, dict)]
-    longest = max((len(node.get("prefixItems", ())) for node in together), default=0)
-    for place in range(longest + 1):
-        yield [it for node in together for it in _for_item(node, place) if isinstance(it, dict)]
+        yield [child for node in applied for child in _for_member(node, name) if isinstance(child, dict)]
+    longest = max((len(node.get("prefixItems", ())) for node in applied), default=0)
+    for index in range(longest + 1):
+        yield [child for node in applied for child in _for_item(node, index) if isinstance(child, dict)]
 
 
-def _for_member(node: dict[str, Any], name: str | None) -> Iterator[Any]:
+def _for_member(node: Schema, name: str | None) -> Iterator[Any]:
     if name is not None and name in node.get("properties", ()):
         yield node["properties"][name]
     elif "additionalProperties" in node:
@@ -109,10 +116,10 @@ def _for_member(node: dict[str, Any], name: str | None) -> Iterator[Any]:
     yield from node.get("patternProperties", {}).values()
 
 
-def _for_item(node: dict[str, Any], place: int) -> Iterator[Any]:
-    before = node.get("prefixItems", ())
-    if place < len(before):
-        yield before[place]
+def _for_item(node: Schema, index: int) -> Iterator[Any]:
+    prefix = node.get("prefixItems", ())
+    if index < len(prefix):
+        yield prefix[index]
     elif "items" in node:
         yield node["items"]
     elif "unevaluatedItems" in node:

@@ -1,7 +1,7 @@
-"""A schema as a table that people read: one line for each field, what is in it indented below.
+"""Outline a schema for people: one row for each field of the data, the fields inside it indented below.
 
-It shows what most schemas say: types, what is required, descriptions, lists, alternatives by name. Whoever needs all of
-it reads the schema itself, which stands below.
+The outline shows types, required fields, descriptions, lists and enumerated values. The catalogue shows the schema
+itself below it.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,16 @@ from subscriptions.event_types.schema_cost import resolve_pointer
 
 __all__ = ["OutlineRow", "outline"]
 
-DEEPEST = 5
-MOST_LINES = 300
+MAX_DEPTH = 5
+MAX_ROWS = 300
+MAX_REFERENCES = 32  # followed from one $ref to the next
+MAX_VALUES_SHOWN = 12
 INDENT = "    "
 
 
 @dataclass(frozen=True, slots=True)
 class OutlineRow:
-    """One field."""
+    """Describe one field."""
 
     name: str
     kind: str
@@ -29,32 +31,32 @@ class OutlineRow:
 
     @property
     def indent(self) -> str:
-        """What stands before the name."""
+        """Return the blanks before the name."""
         return INDENT * self.depth
 
 
 def outline(schema: Any) -> list[OutlineRow]:
-    """The fields of the data, in the order in which the schema has them."""
-    lines = []
-    for line in _fields(schema, schema, 0):
-        lines.append(line)
-        if len(lines) == MOST_LINES:
+    """Return the fields of the data in the order of the schema, at most MAX_ROWS."""
+    rows = []
+    for row in _fields(schema, schema, 0):
+        rows.append(row)
+        if len(rows) == MAX_ROWS:
             break
-    return lines
+    return rows
 
 
 def _fields(node: Any, root: Any, depth: int) -> Iterator[OutlineRow]:
     node = _resolved(node, root)
-    if not isinstance(node, dict) or depth > DEEPEST:
+    if not isinstance(node, dict) or depth > MAX_DEPTH:
         return
     if "items" in node and "properties" not in node:
         yield from _fields(node["items"], root, depth)
     required = node.get("required", ())
     for name, inner in node.get("properties", {}).items():
-        seen = _resolved(inner, root)
-        about = {**seen, **inner} if isinstance(seen, dict) and isinstance(inner, dict) else {}
-        yield OutlineRow(name, _kind(seen, root), name in required, _text(about), depth)
-        yield from _fields(seen, root, depth + 1)
+        resolved = _resolved(inner, root)
+        described = {**resolved, **inner} if isinstance(resolved, dict) and isinstance(inner, dict) else {}
+        yield OutlineRow(name, _kind(resolved, root), name in required, _text(described), depth)
+        yield from _fields(resolved, root, depth + 1)
     for part in node.get("allOf", ()):
         yield from _fields(part, root, depth)
 
@@ -64,22 +66,22 @@ def _kind(node: Any, root: Any) -> str:
         return "anything"
     if "const" in node or "enum" in node:
         return "one of a few values" if len(node.get("enum", ())) > 1 else "one value"
-    kinds = node.get("type", ())
-    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
-    said = " or ".join(kinds) or ("one of several" if {"oneOf", "anyOf"} & node.keys() else "anything")
-    if kinds == ["array"] and "items" in node:
+    types = node.get("type", ())
+    types = [types] if isinstance(types, str) else list(types)
+    kind = " or ".join(types) or ("one of several" if {"oneOf", "anyOf"} & node.keys() else "anything")
+    if types == ["array"] and "items" in node:
         return f"list of {_kind(_resolved(node['items'], root), root)}"
-    return f"{said}, {node['format']}" if "format" in node else said
+    return f"{kind}, {node['format']}" if "format" in node else kind
 
 
 def _text(node: dict[str, Any]) -> str:
     values = [node["const"]] if "const" in node else node.get("enum", [])
-    shown = ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
+    shown = ", ".join(map(str, values[:MAX_VALUES_SHOWN])) + (", ..." if len(values) > MAX_VALUES_SHOWN else "")
     return " ".join(part for part in (str(node.get("description", "")), f"({shown})" if shown else "") if part)
 
 
 def _resolved(node: Any, root: Any) -> Any:
-    for _ in range(32):
+    for _ in range(MAX_REFERENCES):
         if not (isinstance(node, dict) and "$ref" in node):
             break
         node = resolve_pointer(root, node["$ref"])

@@ -1,3 +1,5 @@
+"""Checks of fields: what they accept and reject, and that they raise nothing else."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +14,10 @@ anything = st.recursive(
 )
 
 
-def refused(check, *given):
-    with pytest.raises(Invalid) as refusal:
+def field_of_error(check, *given):
+    with pytest.raises(Invalid) as error:
         check(*given)
-    return refusal.value.field
+    return error.value.field
 
 
 @given(anything)
@@ -26,8 +28,8 @@ def refused(check, *given):
 def test_check_raises_nothing_but_invalid(check, value):
     try:
         check(value)
-    except Invalid as refusal:
-        refusal.message.encode()
+    except Invalid as error:
+        error.message.encode()
 
 
 @pytest.mark.parametrize("name", ["*", "a", "order.paid", "order.*", "a.b.c.*", "a_b-C.9", "x" * 256, "x" * 254 + ".*"])
@@ -39,14 +41,14 @@ def test_check_event_types_accepts_names_prefixes_and_star(name):
     "name", ["", ".", "a.", ".a", "a..b", "**", "*.a", "a.*.b", "a*", "a b", "a\n", "ä", "x" * 257, "x" * 255 + ".*"]
 )
 def test_check_event_types_rejects_other_names(name):
-    assert refused(validation.check_event_types, [name]) == "event_types"
+    assert field_of_error(validation.check_event_types, [name]) == "event_types"
 
 
 @pytest.mark.parametrize("text", ["\0", "\n", "\x1f", "\x7f", "\x85", "\ud800"])
 def test_check_text_rejects_control_characters_and_surrogates(text):
-    assert refused(validation.check_text, "name", f"a{text}b") == "name"
-    assert refused(validation.check_metadata, {"a": [text]}) == "metadata"
-    assert refused(validation.check_metadata, {text: 1}) == "metadata"
+    assert field_of_error(validation.check_text, "name", f"a{text}b") == "name"
+    assert field_of_error(validation.check_metadata, {"a": [text]}) == "metadata"
+    assert field_of_error(validation.check_metadata, {text: 1}) == "metadata"
 
 
 @pytest.mark.parametrize("text", ["", "é", "漢字", "🙂", "a b", "<script>"])
@@ -58,10 +60,10 @@ def test_check_text_accepts_other_text(text):
 def test_check_metadata_limits_depth_and_size():
     deepest = {"a": {"b": {"c": {"d": 1}}}}
     validation.check_metadata(deepest)
-    assert refused(validation.check_metadata, {"z": deepest}) == "metadata"
+    assert field_of_error(validation.check_metadata, {"z": deepest}) == "metadata"
     validation.check_metadata({"a": "x" * (validation.MAX_METADATA - 9)})
-    assert refused(validation.check_metadata, {"a": "x" * (validation.MAX_METADATA - 8)}) == "metadata"
-    assert refused(validation.check_metadata, {"a": float("nan")}) == "metadata"
+    assert field_of_error(validation.check_metadata, {"a": "x" * (validation.MAX_METADATA - 8)}) == "metadata"
+    assert field_of_error(validation.check_metadata, {"a": float("nan")}) == "metadata"
 
 
 def test_check_depth_of_bottomless_lists_does_not_recurse():
@@ -69,7 +71,7 @@ def test_check_depth_of_bottomless_lists_does_not_recurse():
     for _ in range(100_000):
         bottomless = [bottomless]
     for check, field in ((validation.check_metadata, "metadata"), (validation.check_pattern, "pattern")):
-        assert refused(check, {"a": bottomless}) == field
+        assert field_of_error(check, {"a": bottomless}) == field
 
 
 @pytest.mark.parametrize("uid", ["a", "A-b_c.9", "x" * 256, "tnt_x", "ep_01m83t2ghzevcannga6my0tf3k"])
@@ -80,7 +82,7 @@ def test_check_uid_accepts_valid_uids(uid):
 
 @pytest.mark.parametrize("uid", ["", "a b", "a\n", "é", "x" * 257, "a/b", "tnt_01m83t2ghzevcannga6my0tf3k"])
 def test_check_uid_rejects_invalid_uids_and_ids_of_waypost(uid):
-    assert refused(validation.check_uid, "tnt", uid) == "uid"
+    assert field_of_error(validation.check_uid, "tnt", uid) == "uid"
 
 
 def test_check_uid_accepts_none():
@@ -89,13 +91,13 @@ def test_check_uid_accepts_none():
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 257, "a\0"])
 def test_check_name_rejects_blank_long_and_control_characters(name):
-    assert refused(validation.check_name, name) == "name"
+    assert field_of_error(validation.check_name, name) == "name"
 
 
 def test_error_of_a_header_does_not_repeat_its_value():
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as error:
         validation.check_headers({"authorization": "hunter2\r\n"})
-    assert "hunter2" not in refusal.value.message
+    assert "hunter2" not in error.value.message
 
 
 def test_check_transformer_without_input_paths_passes():

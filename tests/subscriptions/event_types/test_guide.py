@@ -1,4 +1,4 @@
-"""The guide to patterns and transformers tells the truth: every example on it, with its event."""
+"""The guide to patterns and transformers: every example on it is true of its event."""
 
 import json
 import re
@@ -15,28 +15,28 @@ BLOCK = re.compile(r"^```(?:json|text) (\w+)\n(.*?)^```$", re.MULTILINE | re.DOT
 BLOCKS = BLOCK.findall(PAGE.read_text())
 
 
-def of(kind: str) -> list[str]:
+def blocks(kind: str) -> list[str]:
     return [text for name, text in BLOCKS if name == kind]
 
 
-EVENT: dict[str, Any] = json.loads(of("event")[0])
+EVENT: dict[str, Any] = json.loads(blocks("event")[0])
 
 
-@pytest.mark.parametrize("text", of("matches"))
+@pytest.mark.parametrize("text", blocks("matches"))
 def test_pattern_shown_as_matching_matches(text: str) -> None:
     assert compile_pattern(json.loads(text)).explain(EVENT) == []
 
 
-@pytest.mark.parametrize("text", of("differs"))
+@pytest.mark.parametrize("text", blocks("differs"))
 def test_pattern_shown_as_not_matching_does_not_match(text: str) -> None:
     assert not compile_pattern(json.loads(text)).matches(EVENT)
 
 
-@pytest.mark.parametrize(("transformer", "result"), list(zip(of("transformer"), of("result"), strict=True)))
+@pytest.mark.parametrize(("transformer", "result"), list(zip(blocks("transformer"), blocks("result"), strict=True)))
 def test_transformer_renders_the_result_shown(transformer: str, result: str) -> None:
     assert compile_transformer(json.loads(transformer)).render(EVENT).decode() == result.strip()
 
 
 def test_guide_shows_every_operator() -> None:
-    shown = " ".join(of("matches"))
+    shown = " ".join(blocks("matches"))
     assert [name for name in OPERATORS if f'"{name}"' not in shown] == []

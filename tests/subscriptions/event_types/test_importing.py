@@ -1,4 +1,4 @@
-"""Event types out of OpenAPI webhooks: all of them or none, and what was exported comes back unchanged."""
+"""Import of OpenAPI webhooks: all types or none; an exported document is imported unchanged."""
 
 from contextlib import suppress
 from typing import Any
@@ -30,13 +30,13 @@ def document(webhooks: Any = None, **components: Any) -> dict[str, Any]:
     return {"openapi": "3.1.0", "webhooks": webhooks, "components": {"schemas": {"Line": LINE}, **components}}
 
 
-def imported(given: Any, *, dry_run: bool = False) -> ImportReport:
+def run_import(given: Any, *, dry_run: bool = False) -> ImportReport:
     return import_openapi(None, given, dry_run=dry_run, by_operator=True)
 
 
 def test_webhook_becomes_a_type_with_the_schemas_it_refers_to() -> None:
     given = webhook(ORDER, description="It was\n paid.", tags=["Orders", "Money"], deprecated=True)
-    assert imported(document({"order.paid": given})).created == ["order.paid"]
+    assert run_import(document({"order.paid": given})).created == ["order.paid"]
     row = EventType.objects.get()
     assert (row.name, row.description, row.group, row.deprecated) == ("order.paid", "It was paid.", "Orders", True)
     assert row.schema["properties"]["lines"] == {"items": {"$ref": "#/$defs/Line"}}
@@ -46,7 +46,7 @@ def test_webhook_becomes_a_type_with_the_schemas_it_refers_to() -> None:
 def test_examples_are_imported() -> None:
     body = {"schema": ORDER, "example": {"id": "a"}, "examples": {"x": {"$ref": "#/components/examples/X"}}}
     given = {"order.paid": {"post": {"requestBody": {"content": {"application/json": body}}}}}
-    imported(document(given, examples={"X": {"value": {"id": "b"}}}))
+    run_import(document(given, examples={"X": {"value": {"id": "b"}}}))
     assert EventType.objects.get().examples == [{"id": "b"}, {"id": "a"}]
 
 
@@ -54,14 +54,14 @@ def test_references_to_webhooks_and_bodies_are_resolved() -> None:
     body = {"content": {"application/json": {"schema": {"type": "string"}}}}
     item = {"post": {"requestBody": {"$ref": "#/components/requestBodies/B"}}}
     given = document({"a": {"$ref": "#/components/pathItems/A"}}, pathItems={"A": item}, requestBodies={"B": body})
-    imported(given)
+    run_import(given)
     assert EventType.objects.get().schema == {"type": "string"}
 
 
 def test_import_again_changes_only_what_differs() -> None:
-    imported(document())
-    assert imported(document()).unchanged == ["order.paid"]
-    report = imported(document({"order.paid": webhook({"type": "object"}, summary="Paid"), "refund": webhook()}))
+    run_import(document())
+    assert run_import(document()).unchanged == ["order.paid"]
+    report = run_import(document({"order.paid": webhook({"type": "object"}, summary="Paid"), "refund": webhook()}))
     assert (report.created, report.unchanged) == (["refund"], [])
     assert report.changed == [{"name": "order.paid", "changes": ["description", "schema"]}]
     assert EventType.objects.get(name="order.paid").version == 2
@@ -69,7 +69,7 @@ def test_import_again_changes_only_what_differs() -> None:
 
 def test_dry_run_reports_and_writes_nothing() -> None:
     make_event_type(name="order.paid")
-    report = imported(document({"order.paid": webhook(ORDER), "b": webhook()}), dry_run=True)
+    report = run_import(document({"order.paid": webhook(ORDER), "b": webhook()}), dry_run=True)
     assert (report.dry_run, report.created, report.changed[0]["name"]) == (True, ["b"], "order.paid")
     assert [it.version for it in EventType.objects.all()] == [0]
 
@@ -83,11 +83,11 @@ def test_exported_document_is_imported_unchanged() -> None:
     make_event_type(name="order.paid", schema=schema, examples=[{"lines": [{}]}], group="Orders", description="Paid.")
     make_event_type(name="bare", deprecated=True)
     exported = as_openapi(EventType.objects.all())
-    assert sorted(imported(exported).unchanged) == ["bare", "order.paid"]
+    assert sorted(run_import(exported).unchanged) == ["bare", "order.paid"]
 
 
 @pytest.mark.parametrize(
-    ("given", "place"),
+    ("given", "pointer"),
     [
         ("x", "/openapi"),
         ({"openapi": "3.0.3", "webhooks": {}}, "/openapi"),
@@ -107,10 +107,10 @@ def test_exported_document_is_imported_unchanged() -> None:
     ],
     ids=lambda part: ascii(part)[:50],
 )
-def test_invalid_document_is_rejected_with_a_pointer_and_writes_nothing(given: Any, place: str) -> None:
+def test_invalid_document_is_rejected_with_a_pointer_and_writes_nothing(given: Any, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
-        imported(given)
-    assert (caught.value.field, caught.value.place) == ("document", place)
+        run_import(given)
+    assert (caught.value.field, caught.value.place) == ("document", pointer)
     assert not EventType.objects.exists()
 
 
@@ -118,8 +118,8 @@ def test_long_chain_of_references_is_resolved() -> None:
     chain = {f"S{n}": {"properties": {"next": {"$ref": f"#/components/schemas/S{n + 1}"}}} for n in range(300)}
     given = document({"a": webhook({"$ref": "#/components/schemas/S0"})})
     given["components"]["schemas"] = {**chain, "S300": {"type": "string"}}
-    with suppress(Invalid):  # what it may cost is another matter
-        imported(given)
+    with suppress(Invalid):  # it may be too costly; it must not break
+        run_import(given)
 
 
 def test_deeply_nested_document_is_rejected() -> None:
@@ -127,4 +127,4 @@ def test_deeply_nested_document_is_rejected() -> None:
     for _ in range(2_000):
         schema = {"not": schema}
     with pytest.raises(Invalid, match="levels deep"):
-        imported(document({"a": webhook(schema)}))
+        run_import(document({"a": webhook(schema)}))

@@ -1,4 +1,4 @@
-"""Versions, examples, and whose types are whose."""
+"""Event types: versions of their schemas, examples, and the names of deployment and tenants."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_schema_keeps_the_order_of_names():
 
 def test_new_schema_must_match_the_kept_examples():
     row = make_event_type(schema=SCHEMA, examples=[{"z": 1}])
-    with pytest.raises(Invalid, match="Example 0 does not fit"):
+    with pytest.raises(Invalid, match="Example 0 does not match"):
         registry.change(row, {"schema": {"properties": {"z": {"type": "string"}}}})
     changed = registry.change(row, {"schema": {"properties": {"z": {"type": "string"}}}, "examples": [{"z": "x"}]})
     assert changed.examples == [{"z": "x"}]

@@ -1,4 +1,4 @@
-"""Which schemas are taken; nothing is fetched, and none makes the work explode."""
+"""Schemas: which are accepted, that none is fetched or too costly, and how violations are reported."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ TWICE = {"allOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"
 
 
 def doubling(levels: int) -> dict[str, Any]:
-    """Each definition applies the next one twice."""
+    """Return a schema in which each definition applies the next one twice."""
     definitions: dict[str, Any] = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)}
     return {"$defs": {**definitions, f"d{levels}": {"type": "object"}}, "$ref": "#/$defs/d0"}
 
@@ -56,7 +56,7 @@ def test_check_schema_accepts_common_schemas(schema: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "place"),
+    ("schema", "pointer"),
     [
         ("text", ""),
         ([], ""),
@@ -91,10 +91,10 @@ def test_check_schema_accepts_common_schemas(schema: dict[str, Any]) -> None:
     ],
     ids=lambda part: ascii(part)[:40],
 )
-def test_check_schema_error_has_a_pointer(schema: Any, place: str) -> None:
+def test_check_schema_error_has_a_pointer(schema: Any, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
         check_schema(schema)
-    assert (caught.value.field, caught.value.place) == ("schema", place)
+    assert (caught.value.field, caught.value.place) == ("schema", pointer)
 
 
 def test_check_schema_rejects_a_long_chain_of_references() -> None:

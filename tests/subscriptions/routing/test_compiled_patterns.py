@@ -1,4 +1,4 @@
-"""What a subscription's owner wrote, compiled: under the names of CloudEvents or of EventBridge."""
+"""Patterns and transformers as written by tenants, in the names of CloudEvents or EventBridge, compiled."""
 
 from typing import Any
 
