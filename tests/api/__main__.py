@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from tests.api.fuzz import fuzz
-from tests.faults.house import House
-from tests.faults.houses import plain
+from tests.faults.platforms import plain
+from tests.faults.running_platform import Platform
 
 TENANTS = ("ours", "theirs")
 NOWHERE = "http://127.0.0.1:1080/"  # nobody is there
@@ -17,21 +17,21 @@ EXAMPLES = ("--max-examples", "200")
 
 
 def main(options: list[str]) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the house is put away
-    with plain() as house:
-        keys = {name: house.tenant(name) for name in TENANTS}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as on Ctrl-C: stop the platform and remove its data
+    with plain() as platform:
+        keys = {name: platform.tenant(name) for name in TENANTS}
         for key in keys.values():
-            furnish(house, key)
-        place = house.data / "fuzz"
+            furnish(platform, key)
+        place = platform.data / "fuzz"
         place.mkdir()
-        return fuzz(house.address, keys, place, *(options or EXAMPLES), report=None).returncode
+        return fuzz(platform.address, keys, place, *(options or EXAMPLES), report=None).returncode
 
 
-def furnish(house: House, key: str) -> None:
+def furnish(platform: Platform, key: str) -> None:
     """Something of every kind to find: a delivery that dies at once leaves attempts and a dead letter."""
 
     def make(path: str, **fields: Any) -> dict[str, Any]:
-        return house.post(path, key=key, **fields)
+        return platform.post(path, key=key, **fields)
 
     endpoint = make("endpoints", url=NOWHERE, retry_plan=[1])
     make("subscriptions", endpoint=endpoint["id"])

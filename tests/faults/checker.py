@@ -1,6 +1,6 @@
-"""What must hold once all is quiet, whatever was broken in between: the promises of the ledger, one check each.
+"""Check the delivery guarantees after a fault, once no work is left.
 
-Three books are compared: the publisher's (what was promised), the sink's (what came), and the platform's tables.
+Three records are compared: the publisher's (accepted events), the sink's (received requests), and the tables.
 """
 
 from collections import Counter, defaultdict
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import psycopg
 
-from tests.faults.house import House, command_of
-from tests.faults.publisher import Book
-from tests.faults.sink import Line
+from tests.faults.publisher import PublishLog
+from tests.faults.running_platform import Platform, command_of
+from tests.faults.sink import RecordedRequest
 from webhooks.wire.ids import public
 
-OWED = """
+EXPECTED_DELIVERIES = """
 SELECT v.id, v.event_id, substring(ep.url from '[^/]*$'), d.state,
        (SELECT count(*) FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.replayed_at IS NULL),
        (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.error = ''),
@@ -25,104 +25,113 @@ SELECT v.id, v.event_id, substring(ep.url from '[^/]*$'), d.state,
   LEFT JOIN delivery_delivery d ON d.event_id = v.id AND d.endpoint_id = ep.id
  WHERE v.event_id LIKE '{name}-%'
 """
-UNQUIET = """
+UNFINISHED_WORK = """
 SELECT 'delivery ' || id || ' is ' || state FROM delivery_delivery WHERE state IN ('pending', 'sending')
 UNION ALL
 SELECT 'lane ' || endpoint_id || ' has the owner ' || owner FROM delivery_lane WHERE owner IS NOT NULL
 UNION ALL
-SELECT 'lane ' || endpoint_id || ' is endpoint_inactive' FROM delivery_lane WHERE endpoint_inactive
+SELECT 'lane ' || endpoint_id || ' has an inactive endpoint' FROM delivery_lane WHERE endpoint_inactive
 LIMIT 5
 """
 
 
-class Owed(NamedTuple):
-    """What the tables say of one event at one endpoint. ``letters`` are open dead letters, ``acknowledged`` and
-    ``unanswered`` attempts; of the latter nobody knows whether they arrived."""
+class ExpectedDelivery(NamedTuple):
+    """One event at one endpoint, from the tables.
+
+    ``dead_letters`` counts open dead letters, ``acknowledged`` and ``unanswered`` attempts; an unanswered one may
+    have arrived or not.
+    """
 
     message_id: str
     event_id: str
     path: str
     state: str | None
-    letters: int
+    dead_letters: int
     acknowledged: int
     unanswered: int
 
 
 @dataclass(frozen=True)
 class Report:
-    """``lost``: promised, and neither received nor dead. ``copies``: requests beyond the first of each."""
+    """``lost``: events accepted and neither received nor dead; ``copies``: requests beyond the first of each."""
 
     lost: int
     copies: int
-    breaches: list[str]
+    violations: list[str]
 
 
-def unquiet(house: House) -> list[str]:
-    """What is still to be done, in words; empty: all is quiet."""
-    strays = [f"left behind: {command}" for process in house.strays() if (command := command_of(process))]
+def unfinished_work(platform: Platform) -> list[str]:
+    """Return the work that is left, as texts; empty if there is none."""
+    orphans = [f"orphaned process: {command}" for process in platform.orphans() if (command := command_of(process))]
     try:
-        return strays + [text for (text,) in house.sql(UNQUIET)]
-    except psycopg.OperationalError as error:  # it recovers
-        return [*strays, str(error)]
+        return orphans + [text for (text,) in platform.sql(UNFINISHED_WORK)]
+    except psycopg.OperationalError as error:  # the server is recovering
+        return [*orphans, str(error)]
 
 
-def owed(house: House, name: str) -> list[Owed]:
-    """What the tables say of the events whose ids begin with this name, for every endpoint."""
-    rows = house.sql(OWED.format(name=name))
-    return [Owed(public("evt", key), event_id, f"/{last}", *rest) for key, event_id, last, *rest in rows]
+def expected_deliveries(platform: Platform, name: str) -> list[ExpectedDelivery]:
+    """Return the events whose ids begin with this name, for every endpoint."""
+    rows = platform.sql(EXPECTED_DELIVERIES.format(name=name))
+    return [ExpectedDelivery(public("evt", key), event_id, f"/{last}", *rest) for key, event_id, last, *rest in rows]
 
 
-def check(book: Book, lines: list[Line], tables: list[Owed], copies_allowed: int) -> Report:
-    """Compare the three books of one run."""
-    came = Counter((line.message_id, line.path) for line in lines)
-    copies = sum(count - 1 for count in came.values())
-    lost = [it for it in tables if it.event_id in book.promised and not came[it.message_id, it.path] and not it.letters]
-    breaches = [
+def check(
+    log: PublishLog, requests: list[RecordedRequest], tables: list[ExpectedDelivery], copies_allowed: int
+) -> Report:
+    """Compare the three records of one run."""
+    received = Counter((request.message_id, request.path) for request in requests)
+    copies = sum(count - 1 for count in received.values())
+    lost = [
+        it
+        for it in tables
+        if it.event_id in log.accepted and not received[it.message_id, it.path] and not it.dead_letters
+    ]
+    violations = [
         *(f"lost: {it}" for it in lost),
-        *_promises(book, tables),
-        *_history(tables, came),
-        *_requests(lines, {it.message_id for it in tables}),
-        *_answers(book),
+        *_accepted_events(log, tables),
+        *_history(tables, received),
+        *_requests(requests, {it.message_id for it in tables}),
+        *_responses(log),
     ]
     if copies > copies_allowed:
         unanswered = sum(it.unanswered for it in tables)
-        breaches.append(f"{copies} copies, where this fault can cause {copies_allowed}; {unanswered} had no response")
-    return Report(len(lost), copies, breaches)
+        violations.append(f"{copies} copies, where this fault can cause {copies_allowed}; {unanswered} had no response")
+    return Report(len(lost), copies, violations)
 
 
-def _promises(book: Book, tables: list[Owed]) -> Iterator[str]:
-    taken = {it.event_id: it.message_id for it in tables}
-    for event_id, message_id in book.promised.items():
-        if taken.get(event_id) != message_id:
-            yield f"promised {event_id} as {message_id}, but it is {taken.get(event_id)}"
-    for event_id in book.refused & taken.keys():
-        yield f"refused {event_id}, and took it all the same"
+def _accepted_events(log: PublishLog, tables: list[ExpectedDelivery]) -> Iterator[str]:
+    stored = {it.event_id: it.message_id for it in tables}
+    for event_id, message_id in log.accepted.items():
+        if stored.get(event_id) != message_id:
+            yield f"accepted {event_id} as {message_id}, but the table has {stored.get(event_id)}"
+    for event_id in log.rejected & stored.keys():
+        yield f"rejected {event_id}, but stored it"
 
 
-def _history(tables: list[Owed], came: Counter[tuple[str, str]]) -> Iterator[str]:
-    """Every request that came has an attempt, and the other way round but for those whose end nobody saw."""
+def _history(tables: list[ExpectedDelivery], received: Counter[tuple[str, str]]) -> Iterator[str]:
+    """Every received request has an attempt, and every attempt a request, except attempts with an unknown end."""
     for it in tables:
-        arrived = came[it.message_id, it.path]
+        arrived = received[it.message_id, it.path]
         if not it.acknowledged <= arrived <= it.acknowledged + it.unanswered:
-            yield f"came {arrived} times, which is not what the history says: {it}"
-        if (it.state, it.letters) not in (("delivered", 0), ("dead", 1)):
+            yield f"received {arrived} times, unlike the attempts: {it}"
+        if (it.state, it.dead_letters) not in (("delivered", 0), ("dead", 1)):
             yield f"neither delivered nor dead: {it}"
         if it.state == "delivered" and not it.acknowledged:
-            yield f"delivered, but nobody has acknowledged it: {it}"
+            yield f"delivered without an acknowledged attempt: {it}"
 
 
-def _requests(lines: list[Line], known: set[str]) -> Iterator[str]:
+def _requests(requests: list[RecordedRequest], known: set[str]) -> Iterator[str]:
     digests: dict[str, set[str]] = defaultdict(set)
-    for line in lines:
-        digests[line.message_id].add(line.digest)
-        if line.message_id not in known:
-            yield f"came, and was never taken: {line}"
-        if not line.verified:
-            yield f"the signature does not verify: {line}"
-    yield from (f"not the same bytes each time: {key}" for key, found in digests.items() if len(found) > 1)
+    for request in requests:
+        digests[request.message_id].add(request.digest)
+        if request.message_id not in known:
+            yield f"received but not accepted: {request}"
+        if not request.verified:
+            yield f"invalid signature: {request}"
+    yield from (f"copies with different bytes: {key}" for key, found in digests.items() if len(found) > 1)
 
 
-def _answers(book: Book) -> Iterator[str]:
-    yield from (f"an odd response: {item}" for item in book.odd)
-    for status in {it.status for it in book.asked} - {202, 503, None}:
-        yield f"publishing was answered {status}"
+def _responses(log: PublishLog) -> Iterator[str]:
+    yield from (f"an unexpected response: {item}" for item in log.unexpected)
+    for status in {it.status for it in log.requests} - {202, 503, None}:
+        yield f"publishing got {status}"

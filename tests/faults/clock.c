@@ -1,6 +1,6 @@
-/* A wall clock that can be set while programs run: LD_PRELOAD this, and put the offset, in seconds as text, into the
- * file that WAYPOST_FAULTS_CLOCK names. Only the wall clock moves, as when somebody sets it: libfaketime 0.9.10 cannot
- * do that to Python 3.11, whose sleeps fail under it unless the monotonic clock jumps along. */
+/* Set the wall clock of running programs: load this with LD_PRELOAD, and write the offset, in seconds as text, to the
+ * file named by WAYPOST_FAULTS_CLOCK. Only the wall clock moves: under libfaketime 0.9.10 the sleeps of Python 3.11 fail
+ * unless the monotonic clock moves too. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -13,13 +13,13 @@ static int (*real)(clockid_t, struct timespec *);
 
 static long offset(void) {
     static long known;
-    static time_t asked;
+    static time_t checked_at;
     struct timespec now;
     char text[32];
     real(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec == asked)
+    if (now.tv_sec == checked_at)
         return known; /* looked at once a second */
-    asked = now.tv_sec;
+    checked_at = now.tv_sec;
     const char *path = getenv("WAYPOST_FAULTS_CLOCK");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file >= 0) {

@@ -1,10 +1,10 @@
-"""A TCP proxy that misbehaves on request: what the network and a sick server do to an honest one behind it.
+"""Run a TCP proxy that misbehaves on request, as networks and failing servers do.
 
     with Proxy(port_of_the_server) as proxy:
-        proxy.mode = "cut"      # holds for every connection, old and new, from now on
+        proxy.mode = "cut"      # for every open and new connection
         proxy.mode = "pass"
 
-It knows no HTTP: what the client sends is the request, what the server says is the answer.
+The proxy knows no HTTP: bytes of the client are the request, bytes of the server the response.
 """
 
 import itertools
@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from typing import Self
 
 CHUNK = 65_536
-LOOK_EVERY = 0.05  # seconds
-DRIP = 0.2  # seconds between two bytes of an answer
-STRIDE, LONGEST = 37, 1_500  # bytes: how much further the next request gets before it is broken off, and then anew
+POLL_SECONDS = 0.05  # seconds
+DRIP_SECONDS = 0.2  # seconds between two bytes of a response
+STRIDE, LONGEST = 37, 1_500  # bytes; each next request is cut STRIDE later, up to LONGEST, then from 0 again
 GARBAGE = b"220 mail.example.com ESMTP ready\r\n" * 3
 
 MODES = ("pass", "refuse", "hang", "break", "cut", "hang in headers", "drip", "garbage")
 
 
 class Proxy:
-    """Use as a context manager. ``cuts`` counts the answers that did not reach the client as they were given."""
+    """Use as a context manager. ``cuts`` counts the responses that did not reach the client unchanged."""
 
     def __init__(self, server: int) -> None:
         self.mode = "pass"
@@ -55,11 +55,11 @@ class Proxy:
                 self._accept()
 
     def _refuse(self) -> None:
-        """Nobody listens: the kernel answers for us."""
+        """Close the listener, so that the kernel refuses connections."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        self.closing.wait(LOOK_EVERY)
+        self.closing.wait(POLL_SECONDS)
 
     def _accept(self) -> None:
         if self._listener is None:
@@ -73,37 +73,40 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         try:
             with client, socket.create_connection(("127.0.0.1", self._server)) as server:
-                pair = Pair(self, client, server)
-                while not self.closing.is_set() and pair.turn():
+                pair = ProxiedConnection(self, client, server)
+                while not self.closing.is_set() and pair.forward():
                     pass
         except OSError:
-            pass  # one side has left
+            pass  # one side has disconnected
 
 
 @dataclass
-class Pair:
-    """A client and the server behind it. ``room``: bytes of the client's that still pass before the break;
-    ``asked``: something has passed since the server last spoke."""
+class ProxiedConnection:
+    """A client connection and the server connection behind it.
+
+    ``room``: bytes of the request that still pass before the break. ``requested``: request bytes have passed since the
+    server's last bytes.
+    """
 
     proxy: Proxy
     client: socket.socket
     server: socket.socket
     room: int | None = None
-    asked: bool = False
+    requested: bool = False
 
-    def turn(self) -> bool:
-        """Pass on what there is, as the mode has it. False: this was the end."""
+    def forward(self) -> bool:
+        """Forward available bytes as the mode says; return False at the end of the connection."""
         if self.proxy.mode in ("hang", "refuse"):
             self._wait_while("hang")
-            self.proxy.cuts += self.asked
+            self.proxy.cuts += self.requested
             return reset(self.client)
-        ready, _, _ = select.select([self.client, self.server], [], [], LOOK_EVERY)
+        ready, _, _ = select.select([self.client, self.server], [], [], POLL_SECONDS)
         if self.client in ready and not self._request(self.client.recv(CHUNK)):
             return False
-        return self.server not in ready or self._answer(self.server.recv(CHUNK))
+        return self.server not in ready or self._response(self.server.recv(CHUNK))
 
     def _request(self, data: bytes) -> bool:
-        self.asked = True
+        self.requested = True
         if self.proxy.mode != "break":
             self.server.sendall(data)
             return bool(data)
@@ -112,8 +115,8 @@ class Pair:
         self.room -= len(data)
         return bool(data) and (self.room >= 0 or reset(self.client))
 
-    def _answer(self, data: bytes) -> bool:
-        mode, self.asked = self.proxy.mode, False
+    def _response(self, data: bytes) -> bool:
+        mode, self.requested = self.proxy.mode, False
         if not data or mode in ("pass", "break"):
             self.client.sendall(data)
             return bool(data)
@@ -131,23 +134,24 @@ class Pair:
     def _drip(self, data: bytes) -> bool:
         for byte in data:
             self.client.sendall(bytes([byte]))
-            if self.proxy.closing.wait(DRIP):
+            if self.proxy.closing.wait(DRIP_SECONDS):
                 return False
         return True
 
     def _wait_while(self, mode: str) -> None:
-        while self.proxy.mode == mode and not self.proxy.closing.wait(LOOK_EVERY):
+        while self.proxy.mode == mode and not self.proxy.closing.wait(POLL_SECONDS):
             pass
 
 
 def listen(port: int) -> socket.socket:
+    """Open a listening socket on loopback."""
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)
-    listener.settimeout(LOOK_EVERY)
+    listener.settimeout(POLL_SECONDS)
     return listener
 
 
 def reset(connection: socket.socket) -> bool:
-    """Break the connection, so that the other side sees a reset and not an end. False."""
+    """Reset the connection, and return False."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
     return False

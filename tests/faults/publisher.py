@@ -1,7 +1,7 @@
-"""The publishing end, which keeps book of what it was promised: an id counts once its line is on the disk.
+"""Publish events as a correct client does, and log which were accepted: an id counts once its line is on disk.
 
-A client as one should be: it names its events itself, and asks again with the same name when no answer came. After
-an answer that was an error it does so half of the time; what it gives up then must never be delivered.
+The client chooses the event ids, and sends a request again with the same ids if it got no response. After an error
+response it does so half of the time; events it abandons then must never be delivered.
 """
 
 import http.client
@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
-PATIENCE = 10.0  # seconds for one answer
-PAUSE = 0.2  # seconds before the same is asked again
+TIMEOUT = 10.0  # seconds for one response
+RETRY_PAUSE = 0.2  # seconds before a request is repeated
 BATCH = 10
-JSON, BATCHED = "application/json", "application/cloudevents-batch+json"
+JSON, BATCH_JSON = "application/json", "application/cloudevents-batch+json"
 
 
-class Asked(NamedTuple):
-    """One request: when it began (unix seconds), how long it took, its status (None: no answer came)."""
+class PublishRequest(NamedTuple):
+    """One request: its start (Unix seconds), its duration, and its status (None: no response)."""
 
     at: float
     seconds: float
@@ -31,34 +31,37 @@ class Asked(NamedTuple):
 
 
 @dataclass
-class Book:
-    """``promised``: our event id -> the platform's message id, after a 2xx. ``refused``: every answer was an error.
-    ``open``: no answer came at least once, and then no promise. ``odd``: answers that should not be there."""
+class PublishLog:
+    """The responses to published events.
+
+    ``accepted``: event id -> message id, after a 2xx. ``rejected``: ids with only error responses. ``unknown``: ids
+    with a missing response and no 2xx. ``unexpected``: responses that must not occur.
+    """
 
     path: Path
-    promised: dict[str, str] = field(default_factory=dict)
-    refused: set[str] = field(default_factory=set)
-    open: set[str] = field(default_factory=set)
-    odd: list[Any] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    accepted: dict[str, str] = field(default_factory=dict)
+    rejected: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    unexpected: list[Any] = field(default_factory=list)
+    requests: list[PublishRequest] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def promise(self, taken: dict[str, str]) -> None:
-        """On the disk first, then it counts."""
-        lines = b"".join(orjson.dumps(item) + b"\n" for item in taken.items())
+    def record_accepted(self, ids: dict[str, str]) -> None:
+        """Write the ids to disk first, then add them."""
+        lines = b"".join(orjson.dumps(item) + b"\n" for item in ids.items())
         with self.lock, self.path.open("ab") as file:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
-            self.promised |= taken
+            self.accepted |= ids
 
 
 class Publisher:
-    """Use as a context manager: ``threads`` clients publish until it is left, singles and batches, in turn."""
+    """Use as a context manager: ``threads`` clients publish until it is left, single events and batches in turn."""
 
-    def __init__(self, port: int, key: str, name: str, book: Path, *, threads: int = 4, rate: float = 8.0) -> None:
-        self.book = Book(book)
-        self.dice = random.Random(name)
+    def __init__(self, port: int, key: str, name: str, path: Path, *, threads: int = 4, rate: float = 8.0) -> None:
+        self.log = PublishLog(path)
+        self.chance = random.Random(name)
         self._address = ("127.0.0.1", port)
         self._headers = {"authorization": f"Bearer {key}"}
         self._name = name
@@ -77,51 +80,52 @@ class Publisher:
             thread.join()
 
     def _run(self, client: int) -> None:
-        connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
-        for ids in self._names(client):
+        connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT)
+        for ids in self._ids_of_requests(client):
             if self._stopping.wait(self._pause):
                 break
             self._publish(connection, ids)
         connection.close()
 
-    def _names(self, client: int) -> Iterator[list[str]]:
-        """One name, then as many as a batch has, and so on."""
+    def _ids_of_requests(self, client: int) -> Iterator[list[str]]:
+        """Yield the ids of each request: a batch, then a single event, and so on."""
         for turn in range(10**9):
             yield [f"{self._name}-{client}-{turn}-{item}" for item in range(1 if turn % 2 else BATCH)]
 
     def _publish(self, connection: http.client.HTTPConnection, ids: list[str]) -> None:
-        """Until there is an answer to live with."""
-        unsure = False
+        """Publish, and repeat until a response is final."""
+        had_no_response = False
         while True:
-            status, answer = self._ask(connection, ids)
+            status, response = self._send(connection, ids)
             if status == 202:
-                return self._note(answer)
-            unsure = unsure or status is None
-            if (status is not None and self.dice.random() < 0.5) or self._stopping.wait(PAUSE):
-                return (self.book.open if unsure else self.book.refused).update(ids)
+                return self._log_accepted(response)
+            had_no_response = had_no_response or status is None
+            if (status is not None and self.chance.random() < 0.5) or self._stopping.wait(RETRY_PAUSE):
+                return (self.log.unknown if had_no_response else self.log.rejected).update(ids)
 
-    def _note(self, answer: dict[str, Any]) -> None:
-        """Every event of ours is valid, so a single one that is not taken is odd."""
-        items = answer.get("data", [answer])
-        self.book.odd += [item for item in items if "error" in item]
-        self.book.promise({item["event_id"]: item["id"] for item in items if "error" not in item})
+    def _log_accepted(self, response: dict[str, Any]) -> None:
+        """Log a 202; every event is valid, so an error for one of them is unexpected."""
+        items = response.get("data", [response])
+        self.log.unexpected += [item for item in items if "error" in item]
+        self.log.record_accepted({item["event_id"]: item["id"] for item in items if "error" not in item})
 
-    def _ask(self, connection: http.client.HTTPConnection, ids: list[str]) -> tuple[int | None, Any]:
+    def _send(self, connection: http.client.HTTPConnection, ids: list[str]) -> tuple[int | None, Any]:
         body = [{"specversion": "1.0", "source": "/faults", **event(one)} for one in ids]
         single = len(ids) == 1
-        headers = {**self._headers, "content-type": JSON if single else BATCHED}
-        began, started = time.time(), time.monotonic()
-        status, answer = None, None
+        headers = {**self._headers, "content-type": JSON if single else BATCH_JSON}
+        started_at, started = time.time(), time.monotonic()
+        status, response = None, None
         try:
             connection.request("POST", "/api/v1/events/", orjson.dumps(body[0] if single else body), headers)
-            response = connection.getresponse()
-            answer = orjson.loads(response.read())
-            status = response.status
+            received = connection.getresponse()
+            response = orjson.loads(received.read())
+            status = received.status
         except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
             connection.close()
-        self.book.asked.append(Asked(began, time.monotonic() - started, status))
-        return status, answer
+        self.log.requests.append(PublishRequest(started_at, time.monotonic() - started, status))
+        return status, response
 
 
 def event(name: str) -> dict[str, Any]:
+    """Return an event with this id."""
     return {"id": name, "type": "fault.injected", "data": {"of": name, "filler": "é" * 200}}

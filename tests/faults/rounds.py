@@ -1,7 +1,7 @@
-"""A round: one house goes through all faults of one seed, one after the other, and the books are compared after each.
+"""Run rounds: all faults of one seed, one after another on one platform, with a check after each.
 
-So each fault also meets a platform that has been through others. Several houses stand side by side, since they mostly
-wait (for leases, claims and retries to run out); they share nothing but the machine.
+Each fault therefore also meets a platform that has been through others. Several platforms run at the same time, since
+they mostly wait for leases, claims and retries to expire; they share only the machine.
 """
 
 import os
@@ -15,51 +15,50 @@ from itertools import chain
 from multiprocessing import active_children, get_context
 from typing import NamedTuple
 
-from tests.faults.houses import HOUSES
+from tests.faults.fault_run import FaultResult, fault_runner
 from tests.faults.injectors import FAULTS
-from tests.faults.report import tell
-from tests.faults.scene import Result, scene
+from tests.faults.platforms import PLATFORMS
+from tests.faults.report import print_result
 from tests.processes import guard
 
 
 class Round(NamedTuple):
-    """The faults of one seed that want such a house, by name, in their order."""
+    """The names of the faults of one seed for one kind of platform, in order."""
 
-    wants: str
+    platform_kind: str
     seed: int
     faults: tuple[str, ...]
 
 
-class Ended(NamedTuple):
-    """What became of one fault; words, if the house never became quiet."""
+class FaultOutcome(NamedTuple):
+    """The result of one fault; a text if it could not be completed."""
 
     fault: str
     seed: int
-    result: Result | str
+    result: FaultResult | str
 
     @property
-    def is_broken(self) -> bool:
-        return isinstance(self.result, str) or bool(self.result.report.breaches)
+    def is_violated(self) -> bool:
+        return isinstance(self.result, str) or bool(self.result.report.violations)
 
 
-def planned(faults: list[str], seeds: range) -> list[Round]:
-    """Seed by seed; the order of the faults comes from the seed."""
+def plan_rounds(faults: list[str], seeds: range) -> list[Round]:
+    """Plan the rounds by seed; the seed decides the order of the faults."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in faults:
-        groups[FAULTS[name].wants].append(name)
+        groups[FAULTS[name].platform_kind].append(name)
     return [
-        Round(wants, seed, tuple(random.Random(seed).sample(names, len(names))))
+        Round(platform_kind, seed, tuple(random.Random(seed).sample(names, len(names))))
         for seed in seeds
-        for wants, names in groups.items()
+        for platform_kind, names in groups.items()
     ]
 
 
-def play_all(rounds: list[Round], houses: int) -> list[Ended]:
-    """So many houses at a time; each tells what becomes of its faults as they end. Whoever leaves this early has the
-    houses put away."""
-    pool = ProcessPoolExecutor(houses, get_context("spawn"), put_away_on_sigterm)
+def run_rounds(rounds: list[Round], platforms: int) -> list[FaultOutcome]:
+    """Run rounds on this many platforms at a time, printing each result. An exception stops all platforms."""
+    pool = ProcessPoolExecutor(platforms, get_context("spawn"), clean_up_on_sigterm)
     try:
-        results = pool.map(_play, rounds)
+        results = pool.map(_run_round, rounds)
         for process in active_children():
             if process.pid:
                 guard().add(process.pid)
@@ -71,9 +70,12 @@ def play_all(rounds: list[Round], houses: int) -> list[Ended]:
         pool.shutdown()
 
 
-def put_away_on_sigterm() -> None:
-    """As on Ctrl-C: leaving the house ends its platform and forgets its data. Once is enough: the pool terminates its
-    processes again when the first of them has ended, in the middle of what the others put away."""
+def clean_up_on_sigterm() -> None:
+    """Exit on SIGTERM as on Ctrl-C, so that platforms are stopped and their data removed.
+
+    Later signals are ignored: the pool terminates its processes again when the first has ended, while the others are
+    still cleaning up.
+    """
 
     def leave(*_: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -82,25 +84,25 @@ def put_away_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, leave)
 
 
-def _play(round_: Round) -> list[Ended]:
-    ended: list[Ended] = []
+def _run_round(round_: Round) -> list[FaultOutcome]:
+    ended: list[FaultOutcome] = []
     try:
         while len(ended) < len(round_.faults):
-            ended += _in_one_house(round_._replace(faults=round_.faults[len(ended) :]))
-    except SystemExit:  # the house has been put away; to return would be to be given the next round
+            ended += _run_on_one_platform(round_._replace(faults=round_.faults[len(ended) :]))
+    except SystemExit:  # the platform is stopped; returning would start the next round
         os._exit(143)
     return ended
 
 
-def _in_one_house(round_: Round) -> Iterator[Ended]:
-    """Until one fault leaves it without peace: then the house is given up, and the rest wants a new one."""
-    with HOUSES[round_.wants]() as house, scene(house) as stage:
+def _run_on_one_platform(round_: Round) -> Iterator[FaultOutcome]:
+    """Run faults on one platform until one cannot be completed; the others need a new platform."""
+    with PLATFORMS[round_.platform_kind]() as platform, fault_runner(platform) as runner:
         for name in round_.faults:
             try:
-                result: Result | str = stage.play(FAULTS[name], round_.seed)
+                result: FaultResult | str = runner.run(FAULTS[name], round_.seed)
             except (AssertionError, OSError) as error:
-                result = f"{error}\n{house.last_words()}"
-            tell(name, round_.seed, result)
-            yield Ended(name, round_.seed, result)
+                result = f"{error}\n{platform.log_tail()}"
+            print_result(name, round_.seed, result)
+            yield FaultOutcome(name, round_.seed, result)
             if isinstance(result, str):
                 return

@@ -1,6 +1,6 @@
-"""The receiving end, which keeps book of what came: one line per request, written before it is answered.
+"""Receive deliveries and record them: one line per request, written before the response.
 
-It checks every signature with the ``standardwebhooks`` package, which is not ours.
+Signatures are checked with the independent package ``standardwebhooks``.
 """
 
 import threading
@@ -15,12 +15,12 @@ from standardwebhooks import WebhookVerificationError
 
 from tests import receiver
 
-THINKS = 0.05  # seconds before it answers, so that at any moment something is in flight
+RESPOND_AFTER = 0.05  # seconds, so that attempts are always in flight
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One request that came whole. ``ordinal`` counts those of one message at one endpoint, from 1."""
+class RecordedRequest:
+    """One complete request; ``ordinal`` counts those of one message at one endpoint, from 1."""
 
     message_id: str
     path: str
@@ -31,30 +31,30 @@ class Line:
 
 
 class Sink(receiver.Receiver):
-    """Use as a context manager. ``secrets`` has the secret of each path."""
+    """Use as a context manager; ``secrets`` has the secret of each path."""
 
-    def __init__(self, book: Path) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
         self.secrets: dict[str, str] = {}
         self.last_at = 0.0
-        self._book = book.open("ab")
-        self._path = book
+        self._file = path.open("ab")
+        self._path = path
         self._seen: Counter[tuple[str, str]] = Counter()
         self._writing = threading.Lock()
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        self._book.close()
+        self._file.close()
 
     def take(self, arrival: receiver.Arrival) -> receiver.Respond:
-        announced = arrival.headers.get("content-length")
-        if announced is None or len(arrival.body) < int(announced):
-            return receiver.reset  # it broke off: no server takes half a request
+        length = arrival.headers.get("content-length")
+        if length is None or len(arrival.body) < int(length):
+            return receiver.reset  # incomplete: servers do not accept half a request
         self._write(arrival)
-        return receiver.slow(THINKS)
+        return receiver.slow(RESPOND_AFTER)
 
-    def lines(self) -> list[Line]:
-        return [Line(**orjson.loads(line)) for line in self._path.read_bytes().splitlines()]
+    def requests(self) -> list[RecordedRequest]:
+        return [RecordedRequest(**orjson.loads(line)) for line in self._path.read_bytes().splitlines()]
 
     def _write(self, arrival: receiver.Arrival) -> None:
         verified = self._verifies(arrival)
@@ -62,9 +62,9 @@ class Sink(receiver.Receiver):
         with self._writing:
             self._seen[arrival.message_id, arrival.path] += 1
             ordinal = self._seen[arrival.message_id, arrival.path]
-            line = Line(arrival.message_id, arrival.path, ordinal, digest, verified, time.time())
-            self._book.write(orjson.dumps(asdict(line)) + b"\n")
-            self._book.flush()
+            line = RecordedRequest(arrival.message_id, arrival.path, ordinal, digest, verified, time.time())
+            self._file.write(orjson.dumps(asdict(line)) + b"\n")
+            self._file.flush()
             self.last_at = line.at
 
     def _verifies(self, arrival: receiver.Arrival) -> bool:

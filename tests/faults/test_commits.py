@@ -1,4 +1,4 @@
-"""Whoever publishes is told the truth about the commit, also when the connection breaks around it."""
+"""Test that a publisher learns whether its events are committed, even if the connection breaks."""
 
 from typing import Any
 
@@ -25,43 +25,45 @@ def tenant(monkeypatch: pytest.MonkeyPatch) -> Tenant:
     return make_subscription().tenant
 
 
-def break_connection(monkeypatch: pytest.MonkeyPatch, *, counts: bool, times: int = 1) -> None:
-    """The next times events are taken nobody answers: the server dies just after (``counts``) or just before. Taking
-    is one statement, and a transaction of its own."""
+def break_connection(monkeypatch: pytest.MonkeyPatch, *, commits: bool, times: int = 1) -> None:
+    """Break the connection at the next ``times`` inserts of events, after the commit (``commits``) or before it.
+
+    An insert is one statement in a transaction of its own.
+    """
     left = [times]
     run = publish_sql.run
 
     def broken(statement: str, parameters: Any) -> Any:
         if statement is INSERT_EVENTS and left[0]:
             left[0] -= 1
-            if counts:
+            if commits:
                 run(statement, parameters)
             connections["default"].connection.pgconn.finish()
-        return run(statement, parameters)  # raises what it raises
+        return run(statement, parameters)  # raises the connection error
 
     monkeypatch.setattr(publish_sql, "run", broken)
 
 
-@pytest.mark.parametrize("counts", [True, False])
-def test_a_commit_whose_answer_is_lost_is_found_out(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, counts: bool
+@pytest.mark.parametrize("commits", [True, False])
+def test_publish_with_a_lost_commit_result_finds_out_whether_it_committed(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, commits: bool
 ) -> None:
-    break_connection(monkeypatch, counts=counts)
+    break_connection(monkeypatch, commits=commits)
     (result,) = publish(tenant, [EVENT])
     event = Event.objects.get()
     assert result == Published(event.id, "/orders", "o-1", deliveries=1)
     assert Delivery.objects.get().event_id == event.id
 
 
-def test_a_connection_that_keeps_breaking_is_an_error(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_with_a_connection_that_keeps_breaking_raises(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "RETRY_FOR", 0.0)
-    break_connection(monkeypatch, counts=False, times=2)
+    break_connection(monkeypatch, commits=False, times=2)
     with pytest.raises(Error):
         publish(tenant, [EVENT])
     assert not Event.objects.exists()
 
 
-def test_in_a_transaction_of_the_caller_it_is_his_to_begin_again(tenant: Tenant) -> None:
+def test_publish_in_a_transaction_of_the_caller_does_not_retry(tenant: Tenant) -> None:
     def business() -> None:
         with transaction.atomic():
             connections["default"].connection.pgconn.finish()

@@ -1,4 +1,4 @@
-"""One attempt is one request, also when the connection it went over had been kept and breaks."""
+"""Test that an attempt is one request, even if a reused connection breaks."""
 
 from contextlib import closing
 from select import select
@@ -19,7 +19,7 @@ def send(sender: HttpSender, url: str) -> Outcome:
     return results[0][1]
 
 
-def test_a_kept_connection_that_breaks_before_the_answer_is_one_failed_attempt() -> None:
+def test_reused_connection_that_breaks_before_the_response_is_one_failed_attempt() -> None:
     with Receiver() as receiver, closing(HttpSender(allow_http=True)) as sender:
         receiver.script("/", 200, scripts.reset, 200)
         outcomes = [send(sender, receiver.url()) for _ in range(3)]

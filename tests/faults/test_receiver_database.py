@@ -1,6 +1,6 @@
-"""The database is really stopped while messages come in, and started again: whatever was accepted is there, once.
+"""Test that accepted messages are stored once when the database is stopped and started while they arrive.
 
-Senders behave as senders do: what was not acknowledged is sent again until it is.
+Senders repeat each message until it is acknowledged.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ from tests.factories_receiver import SECRET, signed
 from tests.waiting import wait_until
 from tests.webhooks.receiving.test_streaming import ROOT, Server, running
 
-LARGE = 100_000  # bytes: more than stands in a row
+LARGE = 100_000  # bytes; more than is stored in the row
 SENDERS = 4
-AFTER = 2  # days, when no upload can still be under way
+AFTER = 2  # days; no upload takes longer
 SWEEP = (
     "from datetime import timedelta; from django.utils import timezone;"
     f" from webhooks.processing.sweep import remove_orphans; remove_orphans(timezone.now() + timedelta(days={AFTER}))"
@@ -37,7 +37,7 @@ SWEEP = (
 
 @dataclass
 class Database:
-    """An embedded server of this test's own."""
+    """An embedded server of this test."""
 
     data: Path
     url: str = field(init=False)
@@ -65,7 +65,7 @@ class Database:
 @pytest.fixture
 def database() -> Iterator[Database]:
     data = Path(tempfile.mkdtemp(prefix="waypost-tests-"))
-    data.chmod(0o711)  # the server's user passes through, where we are root
+    data.chmod(0o711)  # so that the server's user can traverse it when we are root
     database = Database(data)
     try:
         database.manage("migrate", "--verbosity", "0")
@@ -75,18 +75,18 @@ def database() -> Iterator[Database]:
 
 
 @dataclass
-class Crowd:
-    """Senders who go on until they are told to stop."""
+class Senders:
+    """Send messages from several threads until the context ends."""
 
     server: Server
     path: str
-    answers: list[tuple[int, str | None]] = field(default_factory=list)
-    """Status and Retry-After of every answer; 0 if the connection broke."""
+    responses: list[tuple[int, str | None]] = field(default_factory=list)
+    """Status and Retry-After of every response; 0 if the connection broke."""
     acknowledged: dict[str, str] = field(default_factory=dict)
-    """Message ids, and the digest of what was sent under them."""
+    """Message ids, and the digest of their bodies."""
     over: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> "Crowd":
+    def __enter__(self) -> "Senders":
         self._threads = [threading.Thread(target=self._send_on, args=(name,)) for name in range(SENDERS)]
         for thread in self._threads:
             thread.start()
@@ -98,7 +98,7 @@ class Crowd:
             thread.join()
 
     def count(self, status: int) -> int:
-        return sum(answer[0] == status for answer in list(self.answers))
+        return sum(response[0] == status for response in list(self.responses))
 
     def _send_on(self, name: int) -> None:
         for number in count():
@@ -110,9 +110,9 @@ class Crowd:
 
     def _until_acknowledged(self, message_id: str, body: bytes) -> None:
         while True:
-            answer = post(self.server, self.path, body, signed(body, message_id=message_id))
-            self.answers.append(answer)
-            if answer[0] in (200, 202):
+            response = post(self.server, self.path, body, signed(body, message_id=message_id))
+            self.responses.append(response)
+            if response[0] in (200, 202):
                 self.acknowledged[message_id] = hashlib.sha256(body).hexdigest()
                 return
             self.over.wait(0.02)
@@ -122,21 +122,21 @@ def post(server: Server, path: str, body: bytes, headers: dict[str, str]) -> tup
     with closing(HTTPConnection("127.0.0.1", server.port)) as sender:
         try:
             sender.request("POST", path, body, {"content-type": "application/json", **headers})
-            answer = sender.getresponse()
-            return answer.status, answer.getheader("retry-after")
+            response = sender.getresponse()
+            return response.status, response.getheader("retry-after")
         except (OSError, HTTPException):
             return 0, None
 
 
 def make_source(database: Database, server: Server) -> str:
-    """The path of a new source, made through the API."""
+    """Create a source over the REST API and return its path."""
     key = json.loads(database.manage("tenant", "shop"))["api_key"]
     with closing(HTTPConnection("127.0.0.1", server.port)) as visitor:
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         visitor.request("POST", "/api/v1/sources/", orjson.dumps({"scheme": "standard", "secret": SECRET}), headers)
-        answer = visitor.getresponse()
-        made = orjson.loads(answer.read())
-        assert answer.status == 201, made
+        response = visitor.getresponse()
+        made = orjson.loads(response.read())
+        assert response.status == 201, made
         return f"/in/{made['id']}/"
 
 
@@ -144,25 +144,25 @@ def objects(place: Path) -> dict[str, int]:
     return {str(path.relative_to(place)): path.stat().st_size for path in place.rglob("*") if path.is_file()}
 
 
-def test_a_database_that_stops_and_comes_back_loses_nothing_that_was_accepted(
+def test_database_restart_loses_no_accepted_message(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WAYPOST_STORAGE_URL", tmp_path.as_uri())
     with running(tmp_path, database=database.url) as server:
         path = make_source(database, server)
-        with Crowd(server, path) as crowd:
-            wait_until(lambda: crowd.count(202) > 50, "messages to be kept")
+        with Senders(server, path) as senders:
+            wait_until(lambda: senders.count(202) > 50, "messages to be stored")
             database.stop()
             try:
-                wait_until(lambda: crowd.count(503) > 50, "messages to be turned away")
+                wait_until(lambda: senders.count(503) > 50, "messages to get 503")
             finally:
                 database.start()
-            before = crowd.count(202)
-            wait_until(lambda: crowd.count(202) > before + 50, "messages to be kept again")
-    assert {status for status, _ in crowd.answers} <= {202, 503, 200}
-    assert {wait for status, wait in crowd.answers if status == 503} == {"5"}
-    kept = database.ask("SELECT message_id, sha256 FROM webhooks_receipt")
-    assert dict(kept) == crowd.acknowledged
-    assert len(kept) == len(crowd.acknowledged)
+            before = senders.count(202)
+            wait_until(lambda: senders.count(202) > before + 50, "messages to be stored again")
+    assert {status for status, _ in senders.responses} <= {202, 503, 200}
+    assert {wait for status, wait in senders.responses if status == 503} == {"5"}
+    stored = database.ask("SELECT message_id, sha256 FROM webhooks_receipt")
+    assert dict(stored) == senders.acknowledged
+    assert len(stored) == len(senders.acknowledged)
     database.manage("shell", "-c", SWEEP)
     assert objects(tmp_path) == dict(database.ask("SELECT body_key, size FROM webhooks_receipt WHERE body_key <> ''"))

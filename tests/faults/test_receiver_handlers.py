@@ -1,11 +1,11 @@
-"""Handlers that end their worker, never come back, or fail: each costs its own receipt, and no other."""
+"""Test that a handler that ends its worker, hangs or fails affects only its own receipt."""
 
 import pytest
 from django.db.models.functions import Now
 
 from tests.factories_receiver import make_receipt, make_source
-from tests.journeys.conftest import Crew, crew, marks  # noqa: F401 - fixtures
-from tests.journeys.working import marked
+from tests.journeys.conftest import Workers, mark_table, workers  # noqa: F401 - fixtures
+from tests.journeys.receipt_workers import marked_message_ids
 from tests.waiting import wait_until
 from webhooks.models import Receipt
 
@@ -16,9 +16,9 @@ INNOCENT = 30
     ("handler", "cause"),
     [("kill", "crashed_worker"), ("leave", "crashed_worker"), ("hang", "exhausted"), ("fail", "exhausted")],
 )
-def test_what_a_handler_does_to_its_worker_costs_its_own_receipt_only(
-    crew: Crew,  # noqa: F811
-    marks: None,  # noqa: F811
+def test_handler_that_breaks_its_worker_affects_only_its_own_receipt(
+    workers: Workers,  # noqa: F811
+    mark_table: None,  # noqa: F811
     handler: str,
     cause: str,
 ) -> None:
@@ -27,17 +27,17 @@ def test_what_a_handler_does_to_its_worker_costs_its_own_receipt_only(
     before = [make_receipt(good) for _ in range(INNOCENT // 2)]
     culprit = make_receipt(bad)
     after = [make_receipt(good) for _ in range(INNOCENT // 2)]
-    crew.start("beat", "work")
+    workers.start("beat", "work")
 
     def is_dead() -> bool:
-        """Let claims run out at once: what is claimed and was never begun is due again, too."""
+        """Expire all claims at once, also of receipts that were not started."""
         Receipt.objects.filter(claims__gt=0, due_at__gt=Now()).exclude(claim_token=None).update(due_at=Now())
         culprit.refresh_from_db()
         return culprit.dead_at is not None
 
-    wait_until(is_dead, "the culprit to be given up", every=3.0)
+    wait_until(is_dead, "the culprit to be dead", every=3.0)
     assert culprit.cause == cause
     innocent = sorted(receipt.message_id for receipt in before + after)
-    wait_until(lambda: len(marked()) >= INNOCENT, "the others to be handled", every=0.5)
-    assert sorted(marked()) == innocent
+    wait_until(lambda: len(marked_message_ids()) >= INNOCENT, "the others to be handled", every=0.5)
+    assert sorted(marked_message_ids()) == innocent
     assert Receipt.objects.filter(processed_at__isnull=False).count() == INNOCENT

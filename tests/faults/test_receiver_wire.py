@@ -1,4 +1,4 @@
-"""What else a wire may carry: each of these is kept as it was signed, or refused, and the next message is served."""
+"""Test unusual requests: each is stored as signed or rejected, and the next message is received."""
 
 import gzip
 import socket
@@ -31,7 +31,7 @@ def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def server(web: Server, source: Source) -> Iterator[Server]:
-    """After whatever a test has sent, it serves a good message."""
+    """Return the server, and check after the test that it receives a valid message."""
     yield web
     good = signed(BODY, message_id="the-next") | {"Content-Length": str(len(BODY))}
     assert send(web, source, iter([BODY]), good) == 202
@@ -41,7 +41,7 @@ Fields = list[tuple[str, str]]
 
 
 def fields(body: bytes = BODY, **others: str) -> Fields:
-    """Headers of a good message."""
+    """Return the headers of a valid message."""
     named = {name.replace("_", "-"): value for name, value in others.items()}
     return [("Host", "127.0.0.1"), *signed(BODY).items(), ("Content-Length", str(len(body))), *named.items()]
 
@@ -52,20 +52,22 @@ def head(source: Source, headers: Fields, version: str = "1.1") -> bytes:
 
 
 def say(server: Server, text: bytes, *, end: bool = False) -> list[int]:
-    """The statuses of all that is answered to this, until the server closes the connection; ``end``: we say that no
-    more will come, and the server may take it for our having gone."""
+    """Send bytes and return the statuses of all responses until the server closes the connection.
+
+    ``end``: close the sending side, which the server may take for a disconnect.
+    """
     with closing(socket.create_connection(("127.0.0.1", server.port))) as wire:
         wire.sendall(text)
         if end:
             wire.shutdown(socket.SHUT_WR)
-        answers = b"".join(iter(lambda: wire.recv(65536), b""))
-    return [int(answer[2:5]) for answer in answers.split(b"HTTP/1.")[1:]]
+        responses = b"".join(iter(lambda: wire.recv(65536), b""))
+    return [int(response[2:5]) for response in responses.split(b"HTTP/1.")[1:]]
 
 
 CLOSE = ("Connection", "close")
 
 
-def test_a_compressed_body_is_kept_as_it_was_signed_and_not_unpacked(server: Server, source: Source) -> None:
+def test_compressed_body_is_stored_as_signed_and_not_decompressed(server: Server, source: Source) -> None:
     body = gzip.compress(b"x" * 1_000_000)
     name, now = "msg_1", int(signed(BODY)["webhook-timestamp"])
     proof = {"webhook-id": name, "webhook-timestamp": str(now), "webhook-signature": sign(SECRET, name, now, body)}
@@ -75,7 +77,7 @@ def test_a_compressed_body_is_kept_as_it_was_signed_and_not_unpacked(server: Ser
     assert (receipt.read(), receipt.headers["content-encoding"]) == (body, "gzip")
 
 
-def test_a_sender_that_asks_first_is_told_to_go_on(server: Server, source: Source) -> None:
+def test_expect_100_continue_is_answered_with_100(server: Server, source: Source) -> None:
     with closing(socket.create_connection(("127.0.0.1", server.port))) as wire:
         wire.sendall(head(source, [*fields(Expect="100-continue"), CLOSE]))
         assert wire.recv(100).startswith(b"HTTP/1.1 100 ")
@@ -84,15 +86,13 @@ def test_a_sender_that_asks_first_is_told_to_go_on(server: Server, source: Sourc
     assert Receipt.objects.get().read() == BODY
 
 
-def test_a_sender_that_asks_first_and_signed_nothing_is_refused_before_it_sends_much(
-    server: Server, source: Source
-) -> None:
+def test_unsigned_expect_100_continue_is_401_before_the_body(server: Server, source: Source) -> None:
     unsigned = [("Host", "127.0.0.1"), ("Content-Length", "10000000"), ("Expect", "100-continue"), CLOSE]
     assert say(server, head(source, unsigned)) == [401]
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
-def test_a_signature_that_comes_twice_is_refused(server: Server, source: Source, name: str) -> None:
+def test_repeated_signature_header_is_401(server: Server, source: Source, name: str) -> None:
     good = fields()
     for other in (dict(good)[name], "v1,AAAA", ""):
         for twice in ([*good, (name, other), CLOSE], [(name, other), *good, CLOSE]):
@@ -100,9 +100,7 @@ def test_a_signature_that_comes_twice_is_refused(server: Server, source: Source,
     assert not Receipt.objects.exists()
 
 
-def test_two_content_types_are_kept_as_one_list_and_are_none_that_a_source_lists(
-    server: Server, source: Source
-) -> None:
+def test_repeated_content_type_is_joined_and_no_accepted_media_type(server: Server, source: Source) -> None:
     both = [*fields(Content_Type="application/json"), ("Content-Type", "text/plain"), CLOSE]
     assert say(server, head(source, both) + BODY) == [202]
     assert Receipt.objects.get().content_type == "application/json,text/plain"
@@ -114,32 +112,32 @@ def with_length(length: int) -> Fields:
     return [(name, str(length) if name == "Content-Length" else value) for name, value in fields()]
 
 
-def test_a_length_that_is_too_long_keeps_nothing(server: Server, source: Source) -> None:
+def test_content_length_too_long_stores_nothing(server: Server, source: Source) -> None:
     assert set(say(server, head(source, with_length(len(BODY) + 1)) + BODY, end=True)) <= {400}
     assert not Receipt.objects.exists()
 
 
-def test_a_length_that_is_too_short_keeps_nothing_and_its_rest_is_no_message(server: Server, source: Source) -> None:
+def test_content_length_too_short_stores_nothing_and_its_rest_is_no_message(server: Server, source: Source) -> None:
     assert say(server, head(source, with_length(5)) + BODY) == [401, 400]
     assert not Receipt.objects.exists()
 
 
 @pytest.mark.parametrize("length", ["5", "-1", "0x5", "1e3", "99999999999999999999", "", "14, 15"])
-def test_a_second_length_that_differs_or_is_none_is_refused(server: Server, source: Source, length: str) -> None:
+def test_second_content_length_that_differs_or_is_invalid_is_400(server: Server, source: Source, length: str) -> None:
     both = [*fields(), ("Content-Length", length), CLOSE]
     assert say(server, head(source, both) + BODY) == [400]
     assert not Receipt.objects.exists()
 
 
-def test_a_length_beside_chunks_cannot_smuggle_a_message(server: Server, source: Source) -> None:
-    """RFC 9112, section 6.1: the chunks count, or the request is refused; never the length."""
+def test_content_length_with_chunks_cannot_smuggle_a_message(server: Server, source: Source) -> None:
+    """RFC 9112, section 6.1: the chunks are used, or the request is rejected; never the length."""
     both = [*fields(Transfer_Encoding="chunked"), CLOSE]
-    answers = say(server, head(source, both) + CHUNKED + b"\r\n")
-    assert answers in ([202], [400])
-    assert [receipt.read() for receipt in Receipt.objects.all()] == [BODY] * answers.count(202)
+    responses = say(server, head(source, both) + CHUNKED + b"\r\n")
+    assert responses in ([202], [400])
+    assert [receipt.read() for receipt in Receipt.objects.all()] == [BODY] * responses.count(202)
 
 
-def test_what_follows_the_last_chunk_is_no_header(server: Server, source: Source) -> None:
+def test_trailer_after_the_last_chunk_is_no_header(server: Server, source: Source) -> None:
     trailers = b"webhook-id: another\r\nx-later: 1\r\n\r\n"
     good = [(name, value) for name, value in fields(Transfer_Encoding="chunked") if name != "Content-Length"]
     assert say(server, head(source, [*good, CLOSE]) + CHUNKED + trailers) == [202]
@@ -151,13 +149,13 @@ def test_what_follows_the_last_chunk_is_no_header(server: Server, source: Source
     assert say(server, head(source, [*unsigned, CLOSE]) + CHUNKED + late) == [401]
 
 
-def test_of_a_header_of_64_kilobytes_little_is_kept(server: Server, source: Source) -> None:
-    answers = say(server, head(source, [*fields(X_Long="x" * 65536), CLOSE]) + BODY)
-    assert answers in ([202], [431])
+def test_header_of_64_kilobytes_is_stored_cut_or_refused(server: Server, source: Source) -> None:
+    responses = say(server, head(source, [*fields(X_Long="x" * 65536), CLOSE]) + BODY)
+    assert responses in ([202], [431])
     for receipt in Receipt.objects.all():
         assert sum(map(len, [*receipt.headers, *receipt.headers.values()])) < 16 * 1024
 
 
-def test_a_sender_of_http_1_0_is_served(server: Server, source: Source) -> None:
+def test_http_1_0_request_is_received(server: Server, source: Source) -> None:
     assert say(server, head(source, fields(), version="1.0") + BODY) == [202]
     assert Receipt.objects.get().read() == BODY

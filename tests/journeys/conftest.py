@@ -1,6 +1,7 @@
-"""The real programs of the platform as processes of their own, on the servers of the suite and the test's database.
+"""Run the programs of the platform as processes, on the servers of the suite and the test's database.
 
-A program is taken from `config.local.up`, so that what runs here is what runs there; each is ended by its pid.
+The commands are those of `config.local.up`, so journeys run the programs that `manage.py up` runs; each is ended by
+its process id.
 """
 
 import os
@@ -33,46 +34,46 @@ class Program:
 
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
-        with log.open("ab") as said:
+        with log.open("ab") as output:
             self.process = start(
                 command,
                 cwd=settings.BASE_DIR,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
     def signal(self, what: signal.Signals) -> None:
-        """To all of its processes: the parent first, who would replace a child that dies."""
+        """Send a signal to all of its processes, the parent first, because it replaces children that die."""
         parent = psutil.Process(self.process.pid)
-        everybody = [parent]
+        processes = [parent]
         parent.send_signal(what)
-        everybody += parent.children(recursive=True)
-        for process in everybody[1:]:
+        processes += parent.children(recursive=True)
+        for process in processes[1:]:
             process.send_signal(what)
 
     def kill(self) -> None:
-        """As a machine dies: nobody gets to say a word."""
+        """Kill the process group at once, as a power loss does."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def ask_to_stop(self) -> None:
-        """As an operator does."""
+    def terminate(self) -> None:
+        """Ask the program to stop, as an operator does."""
         if self.process.poll() is None:
             self.process.terminate()
 
     def wait(self) -> None:
-        """What does not end by then is killed: the journey is over, nothing is lost."""
+        """Wait for the program to end, and kill it after 15 seconds."""
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.kill()
 
 
-class Crew:
-    """The programs of one journey, by the names they have in `manage.py up`: beat, deliver, work, web."""
+class Workers:
+    """The programs of one journey, by their names in `manage.py up`: beat, deliver, work, web."""
 
     def __init__(self, logs: Path) -> None:
         self.address = f"http://127.0.0.1:{free_port()}"
@@ -80,15 +81,15 @@ class Crew:
         self._programs: list[Program] = []
 
     def start(self, *names: str) -> list[Program]:
-        """Start these; of `deliver` and `work` there may be several. Returns at once: what is owed is found."""
+        """Start programs, of `deliver` and `work` any number; return at once."""
         host, port = self.address.removeprefix("http://").split(":")
         known = {child.name: child.command for child in programs(host, int(port))}
         started = [Program(known[name], self._environment(), self._logs / f"{name}.log") for name in names]
         self._programs += started
         return started
 
-    def start_deliverers(self, count: int) -> list[Program]:
-        """So many workers, each with one process that drains already when this returns. Needs beat."""
+    def start_delivery_workers(self, count: int) -> list[Program]:
+        """Start this many delivery workers, and return when each runs a drain. Needs beat."""
         before = drains()
         started = self.start(*["deliver"] * count)
         wait_until(lambda: drains() >= before + count, f"{count} more drains")
@@ -96,22 +97,22 @@ class Crew:
 
     def stop(self) -> None:
         for program in self._programs:
-            program.ask_to_stop()
+            program.terminate()
         for program in self._programs:
             program.wait()
 
     def post(self, path: str, key: str, body: Any) -> Any:
-        """Create something over HTTP; waits until the web answers at all."""
+        """Create a resource over the REST API, once the web process is ready."""
         wait_until(self._is_ready, "the web")
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         request = urllib.request.Request(f"{self.address}/api/v1/{path}", orjson.dumps(body), headers)
-        with DIRECT.open(request) as answer:
-            return orjson.loads(answer.read())
+        with DIRECT.open(request) as response:
+            return orjson.loads(response.read())
 
     def _is_ready(self) -> bool:
         try:
-            with DIRECT.open(f"{self.address}/readyz") as answer:
-                return bool(answer.status == 200)
+            with DIRECT.open(f"{self.address}/readyz") as response:
+                return bool(response.status == 200)
         except OSError:
             return False
 
@@ -128,7 +129,7 @@ class Crew:
 
 
 def database_url() -> str:
-    """The database of the test, as another process is told of it."""
+    """Return the URL of the test's database for another process."""
     known = connection.settings_dict
     login = quote(known["USER"], safe="")
     if known["PASSWORD"]:
@@ -138,7 +139,7 @@ def database_url() -> str:
 
 
 def drains() -> int:
-    """How many drains listen for the bell."""
+    """Count the drains that listen for notifications."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'"
@@ -147,22 +148,22 @@ def drains() -> int:
 
 
 @pytest.fixture
-def crew(transactional_db: None, settings: Any, tmp_path: Path) -> Iterator[Crew]:
-    """Nobody works yet. One process in each worker: a journey that needs more starts more workers."""
+def workers(transactional_db: None, settings: Any, tmp_path: Path) -> Iterator[Workers]:
+    """Prepare workers without starting any; each has one process, and a journey may start several."""
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
     settings.WAYPOST_DELIVERY_WORKERS = settings.WAYPOST_DEFAULT_WORKERS = 1
     if settings.WAYPOST_EMBEDDED_BROKER:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
-    crew = Crew(tmp_path)
+    workers = Workers(tmp_path)
     try:
-        yield crew
+        yield workers
     finally:
-        crew.stop()
+        workers.stop()
 
 
 @pytest.fixture
-def marks(transactional_db: None) -> Iterator[None]:
-    """The table of the handler ``mark`` (tests/journeys/handling.py)."""
+def mark_table(transactional_db: None) -> Iterator[None]:
+    """Create the table that the handler ``mark`` writes to (tests/journeys/handlers.py)."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE journey_marks (message_id text NOT NULL)")
     yield

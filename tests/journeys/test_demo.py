@@ -1,4 +1,4 @@
-"""`manage.py demo` as a newcomer runs it: what it counts, and that a wrong count fails it."""
+"""Test `manage.py demo` as a newcomer runs it: its counts, and that a wrong count fails."""
 
 import os
 import re
@@ -17,7 +17,7 @@ KEPT = ("PATH", "HOME", "LANG")
 
 
 def run_demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """In a process of its own, without anything of the test's environment."""
+    """Run the demo in a process without the test's environment."""
     return run(
         [sys.executable, "manage.py", "demo", "--exit", *arguments],
         cwd=settings.BASE_DIR,

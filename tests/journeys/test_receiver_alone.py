@@ -1,4 +1,4 @@
-"""The app ``webhooks`` alone, in somebody else's project: the page that says how is followed to the letter."""
+"""Test the app ``webhooks`` alone in another Django project, by following its page to the letter."""
 
 import json
 import os
@@ -32,7 +32,7 @@ ALLOWED_HOSTS = ["127.0.0.1"]
 
 @pytest.fixture
 def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[dict[str, object]]:
-    """An empty database beside the one of the tests."""
+    """Create an empty database on the server of the tests."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         connection.ensure_connection()
         found = connection.get_connection_params()
@@ -47,7 +47,7 @@ def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) ->
 
 
 class Project:
-    """A Django project in a directory of its own, which sees nothing of ours but the app."""
+    """A new Django project in its own directory, with only the app of ours."""
 
     def __init__(self, folder: Path, database: dict[str, object]) -> None:
         self.folder = folder
@@ -78,11 +78,11 @@ class Project:
         command = [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
         with (self.folder / "server.log").open("wb") as log:
             server = start(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
-        wait_until(lambda: _answers(port), "the server")
+        wait_until(lambda: _accepts_connections(port), "the server")
         return server, f"http://127.0.0.1:{port}"
 
 
-def _answers(port: int) -> bool:
+def _accepts_connections(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -104,7 +104,7 @@ print("shown")
 """
 
 
-def test_the_page_leads_from_an_empty_project_to_an_order(tmp_path: Path, database: dict[str, object]) -> None:
+def test_page_followed_in_a_new_project_handles_an_order(tmp_path: Path, database: dict[str, object]) -> None:
     project = Project(tmp_path, database)
     project.run("manage.py", "check", "--fail-level", "WARNING")
     project.run("manage.py", "makemigrations", "orders")
@@ -127,7 +127,7 @@ def test_the_page_leads_from_an_empty_project_to_an_order(tmp_path: Path, databa
     assert "worker wake-up failed" not in (tmp_path / "server.log").read_text()
 
 
-def test_what_the_app_needs_alone_is_what_the_platform_runs_with() -> None:
+def test_requirements_of_the_app_are_among_those_of_the_platform() -> None:
     def pins(path: Path) -> set[str]:
         return {line for line in path.read_text().splitlines() if line and not line.startswith("#")}
 

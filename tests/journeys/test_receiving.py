@@ -1,7 +1,7 @@
-"""From the provider to the receiver over real HTTP: repeats, forgeries and large bodies among them, while workers die.
+"""Test events from provider to receiver over HTTP, with duplicates, forgeries and large bodies, while workers die.
 
-Every good event is handled exactly once, every forged one is a rejection and nothing else. ``WAYPOST_JOURNEY_EVENTS``
-says how many are published; a thousand unless it does (``make journey``: ten thousand).
+Every valid event is handled exactly once, and every forged one is only a rejection. ``WAYPOST_JOURNEY_EVENTS`` is the
+number of events, 1,000 by default (``make journey``: 10,000).
 """
 
 import os
@@ -16,34 +16,34 @@ from delivery.publishing.publisher import publish
 from subscriptions.models import Tenant
 from tests.factories import make_endpoint, make_subscription
 from tests.factories_receiver import make_source, signed
-from tests.journeys.conftest import Crew
-from tests.journeys.working import kill_and_replace, marked
+from tests.journeys.conftest import Workers
+from tests.journeys.receipt_workers import kill_and_replace, marked_message_ids
 from tests.waiting import wait_until, wait_while_it_grows
 from webhooks.models import Receipt, Rejection, Source, SourceHour
 from webhooks.wire.ids import public
 from webhooks.wire.signing.standard_webhooks import new_secret
 
 COUNT = int(os.environ.get("WAYPOST_JOURNEY_EVENTS", "1000"))
-REPEATED, FORGED, LARGE = COUNT * 5 // 100, COUNT // 100, COUNT // 100
-LARGE_SIZE = 1_010_000  # bytes: more than a megabyte, and not more than an event may have
+DUPLICATES, FORGED, LARGE = COUNT * 5 // 100, COUNT // 100, COUNT // 100
+LARGE_SIZE = 1_010_000  # bytes: over a megabyte and under the limit of an event
 SECRET = new_secret()
 
 
-def provider(source: Source, crew: Crew) -> Tenant:
-    url = f"{crew.address}/in/{source.public_id}/"
+def provider(source: Source, workers: Workers) -> Tenant:
+    url = f"{workers.address}/in/{source.public_id}/"
     endpoint = make_endpoint(url=url, secret=SECRET, timeout_ms=30_000, max_in_flight=16)
     return make_subscription(endpoint).endpoint.tenant
 
 
 def events(first: int, last: int) -> list[dict[str, object]]:
-    """Every hundredth is a large one."""
+    """Make events; every hundredth is large."""
     filling = {True: "x" * LARGE_SIZE, False: "small"}
     return [{"type": "journey.step", "data": {"n": n, "filling": filling[n % 100 == 7]}} for n in range(first, last)]
 
 
-def post(crew: Crew, source: Source, body: bytes, headers: dict[str, str]) -> int:
-    """As a sender who is not Waypost: who repeats what had been sent, or forges it."""
-    line = HTTPConnection(crew.address.removeprefix("http://"), timeout=60)
+def post(workers: Workers, source: Source, body: bytes, headers: dict[str, str]) -> int:
+    """Send a message as another sender does; return the status."""
+    line = HTTPConnection(workers.address.removeprefix("http://"), timeout=60)
     try:
         line.request("POST", f"/in/{source.public_id}/", body, {"content-type": "application/json", **headers})
         return line.getresponse().status
@@ -51,18 +51,18 @@ def post(crew: Crew, source: Source, body: bytes, headers: dict[str, str]) -> in
         line.close()
 
 
-def repeats_and_forgeries(crew: Crew, source: Source) -> list[int]:
-    """Send some of what has come again, properly signed, and some messages that others signed. The statuses."""
-    dice = random.Random(1)
-    kept = list(Receipt.objects.filter(body_key="").values_list("message_id", "body"))
-    again = [(bytes(body), name, SECRET) for name, body in dice.sample(kept, min(REPEATED, len(kept)))]
+def send_duplicates_and_forgeries(workers: Workers, source: Source) -> list[int]:
+    """Send signed duplicates of stored messages and messages with other signatures; return the statuses."""
+    chance = random.Random(1)
+    stored = list(Receipt.objects.filter(body_key="").values_list("message_id", "body"))
+    again = [(bytes(body), name, SECRET) for name, body in chance.sample(stored, min(DUPLICATES, len(stored)))]
     forged = [(b'{"type":"journey.forged"}', f"forged-{number}", new_secret()) for number in range(FORGED)]
     both = again + forged
-    dice.shuffle(both)
+    chance.shuffle(both)
 
     def send(one: tuple[bytes, str, str]) -> int:
         body, name, secret = one
-        return post(crew, source, body, signed(body, secret=secret, message_id=name))
+        return post(workers, source, body, signed(body, secret=secret, message_id=name))
 
     with ThreadPoolExecutor(4) as senders:
         return sorted(senders.map(send, both))
@@ -72,21 +72,23 @@ def processed() -> int:
     return Receipt.objects.filter(processed_at__isnull=False).count()
 
 
-def test_every_good_event_is_handled_once_and_every_forged_one_is_a_rejection(crew: Crew, marks: None) -> None:
+def test_valid_events_are_handled_once_and_forged_ones_rejected_while_workers_die(
+    workers: Workers, mark_table: None
+) -> None:
     source = make_source(secret=SECRET, handlers=[{"handler": "mark"}])
-    tenant = provider(source, crew)
-    (worker, *_) = crew.start("work", "web", "beat", "deliver")
+    tenant = provider(source, workers)
+    (worker, *_) = workers.start("work", "web", "beat", "deliver")
     published = [it.id for n in range(0, COUNT, 50) for it in publish(tenant, events(n, min(n + 50, COUNT)))]
     wait_while_it_grows(processed, COUNT // 4 + 1, "a quarter to be handled")
-    worker = kill_and_replace(crew, worker)
-    statuses = repeats_and_forgeries(crew, source)
+    worker = kill_and_replace(workers, worker)
+    statuses = send_duplicates_and_forgeries(workers, source)
     wait_while_it_grows(processed, COUNT // 2 + 1, "half to be handled")
-    kill_and_replace(crew, worker)
+    kill_and_replace(workers, worker)
 
     wait_while_it_grows(processed, COUNT, "everything to be handled")
     assert Receipt.objects.count() == processed() == COUNT
-    assert Counter(statuses) == {200: REPEATED, 401: FORGED}
-    assert Counter(marked()) == dict.fromkeys((public("evt", id) for id in published if id), 1)
+    assert Counter(statuses) == {200: DUPLICATES, 401: FORGED}
+    assert Counter(marked_message_ids()) == dict.fromkeys((public("evt", id) for id in published if id), 1)
     assert Receipt.objects.exclude(body_key="").count() == LARGE
     assert set(Rejection.objects.values_list("reason", flat=True)) == {"no_match"}
     wait_until(

@@ -1,22 +1,22 @@
-"""A secret is replaced while events flow: for a while whoever knows either can verify, then only the new one counts."""
+"""Test that during a rotation either secret verifies, and afterwards only the new one."""
 
 from django.utils import timezone
 from standardwebhooks import WebhookVerificationError
 
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, SigningSecret
-from tests.journeys.conftest import Crew
-from tests.journeys.owed import publish_to, subscribed
+from tests.journeys.conftest import Workers
+from tests.journeys.deliveries import publish_to, subscribed_endpoint
 from tests.receiver import Arrival, Receiver
 from tests.waiting import wait_until
 from webhooks.wire.signing.standard_webhooks import new_secret
 
 
-def test_both_secrets_verify_during_the_overlap_and_only_the_new_one_afterwards(crew: Crew, receiver: Receiver) -> None:
+def test_rotated_secret_verifies_until_the_overlap_ends(workers: Workers, receiver: Receiver) -> None:
     old = new_secret()
-    endpoint = subscribed(receiver.url(), secret=old)
-    crew.start("beat")
-    crew.start_deliverers(1)
+    endpoint = subscribed_endpoint(receiver.url(), secret=old)
+    workers.start("beat")
+    workers.start_delivery_workers(1)
     assert is_signed_with(old, next_arrival(endpoint, receiver))
 
     new = rotate_secret(endpoint, overlap_seconds=8)
@@ -35,7 +35,7 @@ def test_both_secrets_verify_during_the_overlap_and_only_the_new_one_afterwards(
 
 
 def next_arrival(endpoint: Endpoint, receiver: Receiver) -> Arrival:
-    """What is published now, as it arrives."""
+    """Publish an event and return its request."""
     known = len(receiver.arrivals)
     publish_to(endpoint)
     return receiver.wait_for(known + 1)[known]

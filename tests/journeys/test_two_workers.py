@@ -1,16 +1,16 @@
-"""Two workers share what is owed, and repeat none of it."""
+"""Test that two delivery workers send nothing twice."""
 
 from delivery.models import Attempt
-from tests.journeys.conftest import Crew
-from tests.journeys.owed import delivered, publish_to, subscribed
+from tests.journeys.conftest import Workers
+from tests.journeys.deliveries import delivered, publish_to, subscribed_endpoint
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 
-def test_with_two_workers_at_it_every_event_arrives_exactly_once(crew: Crew, receiver: Receiver) -> None:
-    endpoints = [subscribed(receiver.url(f"/{number}")) for number in range(10)]
-    crew.start("beat")
-    crew.start_deliverers(2)
+def test_two_workers_deliver_every_event_once(workers: Workers, receiver: Receiver) -> None:
+    endpoints = [subscribed_endpoint(receiver.url(f"/{number}")) for number in range(10)]
+    workers.start("beat")
+    workers.start_delivery_workers(2)
     for _ in range(3):
         for endpoint in endpoints:
             publish_to(endpoint, 10)

@@ -1,4 +1,4 @@
-"""`manage.py up` from the outside: ready, refused for a reason, stopped, killed and back again."""
+"""Test `manage.py up` as a process: ready, refused, stopped, killed and started again."""
 
 import os
 import re
@@ -30,7 +30,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass
 class Platform:
-    """One `up` on a data directory and a port of its own, as somebody at a terminal has it."""
+    """One `up` on its own data directory and port, as started at a terminal."""
 
     data: Path
     port: int
@@ -51,7 +51,7 @@ class Platform:
         return self.process
 
     def until_ready(self) -> str:
-        """The line that tells all addresses."""
+        """Wait until the platform is ready and return the line with its addresses."""
         assert self.process
         assert self.process.stdout
         for line in self.process.stdout:
@@ -61,18 +61,18 @@ class Platform:
         raise AssertionError("".join(self.lines))
 
     def refused(self) -> str:
-        """All that was said by an `up` that gave up."""
+        """Return the output of an `up` that failed."""
         assert self.process
-        said, _ = self.process.communicate()
+        output, _ = self.process.communicate()
         assert self.process.returncode not in (0, None)
-        return said
+        return output
 
     def stop(self) -> int:
-        """The exit status after SIGTERM; says on."""
+        """Stop the platform with SIGTERM and return its exit status."""
         assert self.process
         self.process.terminate()
-        said, _ = self.process.communicate()
-        self.lines.append(said)
+        output, _ = self.process.communicate()
+        self.lines.append(output)
         return self.process.returncode
 
     def get(self, path: str) -> int:
@@ -82,13 +82,13 @@ class Platform:
             return error.code
 
     def everybody(self) -> list[psutil.Process]:
-        """Every process that has to do with this data directory, by its command line or its parent's."""
+        """Return every process of this data directory, found by its command line or its parent's."""
         found = [one for one in psutil.process_iter() if self._concerns(one)]
         return found + [child for one in found for child in children(one) if child not in found]
 
-    def kill_everybody(self) -> None:
-        for one in self.everybody():
-            with suppress(psutil.NoSuchProcess):  # it went with another one
+    def kill_all(self) -> None:
+        for one in self.processes():
+            with suppress(psutil.NoSuchProcess):  # it ended with its parent
                 one.kill()
 
     def _concerns(self, process: psutil.Process) -> bool:
@@ -107,7 +107,7 @@ def children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def until(condition: Callable[[], object]) -> None:
+def poll_until(condition: Callable[[], object]) -> None:
     while not condition():
         time.sleep(0.05)
 
@@ -121,11 +121,11 @@ def platform() -> Iterator[Platform]:
             platform.stop()
         if platform.process and platform.process.stdout:
             platform.process.stdout.close()
-        platform.kill_everybody()
+        platform.kill_all()
         embedded.discard(platform.data, wait=60)
 
 
-def test_one_command_brings_everything_up_and_one_signal_takes_it_down(platform: Platform) -> None:
+def test_up_starts_everything_and_sigterm_stops_it(platform: Platform) -> None:
     platform.up()
     line = platform.until_ready()
     base = f"http://127.0.0.1:{platform.port}"
@@ -139,38 +139,38 @@ def test_one_command_brings_everything_up_and_one_signal_takes_it_down(platform:
     assert kept.stat().st_mode & 0o777 == 0o600
 
     assert platform.stop() == 0
-    assert platform.everybody() == []
+    assert platform.processes() == []
     assert "Traceback" not in "".join(platform.lines)
 
 
-def test_a_second_platform_on_the_same_data_is_refused_in_one_line(platform: Platform) -> None:
+def test_up_on_the_data_of_another_platform_fails_in_one_line(platform: Platform) -> None:
     platform.up()
     platform.until_ready()
     other = Platform(platform.data, free_port())
     other.up()
-    said = other.refused()
-    assert len(said.splitlines()) == 1
-    assert "another platform runs on" in said
+    output = other.refused()
+    assert len(output.splitlines()) == 1
+    assert "another platform runs on" in output
     assert platform.get("/healthz") == 200
 
 
-def test_a_port_that_is_taken_is_refused_in_one_line(platform: Platform) -> None:
+def test_up_on_a_used_port_fails_in_one_line(platform: Platform) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", platform.port))
         taken.listen()
         platform.up()
-        said = platform.refused()
-    assert len(said.splitlines()) == 1
-    assert f"port {platform.port}" in said
+        output = platform.refused()
+    assert len(output.splitlines()) == 1
+    assert f"port {platform.port}" in output
 
 
 @pytest.mark.parametrize("port", [0, -1, 99_999])
-def test_a_number_that_is_no_port_is_refused_in_one_line(platform: Platform, port: int) -> None:
+def test_up_on_an_invalid_port_fails_in_one_line(platform: Platform, port: int) -> None:
     platform.port = port
     platform.up()
-    said = platform.refused()
-    assert len(said.splitlines()) == 1
-    assert f"{port} is no port" in said
+    output = platform.refused()
+    assert len(output.splitlines()) == 1
+    assert f"{port} is no port" in output
 
 
 @pytest.mark.parametrize(
@@ -182,24 +182,24 @@ def test_a_number_that_is_no_port_is_refused_in_one_line(platform: Platform, por
         ("REDIS_URL", "http://sesame"),
     ],
 )
-def test_a_server_that_is_not_there_is_refused_in_one_line(platform: Platform, variable: str, value: str) -> None:
+def test_up_with_an_unreachable_server_fails_in_one_line(platform: Platform, variable: str, value: str) -> None:
     platform.up(**{variable: value})
-    said = platform.refused()
-    assert len(said.splitlines()) == 1
-    assert variable in said
-    assert "sesame" not in said
+    output = platform.refused()
+    assert len(output.splitlines()) == 1
+    assert variable in output
+    assert "sesame" not in output
 
 
-def test_a_data_directory_that_cannot_be_made_is_refused_in_one_line(platform: Platform) -> None:
+def test_up_with_an_unusable_data_directory_fails_in_one_line(platform: Platform) -> None:
     platform.data.write_text("a file")
     platform.up()
-    said = platform.refused()
-    assert len(said.splitlines()) == 1
-    assert str(platform.data) in said
+    output = platform.refused()
+    assert len(output.splitlines()) == 1
+    assert str(platform.data) in output
     platform.data.unlink()
 
 
-def test_what_dies_is_started_again(platform: Platform) -> None:
+def test_up_restarts_killed_programs(platform: Platform) -> None:
     platform.up()
     platform.until_ready()
     assert platform.process
@@ -207,8 +207,8 @@ def test_what_dies_is_started_again(platform: Platform) -> None:
     killed = [one for one in up.children() if not is_process_guard(one)]
     for child in killed:
         child.kill()
-    until(lambda: len([one for one in up.children() if one not in killed and not is_process_guard(one)]) == 4)
-    until(lambda: answers(platform))
+    poll_until(lambda: len([one for one in up.children() if one not in killed and not is_process_guard(one)]) == 4)
+    poll_until(lambda: is_ready(platform))
     assert platform.stop() == 0
 
 
@@ -216,15 +216,15 @@ def is_process_guard(process: psutil.Process) -> bool:
     return "config.local.process_guard" in process.cmdline()
 
 
-def answers(platform: Platform) -> bool:
+def is_ready(platform: Platform) -> bool:
     try:
         return platform.get("/readyz") == 200
     except urllib.error.URLError:
         return False
 
 
-@pytest.mark.parametrize("whom", ["the group", "everybody", "only itself"])
-def test_after_a_kill_the_next_comes_up_by_itself_with_the_same_login(platform: Platform, whom: str) -> None:
+@pytest.mark.parametrize("whom", ["the group", "all processes", "only itself"])
+def test_up_after_a_kill_starts_again_with_the_same_login(platform: Platform, whom: str) -> None:
     process = platform.up()
     first = platform.until_ready()
     if whom == "the group":
@@ -232,7 +232,7 @@ def test_after_a_kill_the_next_comes_up_by_itself_with_the_same_login(platform: 
     elif whom == "only itself":
         process.kill()
     else:
-        platform.kill_everybody()
+        platform.kill_all()
     process.wait()
     assert process.stdout
     process.stdout.close()
@@ -240,4 +240,4 @@ def test_after_a_kill_the_next_comes_up_by_itself_with_the_same_login(platform: 
     assert platform.until_ready() == first
     assert platform.get("/readyz") == 200
     assert platform.stop() == 0
-    assert platform.everybody() == []
+    assert platform.processes() == []

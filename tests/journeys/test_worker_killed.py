@@ -1,21 +1,19 @@
-"""A worker dies in the middle of its work: nothing is lost, and what it was at is told truthfully."""
+"""Test that a killed delivery worker loses nothing and its attempts are recorded as unknown."""
 
 from delivery.models import Attempt, Delivery
 from tests import receiver as scripts
-from tests.journeys.conftest import Crew, drains
-from tests.journeys.owed import delivered, history, publish_to, subscribed
+from tests.journeys.conftest import Workers, drains
+from tests.journeys.deliveries import delivered, history, publish_to, subscribed_endpoint
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 from webhooks.wire.ids import public
 
 
-def test_after_a_kill_every_event_arrives_and_only_those_in_flight_may_come_twice(
-    crew: Crew, receiver: Receiver
-) -> None:
-    endpoint = subscribed(receiver.script("/", scripts.slow(0.1)), max_in_flight=10)
+def test_killed_worker_loses_no_event_and_repeats_only_those_in_flight(workers: Workers, receiver: Receiver) -> None:
+    endpoint = subscribed_endpoint(receiver.script("/", scripts.slow(0.1)), max_in_flight=10)
     published = publish_to(endpoint, 200)
-    crew.start("beat")
-    (worker,) = crew.start("deliver")
+    workers.start("beat")
+    (worker,) = workers.start("deliver")
     receiver.wait_for(50)
     worker.kill()
     wait_until(lambda: drains() == 0, "the database to see that the worker is gone")
@@ -23,7 +21,7 @@ def test_after_a_kill_every_event_arrives_and_only_those_in_flight_may_come_twic
     assert in_flight
     assert delivered(endpoint) + len(in_flight) < 200
 
-    crew.start("deliver", "work")
+    workers.start("deliver", "work")
     wait_until(lambda: delivered(endpoint) == 200, "everything to be delivered")
     counts = receiver.counts()
     assert set(counts) == {public("evt", event_id) for event_id in published}

@@ -1,6 +1,6 @@
-"""All faults there are, by name: importing this package is what fills the table."""
+"""List all faults by name; importing this package fills the table."""
 
-from tests.faults.injectors import processes, servers, surroundings
-from tests.faults.injectors.fault import FAULTS, Fault, Victim
+from tests.faults.injectors import environment, processes, servers
+from tests.faults.injectors.fault import FAULTS, Fault, FaultTarget
 
-__all__ = ["FAULTS", "Fault", "Victim", "processes", "servers", "surroundings"]
+__all__ = ["FAULTS", "Fault", "FaultTarget", "environment", "processes", "servers"]

@@ -1,7 +1,7 @@
-"""A fault is a function: what stands before its ``yield`` breaks something, what stands after it mends it.
+"""Define faults as functions: the code before ``yield`` injects the fault, the code after it repairs it.
 
-It says how long it lasts, and how many drains it can cut off from what they have in flight: each attempt in flight
-may be made once more then, and no other may.
+A fault states how long it lasts, and how many drains it can cut off from their attempts in flight: only those attempts
+may be sent once more.
 """
 
 import random
@@ -9,41 +9,46 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from tests.faults.house import House
 from tests.faults.proxy import Proxy
+from tests.faults.running_platform import Platform
 
-PLAIN, SMALL_DISK, FAKED_CLOCK = "plain", "small disk", "faked clock"  # the house a fault wants
+PLAIN, SMALL_DISK, FAKED_CLOCK = "plain", "small disk", "faked clock"  # kinds of platforms that faults run on
 
 
 @dataclass(frozen=True)
-class Victim:
-    """What a fault may lay hands on. ``dice`` decides whatever is left to chance."""
+class FaultTarget:
+    """The platform and proxy that a fault acts on, and its random numbers."""
 
-    house: House
+    platform: Platform
     proxy: Proxy
-    dice: random.Random
+    chance: random.Random
 
 
 @dataclass(frozen=True)
 class Fault:
-    """``seconds`` from breaking to mending; ``cuts`` drains at most; ``always`` is the status that publishing has to
-    answer all the while, if there is one."""
+    """A named fault.
+
+    ``seconds``: from injection to repair. ``cut_drains``: the drains it can cut off. ``required_status``: the status
+    that every publish request must get during the fault, if there is one.
+    """
 
     name: str
-    strike: Callable[[Victim], AbstractContextManager[None]]
+    inject: Callable[[FaultTarget], AbstractContextManager[None]]
     seconds: float = 0.0
-    cuts: int = 0
-    always: int | None = None
-    wants: str = PLAIN
+    cut_drains: int = 0
+    required_status: int | None = None
+    platform_kind: str = PLAIN
 
 
 FAULTS: dict[str, Fault] = {}
-Striking = Callable[[Victim], Iterator[None]]
+Injecting = Callable[[FaultTarget], Iterator[None]]
 
 
-def fault(name: str, **traits: object) -> Callable[[Striking], Striking]:
-    def note(strike: Striking) -> Striking:
-        FAULTS[name] = Fault(name, contextmanager(strike), **traits)  # type: ignore[arg-type]
-        return strike
+def fault(name: str, **traits: object) -> Callable[[Injecting], Injecting]:
+    """Register the decorated function as a fault."""
 
-    return note
+    def register(inject: Injecting) -> Injecting:
+        FAULTS[name] = Fault(name, contextmanager(inject), **traits)  # type: ignore[arg-type]
+        return inject
+
+    return register

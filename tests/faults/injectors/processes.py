@@ -1,4 +1,4 @@
-"""Processes of the platform that are killed, or stand still for a while."""
+"""Kill or stop processes of the platform."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -6,85 +6,85 @@ from contextlib import suppress
 
 import psutil
 
-from tests.faults.house import House
-from tests.faults.injectors.fault import Victim, fault
+from tests.faults.injectors.fault import FaultTarget, fault
+from tests.faults.running_platform import Platform
 
 
-@fault("kill -9 a delivery process", cuts=1)
-def kill_drain(on: Victim) -> Iterator[None]:
-    busiest(on.house.part("deliver")[1:]).kill()
+@fault("kill -9 a delivery process", cut_drains=1)
+def kill_drain(target: FaultTarget) -> Iterator[None]:
+    busiest(target.platform.program("deliver")[1:]).kill()
     yield
 
 
-@fault("kill -9 the parent of the delivery processes", cuts=1)
-def kill_worker(on: Victim) -> Iterator[None]:
-    on.house.part("deliver")[0].kill()
+@fault("kill -9 the parent of the delivery processes", cut_drains=1)
+def kill_worker(target: FaultTarget) -> Iterator[None]:
+    target.platform.program("deliver")[0].kill()
     yield
 
 
-@fault("kill -9 the delivery processes, parent and all", cuts=2)
-def kill_workers(on: Victim) -> Iterator[None]:
-    kill(on.house.part("deliver"))
+@fault("kill -9 the delivery processes, parent and all", cut_drains=2)
+def kill_workers(target: FaultTarget) -> Iterator[None]:
+    kill(target.platform.program("deliver"))
     yield
 
 
 @fault("kill -9 a web process")
-def kill_web(on: Victim) -> Iterator[None]:
-    on.dice.choice(on.house.part("web")).kill()
+def kill_web(target: FaultTarget) -> Iterator[None]:
+    target.chance.choice(target.platform.program("web")).kill()
     yield
 
 
 @fault("kill -9 beat", seconds=2.0)
-def kill_beat(on: Victim) -> Iterator[None]:
-    on.house.part("beat")[0].kill()
+def kill_beat(target: FaultTarget) -> Iterator[None]:
+    target.platform.program("beat")[0].kill()
     yield
 
 
-@fault("kill -9 the whole group, then up", seconds=1.0, cuts=2)
-def kill_group(on: Victim) -> Iterator[None]:
-    kill_platform(on.house)
+@fault("kill -9 the whole group, then up", seconds=1.0, cut_drains=2)
+def kill_group(target: FaultTarget) -> Iterator[None]:
+    kill_platform(target.platform)
     yield
-    on.house.up()
+    target.platform.up()
 
 
-@fault("kill -9 everything, servers too, then up", seconds=1.0, cuts=2)
-def kill_everything(on: Victim) -> Iterator[None]:
-    kill(on.house.everybody())
-    on.house.reap()
+@fault("kill -9 everything, servers too, then up", seconds=1.0, cut_drains=2)
+def kill_everything(target: FaultTarget) -> Iterator[None]:
+    kill(target.platform.processes())
+    target.platform.wait_killed()
     yield
-    on.house.up()
+    target.platform.up()
 
 
-@fault("SIGTERM, then SIGKILL, under load", seconds=0.5, cuts=2)
-def stop_in_haste(on: Victim) -> Iterator[None]:
-    assert on.house.process is not None
-    on.house.process.terminate()
-    time.sleep(on.dice.uniform(0.1, 2.0))
-    kill_platform(on.house)
+@fault("SIGTERM, then SIGKILL, under load", seconds=0.5, cut_drains=2)
+def stop_and_kill(target: FaultTarget) -> Iterator[None]:
+    assert target.platform.process is not None
+    target.platform.process.terminate()
+    time.sleep(target.chance.uniform(0.1, 2.0))
+    kill_platform(target.platform)
     yield
-    on.house.up()
+    target.platform.up()
 
 
-@fault("SIGSTOP a delivery process past lease and claim", seconds=20.0, cuts=1)
-def stall_drain(on: Victim) -> Iterator[None]:
-    process = busiest(on.house.part("deliver")[1:])
+@fault("SIGSTOP a delivery process past lease and claim", seconds=20.0, cut_drains=1)
+def stall_drain(target: FaultTarget) -> Iterator[None]:
+    process = busiest(target.platform.program("deliver")[1:])
     process.suspend()
     yield
     process.resume()
 
 
 def busiest(processes: list[psutil.Process]) -> psutil.Process:
-    """The one that has used the most of the processor just now."""
+    """Return the process that used the most CPU time in the last 0.3 seconds."""
     before = [sum(process.cpu_times()[:2]) for process in processes]
     time.sleep(0.3)
     used = [sum(process.cpu_times()[:2]) - past for process, past in zip(processes, before, strict=True)]
     return processes[used.index(max(used))]
 
 
-def kill_platform(house: House) -> None:
-    """All but the embedded servers and their keepers, which notice by themselves."""
-    kill(house.platform())
-    house.reap()
+def kill_platform(platform: Platform) -> None:
+    """Kill all but the embedded servers and their keepers, which notice by themselves."""
+    kill(platform.up_processes())
+    platform.wait_killed()
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:

@@ -1,4 +1,4 @@
-"""The whole platform as processes of its own, on a data directory and a port of its own, and who is who among them."""
+"""Run the whole platform on its own data directory and port, and identify its processes."""
 
 import json
 import os
@@ -23,21 +23,21 @@ from tests.ports import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = {"beat": "beat", "deliver": "deliver@%h", "work": "work@%h", "web": "granian"}  # a word of each one's command
+PROGRAMS = {"beat": "beat", "deliver": "deliver@%h", "work": "work@%h", "web": "granian"}  # a word of each command
 # Discard stops the servers, so that the file system can be unmounted; the second one removes the rest.
 UNMOUNT = ("sh", "-c", 'mounted="$0"; "$@"; umount --lazy "$mounted"; "$@"')
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class House:
-    """Use as a context manager: leaving it ends the platform and removes its data, as the end of this process does."""
+class Platform:
+    """Use as a context manager: leaving it, or the end of this process, stops the platform and removes its data."""
 
     def __init__(self, data: Path, environment: Mapping[str, str], mounted: Path | None = None) -> None:
         discard = [sys.executable, "-m", "config.local.embedded", "discard", str(data), "180"]
         self.guard = ProcessGuard(f"faults {data}", discard if mounted is None else [*UNMOUNT, str(mounted), *discard])
         self.data = data
         self.port = free_port()
-        self.clock = data / "clock"  # where a faked clock is set
+        self.clock = data / "clock"  # file with the offset of a faked clock
         self.environment = environment
         self.api_key = ""
         self.log = data / "up.log"
@@ -50,7 +50,7 @@ class House:
 
     def __exit__(self, *error: object) -> None:
         self.down()
-        for process in self.everybody():
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self.guard.close()
@@ -62,7 +62,7 @@ class House:
     # The platform.
 
     def up(self) -> None:
-        """Returns when it is ready."""
+        """Start the platform and return when it is ready."""
         with self.log.open("ab") as log:
             self.process = self.guard.start(
                 [sys.executable, "manage.py", "up", "--port", str(self.port)],
@@ -76,26 +76,27 @@ class House:
         wait_until(self._is_ready, "the platform")
 
     def down(self) -> None:
-        """As an operator takes it down."""
+        """Stop the platform, as an operator does."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait()
             self.process = None
 
-    def reap(self) -> None:
-        """The platform was killed."""
+    def wait_killed(self) -> None:
+        """Wait for the killed platform to end."""
         assert self.process is not None
         self.process.wait()
 
     def _is_ready(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, self.last_words()
+        assert self.process.poll() is None, self.log_tail()
         try:
             return bool(DIRECT.open(f"{self.address}/readyz", timeout=2).status == 200)
         except OSError:
             return False
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
+        """Return the last lines of the log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
     def _environment(self) -> dict[str, str]:
@@ -117,29 +118,29 @@ class House:
         ).stdout
 
     def tenant(self, name: str) -> str:
-        """A new tenant's API key."""
+        """Create a tenant and return its API key."""
         return str(json.loads(self._manage("tenant", name))["api_key"])
 
     def post(self, path: str, *, key: str = "", **fields: Any) -> dict[str, Any]:
-        """Create something through the API, with the house's own key unless another is given."""
+        """Create a resource over the REST API, with the platform's key unless another is given."""
         headers = {"authorization": f"Bearer {key or self.api_key}", "content-type": "application/json"}
         url = f"{self.address}/api/v1/{path}/"
-        answer = DIRECT.open(urllib.request.Request(url, orjson.dumps(fields), headers), timeout=30)
-        return dict(orjson.loads(answer.read()))
+        response = DIRECT.open(urllib.request.Request(url, orjson.dumps(fields), headers), timeout=30)
+        return dict(orjson.loads(response.read()))
 
-    # Who is who.
+    # Processes.
 
-    def everybody(self) -> list[psutil.Process]:
-        """All processes of this platform that run, the embedded servers and their keepers too."""
+    def processes(self) -> list[psutil.Process]:
+        """Return all running processes of this platform, with the embedded servers and their keepers."""
         return [one for one in psutil.process_iter() if self._is_ours(one)] + self.servers()
 
-    def strays(self) -> list[psutil.Process]:
-        """Those that nobody looks after any more."""
-        kept = {process.pid for process in [*self.platform(), *self.servers()]}
-        return [one for one in self.everybody() if one.pid not in kept and not ends_by_itself(one)]
+    def orphans(self) -> list[psutil.Process]:
+        """Return the processes that no other process supervises any more."""
+        kept = {process.pid for process in [*self.up_processes(), *self.servers()]}
+        return [one for one in self.processes() if one.pid not in kept and not ends_by_itself(one)]
 
-    def platform(self) -> list[psutil.Process]:
-        """`up` and all that it has started: the embedded servers and their keepers stand by themselves."""
+    def up_processes(self) -> list[psutil.Process]:
+        """Return `up` and the processes it started, without the embedded servers and their keepers."""
         assert self.process is not None
         up = psutil.Process(self.process.pid)
         return [up, *up.children(recursive=True)]
@@ -150,16 +151,16 @@ class House:
         except psutil.Error:
             return False
 
-    def part(self, name: str) -> list[psutil.Process]:
-        """The processes of beat, deliver, work or web, their parent first; none while it is being started again."""
+    def program(self, name: str) -> list[psutil.Process]:
+        """Return the processes of beat, deliver, work or web, the parent first; none during a restart."""
         assert self.process is not None
         for child in psutil.Process(self.process.pid).children():
-            if PARTS[name] in command_of(child).split():
+            if PROGRAMS[name] in command_of(child).split():
                 return [child, *child.children(recursive=True)]
         return []
 
     def servers(self) -> list[psutil.Process]:
-        """The postmaster, its backends, and Valkey: as far as they run."""
+        """Return the running ones of the postmaster, its backends, and Valkey."""
         found = []
         for which in (POSTGRES, VALKEY):
             try:
@@ -173,11 +174,11 @@ class House:
         return psutil.Process(int((Place(which.name, self.data).home / "pid").read_text()))
 
     def keeper(self, which: embedded.Server) -> psutil.Process:
-        """The process that starts this server again when it has died."""
+        """Return the process that restarts this server when it dies."""
         words = ["config.local.embedded.keeper", which.name, str(self.data)]
         return next(one for one in psutil.process_iter() if self._is_ours(one) and one.cmdline()[-3:] == words)
 
-    # Its servers, asked directly.
+    # Direct access to its servers.
 
     def sql(self, question: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(embedded.database_url(self.data), autocommit=True) as connection:
@@ -189,13 +190,13 @@ class House:
 
 
 def ends_by_itself(process: psutil.Process) -> bool:
-    """Whether this is a keeper or a process guard, or has ended already."""
+    """Tell whether this is a keeper or a process guard, or has ended already."""
     command = command_of(process)
     return not command or not {"config.local.embedded.keeper", "config.local.process_guard"}.isdisjoint(command.split())
 
 
 def command_of(process: psutil.Process) -> str:
-    """What it was started with; empty if it has ended meanwhile."""
+    """Return the command line of a process; empty if it has ended."""
     try:
         return " ".join(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):

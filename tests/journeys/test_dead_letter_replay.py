@@ -1,16 +1,16 @@
-"""An endpoint fails until its plan is used up; the dead letter is brought back when it is well again."""
+"""Test that a dead letter is delivered by a replay once its endpoint works again."""
 
 from delivery.models import DeadLetter, Delivery, Replay
 from tests.factories import make_client
-from tests.journeys.conftest import Crew
-from tests.journeys.owed import delivered, history, publish_to, subscribed
+from tests.journeys.conftest import Workers
+from tests.journeys.deliveries import delivered, history, publish_to, subscribed_endpoint
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 
-def test_what_died_of_failures_is_brought_back_by_a_replay_in_the_same_bytes(crew: Crew, receiver: Receiver) -> None:
-    endpoint = subscribed(receiver.script("/", 500, 503, 200), retry_plan=[1])
-    crew.start("beat", "deliver", "work")
+def test_dead_letter_is_delivered_by_a_replay_with_the_same_bytes(workers: Workers, receiver: Receiver) -> None:
+    endpoint = subscribed_endpoint(receiver.script("/", 500, 503, 200), retry_plan=[1])
+    workers.start("beat", "deliver", "work")
     publish_to(endpoint)
     letter = wait_until(lambda: DeadLetter.objects.first(), "the dead letter")
     assert (letter.cause, letter.last_status, letter.attempts) == ("exhausted", 503, 2)

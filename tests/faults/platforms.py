@@ -1,4 +1,4 @@
-"""Where a fault is tried: a plain house, one with a small disk, one whose clock can be set. Or why not here."""
+"""Start the platforms that faults run on: a plain one, one with a small disk, one with a settable clock."""
 
 import os
 import shutil
@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tests.faults.house import House
 from tests.faults.injectors.fault import FAKED_CLOCK, PLAIN, SMALL_DISK
+from tests.faults.running_platform import Platform
 
-SMALL = "300m"  # of memory: the cluster, a few segments of its log, and room for a run
+SMALL = "300m"  # the cluster, a few segments of its log, and a run
 
 
-def why_not(wants: str) -> str:
-    """Why there is no such house on this machine; empty: there is."""
-    if wants == SMALL_DISK and not _can_mount():
+def missing_requirement(platform_kind: str) -> str:
+    """Return what this machine lacks for such a platform, or an empty text."""
+    if platform_kind == SMALL_DISK and not _can_mount():
         return "needs root, and a kernel that lets it mount a tmpfs"
-    if wants == FAKED_CLOCK and (sys.platform != "linux" or shutil.which("cc") is None):
+    if platform_kind == FAKED_CLOCK and (sys.platform != "linux" or shutil.which("cc") is None):
         return "needs Linux and a C compiler"
     return ""
 
@@ -27,7 +27,7 @@ def why_not(wants: str) -> str:
 @contextmanager
 def _data() -> Iterator[Path]:
     data = Path(tempfile.mkdtemp(prefix="waypost-faults-"))
-    data.chmod(0o711)  # the servers' user passes through, where we are root
+    data.chmod(0o711)  # so that the servers' user can traverse it when we are root
     try:
         yield data
     finally:
@@ -35,36 +35,38 @@ def _data() -> Iterator[Path]:
 
 
 @contextmanager
-def plain() -> Iterator[House]:
-    with _data() as data, House(data, {}) as house:
-        yield house
+def plain() -> Iterator[Platform]:
+    """Run a platform."""
+    with _data() as data, Platform(data, {}) as platform:
+        yield platform
 
 
 @contextmanager
-def small_disk() -> Iterator[House]:
+def small_disk() -> Iterator[Platform]:
+    """Run a platform whose PostgreSQL is on a small tmpfs."""
     with _data() as data:
         home = data / "postgres" / "home"
         for directory in (home.parent, home):
             directory.mkdir(mode=0o711)
-        house = House(data, {}, mounted=home)
+        platform = Platform(data, {}, mounted=home)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL},mode=700", "none", home], check=True)
-        with house:
-            yield house
+        with platform:
+            yield platform
 
 
 @contextmanager
-def faked_clock() -> Iterator[House]:
-    """The platform's own programs have it; the servers, and whoever measures, have the true one."""
+def faked_clock() -> Iterator[Platform]:
+    """Run a platform whose programs have a settable clock; the servers and the tests have the real one."""
     with _data() as data:
         library, clock = data / "clock.so", data / "clock"
         clock.write_text("0")
         source = Path(__file__).with_name("clock.c")
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
-        with House(data, {"LD_PRELOAD": str(library), "WAYPOST_FAULTS_CLOCK": str(clock)}) as house:
-            yield house
+        with Platform(data, {"LD_PRELOAD": str(library), "WAYPOST_FAULTS_CLOCK": str(clock)}) as platform:
+            yield platform
 
 
-HOUSES: dict[str, Callable[[], AbstractContextManager[House]]] = {
+PLATFORMS: dict[str, Callable[[], AbstractContextManager[Platform]]] = {
     PLAIN: plain,
     SMALL_DISK: small_disk,
     FAKED_CLOCK: faked_clock,

@@ -1,4 +1,4 @@
-"""Who moves deliveries through their states, and what must be known of each: for the walk in ``test_states``."""
+"""Model drains and the expected states of deliveries for the random walk in ``test_states``."""
 
 import time
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from webhooks.wire.ids import new_id
 VERDICTS = [Verdict("delivered"), Verdict("pending", wait=0.0), Verdict("pending", wait=7.0)]
 VERDICTS += [Verdict("dead", cause="exhausted"), Verdict("dead", cause="responded_410")]
 
-PASS = [
+MOVE_BACK = [
     "UPDATE delivery_delivery SET next_attempt_at = next_attempt_at - {0}, claimed_until = claimed_until - {0}",
     "UPDATE delivery_lane SET due_at = due_at - {0}, low_water_mark = low_water_mark - {0},"
     " circuit_open_until = circuit_open_until - {0},"
@@ -26,8 +26,8 @@ PASS = [
 
 
 @dataclass
-class Owner:
-    """A drain: the lanes it believes it holds, the claims it believes are its own."""
+class Drain:
+    """A drain with the lanes and claims it has taken, whether or not it has lost them since."""
 
     id: UUID = field(default_factory=new_id)
     lanes: dict[UUID, LeasedLane] = field(default_factory=dict)
@@ -35,8 +35,8 @@ class Owner:
 
 
 @dataclass
-class Known:
-    """What the tables must say of one delivery: its state, the token it is claimed by, attempts, claims in a row."""
+class ExpectedState:
+    """The expected row of one delivery: state, claim token, attempts, and claims in a row without a result."""
 
     state: str = "pending"
     token: UUID | None = None
@@ -44,12 +44,12 @@ class Known:
     claims: int = 0
 
 
-def let_time_pass(seconds: int, owners: list[Owner]) -> None:
-    """Every instant moves back: in the tables, and in what the owners remember."""
+def let_time_pass(seconds: int, drains: list[Drain]) -> None:
+    """Move every instant back, in the tables and in the drains."""
     with connection.cursor() as cursor:
-        for statement in PASS:
+        for statement in MOVE_BACK:
             cursor.execute(statement.format(f"interval '{seconds} s'"))
-    for lane in (lane for owner in owners for lane in owner.lanes.values()):
+    for lane in (lane for drain in drains for lane in drain.lanes.values()):
         lane.low_water_mark -= timedelta(seconds=seconds)
         lane.rate.next_slot -= seconds
         breaker = lane.breaker

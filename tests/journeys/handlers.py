@@ -1,4 +1,4 @@
-"""Handlers for workers that are processes of their own: they name these by dotted path."""
+"""Define handlers for workers in other processes, which import them by dotted path."""
 
 import os
 import signal
@@ -10,26 +10,27 @@ from webhooks.models import Receipt
 
 
 def mark(receipt: Receipt) -> None:
-    """A row for each time this is done, without a constraint that could hide a second."""
+    """Insert a row for each run, without a constraint that could hide a second run."""
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO journey_marks VALUES (%s)", [receipt.message_id])
 
 
 def kill(receipt: Receipt) -> None:
-    """End the process, as the kernel does when memory is out."""
+    """Kill the process, as the kernel does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def leave(receipt: Receipt) -> None:
-    """End the process, as a library does that knows no better."""
+    """Exit the process, as a badly behaved library does."""
     os._exit(3)
 
 
 def hang(receipt: Receipt) -> None:
-    """Never come back."""
+    """Never return."""
     while True:
         time.sleep(60)
 
 
 def fail(receipt: Receipt) -> None:
+    """Fail."""
     raise RuntimeError("no")
