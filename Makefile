@@ -38,7 +38,7 @@ journey: $(DEV_STAMP) ## ten thousand events from provider to receiver, workers 
 	@WAYPOST_JOURNEY_EVENTS=10000 $(BIN)/python -m pytest tests/journeys/test_receiving.py $(ARGS)
 
 SEEDS ?= 20
-faults: $(DEV_STAMP) ## break it in every way, SEEDS=20 times each, and compare the books (about two hours)
+faults: $(DEV_STAMP) ## inject every fault, SEEDS=20 times each, and check the delivery guarantees (about two hours)
 	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
 
 api-fuzz: $(DEV_STAMP) ## send the API whatever its description allows, and what it does not
