@@ -1,4 +1,4 @@
-"""A project that lacks something the receiver needs is told so when it starts."""
+"""Test the system checks for what the receiver needs of its project."""
 
 import pytest
 from django.core.checks.registry import registry
@@ -6,7 +6,7 @@ from django.core.checks.registry import registry
 from webhooks.checks import check_project
 
 
-def test_this_project_has_all_it_needs() -> None:
+def test_check_project_of_this_project_finds_nothing() -> None:
     assert check_project in registry.registered_checks
     assert check_project() == []
 
@@ -23,11 +23,13 @@ def test_this_project_has_all_it_needs() -> None:
         ("STORAGES", {}, "webhooks.E004"),
     ],
 )
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, setting: str, value: object, id: str) -> None:
+def test_check_project_names_a_missing_part(
+    monkeypatch: pytest.MonkeyPatch, setting: str, value: object, id: str
+) -> None:
     monkeypatch.setattr(f"django.conf.settings.{setting}", value)
     assert [problem.id for problem in check_project()] == [id]
 
 
-def test_without_keys_at_all_the_check_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_project_without_keys_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("django.conf.settings.WAYPOST_ENCRYPTION_KEYS")
     assert [problem.id for problem in check_project()] == ["webhooks.E003"]

@@ -45,7 +45,7 @@ class VerifiedMessage:
 
 
 class InsertResult(Enum):
-    """What became of a message."""
+    """The result of inserting a message."""
 
     DUE = "stored, and its handlers are due"
     SETTLED = "stored, and nothing handles it"
