@@ -153,7 +153,7 @@ CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure |
 ]
 
 
-def timeout_for(answer: scripts.Answer) -> int:
+def timeout_for(answer: scripts.Respond) -> int:
     """Return the timeout in milliseconds: short for responses that never end."""
     return 1_200 if answer in (scripts.hang, scripts.drip_head, scripts.drip_body) else 60_000
 
@@ -164,7 +164,7 @@ class TestOutcomes:
         self,
         sender: HttpSender,
         receiver: Receiver,
-        answer: scripts.Answer,
+        answer: scripts.Respond,
         status: int | None,
         failure: Failure | None,
     ) -> None:
@@ -184,7 +184,7 @@ class TestOutcomes:
         assert [(it.status, it.failure) for it in outcomes] == [(it[2], it[3]) for it in CASES]
 
     @pytest.mark.parametrize("answer", [scripts.hang, scripts.drip_head, scripts.drip_body])
-    def test_timeout_is_absolute(self, sender: HttpSender, receiver: Receiver, answer: scripts.Answer) -> None:
+    def test_timeout_is_absolute(self, sender: HttpSender, receiver: Receiver, answer: scripts.Respond) -> None:
         receiver.script("/", answer)
         (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=1_200))
         assert 1_100 <= outcome.duration_ms < 60_000  # dripping would go on for an hour
@@ -258,7 +258,7 @@ class TestResponses:
         assert outcome.response == b"no such order \xff"
 
     @pytest.mark.parametrize("answer", [scripts.huge(1_000_000), scripts.endless])
-    def test_long_response_is_cut(self, sender: HttpSender, receiver: Receiver, answer: scripts.Answer) -> None:
+    def test_long_response_is_cut(self, sender: HttpSender, receiver: Receiver, answer: scripts.Respond) -> None:
         receiver.script("/", answer)
         (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.response == b"x" * MAX_RESPONSE
