@@ -217,6 +217,7 @@ class Lane(models.Model):
     )
 
     class Meta:
+        verbose_name = "queue"  # on the admin's pages
         indexes = [
             models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: lease_lanes
             # readers: resume_lanes, dead_letter_expired

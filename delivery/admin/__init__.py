@@ -1,13 +1,15 @@
-"""The operators' pages of the provider. Importing a module registers its pages.
+"""Show operators events, deliveries, dead letters, replays, queues and usage, and let them act on deliveries.
 
-They read, except for three things an operator may do: bring dead letters back, one by one or by filter, and
-cancel that. Tables of any size stay browsable: no page counts rows, and every search is a look-up in an index.
+Belongs here: admin pages, thin: fetch, call one function, answer. Rows are not edited; replays are created and
+cancelled, and unfinished deliveries are retried, moved to the dead letters or cancelled. Django's admin calls in,
+nothing else does. Importing a module registers its pages.
 """
 
 from django.contrib import admin
 
-from delivery.admin import dead_letters, deliveries, events, lanes, replays, usage
+from delivery.admin import dead_letters, deliveries, events, queues, replays, usage
 
-__all__ = ["dead_letters", "deliveries", "events", "lanes", "replays", "usage"]
+__all__ = ["dead_letters", "deliveries", "events", "queues", "replays", "usage"]
 
 admin.site.index_template = "delivery/admin/index.html"
+admin.site.index_title = "Overview"

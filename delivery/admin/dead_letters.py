@@ -1,6 +1,6 @@
-"""Dead letters: what was given up and why, and the two ways to bring it back: by selection and by filter.
+"""Show dead letters: what failed permanently and why, and replay them by selection or by filter.
 
-Both lead to the same page, which counts first and asks for a rate; only its POST changes anything.
+Both lead to the page of ``replay_dead_letters``, which counts first and asks for a rate.
 """
 
 from typing import Any
@@ -14,24 +14,26 @@ from django.utils.http import urlencode
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 
-from delivery.admin.browsing import Browsing, Window, known, link, when
-from delivery.admin.display import last_result, pill
-from delivery.admin.replay_dead_letters import Redrive, query_of
-from delivery.admin.replay_page import REPLAY
+from delivery.admin.display import find, last_result, state_pill
+from delivery.admin.replay_dead_letters import ReplayDeadLettersPage, query_of
+from delivery.admin.replay_page import MAY_REPLAY
+from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import DeadLetter, Event, Replay
 from subscriptions.models import Tenant
+from webhooks.kit.admin.display import NOTHING, link, pill, when
+from webhooks.kit.admin.lists import AdminList
 
 __all__ = ["DeadLetterAdmin"]
 
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]
-    """Open ones have nobody who brought them back."""
+    """Filter dead letters by whether they have been replayed."""
 
     title = "state"
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Browsing) -> list[tuple[str, str]]:
-        return [("open", "Open"), ("replayed", "Brought back")]
+    def lookups(self, request: HttpRequest, model_admin: AdminList) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("replayed", "Replayed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
         if self.value() not in ("open", "replayed"):
@@ -40,27 +42,28 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(Browsing):
-    list_display = ("public", "standing", "why", "last", "of_event", "to_endpoint", "died")
+class DeadLetterAdmin(AdminList):
+    """Show dead letters and replay them."""
+
+    list_display = ("public_id", "state", "cause_pill", "result", "event_link", "endpoint_link", "failed")
     list_filter = (
         ("tenant", AutocompleteSelectFilter),
         ("endpoint", AutocompleteSelectFilter),
         ("cause", ChoicesDropdownFilter),
         StateFilter,
-        ("failed_at", Window),
+        ("failed_at", TimeRangeFilter),
     )
-    actions = ("bring_back",)
-    searched = {"dl": "pk", "dlv": "delivery_id", "evt": "delivery__event_id", "ep": "endpoint_id"}
-    search_help_text = "An id, whole: of a dead letter, a delivery, an event, an endpoint, or the CloudEvent's own."
-    list_before_template = "delivery/admin/redrive_bar.html"
+    actions = ("replay_selected",)
+    search_columns = {"dl": "pk", "dlv": "delivery_id", "evt": "delivery__event_id", "ep": "endpoint_id"}
+    list_before_template = "delivery/admin/replay_dead_letters_bar.html"
     fields = (
-        ("public", "standing"),
-        ("cause", "reason"),
-        ("last", "attempts"),
-        ("of_delivery", "of_event"),
-        ("to_endpoint", "of_tenant"),
-        ("died", "back"),
-        ("replayed_by", "of_replay"),
+        ("public_id", "state"),
+        ("cause_text", "details"),
+        ("result", "attempts"),
+        ("delivery_link", "event_link"),
+        ("endpoint_link", "tenant_link"),
+        ("failed", "replayed"),
+        ("replayed_by_text", "replay_link"),
     )
     readonly_fields = tuple(name for line in fields for name in line)
 
@@ -70,68 +73,75 @@ class DeadLetterAdmin(Browsing):
         return rows.defer("delivery__body", "delivery__event__body", "delivery__event__digest")
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        named = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
-        return rows.filter(delivery__event__in=named.values("id"))
+        events = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
+        return rows.filter(delivery__event__in=events.values("id"))
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Whoever may create a replay may bring letters back."""
-        return bool(request.user.has_perm(REPLAY))
+        return bool(request.user.has_perm(MAY_REPLAY))
 
-    @action(description="Bring back the selected dead letters", permissions=["replay"])
-    def bring_back(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse:
-        """To the page that counts and asks."""
-        chosen = ",".join(letter.public_id for letter in queryset[: self.list_per_page])
-        return redirect(f"{reverse('admin:delivery_deadletter_redrive')}?{urlencode({'ids': chosen})}")
+    @action(description="Replay selected", permissions=["replay"])
+    def replay_selected(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse:
+        """Redirect to the page that counts and asks."""
+        selected = ",".join(letter.public_id for letter in queryset[: self.list_per_page])
+        return redirect(f"{reverse('admin:delivery_deadletter_replay')}?{urlencode({'ids': selected})}")
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(Redrive(self).view)
-        return [path("redrive/", page, name="delivery_deadletter_redrive"), *super().get_urls()]
+        page = self.admin_site.admin_view(ReplayDeadLettersPage(self).view)
+        return [path("replay/", page, name="delivery_deadletter_replay"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        bar = {"redrive_query": query_of(request.GET)} if self.has_replay_permission(request) else {}
-        answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
-        return answer
-
-    @display(description="Dead letter")
-    def public(self, letter: DeadLetter) -> str:
-        return letter.public_id
+        bar = {"replay_query": query_of(request.GET)} if self.has_replay_permission(request) else {}
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
+        return response
 
     @display(description="State")
-    def standing(self, letter: DeadLetter) -> str:
-        return pill("replayed", "brought back") if letter.replayed_at else pill("open")
+    def state(self, letter: DeadLetter) -> str:
+        return state_pill("replayed" if letter.replayed_at else "open")
 
     @display(description="Cause")
-    def why(self, letter: DeadLetter) -> str:
-        return pill(letter.cause, letter.cause.replace("_", " "), str(letter.get_cause_display()))
+    def cause_pill(self, letter: DeadLetter) -> str:
+        return pill(letter.cause.replace("_", " "), title=str(letter.get_cause_display()))
+
+    @display(description="Cause")
+    def cause_text(self, letter: DeadLetter) -> str:
+        return str(letter.get_cause_display())
+
+    @display(description="Details")
+    def details(self, letter: DeadLetter) -> str:
+        return letter.reason or NOTHING
 
     @display(description="Last result")
-    def last(self, letter: DeadLetter) -> str:
+    def result(self, letter: DeadLetter) -> str:
         return last_result(letter.last_status, letter.last_error)
 
     @display(description="Delivery")
-    def of_delivery(self, letter: DeadLetter) -> str:
+    def delivery_link(self, letter: DeadLetter) -> str:
         return link(letter.delivery)
 
     @display(description="Event")
-    def of_event(self, letter: DeadLetter) -> str:
+    def event_link(self, letter: DeadLetter) -> str:
         return link(letter.delivery.event, letter.delivery.event.type)
 
     @display(description="Endpoint")
-    def to_endpoint(self, letter: DeadLetter) -> str:
+    def endpoint_link(self, letter: DeadLetter) -> str:
         return link(letter.endpoint, str(letter.endpoint))
 
     @display(description="Tenant")
-    def of_tenant(self, letter: DeadLetter) -> str:
+    def tenant_link(self, letter: DeadLetter) -> str:
         return link(letter.tenant, letter.tenant.name)
 
-    @display(description="Died (UTC)")
-    def died(self, letter: DeadLetter) -> str:
+    @display(description="Failed at (UTC)")
+    def failed(self, letter: DeadLetter) -> str:
         return when(letter.failed_at)
 
-    @display(description="Brought back (UTC)")
-    def back(self, letter: DeadLetter) -> str:
+    @display(description="Replayed at (UTC)")
+    def replayed(self, letter: DeadLetter) -> str:
         return when(letter.replayed_at)
 
+    @display(description="Replayed by")
+    def replayed_by_text(self, letter: DeadLetter) -> str:
+        return letter.replayed_by or NOTHING
+
     @display(description="Replay")
-    def of_replay(self, letter: DeadLetter) -> str:
-        return link(known(Replay.objects.all(), letter.replay_id))
+    def replay_link(self, letter: DeadLetter) -> str:
+        return link(find(Replay.objects.all(), letter.replay_id))

@@ -1,4 +1,4 @@
-"""Deliveries: one event owed to one endpoint, all that happened to it on one line of time, and ways to steer it."""
+"""Show deliveries: one event to one endpoint, with its timeline and the operations on unfinished ones."""
 
 from typing import Any
 
@@ -10,70 +10,78 @@ from django.urls import URLPattern, path
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
-from delivery.admin.browsing import Browsing, Window, known, link, when
-from delivery.admin.display import last_result, payload, pill
-from delivery.admin.steering import STEER, STEPS, Steering, path_to
+from delivery.admin.display import find, last_result, payload, state_pill
+from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, path_to
+from delivery.admin.time_filter import TimeRangeFilter
 from delivery.lifecycle.cancel import UNFINISHED
 from delivery.models import Delivery, Event, Replay
 from delivery.reading import queries
+from delivery.reading.explain import explain
 from delivery.reading.timeline import timeline
 from subscriptions.models import Tenant
+from webhooks.kit.admin.display import link, when
+from webhooks.kit.admin.lists import AdminList
 
 __all__ = ["DeliveryAdmin"]
 
 SHOWN_ATTEMPTS = 100  # the latest
-SHOWN_LETTERS = 20
+SHOWN_DEAD_LETTERS = 20
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(Browsing):
-    list_display = ("public", "standing", "last", "attempts", "of_event", "to_endpoint", "published")
+class DeliveryAdmin(AdminList):
+    """Show deliveries, and retry, cancel or move them to the dead letters."""
+
+    list_display = ("public_id", "state_column", "result", "attempts", "event_link", "endpoint_link", "published")
     list_select_related = ("event", "endpoint")
     list_filter = (
         ("tenant", AutocompleteSelectFilter),
         ("endpoint", AutocompleteSelectFilter),
         ("state", ChoicesDropdownFilter),
-        ("created_at", Window),
+        ("created_at", TimeRangeFilter),
     )
-    searched = {"dlv": "pk", "evt": "event_id", "ep": "endpoint_id"}
-    search_help_text = "An id, whole: of a delivery, an event, an endpoint, or the CloudEvent's own."
-    fields = (("public", "standing"), ("of_event", "to_endpoint"), ("of_tenant", "last"), ("due", "of_replay"))
+    search_columns = {"dlv": "pk", "evt": "event_id", "ep": "endpoint_id"}
+    fields = (
+        ("public_id", "state_column"),
+        ("event_link", "endpoint_link"),
+        ("tenant_link", "result"),
+        ("due", "replay_link"),
+    )
     readonly_fields = tuple(name for line in fields for name in line)
-    change_form_outer_before_template = "delivery/admin/steer_bar.html"
+    change_form_outer_before_template = "delivery/admin/operations_bar.html"
     change_form_after_template = "delivery/admin/delivery.html"
-    actions = ("send_now", "set_aside", "cancel")
+    actions = ("retry_now", "move_to_dead_letters", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows: QuerySet[Delivery] = super().get_queryset(request)
         return rows.select_related("event", "endpoint").defer("body", "event__body", "event__digest")
 
     def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        named = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
-        return rows.filter(event__in=named.values("id"))
+        events = Event.objects.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
+        return rows.filter(event__in=events.values("id"))
 
-    def has_steer_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change a delivery may steer it; nobody edits one."""
-        return bool(request.user.has_perm(STEER))
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(MAY_OPERATE))
 
-    @action(description="Send the selected deliveries now", permissions=["steer"])
-    def send_now(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
-        return self._ask("retry", queryset)
+    @action(description="Retry selected now", permissions=["operate"])
+    def retry_now(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
+        return self._confirm("retry", queryset)
 
-    @action(description="Park the selected deliveries", permissions=["steer"])
-    def set_aside(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
-        return self._ask("set-aside", queryset)
+    @action(description="Move selected to dead letters", permissions=["operate"])
+    def move_to_dead_letters(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
+        return self._confirm("set-aside", queryset)
 
-    @action(description="Cancel the selected deliveries", permissions=["steer"])
+    @action(description="Cancel selected", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
-        return self._ask("cancel", queryset)
+        return self._confirm("cancel", queryset)
 
-    def _ask(self, step: str, chosen: QuerySet[Delivery]) -> HttpResponse:
-        """To the page that shows them and asks."""
-        return redirect(path_to(step, [delivery.public_id for delivery in chosen[: self.list_per_page]]))
+    def _confirm(self, operation: str, selected: QuerySet[Delivery]) -> HttpResponse:
+        """Redirect to the page that lists the deliveries and asks."""
+        return redirect(path_to(operation, [delivery.public_id for delivery in selected[: self.list_per_page]]))
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(Steering(self).view)
-        return [path("steer/", page, name="delivery_delivery_steer"), *super().get_urls()]
+        page = self.admin_site.admin_view(OperationPage(self).view)
+        return [path("operation/", page, name="delivery_delivery_operation"), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -82,49 +90,48 @@ class DeliveryAdmin(Browsing):
         context = dict(extra_context or {})
         if delivery is not None and self.has_view_permission(request, delivery):
             attempts = queries.latest(delivery.history.all(), SHOWN_ATTEMPTS)
-            letters = queries.latest(delivery.dead_letters.all(), SHOWN_LETTERS)
+            letters = queries.latest(delivery.dead_letters.all(), SHOWN_DEAD_LETTERS)
             context |= {
-                "moments": timeline(delivery, attempts, letters),
+                "entries": timeline(delivery, attempts, letters),
                 "earlier": delivery.attempts - len(attempts),
-                "own_body": delivery.body is not None,
+                "has_own_body": delivery.body is not None,
                 "payload": payload(delivery.event.body if delivery.body is None else delivery.body),
             }
-            if delivery.state in UNFINISHED and self.has_steer_permission(request):
-                context["steps"] = [(step.title, path_to(name, [delivery.public_id])) for name, step in STEPS.items()]
-        answer: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return answer
-
-    @display(description="Delivery")
-    def public(self, delivery: Delivery) -> str:
-        return delivery.public_id
+            if delivery.state in UNFINISHED:
+                context["reasons"] = explain(delivery.event, [delivery.endpoint])[0].reasons
+                if self.has_operate_permission(request):
+                    paths = [(it, path_to(name, [delivery.public_id])) for name, it in OPERATIONS.items()]
+                    context["operations"] = [(it.title, path) for it, path in paths]
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     @display(description="State")
-    def standing(self, delivery: Delivery) -> str:
-        return pill(delivery.state)
+    def state_column(self, delivery: Delivery) -> str:
+        return state_pill(delivery.state)
 
     @display(description="Last result")
-    def last(self, delivery: Delivery) -> str:
+    def result(self, delivery: Delivery) -> str:
         return last_result(delivery.last_status, delivery.last_error)
 
     @display(description="Event")
-    def of_event(self, delivery: Delivery) -> str:
+    def event_link(self, delivery: Delivery) -> str:
         return link(delivery.event, delivery.event.type)
 
     @display(description="Endpoint")
-    def to_endpoint(self, delivery: Delivery) -> str:
+    def endpoint_link(self, delivery: Delivery) -> str:
         return link(delivery.endpoint, str(delivery.endpoint))
 
     @display(description="Tenant")
-    def of_tenant(self, delivery: Delivery) -> str:
+    def tenant_link(self, delivery: Delivery) -> str:
         return link(delivery.tenant, delivery.tenant.name)
 
     @display(description="Next attempt (UTC)")
     def due(self, delivery: Delivery) -> str:
         return when(delivery.next_attempt_at)
 
-    @display(description="Brought back by")
-    def of_replay(self, delivery: Delivery) -> str:
-        return link(known(Replay.objects.all(), delivery.replay_id))
+    @display(description="Replayed by")
+    def replay_link(self, delivery: Delivery) -> str:
+        return link(find(Replay.objects.all(), delivery.replay_id))
 
     @display(description="Published (UTC)")
     def published(self, delivery: Delivery) -> str:

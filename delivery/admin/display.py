@@ -1,18 +1,23 @@
-"""How things look in the operators' pages: states, results, payloads. Whatever came from outside is escaped."""
+"""Format states, results and payloads of deliveries."""
 
-from typing import Final
+from typing import Final, TypeVar
+from uuid import UUID
 
+from django.db.models import Model, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from delivery.models import Delivery, Replay
 from delivery.reading.pretty_json import pretty
+from webhooks.kit.admin.display import NOTHING, Tone, code, pill
 
-__all__ = ["last_result", "payload", "pill"]
+__all__ = ["find", "last_result", "payload", "state_pill"]
 
-SHOWN_CHARACTERS = 65_536  # of a payload; the rest is said to be there
+M = TypeVar("M", bound=Model)
 
-TONES: Final = {
+SHOWN_CHARACTERS = 65_536  # of a payload; the note above it gives its full size
+
+TONES: Final[dict[str, Tone]] = {
     Delivery.State.PENDING: "info",
     Delivery.State.SENDING: "info",
     Delivery.State.DELIVERED: "good",
@@ -22,33 +27,34 @@ TONES: Final = {
     Replay.State.FINISHED: "good",
     "open": "bad",
     "replayed": "good",
-    "active": "info",
     "ready": "info",
+    "active": "info",
     "endpoint_inactive": "warn",
     "circuit_open": "bad",
 }
 
 
-def pill(state: str, text: str = "", title: str = "") -> SafeString:
-    """A word for a state, in its colour."""
-    tone = TONES.get(state, "plain")
-    return format_html('<span class="wp-pill wp-{}" title="{}">{}</span>', tone, title, text or state)
+def state_pill(state: str, text: str = "", title: str = "") -> SafeString:
+    """Return a state in its colour; ``text`` is shown instead of its name, ``title`` is the tooltip."""
+    return pill(text or state.replace("_", " "), TONES.get(state, "plain"), title)
 
 
 def last_result(status: int | None, error: str) -> SafeString | str:
-    """A status and the class of the failure, as far as there is one."""
-    if status is None and not error:
-        return "-"
-    tone = "bad" if error else "good"
+    """Return the HTTP status and the class of the failure, as far as there are any."""
     text = " ".join(str(part) for part in (status, error if error != "status" else "") if part)
-    return format_html('<span class="wp-pill wp-{}">{}</span>', tone, text)
+    return pill(text or error, "bad" if error else "good") if text or error else NOTHING
 
 
 def payload(body: bytes | memoryview | None) -> SafeString:
-    """Bytes that were or will be sent, indented if they are JSON."""
+    """Return the size of a body and its text, indented if it is JSON, cut at SHOWN_CHARACTERS."""
     size = len(body or b"")
     text = bytes(body or b"").decode("utf-8", "replace")
     readable = pretty(text) if text.lstrip()[:1] in ("{", "[") else text
     shown = readable[:SHOWN_CHARACTERS]
     note = f"{size:,} bytes" + ("" if len(readable) == len(shown) else f", the first {SHOWN_CHARACTERS:,} characters")
-    return format_html('<p class="wp-note">{}</p><pre class="wp-code" tabindex="0">{}</pre>', note, shown)
+    return format_html('<p class="wp-note">{}</p>{}', note, code(shown))
+
+
+def find(rows: QuerySet[M], key: UUID | None) -> M | None:
+    """Return the row with this key, or None: retention deletes the rows of one table before those of another."""
+    return None if key is None else rows.filter(pk=key).first()

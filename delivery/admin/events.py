@@ -1,4 +1,4 @@
-"""Events: what was published, as it will be sent, and to whom it is owed."""
+"""Show events: what was published, its deliveries, and why other endpoints did not get it."""
 
 from typing import Any
 
@@ -11,31 +11,33 @@ from django.utils.http import urlencode
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 
-from delivery.admin.browsing import Browsing, Window, link, when
 from delivery.admin.display import payload
-from delivery.admin.replay_events import SendAgain, query_of
-from delivery.admin.replay_page import REPLAY
+from delivery.admin.replay_events import ReplayEventsPage, query_of
+from delivery.admin.replay_page import MAY_REPLAY
+from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Delivery, Event, Replay
 from delivery.reading.explain import endpoints_for, explain
 from subscriptions.models import Tenant
+from webhooks.kit.admin.display import link, when
+from webhooks.kit.admin.lists import AdminList
 
 __all__ = ["EventAdmin"]
 
 SHOWN_DELIVERIES = 200  # on an event's page; the list of deliveries has the others
-SHOWN_ENDPOINTS = 50  # to which it is not owed; REST explains them all
+SHOWN_ENDPOINTS = 50  # without a delivery of the event; the REST API explains all
 
 
 @admin.register(Event)
-class EventAdmin(Browsing):
-    list_display = ("public", "type", "subject", "source", "its_id", "of_tenant", "taken")
+class EventAdmin(AdminList):
+    """Show events and send past ones again."""
+
+    list_display = ("public_id", "type", "subject", "source", "cloudevent_id", "tenant_link", "published")
     list_select_related = ("tenant",)
-    list_filter = (("tenant", AutocompleteSelectFilter), ("created_at", Window))
-    searched = {"evt": "pk"}
-    search_help_text = "An event's id (evt_...), or the CloudEvent's own id, whole."
-    fields = (("public", "type"), ("its_id", "source"), ("subject", "of_tenant"), "taken")
-    readonly_fields = ("public", "type", "its_id", "source", "subject", "of_tenant", "taken")
+    list_filter = (("tenant", AutocompleteSelectFilter), ("created_at", TimeRangeFilter))
+    fields = (("public_id", "type"), ("cloudevent_id", "source"), ("subject", "tenant_link"), "published")
+    readonly_fields = ("public_id", "type", "cloudevent_id", "source", "subject", "tenant_link", "published")
     change_form_after_template = "delivery/admin/event.html"
-    list_before_template = "delivery/admin/send_again_bar.html"
+    list_before_template = "delivery/admin/replay_events_bar.html"
     actions = ("send_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
@@ -46,26 +48,25 @@ class EventAdmin(Browsing):
         return rows.filter(event_id=term, tenant__in=Tenant.objects.values("id"))
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Whoever may create a replay may send events again."""
-        return bool(request.user.has_perm(REPLAY))
+        return bool(request.user.has_perm(MAY_REPLAY))
 
-    @action(description="Send the selected events again", permissions=["replay"])
+    @action(description="Send selected again", permissions=["replay"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse:
-        """To the page that counts and asks; the events have to be one tenant's."""
-        chosen = list(queryset[: self.list_per_page])
-        query = {"ids": ",".join(event.public_id for event in chosen), "scope": Replay.Scope.EVENTS.value}
-        if len({event.tenant_id for event in chosen}) == 1:
-            query["tenant"] = chosen[0].tenant.public_id
-        return redirect(f"{reverse('admin:delivery_event_send_again')}?{urlencode(query)}")
+        """Redirect to the page that counts and asks; it requires events of one tenant."""
+        selected = list(queryset[: self.list_per_page])
+        query = {"ids": ",".join(event.public_id for event in selected), "scope": Replay.Scope.EVENTS.value}
+        if len({event.tenant_id for event in selected}) == 1:
+            query["tenant"] = selected[0].tenant.public_id
+        return redirect(f"{reverse('admin:delivery_event_replay')}?{urlencode(query)}")
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(SendAgain(self).view)
-        return [path("send-again/", page, name="delivery_event_send_again"), *super().get_urls()]
+        page = self.admin_site.admin_view(ReplayEventsPage(self).view)
+        return [path("replay/", page, name="delivery_event_replay"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        bar = {"send_again_query": query_of(request.GET)} if self.has_replay_permission(request) else {}
-        answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
-        return answer
+        bar = {"replay_query": query_of(request.GET)} if self.has_replay_permission(request) else {}
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
+        return response
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -73,25 +74,25 @@ class EventAdmin(Browsing):
         event = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if event is not None and self.has_view_permission(request, event):
-            owed = Delivery.objects.filter(event=event).select_related("endpoint").defer("body")
-            elsewhere = endpoints_for(event).exclude(id__in=owed.values("endpoint_id")).order_by("-id")
-            context |= {"payload": payload(event.body), "owed": owed.order_by("id")[:SHOWN_DELIVERIES]}
-            context |= {"unowed": explain(event, list(elsewhere[:SHOWN_ENDPOINTS])), "most_unowed": SHOWN_ENDPOINTS}
-        answer: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return answer
+            deliveries = Delivery.objects.filter(event=event).select_related("endpoint").defer("body")
+            others = endpoints_for(event).exclude(id__in=deliveries.values("endpoint_id")).order_by("-id")
+            context |= {
+                "payload": payload(event.body),
+                "deliveries": deliveries.order_by("id")[:SHOWN_DELIVERIES],
+                "not_sent": explain(event, list(others[:SHOWN_ENDPOINTS])),
+                "max_not_sent": SHOWN_ENDPOINTS,
+            }
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
-    @display(description="Event")
-    def public(self, event: Event) -> str:
-        return event.public_id
-
-    @display(description="CloudEvent id")
-    def its_id(self, event: Event) -> str:
+    @display(description="CloudEvent ID")
+    def cloudevent_id(self, event: Event) -> str:
         return event.event_id
 
     @display(description="Tenant")
-    def of_tenant(self, event: Event) -> str:
+    def tenant_link(self, event: Event) -> str:
         return link(event.tenant, event.tenant.name)
 
     @display(description="Published (UTC)")
-    def taken(self, event: Event) -> str:
+    def published(self, event: Event) -> str:
         return when(event.created_at)

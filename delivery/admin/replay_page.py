@@ -1,6 +1,6 @@
-"""The pages that create a replay: each counts first, asks for a rate, and leads to the replay it has created.
+"""Create a replay from the admin: count first, ask for a rate, and open the new replay's page.
 
-What is asked for stands in the query, in the words of ``replay.Filter``; a page reads it and says it in its own words.
+The query has the fields of ``ReplayFilter``; each page reads it and shows it in its own way.
 """
 
 from dataclasses import dataclass, field
@@ -19,83 +19,86 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from delivery.replaying import replays
-from delivery.templatetags.delivery_admin import span
+from delivery.templatetags.delivery_admin import duration
 from subscriptions.models import Tenant
 
-__all__ = ["PAGING", "REPLAY", "Question", "ReplayPage"]
+__all__ = ["LIST_PARAMETERS", "MAY_REPLAY", "ReplayPage", "ReplayRequest"]
 
-REPLAY = "delivery.add_replay"  # the permission to bring dead letters back, and to send events again
-PAGING = frozenset({"p", "o", "e"})  # what a list needs for itself
+MAY_REPLAY = "delivery.add_replay"  # replay dead letters and send events again
+LIST_PARAMETERS = frozenset({"p", "o", "e"})  # of a list's own: page, order, error
 
 
 class RateForm(forms.Form):
+    """Ask for the rate of a replay."""
+
     rate = forms.IntegerField(
         min_value=1,
         max_value=replays.MAX_RATE,
         initial=replays.DEFAULT_RATE,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Deliveries per second, at most.",
+        help_text="Maximum deliveries per second.",
     )
 
 
 @dataclass(slots=True)
-class Question:
-    """What the query asks for: whose (None: everybody's), and which; no filter if there is a ``problem`` with it.
-    ``shown`` is for the template."""
+class ReplayRequest:
+    """Hold what a query asks for: the tenant (None: all tenants) and the filter, or the problem with it.
+
+    ``context`` is added to the template's.
+    """
 
     tenant: Tenant | None
     filter: replays.ReplayFilter | None
     problem: str = ""
-    shown: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
 
 
 class ReplayPage:
-    """A page below a list. Another one says the ``ClassVar``s and how its query is read."""
+    """Ask for a replay below a list. A subclass sets the class variables and reads its query."""
 
     model: ClassVar[type[Model]]
     title: ClassVar[str]
     template: ClassVar[str]
-    created: ClassVar[str]  # what is said afterwards, with how many
 
     def __init__(self, model_admin: ModelAdmin) -> None:
         self.model_admin = model_admin
 
-    def ask(self, request: HttpRequest) -> Question:
-        """Raises ValueError, in words for the operator, for what leads back to the list."""
+    def read(self, request: HttpRequest) -> ReplayRequest:
+        """Return what the query asks for. Raises ValueError with a message that is shown above the list."""
         raise NotImplementedError
 
     def view(self, request: HttpRequest) -> HttpResponse:
-        """GET counts, POST creates the replay and leads to it."""
-        if not request.user.has_perm(REPLAY):
+        """Count on GET; on POST create the replay and redirect to it."""
+        if not request.user.has_perm(MAY_REPLAY):
             raise PermissionDenied
         try:
-            question = self.ask(request)
+            wanted = self.read(request)
         except ValueError as error:
-            messages.error(request, " ".join(map(str, error.args)))
+            messages.error(request, _message(error))
             return redirect(self._list())
         form = RateForm(request.POST if request.method == "POST" else None, initial={"rate": replays.DEFAULT_RATE})
         counted = replays.DeliveryCount(0)
         try:
-            if request.method == "POST" and question.filter and form.is_valid():
-                return self._create(request, question.tenant, question.filter, form.cleaned_data["rate"])
-            if question.filter:
-                counted = replays.preview(question.tenant, question.filter)
+            if request.method == "POST" and wanted.filter and form.is_valid():
+                return self._create(request, wanted.tenant, wanted.filter, form.cleaned_data["rate"])
+            if wanted.filter:
+                counted = replays.preview(wanted.tenant, wanted.filter)
         except ValueError as error:
-            question.problem = " ".join(map(str, error.args))
-        return self._page(request, question, counted, form)
+            wanted.problem = _message(error)
+        return self._page(request, wanted, counted, form)
 
     def _create(
-        self, request: HttpRequest, tenant: Tenant | None, wanted: replays.ReplayFilter, rate: int
+        self, request: HttpRequest, tenant: Tenant | None, selected: replays.ReplayFilter, rate: int
     ) -> HttpResponse:
-        row = replays.start(tenant, wanted, rate=rate, by=f"admin:{request.user.get_username()}")
+        row = replays.start(tenant, selected, rate=rate, by=f"admin:{request.user.get_username()}")
         self.model_admin.log_addition(
-            request, row, f"{self.title}: {row.total} at {rate} a second, {row.scope}: {row.filter}"
+            request, row, f"{self.title}: {row.total} at {rate} per second, {row.scope}: {row.filter}"
         )
-        messages.success(request, self.created.format(f"{row.total:,}"))
+        messages.success(request, f"Replay started: {row.total:,} {'delivery' if row.total == 1 else 'deliveries'}")
         return redirect("admin:delivery_replay_change", row.pk)
 
     def _page(
-        self, request: HttpRequest, question: Question, counted: replays.DeliveryCount, form: RateForm
+        self, request: HttpRequest, wanted: ReplayRequest, counted: replays.DeliveryCount, form: RateForm
     ) -> TemplateResponse:
         context = {
             **self.model_admin.admin_site.each_context(request),
@@ -105,10 +108,10 @@ class ReplayPage:
             "back": self._list(),
             "total": counted.total,
             "estimated": counted.estimated,
-            "lasts": _lasts(counted.total, form),
-            "problem": question.problem,
+            "time_needed": _time_needed(counted.total, form),
+            "problem": wanted.problem,
             "form": form,
-            **question.shown,
+            **wanted.context,
         }
         return TemplateResponse(request, self.template, context)
 
@@ -116,8 +119,13 @@ class ReplayPage:
         return reverse(f"admin:delivery_{self.model._meta.model_name}_changelist")
 
 
-def _lasts(total: int, form: RateForm) -> str:
-    """How long that takes at the rate that stands in the form, where it takes long enough to be said."""
+def _message(error: ValueError) -> str:
+    """Return the error's arguments, the field's name first, as one text."""
+    return " ".join(map(str, error.args))
+
+
+def _time_needed(total: int, form: RateForm) -> str:
+    """Return how long the replay takes at the rate in the form; empty below a second."""
     rate = form["rate"].value()
     seconds = total / int(rate) if str(rate).isdecimal() and int(rate) else 0
-    return f"about {span(timedelta(seconds=seconds))}" if seconds >= 1 else ""
+    return f"about {duration(timedelta(seconds=seconds))}" if seconds >= 1 else ""

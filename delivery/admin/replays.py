@@ -1,4 +1,4 @@
-"""Replays: how far each has come, and the button that stops it."""
+"""Show replays and their progress, and cancel running ones."""
 
 from datetime import datetime
 from typing import Any
@@ -14,31 +14,33 @@ from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
-from delivery.admin.browsing import Browsing, Window, known, link, when
-from delivery.admin.display import pill
+from delivery.admin.display import find, state_pill
+from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Replay
 from delivery.replaying import replays
-from delivery.templatetags.delivery_admin import progress
+from delivery.templatetags.delivery_admin import progress_bar
 from subscriptions.models import Endpoint
+from webhooks.kit.admin.display import link, when
+from webhooks.kit.admin.lists import AdminList
 from webhooks.wire import ids
 
 __all__ = ["ReplayAdmin"]
 
-CANCEL = "delivery.change_replay"  # the permission to cancel one
+MAY_CANCEL = "delivery.change_replay"
 
 
 @admin.register(Replay)
-class ReplayAdmin(Browsing):
-    list_display = ("public", "standing", "progress", "rate", "of_tenant", "requested_by", "created")
+class ReplayAdmin(AdminList):
+    """Show replays and cancel running ones."""
+
+    list_display = ("public_id", "state_column", "progress", "rate", "tenant_link", "requested_by", "created")
     list_select_related = ("tenant",)
     list_filter = (
         ("tenant", AutocompleteSelectFilter),
         ("state", ChoicesDropdownFilter),
-        ("created_at", Window),
+        ("created_at", TimeRangeFilter),
     )
-    searched = {"rpl": "pk"}
-    search_help_text = "A replay's id (rpl_...), whole."
-    fields = (("public", "of_tenant"), ("what", "wanted"), ("requested_by", "created"))
+    fields = (("public_id", "tenant_link"), ("scope_text", "filter_lines"), ("requested_by", "created"))
     readonly_fields = tuple(name for line in fields for name in line)
     change_form_outer_before_template = "delivery/admin/replay.html"
 
@@ -51,54 +53,50 @@ class ReplayAdmin(Browsing):
         return [path("<uuid:pk>/cancel/", page, name="delivery_replay_cancel"), *super().get_urls()]
 
     def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Stop it, by POST; what was brought back stays so."""
-        if not request.user.has_perm(CANCEL):
+        """Cancel a running replay by POST; deliveries that are re-queued already are sent."""
+        if not request.user.has_perm(MAY_CANCEL):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         row = get_object_or_404(Replay, pk=pk)
         if replays.cancel(row):
             self.log_change(request, row, "Cancelled.")
-            messages.success(request, f"{row.public_id} is cancelled.")
+            messages.success(request, f"Replay cancelled: {row.public_id}")
         else:
-            messages.warning(request, f"{row.public_id} was not running any more.")
+            messages.warning(request, f"Replay had ended already: {row.public_id}")
         return redirect("admin:delivery_replay_change", pk)
 
-    @display(description="Replay")
-    def public(self, row: Replay) -> str:
-        return row.public_id
-
     @display(description="State")
-    def standing(self, row: Replay) -> str:
-        return pill(row.state)
+    def state_column(self, row: Replay) -> str:
+        return state_pill(row.state)
 
     @display(description="Progress")
     def progress(self, row: Replay) -> str:
-        return format_html("{} {} / {}", progress(row), f"{row.replayed:,}", f"{row.total:,}")
+        return format_html("{} {} / {}", progress_bar(row), f"{row.replayed:,}", f"{row.total:,}")
 
     @display(description="Tenant")
-    def of_tenant(self, row: Replay) -> str:
+    def tenant_link(self, row: Replay) -> str:
         return link(row.tenant, row.tenant.name) if row.tenant else "All tenants"
 
     @display(description="Requested (UTC)")
     def created(self, row: Replay) -> str:
         return when(row.created_at)
 
-    @display(description="What is sent again")
-    def what(self, row: Replay) -> str:
+    @display(description="Scope")
+    def scope_text(self, row: Replay) -> str:
         return str(row.get_scope_display())
 
     @display(description="Filter")
-    def wanted(self, row: Replay) -> str:
-        lines = [(name.capitalize(), _said(name, value)) for name, value in row.filter.items()]
-        return format_html_join("", "<div>{}: {}</div>", lines) or "everything"
+    def filter_lines(self, row: Replay) -> str:
+        lines = [(name.capitalize(), _text(name, value)) for name, value in row.filter.items()]
+        return format_html_join("", "<div>{}: {}</div>", lines) or "No filter"
 
 
-def _said(name: str, value: Any) -> str:
-    """A value of the filter as people read it."""
+def _text(name: str, value: Any) -> str:
+    """Return a value of the filter as shown on the page."""
     if name == "ids":
-        return f"{len(value)} chosen"
-    if name == "endpoint" and (endpoint := known(Endpoint.objects.all(), ids.parse(Endpoint.prefix, value))):
+        return f"{len(value)} selected"
+    if name == "endpoint" and (endpoint := find(Endpoint.objects.all(), ids.parse(Endpoint.prefix, value))):
         return link(endpoint, str(endpoint))
     if name in ("since", "until"):
         return when(datetime.fromisoformat(value))

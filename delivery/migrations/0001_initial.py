@@ -78,6 +78,9 @@ class Migration(migrations.Migration):
                 ('warnings_sent', models.PositiveSmallIntegerField(default=0, help_text='Warnings about the failures that were published so far.')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
             ],
+            options={
+                'verbose_name': 'queue',
+            },
         ),
         migrations.CreateModel(
             name='Replay',

@@ -43,7 +43,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "overdue": overdue(now),
         "causes": [cause for cause in causes() if cause.count],
         "failing": failing(),
-        "most_counted": MAX_COUNTED,
+        "max_counted": MAX_COUNTED,
     }
 
 

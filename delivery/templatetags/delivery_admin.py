@@ -1,4 +1,4 @@
-"""Filters for the operators' pages: spans of time as people say them, and how far a replay has come."""
+"""Format durations, JSON values and the progress of replays in the admin's templates."""
 
 import json
 from datetime import timedelta
@@ -10,18 +10,18 @@ from django.utils.safestring import SafeString
 
 from delivery.models import Replay
 
-__all__ = ["as_json", "milliseconds", "pace", "progress", "span"]
+__all__ = ["as_json", "duration", "milliseconds", "progress_bar", "rate_and_time"]
 
 register = template.Library()
 
-LONGEST = 200  # characters
+MAX_CHARACTERS = 200  # of a JSON value
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 @register.filter
-def span(wait: timedelta) -> str:
-    """The two largest units: "2 h 5 min"."""
-    left = round(wait.total_seconds())
+def duration(period: timedelta) -> str:
+    """Return the two largest units, such as "2 h 5 min"."""
+    left = round(period.total_seconds())
     parts: list[str] = []
     for name, seconds in UNITS:
         count, left = divmod(left, seconds)
@@ -32,22 +32,22 @@ def span(wait: timedelta) -> str:
 
 @register.filter
 def as_json(values: tuple[Any, ...]) -> str:
-    """Values as people who write patterns know them, cut where they grow long."""
+    """Return values as JSON, separated by commas and cut at MAX_CHARACTERS."""
     text = ", ".join(json.dumps(value, ensure_ascii=False) for value in values) or "nothing"
-    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + "…"
 
 
 @register.filter
-def milliseconds(duration: int) -> str:
-    """Below a second in ms, above it in seconds with one decimal."""
-    return f"{duration} ms" if duration < 1000 else f"{duration / 1000:.1f} s"
+def milliseconds(count: int) -> str:
+    """Return milliseconds below a second, above it seconds with one decimal."""
+    return f"{count} ms" if count < 1000 else f"{count / 1000:.1f} s"
 
 
 @register.filter
-def progress(replay: Replay) -> SafeString:
-    """A bar as long as what a replay has sent again; a finished one is whole, whatever was on its way already."""
-    done = replay.state == Replay.State.FINISHED or not replay.total
-    percent = 100 if done else min(100, round(100 * replay.replayed / replay.total))
+def progress_bar(replay: Replay) -> SafeString:
+    """Return a bar of what a replay has re-queued; that of a finished replay is full."""
+    is_done = replay.state == Replay.State.FINISHED or not replay.total
+    percent = 100 if is_done else min(100, round(100 * replay.replayed / replay.total))
     return format_html(
         '<span class="wp-progress" role="progressbar" aria-valuenow="{0}"><span style="width: {0}%"></span></span>',
         percent,
@@ -55,10 +55,10 @@ def progress(replay: Replay) -> SafeString:
 
 
 @register.filter
-def pace(replay: Replay) -> str:
-    """How fast it goes, and how long it will take or when it ended."""
-    fast = f"At most {replay.rate:,} a second"
+def rate_and_time(replay: Replay) -> str:
+    """Return the rate of a replay, and how long it will take or when it ended."""
+    rate = f"Up to {replay.rate:,} per second"
     if replay.finished_at is not None:
-        return f"{fast}; ended {replay.finished_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{rate}; ended {replay.finished_at:%Y-%m-%d %H:%M:%S} UTC"
     left = max(replay.total - replay.replayed, 0) / replay.rate
-    return f"{fast}; about {span(timedelta(seconds=left))} to go" if left >= 1 else fast
+    return f"{rate}; about {duration(timedelta(seconds=left))} left" if left >= 1 else rate

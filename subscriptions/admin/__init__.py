@@ -1,19 +1,10 @@
-"""The operators' pages of the management side: they read, pause and resume, hand out keys, and rotate secrets.
+"""Show operators tenants, plans, API keys, endpoints, subscriptions and event types, and let them act on some.
 
-A secret or a key is shown on the page that answers its making, which no browser keeps, and nowhere else.
+Belongs here: admin pages, thin: fetch, call one function, answer. Tenants and plans are edited, API keys created and
+revoked, endpoints paused, enabled and disabled, signing secrets rotated. A new key or secret is shown once, on a page
+that browsers do not store. Django's admin calls in, nothing else does.
 """
 
-from subscriptions.admin.accounts import ApiKeyAdmin, PlanAdmin, TenantAdmin
-from subscriptions.admin.browsing import Browsing
-from subscriptions.admin.endpoints import EndpointAdmin, SubscriptionAdmin
-from subscriptions.admin.event_types import EventTypeAdmin
+from subscriptions.admin import accounts, endpoints, event_types
 
-__all__ = [
-    "ApiKeyAdmin",
-    "Browsing",
-    "EndpointAdmin",
-    "EventTypeAdmin",
-    "PlanAdmin",
-    "SubscriptionAdmin",
-    "TenantAdmin",
-]
+__all__ = ["accounts", "endpoints", "event_types"]

@@ -1,4 +1,4 @@
-"""Tenants, plans and keys. A key is shown on the page that answers its making, and nowhere else."""
+"""Show and edit tenants and plans; create and revoke API keys. A new key is shown once."""
 
 from typing import Any
 
@@ -6,18 +6,24 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from subscriptions.admin.browsing import Browsing
+from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.admin.forms import KeyForm, PlanForm, TenantForm
 from subscriptions.models import ApiKey, Plan, Tenant
 from subscriptions.tenants import keys, plans
+from webhooks.kit.admin.lists import AdminList
 
 __all__ = ["ApiKeyAdmin", "PlanAdmin", "TenantAdmin"]
 
+BY_ID_OR_UID = "Search by ID or external ID (exact)"
+
 
 @admin.register(Tenant)
-class TenantAdmin(Browsing):
+class TenantAdmin(AdminList):
+    """Show, add and edit tenants."""
+
     list_display = ("public_id", "name", "uid", "plan", "retention_days", "created_at", "deleted_at")
     list_select_related = ("plan",)
+    search_help_text = BY_ID_OR_UID
     form = TenantForm
     readonly_fields = ("public_id", "created_at", "deleted_at")
     fields = ("public_id", "name", "uid", "plan", "metadata", "retention_days", "created_at", "deleted_at")
@@ -30,11 +36,14 @@ class TenantAdmin(Browsing):
 
 
 @admin.register(Plan)
-class PlanAdmin(Browsing):
+class PlanAdmin(AdminList):
+    """Show, add and edit plans."""
+
     list_display = (
         *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints", "max_event_bytes"),
         *("max_retention_days", "updated_at"),
     )
+    search_help_text = BY_ID_OR_UID
     form = PlanForm
     readonly_fields = ("public_id", "created_at", "updated_at")
     fields = (
@@ -57,7 +66,9 @@ class PlanAdmin(Browsing):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(Browsing):
+class ApiKeyAdmin(AdminList):
+    """Show, create and revoke API keys."""
+
     list_display = ("public_id", "key_prefix", "name", "tenant", "scopes", "last_used_at", "expires_at", "revoked_at")
     list_select_related = ("tenant",)
     form = KeyForm
@@ -74,13 +85,14 @@ class ApiKeyAdmin(Browsing):
         return self.list_display if obj else ("tenant", "name", "scopes", "expires_at")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        made, text = keys.create_key(obj.tenant, obj.scopes, obj.name, obj.expires_at)
-        obj.pk, obj.key_prefix = made.pk, made.key_prefix
+        created, text = keys.create_key(obj.tenant, obj.scopes, obj.name, obj.expires_at)
+        obj.pk, obj.key_prefix = created.pk, created.key_prefix
         request.new_key = text  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        return self.shown_once(request, "New API key", [(str(obj), request.new_key)])  # type: ignore[attr-defined]
+        return show_once(self, request, "New API key", [(str(obj), request.new_key)])  # type: ignore[attr-defined]
 
     @admin.action(permissions=["revoke"], description="Revoke")
-    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
-        self.each(request, chosen, keys.revoke_key, "revoked")
+    def revoke(self, request: HttpRequest, selected: QuerySet[ApiKey]) -> None:
+        """Revoke the selected keys."""
+        run_for_each(self, request, selected, keys.revoke_key, "revoked")

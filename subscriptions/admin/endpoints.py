@@ -1,7 +1,6 @@
-"""Endpoints and subscriptions: they are paused and resumed here, and secrets are rotated.
+"""Show endpoints and subscriptions; pause, enable and disable endpoints, and rotate their signing secrets.
 
-What an endpoint is (its address above all) is changed over REST, where an address is looked up outside of any
-transaction.
+Other fields are changed over the REST API, which looks up host names outside of any transaction.
 """
 
 from django.contrib import admin
@@ -9,35 +8,59 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
-from subscriptions.admin.browsing import Browsing
+from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.endpoints import state
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, SigningSecret, Subscription
+from webhooks.kit.admin.display import NOTHING, Tone, link, pill, when
+from webhooks.kit.admin.lists import AdminList
 
 __all__ = ["EndpointAdmin", "SubscriptionAdmin"]
 
+TONES: dict[str, Tone] = {
+    Endpoint.State.ACTIVE: "good",
+    Endpoint.State.PAUSED: "warn",
+    Endpoint.State.DISABLED: "bad",
+    Endpoint.State.UNVERIFIED: "warn",
+}
+
 
 @admin.register(Endpoint)
-class EndpointAdmin(Browsing):
-    list_display = ("public_id", "url", "tenant", "standing", "disabled_reason", "state_changed_at", "deleted_at")
+class EndpointAdmin(AdminList):
+    """Show endpoints and change their state."""
+
+    list_display = ("public_id", "url", "tenant", "state_pill", "disabled_reason", "state_changed", "deleted")
     list_filter = ("state", "disabled_reason")
     list_select_related = ("tenant",)
-    fields = (
-        *("public_id", "tenant", "uid", "url", "description", "state", "disabled_reason", "state_changed_at"),
-        *("verification", "verified_at", "allowed_rate"),
-        *(
-            "header_names",
-            "content_mode",
-            "reference_above_bytes",
-            "timeout_ms",
-            "max_in_flight",
-            *("rate_limit", "rate_period", "rate_burst"),
-            "ordering",
-            "retry_plan",
+    search_help_text = "Search by ID or external ID (exact)"
+    fieldsets = (
+        (
+            "General",
+            {
+                "fields": (
+                    *(("public_id", "state_pill"), ("url", "description"), ("tenant", "uid")),
+                    *(("disabled_reason", "state_changed"), "queue"),
+                )
+            },
         ),
-        *("auth", "tls", "metadata"),
-        *("secrets_shown", "created_at", "updated_at", "deleted_at"),
+        ("Verification", {"fields": (("verification", "verified_at", "allowed_rate"),)}),
+        (
+            "Request",
+            {"fields": (("content_mode", "reference_above_bytes"), ("header_names", "auth"), ("tls", "secrets_list"))},
+        ),
+        (
+            "Limits and retries",
+            {
+                "fields": (
+                    *(("timeout_ms", "max_in_flight"), ("rate_limit", "rate_period", "rate_burst")),
+                    ("ordering", "retry_plan"),
+                )
+            },
+        ),
+        ("Other", {"fields": ("metadata", ("created_at", "updated_at", "deleted"))}),
     )
     actions = ("pause", "enable", "disable", "rotate")
 
@@ -48,60 +71,87 @@ class EndpointAdmin(Browsing):
         return request.user.has_perm("subscriptions.add_signingsecret")
 
     @admin.display(description="State")
-    def standing(self, endpoint: Endpoint) -> str:
-        """In a word; the endpoint's page says what it means."""
-        return endpoint.state.capitalize()
+    def state_pill(self, endpoint: Endpoint) -> SafeString:
+        return pill(endpoint.state, TONES[endpoint.state])
 
-    @admin.display(description="Headers of its own")
+    @admin.display(description="State changed (UTC)")
+    def state_changed(self, endpoint: Endpoint) -> str:
+        return when(endpoint.state_changed_at)
+
+    @admin.display(description="Deleted (UTC)")
+    def deleted(self, endpoint: Endpoint) -> str:
+        return when(endpoint.deleted_at)
+
+    @admin.display(description="Custom headers")
     def header_names(self, endpoint: Endpoint) -> str:
-        """Their values are often credentials."""
-        return ", ".join(endpoint.headers) or "-"
+        return ", ".join(endpoint.headers) or NOTHING
 
-    @admin.display(description="Secrets")
-    def secrets_shown(self, endpoint: Endpoint) -> str:
-        return "; ".join(map(_said, endpoint.secrets.order_by("-id"))) or "-"
+    @admin.display(description="Signing secrets")
+    def secrets_list(self, endpoint: Endpoint) -> str:
+        lines = ((_describe(secret),) for secret in endpoint.secrets.order_by("-id"))
+        return format_html_join("", "<div>{}</div>", lines) or NOTHING
 
-    @admin.action(permissions=["operate"], description="Pause: deliveries wait")
-    def pause(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        self.each(request, chosen, state.pause, "paused")
+    @admin.display(description="Queue")
+    def queue(self, endpoint: Endpoint) -> SafeString | str:
+        lane = getattr(endpoint, "lane", None)  # the provider's queue, without importing it
+        return NOTHING if lane is None else link(lane, "Open queue")
+
+    @admin.action(permissions=["operate"], description="Pause")
+    def pause(self, request: HttpRequest, selected: QuerySet[Endpoint]) -> None:
+        """Hold back the deliveries of the selected endpoints."""
+        run_for_each(self, request, selected, state.pause, "paused")
 
     @admin.action(permissions=["operate"], description="Resume or enable")
-    def enable(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        self.each(request, chosen, lambda row: state.enable(row, by_operator=True), "enabled")
+    def enable(self, request: HttpRequest, selected: QuerySet[Endpoint]) -> None:
+        """Resume the deliveries of the selected endpoints."""
+        run_for_each(self, request, selected, lambda row: state.enable(row, by_operator=True), "enabled")
 
-    @admin.action(permissions=["operate"], description="Disable: its owner cannot enable it again")
-    def disable(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
+    @admin.action(permissions=["operate"], description="Disable (operator lock)")
+    def disable(self, request: HttpRequest, selected: QuerySet[Endpoint]) -> None:
+        """Disable the selected endpoints so that their owners cannot enable them."""
         reason = Endpoint.DisabledReason.OPERATOR
-        self.each(request, chosen, lambda row: state.disable(row, reason), "disabled")
+        run_for_each(self, request, selected, lambda row: state.disable(row, reason), "disabled")
 
-    @admin.action(permissions=["rotate"], description="Rotate the secret")
-    def rotate(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> HttpResponse:
-        """Ask first; then rotate with a day of overlap, and show the new secrets once."""
+    @admin.action(permissions=["rotate"], description="Rotate signing secret")
+    def rotate(self, request: HttpRequest, selected: QuerySet[Endpoint]) -> HttpResponse:
+        """Ask, then rotate the signing secrets and show the new ones once."""
         if request.POST.get("confirmed") != "yes":
             context = {
                 **self.admin_site.each_context(request),
-                "title": "Rotate the secret",
-                "chosen": chosen,
+                "title": "Rotate signing secret",
+                "selected": selected,
                 "checkbox": ACTION_CHECKBOX_NAME,
                 "back": request.get_full_path(),
+                "opts": self.opts,
+                "media": self.media,
             }
-            return TemplateResponse(request, "subscriptions/confirm_rotation.html", context)
-        shown: list[tuple[str, str]] = []
-        self.each(request, chosen, lambda row: shown.append((str(row), rotate_secret(row))), "secret rotated")
-        return self.shown_once(request, "New secrets", shown)
+            return TemplateResponse(request, "subscriptions/admin/confirm_rotation.html", context)
+        texts: list[tuple[str, str]] = []
+        run_for_each(
+            self,
+            request,
+            selected,
+            lambda row: texts.append((str(row), rotate_secret(row))),
+            "secret rotated",
+        )
+        return show_once(self, request, "New signing secrets", texts)
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(Browsing):
+class SubscriptionAdmin(AdminList):
+    """Show subscriptions."""
+
     list_display = ("public_id", "tenant", "endpoint", "event_types", "active", "created_at")
     list_filter = ("active",)
     list_select_related = ("tenant", "endpoint")
     fields = (
-        *("public_id", "tenant", "endpoint", "event_types", "pattern", "transformer", "description", "active"),
-        *("created_at", "updated_at"),
+        ("public_id", "active"),
+        ("tenant", "endpoint"),
+        *("event_types", "pattern", "transformer", "description"),
+        ("created_at", "updated_at"),
     )
 
 
-def _said(secret: SigningSecret) -> str:
-    end = f"until {secret.expires_at:%Y-%m-%d %H:%M}" if secret.expires_at else "current"
-    return f"{secret.public_key or secret.signing} of {secret.created_at:%Y-%m-%d %H:%M}, {end}"
+def _describe(secret: SigningSecret) -> SafeString:
+    end = f"expires {secret.expires_at:%Y-%m-%d %H:%M}" if secret.expires_at else "current"
+    return format_html("{}, created {:%Y-%m-%d %H:%M}, {}", secret.public_key or secret.signing, secret.created_at, end)

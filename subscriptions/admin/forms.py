@@ -1,5 +1,6 @@
-"""The admin's forms hold what they are given to the same rules as REST."""
+"""Validate tenants, plans and API keys in the admin's forms by the same rules as the REST API."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -13,27 +14,30 @@ __all__ = ["KeyForm", "PlanForm", "TenantForm"]
 
 
 class NamedForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A row with a name, and a uid if it wants one."""
+    """Edit a row with a name and an optional uid."""
 
     def clean_name(self) -> str:
+        """Validate the name."""
         name: str = self.cleaned_data["name"]
-        hold_to(check_name, name)
+        _validate(check_name, name)
         return name
 
     def clean_uid(self) -> str | None:
+        """Validate the uid; empty means none."""
         uid: str | None = self.cleaned_data["uid"] or None
-        hold_to(check_uid, self._meta.model.prefix, uid)
+        _validate(check_uid, self._meta.model.prefix, uid)
         return uid
 
 
 class TenantForm(NamedForm):
-    """A tenant."""
+    """Edit a tenant."""
 
     class Meta:
         model = Tenant
         fields = ("name", "uid", "plan", "metadata", "retention_days")
 
     def clean(self) -> dict[str, Any]:
+        """Validate the retention against the plan."""
         cleaned = super().clean() or self.cleaned_data
         days = cleaned.get("retention_days")
         if days is not None:
@@ -44,13 +48,14 @@ class TenantForm(NamedForm):
         return cleaned
 
     def clean_metadata(self) -> Any:
+        """Validate the metadata; empty means an empty object."""
         metadata = self.cleaned_data["metadata"] or {}
-        hold_to(check_metadata, metadata)
+        _validate(check_metadata, metadata)
         return metadata
 
 
 class PlanForm(NamedForm):
-    """A plan; an empty limit is none."""
+    """Edit a plan; an empty limit means no limit."""
 
     class Meta:
         model = Plan
@@ -60,12 +65,12 @@ class PlanForm(NamedForm):
         )
 
     def _get_validation_exclusions(self) -> set[str]:
-        """That another plan is the default is no error: this one takes its place."""
-        return {*super()._get_validation_exclusions(), "is_default"}  # type: ignore[misc] # the stubs do not know it
+        """Skip the unique default: saving a new default plan replaces the old one."""
+        return {*super()._get_validation_exclusions(), "is_default"}  # type: ignore[misc] # missing in the stubs
 
 
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A key to be made; without a tenant it is an operator's."""
+    """Create an API key; without a tenant it is an operator's."""
 
     scopes = forms.MultipleChoiceField(choices=Scope.choices, initial=Scope.values, widget=forms.CheckboxSelectMultiple)
 
@@ -74,9 +79,9 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("tenant", "name", "scopes", "expires_at")
 
 
-def hold_to(check: Any, *given: Any) -> None:
-    """Run a check of the rules; what it refuses is an error of the field being cleaned."""
+def _validate(check: Callable[..., object], *values: Any) -> None:
+    """Run a check; report what it refuses as an error of the field that is being cleaned."""
     try:
-        check(*given)
+        check(*values)
     except Invalid as error:
         raise forms.ValidationError(error.message) from None

@@ -63,11 +63,11 @@ class Endpoint(Row):
 
     prefix = "ep"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
-    uid = models.CharField(max_length=256, null=True, blank=True, validators=[uid_format])
+    uid = models.CharField("external ID", max_length=256, null=True, blank=True, validators=[uid_format])
     kind = models.CharField(
         max_length=16, default="http", db_default="http", editable=False, help_text="Transport of its deliveries."
     )
-    url = models.CharField(max_length=2048, help_text="Address that receives the deliveries.")
+    url = models.CharField("URL", max_length=2048, help_text="Address that receives the deliveries.")
     origin = models.CharField(max_length=300, default="", editable=False, help_text="Scheme, host and port of the URL.")
     url_changed_at = models.DateTimeField(null=True, editable=False, help_text="When the URL last changed.")
     description = models.CharField(max_length=1024, blank=True, help_text="Free text for people.")
@@ -103,9 +103,14 @@ class Endpoint(Row):
     headers = models.JSONField(
         default=dict, blank=True, help_text="Names of the custom headers; the values are encrypted."
     )
-    auth = models.JSONField(default=dict, blank=True, help_text="Authentication without its secrets.")
+    auth = models.JSONField(
+        "authentication (secrets hidden)", default=dict, blank=True, help_text="Authentication without its secrets."
+    )
     tls = models.JSONField(
-        default=dict, blank=True, help_text="Subject and expiry of the client certificate and certificate authority."
+        "TLS",
+        default=dict,
+        blank=True,
+        help_text="Subject and expiry of the client certificate and certificate authority.",
     )
     ciphertext = models.BinaryField(null=True, editable=False, help_text="Encrypted: headers, auth and tls in full.")
     content_mode = models.CharField(
@@ -115,11 +120,13 @@ class Endpoint(Row):
         help_text="How the CloudEvent is sent.",
     )
     reference_above_bytes = models.PositiveIntegerField(
+        "send link instead of payload above (bytes)",
         null=True,
         blank=True,
         help_text="Size of the data in bytes above which a link is sent instead, in any content mode; null: never.",
     )
     timeout_ms = models.PositiveIntegerField(
+        "timeout (ms)",
         default=15_000,
         validators=_between(1_000, 30_000),
         help_text="Milliseconds for one attempt, from its start to its end.",

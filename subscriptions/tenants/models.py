@@ -29,6 +29,7 @@ class Plan(Row):
 
     prefix = "pln"
     uid = models.CharField(
+        "external ID",
         max_length=256,
         null=True,
         blank=True,
@@ -88,6 +89,7 @@ class Tenant(Row):
 
     prefix = "tnt"
     uid = models.CharField(
+        "external ID",
         max_length=256,
         null=True,
         blank=True,

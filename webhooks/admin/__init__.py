@@ -1,7 +1,7 @@
-"""The operators' pages of the receiver: they read, replay receipts, and pause sources.
+"""Show operators the receiver's sources, receipts and rejections, and let them change sources and replay receipts.
 
-Nothing here shows a secret or counts a table. Bodies and headers are other people's text: escaped, and cut. The
-pages use django-unfold where it is installed and Django's own admin where it is not.
+Belongs here: admin pages, thin: fetch, call one function, answer. No page shows a secret again or counts a table;
+bodies and headers are escaped and cut. Django's admin calls in, nothing else does.
 """
 
 from webhooks.admin import receipts, rejections, sources

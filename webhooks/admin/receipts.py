@@ -1,4 +1,4 @@
-"""Receipts: what came, how far its handlers have got, and the ways to have them run again."""
+"""Show receipts: received messages, the state of their handlers, and how to replay them."""
 
 from typing import Any
 
@@ -11,16 +11,21 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
-from webhooks.admin.display import code, pill, secret_by_id, size, when
-from webhooks.admin.replaying import Wish, ask, may_replay
+from webhooks.admin.display import secret_by_id, state_pill
+from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
+from webhooks.admin.replay_page import ReplayRequest, confirm_replay, may_replay
+from webhooks.kit.admin.display import NOTHING, code, pill, size, when
 from webhooks.models import Receipt
 from webhooks.processing.receipts import by_event_type, by_message_id
 from webhooks.receiving.body_preview import download_body, preview_body
 from webhooks.sources.source_stats import STATES
 
+STORAGE_UNAVAILABLE = "Storage unavailable. Try again later."
+
 
 class StateFilter(admin.SimpleListFilter):
+    """Filter receipts by state."""
+
     title = "state"
     parameter_name = "state"
 
@@ -32,31 +37,39 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(Browsing):
-    list_display = ("public", "of_source", "event_type", "message_id", "standing", "attempts", "bytes", "received")
-    list_filter = (*BY_SOURCE, StateFilter, "cause", ReceivedFilter, "out_of_order")
-    list_select_related = ("source",)
-    searched = {"rcp": "pk", "src": "source"}
-    search_help_text = "An id of a receipt or source, a message id, or an event type: whole."
+class ReceiptAdmin(MessageList):
+    """Show receipts, replay them and download their bodies."""
+
+    list_display = (
+        *("public_id", "source_link", "event_type", "message_id", "state", "attempts", "bytes"),
+        "received",
+    )
+    list_filter = (*SOURCE_FILTER, StateFilter, "cause", ReceivedFilter, "out_of_order")
+    search_columns = {"rcp": "pk", "src": "source"}
+    search_help_text = "Search by ID of a receipt or source, message ID or event type (exact)"
     fieldsets = (
-        (None, {"fields": (("public", "standing"), ("of_source", "received"), ("event_type", "message_id"), "ways")}),
         (
-            "Handling",
+            None,
             {
                 "fields": (
-                    ("attempts", "claims"),
-                    ("due", "ended"),
-                    "signed_with",
-                    ("order_key", "in_sequence"),
-                    "handlers_shown",
-                    "error_shown",
+                    *(("public_id", "state"), ("source_link", "received"), ("event_type", "message_id")),
+                    "buttons",
                 )
             },
         ),
-        ("Body", {"fields": (("content_type", "bytes"), "sha256", "body_shown")}),
-        ("Headers, without credentials", {"fields": ("headers_shown",)}),
+        (
+            "Handlers",
+            {
+                "fields": (
+                    *(("attempts", "claims"), ("due", "settled"), "signed_with", ("order_key", "sequence")),
+                    *("handler_names", "error_block"),
+                )
+            },
+        ),
+        ("Body", {"fields": (("content_type", "bytes"), "sha256", "body_block")}),
+        ("Headers (credentials removed)", {"fields": ("headers_block",)}),
     )
-    actions = ("replay_chosen",)
+    actions = ("replay_selected",)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -78,83 +91,85 @@ class ReceiptAdmin(Browsing):
         return may_replay(request)
 
     def body(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
-        """Hand out the body as a file."""
+        """Respond with the body as a file."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
             return download_body(get_object_or_404(Receipt, pk=pk))
         except OSError:
-            return HttpResponse("Storage is out of reach.", content_type="text/plain", status=503)
+            return HttpResponse(STORAGE_UNAVAILABLE, content_type="text/plain", status=503)
 
     def replay_one(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Ask, then replay one receipt."""
         receipt = get_object_or_404(Receipt, pk=pk)
         back = reverse("admin:webhooks_receipt_change", args=[receipt.pk])
         return self._replay(request, [receipt], back)
 
-    @admin.action(permissions=["replay"], description="Replay")
-    def replay_chosen(self, request: HttpRequest, chosen: QuerySet[Receipt]) -> HttpResponse:
-        receipts = list(chosen)
+    @admin.action(permissions=["replay"], description="Replay selected")
+    def replay_selected(self, request: HttpRequest, selected: QuerySet[Receipt]) -> HttpResponse:
+        """Ask, then replay the selected receipts."""
+        receipts = list(selected)
         return self._replay(request, receipts, request.get_full_path(), tuple(receipt.pk for receipt in receipts))
 
     def _replay(
-        self, request: HttpRequest, receipts: list[Receipt], back: str, chosen: tuple[Any, ...] = ()
+        self, request: HttpRequest, receipts: list[Receipt], back: str, selected: tuple[Any, ...] = ()
     ) -> HttpResponse:
         def log(_count: int) -> None:
             for receipt in receipts:
                 self.log_change(request, receipt, "replayed")
 
         rows = Receipt.objects.filter(id__in=[receipt.pk for receipt in receipts])
-        said = "receipts you chose" if len(receipts) != 1 else f"receipt {receipts[0].public_id}"
-        return ask(self, request, Wish(rows, said, back, log, chosen))
+        description = "selected receipts" if len(receipts) != 1 else f"receipt {receipts[0].public_id}"
+        return confirm_replay(self, request, ReplayRequest(rows, description, back, log, selected))
 
     @admin.display(description="State")
-    def standing(self, receipt: Receipt) -> SafeString:
+    def state(self, receipt: Receipt) -> SafeString:
         if receipt.skipped:
-            return pill("skipped", "warn", "It came after a later one had been handled.")
-        return pill(receipt.state, title=receipt.get_cause_display())
+            return pill("skipped", "warn", "A later one of its order key was handled before.")
+        return state_pill(receipt.state, receipt.get_cause_display())
 
     @admin.display(description="Size")
     def bytes(self, receipt: Receipt) -> SafeString:
         return size(receipt.size)
 
-    @admin.display(description="What you can do")
-    def ways(self, receipt: Receipt) -> SafeString:
+    @admin.display(description="Actions")
+    def buttons(self, receipt: Receipt) -> SafeString:
         return format_html(
-            '<span class="wh-ways"><a class="wh-button" href="{}">Replay</a>'
-            '<a class="wh-button wh-quiet" href="{}">Download the body</a></span>',
+            '<span class="wp-buttons"><a class="wp-button" href="{}">Replay</a>'
+            '<a class="wp-button wp-quiet" href="{}">Download body</a></span>',
             reverse("admin:webhooks_receipt_replay", args=[receipt.pk]),
             reverse("admin:webhooks_receipt_body", args=[receipt.pk]),
         )
 
-    @admin.display(description="Body, as it came")
-    def body_shown(self, receipt: Receipt) -> SafeString:
+    @admin.display(description="Body")
+    def body_block(self, receipt: Receipt) -> SafeString:
         try:
             text, rest = preview_body(receipt)
         except OSError:
-            return format_html('<p class="wh-note">{}</p>', "Storage is out of reach.")
-        note = format_html('<p class="wh-note">{} more bytes: download it.</p>', f"{rest:,}") if rest else ""
+            return format_html('<p class="wp-note">{}</p>', STORAGE_UNAVAILABLE)
+        note = format_html('<p class="wp-note">{} more bytes in the download</p>', f"{rest:,}") if rest else ""
         return format_html("{}{}", code(text), note)
 
-    @admin.display(description="Signed with the secret")
+    @admin.display(description="Signed with")
     def signed_with(self, receipt: Receipt) -> SafeString | str:
-        return secret_by_id(receipt.secret_id) or "None: its scheme knows no secret"
+        return secret_by_id(receipt.secret_id) or "No secret"
 
-    @admin.display(description="Due (UTC)")
+    @admin.display(description="Next run due (UTC)")
     def due(self, receipt: Receipt) -> str:
         return when(receipt.due_at)
 
-    @admin.display(description="Processed or dead (UTC)")
-    def ended(self, receipt: Receipt) -> str:
+    @admin.display(description="Processed or failed (UTC)")
+    def settled(self, receipt: Receipt) -> str:
         return when(receipt.processed_at or receipt.dead_at)
 
-    @admin.display(description="In its sequence")
-    def in_sequence(self, receipt: Receipt) -> str:
-        return pill("out of order", "warn") if receipt.out_of_order else "-"
+    @admin.display(description="Sequence")
+    def sequence(self, receipt: Receipt) -> str:
+        return pill("out of order", "warn") if receipt.out_of_order else NOTHING
 
     @admin.display(description="Handled by")
-    def handlers_shown(self, receipt: Receipt) -> str:
-        return ", ".join(receipt.handled_by) if receipt.handled_by else "-"
+    def handler_names(self, receipt: Receipt) -> str:
+        return ", ".join(receipt.handled_by) if receipt.handled_by else NOTHING
 
     @admin.display(description="Last error")
-    def error_shown(self, receipt: Receipt) -> str:
+    def error_block(self, receipt: Receipt) -> str:
         return code(receipt.last_error)

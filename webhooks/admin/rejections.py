@@ -1,45 +1,54 @@
-"""Rejections: what was refused and why, so that a wrong secret can be found."""
+"""Show rejections: requests that were not stored, with the failed check, so that a wrong secret can be found."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
-from webhooks.admin.browsing import BY_SOURCE, Browsing, ReceivedFilter
-from webhooks.admin.display import pill, secret_by_id, size, when
+from webhooks.admin.display import secret_by_id
+from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
+from webhooks.kit.admin.display import pill, size, when
 from webhooks.models import Rejection
 
 
 @admin.register(Rejection)
-class RejectionAdmin(Browsing):
-    list_display = ("public", "of_source", "why", "detail", "remote_address", "bytes", "suppressed_count", "received")
-    list_filter = (*BY_SOURCE, ReceivedFilter)
-    list_select_related = ("source",)
-    searched = {"rej": "pk", "src": "source"}
-    search_help_text = "An id of a rejection or source, whole; or a reason."
+class RejectionAdmin(MessageList):
+    """Show rejections."""
+
+    list_display = (
+        *("public_id", "source_link", "reason_pill", "detail", "remote_address", "bytes", "suppressed_count"),
+        "received",
+    )
+    list_filter = (*SOURCE_FILTER, ReceivedFilter)
+    search_columns = {"rej": "pk", "src": "source"}
+    search_help_text = "Search by ID of a rejection or source, or by reason (exact)"
     fieldsets = (
         (
             None,
-            {"fields": (("public", "why"), ("of_source", "received"), "detail", ("remote_address", "bytes"), "sha256")},
+            {
+                "fields": (
+                    *(("public_id", "reason_pill"), ("source_link", "received"), "detail"),
+                    *(("remote_address", "bytes"), "sha256"),
+                )
+            },
         ),
-        ("What was believed last", {"fields": ("good_at", "good_secret")}),
-        ("Headers, without credentials", {"fields": ("headers_shown",)}),
-        ("Not recorded", {"fields": ("suppressed_count",)}),
+        ("Newest valid message before it", {"fields": ("last_valid", "last_valid_secret")}),
+        ("Headers (credentials removed)", {"fields": ("headers_block",)}),
+        ("Counted, not stored", {"fields": ("suppressed_count",)}),
     )
 
     def find_text(self, rows: QuerySet[Rejection], term: str) -> QuerySet[Rejection]:
         return rows.filter(reason=term)
 
     @admin.display(description="Reason")
-    def why(self, rejection: Rejection) -> SafeString:
+    def reason_pill(self, rejection: Rejection) -> SafeString:
         return pill(rejection.reason, "bad")
 
-    @admin.display(description="Secret")
-    def good_secret(self, rejection: Rejection) -> SafeString | str:
-        """The secret of the last message that was believed, by its id and what has become of it."""
-        return secret_by_id(rejection.last_valid_secret_id) or "Nothing was, under a secret"
+    @admin.display(description="Signed with")
+    def last_valid_secret(self, rejection: Rejection) -> SafeString | str:
+        return secret_by_id(rejection.last_valid_secret_id) or "None"
 
-    @admin.display(description="Message came (UTC)")
-    def good_at(self, rejection: Rejection) -> SafeString | str:
+    @admin.display(description="Received (UTC)")
+    def last_valid(self, rejection: Rejection) -> SafeString | str:
         return when(rejection.last_valid_at)
 
     @admin.display(description="Size")

@@ -1,7 +1,6 @@
-"""The page of a source's secrets: a new one beside the old, or one that is believed no more from now on.
+"""Add and revoke the secrets of a source.
 
-Each is an act with a permission of its own, and who did it is written down. A secret that was made is shown in the
-answer, this once; one that was given is not shown at all.
+Each needs a permission of its own and is logged. A generated secret is shown once, in the response; a given one is not.
 """
 
 from typing import Any
@@ -14,48 +13,50 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from webhooks.admin.source_fields import secret_input
+from webhooks.admin.source_form import secret_input
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration
 from webhooks.sources.secret_rotation import DAY, MAX_OVERLAP, MAX_SECRET_LENGTH, TooManySecrets, revoke, rotate
-from webhooks.wire.ids import public
 
 MAY_ADD, MAY_REVOKE = "webhooks.add_sourcesecret", "webhooks.delete_sourcesecret"
 
 
 class RotationForm(forms.Form):
+    """Ask for a new secret and how long the old ones stay valid."""
+
     secret = forms.CharField(
         required=False,
         strip=False,
         max_length=MAX_SECRET_LENGTH,
         widget=secret_input(),
-        help_text="As the sender shows it. Leave it empty with Standard Webhooks: one is made, and shown once.",
+        help_text="Secret issued by the sender. Empty, with Standard Webhooks: one is generated and shown once.",
     )
     overlap_seconds = forms.IntegerField(
         min_value=0,
         max_value=MAX_OVERLAP,
         initial=DAY,
-        widget=forms.NumberInput(attrs={"class": "wh-input", "autocomplete": "off"}),
-        help_text="So long the ones there are stay believed beside it; then they are gone.",
+        label="Overlap (seconds)",
+        widget=forms.NumberInput(attrs={"class": "wp-input", "autocomplete": "off"}),
+        help_text="Overlap: old secrets stay valid this long.",
     )
 
 
 def secrets_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:
-    """Show the secrets by their ids; rotate, or revoke one. Raises PermissionDenied."""
+    """List the secrets; on POST add or revoke one. Raises PermissionDenied."""
     if not any(map(request.user.has_perm, (MAY_ADD, MAY_REVOKE))):
         raise PermissionDenied
     source = get_object_or_404(Source, pk=pk, deleted_at=None)
     if request.method == "POST" and "revoke" in request.POST:
-        return _revoked(model_admin, request, source)
+        return _revoke(model_admin, request, source)
     form = RotationForm(request.POST or None)
-    made = ""
+    generated = ""
     if request.method == "POST" and form.is_valid():
-        made = _rotated(model_admin, request, source, form)
-    return _page(model_admin, request, source, form if form.errors else RotationForm(), made)
+        generated = _add(model_admin, request, source, form)
+    return _page(model_admin, request, source, form if form.errors else RotationForm(), generated)
 
 
-def _rotated(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm) -> str:
-    """The new secret if it was made here, else nothing; objections stand in the form."""
+def _add(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm) -> str:
+    """Return the new secret if it was generated; errors are added to the form."""
     if not request.user.has_perm(MAY_ADD):
         raise PermissionDenied
     given, overlap = form.cleaned_data["secret"], form.cleaned_data["overlap_seconds"]
@@ -64,12 +65,12 @@ def _rotated(model_admin: Any, request: HttpRequest, source: Source, form: Rotat
     except (InvalidConfiguration, TooManySecrets) as error:
         form.add_error("secret", str(error))
         return ""
-    model_admin.log_change(request, source, f"added {secret.public_id}; older ones end in {overlap} s")
-    messages.success(request, f"{secret.public_id} is believed from now on.")
+    model_admin.log_change(request, source, f"added {secret.public_id}; older ones expire in {overlap} s")
+    messages.success(request, f"{secret.public_id} added")
     return "" if given else text
 
 
-def _revoked(model_admin: Any, request: HttpRequest, source: Source) -> HttpResponse:
+def _revoke(model_admin: Any, request: HttpRequest, source: Source) -> HttpResponse:
     if not request.user.has_perm(MAY_REVOKE):
         raise PermissionDenied
     wanted = request.POST["revoke"]
@@ -77,14 +78,14 @@ def _revoked(model_admin: Any, request: HttpRequest, source: Source) -> HttpResp
     if secret is not None:
         revoke(secret)
         model_admin.log_change(request, source, f"revoked {wanted}")
-        messages.success(request, f"{wanted} is believed no more.")
+        messages.success(request, f"{wanted} revoked")
     return redirect("admin:webhooks_source_secrets", source.pk)
 
 
-def _page(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm, made: str) -> HttpResponse:
+def _page(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm, generated: str) -> HttpResponse:
     now = timezone.now()
     rows = [
-        {"id": public(secret.prefix, secret.id), "row": secret, "holds": secret.is_active_at(now)}
+        {"id": secret.public_id, "secret": secret, "is_active": secret.is_active_at(now)}
         for secret in source.secrets.order_by("-id")
     ]
     context = {
@@ -95,7 +96,7 @@ def _page(model_admin: Any, request: HttpRequest, source: Source, form: Rotation
         "source": source,
         "form": form,
         "secrets": rows,
-        "secret": made,
+        "secret": generated,
         "may_add": request.user.has_perm(MAY_ADD),
         "may_revoke": request.user.has_perm(MAY_REVOKE),
     }

@@ -1,9 +1,8 @@
-"""Sources: how each stands, and the ways to add, change, pause and try one, and to have what died at it run again."""
+"""Show sources and their statistics; add, change, pause and test them, rotate secrets, reprocess failed receipts."""
 
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -14,123 +13,161 @@ from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
-from webhooks.admin.browsing import Browsing
-from webhooks.admin.display import code, figures, pill, secrets_table, when
-from webhooks.admin.editing import MAY_ADD, add_page, edit_page
-from webhooks.admin.replaying import Wish, ask
+from webhooks.admin.display import as_json, secrets_table, state_pill, stats_panel
+from webhooks.admin.replay_page import ReplayRequest, confirm_replay
 from webhooks.admin.secret_rotation import secrets_page
-from webhooks.admin.test_message import try_page
+from webhooks.admin.source_editing import MAY_ADD, MAY_CHANGE, add_page, edit_page
+from webhooks.admin.test_message import test_message_page
+from webhooks.kit.admin.display import code, when
+from webhooks.kit.admin.lists import AdminList
 from webhooks.models import Receipt, Source
 from webhooks.sources import source_stats
 
-HOURS = 24
+HOURS = 24  # shown in the statistics
 
-# Error reports leave these out.
-unreported = method_decorator(sensitive_post_parameters("secret", "verify_token"))
+hide_secrets = method_decorator(sensitive_post_parameters("secret", "verify_token"))  # in error reports
 
 
 @admin.register(Source)
-class SourceAdmin(Browsing):
-    list_display = ("public", "name", "uid", "scheme", "state", "created")
-    searched = {"src": "pk"}
-    search_help_text = "An id or a uid, whole; or a part of the name."
+class SourceAdmin(AdminList):
+    """Show sources, with a page for each thing an operator does to one."""
+
+    list_display = ("public_id", "name", "external_id", "scheme", "state", "created")
+    search_help_text = "Search by ID or external ID (exact), or part of the name"
     fieldsets = (
-        (f"The last {HOURS} hours", {"fields": ("stats_shown",)}),
-        ("What it is", {"fields": (("public", "state"), ("name", "uid"), "tenant_id", ("created", "changed"))}),
+        (f"Last {HOURS} hours", {"fields": ("status",)}),
         (
-            "How it signs",
-            {"fields": (("scheme", "timestamp_tolerance_seconds"), "public_url", "options_shown", "secrets_shown")},
+            "General",
+            {"fields": (("public_id", "state"), ("name", "external_id"), "tenant_id", ("created", "changed"))},
         ),
-        ("Before the first message", {"fields": (("origins", "challenged"),)}),
         (
-            "Where things stand",
+            "Signature",
+            {"fields": (("scheme", "timestamp_tolerance_seconds"), "public_url", "options_block", "secrets_list")},
+        ),
+        ("Verification", {"fields": (("origins", "has_verify_token"),)}),
+        (
+            "Field mapping",
             {"fields": (("message_id_path", "event_type_path"), ("order_key_path", "sequence_path"))},
         ),
-        ("What it may send", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
+        ("Limits", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
         (
-            "What it is answered",
+            "Response",
             {
                 "fields": (
                     ("response_status", "response_when", "response_timeout_seconds"),
-                    "response_content_type",
-                    "answer_shown",
+                    *("response_content_type", "response_block"),
                 )
             },
         ),
         (
-            "What works on it",
-            {"fields": ("handlers_shown", ("handler_timeout_seconds", "skip_out_of_order"), "retry_plan")},
+            "Handlers",
+            {"fields": ("handlers_block", ("handler_timeout_seconds", "skip_out_of_order"), "retry_plan")},
         ),
     )
     actions = ("pause", "resume")
 
     def get_urls(self) -> list[URLPattern]:
-        pages = {"replay": self.replay_dead, "try": self.try_out, "edit": self.edit, "secrets": self.secrets}
+        pages = {"replay": self.replay_failed, "test": self.test, "edit": self.edit, "secrets": self.secrets}
         own = [
-            path(f"<uuid:pk>/{word}/", self.admin_site.admin_view(page), name=f"webhooks_source_{word}")
-            for word, page in pages.items()
+            path(f"<uuid:pk>/{name}/", self.admin_site.admin_view(page), name=f"webhooks_source_{name}")
+            for name, page in pages.items()
         ]
         return [*own, *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MAY_ADD)
 
-    @unreported
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        return add_page(self, request)
-
-    @unreported
-    def edit(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Change what it is, but for its secrets."""
-        return edit_page(self, request, pk)
-
-    @unreported
-    def secrets(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Add a secret, or revoke one."""
-        return secrets_page(self, request, pk)
-
     def find_text(self, rows: QuerySet[Source], term: str) -> QuerySet[Source]:
         return rows.filter(Q(uid=term) | Q(name__icontains=term))
 
-    @admin.display(description="How it stands")
-    def stats_shown(self, source: Source) -> SafeString:
+    @hide_secrets
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Create a source, in place of Django's own form."""
+        return add_page(self, request)
+
+    @hide_secrets
+    def edit(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Change a source, except its secrets."""
+        return edit_page(self, request, pk)
+
+    @hide_secrets
+    def secrets(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Add or revoke a secret."""
+        return secrets_page(self, request, pk)
+
+    def test(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Send a test message."""
+        return test_message_page(self, request, pk)
+
+    def replay_failed(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Ask, then replay all failed receipts of one source."""
+        source = get_object_or_404(Source, pk=pk)
+        wanted = ReplayRequest(
+            Receipt.objects.filter(source_stats.STATES["dead"], source=source),
+            f"failed receipts of {source}",
+            reverse("admin:webhooks_source_change", args=[source.pk]),
+            lambda count: self.log_change(request, source, f"replayed {count} failed receipts"),
+        )
+        return confirm_replay(self, request, wanted)
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(MAY_CHANGE)
+
+    @admin.action(permissions=["pause"], description="Pause (respond 503)")
+    def pause(self, request: HttpRequest, selected: QuerySet[Source]) -> None:
+        """Respond 503 to the senders until the sources are resumed."""
+        self._set_paused_at(request, selected, timezone.now(), "paused")
+
+    @admin.action(permissions=["pause"], description="Resume")
+    def resume(self, request: HttpRequest, selected: QuerySet[Source]) -> None:
+        """End the pause of the selected sources."""
+        self._set_paused_at(request, selected, None, "resumed")
+
+    def _set_paused_at(self, request: HttpRequest, selected: QuerySet[Source], at: datetime | None, done: str) -> None:
+        for source in selected:
+            source.paused_at = at
+            source.save(update_fields=["paused_at", "updated_at"])
+            self.log_change(request, source, done)
+
+    @admin.display(description="Status")
+    def status(self, source: Source) -> SafeString:
         hours = source_stats.hourly_counts(source, HOURS)
-        return figures(source, source_stats.current_counts(source), source_stats.totals(hours), hours)
+        return stats_panel(source, source_stats.current_counts(source), source_stats.totals(hours), hours)
+
+    @admin.display(description="External ID")
+    def external_id(self, source: Source) -> str:
+        return source.uid or "-"
 
     @admin.display(description="State")
     def state(self, source: Source) -> SafeString:
         if source.deleted_at:
-            return pill("deleted", title="Senders are answered 410.")
+            return state_pill("deleted", "Senders get 410.")
         if source.paused_at:
-            return pill("paused", title="Senders are answered 503 and told to come back.")
-        return pill("open")
+            return state_pill("paused", "Senders get 503 with Retry-After.")
+        return state_pill("open")
 
     @admin.display(description="Options")
-    def options_shown(self, source: Source) -> str:
+    def options_block(self, source: Source) -> str:
         return as_json(source.options)
 
     @admin.display(description="Secrets")
-    def secrets_shown(self, source: Source) -> SafeString:
+    def secrets_list(self, source: Source) -> SafeString:
         return secrets_table(source.secrets.order_by("-id"), timezone.now())
 
-    @admin.display(description="Consents by OPTIONS to")
+    @admin.display(description="Allowed origins")
     def origins(self, source: Source) -> str:
-        return ", ".join(source.allowed_origins) or "Nobody"
+        return ", ".join(source.allowed_origins) or "None"
 
     @admin.display(description="Verify token")
-    def challenged(self, source: Source) -> str:
+    def has_verify_token(self, source: Source) -> str:
         return "Set" if source.verify_token is not None else "None"
 
-    def try_out(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Send it a test message."""
-        return try_page(self, request, pk)
-
     @admin.display(description="Handlers")
-    def handlers_shown(self, source: Source) -> str:
+    def handlers_block(self, source: Source) -> str:
         return as_json(source.handlers)
 
-    @admin.display(description="Answer")
-    def answer_shown(self, source: Source) -> str:
+    @admin.display(description="Response body")
+    def response_block(self, source: Source) -> str:
         return code(source.response_body)
 
     @admin.display(description="Created (UTC)")
@@ -140,35 +177,3 @@ class SourceAdmin(Browsing):
     @admin.display(description="Changed (UTC)")
     def changed(self, source: Source) -> str:
         return when(source.updated_at)
-
-    def has_pause_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("webhooks.change_source")
-
-    @admin.action(permissions=["pause"], description="Pause: answer 503 until resumed")
-    def pause(self, request: HttpRequest, chosen: QuerySet[Source]) -> None:
-        self._set(request, chosen, timezone.now(), "paused")
-
-    @admin.action(permissions=["pause"], description="Resume")
-    def resume(self, request: HttpRequest, chosen: QuerySet[Source]) -> None:
-        self._set(request, chosen, None, "resumed")
-
-    def _set(self, request: HttpRequest, chosen: QuerySet[Source], paused_at: datetime | None, word: str) -> None:
-        for source in chosen:
-            source.paused_at = paused_at
-            source.save(update_fields=["paused_at", "updated_at"])
-            self.log_change(request, source, word)
-
-    def replay_dead(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Have all dead receipts of one source handled again."""
-        source = get_object_or_404(Source, pk=pk)
-        wish = Wish(
-            Receipt.objects.filter(source_stats.STATES["dead"], source=source),
-            f"dead receipts of {source}",
-            reverse("admin:webhooks_source_change", args=[source.pk]),
-            lambda count: self.log_change(request, source, f"replayed {count} dead receipts"),
-        )
-        return ask(self, request, wish)
-
-
-def as_json(value: object) -> str:
-    return code(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if value else "")

@@ -1,7 +1,4 @@
-"""The page that sends a source a test message and shows what came of it; only for who may change sources.
-
-GET shows what there is to say and asks; POST sends, once, and who did it is written down.
-"""
+"""Send a test message to a source and show the response; needs the permission to change sources, and is logged."""
 
 from typing import Any
 
@@ -18,53 +15,57 @@ from webhooks.receiving.test_message import EVENT_TYPE, NoActiveSecret, SentTest
 from webhooks.wire.errors import SenderKeyRequired, SignatureError
 
 PERMISSION = "webhooks.change_source"
-LONGEST_BODY = 64 * 1024  # characters
+MAX_BODY = 64 * 1024  # characters
 
 
-class TrialForm(forms.Form):
+class TestMessageForm(forms.Form):
+    """Ask for the event type and the body of a test message."""
+
+    __test__ = False  # not a test class
+
     event_type = forms.CharField(
         max_length=256,
         initial=EVENT_TYPE,
-        validators=[RegexValidator(r"\A[!-~]+\Z", "Printable ASCII without spaces.")],
-        widget=forms.TextInput(attrs={"class": "wh-input", "autocomplete": "off", "spellcheck": "false"}),
+        validators=[RegexValidator(r"\A[!-~]+\Z", "Must be printable ASCII without spaces.")],
+        widget=forms.TextInput(attrs={"class": "wp-input", "autocomplete": "off", "spellcheck": "false"}),
     )
     body = forms.CharField(
-        max_length=LONGEST_BODY,
+        max_length=MAX_BODY,
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"class": "wh-input", "rows": 6, "spellcheck": "false"}),
-        help_text="Leave it empty for a sample.",
+        widget=forms.Textarea(attrs={"class": "wp-input", "rows": 6, "spellcheck": "false"}),
+        help_text="Empty: a sample body.",
     )
 
 
-def try_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:
-    """Ask, or send and show. Raises PermissionDenied."""
+def test_message_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:
+    """Show the form; on POST send the message and show its response. Raises PermissionDenied."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     source = get_object_or_404(Source, pk=pk, deleted_at=None)
-    form = TrialForm(request.POST if request.method == "POST" else None)
-    trial, problem = None, ""
+    form = TestMessageForm(request.POST if request.method == "POST" else None)
+    sent, problem = None, ""
     if request.method == "POST" and form.is_valid():
-        trial, problem = _tried(request, source, form.cleaned_data)
-        if trial is not None:
-            model_admin.log_change(request, source, f"sent it a test, answered {trial.status}")
+        sent, problem = _send(request, source, form.cleaned_data)
+        if sent is not None:
+            model_admin.log_change(request, source, f"sent a test message, response {sent.status}")
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": "Send yourself a test",
+        "title": "Send test message",
         "opts": Source._meta,
         "media": model_admin.media,
         "source": source,
         "form": form,
-        "trial": trial,
+        "sent": sent,
         "problem": problem,
     }
-    return TemplateResponse(request, "webhooks/admin/trial.html", context)
+    return TemplateResponse(request, "webhooks/admin/test_message.html", context)
 
 
-def _tried(request: HttpRequest, source: Source, given: dict[str, str]) -> tuple[SentTestMessage | None, str]:
-    """What came of it, or why it could not be."""
+def _send(request: HttpRequest, source: Source, fields: dict[str, str]) -> tuple[SentTestMessage | None, str]:
+    """Return the sent message, or the reason why it could not be sent."""
     url = request.build_absolute_uri(reverse("inbound", args=[source.public_id]))
     try:
-        return send_test_message(source, url, **given), ""
+        return send_test_message(source, url, **fields), ""
     except (SenderKeyRequired, NoActiveSecret, SignatureError) as error:
         return None, str(error)

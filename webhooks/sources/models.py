@@ -35,8 +35,11 @@ class Source(Row):
         PROCESSED = "processed", "When its handlers have finished"
 
     prefix = "src"
-    tenant_id = models.UUIDField(null=True, blank=True, db_index=True, help_text="Owner; empty: the operator.")
+    tenant_id = models.UUIDField(
+        "tenant ID", null=True, blank=True, db_index=True, help_text="Owner; empty: the operator."
+    )
     uid = models.CharField(
+        "external ID",
         max_length=256,
         null=True,
         blank=True,
@@ -52,6 +55,7 @@ class Source(Row):
         help_text="Accepted difference between a signed timestamp and the present, in seconds.",
     )
     public_url = models.URLField(
+        "public URL",
         max_length=2048,
         blank=True,
         help_text="The URL as the sender knows it, for schemes that sign the URL; empty: the URL of the request.",

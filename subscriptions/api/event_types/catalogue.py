@@ -1,7 +1,7 @@
-"""The catalogue: what one can be told, for people to browse and for tools to read.
+"""Publish the catalogue of event types, as pages to browse and as OpenAPI and AsyncAPI documents.
 
-It shows the deployment's types that are not archived, and to a tenant's key the tenant's own, too. With
-WAYPOST_CATALOGUE=key it opens with an API key only: as a bearer token, or as the password a browser asks for.
+It lists the deployment's types that are not archived, and for a tenant's API key also the tenant's own. With
+WAYPOST_CATALOGUE=key it requires an API key: as a bearer token, or as the password of HTTP Basic.
 """
 
 import json
@@ -24,13 +24,13 @@ from subscriptions.tenants import keys
 
 __all__ = ["asyncapi", "index", "openapi", "schema", "show"]
 
-LONGEST_SEARCH = 100
+MAX_SEARCH = 100  # characters
 UNGROUPED = "Other"
 View = Callable[..., HttpResponse]
 
 
-def opened(view: View) -> View:
-    """With the setting, only for a key that may read. The view gets the tenant's id, or None."""
+def catalogue_view(view: View) -> View:
+    """Require an API key with the read scope if the setting does; pass the tenant's id, or None, to the view."""
 
     @require_safe
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -39,20 +39,20 @@ def opened(view: View) -> View:
         if key is not None and Scope.READ not in key.scopes:
             key = None
         if key is None and (text or settings.WAYPOST_CATALOGUE == "key"):
-            refusal = "The catalogue opens with an API key that may read.\n"
+            message = "The catalogue requires an API key with the read scope.\n"
             challenge = {"WWW-Authenticate": 'Basic realm="waypost", charset="UTF-8"'}
-            return HttpResponse(refusal, status=401, content_type="text/plain", headers=challenge)
-        answer = view(request, *args, tenant_id=key.tenant_id if key else None, **kwargs)
-        answer["Content-Security-Policy"] = "default-src 'self'; img-src 'self' data:; base-uri 'none'"
+            return HttpResponse(message, status=401, content_type="text/plain", headers=challenge)
+        response = view(request, *args, tenant_id=key.tenant_id if key else None, **kwargs)
+        response["Content-Security-Policy"] = "default-src 'self'; img-src 'self' data:; base-uri 'none'"
         if text or settings.WAYPOST_CATALOGUE == "key":
-            answer["Cache-Control"] = "private, no-store"
-        return answer
+            response["Cache-Control"] = "private, no-store"
+        return response
 
     return guarded
 
 
 def types(tenant_id: UUID | None) -> dict[str, EventType]:
-    """What the catalogue shows, by name; the tenant's own before the deployment's."""
+    """Return the listed event types by name; a tenant's own replaces the deployment's of the same name."""
     rows = EventType.objects.filter(Q(tenant=None) | Q(tenant=tenant_id), archived=False)
     if tenant_id is None:
         rows = rows.filter(tenant=None)
@@ -60,9 +60,10 @@ def types(tenant_id: UUID | None) -> dict[str, EventType]:
     return {it.name: it for it in sorted(rows, key=lambda it: (it.name, it.tenant_id is not None))}
 
 
-@opened
+@catalogue_view
 def index(request: HttpRequest, tenant_id: UUID | None) -> HttpResponse:
-    q = request.GET.get("q", "")[:LONGEST_SEARCH].strip()
+    """List the event types by group, or those that match the search."""
+    q = request.GET.get("q", "")[:MAX_SEARCH].strip()
     groups: dict[str, list[EventType]] = {}
     for it in types(tenant_id).values():
         if q.lower() in f"{it.name} {it.description} {it.group}".lower():
@@ -71,8 +72,9 @@ def index(request: HttpRequest, tenant_id: UUID | None) -> HttpResponse:
     return render(request, "subscriptions/catalogue/index.html", {"q": q, "groups": named})
 
 
-@opened
+@catalogue_view
 def show(request: HttpRequest, name: str, tenant_id: UUID | None) -> HttpResponse:
+    """Show one event type: fields, examples, how to subscribe, schema."""
     it = _named(name, tenant_id)
     document = it.schema
     context = {
@@ -86,22 +88,24 @@ def show(request: HttpRequest, name: str, tenant_id: UUID | None) -> HttpRespons
     return render(request, "subscriptions/catalogue/type.html", context)
 
 
-@opened
+@catalogue_view
 def schema(request: HttpRequest, name: str, version: int, tenant_id: UUID | None) -> HttpResponse:
-    """The schema of one version: what the `dataschema` of an event may name."""
+    """Return one version of the schema; the `dataschema` of an event may refer to it."""
     for each in _named(name, tenant_id).schemas.all():
         if each.version == version:
             return HttpResponse(each.text, content_type="application/schema+json")
     raise Http404
 
 
-@opened
+@catalogue_view
 def openapi(request: HttpRequest, tenant_id: UUID | None) -> HttpResponse:
+    """Return the catalogue as an OpenAPI document with webhooks."""
     return JsonResponse(as_openapi(types(tenant_id).values()))
 
 
-@opened
+@catalogue_view
 def asyncapi(request: HttpRequest, tenant_id: UUID | None) -> HttpResponse:
+    """Return the catalogue as an AsyncAPI document."""
     return JsonResponse(as_asyncapi(types(tenant_id).values()))
 
 
@@ -113,7 +117,7 @@ def _named(name: str, tenant_id: UUID | None) -> EventType:
 
 
 def _key_of(request: HttpRequest) -> str:
-    """The key of a bearer token, or the password of a browser's question (RFC 7617); empty: there is none."""
+    """Return the API key of a bearer token or of an HTTP Basic password (RFC 7617); empty if there is none."""
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()

@@ -1,4 +1,4 @@
-// A button for each block of code that copies it. Without this script the page is the same but for the buttons.
+// Add a button that copies it to each block of code. Without this script only the buttons are missing.
 for (const block of document.querySelectorAll(".code")) {
   const button = document.createElement("button");
   button.type = "button";

@@ -1,4 +1,4 @@
-"""Operators, and something for them to look at."""
+"""Make operators, and rows for their pages."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ CHANGELISTS = ("event", "delivery", "deadletter", "replay", "lane")
 
 
 def operator(*permissions: str) -> Client:
-    """Somebody who may see everything of delivery, and do what these permissions allow."""
+    """Log in an operator who may view everything of delivery, with these permissions besides."""
     user = User.objects.create_user("ops", password="x" * 12, is_staff=True)
     user.user_permissions.set(
         Permission.objects.filter(content_type__app_label="delivery", codename__startswith="view_")
@@ -27,7 +27,7 @@ def operator(*permissions: str) -> Client:
 
 
 def make_letter(tenant: Tenant | None = None, **changes: Any) -> DeadLetter:
-    """A dead letter with a history."""
+    """Make a dead letter with one failed attempt."""
     endpoint = make_endpoint(tenant or make_tenant())
     delivery = make_delivery(make_event(endpoint.tenant, data={"note": HOSTILE}), endpoint, attempts=1)
     make_attempt(delivery, status=503, response=HOSTILE.encode())

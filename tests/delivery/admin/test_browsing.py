@@ -1,4 +1,4 @@
-"""Tables of any size stay browsable."""
+"""Check the lists of the provider's admin: cost, permissions, search and filters."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from delivery.admin.browsing import Window
+from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Lane
 from tests.delivery.admin.rows import CHANGELISTS, make_letter, operator
 from tests.delivery.factories import make_replay
@@ -18,25 +18,25 @@ from tests.delivery.factories import make_replay
 pytestmark = pytest.mark.django_db
 
 
-def names_in(client: Client, table: str, **query: str) -> str:
-    answer = client.get(reverse(f"admin:delivery_{table}_changelist"), query)
-    assert answer.status_code == 200
-    return str(answer.content.decode())
+def list_page(client: Client, table: str, **query: str) -> str:
+    response = client.get(reverse(f"admin:delivery_{table}_changelist"), query)
+    assert response.status_code == 200
+    return str(response.content.decode())
 
 
 @pytest.mark.parametrize("table", CHANGELISTS)
-def test_no_list_counts_a_table(table: str) -> None:
+def test_list_counts_no_table(table: str) -> None:
     letter = make_letter()
     Lane.objects.get_or_create(endpoint=letter.endpoint, tenant=letter.tenant)
     make_replay(letter.tenant)
     client = operator("add_replay")
     with CaptureQueriesContext(connection) as queries:
-        names_in(client, table)
+        list_page(client, table)
     assert not [query["sql"] for query in queries if "COUNT(" in query["sql"]]
 
 
 @pytest.mark.parametrize("table", CHANGELISTS)
-def test_a_longer_list_takes_no_more_queries(table: str) -> None:
+def test_longer_list_takes_no_more_queries(table: str) -> None:
     client = operator("add_replay")
 
     def queries_of_one_more() -> int:
@@ -44,7 +44,7 @@ def test_a_longer_list_takes_no_more_queries(table: str) -> None:
         Lane.objects.get_or_create(endpoint=letter.endpoint, tenant=letter.tenant)
         make_replay(letter.tenant)
         with CaptureQueriesContext(connection) as queries:
-            names_in(client, table)
+            list_page(client, table)
         return len(queries)
 
     queries_of_one_more()
@@ -52,7 +52,7 @@ def test_a_longer_list_takes_no_more_queries(table: str) -> None:
 
 
 @pytest.mark.parametrize("table", CHANGELISTS)
-def test_without_permission_there_is_nothing_to_see(table: str) -> None:
+def test_list_without_permission_is_forbidden(table: str) -> None:
     path = reverse(f"admin:delivery_{table}_changelist")
     assert Client().get(path).status_code == 302
     client = Client()
@@ -61,7 +61,7 @@ def test_without_permission_there_is_nothing_to_see(table: str) -> None:
 
 
 @pytest.mark.parametrize("table", CHANGELISTS)
-def test_nothing_can_be_added_changed_or_deleted(table: str) -> None:
+def test_row_cannot_be_added_changed_or_deleted(table: str) -> None:
     letter = make_letter()
     Lane.objects.get_or_create(endpoint=letter.endpoint, tenant=letter.tenant)
     rows: dict[str, Any] = {
@@ -79,7 +79,7 @@ def test_nothing_can_be_added_changed_or_deleted(table: str) -> None:
     assert client.get(reverse(f"admin:delivery_{table}_delete", args=[rows[table].pk])).status_code == 403
 
 
-def test_a_search_finds_by_any_id_the_row_goes_by() -> None:
+def test_search_finds_row_by_any_of_its_ids() -> None:
     letter, other = make_letter(), make_letter()
     delivery, event = letter.delivery, letter.delivery.event
     client = operator()
@@ -89,18 +89,18 @@ def test_a_search_finds_by_any_id_the_row_goes_by() -> None:
         ("deadletter", letter, [letter.public_id, delivery.public_id, event.public_id, f" {event.event_id} "]),
     ]:
         for term in terms:
-            found = names_in(client, table, q=term)
+            found = list_page(client, table, q=term)
             page = reverse(f"admin:delivery_{table}_change", args=[row.pk])
             assert page in found, (table, term)
             assert found.count(f"/admin/delivery/{table}/0") == found.count(page), (table, term)
-    assert str(other.pk) not in names_in(client, "deadletter", q=letter.public_id)
+    assert str(other.pk) not in list_page(client, "deadletter", q=letter.public_id)
 
 
 @pytest.mark.parametrize("term", ["nonsense", "evt_1", "evt_", "_", "\0", "%", "'; --", "x" * 5000])
 @pytest.mark.parametrize("table", CHANGELISTS)
-def test_a_search_for_nothing_finds_nothing(table: str, term: str) -> None:
+def test_search_for_invalid_term_shows_empty_list(table: str, term: str) -> None:
     make_letter()
-    assert names_in(operator(), table, q=term)
+    assert list_page(operator(), table, q=term)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_search_for_nothing_finds_nothing(table: str, term: str) -> None:
         {"p": "99999999999"},
     ],
 )
-def test_a_filter_that_makes_no_sense_is_no_error_of_ours(query: dict[str, str]) -> None:
-    answer = operator("add_replay").get(reverse("admin:delivery_deadletter_changelist"), query)
-    assert answer.status_code in (200, 302)
+def test_invalid_filter_causes_no_server_error(query: dict[str, str]) -> None:
+    response = operator("add_replay").get(reverse("admin:delivery_deadletter_changelist"), query)
+    assert response.status_code in (200, 302)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_filter_that_makes_no_sense_is_no_error_of_ours(query: dict[str, str])
         ({"at_from_0": "2026-02-31", "at_to_0": "x"}, None, None),
     ],
 )
-def test_a_window_is_read_as_a_person_means_it(
+def test_time_range_is_read_from_days_and_times(
     given: dict[str, str], since: datetime | None, until: datetime | None
 ) -> None:
-    assert Window.read(given, "at") == (since, until)
+    assert TimeRangeFilter.read(given, "at") == (since, until)

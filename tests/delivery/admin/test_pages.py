@@ -1,4 +1,4 @@
-"""What an operator sees of one row."""
+"""Check the admin's pages of single rows, and the dashboard."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.django_db
 
 
 def page(client: Client, row: Delivery | object, table: str) -> str:
-    answer = client.get(reverse(f"admin:delivery_{table}_change", args=[row.pk]))  # type: ignore[attr-defined]
-    assert answer.status_code == 200
-    return str(answer.content.decode())
+    response = client.get(reverse(f"admin:delivery_{table}_change", args=[row.pk]))  # type: ignore[attr-defined]
+    assert response.status_code == 200
+    return str(response.content.decode())
 
 
-def test_a_delivery_tells_its_story_from_publication_to_what_is_next() -> None:
+def test_delivery_page_shows_timeline_from_publishing_to_next_attempt() -> None:
     now = datetime.now(UTC)
     event = make_event(make_tenant(), created_at=now - timedelta(minutes=10))
     delivery = make_delivery(event, make_endpoint(event.tenant), attempts=2, next_attempt_at=now)
@@ -37,7 +37,7 @@ def test_a_delivery_tells_its_story_from_publication_to_what_is_next() -> None:
         place = shown.index(part, place)
 
 
-def test_what_came_from_outside_is_escaped_everywhere() -> None:
+def test_pages_escape_data_of_others() -> None:
     letter = make_letter(reason=HOSTILE)
     Delivery.objects.filter(pk=letter.delivery_id).update(last_error=HOSTILE[:20], body=HOSTILE.encode())
     client = operator()
@@ -47,7 +47,7 @@ def test_what_came_from_outside_is_escaped_everywhere() -> None:
         assert "&lt;script&gt;alert(1)" in shown
 
 
-def test_an_event_shows_its_bytes_and_whom_it_is_owed_to() -> None:
+def test_event_page_shows_payload_and_deliveries() -> None:
     event = make_event(make_tenant(), body=b'{"id":"1","data":{"n":1.10}}')
     delivery = make_delivery(event, make_endpoint(event.tenant))
     shown = page(operator(), event, "event")
@@ -55,20 +55,20 @@ def test_an_event_shows_its_bytes_and_whom_it_is_owed_to() -> None:
     assert delivery.public_id in shown
 
 
-def test_a_large_payload_is_cut() -> None:
+def test_large_payload_is_cut() -> None:
     event = make_event(make_tenant(), body=b'{"data":"' + b"x" * 1_000_000 + b'"}')
     shown = page(operator(), event, "event")
     assert "1,000,011 bytes, the first 65,536 characters" in shown
     assert len(shown) < 200_000
 
 
-def test_bytes_that_are_no_text_are_shown_as_well_as_can_be() -> None:
+def test_payload_with_invalid_utf8_is_shown_with_replacement_characters() -> None:
     event = make_event(make_tenant())
     delivery = make_delivery(event, make_endpoint(event.tenant), body=b"\xff\x00 plain")
     assert "\ufffd" in page(operator(), delivery, "delivery")
 
 
-def test_no_page_shows_a_secret() -> None:
+def test_pages_show_no_secret() -> None:
     letter = make_letter()
     Lane.objects.get_or_create(endpoint=letter.endpoint, tenant=letter.tenant)
     ciphertext = [bytes(secret.ciphertext).decode("latin-1") for secret in SigningSecret.objects.all()]
@@ -80,14 +80,14 @@ def test_no_page_shows_a_secret() -> None:
         assert not [secret for secret in ciphertext if secret in shown]
 
 
-def test_a_lane_says_the_gravest_thing_about_itself() -> None:
+def test_queue_page_shows_the_state_that_stops_it_longest() -> None:
     soon = datetime.now(UTC) + timedelta(minutes=1)
     states = [
         ({}, "idle"),
         ({"due_at": soon}, "ready"),
-        ({"due_at": soon, "owner": "01a207c5-8923-7515-8511-4396cbd66c19"}, "active"),
-        ({"due_at": soon, "endpoint_inactive": True}, "endpoint_inactive"),
-        ({"due_at": soon, "endpoint_inactive": True, "circuit_open_until": soon}, "circuit_open"),
+        ({"due_at": soon, "owner": "01a207c5-8923-7515-8511-4396cbd66c19"}, "in progress"),
+        ({"due_at": soon, "endpoint_inactive": True}, "paused"),
+        ({"due_at": soon, "endpoint_inactive": True, "circuit_open_until": soon}, "circuit open"),
         ({"circuit_open_until": soon - timedelta(minutes=2)}, "idle"),
     ]
     client = operator()
@@ -104,29 +104,29 @@ class TestCancelling:
         row.refresh_from_db()
         return status
 
-    def test_a_running_replay_is_stopped_and_written_down(self) -> None:
+    def test_cancel_stops_running_replay_and_is_logged(self) -> None:
         row = make_replay(make_tenant())
         client = operator("change_replay")
-        assert "Cancel this replay" in page(client, row, "replay")
+        assert "Cancel replay" in page(client, row, "replay")
         assert self.cancel(client, row) == 302
         assert row.state == "cancelled"
         assert LogEntry.objects.get().change_message == "Cancelled."
-        assert "Cancel this replay" not in page(client, row, "replay")
+        assert "Cancel replay" not in page(client, row, "replay")
 
-    def test_one_that_has_ended_stays_as_it_is(self) -> None:
+    def test_cancel_of_finished_replay_changes_nothing(self) -> None:
         row = make_replay(make_tenant(), state="finished")
         assert self.cancel(operator("change_replay"), row) == 302
         assert row.state == "finished"
         assert not LogEntry.objects.exists()
 
-    def test_it_takes_the_permission(self) -> None:
+    def test_cancel_without_permission_is_forbidden(self) -> None:
         row = make_replay(make_tenant())
         client = operator("add_replay", "delete_replay")
-        assert "Cancel this replay" not in page(client, row, "replay")
+        assert "Cancel replay" not in page(client, row, "replay")
         assert self.cancel(client, row) == 403
         assert row.state == "running"
 
-    def test_it_takes_a_post_with_a_token(self) -> None:
+    def test_cancel_requires_post_with_csrf_token(self) -> None:
         row = make_replay(make_tenant())
         client = operator("change_replay")
         path = reverse("admin:delivery_replay_cancel", args=[row.pk])
@@ -136,9 +136,9 @@ class TestCancelling:
         assert row.state == "running"
 
 
-def test_the_first_page_shows_how_deliveries_stand(settings: Any) -> None:
+def test_dashboard_shows_deliveries_and_dead_letters(settings: Any) -> None:
     settings.UNFOLD = {**settings.UNFOLD, "DASHBOARD_CALLBACK": "delivery.reading.dashboard.dashboard"}
     make_letter()
     shown = operator().get(reverse("admin:index")).content.decode()
-    assert "Deliveries of the last hour" in shown
+    assert "Deliveries, last hour" in shown
     assert "Retries exhausted" in shown

@@ -1,4 +1,4 @@
-"""Bringing dead letters back in the admin: the page counts, its POST acts, and only for who may."""
+"""Replay dead letters in the admin: the page counts, POST creates the replay, and the permission is required."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,25 +16,25 @@ from tests.factories import make_tenant
 pytestmark = pytest.mark.django_db
 
 LIST = "admin:delivery_deadletter_changelist"
-REDRIVE = "admin:delivery_deadletter_redrive"
+PAGE = "admin:delivery_deadletter_replay"
 
 
 def button(client: Client, **filters: str) -> str | None:
-    """Where the list's button leads, with these filters set."""
+    """Return the path of the list's button with these filters set."""
     context = client.get(reverse(LIST), filters).context
-    query = context.get("redrive_query")
-    return f"{reverse(REDRIVE)}?{query}" if query else None
+    query = context.get("replay_query")
+    return f"{reverse(PAGE)}?{query}" if query else None
 
 
 def select(client: Client, *letters: DeadLetter) -> str:
-    """Where the action leads with these letters chosen."""
-    chosen = {"action": "bring_back", "_selected_action": [letter.pk for letter in letters]}
-    answer = client.post(reverse(LIST), chosen)
-    assert answer.status_code == 302
-    return str(answer["Location"])
+    """Return the path the action leads to with these dead letters selected."""
+    chosen = {"action": "replay_selected", "_selected_action": [letter.pk for letter in letters]}
+    response = client.post(reverse(LIST), chosen)
+    assert response.status_code == 302
+    return str(response["Location"])
 
 
-def test_what_the_filters_show_is_counted_first_and_brought_back_then() -> None:
+def test_replay_by_filter_counts_first_and_creates_replay_on_post() -> None:
     letter = make_letter(cause="responded_410")
     make_letter(cause="responded_410")
     make_letter(letter.tenant, cause="expired")
@@ -46,16 +46,16 @@ def test_what_the_filters_show_is_counted_first_and_brought_back_then() -> None:
     assert asked.context["total"] == 1
     assert letter.tenant.name in asked.content.decode()
     assert not Replay.objects.exists()
-    answer = client.post(path, {"rate": "7"})
+    response = client.post(path, {"rate": "7"})
     row = Replay.objects.get()
-    assert answer["Location"] == reverse("admin:delivery_replay_change", args=[row.pk])
+    assert response["Location"] == reverse("admin:delivery_replay_change", args=[row.pk])
     assert (row.tenant, row.total, row.rate) == (letter.tenant, 1, 7)
     assert (row.filter, row.requested_by) == ({"cause": "responded_410"}, "admin:ops")
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.user.get_username()) == (str(row.pk), "ops")
 
 
-def test_every_filter_of_the_list_reaches_the_replay() -> None:
+def test_every_filter_of_the_list_is_carried_to_the_page() -> None:
     letter = make_letter()
     filters = {
         "tenant__id__exact": str(letter.tenant_id),
@@ -90,27 +90,27 @@ def test_every_filter_of_the_list_reaches_the_replay() -> None:
         {"tenant__id__isnull": "True"},
     ],
 )
-def test_filters_that_cannot_be_carried_over_offer_no_button(filters: dict[str, str]) -> None:
+def test_list_with_filter_unknown_to_replays_offers_no_button(filters: dict[str, str]) -> None:
     make_letter()
     client = operator("add_replay")
-    answer = client.get(reverse(LIST), filters, follow=True)
-    assert answer.status_code == 200
-    if answer.redirect_chain:
+    response = client.get(reverse(LIST), filters, follow=True)
+    assert response.status_code == 200
+    if response.redirect_chain:
         return
-    assert not answer.context.get("redrive_query")
+    assert not response.context.get("replay_query")
 
 
-def test_without_a_filter_the_page_says_that_it_is_everything() -> None:
+def test_page_without_filter_says_all_tenants() -> None:
     make_letter()
     client = operator("add_replay")
     path = button(client)
     assert path is not None
     asked = client.get(path)
-    assert (asked.context["total"], asked.context["lines"]) == (1, [("Tenant", "all of them")])
+    assert (asked.context["total"], asked.context["lines"]) == (1, [("Tenant", "All tenants")])
 
 
 class TestSelections:
-    def test_only_what_was_chosen_comes_back_and_its_tenant_sees_it(self) -> None:
+    def test_selected_dead_letters_of_one_tenant_become_its_replay(self) -> None:
         chosen, other = make_letter(), make_letter()
         client = operator("add_replay")
         path = select(client, chosen)
@@ -120,48 +120,48 @@ class TestSelections:
         assert (row.tenant, row.filter) == (chosen.tenant, {"ids": [chosen.public_id]})
         assert row.tenant != other.tenant
 
-    def test_those_of_several_tenants_are_an_operators_replay(self) -> None:
+    def test_selected_dead_letters_of_several_tenants_become_an_operators_replay(self) -> None:
         letters = [make_letter(), make_letter()]
         client = operator("add_replay")
         client.post(select(client, *letters), {"rate": "100"})
         row = Replay.objects.get()
         assert (row.tenant, row.total) == (None, 2)
 
-    def test_it_takes_the_permission(self) -> None:
+    def test_action_without_permission_does_nothing(self) -> None:
         letter = make_letter()
         client = operator()
-        answer = client.post(reverse(LIST), {"action": "bring_back", "_selected_action": [letter.pk]})
-        assert not answer.get("Location", "").startswith(reverse(REDRIVE))
-        assert "bring_back" not in client.get(reverse(LIST)).content.decode()
+        response = client.post(reverse(LIST), {"action": "replay_selected", "_selected_action": [letter.pk]})
+        assert not response.get("Location", "").startswith(reverse(PAGE))
+        assert "replay_selected" not in client.get(reverse(LIST)).content.decode()
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_without_the_permission_there_is_no_page_and_no_button(method: str) -> None:
+def test_page_without_permission_is_forbidden_and_button_hidden(method: str) -> None:
     make_letter()
     client = operator("change_replay", "change_deadletter")
-    assert getattr(client, method)(reverse(REDRIVE) + "?all=1", {"rate": "1"}).status_code == 403
+    assert getattr(client, method)(reverse(PAGE) + "?all=1", {"rate": "1"}).status_code == 403
     assert button(client) is None
     assert not Replay.objects.exists()
 
 
-def test_who_is_not_logged_in_is_sent_to_the_door() -> None:
-    assert Client().post(reverse(REDRIVE) + "?all=1", {"rate": "1"}).status_code == 302
+def test_page_without_login_redirects() -> None:
+    assert Client().post(reverse(PAGE) + "?all=1", {"rate": "1"}).status_code == 302
     assert not Replay.objects.exists()
 
 
-def test_a_post_without_a_token_does_nothing() -> None:
+def test_post_without_csrf_token_does_nothing() -> None:
     make_letter()
     client = operator("add_replay")
     client.handler.enforce_csrf_checks = True
-    assert client.post(reverse(REDRIVE) + "?all=1", {"rate": "1"}).status_code == 403
+    assert client.post(reverse(PAGE) + "?all=1", {"rate": "1"}).status_code == 403
     assert not Replay.objects.exists()
 
 
 @pytest.mark.parametrize("rate", ["", "0", "-1", "fast", "10001"])
-def test_a_rate_that_makes_no_sense_is_asked_for_again(rate: str) -> None:
+def test_invalid_rate_shows_the_form_again(rate: str) -> None:
     make_letter()
-    answer = operator("add_replay").post(reverse(REDRIVE) + "?all=1", {"rate": rate})
-    assert (answer.status_code, bool(answer.context["form"].errors)) == (200, True)
+    response = operator("add_replay").post(reverse(PAGE) + "?all=1", {"rate": rate})
+    assert (response.status_code, bool(response.context["form"].errors)) == (200, True)
     assert not Replay.objects.exists()
 
 
@@ -179,16 +179,16 @@ def test_a_rate_that_makes_no_sense_is_asked_for_again(rate: str) -> None:
         "colour=red",
     ],
 )
-def test_a_query_that_makes_no_sense_is_said_and_changes_nothing(query: str) -> None:
+def test_invalid_query_redirects_to_the_list_and_changes_nothing(query: str) -> None:
     make_letter()
     client = operator("add_replay")
     for verb, data in (("get", {}), ("post", {"rate": "1"})):
-        answer: Any = getattr(client, verb)(f"{reverse(REDRIVE)}?{query}", data)
-        assert (answer.status_code, answer["Location"]) == (302, reverse(LIST))
+        response: Any = getattr(client, verb)(f"{reverse(PAGE)}?{query}", data)
+        assert (response.status_code, response["Location"]) == (302, reverse(LIST))
     assert not Replay.objects.exists()
 
 
-def test_a_letter_that_died_after_the_window_is_not_in_it() -> None:
+def test_dead_letter_outside_the_time_range_is_not_counted() -> None:
     letter = make_letter(make_tenant(), failed_at=datetime.now(UTC) - timedelta(days=3))
     client = operator("add_replay")
     before, after = (letter.failed_at + timedelta(days=shift) for shift in (-1, 1))

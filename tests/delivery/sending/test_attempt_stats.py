@@ -9,7 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from delivery import notify
-from delivery.admin.chart import bars
+from delivery.admin.hourly_chart import hourly_chart
 from delivery.models import HourlyStats
 from delivery.publishing.publisher import publish
 from delivery.sending.attempt_stats import BOUNDS, AttemptStats, delete_old_stats, percentile, stats_by_hour, total_of
@@ -112,9 +112,9 @@ def test_delete_old_stats_deletes_hours_after_their_retention() -> None:
 
 def test_chart_describes_its_bars() -> None:
     endpoint = make_endpoint()
-    assert "No attempts" in bars(stats_by_hour(endpoint.id, 24, NOW))
+    assert "No attempts" in hourly_chart(stats_by_hour(endpoint.id, 24, NOW))
     counted(endpoint, outcome(), outcome(status=None, failure=Failure.TLS))
-    chart = bars(stats_by_hour(endpoint.id, 24, NOW))
+    chart = hourly_chart(stats_by_hour(endpoint.id, 24, NOW))
     assert chart.count("<title>") == 24
     assert "2 attempts, 1 failed" in chart
     assert "last error: tls" in chart
@@ -132,9 +132,9 @@ def test_get_stats_returns_the_total_and_every_hour() -> None:
 @pytest.mark.parametrize("hours", ["0", "745", "x", "", "1.5"])
 def test_get_stats_with_invalid_hours_names_the_field(hours: str) -> None:
     endpoint = make_endpoint()
-    answer = make_client(endpoint.tenant).get(f"/api/v1/endpoints/{endpoint.public_id}/stats/?hours={hours}")
-    assert answer.status_code == 400
-    assert "hours" in answer.content.decode()
+    response = make_client(endpoint.tenant).get(f"/api/v1/endpoints/{endpoint.public_id}/stats/?hours={hours}")
+    assert response.status_code == 400
+    assert "hours" in response.content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,3 +1,5 @@
+"""Check the admin's pages of tenants, plans, API keys, endpoints and subscriptions."""
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
@@ -15,8 +17,8 @@ pytestmark = pytest.mark.django_db
 MODELS = ["tenant", "apikey", "endpoint", "subscription", "eventtype"]
 
 
-def somebody(*permissions: str, superuser: bool = False) -> Client:
-    """A browser of a member of staff with these permissions."""
+def staff(*permissions: str, superuser: bool = False) -> Client:
+    """Log in a member of staff with these permissions."""
     user = User.objects.create(username="staff", is_staff=True, is_superuser=superuser)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()
@@ -34,64 +36,64 @@ def act(client: Client, model: str, action: str, *rows, **more):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_lists_and_pages_open_without_counting_and_without_secrets(model):
+def test_list_and_page_open_without_secrets(model):
     secret, credential = new_secret(), "Bearer hunter2"
     endpoint = make_endpoint(secret=secret, headers={"authorization": credential})
     make_subscription(endpoint)
     make_key(endpoint.tenant)
     make_event_type(endpoint.tenant)
-    client = somebody(superuser=True)
+    client = staff(superuser=True)
     row = {"tenant": Tenant, "apikey": ApiKey, "endpoint": Endpoint, "eventtype": EventType}.get(model)
     row = row.objects.get() if row else endpoint.subscriptions.get()
     page = reverse(f"admin:subscriptions_{model}_change", args=[row.pk])
     for address in (listing(model), page):
-        answer = client.get(address)
-        assert answer.status_code == 200
-        assert (row.name if model == "eventtype" else row.public_id) in answer.text
-        assert secret not in answer.text
-        assert credential not in answer.text
+        response = client.get(address)
+        assert response.status_code == 200
+        assert (row.name if model == "eventtype" else row.public_id) in response.text
+        assert secret not in response.text
+        assert credential not in response.text
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_list_counts_nothing(model, django_assert_max_num_queries):
-    client = somebody(superuser=True)
+def test_list_counts_no_table(model, django_assert_max_num_queries):
+    client = staff(superuser=True)
     with django_assert_max_num_queries(20) as queries:
         client.get(listing(model))
     assert not [query for query in queries.captured_queries if "COUNT(" in query["sql"].upper()]
 
 
 @pytest.mark.parametrize("term", ["id", "uid"])
-def test_the_search_finds_a_row_by_its_id_or_uid(term):
+def test_search_finds_row_by_id_or_uid(term):
     wanted, other = make_endpoint(uid="main"), make_endpoint(uid="other")
-    answer = somebody(superuser=True).get(listing("endpoint"), {"q": wanted.public_id if term == "id" else "main"})
-    assert wanted.public_id in answer.text
-    assert other.public_id not in answer.text
+    response = staff(superuser=True).get(listing("endpoint"), {"q": wanted.public_id if term == "id" else "main"})
+    assert wanted.public_id in response.text
+    assert other.public_id not in response.text
 
 
 @pytest.mark.parametrize("term", ["nothing", "tnt_01m83t2ghzevcannga6my0tf3k", "'"])
-def test_a_search_for_nothing_finds_nothing(term):
+def test_search_for_unknown_term_finds_nothing(term):
     endpoint = make_endpoint()
-    answer = somebody(superuser=True).get(listing("endpoint"), {"q": term})
-    assert answer.status_code == 200
-    assert endpoint.public_id not in answer.text
+    response = staff(superuser=True).get(listing("endpoint"), {"q": term})
+    assert response.status_code == 200
+    assert endpoint.public_id not in response.text
 
 
 @pytest.mark.parametrize(
     ("action", "state", "becomes"),
     [("pause", "active", "paused"), ("enable", "paused", "active"), ("disable", "active", "disabled")],
 )
-def test_an_operator_moves_endpoints_and_it_is_written_down(action, state, becomes):
+def test_operator_changes_state_of_endpoint_and_it_is_logged(action, state, becomes):
     endpoint = make_endpoint(state=state)
-    act(somebody("view_endpoint", "change_endpoint"), "endpoint", action, endpoint)
+    act(staff("view_endpoint", "change_endpoint"), "endpoint", action, endpoint)
     endpoint.refresh_from_db()
     assert endpoint.state == becomes
     assert LogEntry.objects.get().object_id == str(endpoint.pk)
 
 
-def test_what_is_refused_is_said_and_not_written_down():
+def test_refused_action_is_reported_and_not_logged():
     endpoint = make_endpoint(state="disabled", disabled_reason="responded_410")
-    answer = act(somebody("view_endpoint", "change_endpoint"), "endpoint", "pause", endpoint)
-    assert "The endpoint is disabled." in answer.text
+    response = act(staff("view_endpoint", "change_endpoint"), "endpoint", "pause", endpoint)
+    assert "The endpoint is disabled." in response.text
     assert not LogEntry.objects.exists()
 
 
@@ -105,19 +107,19 @@ def test_what_is_refused_is_said_and_not_written_down():
         ("apikey", "revoke"),
     ],
 )
-def test_looking_is_not_acting(model, action):
+def test_permission_to_view_does_not_allow_actions(model, action):
     endpoint = make_endpoint(state="paused")
     key, text = make_key()
     row = endpoint if model == "endpoint" else key
-    act(somebody(f"view_{model}"), model, action, row, confirmed="yes")
+    act(staff(f"view_{model}"), model, action, row, confirmed="yes")
     endpoint.refresh_from_db()
     assert (endpoint.state, endpoint.secrets.count()) == ("paused", 1)
     assert keys.find_key(text)
 
 
-def test_a_rotation_is_asked_for_first_and_then_shown_once():
+def test_rotation_asks_first_and_shows_the_secret_once():
     endpoint = make_endpoint()
-    client = somebody("view_endpoint", "add_signingsecret")
+    client = staff("view_endpoint", "add_signingsecret")
     asked = act(client, "endpoint", "rotate", endpoint)
     assert "Rotate" in asked.text
     assert endpoint.secrets.count() == 1
@@ -128,9 +130,9 @@ def test_a_rotation_is_asked_for_first_and_then_shown_once():
     assert "rotated" in LogEntry.objects.get().get_change_message()
 
 
-def test_a_key_is_made_and_shown_once():
+def test_new_key_is_shown_once():
     tenant = make_tenant()
-    client = somebody("view_apikey", "add_apikey")
+    client = staff("view_apikey", "add_apikey")
     body = {"tenant": tenant.pk, "name": "backend", "scopes": ["read"], "expires_at_0": "", "expires_at_1": ""}
     shown = client.post(reverse("admin:subscriptions_apikey_add"), body)
     key = ApiKey.objects.get()
@@ -140,14 +142,14 @@ def test_a_key_is_made_and_shown_once():
     assert keys.find_key(text[text.index("wp_", 3) :][:46]) == key
 
 
-def test_a_key_is_revoked():
+def test_revoked_key_is_invalid():
     key, text = make_key()
-    act(somebody("view_apikey", "change_apikey"), "apikey", "revoke", key)
+    act(staff("view_apikey", "change_apikey"), "apikey", "revoke", key)
     assert keys.find_key(text) is None
 
 
-def test_a_tenant_is_made_under_the_rules_of_rest():
-    client = somebody("view_tenant", "add_tenant")
+def test_tenant_is_validated_as_over_rest():
+    client = staff("view_tenant", "add_tenant")
     address = reverse("admin:subscriptions_tenant_add")
     body = {"name": "Acme", "uid": "acme", "metadata": "{}", "retention_days": 90}
     for wrong in ({"uid": "a b"}, {"name": "a\x07"}, {"metadata": '{"a": {"b": {"c": {"d": {"e": 1}}}}}'}):
@@ -160,20 +162,20 @@ def test_a_tenant_is_made_under_the_rules_of_rest():
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_nothing_is_deleted_here(model):
+def test_row_cannot_be_deleted(model):
     endpoint = make_endpoint()
     make_subscription(endpoint)
     make_key(endpoint.tenant)
     row = {"tenant": endpoint.tenant, "endpoint": endpoint}.get(model)
     row = row or (ApiKey.objects.get() if model == "apikey" else endpoint.subscriptions.get())
-    client = somebody(superuser=True)
+    client = staff(superuser=True)
     assert (
         client.post(reverse(f"admin:subscriptions_{model}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
     )
 
 
-def test_a_plan_is_made_and_changed_and_the_default_changes_hands():
-    client = somebody("view_plan", "add_plan", "change_plan")
+def test_saving_a_default_plan_replaces_the_previous_default():
+    client = staff("view_plan", "add_plan", "change_plan")
     before = make_plan(is_default=True)
     fields = {"name": "Starter", "uid": "starter", "is_default": "on", "events_per_month": "1000"}
     client.post(reverse("admin:subscriptions_plan_add"), {**fields, "publish_rate": "0"})
@@ -186,8 +188,8 @@ def test_a_plan_is_made_and_changed_and_the_default_changes_hands():
     assert Plan.objects.get(is_default=True).name == "Old"
 
 
-def test_a_tenant_is_held_to_the_retention_of_its_plan():
-    client = somebody("view_tenant", "change_tenant")
+def test_retention_above_the_plans_limit_is_refused():
+    client = staff("view_tenant", "change_tenant")
     tenant, plan = make_tenant(), make_plan(max_retention_days=30)
     page = reverse("admin:subscriptions_tenant_change", args=[tenant.pk])
     fields = {"name": "Acme", "metadata": "{}", "plan": str(plan.pk)}

@@ -31,7 +31,7 @@ def page(path="/catalogue/", **headers):
     return answer.content.decode()
 
 
-def test_types_stand_in_their_groups_and_can_be_searched():
+def test_catalogue_lists_types_by_group_and_search():
     make_event_type(name="order.paid", group="Orders", description="An order was paid.")
     make_event_type(name="user.left", deprecated=True)
     make_event_type(name="old.news", archived=True)
@@ -40,7 +40,7 @@ def test_types_stand_in_their_groups_and_can_be_searched():
     assert "deprecated" in shown
     assert "old.news" not in shown
     assert "user.left" not in page("/catalogue/?q=PAID")
-    assert "Nothing is called" in page("/catalogue/?q=zzz")
+    assert "No event types match" in page("/catalogue/?q=zzz")
 
 
 def test_a_type_shows_its_fields_an_example_and_how_to_subscribe():

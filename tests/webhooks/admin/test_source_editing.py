@@ -1,4 +1,4 @@
-"""The pages that make a source and change it: as REST would, with their own permissions, and no secret but once."""
+"""Create and change sources in the admin: as over REST, with permissions of their own, each secret shown once."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.utils.html import escape
 from tests.factories import make_tenant
 from tests.factories_receiver import SECRET, make_source, signed
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
-from webhooks.admin.source_fields import SourceForm
+from webhooks.admin.source_form import SourceForm
 from webhooks.models import Receipt, Source
 from webhooks.schemes import SCHEMES
 from webhooks.sources import configuration
@@ -25,7 +25,7 @@ ADD = "/admin/webhooks/source/add/"
 
 
 def blank(source: Source | None = None) -> dict[str, str]:
-    """The form as a browser would send it, untouched."""
+    """Return the form's values as a browser sends them unchanged."""
     form = SourceForm(source=source)
     values = {name: form[name].value() for name in form.fields}
     return {name: str(value) for name, value in values.items() if value not in (None, False)}
@@ -37,7 +37,7 @@ def add(client: Client, **given: str) -> Any:
 
 def edit(client: Client, source: Source, **given: str) -> Any:
     source.refresh_from_db()
-    sent = {**blank(source), "seen": source.updated_at.isoformat(), **given}
+    sent = {**blank(source), "version": source.updated_at.isoformat(), **given}
     return client.post(f"/admin/webhooks/source/{source.pk}/edit/", sent)
 
 
@@ -46,7 +46,7 @@ def test_source_form_offers_every_scheme_with_its_label() -> None:
     assert all(f'value="{name}"' in shown and escape(scheme.label) in shown for name, scheme in SCHEMES.items())
 
 
-def test_a_source_with_nothing_said_but_its_name_takes_messages_and_its_secret_is_shown_this_once() -> None:
+def test_source_with_defaults_accepts_messages_and_its_generated_secret_is_shown_once() -> None:
     client = operator(*SEES_ALL, "add_source")
     shown = add(client, uid="shop", scheme="standard")
     source = Source.objects.get()
@@ -63,7 +63,7 @@ def test_a_source_with_nothing_said_but_its_name_takes_messages_and_its_secret_i
     assert (entry.object_id, entry.is_addition()) == (str(source.pk), True)
 
 
-def test_everything_that_can_be_said_is_kept() -> None:
+def test_every_field_of_the_form_is_saved() -> None:
     tenant = make_tenant()
     given = {
         "name": "Shop",
@@ -103,7 +103,7 @@ def test_everything_that_can_be_said_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"scheme": "github"}, "secret"),
         ({"scheme": "other"}, "valid choice"),
@@ -130,18 +130,18 @@ def test_everything_that_can_be_said_is_kept() -> None:
         ({"secret": "x" * 8193}, "8192"),
     ],
 )
-def test_what_cannot_work_is_said_at_its_field_and_nothing_is_made(given: dict[str, str], said: str) -> None:
+def test_invalid_value_is_reported_at_its_field_and_nothing_is_created(given: dict[str, str], message: str) -> None:
     make_source(uid="taken")
-    answer = add(operator(*SEES_ALL, "add_source"), **given)
-    assert answer.status_code == 200
-    assert "wh-error" in answer.content.decode()
-    objections = [error for errors in answer.context["form"].errors.values() for error in errors]
-    assert any(said in error for error in objections), objections
+    response = add(operator(*SEES_ALL, "add_source"), **given)
+    assert response.status_code == 200
+    assert "wp-error" in response.content.decode()
+    objections = [error for errors in response.context["form"].errors.values() for error in errors]
+    assert any(message in error for error in objections), objections
     assert Source.objects.count() == 1
     assert not LogEntry.objects.exists()
 
 
-def test_what_was_typed_is_there_again_but_for_secrets() -> None:
+def test_refused_form_shows_the_values_again_except_secrets() -> None:
     sent = {"name": "<b>Shop</b>", "scheme": "github", "secret": SECRET, "verify_token": "a-word", "max_bytes": "0"}
     shown = add(operator(*SEES_ALL, "add_source"), **sent).content.decode()
     assert "&lt;b&gt;Shop&lt;/b&gt;" in shown
@@ -149,17 +149,17 @@ def test_what_was_typed_is_there_again_but_for_secrets() -> None:
     assert "a-word" not in shown
 
 
-def test_a_change_writes_what_is_otherwise_and_says_so() -> None:
+def test_change_saves_changed_fields_and_logs_their_names() -> None:
     source = make_source(uid="shop", name="Old")
-    answer = edit(operator(*SEES_ALL, "change_source"), source, name="New", rate_per_minute="60")
-    assert answer.status_code == 302
+    response = edit(operator(*SEES_ALL, "change_source"), source, name="New", rate_per_minute="60")
+    assert response.status_code == 302
     source.refresh_from_db()
     assert (source.name, source.rate_per_minute, source.uid) == ("New", 60, "shop")
     assert LogEntry.objects.get().get_change_message() == "changed name, rate_per_minute"
     assert find_source("shop").rate_per_minute == 60
 
 
-def test_a_change_of_nothing_changes_nothing() -> None:
+def test_unchanged_form_changes_nothing() -> None:
     source = make_source(content_types=["text/*"], retry_plan=[5], handlers=[{"handler": "log"}], scheme="standard")
     before = source.updated_at
     assert edit(operator(*SEES_ALL, "change_source"), source).status_code == 302
@@ -168,23 +168,23 @@ def test_a_change_of_nothing_changes_nothing() -> None:
     assert not LogEntry.objects.exists()
 
 
-def test_a_change_of_what_somebody_else_has_changed_is_asked_again() -> None:
+def test_change_after_another_users_change_is_refused() -> None:
     source = make_source(name="Old")
-    seen = source.updated_at.isoformat()
+    version = source.updated_at.isoformat()
     Source.objects.get().save()
-    answer = edit(operator(*SEES_ALL, "change_source"), source, name="New", seen=seen)
-    assert "meanwhile" in answer.content.decode()
+    response = edit(operator(*SEES_ALL, "change_source"), source, name="New", version=version)
+    assert "Changed by another user" in response.content.decode()
     assert Source.objects.get().name == "Old"
 
 
-def test_another_scheme_must_get_on_with_the_secrets_there_are() -> None:
+def test_scheme_that_cannot_use_the_existing_secrets_is_refused() -> None:
     source = make_source(scheme="github", secret="not base64!")
-    answer = edit(operator(*SEES_ALL, "change_source"), source, scheme="standard")
-    assert "wh-error" in answer.content.decode()
+    response = edit(operator(*SEES_ALL, "change_source"), source, scheme="standard")
+    assert "wp-error" in response.content.decode()
     assert Source.objects.get().scheme == "github"
 
 
-def test_a_verify_token_stays_until_it_is_replaced_or_forgotten() -> None:
+def test_verify_token_stays_until_replaced_or_cleared() -> None:
     client, source = operator(*SEES_ALL, "change_source"), make_source()
 
     def token_after(**given: str) -> str:
@@ -194,10 +194,10 @@ def test_a_verify_token_stays_until_it_is_replaced_or_forgotten() -> None:
     assert token_after(verify_token="first") == "first"
     assert token_after(name="Another") == "first"
     assert token_after(verify_token="second") == "second"
-    assert token_after(forget_verify_token="on") == ""
+    assert token_after(clear_verify_token="on") == ""
 
 
-def test_names_are_looked_up_outside_any_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_names_are_looked_up_outside_any_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     open_then = []
 
     def look(host: str, *, seconds: float) -> list[str]:
@@ -206,13 +206,13 @@ def test_names_are_looked_up_outside_any_transaction(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(configuration, "resolve_within", look)
     options = '{"jwks_url": "https://keys.example.com/jwks", "audience": "us"}'
-    answer = add(operator(*SEES_ALL, "add_source"), scheme="jwt", options=options)
-    assert "wh-error" in answer.content.decode()
+    response = add(operator(*SEES_ALL, "add_source"), scheme="jwt", options=options)
+    assert "wp-error" in response.content.decode()
     assert open_then == [False]
     assert not Source.objects.exists()
 
 
-def test_only_who_may_adds_or_changes() -> None:
+def test_pages_without_permission_are_forbidden() -> None:
     source, client = make_source(), operator(*SEES_ALL)
     assert client.get(ADD).status_code == add(client).status_code == 403
     assert edit(client, source, name="New").status_code == 403
@@ -221,20 +221,20 @@ def test_only_who_may_adds_or_changes() -> None:
     assert Source.objects.get().name == ""
 
 
-def test_who_may_add_may_not_change_for_that(receiver) -> None:
+def test_permission_to_add_does_not_allow_changes(receiver) -> None:
     source, client = make_source(), operator(*SEES_ALL, "add_source")
     assert edit(client, source, name="New").status_code == 403
     assert ADD in client.get("/admin/webhooks/source/").content.decode()
 
 
-def test_a_post_from_elsewhere_is_refused() -> None:
+def test_post_without_csrf_token_is_refused() -> None:
     client = Client(enforce_csrf_checks=True)
     client.cookies = operator(*SEES_ALL, "add_source").cookies
     assert add(client).status_code == 403
     assert not Source.objects.exists()
 
 
-def test_a_deleted_source_is_not_edited() -> None:
+def test_deleted_source_cannot_be_edited() -> None:
     source = make_source(deleted_at=timezone.now())
     assert edit(operator(*SEES_ALL, "change_source"), source).status_code == 404
     assert not Receipt.objects.exists()

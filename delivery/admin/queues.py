@@ -1,0 +1,124 @@
+"""Show the queue of each endpoint, called a lane in the code: state, rate, backlog and circuit breaker."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter
+from unfold.decorators import display
+
+from delivery.admin.display import state_pill
+from delivery.admin.hourly_chart import hourly_chart
+from delivery.models import Lane
+from delivery.reading.lane_status import LaneStatus, lane_status, state_of
+from delivery.sending.attempt_stats import stats_by_hour
+from webhooks.kit.admin.display import NOTHING, link, when
+from webhooks.kit.admin.lists import AdminList
+
+__all__ = ["QueueAdmin"]
+
+CHART_HOURS = 24
+LABELS = {"active": "in progress", "endpoint_inactive": "paused", "circuit_open": "circuit open"}
+
+
+@admin.register(Lane)
+class QueueAdmin(AdminList):
+    """Show the queues of endpoints."""
+
+    list_display = ("endpoint_link", "state", "failures", "failing", "due", "circuit_open")
+    list_select_related = ("endpoint",)
+    list_filter = (("endpoint", AutocompleteSelectFilter), ("endpoint_inactive", BooleanRadioFilter))
+    ordering = ("-pk",)
+    search_columns = {"ep": "pk"}
+    search_help_text = "Search by ID of the endpoint (exact)"
+    fields = (
+        ("endpoint_link", "state"),
+        ("rate", "in_flight"),
+        ("backlog", "oldest"),
+        ("due", "worker"),
+        "blockers",
+        ("failures", "failing"),
+        ("open_count", "circuit_open"),
+        ("chart",),
+    )
+    readonly_fields = tuple(name for line in fields for name in ((line,) if isinstance(line, str) else line))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
+        rows: QuerySet[Lane] = super().get_queryset(request)
+        return rows.select_related("endpoint")
+
+    @display(description="Endpoint")
+    def endpoint_link(self, lane: Lane) -> str:
+        return link(lane.endpoint, str(lane.endpoint))
+
+    @display(description="State")
+    def state(self, lane: Lane) -> str:
+        state = state_of(lane, timezone.now())
+        return state_pill(state, LABELS.get(state, state))
+
+    @display(description="Worker")
+    def worker(self, lane: Lane) -> str:
+        return str(lane.owner) if lane.owner else NOTHING
+
+    @display(description="Failures in a row")
+    def failures(self, lane: Lane) -> int:
+        return lane.failures
+
+    @display(description="Failing since (UTC)")
+    def failing(self, lane: Lane) -> str:
+        return when(lane.failing_since)
+
+    @display(description="Next work due (UTC)")
+    def due(self, lane: Lane) -> str:
+        return when(lane.due_at)
+
+    @display(description="Times opened")
+    def open_count(self, lane: Lane) -> int:
+        return lane.open_count
+
+    @display(description="Circuit open until (UTC)")
+    def circuit_open(self, lane: Lane) -> str:
+        return when(lane.circuit_open_until)
+
+    @display(description="Current rate")
+    def rate(self, lane: Lane) -> str:
+        rate = _status(lane).effective_rate
+        if rate == 0:
+            state = state_of(lane, timezone.now())
+            return f"stopped ({LABELS.get(state, 'endpoint not active')})"
+        return "unknown" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f} per second"
+
+    @display(description="Concurrency")
+    def in_flight(self, lane: Lane) -> str:
+        status = _status(lane)
+        return f"In flight {status.sending} / limit {status.concurrency} (max {status.max_in_flight})"
+
+    @display(description="Pending")
+    def backlog(self, lane: Lane) -> str:
+        status = _status(lane)
+        return f"{status.backlog:,}{'+' if status.backlog_is_lower_bound else ''}"
+
+    @display(description="Oldest due (UTC)")
+    def oldest(self, lane: Lane) -> str:
+        return when(_status(lane).oldest_due_at)
+
+    @display(description="Blocking delivery (ordered)")
+    def blockers(self, lane: Lane) -> str:
+        links = [
+            (reverse("admin:delivery_delivery_change", args=[it.delivery_id]), it.key or "(no key)")
+            for it in _status(lane).blockers
+        ]
+        return format_html_join(", ", '<a class="wp-link" href="{}">{}</a>', links) or NOTHING
+
+    @display(description=f"Last {CHART_HOURS} hours")
+    def chart(self, lane: Lane) -> str:
+        return hourly_chart(stats_by_hour(lane.endpoint_id, CHART_HOURS, timezone.now()))
+
+
+def _status(lane: Lane) -> LaneStatus:
+    """Return the status, computed once per row and page."""
+    status: LaneStatus = lane.__dict__.get("_status") or lane_status(lane.endpoint)
+    lane.__dict__["_status"] = status
+    return status

@@ -1,0 +1,45 @@
+"""Filter a list by a range of time, in UTC."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.dateparse import parse_date, parse_time
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+
+from delivery.reading import queries
+
+__all__ = ["TimeRangeFilter"]
+
+M = TypeVar("M", bound=Model)
+
+DAY = timedelta(days=1)
+LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class TimeRangeFilter(RangeDateTimeFilter):  # type: ignore[misc]
+    """Filter from one time to another. A day without a time of day is the whole day."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
+        since, until = self.read(self.used_parameters, self.parameter_name)
+        return queries.within(queryset, self.parameter_name, since, until)
+
+    @staticmethod
+    def read(params: Mapping[str, Any], name: str) -> tuple[datetime | None, datetime | None]:
+        """Return start and end (exclusive) of the range in a list's query; None for an end that cannot be read."""
+        since, _ = _moment(params.get(f"{name}_from_0"), params.get(f"{name}_from_1"))
+        until, is_whole_day = _moment(params.get(f"{name}_to_0"), params.get(f"{name}_to_1"))
+        if until and is_whole_day:
+            until = until + DAY if until < LAST_DAY else datetime.max.replace(tzinfo=UTC)
+        return since, until
+
+
+def _moment(day: str | None, clock: str | None) -> tuple[datetime | None, bool]:
+    """Return the time, and whether it is a day without a time of day."""
+    try:
+        date, at = parse_date(day or ""), parse_time(clock or "")
+    except ValueError:
+        return None, False
+    return (datetime.combine(date, at or time.min, UTC) if date else None), at is None

@@ -1,0 +1,38 @@
+"""Run an action on the selected rows of a list, and show new secrets once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from subscriptions.errors import Invalid
+
+__all__ = ["run_for_each", "show_once"]
+
+
+def run_for_each(
+    model_admin: Any, request: HttpRequest, selected: QuerySet[Any], run: Callable[[Any], object], done: str
+) -> None:
+    """Call ``run`` with each row; log and report ``done``, or report why the row was refused."""
+    for row in selected:
+        try:
+            run(row)
+        except Invalid as error:
+            model_admin.message_user(request, f"{row}: {error}", messages.ERROR)
+        except row.DoesNotExist:
+            model_admin.message_user(request, f"{row}: deleted", messages.ERROR)
+        else:
+            model_admin.log_change(request, row, done)
+            model_admin.message_user(request, f"{row}: {done}", messages.SUCCESS)
+
+
+def show_once(model_admin: Any, request: HttpRequest, title: str, texts: list[tuple[str, str]]) -> HttpResponse:
+    """Return a page with names and secret texts that browsers do not store."""
+    context = {**model_admin.admin_site.each_context(request), "title": title, "texts": texts, "opts": model_admin.opts}
+    context["media"] = model_admin.media
+    response = TemplateResponse(request, "subscriptions/admin/shown_once.html", context)
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,57 @@
+"""List what a source was sent: the columns and filters that receipts and rejections share."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from webhooks.kit.admin.display import code, link, when
+from webhooks.kit.admin.lists import AdminList
+from webhooks.processing.receipts import first_id_at
+
+SOURCE_FILTER: tuple[Any, ...] = ()  # Django's own filter would list every source
+if apps.is_installed("unfold"):
+    from unfold.contrib.filters.admin import AutocompleteSelectFilter
+
+    SOURCE_FILTER = (("source", AutocompleteSelectFilter),)
+
+
+class MessageList(AdminList):
+    """List rows that belong to a source and have request headers."""
+
+    list_select_related = ("source",)
+
+    @admin.display(description="Source")
+    def source_link(self, row: Any) -> str:
+        return link(row.source, str(row.source))
+
+    @admin.display(description="Headers")
+    def headers_block(self, row: Any) -> str:
+        return code("\n".join(f"{name}: {value}" for name, value in sorted(row.headers.items())))
+
+    @admin.display(description="Received (UTC)")
+    def received(self, row: Any) -> str:
+        return when(row.received_at)
+
+
+class ReceivedFilter(admin.SimpleListFilter):
+    """Filter by time as a range of ids, which grow with time and are indexed."""
+
+    title = "received"
+    parameter_name = "received"
+    PERIODS: ClassVar[dict[str, timedelta]] = {
+        "hour": timedelta(hours=1),
+        "day": timedelta(days=1),
+        "week": timedelta(days=7),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, f"Last {name}") for name in self.PERIODS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        period = self.PERIODS.get(self.value() or "")
+        return queryset if period is None else queryset.filter(id__gte=first_id_at(timezone.now() - period))

@@ -1,0 +1,112 @@
+"""Create and change sources with the form of ``source_form`` and the validation of the REST API's serializer.
+
+Validation may look up host names, so no transaction is open during it; Django's own form pages would open one. A form
+that was loaded before the last change is not saved. Changes are logged by the names of their fields. A generated secret
+is shown once, in the response.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from rest_framework.exceptions import ValidationError
+
+from webhooks.admin.source_form import SourceForm
+from webhooks.api.serializers import SourceSerializer
+from webhooks.models import Source
+
+MAY_ADD, MAY_CHANGE = "webhooks.add_source", "webhooks.change_source"
+CHANGED_MEANWHILE = "Changed by another user since this form was loaded. Reload the page, then change it again."
+
+
+def add_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Show the form; on POST create the source. Raises PermissionDenied."""
+    if not request.user.has_perm(MAY_ADD):
+        raise PermissionDenied
+    form = SourceForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        serializer = SourceSerializer(data=form.as_api_data(), context={"request": request})
+        if _validate(form, serializer) and _save(form, serializer, tenant_id=form.cleaned_data["tenant"]):
+            is_generated = not form.cleaned_data["secret"]
+            return _created(model_admin, request, serializer, is_generated=is_generated)
+    return _page(model_admin, request, "source_form", "Add source", form=form)
+
+
+def edit_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:
+    """Show the form; on POST save the fields that changed. Raises PermissionDenied."""
+    if not request.user.has_perm(MAY_CHANGE):
+        raise PermissionDenied
+    source = get_object_or_404(Source, pk=pk, deleted_at=None)
+    version = source.updated_at.isoformat()
+    form = SourceForm(request.POST or None, source=source)
+    if request.method == "POST" and form.is_valid():
+        changes = form.as_api_data(changed_only=True)
+        serializer = SourceSerializer(source, data=changes, partial=True, context={"request": request})
+        if _validate(form, serializer) and _save(form, serializer, version=request.POST.get("version", "")):
+            if changes:
+                model_admin.log_change(request, source, f"changed {', '.join(changes)}")
+            messages.success(request, "Source changed" if changes else "No changes")
+            return redirect("admin:webhooks_source_change", source.pk)
+    return _page(model_admin, request, "source_form", f"Edit {source}", form=form, source=source, version=version)
+
+
+def _validate(form: SourceForm, serializer: SourceSerializer) -> bool:
+    if serializer.is_valid():
+        return True
+    _add_errors(form, serializer.errors)
+    return False
+
+
+def _save(form: SourceForm, serializer: SourceSerializer, *, version: str | None = None, **values: Any) -> bool:
+    """Save what was validated; an existing source only if it still has this version."""
+    try:
+        with transaction.atomic():
+            if version is not None and serializer.instance is not None:
+                current = Source.objects.select_for_update().get(pk=serializer.instance.pk)
+                if current.updated_at.isoformat() != version or current.deleted_at is not None:
+                    raise ValidationError({"": CHANGED_MEANWHILE})
+            if serializer.validated_data or values:
+                serializer.save(**values)
+    except ValidationError as error:
+        _add_errors(form, error.detail)
+        return False
+    return True
+
+
+def _add_errors(form: SourceForm, errors: Any) -> None:
+    for name, detail in errors.items():
+        for message in _messages(detail):
+            form.add_error(name if name in form.fields else None, message)
+
+
+def _messages(detail: Any) -> Iterator[str]:
+    """Yield every message of a serializer's error, which may be nested."""
+    if isinstance(detail, dict):
+        detail = list(detail.values())
+    if isinstance(detail, list):
+        for part in detail:
+            yield from _messages(part)
+    else:
+        yield str(detail)
+
+
+def _created(
+    model_admin: Any, request: HttpRequest, serializer: SourceSerializer, *, is_generated: bool
+) -> HttpResponse:
+    source = serializer.instance
+    assert source is not None  # noqa: S101 - it was just saved
+    model_admin.log_addition(request, source, f"added, scheme {source.scheme}")
+    context = {"source": source, "url": serializer.data["url"]}
+    secret = serializer.validated_data.get("secret") if is_generated else ""
+    return _page(model_admin, request, "source_created", "Source created", **context, secret=secret)
+
+
+def _page(model_admin: Any, request: HttpRequest, template: str, title: str, **values: Any) -> HttpResponse:
+    site = model_admin.admin_site.each_context(request)
+    context = {**site, "title": title, "opts": Source._meta, "media": model_admin.media, **values}
+    return TemplateResponse(request, f"webhooks/admin/{template}.html", context)

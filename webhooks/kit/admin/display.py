@@ -1,0 +1,54 @@
+"""Format values as HTML for the admin's pages. Every text is escaped."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+__all__ = ["NOTHING", "Tone", "code", "link", "pill", "size", "when"]
+
+NOTHING = "-"
+Tone = Literal["plain", "info", "good", "warn", "bad"]
+
+
+def pill(text: str, tone: Tone = "plain", title: str = "") -> SafeString:
+    """Return a word on a background in the colour of its tone; ``title`` is its tooltip."""
+    return format_html('<span class="wp-pill wp-{}" title="{}">{}</span>', tone, title, text)
+
+
+def link(row: Any, text: str = "") -> SafeString | str:
+    """Return a link to the admin's page of a row, which may be None; ``text`` is the row's public id unless given.
+
+    Of an HTTPS URL the scheme is left out: in a narrow column the rest says more.
+    """
+    if row is None:
+        return NOTHING
+    path = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    full = text or row.public_id
+    return format_html('<a class="wp-link" href="{}" title="{}">{}</a>', path, full, full.removeprefix("https://"))
+
+
+def when(moment: datetime | None) -> SafeString | str:
+    """Return a time in UTC to the second, with its microseconds in the tooltip."""
+    if moment is None:
+        return NOTHING
+    at = moment.astimezone(UTC)
+    return format_html(
+        '<time class="wp-time" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        at.isoformat(sep=" ", timespec="microseconds"),
+        at.strftime("%Y-%m-%d %H:%M:%S"),
+    )
+
+
+def size(count: int) -> SafeString:
+    """Return a number of bytes in a readable unit, with the exact number in the tooltip."""
+    return format_html('<span class="wp-size" title="{} bytes">{}</span>', f"{count:,}", filesizeformat(count))
+
+
+def code(text: str) -> SafeString | str:
+    """Return a block of preformatted text."""
+    return format_html('<pre class="wp-code" tabindex="0">{}</pre>', text) if text else NOTHING

@@ -1,0 +1,108 @@
+"""List the rows of a table in the admin, however large it is: newest first, without a count, searched by an index.
+
+The pages use django-unfold where it is installed, and Django's own admin where it is not.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from webhooks.wire.ids import parse
+
+__all__ = ["MAX_COUNTED", "AdminList", "BoundedPaginator", "find_by_id_or_uid"]
+
+MAX_COUNTED = 10_000  # rows the bounded paginator counts; filters reach the others
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """Count at most MAX_COUNTED rows."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[:MAX_COUNTED].count())
+
+
+if apps.is_installed("unfold"):
+    from unfold.admin import ModelAdmin
+    from unfold.paginator import InfinitePaginator as ListPaginator
+else:
+    from django.contrib.admin import ModelAdmin
+
+    ListPaginator = BoundedPaginator
+
+
+class AdminList(ModelAdmin):  # type: ignore[misc]
+    """Show rows that are not added, changed or deleted here; a subclass grants more.
+
+    ``search_columns`` maps the prefix of a TypeID to the column that is searched for it; without it, the row's own id.
+    """
+
+    search_columns: ClassVar[Mapping[str, str]] = {}
+    search_help_text = "Search by ID (exact)"
+    search_fields = ("id",)  # shows the search box; get_search_results decides
+    ordering: tuple[str, ...] = ("-id",)
+    sortable_by = ()
+    paginator = ListPaginator
+    show_full_result_count = False
+    list_per_page = list_max_show_all = 50
+    list_disable_select_all = True
+    list_fullwidth = True
+    list_filter_submit = True
+
+    class Media:
+        css = {"all": ["webhooks/admin.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip().replace("\0", "")
+        return (self.find(queryset, term) if term else queryset), False
+
+    def find(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """Return the rows that match a TypeID or a bare UUID; without a match, those of ``find_text``."""
+        columns = self.search_columns or {getattr(self.model, "prefix", ""): "pk"}
+        prefix = term.rpartition("_")[0]
+        try:
+            if prefix in columns:
+                return rows.filter(**{columns[prefix]: parse(prefix, term)})
+            found = rows.filter(pk=UUID(term))
+        except ValueError:
+            return self.find_text(rows, term)
+        return found if found.exists() else self.find_text(rows, term)
+
+    def find_text(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """Return the rows with this uid, if the table has one; a subclass searches other indexed columns."""
+        return find_by_uid(rows, term)
+
+    @admin.display(description="ID")
+    def public_id(self, row: Any) -> str:
+        return str(row.public_id)
+
+
+def find_by_id_or_uid(rows: QuerySet[Any], reference: str) -> QuerySet[Any]:
+    """Return the row with this TypeID or this uid."""
+    try:
+        return rows.filter(pk=parse(rows.model.prefix, reference))
+    except ValueError:
+        return find_by_uid(rows, reference)
+
+
+def find_by_uid(rows: QuerySet[Any], uid: str) -> QuerySet[Any]:
+    return rows.filter(uid=uid) if hasattr(rows.model, "uid") else rows.none()
