@@ -1,4 +1,4 @@
-"""Single outgoing calls against a real server on loopback that answers badly on purpose."""
+"""Check outgoing calls against a server on loopback with valid, invalid and slow responses."""
 
 import re
 import socket
@@ -28,7 +28,7 @@ Script = Callable[[socket.socket], None]
 
 
 class Server:
-    """Accepts on loopback, reads one request, keeps its bytes, and lets a script answer."""
+    """A server on loopback that reads one request per connection, records it and runs a script to respond."""
 
     def __init__(self, script: Script, context: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
@@ -36,7 +36,7 @@ class Server:
         self.server_names: list[str | None] = []
         self._script, self._context = script, context
         if context:
-            context.sni_callback = lambda line, name, _: self.server_names.append(name)
+            context.sni_callback = lambda connection, name, _: self.server_names.append(name)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._closing = threading.Event()
@@ -46,24 +46,24 @@ class Server:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                line, _ = self._listener.accept()
+                connection, _ = self._listener.accept()
                 if self._closing.is_set():
-                    line.close()
+                    connection.close()
                     return
                 self.connections += 1
-                self._threads.append(threading.Thread(target=self._serve, args=[line]))
+                self._threads.append(threading.Thread(target=self._serve, args=[connection]))
                 self._threads[-1].start()
 
-    def _serve(self, line: socket.socket) -> None:
-        with closing(line), suppress(OSError):
+    def _serve(self, connection: socket.socket) -> None:
+        with closing(connection), suppress(OSError):
             if self._context:
-                line = self._context.wrap_socket(line, server_side=True)
-            with closing(line):
-                self.requests.append(self._read_request(line))
-                self._script(line)
+                connection = self._context.wrap_socket(connection, server_side=True)
+            with closing(connection):
+                self.requests.append(self._read_request(connection))
+                self._script(connection)
 
-    def _read_request(self, line: socket.socket) -> bytes:
-        with line.makefile("rb") as stream:
+    def _read_request(self, connection: socket.socket) -> bytes:
+        with connection.makefile("rb") as stream:
             head = b""
             while (row := stream.readline()).rstrip():
                 head += row
@@ -83,7 +83,7 @@ def serve() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(script: Script | bytes, context: ssl.SSLContext | None = None) -> Server:
-        servers.append(Server(script if callable(script) else saying(script), context))
+        servers.append(Server(script if callable(script) else responding(script), context))
         return servers[-1]
 
     yield start
@@ -91,8 +91,8 @@ def serve() -> Iterator[Callable[..., Server]]:
         server.close()
 
 
-def saying(text: bytes) -> Script:
-    return lambda line: line.sendall(text)
+def responding(text: bytes) -> Script:
+    return lambda connection: connection.sendall(text)
 
 
 def ok(body: bytes = b"", *more: bytes) -> bytes:
@@ -101,21 +101,21 @@ def ok(body: bytes = b"", *more: bytes) -> bytes:
 
 
 def endless(head: bytes, piece: bytes, pause: float = 0) -> Script:
-    def script(line: socket.socket) -> None:
-        line.sendall(head)
+    def script(connection: socket.socket) -> None:
+        connection.sendall(head)
         while True:
-            line.sendall(piece)
+            connection.sendall(piece)
             sleep(pause)
 
     return script
 
 
-def silent(line: socket.socket) -> None:
-    line.recv(1)  # until the caller hangs up
+def silent(connection: socket.socket) -> None:
+    connection.recv(1)  # returns when the caller closes the connection
 
 
-class Tls:
-    """A certificate for hooks.example.com, which is its own authority."""
+class TlsServerContext:
+    """A self-signed certificate for hooks.example.com, and a server context with it."""
 
     def __init__(self, folder: Path) -> None:
         self.ca_file = str(folder / "certificate.pem")
@@ -147,8 +147,8 @@ class Tls:
 
 
 @pytest.fixture
-def tls(tmp_path: Path) -> Tls:
-    return Tls(tmp_path)
+def tls(tmp_path: Path) -> TlsServerContext:
+    return TlsServerContext(tmp_path)
 
 
 def call(server: Server, path: str = "/", method: str = "POST", **changes: Any) -> guarded_call.CallResponse:
@@ -157,7 +157,7 @@ def call(server: Server, path: str = "/", method: str = "POST", **changes: Any) 
     return guarded_call.call(method, url, **options)
 
 
-def test_the_answer_comes_back_as_it_was_sent(serve: Callable[..., Server]) -> None:
+def test_call_returns_the_response_unchanged(serve: Callable[..., Server]) -> None:
     server = serve(ok(b'{"a": 1}', b"Content-Type: application/json", b"X-Two: 1", b"X-Two: 2"))
     answer = call(server, body=b"hello", headers={"Content-Type": "text/plain"})
     assert (answer.status, answer.body, answer.truncated) == (200, b'{"a": 1}', False)
@@ -165,7 +165,7 @@ def test_the_answer_comes_back_as_it_was_sent(serve: Callable[..., Server]) -> N
     assert answer.headers["X-Two"] == "1, 2"
 
 
-def test_the_request_goes_out_as_it_was_given(serve: Callable[..., Server]) -> None:
+def test_call_sends_the_request_unchanged(serve: Callable[..., Server]) -> None:
     server = serve(ok())
     call(server, "/a/../b%2Fc?x=%7E", "OPTIONS", headers={"WebHook-Request-Origin": "example.com"})
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
@@ -182,19 +182,19 @@ def test_the_request_goes_out_as_it_was_given(serve: Callable[..., Server]) -> N
     assert body == b""
 
 
-def test_a_name_is_connected_to_by_its_address_and_called_by_its_name(serve: Callable[..., Server]) -> None:
+def test_call_connects_to_the_address_and_sends_the_name(serve: Callable[..., Server]) -> None:
     server = serve(ok())
     url = f"http://hooks.example.com:{server.port}/"
     assert call(server, url=url, resolve=lambda host: ["127.0.0.1"]).status == 200
     assert f"Host: hooks.example.com:{server.port}\r\n".encode() in server.requests[0]
 
 
-def test_localhost_works_where_loopback_is_allowed(serve: Callable[..., Server]) -> None:
+def test_call_reaches_localhost_if_loopback_is_allowed(serve: Callable[..., Server]) -> None:
     server = serve(ok())
     assert call(server, url=f"http://localhost:{server.port}/").status == 200
 
 
-def test_without_allowance_loopback_is_refused_before_any_connection(serve: Callable[..., Server]) -> None:
+def test_call_rejects_loopback_without_connecting(serve: Callable[..., Server]) -> None:
     server = serve(ok())
     for host in ("127.0.0.1", "localhost", "[::1]", "rebound.example.com"):
         with pytest.raises(guarded_call.ForbiddenAddress):
@@ -207,9 +207,7 @@ def test_without_allowance_loopback_is_refused_before_any_connection(serve: Call
     assert server.connections == 0
 
 
-def test_what_is_allowed_is_read_from_the_settings_unless_given(
-    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_call_uses_the_settings_by_default(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve(ok())
     url = f"http://127.0.0.1:{server.port}/"
     open_house = SimpleNamespace(WAYPOST_ALLOW_HTTP=True, WAYPOST_ALLOW_NETWORKS=["127.0.0.0/8"])
@@ -222,19 +220,19 @@ def test_what_is_allowed_is_read_from_the_settings_unless_given(
         guarded_call.call("GET", url)
 
 
-def test_a_name_that_rebinds_to_loopback_is_never_followed_there(
+def test_call_never_connects_to_a_rebound_address(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(ok())
     turns = iter([[PUBLIC], ["127.0.0.1"], ["127.0.0.1"]])
     dialled: list[tuple[str, int]] = []
 
-    class Line(socket.socket):
+    class RecordingSocket(socket.socket):
         def connect(self, address: Any) -> None:
             dialled.append(address)
             raise ConnectionRefusedError
 
-    monkeypatch.setattr(guarded_connect.socket, "socket", Line)
+    monkeypatch.setattr(guarded_connect.socket, "socket", RecordingSocket)
     with pytest.raises(guarded_call.ConnectFailed):
         call(
             server,
@@ -248,13 +246,13 @@ def test_a_name_that_rebinds_to_loopback_is_never_followed_there(
     assert server.connections == 0
 
 
-def test_the_next_address_is_tried_when_one_refuses(serve: Callable[..., Server]) -> None:
+def test_call_tries_the_next_address_after_a_refused_connection(serve: Callable[..., Server]) -> None:
     server = serve(ok())
     url = f"http://hooks.example.com:{server.port}/"
     assert call(server, url=url, resolve=lambda host: ["::1", "127.0.0.2", "127.0.0.1"]).status == 200
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed(serve: Callable[..., Server]) -> None:
+def test_call_returns_a_redirect_without_following_it(serve: Callable[..., Server]) -> None:
     elsewhere = serve(ok())
     location = f"Location: http://127.0.0.1:{elsewhere.port}/".encode()
     server = serve(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n" + location + b"\r\n\r\n")
@@ -265,14 +263,14 @@ def test_a_redirect_is_an_answer_and_is_not_followed(serve: Callable[..., Server
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"302 Found\r\nLocation: http://["])
-def test_an_endless_body_is_cut_at_the_limit(serve: Callable[..., Server], status: bytes) -> None:
+def test_call_truncates_an_endless_body_at_the_limit(serve: Callable[..., Server], status: bytes) -> None:
     server = serve(endless(b"HTTP/1.1 " + status + b"\r\n\r\n", b"x" * 4096))
     answer = call(server, max_response=1000)
     assert answer.body == b"x" * 1000
     assert answer.truncated
 
 
-def test_an_endless_chunked_body_is_cut_at_the_limit(serve: Callable[..., Server]) -> None:
+def test_call_truncates_an_endless_chunked_body_at_the_limit(serve: Callable[..., Server]) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     server = serve(endless(head, b"400\r\n" + b"y" * 1024 + b"\r\n"))
     answer = call(server, max_response=5000)
@@ -280,12 +278,12 @@ def test_an_endless_chunked_body_is_cut_at_the_limit(serve: Callable[..., Server
     assert answer.truncated
 
 
-def test_a_body_of_just_the_limit_is_whole(serve: Callable[..., Server]) -> None:
+def test_call_returns_a_body_of_the_limit_completely(serve: Callable[..., Server]) -> None:
     answer = call(serve(ok(b"z" * 1000)), max_response=1000)
     assert (len(answer.body), answer.truncated) == (1000, False)
 
 
-def test_a_compressed_body_is_left_as_it_is(serve: Callable[..., Server]) -> None:
+def test_call_does_not_decompress_the_body(serve: Callable[..., Server]) -> None:
     packed = b"\x1f\x8b\x08 not even gzip"
     assert call(serve(ok(packed, b"Content-Encoding: gzip"))).body == packed
 
@@ -301,19 +299,19 @@ DRIPS: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("script", DRIPS.values(), ids=DRIPS)
-def test_a_drip_ends_at_the_deadline_of_the_whole_call(serve: Callable[..., Server], script: Script) -> None:
+def test_call_ends_a_slow_response_at_the_deadline(serve: Callable[..., Server], script: Script) -> None:
     server = serve(script)
     with pytest.raises(guarded_call.DeadlineExceeded):
         call(server, timeout=0.4)
 
 
-def test_a_drip_under_tls_ends_at_the_deadline_too(serve: Callable[..., Server], tls: Tls) -> None:
+def test_call_ends_a_slow_tls_response_at_the_deadline(serve: Callable[..., Server], tls: TlsServerContext) -> None:
     server = serve(DRIPS["headers"], tls.server)
     with pytest.raises(guarded_call.DeadlineExceeded):
         call(server, timeout=0.4, **tls.options(server))
 
 
-def test_a_name_server_that_hangs_ends_at_the_deadline() -> None:
+def test_call_ends_a_hanging_lookup_at_the_deadline() -> None:
     let_go = threading.Event()
     with pytest.raises(guarded_call.DeadlineExceeded):
         guarded_call.call(
@@ -327,7 +325,7 @@ def test_a_name_server_that_hangs_ends_at_the_deadline() -> None:
     let_go.set()
 
 
-def test_a_name_server_that_fails_is_told_apart() -> None:
+def test_call_raises_host_not_resolved_for_a_failing_lookup() -> None:
     def failing(host: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
@@ -335,7 +333,7 @@ def test_a_name_server_that_fails_is_told_apart() -> None:
         guarded_call.call("GET", "https://example.com/", allow_http=False, allow_networks=(), resolve=failing)
 
 
-def test_a_closed_port_is_a_failed_connection() -> None:
+def test_call_raises_connect_failed_for_a_closed_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(guarded_call.ConnectFailed):
@@ -354,12 +352,12 @@ def test_a_closed_port_is_a_failed_connection() -> None:
     ],
     ids=["nothing", "not http", "short body", "bad chunk", "many headers", "long header"],
 )
-def test_what_is_no_whole_answer_is_broken(serve: Callable[..., Server], text: bytes) -> None:
+def test_call_raises_invalid_response_for_an_incomplete_response(serve: Callable[..., Server], text: bytes) -> None:
     with pytest.raises(guarded_call.InvalidResponse):
         call(serve(text))
 
 
-def test_proxies_and_credentials_of_the_environment_are_ignored(
+def test_call_ignores_proxies_and_credentials_of_the_environment(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     proxy, server = serve(ok(b"from the proxy")), serve(ok(b"direct"))
@@ -373,7 +371,7 @@ def test_proxies_and_credentials_of_the_environment_are_ignored(
     assert proxy.connections == 0
 
 
-def test_cookies_are_not_kept(serve: Callable[..., Server]) -> None:
+def test_call_does_not_keep_cookies(serve: Callable[..., Server]) -> None:
     server = serve(ok(b"", b"Set-Cookie: id=1; Path=/"))
     call(server)
     call(server)
@@ -381,21 +379,21 @@ def test_cookies_are_not_kept(serve: Callable[..., Server]) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"X\r\nY": "z"}, {"X": "y\r\nZ: 1"}, {"X": "caf\u00e9"}])
-def test_a_header_that_is_none_is_refused(serve: Callable[..., Server], headers: dict[str, str]) -> None:
+def test_call_rejects_an_invalid_header(serve: Callable[..., Server], headers: dict[str, str]) -> None:
     server = serve(ok())
     with pytest.raises(ForbiddenHeader):
         call(server, headers=headers)
     assert server.connections == 0
 
 
-def test_tls_is_for_the_name_whatever_the_address(serve: Callable[..., Server], tls: Tls) -> None:
+def test_call_verifies_the_certificate_for_the_name(serve: Callable[..., Server], tls: TlsServerContext) -> None:
     server = serve(ok(b"secret"), tls.server)
     assert call(server, **tls.options(server)).body == b"secret"
     assert server.server_names == ["hooks.example.com"]
 
 
-def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
-    serve: Callable[..., Server], tls: Tls
+def test_call_rejects_a_certificate_for_another_name_before_sending(
+    serve: Callable[..., Server], tls: TlsServerContext
 ) -> None:
     server = serve(ok(), tls.server)
     options = tls.options(server) | {"url": f"https://other.example.com:{server.port}/"}
@@ -404,18 +402,20 @@ def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
     assert server.requests == []
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused(serve: Callable[..., Server], tls: Tls) -> None:
+def test_call_rejects_a_certificate_of_an_unknown_authority(
+    serve: Callable[..., Server], tls: TlsServerContext
+) -> None:
     server = serve(ok(), tls.server)
     with pytest.raises(guarded_call.TlsFailed):
         call(server, **tls.options(server) | {"ca_file": None})
     assert server.requests == []
 
 
-def test_plain_http_behind_https_is_a_tls_failure(serve: Callable[..., Server], tls: Tls) -> None:
-    class Impatient(Server):
-        def _read_request(self, line: socket.socket) -> bytes:
-            return line.recv(1)
+def test_call_raises_tls_failed_for_plain_http_on_https(serve: Callable[..., Server], tls: TlsServerContext) -> None:
+    class PlainServer(Server):
+        def _read_request(self, connection: socket.socket) -> bytes:
+            return connection.recv(1)
 
-    bad_request = saying(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    with closing(Impatient(bad_request)) as server, pytest.raises(guarded_call.TlsFailed):
+    bad_request = responding(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with closing(PlainServer(bad_request)) as server, pytest.raises(guarded_call.TlsFailed):
         call(server, **tls.options(server))

@@ -1,4 +1,4 @@
-"""The socket and the deadline by themselves."""
+"""Check the socket and the deadline on their own."""
 
 import socket
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ def target(listener: socket.socket) -> ParsedUrl:
     return parse(f"http://hooks.example.com:{listener.getsockname()[1]}/", allow_http=True)
 
 
-def test_the_first_address_that_takes_the_connection_is_used(target: ParsedUrl) -> None:
-    with Deadline(5) as deadline, connect_checked(target, ["127.0.0.9", "127.0.0.1"], OWN, deadline) as line:
-        assert line.getpeername() == ("127.0.0.1", target.port)
+def test_connect_checked_uses_the_first_address_that_accepts(target: ParsedUrl) -> None:
+    with Deadline(5) as deadline, connect_checked(target, ["127.0.0.9", "127.0.0.1"], OWN, deadline) as connection:
+        assert connection.getpeername() == ("127.0.0.1", target.port)
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["::1"], ["10.0.0.1", "127.0.0.1"], ["0.0.0.0"]])
-def test_an_address_nobody_checked_is_refused_by_the_socket_itself(
+def test_connect_checked_rejects_a_forbidden_address(
     listener: socket.socket, target: ParsedUrl, addresses: list[str]
 ) -> None:
     with Deadline(5) as deadline, pytest.raises(ForbiddenAddress):
@@ -38,12 +38,12 @@ def test_an_address_nobody_checked_is_refused_by_the_socket_itself(
         listener.accept()
 
 
-def test_no_address_that_takes_the_connection_is_a_failure(target: ParsedUrl) -> None:
+def test_connect_checked_fails_if_no_address_accepts(target: ParsedUrl) -> None:
     with Deadline(5) as deadline, pytest.raises(ConnectFailed):
         connect_checked(target, ["127.0.0.9", "127.0.0.10"], OWN, deadline)
 
 
-def test_nothing_is_dialled_after_the_deadline(listener: socket.socket, target: ParsedUrl) -> None:
+def test_connect_checked_does_not_connect_after_the_deadline(listener: socket.socket, target: ParsedUrl) -> None:
     with Deadline(0) as deadline, pytest.raises(DeadlineExceeded):
         connect_checked(target, ["127.0.0.1"], OWN, deadline)
     listener.setblocking(False)
@@ -51,26 +51,26 @@ def test_nothing_is_dialled_after_the_deadline(listener: socket.socket, target: 
         listener.accept()
 
 
-def test_a_read_that_waits_ends_when_the_deadline_comes(target: ParsedUrl) -> None:
-    with Deadline(0.1) as deadline, connect_checked(target, ["127.0.0.1"], OWN, deadline) as line:
-        line.settimeout(None)
-        assert line.recv(1) == b""
+def test_deadline_ends_a_waiting_read(target: ParsedUrl) -> None:
+    with Deadline(0.1) as deadline, connect_checked(target, ["127.0.0.1"], OWN, deadline) as connection:
+        connection.settimeout(None)
+        assert connection.recv(1) == b""
         assert deadline.passed
 
 
-def test_a_connection_outlives_a_deadline_that_was_left_in_time(listener: socket.socket, target: ParsedUrl) -> None:
+def test_deadline_left_in_time_keeps_the_connection_open(listener: socket.socket, target: ParsedUrl) -> None:
     with Deadline(0.1) as deadline:
-        line = connect_checked(target, ["127.0.0.1"], OWN, deadline)
+        connection = connect_checked(target, ["127.0.0.1"], OWN, deadline)
     far, _ = listener.accept()
-    with line, far:
-        line.settimeout(0.3)
+    with connection, far:
+        connection.settimeout(0.3)
         with pytest.raises(TimeoutError):
-            line.recv(1)
+            connection.recv(1)
         far.sendall(b"x")
-        assert line.recv(1) == b"x"
+        assert connection.recv(1) == b"x"
 
 
-def test_the_time_left_is_never_nothing() -> None:
+def test_left_is_more_than_zero_or_raises() -> None:
     assert 0 < Deadline(5).left() <= 5
     with pytest.raises(DeadlineExceeded):
         Deadline(0).left()

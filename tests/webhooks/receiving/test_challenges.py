@@ -13,7 +13,7 @@ from django.test import Client
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_source
 from tests.webhooks.schemes.authority import certificate
-from tests.webhooks.schemes.test_sns import asking_to_confirm
+from tests.webhooks.schemes.test_sns import subscription_confirmation
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.outgoing.guarded_call import CallResponse, InvalidResponse
 from webhooks.receiving import challenges, published_keys
@@ -153,7 +153,7 @@ class FakeAmazon:
 def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: FakeAmazon) -> Any:
     monkeypatch.setattr(challenges, "call", amazon.call)
     monkeypatch.setattr(published_keys, "call", amazon.call)
-    body = json.dumps(asking_to_confirm(TOPIC, int(time.time()))).encode()
+    body = json.dumps(subscription_confirmation(TOPIC, int(time.time()))).encode()
     source = make_source(scheme="sns", secret=TOPIC)
     return Client().post(f"/in/{source.public_id}/", body, content_type="text/plain; charset=UTF-8")
 

@@ -1,4 +1,4 @@
-"""Certificates as a provider would publish them, and signatures with their keys."""
+"""Make certificates as a provider publishes them, and signatures with their keys."""
 
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ CURVE = ec.generate_private_key(ec.SECP256R1())
 
 
 def certificate(key: Any = KEY, *, days: int = 1) -> bytes:
-    """Self-signed, in PEM, valid for so many days before and after NOW."""
+    """Make a self-signed certificate in PEM that is valid for some days before and after NOW."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "provider")])
     made, span = datetime.fromtimestamp(NOW, UTC), timedelta(days=days)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
@@ -30,15 +30,15 @@ def signature(content: bytes, digest: hashes.HashAlgorithm, key: rsa.RSAPrivateK
     return b64encode(key.sign(content, padding.PKCS1v15(), digest)).decode()
 
 
-class Published:
-    """The provider's host: what stands at each URL, and what was asked for."""
+class CertificateHost:
+    """A provider's host: the document at each URL, and the URLs that were fetched."""
 
     def __init__(self, documents: dict[str, bytes]) -> None:
         self.documents = documents
-        self.asked: list[str] = []
+        self.fetched: list[str] = []
 
     def __call__(self, url: str, *, newer: bool = False) -> bytes:
-        self.asked.append(url)
+        self.fetched.append(url)
         if url not in self.documents:
             raise KeysUnavailable
         return self.documents[url]

@@ -1,8 +1,7 @@
-"""What every scheme has to keep to: one battery, inherited by the tests of each.
+"""Define the tests that every scheme must pass, inherited by the test class of each scheme.
 
-A subclass names its scheme and says how the provider signs; the tests below then hold for it. The signing
-helpers of the subclasses are written from the providers' documents and share no code with the schemes, except in the
-tests of our own samples, which are the schemes'.
+A subclass names its scheme and signs messages as the provider does. Its signing code is written from the provider's
+documentation and shares no code with the scheme, except where the scheme's own `sign` is tested.
 """
 
 from dataclasses import dataclass, field, replace
@@ -39,20 +38,20 @@ class Message:
 
 
 class SchemeBattery:
-    """Accepts what the provider signed, refuses everything else, and never fails in another way."""
+    """Check that a scheme accepts signed messages, and rejects all others with a SignatureError."""
 
     scheme: ClassVar[str]
-    secret: ClassVar[str] = "a secret of somebody"
-    other: ClassVar[str] = "a secret of somebody else"
+    secret: ClassVar[str] = "a secret of the sender"
+    other: ClassVar[str] = "a secret of another sender"
     signs_body: ClassVar[bool] = True
     signs_time: ClassVar[bool] = False
-    takes_the_future: ClassVar[bool] = False
-    can_be_signed_by_us: ClassVar[bool] = True
-    lists: ClassVar[tuple[str, ...]] = ()  # headers of the proof of which one good element is enough
-    proof: ClassVar[tuple[str, ...]]  # headers without which there is no proof
+    allows_future: ClassVar[bool] = False
+    can_sign: ClassVar[bool] = True
+    list_headers: ClassVar[tuple[str, ...]] = ()  # signature headers with a list, of which one element must be valid
+    signature_headers: ClassVar[tuple[str, ...]]  # the headers without which a message is not signed
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
-        """What the provider would send."""
+        """Sign a message as the provider does."""
         raise NotImplementedError
 
     def verify(self, message: Message, *secrets: str, **clock: Any) -> None:
@@ -68,30 +67,30 @@ class SchemeBattery:
             **{"now": NOW, **clock},
         )
 
-    def refuses(self, message: Message, *secrets: str, **clock: Any) -> None:
-        with pytest.raises(SignatureError) as refused:
+    def rejects(self, message: Message, *secrets: str, **clock: Any) -> None:
+        with pytest.raises(SignatureError) as caught:
             self.verify(message, *(secrets or (self.secret,)), **clock)
-        assert str(refused.value)
-        assert self.secret not in str(refused.value)
+        assert str(caught.value)
+        assert self.secret not in str(caught.value)
 
-    def test_accepts_what_the_provider_signed(self) -> None:
+    def test_verify_accepts_a_signed_message(self) -> None:
         self.verify(self.signed(self.secret), self.secret)
 
-    def test_accepts_an_empty_body(self) -> None:
+    def test_verify_handles_an_empty_body_like_the_provider(self) -> None:
         self.verify(self.signed(self.secret, b""), self.secret)
 
-    def test_accepts_any_of_several_secrets(self) -> None:
+    def test_verify_accepts_any_of_several_secrets(self) -> None:
         self.verify(self.signed(self.secret), self.other, self.secret)
         self.verify(self.signed(self.other), self.other, self.secret)
 
-    def test_accepts_header_names_in_any_case(self) -> None:
+    def test_verify_accepts_header_names_in_any_case(self) -> None:
         message = self.signed(self.secret)
         for spell in (str.upper, str.lower, str.title):
             self.verify(
                 replace(message, headers={spell(name): value for name, value in message.headers.items()}), self.secret
             )
 
-    def test_it_does_not_matter_how_the_body_is_cut(self) -> None:
+    def test_verifier_accepts_a_body_in_any_pieces(self) -> None:
         message = self.signed(self.secret)
         verifier = schemes.get(self.scheme, message.options).begin_verification(
             [self.secret],
@@ -106,27 +105,27 @@ class SchemeBattery:
         verifier.update(b"")
         verifier.finish()
 
-    def test_refuses_another_body(self) -> None:
+    def test_verify_rejects_another_body(self) -> None:
         if self.signs_body:
             message = self.signed(self.secret)
             for body in (BODY + b" ", BODY[:-1], b"", BODY.swapcase().replace(b"T", b"u"), b"\xff\x00"):
-                self.refuses(replace(message, body=body))
+                self.rejects(replace(message, body=body))
 
-    def test_refuses_a_body_with_one_bit_changed(self) -> None:
+    def test_verify_rejects_a_body_with_one_bit_changed(self) -> None:
         message = self.signed(self.secret)
         for bit in range(8 * len(message.body) if self.signs_body else 0):
             body = bytearray(message.body)
             body[bit // 8] ^= 1 << bit % 8
-            if not self.means_the_same(bytes(body), message.body):
-                self.refuses(replace(message, body=bytes(body)))
+            if not self.is_equivalent(bytes(body), message.body):
+                self.rejects(replace(message, body=bytes(body)))
 
-    def means_the_same(self, body: bytes, signed: bytes) -> bool:
-        """For schemes that sign something else than the bytes."""
+    def is_equivalent(self, body: bytes, signed: bytes) -> bool:
+        """Tell whether another body has the same signature, in schemes that do not sign the bytes."""
         return False
 
-    def test_says_which_secret_it_was(self) -> None:
+    def test_verifier_returns_the_index_of_the_secret(self) -> None:
         message = self.signed(self.secret)
-        for place, secrets in enumerate([[self.secret, self.other], [self.other, self.secret]]):
+        for index, secrets in enumerate([[self.secret, self.other], [self.other, self.secret]]):
             verifier = schemes.get(self.scheme, message.options).begin_verification(
                 secrets,
                 message.headers,
@@ -136,62 +135,62 @@ class SchemeBattery:
                 fetch=message.fetch,
             )
             verifier.update(message.body)
-            assert verifier.finish() == place
+            assert verifier.finish() == index
 
-    def test_refuses_another_secret(self) -> None:
-        self.refuses(self.signed(self.other))
+    def test_verify_rejects_another_secret(self) -> None:
+        self.rejects(self.signed(self.other))
 
-    def test_refuses_when_there_is_no_secret(self) -> None:
+    def test_verify_rejects_missing_and_blank_secrets(self) -> None:
         message = self.signed(self.secret)
         for none in ([], [""], [self.secret, ""], [" "]):
             with pytest.raises(BadSecret):
                 self.verify(message, *none)
 
-    def test_refuses_without_the_headers_of_the_proof(self) -> None:
+    def test_verify_rejects_missing_signature_headers(self) -> None:
         message = self.signed(self.secret)
-        for name in self.proof:
+        for name in self.signature_headers:
             assert name in message.headers
-            self.refuses(message.without(name))
-            self.refuses(message.with_header(name, ""))
-        self.refuses(replace(message, headers={}))
+            self.rejects(message.without(name))
+            self.rejects(message.with_header(name, ""))
+        self.rejects(replace(message, headers={}))
 
-    def test_refuses_any_change_to_the_proof(self) -> None:
+    def test_verify_rejects_any_change_to_the_signature_headers(self) -> None:
         message = self.signed(self.secret)
-        for name in self.proof:
+        for name in self.signature_headers:
             value = message.headers[name]
             for at in range(len(value)):
                 changed = value[:at] + ("!" if value[at] != "!" else "?") + value[at + 1 :]
-                self.refuses(message.with_header(name, changed))
-                self.refuses(message.with_header(name, value[:at]))
+                self.rejects(message.with_header(name, changed))
+                self.rejects(message.with_header(name, value[:at]))
 
-    def test_refuses_a_proof_that_is_longer_or_comes_twice(self) -> None:
+    def test_verify_rejects_longer_and_repeated_signature_headers(self) -> None:
         message = self.signed(self.secret)
-        for name in self.proof:
+        for name in self.signature_headers:
             value = message.headers[name]
             longer = [value + "A", value + "=", "A" + value, value + "\0", value + "\x7f"]
             twice = [value + value, f"{value}, {value}", f"{value},{value}", f"{value};{value}"]
-            for changed in longer + ([] if name in self.lists else twice):
-                self.refuses(message.with_header(name, changed))
-            if name not in self.lists:
-                self.refuses(message.with_header(name.swapcase(), value))
+            for changed in longer + ([] if name in self.list_headers else twice):
+                self.rejects(message.with_header(name, changed))
+            if name not in self.list_headers:
+                self.rejects(message.with_header(name.swapcase(), value))
 
-    def test_refuses_the_proof_of_every_other_scheme(self) -> None:
+    def test_verify_rejects_the_signature_headers_of_other_schemes(self) -> None:
         message = self.signed(self.secret)
         for name in sorted(schemes.SCHEMES.keys() - {self.scheme, "none"}):
-            sample = sample_of(name, self.secret, message)
+            sample = signed_by_scheme(name, self.secret, message)
             if sample is None or {name, self.scheme} in ALIKE:
                 continue
-            if not sample.headers.items() >= {key: message.headers[key] for key in self.proof}.items():
-                self.refuses(replace(message, headers=sample.headers))
+            if not sample.headers.items() >= {key: message.headers[key] for key in self.signature_headers}.items():
+                self.rejects(replace(message, headers=sample.headers))
             for other, value in sample.headers.items():
-                for wanted in self.proof if other != "Content-Type" else ():
-                    if value != message.headers[wanted]:
-                        self.refuses(message.with_header(wanted, value))
+                for header in self.signature_headers if other != "Content-Type" else ():
+                    if value != message.headers[header]:
+                        self.rejects(message.with_header(header, value))
 
-    def test_a_sample_of_our_own_is_accepted_and_only_with_its_secret(self) -> None:
+    def test_sign_makes_a_message_that_only_its_secret_verifies(self) -> None:
         message = self.signed(self.secret)
         draft = UnsignedMessage(BODY, message.url, NOW, "msg_1", "waypost.test")
-        if not self.can_be_signed_by_us:
+        if not self.can_sign:
             with pytest.raises(SenderKeyRequired):
                 schemes.get(self.scheme, message.options).sign(self.secret, draft)
             return
@@ -199,15 +198,15 @@ class SchemeBattery:
         url = f"{message.url}&{sample.query}" if sample.query else message.url
         sent = replace(message, headers=sample.headers, body=sample.body, url=url)
         self.verify(sent, self.secret)
-        self.refuses(sent, self.other)
+        self.rejects(sent, self.other)
 
-    def test_refuses_what_comes_from_the_future(self) -> None:
-        if self.signs_time and not self.takes_the_future:
+    def test_verify_rejects_a_time_in_the_future(self) -> None:
+        if self.signs_time and not self.allows_future:
             self.verify(self.signed(self.secret), self.secret, now=NOW - 300)
             with pytest.raises(StaleTimestamp):
                 self.verify(self.signed(self.secret), self.secret, now=NOW - 301)
 
-    def test_refuses_what_is_stale(self) -> None:
+    def test_verify_rejects_a_time_outside_the_tolerance(self) -> None:
         message = self.signed(self.secret)
         if not self.signs_time:
             self.verify(message, self.secret, now=NOW + 10**9)
@@ -217,7 +216,7 @@ class SchemeBattery:
             self.verify(message, self.secret, now=NOW + 301)
         self.verify(message, self.secret, now=NOW + 301, tolerance=301)
 
-    def test_refuses_whatever_the_headers_hold(self) -> None:
+    def test_verify_rejects_any_other_header_values(self) -> None:
         signed = self.signed(self.secret)
 
         @given(st.data())
@@ -226,8 +225,8 @@ class SchemeBattery:
             for name in data.draw(st.sets(st.sampled_from(sorted(signed.headers)), min_size=1)):
                 message = message.with_header(name, data.draw(ANY_HEADER))
             message = replace(message, body=data.draw(st.binary()), url=data.draw(st.text() | st.just(signed.url)))
-            if self.signs_body or any(message.headers[name] != signed.headers[name] for name in self.proof):
-                self.refuses(message)
+            if self.signs_body or any(message.headers[name] != signed.headers[name] for name in self.signature_headers):
+                self.rejects(message)
 
         law()
 
@@ -235,8 +234,8 @@ class SchemeBattery:
 ALIKE = [{"github", "meta"}, {"standard", "svix"}]  # the same headers with the same values
 
 
-def sample_of(name: str, secret: str, message: Message) -> SignedMessage | None:
-    """What another provider would send, if it could have this secret."""
+def signed_by_scheme(name: str, secret: str, message: Message) -> SignedMessage | None:
+    """Sign the message with another scheme; None if it cannot sign with this secret."""
     try:
         return schemes.get(name).sign(secret, UnsignedMessage(message.body, message.url, NOW, "msg_1"))
     except (SignatureError, SenderKeyRequired):

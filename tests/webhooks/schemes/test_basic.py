@@ -14,20 +14,20 @@ class TestBasic(SchemeBattery):
     scheme = "basic"
     secret, other = "usér:pass:word", "user:other"
     signs_body = False
-    proof = ("Authorization",)
+    signature_headers = ("Authorization",)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         return Message({"Authorization": f"Basic {basic(secret)}"}, body)
 
-    def test_the_word_basic_may_be_written_in_any_case(self) -> None:
+    def test_verify_accepts_the_word_basic_in_any_case(self) -> None:
         self.verify(Message({"authorization": f"bAsIc {basic(self.secret)}"}), self.secret)
 
     @pytest.mark.parametrize(
         "value", ["Basic", "Basic ", "Basic !!!", f"Bearer {basic('u:p')}", basic("u:p"), "Basic dTpw=", "Basic \ud800"]
     )
-    def test_refuses_what_is_not_basic(self, value: str) -> None:
-        self.refuses(Message({"Authorization": value}), "u:p")
+    def test_verify_rejects_other_authorization(self, value: str) -> None:
+        self.rejects(Message({"Authorization": value}), "u:p")
 
-    def test_a_secret_names_user_and_password(self) -> None:
+    def test_secret_without_a_colon_is_rejected(self) -> None:
         with pytest.raises(BadSecret):
             self.verify(self.signed("user"), "user")

@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 
 @lru_cache
 def certificate(name: str) -> x509.Certificate:
-    """Self-signed: who issued it is the proxy's to check."""
+    """Make a self-signed certificate; only the proxy checks the issuer."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Shop, Inc.")]
@@ -49,25 +49,25 @@ def der(name: str) -> str:
 class CertificateBattery(SchemeBattery):
     scheme = "mtls"
     signs_body = False
-    can_be_signed_by_us = False
+    can_sign = False
     secret, other = fingerprint("shop"), fingerprint("other")
 
     def name(self, secret: str) -> str:
         return "shop" if secret == self.secret else "other"
 
-    def test_refuses_what_is_stale(self) -> None:
-        """The clock of a certificate is in days."""
+    def test_verify_rejects_a_time_outside_the_tolerance(self) -> None:
+        """Replace the test of the tolerance: a certificate has its own period."""
 
-    def test_nobody_but_a_trusted_proxy_is_believed(self) -> None:
+    def test_verify_rejects_an_untrusted_proxy(self) -> None:
         message = self.signed(self.secret)
         with pytest.raises(UntrustedProxy):
             schemes.verify("mtls", [self.secret], message.headers, BODY, now=NOW, options=message.options)
 
 
 class TestClientCert(CertificateBattery):
-    """RFC 9440."""
+    """Check the form rfc9440."""
 
-    proof = ("Client-Cert",)
+    signature_headers = ("Client-Cert",)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         return Message({"Client-Cert": der(self.name(secret))}, body, proxied=True)
@@ -83,16 +83,16 @@ class TestClientCert(CertificateBattery):
             "O=Shop\\, Inc.,CN=shop",
         ],
     )
-    def test_a_certificate_has_many_names(self, secret: str) -> None:
+    def test_verify_accepts_every_name_of_the_certificate(self, secret: str) -> None:
         self.verify(self.signed(self.secret), secret)
-        self.refuses(Message({"Client-Cert": der("other")}, proxied=True), secret)
+        self.rejects(Message({"Client-Cert": der("other")}, proxied=True), secret)
 
     @pytest.mark.parametrize("secret", ["shop", "CN=shop", "shop.example.com", "spiffe://example.com/shop", "dns:"])
-    def test_part_of_a_name_is_none(self, secret: str) -> None:
+    def test_verify_rejects_a_part_of_a_name(self, secret: str) -> None:
         with pytest.raises(NoMatchingSignature):
             self.verify(self.signed(self.secret), secret)
 
-    def test_a_certificate_has_its_time(self) -> None:
+    def test_verify_rejects_a_certificate_that_is_not_valid_now(self) -> None:
         for days in (-0.9, 0.9):
             self.verify(self.signed(self.secret), self.secret, now=NOW + days * 86400)
         for days in (-1.1, 1.1):
@@ -100,13 +100,13 @@ class TestClientCert(CertificateBattery):
                 self.verify(self.signed(self.secret), self.secret, now=NOW + days * 86400)
 
     @pytest.mark.parametrize("value", [":", "::", ":AAAA:", ":!:", "AAAA", der("shop") + ", " + der("shop"), "\ud800"])
-    def test_what_is_no_certificate_is_malformed(self, value: str) -> None:
+    def test_verify_rejects_a_malformed_certificate(self, value: str) -> None:
         with pytest.raises(MalformedHeader):
             self.verify(Message({"Client-Cert": value}, proxied=True), self.secret)
 
 
 class TestPem(CertificateBattery):
-    proof = ("Ssl-Client-Cert",)
+    signature_headers = ("Ssl-Client-Cert",)
     options = {"header": "ssl-client-cert", "form": "pem", "verify_header": "ssl-client-verify"}
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
@@ -114,22 +114,22 @@ class TestPem(CertificateBattery):
         headers = {"Ssl-Client-Cert": text, "Ssl-Client-Verify": "SUCCESS"}
         return Message(headers, body, options=self.options, proxied=True)
 
-    def test_refuses_any_change_to_the_proof(self) -> None:
-        """PEM has more than one spelling; the certificate in it has one."""
+    def test_verify_rejects_any_change_to_the_signature_headers(self) -> None:
+        """Change only the certificate, because PEM around it has several spellings."""
         message = self.signed(self.secret)
         value = message.headers["Ssl-Client-Cert"]
         for at in (at for at in range(100, 300) if "%" not in value[at - 2 : at + 1]):
             other = "A" if value[at] != "A" else "B"
-            self.refuses(message.with_header("Ssl-Client-Cert", value[:at] + other + value[at + 1 :]))
-            self.refuses(message.with_header("Ssl-Client-Cert", value[:at]))
+            self.rejects(message.with_header("Ssl-Client-Cert", value[:at] + other + value[at + 1 :]))
+            self.rejects(message.with_header("Ssl-Client-Cert", value[:at]))
 
-    def test_refuses_a_proof_that_is_longer_or_comes_twice(self) -> None:
-        """What stands around a certificate in PEM is not looked at; a second certificate is refused."""
+    def test_verify_rejects_longer_and_repeated_signature_headers(self) -> None:
+        """Add a second certificate, because text around the first one in PEM is ignored."""
         value = self.signed(self.secret).headers["Ssl-Client-Cert"]
-        self.refuses(self.signed(self.secret).with_header("Ssl-Client-Cert", value + value))
+        self.rejects(self.signed(self.secret).with_header("Ssl-Client-Cert", value + value))
 
     @pytest.mark.parametrize("word", ["NONE", "FAILED:expired", "success", "SUCCESS, SUCCESS"])
-    def test_a_certificate_the_proxy_did_not_accept_is_refused(self, word: str) -> None:
+    def test_verify_rejects_a_certificate_that_the_proxy_did_not_accept(self, word: str) -> None:
         with pytest.raises(NoMatchingSignature):
             self.verify(self.signed(self.secret).with_header("Ssl-Client-Verify", word), self.secret)
         with pytest.raises(MissingHeader):
@@ -137,27 +137,27 @@ class TestPem(CertificateBattery):
 
 
 class TestEnvoy(CertificateBattery):
-    proof = ("X-Forwarded-Client-Cert",)
+    signature_headers = ("X-Forwarded-Client-Cert",)
     options = {"header": "x-forwarded-client-cert", "form": "xfcc"}
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         return Message({"X-Forwarded-Client-Cert": f"Hash={secret}"}, body, options=self.options, proxied=True)
 
     @pytest.mark.parametrize("secret", [fingerprint("shop"), 'CN=shop,O=A "B"; Inc.', "dns:a.b", "uri:spiffe://a/b"])
-    def test_the_fields_of_the_element_are_its_names(self, secret: str) -> None:
+    def test_verify_accepts_the_fields_of_the_element_as_names(self, secret: str) -> None:
         subject = '"CN=shop,O=A \\"B\\"; Inc."'
         value = f"By=spiffe://us;Hash={fingerprint('shop')};Subject={subject};URI=spiffe://a/b;DNS=a.b"
         self.verify(self.signed("").with_header("X-Forwarded-Client-Cert", value), secret)
-        self.refuses(self.signed("").with_header("X-Forwarded-Client-Cert", value), "uri:spiffe://us")
+        self.rejects(self.signed("").with_header("X-Forwarded-Client-Cert", value), "uri:spiffe://us")
 
-    def test_of_two_elements_none_is_believed(self) -> None:
+    def test_verify_rejects_two_elements(self) -> None:
         for value in (f"Hash={self.other},Hash={self.secret}", f"Hash={self.secret};Hash={self.other}"):
-            self.refuses(self.signed("").with_header("X-Forwarded-Client-Cert", value))
+            self.rejects(self.signed("").with_header("X-Forwarded-Client-Cert", value))
 
 
 class TestSubject(CertificateBattery):
     secret, other = "CN=shop,O=Example", "CN=other,O=Example"
-    proof = ("X-Subject",)
+    signature_headers = ("X-Subject",)
     options = {"header": "X-Subject", "form": "subject"}
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
@@ -165,6 +165,6 @@ class TestSubject(CertificateBattery):
 
 
 @pytest.mark.parametrize("options", [{"header": ""}, {"form": "der"}, {"verify_header": "a b"}, {"subject": "x"}])
-def test_options_that_make_no_sense_are_refused(options: dict[str, str]) -> None:
+def test_invalid_options_are_rejected(options: dict[str, str]) -> None:
     with pytest.raises(BadOptions):
         schemes.get("mtls", options)

@@ -24,7 +24,7 @@ FULL = {
 
 class TestGeneric(SchemeBattery):
     scheme = "hmac"
-    proof = ("X-Signature",)
+    signature_headers = ("X-Signature",)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         return Message({"X-Signature": hmac.digest(secret.encode(), body, "sha256").hex()}, body)
@@ -34,7 +34,7 @@ class TestGenericWithEverything(SchemeBattery):
     scheme = "hmac"
     secret, other = "00ff", "0100"
     signs_time = True
-    proof = ("X-Acme-Signature", "X-Acme-Id", "X-Acme-Time")
+    signature_headers = ("X-Acme-Signature", "X-Acme-Id", "X-Acme-Time")
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         message = Message({}, body, options=FULL)
@@ -45,28 +45,28 @@ class TestGenericWithEverything(SchemeBattery):
             headers={"X-Acme-Signature": f"v9={signature}", "X-Acme-Id": "m1", "X-Acme-Time": str(now)},
         )
 
-    def test_headers_name_the_message(self) -> None:
+    def test_message_id_and_event_type_are_read_from_the_headers(self) -> None:
         scheme = schemes.get("hmac", FULL)
         assert scheme.message_id({"x-acme-id": "m1"}) == "m1"
         assert scheme.event_type({"x-acme-type": "order.paid"}) == "order.paid"
         assert schemes.get("hmac").message_id({"x-acme-id": "m1"}) is None
 
-    def test_an_id_that_holds_the_separator_is_refused(self) -> None:
+    def test_verify_rejects_an_id_that_contains_the_separator(self) -> None:
         with pytest.raises(MalformedHeader):
             self.verify(self.signed(self.secret).with_header("X-Acme-Id", "m1.2"), self.secret)
 
     @pytest.mark.parametrize("secret", ["0", "zz", "é"])
-    def test_a_secret_has_to_be_encoded_as_said(self, secret: str) -> None:
+    def test_secret_in_another_encoding_is_rejected(self, secret: str) -> None:
         with pytest.raises(BadSecret):
             self.verify(self.signed(self.secret), secret)
 
 
 class TestGenericLikeHubSpot(SchemeBattery):
-    """Method, URL, body and milliseconds are signed, the time last: HubSpot's version 3."""
+    """Check HubSpot's version 3, which signs method, URL, body and milliseconds in this order."""
 
     scheme = "hmac"
     signs_time = True
-    proof = ("X-HubSpot-Signature-v3", "X-HubSpot-Request-Timestamp")
+    signature_headers = ("X-HubSpot-Signature-v3", "X-HubSpot-Request-Timestamp")
     options = {
         "header": "X-HubSpot-Signature-v3",
         "encoding": "base64",
@@ -79,9 +79,9 @@ class TestGenericLikeHubSpot(SchemeBattery):
         message = Message({}, body, options=self.options)
         content = b"POST" + message.url.encode() + body + b"%d000" % now
         signature = b64encode(hmac.digest(secret.encode(), content, "sha256")).decode()
-        return replace(message, headers=dict(zip(self.proof, (signature, f"{now}000"), strict=True)))
+        return replace(message, headers=dict(zip(self.signature_headers, (signature, f"{now}000"), strict=True)))
 
-    def test_another_method_is_another_message(self) -> None:
+    def test_verify_rejects_another_method(self) -> None:
         message = self.signed(self.secret)
         call = {"url": message.url, "now": NOW, "options": self.options}
         schemes.verify("hmac", [self.secret], message.headers, BODY, method="POST", **call)
@@ -89,20 +89,20 @@ class TestGenericLikeHubSpot(SchemeBattery):
             schemes.verify("hmac", [self.secret], message.headers, BODY, method="PUT", **call)
 
     @pytest.mark.parametrize("time", ["1614265330", "16142653300x0", "1614265330.00", "-1614265330000", "000", "x"])
-    def test_milliseconds_are_digits(self, time: str) -> None:
-        self.refuses(self.signed(self.secret).with_header("X-HubSpot-Request-Timestamp", time))
+    def test_verify_rejects_milliseconds_that_are_not_digits(self, time: str) -> None:
+        self.rejects(self.signed(self.secret).with_header("X-HubSpot-Request-Timestamp", time))
 
 
 class TestGenericInBase64Url(SchemeBattery):
     scheme = "hmac"
-    proof = ("X-Signature",)
+    signature_headers = ("X-Signature",)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         signature = urlsafe_b64encode(hmac.digest(secret.encode(), body, "sha256")).decode().rstrip("=")
         return Message({"X-Signature": signature}, body, options={"encoding": "base64url"})
 
 
-def test_a_secret_in_base64() -> None:
+def test_verify_decodes_a_secret_in_base64() -> None:
     headers = {"x-signature": hmac.digest(b"\x00\xff", BODY, "sha256").hex()}
     schemes.verify("hmac", ["AP8="], headers, BODY, now=NOW, options={"secret_encoding": "base64"})
     with pytest.raises(BadSecret):
@@ -131,6 +131,6 @@ def test_a_secret_in_base64() -> None:
         {"header": None},
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_options_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(BadOptions):
         schemes.get("hmac", options)

@@ -46,114 +46,114 @@ def jwk(maker: Any, key: Any, kid: str) -> dict[str, Any]:
     return {**maker.to_jwk(key.public_key(), as_dict=True), "kid": kid}
 
 
-class Publisher:
-    """Where the sender publishes its keys; `keys` is what a fresh look finds, `seen` what was remembered."""
+class KeySetHost:
+    """A host that publishes keys: `keys` are the current ones, `cached` those of the last fetch."""
 
     def __init__(self, *keys: dict[str, Any]) -> None:
-        self.keys = self.seen = list(keys)
-        self.asked: list[bool] = []
+        self.keys = self.cached = list(keys)
+        self.fetches: list[bool] = []
 
     def __call__(self, url: str, *, newer: bool = False) -> bytes:
         assert url == URL
-        self.asked.append(newer)
+        self.fetches.append(newer)
         if newer:
-            self.seen = self.keys
-        return json.dumps({"keys": self.seen}).encode()
+            self.cached = self.keys
+        return json.dumps({"keys": self.cached}).encode()
 
 
 class JwtBattery(SchemeBattery):
     scheme = "jwt"
     signs_body = False
     signs_time = True
-    proof = ("Authorization",)
+    signature_headers = ("Authorization",)
     options: ClassVar[dict[str, str]] = {"issuer": "https://issuer.example.com"}
     claims: ClassVar[dict[str, Any]] = {"iss": "https://issuer.example.com"}
 
     def token(self, secret: str, claims: dict[str, Any], **header: Any) -> str:
-        """As PyJWT signs it, whatever the claims hold."""
+        """Sign a token with PyJWT, with any claims."""
         return PyJWS().encode(json.dumps(claims).encode(), secret, "HS256", headers=header or None)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
-        return self.carrying(self.token(secret, {**self.claims, "iat": now}), body)
+        return self.with_token(self.token(secret, {**self.claims, "iat": now}), body)
 
-    def carrying(self, token: str, body: bytes = BODY) -> Message:
+    def with_token(self, token: str, body: bytes = BODY) -> Message:
         return Message({"Authorization": f"Bearer {token}"}, body, options=self.options)
 
-    def saying(self, **claims: Any) -> Message:
-        return self.carrying(self.token(self.secret, {**self.claims, "iat": NOW, **claims}))
+    def with_fields(self, **claims: Any) -> Message:
+        return self.with_token(self.token(self.secret, {**self.claims, "iat": NOW, **claims}))
 
 
 class TestShared(JwtBattery):
     secret, other = "a shared secret of 32 bytes or so", "another shared secret of 32 bytes"
 
     @pytest.mark.parametrize("secret", ["too short", "{", '{"kty":"oct","k":"AAAA"}', "-----BEGIN PUBLIC KEY-----"])
-    def test_what_is_no_key_is_refused(self, secret: str) -> None:
+    def test_verify_rejects_an_invalid_key(self, secret: str) -> None:
         with pytest.raises(BadSecret):
             self.verify(self.signed(self.secret), secret)
 
     @pytest.mark.parametrize("claims", [{"exp": NOW - 300}, {"nbf": NOW + 300}, {"exp": NOW + 10**6}])
-    def test_times_hold_give_or_take_the_tolerance(self, claims: dict[str, Any]) -> None:
-        self.verify(self.saying(**claims), self.secret)
+    def test_verify_accepts_times_within_the_tolerance(self, claims: dict[str, Any]) -> None:
+        self.verify(self.with_fields(**claims), self.secret)
 
     @pytest.mark.parametrize(
         "claims", [{"exp": NOW - 301}, {"nbf": NOW + 301}, {"iat": NOW + 301}, {"iat": None}, {"iat": NOW - 301}]
     )
-    def test_times_that_do_not_hold_are_refused(self, claims: dict[str, Any]) -> None:
+    def test_verify_rejects_times_outside_the_tolerance(self, claims: dict[str, Any]) -> None:
         with pytest.raises(StaleTimestamp):
-            self.verify(self.saying(**claims), self.secret)
+            self.verify(self.with_fields(**claims), self.secret)
 
     @pytest.mark.parametrize("value", ["1614265330", True, [], {}, 1e300, float("inf"), float("nan")])
     @pytest.mark.parametrize("name", ["iat", "exp", "nbf"])
-    def test_times_are_numbers(self, name: str, value: Any) -> None:
+    def test_verify_rejects_times_that_are_no_numbers(self, name: str, value: Any) -> None:
         with pytest.raises(WrongClaim):
-            self.verify(self.saying(**{name: value}), self.secret)
+            self.verify(self.with_fields(**{name: value}), self.secret)
 
     @pytest.mark.parametrize("issuer", [None, "", "other", 5, ["other"], {}])
-    def test_the_issuer_is_the_one_we_were_told(self, issuer: Any) -> None:
+    def test_verify_rejects_another_issuer(self, issuer: Any) -> None:
         with pytest.raises(WrongClaim):
-            self.verify(self.saying(iss=issuer), self.secret)
+            self.verify(self.with_fields(iss=issuer), self.secret)
 
     @pytest.mark.parametrize("payload", [b"[]", b"5", b"null", b'"text"', b"", b"\xff", b"{"])
-    def test_what_is_no_object_is_malformed(self, payload: bytes) -> None:
+    def test_verify_rejects_a_payload_that_is_no_object(self, payload: bytes) -> None:
         token = PyJWS().encode(payload, self.secret, "HS256")
         with pytest.raises(MalformedHeader):
-            self.verify(self.carrying(token), self.secret)
+            self.verify(self.with_token(token), self.secret)
 
-    def test_a_token_without_a_signature_is_refused(self) -> None:
-        self.refuses(self.carrying(encode({**self.claims, "iat": NOW}, None, "none")))
+    def test_verify_rejects_a_token_without_a_signature(self) -> None:
+        self.rejects(self.with_token(encode({**self.claims, "iat": NOW}, None, "none")))
 
     @pytest.mark.parametrize("value", ["Bearer", "Bearer x", "Bearer a.b.c", "Basic a.b.c", "Bearer " + "a." * 9000])
-    def test_what_is_no_token_is_malformed(self, value: str) -> None:
+    def test_verify_rejects_text_that_is_no_token(self, value: str) -> None:
         with pytest.raises(MalformedHeader):
             self.verify(Message({"Authorization": value}, options=self.options), self.secret)
 
 
 class TestPem(JwtBattery):
     secret, other = pem(RSA), pem(OTHER_RSA)
-    can_be_signed_by_us = False
+    can_sign = False
 
     def token(self, secret: str, claims: dict[str, Any], **header: Any) -> str:
         return encode(claims, RSA if secret == self.secret else OTHER_RSA, "RS256", headers=header or None)
 
-    def test_a_public_key_is_never_a_shared_secret(self) -> None:
+    def test_verify_never_uses_a_public_key_as_shared_secret(self) -> None:
         claims = {**self.claims, "iat": NOW}
         forged = encode(claims, "x" * 32, "HS256").rpartition(".")[0]
         mac = hmac.digest(self.secret.encode(), forged.encode(), "sha256")
         encoded = urlsafe_b64encode(mac).decode().rstrip("=")
-        self.refuses(self.carrying(f"{forged}.{encoded}"))
+        self.rejects(self.with_token(f"{forged}.{encoded}"))
 
 
 class TestPrivateKey(TestPem):
-    """A source may hold the private key, for its tests: then we can sign."""
+    """Sign test messages with a private key that is the secret of the source."""
 
     secret, other = private_pem(RSA), private_pem(OTHER_RSA)
-    can_be_signed_by_us = True
+    can_sign = True
 
 
 class TestBodyClaim(JwtBattery):
     secret, other = TestShared.secret, TestShared.other
     signs_body = True
-    proof = ("X-Token",)
+    signature_headers = ("X-Token",)
     options = {"header": "X-Token", "body_claim": "request_body_sha256"}
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
@@ -161,101 +161,101 @@ class TestBodyClaim(JwtBattery):
         return Message({"X-Token": token}, body, options=self.options)
 
     @pytest.mark.parametrize("claim", [None, 5, [], "", "é"])
-    def test_a_digest_that_is_none_is_refused(self, claim: Any) -> None:
+    def test_verify_rejects_an_invalid_body_claim(self, claim: Any) -> None:
         token = self.token(self.secret, {"iat": NOW, "request_body_sha256": claim})
-        self.refuses(Message({"X-Token": token}, options=self.options))
+        self.rejects(Message({"X-Token": token}, options=self.options))
 
 
 class TestPublished:
-    """Keys at a URL."""
+    """Check keys that are published at a URL."""
 
     options: ClassVar[dict[str, str]] = {"jwks_url": URL, "audience": "us", "claims": "sub=shop email=a@example.com"}
     claims: ClassVar[dict[str, Any]] = {"aud": ["them", "us"], "sub": "shop", "email": "a@example.com", "iat": NOW}
 
-    def publisher(self) -> Publisher:
+    def key_set_host(self) -> KeySetHost:
         shared = {"kty": "oct", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "kid": "shared"}
         unknown = {"kty": "AKP", "kid": "tomorrow"}
-        return Publisher(jwk(RSAAlgorithm, RSA, "r1"), jwk(ECAlgorithm, CURVE, "e1"), shared, unknown)
+        return KeySetHost(jwk(RSAAlgorithm, RSA, "r1"), jwk(ECAlgorithm, CURVE, "e1"), shared, unknown)
 
-    def verify(self, token: str, publisher: Publisher, *secrets: str, **options: str) -> None:
+    def verify(self, token: str, key_set_host: KeySetHost, *secrets: str, **options: str) -> None:
         options = {**self.options, **options}
         headers = {"Authorization": f"Bearer {token}"}
-        schemes.verify("jwt", secrets, headers, BODY, now=NOW, options=options, fetch=publisher)
+        schemes.verify("jwt", secrets, headers, BODY, now=NOW, options=options, fetch=key_set_host)
 
     def token(self, key: Any, algorithm: str, kid: str | None, **claims: Any) -> str:
         return encode({**self.claims, **claims}, key, algorithm, headers={"kid": kid} if kid else None)
 
     @pytest.mark.parametrize("kid", ["r1", None])
     @pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256"])
-    def test_a_token_signed_with_a_published_key_is_believed(self, kid: str | None, algorithm: str) -> None:
-        publisher = self.publisher()
-        self.verify(self.token(RSA, algorithm, kid), publisher)
-        assert publisher.asked == [False]
+    def test_verify_accepts_a_token_signed_with_a_published_key(self, kid: str | None, algorithm: str) -> None:
+        key_set_host = self.key_set_host()
+        self.verify(self.token(RSA, algorithm, kid), key_set_host)
+        assert key_set_host.fetches == [False]
 
-    def test_every_kind_of_key_will_do(self) -> None:
-        publisher = Publisher(jwk(ECAlgorithm, CURVE, "e1"), jwk(OKPAlgorithm, EDWARDS, "o1"))
-        self.verify(self.token(CURVE, "ES256", "e1"), publisher)
-        self.verify(self.token(EDWARDS, "EdDSA", "o1"), publisher)
+    def test_verify_accepts_every_type_of_key(self) -> None:
+        key_set_host = KeySetHost(jwk(ECAlgorithm, CURVE, "e1"), jwk(OKPAlgorithm, EDWARDS, "o1"))
+        self.verify(self.token(CURVE, "ES256", "e1"), key_set_host)
+        self.verify(self.token(EDWARDS, "EdDSA", "o1"), key_set_host)
 
-    def test_a_key_that_is_new_there_is_looked_for_once(self) -> None:
-        publisher = self.publisher()
-        publisher.keys = [jwk(RSAAlgorithm, OTHER_RSA, "r2")]
-        self.verify(self.token(OTHER_RSA, "RS256", "r2"), publisher)
-        assert publisher.asked == [False, True]
+    def test_verify_fetches_again_once_for_an_unknown_key(self) -> None:
+        key_set_host = self.key_set_host()
+        key_set_host.keys = [jwk(RSAAlgorithm, OTHER_RSA, "r2")]
+        self.verify(self.token(OTHER_RSA, "RS256", "r2"), key_set_host)
+        assert key_set_host.fetches == [False, True]
         with pytest.raises(NoMatchingSignature):
-            self.verify(self.token(RSA, "RS256", "r1"), publisher)
+            self.verify(self.token(RSA, "RS256", "r1"), key_set_host)
 
-    @pytest.mark.parametrize("kid", ["r1", "e1", "nobody", None])
-    def test_a_key_that_is_not_there_is_refused(self, kid: str | None) -> None:
+    @pytest.mark.parametrize("kid", ["r1", "e1", "unknown", None])
+    def test_verify_rejects_a_key_that_is_not_published(self, kid: str | None) -> None:
         with pytest.raises(NoMatchingSignature):
-            self.verify(self.token(OTHER_RSA, "RS256", kid), self.publisher())
+            self.verify(self.token(OTHER_RSA, "RS256", kid), self.key_set_host())
 
-    def test_a_shared_secret_does_not_count_because_it_is_published(self) -> None:
+    def test_verify_ignores_a_published_shared_secret(self) -> None:
         with pytest.raises(NoMatchingSignature):
-            self.verify(self.token(bytes(32), "HS256", "shared"), self.publisher())
+            self.verify(self.token(bytes(32), "HS256", "shared"), self.key_set_host())
 
-    def test_a_key_for_encryption_signs_nothing(self) -> None:
+    def test_verify_ignores_a_published_encryption_key(self) -> None:
         with pytest.raises(NoMatchingSignature):
-            self.verify(self.token(RSA, "RS256", "r1"), Publisher({**jwk(RSAAlgorithm, RSA, "r1"), "use": "enc"}))
+            self.verify(self.token(RSA, "RS256", "r1"), KeySetHost({**jwk(RSAAlgorithm, RSA, "r1"), "use": "enc"}))
 
     @pytest.mark.parametrize("name", ["jku", "x5u", "jwk"])
-    def test_keys_a_token_brings_along_are_not_looked_at(self, name: str) -> None:
+    def test_verify_ignores_keys_in_the_token(self, name: str) -> None:
         brought = {"jku": "https://evil.example.com/", "x5u": "https://evil.example.com/"}
         value = brought.get(name, jwk(RSAAlgorithm, OTHER_RSA, "r1"))
         token = encode(self.claims, OTHER_RSA, "RS256", headers={"kid": "r1", name: value})
         with pytest.raises(NoMatchingSignature):
-            self.verify(token, self.publisher())
+            self.verify(token, self.key_set_host())
 
-    def test_an_extension_that_must_be_understood_is_refused(self) -> None:
+    def test_verify_rejects_an_unknown_critical_extension(self) -> None:
         token = encode(self.claims, RSA, "RS256", headers={"kid": "r1", "crit": ["odd"], "odd": 1})
         with pytest.raises((NoMatchingSignature, MalformedHeader)):
-            self.verify(token, self.publisher())
+            self.verify(token, self.key_set_host())
 
     @pytest.mark.parametrize(
         ("name", "value"), [("aud", "them"), ("aud", None), ("sub", "other"), ("email", ""), ("aud", ["US"])]
     )
-    def test_a_token_for_somebody_else_is_refused(self, name: str, value: Any) -> None:
+    def test_verify_rejects_a_token_with_another_claim(self, name: str, value: Any) -> None:
         with pytest.raises(WrongClaim) as refused:
-            self.verify(self.token(RSA, "RS256", "r1", **{name: value}), self.publisher())
+            self.verify(self.token(RSA, "RS256", "r1", **{name: value}), self.key_set_host())
         assert refused.value.claim == name
 
-    def test_a_secret_beside_the_published_keys_counts_too(self) -> None:
-        self.verify(self.token(OTHER_RSA, "RS256", None), self.publisher(), pem(OTHER_RSA))
+    def test_verify_accepts_a_secret_in_addition_to_published_keys(self) -> None:
+        self.verify(self.token(OTHER_RSA, "RS256", None), self.key_set_host(), pem(OTHER_RSA))
 
     @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"keys": 5}', b"\xff", b"null"])
-    def test_what_is_no_key_set_is_out_of_reach(self, document: bytes) -> None:
+    def test_verify_raises_keys_unavailable_for_an_invalid_key_set(self, document: bytes) -> None:
         def fetch(url: str, *, newer: bool = False) -> bytes:
             return document
 
         with pytest.raises(KeysUnavailable):
             self.verify(self.token(RSA, "RS256", "r1"), fetch)  # type: ignore[arg-type]
 
-    def test_keys_that_cannot_be_read_do_not_spoil_the_others(self) -> None:
-        publisher = Publisher({"kty": "RSA", "n": 5}, {"kty": "EC"}, {}, jwk(RSAAlgorithm, RSA, "r1"))
-        publisher.keys.append("odd")  # type: ignore[arg-type]
-        self.verify(self.token(RSA, "RS256", "r1"), publisher)
+    def test_verify_ignores_published_keys_that_do_not_parse(self) -> None:
+        key_set_host = KeySetHost({"kty": "RSA", "n": 5}, {"kty": "EC"}, {}, jwk(RSAAlgorithm, RSA, "r1"))
+        key_set_host.keys.append("odd")  # type: ignore[arg-type]
+        self.verify(self.token(RSA, "RS256", "r1"), key_set_host)
 
-    def test_without_a_network_keys_are_out_of_reach(self) -> None:
+    def test_verify_without_fetch_raises_keys_unavailable(self) -> None:
         headers = {"Authorization": f"Bearer {self.token(RSA, 'RS256', 'r1')}"}
         with pytest.raises(KeysUnavailable):
             schemes.verify("jwt", [], headers, BODY, now=NOW, options=self.options)
@@ -273,13 +273,13 @@ class TestPublished:
         {"algorithms": "none"},
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, str]) -> None:
+def test_invalid_options_are_rejected(options: dict[str, str]) -> None:
     with pytest.raises(BadOptions):
         schemes.get("jwt", options)
 
 
-def test_replacing_the_payload_breaks_the_signature() -> None:
+def test_verify_rejects_a_replaced_payload() -> None:
     battery = TestShared()
-    good, other = (battery.saying(sub=name).headers["Authorization"] for name in ("a", "b"))
+    good, other = (battery.with_fields(sub=name).headers["Authorization"] for name in ("a", "b"))
     mixed = ".".join([*other.split(".")[:2], good.split(".")[2]])
-    battery.refuses(replace(battery.saying(), headers={"Authorization": mixed}))
+    battery.rejects(replace(battery.with_fields(), headers={"Authorization": mixed}))

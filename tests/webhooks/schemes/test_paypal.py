@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
-from tests.webhooks.schemes.authority import CURVE, OTHER_KEY, Published, certificate, signature
+from tests.webhooks.schemes.authority import CURVE, OTHER_KEY, CertificateHost, certificate, signature
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks.wire.errors import KeysUnavailable, MalformedHeader, NoMatchingSignature, StaleTimestamp
 
@@ -16,8 +16,8 @@ class TestPayPal(SchemeBattery):
     scheme = "paypal"
     secret, other = "4JH86294D6297924G", "1JE4291016473214C"
     signs_time = True
-    can_be_signed_by_us = False
-    proof = (
+    can_sign = False
+    signature_headers = (
         *("PAYPAL-TRANSMISSION-ID", "PAYPAL-TRANSMISSION-TIME", "PAYPAL-TRANSMISSION-SIG"),
         *("PAYPAL-CERT-URL", "PAYPAL-AUTH-ALGO"),
     )
@@ -26,8 +26,8 @@ class TestPayPal(SchemeBattery):
         time = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
         content = f"69cd13f0-d67a|{time}|{secret}|{zlib.crc32(body)}".encode()
         values = ("69cd13f0-d67a", time, signature(content, SHA256()), URL, "SHA256withRSA")
-        headers = dict(zip(self.proof, values, strict=True))
-        return Message(headers, body, fetch=Published({URL: certificate()}))
+        headers = dict(zip(self.signature_headers, values, strict=True))
+        return Message(headers, body, fetch=CertificateHost({URL: certificate()}))
 
     @pytest.mark.parametrize(
         "url",
@@ -45,39 +45,41 @@ class TestPayPal(SchemeBattery):
             "//api.paypal.com/v1/notifications/certs/CERT-1",
         ],
     )
-    def test_a_certificate_from_elsewhere_is_not_even_fetched(self, url: str) -> None:
-        published = Published({url: certificate()})
+    def test_verify_does_not_fetch_a_certificate_from_another_host(self, url: str) -> None:
+        published = CertificateHost({url: certificate()})
         message = self.signed(self.secret).with_header("PAYPAL-CERT-URL", url)
         with pytest.raises(MalformedHeader):
             self.verify(replace(message, fetch=published), self.secret)
-        assert published.asked == []
+        assert published.fetched == []
 
-    def test_the_sandbox_has_hosts_of_its_own(self) -> None:
+    def test_verify_accepts_the_hosts_of_the_sandbox(self) -> None:
         for host in ("api.sandbox.paypal.com", "api-m.paypal.com", "api-m.sandbox.paypal.com"):
             url = URL.replace("api.paypal.com", host)
             message = self.signed(self.secret).with_header("PAYPAL-CERT-URL", url)
-            self.verify(replace(message, fetch=Published({url: certificate()})), self.secret)
+            self.verify(replace(message, fetch=CertificateHost({url: certificate()})), self.secret)
 
     @pytest.mark.parametrize("document", [b"", b"x", certificate(CURVE)])
-    def test_what_is_no_certificate_is_out_of_reach(self, document: bytes) -> None:
+    def test_verify_raises_keys_unavailable_for_an_invalid_certificate(self, document: bytes) -> None:
         with pytest.raises(KeysUnavailable):
-            self.verify(replace(self.signed(self.secret), fetch=Published({URL: document})), self.secret)
+            self.verify(replace(self.signed(self.secret), fetch=CertificateHost({URL: document})), self.secret)
 
-    def test_a_certificate_of_somebody_else_or_of_another_time_is_refused(self) -> None:
+    def test_verify_rejects_another_or_expired_certificate(self) -> None:
         with pytest.raises(NoMatchingSignature):
-            self.verify(replace(self.signed(self.secret), fetch=Published({URL: certificate(OTHER_KEY)})), self.secret)
-        expired = Published({URL: certificate(days=-1)})
+            self.verify(
+                replace(self.signed(self.secret), fetch=CertificateHost({URL: certificate(OTHER_KEY)})), self.secret
+            )
+        expired = CertificateHost({URL: certificate(days=-1)})
         with pytest.raises(StaleTimestamp):
             self.verify(replace(self.signed(self.secret), fetch=expired), self.secret)
 
-    def test_no_weaker_digest_counts(self) -> None:
+    def test_verify_rejects_a_weaker_digest(self) -> None:
         message = self.signed(self.secret)
         content = f"69cd13f0-d67a|{message.headers['PAYPAL-TRANSMISSION-TIME']}|{self.secret}|{zlib.crc32(BODY)}"
         weaker = message.with_header("PAYPAL-TRANSMISSION-SIG", signature(content.encode(), SHA1()))
-        self.refuses(weaker)
-        self.refuses(weaker.with_header("PAYPAL-AUTH-ALGO", "SHA1withRSA"))
+        self.rejects(weaker)
+        self.rejects(weaker.with_header("PAYPAL-AUTH-ALGO", "SHA1withRSA"))
 
     @pytest.mark.parametrize("time", ["1614265330", "2021-02-25", "2021-02-25T15:02:10", "2021-13-25T15:02:10Z", "x"])
-    def test_the_time_is_one(self, time: str) -> None:
+    def test_verify_rejects_an_invalid_time(self, time: str) -> None:
         with pytest.raises(MalformedHeader):
             self.verify(self.signed(self.secret).with_header("PAYPAL-TRANSMISSION-TIME", time), self.secret)

@@ -1,4 +1,4 @@
-"""The table of schemes, and the vectors of all of them."""
+"""Check the table of schemes, and the vectors of all schemes."""
 
 import json
 from pathlib import Path
@@ -39,18 +39,18 @@ def test_vectors(case: dict[str, Any], says_type: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "None", "GitHub", "md5"])
-def test_an_unknown_scheme_is_refused(name: str) -> None:
+def test_get_rejects_an_unknown_scheme(name: str) -> None:
     with pytest.raises(UnknownScheme):
         schemes.verify(name, ["secret"], {}, b"", now=0)
 
 
 @pytest.mark.parametrize("name", sorted(set(schemes.SCHEMES) - {"none"}))
-def test_without_secrets_and_headers_every_scheme_but_none_refuses(name: str) -> None:
+def test_verify_without_secrets_and_headers_fails_for_every_scheme_but_none(name: str) -> None:
     with pytest.raises(SignatureError):
         schemes.verify(name, [], {}, b"", now=0, url="https://example.com/")
 
 
 @pytest.mark.parametrize("name", sorted(set(schemes.SCHEMES) - {"hmac", "token", "jwt", "mtls"}))
-def test_options_are_refused_where_there_are_none(name: str) -> None:
+def test_get_rejects_options_of_a_scheme_without_options(name: str) -> None:
     with pytest.raises(BadOptions):
         schemes.get(name, {"header": "x"})

@@ -7,17 +7,17 @@ from webhooks import schemes
 
 class TestShopify(SchemeBattery):
     scheme = "shopify"
-    proof = ("X-Shopify-Hmac-Sha256",)
+    signature_headers = ("X-Shopify-Hmac-Sha256",)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         signature = b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
         return Message({"X-Shopify-Hmac-Sha256": signature}, body)
 
-    def test_hex_is_not_base64(self) -> None:
+    def test_verify_rejects_hex(self) -> None:
         signature = hmac.digest(self.secret.encode(), BODY, "sha256").hex()
-        self.refuses(Message({"X-Shopify-Hmac-Sha256": signature}))
+        self.rejects(Message({"X-Shopify-Hmac-Sha256": signature}))
 
-    def test_headers_name_the_message(self) -> None:
+    def test_message_id_and_event_type_are_read_from_the_headers(self) -> None:
         headers = {"X-Shopify-Webhook-Id": "b54557e4", "X-Shopify-Topic": "orders/create"}
         assert schemes.get("shopify").message_id(headers) == "b54557e4"
         assert schemes.get("shopify").event_type(headers) == "orders/create"

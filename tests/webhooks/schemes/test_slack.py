@@ -11,14 +11,14 @@ from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 class TestSlack(SchemeBattery):
     scheme = "slack"
     signs_time = True
-    proof = ("X-Slack-Signature", "X-Slack-Request-Timestamp")
+    signature_headers = ("X-Slack-Signature", "X-Slack-Request-Timestamp")
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         signature = hmac.digest(secret.encode(), b"v0:%d:%b" % (now, body), "sha256").hex()
         return Message({"X-Slack-Signature": f"v0={signature}", "X-Slack-Request-Timestamp": str(now)}, body)
 
     @given(st.text(), st.integers(-400, 400))
-    def test_it_agrees_with_the_sdk(self, text: str, ago: int) -> None:
+    def test_sign_agrees_with_the_sdk(self, text: str, ago: int) -> None:
         sdk = SignatureVerifier(self.secret, clock=Mock(Clock, now=lambda: NOW))
         body = text.encode("utf-8", "replace")
         signature = sdk.generate_signature(timestamp=str(NOW - ago), body=body)
@@ -26,4 +26,4 @@ class TestSlack(SchemeBattery):
         if sdk.is_valid_request(body, message.headers):
             self.verify(message, self.secret)
         else:
-            self.refuses(message)
+            self.rejects(message)

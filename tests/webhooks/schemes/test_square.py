@@ -15,18 +15,18 @@ URL = "https://example.com/in/square"
 
 class TestSquare(SchemeBattery):
     scheme = "square"
-    proof = ("x-square-hmacsha256-signature",)
+    signature_headers = ("x-square-hmacsha256-signature",)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         signature = b64encode(hmac.digest(secret.encode(), URL.encode() + body, "sha256")).decode()
         return Message({"x-square-hmacsha256-signature": signature}, body, URL)
 
-    def test_accepts_an_empty_body(self) -> None:
-        """It does not, nor does Square's library: there is no such notification."""
-        self.refuses(self.signed(self.secret, b""))
+    def test_verify_handles_an_empty_body_like_the_provider(self) -> None:
+        """Reject an empty body, as Square's library does."""
+        self.rejects(self.signed(self.secret, b""))
 
     @given(st.text(st.characters(codec="utf-8"), min_size=1))
-    def test_the_helper_of_the_sdk_accepts_what_we_accept(self, text: str) -> None:
+    def test_sign_is_verified_by_the_sdk(self, text: str) -> None:
         message = self.signed(self.secret, text.encode())
         self.verify(message, self.secret)
         for body in (text, text + " "):
@@ -38,7 +38,7 @@ class TestSquare(SchemeBattery):
             )
             assert accepted == (body == text)
 
-    def test_what_the_helper_of_the_sdk_accepts(self) -> None:
+    def test_verify_accepts_what_the_sdk_accepts(self) -> None:
         body = (
             b'{"merchant_id":"MLEFBHHSJGVHD","type":"webhooks.test_notification","event_id":'
             b'"ac3ac95b-f97d-458c-a6e6-18981597e05f","created_at":"2022-07-13T20:30:59.037339943Z","data":'
@@ -47,9 +47,9 @@ class TestSquare(SchemeBattery):
         headers = {"X-Square-HmacSha256-Signature": "pGRqj9GSSbM6O/O9z98MeFVedq3Q2OTDEMGMq8wEM+s="}
         self.verify(Message(headers, body, "https://example.com/webhook"), "asdf1234")
 
-    def test_the_url_is_the_registered_one_to_the_letter(self) -> None:
+    def test_verify_rejects_another_spelling_of_the_url(self) -> None:
         message = self.signed(self.secret)
         for url in (URL + "/", URL.upper(), URL.replace("https", "http"), URL + "?a=1", URL[:-1]):
-            self.refuses(replace(message, url=url))
+            self.rejects(replace(message, url=url))
         with pytest.raises(MissingUrl):
             self.verify(replace(message, url=""), self.secret)

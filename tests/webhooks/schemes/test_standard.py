@@ -1,4 +1,4 @@
-"""Standard Webhooks and Svix as schemes."""
+"""Check the schemes of Standard Webhooks and Svix."""
 
 import hmac
 import time
@@ -27,7 +27,7 @@ class StandardBattery(SchemeBattery):
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     other = OTHER
     signs_time = True
-    lists = ("webhook-signature", "svix-signature")
+    list_headers = ("webhook-signature", "svix-signature")
     family: ClassVar[str]
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
@@ -38,39 +38,39 @@ class StandardBattery(SchemeBattery):
         values = {"id": "msg_1", "timestamp": str(now), "signature": signature}
         return Message({self.family + name: value for name, value in values.items()}, body)
 
-    def test_the_id_is_the_one_that_was_signed(self) -> None:
+    def test_message_id_is_the_signed_id(self) -> None:
         assert schemes.get(self.scheme).message_id(self.signed(self.secret).headers) == "msg_1"
         assert schemes.get(self.scheme).message_id({}) is None
 
 
 class TestStandard(StandardBattery):
     scheme, family = "standard", "webhook-"
-    proof = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    signature_headers = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 class TestStandardWithTheHeadersOfSvix(StandardBattery):
     scheme, family = "standard", "svix-"
-    proof = ("svix-id", "svix-timestamp", "svix-signature")
+    signature_headers = ("svix-id", "svix-timestamp", "svix-signature")
 
 
 class TestSvix(StandardBattery):
     scheme, family = "svix", "svix-"
-    proof = ("svix-id", "svix-timestamp", "svix-signature")
+    signature_headers = ("svix-id", "svix-timestamp", "svix-signature")
 
 
 @given(st.text(st.characters(codec="utf-8")), st.sampled_from([standardwebhooks.Webhook, svix.webhooks.Webhook]))
-def test_what_the_libraries_sign(text: str, library: Any) -> None:
+def test_verify_accepts_what_the_libraries_sign(text: str, library: Any) -> None:
     secret, moment = TestStandard.secret, datetime.fromtimestamp(NOW, UTC)
     signature = library(secret).sign("msg_1", moment, text)
     for battery in (TestStandard(), TestStandardWithTheHeadersOfSvix(), TestSvix()):
         battery.verify(battery.message(signature, text.encode(), NOW), secret)
-        battery.refuses(battery.message(signature, text.encode() + b" ", NOW), secret)
+        battery.rejects(battery.message(signature, text.encode() + b" ", NOW), secret)
 
 
 @pytest.mark.parametrize(
     ("scheme", "library"), [("standard", standardwebhooks.Webhook), ("svix", svix.webhooks.Webhook)]
 )
-def test_the_libraries_verify_our_samples(scheme: str, library: Any) -> None:
+def test_sign_is_verified_by_the_libraries(scheme: str, library: Any) -> None:
     sample = schemes.get(scheme).sign(TestStandard.secret, UnsignedMessage(BODY, "", int(time.time()), "msg_1"))
     library(TestStandard.secret).verify(sample.body, sample.headers)
     with pytest.raises((standardwebhooks.WebhookVerificationError, svix.webhooks.WebhookVerificationError)):
@@ -80,20 +80,20 @@ def test_the_libraries_verify_our_samples(scheme: str, library: Any) -> None:
 class TestAsymmetric(StandardBattery):
     scheme, family = "standard", "webhook-"
     secret, other = PRIVATE, OTHER_PRIVATE
-    proof = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    signature_headers = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         return self.message(standard_webhooks.sign(secret, "msg_1", now, body), body, now)
 
 
-def test_families_of_headers_are_never_mixed() -> None:
+def test_verify_never_mixes_headers_of_two_prefixes() -> None:
     message = TestStandard().signed(TestStandard.secret)
     mixed = message.without("webhook-id").with_header("svix-id", "msg_1")
-    TestStandard().refuses(mixed)
-    TestSvix().refuses(mixed)
+    TestStandard().rejects(mixed)
+    TestSvix().rejects(mixed)
 
 
-def test_a_complete_family_is_not_spoiled_by_half_of_another() -> None:
+def test_verify_uses_a_complete_set_beside_an_incomplete_one() -> None:
     message = TestSvix().signed(TestSvix.secret).with_header("webhook-id", "msg_2")
     TestStandard().verify(message, TestStandard.secret)
     assert schemes.get("standard").message_id(message.headers) == "msg_1"

@@ -4,10 +4,10 @@ from webhooks import schemes
 from webhooks.wire.errors import BadSecret
 
 
-def test_none_accepts_everything() -> None:
+def test_verify_with_scheme_none_accepts_every_message() -> None:
     schemes.verify("none", [], {}, b"anything", now=0)
 
 
-def test_none_with_a_secret_is_refused_for_it_would_not_be_checked() -> None:
+def test_verify_with_scheme_none_rejects_a_secret() -> None:
     with pytest.raises(BadSecret):
         schemes.verify("none", ["secret"], {}, b"anything", now=0)

@@ -1,4 +1,4 @@
-"""Patterns, events and paths of EventBridge under the names of CloudEvents, and under no others."""
+"""Check that EventBridge names are translated into CloudEvents names, and no others."""
 
 from typing import Any
 
@@ -26,16 +26,16 @@ EVENT = {"id": "1", "source": "aws.ec2", "detail-type": "Change", "detail": {"st
     ],
     ids=ascii,
 )
-def test_names_of_the_envelope_are_renamed_and_no_others(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+def test_pattern_from_eventbridge_renames_only_envelope_names(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     assert pattern_from_eventbridge(theirs) == ours
 
 
-def test_a_field_under_both_names_is_refused() -> None:
+def test_pattern_from_eventbridge_rejects_a_field_under_both_names() -> None:
     with pytest.raises(InvalidPattern, match="/data: has both an EventBridge and a CloudEvents name"):
         pattern_from_eventbridge({"data": {"x": [1]}, "detail": {"y": [2]}})
 
 
-def test_a_pattern_nested_without_end_is_refused() -> None:
+def test_pattern_from_eventbridge_rejects_a_deeply_nested_pattern() -> None:
     pattern: dict[str, Any] = {"detail": ["x"]}
     for _ in range(100_000):
         pattern = {"$or": [pattern]}
@@ -44,12 +44,12 @@ def test_a_pattern_nested_without_end_is_refused() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"$or": "x"}, {"$or": ["x", "y"]}, {"detail": 5}])
-def test_what_is_wrong_stays_wrong(wrong: dict[str, Any]) -> None:
+def test_pattern_from_eventbridge_keeps_an_invalid_pattern_invalid(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidPattern):
         Pattern(pattern_from_eventbridge(wrong))
 
 
-def test_events_are_renamed_at_the_top_only() -> None:
+def test_event_from_eventbridge_renames_only_top_level_names() -> None:
     renamed = {"id": "1", "source": "aws.ec2", "type": "Change", "data": {"state": "up", "detail-type": "x"}}
     assert event_from_eventbridge(EVENT) == renamed
 
@@ -62,7 +62,7 @@ inside = st.dictionaries(st.sampled_from(["state", "detail-type", "x"]), values,
 
 
 @given(st.fixed_dictionaries({}, optional={**fields, "detail": inside}).filter(bool))
-def test_renaming_both_sides_changes_no_match(pattern: dict[str, Any]) -> None:
+def test_renamed_pattern_matches_the_renamed_event_like_the_originals(pattern: dict[str, Any]) -> None:
     renamed = Pattern(pattern_from_eventbridge(pattern))
     assert renamed.matches(event_from_eventbridge(EVENT)) is Pattern(pattern).matches(EVENT)
 
@@ -81,5 +81,5 @@ def test_renaming_both_sides_changes_no_match(pattern: dict[str, Any]) -> None:
         ("$.source", "$.source"),
     ],
 )
-def test_the_first_step_of_a_path_is_renamed(theirs: str, ours: str) -> None:
+def test_path_from_eventbridge_renames_only_the_first_step(theirs: str, ours: str) -> None:
     assert path_from_eventbridge(theirs) == ours

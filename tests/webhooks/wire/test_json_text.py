@@ -1,4 +1,4 @@
-"""Both ways find every member that the standard library finds, and fail where that fails."""
+"""Check that both parsing paths agree with the standard library."""
 
 import json
 from typing import Any
@@ -32,7 +32,9 @@ def dump(document: Any, how: Any, escape: bool) -> bytes:
 
 
 @given(st.dictionaries(names, values), spacing, st.booleans())
-def test_every_member_is_found_and_the_kept_one_is_text(document: dict[str, Any], how: Any, escape: bool) -> None:
+def test_read_object_returns_all_members_and_keeps_one_as_text(
+    document: dict[str, Any], how: Any, escape: bool
+) -> None:
     item = json_text.read_object(dump(document, how, escape), keep="data")
     assert isinstance(item, dict)
     if "data" in document:
@@ -41,7 +43,7 @@ def test_every_member_is_found_and_the_kept_one_is_text(document: dict[str, Any]
 
 
 @given(st.lists(st.dictionaries(names, values) | values, max_size=5), spacing, st.booleans())
-def test_every_item_is_found(document: list[Any], how: Any, escape: bool) -> None:
+def test_read_array_returns_all_items(document: list[Any], how: Any, escape: bool) -> None:
     items = json_text.read_array(dump(document, how, escape), keep="data", most=5)
     assert items is not None
     for item, expected in zip(items, document, strict=True):
@@ -53,7 +55,7 @@ def test_every_item_is_found(document: list[Any], how: Any, escape: bool) -> Non
 
 
 @given(st.dictionaries(names, values, min_size=1))
-def test_both_ways_lead_to_the_same_members(document: dict[str, Any]) -> None:
+def test_read_object_gives_the_same_members_on_both_paths(document: dict[str, Any]) -> None:
     plain = orjson.dumps(orjson.loads(dump(document, (None, None), True)))
     assert json_text.read_object(plain, keep="data") == json_text.read_object(b" " + plain, keep="data")
 
@@ -61,7 +63,7 @@ def test_both_ways_lead_to_the_same_members(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "text", ["1.0", "1.10", "1e2", "12345678901234567890123", '"\\u0041"', "[ ]", '{"a":1,"a":1}', '"a"']
 )
-def test_the_kept_text_is_the_text_that_was_there(text: str) -> None:
+def test_read_object_keeps_the_original_text(text: str) -> None:
     for body in (f'{{"data":{text}}}', f'{{"a":1, "data" : {text} }}', f'{{"\\u0064ata":{text},"a":"b"}}'):
         item = json_text.read_object(body.encode(), keep="data")
         assert isinstance(item, dict)
@@ -69,7 +71,7 @@ def test_the_kept_text_is_the_text_that_was_there(text: str) -> None:
 
 
 @given(st.text(st.sampled_from('{}[]":, \n\\a1'), max_size=12))
-def test_what_the_standard_library_refuses_is_refused(text: str) -> None:
+def test_read_object_and_read_array_reject_what_the_standard_library_rejects(text: str) -> None:
     body = text.encode()
     try:
         value = json.loads(text)
@@ -84,7 +86,7 @@ def test_what_the_standard_library_refuses_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"a":1,"a":1}', b'{"a":"1","b":2,"\\u0061":null}', b'{"data":1,"data":1}'])
-def test_a_repeated_name_is_a_flaw(body: bytes) -> None:
+def test_read_object_and_read_array_report_a_duplicate_key(body: bytes) -> None:
     assert json_text.read_object(body, keep="data") is ObjectError.DUPLICATE_KEY
     assert json_text.read_array(b"[" + body + b',{"b":1}]', keep="data", most=2) == [
         ObjectError.DUPLICATE_KEY,
@@ -92,7 +94,7 @@ def test_a_repeated_name_is_a_flaw(body: bytes) -> None:
     ]
 
 
-def test_an_array_is_not_read_behind_the_first_item_too_many() -> None:
+def test_read_array_stops_after_the_first_item_too_many() -> None:
     for body in (b"[1,2,3,4,5 and so on", b"[1,2,3,4,5]"):
         items = json_text.read_array(body, keep="data", most=2)
         assert items is not None
@@ -100,23 +102,23 @@ def test_an_array_is_not_read_behind_the_first_item_too_many() -> None:
 
 
 @given(values, st.integers(0, 6))
-def test_depth_is_counted_outside_strings(value: Any, levels: int) -> None:
+def test_nests_deeper_counts_levels(value: Any, levels: int) -> None:
     assert json_text.nests_deeper(json.dumps(value).encode(), levels) is (depth(value) > levels)
 
 
-def test_brackets_in_strings_are_no_levels() -> None:
+def test_nests_deeper_ignores_brackets_in_strings() -> None:
     text = json.dumps(["[[[[", '\\"{{{{', {"[": '"['}]).encode()
     assert json_text.nests_deeper(text, 1)
     assert not json_text.nests_deeper(text, 2)
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"\xc0\xa0", b"\xed\xa0\x80", "{}".encode("utf-16")])
-def test_text_is_utf8(body: bytes) -> None:
+def test_read_object_rejects_text_that_is_not_utf8(body: bytes) -> None:
     with pytest.raises(InvalidJson):
         json_text.read_object(body, keep="data")
 
 
 @pytest.mark.parametrize("data", [b"NaN", b"-Infinity", b"1e999", b'"\\ud800"', b"", b"[", b"1" * 5000])
-def test_what_cannot_be_carried_safely_is_refused(data: bytes) -> None:
+def test_parse_value_rejects_unsafe_json(data: bytes) -> None:
     with pytest.raises(InvalidJson):
         json_text.parse_value(data, 10)

@@ -1,4 +1,4 @@
-"""Patterns as a whole: every vector, both ways to write one, and laws that hold for anything JSON can say."""
+"""Check patterns as a whole: vectors, text and objects, properties, and the reference page."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def test_invalid_vectors(case: dict[str, Any]) -> None:
         Pattern(case["pattern_text"] if "pattern_text" in case else case["pattern"])
 
 
-def test_an_invalid_pattern_names_the_place_and_is_a_value_error() -> None:
+def test_invalid_pattern_is_a_value_error_with_the_path() -> None:
     with pytest.raises(ValueError, match=r"^/data/x~1y/1/prefix: takes a string, not a number$") as caught:
         Pattern({"data": {"x/y": ["a", {"prefix": 3}]}})
     assert isinstance(caught.value, InvalidPattern)
@@ -66,28 +66,28 @@ def test_an_invalid_pattern_names_the_place_and_is_a_value_error() -> None:
     ],
     ids=lambda text: text[:24],
 )
-def test_text_that_is_no_pattern_is_refused(text: str) -> None:
+def test_pattern_rejects_invalid_text(text: str) -> None:
     with pytest.raises(InvalidPattern):
         Pattern(text)
 
 
 @pytest.mark.parametrize("text", ['{"a": [1E-320]}', '{"a": [0e-400]}', '{"a": [-0.0E+5]}', '{"a": [1e308]}'])
-def test_numbers_at_the_edge_of_a_double_are_numbers(text: str) -> None:
+def test_pattern_accepts_numbers_at_the_limits_of_a_double(text: str) -> None:
     assert Pattern(text).matches(json.loads(text))
 
 
-def test_of_a_name_that_stands_twice_the_last_counts() -> None:
+def test_pattern_uses_the_last_of_duplicate_names() -> None:
     pattern = Pattern('{"d": {"a": ["x"]}, "d": {"b": ["y"], "b": ["z"]}}')
     assert pattern.matches({"d": {"b": "z"}})
     assert not pattern.matches({"d": {"a": "x", "b": "y"}})
 
 
 @pytest.mark.parametrize("event", [None, [], [{"a": 1}], "a", 1, True])
-def test_what_is_no_object_matches_nothing(event: Any) -> None:
+def test_matches_is_false_for_an_event_that_is_no_object(event: Any) -> None:
     assert not Pattern({"a": [{"exists": False}]}).matches(event)
 
 
-# Laws
+# Properties
 
 json_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 names = st.sampled_from(["a", "b", "a.b", "type", "$or", "prefix", "numeric", "exists", "anything-but", ""])
@@ -135,36 +135,36 @@ def reversed_keys(value: Any) -> Any:
 
 
 @given(anything)
-def test_anything_is_a_pattern_or_an_invalid_pattern(value: Any) -> None:
+def test_pattern_accepts_or_rejects_any_json(value: Any) -> None:
     try:
         pattern = Pattern(value)
-    except InvalidPattern as refusal:
-        place = refusal.path
+    except InvalidPattern as error:
+        path = error.path
     else:
-        place = ""
+        path = ""
         assert pattern.matches({}) in (True, False)
-    assert place == "" or place.startswith("/")
+    assert path == "" or path.startswith("/")
 
 
 @given(objects, anything)
-def test_matching_never_raises(pattern: dict[str, Any], event: Any) -> None:
+def test_matches_never_raises(pattern: dict[str, Any], event: Any) -> None:
     compiled = Pattern(pattern)
     assert compiled.matches(event) is (compiled.explain(event) == [])
 
 
 @given(objects, events)
-def test_the_order_of_keys_is_irrelevant(pattern: dict[str, Any], event: dict[str, Any]) -> None:
+def test_matches_ignores_the_order_of_keys(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     expected = Pattern(pattern).matches(event)
     assert Pattern(reversed_keys(pattern)).matches(reversed_keys(event)) is expected
 
 
 @given(objects, events)
-def test_text_and_object_are_the_same_pattern(pattern: dict[str, Any], event: dict[str, Any]) -> None:
+def test_pattern_from_text_equals_pattern_from_object(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     assert Pattern(json.dumps(pattern)).matches(event) is Pattern(pattern).matches(event)
 
 
 @given(values, values, events)
-def test_a_list_matches_what_either_of_its_parts_matches(one: list[Any], other: list[Any], event: Any) -> None:
+def test_list_matches_if_either_of_its_parts_matches(one: list[Any], other: list[Any], event: Any) -> None:
     either = Pattern({"a": one}).matches(event) or Pattern({"a": other}).matches(event)
     assert Pattern({"a": one + other}).matches(event) is either
 
@@ -178,7 +178,7 @@ def test_or_matches_if_either_branch_matches(outer: Any, one: Any, other: Any, e
 
 
 @given(objects, events, events)
-def test_unknown_names_in_event_do_not_change_the_match(pattern: dict[str, Any], event: Any, other: Any) -> None:
+def test_matches_ignores_unknown_names_in_the_event(pattern: dict[str, Any], event: Any, other: Any) -> None:
     assert Pattern(pattern).matches(event | {"unknown": other}) is Pattern(pattern).matches(event)
 
 
@@ -200,8 +200,8 @@ def rows() -> list[list[Any]]:
     return [[[json.loads(text) for text in QUOTED.findall(cell)] for cell in row] for row in cells]
 
 
-@pytest.mark.parametrize(("entry", "taken", "refused"), rows(), ids=lambda cell: ascii(cell)[:40])
-def test_reference_page_entries_match_as_documented(entry: list[Any], taken: list[Any], refused: list[Any]) -> None:
+@pytest.mark.parametrize(("entry", "accepted", "rejected"), rows(), ids=lambda cell: ascii(cell)[:40])
+def test_reference_page_entries_match_as_documented(entry: list[Any], accepted: list[Any], rejected: list[Any]) -> None:
     pattern = Pattern({"field": entry})
-    assert [value for value in taken if not pattern.matches({"field": value})] == []
-    assert [value for value in refused if pattern.matches({"field": value})] == []
+    assert [value for value in accepted if not pattern.matches({"field": value})] == []
+    assert [value for value in rejected if pattern.matches({"field": value})] == []

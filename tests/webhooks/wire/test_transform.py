@@ -1,4 +1,4 @@
-"""Transformers as a whole: every vector, every place a value can stand in, and values made to break out."""
+"""Check transformers: vectors, values in every kind of place, and injection."""
 
 import json
 import math
@@ -94,16 +94,16 @@ def render(template: str, value: Any) -> str:
         ("no placeholder", 1, "no placeholder"),
     ],
 )
-def test_a_value_is_written_as_its_place_demands(template: str, value: Any, rendered: str) -> None:
+def test_render_writes_a_value_for_its_place(template: str, value: Any, rendered: str) -> None:
     assert render(template, value) == rendered
 
 
-def test_placeholders_in_values_are_not_expanded() -> None:
+def test_render_does_not_expand_placeholders_in_values() -> None:
     transformer = Transformer({"a": "$.a", "b": "$.b"}, '{"a": "<a>", "b": <b>}')
     assert json.loads(transformer.render({"a": "<b>", "b": "<a>"})) == {"a": "<b>", "b": "<a>"}
 
 
-def test_reserved_names_are_filled_from_the_event_and_by_the_caller() -> None:
+def test_render_fills_reserved_names() -> None:
     template = (
         '{"arn": <aws.events.rule-arn>, "name": "<aws.events.rule-name>", "at": <aws.events.event.ingestion-time>,'
         ' "envelope": <aws.events.event>, "all": <aws.events.event.json>}'
@@ -122,7 +122,7 @@ def test_reserved_names_are_filled_from_the_event_and_by_the_caller() -> None:
 
 
 @pytest.mark.parametrize("payload", ["data", "data_base64", "detail"])
-def test_the_event_without_its_payload(payload: str) -> None:
+def test_render_of_the_event_placeholder_omits_the_payload(payload: str) -> None:
     assert Transformer({}, "<aws.events.event>").render({"id": "1", payload: "x"}) == b'{"id":"1"}'
 
 
@@ -130,7 +130,7 @@ def test_the_event_without_its_payload(payload: str) -> None:
     "template",
     ['{"a": "<aws.events.event>"}', '"<aws.events.event.json>"', "it is <aws.events.event.json>"],
 )
-def test_a_whole_event_can_only_be_a_json_value(template: str) -> None:
+def test_transformer_rejects_a_whole_event_except_as_a_json_value(template: str) -> None:
     with pytest.raises(InvalidTransformer, match="only allowed as a JSON value"):
         Transformer({}, template)
 
@@ -170,31 +170,31 @@ def test_a_whole_event_can_only_be_a_json_value(template: str) -> None:
     ],
     ids=lambda part: ascii(part)[:30],
 )
-def test_what_is_no_transformer_is_refused_with_its_place(input_paths: Any, template: Any, place: str) -> None:
+def test_transformer_rejects_invalid_input_with_its_path(input_paths: Any, template: Any, place: str) -> None:
     with pytest.raises(InvalidTransformer) as caught:
         Transformer(input_paths, template)
     assert caught.value.path == place
 
 
-def test_a_hundred_paths_are_allowed() -> None:
+def test_transformer_allows_100_paths() -> None:
     paths = {f"a{index}": f"$.a{index}" for index in range(MAX_PATHS)}
     assert Transformer(paths, "<a99>").render({"a99": 1}) == b"1"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, {"x": -math.inf}, "\ud800", ["\udfff"], 10**5_000], ids=range(6))
 @pytest.mark.parametrize("template", ['{"a": <v>}', '{"a": "<v>"}', '"<v>"', "bare <v>"])
-def test_a_value_that_is_no_json_is_unrenderable(template: str, value: Any) -> None:
+def test_render_rejects_a_value_that_is_no_json(template: str, value: Any) -> None:
     with pytest.raises(Unrenderable):
         render(template, value)
 
 
 @pytest.mark.parametrize("value", [5, None, True, {}, ["x"]])
-def test_a_name_that_is_no_string_is_unrenderable(value: Any) -> None:
+def test_render_rejects_a_member_name_that_is_no_string(value: Any) -> None:
     with pytest.raises(Unrenderable, match="a name in an object must be a string"):
         render("{<v>: 1}", value)
 
 
-def test_a_value_nested_without_end_is_unrenderable() -> None:
+def test_render_rejects_a_deeply_nested_value() -> None:
     value: Any = "x"
     for _ in range(100_000):
         value = [value]
@@ -202,13 +202,13 @@ def test_a_value_nested_without_end_is_unrenderable() -> None:
         render("<v>", value)
 
 
-def test_a_result_beyond_measure_is_unrenderable() -> None:
+def test_render_rejects_a_result_over_the_size_limit() -> None:
     with pytest.raises(Unrenderable, match=f"larger than {MAX_RENDERED} bytes"):
         render("<v>" * 20_000, "x" * 1_000_000)
     assert len(render("bare <v>", "x" * 1_000_000)) == 1_000_005
 
 
-# Laws
+# Properties
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 values = st.recursive(
@@ -230,28 +230,28 @@ templates = st.recursive(
 
 
 @given(templates, values)
-def test_what_is_rendered_from_a_json_template_is_json(template: str, value: Any) -> None:
+def test_render_of_a_json_template_is_json(template: str, value: Any) -> None:
     assert json.loads(render(template, value)) is not None
 
 
 @given(values)
-def test_a_json_value_arrives_as_it_was(value: Any) -> None:
+def test_render_preserves_a_json_value(value: Any) -> None:
     assert json.loads(render('{"a": [<v>]}', value)) == {"a": [value]}
 
 
 @given(st.text())
-def test_a_string_arrives_inside_quotes_as_it_was(value: str) -> None:
+def test_render_preserves_a_string_inside_quotes(value: str) -> None:
     assert json.loads(render('{"a": "<v>", "b": 1}', value)) == {"a": value, "b": 1}
     assert json.loads(render('"is <v>"', value)) == f"is {value}"
     assert render("is <v>", value) == f"is {value}"
 
 
 @given(values)
-def test_quoted_text_is_always_one_json_string(value: Any) -> None:
+def test_render_of_quoted_text_is_one_json_string(value: Any) -> None:
     assert isinstance(json.loads(render('"is <v>"', value)), str)
 
 
 @given(st.text(), st.text())
-def test_what_one_value_says_does_not_change_where_another_stands(one: str, other: str) -> None:
+def test_render_keeps_values_independent(one: str, other: str) -> None:
     transformer = Transformer({"a": "$.a", "b": "$.b"}, '{"x": "<a>-<b>", "y": [<b>, "<a>"]}')
     assert json.loads(transformer.render({"a": one, "b": other})) == {"x": f"{one}-{other}", "y": [other, one]}

@@ -1,4 +1,4 @@
-"""The guard as a whole: every vector, every spelling, one look-up, and an error that tells nothing."""
+"""Check the address guard: vectors, spellings, one lookup, and an error that does not reveal addresses."""
 
 import json
 import subprocess
@@ -31,23 +31,23 @@ VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "addresses.json").
 CASES = VECTORS["refuse"] + VECTORS["accept"]
 
 
-def to(*answers: str) -> Callable[[str], list[str]]:
-    return lambda host: list(answers)
+def resolver(*addresses: str) -> Callable[[str], list[str]]:
+    return lambda host: list(addresses)
 
 
-def refused(url: str, *answers: str, allow_networks: tuple[str, ...] = ()) -> ForbiddenAddress:
+def rejected(url: str, *addresses: str, allow_networks: tuple[str, ...] = ()) -> ForbiddenAddress:
     with pytest.raises(ForbiddenAddress) as caught:
-        check(url, resolve=to(*answers), allow_http=True, allow_networks=allow_networks)
+        check(url, resolve=resolver(*addresses), allow_http=True, allow_networks=allow_networks)
     return caught.value
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: ascii(case["url"])[:60])
 def test_vectors(case: dict[str, Any]) -> None:
-    answers = case.get("resolves_to", [PUBLIC])
+    addresses = case.get("resolves_to", [PUBLIC])
     if case["accept"]:
-        check(case["url"], resolve=to(*answers), allow_http=True)
+        check(case["url"], resolve=resolver(*addresses), allow_http=True)
     else:
-        refused(case["url"], *answers)
+        rejected(case["url"], *addresses)
 
 
 def spellings(address: IPv4Address) -> list[str]:
@@ -82,36 +82,36 @@ def spellings(address: IPv4Address) -> list[str]:
         lambda network: st.integers(0, network.num_addresses - 1).map(lambda offset: network[offset])
     )
 )
-def test_no_address_inside_a_refused_network_passes_in_any_spelling(address: IPv4Address) -> None:
+def test_check_rejects_internal_addresses_in_any_spelling(address: IPv4Address) -> None:
     for host in spellings(address):
-        refused(f"http://{host}/", PUBLIC)
-    assert refused("https://example.com/", str(address)).reason == "address"
-    assert refused("https://example.com/", PUBLIC, str(address)).reason == "address"
+        rejected(f"http://{host}/", PUBLIC)
+    assert rejected("https://example.com/", str(address)).reason == "address"
+    assert rejected("https://example.com/", PUBLIC, str(address)).reason == "address"
 
 
 @given(st.text(), st.lists(st.sampled_from([PUBLIC, "::1", "nonsense", ""]), max_size=2))
-def test_no_text_raises_anything_but_forbidden_address(text: str, answers: list[str]) -> None:
+def test_check_raises_only_forbidden_address_for_any_text(text: str, addresses: list[str]) -> None:
     for url in (text, f"https://{text}/", f"https://example.com:{text}", f"https://example.com/{text}"):
         with suppress(ForbiddenAddress):
-            check(url, resolve=to(*answers), allow_networks=LOOPBACK)
+            check(url, resolve=resolver(*addresses), allow_networks=LOOPBACK)
 
 
 @pytest.mark.parametrize(
-    "answers",
+    "addresses",
     [
         *(["10.0.0.1"], [PUBLIC, "127.0.0.1"], ["127.0.0.1", PUBLIC], ["2606:4700::1", "::1"]),
         *([PUBLIC, "::ffff:10.0.0.1"], ["64:ff9b::a00:1"], ["0.0.0.0"], ["not an address"]),
     ],
 )
-def test_one_refused_answer_refuses_the_name(answers: list[str]) -> None:
-    assert refused("https://example.com/", *answers).reason == "address"
+def test_check_rejects_a_name_with_one_forbidden_address(addresses: list[str]) -> None:
+    assert rejected("https://example.com/", *addresses).reason == "address"
 
 
-def test_a_name_without_addresses_is_refused() -> None:
-    assert refused("https://example.com/").reason == "unresolved"
+def test_check_rejects_a_name_without_addresses() -> None:
+    assert rejected("https://example.com/").reason == "unresolved"
 
 
-def test_a_resolver_that_fails_is_a_name_without_addresses() -> None:
+def test_check_treats_a_failing_resolver_as_no_address() -> None:
     def failing(host: str) -> list[str]:
         raise TimeoutError
 
@@ -120,18 +120,18 @@ def test_a_resolver_that_fails_is_a_name_without_addresses() -> None:
     assert caught.value.reason == "unresolved"
 
 
-def test_the_resolver_is_asked_once_and_for_the_name_in_ascii() -> None:
-    asked: list[str] = []
+def test_check_resolves_once_with_the_ascii_name() -> None:
+    hosts: list[str] = []
 
     def rebinding(host: str) -> list[str]:
-        asked.append(host)
-        return [PUBLIC] if len(asked) == 1 else ["127.0.0.1"]
+        hosts.append(host)
+        return [PUBLIC] if len(hosts) == 1 else ["127.0.0.1"]
 
     check("https://B\u00fccher.example.com./", resolve=rebinding)
-    assert asked == ["xn--bcher-kva.example.com"]
+    assert hosts == ["xn--bcher-kva.example.com"]
 
 
-def test_a_name_that_answers_differently_the_second_time_is_refused_the_second_time() -> None:
+def test_check_resolves_again_on_every_call() -> None:
     turns = iter([[PUBLIC], ["127.0.0.1"]])
     check("https://rebind.example.com/", resolve=lambda host: next(turns))
     with pytest.raises(ForbiddenAddress):
@@ -139,7 +139,7 @@ def test_a_name_that_answers_differently_the_second_time_is_refused_the_second_t
 
 
 @pytest.mark.parametrize("url", ["https://1.1.1.1/", "https://[2606:4700:4700::1111]/"])
-def test_an_address_is_not_looked_up(url: str) -> None:
+def test_check_does_not_resolve_an_ip_address(url: str) -> None:
     def never(host: str) -> list[str]:
         raise AssertionError(host)
 
@@ -147,7 +147,7 @@ def test_an_address_is_not_looked_up(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://localhost/", "https://example.com:6379/", "https://x.internal/"])
-def test_a_target_that_can_only_be_internal_is_not_even_looked_up(url: str) -> None:
+def test_check_does_not_resolve_a_reserved_name_or_port(url: str) -> None:
     def never(host: str) -> list[str]:
         raise AssertionError(host)
 
@@ -157,68 +157,68 @@ def test_a_target_that_can_only_be_internal_is_not_even_looked_up(url: str) -> N
 
 @pytest.mark.parametrize("port", [1024, 6379, 6667, 8000, 11211, 65535])
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "[::1]"])
-def test_any_high_port_of_an_allowed_network_may_be_called(host: str, port: int) -> None:
-    check(f"http://{host}:{port}/", resolve=to(), allow_http=True, allow_networks=LOOPBACK)
+def test_check_accepts_any_high_port_in_an_allowed_network(host: str, port: int) -> None:
+    check(f"http://{host}:{port}/", resolve=resolver(), allow_http=True, allow_networks=LOOPBACK)
 
 
 @pytest.mark.parametrize("name", ["localhost", "foo.localhost", "backend", "api.internal", "example.com"])
-def test_any_name_inside_an_allowed_network_may_be_called(name: str) -> None:
+def test_check_accepts_any_name_in_an_allowed_network(name: str) -> None:
     url = f"http://{name}:6379/"
-    check(url, resolve=to("127.0.0.1", "::1"), allow_http=True, allow_networks=LOOPBACK)
+    check(url, resolve=resolver("127.0.0.1", "::1"), allow_http=True, allow_networks=LOOPBACK)
 
 
-@pytest.mark.parametrize("answers", [[PUBLIC], ["127.0.0.1", PUBLIC], ["10.0.0.1"]])
-def test_an_internal_name_that_leads_out_of_the_allowed_networks_is_refused(answers: list[str]) -> None:
-    assert refused("http://localhost/", *answers, allow_networks=LOOPBACK).reason == "name"
+@pytest.mark.parametrize("addresses", [[PUBLIC], ["127.0.0.1", PUBLIC], ["10.0.0.1"]])
+def test_check_rejects_an_internal_name_outside_the_allowed_networks(addresses: list[str]) -> None:
+    assert rejected("http://localhost/", *addresses, allow_networks=LOOPBACK).reason == "name"
 
 
-def test_low_ports_are_refused_inside_allowed_networks_too() -> None:
-    assert refused("http://127.0.0.1:22/", allow_networks=LOOPBACK).reason == "port"
-    assert refused("http://127.0.0.1:0/", allow_networks=LOOPBACK).reason == "port"
+def test_check_rejects_low_ports_in_allowed_networks() -> None:
+    assert rejected("http://127.0.0.1:22/", allow_networks=LOOPBACK).reason == "port"
+    assert rejected("http://127.0.0.1:0/", allow_networks=LOOPBACK).reason == "port"
 
 
-def test_an_allowed_network_opens_nothing_else() -> None:
-    refused("http://10.0.0.1/", allow_networks=LOOPBACK)
-    refused("http://[::ffff:127.0.0.1]/", allow_networks=LOOPBACK)
-    refused("http://2130706433/", allow_networks=LOOPBACK)
-    refused("http://example.com/", "169.254.169.254", allow_networks=LOOPBACK)
+def test_check_with_an_allowed_network_rejects_other_internal_addresses() -> None:
+    rejected("http://10.0.0.1/", allow_networks=LOOPBACK)
+    rejected("http://[::ffff:127.0.0.1]/", allow_networks=LOOPBACK)
+    rejected("http://2130706433/", allow_networks=LOOPBACK)
+    rejected("http://example.com/", "169.254.169.254", allow_networks=LOOPBACK)
 
 
 @pytest.mark.parametrize("allow_networks", [(), LOOPBACK])
 @pytest.mark.parametrize("url", ["https://example.com/", "https://a.internal/", "https://example.com:6379/"])
-def test_the_text_does_not_tell_where_a_name_leads(url: str, allow_networks: tuple[str, ...]) -> None:
+def test_forbidden_address_message_does_not_depend_on_the_addresses(url: str, allow_networks: tuple[str, ...]) -> None:
     outcomes = [
-        refused(url, allow_networks=allow_networks),
-        refused(url, "10.0.0.1", allow_networks=allow_networks),
-        refused(url, "192.168.0.1", "169.254.169.254", allow_networks=allow_networks),
+        rejected(url, allow_networks=allow_networks),
+        rejected(url, "10.0.0.1", allow_networks=allow_networks),
+        rejected(url, "192.168.0.1", "169.254.169.254", allow_networks=allow_networks),
     ]
     assert len({str(outcome) for outcome in outcomes}) == 1
 
 
-def test_a_list_that_is_no_list_of_networks_is_the_operators_error() -> None:
+def test_check_raises_value_error_for_an_invalid_network() -> None:
     with pytest.raises(ValueError, match="not a network") as caught:
-        check("https://example.com/", resolve=to(PUBLIC), allow_networks=["loopback"])
+        check("https://example.com/", resolve=resolver(PUBLIC), allow_networks=["loopback"])
     assert not isinstance(caught.value, ForbiddenAddress)
 
 
-def test_every_connect_is_judged_by_its_own_address() -> None:
+def test_is_allowed_decides_by_the_address_of_each_connect() -> None:
     ordinary, internal = parse("https://example.com/"), parse("https://localhost:8443/")
-    nobody, own = compile_networks(()), compile_networks(LOOPBACK)
-    assert is_allowed(ordinary, PUBLIC, nobody)
-    assert not is_allowed(ordinary, "127.0.0.1", nobody)
-    assert is_allowed(ordinary, "127.0.0.1", own)
-    assert not is_allowed(internal, PUBLIC, own)
-    assert is_allowed(internal, "127.0.0.1", own)
-    assert [address_filter(internal, own)(ip) for ip in ("127.0.0.1", PUBLIC)] == [True, False]
-    assert [address_filter(ordinary, nobody)(ip) for ip in ("127.0.0.1", PUBLIC)] == [False, True]
+    no_networks, loopback = compile_networks(()), compile_networks(LOOPBACK)
+    assert is_allowed(ordinary, PUBLIC, no_networks)
+    assert not is_allowed(ordinary, "127.0.0.1", no_networks)
+    assert is_allowed(ordinary, "127.0.0.1", loopback)
+    assert not is_allowed(internal, PUBLIC, loopback)
+    assert is_allowed(internal, "127.0.0.1", loopback)
+    assert [address_filter(internal, loopback)(ip) for ip in ("127.0.0.1", PUBLIC)] == [True, False]
+    assert [address_filter(ordinary, no_networks)(ip) for ip in ("127.0.0.1", PUBLIC)] == [False, True]
 
 
-def test_screening_takes_any_iterable_once() -> None:
+def test_check_resolved_accepts_any_iterable() -> None:
     check_resolved(parse("https://example.com/"), iter([PUBLIC]), compile_networks(()))
     with pytest.raises(ForbiddenAddress):
         check_resolved(parse("https://example.com/"), iter([]), compile_networks(()))
 
 
-def test_importing_the_guard_loads_no_framework() -> None:
+def test_guard_import_does_not_load_django() -> None:
     code = "import sys, webhooks.wire.addresses.guard; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Which IP addresses may be called: the table, its edges, and every way to hide one address in another."""
+"""Check which IP addresses may be called: tables, their edges, and addresses embedded in others."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_network
 
@@ -15,7 +15,7 @@ from webhooks.wire.addresses.networks import (
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
-permitted = AllowedNetworks().allows
+is_allowed = AllowedNetworks().allows
 
 
 def inside(networks: tuple[IPv4Network, ...]) -> st.SearchStrategy[IPv4Address]:
@@ -41,26 +41,26 @@ def embeddings(address: IPv4Address) -> list[str]:
 
 
 @given(inside(NOT_PUBLIC_IPV4))
-def test_no_address_inside_a_refused_network_is_permitted_in_any_embedding(address: IPv4Address) -> None:
-    assert not permitted(str(address))
-    assert not any(permitted(form) for form in embeddings(address))
+def test_allows_rejects_internal_addresses_in_any_embedding(address: IPv4Address) -> None:
+    assert not is_allowed(str(address))
+    assert not any(is_allowed(form) for form in embeddings(address))
 
 
 @given(st.ip_addresses(v=4))
-def test_even_a_public_address_is_refused_inside_an_ipv6_one(address: IPv4Address) -> None:
-    assert not any(permitted(form) for form in embeddings(address))
+def test_allows_rejects_a_public_address_embedded_in_ipv6(address: IPv4Address) -> None:
+    assert not any(is_allowed(form) for form in embeddings(address))
 
 
 @pytest.mark.parametrize("network", NOT_PUBLIC_IPV4, ids=str)
-def test_both_ends_of_a_refused_ipv4_network_are_refused(network: IPv4Network) -> None:
-    assert not permitted(str(network[0]))
-    assert not permitted(str(network[-1]))
+def test_allows_rejects_both_ends_of_a_forbidden_ipv4_network(network: IPv4Network) -> None:
+    assert not is_allowed(str(network[0]))
+    assert not is_allowed(str(network[-1]))
 
 
 @pytest.mark.parametrize("network", NOT_PUBLIC_IPV6, ids=str)
-def test_both_ends_of_a_refused_ipv6_network_are_refused(network: IPv4Network) -> None:
-    assert not permitted(str(network[0]))
-    assert not permitted(str(network[-1]))
+def test_allows_rejects_both_ends_of_a_forbidden_ipv6_network(network: IPv4Network) -> None:
+    assert not is_allowed(str(network[0]))
+    assert not is_allowed(str(network[-1]))
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_both_ends_of_a_refused_ipv6_network_are_refused(network: IPv4Network) -
         *("2620:4f:8001::", "2a00::1", "3ffe:ffff:ffff::", "3fff:1000::"),
     ],
 )
-def test_the_neighbours_of_refused_networks_are_permitted(ip: str) -> None:
-    assert permitted(ip)
+def test_allows_accepts_the_neighbours_of_forbidden_networks(ip: str) -> None:
+    assert is_allowed(ip)
 
 
 @pytest.mark.parametrize(
@@ -88,40 +88,40 @@ def test_the_neighbours_of_refused_networks_are_permitted(ip: str) -> None:
         *("169.254.169.254", "100.100.100.200", "192.0.0.192", "168.63.129.16", "255.255.255.255"),
     ],
 )
-def test_special_and_metadata_addresses_are_refused(ip: str) -> None:
-    assert not permitted(ip)
+def test_allows_rejects_special_and_metadata_addresses(ip: str) -> None:
+    assert not is_allowed(ip)
 
 
 @pytest.mark.parametrize(
     "text", ["", "example.com", "1.1.1", "01.1.1.1", "1.1.1.1/32", "2606:4700::1%eth0", "127.1", "0x7f000001"]
 )
-def test_what_is_no_plain_address_is_refused(text: str) -> None:
-    assert not permitted(text)
+def test_allows_rejects_text_that_is_no_address(text: str) -> None:
+    assert not is_allowed(text)
     assert not AllowedNetworks(["0.0.0.0/0", "::/0"]).allows(text)
 
 
-def test_the_operators_own_networks_are_permitted_beside_the_public_ones() -> None:
-    own = AllowedNetworks(LOOPBACK)
-    assert own.allows("127.0.0.1")
-    assert own.allows("::1")
-    assert own.allows("1.1.1.1")
-    assert not own.allows("10.0.0.1")
-    assert not own.allows("128.0.0.1.")
+def test_allows_accepts_the_allowed_allowedand_public_addresses() -> None:
+    allowed = AllowedNetworks(LOOPBACK)
+    assert allowed.allows("127.0.0.1")
+    assert allowed.allows("::1")
+    assert allowed.allows("1.1.1.1")
+    assert not allowed.allows("10.0.0.1")
+    assert not allowed.allows("128.0.0.1.")
 
 
-def test_only_the_operators_own_networks_are_owned() -> None:
-    own = AllowedNetworks(["10.1.0.0/16"])
-    assert own.contains("10.1.2.3")
-    assert not own.contains("10.2.0.0")
-    assert not own.contains("1.1.1.1")
+def test_contains_accepts_only_the_allowed_networks() -> None:
+    allowed = AllowedNetworks(["10.1.0.0/16"])
+    assert allowed.contains("10.1.2.3")
+    assert not allowed.contains("10.2.0.0")
+    assert not allowed.contains("1.1.1.1")
     assert not AllowedNetworks().contains("1.1.1.1")
 
 
 @given(inside((IPv4Network("127.0.0.0/8"),)))
-def test_an_allowed_address_is_not_allowed_in_disguise(address: IPv4Address) -> None:
-    own = compile_networks(LOOPBACK)
-    assert own.allows(str(address))
-    assert not any(own.allows(form) for form in embeddings(address))
+def test_allows_rejects_an_allowed_address_embedded_in_ipv6(address: IPv4Address) -> None:
+    allowed = compile_networks(LOOPBACK)
+    assert allowed.allows(str(address))
+    assert not any(allowed.allows(form) for form in embeddings(address))
 
 
 @pytest.mark.parametrize(
@@ -133,28 +133,28 @@ def test_an_allowed_address_is_not_allowed_in_disguise(address: IPv4Address) -> 
         ("2001::/32", "2001:0:1:1:1:1:fefe:fefe", "2001:0:1:1:1:1:80ff:fffe"),
     ],
 )
-def test_allowing_a_translation_network_does_not_allow_private_addresses_through_it(
+def test_allowed_translation_network_rejects_private_addresses_in_it(
     network: str, inside_public: str, inside_private: str
 ) -> None:
-    own = AllowedNetworks([network])
-    assert own.allows(inside_public)
-    assert not own.allows(inside_private)
+    allowed = AllowedNetworks([network])
+    assert allowed.allows(inside_public)
+    assert not allowed.allows(inside_private)
     assert AllowedNetworks([network, "0.0.0.0/0"]).allows(inside_private)
 
 
 @pytest.mark.parametrize("entry", ["127.0.0.1/8", "localhost", "", "10.0.0.0/33", "10.0.0.0/8/8"])
-def test_an_entry_that_is_no_network_is_named(entry: str) -> None:
+def test_allowed_allowedname_an_invalid_entry(entry: str) -> None:
     with pytest.raises(ValueError, match="not a network in CIDR notation") as caught:
         AllowedNetworks(["::1", entry])
     assert repr(entry) in str(caught.value)
 
 
-def test_the_same_list_is_compiled_once() -> None:
+def test_compile_networkscompiles_the_same_list_once() -> None:
     assert compile_networks(LOOPBACK) is compile_networks(LOOPBACK)
     assert not compile_networks(())
     assert compile_networks(LOOPBACK)
 
 
-def test_the_refused_networks_do_not_overlap() -> None:
+def test_forbidden_alloweddo_not_overlap() -> None:
     networks = [ip_network(network) for network in NOT_PUBLIC_IPV4]
     assert not [(one, other) for one in networks for other in networks if one is not other and one.overlaps(other)]

@@ -1,4 +1,4 @@
-"""How a URL is read: one spelling out, and everything that could be read in two ways refused."""
+"""Check that URLs are normalized, and that ambiguous ones are rejected."""
 
 from urllib.parse import urlsplit
 
@@ -42,13 +42,13 @@ def reason(url: str, *, allow_http: bool = True) -> str:
         ("https://0x7f.1.example/", "https://0x7f.1.example/"),
     ],
 )
-def test_a_url_comes_out_in_its_one_spelling(url: str, out: str) -> None:
+def test_parse_normalizes_a_url(url: str, out: str) -> None:
     target = parse(url, allow_http=True)
     assert target.url == out
     assert parse(out, allow_http=True) == target
 
 
-def test_a_target_says_all_that_a_client_needs() -> None:
+def test_parsed_url_has_authority_and_origin() -> None:
     target = parse("https://[2606:4700:4700::1111]:8443/hook?x=1")
     assert target == ParsedUrl("https", "2606:4700:4700::1111", 8443, "/hook?x=1", True, None)
     assert target.authority == "[2606:4700:4700::1111]:8443"
@@ -64,16 +64,16 @@ def test_a_target_says_all_that_a_client_needs() -> None:
         "https://a.com/" + "x" * 8000,
     ],
 )
-def test_what_is_no_absolute_url_is_refused(url: str) -> None:
+def test_parse_rejects_text_that_is_no_absolute_url(url: str) -> None:
     assert reason(url) == "syntax"
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "file", "gopher", "ssh", "ws", "wss", "dict", "ldap", "httpss"])
-def test_other_schemes_are_refused(scheme: str) -> None:
+def test_parse_rejects_other_schemes(scheme: str) -> None:
     assert reason(f"{scheme}://example.com/") == "scheme"
 
 
-def test_plain_http_is_refused_unless_the_operator_allows_it() -> None:
+def test_parse_rejects_http_unless_allowed() -> None:
     assert reason("http://example.com/", allow_http=False) == "scheme"
     assert reason("https://example.com:80/", allow_http=False) == "port"
     assert parse("http://example.com/", allow_http=True).port == 80
@@ -87,7 +87,7 @@ def test_plain_http_is_refused_unless_the_operator_allows_it() -> None:
         "https://example.com:443@evil.example/",
     ],
 )
-def test_user_names_are_refused(url: str) -> None:
+def test_parse_rejects_user_names(url: str) -> None:
     assert reason(url) == "userinfo"
 
 
@@ -99,7 +99,7 @@ def test_user_names_are_refused(url: str) -> None:
         *("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e", "\ud800", "\\", "#"),
     ],
 )
-def test_spaces_controls_and_invisible_characters_are_refused_anywhere(place: str, character: str) -> None:
+def test_parse_rejects_spaces_control_and_invisible_characters(place: str, character: str) -> None:
     assert reason(place.format(character)) == "character"
 
 
@@ -115,7 +115,7 @@ def test_spaces_controls_and_invisible_characters_are_refused_anywhere(place: st
         ".".join(["a" * 60] * 5),
     ],
 )
-def test_what_is_no_host_is_refused(host: str) -> None:
+def test_parse_rejects_an_invalid_host(host: str) -> None:
     assert reason(f"https://{host}/") == "host"
 
 
@@ -127,29 +127,29 @@ def test_what_is_no_host_is_refused(host: str) -> None:
         *("1.1.1.0x1", "example.123", "example.0x1f", "1.1.1.1.", "9" * 40, "127.0.0.1.1."),
     ],
 )
-def test_other_spellings_of_ipv4_are_refused(host: str) -> None:
+def test_parse_rejects_other_spellings_of_ipv4(host: str) -> None:
     assert reason(f"https://{host}/") == "spelling"
 
 
 @pytest.mark.parametrize(
     "port", ["", "0", "00", "65536", "99999", "123456", "-1", "+443", "0443", "8o", "44 3", "1e3", "\uff14"]
 )
-def test_what_is_no_port_is_refused(port: str) -> None:
+def test_parse_rejects_an_invalid_port(port: str) -> None:
     assert reason(f"https://example.com:{port}/") in {"port", "character"}
 
 
 @pytest.mark.parametrize("port", [1, 7, 21, 22, 23, 25, 53, 110, 139, 143, 445, 465, 587, 636, 873, 993, 1023])
-def test_low_ports_are_refused(port: int) -> None:
+def test_parse_rejects_low_ports(port: int) -> None:
     assert reason(f"https://example.com:{port}/") == "port"
 
 
 @pytest.mark.parametrize("port", [6379, 11211, 5432, 3306, 27017, 9200, 2375, 2379, 6000, 6667, 10080, 5060])
-def test_service_ports_are_marked_as_the_operators_own(port: int) -> None:
+def test_parse_marks_service_ports_as_reserved(port: int) -> None:
     assert parse(f"https://example.com:{port}/").reserved == "port"
 
 
 @pytest.mark.parametrize("port", [443, 1024, 3000, 5000, 8000, 8080, 8443, 9000, 49152, 65535])
-def test_ports_where_web_servers_live_are_ordinary(port: int) -> None:
+def test_parse_does_not_reserve_ports_of_web_servers(port: int) -> None:
     assert parse(f"https://example.com:{port}/").reserved is None
 
 
@@ -162,19 +162,19 @@ def test_ports_where_web_servers_live_are_ordinary(port: int) -> None:
         *("web.service.consul", "host.docker.internal", "a.corp", "a.b.c.internal."),
     ],
 )
-def test_names_that_are_never_public_are_marked_as_the_operators_own(name: str) -> None:
+def test_parse_marks_internal_names_as_reserved(name: str) -> None:
     assert parse(f"https://{name}/").reserved == "name"
 
 
 @pytest.mark.parametrize(
     "name", ["localhost.example.com", "mylocal.com", "internal.example.com", "test.com", "arpa.net", "lan.eu"]
 )
-def test_public_names_that_only_look_internal_are_ordinary(name: str) -> None:
+def test_parse_does_not_reserve_public_names(name: str) -> None:
     assert parse(f"https://{name}/").reserved is None
 
 
 @given(st.text() | st.from_regex(r"https?://[^/]{0,30}(:[0-9]{1,5})?(/.{0,20})?", fullmatch=True))
-def test_any_text_is_a_target_or_a_forbidden_address(text: str) -> None:
+def test_parse_accepts_or_rejects_any_text(text: str) -> None:
     try:
         target = parse(text, allow_http=True)
     except ForbiddenAddress:
@@ -185,7 +185,7 @@ def test_any_text_is_a_target_or_a_forbidden_address(text: str) -> None:
 
 
 @given(st.from_regex(r"https://[a-z0-9.:@\[\]%\-]{1,30}[/?]?.{0,20}", fullmatch=True))
-def test_the_standard_parser_finds_the_same_host_in_what_comes_out(text: str) -> None:
+def test_parse_result_has_the_same_host_for_urlsplit(text: str) -> None:
     try:
         target = parse(text)
     except ForbiddenAddress:
@@ -196,7 +196,7 @@ def test_the_standard_parser_finds_the_same_host_in_what_comes_out(text: str) ->
     assert parts.username is None
 
 
-def test_a_refusal_carries_a_code_and_a_text_for_people() -> None:
+def test_forbidden_address_has_a_reason_and_a_message() -> None:
     error = ForbiddenAddress("address")
     assert isinstance(error, ValueError)
     assert error.reason == "address"

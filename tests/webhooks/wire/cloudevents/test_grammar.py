@@ -1,4 +1,4 @@
-"""URIs, timestamps and content types against their standards."""
+"""Check URIs, timestamps and content types against their standards."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -62,7 +62,7 @@ def test_uri_checks_reject_invalid(value: str) -> None:
 
 
 @given(st.text(st.sampled_from("a:/?#[]@%4é .")))
-def test_every_absolute_uri_is_a_reference(value: str) -> None:
+def test_is_uri_reference_accepts_every_absolute_uri(value: str) -> None:
     assert is_uri_reference(value) >= is_absolute_uri(value)
 
 
@@ -126,7 +126,7 @@ def test_is_timestamp_accepts_isoformat(instant: datetime) -> None:
 
 
 @given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1000, 1, 1)))
-def test_timestamp_is_read_back_by_the_standard_library(instant: datetime) -> None:
+def test_timestamp_is_parsed_by_the_standard_library(instant: datetime) -> None:
     written = timestamp(instant)
     assert is_timestamp(written)
     assert datetime.fromisoformat(written) == instant
@@ -170,7 +170,7 @@ def test_media_type_rejects_invalid(value: str) -> None:
         ("image/png", False, False),
     ],
 )
-def test_media_type_knows_json_and_text(value: str, is_json: bool, is_text: bool) -> None:
+def test_media_type_recognizes_json_and_text(value: str, is_json: bool, is_text: bool) -> None:
     found = media_type(value)
     assert found is not None
     assert (found.is_json, found.is_text) == (is_json, is_text)

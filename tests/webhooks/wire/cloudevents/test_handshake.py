@@ -1,4 +1,4 @@
-"""Consent by OPTIONS: what is asked, what counts as yes, what we answer."""
+"""Check both sides of the abuse protection handshake."""
 
 import pytest
 
@@ -13,11 +13,11 @@ from webhooks.wire.cloudevents.handshake import (
 ORIGIN = "events.example.com"
 
 
-def test_asking_names_the_sender_and_nothing_else() -> None:
+def test_request_headers_contain_only_the_origin_by_default() -> None:
     assert request_headers(ORIGIN) == {"WebHook-Request-Origin": ORIGIN}
 
 
-def test_asking_for_a_rate_and_a_later_answer() -> None:
+def test_request_headers_contain_rate_and_callback() -> None:
     assert request_headers(ORIGIN, rate=120, callback="https://a.example/confirm?key=k") == {
         "WebHook-Request-Origin": ORIGIN,
         "WebHook-Request-Rate": "120",
@@ -26,25 +26,25 @@ def test_asking_for_a_rate_and_a_later_answer() -> None:
 
 
 @pytest.mark.parametrize("origin", ["", "https://a.com", "a b", "a\r\nb", "*", "a..b", "\u00fc.com", "a" * 254])
-def test_an_origin_that_is_no_dns_name_is_our_mistake(origin: str) -> None:
+def test_request_headers_reject_an_origin_that_is_no_dns_name(origin: str) -> None:
     with pytest.raises(ValueError, match="DNS name"):
         request_headers(origin)
 
 
 @pytest.mark.parametrize("rate", [0, -1])
-def test_a_rate_that_is_not_positive_is_our_mistake(rate: int) -> None:
+def test_request_headers_reject_a_rate_that_is_not_positive(rate: int) -> None:
     with pytest.raises(ValueError, match="rate"):
         request_headers(ORIGIN, rate=rate)
 
 
 @pytest.mark.parametrize("callback", ["http://a.example/", "", "https://a.example/\r\nX: y"])
-def test_a_callback_that_is_no_https_url_is_our_mistake(callback: str) -> None:
+def test_request_headers_reject_a_callback_that_is_no_https_url(callback: str) -> None:
     with pytest.raises(ValueError, match=r"(?i)callback"):
         request_headers(ORIGIN, callback=callback)
 
 
 @pytest.mark.parametrize(
-    ("headers", "requested_rate", "consent"),
+    ("headers", "requested_rate", "result"),
     [
         ({"WebHook-Allowed-Origin": ORIGIN, "WebHook-Allowed-Rate": "100"}, 120, HandshakeResult(True, 100)),
         ({"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"}, 120, HandshakeResult(True, None)),
@@ -53,10 +53,10 @@ def test_a_callback_that_is_no_https_url_is_our_mistake(callback: str) -> None:
         ({"WebHook-Allowed-Origin": ORIGIN}, None, HandshakeResult(True, None)),
     ],
 )
-def test_consent_is_read_from_the_headers(
-    headers: dict[str, str], requested_rate: int | None, consent: HandshakeResult
+def test_read_response_allows_by_the_headers(
+    headers: dict[str, str], requested_rate: int | None, result: HandshakeResult
 ) -> None:
-    assert read_response(headers, origin=ORIGIN, requested_rate=requested_rate) == consent
+    assert read_response(headers, origin=ORIGIN, requested_rate=requested_rate) == result
 
 
 @pytest.mark.parametrize(
@@ -77,29 +77,30 @@ def test_consent_is_read_from_the_headers(
         ),
     ],
 )
-def test_everything_else_is_no_consent(headers: dict[str, str], problem: str) -> None:
-    consent = read_response(headers, origin=ORIGIN, requested_rate=120)
-    assert not consent.allowed
-    assert consent.rate is None
-    assert problem in consent.problem
+def test_read_response_does_not_allow_other_headers(headers: dict[str, str], problem: str) -> None:
+    result = read_response(headers, origin=ORIGIN, requested_rate=120)
+    assert not result.allowed
+    assert result.rate is None
+    assert problem in result.problem
 
 
-def test_calling_back_is_consent_with_or_without_a_rate() -> None:
+def test_read_callback_allows_with_or_without_a_rate() -> None:
     assert read_callback({}) == HandshakeResult(True, None)
     assert read_callback({"WebHook-Allowed-Rate": "60"}) == HandshakeResult(True, 60)
     assert not read_callback({"WebHook-Allowed-Rate": "soon"}).allowed
 
 
 @pytest.mark.parametrize(
-    ("asked", "ours", "allowed"), [(120, 60, 60), (30, 60, 30), (120, None, 120), (None, 60, 60), (None, None, None)]
+    ("requested", "limit", "allowed"),
+    [(120, 60, 60), (30, 60, 30), (120, None, 120), (None, 60, 60), (None, None, None)],
 )
-def test_what_we_answer_is_understood_as_consent(asked: int | None, ours: int | None, allowed: int | None) -> None:
-    answered = response_headers(request_headers(ORIGIN, rate=asked), origins=[ORIGIN], rate=ours)
-    assert answered["Allow"] == "POST"
-    assert read_response(answered, origin=ORIGIN, requested_rate=asked) == HandshakeResult(True, allowed)
+def test_response_headers_are_read_as_allowed(requested: int | None, limit: int | None, allowed: int | None) -> None:
+    headers = response_headers(request_headers(ORIGIN, rate=requested), origins=[ORIGIN], rate=limit)
+    assert headers["Allow"] == "POST"
+    assert read_response(headers, origin=ORIGIN, requested_rate=requested) == HandshakeResult(True, allowed)
 
 
-def test_anybody_may_be_expected() -> None:
+def test_response_headers_allow_any_origin_for_a_star() -> None:
     assert (
         response_headers({"webhook-request-origin": "a.example"}, origins="*")["WebHook-Allowed-Origin"] == "a.example"
     )
@@ -116,5 +117,5 @@ def test_anybody_may_be_expected() -> None:
         {"WebHook-Request-Origin": ORIGIN, "WebHook-Request-Rate": "fast"},
     ],
 )
-def test_whoever_is_not_expected_gets_no_consent(request_headers: dict[str, str]) -> None:
+def test_response_headers_do_not_allow_other_origins_or_malformed_requests(request_headers: dict[str, str]) -> None:
     assert response_headers(request_headers, origins=[ORIGIN]) == {"Allow": "POST"}

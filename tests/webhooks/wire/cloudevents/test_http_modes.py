@@ -1,4 +1,4 @@
-"""CloudEvents over HTTP: what the standard allows is read without loss, what it forbids is named and refused."""
+"""Check that CloudEvents over HTTP are read and written without loss, and invalid ones rejected."""
 
 import json
 from base64 import b64decode, b64encode
@@ -23,7 +23,7 @@ STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 ABSENT = object()
 
-# Strings an attribute may hold: no controls, surrogates, noncharacters.
+# Valid attribute strings: no control characters, surrogates or noncharacters.
 strings = st.text(
     st.characters(exclude_categories=("Cs", "Cc", "Cn")).filter(lambda c: not 0xFDD0 <= ord(c) <= 0xFDEF), min_size=1
 )
@@ -40,7 +40,7 @@ other_types = st.sampled_from(["text/plain", "application/xml", "image/svg+xml",
 
 
 def structured(**members: Any) -> bytes:
-    """The smallest event with these members changed; ABSENT leaves one out."""
+    """Write the smallest event with these members changed; ABSENT leaves one out."""
     return orjson.dumps({name: it for name, it in {**CORE, **members}.items() if it is not ABSENT})
 
 
@@ -50,7 +50,7 @@ def read_one(body: bytes) -> Event:
 
 
 def read_headers(body: bytes = b"", **headers: str) -> Event:
-    """The smallest event in binary mode; `ce_id` is the header ce-id, None leaves it out."""
+    """Read the smallest event in binary mode; `ce_id` is the header ce-id, None leaves it out."""
     named = {f"ce-{name}": value for name, value in CORE.items()} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
@@ -58,8 +58,8 @@ def read_headers(body: bytes = b"", **headers: str) -> Event:
     return event
 
 
-def refused(body: bytes, headers: dict[str, str] = STRUCTURED) -> str:
-    """The attribute the refusal names."""
+def rejected_attribute(body: bytes, headers: dict[str, str] = STRUCTURED) -> str:
+    """Return the attribute that the InvalidEvent names."""
     with pytest.raises(InvalidEvent) as error:
         http_modes.read(headers, body)
     return error.value.attribute
@@ -98,16 +98,16 @@ def test_vectors(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", VECTORS["header_encoding"], ids=lambda case: case["value"])
-def test_vectors_of_header_encoding(case: dict[str, str]) -> None:
+def test_encode_and_decode_agree_with_the_vectors(case: dict[str, str]) -> None:
     assert header_values.encode(case["value"]) == case["header"]
     assert header_values.decode(case["header"]) == case["value"]
 
 
-# Laws
+# Properties
 
 
 @given(attributes, json_types | st.none(), values)
-def test_json_survives_structured_mode(attributes: dict[str, str], declared: str | None, value: Any) -> None:
+def test_structured_mode_preserves_json(attributes: dict[str, str], declared: str | None, value: Any) -> None:
     named = attributes if declared is None else {**attributes, "datacontenttype": declared}
     event = Event(named, json.dumps(value).encode())
     again = read_one(http_modes.write_structured(event))
@@ -116,20 +116,20 @@ def test_json_survives_structured_mode(attributes: dict[str, str], declared: str
 
 
 @given(attributes, other_types, st.binary() | strings.map(str.encode))
-def test_bytes_survive_structured_mode(attributes: dict[str, str], declared: str, data: bytes) -> None:
+def test_structured_mode_preserves_bytes(attributes: dict[str, str], declared: str, data: bytes) -> None:
     event = Event({**attributes, "datacontenttype": declared}, data)
     assert read_one(http_modes.write_structured(event)) == event
 
 
 @given(attributes)
-def test_an_event_without_data_survives_both_modes(attributes: dict[str, str]) -> None:
+def test_both_modes_preserve_an_event_without_data(attributes: dict[str, str]) -> None:
     event = Event(attributes)
     assert read_one(http_modes.write_structured(event)) == event
     assert http_modes.read(*http_modes.write_binary(event)) == [event]
 
 
 @given(attributes, other_types, st.binary(min_size=1))
-def test_bytes_survive_binary_mode(attributes: dict[str, str], declared: str, data: bytes) -> None:
+def test_binary_mode_preserves_bytes(attributes: dict[str, str], declared: str, data: bytes) -> None:
     event = Event({**attributes, "datacontenttype": declared}, data)
     headers, body = http_modes.write_binary(event)
     assert all(value.isascii() and value.isprintable() for value in headers.values())
@@ -137,58 +137,58 @@ def test_bytes_survive_binary_mode(attributes: dict[str, str], declared: str, da
 
 
 @given(attributes, values)
-def test_json_survives_binary_mode_and_is_declared_there(attributes: dict[str, str], value: Any) -> None:
+def test_binary_mode_preserves_json_and_declares_it(attributes: dict[str, str], value: Any) -> None:
     event = Event(attributes, json.dumps(value).encode())
     (again,) = http_modes.read(*http_modes.write_binary(event))
     assert again == Event({**attributes, "datacontenttype": "application/json"}, event.data)
 
 
 @given(st.lists(st.tuples(attributes, values), max_size=5))
-def test_a_batch_is_read_as_its_events_would_be(items: list[tuple[dict[str, str], Any]]) -> None:
+def test_read_of_a_batch_equals_reading_each_event(items: list[tuple[dict[str, str], Any]]) -> None:
     events = [Event(attributes, json.dumps(value).encode()) for attributes, value in items]
     assert http_modes.read(BATCH, http_modes.write_batch(events)) == events
 
 
 @given(strings)
-def test_header_encoding_is_undone(value: str) -> None:
+def test_decode_reverses_encode(value: str) -> None:
     encoded = header_values.encode(value)
     assert header_values.decode(encoded) == value
     assert header_values.decode("".join(f"%{byte:02x}" for byte in value.encode())) == value
 
 
 @given(st.dictionaries(st.sampled_from(["content-type", "ce-id", "ce-", "ce-time", "x"]), st.text()), st.binary())
-def test_only_invalid_event_is_ever_raised(headers: dict[str, str], body: bytes) -> None:
+def test_read_raises_only_invalid_event(headers: dict[str, str], body: bytes) -> None:
     with pytest.raises(InvalidEvent):
         http_modes.read(headers, body)
 
 
 @given(st.dictionaries(st.text() | st.sampled_from([*CORE, "data", "data_base64", "time"]), values), st.booleans())
-def test_any_json_is_an_event_or_refused(document: dict[str, Any], batch: bool) -> None:
+def test_read_accepts_or_rejects_any_json(document: dict[str, Any], batch: bool) -> None:
     text = json.dumps([document] if batch else document).encode()
     try:
         events = http_modes.read(BATCH if batch else STRUCTURED, text)
     except InvalidEvent as error:
-        str(error).encode()  # fit to be shown, whatever the names were
+        str(error).encode()  # can be encoded, whatever the names are
     else:
         assert [event.attributes["type"] for event in events] == [document["type"]]
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
-def test_any_text_is_read_as_the_standard_library_reads_it(text: str) -> None:
+def test_read_rejects_what_the_standard_library_rejects(text: str) -> None:
     body = structured(data=ABSENT)[:-1] + b',"data":' + text.encode("utf-8", "surrogatepass") + b"}"
     try:
         document = json.loads(body)
     except ValueError:
-        assert refused(body) in {"", "data"}
+        assert rejected_attribute(body) in {"", "data"}
     else:
         assert set(document) >= {"id", "data"}
 
 
-# The other party
+# The SDK
 
 
 @given(attributes, st.dictionaries(strings, strings))
-def test_the_sdk_reads_what_we_write(attributes: dict[str, str], value: dict[str, str]) -> None:
+def test_write_is_read_by_the_sdk(attributes: dict[str, str], value: dict[str, str]) -> None:
     event = Event({**attributes, "time": "2018-04-05T17:31:00Z"}, orjson.dumps(value))
     message = sdk.HTTPMessage(dict(STRUCTURED), http_modes.write_structured(event))
     theirs = [sdk.from_structured_event(message)]
@@ -202,7 +202,7 @@ def test_the_sdk_reads_what_we_write(attributes: dict[str, str], value: dict[str
 
 
 @given(strings, st.dictionaries(strings, strings, min_size=1))
-def test_we_read_what_the_sdk_writes(subject: str, value: dict[str, str]) -> None:
+def test_read_accepts_what_the_sdk_writes(subject: str, value: dict[str, str]) -> None:
     theirs = CloudEvent({**CORE, "subject": subject, "datacontenttype": "application/json"}, value)
     for message in (sdk.to_structured_event(theirs), sdk.to_binary_event(theirs)):
         headers = message.headers
@@ -216,29 +216,29 @@ def test_we_read_what_the_sdk_writes(subject: str, value: dict[str, str]) -> Non
 
 @pytest.mark.parametrize("name", CORE)
 @pytest.mark.parametrize("value", [ABSENT, None, "", 1, 1.5, True, [], {}, "\u0000", "a\u0085", "\uffff"])
-def test_every_required_attribute_is_a_string_with_something_in_it(name: str, value: Any) -> None:
-    assert refused(structured(**{name: value})) == name
+def test_read_rejects_a_required_attribute_that_is_no_text(name: str, value: Any) -> None:
+    assert rejected_attribute(structured(**{name: value})) == name
 
 
 @pytest.mark.parametrize("name", ["subject", "time", "datacontenttype", "dataschema"])
-def test_an_optional_attribute_is_absent_or_filled(name: str) -> None:
+def test_read_rejects_an_empty_optional_attribute(name: str) -> None:
     assert name not in read_one(structured(**{name: None})).attributes
     for value in ("", 1, False, ["x"], {"x": 1}, 0.5):
-        assert refused(structured(**{name: value})) == name
+        assert rejected_attribute(structured(**{name: value})) == name
 
 
 @pytest.mark.parametrize("version", ["0.3", "1", "1.1", "1.0 ", "v1.0"])
-def test_the_version_is_1_0(version: str) -> None:
-    assert refused(structured(specversion=version)) == "specversion"
+def test_read_rejects_other_versions(version: str) -> None:
+    assert rejected_attribute(structured(specversion=version)) == "specversion"
 
 
 @pytest.mark.parametrize("name", ["a", "0", "x" * 100, "1st", "comexampleextension1"])
-def test_names_of_extensions(name: str) -> None:
+def test_read_accepts_extension_names(name: str) -> None:
     assert read_one(structured(**{name: "v"})).attributes[name] == "v"
 
 
 @pytest.mark.parametrize("name", ["", "A", "camelCase", "with_underscore", "a b", "ä", "a\n", "٣", "\u212a"])
-def test_names_no_extension_may_have(name: str) -> None:
+def test_read_rejects_invalid_extension_names(name: str) -> None:
     with pytest.raises(InvalidEvent):
         read_one(structured(**{name: "v"}))
     with pytest.raises(InvalidEvent):
@@ -246,7 +246,7 @@ def test_names_no_extension_may_have(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["data", "data_base64"])
-def test_data_is_no_attribute(name: str) -> None:
+def test_event_rejects_data_as_an_attribute(name: str) -> None:
     with pytest.raises(InvalidEvent):
         Event({**CORE, name: "v"})
     with pytest.raises(InvalidEvent):
@@ -257,7 +257,7 @@ def test_data_is_no_attribute(name: str) -> None:
     ("value", "text"),
     [(0, "0"), (-5, "-5"), (2**31 - 1, "2147483647"), (-(2**31), "-2147483648"), (True, "true"), (False, "false")],
 )
-def test_integers_and_booleans_of_extensions_take_their_canonical_form(value: Any, text: str) -> None:
+def test_read_writes_extension_values_in_canonical_form(value: Any, text: str) -> None:
     event = read_one(structured(ext=value))
     assert event.attributes["ext"] == text
     assert json.loads(http_modes.write_structured(event))["ext"] == text
@@ -265,28 +265,28 @@ def test_integers_and_booleans_of_extensions_take_their_canonical_form(value: An
 
 
 @pytest.mark.parametrize("value", ["1.5", "1.0", "1e2", "2147483648", "-2147483649", "9" * 400, "[]", "{}", "NaN"])
-def test_what_is_no_value_of_an_attribute(value: str) -> None:
-    assert refused(structured()[:-1] + b',"ext":' + value.encode() + b"}") == "ext"
+def test_read_rejects_an_invalid_attribute_value(value: str) -> None:
+    assert rejected_attribute(structured()[:-1] + b',"ext":' + value.encode() + b"}") == "ext"
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1f", "\x7f", "\x9f", "\ufdd0", "\ufffe", "\U0001ffff", "\U0010fffe"])
-def test_characters_no_string_may_hold(character: str) -> None:
-    assert refused(structured(subject=f"a{character}b")) == "subject"
-    assert refused(structured(ext=character)) == "ext"
+def test_read_rejects_forbidden_characters(character: str) -> None:
+    assert rejected_attribute(structured(subject=f"a{character}b")) == "subject"
+    assert rejected_attribute(structured(ext=character)) == "ext"
 
 
 @pytest.mark.parametrize("escape", [r"\uD800", r"\uDEAD", r"\uDEAD\uD800", r"\uD800x"])
-def test_unpaired_surrogates_are_refused(escape: str) -> None:
-    assert refused(structured()[:-1] + f',"ext":"{escape}"}}'.encode()) == "ext"
-    assert refused(structured()[:-1] + f',"data":"{escape}"}}'.encode()) == "data"
+def test_read_rejects_unpaired_surrogates(escape: str) -> None:
+    assert rejected_attribute(structured()[:-1] + f',"ext":"{escape}"}}'.encode()) == "ext"
+    assert rejected_attribute(structured()[:-1] + f',"data":"{escape}"}}'.encode()) == "data"
     text = f',"datacontenttype":"text/plain","data":"{escape}"}}'
-    assert refused(structured()[:-1] + text.encode()) == "data"
+    assert rejected_attribute(structured()[:-1] + text.encode()) == "data"
 
 
-def test_an_escaped_name_is_the_name() -> None:
+def test_read_unescapes_names() -> None:
     body = structured(id=ABSENT)[:-1] + b', "\\u0069d" : "\\u0061" }'
     assert read_one(body).attributes["id"] == "a"
-    assert refused(structured()[:-1] + b',"\\u0069d":"2"}') == ""
+    assert rejected_attribute(structured()[:-1] + b',"\\u0069d":"2"}') == ""
 
 
 # Data
@@ -312,25 +312,25 @@ def data_of(text: str, **attributes: str) -> Event:
         '"{\\"a\\":1}"',
     ],
 )
-def test_json_data_is_passed_on_as_it_was_written(text: str) -> None:
+def test_read_keeps_the_original_text_of_json_data(text: str) -> None:
     event = data_of(f" {text}\n")
     assert event.data == text.encode()
     assert text.encode() in http_modes.write_structured(event)
     assert read_one(http_modes.write_structured(event)) == event
 
 
-def test_null_data_is_data() -> None:
+def test_read_treats_null_as_data() -> None:
     assert data_of("null").has_data
     assert data_of("null").value is None
     assert not read_one(structured()).has_data
 
 
-def test_a_json_string_is_not_parsed_again() -> None:
+def test_read_does_not_parse_a_json_string_again() -> None:
     event = data_of('"{\\"a\\": 1}"', datacontenttype="application/json")
     assert event.value == '{"a": 1}'
 
 
-def test_data_of_a_type_that_is_not_json_is_the_text_of_a_string() -> None:
+def test_read_of_text_data_requires_a_string() -> None:
     event = data_of('"<a/>"', datacontenttype="text/xml")
     assert event.data == b"<a/>"
     assert event.document()["data"] == "<a/>"
@@ -339,7 +339,7 @@ def test_data_of_a_type_that_is_not_json_is_the_text_of_a_string() -> None:
             data_of(other, datacontenttype="text/xml")
 
 
-def test_text_in_another_charset_has_to_be_base64() -> None:
+def test_read_rejects_text_data_in_another_charset() -> None:
     with pytest.raises(InvalidEvent, match="charset"):
         data_of('"é"', datacontenttype="text/plain; charset=iso-8859-1")
     event = read_one(structured(datacontenttype="text/plain; charset=iso-8859-1", data_base64="6Q=="))
@@ -347,7 +347,7 @@ def test_text_in_another_charset_has_to_be_base64() -> None:
     assert json.loads(http_modes.write_structured(event))["data_base64"] == "6Q=="
 
 
-def test_binary_data_without_a_content_type_stays_binary() -> None:
+def test_read_keeps_binary_data_without_a_content_type_binary() -> None:
     body = structured(data_base64=b64encode(b'{"xyz": 123}').decode())
     event = read_one(body)
     assert event.data == b'{"xyz": 123}'
@@ -356,32 +356,32 @@ def test_binary_data_without_a_content_type_stays_binary() -> None:
 
 
 @pytest.mark.parametrize("text", ["A", "AA=", "AAAA=", "A A=", "AA==\n", "AA-_", "é", 1, True, {}, []])
-def test_data_base64_is_base64(text: Any) -> None:
-    assert refused(structured(data_base64=text)) == "data_base64"
+def test_read_rejects_invalid_base64(text: Any) -> None:
+    assert rejected_attribute(structured(data_base64=text)) == "data_base64"
 
 
-def test_data_and_data_base64_exclude_each_other() -> None:
-    assert refused(structured(data=None, data_base64="AAAA")) == "data_base64"
+def test_read_rejects_data_together_with_data_base64() -> None:
+    assert rejected_attribute(structured(data=None, data_base64="AAAA")) == "data_base64"
     assert read_one(structured(data=1, data_base64=None)).value == 1
     assert not read_one(structured(data_base64=None)).has_data
     assert read_one(structured(data_base64="")).data == b""
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e400", "01", "'a'", "[1,]", "{,}", '"\t"', ""])
-def test_what_is_not_json_is_refused(text: str) -> None:
+def test_read_rejects_data_that_is_not_json(text: str) -> None:
     with pytest.raises(InvalidEvent):
         data_of(text)
 
 
 @pytest.mark.parametrize("levels", [100_000, 2000, 129])
-def test_deep_nesting_is_refused_before_anything_recurses(levels: int) -> None:
+def test_read_rejects_deep_nesting_without_recursion(levels: int) -> None:
     for text in ("[" * levels + "]" * levels, '{"a":' * levels + "1" + "}" * levels, "[" * levels):
         with pytest.raises(InvalidEvent):
             data_of(text)
         with pytest.raises(InvalidEvent):
             read_headers(text.encode(), content_type="application/json")
         for headers in (STRUCTURED, BATCH):
-            refused(text.encode(), headers)
+            rejected_attribute(text.encode(), headers)
 
 
 def test_read_accepts_nesting_up_to_the_limit() -> None:
@@ -394,8 +394,8 @@ def test_read_accepts_nesting_up_to_the_limit() -> None:
 
 
 @pytest.mark.parametrize("name", [*CORE, "ext", "data"])
-def test_a_member_twice_is_refused(name: str) -> None:
-    assert refused(structured(ext="v", data=1)[:-1] + f',"{name}":null}}'.encode()) == ""
+def test_read_rejects_a_duplicate_member(name: str) -> None:
+    assert rejected_attribute(structured(ext="v", data=1)[:-1] + f',"{name}":null}}'.encode()) == ""
 
 
 # Modes
@@ -411,7 +411,7 @@ def test_a_member_twice_is_refused(name: str) -> None:
         " application/cloudevents+json ",
     ],
 )
-def test_structured_mode_is_recognised(declared: str) -> None:
+def test_content_mode_recognizes_structured_mode(declared: str) -> None:
     assert http_modes.read({"content-TYPE": declared, "ce-id": "ignored"}, structured())[0].attributes == CORE
 
 
@@ -427,22 +427,22 @@ def test_structured_mode_is_recognised(declared: str) -> None:
         "application/cloudevents+json+x",
     ],
 )
-def test_other_formats_are_unsupported(declared: str) -> None:
+def test_read_rejects_unsupported_formats(declared: str) -> None:
     with pytest.raises(UnsupportedFormat):
         http_modes.read({"content-type": declared}, structured())
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"[]", b'"x"', b"1", b"null", b"{", b"{}x", b"\xef\xbb\xbf{}", b"{}{}"])
-def test_structured_mode_is_one_object(body: bytes) -> None:
-    refused(body)
+def test_read_in_structured_mode_rejects_all_but_one_object(body: bytes) -> None:
+    rejected_attribute(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[", b"[,]", b"[{},]", b"[{}]]", b"[{}}", b"null", b"[{} {}]"])
-def test_a_batch_is_one_array(body: bytes) -> None:
-    refused(body, BATCH)
+def test_read_in_batched_mode_rejects_all_but_one_array(body: bytes) -> None:
+    rejected_attribute(body, BATCH)
 
 
-def test_batch_may_be_empty_and_has_at_most_1000_events() -> None:
+def test_read_accepts_batches_of_0_to_1000_events() -> None:
     assert http_modes.read(BATCH, b" [ ] ") == []
     many = [structured()] * 1001
     assert len(http_modes.read(BATCH, b"[" + b",".join(many[1:]) + b"]")) == 1000
@@ -482,7 +482,7 @@ def test_read_batch_reports_each_invalid_item() -> None:
         ("a\\b", "a\\b"),
     ],
 )
-def test_header_values_are_decoded_once(header: str, value: str) -> None:
+def test_read_decodes_header_values_once(header: str, value: str) -> None:
     assert read_headers(ce_subject=header).attributes["subject"] == value
 
 
@@ -490,13 +490,13 @@ def test_header_values_are_decoded_once(header: str, value: str) -> None:
     "header",
     ["%C0%A0", "%E2%82", "%ED%A0%80", "%FF", "%", "100%", "%4", "%zz", '"a', 'a"b', '"a\\"', "é", "%00", "%EF%BF%BF"],
 )
-def test_header_values_nobody_can_have_meant_are_refused(header: str) -> None:
+def test_read_rejects_malformed_header_values(header: str) -> None:
     with pytest.raises(InvalidEvent) as error:
         read_headers(ce_subject=header)
     assert error.value.attribute == "subject"
 
 
-def test_the_content_type_has_a_header_of_its_own() -> None:
+def test_read_rejects_a_ce_datacontenttype_header() -> None:
     assert read_headers(b"{}", content_type="application/json").attributes["datacontenttype"] == "application/json"
     with pytest.raises(InvalidEvent) as error:
         read_headers(b"{}", ce_datacontenttype="application/json")
@@ -506,13 +506,13 @@ def test_the_content_type_has_a_header_of_its_own() -> None:
     assert error.value.attribute == "datacontenttype"
 
 
-def test_a_header_with_the_same_name_in_another_case_is_not_lost() -> None:
+def test_read_joins_headers_of_the_same_name_in_another_case() -> None:
     assert http_modes.read_binary({f"CE-{name.upper()}": value for name, value in CORE.items()}, b"").attributes == CORE
     both = {f"ce-{name}": value for name, value in CORE.items()} | {"CE-ID": "2"}
     assert http_modes.read_binary(both, b"").attributes["id"] == "1, 2"
 
 
-def test_a_body_is_data_as_it_is() -> None:
+def test_read_keeps_the_body_as_data() -> None:
     assert read_headers(b"\x00\xff", content_type="application/octet-stream").data == b"\x00\xff"
     assert read_headers(b' {"a": 1}\n', content_type="application/json").data == b' {"a": 1}\n'
     assert not read_headers(b"", content_type="application/json").has_data
@@ -520,7 +520,7 @@ def test_a_body_is_data_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"I'm just a string", b"\xff", b"NaN"])
-def test_a_body_declared_to_be_json_is_json(body: bytes) -> None:
+def test_read_rejects_a_body_declared_as_json_that_is_not(body: bytes) -> None:
     with pytest.raises(InvalidEvent) as error:
         read_headers(body, content_type="application/vnd.x+json; charset=utf-8")
     assert error.value.attribute == "data"
@@ -529,7 +529,7 @@ def test_a_body_declared_to_be_json_is_json(body: bytes) -> None:
 # Writing
 
 
-def test_the_same_event_is_written_to_the_same_bytes() -> None:
+def test_write_structured_writes_equal_events_to_equal_bytes() -> None:
     one = Event({**CORE, "b": "1", "a": "2", "time": "2018-04-05T17:31:00Z"}, b' {"x": 1} ')
     two = Event(dict(reversed(one.attributes.items())), b'{"x": 1}')
     written = (
@@ -539,7 +539,7 @@ def test_the_same_event_is_written_to_the_same_bytes() -> None:
     assert http_modes.write_structured(one) == http_modes.write_structured(two) == written
 
 
-def test_what_is_declared_json_but_is_not_is_carried_as_bytes() -> None:
+def test_write_structured_writes_invalid_json_as_base64() -> None:
     event = Event({**CORE, "datacontenttype": "application/json"}, b"not json")
     assert json.loads(http_modes.write_structured(event))["data_base64"] == b64encode(b"not json").decode()
     assert not event.is_json
@@ -547,7 +547,7 @@ def test_what_is_declared_json_but_is_not_is_carried_as_bytes() -> None:
         _ = event.value
 
 
-def test_events_are_made_from_plain_values() -> None:
+def test_of_makes_events_from_python_values() -> None:
     event = Event.of({"id": "1", "source": "/s", "type": "t", "subject": None, "n": 5}, {"a": [1, None]})
     assert event == Event({**CORE, "n": "5"}, b'{"a":[1,null]}')
     assert Event.of(CORE).data is None
@@ -558,7 +558,7 @@ def test_events_are_made_from_plain_values() -> None:
         Event.of({**CORE, "n": 2**31})
 
 
-def test_patterns_see_the_event_as_its_structured_form_holds_it() -> None:
+def test_document_equals_the_structured_form() -> None:
     for attributes, data in (
         (CORE, b'{"a": 1}'),
         ({**CORE, "datacontenttype": "text/plain"}, b"hello"),

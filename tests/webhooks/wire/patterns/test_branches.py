@@ -1,4 +1,4 @@
-"""What an object of a pattern means: fields, $or, names with dots; and how large it may grow."""
+"""Check the branches of a pattern: fields, $or, dotted names, limits."""
 
 from typing import Any
 
@@ -8,11 +8,13 @@ from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.branches import MAX_BRANCHES, MAX_DEPTH, RESERVED, compile_branches
 
 
-def read(pattern: Any) -> list[dict[str, tuple[Any, ...]]]:
-    return [{".".join(path): wanted.values for path, wanted in branch.items()} for branch in compile_branches(pattern)]
+def compiled(pattern: Any) -> list[dict[str, tuple[Any, ...]]]:
+    return [
+        {".".join(path): matcher.values for path, matcher in branch.items()} for branch in compile_branches(pattern)
+    ]
 
 
-def refused(pattern: Any) -> InvalidPattern:
+def rejected(pattern: Any) -> InvalidPattern:
     with pytest.raises(InvalidPattern) as caught:
         compile_branches(pattern)
     return caught.value
@@ -28,42 +30,42 @@ def nested(depth: int, inner: Any) -> Any:
     return inner
 
 
-def test_names_lead_to_lists() -> None:
-    assert read({"a": ["x"], "b": {"c": [1], "d": {"e": [None]}}}) == [{"a": ("x",), "b.c": (1,), "b.d.e": (None,)}]
+def test_compile_branches_joins_nested_names_to_paths() -> None:
+    assert compiled({"a": ["x"], "b": {"c": [1], "d": {"e": [None]}}}) == [{"a": ("x",), "b.c": (1,), "b.d.e": (None,)}]
 
 
-def test_dots_in_names_are_steps() -> None:
-    assert read({"a.b": {"c.d": [1]}}) == read({"a": {"b": {"c": {"d": [1]}}}})
+def test_compile_branches_splits_dotted_names() -> None:
+    assert compiled({"a.b": {"c.d": [1]}}) == compiled({"a": {"b": {"c": {"d": [1]}}}})
 
 
-def test_of_two_spellings_of_one_field_the_last_counts() -> None:
-    assert read({"a": {"b": [1]}, "a.b": [2]}) == [{"a.b": (2,)}]
+def test_compile_branches_keeps_the_last_of_two_spellings_of_a_field() -> None:
+    assert compiled({"a": {"b": [1]}, "a.b": [2]}) == [{"a.b": (2,)}]
 
 
-def test_or_makes_branches_with_the_fields_around_it() -> None:
+def test_compile_branches_adds_the_fields_around_or_to_each_branch() -> None:
     pattern = {"a": [1], "$or": [{"b": [2]}, {"c": [3], "d": [4]}]}
-    assert read(pattern) == [{"a": (1,), "b": (2,)}, {"a": (1,), "c": (3,), "d": (4,)}]
+    assert compiled(pattern) == [{"a": (1,), "b": (2,)}, {"a": (1,), "c": (3,), "d": (4,)}]
 
 
-def test_or_below_a_name_stays_below_it() -> None:
-    assert read({"a": {"$or": [{"b": [1]}, {"c": {"d": [2]}}]}}) == [{"a.b": (1,)}, {"a.c.d": (2,)}]
+def test_compile_branches_keeps_or_below_its_name() -> None:
+    assert compiled({"a": {"$or": [{"b": [1]}, {"c": {"d": [2]}}]}}) == [{"a.b": (1,)}, {"a.c.d": (2,)}]
 
 
-def test_several_or_multiply() -> None:
+def test_compile_branches_multiplies_several_or() -> None:
     pattern = {"$or": [{"a": [1]}, {"b": [2]}], "x": {"$or": [{"c": [3]}, {"d": [4]}]}}
-    assert [sorted(branch) for branch in read(pattern)] == [["a", "x.c"], ["b", "x.c"], ["a", "x.d"], ["b", "x.d"]]
+    assert [sorted(branch) for branch in compiled(pattern)] == [["a", "x.c"], ["b", "x.c"], ["a", "x.d"], ["b", "x.d"]]
 
 
-def test_or_inside_or_multiplies_its_own_object_only() -> None:
+def test_compile_branches_multiplies_nested_or_only_with_its_own_object() -> None:
     pattern = {"$or": [{"a": [1], "$or": [{"b": [2]}, {"c": [3]}]}, {"d": [4]}]}
-    assert [sorted(branch) for branch in read(pattern)] == [["a", "b"], ["a", "c"], ["d"]]
+    assert [sorted(branch) for branch in compiled(pattern)] == [["a", "b"], ["a", "c"], ["d"]]
 
 
 @pytest.mark.parametrize("outer_first", [True, False])
-def test_a_field_inside_or_overrides_the_one_outside_whatever_the_order(outer_first: bool) -> None:
+def test_compile_branches_replaces_a_field_by_the_one_inside_or_in_any_order(outer_first: bool) -> None:
     outer, inner = {"a": [1]}, {"$or": [{"a": [2]}, {"b": [3]}]}
     pattern = outer | inner if outer_first else inner | outer
-    assert read(pattern) == [{"a": (2,)}, {"a": (1,), "b": (3,)}]
+    assert compiled(pattern) == [{"a": (2,)}, {"a": (1,), "b": (3,)}]
 
 
 @pytest.mark.parametrize(
@@ -95,43 +97,43 @@ def test_a_field_inside_or_overrides_the_one_outside_whatever_the_order(outer_fi
     ],
     ids=ascii,
 )
-def test_what_is_no_pattern_is_refused_with_its_place(pattern: Any, place: str) -> None:
-    assert refused(pattern).path == place
+def test_compile_branches_rejects_an_invalid_pattern_with_its_path(pattern: Any, place: str) -> None:
+    assert rejected(pattern).path == place
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
-def test_names_of_operators_are_fields_outside_or_and_refused_inside(name: str) -> None:
-    assert read({name: ["x"]}) == [{name: ("x",)}]
-    assert refused({"$or": [{"a": [1]}, {name: ["x"]}]}).path == f"/$or/1/{name}"
+def test_compile_branches_rejects_operator_names_only_inside_or(name: str) -> None:
+    assert compiled({name: ["x"]}) == [{name: ("x",)}]
+    assert rejected({"$or": [{"a": [1]}, {name: ["x"]}]}).path == f"/$or/1/{name}"
 
 
-def test_a_thousand_combinations_are_allowed_and_no_more() -> None:
+def test_compile_branches_allows_at_most_1000_combinations() -> None:
     pattern = {"$or": alternatives(10, "a"), "x": {"$or": alternatives(10, "b")}}
     assert len(compile_branches(pattern | {"y": {"$or": alternatives(10, "c")}})) == MAX_BRANCHES
-    assert "1000 combinations" in refused(pattern | {"y": {"$or": alternatives(11, "c")}}).reason
-    assert refused({"$or": alternatives(1001, "a")}).path == "/$or"
+    assert "1000 combinations" in rejected(pattern | {"y": {"$or": alternatives(11, "c")}}).reason
+    assert rejected({"$or": alternatives(1001, "a")}).path == "/$or"
 
 
-def test_combinations_are_refused_before_they_are_made() -> None:
+def test_compile_branches_rejects_too_many_combinations_before_making_them() -> None:
     bomb: dict[str, Any] = {"z": ["z"]}
     for index in range(60):
         bomb = {"$or": [bomb, bomb], f"x{index}": {"$or": alternatives(100, "a")}}
-    assert "combinations" in refused(bomb).reason
+    assert "combinations" in rejected(bomb).reason
 
 
-def test_depth_is_limited_in_every_spelling() -> None:
+def test_compile_branches_limits_depth_in_every_spelling() -> None:
     compile_branches(nested(MAX_DEPTH, ["x"]))
     compile_branches({".".join("a" * MAX_DEPTH): ["x"]})
-    assert "levels deep" in refused(nested(MAX_DEPTH + 1, ["x"])).reason
-    assert "levels deep" in refused(nested(100_000, ["x"])).reason
-    assert "levels deep" in refused({".".join("a" * 100_000): ["x"]}).reason
+    assert "levels deep" in rejected(nested(MAX_DEPTH + 1, ["x"])).reason
+    assert "levels deep" in rejected(nested(100_000, ["x"])).reason
+    assert "levels deep" in rejected({".".join("a" * 100_000): ["x"]}).reason
 
 
-def test_or_inside_or_is_limited_too() -> None:
+def test_compile_branches_limits_nested_or() -> None:
     pattern: Any = {"a": ["x"]}
     for _ in range(100_000):
         pattern = {"$or": [pattern, {"b": ["x"]}]}
-    assert "levels deep" in refused(pattern).reason
+    assert "levels deep" in rejected(pattern).reason
 
 
 @pytest.mark.parametrize(
@@ -145,9 +147,9 @@ def test_or_inside_or_is_limited_too() -> None:
     ],
     ids=["stars", "stars in a list", "operators", "deep names", "stars in every branch"],
 )
-def test_a_pattern_that_would_cost_too_much_is_refused(pattern: Any) -> None:
-    assert "too much work" in refused(pattern).reason
+def test_compile_branches_rejects_a_pattern_over_the_cost_limit(pattern: Any) -> None:
+    assert "too much work" in rejected(pattern).reason
 
 
-def test_long_lists_of_plain_values_are_cheap() -> None:
+def test_compile_branches_accepts_long_lists_of_exact_values() -> None:
     assert len(compile_branches({"a": [f"id-{index}" for index in range(100_000)]})) == 1

@@ -1,4 +1,4 @@
-"""Every operator: what it takes, what it refuses, and which forms of it are no pattern at all."""
+"""Check every operator: accepted and rejected values, and invalid arguments."""
 
 import math
 from typing import Any
@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.fields import OPERATORS, compile_field
 
-EVERY_KIND = ("text", "", "5", 5, 5.0, -1, 0, True, False, None)
+EVERY_TYPE = ("text", "", "5", 5, 5.0, -1, 0, True, False, None)
 
 
-def takes(value: Any, scalar: Any) -> bool:
+def accepts(value: Any, scalar: Any) -> bool:
     return bool(compile_field([value], "/f").predicate()(scalar))
 
 
-ANSWERS: list[tuple[Any, list[Any], list[Any]]] = [
+ENTRIES: list[tuple[Any, list[Any], list[Any]]] = [
     # exact values, by value
     ("a", ["a"], ["A", "ab", "", None]),
     ("", [""], ["a", None, 0]),
@@ -96,18 +96,18 @@ ANSWERS: list[tuple[Any, list[Any], list[Any]]] = [
     ({"cidr": "2001:db8::/32"}, ["2001:0DB8:0::1", "2001:db8:ffff::"], ["2001:db9::", "10.0.0.1"]),
     ({"cidr": "2001:db8::ff00:42:8329/24"}, ["2001:d00::"], ["2001:e00::"]),
     ({"cidr": "::ffff:10.0.0.0/120"}, ["10.0.0.9"], ["10.0.1.9"]),
-    ({"exists": True}, list(EVERY_KIND), []),
+    ({"exists": True}, list(EVERY_TYPE), []),
 ]
 
 
-@pytest.mark.parametrize(("value", "taken", "refused"), ANSWERS, ids=[ascii(row[0]) for row in ANSWERS])
-def test_an_entry_takes_these_scalars_and_refuses_those(value: Any, taken: list[Any], refused: list[Any]) -> None:
-    assert [scalar for scalar in taken if not takes(value, scalar)] == []
-    assert [scalar for scalar in refused if takes(value, scalar)] == []
+@pytest.mark.parametrize(("value", "accepted", "rejected"), ENTRIES, ids=[ascii(row[0]) for row in ENTRIES])
+def test_field_entry_accepts_and_rejects_scalars(value: Any, accepted: list[Any], rejected: list[Any]) -> None:
+    assert [scalar for scalar in accepted if not accepts(value, scalar)] == []
+    assert [scalar for scalar in rejected if accepts(value, scalar)] == []
 
 
 def wrong(operators: str, *arguments: Any) -> list[tuple[Any, str]]:
-    """Entries with an argument that the innermost of these operators, the culprit, does not take."""
+    """Make entries whose innermost operator has an invalid argument."""
     entries: list[tuple[Any, str]] = []
     for argument in arguments:
         entry = argument
@@ -153,22 +153,22 @@ INVALID = [
 ]
 
 
-@pytest.mark.parametrize(("value", "place"), INVALID, ids=[ascii(row[0])[:60] for row in INVALID])
-def test_anything_else_is_refused_with_its_place(value: Any, place: str) -> None:
+@pytest.mark.parametrize(("value", "path"), INVALID, ids=[ascii(row[0])[:60] for row in INVALID])
+def test_compile_field_rejects_an_invalid_entry_with_its_path(value: Any, path: str) -> None:
     with pytest.raises(InvalidPattern) as caught:
         compile_field(["fine", value], "/f")
-    assert caught.value.path == f"/f/1{place}"
+    assert caught.value.path == f"/f/1{path}"
 
 
-def test_an_empty_list_is_refused() -> None:
+def test_compile_field_rejects_an_empty_list() -> None:
     with pytest.raises(InvalidPattern, match="/f: an empty list"):
         compile_field([], "/f")
 
 
-def test_absence_is_no_question_to_a_value() -> None:
-    wanted = compile_field([{"exists": False}], "/f")
-    assert wanted.absent
-    assert not any(wanted.predicate()(scalar) for scalar in EVERY_KIND)
+def test_absent_entry_accepts_no_value() -> None:
+    matcher = compile_field([{"exists": False}], "/f")
+    assert matcher.absent
+    assert not any(matcher.predicate()(scalar) for scalar in EVERY_TYPE)
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text("ab*\\.:1", max_size=8)
@@ -182,22 +182,22 @@ entries = st.one_of(
 
 
 @given(st.lists(entries, min_size=1, max_size=4), scalars)
-def test_a_list_takes_what_one_of_its_entries_takes(values: list[Any], scalar: Any) -> None:
-    assert compile_field(values, "").predicate()(scalar) == any(takes(value, scalar) for value in values)
+def test_field_accepts_what_one_of_its_entries_accepts(values: list[Any], scalar: Any) -> None:
+    assert compile_field(values, "").predicate()(scalar) == any(accepts(value, scalar) for value in values)
 
 
 @given(st.sampled_from(["prefix", "suffix", "equals-ignore-case", "wildcard"]), st.text("ab", min_size=1), scalars)
-def test_anything_but_is_the_complement(name: str, text: str, scalar: Any) -> None:
-    assert takes({"anything-but": {name: text}}, scalar) is not takes({name: text}, scalar)
+def test_anything_but_operator_is_its_complement(name: str, text: str, scalar: Any) -> None:
+    assert accepts({"anything-but": {name: text}}, scalar) is not accepts({name: text}, scalar)
 
 
 @given(st.text("ab", max_size=3) | st.integers(-3, 3), scalars)
-def test_anything_but_a_value_is_the_complement_of_the_value(value: Any, scalar: Any) -> None:
-    assert takes({"anything-but": value}, scalar) is not takes(value, scalar)
+def test_anything_but_value_is_its_complement(value: Any, scalar: Any) -> None:
+    assert accepts({"anything-but": value}, scalar) is not accepts(value, scalar)
 
 
 def matches_slowly(pattern: str, text: str) -> bool:
-    """Wildcards as a textbook has them: a table of which prefix of the pattern matches which of the text."""
+    """Match a wildcard by tracking which prefixes of the pattern match each prefix of the text."""
     reached = {0}
     symbols = list(pattern)
     for character in ["", *text]:
@@ -211,44 +211,44 @@ def matches_slowly(pattern: str, text: str) -> bool:
 
 
 @given(st.text("ab*", max_size=8).filter(lambda text: "**" not in text), st.text("ab", max_size=10))
-def test_wildcards_agree_with_the_textbook(pattern: str, text: str) -> None:
-    assert takes({"wildcard": pattern}, text) == matches_slowly(pattern, text)
+def test_wildcard_agrees_with_a_simple_implementation(pattern: str, text: str) -> None:
+    assert accepts({"wildcard": pattern}, text) == matches_slowly(pattern, text)
 
 
 @given(st.text(max_size=8))
-def test_an_escaped_text_is_a_wildcard_for_itself_only(text: str) -> None:
+def test_wildcard_with_escaped_text_matches_only_that_text(text: str) -> None:
     escaped = text.replace("\\", "\\\\").replace("*", "\\*")
-    assert takes({"wildcard": escaped}, text)
-    assert not takes({"wildcard": escaped}, text + "x")
+    assert accepts({"wildcard": escaped}, text)
+    assert not accepts({"wildcard": escaped}, text + "x")
 
 
 numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(st.sampled_from([">", ">="]), numbers, st.sampled_from(["<", "<="]), numbers, numbers)
-def test_a_range_is_both_of_its_ends(lower: str, low: Any, upper: str, high: Any, value: Any) -> None:
-    one, other = takes({"numeric": [lower, low]}, value), takes({"numeric": [upper, high]}, value)
+def test_numeric_range_matches_both_of_its_bounds(lower: str, low: Any, upper: str, high: Any, value: Any) -> None:
+    one, other = accepts({"numeric": [lower, low]}, value), accepts({"numeric": [upper, high]}, value)
     if low < high:
-        assert takes({"numeric": [lower, low, upper, high]}, value) is (one and other)
+        assert accepts({"numeric": [lower, low, upper, high]}, value) is (one and other)
     else:
         with pytest.raises(InvalidPattern):
             compile_field([{"numeric": [lower, low, upper, high]}], "")
 
 
 @given(st.ip_addresses(v=4), st.integers(0, 31), st.ip_addresses(v=4))
-def test_a_network_holds_what_shares_its_leading_bits(base: Any, bits: int, other: Any) -> None:
+def test_cidr_matches_addresses_with_its_leading_bits(base: Any, bits: int, other: Any) -> None:
     shares = int(base) >> (32 - bits) == int(other) >> (32 - bits)
-    assert takes({"cidr": f"{base}/{bits}"}, str(other)) is shares
+    assert accepts({"cidr": f"{base}/{bits}"}, str(other)) is shares
 
 
 @given(st.ip_addresses())
-def test_an_address_matches_in_every_spelling(address: Any) -> None:
-    assert takes(str(address), address.exploded)
-    assert takes(address.exploded.upper(), str(address))
+def test_exact_address_matches_in_every_notation(address: Any) -> None:
+    assert accepts(str(address), address.exploded)
+    assert accepts(address.exploded.upper(), str(address))
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_every_operator_survives_every_kind_of_scalar(operator: str) -> None:
+def test_every_operator_returns_a_bool_for_every_type(operator: str) -> None:
     arguments = {"numeric": ["=", 5], "cidr": "10.0.0.0/8", "exists": True}
-    question = compile_field([{operator: arguments.get(operator, "a")}], "").predicate()
-    assert {type(question(scalar)) for scalar in EVERY_KIND} == {bool}
+    predicate = compile_field([{operator: arguments.get(operator, "a")}], "").predicate()
+    assert {type(predicate(scalar)) for scalar in EVERY_TYPE} == {bool}

@@ -1,4 +1,4 @@
-"""One event against one branch: lists, absence, names with dots, and events made to hurt."""
+"""Check matching of one event with one branch: lists, absence, dotted names, hostile events."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -22,7 +22,7 @@ def matches(pattern: dict[str, Any], event: Any) -> bool:
 @pytest.mark.parametrize(
     ("pattern", "event", "expected"),
     [
-        # any element of a list will do, at any depth
+        # one matching element of a list is enough, at any depth
         ({"a": ["x"]}, {"a": ["y", "x"]}, True),
         ({"a": ["x"]}, {"a": [["y"], [["x"]]]}, True),
         ({"a": ["x"]}, {"a": []}, False),
@@ -63,13 +63,13 @@ def matches(pattern: dict[str, Any], event: Any) -> bool:
         ({"d": {"a": [1], "e": {"b": [2]}}}, {"d": [{"a": 1, "e": [{"b": 0}, {"b": 2}]}]}, True),
         ({"d": {"a": [1], "b": [2]}}, {"d": ["x", 1, {"a": 1, "b": 2}]}, True),
         ({"d": {"a": [1]}, "e": {"a": [2]}}, {"d": [{"a": 0}, {"a": 1}], "e": [{"a": 2}, {"a": 0}]}, True),
-        # and is the element from which the absent field must be absent
+        # which is also the element from which an absent field must be absent
         ({"d": {"a": [1], "b": [ABSENT]}}, {"d": [{"a": 1}, {"b": 2}]}, True),
         ({"d": {"a": [1], "b": [ABSENT]}}, {"d": [{"a": 1, "b": 2}, {}]}, False),
         ({"d": {"b": [1], "a": [ABSENT]}}, {"d": [{"b": 1}, {"a": 2}]}, True),
         ({"d": {"a": [1], "e": {"b": [ABSENT]}}}, {"d": [{"a": 1, "e": [{"b": 0}, {}]}]}, False),
         ({"d": {"a": [1], "e": {"b": [ABSENT]}}}, {"d": [{"a": 1, "e": []}, {"e": [{"b": 0}]}]}, True),
-        # of a list of which nothing else is asked, no element may have it
+        # if the pattern says nothing else about a list, no element may have the field
         ({"d": {"b": [ABSENT]}}, {"d": [{"a": 1}, {"b": 2}]}, False),
         ({"d": {"b": [ABSENT]}}, {"d": [{"a": 1}, {"a": 2}]}, True),
         ({"d": {"b": [ABSENT, 2]}}, {"d": [{"b": 1}, {"b": 2}]}, True),
@@ -77,7 +77,7 @@ def matches(pattern: dict[str, Any], event: Any) -> bool:
     ],
     ids=ascii,
 )
-def test_lists_and_absence(pattern: dict[str, Any], event: Any, expected: bool) -> None:
+def test_matcher_follows_the_rules_for_lists_and_absence(pattern: dict[str, Any], event: Any, expected: bool) -> None:
     assert matches(pattern, event) is expected
 
 
@@ -99,7 +99,7 @@ def test_lists_and_absence(pattern: dict[str, Any], event: Any, expected: bool) 
         ({"a": {"b": {"c": [1], "d": [2], "e": [3]}}}, {"a.b.c": 1, "a.b": {"d": 2}, "a": {"b": {"e": 3}}}, True),
         ({"a": {"b": [ABSENT], "c": [2]}}, {"a.b": 1, "a": {"c": 2}}, False),
         ({"a": {"b": [ABSENT]}}, {"a.b": 1}, False),
-        # and values are alternatives
+        # several spellings of one field: values are alternatives
         ({"a": {"b": [1]}}, {"a.b": 1, "a": {"b": 2}}, True),
         ({"a": {"b": [2]}}, {"a.b": 1, "a": {"b": 2}}, True),
         ({"a": {"b": [3]}}, {"a.b": 1, "a": {"b": 2}}, False),
@@ -117,11 +117,11 @@ def test_lists_and_absence(pattern: dict[str, Any], event: Any, expected: bool) 
     ],
     ids=ascii,
 )
-def test_dots_and_nesting_are_the_same(pattern: dict[str, Any], event: Any, expected: bool) -> None:
+def test_matcher_treats_dotted_and_nested_names_alike(pattern: dict[str, Any], event: Any, expected: bool) -> None:
     assert matches(pattern, event) is expected
 
 
-# The rule again, by brute force: choose a value for every field, or its absence, so that all lie together.
+# The same rules by brute force: choose a value for every field, or its absence, all within the same elements.
 
 Place = tuple[str, Any, dict[int, int]]
 
@@ -139,30 +139,30 @@ def places(value: Any, path: str, within: dict[int, int], lists: Iterator[int]) 
         yield path, value, within
 
 
-def together(one: dict[int, int], other: dict[int, int]) -> bool:
+def are_together(one: dict[int, int], other: dict[int, int]) -> bool:
     return all(other.get(which, index) == index for which, index in one.items())
 
 
 def matches_by_brute_force(branch: PatternBranch, event: Any) -> bool:
     everything = list(places(event, "", {}, iter(range(1_000))))
     choices: list[list[Place | None]] = []
-    for path, wanted in branch.items():
+    for path, matcher in branch.items():
         accepted: list[Place | None] = [
-            place for place in everything if place[0] == ".".join(path) and wanted.predicate()(place[1])
+            place for place in everything if place[0] == ".".join(path) and matcher.predicate()(place[1])
         ]
-        choices.append(accepted + [None] * wanted.absent)
-    return any(lie_together(choice, list(branch), everything) for choice in product(*choices))
+        choices.append(accepted + [None] * matcher.absent)
+    return any(is_possible(choice, list(branch), everything) for choice in product(*choices))
 
 
-def lie_together(choice: tuple[Place | None, ...], paths: list[Any], everything: list[Place]) -> bool:
+def is_possible(choice: tuple[Place | None, ...], paths: list[Any], everything: list[Place]) -> bool:
     where: dict[int, int] = {}
     for place in choice:
         if place is not None:
-            if not together(where, place[2]):
+            if not are_together(where, place[2]):
                 return False
             where |= place[2]
     absent = {".".join(path) for path, place in zip(paths, choice, strict=True) if place is None}
-    return not any(path in absent and together(where, within) for path, _, within in everything)
+    return not any(path in absent and are_together(where, within) for path, _, within in everything)
 
 
 names = st.sampled_from("ab")
@@ -181,13 +181,13 @@ patterns = st.dictionaries(
 
 
 @given(patterns, st.dictionaries(names, events, max_size=2))
-def test_matching_agrees_with_brute_force(pattern: dict[str, Any], event: dict[str, Any]) -> None:
+def test_matcher_agrees_with_brute_force(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     (branch,) = compile_branches(pattern)
     assert bool(compile_matcher(branch)(event)) is matches_by_brute_force(branch, event)
 
 
 def flattened(value: Any, path: str, dotted: Iterator[bool]) -> dict[str, Any]:
-    """The same event in another spelling: some names joined by dots. Objects in lists are left alone."""
+    """Return the same event with some names joined by dots; objects in lists are unchanged."""
     joined: dict[str, Any] = {}
     for name, inner in value.items():
         key = f"{path}.{name}" if path else name
@@ -199,7 +199,7 @@ def flattened(value: Any, path: str, dotted: Iterator[bool]) -> dict[str, Any]:
 
 
 @given(patterns, st.dictionaries(names, events, max_size=2), st.lists(st.booleans(), min_size=40, max_size=40))
-def test_matching_does_not_depend_on_the_spelling_of_names(
+def test_matcher_ignores_the_spelling_of_names_in_the_event(
     pattern: dict[str, Any], event: dict[str, Any], choices: list[bool]
 ) -> None:
     assert matches(pattern, flattened(event, "", iter(choices))) is matches(pattern, event)
@@ -222,7 +222,7 @@ HOSTILE = [
     {"a": "a" * 1_000_000, "b": "ab" * 500_000},
     {f"a.{index}": index for index in range(100_000)},
 ]
-SEARCHING = [
+PATTERNS = [
     {"a": ["x"]},
     {"a": {"b": ["x"], "c": ["x"]}},
     {"a": {"b": {"b": {"b": ["x"]}}}},
@@ -233,6 +233,6 @@ SEARCHING = [
 
 
 @pytest.mark.parametrize("event", HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize("pattern", SEARCHING, ids=range(len(SEARCHING)))
-def test_a_hostile_event_is_only_an_event(pattern: dict[str, Any], event: dict[str, Any]) -> None:
+@pytest.mark.parametrize("pattern", PATTERNS, ids=range(len(PATTERNS)))
+def test_matcher_handles_hostile_events(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     assert matches(pattern, event) in (True, False)

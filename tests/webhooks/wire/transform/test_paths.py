@@ -1,4 +1,4 @@
-"""Input paths: the documented subset, all of it and nothing else."""
+"""Check that input paths support exactly the documented grammar."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ EVENT: dict[str, Any] = {
         ("$.Data", MISSING),
     ],
 )
-def test_a_path_finds_its_value(path: str, found: Any) -> None:
+def test_find_returns_the_value_at_the_path(path: str, found: Any) -> None:
     value = InputPath(path, "/p").find(EVENT)
     assert value is MISSING if found is MISSING else value == found
 
@@ -59,7 +59,7 @@ def test_a_path_finds_its_value(path: str, found: Any) -> None:
     ],
     ids=lambda path: ascii(path)[:20],
 )  # fmt: skip
-def test_anything_else_is_refused(path: Any) -> None:
+def test_input_path_rejects_invalid_text(path: Any) -> None:
     with pytest.raises(InvalidTransformer) as caught:
         InputPath(path, "/input_paths/p")
     assert caught.value.path == "/input_paths/p"
