@@ -125,10 +125,3 @@ def test_page_followed_in_a_new_project_handles_an_order(tmp_path: Path, databas
     assert project.run("manage.py", "shell", "--verbosity", "0", "-c", ORDERS) == "[('A-1', 42)]\n"
     assert project.run("manage.py", "shell", "--verbosity", "0", "-c", ADMIN) == "shown\n"
     assert "worker wake-up failed" not in (tmp_path / "server.log").read_text()
-
-
-def test_requirements_of_the_app_are_among_those_of_the_platform() -> None:
-    def pins(path: Path) -> set[str]:
-        return {line for line in path.read_text().splitlines() if line and not line.startswith("#")}
-
-    assert pins(ROOT / "webhooks" / "requirements.txt") <= pins(ROOT / "requirements.txt")

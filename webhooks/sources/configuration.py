@@ -42,11 +42,11 @@ def check_configuration(scheme: str, secrets: Sequence[str], options: Mapping[st
     address of published keys is checked too, and again at every call (``outgoing``).
     """
     try:
-        proof = schemes.get(scheme, options)
-        if proof.needs_secret:
+        loaded = schemes.get(scheme, options)
+        if loaded.needs_secret:
             keys_from_text(secrets)
-        _check_address(proof.key_url)
-        proof.begin_verification(list(secrets), {}, url="https://example.com/", now=time.time())
+        _check_address(loaded.key_url)
+        loaded.begin_verification(list(secrets), {}, url="https://example.com/", now=time.time())
     except UnknownScheme as error:
         raise InvalidConfiguration("scheme", str(error)) from error
     except (BadOptions, ForbiddenAddress) as error:
