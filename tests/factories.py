@@ -1,4 +1,4 @@
-"""The smallest valid things of the provider: each call makes one, and what it belongs to if that is not given."""
+"""Create the smallest valid rows of the provider, with the rows they belong to unless those are given."""
 
 from itertools import count
 from typing import Any
@@ -23,17 +23,17 @@ def make_tenant(**changes: Any) -> Tenant:
 
 
 def make_plan(**changes: Any) -> Plan:
-    """A plan that limits nothing but what is said here."""
+    """Create a plan with only these limits."""
     return Plan.objects.create(**{"name": f"Plan {next(_numbers)}", **changes})
 
 
 def make_key(tenant: Tenant | None = None, *scopes: str, **changes: Any) -> tuple[ApiKey, str]:
-    """A key and its text, with all scopes unless some are given; without a tenant an operator's."""
+    """Create a key, an operator's without a tenant; return it with its text. All scopes unless some are given."""
     return create_key(tenant, scopes or Scope.values, **changes)
 
 
 def make_client(tenant: Tenant | None = None, *scopes: str) -> APIClient:
-    """Somebody who holds such a key."""
+    """Return a client with a new key, as ``make_key`` creates it."""
     return client_with(make_key(tenant, *scopes)[1])
 
 
@@ -44,7 +44,7 @@ def client_with(key: str) -> APIClient:
 
 
 def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> str:
-    """A secret of the endpoint, and its text; the current one unless it expires."""
+    """Create a secret of the endpoint, current unless it expires; return its text."""
     text = text or new_secret()
     public_key = public_key_of(text) if text.startswith("whsk_") else ""
     SigningSecret.objects.create(endpoint=endpoint, ciphertext=encrypt(text), public_key=public_key, **changes)
@@ -52,19 +52,19 @@ def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> 
 
 
 def make_endpoint(tenant: Tenant | None = None, *, secret: str | None = None, **changes: Any) -> Endpoint:
-    if given := {name: changes.pop(name) for name in FIELDS if name in changes}:
-        changes |= to_columns(EncryptedFields(**given))
+    if confidential := {name: changes.pop(name) for name in FIELDS if name in changes}:
+        changes |= to_columns(EncryptedFields(**confidential))
     endpoint = Endpoint.objects.create(tenant=tenant or make_tenant(), **{"url": URL, **changes})
     make_secret(endpoint, secret)
     return endpoint
 
 
 def make_subscription(endpoint: Endpoint | None = None, **changes: Any) -> Subscription:
-    """To everything, unless changed."""
+    """Create a subscription to all events."""
     endpoint = endpoint or make_endpoint()
     return Subscription.objects.create(tenant=endpoint.tenant, endpoint=endpoint, **{"event_types": ["*"], **changes})
 
 
 def make_event_type(tenant: Tenant | None = None, **changes: Any) -> EventType:
-    """A type without a schema; the deployment's, if no tenant is given."""
+    """Create a type without a schema, of the deployment unless a tenant is given."""
     return registry.create(tenant, {"name": f"type.{next(_numbers)}", **changes}, by_operator=True)

@@ -1,4 +1,4 @@
-"""The edge is faked: names resolve as written here, and no others."""
+"""Resolve only the names below, and start each test without a cached default plan."""
 
 import socket
 from collections.abc import Iterator
@@ -21,17 +21,16 @@ ADDRESSES = {
 def names(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = False, []
 
-    def look_up(host: str, **options: Any) -> list[str]:
+    def resolve(host: str, **options: Any) -> list[str]:
         if host not in ADDRESSES:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
         return ADDRESSES[host]
 
-    monkeypatch.setattr(guarded_call, "resolve_within", look_up)
+    monkeypatch.setattr(guarded_call, "resolve_within", resolve)
 
 
 @pytest.fixture(autouse=True)
-def _forget_the_default_plan() -> Iterator[None]:
-    """A test's default plan is no other test's."""
+def _clear_default_plan() -> Iterator[None]:
     plans.clear_cache()
     yield
     plans.clear_cache()

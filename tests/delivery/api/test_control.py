@@ -11,8 +11,8 @@ from rest_framework.test import APIClient
 from delivery.models import Delivery
 from subscriptions.models import Endpoint, Tenant
 from tests.delivery.factories import make_delivery, make_event
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_tenant
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -32,18 +32,18 @@ def endpoint(tenant: Tenant) -> Endpoint:
     return make_endpoint(tenant, uid="billing")
 
 
-class TestControlDoors(DoorCases):
-    doors = [
-        Door("post", "deliveries/{delivery}/cancel/", "manage", 200),
-        Door("post", "deliveries/{delivery}/retry/", "manage", 200),
-        Door("post", "deliveries/{delivery}/set-aside/", "manage", 200),
-        Door("post", "cancellations/", "manage", 200, {"filter": {}}),
-        Door("post", "cancellations/preview/", "read", 200, {"filter": {}}),
-        Door("delete", "events/{event}/payload/", "manage", 200),
-        Door("get", "endpoints/{endpoint}/status/", "read", 200),
+class TestControlRoutes(RouteCases):
+    routes = [
+        ApiRoute("post", "deliveries/{delivery}/cancel/", "manage", 200),
+        ApiRoute("post", "deliveries/{delivery}/retry/", "manage", 200),
+        ApiRoute("post", "deliveries/{delivery}/set-aside/", "manage", 200),
+        ApiRoute("post", "cancellations/", "manage", 200, {"filter": {}}),
+        ApiRoute("post", "cancellations/preview/", "read", 200, {"filter": {}}),
+        ApiRoute("delete", "events/{event}/payload/", "manage", 200),
+        ApiRoute("get", "endpoints/{endpoint}/status/", "read", 200),
     ]
 
-    def things(self, tenant: Tenant) -> dict[str, str]:
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
         event, endpoint = make_event(tenant), make_endpoint(tenant)
         delivery = make_delivery(event, endpoint)
         return {"event": event.public_id, "endpoint": endpoint.public_id, "delivery": delivery.public_id}

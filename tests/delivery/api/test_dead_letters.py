@@ -7,8 +7,8 @@ import pytest
 from delivery.models import DeadLetter
 from subscriptions.models import Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_tenant
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -19,14 +19,14 @@ def make_letter(tenant: Tenant, **changes: object) -> DeadLetter:
     return make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), **changes)
 
 
-class TestDeadLetterDoors(DoorCases):
-    doors = [
-        Door("get", "dead-letters/", "read", 200),
-        Door("get", "dead-letters/?endpoint={endpoint}", "read", 200),
-        Door("get", "dead-letters/{letter}/", "read", 200),
+class TestDeadLetterRoutes(RouteCases):
+    routes = [
+        ApiRoute("get", "dead-letters/", "read", 200),
+        ApiRoute("get", "dead-letters/?endpoint={endpoint}", "read", 200),
+        ApiRoute("get", "dead-letters/{letter}/", "read", 200),
     ]
 
-    def things(self, tenant: Tenant) -> dict[str, str]:
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
         letter = make_letter(tenant)
         return {"letter": letter.public_id, "endpoint": letter.endpoint.public_id}
 

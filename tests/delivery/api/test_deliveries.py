@@ -7,8 +7,8 @@ from rest_framework.test import APIClient
 
 from subscriptions.models import Tenant
 from tests.delivery.factories import make_attempt, make_delivery, make_event
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_tenant
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -25,16 +25,16 @@ def client(tenant: Tenant) -> APIClient:
     return make_client(tenant)
 
 
-class TestDeliveryDoors(DoorCases):
-    doors = [
-        Door("get", "deliveries/", "read", 200),
-        Door("get", "deliveries/?endpoint={endpoint}", "read", 200),
-        Door("get", "deliveries/?event={event}", "read", 200),
-        Door("get", "deliveries/{delivery}/", "read", 200),
-        Door("get", "deliveries/{delivery}/attempts/", "read", 200),
+class TestDeliveryRoutes(RouteCases):
+    routes = [
+        ApiRoute("get", "deliveries/", "read", 200),
+        ApiRoute("get", "deliveries/?endpoint={endpoint}", "read", 200),
+        ApiRoute("get", "deliveries/?event={event}", "read", 200),
+        ApiRoute("get", "deliveries/{delivery}/", "read", 200),
+        ApiRoute("get", "deliveries/{delivery}/attempts/", "read", 200),
     ]
 
-    def things(self, tenant: Tenant) -> dict[str, str]:
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
         event, endpoint = make_event(tenant), make_endpoint(tenant)
         delivery = make_delivery(event, endpoint)
         make_attempt(delivery)

@@ -7,8 +7,8 @@ import pytest
 from delivery.models import Delivery, Event
 from delivery.publishing.publisher import publish
 from tests.delivery.factories import make_event
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -16,10 +16,10 @@ TEST = "/api/v1/subscriptions/test/"
 PLAIN = {"type": "order.paid", "data": {"total": 42, "name": 'A "B"'}}
 
 
-class TestDoors(DoorCases):
-    doors = (Door("post", "subscriptions/test/", "read", 200, {"event": "{event}"}),)
+class TestRoutes(RouteCases):
+    routes = (ApiRoute("post", "subscriptions/test/", "read", 200, {"event": "{event}"}),)
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         return {"event": make_event(tenant).public_id}
 
 

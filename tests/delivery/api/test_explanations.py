@@ -5,16 +5,16 @@ from django.urls import reverse
 
 from tests.delivery.admin.rows import HOSTILE, operator
 from tests.delivery.factories import make_delivery, make_event
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
 
-class TestDoors(DoorCases):
-    doors = (Door("get", "events/{event}/explain/", "read", 200),)
+class TestRoutes(RouteCases):
+    routes = (ApiRoute("get", "events/{event}/explain/", "read", 200),)
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         return {"event": make_event(tenant).public_id}
 
 

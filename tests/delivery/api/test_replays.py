@@ -9,8 +9,8 @@ from delivery.models import DeadLetter, Delivery, Replay
 from delivery.replaying import replays
 from subscriptions.models import Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_tenant
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -31,16 +31,16 @@ def make_letter(tenant: Tenant, **changes: Any) -> DeadLetter:
     return make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), **changes)
 
 
-class TestReplayDoors(DoorCases):
-    doors = [
-        Door("get", "replays/", "read", 200),
-        Door("post", "replays/", "manage", 201, {"filter": {}}),
-        Door("post", "replays/preview/", "read", 200, {"filter": {}}),
-        Door("get", "replays/{replay}/", "read", 200),
-        Door("post", "replays/{replay}/cancel/", "manage", 200),
+class TestReplayRoutes(RouteCases):
+    routes = [
+        ApiRoute("get", "replays/", "read", 200),
+        ApiRoute("post", "replays/", "manage", 201, {"filter": {}}),
+        ApiRoute("post", "replays/preview/", "read", 200, {"filter": {}}),
+        ApiRoute("get", "replays/{replay}/", "read", 200),
+        ApiRoute("post", "replays/{replay}/cancel/", "manage", 200),
     ]
 
-    def things(self, tenant: Tenant) -> dict[str, str]:
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
         return {"replay": make_replay(tenant).public_id}
 
 

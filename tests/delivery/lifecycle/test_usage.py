@@ -6,8 +6,8 @@ from django.db import transaction
 from delivery.lifecycle import usage
 from delivery.models import Delivery, Event, Usage, UsageIncrement
 from delivery.publishing.publisher import publish
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+from tests.routes import ApiRoute, RouteCases
 from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
@@ -25,10 +25,10 @@ def make_usage(tenant, day, kind="a", events=1, deliveries=0):
     return Usage.objects.create(tenant_id=tenant.pk, day=day, type=kind, events=events, deliveries=deliveries)
 
 
-class TestUsageDoors(DoorCases):
-    doors = (Door("get", "usage/", "read", 200),)
+class TestUsageRoutes(RouteCases):
+    routes = (ApiRoute("get", "usage/", "read", 200),)
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         return {}
 
 

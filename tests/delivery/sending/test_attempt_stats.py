@@ -16,9 +16,9 @@ from delivery.sending.attempt_stats import BOUNDS, AttemptStats, delete_old_stat
 from delivery.sending.drain import deliver_due
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.models import Endpoint
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
 from tests.receiver import Receiver
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -36,13 +36,13 @@ def counted(endpoint: Endpoint, *outcomes: Outcome) -> None:
     hours.write()
 
 
-class TestStatsDoors(DoorCases):
-    doors = (
-        Door("get", "endpoints/{endpoint}/stats/", "read", 200),
-        Door("get", "endpoints/{endpoint}/stats/?hours=744", "read", 200),
+class TestStatsRoutes(RouteCases):
+    routes = (
+        ApiRoute("get", "endpoints/{endpoint}/stats/", "read", 200),
+        ApiRoute("get", "endpoints/{endpoint}/stats/?hours=744", "read", 200),
     )
 
-    def things(self, tenant: Any) -> dict[str, str]:
+    def make_ids(self, tenant: Any) -> dict[str, str]:
         return {"endpoint": make_endpoint(tenant).public_id}
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from delivery.testing.endpoint_verification import verify_by_event
 from subscriptions.models import Endpoint
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint
 from tests.receiver import Exchange, Receiver, status
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -26,10 +26,10 @@ def receiver() -> Iterator[Receiver]:
         yield it
 
 
-class TestConsentDoors(DoorCases):
-    doors = (Door("post", "endpoints/{endpoint}/verification/", "manage", 200, {}),)
+class TestConsentRoutes(RouteCases):
+    routes = (ApiRoute("post", "endpoints/{endpoint}/verification/", "manage", 200, {}),)
 
-    def things(self, tenant: Any) -> dict[str, str]:
+    def make_ids(self, tenant: Any) -> dict[str, str]:
         return {"endpoint": make_endpoint(tenant, url="https://127.0.0.1:9/").public_id}
 
 

@@ -15,10 +15,10 @@ from subscriptions.endpoints.state import disable
 from subscriptions.models import Tenant
 from tests import receiver as scripts
 from tests.delivery.factories import make_event
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_secret, make_tenant
 from tests.pki import Authority
 from tests.receiver import Receiver
+from tests.routes import ApiRoute, RouteCases
 from tests.token_server import TokenServer
 from webhooks.wire.signing.standard_webhooks import new_secret
 
@@ -52,10 +52,10 @@ def tried(client: APIClient, endpoint: Any, body: Any = None, status: int = 200)
     return answer.json()
 
 
-class TestTestDoors(DoorCases):
-    doors = (Door("post", "endpoints/{endpoint}/test/", "manage", 200, {}),)
+class TestTestRoutes(RouteCases):
+    routes = (ApiRoute("post", "endpoints/{endpoint}/test/", "manage", 200, {}),)
 
-    def things(self, tenant: Tenant) -> dict[str, str]:
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
         return {"endpoint": make_endpoint(tenant, url="https://127.0.0.1:9/").public_id}
 
 

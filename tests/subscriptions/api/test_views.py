@@ -6,8 +6,8 @@ from standardwebhooks import Webhook
 
 from subscriptions.models import ApiKey, Endpoint, Tenant
 from subscriptions.tenants import keys
-from tests.doors import Door, DoorCases
 from tests.factories import URL, client_with, make_client, make_endpoint, make_key, make_subscription, make_tenant
+from tests.routes import ApiRoute, RouteCases
 from webhooks.wire.signing.standard_webhooks import new_secret, sign
 
 pytestmark = pytest.mark.django_db
@@ -15,57 +15,57 @@ pytestmark = pytest.mark.django_db
 API = "/api/v1/"
 
 
-class TestEndpointDoors(DoorCases):
-    doors = (
-        Door("get", "endpoints/", "read", 200),
-        Door("post", "endpoints/", "manage", 201, {"url": URL}),
-        Door("get", "endpoints/{endpoint}/", "read", 200),
-        Door("put", "endpoints/{endpoint}/", "manage", 200, {"url": URL}),
-        Door("patch", "endpoints/{endpoint}/", "manage", 200, {"state": "paused"}),
-        Door("delete", "endpoints/{endpoint}/", "manage", 204),
-        Door("get", "endpoints/{endpoint}/secrets/", "read", 200),
-        Door("post", "endpoints/{endpoint}/secrets/", "manage", 201, {}),
+class TestEndpointRoutes(RouteCases):
+    routes = (
+        ApiRoute("get", "endpoints/", "read", 200),
+        ApiRoute("post", "endpoints/", "manage", 201, {"url": URL}),
+        ApiRoute("get", "endpoints/{endpoint}/", "read", 200),
+        ApiRoute("put", "endpoints/{endpoint}/", "manage", 200, {"url": URL}),
+        ApiRoute("patch", "endpoints/{endpoint}/", "manage", 200, {"state": "paused"}),
+        ApiRoute("delete", "endpoints/{endpoint}/", "manage", 204),
+        ApiRoute("get", "endpoints/{endpoint}/secrets/", "read", 200),
+        ApiRoute("post", "endpoints/{endpoint}/secrets/", "manage", 201, {}),
     )
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         return {"endpoint": make_endpoint(tenant).public_id}
 
 
-class TestSubscriptionDoors(DoorCases):
-    doors = (
-        Door("get", "subscriptions/", "read", 200),
-        Door("post", "subscriptions/", "manage", 201, {"endpoint": "{endpoint}"}),
-        Door("get", "subscriptions/{subscription}/", "read", 200),
-        Door("put", "subscriptions/{subscription}/", "manage", 200, {"endpoint": "{endpoint}"}),
-        Door("patch", "subscriptions/{subscription}/", "manage", 200, {"active": False}),
-        Door("delete", "subscriptions/{subscription}/", "manage", 204),
+class TestSubscriptionRoutes(RouteCases):
+    routes = (
+        ApiRoute("get", "subscriptions/", "read", 200),
+        ApiRoute("post", "subscriptions/", "manage", 201, {"endpoint": "{endpoint}"}),
+        ApiRoute("get", "subscriptions/{subscription}/", "read", 200),
+        ApiRoute("put", "subscriptions/{subscription}/", "manage", 200, {"endpoint": "{endpoint}"}),
+        ApiRoute("patch", "subscriptions/{subscription}/", "manage", 200, {"active": False}),
+        ApiRoute("delete", "subscriptions/{subscription}/", "manage", 204),
     )
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         subscription = make_subscription(make_endpoint(tenant))
         return {"subscription": subscription.public_id, "endpoint": subscription.endpoint.public_id}
 
 
-class TestKeyDoors(DoorCases):
-    doors = (
-        Door("get", "keys/", "read", 200),
-        Door("post", "keys/", "manage", 201, {"scopes": ["manage"]}),
-        Door("get", "keys/{key}/", "read", 200),
-        Door("delete", "keys/{key}/", "manage", 204),
-        Door("post", "keys/{key}/rotations/", "manage", 201, {}),
+class TestKeyRoutes(RouteCases):
+    routes = (
+        ApiRoute("get", "keys/", "read", 200),
+        ApiRoute("post", "keys/", "manage", 201, {"scopes": ["manage"]}),
+        ApiRoute("get", "keys/{key}/", "read", 200),
+        ApiRoute("delete", "keys/{key}/", "manage", 204),
+        ApiRoute("post", "keys/{key}/rotations/", "manage", 201, {}),
     )
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         return {"key": make_key(tenant, "manage")[0].public_id}
 
 
-class TestTenantDoors(DoorCases):
-    doors = (
-        Door("get", "tenants/", "read", 200),
-        Door("get", "tenants/{tenant}/", "read", 200),
+class TestTenantRoutes(RouteCases):
+    routes = (
+        ApiRoute("get", "tenants/", "read", 200),
+        ApiRoute("get", "tenants/{tenant}/", "read", 200),
     )
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         return {"tenant": tenant.public_id}
 
 

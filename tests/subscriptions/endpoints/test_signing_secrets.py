@@ -11,8 +11,8 @@ from subscriptions.endpoints.signing_secrets import MAX_OVERLAP, MAX_SECRETS, ne
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import load_targets
-from tests.doors import Door, DoorCases
 from tests.factories import URL, make_client, make_endpoint, make_secret, make_tenant
+from tests.routes import ApiRoute, RouteCases
 from webhooks.kit.encryption import decrypt
 from webhooks.wire.signing.standard_webhooks import new_keypair, new_secret, verify
 
@@ -22,10 +22,10 @@ ENDPOINTS = "/api/v1/endpoints/"
 BODY = b'{"n":1}'
 
 
-class TestKeyDoors(DoorCases):
-    doors = (Door("get", "endpoints/{endpoint}/keys/", "read", 200),)
+class TestKeyRoutes(RouteCases):
+    routes = (ApiRoute("get", "endpoints/{endpoint}/keys/", "read", 200),)
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         return {"endpoint": make_endpoint(tenant, secret=new_keypair()[0]).public_id}
 
 

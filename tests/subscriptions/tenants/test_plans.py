@@ -7,8 +7,8 @@ from subscriptions.errors import Invalid, LimitExceeded, StateConflict
 from subscriptions.models import Endpoint, Plan, Tenant
 from subscriptions.tenants import plans
 from subscriptions.tenants.tenants import change_tenant, create_tenant
-from tests.doors import Door, DoorCases
 from tests.factories import URL, make_client, make_plan, make_tenant
+from tests.routes import ApiRoute, RouteCases
 from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.django_db
 API = "/api/v1/"
 
 
-class TestPlanDoors(DoorCases):
-    doors = (
-        Door("get", "plans/", "read", 200),
-        Door("get", "plans/{plan}/", "read", 200),
+class TestPlanRoutes(RouteCases):
+    routes = (
+        ApiRoute("get", "plans/", "read", 200),
+        ApiRoute("get", "plans/{plan}/", "read", 200),
     )
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         plan = make_plan()
         Tenant.objects.filter(pk=tenant.pk).update(plan=plan)
         return {"plan": plan.public_id}

@@ -8,9 +8,9 @@ from django.test import Client
 from django.utils import timezone
 
 from subscriptions.models import Tenant
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source, signed
+from tests.routes import ApiRoute, RouteCases
 from webhooks.kit.claim_check import INLINE_MAX, store_body
 from webhooks.models import Receipt, Rejection, Source, SourceSecret
 from webhooks.processing.process import process_due
@@ -29,28 +29,28 @@ def post(client, path: str, body: Any) -> Any:
 
 
 @pytest.mark.usefixtures("receiver", "rules")
-class TestDoors(DoorCases):
-    doors = [
-        Door("get", "sources/", "read", 200),
-        Door("post", "sources/", "manage", 201, {"scheme": "standard"}),
-        Door("get", "sources/{source}/", "read", 200),
-        Door("patch", "sources/{source}/", "manage", 200, {"name": "x"}),
-        Door("delete", "sources/{source}/", "manage", 204),
-        Door("get", "sources/{source}/secrets/", "read", 200),
-        Door("post", "sources/{source}/secrets/", "manage", 201, {}),
-        Door("delete", "sources/{source}/secrets/{secret}/", "manage", 204),
-        Door("get", "sources/{source}/stats/", "read", 200),
-        Door("post", "sources/{source}/test/", "manage", 200, {}),
-        Door("get", "receipts/", "read", 200),
-        Door("get", "receipts/{receipt}/", "read", 200),
-        Door("get", "receipts/{receipt}/body/", "read", 200),
-        Door("post", "receipts/{receipt}/replays/", "manage", 202),
-        Door("post", "receipts/replays/", "manage", 202, {}),
-        Door("get", "rejections/", "read", 200),
-        Door("get", "rejections/{rejection}/", "read", 200),
+class TestRoutes(RouteCases):
+    routes = [
+        ApiRoute("get", "sources/", "read", 200),
+        ApiRoute("post", "sources/", "manage", 201, {"scheme": "standard"}),
+        ApiRoute("get", "sources/{source}/", "read", 200),
+        ApiRoute("patch", "sources/{source}/", "manage", 200, {"name": "x"}),
+        ApiRoute("delete", "sources/{source}/", "manage", 204),
+        ApiRoute("get", "sources/{source}/secrets/", "read", 200),
+        ApiRoute("post", "sources/{source}/secrets/", "manage", 201, {}),
+        ApiRoute("delete", "sources/{source}/secrets/{secret}/", "manage", 204),
+        ApiRoute("get", "sources/{source}/stats/", "read", 200),
+        ApiRoute("post", "sources/{source}/test/", "manage", 200, {}),
+        ApiRoute("get", "receipts/", "read", 200),
+        ApiRoute("get", "receipts/{receipt}/", "read", 200),
+        ApiRoute("get", "receipts/{receipt}/body/", "read", 200),
+        ApiRoute("post", "receipts/{receipt}/replays/", "manage", 202),
+        ApiRoute("post", "receipts/replays/", "manage", 202, {}),
+        ApiRoute("get", "rejections/", "read", 200),
+        ApiRoute("get", "rejections/{rejection}/", "read", 200),
     ]
 
-    def things(self, tenant: Tenant) -> dict[str, str]:
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
         source = make_source(tenant_id=tenant.pk)
         return {
             "source": source.public_id,

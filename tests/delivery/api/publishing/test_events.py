@@ -12,8 +12,8 @@ from rest_framework.test import APIClient
 from delivery.models import Delivery, Event
 from subscriptions.models import Tenant
 from tests.delivery.factories import make_delivery, make_event
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -43,15 +43,15 @@ def fields_of(answer: Any) -> list[str]:
     return [error["field"] for error in answer.json()["errors"]]
 
 
-class TestEventDoors(DoorCases):
-    doors = [
-        Door("get", "events/", "read", 200),
-        Door("post", "events/", "publish", 202, {"type": "order.created", "data": {}}),
-        Door("get", "events/{event}/", "read", 200),
-        Door("get", "events/{event}/deliveries/", "read", 200),
+class TestEventRoutes(RouteCases):
+    routes = [
+        ApiRoute("get", "events/", "read", 200),
+        ApiRoute("post", "events/", "publish", 202, {"type": "order.created", "data": {}}),
+        ApiRoute("get", "events/{event}/", "read", 200),
+        ApiRoute("get", "events/{event}/deliveries/", "read", 200),
     ]
 
-    def things(self, tenant: Tenant) -> dict[str, str]:
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
         event = make_event(tenant)
         make_delivery(event, make_endpoint(tenant))
         return {"event": event.public_id}

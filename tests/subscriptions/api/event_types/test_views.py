@@ -4,8 +4,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from subscriptions.event_types.models import EventType
-from tests.doors import Door, DoorCases
 from tests.factories import make_client, make_event_type, make_tenant
+from tests.routes import ApiRoute, RouteCases
 
 pytestmark = pytest.mark.django_db
 
@@ -23,21 +23,21 @@ FULL = {
 DOCUMENT = {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "webhooks": {"imported": {"post": {}}}}
 
 
-class TestDoors(DoorCases):
-    doors = (
-        Door("get", "event-types/", "read", 200),
-        Door("post", "event-types/", "manage", 201, {"name": "mine"}),
-        Door("get", "event-types/{type}/", "read", 200),
-        Door("put", "event-types/{type}/", "manage", 200, {"name": "theirs"}),
-        Door("patch", "event-types/{type}/", "manage", 200, {"deprecated": True}),
-        Door("get", "event-types/{type}/versions/", "read", 200),
-        Door("delete", "event-types/{type}/", "manage", 204),
-        Door("post", "event-types/import/", "manage", 200, {"document": DOCUMENT}),
-        Door("get", "event-types/openapi/", "read", 200),
-        Door("get", "event-types/asyncapi/", "read", 200),
+class TestRoutes(RouteCases):
+    routes = (
+        ApiRoute("get", "event-types/", "read", 200),
+        ApiRoute("post", "event-types/", "manage", 201, {"name": "mine"}),
+        ApiRoute("get", "event-types/{type}/", "read", 200),
+        ApiRoute("put", "event-types/{type}/", "manage", 200, {"name": "theirs"}),
+        ApiRoute("patch", "event-types/{type}/", "manage", 200, {"deprecated": True}),
+        ApiRoute("get", "event-types/{type}/versions/", "read", 200),
+        ApiRoute("delete", "event-types/{type}/", "manage", 204),
+        ApiRoute("post", "event-types/import/", "manage", 200, {"document": DOCUMENT}),
+        ApiRoute("get", "event-types/openapi/", "read", 200),
+        ApiRoute("get", "event-types/asyncapi/", "read", 200),
     )
 
-    def things(self, tenant):
+    def make_ids(self, tenant):
         return {"type": make_event_type(tenant, name="theirs").public_id}
 
 
