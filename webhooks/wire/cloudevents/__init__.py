@@ -1,4 +1,4 @@
-"""Read and write CloudEvents 1.0.2: structured, binary and batched mode over HTTP, JSON format, attribute grammar.
+"""Read and write CloudEvents 1.0.2: content modes over HTTP, JSON format, attribute grammar.
 
 read(headers, body)    return the events of a request in any mode; raises InvalidEvent
 """

@@ -1,4 +1,4 @@
-"""Read and write CloudEvents 1.0.2 over HTTP in the three content modes: structured, binary and batched.
+"""Read CloudEvents 1.0.2 over HTTP in the structured, binary and batched mode; write the first two.
 
 The `cloudevents` SDK does not fit: it adds missing required attributes, parses `time` and data (so the sent bytes
 differ from the received ones), replaces invalid UTF-8, checks neither URIs nor header values, and has no batches.
@@ -9,13 +9,7 @@ from collections.abc import Mapping
 from webhooks.wire import header_values
 from webhooks.wire.cloudevents.event import MAX_DEPTH, Event, declares_json
 from webhooks.wire.cloudevents.grammar import media_type
-from webhooks.wire.cloudevents.json_format import (
-    MAX_BATCH,
-    read_batch,
-    read_structured,
-    write_batch,
-    write_structured,
-)
+from webhooks.wire.cloudevents.json_format import MAX_BATCH, read_batch, read_structured, write_structured
 from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
 
 __all__ = [
@@ -29,7 +23,6 @@ __all__ = [
     "read_batch",
     "read_binary",
     "read_structured",
-    "write_batch",
     "write_binary",
     "write_structured",
 ]

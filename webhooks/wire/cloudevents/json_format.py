@@ -1,4 +1,4 @@
-"""Read and write an event as a JSON object, and a batch as an array of them (CloudEvents JSON format 1.0.2).
+"""Read and write an event as a JSON object, and read a batch, an array of them (CloudEvents JSON format 1.0.2).
 
 JSON data is kept as it was written, white space inside included; text is written as a JSON string, everything else as
 base64. Duplicate names are rejected in the envelope, because two parsers could read two different events. Inside data
@@ -6,7 +6,6 @@ they are allowed; patterns read the last one.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable
 
 import orjson
 
@@ -70,11 +69,6 @@ def write_structured(event: Event) -> bytes:
     else:
         document["data_base64"] = b64encode(event.data).decode()
     return orjson.dumps(document)
-
-
-def write_batch(events: Iterable[Event]) -> bytes:
-    """Write events as one JSON array."""
-    return b"[" + b",".join(map(write_structured, events)) + b"]"
 
 
 def _event(item: json_text.ParsedObject) -> Event:
