@@ -113,7 +113,6 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.humanize",
     "rest_framework",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "webhooks",
@@ -129,7 +128,7 @@ MIDDLEWARE = [
     "config.web.middleware.Authentication",
     "config.web.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.api.conditional_requests.Conventions",
+    "config.api.conditional_requests.ConditionalRequests",
     "config.api.idempotency.Idempotency",  # innermost: its transaction is around the view and nothing else
 ]
 ROOT_URLCONF = "config.urls"
@@ -179,8 +178,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["subscriptions.api.authentication.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["config.api.errors.JsonBody"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.CursorPages",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "webhooks.kit.rest.pages.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "config.api.openapi.Described",
     "EXCEPTION_HANDLER": "config.api.errors.problem",
     "UNAUTHENTICATED_USER": None,

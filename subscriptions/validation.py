@@ -6,14 +6,11 @@ Checks are pure and raise Invalid. Stored text is later sent, compiled and shown
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from unicodedata import category
-
-from django.core.exceptions import ValidationError
 
 from subscriptions.errors import Invalid
 from subscriptions.json_limits import check_json, strings_in
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
-from webhooks.kit.rows import uid_format
+from webhooks.kit.rows import has_control_characters, is_uid, uid_format
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.custom_headers import check as check_header_set
 from webhooks.wire.ids import parse
@@ -30,7 +27,6 @@ __all__ = [
     "check_text",
     "check_transformer",
     "check_uid",
-    "is_uid",
 ]
 
 MAX_NAME = 256  # characters
@@ -49,7 +45,7 @@ EVENT_TYPE_FORM = f"up to {MAX_EVENT_TYPE} letters, digits, hyphens and undersco
 
 def check_text(field: str, text: str) -> None:
     """Raise Invalid for ``field`` if the text contains control characters or unpaired surrogates."""
-    if any(category(character) in {"Cc", "Cs"} for character in text):
+    if has_control_characters(text):
         raise Invalid(field, "Must not contain control characters or unpaired surrogates.")
 
 
@@ -68,15 +64,6 @@ def check_uid(prefix: str, uid: str | None) -> None:
         raise Invalid("uid", str(uid_format.message))
     if _is_id(prefix, uid):
         raise Invalid("uid", f"Must not look like an id of Waypost ({prefix}_...).")
-
-
-def is_uid(text: str) -> bool:
-    """Return whether the text is a well-formed uid."""
-    try:
-        uid_format(text)
-    except ValidationError:
-        return False
-    return True
 
 
 def check_event_type(field: str, name: str) -> None:

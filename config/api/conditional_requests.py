@@ -1,8 +1,8 @@
-"""What holds for every answer of the API, whichever view gives it.
+"""Add entity tags and deprecation headers to every response of the API, and respond 304 to clients that have it.
 
-What can be read has an entity tag, and is not sent again to somebody who has it (RFC 9110, section 13.1.2). And what
-is deprecated says so: a view that has ``deprecation`` in every answer, a field that its serializer lists in
-``deprecated_fields`` in the answers to those who send it.
+A GET response has an entity tag, and is not sent again to a client that names it (RFC 9110, section 13.1.2). A view
+with ``deprecation`` announces it in every response; a field in ``deprecated_fields`` of its serializer in the responses
+to requests that send the field.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,13 +13,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from webhooks.wire.deprecation import Deprecation
 from webhooks.wire.etags import etag_of, is_none_match
 
-__all__ = ["Conventions"]
+__all__ = ["ConditionalRequests"]
 
 KEPT_IN_304 = ("Cache-Control", "Content-Location", "Vary", "Deprecation", "Sunset", "Link")
 
 
-class Conventions:
-    """The middleware."""
+class ConditionalRequests:
+    """Middleware for ``If-None-Match``, ``ETag`` and deprecation headers under /api/."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -28,14 +28,14 @@ class Conventions:
         response = self.get_response(request)
         if not request.path_info.startswith("/api/"):
             return response
-        for deprecation in _deprecated(request, response):
+        for deprecation in _deprecations(request, response):
             for name, value in deprecation.headers().items():
                 response.setdefault(name, value)
-        return _unless_known(request, response) if request.method == "GET" else response
+        return _not_modified_or(request, response) if request.method == "GET" else response
 
 
-def _unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """The answer, or 304 if the asker has it."""
+def _not_modified_or(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return 304 if the client has this content, else the response."""
     if response.status_code != 200 or response.streaming:
         return response
     if not response.has_header("ETag"):
@@ -47,20 +47,19 @@ def _unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return HttpResponseNotModified(headers=headers)
 
 
-def _deprecated(request: HttpRequest, response: HttpResponse) -> Iterator[Deprecation]:
-    """What this answer has to warn of."""
+def _deprecations(request: HttpRequest, response: HttpResponse) -> Iterator[Deprecation]:
     view = getattr(getattr(request.resolver_match, "func", None), "cls", None)
     if view is None:
         return
     if deprecation := getattr(view, "deprecation", None):
         yield deprecation
     if fields := getattr(getattr(view, "serializer_class", None), "deprecated_fields", None):
-        sent = _sent(request, response)
-        yield from (deprecation for name, deprecation in fields.items() if name in sent)
+        given = _given_names(request, response)
+        yield from (deprecation for name, deprecation in fields.items() if name in given)
 
 
-def _sent(request: HttpRequest, response: HttpResponse) -> set[str]:
-    """The names in the query and in the body, as far as a body of names was read."""
+def _given_names(request: HttpRequest, response: HttpResponse) -> set[str]:
+    """Return the names of query parameters, and of the body's members if a view parsed it."""
     context = getattr(response, "renderer_context", None) or {}
     body: Any = getattr(context.get("request"), "_full_data", None)
     return {*request.GET, *(body if isinstance(body, Mapping) else ())}

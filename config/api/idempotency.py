@@ -1,12 +1,11 @@
-"""A POST to the API with an ``Idempotency-Key`` takes place once (see ``subscriptions.tenants.idempotency``).
+"""Run a POST to the API with an ``Idempotency-Key`` once (see ``subscriptions.tenants.idempotency``).
 
-The view runs in the transaction in which its answer is kept, and a request that fails for whatever reason is rolled
-back as a whole. A view that looks a name up does so before it writes, so what stays open meanwhile holds a lock on the
-key and nothing else.
+The view runs in the transaction that records its response; a request that fails is rolled back as a whole. A view that
+resolves a host name does so before it writes, so that the open transaction locks only the key meanwhile.
 
-A view with ``outside_transaction`` runs in none: it calls an endpoint, which may take its time and call back, or it
-works through more rows than anybody should wait for. Its answer is kept after it. It has to be one that does no harm
-should it take place again, which is what happens if its process is killed in between.
+A view with ``outside_transaction`` runs in no transaction: it calls an endpoint, which may be slow and call back, or it
+works through many rows. Its response is recorded afterwards. If the process is killed in between, a retry runs it
+again, so it must do no harm twice.
 """
 
 from collections.abc import Callable
@@ -18,9 +17,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
-from config.api import errors
+from config.api.errors import problem_response
 from subscriptions.api.authentication import ApiKeyAuthentication, Principal
-from subscriptions.api.tenancy import HEADER, problem_of
+from subscriptions.api.problems import problem_of
+from subscriptions.api.tenancy import HEADER
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.tenants.idempotency import (
     IdempotentRequest,
@@ -37,19 +37,19 @@ __all__ = ["REPLAYED", "Idempotency"]
 
 FIELD = "HTTP_IDEMPOTENCY_KEY"
 REPLAYED = "Idempotency-Replayed"
-KEPT_HEADERS = ("Content-Type", "Cache-Control", "ETag", "Location")
-MOMENT = 1  # seconds until another try makes sense, while the first is under way
+RECORDED_HEADERS = ("Content-Type", "Cache-Control", "ETag", "Location")
+RETRY_AFTER = 1  # seconds, while the first request is in progress
 
 
 class AnotherRequest(APIException):
-    """422 (the draft's section 2.6): this key belongs to another request."""
+    """422 (section 2.6 of the draft): this key was used for another request."""
 
     status_code = 422
     default_code = "idempotency_key_reused"
 
 
 class Idempotency:
-    """The middleware. Without the header, or a key that opens anything, it does nothing."""
+    """Middleware that runs a POST with an ``Idempotency-Key`` and a valid API key once."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -57,50 +57,50 @@ class Idempotency:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST" or FIELD not in request.META or not request.path_info.startswith("/api/"):
             return self.get_response(request)
-        asker = _principal(request)
-        if asker is None:
+        principal = _principal(request)
+        if principal is None:
             return self.get_response(request)
-        once = self.once_beside if _is_outside(request) else self.once
+        run = self.run_outside_transaction if _is_outside_transaction(request) else self.run_in_transaction
         try:
-            return once(request, _call(request, asker))
+            return run(request, _idempotent_request(request, principal))
         except (Invalid, APIException) as error:
-            return errors.answer(request, _problem(error))
+            return problem_response(request, _api_error(error))
 
-    def once(self, request: HttpRequest, call: IdempotentRequest) -> HttpResponse:
-        """The answer, given now or before."""
+    def run_in_transaction(self, request: HttpRequest, call: IdempotentRequest) -> HttpResponse:
+        """Return the recorded response, or run the view and record its response, in one transaction."""
         with transaction.atomic():
-            kept = begin_in_transaction(call)
-            if kept is not None:
-                return _again(kept)
+            recorded = begin_in_transaction(call)
+            if recorded is not None:
+                return _replayed(recorded)
             response = self.get_response(request)
-            if not _keep(call, response):
+            if not _record(call, response):
                 transaction.set_rollback(True)
         return response
 
-    def once_beside(self, request: HttpRequest, call: IdempotentRequest) -> HttpResponse:
-        """The same outside any transaction."""
-        with begin_outside_transaction(call) as kept:
-            if kept is not None:
-                return _again(kept)
+    def run_outside_transaction(self, request: HttpRequest, call: IdempotentRequest) -> HttpResponse:
+        """Return the recorded response, or run the view and record its response afterwards."""
+        with begin_outside_transaction(call) as recorded:
+            if recorded is not None:
+                return _replayed(recorded)
             response = self.get_response(request)
-            _keep(call, response)
+            _record(call, response)
         return response
 
 
-def _again(kept: RecordedResponse) -> HttpResponse:
-    return HttpResponse(kept.body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
+def _replayed(recorded: RecordedResponse) -> HttpResponse:
+    return HttpResponse(recorded.body, status=recorded.status, headers={**recorded.headers, REPLAYED: "true"})
 
 
-def _keep(call: IdempotentRequest, response: HttpResponse) -> bool:
-    """Keep the answer if it is a success."""
+def _record(call: IdempotentRequest, response: HttpResponse) -> bool:
+    """Record the response if it is a success; return whether it was."""
     if response.status_code >= 300 or response.streaming:
         return False
-    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    headers = {name: response[name] for name in RECORDED_HEADERS if name in response}
     store_response(call, RecordedResponse(response.status_code, headers, response.content))
     return True
 
 
-def _is_outside(request: HttpRequest) -> bool:
+def _is_outside_transaction(request: HttpRequest) -> bool:
     try:
         view = resolve(request.path_info).func
     except Resolver404:
@@ -109,39 +109,39 @@ def _is_outside(request: HttpRequest) -> bool:
 
 
 def _principal(request: HttpRequest) -> Principal | None:
-    """Whose request it is; None: nobody's, which the view will say."""
+    """Return the principal of the API key; None without a valid one, which the view reports."""
     try:
-        found = ApiKeyAuthentication().authenticate(request)
+        found = ApiKeyAuthentication().authenticate(request)  # type: ignore[arg-type]  # it reads only headers
     except AuthenticationFailed:
         return None
     return found and found[1]
 
 
-def _call(request: HttpRequest, asker: Principal) -> IdempotentRequest:
-    """What makes this request the same as another: who may do what, about which tenant, where, and all it says."""
+def _idempotent_request(request: HttpRequest, principal: Principal) -> IdempotentRequest:
+    """Return what identifies the request: its key, who may send it for which tenant, where, and its content."""
     named = request.headers.get(HEADER, ""), request.GET.get("tenant", "")
-    whose = str(asker.tenant_id or "operator"), ",".join(sorted(asker.scopes)), *named
-    about = sorted(f"{name}: {value}" for name, value in request.headers.items() if name.lower().startswith("ce-"))
-    said = request.META.get("QUERY_STRING", ""), request.META.get("CONTENT_TYPE", ""), *about
-    content = *(text.encode(errors="surrogateescape") for text in said), _body(request)
-    return IdempotentRequest.of(read_key(request.META[FIELD]), caller=whose, path=request.path_info, content=content)
+    caller = str(principal.tenant_id or "operator"), ",".join(sorted(principal.scopes)), *named
+    attributes = sorted(f"{name}: {value}" for name, value in request.headers.items() if name.lower().startswith("ce-"))
+    texts = request.META.get("QUERY_STRING", ""), request.META.get("CONTENT_TYPE", ""), *attributes
+    content = *(text.encode(errors="surrogateescape") for text in texts), _body(request)
+    return IdempotentRequest.of(read_key(request.META[FIELD]), caller=caller, path=request.path_info, content=content)
 
 
 def _body(request: HttpRequest) -> bytes:
-    """The whole body, which the view can read again."""
+    """Read the whole body, and leave it for the view to read again."""
     body = read_body(request, settings.WAYPOST_MAX_REQUEST_BYTES)
-    request._body, request._stream = body, BytesIO(body)
+    request._body, request._stream = body, BytesIO(body)  # the cache of the body in Django
     request.META["CONTENT_LENGTH"] = str(len(body))
     request.META.pop("HTTP_TRANSFER_ENCODING", None)
     return body
 
 
-def _problem(error: Invalid | APIException) -> APIException:
+def _api_error(error: Invalid | APIException) -> APIException:
     if isinstance(error, APIException):
         return error
     if isinstance(error, KeyReused):
         return AnotherRequest(error.message)
     known = problem_of(error)
     if isinstance(error, StateConflict):
-        known.wait = MOMENT
+        known.wait = RETRY_AFTER  # type: ignore[attr-defined]  # read by config.api.errors
     return known

@@ -1,7 +1,7 @@
-"""What the description of the API says of every operation without any view having to: what goes wrong, what is strict.
+"""Describe what all operations share in OpenAPI: names, strict bodies, query parameters, headers, problems.
 
-Every answer that is not a success is a problem (RFC 9457), made in one place (``rest.py``); so it is described in one
-place, too. Which problems an operation can have follows from what it takes.
+Every response that is no success is a problem (RFC 9457) built in one place (``config.api.errors``), so it is described
+in one place too. The problems of an operation follow from its parameters and body.
 """
 
 from collections.abc import Iterator
@@ -11,15 +11,14 @@ from django.core.exceptions import FieldDoesNotExist
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
-from subscriptions.api import fields
-from webhooks.kit import strict
+from webhooks.kit.rest.serializers import StrictSerializer
 
 __all__ = ["Described", "complete"]
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 WRITES = ("put", "post", "patch", "delete")
-SAID = {
+PROBLEM_DESCRIPTIONS = {
     400: "Something in the request cannot be taken; each field is named.",
     401: "No API key, or one that opens nothing.",
     403: "The key has not the scope that this needs.",
@@ -80,38 +79,39 @@ HEADERS = {
 
 
 class Described(AutoSchema):
-    """Names every operation as a function, and says of our serializers what cannot be seen from REST framework's."""
+    """Name every operation like a function, and describe strict serializers and query parameters."""
 
     def get_operation_id(self) -> str:
-        """A verb and what it is done to: `list_events`, `get_delivery`, `create_source_secret`."""
+        """Return verb and noun: `list_events`, `get_delivery`, `create_source_secret`."""
         *above, last = [token.replace("-", "_") for token in self._tokenize_path()]
         action = "list" if self._is_list_view() and self.method == "GET" else ACTIONS[self.method]
-        return "_".join([action, *map(_one_of, above), last if action == "list" else _one_of(last)])
+        return "_".join([action, *map(_singular, above), last if action == "list" else _singular(last)])
 
     def _map_serializer(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Any:
-        """What refuses fields it does not know."""
-        schema = super()._map_serializer(serializer, direction, bypass_extensions)
+        """Mark bodies that reject unknown fields, and deprecated fields."""
+        schema: Any = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]
         known = serializer if isinstance(serializer, type) else type(serializer)
-        if direction == "request" and issubclass(known, (fields.Strict, strict.Strict)):
+        if direction == "request" and issubclass(known, StrictSerializer):
             schema["additionalProperties"] = False
         for name in getattr(known, "deprecated_fields", {}).keys() & schema.get("properties", {}).keys():
             schema["properties"][name] = {**schema["properties"][name], "deprecated": True}
         return schema
 
     def get_override_parameters(self) -> list[Any]:
-        """What a list may be asked stands in its view's `query` (see ``asked``)."""
-        query = getattr(self.view, "query", None)
-        return [query] if query and self.method == "GET" else []
+        """Return the query parameters that the view declares."""
+        params = getattr(self.view, "query_params", None)
+        reads = self._is_list_view() or not hasattr(self.view, "list")
+        return [params] if params and params().fields and self.method == "GET" and reads else []
 
     def is_deprecated(self) -> bool:
-        """A view that will go away says so here, too."""
+        """Return whether the operation or its view is deprecated."""
         return super().is_deprecated() or getattr(self.view, "deprecation", None) is not None
 
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
-        """A word that is only shown may be missing where its column may be empty; null is any JSON, too."""
+        """Allow an empty choice where the column may be empty; leave null out of any JSON."""
         if isinstance(field, serializers.ChoiceField) and field.read_only and _may_be_empty(field):
             field.allow_blank = True
-        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        schema: Any = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
         if schema and schema.get("oneOf", [None])[0] == {}:
             del schema["oneOf"]
         return schema
@@ -121,9 +121,9 @@ class Described(AutoSchema):
 PLAIN_OR_QUOTED = r"""^(?:[\x21\x23-\x7e]+|"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+")$"""
 
 
-def _one_of(things: str) -> str:
-    """The name of one of these."""
-    return things[:-3] + "y" if things.endswith("ies") else things.removesuffix("s")
+def _singular(plural: str) -> str:
+    """Return the singular of a plural noun."""
+    return plural[:-3] + "y" if plural.endswith("ies") else plural.removesuffix("s")
 
 
 def _may_be_empty(field: Any) -> bool:
@@ -134,7 +134,7 @@ def _may_be_empty(field: Any) -> bool:
 
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Adds to every operation the problems it can have that it does not describe itself."""
+    """Add the problems that an operation can have and does not describe itself."""
     result.setdefault("components", {}).setdefault("schemas", {}).update(Problem=PROBLEM, FieldError=FIELD_ERROR)
     for path, item in result["paths"].items():
         for method in METHODS:
@@ -146,21 +146,21 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
 
 
 def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
-    """The headers that every operation of a kind takes and gives."""
+    """Add the headers that operations of this method accept and return."""
     if not any(operation.get("security", ())):
         return
-    taken, given = ["Waypost-Tenant"], {}
+    accepted, returned = ["Waypost-Tenant"], {}
     if method == "post":
-        taken, given = [*taken, "Idempotency-Key"], REPLAYED
+        accepted, returned = [*accepted, "Idempotency-Key"], REPLAYED
     elif method in WRITES:
-        taken, given = [*taken, "If-Match"], {} if method == "delete" else TAG
+        accepted, returned = [*accepted, "If-Match"], {} if method == "delete" else TAG
     elif method == "get":
-        taken, given = [*taken, "If-None-Match"], TAG
+        accepted, returned = [*accepted, "If-None-Match"], TAG
         operation["responses"].setdefault("304", {"description": "It is what you have seen.", "headers": TAG})
-    operation.setdefault("parameters", []).extend(_header(name) for name in taken)
+    operation.setdefault("parameters", []).extend(_header(name) for name in accepted)
     for status, response in operation["responses"].items():
         if status.startswith("2"):
-            response.setdefault("headers", {}).update(given)
+            response.setdefault("headers", {}).update(returned)
 
 
 def _header(name: str) -> dict[str, Any]:
@@ -171,10 +171,10 @@ def _header(name: str) -> dict[str, Any]:
 
 
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
-    """Which problems an operation can have."""
+    """Yield the statuses of the problems that an operation can have."""
     yield from (405, 406, 503)
     if any(operation.get("security", ())):
-        yield from (401, 403, 404)  # 404: an operator may name a tenant, and not everybody may name everyone
+        yield from (401, 403, 404)  # 404: a tenant that the request may not name
     if "{" in path:
         yield 404
     if operation.get("parameters") or method in WRITES:
@@ -191,5 +191,5 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int
 def _problem(status: int) -> dict[str, Any]:
     headers = {401: CHALLENGE, 429: RETRY, 503: RETRY}.get(status)
     shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    answer = {"description": SAID[status], "content": {"application/problem+json": shape}}
-    return {**answer, "headers": headers} if headers else answer
+    response = {"description": PROBLEM_DESCRIPTIONS[status], "content": {"application/problem+json": shape}}
+    return {**response, "headers": headers} if headers else response

@@ -9,10 +9,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from delivery.api.rows import Single
-from delivery.api.serializers import CancellationSerializer, CancelledSerializer, DeliverySerializer
+from delivery.api.serializers.cancellations import CancellationSerializer, CancelledSerializer
+from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
 from delivery.lifecycle.send_now import send_now
 from delivery.lifecycle.set_aside import set_aside
@@ -20,15 +19,17 @@ from delivery.models import Delivery
 from delivery.reading import queries
 from delivery.replaying.replay_filter import DELIVERIES, ReplayFilter
 from subscriptions.api.authentication import principal
-from subscriptions.api.tenancy import Conflict, tenant_of
+from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope, Tenant
+from webhooks.kit.rest.errors import Conflict
 
 __all__ = ["CancellationPreview", "Cancellations", "DeliveryCancel", "DeliveryRetry", "DeliverySetAside"]
 
 
-class DeliveryChange(Single[Delivery]):
+class DeliveryChange(TenantScoped[Delivery]):
     """Change one delivery that is unfinished."""
 
+    queryset = Delivery.objects.all()
     serializer_class = DeliverySerializer
     result: str = ""  # the state that the change leads to: a delivery in it needs no change, and is no conflict
 
@@ -76,38 +77,40 @@ class DeliverySetAside(DeliveryChange):
         return self.change(lambda delivery: set_aside(delivery, principal(request).label))
 
 
-class Cancellations(APIView):
+class Cancellations(TenantScoped[Delivery]):
     """Cancel many deliveries, in batches, so that no drain waits for all of them."""
 
+    queryset = Delivery.objects.all()
+    serializer_class = CancellationSerializer
     outside_transaction = True  # read by config.api.idempotency
 
     @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
     def post(self, request: Request) -> Response:
         """Cancel the unfinished deliveries that match. ``has_more``: too many for one call; repeat it."""
         tenant = tenant_of(request)
-        cancelled = cancel_matching(tenant, read_filter(tenant, request.data), principal(request).label)
+        cancelled = cancel_matching(tenant, read_filter(tenant, self.body()), principal(request).label)
         return Response(CancelledSerializer(cancelled._asdict()).data)
 
 
-class CancellationPreview(APIView):
+class CancellationPreview(TenantScoped[Delivery]):
     """Count the deliveries that a cancellation would cancel."""
 
+    queryset = Delivery.objects.all()
+    serializer_class = CancellationSerializer
     required_scopes = {"POST": Scope.READ}
 
     @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
     def post(self, request: Request) -> Response:
         """Count the unfinished deliveries that match, without changing anything."""
         tenant = tenant_of(request)
-        counted = count_matching(tenant, read_filter(tenant, request.data))
+        counted = count_matching(tenant, read_filter(tenant, self.body()))
         return Response(CancelledSerializer(counted._asdict()).data)
 
 
-def read_filter(tenant: Tenant, body: Any) -> ReplayFilter:
+def read_filter(tenant: Tenant, fields: dict[str, Any]) -> ReplayFilter:
     """Read the filter of a request. Raises ValidationError with the name of the filter's field."""
-    serializer = CancellationSerializer(data=body)
-    serializer.is_valid(raise_exception=True)
     try:
-        return ReplayFilter.parse(serializer.validated_data["filter"], DELIVERIES, tenant)
+        return ReplayFilter.parse(fields["filter"], DELIVERIES, tenant)
     except ValueError as error:
         field, reason = error.args
         raise ValidationError({"filter": {field: [reason]}}) from error

@@ -1,28 +1,37 @@
 """Serve dead letters: deliveries that failed permanently."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from delivery.api.query_params import DeadLetterQuery
-from delivery.api.rows import Page, Single
-from delivery.api.serializers import DeadLetterSerializer
+from delivery.api.filters import DeadLetterFilters
+from delivery.api.included import IncludingList
+from delivery.api.serializers.dead_letters import DeadLetterSerializer
+from delivery.api.serializers.deliveries import AttemptSerializer, DeliverySerializer
+from delivery.api.serializers.events import EventSerializer
 from delivery.models import DeadLetter
-from delivery.reading import expand, list_filters, queries
+from delivery.reading import expand, queries
+from webhooks.kit.rest.resources import ReadOnlyResource
 
-__all__ = ["DeadLetterDetail", "DeadLetters"]
+__all__ = ["DeadLetters"]
 
 
-class DeadLetters(Page[DeadLetter]):
+class DeadLetters(IncludingList[DeadLetter], ReadOnlyResource[DeadLetter]):
     """Dead letters, newest first. Create a replay to send them again."""
 
+    queryset = DeadLetter.objects.all()
     serializer_class = DeadLetterSerializer
-    query = DeadLetterQuery
-    conditions = list_filters.DEAD_LETTERS
+    query_params = DeadLetterFilters
+    included_serializers: ClassVar = {
+        "delivery": DeliverySerializer,
+        "event": EventSerializer,
+        "attempts": AttemptSerializer,
+    }
+
+    def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[DeadLetter]:
+        return queries.dead_letters(tenant_id, **arguments)
 
     def include(self, name: str, page: Sequence[DeadLetter]) -> dict[UUID, Any]:
         deliveries = expand.deliveries_of_letters(page)
@@ -31,18 +40,3 @@ class DeadLetters(Page[DeadLetter]):
         read = expand.events if name == "event" else expand.attempts
         found: dict[UUID, Any] = dict(read([*deliveries.values()]))
         return {key: found[delivery.pk] for key, delivery in deliveries.items()}
-
-    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[DeadLetter]:
-        return queries.dead_letters(tenant_id, **asked)
-
-
-class DeadLetterDetail(Single[DeadLetter]):
-    """One dead letter."""
-
-    serializer_class = DeadLetterSerializer
-
-    def rows(self, tenant_id: UUID | None) -> QuerySet[DeadLetter]:
-        return queries.dead_letters(tenant_id)
-
-    def get(self, request: Request, ref: str) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)

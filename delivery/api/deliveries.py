@@ -5,66 +5,73 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
-from delivery.api.query_params import AttemptQuery, DeliveryQuery, EventDeliveryQuery
-from delivery.api.rows import Page, Single, found
-from delivery.api.serializers import AttemptSerializer, DeliveryDetailSerializer, DeliverySerializer
+from delivery.api.filters import AttemptFilters, DeliveryFilters, EventDeliveryFilters
+from delivery.api.included import IncludingList
+from delivery.api.serializers.deliveries import AttemptSerializer, DeliveryDetailSerializer, DeliverySerializer
+from delivery.api.serializers.events import EventSerializer
 from delivery.models import Attempt, Delivery
-from delivery.reading import expand, list_filters, queries
+from delivery.reading import expand, queries
+from subscriptions.api.tenancy import TenantScoped
+from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rest.resources import ListView, ReadOnlyResource
 
-__all__ = ["Attempts", "Deliveries", "DeliveryDetail", "EventDeliveries"]
+__all__ = ["Deliveries", "DeliveryAttempts", "EventDeliveries"]
 
 SHOWN_ATTEMPTS = 100  # the latest attempts with a delivery; the list of attempts has all
 
 
-class Deliveries(Page[Delivery]):
-    """Deliveries, newest first."""
+class DeliveryList(IncludingList[Delivery]):
+    """List deliveries with what is included."""
 
+    queryset = Delivery.objects.all()
     serializer_class = DeliverySerializer
-    query: ClassVar[type[Serializer[Any]]] = DeliveryQuery
-    conditions = list_filters.DELIVERIES
+    included_serializers: ClassVar = {"event": EventSerializer, "attempts": AttemptSerializer}
+
+    def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Delivery]:
+        return queries.deliveries(tenant_id, **arguments)
 
     def include(self, name: str, page: Sequence[Delivery]) -> dict[UUID, Any]:
         return expand.events(page) if name == "event" else expand.attempts(page)
 
-    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Delivery]:
-        return queries.deliveries(tenant_id, **asked)
+
+class Deliveries(DeliveryList, ReadOnlyResource[Delivery]):
+    """Deliveries, newest first."""
+
+    query_params: ClassVar[type[QueryParams]] = DeliveryFilters
+
+    @extend_schema(responses={200: DeliveryDetailSerializer})
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """One delivery with its attempts."""
+        return super().retrieve(request, *args, **kwargs)
+
+    def shown(self, row: Delivery) -> Response:
+        history = queries.latest(row.history.all(), SHOWN_ATTEMPTS)
+        return Response(DeliveryDetailSerializer(row, context={"history": history}).data)
 
 
-class EventDeliveries(Deliveries):
+class EventDeliveries(DeliveryList, ListView[Delivery]):
     """The deliveries of one event."""
 
-    query = EventDeliveryQuery
+    query_params = EventDeliveryFilters
 
-    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Delivery]:
-        event = found(queries.events(tenant_id), self.kwargs["ref"])
-        return queries.deliveries(tenant_id, event=event, **asked)
-
-
-class DeliveryDetail(Single[Delivery]):
-    """One delivery with its attempts."""
-
-    serializer_class = DeliveryDetailSerializer
-
-    def rows(self, tenant_id: UUID | None) -> QuerySet[Delivery]:
-        return queries.deliveries(tenant_id)
-
-    def get(self, request: Request, ref: str) -> Response:
-        delivery = self.get_object()
-        history = queries.latest(delivery.history.all(), SHOWN_ATTEMPTS)
-        return Response(self.get_serializer(delivery, context={"history": history}).data)
+    def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Delivery]:
+        event = require(queries.events(tenant_id), self.kwargs["ref"])
+        return queries.deliveries(tenant_id, event=event, **arguments)
 
 
-class Attempts(Page[Attempt]):
+class DeliveryAttempts(TenantScoped[Attempt], ListView[Attempt]):
     """The attempts of one delivery, newest first."""
 
+    queryset = Attempt.objects.all()
     serializer_class = AttemptSerializer
-    query = AttemptQuery
-    conditions = list_filters.ATTEMPTS
+    query_params = AttemptFilters
 
-    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Attempt]:
-        delivery = found(queries.deliveries(tenant_id), self.kwargs["ref"])
-        return queries.within(delivery.history.all(), "started_at", asked.get("since"), asked.get("until"))
+    def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Attempt]:
+        delivery = require(queries.deliveries(tenant_id), self.kwargs["ref"])
+        return queries.within(delivery.history.all(), "started_at", arguments.get("since"), arguments.get("until"))

@@ -13,12 +13,13 @@ from rest_framework.views import APIView
 
 from delivery.api.explanations import MismatchSerializer
 from delivery.reading import dry_run, queries
-from subscriptions.api.fields import Json, Ref, Strict
-from subscriptions.api.filter_fields import EventTypes, Pattern, Transformer
-from subscriptions.api.tenancy import find, tenant_of
+from subscriptions.api.fields.routing import EventTypes, Pattern, Transformer
+from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
 from subscriptions.routing.targets import load_targets
+from webhooks.kit.rest.lookup import find
+from webhooks.kit.rest.serializers import JsonField, ListField, ReferenceField, StrictSerializer
 from webhooks.wire.errors import InvalidEvent
 
 __all__ = ["DryRuns"]
@@ -38,20 +39,20 @@ def _endpoints(asked: serializers.BaseSerializer[Any]) -> Any:
 
 
 @extend_schema_field({"oneOf": [{"type": "object", "additionalProperties": True}, {"type": "string"}]})
-class EventOrId(Json):
+class EventOrId(JsonField):
     """An event as it would be published, or the id of one that was."""
 
 
-class DryRunRequestSerializer(Strict):
+class DryRunRequestSerializer(StrictSerializer):
     """A subscription to try and events to try it on. `subscription` gives what is left out of the others."""
 
-    subscription = Ref(_subscriptions, required=False, help_text="One that there is, by its id.")
-    endpoint = Ref(_endpoints, required=False, help_text="Where it would go, by its id or its uid.")
+    subscription = ReferenceField(_subscriptions, required=False, help_text="One that there is, by its id.")
+    endpoint = ReferenceField(_endpoints, required=False, help_text="Where it would go, by its id or its uid.")
     event_types = EventTypes(required=False, help_text="`*` if left out.")
     pattern = Pattern(required=False, allow_null=True)
     transformer = Transformer(required=False, allow_null=True)
     event = EventOrId(required=False, help_text="An event as an object, or the id of one that was taken.")
-    events = serializers.ListField(child=EventOrId(), required=False, min_length=1, max_length=MOST_EVENTS)
+    events = ListField(child=EventOrId(), required=False, min_length=1, max_length=MOST_EVENTS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("event" in attrs) == ("events" in attrs):
@@ -152,7 +153,7 @@ def _subject(tenant: Tenant, written: Any, named: Any) -> dry_run.DryRunEvent:
     if isinstance(written, str):
         row = find(queries.events(tenant.pk).defer(None).defer("digest"), written)
         if row is None:
-            raise ValidationError(named(["There is none with this id."]))
+            raise ValidationError(named(["No event with this id."]))
         return dry_run.stored_event(row.pk, bytes(row.body))
     if not isinstance(written, dict):
         raise ValidationError(named([ONE]))

@@ -9,12 +9,16 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.rows import Page, found
-from delivery.api.serializers import IdField
+from delivery.api.filters import RowField
 from delivery.models import Delivery
 from delivery.reading import queries
 from delivery.reading.explain import NOT_SENT, endpoints_for, explain
+from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint, Subscription
+from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.query_params import QueryParams
+from webhooks.kit.rest.resources import ListView
+from webhooks.kit.rest.serializers import IdField
 
 __all__ = ["EventExplanation"]
 
@@ -61,23 +65,26 @@ class ExplanationSerializer(serializers.Serializer[Any]):
         return None if row is None else row.public_id
 
 
-class ExplanationQuery(serializers.Serializer[Any]):
-    endpoint = serializers.CharField(required=False, help_text="Only this endpoint: its id or uid.")
+class ExplanationParams(QueryParams):
+    """Choose the endpoint."""
+
+    endpoint = RowField(queries.endpoints, help_text="Only this endpoint: its id or uid.")
 
 
 @extend_schema_view(get=extend_schema(operation_id="explain_event"))
-class EventExplanation(Page[Endpoint]):
+class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
     """For every endpoint of the tenant, newest first: what became of this event there, and why."""
 
+    queryset = Endpoint.objects.all()
     serializer_class = ExplanationSerializer
-    query = ExplanationQuery
+    query_params = ExplanationParams
 
-    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Endpoint]:
-        self.taken = found(queries.events(tenant_id).defer(None).defer("digest"), self.kwargs["ref"])
-        endpoints = endpoints_for(self.taken)
-        return endpoints.filter(pk=asked["endpoint"].pk) if "endpoint" in asked else endpoints
+    def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Endpoint]:
+        self.event = require(queries.events(tenant_id).defer(None).defer("digest"), self.kwargs["ref"])
+        endpoints = endpoints_for(self.event)
+        return endpoints.filter(pk=arguments["endpoint"].pk) if "endpoint" in arguments else endpoints
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        page = self.paginate_queryset(self.get_queryset())
-        explained = explain(self.taken, page or [])
+        page = self.paginate_queryset(self.filtered_rows())
+        explained = explain(self.event, page or [])
         return self.get_paginated_response(self.get_serializer(explained, many=True).data)

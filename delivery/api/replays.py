@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,50 +11,54 @@ from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from delivery.api.query_params import ReplayQuery
-from delivery.api.rows import Page, Single
-from delivery.api.serializers import (
+from delivery.api.filters import ReplayFilters
+from delivery.api.serializers.replays import (
     ReplayCreateSerializer,
     ReplayPreviewSerializer,
     ReplaySelectionSerializer,
     ReplaySerializer,
 )
 from delivery.models import Replay
-from delivery.reading import list_filters, queries
+from delivery.reading import queries
 from delivery.replaying import replays
-from subscriptions.api.authentication import Principal
-from subscriptions.api.tenancy import Conflict, tenant_of
+from subscriptions.api.authentication import principal
+from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope, Tenant
+from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.resources import ReadOnlyResource
 
-__all__ = ["ReplayCancel", "ReplayDetail", "ReplayPreview", "Replays"]
+__all__ = ["ReplayCancel", "ReplayPreview", "Replays"]
 
 
-class Replays(Page[Replay]):
+class ReplayView(TenantScoped[Replay]):
+    """A view over the replays of the request's tenant."""
+
+    queryset = Replay.objects.all()
+    serializer_class = ReplaySerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[Replay]:
+        return queries.replays(tenant_id)
+
+
+class Replays(ReplayView, ReadOnlyResource[Replay]):
     """Replays, newest first."""
 
-    serializer_class = ReplaySerializer
-    query = ReplayQuery
-    conditions = list_filters.REPLAYS
-
-    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Replay]:
-        return queries.replays(tenant_id, **asked)
+    query_params = ReplayFilters
 
     @extend_schema(request=ReplayCreateSerializer, responses={201: ReplaySerializer})
-    def post(self, request: Request) -> Response:
+    def create(self, request: Request) -> Response:
         """Create a replay of the dead letters or past events that match now. 201 with the number of deliveries."""
         tenant = tenant_of(request)
-        body = ReplayCreateSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        requester = cast(Principal, request.auth)
-        rate = body.validated_data["rate"]
+        fields = self.body(ReplayCreateSerializer)
         with filter_errors():
-            created = replays.start(tenant, read_filter(tenant, body.validated_data), rate=rate, by=requester.label)
+            created = replays.start(
+                tenant, read_filter(tenant, fields), rate=fields["rate"], by=principal(request).label
+            )
         return Response(ReplaySerializer(created).data, status=status.HTTP_201_CREATED)
 
 
-class ReplayPreview(APIView):
+class ReplayPreview(ReplayView):
     """Count the deliveries that a replay would send."""
 
     required_scopes = {"POST": Scope.READ}
@@ -63,29 +67,14 @@ class ReplayPreview(APIView):
     def post(self, request: Request) -> Response:
         """Count the deliveries that match now, without changing anything."""
         tenant = tenant_of(request)
-        body = ReplaySelectionSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        fields = self.body(ReplaySelectionSerializer)
         with filter_errors():
-            total, estimated = replays.preview(tenant, read_filter(tenant, body.validated_data))
+            total, estimated = replays.preview(tenant, read_filter(tenant, fields))
         return Response({"total": total, "estimated": estimated})
 
 
-class ReplayDetail(Single[Replay]):
-    """One replay and its progress."""
-
-    serializer_class = ReplaySerializer
-
-    def rows(self, tenant_id: UUID | None) -> QuerySet[Replay]:
-        return queries.replays(tenant_id)
-
-    def get(self, request: Request, ref: str) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)
-
-
-class ReplayCancel(ReplayDetail):
+class ReplayCancel(ReplayView):
     """Cancel a replay; deliveries that are re-queued already are sent."""
-
-    http_method_names = ["post", "options"]
 
     @extend_schema(request=None, responses={200: ReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:
@@ -98,9 +87,9 @@ class ReplayCancel(ReplayDetail):
         return Response(self.get_serializer(row).data)
 
 
-def read_filter(tenant: Tenant, body: dict[str, Any]) -> replays.ReplayFilter:
+def read_filter(tenant: Tenant, fields: dict[str, Any]) -> replays.ReplayFilter:
     """Read the filter of a request. Raises ValueError with the field's name first."""
-    return replays.ReplayFilter.parse(body["filter"], body["scope"], tenant)
+    return replays.ReplayFilter.parse(fields["filter"], fields["scope"], tenant)
 
 
 @contextmanager

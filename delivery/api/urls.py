@@ -1,28 +1,31 @@
 """Route the provider's REST resources, below /api/v1/."""
 
 from django.urls import path
+from rest_framework.routers import SimpleRouter
 
 from delivery.api import changes, data, dead_letters, deliveries, dry_runs, explanations, replays, usage
 from delivery.api.endpoints import lane_status, stats, test_deliveries, verification
 from delivery.api.publishing import events
 
+router = SimpleRouter(use_regex_path=False)
+router.register("events", events.Events, "event")
+router.register("deliveries", deliveries.Deliveries, "delivery")
+router.register("dead-letters", dead_letters.DeadLetters, "dead-letter")
+router.register("replays", replays.Replays, "replay")
+
 urlpatterns = [
+    path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),  # before replays/<ref>/
+    *router.urls,
     path("subscriptions/test/", dry_runs.DryRuns.as_view(), name="subscription-test"),  # before subscriptions/<ref>/
-    path("events/", events.Events.as_view(), name="events"),
-    path("events/<str:ref>/", events.EventDetail.as_view(), name="event"),
     path("events/<str:ref>/deliveries/", deliveries.EventDeliveries.as_view(), name="event-deliveries"),
     path("events/<str:ref>/explain/", explanations.EventExplanation.as_view(), name="event-explanation"),
     path("events/<str:ref>/payload/", events.EventPayload.as_view(), name="event-payload"),
-    path("deliveries/", deliveries.Deliveries.as_view(), name="deliveries"),
-    path("deliveries/<str:ref>/", deliveries.DeliveryDetail.as_view(), name="delivery"),
-    path("deliveries/<str:ref>/attempts/", deliveries.Attempts.as_view(), name="delivery-attempts"),
+    path("deliveries/<str:ref>/attempts/", deliveries.DeliveryAttempts.as_view(), name="delivery-attempts"),
     path("deliveries/<str:ref>/cancel/", changes.DeliveryCancel.as_view(), name="delivery-cancel"),
     path("deliveries/<str:ref>/retry/", changes.DeliveryRetry.as_view(), name="delivery-retry"),
     path("deliveries/<str:ref>/set-aside/", changes.DeliverySetAside.as_view(), name="delivery-set-aside"),
     path("cancellations/", changes.Cancellations.as_view(), name="cancellations"),
     path("cancellations/preview/", changes.CancellationPreview.as_view(), name="cancellation-preview"),
-    path("dead-letters/", dead_letters.DeadLetters.as_view(), name="dead-letters"),
-    path("dead-letters/<str:ref>/", dead_letters.DeadLetterDetail.as_view(), name="dead-letter"),
     path("data/<str:event>/<str:endpoint>/<str:until>/<str:signature>/", data.EventData.as_view(), name="event-data"),
     path("verification-callbacks/<str:key>/", verification.VerificationCallback.as_view(), name="verification"),
     path(
@@ -32,8 +35,5 @@ urlpatterns = [
     path("endpoints/<str:ref>/test/", test_deliveries.EndpointTest.as_view(), name="endpoint-test"),
     path("usage/", usage.UsageReport.as_view(), name="usage"),
     path("endpoints/<str:ref>/status/", lane_status.EndpointStatus.as_view(), name="endpoint-status"),
-    path("replays/", replays.Replays.as_view(), name="replays"),
-    path("replays/preview/", replays.ReplayPreview.as_view(), name="replay-preview"),
-    path("replays/<str:ref>/", replays.ReplayDetail.as_view(), name="replay"),
     path("replays/<str:ref>/cancel/", replays.ReplayCancel.as_view(), name="replay-cancel"),
 ]

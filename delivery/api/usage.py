@@ -16,12 +16,11 @@ from rest_framework.exceptions import NotFound
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from delivery.api.query_params import UsageQuery
 from delivery.lifecycle import usage
-from subscriptions.api.tenancy import tenant_id_of
+from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
+from webhooks.kit.rest.query_params import QueryParams
 from webhooks.wire.ids import public
 
 __all__ = ["UsageReport"]
@@ -52,6 +51,51 @@ def _harmless(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
 
 
+class WordsField(serializers.CharField):
+    """Some of these words, separated by commas."""
+
+    default_error_messages = {"unknown": "Must be some of these, separated by commas: {names}."}
+
+    def __init__(self, *names: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.names = names
+
+    def to_internal_value(self, data: Any) -> Any:
+        words = super().to_internal_value(data).split(",")
+        if not set(words) <= set(self.names):
+            self.fail("unknown", names=", ".join(self.names))
+        return words
+
+
+class UsageParams(QueryParams):
+    """From ``from`` to ``to``; by default from the first day of this month until today."""
+
+    read_elsewhere = frozenset({"tenant", "format"})  # by the tenant scope and by the content negotiation
+
+    type = serializers.CharField(
+        required=False, max_length=256, help_text="One event type, or all types below one: `order.*`."
+    )
+    granularity = serializers.ChoiceField(["day", "month"], default="day", help_text="Period of a row.")
+    by = WordsField("tenant", "type", default=("tenant", "type"), help_text="What rows distinguish besides the date.")
+    limit = serializers.IntegerField(min_value=1, max_value=250, default=50, help_text="Rows on a JSON page.")
+    cursor = serializers.CharField(
+        default="", allow_blank=True, help_text="Position after which the page starts; from `next`."
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        """Add `from`, which cannot be the name of a Python attribute."""
+        window = {
+            "from": serializers.DateField(required=False, help_text="The first day (UTC)."),
+            "to": serializers.DateField(required=False, help_text="The last day (UTC), which is included."),
+        }
+        return {**window, **super().get_fields()}
+
+    def validate(self, attrs: Any) -> Any:
+        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
+            raise serializers.ValidationError({"to": ["Must not be before `from`."]})
+        return attrs
+
+
 class UsageSerializer(serializers.Serializer[Any]):
     """The usage of a day or month that starts on this date (UTC); `tenant` and `type` if rows distinguish them."""
 
@@ -70,11 +114,13 @@ class UsagePageSerializer(serializers.Serializer[Any]):
     previous = serializers.CharField(allow_null=True)
 
 
-class UsageReport(APIView):
+class UsageReport(TenantScoped[Tenant]):
     """Accepted events and their deliveries: exact, also for deleted events."""
 
     renderer_classes = (JSONRenderer, CsvRows)
-    query = UsageQuery
+    queryset = Tenant.objects.all()
+    serializer_class = UsagePageSerializer
+    query_params = UsageParams
 
     @extend_schema(
         operation_id="get_usage",
@@ -82,10 +128,8 @@ class UsageReport(APIView):
     )
     def get(self, request: Request) -> Response:
         """Report usage by period, tenant and type, oldest first. Operators see all tenants, or the one they name."""
-        asked = self.query(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        fields = asked.validated_data
-        wanted = _wanted(fields, tenant_id_of(request))
+        fields = self.params()
+        wanted = _wanted(fields, self.tenant_id())
         is_csv = getattr(request.accepted_renderer, "format", "") == CsvRows.format
         most = MOST_IN_CSV if is_csv else fields["limit"]
         rows = usage.report(wanted, most + 1, _key(fields["cursor"]))

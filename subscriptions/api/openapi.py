@@ -6,7 +6,13 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 
-from subscriptions.api import serializers
+from subscriptions.api.serializers.endpoint_secrets import (
+    KeySetSerializer,
+    SecretRotationResultSerializer,
+    SecretRotationSerializer,
+)
+from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointWithSecretSerializer
+from subscriptions.api.serializers.keys import KeyRotationSerializer, KeyWithTextSerializer
 
 __all__ = [
     "REF",
@@ -87,7 +93,7 @@ keys = extend_schema_view(
     **crud(
         "key",
         create={
-            "responses": {201: serializers.KeyWithTextSerializer},
+            "responses": {201: KeyWithTextSerializer},
             "examples": [
                 OpenApiExample(
                     "For a backend that publishes", {"name": "billing", "scopes": ["publish"]}, request_only=True
@@ -101,8 +107,8 @@ key_rotations = extend_schema_view(
     post=extend_schema(
         operation_id="rotate_key",
         parameters=[REF],
-        request=serializers.KeyRotationSerializer,
-        responses={201: serializers.KeyWithTextSerializer},
+        request=KeyRotationSerializer,
+        responses={201: KeyWithTextSerializer},
     )
 )
 
@@ -110,8 +116,8 @@ endpoints = extend_schema_view(
     **crud(
         "endpoint",
         create={
-            "request": serializers.EndpointCreateSerializer,
-            "responses": {201: serializers.EndpointWithSecretSerializer},
+            "request": EndpointCreateSerializer,
+            "responses": {201: EndpointWithSecretSerializer},
             "examples": [
                 OpenApiExample(
                     "An endpoint", {"url": "https://example.com/webhooks", "uid": "main"}, request_only=True
@@ -137,14 +143,14 @@ secrets = extend_schema_view(
     post=extend_schema(
         operation_id="rotate_secret",
         parameters=[REF],
-        request=serializers.SecretRotationSerializer,
-        responses={201: serializers.SecretRotationResultSerializer},
+        request=SecretRotationSerializer,
+        responses={201: SecretRotationResultSerializer},
         examples=[OpenApiExample("Both sign for an hour", {"overlap_seconds": 3600}, request_only=True)],
     ),
 )
 
 public_keys = extend_schema_view(
-    get=extend_schema(operation_id="get_endpoint_keys", parameters=[REF], responses={200: serializers.KeySetSerializer})
+    get=extend_schema(operation_id="get_endpoint_keys", parameters=[REF], responses={200: KeySetSerializer})
 )
 
 subscriptions = extend_schema_view(

@@ -38,7 +38,7 @@ INSTEAD_OF = {
     ("/api/v1/subscriptions/test/", "events"): {"event"},
     ("/api/v1/endpoints/{ref}/test/", "event"): {"type", "data"},
 }
-TAKEN_AS_IT_IS = {("/api/v1/sources/{id}/test/", "body")}  # the bytes of a message: any text may be in it
+TAKEN_AS_IT_IS = {("/api/v1/sources/{ref}/test/", "body")}  # the bytes of a message: any text may be in it
 
 
 def fields_of(operation: Operation) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from rest_framework.exceptions import ValidationError
 
 from webhooks.admin.source_form import SourceForm
-from webhooks.api.serializers import SourceSerializer
+from webhooks.api.serializers.sources import SourceSerializer
 from webhooks.models import Source
 
 MAY_ADD, MAY_CHANGE = "webhooks.add_source", "webhooks.change_source"

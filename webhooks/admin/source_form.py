@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 
-from webhooks.api.serializers import RESPONSE_CONTENT_TYPES
+from webhooks.api.serializers.sources import RESPONSE_CONTENT_TYPES
 from webhooks.models import Source
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.schemes import SCHEMES

@@ -1,45 +1,21 @@
-"""Define the serializer fields of the receiver: ids, paths into a message, media types, retry plans, handlers."""
+"""Define the serializer fields of the receiver: paths into a message, media types, retry plans, handlers."""
 
 import re
 from typing import Any
-from uuid import UUID
 
-import orjson
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from webhooks.kit.strict import Line
+from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.processing.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
 from webhooks.receiving import media_types
 from webhooks.wire.cloudevents.handshake import is_origin
-from webhooks.wire.ids import parse, public
 from webhooks.wire.patterns import InvalidPattern, Pattern
 
 VALUE_PATH = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
 MAX_HANDLERS = 20  # per source
 MAX_ORIGINS = 100  # per source
-
-
-@extend_schema_field(OpenApiTypes.STR)
-class IdField(serializers.Field[UUID, str, str, Any]):
-    """A key as a TypeID with this prefix."""
-
-    default_error_messages = {"invalid": "Must be an id that begins with {prefix}_."}
-
-    def __init__(self, prefix: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.prefix = prefix
-
-    def to_representation(self, value: UUID) -> str:
-        return public(self.prefix, value)
-
-    def to_internal_value(self, data: Any) -> UUID:
-        try:
-            return parse(self.prefix, data)
-        except (ValueError, TypeError, AttributeError):
-            self.fail("invalid", prefix=self.prefix)
 
 
 class ValuePathField(serializers.CharField):
@@ -55,22 +31,6 @@ class ValuePathField(serializers.CharField):
         if path and not VALUE_PATH.fullmatch(path):
             self.fail("path")
         return path
-
-
-class StorableJsonField(serializers.JSONField):
-    """JSON that jsonb can store: no NUL, no unpaired surrogate, no integer beyond 64 bits."""
-
-    default_error_messages = {"storable": "Must not contain NUL, unpaired surrogates or integers beyond 64 bits."}
-
-    def to_internal_value(self, data: Any) -> Any:
-        value = super().to_internal_value(data)
-        try:
-            text = orjson.dumps(value)
-        except TypeError:
-            self.fail("storable")
-        if b"\\u0000" in text:
-            self.fail("storable")
-        return value
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
@@ -95,13 +55,13 @@ class MediaTypesField(serializers.Field[list[str], Any, Any, Any]):
         return types
 
 
-class OriginsField(serializers.ListField):
+class OriginsField(ListField):
     """DNS names of senders that may send after an OPTIONS request, or ``*``."""
 
     default_error_messages = {"origin": "{name!r} must be a DNS name or *."}
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(child=Line(max_length=253), max_length=MAX_ORIGINS, **options)
+        super().__init__(child=TextField(max_length=253), max_length=MAX_ORIGINS, **options)
 
     def to_internal_value(self, data: Any) -> list[str]:
         handler_paths: list[str] = super().to_internal_value(data)
@@ -153,19 +113,6 @@ class RetryPlanField(serializers.Field[list[int], Any, Any, Any]):
 
 def _is_wait(seconds: Any) -> bool:
     return isinstance(seconds, int) and not isinstance(seconds, bool) and 1 <= seconds <= MAX_WAIT
-
-
-@extend_schema_field({"type": "object", "additionalProperties": True})
-class ObjectField(StorableJsonField):
-    """A JSON object."""
-
-    default_error_messages = {"object": "Must be an object."}
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        value = super().to_internal_value(data)
-        if not isinstance(value, dict):
-            self.fail("object")
-        return value
 
 
 @extend_schema_field(

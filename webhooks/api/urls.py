@@ -1,15 +1,25 @@
-"""List the URLs of the REST API, for /api/v1/, and of the senders, for the root."""
+"""Route the receiver's REST resources, below /api/v1/, and the URLs that senders send to, at the root."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from webhooks.api.views import ReceiptViewSet, RejectionViewSet, SourceViewSet
+from webhooks.api import receipts, rejections, source_secrets, sources
 from webhooks.inbound_urls import urlpatterns as inbound_urlpatterns
 
 __all__ = ["api_urlpatterns", "inbound_urlpatterns"]
 
-_router = SimpleRouter()
-_router.register("sources", SourceViewSet, basename="source")
-_router.register("receipts", ReceiptViewSet, basename="receipt")
-_router.register("rejections", RejectionViewSet, basename="rejection")
+router = SimpleRouter(use_regex_path=False)
+router.register("sources", sources.Sources, "source")
+router.register("receipts", receipts.Receipts, "receipt")
+router.register("rejections", rejections.Rejections, "rejection")
 
-api_urlpatterns = _router.urls
+api_urlpatterns = [
+    path("receipts/replays/", receipts.ReceiptReplays.as_view(), name="receipt-replays"),  # before receipts/<ref>/
+    *router.urls,
+    path("receipts/<str:ref>/body/", receipts.ReceiptBody.as_view(), name="receipt-body"),
+    path("receipts/<str:ref>/replays/", receipts.ReceiptReplay.as_view(), name="receipt-replay"),
+    path("sources/<str:ref>/secrets/", source_secrets.SourceSecrets.as_view(), name="source-secrets"),
+    path("sources/<str:ref>/secrets/<str:secret>/", source_secrets.SourceSecretDetail.as_view(), name="source-secret"),
+    path("sources/<str:ref>/stats/", sources.SourceStats.as_view(), name="source-stats"),
+    path("sources/<str:ref>/test/", sources.SourceTest.as_view(), name="source-test"),
+]

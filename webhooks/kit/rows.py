@@ -1,16 +1,34 @@
-"""Define what all rows share: a UUIDv7 key, shown outside as a TypeID, and the time of creation."""
+"""Define what all rows share: a UUIDv7 key, shown outside as a TypeID, the time of creation, and the format of uids."""
 
+from unicodedata import category
+
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
 from webhooks.wire.ids import new_id, public
 
-__all__ = ["KeyedRow", "Row", "uid_format"]
+__all__ = ["KeyedRow", "Row", "has_control_characters", "is_uid", "uid_format"]
 
 uid_format = RegexValidator(
     r"\A[A-Za-z0-9._-]{1,256}\Z", "A uid is 1 to 256 letters, digits, hyphens, underscores and full stops."
 )
+CONTROL_CATEGORIES = {"Cc", "Cs"}  # of Unicode: control characters and unpaired surrogates
+
+
+def is_uid(text: str) -> bool:
+    """Return whether the text has the format of a uid."""
+    try:
+        uid_format(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def has_control_characters(text: str) -> bool:
+    """Return whether the text contains control characters (NUL cannot be stored) or unpaired surrogates."""
+    return any(category(character) in CONTROL_CATEGORIES for character in text)
 
 
 class KeyedRow(models.Model):

@@ -1,20 +1,17 @@
 """Serve the status of an endpoint: its queue, rate and circuit breaker, and what blocks its order keys."""
 
 from typing import Any
-from uuid import UUID
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.rows import Single
-from delivery.api.serializers import IdField
 from delivery.models import Delivery
-from delivery.reading import queries
 from delivery.reading.lane_status import LaneStatus, lane_status
+from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
+from webhooks.kit.rest.serializers import IdField
 
 __all__ = ["EndpointStatus"]
 
@@ -72,11 +69,11 @@ class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
     blockers = BlockerSerializer(many=True, help_text="At most 20, the longest wait first.")
 
 
-class EndpointStatus(Single[Endpoint]):
+class EndpointStatus(TenantScoped[Endpoint]):
     """The status of one endpoint."""
 
-    def rows(self, tenant_id: UUID | None) -> QuerySet[Endpoint]:
-        return queries.endpoints(tenant_id, self.kwargs["ref"]).filter(deleted_at=None)
+    queryset = Endpoint.objects.filter(deleted_at=None)
+    serializer_class: type[serializers.Serializer[Any]] = EndpointStatusSerializer
 
     @extend_schema(responses={200: EndpointStatusSerializer}, operation_id="get_endpoint_status")
     def get(self, request: Request, ref: str) -> Response:

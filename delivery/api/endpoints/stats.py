@@ -8,12 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.query_params import StatsQuery
 from delivery.sending.attempt_stats import StatsSummary, stats_by_hour, total_of
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
+from webhooks.kit.rest.query_params import QueryParams
 
 __all__ = ["EndpointStats"]
+
+MAX_HOURS = 24 * 31  # of statistics
 
 
 class LatencySerializer(serializers.Serializer[Any]):
@@ -45,19 +47,25 @@ class EndpointStatsSerializer(serializers.Serializer[Any]):
     data = SummarySerializer(many=True)  # type: ignore[assignment]  # a field that is called as the stubs call a property
 
 
-class EndpointStats(TenantScoped):
+class StatsParams(QueryParams):
+    """The number of hours of a statistics report."""
+
+    hours = serializers.IntegerField(
+        min_value=1, max_value=MAX_HOURS, default=24, help_text="Number of hours, including the current one."
+    )
+
+
+class EndpointStats(TenantScoped[Endpoint]):
     """Statistics of one endpoint."""
 
     queryset = Endpoint.objects.filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = EndpointStatsSerializer
-    query = StatsQuery
+    query_params = StatsParams
 
     @extend_schema(operation_id="get_endpoint_stats", responses={200: EndpointStatsSerializer})
     def get(self, request: Request, ref: str) -> Response:
         """Attempts, how many were taken, and how long they took: of the whole time, and of each of its hours (UTC),
         oldest first. An attempt counts within seconds of its end. Test deliveries do not count."""
         endpoint = self.get_object()
-        asked = self.query(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        hours = stats_by_hour(endpoint.id, asked.validated_data["hours"], timezone.now())
+        hours = stats_by_hour(endpoint.id, self.params()["hours"], timezone.now())
         return Response(EndpointStatsSerializer({"total": total_of(hours), "data": hours}).data)

@@ -13,9 +13,10 @@ from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from delivery.reading import queries
 from delivery.reading.timeline import response_text
 from delivery.testing.test_delivery import TEST_TYPE, Busy, TestDelivery, send_test
-from subscriptions.api.fields import Json, Strict, Text
-from subscriptions.api.tenancy import TenantScoped, find
+from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
+from webhooks.kit.rest.lookup import find
+from webhooks.kit.rest.serializers import JsonField, StrictSerializer, TextField
 from webhooks.wire.errors import InvalidEvent
 
 __all__ = ["EndpointTest"]
@@ -23,14 +24,14 @@ __all__ = ["EndpointTest"]
 AGAIN = 2  # seconds
 
 
-class TestDeliverySerializer(Strict):
+class TestDeliverySerializer(StrictSerializer):
     """What to send: a stored `event`, or a new one of this `type` and `data`, which is kept nowhere."""
 
-    event = Text(required=False, help_text="The id of one of the tenant's events. Sent as it is, under its own id.")
-    type = Text(
+    event = TextField(required=False, help_text="The id of a stored event, which is sent as it is, under its own id.")
+    type = TextField(
         required=False, max_length=MAX_ATTRIBUTE_BYTES["type"], help_text=f"Of a new event; default {TEST_TYPE}."
     )
-    data = Json(  # type: ignore[assignment]  # a field that is called as the stubs call a property
+    data = JsonField(  # type: ignore[assignment]  # a field that is called as the stubs call a property
         required=False, help_text='Of the new event; `{"test": true}` if left out.'
     )
 
@@ -94,7 +95,7 @@ class TrialSerializer(serializers.Serializer[TestDelivery]):
         }
 
 
-class EndpointTest(TenantScoped):
+class EndpointTest(TenantScoped[Endpoint]):
     """A test delivery to one endpoint."""
 
     outside_transaction = True  # read by config.api.idempotency

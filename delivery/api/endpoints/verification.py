@@ -12,22 +12,22 @@ from rest_framework.views import APIView
 
 from delivery.testing.endpoint_verification import verify_by_event
 from delivery.testing.test_delivery import Busy
-from subscriptions.api.fields import Choice, Strict, Whole
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.endpoints import verification
 from subscriptions.models import Endpoint
+from webhooks.kit.rest.serializers import ChoiceField, IntegerField, StrictSerializer
 
 __all__ = ["EndpointVerification", "VerificationCallback"]
 
 RETRY_AFTER = 2  # seconds
 
 
-class VerificationRequestSerializer(Strict):
+class VerificationRequestSerializer(StrictSerializer):
     """How to verify: by a `handshake` (CloudEvents webhook specification, an OPTIONS request), or by a signed `event`
     whose `challenge` the endpoint returns in its response."""
 
-    by = Choice(["handshake", "event"], default="handshake", help_text="Method of verification.")
-    rate = Whole(
+    by = ChoiceField(["handshake", "event"], default="handshake", help_text="Method of verification.")
+    rate = IntegerField(
         required=False, min_value=1, max_value=999_999_999, help_text="Requests per minute to ask for in a handshake."
     )
 
@@ -47,7 +47,7 @@ class VerificationResultSerializer(serializers.Serializer[verification.Verificat
     problem = serializers.CharField(help_text="Why the endpoint is not verified; empty if it is.")
 
 
-class EndpointVerification(TenantScoped):
+class EndpointVerification(TenantScoped[Endpoint]):
     """Verify that an endpoint wants deliveries."""
 
     outside_transaction = True  # read by config.api.idempotency

@@ -7,7 +7,7 @@ not one of them could be taken the answer is the limit they all met, or 400.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
@@ -22,23 +22,28 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from delivery.api.filters import EventFilters
+from delivery.api.included import IncludingList
 from delivery.api.publishing.forms import ANSWERS, EXAMPLES, FORMS
 from delivery.api.publishing.request_events import Limits, read_events
-from delivery.api.query_params import EventQuery
-from delivery.api.rows import Page, Single
-from delivery.api.serializers import EventDetailSerializer, EventSerializer
+from delivery.api.serializers.deliveries import DeliverySerializer
+from delivery.api.serializers.events import EventDetailSerializer, EventSerializer
 from delivery.lifecycle import erase
 from delivery.models import Event
 from delivery.publishing.plan_limits import publish_within_plan
 from delivery.publishing.results import ContentConflict, EventLimitExceeded, Published, SchemaMismatch, warning_list
-from delivery.reading import expand, list_filters, queries
+from delivery.reading import expand, queries
 from subscriptions.api.authentication import principal
-from subscriptions.api.tenancy import Conflict, PlanExceeded, tenant_of
+from subscriptions.api.problems import PlanExceeded
+from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope
+from webhooks.kit.rest.errors import Conflict
+from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.wire import ids
 from webhooks.wire.errors import InvalidEvent
 
-__all__ = ["EventDetail", "EventPayload", "Events"]
+__all__ = ["EventPayload", "Events"]
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -57,23 +62,33 @@ class JsonOnly(BaseContentNegotiation):
         return renderer, str(renderer.media_type)
 
 
-class Events(Page[Event]):
+class Events(IncludingList[Event], ReadOnlyResource[Event]):
     """Events, newest first; and the place where they are published."""
 
     required_scopes = {"POST": Scope.PUBLISH}
     content_negotiation_class = JsonOnly
+    queryset = Event.objects.all()
     serializer_class = EventSerializer
-    query = EventQuery
-    conditions = list_filters.EVENTS
+    query_params = EventFilters
+    included_serializers: ClassVar = {"deliveries": DeliverySerializer}
 
     def include(self, name: str, page: Sequence[Event]) -> dict[UUID, Any]:
         return dict(expand.deliveries(page))
 
-    def rows(self, tenant_id: UUID | None, **asked: Any) -> QuerySet[Event]:
-        return queries.events(tenant_id, **asked)
+    def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Event]:
+        return queries.events(tenant_id, **arguments)
+
+    @extend_schema(responses={200: EventDetailSerializer})
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """One event, with ``event``: the CloudEvent, byte for byte as it is sent."""
+        event = require(queries.events(self.tenant_id()).defer(None).defer("digest"), self.kwargs["ref"])
+        fields = dict(self.get_serializer(event).data)
+        return HttpResponse(
+            orjson.dumps({**fields, "warnings": event.warnings, "event": orjson.Fragment(bytes(event.body))}), JSON
+        )
 
     @extend_schema(request=FORMS, responses=ANSWERS, examples=EXAMPLES)
-    def post(self, request: Request) -> HttpResponse:
+    def create(self, request: Request) -> HttpResponse:
         """Take one CloudEvent (structured, binary, or plain JSON) or a batch of up to 1,000."""
         tenant = tenant_of(request)
         limits = Limits(event=settings.WAYPOST_MAX_EVENT_BYTES, batch=settings.WAYPOST_MAX_REQUEST_BYTES)
@@ -117,26 +132,10 @@ class Events(Page[Event]):
         return dict(self.refused(error).data)
 
 
-class EventDetail(Single[Event]):
-    """One event, with ``event``: the CloudEvent, byte for byte as it is sent."""
-
-    serializer_class = EventSerializer
-
-    def rows(self, tenant_id: UUID | None) -> QuerySet[Event]:
-        return queries.events(tenant_id).defer(None).defer("digest")
-
-    @extend_schema(responses={200: EventDetailSerializer})
-    def get(self, request: Request, ref: str) -> HttpResponse:
-        event = self.get_object()
-        fields = dict(self.get_serializer(event).data)
-        return HttpResponse(
-            orjson.dumps({**fields, "warnings": event.warnings, "event": orjson.Fragment(bytes(event.body))}), JSON
-        )
-
-
-class EventPayload(Single[Event]):
+class EventPayload(TenantScoped[Event]):
     """What an event says: its data, in every shape it was sent in."""
 
+    queryset = Event.objects.all()
     serializer_class = EventSerializer
 
     def rows(self, tenant_id: UUID | None) -> QuerySet[Event]:

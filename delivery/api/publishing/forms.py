@@ -9,7 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer
 from rest_framework import serializers
 
-from delivery.api.serializers import PublishedSerializer
+from delivery.api.serializers.events import PublishedSerializer
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from webhooks.wire.cloudevents.http_modes import BATCH, MAX_BATCH, STRUCTURED
 

@@ -1,13 +1,21 @@
-"""How event types look from outside, and what of them may be written."""
+"""Serialize event types, their versions and imports."""
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from subscriptions.api.fields import Choice, Flag, Json, PublicId, Strict, StrictModel
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.event_types.schemas import MAX_EXAMPLES
+from subscriptions.models import Tenant
+from webhooks.kit.rest.serializers import (
+    BooleanField,
+    ChoiceField,
+    IdField,
+    StorableJsonField,
+    StrictModelSerializer,
+    StrictSerializer,
+)
 
 __all__ = [
     "EventTypeImportReportSerializer",
@@ -18,27 +26,27 @@ __all__ = [
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True, "nullable": True})
-class Document(Json):
+class Document(StorableJsonField):
     """A document of another standard."""
 
 
 @extend_schema_field({"type": "array", "items": {}, "maxItems": MAX_EXAMPLES})
-class Examples(Json):
+class Examples(StorableJsonField):
     """Examples of data."""
 
 
-class EventTypeSerializer(StrictModel):
+class EventTypeSerializer(StrictModelSerializer):
     """What events of this type mean, and what their data looks like. `tenant` is null for the deployment's types."""
 
-    id = PublicId()
-    tenant = serializers.CharField(source="tenant.public_id", default=None, read_only=True)
+    id = IdField(EventType.prefix, read_only=True)
+    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, allow_null=True)
     schema = Document(
         required=False,
         allow_null=True,
         help_text="A JSON Schema of draft 2020-12 for `data`; one that differs from the current becomes a new version.",
     )
     examples = Examples(required=False, help_text="A list of examples of `data`; they have to fit the schema.")
-    stays = frozenset({"schema", "examples"})  # are no columns: emptied below
+    kept_by_put = frozenset({"schema", "examples"})  # are no columns: emptied below
     hints = {"version": "Versions count themselves: give another schema."}
 
     class Meta:
@@ -81,16 +89,16 @@ class EventTypeVersionSerializer(serializers.ModelSerializer[EventSchema]):
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
-class ImportedDocument(Json):
+class ImportedDocument(StorableJsonField):
     """An OpenAPI document."""
 
 
-class EventTypeImportSerializer(Strict):
+class EventTypeImportSerializer(StrictSerializer):
     """An OpenAPI 3.1 document whose `webhooks` become event types. `dry_run` reports and changes nothing."""
 
     document = ImportedDocument()
-    dry_run = Flag(default=False)
-    schema_check = Choice(
+    dry_run = BooleanField(default=False)
+    schema_check = ChoiceField(
         ["off", "warn", "enforce"], required=False, help_text="For types that are new; `warn` if left out."
     )
 

@@ -1,20 +1,20 @@
-"""Where event types stand, below /api/v1/; and the catalogue, which stands by itself."""
+"""Route event types, below /api/v1/, and the catalogue at the root."""
 
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from subscriptions.api.event_types import catalogue, views
+from subscriptions.api.event_types import catalogue, documents, event_types
 
 router = SimpleRouter(use_regex_path=False)
-router.register("event-types", views.EventTypes, "event-type")
+router.register("event-types", event_types.EventTypes, "event-type")
 
 urlpatterns = [
     # Before event-types/<ref>/: a type of one of these names goes by its id.
-    path("event-types/import/", views.Import.as_view(), name="event-type-import"),
-    path("event-types/openapi/", views.OpenApi.as_view(), name="event-type-openapi"),
-    path("event-types/asyncapi/", views.AsyncApi.as_view(), name="event-type-asyncapi"),
+    path("event-types/import/", documents.EventTypeImport.as_view(), name="event-type-import"),
+    path("event-types/openapi/", documents.OpenApiExport.as_view(), name="event-type-openapi"),
+    path("event-types/asyncapi/", documents.AsyncApiExport.as_view(), name="event-type-asyncapi"),
     *router.urls,
-    path("event-types/<str:ref>/versions/", views.EventTypeVersions.as_view(), name="event-type-versions"),
+    path("event-types/<str:ref>/versions/", event_types.EventTypeVersions.as_view(), name="event-type-versions"),
 ]
 
 catalogue_urlpatterns = [

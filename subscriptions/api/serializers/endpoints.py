@@ -1,43 +1,35 @@
-"""How endpoints and what signs for them look from outside, and what of them may be written.
+"""Serialize endpoints; the signing secret is in the response that creates the endpoint, and in no other."""
 
-A secret appears in one answer, that of the request which made it.
-"""
-
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from subscriptions import validation
-from subscriptions.api.credential_fields import Auth, Headers, Tls
-from subscriptions.api.fields import Choice, PublicId, Strict, StrictModel, Text, Whole, refuse
-from subscriptions.api.label_fields import Metadata, Uid
-from subscriptions.api.retry_plan_fields import RetryPlan
+from subscriptions.api.fields.credentials import Auth, Headers, Tls
+from subscriptions.api.fields.labels import Metadata, Uid
+from subscriptions.api.fields.retry_plan import RetryPlan
+from subscriptions.api.problems import check_field
+from subscriptions.api.serializers.endpoint_secrets import SIGNING
 from subscriptions.endpoints.certificates import check_tls
 from subscriptions.endpoints.credentials import check_auth
-from subscriptions.endpoints.signing_secrets import DEFAULT_OVERLAP, MAX_OVERLAP, V1, V1A
-from subscriptions.models import Endpoint, SigningSecret
+from subscriptions.models import Endpoint, Tenant
+from webhooks.kit.rest.serializers import ChoiceField, IdField, StrictModelSerializer, TextField
 
 __all__ = [
     "EndpointCreateSerializer",
     "EndpointSerializer",
     "EndpointWithSecretSerializer",
-    "KeySetSerializer",
-    "SecretRotationResultSerializer",
-    "SecretRotationSerializer",
-    "SigningSecretSerializer",
 ]
 
-SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
 
-
-class EndpointSerializer(StrictModel):
+class EndpointSerializer(StrictModelSerializer):
     """An address that receives webhooks, and how it wants them sent. `state` is `active` or `paused`;
     `disabled` is for the platform and its operators, with the reason in `disabled_reason`."""
 
-    id = PublicId()
+    id = IdField(Endpoint.prefix, read_only=True)
     uid = Uid()
     metadata = Metadata(required=False)
-    tenant = serializers.CharField(source="tenant.public_id", read_only=True)
+    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True)
     headers = Headers(
         required=False,
         help_text="Names and values of headers of its own, sent with every delivery. Keys that may not `manage` see "
@@ -61,7 +53,7 @@ class EndpointSerializer(StrictModel):
         help_text="Seconds to wait after each failure, as a list; or `first`, `factor`, `cap` and `attempts`, which "
         "become one. Null: the default, 10 attempts over 75 h 35 min.",
     )
-    stays = frozenset({"state", "auth", "tls"})
+    kept_by_put = frozenset({"state", "auth", "tls"})
     hints = dict.fromkeys(("secret", "signing"), "A secret is changed by a rotation: POST to the endpoint's secrets/.")
 
     class Meta:
@@ -105,17 +97,17 @@ class EndpointSerializer(StrictModel):
         ]
 
     def validate_headers(self, headers: Any) -> Any:
-        refuse(validation.check_headers, headers)
+        check_field(validation.check_headers, headers)
         return headers
 
     def validate_auth(self, auth: Any) -> Any:
         if auth not in (None, {}) and (self.instance is None or auth != self.instance.auth):
-            refuse(check_auth, auth)
+            check_field(check_auth, auth)
         return auth
 
     def validate_tls(self, tls: Any) -> Any:
         if tls not in (None, {}) and (self.instance is None or tls != self.instance.tls):
-            refuse(check_tls, tls)
+            check_field(check_tls, tls)
         return tls
 
 
@@ -124,12 +116,12 @@ class EndpointCreateSerializer(EndpointSerializer):
     to 64 random bytes), or leave it out and find ours in the answer, here and never again. With `signing: v1a` it is
     an ed25519 key pair instead, and the answer has the `public_key`; a `whsk_` key of your own is taken too."""
 
-    secret = Text(required=False)
-    signing = Choice(
+    secret = TextField(required=False)
+    signing = ChoiceField(
         SIGNING, required=False, write_only=True, help_text="v1 (HMAC-SHA256) unless you say v1a (ed25519)."
     )
     public_key = serializers.CharField(read_only=True)
-    hints: dict[str, str] = {}
+    hints: ClassVar[dict[str, str]] = {}
 
     class Meta(EndpointSerializer.Meta):
         fields = [*EndpointSerializer.Meta.fields, "secret", "signing", "public_key"]
@@ -139,52 +131,3 @@ class EndpointWithSecretSerializer(EndpointCreateSerializer):
     """For the description only: of `secret` and `public_key` there is the one that its deliveries are verified with."""
 
     public_key = serializers.CharField(required=False)
-
-
-class SigningSecretSerializer(serializers.ModelSerializer[SigningSecret]):
-    """When a secret was made and until when it signs; null: it is the current one. `public_key` is null for v1."""
-
-    signing = serializers.ChoiceField(SIGNING, read_only=True)
-    public_key = serializers.SerializerMethodField()
-
-    class Meta:
-        model = SigningSecret
-        fields = ["signing", "public_key", "created_at", "expires_at"]
-        read_only_fields = fields
-
-    def get_public_key(self, secret: SigningSecret) -> str | None:
-        return secret.public_key or None
-
-
-class SecretRotationSerializer(Strict):
-    """How long the older secrets go on signing beside the new one, and the new one if it is to be yours. `signing`
-    changes the scheme; without it, it stays."""
-
-    overlap_seconds = Whole(default=DEFAULT_OVERLAP, min_value=0, max_value=MAX_OVERLAP)
-    secret = Text(required=False)
-    signing = Choice(SIGNING, required=False)
-
-
-class SecretRotationResultSerializer(serializers.Serializer[Any]):
-    """What to verify with from now on: the new `secret` (v1), shown here and never again, or the `public_key` (v1a)."""
-
-    secret = serializers.CharField(required=False)
-    public_key = serializers.CharField(required=False)
-
-
-class JwkSerializer(serializers.Serializer[Any]):
-    """An ed25519 public key (RFC 8037), and the same as `whpk_` text."""
-
-    kty = serializers.CharField()
-    crv = serializers.CharField()
-    use = serializers.CharField()
-    alg = serializers.CharField()
-    kid = serializers.CharField(help_text="Its thumbprint (RFC 7638).")
-    x = serializers.CharField()
-    public_key = serializers.CharField()
-
-
-class KeySetSerializer(serializers.Serializer[Any]):
-    """The public keys of an endpoint as a JSON Web Key Set (RFC 7517): those that sign now, newest first."""
-
-    keys = JwkSerializer(many=True)

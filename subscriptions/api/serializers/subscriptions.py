@@ -1,29 +1,28 @@
-"""How a subscription looks from outside, and what of it may be written."""
+"""Serialize subscriptions."""
 
 from django.db.models import QuerySet
-from rest_framework import serializers
 
-from subscriptions.api.fields import Flag, PublicId, Ref, StrictModel
-from subscriptions.api.filter_fields import EventTypes, Pattern, Transformer
+from subscriptions.api.fields.routing import EventTypes, Pattern, Transformer
 from subscriptions.api.tenancy import tenant_of
-from subscriptions.models import Endpoint, Subscription
+from subscriptions.models import Endpoint, Subscription, Tenant
+from webhooks.kit.rest.serializers import BooleanField, IdField, ReferenceField, StrictModelSerializer
 
 __all__ = ["SubscriptionSerializer"]
 
 
 def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
-    """Those of the subscription's own tenant, also when an operator changes it."""
+    """Return the endpoints of the subscription's own tenant, also when an operator changes it."""
     row = subscription.instance
     tenant_id = row.tenant_id if row is not None else tenant_of(subscription.context["request"]).pk
     return Endpoint.objects.filter(tenant=tenant_id, deleted_at=None)
 
 
-class SubscriptionSerializer(StrictModel):
+class SubscriptionSerializer(StrictModelSerializer):
     """What an endpoint wants: event types, narrowed by a pattern, in the shape a transformer gives them."""
 
-    id = PublicId()
-    tenant = serializers.CharField(source="tenant.public_id", read_only=True)
-    endpoint = Ref(_endpoints_of, help_text="The id or the uid of one of the tenant's endpoints.")
+    id = IdField(Subscription.prefix, read_only=True)
+    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True)
+    endpoint = ReferenceField(_endpoints_of, help_text="The id or the uid of one of the tenant's endpoints.")
     event_types = EventTypes(
         default=lambda: ["*"],
         help_text="Exact names, `order.*` for everything below order, or `*`; everything if left out.",
@@ -32,7 +31,7 @@ class SubscriptionSerializer(StrictModel):
     transformer = Transformer(
         required=False, allow_null=True, help_text="`input_paths` and `template`: the body to send."
     )
-    active = Flag(required=False)
+    active = BooleanField(required=False)
 
     class Meta:
         model = Subscription

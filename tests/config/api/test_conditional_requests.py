@@ -5,8 +5,8 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from delivery.api.publishing.events import Events
-from subscriptions.api.serializers import SubscriptionSerializer
-from subscriptions.api.views import Endpoints
+from subscriptions.api.endpoints import Endpoints
+from subscriptions.api.serializers.subscriptions import SubscriptionSerializer
 from tests.delivery.factories import make_event
 from tests.factories import make_client, make_endpoint, make_tenant
 from webhooks.wire.deprecation import Deprecation

@@ -1,13 +1,12 @@
-"""Serialize receipts, rejections and replays of receipts."""
+"""Serialize receipts and replays of receipts."""
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from webhooks.api.fields import IdField, ObjectField
-from webhooks.kit.strict import Flag, Strict
-from webhooks.models import Receipt, Rejection, Source, SourceSecret
+from webhooks.kit.rest.serializers import BooleanField, IdField, ObjectField, StrictSerializer
+from webhooks.models import Receipt, Source, SourceSecret
 
 
 class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
@@ -30,28 +29,11 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         read_only_fields = fields
 
 
-class RejectionSerializer(serializers.ModelSerializer[Rejection]):
-    """A refused request."""
-
-    id = IdField(Rejection.prefix)
-    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
-
-    last_valid_secret = IdField(SourceSecret.prefix, source="last_valid_secret_id", allow_null=True)
-
-    class Meta:
-        model = Rejection
-        fields = [
-            *("id", "source", "reason", "detail", "headers", "remote_address", "size", "sha256", "suppressed_count"),
-            *("received_at", "last_valid_secret", "last_valid_at"),
-        ]
-        read_only_fields = fields
-
-
-class ReceiptReplaySerializer(Strict):
+class ReceiptReplaySerializer(StrictSerializer):
     """The receipts to replay, by the filters of the list; with ``preview`` they are only counted."""
 
     filter = ObjectField(required=False, default=dict)
-    preview = Flag(required=False, default=False)
+    preview = BooleanField(required=False, default=False)
 
 
 class ReceiptReplayResultSerializer(serializers.Serializer[Any]):

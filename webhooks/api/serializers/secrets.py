@@ -2,8 +2,7 @@
 
 from rest_framework import serializers
 
-from webhooks.api.fields import IdField
-from webhooks.kit.strict import Strict, TextField, Whole
+from webhooks.kit.rest.serializers import IdField, IntegerField, MultilineTextField, StrictSerializer
 from webhooks.models import SourceSecret
 from webhooks.sources.secret_rotation import DAY, MAX_OVERLAP, MAX_SECRET_LENGTH
 
@@ -29,8 +28,8 @@ class SecretWithValueSerializer(SourceSecretSerializer):
         read_only_fields = fields
 
 
-class SecretCreateSerializer(Strict):
+class SecretCreateSerializer(StrictSerializer):
     """A rotation: the new secret (generated if left out, where the scheme allows it) and the overlap in seconds."""
 
-    secret = TextField(required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
-    overlap_seconds = Whole(required=False, default=DAY, min_value=0, max_value=MAX_OVERLAP)
+    secret = MultilineTextField(required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
+    overlap_seconds = IntegerField(required=False, default=DAY, min_value=0, max_value=MAX_OVERLAP)

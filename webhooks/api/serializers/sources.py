@@ -1,40 +1,47 @@
 """Serialize sources, and validate scheme, options, secrets and responses together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 from rest_framework.validators import UniqueValidator
 
 from webhooks.api.fields import (
     HandlersField,
-    IdField,
     MediaTypesField,
     OptionsField,
     OriginsField,
     RetryPlanField,
     ValuePathField,
 )
-from webhooks.kit.encryption import decrypt, encrypt
-from webhooks.kit.strict import Flag, Line, StrictModel, TextField
-from webhooks.kit.uids import UID_IN_USE, unique_uid
+from webhooks.kit.encryption import decrypt
+from webhooks.kit.rest.serializers import (
+    BooleanField,
+    ChoiceField,
+    IdField,
+    MultilineTextField,
+    StrictModelSerializer,
+    TextField,
+)
+from webhooks.kit.uids import UID_IN_USE
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
 from webhooks.sources.models import uid_format
-from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, active_secrets, add_secret
-from webhooks.sources.snapshot import clear_snapshots
+from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, TooManySecrets, active_secrets
+from webhooks.sources.sources import change_source, create_source
 
 RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of response_body
 
 
-class SourceSerializer(StrictModel):
+class SourceSerializer(StrictModelSerializer):
     """The configuration of one sender. ``secret`` is write-only, and generated if left out under scheme standard."""
 
     id = IdField(Source.prefix, read_only=True)
     tenant = IdField("tnt", source="tenant_id", read_only=True, allow_null=True)
-    uid = Line(
+    uid = TextField(
         required=False,
         allow_null=True,
         validators=[
@@ -43,9 +50,9 @@ class SourceSerializer(StrictModel):
         ],
     )
     url = serializers.SerializerMethodField(help_text="URL that the sender posts to.")
-    secret = TextField(write_only=True, required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
+    secret = MultilineTextField(write_only=True, required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
     options = OptionsField(required=False)
-    verify_token = Line(
+    verify_token = TextField(
         write_only=True,
         required=False,
         allow_null=True,
@@ -58,10 +65,10 @@ class SourceSerializer(StrictModel):
     order_key_path = ValuePathField()
     sequence_path = ValuePathField()
     content_types = MediaTypesField(required=False)
-    response_content_type = serializers.ChoiceField(choices=RESPONSE_CONTENT_TYPES, required=False, allow_blank=True)
+    response_content_type = ChoiceField(choices=RESPONSE_CONTENT_TYPES, required=False, allow_blank=True)
     retry_plan = RetryPlanField(required=False, allow_null=True)
     handlers = HandlersField(required=False)
-    paused = Flag(required=False)
+    paused = BooleanField(required=False)
 
     class Meta:
         model = Source
@@ -109,12 +116,10 @@ class SourceSerializer(StrictModel):
         if self.instance is None and new is None:
             new = attrs["secret"] = generated_secret(scheme)
         kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
-        try:
+        with configuration_errors():
             check_configuration(
                 scheme, [new, *kept] if new else kept, attrs.get("options", getattr(self.instance, "options", {}))
             )
-        except InvalidConfiguration as error:
-            raise serializers.ValidationError({error.field: str(error)}) from error
         self._check_response(attrs)
         return attrs
 
@@ -136,32 +141,29 @@ class SourceSerializer(StrictModel):
             raise serializers.ValidationError({"skip_out_of_order": "Requires sequence_path."})
 
     def create(self, validated_data: dict[str, Any]) -> Source:
-        secret = validated_data.pop("secret", None)
-        with unique_uid(_uid_in_use):
-            source = Source.objects.create(**_columns(validated_data))
-            if secret:
-                add_secret(source, secret)
-        return source
+        """Create a source for callers that save the serializer: the admin and the command."""
+        with configuration_errors():
+            return create_source(**validated_data)
 
     def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
-        """Write only the given fields, so that a concurrent pause is kept."""
-        columns = _columns(validated_data)
-        for name, value in columns.items():
-            setattr(instance, name, value)
-        with unique_uid(_uid_in_use):
-            instance.save(update_fields=[*columns, "updated_at"])
-        clear_snapshots()
-        return instance
+        """Change a source for callers that save the serializer: the admin."""
+        with configuration_errors():
+            return change_source(instance, validated_data)
 
 
 class SourceWithSecretSerializer(SourceSerializer):
     """A new source with its secret, which is not shown again (used for the schema only)."""
 
-    secret = TextField(required=False)
+    secret = MultilineTextField(required=False)
 
 
-def _uid_in_use() -> serializers.ValidationError:
-    return serializers.ValidationError({"uid": UID_IN_USE})
+@contextmanager
+def configuration_errors() -> Iterator[None]:
+    """Report a configuration that cannot work as a validation error of its field."""
+    try:
+        yield
+    except (InvalidConfiguration, TooManySecrets) as error:
+        raise serializers.ValidationError({getattr(error, "field", "secret"): str(error)}) from error
 
 
 def is_json(text: str) -> bool:
@@ -170,13 +172,3 @@ def is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _columns(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of validated fields: ``paused`` as a time, the verify token encrypted."""
-    columns = dict(values)
-    if "paused" in columns:
-        columns["paused_at"] = timezone.now() if columns.pop("paused") else None
-    if columns.get("verify_token"):
-        columns["verify_token"] = encrypt(columns["verify_token"])
-    return columns

@@ -5,14 +5,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from webhooks.kit.strict import Strict
+from webhooks.kit.rest.query_params import QueryParams
 from webhooks.sources.source_stats import MAX_HOURS
 
 
-class SourceStatsQuerySerializer(Strict):
+class SourceStatsQueryParams(QueryParams):
     """The number of hours, including the present one."""
 
-    along = frozenset({"tenant"})  # read by tenancy
     hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MAX_HOURS)
 
 

@@ -6,17 +6,18 @@ from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from webhooks.api.serializers.receipts import ReceiptSerializer, RejectionSerializer
-from webhooks.kit.strict import Line, Strict, TextField
+from webhooks.api.serializers.receipts import ReceiptSerializer
+from webhooks.api.serializers.rejections import RejectionSerializer
+from webhooks.kit.rest.serializers import MultilineTextField, StrictSerializer, TextField
 
 
-class TestMessageCreateSerializer(Strict):
+class TestMessageCreateSerializer(StrictSerializer):
     """A test message: its event type, and a body in place of the sample's."""
 
-    event_type = Line(
+    event_type = TextField(
         required=False, max_length=256, validators=[RegexValidator(r"\A[!-~]+\Z", "Must be visible ASCII characters.")]
     )
-    body = TextField(required=False, max_length=64 * 1024, trim_whitespace=False)
+    body = MultilineTextField(required=False, max_length=64 * 1024, trim_whitespace=False)
 
 
 @extend_schema_serializer(component_name="TestMessageResult")

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
-from webhooks.api.serializers import SourceSerializer
+from webhooks.api.serializers.sources import SourceSerializer
 
 
 class Command(BaseCommand):

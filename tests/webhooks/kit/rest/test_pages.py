@@ -9,10 +9,10 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from config.api import pagination
-from config.api.pagination import CursorPages
 from subscriptions.models import Tenant
 from tests.factories import make_tenant
+from webhooks.kit.rest import pages
+from webhooks.kit.rest.pages import CursorPages
 
 pytestmark = pytest.mark.django_db
 
@@ -81,12 +81,12 @@ class Named:
     """A view that asks for rows by a name no index serves."""
 
     def __init__(self, name: str) -> None:
-        self.narrowing = Q(name=name)
+        self.unindexed = Q(name=name)
 
 
 @pytest.fixture
 def short_walks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pagination, "WALK", 3)
+    monkeypatch.setattr(pages, "MAX_WALK", 3)
 
 
 def walk(name: str, **query: Any) -> list[dict[str, Any]]:

@@ -5,14 +5,15 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 
 from subscriptions import validation
-from subscriptions.api.fields import Json, Text, refuse
+from subscriptions.api.problems import check_field
+from webhooks.kit.rest.serializers import StorableJsonField, TextField
 from webhooks.kit.rows import Row
 
 __all__ = ["Metadata", "Uid"]
 
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,256}$", "nullable": True})
-class Uid(Text):
+class Uid(TextField):
     """None of our ids, since it is accepted wherever one is. Whether it is taken, the verb finds out."""
 
     def __init__(self, **options: Any) -> None:
@@ -22,15 +23,15 @@ class Uid(Text):
     def to_internal_value(self, data: Any) -> str:
         uid = super().to_internal_value(data)
         model: type[Row] = self.parent.Meta.model  # type: ignore[attr-defined]  # a model's serializer
-        refuse(validation.check_uid, model.prefix, uid)
+        check_field(validation.check_uid, model.prefix, uid)
         return uid
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
-class Metadata(Json):
+class Metadata(StorableJsonField):
     """A small object of plain values."""
 
     def to_internal_value(self, data: Any) -> Any:
         metadata = super().to_internal_value(data)
-        refuse(validation.check_metadata, metadata)
+        check_field(validation.check_metadata, metadata)
         return metadata

@@ -7,7 +7,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from subscriptions.api.fields import Fraction, Strict, Whole
 from subscriptions.endpoints.retry_plan import (
     DEFAULT_CAP,
     DEFAULT_FACTOR,
@@ -16,18 +15,19 @@ from subscriptions.endpoints.retry_plan import (
     MAX_WAITS,
     exponential_waits,
 )
+from webhooks.kit.rest.serializers import IntegerField, NumberField, StrictSerializer
 
 __all__ = ["RetryPlan"]
 
 
-class Exponential(Strict):
+class Exponential(StrictSerializer):
     """Waits that grow from one failure to the next, in seconds."""
 
-    first = Whole(min_value=1, max_value=MAX_WAIT)
-    attempts = Whole(min_value=2, max_value=MAX_WAITS + 1, required=False)
-    factor = Fraction(min_value=1, max_value=100, default=DEFAULT_FACTOR)
-    cap = Whole(min_value=1, max_value=MAX_WAIT, default=DEFAULT_CAP)
-    horizon = Whole(min_value=1, max_value=MAX_HORIZON, required=False)
+    first = IntegerField(min_value=1, max_value=MAX_WAIT)
+    attempts = IntegerField(min_value=2, max_value=MAX_WAITS + 1, required=False)
+    factor = NumberField(min_value=1, max_value=100, default=DEFAULT_FACTOR)
+    cap = IntegerField(min_value=1, max_value=MAX_WAIT, default=DEFAULT_CAP)
+    horizon = IntegerField(min_value=1, max_value=MAX_HORIZON, required=False)
 
     def validate(self, plan: dict[str, Any]) -> dict[str, Any]:
         """It ends somewhere. A cap or a horizon below the first wait is a slip; the default cap gives way."""
@@ -64,7 +64,7 @@ PLAN_SCHEMA = {
 class RetryPlan(serializers.ListField):
     """Seconds to wait after each failure."""
 
-    child = Whole(min_value=1, max_value=MAX_WAIT)
+    child = IntegerField(min_value=1, max_value=MAX_WAIT)
     default_error_messages = {
         "not_a_list": "Give a list of waits in seconds, or first, factor, cap, attempts and horizon."
     }

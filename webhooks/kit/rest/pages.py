@@ -1,11 +1,11 @@
-"""Lists come in pages, by id; the way to the next page is a cursor, not a number.
+"""Divide lists into pages by id; cursors, not numbers, lead to the next page.
 
-`limit` (50, at most 250) is the size of a page, `order` is `newest` first unless `oldest` is asked for, `next` and
-`previous` are addresses to follow as they are. An id grows with time and never changes, so rows that arrive while
-somebody reads move no page.
+``limit`` (default 50, at most 250) is the number of rows on a page. ``order`` is ``newest`` first or ``oldest`` first.
+``next`` and ``previous`` are URLs to follow as they are. Ids grow with time and never change, so rows that arrive while
+a client reads shift no page.
 
-A view may have a `narrowing`: a condition no index serves. Then WALK rows at most are looked at for a page. One that
-found less than it may hold, even nothing, has a `next` as long as there are rows that were not looked at.
+A view may set ``unindexed``: a condition that no index serves. Then a page reads at most MAX_WALK rows. If it found
+fewer than it may contain, even none, it has a ``next`` as long as there are unread rows.
 """
 
 from typing import Any, ClassVar
@@ -17,22 +17,23 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.query_params import refuse_unknown
+__all__ = ["CursorPages"]
 
-WALK = 20_000  # rows a page may look at: some 50 ms
+MAX_WALK = 20_000  # rows that a page may read: about 50 ms
 
 
 class CursorPages(CursorPagination):
-    """A page begins behind the row its cursor names. `ahead` and `behind` are where the two neighbours begin."""
+    """A page starts after the row that its cursor names; ``ahead`` and ``behind`` are where its neighbours start."""
 
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 250
-    LIMIT: ClassVar[str] = f"A whole number from 1 to {max_page_size}."
+    LIMIT: ClassVar[str] = f"Must be an integer from 1 to {max_page_size}."
     ORDERS: ClassVar[tuple[str, ...]] = ("newest", "oldest")
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
-        refuse_unknown(request, self, view)
+    cursor: Cursor
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         size = self.get_page_size(request)
         oldest_first = self.get_order(request) == "oldest"
         cursor = self.decode_cursor(request) or Cursor(0, False, None)
@@ -40,16 +41,17 @@ class CursorPages(CursorPagination):
         self.cursor = cursor
         rising = oldest_first is not cursor.reverse
         rows = queryset.order_by("pk" if rising else "-pk")
-        if cursor.position is not None:
-            rows = rows.filter(**{"pk__gt" if rising else "pk__lt": UUID(cursor.position)})
-        narrowing: Q = getattr(view, "narrowing", Q())
-        edge = _edge(rows) if narrowing else None
+        position = _position(cursor)
+        if position is not None:
+            rows = rows.filter(**{"pk__gt" if rising else "pk__lt": position})
+        unindexed: Q = getattr(view, "unindexed", Q())
+        edge = _edge(rows) if unindexed else None
         if edge is not None:
             rows = rows.filter(**{"pk__lte" if rising else "pk__gte": edge})
-        found = list(rows.filter(narrowing)[: size + 1])
+        found = list(rows.filter(unindexed)[: size + 1])
         page = found[:size]
         self.ahead = page[-1].pk if len(found) > size else edge
-        self.behind = _behind(page, cursor, rising)
+        self.behind = _behind(page, position, rising)
         return page[::-1] if cursor.reverse else page
 
     def get_next_link(self) -> str | None:
@@ -59,12 +61,15 @@ class CursorPages(CursorPagination):
         return self._link(self.ahead if self.cursor.reverse else self.behind, backwards=True)
 
     def _link(self, position: UUID | None, *, backwards: bool) -> str | None:
-        return None if position is None else str(self.encode_cursor(Cursor(0, backwards, str(position))))
+        if position is None:
+            return None
+        text: Any = str(position)  # the stubs expect an integer
+        return str(self.encode_cursor(Cursor(0, backwards, text)))
 
     def get_order(self, request: Request) -> str:
         order = request.query_params.get("order", self.ORDERS[0])
         if order not in self.ORDERS:
-            raise exceptions.ValidationError({"order": [f"One of {', '.join(self.ORDERS)}."]})
+            raise exceptions.ValidationError({"order": [f"Must be one of: {', '.join(self.ORDERS)}."]})
         return str(order)
 
     def get_page_size(self, request: Request) -> int:
@@ -76,8 +81,8 @@ class CursorPages(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         cursor = super().decode_cursor(request)
         try:
-            if cursor and cursor.position is not None:
-                UUID(cursor.position)
+            if cursor:
+                _position(cursor)
         except ValueError:
             raise exceptions.NotFound(self.invalid_cursor_message) from None
         return cursor
@@ -102,18 +107,25 @@ class CursorPages(CursorPagination):
         }
 
 
+def _position(cursor: Cursor) -> UUID | None:
+    """Return the key that a cursor names. Raises ValueError."""
+    return None if cursor.position is None else UUID(str(cursor.position))
+
+
 def _edge(rows: QuerySet[Model]) -> UUID | None:
-    """The key of the last row that may be looked at; None if all may."""
-    last = list(rows.values_list("pk", flat=True)[WALK - 1 : WALK + 1])
+    """Return the key of the last row that the page may read; None if it may read all."""
+    last = list(rows.values_list("pk", flat=True)[MAX_WALK - 1 : MAX_WALK + 1])
     return last[0] if len(last) > 1 else None
 
 
-def _behind(page: list[Any], cursor: Cursor, rising: bool) -> UUID | None:
-    """Where the neighbour one came from begins; there is none without a cursor. Beside a page of no rows it begins
-    one key short of the cursor, for a page begins behind the row that is named."""
-    if cursor.position is None:
+def _behind(page: list[Any], position: UUID | None, rising: bool) -> UUID | None:
+    """Return where the page before this one starts; None without a cursor.
+
+    Next to an empty page it starts one key before the cursor, since a page starts after the row that is named.
+    """
+    if position is None:
         return None
     if page:
         key: UUID = page[0].pk
         return key
-    return UUID(int=min(max(UUID(cursor.position).int + (1 if rising else -1), 0), 2**128 - 1))
+    return UUID(int=min(max(position.int + (1 if rising else -1), 0), 2**128 - 1))

@@ -9,7 +9,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from subscriptions import validation
-from subscriptions.api.fields import Json, Text, refuse
+from subscriptions.api.problems import check_field
+from webhooks.kit.rest.serializers import StorableJsonField, TextField
 
 __all__ = ["EventTypes", "Pattern", "Transformer"]
 
@@ -39,29 +40,29 @@ EVENT_TYPES_SCHEMA = {
 class EventTypes(serializers.ListField):
     """Exact names, ``order.*``, or ``*``; each once."""
 
-    child = Text()
+    child = TextField()
 
     def to_internal_value(self, data: Any) -> list[str]:
         event_types = super().to_internal_value(data)
-        refuse(validation.check_event_types, event_types)
+        check_field(validation.check_event_types, event_types)
         return list(dict.fromkeys(event_types))
 
 
 @extend_schema_field(PATTERN_SCHEMA)
-class Pattern(Json):
+class Pattern(StorableJsonField):
     """An event pattern, compiled once to see that it can be."""
 
     def to_internal_value(self, data: Any) -> Any:
         pattern = super().to_internal_value(data)
-        refuse(validation.check_pattern, pattern)
+        check_field(validation.check_pattern, pattern)
         return pattern
 
 
 @extend_schema_field(TRANSFORMER_SCHEMA)
-class Transformer(Json):
+class Transformer(StorableJsonField):
     """Input paths and a template, compiled once to see that they can be."""
 
     def to_internal_value(self, data: Any) -> Any:
         transformer = super().to_internal_value(data)
-        refuse(validation.check_transformer, transformer)
+        check_field(validation.check_transformer, transformer)
         return transformer

@@ -3,7 +3,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.factories import make_client, make_tenant
-from webhooks.api.serializers import SourceSerializer
+from webhooks.api.serializers.sources import SourceSerializer
 from webhooks.models import Source
 from webhooks.sources import configuration
 

@@ -5,10 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 
 from subscriptions.api.authentication import principal
-from subscriptions.api.fields import Json
 from subscriptions.endpoints.encrypted_fields import MASK, decrypt_fields
 from subscriptions.models import Scope
 from webhooks.kit.encryption import CannotDecrypt
+from webhooks.kit.rest.serializers import StorableJsonField
 
 __all__ = ["Auth", "Headers", "Tls"]
 
@@ -65,7 +65,7 @@ TLS_SCHEMA = {
 
 
 @extend_schema_field({"type": "object", "additionalProperties": TEXT})
-class Headers(Json):
+class Headers(StorableJsonField):
     """Names and values; the values only for those who could change them."""
 
     def get_attribute(self, instance: Any) -> Any:
@@ -79,10 +79,10 @@ class Headers(Json):
 
 
 @extend_schema_field(AUTH_SCHEMA)
-class Auth(Json):
+class Auth(StorableJsonField):
     """What of the authentication may be seen."""
 
 
 @extend_schema_field(TLS_SCHEMA)
-class Tls(Json):
+class Tls(StorableJsonField):
     """Whose the certificates are."""

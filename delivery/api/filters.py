@@ -1,0 +1,133 @@
+"""Declare the filters of each list: one field a filter; ``delivery.reading.list_filters`` has the conditions."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from delivery.models import DeadLetter, Delivery, Replay
+from delivery.reading import queries
+from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
+from delivery.transports.outcome import Failure
+from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, QueryParams, RegexFilter, TextFilter
+from webhooks.kit.rest.serializers import InstantField
+
+__all__ = [
+    "AttemptFilters",
+    "DeadLetterFilters",
+    "DeliveryFilters",
+    "EventDeliveryFilters",
+    "EventFilters",
+    "ReplayFilters",
+    "RowField",
+]
+
+FAILURES = [failure.value for failure in Failure]
+STATUS = r"\A([1-5][0-9][0-9]|[1-5]xx)\Z"
+TYPE_HELP = "The event's type, exact."
+SUBJECT_HELP = "The event's subject, exact."
+SEARCH_HELP = "Text in the event's id, type, subject or source, ignoring case; or the id of a row."
+STATUS_HELP = "An HTTP status, or a class of them: 503, 5xx."
+ERROR_HELP = "The class of the failure."
+ENDPOINT_HELP = "An endpoint's id or uid."
+
+
+class IncludeField(serializers.CharField):
+    """``include=event,attempts``: related rows to show with each row."""
+
+    default_error_messages = {"unknown": "{name} cannot be included; choose from {names}."}
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(required=False, help_text=f"Related rows to include, separated by commas: {', '.join(names)}.")
+        self.names = names
+
+    def to_internal_value(self, data: Any) -> Any:
+        requested = [name.strip() for name in super().to_internal_value(data).split(",")]
+        for name in requested:
+            if name not in self.names:
+                self.fail("unknown", name=name or "Nothing", names=", ".join(self.names))
+        return requested
+
+
+class RowField(serializers.CharField):
+    """A row of the request's tenant by its id or uid; 404 if there is none. ``rows_of``: where to look for it."""
+
+    def __init__(self, rows_of: Callable[[UUID | None, str], QuerySet[Any]], **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self.rows_of = rows_of
+
+    def to_internal_value(self, data: Any) -> Any:
+        ref = super().to_internal_value(data)
+        return require(self.rows_of(self.context["view"].tenant_id(), ref), ref)
+
+
+class PeriodParams(QueryParams):
+    """From ``since`` (included) to ``until`` (not included)."""
+
+    since = InstantField(required=False)
+    until = InstantField(required=False)
+
+
+class AttemptFilters(PeriodParams):
+    """Filter the attempts of one delivery."""
+
+    status = RegexFilter(STATUS, where=ATTEMPTS["status"], unindexed=True, help_text=STATUS_HELP)
+    error = ChoiceFilter(FAILURES, unindexed=True, help_text=ERROR_HELP)
+
+
+class EventFilters(PeriodParams):
+    """Filter events; ``event_id`` is looked up, alone or with ``source``."""
+
+    type = TextFilter(unindexed=True, help_text=TYPE_HELP)
+    subject = TextFilter(unindexed=True, help_text=SUBJECT_HELP)
+    q = TextFilter(where=EVENTS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
+    source = TextFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
+        unindexed=lambda given: "event_id" not in given
+    )
+    event_id = TextFilter()
+    include = IncludeField("deliveries")
+
+
+class EventDeliveryFilters(PeriodParams):
+    """Filter the deliveries of one event; ``status`` and ``error`` are those of the latest attempt."""
+
+    state = ChoiceFilter(Delivery.State.choices, unindexed=lambda given: given["state"] not in queries.STOPPED)
+    status = RegexFilter(STATUS, where=DELIVERIES["status"], unindexed=True, help_text=STATUS_HELP)
+    error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
+    replay = IdFilter(
+        Replay.prefix, where="replay_id", unindexed=True, help_text="The id of the replay that re-queued it."
+    )
+    include = IncludeField("event", "attempts")
+
+
+class DeliveryFilters(EventDeliveryFilters):
+    """Filter deliveries."""
+
+    type = TextFilter(where=DELIVERIES["type"], unindexed=True, help_text=TYPE_HELP)
+    subject = TextFilter(where=DELIVERIES["subject"], unindexed=True, help_text=SUBJECT_HELP)
+    q = TextFilter(where=DELIVERIES["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
+    endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
+    event = RowField(lambda tenant_id, ref: queries.events(tenant_id), help_text="An event's id.")
+
+
+class DeadLetterFilters(PeriodParams):
+    """Filter dead letters; ``status`` and ``error`` are those of the latest attempt."""
+
+    cause = ChoiceFilter(DeadLetter.Cause.choices, unindexed=True)
+    state = ChoiceFilter([("open", "Open"), ("replayed", "Replayed")], where=DEAD_LETTERS["state"], unindexed=True)
+    status = RegexFilter(STATUS, where=DEAD_LETTERS["status"], unindexed=True, help_text=STATUS_HELP)
+    error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
+    type = TextFilter(where=DEAD_LETTERS["type"], unindexed=True, help_text=TYPE_HELP)
+    subject = TextFilter(where=DEAD_LETTERS["subject"], unindexed=True, help_text=SUBJECT_HELP)
+    q = TextFilter(where=DEAD_LETTERS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
+    endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
+    include = IncludeField("delivery", "event", "attempts")
+
+
+class ReplayFilters(QueryParams):
+    """Filter replays."""
+
+    state = ChoiceFilter(Replay.State.choices, unindexed=True)

@@ -1,0 +1,1 @@
+"""Serialize events, deliveries, dead letters, replays and cancellations: one module a resource."""

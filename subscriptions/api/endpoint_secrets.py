@@ -1,0 +1,56 @@
+"""Serve the signing secrets of an endpoint, and the public keys to verify its deliveries with."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from subscriptions.api import openapi
+from subscriptions.api.serializers.endpoint_secrets import SecretRotationSerializer, SigningSecretSerializer
+from subscriptions.api.tenancy import TenantScoped
+from subscriptions.endpoints.signing_secrets import active_secrets, public_jwks, rotate_secret
+from subscriptions.models import Endpoint, SigningSecret
+from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.resources import NO_STORE, ListView
+
+__all__ = ["EndpointPublicKeys", "EndpointSecrets", "shown_once"]
+
+
+def endpoint_of(view: TenantScoped[SigningSecret]) -> Endpoint:
+    """Return the endpoint of the path, within the request's tenant. Raises NotFound."""
+    rows, tenant_id = Endpoint.objects.filter(deleted_at=None), view.tenant_id()
+    return require(rows if tenant_id is None else rows.filter(tenant=tenant_id), view.kwargs["ref"])
+
+
+@openapi.secrets
+class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
+    """What the deliveries of one endpoint are signed with: creating a secret is the rotation."""
+
+    queryset = SigningSecret.objects.all()
+    serializer_class = SigningSecretSerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[SigningSecret]:
+        return active_secrets(endpoint_of(self))
+
+    def post(self, request: Request, ref: str) -> Response:
+        endpoint = endpoint_of(self)
+        text = rotate_secret(endpoint, **self.body(SecretRotationSerializer))
+        return Response(shown_once(text), status.HTTP_201_CREATED, headers=NO_STORE)
+
+
+@openapi.public_keys
+class EndpointPublicKeys(TenantScoped[SigningSecret]):
+    """What to verify the deliveries of one endpoint with, if they are signed with key pairs (v1a)."""
+
+    queryset = SigningSecret.objects.all()
+    serializer_class = SigningSecretSerializer
+
+    def get(self, request: Request, ref: str) -> Response:
+        return Response({"keys": public_jwks(active_secrets(endpoint_of(self)))})
+
+
+def shown_once(text: str) -> dict[str, str]:
+    """Return what a receiver verifies with, under its field: ``public_key`` or ``secret``."""
+    return {"public_key" if text.startswith("whpk_") else "secret": text}

@@ -1,0 +1,63 @@
+"""Serve event types as documents of other standards: import from OpenAPI, export to OpenAPI and AsyncAPI."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from subscriptions.api.authentication import principal
+from subscriptions.api.event_types import openapi
+from subscriptions.api.event_types.event_types import owner_of, visible_types
+from subscriptions.api.event_types.serializers import EventTypeImportReportSerializer, EventTypeImportSerializer
+from subscriptions.api.tenancy import TenantScoped
+from subscriptions.event_types.exporting import as_asyncapi, as_openapi
+from subscriptions.event_types.importing import import_openapi
+from subscriptions.event_types.models import EventType
+
+__all__ = ["AsyncApiExport", "EventTypeImport", "OpenApiExport"]
+
+
+@openapi.imports
+class EventTypeImport(TenantScoped[EventType]):
+    """Event types out of the webhooks of an OpenAPI document."""
+
+    queryset = EventType.objects.all()
+    serializer_class = EventTypeImportSerializer
+
+    def post(self, request: Request) -> Response:
+        """200 with what was, or with `dry_run` would be, created and changed; 400 and nothing written if any of it is
+        not right."""
+        owner = owner_of(request)
+        report = import_openapi(owner, **self.body(), by_operator=principal(request).is_operator)
+        return Response(EventTypeImportReportSerializer(report).data)
+
+
+class EventTypeExport(TenantScoped[EventType]):
+    """The types that are not archived, as a document of another standard."""
+
+    queryset = EventType.objects.all()
+
+    def types(self) -> list[EventType]:
+        """Return one type of each name: the tenant's own before the deployment's."""
+        tenant_id = self.tenant_id()
+        rows = visible_types(tenant_id).filter(archived=False).order_by("name", "tenant_id")
+        rows = rows.filter(tenant=None) if tenant_id is None else rows
+        by_name: dict[str, EventType] = {}
+        for row in rows:
+            if row.name not in by_name or row.tenant_id is not None:
+                by_name[row.name] = row
+        return list(by_name.values())
+
+
+@openapi.openapi_export
+class OpenApiExport(EventTypeExport):
+    """The event types as the webhooks of an OpenAPI 3.1 document."""
+
+    def get(self, request: Request) -> Response:
+        return Response(as_openapi(self.types()))
+
+
+@openapi.asyncapi_export
+class AsyncApiExport(EventTypeExport):
+    """The event types as an AsyncAPI 3.0 document."""
+
+    def get(self, request: Request) -> Response:
+        return Response(as_asyncapi(self.types()))

@@ -1,0 +1,112 @@
+"""Serve event types and their versions.
+
+A tenant reads the deployment's types and its own, and changes its own. An operator who names no tenant changes the
+deployment's. ``{ref}`` is an id or a name; of two types with one name it is the tenant's own.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from subscriptions.api.authentication import principal
+from subscriptions.api.event_types import openapi
+from subscriptions.api.event_types.serializers import EventTypeSerializer, EventTypeVersionSerializer
+from subscriptions.api.tenancy import TenantScoped, tenant_id_of, tenant_of
+from subscriptions.event_types import registry
+from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.models import Tenant
+from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, TextFilter
+from webhooks.kit.rest.resources import ListView, Resource
+from webhooks.wire.ids import parse
+
+__all__ = ["EventTypeVersions", "EventTypes", "owner_of", "visible_types"]
+
+
+def _contains(text: str) -> Q:
+    return Q(name__icontains=text) | Q(description__icontains=text)
+
+
+class EventTypeFilters(QueryParams):
+    """Filter event types; ``search`` looks in name and description."""
+
+    name = TextFilter()
+    group = TextFilter()
+    archived = BooleanFilter()
+    deprecated = BooleanFilter()
+    search = TextFilter(where=_contains)
+
+
+def owner_of(request: Request) -> Tenant | None:
+    """Return the tenant whose types the request writes; None: the deployment's, for an operator who names no tenant."""
+    return None if tenant_id_of(request) is None else tenant_of(request)
+
+
+def visible_types(tenant_id: UUID | None) -> QuerySet[EventType]:
+    """Return the types that a tenant may read; None: all, for operators."""
+    rows = EventType.objects.prefetch_related("schemas")
+    return rows if tenant_id is None else rows.filter(Q(tenant=None) | Q(tenant=tenant_id))
+
+
+def require_type(tenant_id: UUID | None, ref: str) -> EventType:
+    """Return the type with this id or name. Raises NotFound."""
+    rows = visible_types(tenant_id)
+    try:
+        found = rows.filter(pk=parse(EventType.prefix, ref)).first()
+    except ValueError:
+        same = sorted(rows.filter(name=ref), key=lambda row: row.tenant_id is None)
+        if tenant_id is None:
+            same = [row for row in same if row.tenant_id is None]
+        found = same[0] if same else None
+    if found is None:
+        raise NotFound
+    return found
+
+
+@openapi.event_types
+class EventTypes(TenantScoped[EventType], Resource[EventType]):
+    """What may be published, and what it looks like."""
+
+    queryset = EventType.objects.prefetch_related("schemas")
+    serializer_class = EventTypeSerializer
+    query_params = EventTypeFilters
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[EventType]:
+        return visible_types(tenant_id)
+
+    def get_object(self) -> EventType:
+        row = require_type(self.tenant_id(), self.kwargs["ref"])
+        if self.request.method not in ("GET", "HEAD") and row.tenant_id is None and not self.by_operator:
+            raise PermissionDenied("This type is the platform's; only its operators change it.")
+        return row
+
+    @property
+    def by_operator(self) -> bool:
+        return principal(self.request).is_operator
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self.owner = owner_of(request)
+        return super().create(request, *args, **kwargs)
+
+    def create_row(self, fields: dict[str, Any]) -> Response:
+        return self.created(registry.create(self.owner, fields, by_operator=self.by_operator))
+
+    def change_row(self, row: EventType, fields: dict[str, Any]) -> EventType:
+        return registry.change(row, fields)
+
+    def delete_row(self, row: EventType) -> None:
+        registry.delete(row)
+
+
+@openapi.versions
+class EventTypeVersions(TenantScoped[EventSchema], ListView[EventSchema]):
+    """The schemas of a type, newest first."""
+
+    queryset = EventSchema.objects.all()
+    serializer_class = EventTypeVersionSerializer
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[EventSchema]:
+        return require_type(tenant_id, self.kwargs["ref"]).schemas.all()

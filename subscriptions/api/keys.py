@@ -1,0 +1,56 @@
+"""Serve API keys: create, revoke and rotate; a key is never changed."""
+
+from typing import Any
+
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from subscriptions.api import openapi
+from subscriptions.api.authentication import principal
+from subscriptions.api.serializers.keys import KeyRotationSerializer, KeySerializer
+from subscriptions.api.tenancy import OwnedResource, TenantScoped
+from subscriptions.models import ApiKey
+from subscriptions.tenants import keys
+from webhooks.kit.rest.resources import NO_STORE
+
+__all__ = ["KeyRotations", "Keys"]
+
+
+@openapi.keys
+class Keys(OwnedResource[ApiKey]):
+    """Keys are created, revoked and rotated, not changed. A key grants only scopes that it has itself."""
+
+    queryset = ApiKey.objects.select_related("tenant").filter(tenant__deleted_at=None)
+    serializer_class = KeySerializer
+    http_method_names = ("get", "post", "delete", "head", "options")
+
+    def create_row(self, fields: dict[str, Any]) -> Response:
+        check_scopes(self.request, fields["scopes"])
+        key, text = keys.create_key(self.tenant, **fields)
+        return self.created(key, key=text)
+
+    def delete_row(self, row: ApiKey) -> None:
+        keys.revoke_key(row)
+
+
+@openapi.key_rotations
+class KeyRotations(TenantScoped[ApiKey]):
+    """A new key that replaces an old one, which stays valid for an overlap."""
+
+    queryset = Keys.queryset
+    serializer_class = KeyRotationSerializer
+
+    def post(self, request: Request, ref: str) -> Response:
+        old = self.get_object()
+        check_scopes(request, old.scopes)
+        key, text = keys.rotate_key(old, **self.body())
+        body = {**KeySerializer(key).data, "key": text}
+        return Response(body, status.HTTP_201_CREATED, headers=NO_STORE)
+
+
+def check_scopes(request: Request, scopes: list[str]) -> None:
+    """Raise PermissionDenied unless the key of the request has all these scopes itself."""
+    if not principal(request).scopes.issuperset(scopes):
+        raise PermissionDenied("A key can hand out only scopes that it holds itself.")

@@ -1,0 +1,40 @@
+"""Serve plans: operators manage them; a tenant reads its own."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework.response import Response
+
+from subscriptions.api import openapi
+from subscriptions.api.authentication import OperatorWrites
+from subscriptions.api.serializers.plans import PlanSerializer
+from subscriptions.api.tenancy import TenantScoped, tenant_of
+from subscriptions.models import Plan
+from subscriptions.tenants import plans
+from webhooks.kit.rest.resources import Resource
+
+__all__ = ["Plans"]
+
+
+@openapi.plans
+class Plans(TenantScoped[Plan], Resource[Plan]):
+    """What tenants may use. A tenant sees the plan it has."""
+
+    queryset = Plan.objects.all()
+    serializer_class = PlanSerializer
+    permission_classes = (OperatorWrites,)
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[Plan]:
+        """Return the plan of the tenant: its own or the default; for operators all plans."""
+        rows = Plan.objects.all()
+        return rows if tenant_id is None else rows.filter(pk=plans.plan_of(tenant_of(self.request)).pk)
+
+    def create_row(self, fields: dict[str, Any]) -> Response:
+        return self.created(plans.create_plan(**fields))
+
+    def change_row(self, row: Plan, fields: dict[str, Any]) -> Plan:
+        return plans.change_plan(row, fields)
+
+    def delete_row(self, row: Plan) -> None:
+        plans.delete_plan(row)

@@ -1,0 +1,57 @@
+"""Serialize API keys; the text of a key is in the response that creates it, and in no other."""
+
+from rest_framework import serializers
+
+from subscriptions.models import ApiKey, Scope, Tenant
+from subscriptions.tenants import keys
+from webhooks.kit.rest.serializers import (
+    ChoiceField,
+    IdField,
+    InstantField,
+    IntegerField,
+    ListField,
+    StrictModelSerializer,
+    StrictSerializer,
+)
+
+__all__ = ["KeyRotationSerializer", "KeySerializer", "KeyWithTextSerializer"]
+
+
+class KeySerializer(StrictModelSerializer):
+    """An API key without its text. `tenant` is null for an operator's key."""
+
+    id = IdField(ApiKey.prefix, read_only=True)
+    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, allow_null=True)
+    prefix = serializers.CharField(source="key_prefix", read_only=True)
+    scopes = ListField(child=ChoiceField(Scope.choices), allow_empty=False)
+
+    class Meta:
+        model = ApiKey
+        fields = [
+            "id",
+            "tenant",
+            "name",
+            "prefix",
+            "scopes",
+            "created_at",
+            "expires_at",
+            "revoked_at",
+            "last_used_at",
+        ]
+        read_only_fields = ["created_at", "revoked_at", "last_used_at"]
+
+
+class KeyWithTextSerializer(KeySerializer):
+    """A key as it is created: `key` is its text, shown here and never again."""
+
+    key = serializers.CharField(read_only=True, source="text")
+
+    class Meta(KeySerializer.Meta):
+        fields = [*KeySerializer.Meta.fields, "key"]
+
+
+class KeyRotationSerializer(StrictSerializer):
+    """How long the old key still opens, and when the new one ends (null: never)."""
+
+    overlap_seconds = IntegerField(default=keys.DEFAULT_OVERLAP, min_value=0, max_value=keys.MAX_OVERLAP)
+    expires_at = InstantField(default=None, allow_null=True)

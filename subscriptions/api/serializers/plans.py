@@ -1,0 +1,31 @@
+"""Serialize plans."""
+
+from subscriptions.api.fields.labels import Uid
+from subscriptions.models import Plan
+from webhooks.kit.rest.serializers import IdField, StrictModelSerializer
+
+__all__ = ["PlanSerializer"]
+
+
+class PlanSerializer(StrictModelSerializer):
+    """What the tenants that have it may use; null: no limit."""
+
+    id = IdField(Plan.prefix, read_only=True)
+    uid = Uid()
+
+    class Meta:
+        model = Plan
+        fields = [
+            "id",
+            "uid",
+            "name",
+            "is_default",
+            "events_per_month",
+            "publish_rate",
+            "max_endpoints",
+            "max_event_bytes",
+            "max_retention_days",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = ["created_at", "updated_at"]

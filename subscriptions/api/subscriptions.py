@@ -1,0 +1,49 @@
+"""Serve subscriptions: the events that an endpoint receives."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from rest_framework.response import Response
+
+from subscriptions.api import openapi
+from subscriptions.api.serializers.subscriptions import SubscriptionSerializer
+from subscriptions.api.tenancy import OwnedResource
+from subscriptions.models import Endpoint, Subscription
+from subscriptions.routing.route_table import matching_names
+from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, ReferenceFilter, TextFilter
+
+__all__ = ["Subscriptions"]
+
+
+def _endpoints(params: QueryParams) -> QuerySet[Endpoint]:
+    """Return the endpoints that the request may name."""
+    rows, tenant_id = Endpoint.objects.filter(deleted_at=None), params.context["view"].tenant_id()
+    return rows if tenant_id is None else rows.filter(tenant=tenant_id)
+
+
+class SubscriptionFilters(QueryParams):
+    """Filter subscriptions; ``event_type``: those that match events of this type."""
+
+    endpoint = ReferenceFilter(_endpoints)
+    active = BooleanFilter()
+    event_type = TextFilter(max_length=256, where=lambda name: Q(event_types__overlap=list(matching_names(name))))
+
+
+@openapi.subscriptions
+class Subscriptions(OwnedResource[Subscription]):
+    """Which events an endpoint wants."""
+
+    queryset = Subscription.objects.select_related("tenant", "endpoint").filter(endpoint__deleted_at=None)
+    serializer_class = SubscriptionSerializer
+    query_params = SubscriptionFilters
+
+    def create_row(self, fields: dict[str, Any]) -> Response:
+        return self.created(Subscription.objects.create(tenant=self.tenant, **fields))
+
+    def change_row(self, row: Subscription, fields: dict[str, Any]) -> Subscription:
+        Subscription.objects.filter(pk=row.pk).update(**fields, updated_at=timezone.now())
+        return Subscriptions.queryset.get(pk=row.pk)
+
+    def delete_row(self, row: Subscription) -> None:
+        row.delete()

@@ -1,0 +1,104 @@
+"""Serve receipts: list and read, download a body, replay one or many."""
+
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webhooks.api.filters import SourceFilters
+from webhooks.api.serializers.receipts import (
+    ReceiptReplayPreviewSerializer,
+    ReceiptReplayResultSerializer,
+    ReceiptReplaySerializer,
+    ReceiptSerializer,
+)
+from webhooks.api.tenancy import TenantScoped
+from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilter
+from webhooks.kit.rest.resources import ReadOnlyResource
+from webhooks.models import Receipt
+from webhooks.processing.receipts import by_message_id
+from webhooks.processing.replay import count_replayable, replay
+from webhooks.receiving.body_preview import download_body
+from webhooks.sources.source_stats import STATES
+
+__all__ = ["ReceiptBody", "ReceiptReplay", "ReceiptReplays", "Receipts"]
+
+
+class ReceiptFilters(SourceFilters):
+    state = ChoiceFilter(list(STATES), where=lambda name: STATES[name])
+    event_type = TextFilter()
+    message_id = TextFilter(where=by_message_id)
+    cause = ChoiceFilter(Receipt.Cause.choices)
+    out_of_order = BooleanFilter()
+    skipped = BooleanFilter()
+
+
+class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
+    """Stored messages, newest first."""
+
+    queryset = Receipt.objects.defer("body")
+    serializer_class = ReceiptSerializer
+    query_params = ReceiptFilters
+
+
+class BelowReceipt(TenantScoped[Receipt]):
+    """A view below one receipt, which ``get_object`` returns."""
+
+    queryset = Receipt.objects.defer("body")
+    serializer_class = ReceiptSerializer
+
+
+class StorageUnavailable(APIException):
+    """503: the storage of large bodies is unavailable."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The storage of large bodies is unavailable; retry later."
+    default_code = "unavailable"
+
+
+class ReceiptBody(BelowReceipt):
+    """The body of one receipt."""
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, ref: str) -> FileResponse:
+        """Download the body, byte for byte. Browsers do not display it."""
+        try:
+            return download_body(self.get_object())
+        except OSError as error:
+            raise StorageUnavailable from error
+
+
+class ReceiptReplay(BelowReceipt):
+    """The replay of one receipt."""
+
+    @extend_schema(request=None, responses={202: ReceiptReplayResultSerializer})
+    def post(self, request: Request, ref: str) -> Response:
+        """Replay one receipt if it is processed or dead."""
+        replayed = replay(Receipt.objects.filter(id=self.get_object().id))
+        return Response(ReceiptReplayResultSerializer(replayed).data, status=status.HTTP_202_ACCEPTED)
+
+
+class ReceiptReplays(BelowReceipt):
+    """The replay of many receipts."""
+
+    @extend_schema(
+        operation_id="replay_receipts",
+        request=ReceiptReplaySerializer,
+        responses={200: ReceiptReplayPreviewSerializer, 202: ReceiptReplayResultSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Replay the oldest receipts that match a filter (default state: dead), at most 10,000 per call.
+
+        ``remaining`` is the number left for the next call. With ``preview`` they are only counted.
+        """
+        body = self.body(ReceiptReplaySerializer)
+        filters = ReceiptFilters(data={"state": "dead", **body["filter"]})
+        if not filters.is_valid():
+            raise ValidationError({"filter": filters.errors})
+        rows = self.get_queryset().filter(filters.condition(unindexed=False))
+        if body["preview"]:
+            return Response(ReceiptReplayPreviewSerializer({"total": count_replayable(rows)}).data)
+        return Response(ReceiptReplayResultSerializer(replay(rows)).data, status=status.HTTP_202_ACCEPTED)

@@ -1,0 +1,22 @@
+"""Serve rejections: list and read."""
+
+from webhooks.api.filters import SourceFilters
+from webhooks.api.serializers.rejections import RejectionSerializer
+from webhooks.api.tenancy import TenantScoped
+from webhooks.kit.rest.query_params import TextFilter
+from webhooks.kit.rest.resources import ReadOnlyResource
+from webhooks.models import Rejection
+
+__all__ = ["Rejections"]
+
+
+class RejectionFilters(SourceFilters):
+    reason = TextFilter()
+
+
+class Rejections(TenantScoped[Rejection], ReadOnlyResource[Rejection]):
+    """Refused requests, newest first: a sample (see ``suppressed_count``)."""
+
+    queryset = Rejection.objects.all()
+    serializer_class = RejectionSerializer
+    query_params = RejectionFilters

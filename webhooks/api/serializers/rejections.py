@@ -1,0 +1,23 @@
+"""Serialize rejections."""
+
+from rest_framework import serializers
+
+from webhooks.kit.rest.serializers import IdField
+from webhooks.models import Rejection, Source, SourceSecret
+
+
+class RejectionSerializer(serializers.ModelSerializer[Rejection]):
+    """A refused request."""
+
+    id = IdField(Rejection.prefix)
+    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
+
+    last_valid_secret = IdField(SourceSecret.prefix, source="last_valid_secret_id", allow_null=True)
+
+    class Meta:
+        model = Rejection
+        fields = [
+            *("id", "source", "reason", "detail", "headers", "remote_address", "size", "sha256", "suppressed_count"),
+            *("received_at", "last_valid_secret", "last_valid_at"),
+        ]
+        read_only_fields = fields

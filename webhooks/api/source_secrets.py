@@ -1,0 +1,52 @@
+"""Serve the secrets of a source: list, rotate, revoke."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+
+from webhooks.api.serializers.secrets import SecretCreateSerializer, SecretWithValueSerializer, SourceSecretSerializer
+from webhooks.api.serializers.sources import configuration_errors
+from webhooks.api.tenancy import BelowSource
+from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.resources import NO_STORE
+from webhooks.models import SourceSecret
+from webhooks.sources.secret_rotation import active_secrets, revoke, rotate
+
+__all__ = ["SourceSecretDetail", "SourceSecrets"]
+
+
+class SourceSecrets(BelowSource):
+    """The active secrets of one source; creating one is the rotation."""
+
+    serializer_class = SecretCreateSerializer
+
+    @extend_schema(operation_id="list_source_secrets", responses=SourceSecretSerializer(many=True))
+    def get(self, request: Request, ref: str) -> Response:
+        """List the active secrets; creating one lets the others expire."""
+        return Response(SourceSecretSerializer(active_secrets(self.get_object()).order_by("-id"), many=True).data)
+
+    @extend_schema(request=SecretCreateSerializer, responses={201: SecretWithValueSerializer})
+    def post(self, request: Request, ref: str) -> Response:
+        """List the active secrets; creating one lets the others expire."""
+        source, fields = self.get_object(), self.body()
+        with configuration_errors():
+            secret, text = rotate(source, fields.get("secret"), overlap=fields["overlap_seconds"])
+        return Response(
+            {**SourceSecretSerializer(secret).data, "secret": text}, status.HTTP_201_CREATED, headers=NO_STORE
+        )
+
+
+class SourceSecretDetail(BelowSource):
+    """One secret of one source."""
+
+    serializer_class: type[Serializer[Any]] = SourceSecretSerializer
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, ref: str, secret: str) -> Response:
+        """Revoke a secret at once."""
+        revoke(require(SourceSecret.objects.filter(source=self.get_object()), secret))
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,81 @@
+"""Serve sources: create, list, read, change, delete; their test messages and statistics."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from webhooks.api.serializers.sources import SourceSerializer, SourceWithSecretSerializer, configuration_errors
+from webhooks.api.serializers.stats import SourceStatsQueryParams, SourceStatsSerializer
+from webhooks.api.serializers.test_messages import TestMessageCreateSerializer, TestMessageSerializer
+from webhooks.api.tenancy import BelowSource
+from webhooks.kit.rest.resources import Resource
+from webhooks.models import Source
+from webhooks.receiving.test_message import NoActiveSecret, send_test_message
+from webhooks.sources import source_stats
+from webhooks.sources.sources import change_source, create_source, delete_source
+from webhooks.wire.errors import SenderKeyRequired, SignatureError
+
+__all__ = ["SourceStats", "SourceTest", "Sources"]
+
+
+class Sources(BelowSource, Resource[Source]):
+    """The configurations of senders. A deleted source responds 410; its receipts stay for their retention."""
+
+    serializer_class = SourceSerializer
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+
+    @extend_schema(responses={201: SourceWithSecretSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Create a source; only this response shows the secret."""
+        return super().create(request, *args, **kwargs)
+
+    def create_row(self, fields: dict[str, Any]) -> Response:
+        with configuration_errors():
+            source = create_source(tenant_id=self.tenant_id(), **fields)
+        return self.created(source, **({"secret": fields["secret"]} if fields.get("secret") else {}))
+
+    def change_row(self, row: Source, fields: dict[str, Any]) -> Source:
+        with configuration_errors():
+            return change_source(row, fields)
+
+    def delete_row(self, row: Source) -> None:
+        delete_source(row)
+
+
+class SourceTest(BelowSource):
+    """A test message to one source."""
+
+    serializer_class = TestMessageCreateSerializer
+
+    @extend_schema(request=TestMessageCreateSerializer, responses=TestMessageSerializer)
+    def post(self, request: Request, ref: str) -> Response:
+        """Send a sample, signed as the sender signs it; it is stored and handled. 400 if only the sender can sign."""
+        source = self.get_object()
+        fields = self.body()
+        url = reverse("inbound", args=[source.public_id], request=request)
+        try:
+            sent = send_test_message(source, url, **fields)
+        except NoActiveSecret as error:
+            raise ValidationError({"secret": str(error)}) from error
+        except (SenderKeyRequired, SignatureError) as error:
+            raise ValidationError({"scheme": str(error)}) from error
+        return Response(TestMessageSerializer(sent).data)
+
+
+class SourceStats(BelowSource):
+    """The statistics of one source."""
+
+    serializer_class = SourceStatsSerializer
+    query_params = SourceStatsQueryParams
+
+    @extend_schema(operation_id="get_source_stats", responses=SourceStatsSerializer)
+    def get(self, request: Request, ref: str) -> Response:
+        """Return counts by hour, and pending and dead receipts now."""
+        source = self.get_object()
+        hours = source_stats.hourly_counts(source, self.params()["hours"])
+        figures = {"now": source_stats.current_counts(source), "totals": source_stats.totals(hours), "hours": hours}
+        return Response(SourceStatsSerializer(figures).data)

@@ -1,0 +1,20 @@
+"""Define the API errors that REST framework lacks: 409 and 412."""
+
+from rest_framework.exceptions import APIException, ValidationError
+
+__all__ = ["Conflict", "PreconditionFailed"]
+
+
+class Conflict(ValidationError):
+    """409: the request is valid but conflicts with the current state. Names the field like a validation error."""
+
+    status_code = 409
+    default_code = "conflict"
+
+
+class PreconditionFailed(APIException):
+    """412 (RFC 9110, section 15.5.13): the resource is not in the state that ``If-Match`` names."""
+
+    status_code = 412
+    default_code = "stale"
+    default_detail = "Changed since it was fetched; fetch it again."

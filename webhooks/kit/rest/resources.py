@@ -1,0 +1,197 @@
+"""Declare the resources of the REST API: the scope of a tenant, lists, reading, and writing with ``If-Match``.
+
+Everything a view serves starts from the tenant of the request; rows of other tenants do not exist (404). Each app says
+how a request names its tenant (``tenant_id``). Every response about one row has its entity tag. A change with an
+``If-Match`` header happens only if the row still has that tag (RFC 9110, section 13.1.1): the row is locked, compared
+and changed in one transaction. Without the header the last change wins.
+"""
+
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+import orjson
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import transaction
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpResponse
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.generics import GenericAPIView
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, Serializer
+from rest_framework.viewsets import GenericViewSet
+
+from webhooks.kit.rest.errors import PreconditionFailed
+from webhooks.kit.rest.lookup import require
+from webhooks.kit.rest.pages import CursorPages
+from webhooks.kit.rest.query_params import QueryParams
+from webhooks.wire.etags import etag_of, is_match
+
+__all__ = ["NO_STORE", "ListView", "ReadOnlyResource", "Resource", "ScopedView"]
+
+M = TypeVar("M", bound=Model)
+NO_STORE = {"Cache-Control": "no-store"}  # headers of a response with a secret
+
+
+class ScopedView(GenericAPIView[M]):
+    """A view over rows of the request's tenant. ``{ref}`` in the path is an id or a uid."""
+
+    serializer_class: type[BaseSerializer[Any]] | None = None
+    filter_backends = ()
+    pagination_class: type[BasePagination] | None = None
+    lookup_field = "ref"
+    tenant_path: ClassVar[str] = "tenant_id"
+    """The field path from a row to the id of its tenant."""
+    query_params: ClassVar[type[QueryParams]] = QueryParams
+
+    def tenant_id(self) -> UUID | None:
+        """Return the tenant of the request; None: all tenants, for operators."""
+        raise NotImplementedError
+
+    def rows(self, tenant_id: UUID | None) -> QuerySet[M]:
+        """Return the rows of a tenant."""
+        rows: QuerySet[M] = super().get_queryset()
+        return rows if tenant_id is None else rows.filter(**{self.tenant_path: tenant_id})
+
+    def get_queryset(self) -> QuerySet[M]:
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_queryset().none()
+        return self.rows(self.tenant_id())
+
+    def get_object(self) -> M:
+        rows: Any = self.get_queryset()  # of a model with an id and perhaps a uid
+        found: M = require(rows, self.kwargs["ref"])
+        self.check_object_permissions(self.request, found)
+        return found
+
+    def params(self) -> dict[str, Any]:
+        """Return the validated query parameters of a view that is no list. Raises ValidationError."""
+        return dict(self.query_params.read(self.request).validated_data)
+
+    def body(self, serializer_class: type[Serializer[Any]] | None = None) -> dict[str, Any]:
+        """Return the validated fields of the request's body. Raises ValidationError."""
+        kind = serializer_class or self.get_serializer_class()
+        serializer = kind(data=self.request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+
+class Listed(ScopedView[M]):
+    """List rows in pages, newest first. The filters are fields of ``query_params``."""
+
+    pagination_class = CursorPages
+    unindexed = Q()  # read by the pages
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.filtered_rows())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def filtered_rows(self) -> QuerySet[M]:
+        """Return the rows that the query parameters select, without the conditions that no index serves."""
+        pages = {str(it["name"]) for it in CursorPages().get_schema_operation_parameters(self)}
+        params = self.query_params.read(self.request, known=pages, context=self.get_serializer_context())
+        self.unindexed = params.condition(unindexed=True)
+        return self.select(self.tenant_id(), **params.arguments).filter(params.condition(unindexed=False))
+
+    def select(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[M]:
+        """Return the rows of a tenant; ``arguments`` are the query parameters that are not filters."""
+        return self.rows(tenant_id, **arguments)
+
+
+class ListView(Listed[M]):
+    """A list below a resource, with a path of its own."""
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+
+class ReadOnlyResource(Listed[M], GenericViewSet[M]):
+    """A resource that clients list and read."""
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.shown(self.get_object())
+
+    def shown(self, row: M) -> Response:
+        """Return the response that shows a row; its entity tag is that of the content (config.api)."""
+        return Response(self.get_serializer(row).data)
+
+
+class Resource(ReadOnlyResource[M]):
+    """A resource that clients also create, replace, change and delete.
+
+    ``create_row``, ``change_row`` and ``delete_row`` each call one function of the app. A resource that lacks one of
+    the methods leaves it out of ``http_method_names``.
+    """
+
+    create_serializer_class: ClassVar[type[Serializer[Any]] | None] = None
+    """The serializer of the body that creates a row, if it differs."""
+
+    def shown(self, row: M) -> Response:
+        """Return the response that shows a row, with the entity tag that ``If-Match`` is compared with."""
+        return Response(self.get_serializer(row).data, headers={"ETag": self.tag(row)})
+
+    def create_row(self, fields: dict[str, Any]) -> Response:
+        """Create a row from validated fields and return ``created(row)``."""
+        raise NotImplementedError
+
+    def change_row(self, row: M, fields: dict[str, Any]) -> M:
+        """Change a row and return it as it is now."""
+        raise NotImplementedError
+
+    def delete_row(self, row: M) -> None:
+        """Delete a row."""
+        raise NotImplementedError
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.create_row(self.body(self.create_serializer_class))
+
+    def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+        row = self.get_object()
+        serializer = self.get_serializer(row, data=request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        try:
+            return self.shown(self.write(row, serializer.validated_data))
+        except ObjectDoesNotExist:  # deleted since it was fetched
+            raise NotFound from None
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.update(request, *args, partial=True, **kwargs)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        row = self.get_object()
+        with transaction.atomic():
+            self.lock_if_match(row)
+            self.delete_row(row)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def write(self, row: M, fields: dict[str, Any]) -> M:
+        """Change the row if it matches. A change that calls other hosts before it writes overrides this."""
+        with transaction.atomic():
+            self.lock_if_match(row)
+            return self.change_row(row, fields)
+
+    def lock_if_match(self, row: M) -> None:
+        """Lock the row until the transaction ends, if the request has an ``If-Match`` header.
+
+        Raises PreconditionFailed if the row has another entity tag, and NotFound if it was deleted meanwhile.
+        """
+        header = self.request.headers.get("If-Match")
+        if header is None:
+            return
+        locked = self.get_queryset().select_for_update(of=("self",), no_key=True).filter(pk=row.pk).first()
+        if locked is None:
+            raise NotFound
+        if not is_match(header, self.tag(locked)):
+            raise PreconditionFailed
+
+    def tag(self, row: M) -> str:
+        """Return the entity tag of the row as it is shown."""
+        return etag_of(orjson.dumps(self.get_serializer(row).data, default=str, option=orjson.OPT_SORT_KEYS))
+
+    def created(self, row: M, **secrets: str) -> Response:
+        """Return the response to a creation; ``secrets`` are shown in it and never again."""
+        body = {**self.get_serializer(row).data, **secrets}
+        headers = {"ETag": self.tag(row), **(NO_STORE if secrets else {})}
+        return Response(body, status.HTTP_201_CREATED, headers=headers)

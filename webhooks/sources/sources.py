@@ -1,0 +1,59 @@
+"""Create, change and delete sources, from validated fields as the REST API names them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from webhooks.kit.encryption import encrypt
+from webhooks.kit.uids import UID_IN_USE, unique_uid
+from webhooks.models import Source
+from webhooks.sources.configuration import InvalidConfiguration
+from webhooks.sources.secret_rotation import add_secret
+from webhooks.sources.snapshot import clear_snapshots
+
+__all__ = ["change_source", "create_source", "delete_source"]
+
+
+def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, **fields: Any) -> Source:
+    """Create a source with its first secret. Raises InvalidConfiguration for a uid in use."""
+    with unique_uid(_uid_in_use):
+        source = Source.objects.create(tenant_id=tenant_id, **_columns(fields))
+        if secret:
+            add_secret(source, secret)
+    return source
+
+
+def change_source(source: Source, fields: dict[str, Any]) -> Source:
+    """Write the given fields only, so that a concurrent pause is kept, and return the source as it is now.
+
+    Raises InvalidConfiguration for a uid in use, and Source.DoesNotExist if it was deleted meanwhile.
+    """
+    columns = _columns(fields)
+    for name, value in columns.items():
+        setattr(source, name, value)
+    with unique_uid(_uid_in_use):
+        source.save(update_fields=[*columns, "updated_at"])
+    clear_snapshots()
+    return Source.objects.get(pk=source.pk, deleted_at=None)
+
+
+def delete_source(source: Source) -> None:
+    """Delete a source: its sender gets 410, its uid is free, and its receipts stay until their retention ends."""
+    source.deleted_at = timezone.now()
+    source.save(update_fields=["deleted_at", "updated_at"])
+    clear_snapshots()
+
+
+def _uid_in_use() -> InvalidConfiguration:
+    return InvalidConfiguration("uid", UID_IN_USE)
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of validated fields: ``paused`` as a time, the verify token encrypted."""
+    columns = dict(fields)
+    if "paused" in columns:
+        columns["paused_at"] = timezone.now() if columns.pop("paused") else None
+    if columns.get("verify_token"):
+        columns["verify_token"] = encrypt(columns["verify_token"])
+    return columns
