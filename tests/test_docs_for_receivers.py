@@ -23,13 +23,13 @@ SECRET, OTHER = new_secret(), new_secret()
 Message = tuple[str, dict[str, str], bytes]
 
 
-def shown(language: str) -> str:
+def page_code(language: str) -> str:
     """Return the code block of this language on the page."""
     (found,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     return str(found)
 
 
-def signed(secret: str = SECRET, body: bytes = BODY, age: int = 0) -> dict[str, str]:
+def sign_headers(secret: str = SECRET, body: bytes = BODY, age: int = 0) -> dict[str, str]:
     moment = int(time.time()) - age
     return {
         "webhook-id": "msg_1",
@@ -38,37 +38,42 @@ def signed(secret: str = SECRET, body: bytes = BODY, age: int = 0) -> dict[str, 
     }
 
 
-def both(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
+def with_both_signatures(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
     return {**first, "webhook-signature": f"{second['webhook-signature']} {first['webhook-signature']}"}
 
 
-def good() -> list[Message]:
+def valid_messages() -> list[Message]:
     return [
-        (SECRET, signed(), BODY),
-        (SECRET, both(signed(), signed(OTHER)), BODY),
-        (OTHER, both(signed(), signed(OTHER)), BODY),
-        (SECRET, signed(body=b"{}"), b"{}"),
+        (SECRET, sign_headers(), BODY),
+        (SECRET, with_both_signatures(sign_headers(), sign_headers(OTHER)), BODY),
+        (OTHER, with_both_signatures(sign_headers(), sign_headers(OTHER)), BODY),
+        (SECRET, sign_headers(body=b"{}"), b"{}"),
     ]
 
 
-def bad() -> list[Message]:
+def invalid_messages() -> list[Message]:
+    other_version = sign_headers()["webhook-signature"].replace("v1,", "v2,")
     return [
-        (OTHER, signed(), BODY),
-        (SECRET, signed(), BODY + b" "),
-        (SECRET, signed(age=3600), BODY),
-        (SECRET, signed(age=-3600), BODY),
-        (SECRET, {**signed(), "webhook-id": "msg_2"}, BODY),
-        (SECRET, {**signed(), "webhook-timestamp": "soon"}, BODY),
-        (SECRET, {**signed(), "webhook-signature": "v1,"}, BODY),
-        (SECRET, {**signed(), "webhook-signature": signed()["webhook-signature"].replace("v1,", "v2,")}, BODY),
-        (SECRET, {**signed(), "webhook-signature": ""}, BODY),
+        (OTHER, sign_headers(), BODY),
+        (SECRET, sign_headers(), BODY + b" "),
+        (SECRET, sign_headers(age=3600), BODY),
+        (SECRET, sign_headers(age=-3600), BODY),
+        (SECRET, {**sign_headers(), "webhook-id": "msg_2"}, BODY),
+        (SECRET, {**sign_headers(), "webhook-timestamp": "soon"}, BODY),
+        (SECRET, {**sign_headers(), "webhook-signature": "v1,"}, BODY),
+        (
+            SECRET,
+            {**sign_headers(), "webhook-signature": other_version},
+            BODY,
+        ),
+        (SECRET, {**sign_headers(), "webhook-signature": ""}, BODY),
     ]
 
 
-Ask = Callable[[list[Message], Path], list[bool]]
+Check = Callable[[list[Message], Path], list[bool]]
 
 
-def answers(*command: str | Path) -> list[bool]:
+def run(*command: str | Path) -> list[bool]:
     """Write a program that reads messages.json and prints its verdicts as a JSON list."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -76,7 +81,7 @@ def answers(*command: str | Path) -> list[bool]:
     return verdicts
 
 
-def written(messages: list[Message], folder: Path, name: str, text: str) -> Path:
+def write_program(messages: list[Message], folder: Path, name: str, text: str) -> Path:
     rows = [{"secret": secret, "headers": headers, "body": body.hex()} for secret, headers, body in messages]
     (folder / "messages.json").write_text(json.dumps(rows))
     (folder / name).write_text(text)
@@ -84,26 +89,26 @@ def written(messages: list[Message], folder: Path, name: str, text: str) -> Path
 
 
 def python(messages: list[Message], folder: Path) -> list[bool]:
-    asks = """
+    calls = """
 import json, pathlib, sys
 rows = json.loads(pathlib.Path(sys.argv[1]).read_text())
 print(json.dumps([verify(row["secret"], row["headers"], bytes.fromhex(row["body"])) for row in rows]))
 """
-    program = written(messages, folder, "verify.py", shown("python") + asks)
-    return answers(sys.executable, program, folder / "messages.json")
+    program = write_program(messages, folder, "verify.py", page_code("python") + calls)
+    return run(sys.executable, program, folder / "messages.json")
 
 
 def node(messages: list[Message], folder: Path) -> list[bool]:
-    asks = """
+    calls = """
 const rows = JSON.parse(require("node:fs").readFileSync(process.argv[2]));
 console.log(JSON.stringify(rows.map((row) => verify(row.secret, row.headers, Buffer.from(row.body, "hex")))));
 """
-    program = written(messages, folder, "verify.js", shown("javascript") + asks)
-    return answers("node", program, folder / "messages.json")
+    program = write_program(messages, folder, "verify.js", page_code("javascript") + calls)
+    return run("node", program, folder / "messages.json")
 
 
 def go(messages: list[Message], folder: Path) -> list[bool]:
-    asks = """
+    calls = """
 package main
 
 import (
@@ -128,9 +133,9 @@ func main() {
 	json.NewEncoder(os.Stdout).Encode(verdicts)
 }
 """
-    program = written(messages, folder, "verify.go", shown("go"))
-    (folder / "main.go").write_text(asks)
-    return answers("go", "run", program, folder / "main.go", folder / "messages.json")
+    program = write_program(messages, folder, "verify.go", page_code("go"))
+    (folder / "main.go").write_text(calls)
+    return run("go", "run", program, folder / "main.go", folder / "messages.json")
 
 
 def java(messages: list[Message], folder: Path) -> list[bool]:
@@ -139,8 +144,8 @@ def java(messages: list[Message], folder: Path) -> list[bool]:
         for secret, headers, body in messages
     ]
     (folder / "messages.tsv").write_text("\n".join(lines))
-    asks = """
-class Ask {
+    calls = """
+class Check {
     public static void main(String[] arguments) throws Exception {
         var verdicts = new java.util.ArrayList<Boolean>();
         for (String line : java.nio.file.Files.readAllLines(java.nio.file.Path.of(arguments[0]))) {
@@ -152,28 +157,28 @@ class Ask {
     }
 }
 """
-    imports, rest = shown("java").split("\n\n", 1)
-    program = written(messages, folder, "Ask.java", f"{imports}\n{asks}\n{rest}")
-    return answers("java", program, folder / "messages.tsv")
+    imports, rest = page_code("java").split("\n\n", 1)
+    program = write_program(messages, folder, "Check.java", f"{imports}\n{calls}\n{rest}")
+    return run("java", program, folder / "messages.tsv")
 
 
 def bash(messages: list[Message], folder: Path) -> list[bool]:
-    asks = '\nif verify "$@"; then echo [true]; else echo [false]; fi\n'
-    program = written([], folder, "verify.sh", shown("bash") + asks)
+    calls = '\nif verify "$@"; then echo [true]; else echo [false]; fi\n'
+    program = write_program([], folder, "verify.sh", page_code("bash") + calls)
     verdicts = []
     for secret, headers, body in messages:
         (folder / "body").write_bytes(body)
         given = [headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature")]
-        verdicts += answers("bash", program, secret, *given, folder / "body")
+        verdicts += run("bash", program, secret, *given, folder / "body")
     return verdicts
 
 
-LANGUAGES: dict[str, Ask] = {"python": python, "node": node, "go": go, "java": java, "bash": bash}
+LANGUAGES: dict[str, Check] = {"python": python, "node": node, "go": go, "java": java, "bash": bash}
 NEEDED = {"java": "javac"}
-HERE = [name for name in LANGUAGES if name == "python" or shutil.which(NEEDED.get(name, name))]
+INSTALLED = [name for name in LANGUAGES if name == "python" or shutil.which(NEEDED.get(name, name))]
 
 
-@pytest.mark.parametrize("language", HERE)
+@pytest.mark.parametrize("language", INSTALLED)
 def test_verify_on_the_page_accepts_our_signatures_only(language: str, tmp_path: Path) -> None:
-    verdicts = LANGUAGES[language]([*good(), *bad()], tmp_path)
-    assert verdicts == [True] * len(good()) + [False] * len(bad())
+    verdicts = LANGUAGES[language]([*valid_messages(), *invalid_messages()], tmp_path)
+    assert verdicts == [True] * len(valid_messages()) + [False] * len(invalid_messages())

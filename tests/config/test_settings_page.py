@@ -1,4 +1,4 @@
-"""The page of the settings tells of every variable there is, and of no other."""
+"""Check that the page of the settings lists every variable that is read, and no other."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
 
 
 def read_by_settings() -> set[str]:
-    """The first argument of every call of a reader in config.env."""
+    """Return the first argument of every call of a reader in config.env."""
     tree = ast.parse(Path(config.settings.__file__).read_text())
     return {
         node.args[0].value
@@ -27,15 +27,15 @@ def read_by_settings() -> set[str]:
     }
 
 
-def test_the_readers_are_found() -> None:
+def test_reader_of_a_known_variable_is_found() -> None:
     assert {"WAYPOST_ENV", "WAYPOST_DATA", "SECRET_KEY", "DATABASE_URL", "REDIS_URL"} <= read_by_settings()
 
 
-def test_every_variable_has_one_row_and_every_row_a_variable() -> None:
+def test_variable_that_is_read_has_one_row_and_no_other_has_one() -> None:
     assert sorted(ROW.findall(PAGE.read_text())) == sorted(read_by_settings())
 
 
-def test_every_variable_on_the_front_page_is_one_that_is_read() -> None:
+def test_variable_on_the_front_page_is_read_by_the_settings() -> None:
     rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
     named = {name for line in rows for name in re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", line)}
     assert "WAYPOST_ENV" in named
