@@ -81,7 +81,7 @@ class Platform:
         except urllib.error.HTTPError as error:
             return error.code
 
-    def everybody(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
         """Return every process of this data directory, found by its command line or its parent's."""
         found = [one for one in psutil.process_iter() if self._concerns(one)]
         return found + [child for one in found for child in children(one) if child not in found]
