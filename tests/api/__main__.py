@@ -1,4 +1,4 @@
-"""The long form of the fuzzing: against the real platform, phase by phase and with a new seed each time; its report.
+"""Fuzz the real platform for long, phase by phase and with a new seed each time, and print the report.
 
 python -m tests.api [OPTIONS OF SCHEMATHESIS RUN]      such as --max-time 600, --seed N to repeat, --include-path ...
 """
@@ -12,30 +12,30 @@ from tests.faults.platforms import plain
 from tests.faults.running_platform import Platform
 
 TENANTS = ("ours", "theirs")
-NOWHERE = "http://127.0.0.1:1080/"  # nobody is there
+NOWHERE = "http://127.0.0.1:1080/"  # no server
 EXAMPLES = ("--max-examples", "200")
 
 
 def main(options: list[str]) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as on Ctrl-C: stop the platform and remove its data
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C, so that the platform is shut down
     with plain() as platform:
         keys = {name: platform.tenant(name) for name in TENANTS}
         for key in keys.values():
-            furnish(platform, key)
+            create_rows(platform, key)
         place = platform.data / "fuzz"
         place.mkdir()
         return fuzz(platform.address, keys, place, *(options or EXAMPLES), report=None).returncode
 
 
-def furnish(platform: Platform, key: str) -> None:
-    """Something of every kind to find: a delivery that dies at once leaves attempts and a dead letter."""
+def create_rows(platform: Platform, key: str) -> None:
+    """Create rows of each resource; a delivery that fails at once leaves attempts and a dead letter."""
 
     def make(path: str, **fields: Any) -> dict[str, Any]:
         return platform.post(path, key=key, **fields)
 
     endpoint = make("endpoints", url=NOWHERE, retry_plan=[1])
     make("subscriptions", endpoint=endpoint["id"])
-    source = make("sources", scheme="none", name="anybody")
+    source = make("sources", scheme="none", name="unverified")
     make("event-types", name="fuzz.begun", schema={"type": "integer"}, schema_check="warn")
     make("keys", name="another", scopes=["read"])
     for number in range(3):

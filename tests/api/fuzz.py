@@ -1,8 +1,8 @@
-"""Schemathesis against a platform that runs: what it sends, it makes up from the description that is served.
+"""Run Schemathesis against a running platform, with requests generated from the description that it serves.
 
-All of its checks are on. Two tenants hold a key each: what one of them has been shown, the other must not be. Data
-that is well-formed may still be refused, as a pattern that cannot be compiled is or an address that may not be called;
-what a key may do, and in which forms an event comes, is not in the description.
+All checks are on. Two tenants have a key each: what one of them was shown must not be shown to the other. Well-formed
+data may still be rejected, such as a pattern that does not compile or an address that may not be called; the scopes of
+a key and the forms of an event are not in the description.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ from re import sub
 
 import orjson
 
-from tests.api.known import operations_on_what_there_is, tenants
+from tests.api.existing_ids import existing_ids, tenants
 from tests.processes import run
 
 CONFIG = """
@@ -44,14 +44,16 @@ OPERATION = """
 include-name = "{method} {path}"
 parameters = {{ {bound} }}
 """
-MOSTLY = 0.9  # the rest is made up
+MOSTLY = 0.9  # the rest is generated
 
 
 def fuzz(
     address: str, keys: Mapping[str, str], place: Path, *options: str, report: int | None = subprocess.PIPE
 ) -> "subprocess.CompletedProcess[str]":
-    """Run it against the platform at this address with the keys of these tenants; ``place`` is for its files, and
-    ``report`` is where it speaks to (None: to the terminal)."""
+    """Fuzz the platform at this address with the keys of these tenants.
+
+    ``place``: a folder for its files. ``report``: where its output goes (None: to the terminal).
+    """
     users, config = place / "keys.json", place / "schemathesis.toml"
     users.write_bytes(orjson.dumps({"auth": [_user(name, key) for name, key in keys.items()]}))
     config.write_text(
@@ -60,7 +62,7 @@ def fuzz(
             peers=_listed(keys),
             tenants=_listed(tenants(address, keys.values())),
             mostly=MOSTLY,
-            **_known(operations_on_what_there_is(address, keys.values())),
+            **_known(existing_ids(address, keys.values())),
         )
     )
     command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run", *options]
@@ -69,7 +71,7 @@ def fuzz(
 
 
 def _known(operations: Mapping[tuple[str, str], Mapping[str, list[str]]]) -> dict[str, str]:
-    """The ids of what there is, and where they are put: in the words of the configuration."""
+    """Return the configuration that puts existing ids into the paths."""
     dictionaries, bindings = {}, []
     for (method, path), ids in operations.items():
         bound = []
@@ -86,5 +88,5 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _user(name: str, key: str) -> dict[str, object]:
-    """As the format of the Web Fuzzing Commons has it."""
+    """Return a user in the format of the Web Fuzzing Commons."""
     return {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {key}"}]}

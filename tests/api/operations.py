@@ -1,4 +1,4 @@
-"""Every operation of the API, as the description has it and as the resolver has it: nothing is listed by hand."""
+"""List every operation of the API, from the OpenAPI description and from the URL resolver."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ ROOT = "api/v1/"
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one address; ``described`` is what OpenAPI says of it."""
+    """Describe one method of one path; ``described`` is its OpenAPI operation."""
 
     method: str
     path: str
@@ -25,21 +25,21 @@ class Operation:
         return f"{self.method.upper()} {self.path}"
 
     @property
-    def needs_a_key(self) -> bool:
+    def needs_key(self) -> bool:
         return any(self.described.get("security", ()))
 
     @property
-    def leads_to_a_thing(self) -> bool:
+    def has_path_parameters(self) -> bool:
         return "{" in self.path
 
     @property
-    def asked(self) -> set[str]:
-        """The names of what may stand in the query."""
+    def query_parameters(self) -> set[str]:
+        """The names of the query parameters."""
         return {it["name"] for it in self.described.get("parameters", ()) if it["in"] == "query"}
 
     @property
     def flags(self) -> set[str]:
-        """Those of them that are true or false."""
+        """The names of the boolean query parameters."""
         return {
             it["name"]
             for it in self.described.get("parameters", ())
@@ -47,7 +47,7 @@ class Operation:
         }
 
     def ask(self, client: APIClient, named: dict[str, str], **headers: str) -> Any:
-        """The answer; with an empty object as the body, where there may be one."""
+        """Return the response, sending an empty object where there is a request body."""
         body = {} if "requestBody" in self.described else None
         path = self.path.format_map(named)
         return getattr(client, self.method)(path, body, format="json", headers=headers)
@@ -55,12 +55,12 @@ class Operation:
 
 @cache
 def description() -> dict[str, Any]:
-    """The OpenAPI document as it is served."""
+    """Return the OpenAPI document as it is served."""
     return dict(SchemaGenerator().get_schema(request=None, public=True))
 
 
 def operations() -> list[Operation]:
-    """As they are described."""
+    """Return the operations of the description."""
     return [
         Operation(method, path, item[method])
         for path, item in description()["paths"].items()
@@ -70,13 +70,13 @@ def operations() -> list[Operation]:
 
 
 def described() -> set[tuple[str, str]]:
-    """The route and the method of each operation that is described."""
+    """Return route and method of each described operation."""
     names = {name: "x" for it in operations() for name in _names(it.path)}
     return {(resolve(it.path.format_map(names)).route, it.method) for it in operations()}
 
 
 def routed() -> set[tuple[str, str]]:
-    """The route and the method of each operation that there is."""
+    """Return route and method of each operation of the resolver."""
     return {(route, method) for route, view in _leaves(get_resolver(), "") for method in _methods(view)}
 
 
@@ -85,7 +85,7 @@ def _names(path: str) -> Iterator[str]:
 
 
 def _leaves(node: Any, above: str) -> Iterator[tuple[str, Any]]:
-    """Every address of the API, with its view."""
+    """Yield every route of the API with its view."""
     for inner in node.url_patterns:
         route = above + str(inner.pattern).removeprefix("^" if above else "")
         if isinstance(inner, URLResolver):
@@ -95,7 +95,7 @@ def _leaves(node: Any, above: str) -> Iterator[tuple[str, Any]]:
 
 
 def _methods(view: Any) -> set[str]:
-    """The methods that this view answers."""
+    """Return the methods that this view supports."""
     known = getattr(view, "cls", None) or view.view_class
-    answered = getattr(view, "actions", None) or dir(known)
-    return {method for method in METHODS if method in answered and method in known.http_method_names}
+    supported = getattr(view, "actions", None) or dir(known)
+    return {method for method in METHODS if method in supported and method in known.http_method_names}

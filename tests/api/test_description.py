@@ -1,4 +1,4 @@
-"""The description of the API is OpenAPI 3.1 from which a client can be made, and its pages need nobody else."""
+"""The OpenAPI description is valid and complete, and its pages load nothing from other hosts."""
 
 import re
 from collections import Counter
@@ -19,25 +19,25 @@ EVERY = pytest.mark.parametrize("operation", operations(), ids=str)
 ADDRESS = re.compile(r"""(?:src|href)=["']?([^"' >]+)""")
 
 
-def test_what_is_served_is_valid_openapi_3_1() -> None:
+def test_served_description_is_valid_openapi_3_1() -> None:
     served = Client().get("/api/v1/schema/", headers={"accept": "application/json"}).json()
     assert served == description()
     assert served["openapi"].startswith("3.1.")
     assert list(OpenAPIV31SpecValidator(served).iter_errors()) == []
 
 
-def test_nothing_in_it_was_guessed(tmp_path: Path) -> None:
-    """Neither a warning nor an error: two shapes of one name, a field nobody can say the type of."""
+def test_generator_gives_no_warnings(tmp_path: Path) -> None:
+    """A warning is a component name used twice, or a field of unknown type."""
     call_command("spectacular", "--validate", "--fail-on-warn", file=str(tmp_path / "openapi.yaml"))
 
 
-def test_no_two_operations_have_one_name() -> None:
+def test_operation_ids_are_unique() -> None:
     assert max(Counter(it.described["operationId"] for it in operations()).values()) == 1
 
 
 @EVERY
-def test_an_operation_has_the_name_of_a_function(operation: Operation) -> None:
-    """As whoever generates a client will call it: a verb first."""
+def test_operation_id_is_a_function_name(operation: Operation) -> None:
+    """Generated clients use it as the function's name: a verb first."""
     verbs = {"post": "create", "put": "replace", "patch": "change", "delete": "delete"}
     name = operation.described["operationId"]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", name)
@@ -46,23 +46,23 @@ def test_an_operation_has_the_name_of_a_function(operation: Operation) -> None:
 
 
 @EVERY
-def test_what_goes_wrong_is_a_problem(operation: Operation) -> None:
-    """And 401, 403 and the rest are said wherever a key is needed."""
-    answers = operation.described["responses"]
-    wrong = {status: answer for status, answer in answers.items() if status >= "400"}
-    assert not operation.needs_a_key or {"401", "403", "404", "503"} <= wrong.keys()
-    for answer in wrong.values():
-        assert answer["content"]["application/problem+json"]["schema"] == PROBLEM
+def test_error_responses_are_problems(operation: Operation) -> None:
+    """Operations that need a key describe 401, 403, 404 and 503."""
+    responses = operation.described["responses"]
+    wrong = {status: response for status, response in responses.items() if status >= "400"}
+    assert not operation.needs_key or {"401", "403", "404", "503"} <= wrong.keys()
+    for response in wrong.values():
+        assert response["content"]["application/problem+json"]["schema"] == PROBLEM
 
 
 @EVERY
-def test_it_says_what_it_does_and_what_it_answers(operation: Operation) -> None:
+def test_operation_has_a_summary_or_description_and_a_success(operation: Operation) -> None:
     assert operation.described.get("summary") or operation.described.get("description")
     assert any(status < "400" for status in operation.described["responses"])
 
 
-def test_every_example_is_one() -> None:
-    """Of a request or of an answer: it holds to the schema beside it."""
+def test_examples_match_their_schemas() -> None:
+    """Validate the examples of requests and responses."""
     found = list(examples(description()["paths"]))
     assert found
     for schema, example in found:
@@ -70,7 +70,7 @@ def test_every_example_is_one() -> None:
 
 
 def examples(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Every schema that has examples beside it, with each of them."""
+    """Yield each example with its schema."""
     if isinstance(node, dict):
         if "schema" in node and isinstance(node.get("examples"), dict):
             yield from ((node["schema"], it["value"]) for it in node["examples"].values())
@@ -81,8 +81,8 @@ def examples(node: Any) -> Iterator[tuple[Any, Any]]:
             yield from examples(inner)
 
 
-@pytest.mark.django_db  # the client closes old connections after an answer from a file
-def test_the_pages_of_the_description_are_all_on_this_host() -> None:
+@pytest.mark.django_db  # the client closes old connections after a response from a file
+def test_pages_of_the_description_load_from_this_host_only() -> None:
     client = Client()
     page = client.get("/api/v1/docs/").content.decode()
     addresses = [it for it in ADDRESS.findall(page) if not it.startswith("data:")]
@@ -90,8 +90,8 @@ def test_the_pages_of_the_description_are_all_on_this_host() -> None:
     for address in addresses:
         assert address.startswith("/")
         assert not address.startswith("//")
-        answer = client.get(address)
-        assert answer.status_code == 200
-        assert answer.getvalue()
-        answer.close()
+        response = client.get(address)
+        assert response.status_code == 200
+        assert response.getvalue()
+        response.close()
     assert not re.search(r"https?://(?!localhost|testserver)", page)

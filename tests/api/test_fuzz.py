@@ -1,4 +1,4 @@
-"""What a machine makes up from the description is answered as the description says, whoever asks."""
+"""A short fuzzing run of the API."""
 
 from pathlib import Path
 from typing import Any
@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 
 from tests.api.fuzz import fuzz
-from tests.api.things import Things
+from tests.api.tenant_rows import TenantRows
 from tests.factories import make_key, make_tenant
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whatever_is_sent_is_answered_as_described(live_server: Any, tmp_path: Path) -> None:
-    """The short form, with the same seed each time; ``make api-fuzz`` is the long one."""
+def test_generated_requests_get_described_responses(live_server: Any, tmp_path: Path) -> None:
+    """Use the same seed each time; ``make api-fuzz`` is the long run."""
     tenants = {"ours": make_tenant(), "theirs": make_tenant()}
     for tenant in tenants.values():
-        Things(tenant).all()
+        TenantRows(tenant).all()
     keys = {name: make_key(tenant)[1] for name, tenant in tenants.items()}
-    done = fuzz(live_server.url, keys, tmp_path, "--max-examples", "10", "--seed", "1", "--phases", "examples,fuzzing")
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = fuzz(
+        live_server.url, keys, tmp_path, "--max-examples", "10", "--seed", "1", "--phases", "examples,fuzzing"
+    )
+    assert result.returncode == 0, result.stdout + result.stderr

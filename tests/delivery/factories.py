@@ -1,4 +1,4 @@
-"""The smallest valid row of each of the provider's large tables; what a test cares about, it says."""
+"""Create a minimal valid row of each large table of the provider; keyword arguments replace its fields."""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,12 +16,12 @@ __all__ = ["key_at", "make_attempt", "make_dead_letter", "make_delivery", "make_
 
 
 def key_at(moment: datetime) -> UUID:
-    """A key as a row of this moment has it."""
+    """Return a key as a row written at this moment has it."""
     return UUID(int=queries.place(moment).int | (new_id().int & (2**80 - 1)))
 
 
 def make_event(tenant: Tenant, *, data: Any = None, body: bytes | None = None, **changes: Any) -> Event:
-    """An event that was published just now, or at ``created_at``."""
+    """Create an event published now, or at ``created_at``."""
     created_at = changes.pop("created_at", datetime.now(UTC))
     key = key_at(created_at)
     fields: dict[str, Any] = {"source": "/orders", "event_id": str(key), "type": "order.created"} | changes
@@ -34,7 +34,7 @@ def make_event(tenant: Tenant, *, data: Any = None, body: bytes | None = None, *
 
 
 def make_delivery(event: Event, endpoint: Endpoint, **changes: Any) -> Delivery:
-    """A delivery of this event, due at once unless ``state`` says it is finished."""
+    """Create a delivery of this event, due at once unless its ``state`` is final."""
     created_at = changes.pop("created_at", event.created_at)
     fields: dict[str, Any] = {"state": "pending", "next_attempt_at": created_at, "started_at": created_at} | changes
     if fields["state"] not in ("pending", "sending") and "next_attempt_at" not in changes:
@@ -50,7 +50,7 @@ def make_delivery(event: Event, endpoint: Endpoint, **changes: Any) -> Delivery:
 
 
 def make_attempt(delivery: Delivery, **changes: Any) -> Attempt:
-    """One more attempt, which failed with a 500 unless it says otherwise."""
+    """Create the next attempt of a delivery, failed with status 500."""
     number = delivery.history.count() + 1
     started_at = changes.pop("started_at", delivery.created_at + timedelta(seconds=number))
     fields: dict[str, Any] = {"number": number, "duration_ms": 120, "status": 500, "error": "status"} | changes
@@ -60,7 +60,7 @@ def make_attempt(delivery: Delivery, **changes: Any) -> Attempt:
 
 
 def make_dead_letter(delivery: Delivery, **changes: Any) -> DeadLetter:
-    """The delivery is dead, and this is its letter."""
+    """Make the delivery dead, and create its dead letter."""
     failed_at = changes.pop("failed_at", datetime.now(UTC))
     Delivery.objects.filter(pk=delivery.pk).update(state="dead", next_attempt_at=None)
     delivery.refresh_from_db()
@@ -82,6 +82,6 @@ def make_dead_letter(delivery: Delivery, **changes: Any) -> DeadLetter:
 
 
 def make_replay(tenant: Tenant | None, **changes: Any) -> Replay:
-    """A replay that is running."""
+    """Create a running replay."""
     fields: dict[str, Any] = {"filter": {}, "total": 10, "requested_by": "wp_abcdefgh… test"} | changes
     return Replay.objects.create(tenant=tenant, **fields)

@@ -1,4 +1,4 @@
-"""Lanes as a drain holds them, and the targets they lead to, without a database."""
+"""Build leased lanes and delivery targets in memory, without a database."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Notifying the drains marks the lanes due, wakes who listens, and starts a drain."""
+"""Notifying the drains marks lanes due, wakes listeners, and starts a drain."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -37,14 +37,14 @@ def test_notify_drains_wakes_a_listener_and_starts_a_drain(listener: Listener, s
     assert starts == ["delivery.deliver_due"]
 
 
-def test_the_lanes_are_due_when_the_notification_arrives(listener: Listener, starts: list[str]) -> None:
+def test_notify_drains_marks_lanes_due_before_listeners_wake(listener: Listener, starts: list[str]) -> None:
     endpoint = make_endpoint()
     notify.notify_drains([endpoint.id])
     wait_until(listener.received, "the notification")
     assert Lane.objects.filter(endpoint=endpoint, due_at__isnull=False).exists()
 
 
-def test_a_database_failure_is_counted_and_a_drain_is_started_all_the_same(
+def test_notify_drains_after_a_database_failure_counts_it_and_starts_a_drain(
     starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("delivery.sql.due.MARK_LANES_DUE", "SELECT 1 / 0")
@@ -55,7 +55,7 @@ def test_a_database_failure_is_counted_and_a_drain_is_started_all_the_same(
     assert starts == ["delivery.deliver_due"]
 
 
-def test_the_tasks_that_are_notified_exist_in_the_queues_of_beat() -> None:
+def test_notified_tasks_exist_in_the_queues_of_beat() -> None:
     assert {task: queue for task, _, queue in PERIODIC_TASKS}[notify.drain_starter.task] == notify.drain_starter.queue
     assert tasks.deliver_due.name == notify.drain_starter.task
     assert tasks.replay_slices.name == "delivery.replay_slices"

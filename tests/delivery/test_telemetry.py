@@ -1,4 +1,4 @@
-"""What is counted is what happened, and how it ended is its label."""
+"""Metrics count attempts and events, labelled by their result."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def value(counter: object, label: str) -> float:
     return float(counter.labels(label)._value.get())  # type: ignore[attr-defined]
 
 
-def test_attempts_are_counted_by_how_they_ended() -> None:
+def test_attempts_are_counted_by_result() -> None:
     before = {label: value(telemetry.ATTEMPTS, label) for label in ("delivered", "timeout", "status")}
     ended = [None, Failure.TIMEOUT, None, None]
     telemetry.attempted(Outcome(0.0, 1, failure=failure) for failure in ended)
@@ -21,7 +21,7 @@ def test_attempts_are_counted_by_how_they_ended() -> None:
 
 
 @pytest.mark.django_db
-def test_events_are_counted_by_what_became_of_them() -> None:
+def test_events_are_counted_by_publish_result() -> None:
     before = {label: value(telemetry.EVENTS, label) for label in ("accepted", "duplicate", "rejected")}
     event = {"type": "a", "id": "1", "data": 1}
     publish(make_tenant(), [event, event, {**event, "data": 2}, {"type": ""}, {"type": "b"}])

@@ -1,4 +1,4 @@
-"""What was given up, over REST."""
+"""Dead letters over REST."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +31,7 @@ class TestDeadLetterRoutes(RouteCases):
         return {"letter": letter.public_id, "endpoint": letter.endpoint.public_id}
 
 
-def test_a_dead_letter_says_what_was_given_up_and_why() -> None:
+def test_dead_letter_shows_the_delivery_and_the_cause() -> None:
     tenant = make_tenant()
     letter = make_letter(tenant, cause="transformation_failed", reason="no such path", last_status=None, last_error="")
     shown = make_client(tenant).get(f"{LETTERS}{letter.public_id}/").json()
@@ -41,7 +41,7 @@ def test_a_dead_letter_says_what_was_given_up_and_why() -> None:
     assert (shown["state"], shown["cause"], shown["reason"]) == ("open", "transformation_failed", "no such path")
 
 
-def test_filters() -> None:
+def test_filters_select_dead_letters() -> None:
     now = datetime.now(UTC)
     tenant = make_tenant()
     exhausted = make_letter(tenant, failed_at=now - timedelta(days=2))

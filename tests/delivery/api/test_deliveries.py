@@ -1,4 +1,4 @@
-"""What was owed, and what became of it, over REST."""
+"""Deliveries and their attempts over REST."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -41,7 +41,7 @@ class TestDeliveryRoutes(RouteCases):
         return {"event": event.public_id, "endpoint": endpoint.public_id, "delivery": delivery.public_id}
 
 
-def test_a_delivery_shows_its_attempts_oldest_first(client: APIClient, tenant: Tenant) -> None:
+def test_delivery_shows_its_attempts_oldest_first(client: APIClient, tenant: Tenant) -> None:
     endpoint = make_endpoint(tenant)
     delivery = make_delivery(make_event(tenant, type="order.paid"), endpoint, state="delivered", attempts=2)
     make_attempt(delivery, status=None, error="timeout", duration_ms=15_000)
@@ -54,16 +54,14 @@ def test_a_delivery_shows_its_attempts_oldest_first(client: APIClient, tenant: T
     ]
 
 
-def test_a_long_answer_is_cut_and_says_so(client: APIClient, tenant: Tenant) -> None:
+def test_long_response_is_cut_and_marked(client: APIClient, tenant: Tenant) -> None:
     delivery = make_delivery(make_event(tenant), make_endpoint(tenant))
     make_attempt(delivery, response=b"x" * 16_384)
     [attempt] = client.get(f"{DELIVERIES}{delivery.public_id}/attempts/").json()["data"]
     assert (len(attempt["response"]), attempt["response_truncated"]) == (4_096, True)
 
 
-def test_a_delivery_of_very_many_attempts_shows_the_latest_and_lists_them_all(
-    client: APIClient, tenant: Tenant
-) -> None:
+def test_delivery_with_many_attempts_shows_the_latest_and_lists_all(client: APIClient, tenant: Tenant) -> None:
     delivery = make_delivery(make_event(tenant), make_endpoint(tenant))
     for _ in range(103):
         make_attempt(delivery)
@@ -73,7 +71,7 @@ def test_a_delivery_of_very_many_attempts_shows_the_latest_and_lists_them_all(
     assert [it["number"] for it in listed] == list(range(103, 0, -1))
 
 
-def test_filters(client: APIClient, tenant: Tenant) -> None:
+def test_filters_select_deliveries(client: APIClient, tenant: Tenant) -> None:
     now = datetime.now(UTC)
     one, other = make_endpoint(tenant, uid="one"), make_endpoint(tenant)
     event = make_event(tenant, created_at=now - timedelta(days=2))
@@ -92,21 +90,19 @@ def test_filters(client: APIClient, tenant: Tenant) -> None:
     assert found(until=(now - timedelta(days=1)).isoformat(), endpoint=other.public_id) == {elsewhere.public_id}
 
 
-def test_the_history_of_a_deleted_endpoint_is_found_by_its_id_and_not_by_its_uid(
-    client: APIClient, tenant: Tenant
-) -> None:
+def test_deliveries_of_a_deleted_endpoint_are_found_by_id_only(client: APIClient, tenant: Tenant) -> None:
     endpoint = make_endpoint(tenant, uid="gone", deleted_at=datetime.now(UTC))
     make_delivery(make_event(tenant), endpoint)
     assert len(client.get(DELIVERIES, {"endpoint": endpoint.public_id}).json()["data"]) == 1
     assert client.get(DELIVERIES, {"endpoint": "gone"}).status_code == 404
 
 
-def test_an_unknown_state_is_refused_by_name(client: APIClient) -> None:
-    answer = client.get(DELIVERIES, {"state": "lost"})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "state")
+def test_unknown_state_names_the_parameter(client: APIClient) -> None:
+    response = client.get(DELIVERIES, {"state": "lost"})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "state")
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(client: APIClient, tenant: Tenant) -> None:
+def test_pages_are_complete_without_repeats(client: APIClient, tenant: Tenant) -> None:
     endpoint = make_endpoint(tenant)
     expected = [make_delivery(make_event(tenant), endpoint).public_id for _ in range(7)]
     seen, path = [], f"{DELIVERIES}?limit=3&endpoint={endpoint.public_id}"
@@ -118,7 +114,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(client: APIClient, tenant
     assert set(seen) == set(expected)
 
 
-def test_an_operator_sees_every_tenant_until_naming_one(tenant: Tenant) -> None:
+def test_operator_sees_all_tenants_or_the_named_one(tenant: Tenant) -> None:
     for owner in (tenant, make_tenant()):
         make_delivery(make_event(owner), make_endpoint(owner))
     operator = make_client(None)

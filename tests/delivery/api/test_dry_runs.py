@@ -1,4 +1,4 @@
-"""Dry runs: the same verdicts and the same bytes as publishing, with nothing kept and nothing sent."""
+"""Dry runs return the matches and bodies of publishing, and store and send nothing."""
 
 import base64
 
@@ -16,7 +16,7 @@ TEST = "/api/v1/subscriptions/test/"
 PLAIN = {"type": "order.paid", "data": {"total": 42, "name": 'A "B"'}}
 
 
-class TestRoutes(RouteCases):
+class TestDryRunRoutes(RouteCases):
     routes = (ApiRoute("post", "subscriptions/test/", "read", 200, {"event": "{event}"}),)
 
     def make_ids(self, tenant):
@@ -28,22 +28,22 @@ def tenant():
     return make_tenant()
 
 
-def tried(tenant, **body):
-    answer = make_client(tenant, "read").post(TEST, body)
-    assert answer.status_code == 200, answer.content
-    return answer.json()["data"]
+def dry_run(tenant, **body):
+    response = make_client(tenant, "read").post(TEST, body)
+    assert response.status_code == 200, response.content
+    return response.json()["data"]
 
 
-def test_a_pattern_that_matches_and_what_would_be_sent(tenant):
-    (result,) = tried(tenant, pattern={"data": {"total": [42]}}, event=PLAIN)
+def test_matching_pattern_shows_what_would_be_sent(tenant):
+    (result,) = dry_run(tenant, pattern={"data": {"total": [42]}}, event=PLAIN)
     assert (result["matches"], result["type_matches"], result["mismatches"]) == (True, True, [])
     assert '"data":{"total":42' in result["request"]["body"]
     assert result["request"]["headers"]["content-type"] == "application/cloudevents+json"
 
 
-def test_a_pattern_that_does_not_says_where(tenant):
+def test_mismatching_pattern_names_the_field(tenant):
     pattern = {"data": {"total": [{"numeric": [">", 100]}], "name": [{"exists": True}]}}
-    (result,) = tried(tenant, pattern=pattern, event=PLAIN)
+    (result,) = dry_run(tenant, pattern=pattern, event=PLAIN)
     assert not result["matches"]
     assert result["mismatches"] == [
         {
@@ -55,45 +55,47 @@ def test_a_pattern_that_does_not_says_where(tenant):
     ]
 
 
-def test_a_transformer_renders_the_bytes_that_would_be_sent(tenant):
+def test_transformer_renders_the_body_that_would_be_sent(tenant):
     transformer = {"input_paths": {"n": "$.data.name"}, "template": '{"text": "from <n>"}'}
-    (result,) = tried(tenant, transformer=transformer, event=PLAIN)
+    (result,) = dry_run(tenant, transformer=transformer, event=PLAIN)
     assert result["request"]["body"] == '{"text": "from A \\"B\\""}'
     assert result["request"]["headers"]["content-type"] == "application/json"
 
 
-def test_what_cannot_be_rendered_says_why(tenant):
+def test_failing_transformation_shows_the_reason(tenant):
     transformer = {"input_paths": {"n": "$.data.total"}, "template": "{<n>: 1}"}
-    (result,) = tried(tenant, transformer=transformer, event=PLAIN)
+    (result,) = dry_run(tenant, transformer=transformer, event=PLAIN)
     assert "a name in an object must be a string" in result["transformation_error"]
     assert result["request"] is None
 
 
-def test_an_existing_subscription_is_tried_as_it_is_with_its_endpoints_headers(tenant):
+def test_stored_subscription_is_tested_with_its_endpoints_headers(tenant):
     endpoint = make_endpoint(tenant, content_mode="binary", headers={"x-mine": "1"})
     made = make_subscription(endpoint, event_types=["order.*"], pattern={"data": {"total": [42]}})
-    paid, other = tried(tenant, subscription=made.public_id, events=[PLAIN, {"type": "refund", "data": {"total": 42}}])
+    paid, other = dry_run(
+        tenant, subscription=made.public_id, events=[PLAIN, {"type": "refund", "data": {"total": 42}}]
+    )
     assert (paid["matches"], other["matches"], other["type_matches"]) == (True, False, False)
     headers = paid["request"]["headers"]
     assert (headers["x-mine"], headers["ce-type"]) == ("(not shown)", "order.paid")
     assert paid["request"]["body"] == '{"total":42,"name":"A \\"B\\""}'
 
 
-def test_nobody_gets_a_signature_out_of_it(tenant):
+def test_dry_run_returns_no_signature(tenant):
     made = make_subscription(make_endpoint(tenant))
-    (result,) = tried(tenant, subscription=made.public_id, event=PLAIN)
+    (result,) = dry_run(tenant, subscription=made.public_id, event=PLAIN)
     assert result["request"]["headers"]["webhook-signature"] == "v1,(signed when it is sent)"
 
 
-def test_a_stored_event_is_tried_as_it_was_taken(tenant):
+def test_stored_event_is_tested_as_published(tenant):
     published = publish(tenant, [PLAIN])[0]
     event = Event.objects.get(pk=published.id)
-    (result,) = tried(tenant, pattern={"type": ["order.paid"]}, event=event.public_id)
+    (result,) = dry_run(tenant, pattern={"type": ["order.paid"]}, event=event.public_id)
     assert result["request"]["body"].encode() == bytes(event.body)
     assert result["request"]["headers"]["webhook-id"] == event.public_id
 
 
-def test_an_event_and_a_rule_of_eventbridge_can_be_pasted_as_they_are(tenant):
+def test_event_and_rule_of_eventbridge_are_accepted(tenant):
     event = {
         "version": "0",
         "id": "1",
@@ -111,22 +113,22 @@ def test_an_event_and_a_rule_of_eventbridge_can_be_pasted_as_they_are(tenant):
         "detail": {"state": ["up"]},
     }
     transformer = {"input_paths": {"s": "$.detail.state"}, "template": "<s>"}
-    (result,) = tried(tenant, pattern=rule, transformer=transformer, event=event)
+    (result,) = dry_run(tenant, pattern=rule, transformer=transformer, event=event)
     assert (result["matches"], result["request"]["body"]) == (True, '"up"')
 
 
-def test_data_that_is_no_text_comes_as_base64(tenant):
+def test_binary_body_is_returned_as_base64(tenant):
     event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "datacontenttype": "image/png"}
     endpoint = make_endpoint(tenant, content_mode="binary")
-    (result,) = tried(
+    (result,) = dry_run(
         tenant, endpoint=endpoint.public_id, event={**event, "data_base64": base64.b64encode(b"\xff").decode()}
     )
     assert (result["request"]["body"], result["request"]["body_base64"]) == (None, "/w==")
 
 
-def test_nothing_is_kept(tenant):
+def test_dry_run_stores_nothing(tenant):
     make_subscription(make_endpoint(tenant))
-    tried(tenant, event=PLAIN)
+    dry_run(tenant, event=PLAIN)
     assert (Event.objects.count(), Delivery.objects.count()) == (0, 0)
 
 
@@ -151,13 +153,13 @@ def test_nothing_is_kept(tenant):
     ],
     ids=ascii,
 )
-def test_bad_input_is_refused_at_its_place(tenant, body, pointer):
-    answer = make_client(tenant).post(TEST, body)
-    assert answer.status_code == 400
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+def test_invalid_input_names_the_field(tenant, body, pointer):
+    response = make_client(tenant).post(TEST, body)
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
 
 
-def test_what_belongs_to_another_tenant_cannot_be_tried(tenant):
+def test_rows_of_another_tenant_are_not_found(tenant):
     theirs = make_subscription()
     for body in (
         {"event": make_event(theirs.tenant).public_id},

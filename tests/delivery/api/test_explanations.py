@@ -1,4 +1,4 @@
-"""Why did this event not arrive? over REST, and on the operators' page."""
+"""Explanations of an event's deliveries over REST and in the admin."""
 
 import pytest
 from django.urls import reverse
@@ -11,22 +11,22 @@ from tests.routes import ApiRoute, RouteCases
 pytestmark = pytest.mark.django_db
 
 
-class TestRoutes(RouteCases):
+class TestExplanationRoutes(RouteCases):
     routes = (ApiRoute("get", "events/{event}/explain/", "read", 200),)
 
     def make_ids(self, tenant):
         return {"event": make_event(tenant).public_id}
 
 
-def test_every_endpoint_of_the_tenant_and_of_no_other_is_explained():
+def test_each_endpoint_of_the_tenant_is_explained():
     tenant = make_tenant()
     event = make_event(tenant, data={"total": 5})
     sent, unwanted = make_endpoint(tenant), make_endpoint(tenant)
     delivery = make_delivery(event, sent, state="delivered")
     made = make_subscription(unwanted, pattern={"data": {"total": [6]}})
     make_subscription()
-    answer = make_client(tenant, "read").get(f"/api/v1/events/{event.public_id}/explain/").json()
-    second, first = answer["data"]
+    response = make_client(tenant, "read").get(f"/api/v1/events/{event.public_id}/explain/").json()
+    second, first = response["data"]
     assert (first["endpoint"], first["outcome"], first["delivery"]) == (sent.public_id, "delivered", delivery.public_id)
     assert (second["endpoint"], second["outcome"], second["delivery"]) == (unwanted.public_id, "not_sent", None)
     reason = next(it for it in second["reasons"] if it["code"] == "pattern")
@@ -36,7 +36,7 @@ def test_every_endpoint_of_the_tenant_and_of_no_other_is_explained():
     ]
 
 
-def test_one_endpoint_can_be_asked_for_and_pages_have_a_size():
+def test_endpoint_filter_and_page_size_are_applied():
     tenant = make_tenant()
     event = make_event(tenant)
     endpoints = [make_endpoint(tenant, uid=f"e{n}") for n in range(3)]
@@ -48,7 +48,7 @@ def test_one_endpoint_can_be_asked_for_and_pages_have_a_size():
     assert client.get(address, {"endpoint": make_endpoint().public_id}).status_code == 404
 
 
-def test_the_operators_page_says_it_too_and_escapes_it():
+def test_admin_page_shows_explanations_escaped():
     tenant = make_tenant()
     event = make_event(tenant, data={"name": HOSTILE})
     make_subscription(make_endpoint(tenant), pattern={"data": {"name": ["other"]}})

@@ -1,4 +1,4 @@
-"""Bringing dead letters back over REST: count, create, watch, cancel."""
+"""Replays over REST: preview, create, read, cancel."""
 
 from typing import Any
 
@@ -44,31 +44,31 @@ class TestReplayRoutes(RouteCases):
         return {"replay": make_replay(tenant).public_id}
 
 
-def test_a_preview_counts_and_changes_nothing(client: APIClient, tenant: Tenant) -> None:
+def test_preview_counts_and_changes_nothing(client: APIClient, tenant: Tenant) -> None:
     make_letter(tenant, cause="responded_410")
     make_letter(tenant)
     make_letter(make_tenant())
-    answer = client.post(f"{REPLAYS}preview/", {"filter": {"cause": "exhausted"}})
-    assert (answer.status_code, answer.json()) == (200, {"total": 1, "estimated": False})
+    response = client.post(f"{REPLAYS}preview/", {"filter": {"cause": "exhausted"}})
+    assert (response.status_code, response.json()) == (200, {"total": 1, "estimated": False})
     assert not Replay.objects.exists()
 
 
-def test_a_replay_takes_what_matches_and_says_who_asked(client: APIClient, tenant: Tenant) -> None:
+def test_replay_selects_what_matches_and_names_who_requested(client: APIClient, tenant: Tenant) -> None:
     letter = make_letter(tenant)
     make_letter(tenant)
-    answer = client.post(REPLAYS, {"filter": {"ids": [letter.public_id]}, "rate": 7})
-    assert answer.status_code == 201
+    response = client.post(REPLAYS, {"filter": {"ids": [letter.public_id]}, "rate": 7})
+    assert response.status_code == 201
     row = Replay.objects.get()
-    assert answer.json()["id"] == row.public_id
+    assert response.json()["id"] == row.public_id
     assert (row.tenant, row.total, row.rate) == (tenant, 1, 7)
-    assert answer.json()["filter"] == {"ids": [letter.public_id]}
+    assert response.json()["filter"] == {"ids": [letter.public_id]}
     assert row.requested_by.startswith("wp_")
 
 
-def test_it_brings_back_nothing_of_another_tenants(client: APIClient) -> None:
+def test_replay_of_another_tenants_rows_selects_nothing(client: APIClient) -> None:
     letter = make_letter(make_tenant())
-    answer = client.post(REPLAYS, {"filter": {"ids": [letter.public_id]}})
-    assert (answer.status_code, answer.json()["total"]) == (201, 0)
+    response = client.post(REPLAYS, {"filter": {"ids": [letter.public_id]}})
+    assert (response.status_code, response.json()["total"]) == (201, 0)
 
 
 @pytest.mark.parametrize(
@@ -91,28 +91,26 @@ def test_it_brings_back_nothing_of_another_tenants(client: APIClient) -> None:
         ({"filter": {}, "rate": "fast"}, "rate"),
     ],
 )
-def test_a_filter_or_rate_that_makes_no_sense_is_refused_by_name(
-    client: APIClient, body: dict[str, Any], field: str
-) -> None:
-    answer = client.post(REPLAYS, body)
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
+def test_invalid_filter_or_rate_names_the_field(client: APIClient, body: dict[str, Any], field: str) -> None:
+    response = client.post(REPLAYS, body)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, field)
     assert not Replay.objects.exists()
 
 
-def test_an_operator_has_to_name_the_tenant() -> None:
-    answer = make_client(None).post(REPLAYS, {"filter": {}})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "tenant")
+def test_operator_without_a_tenant_is_rejected() -> None:
+    response = make_client(None).post(REPLAYS, {"filter": {}})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "tenant")
 
 
-def test_cancelling_again_changes_nothing_and_a_finished_one_is_a_conflict(client: APIClient, tenant: Tenant) -> None:
+def test_cancel_is_idempotent_and_of_a_finished_replay_a_409(client: APIClient, tenant: Tenant) -> None:
     running, finished = make_replay(tenant), make_replay(tenant, state="finished")
     for _ in range(2):
-        answer = client.post(f"{REPLAYS}{running.public_id}/cancel/")
-        assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+        response = client.post(f"{REPLAYS}{running.public_id}/cancel/")
+        assert (response.status_code, response.json()["state"]) == (200, "cancelled")
     assert client.post(f"{REPLAYS}{finished.public_id}/cancel/").status_code == 409
 
 
-def test_progress_is_shown_while_it_runs(client: APIClient, tenant: Tenant) -> None:
+def test_running_replay_shows_its_progress(client: APIClient, tenant: Tenant) -> None:
     make_letter(tenant)
     created = client.post(REPLAYS, {"filter": {}}).json()
     replays.run_slices()
@@ -120,13 +118,13 @@ def test_progress_is_shown_while_it_runs(client: APIClient, tenant: Tenant) -> N
     assert (shown["state"], shown["replayed"], shown["total"]) == ("finished", 1, 1)
 
 
-def test_the_list_can_be_narrowed_to_a_state(client: APIClient, tenant: Tenant) -> None:
+def test_state_filter_selects_replays(client: APIClient, tenant: Tenant) -> None:
     make_replay(tenant, state="finished")
     running = make_replay(tenant)
     assert [row["id"] for row in client.get(REPLAYS, {"state": "running"}).json()["data"]] == [running.public_id]
 
 
-def test_events_of_the_past_go_to_an_endpoint_named_by_its_uid(client: APIClient, tenant: Tenant) -> None:
+def test_past_events_are_replayed_to_an_endpoint_by_uid(client: APIClient, tenant: Tenant) -> None:
     endpoint = make_endpoint(tenant, uid="late")
     event = make_event(tenant)
     body = {"scope": "missing", "filter": {"endpoint": "late", "force": True, "type": event.type}, "rate": 5}

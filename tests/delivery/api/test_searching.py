@@ -1,4 +1,4 @@
-"""The lists over REST: what can be asked, what is shown along, and that questions without sense are refused."""
+"""Filters and expansion of the delivery lists over REST."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def endpoint(tenant: Tenant) -> Endpoint:
 
 @pytest.fixture
 def deliveries(tenant: Tenant, endpoint: Endpoint) -> list[Delivery]:
-    """One that was delivered, one that failed and will be tried again, one that is dead, one that was cancelled."""
+    """Create a delivered, a failed and pending, a dead and a cancelled delivery."""
     types = ["order.paid", "order.paid", "order.lost", "invoice.sent"]
     states = ["delivered", "pending", "dead", "cancelled"]
     results: list[tuple[int | None, str]] = [(200, ""), (503, "status"), (None, "timeout"), (404, "status")]
@@ -68,27 +68,27 @@ def deliveries(tenant: Tenant, endpoint: Endpoint) -> list[Delivery]:
         ({"type": "order.paid", "state": "pending", "q": "shop"}, {1}),
     ],
 )
-def test_deliveries_are_found_by_what_they_are_about_and_what_became_of_them(
+def test_filters_select_deliveries_by_event_and_result(
     client: APIClient, deliveries: list[Delivery], endpoint: Endpoint, query: dict[str, str], found: set[int]
 ) -> None:
     wanted = {deliveries[number].public_id for number in found}
     for more in ({}, {"endpoint": endpoint.public_id}):
-        answer = client.get("/api/v1/deliveries/", {**query, **more}).json()
-        assert {row["id"] for row in answer["data"]} == wanted
-        assert answer["next"] is None
+        response = client.get("/api/v1/deliveries/", {**query, **more}).json()
+        assert {row["id"] for row in response["data"]} == wanted
+        assert response["next"] is None
 
 
-def test_a_text_may_be_the_id_of_a_row(client: APIClient, deliveries: list[Delivery]) -> None:
+def test_filter_text_may_look_like_an_id(client: APIClient, deliveries: list[Delivery]) -> None:
     for name in (deliveries[2].public_id, deliveries[2].event.public_id):
-        answer = client.get("/api/v1/deliveries/", {"q": name}).json()
-        assert [row["id"] for row in answer["data"]] == [deliveries[2].public_id]
+        response = client.get("/api/v1/deliveries/", {"q": name}).json()
+        assert [row["id"] for row in response["data"]] == [deliveries[2].public_id]
 
 
-def test_deliveries_of_a_replay(client: APIClient, tenant: Tenant, deliveries: list[Delivery]) -> None:
+def test_replay_filter_selects_deliveries(client: APIClient, tenant: Tenant, deliveries: list[Delivery]) -> None:
     row = make_replay(tenant)
     Delivery.objects.filter(pk=deliveries[1].pk).update(replay=row)
-    answer = client.get("/api/v1/deliveries/", {"replay": row.public_id}).json()
-    assert [it["id"] for it in answer["data"]] == [deliveries[1].public_id]
+    response = client.get("/api/v1/deliveries/", {"replay": row.public_id}).json()
+    assert [it["id"] for it in response["data"]] == [deliveries[1].public_id]
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_deliveries_of_a_replay(client: APIClient, tenant: Tenant, deliveries: l
         ({"q": "invoice"}, {3}),
     ],
 )
-def test_events_are_found_by_their_attributes(
+def test_filters_select_events_by_attribute(
     client: APIClient, deliveries: list[Delivery], query: dict[str, str], found: set[int]
 ) -> None:
-    answer = client.get("/api/v1/events/", query).json()
-    assert {row["id"] for row in answer["data"]} == {deliveries[number].event.public_id for number in found}
+    response = client.get("/api/v1/events/", query).json()
+    assert {row["id"] for row in response["data"]} == {deliveries[number].event.public_id for number in found}
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_events_are_found_by_their_attributes(
         ({"state": "replayed"}, set()),
     ],
 )
-def test_dead_letters_are_found_by_what_they_are_about(
+def test_filters_select_dead_letters_by_event_and_cause(
     client: APIClient, deliveries: list[Delivery], query: dict[str, str], found: set[int]
 ) -> None:
     letters = {number: make_dead_letter(deliveries[number]) for number in (1, 2)}
-    answer = client.get("/api/v1/dead-letters/", query).json()
-    assert {row["id"] for row in answer["data"]} == {letters[number].public_id for number in found}
+    response = client.get("/api/v1/dead-letters/", query).json()
+    assert {row["id"] for row in response["data"]} == {letters[number].public_id for number in found}
 
 
-def test_attempts_are_found_by_how_they_ended(client: APIClient, deliveries: list[Delivery]) -> None:
+def test_filters_select_attempts_by_result(client: APIClient, deliveries: list[Delivery]) -> None:
     make_attempt(deliveries[0], status=503)
     make_attempt(deliveries[0], status=200, error="")
     make_attempt(deliveries[0], status=None, error="reset")
@@ -158,56 +158,56 @@ def test_attempts_are_found_by_how_they_ended(client: APIClient, deliveries: lis
         ("dead-letters", {"cause": "boredom"}, "cause"),
     ],
 )
-def test_a_question_without_sense_is_refused_by_name(
-    client: APIClient, path: str, query: dict[str, str], field: str
-) -> None:
-    answer = client.get(f"/api/v1/{path}/", query)
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
+def test_invalid_filter_names_the_parameter(client: APIClient, path: str, query: dict[str, str], field: str) -> None:
+    response = client.get(f"/api/v1/{path}/", query)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, field)
 
 
-class TestIncluding:
-    def included(self, client: APIClient, path: str, names: str) -> list[dict[str, Any]]:
-        answer = client.get(f"/api/v1/{path}/", {"include": names, "order": "oldest"})
-        assert answer.status_code == 200, answer.content
-        return [row["included"] for row in answer.json()["data"]]
+class TestExpand:
+    def expand(self, client: APIClient, path: str, names: str) -> list[dict[str, Any]]:
+        response = client.get(f"/api/v1/{path}/", {"include": names, "order": "oldest"})
+        assert response.status_code == 200, response.content
+        return [row["included"] for row in response.json()["data"]]
 
-    def test_a_delivery_with_its_event_and_its_latest_attempts(
+    def test_delivery_is_expanded_by_event_and_latest_attempts(
         self, client: APIClient, deliveries: list[Delivery]
     ) -> None:
         for _ in range(expand.MAX_INCLUDED + 1):
             make_attempt(deliveries[0])
         Delivery.objects.filter(pk=deliveries[0].pk).update(attempts=expand.MAX_INCLUDED + 1)
-        first, second, *_ = self.included(client, "deliveries", "event, attempts")
+        first, second, *_ = self.expand(client, "deliveries", "event, attempts")
         assert [it["number"] for it in first["attempts"]] == [*range(2, expand.MAX_INCLUDED + 2)]
         assert first["event"]["subject"] == "customer/0"
         assert second["attempts"] == []
 
-    def test_an_event_with_its_deliveries(
+    def test_event_is_expanded_by_deliveries(
         self, client: APIClient, tenant: Tenant, deliveries: list[Delivery], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(expand, "MAX_INCLUDED", 2)
         for _ in range(3):
             make_delivery(deliveries[0].event, make_endpoint(tenant))
-        first, second, *_ = self.included(client, "events", "deliveries")
+        first, second, *_ = self.expand(client, "events", "deliveries")
         assert len(first["deliveries"]) == 2
         assert [it["id"] for it in second["deliveries"]] == [deliveries[1].public_id]
 
-    def test_a_dead_letter_with_all_it_is_about(self, client: APIClient, deliveries: list[Delivery]) -> None:
+    def test_dead_letter_is_expanded_by_delivery_event_and_endpoint(
+        self, client: APIClient, deliveries: list[Delivery]
+    ) -> None:
         make_attempt(deliveries[0])
         Delivery.objects.filter(pk=deliveries[0].pk).update(attempts=1)
         make_dead_letter(deliveries[0])
-        [found] = self.included(client, "dead-letters", "delivery,event,attempts")
+        [found] = self.expand(client, "dead-letters", "delivery,event,attempts")
         assert found["delivery"]["id"] == deliveries[0].public_id
         assert found["event"]["event_id"] == "Ev_0"
         assert len(found["attempts"]) == 1
 
-    def test_a_page_costs_the_same_number_of_queries_whatever_stands_on_it(
+    def test_expanded_page_takes_a_fixed_number_of_queries(
         self, client: APIClient, deliveries: list[Delivery], django_assert_max_num_queries: Any
     ) -> None:
         with django_assert_max_num_queries(6):
-            self.included(client, "deliveries", "event,attempts")
+            self.expand(client, "deliveries", "event,attempts")
         with django_assert_max_num_queries(7):
-            self.included(client, "events", "deliveries")
+            self.expand(client, "events", "deliveries")
 
-    def test_without_it_nothing_more_is_shown(self, client: APIClient, deliveries: list[Delivery]) -> None:
+    def test_list_without_include_is_not_expanded(self, client: APIClient, deliveries: list[Delivery]) -> None:
         assert "included" not in client.get("/api/v1/deliveries/").json()["data"][0]

@@ -1,4 +1,4 @@
-"""An event's payload can be removed for good: nothing of it is left, nothing of it is sent, and that it was stays."""
+"""Erasing an event removes its data everywhere and keeps its attributes."""
 
 import orjson
 import pytest
@@ -21,8 +21,8 @@ def endpoint() -> Endpoint:
     return make_endpoint()
 
 
-def everything_kept() -> str:
-    """Every row of the tables that could hold a payload, as text."""
+def stored_text() -> str:
+    """Return every row of the tables that could contain the data, as text."""
     with connection.cursor() as cursor:
         found = []
         for table, column in [("event", "body"), ("delivery", "body"), ("attempt", "response")]:
@@ -31,12 +31,12 @@ def everything_kept() -> str:
         return "\n".join(found)
 
 
-def test_no_byte_of_it_is_left_and_its_attributes_stay(endpoint: Endpoint) -> None:
+def test_erase_removes_the_data_and_keeps_the_attributes(endpoint: Endpoint) -> None:
     event = make_event(endpoint.tenant, type="card.stored", data={"number": SECRET})
     delivery = make_delivery(event, endpoint, state="delivered", body=SECRET.encode())
     make_attempt(delivery, response=f"you sent {SECRET}".encode())
     assert erase(event, "ops")
-    assert SECRET not in everything_kept()
+    assert SECRET not in stored_text()
     event.refresh_from_db()
     document = orjson.loads(bytes(event.body))
     assert (document["type"], document["id"], "data" in document) == ("card.stored", event.event_id, False)
@@ -45,7 +45,7 @@ def test_no_byte_of_it_is_left_and_its_attributes_stay(endpoint: Endpoint) -> No
     assert Delivery.objects.get().state == "delivered"
 
 
-def test_what_is_still_owed_of_it_is_cancelled_and_nothing_else(endpoint: Endpoint) -> None:
+def test_erase_cancels_only_the_unfinished_deliveries_of_the_event(endpoint: Endpoint) -> None:
     event = make_event(endpoint.tenant)
     states = ["pending", "sending", "delivered", "dead"]
     rows = {state: make_delivery(event, make_endpoint(endpoint.tenant), state=state) for state in states}
@@ -56,18 +56,18 @@ def test_what_is_still_owed_of_it_is_cancelled_and_nothing_else(endpoint: Endpoi
     assert left[bystander.id] == "pending"
 
 
-def test_a_second_time_changes_nothing(endpoint: Endpoint) -> None:
+def test_erase_of_an_erased_event_changes_nothing(endpoint: Endpoint) -> None:
     event = make_event(endpoint.tenant)
     assert erase(event, "one")
     assert not erase(event, "two")
     assert Event.objects.get().payload_deleted_by == "one"
 
 
-def test_a_repeat_of_it_is_still_known_as_one(endpoint: Endpoint) -> None:
+def test_repeat_of_an_erased_event_is_a_duplicate(endpoint: Endpoint) -> None:
     make_subscription(endpoint)
     plain = {"type": "card.stored", "id": "1", "source": "/cards", "time": "2030-01-01T00:00:00Z", "data": SECRET}
     publish(endpoint.tenant, [plain])
     erase(Event.objects.get(), "ops")
     [again] = publish(endpoint.tenant, [plain])
     assert (again.duplicate, again.deliveries) == (True, 0)
-    assert SECRET not in everything_kept()
+    assert SECRET not in stored_text()

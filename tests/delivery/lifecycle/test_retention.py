@@ -1,4 +1,4 @@
-"""What has outlived its tenant's retention goes, leaf before root; what is owed, or began anew, stays."""
+"""Retention deletes old events with everything below them, and keeps what is unfinished or was replayed."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -31,65 +31,67 @@ def endpoint() -> Endpoint:
     return make_endpoint(make_tenant(retention_days=30))
 
 
-def past(endpoint: Endpoint, state: str = "delivered", created_at: datetime = OLD, **changes: Any) -> Delivery:
+def make_old_delivery(
+    endpoint: Endpoint, state: str = "delivered", created_at: datetime = OLD, **changes: Any
+) -> Delivery:
     delivery = make_delivery(make_event(endpoint.tenant, created_at=created_at), endpoint, state=state, **changes)
     make_attempt(delivery)
     return delivery
 
 
-def left() -> tuple[int, ...]:
+def remaining() -> tuple[int, ...]:
     return tuple(model.objects.count() for model in (Event, Delivery, Attempt, DeadLetter))
 
 
-def test_old_events_go_with_everything_below_them(endpoint: Endpoint) -> None:
-    past(endpoint)
-    past(endpoint, "cancelled")
-    make_dead_letter(past(endpoint), failed_at=OLD)
-    make_event(endpoint.tenant, created_at=OLD)  # nobody wanted it
-    kept = past(endpoint, created_at=YOUNG)
+def test_retention_deletes_old_events_with_everything_below_them(endpoint: Endpoint) -> None:
+    make_old_delivery(endpoint)
+    make_old_delivery(endpoint, "cancelled")
+    make_dead_letter(make_old_delivery(endpoint), failed_at=OLD)
+    make_event(endpoint.tenant, created_at=OLD)  # without deliveries
+    kept = make_old_delivery(endpoint, created_at=YOUNG)
     assert apply_retention() == DeletedRows(events=4, deliveries=3, attempts=3, dead_letters=1)
     assert Delivery.objects.get() == kept
-    assert left() == (1, 1, 1, 0)
+    assert remaining() == (1, 1, 1, 0)
     assert apply_retention() == DeletedRows()
 
 
 @pytest.mark.parametrize("state", ["pending", "sending"])
-def test_what_is_still_owed_stays_however_old(endpoint: Endpoint, state: str) -> None:
-    past(endpoint, state)
+def test_retention_keeps_unfinished_deliveries_of_any_age(endpoint: Endpoint, state: str) -> None:
+    make_old_delivery(endpoint, state)
     assert apply_retention() == DeletedRows()
-    assert left() == (1, 1, 1, 0)
+    assert remaining() == (1, 1, 1, 0)
 
 
-def test_what_was_sent_again_or_died_within_the_time_stays(endpoint: Endpoint) -> None:
-    past(endpoint, started_at=YOUNG)
-    make_dead_letter(past(endpoint), failed_at=YOUNG)
+def test_retention_keeps_deliveries_replayed_or_dead_lettered_since(endpoint: Endpoint) -> None:
+    make_old_delivery(endpoint, started_at=YOUNG)
+    make_dead_letter(make_old_delivery(endpoint), failed_at=YOUNG)
     assert apply_retention() == DeletedRows()
 
 
-def test_an_event_stays_as_long_as_one_of_its_deliveries_does(endpoint: Endpoint) -> None:
-    ended = past(endpoint)
+def test_retention_keeps_an_event_while_one_of_its_deliveries_stays(endpoint: Endpoint) -> None:
+    ended = make_old_delivery(endpoint)
     make_delivery(ended.event, make_endpoint(endpoint.tenant), state="pending")
     assert apply_retention() == DeletedRows(deliveries=1, attempts=1)
-    assert left() == (1, 1, 0, 0)
+    assert remaining() == (1, 1, 0, 0)
     Delivery.objects.update(state="delivered")
     assert apply_retention() == DeletedRows(events=1, deliveries=1)
 
 
-def test_each_tenant_has_its_own_time(endpoint: Endpoint) -> None:
+def test_retention_is_that_of_each_tenant(endpoint: Endpoint) -> None:
     longer = make_endpoint(make_tenant(retention_days=365))
-    past(endpoint)
-    kept = past(longer)
+    make_old_delivery(endpoint)
+    kept = make_old_delivery(longer)
     apply_retention()
     assert Delivery.objects.get() == kept
 
 
-def test_it_goes_on_batch_after_batch_past_what_has_to_stay(
+def test_retention_continues_in_batches_past_rows_that_stay(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "EVENT_BATCH", 2)
     monkeypatch.setattr(retention, "DELIVERY_BATCH", 3)
     for state in ["pending", "delivered", "pending", "pending", "delivered", "delivered", "delivered"]:
-        past(endpoint, state)
+        make_old_delivery(endpoint, state)
     crowd = make_event(endpoint.tenant, created_at=OLD)
     for _ in range(7):
         make_delivery(crowd, make_endpoint(endpoint.tenant), state="delivered")
@@ -97,17 +99,17 @@ def test_it_goes_on_batch_after_batch_past_what_has_to_stay(
     assert {*Delivery.objects.values_list("state", flat=True)} == {"pending"}
 
 
-def test_for_want_of_time_it_leaves_the_rest_to_the_next_call(
+def test_retention_beyond_its_budget_continues_with_the_next_call(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "EVENT_BATCH", 2)
     monkeypatch.setattr(retention, "BUDGET", 0.0)
     for _ in range(5):
-        past(endpoint)
+        make_old_delivery(endpoint)
     assert [apply_retention().events for _ in range(4)] == [2, 2, 1, 0]
 
 
-def test_replays_that_have_ended_go_and_running_ones_stay(endpoint: Endpoint) -> None:
+def test_retention_deletes_ended_replays_and_keeps_running_ones(endpoint: Endpoint) -> None:
     long_ago = timezone.now() - timedelta(days=200)
     make_replay(endpoint.tenant, state="finished", finished_at=OLD)
     make_replay(None, state="cancelled", finished_at=long_ago)
@@ -120,8 +122,8 @@ def test_replays_that_have_ended_go_and_running_ones_stay(endpoint: Endpoint) ->
     assert {*Replay.objects.all()} == {*kept}
 
 
-def drained(endpoint: Endpoint) -> int:
-    """Claims what is pending and delivers it, until nothing is."""
+def deliver_all(endpoint: Endpoint) -> int:
+    """Claim and deliver pending deliveries until none is left."""
     count = 0
     while True:
         token = new_id()
@@ -142,26 +144,26 @@ def drained(endpoint: Endpoint) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_removing_beside_drains_and_replays_loses_nothing_that_is_owed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deliveries that a replay brings back while their retention ends are either gone before or sent after."""
+def test_retention_beside_drains_and_replays_loses_no_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deliveries replayed while their retention ends are either deleted before, or sent after."""
     monkeypatch.setattr(retention, "EVENT_BATCH", 3)
     tenant: Tenant = make_tenant(retention_days=30)
     endpoint = make_endpoint(tenant)
     make_subscription(endpoint)
     for number in range(60):
-        past(endpoint, ("delivered", "pending")[number % 2])
+        make_old_delivery(endpoint, ("delivered", "pending")[number % 2])
         make_event(tenant, created_at=OLD)
     row = start(tenant, ReplayFilter(scope="events"), rate=10_000, by="ops")
     works: list[Callable[[], Any]] = [
         apply_retention,
         apply_retention,
         run_slices,
-        lambda: drained(endpoint),
-        lambda: drained(endpoint),
+        lambda: deliver_all(endpoint),
+        lambda: deliver_all(endpoint),
     ]
     results = in_threads(*works)
     assert [it for it in results if isinstance(it, Exception)] == []
-    sent = results[3] + results[4] + drained(endpoint)
+    sent = results[3] + results[4] + deliver_all(endpoint)
     row.refresh_from_db()
     assert sent == 30 + row.replayed
     assert not Delivery.objects.exclude(state="delivered").exists()

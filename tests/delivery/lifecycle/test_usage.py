@@ -32,10 +32,10 @@ class TestUsageRoutes(RouteCases):
         return {}
 
 
-# --- counting
+# Counting
 
 
-def test_what_is_taken_is_counted_and_so_is_what_is_owed_for_it():
+def test_publish_counts_events_and_deliveries():
     tenant = make_tenant()
     for _ in range(2):
         make_subscription(make_endpoint(tenant), event_types=["order.paid"])
@@ -43,14 +43,14 @@ def test_what_is_taken_is_counted_and_so_is_what_is_owed_for_it():
     assert used(tenant) == {(TODAY, "order.paid"): (2, 4), (TODAY, "order.sent"): (1, 0)}
 
 
-def test_a_repeat_is_not_counted():
+def test_repeat_is_not_counted():
     tenant = make_tenant()
     for _ in range(2):
         publish(tenant, [{"type": "a", "id": "1", "data": 1}])
     assert used(tenant) == {(TODAY, "a"): (1, 0)}
 
 
-def test_what_is_rolled_back_is_not_counted():
+def test_rolled_back_event_is_not_counted():
     tenant = make_tenant()
     with transaction.atomic():
         publish(tenant, [{"type": "a", "data": 1}])
@@ -58,7 +58,7 @@ def test_what_is_rolled_back_is_not_counted():
     assert used(tenant) == {}
 
 
-def test_folding_changes_where_it_stands_and_not_what_it_says():
+def test_fold_keeps_the_totals():
     tenant = make_tenant()
     for _ in range(3):
         publish(tenant, [{"type": "a", "data": 1}, {"type": "b", "data": 1}])
@@ -70,7 +70,7 @@ def test_folding_changes_where_it_stands_and_not_what_it_says():
     assert Usage.objects.count() == 2
 
 
-def test_retention_takes_nothing_back():
+def test_retention_keeps_the_totals():
     tenant = make_tenant()
     publish(tenant, [{"type": "a", "data": 1}])
     usage.fold()
@@ -80,7 +80,7 @@ def test_retention_takes_nothing_back():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_those_who_publish_and_fold_at_once_lose_nothing_and_count_nothing_twice():
+def test_publish_and_fold_at_once_count_each_event_once():
     tenant = make_tenant()
 
     def publishes():
@@ -97,7 +97,7 @@ def test_those_who_publish_and_fold_at_once_lose_nothing_and_count_nothing_twice
     assert used(tenant) == {(TODAY, "a"): (40, 0)}
 
 
-# --- reading
+# Reports
 
 
 @pytest.fixture
@@ -114,9 +114,9 @@ def tenant():
 
 
 def read(client, **query):
-    answer = client.get(API, query)
-    assert answer.status_code == 200, answer.content
-    return answer.json()["data"]
+    response = client.get(API, query)
+    assert response.status_code == 200, response.content
+    return response.json()["data"]
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def read(client, **query):
         ({"by": "tenant"}, [1, 6, 8]),
     ],
 )
-def test_it_is_told_by_day_and_type_as_asked(tenant, query, events):
+def test_report_groups_by_day_and_type_as_requested(tenant, query, events):
     rows = read(make_client(tenant, "read"), **{"from": "2026-01-01", "to": "2026-02-28", **query})
     assert [row["events"] for row in rows] == events
 
 
-def test_a_row_says_what_it_is_about(tenant):
+def test_report_row_names_what_it_distinguishes(tenant):
     (row,) = read(make_client(tenant, "read"), **{"from": "2026-02-01", "to": "2026-02-01"})
     assert row == {
         "date": "2026-02-01",
@@ -150,14 +150,14 @@ def test_a_row_says_what_it_is_about(tenant):
     }
 
 
-def test_unless_asked_it_is_this_month():
+def test_report_without_a_period_covers_this_month():
     tenant = make_tenant()
     make_usage(tenant, TODAY)
     make_usage(tenant, date(2020, 1, 1))
     assert [row["date"] for row in read(make_client(tenant))] == [TODAY.isoformat()]
 
 
-def test_an_operator_reads_all_tenants_or_the_one_it_names(tenant):
+def test_report_for_an_operator_covers_all_tenants_or_the_named_one(tenant):
     other = make_tenant()
     make_usage(other, date(2026, 1, 31), "a", 16)
     window = {"from": "2026-01-01", "to": "2026-02-28"}
@@ -166,7 +166,7 @@ def test_an_operator_reads_all_tenants_or_the_one_it_names(tenant):
     assert sum(row["events"] for row in read(operator, tenant=other.public_id, **window)) == 16
 
 
-def test_pages_follow_each_other_without_a_gap(tenant):
+def test_report_pages_are_complete(tenant):
     client = make_client(tenant, "read")
     page = client.get(API, {"from": "2026-01-01", "to": "2026-02-28", "limit": 1}).json()
     found = page["data"]
@@ -176,12 +176,12 @@ def test_pages_follow_each_other_without_a_gap(tenant):
     assert [row["events"] for row in found] == [1, 2, 4, 8]
 
 
-def test_as_csv_for_a_spreadsheet_which_computes_nothing():
+def test_report_as_csv_contains_no_formulas():
     tenant = make_tenant()
     make_usage(tenant, date(2026, 1, 1), '=cmd|"x"', 3, 6)
-    answer = make_client(tenant).get(API, {"from": "2026-01-01", "to": "2026-01-01"}, headers={"Accept": "text/csv"})
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.content.decode().splitlines() == [
+    response = make_client(tenant).get(API, {"from": "2026-01-01", "to": "2026-01-01"}, headers={"Accept": "text/csv"})
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert response.content.decode().splitlines() == [
         "date,tenant,type,events,deliveries",
         f'2026-01-01,{tenant.public_id},"\'=cmd|""x""",3,6',
     ]
@@ -200,21 +200,21 @@ def test_as_csv_for_a_spreadsheet_which_computes_nothing():
     ],
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
-def test_what_cannot_be_asked_is_a_problem_that_names_it(query, field, accept):
-    answer = make_client(make_tenant()).get(API, query, headers={"Accept": accept})
-    assert answer.status_code == 400
-    assert answer["Content-Type"].startswith("application/problem+json")
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+def test_report_with_an_invalid_parameter_names_it(query, field, accept):
+    response = make_client(make_tenant()).get(API, query, headers={"Accept": accept})
+    assert response.status_code == 400
+    assert response["Content-Type"].startswith("application/problem+json")
+    assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "é", "WyIyMDI2LTAxLTAxIiwieCIsbnVsbF0", "bnVsbA"])
-def test_a_cursor_of_somebody_elses_making_is_not_found(cursor):
+def test_report_with_an_invalid_cursor_is_not_found(cursor):
     assert make_client(make_tenant()).get(API, {"cursor": cursor}).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["usage/", "endpoints/{}/stats/"])
-def test_a_form_that_is_not_said_is_refused(path: str) -> None:
+def test_report_in_an_unknown_format_is_not_acceptable(path: str) -> None:
     tenant = make_tenant()
-    answer = make_client(tenant).get(f"/api/v1/{path.format(make_endpoint(tenant).public_id)}?format=")
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == ["format"]
+    response = make_client(tenant).get(f"/api/v1/{path.format(make_endpoint(tenant).public_id)}?format=")
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == ["format"]

@@ -32,7 +32,7 @@ def tenant() -> Tenant:
     return make_subscription().tenant
 
 
-class Writing:
+class BlockedPublish:
     """Record the groups that ``publish`` is called with, and hold the first until ``go_on`` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fails: Callable[[list[Any]], Exception | None]) -> None:
@@ -54,14 +54,14 @@ def named(name: str, **changes: Any) -> dict[str, Any]:
     return {"type": "order.created", "id": name, "source": "/orders", "data": 1, **changes}
 
 
-def all_at_once(
+def publish_during_a_write(
     monkeypatch: pytest.MonkeyPatch,
     callers: Sequence[tuple[Tenant, list[Any]]],
     *,
     fails: Callable[[list[Any]], Exception | None] = lambda items: None,
 ) -> tuple[list[int], list[Any]]:
-    """Let all others come while the first caller is written. Return the groups, and each caller's results or error."""
-    writing = Writing(monkeypatch, fails=fails)
+    """Start all other callers while the first is written. Return the groups, and each caller's results or error."""
+    writing = BlockedPublish(monkeypatch, fails=fails)
     outcomes: list[Any] = []
 
     def call(tenant: Tenant, items: list[Any]) -> Any:
@@ -86,7 +86,7 @@ def all_at_once(
     return writing.groups, outcomes
 
 
-def test_a_lone_event_is_published_at_once(tenant: Tenant) -> None:
+def test_single_caller_publishes_at_once(tenant: Tenant) -> None:
     (result,) = publish_in_group(tenant, [named("a")])
     assert (result.event_id, result.deliveries, result.error) == ("a", 1, None)
     assert group_commit.waiting() == 0
@@ -94,7 +94,7 @@ def test_a_lone_event_is_published_at_once(tenant: Tenant) -> None:
 
 def test_callers_during_a_write_share_the_next_transaction(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     callers = [(tenant, [named(f"{n}"), named(f"{n}b")]) for n in range(6)]
-    groups, outcomes = all_at_once(monkeypatch, callers)
+    groups, outcomes = publish_during_a_write(monkeypatch, callers)
     assert groups == [2, 10]
     assert [[it.event_id for it in results] for results in outcomes] == [[f"{n}", f"{n}b"] for n in range(6)]
     assert Event.objects.count() == Delivery.objects.count() == 12
@@ -110,19 +110,19 @@ def test_each_caller_gets_the_results_of_its_own_events(tenant: Tenant, monkeypa
         (tenant, []),
         (tenant, [named("new")]),
     ]
-    _, (first, known, conflict, bad, nothing, new) = all_at_once(monkeypatch, callers)
+    _, (first, known, conflict, bad, nothing, new) = publish_during_a_write(monkeypatch, callers)
     assert (first[0].duplicate, known[0].duplicate, new[0].duplicate) == (False, True, False)
     assert isinstance(conflict[0].error, ContentConflict)
     assert (bad[0].error.attribute, nothing) == ("type", [])
 
 
-def test_the_same_event_of_two_callers_is_a_duplicate_once(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_same_event_of_two_callers_is_a_duplicate_once(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     callers = [(tenant, [named("other")]), (tenant, [named("same")]), (tenant, [named("same")])]
-    _, outcomes = all_at_once(monkeypatch, callers)
+    _, outcomes = publish_during_a_write(monkeypatch, callers)
     assert sorted(it[0].duplicate for it in outcomes[1:]) == [False, True]
 
 
-def test_without_a_thread_each_caller_publishes(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_without_a_writer_thread_works(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "writers", NoThreads())
     jobs = [partial(publish_in_group, tenant, [named(f"{n}")]) for n in range(8)]
     assert all(results[0].error is None for results in in_threads(*jobs))
@@ -130,7 +130,7 @@ def test_without_a_thread_each_caller_publishes(tenant: Tenant, monkeypatch: pyt
     assert group_commit.waiting() == 0
 
 
-def test_a_failing_notification_fails_no_publish(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_notification_fails_no_publish(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(endpoint_ids: Any) -> None:
         raise KeyError("notify")
 
@@ -139,45 +139,49 @@ def test_a_failing_notification_fails_no_publish(tenant: Tenant, monkeypatch: py
         assert publish_in_group(tenant, [named(name)])[0].error is None
 
 
-def test_tenants_do_not_wait_for_each_other(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    groups, outcomes = all_at_once(monkeypatch, [(tenant, [named("a")]), (make_tenant(), [named("a")])])
+def test_tenants_are_written_in_parallel(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups, outcomes = publish_during_a_write(monkeypatch, [(tenant, [named("a")]), (make_tenant(), [named("a")])])
     assert groups == [1, 1]
     assert all(results[0].error is None for results in outcomes)
 
 
-def test_a_batch_has_a_transaction_of_its_own(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_batch_has_its_own_transaction(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = [named(f"{n}") for n in range(MAX_SHARED + 1)]
     results = publish_in_group(tenant, batch)
     assert len(results) == Event.objects.count() == MAX_SHARED + 1
 
 
-def test_a_group_has_a_limit_and_all_events_are_written(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_group_beyond_its_limit_is_split_and_all_events_are_written(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count = 2 * MAX_GROUP // MAX_SHARED + 3
     batches = [[named(f"{n}.{m}") for m in range(MAX_SHARED)] for n in range(count)]
-    groups, outcomes = all_at_once(monkeypatch, [(tenant, batch) for batch in batches])
+    groups, outcomes = publish_during_a_write(monkeypatch, [(tenant, batch) for batch in batches])
     assert groups == [MAX_SHARED, MAX_GROUP, MAX_GROUP, 2 * MAX_SHARED]
     assert Event.objects.count() == count * MAX_SHARED
     assert all(results[0].error is None for results in outcomes)
 
 
-def test_a_database_failure_is_raised_to_every_caller(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_failure_is_raised_to_every_caller(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     away = OperationalError("away")
-    _, outcomes = all_at_once(monkeypatch, [(tenant, [named(f"{n}")]) for n in range(4)], fails=lambda _: away)
+    _, outcomes = publish_during_a_write(
+        monkeypatch, [(tenant, [named(f"{n}")]) for n in range(4)], fails=lambda _: away
+    )
     assert outcomes == [away] * 4
     assert not Event.objects.exists()
 
 
-def test_an_event_the_database_refuses_fails_alone(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_rejected_by_the_database_fails_alone(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     def odd(items: list[Any]) -> Exception | None:
         return DataError("odd") if any(it["id"] == "odd" for it in items) else None
 
     callers = [(tenant, [named(name)]) for name in ("first", "a", "odd", "b")]
-    _, (first, a, bad, b) = all_at_once(monkeypatch, callers, fails=odd)
+    _, (first, a, bad, b) = publish_during_a_write(monkeypatch, callers, fails=odd)
     assert [it[0].error for it in (first, a, b)] == [None, None, None]
     assert isinstance(bad, DataError)
 
 
-def test_a_stopped_writer_fails_its_callers_and_the_next_publish_works(
+def test_stopped_writer_fails_its_callers_and_the_next_publish_works(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(tenant: Tenant, items: Sequence[Any], **more: Any) -> list[Published]:

@@ -1,4 +1,4 @@
-"""What a plan lets through, over REST: one event, a batch of which some fit, and those who publish at once."""
+"""Plan limits over REST: single events, batches that fit in part, concurrent callers."""
 
 import json
 from collections.abc import Iterator
@@ -45,14 +45,14 @@ def batch(client, *names):
     return client.generic("POST", API, json.dumps([event(name) for name in names]), BATCH)
 
 
-def statuses(answer):
-    return [item.get("error", {}).get("status", 202) for item in answer.json()["data"]]
+def statuses(response):
+    return [item.get("error", {}).get("status", 202) for item in response.json()["data"]]
 
 
-# --- the month
+# Monthly quota
 
 
-def test_one_event_over_the_month_is_a_402_that_says_when_it_is_reset():
+def test_publish_beyond_the_monthly_quota_is_a_402_with_the_reset_time():
     client = client_on(events_per_month=1)
     assert one(client, "1").status_code == 202
     refused = one(client, "2")
@@ -64,32 +64,36 @@ def test_one_event_over_the_month_is_a_402_that_says_when_it_is_reset():
     assert Event.objects.count() == 1
 
 
-def test_a_repeat_is_not_held_against_the_month():
+def test_repeat_does_not_count_against_the_monthly_quota():
     client = client_on(events_per_month=1)
     assert one(client).json()["duplicate"] is False
     assert one(client).json()["duplicate"] is True
 
 
-def test_of_a_batch_the_first_that_fit_are_taken_and_each_other_says_why_not():
+def test_batch_partly_beyond_the_quota_accepts_the_first_and_reports_the_others():
     client = client_on(events_per_month=3)
     assert statuses(batch(client, "1", "2")) == [202, 202]
-    answer = batch(client, "1", "3", "4", "2", "5")
-    assert answer.status_code == 202
-    assert statuses(answer) == [202, 202, 402, 202, 402]
-    assert (answer.json()["accepted"], answer.json()["rejected"]) == (3, 2)
-    assert answer.json()["data"][2]["error"]["limit"] == "events_per_month"
+    response = batch(client, "1", "3", "4", "2", "5")
+    assert response.status_code == 202
+    assert statuses(response) == [202, 202, 402, 202, 402]
+    assert (response.json()["accepted"], response.json()["rejected"]) == (3, 2)
+    assert response.json()["data"][2]["error"]["limit"] == "events_per_month"
 
 
-def test_a_batch_of_which_nothing_fits_is_the_limit_it_met():
+def test_batch_entirely_beyond_the_quota_is_a_402():
     client = client_on(events_per_month=0)
-    answer = batch(client, "1", "2")
-    assert answer.status_code == 402
-    assert answer["Content-Type"] == "application/problem+json"
-    assert (answer.json()["limit"], answer.json()["rejected"], statuses(answer)) == ("events_per_month", 2, [402, 402])
+    response = batch(client, "1", "2")
+    assert response.status_code == 402
+    assert response["Content-Type"] == "application/problem+json"
+    assert (response.json()["limit"], response.json()["rejected"], statuses(response)) == (
+        "events_per_month",
+        2,
+        [402, 402],
+    )
 
 
 @pytest.mark.django_db(transaction=True)
-def test_those_who_publish_at_once_do_not_pass_the_limit_together():
+def test_concurrent_callers_do_not_exceed_the_monthly_quota():
     tenant = make_tenant(plan=make_plan(events_per_month=25))
     clients = [make_client(tenant) for _ in range(4)]
 
@@ -101,7 +105,7 @@ def test_those_who_publish_at_once_do_not_pass_the_limit_together():
     assert Event.objects.count() == 25
 
 
-def test_far_from_the_limit_nobody_counts_for_every_request(django_assert_max_num_queries):
+def test_quota_far_from_the_limit_is_not_counted_on_every_request(django_assert_max_num_queries):
     tenant = make_tenant(plan=make_plan(events_per_month=10**6))
     assert not monthly_quota.is_near(tenant.id, 10**6, 1)
     with django_assert_max_num_queries(0):
@@ -109,15 +113,15 @@ def test_far_from_the_limit_nobody_counts_for_every_request(django_assert_max_nu
     assert monthly_quota.is_near(tenant.id, 10**6, 100_000)
 
 
-def test_whoever_publishes_in_its_own_transaction_is_not_limited():
+def test_publish_in_the_callers_transaction_is_not_limited():
     tenant = make_tenant(plan=make_plan(events_per_month=0, publish_rate=1))
     assert [result.error for result in publish(tenant, [{"type": "a", "data": 1}] * 3)] == [None] * 3
 
 
-# --- the rate
+# Publish rate
 
 
-def test_faster_than_the_plan_allows_is_a_429_that_says_when_to_come_back():
+def test_publish_beyond_the_rate_is_a_429_with_retry_after():
     client = client_on(publish_rate=1)
     assert one(client, "1").status_code == 202
     refused = one(client, "2")
@@ -129,36 +133,36 @@ def test_faster_than_the_plan_allows_is_a_429_that_says_when_to_come_back():
     assert problem["resets_at"]
 
 
-def test_of_a_batch_that_is_too_fast_the_first_are_taken():
+def test_batch_partly_beyond_the_rate_accepts_the_first():
     client = client_on(publish_rate=2)
-    answer = batch(client, "1", "2", "3", "4")
-    assert statuses(answer) == [202, 202, 429, 429]
+    response = batch(client, "1", "2", "3", "4")
+    assert statuses(response) == [202, 202, 429, 429]
     again = batch(client, "5", "6", "7", "8")
     assert set(statuses(again)[1:]) == {429}
 
 
-def test_a_whole_batch_that_is_too_fast_says_when_to_come_back():
+def test_batch_entirely_beyond_the_rate_is_a_429_with_retry_after():
     client = client_on(publish_rate=1)
     one(client)
-    answer = batch(client, "2", "3")
-    assert answer.status_code == 429
-    assert answer["Retry-After"] == "1"
+    response = batch(client, "2", "3")
+    assert response.status_code == 429
+    assert response["Retry-After"] == "1"
 
 
-# --- the size
+# Event size
 
 
 @pytest.mark.parametrize("form", ["one", "batch"])
-def test_an_event_larger_than_the_plan_allows_is_a_413_that_says_how_large_it_may_be(form):
+def test_event_beyond_the_plans_size_is_a_413_with_the_limit(form):
     client = client_on(max_event_bytes=300)
     large = {**event("2"), "data": "x" * 300}
     if form == "one":
-        answer = client.generic("POST", API, json.dumps(large), "application/cloudevents+json")
-        problem = answer.json()
+        response = client.generic("POST", API, json.dumps(large), "application/cloudevents+json")
+        problem = response.json()
     else:
-        answer = client.generic("POST", API, json.dumps([event("1"), large]), BATCH)
-        assert statuses(answer) == [202, 413]
-        problem = answer.json()["data"][1]["error"]
+        response = client.generic("POST", API, json.dumps([event("1"), large]), BATCH)
+        assert statuses(response) == [202, 413]
+        problem = response.json()["data"][1]["error"]
     assert problem["status"] == 413
     assert (problem["limit"], problem["allowed"]) == ("max_event_bytes", 300)
     assert problem["used"] > 300

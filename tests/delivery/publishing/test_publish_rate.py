@@ -1,4 +1,4 @@
-"""Against a real Valkey; the clock of the process is faked where it matters, Valkey's own is not."""
+"""The publish rate on a real Valkey. Some tests replace the clock of the process, none replaces Valkey's."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def valkey() -> Iterator[None]:
     publish_rate.forget()
 
 
-def test_one_second_is_there_at_once_and_no_more():
+def test_take_allows_one_second_of_the_rate_at_once():
     tenant = uuid4()
     granted = publish_rate.take(tenant, 100, 250)
     assert granted.count == 100
@@ -29,21 +29,21 @@ def test_one_second_is_there_at_once_and_no_more():
     assert publish_rate.take(tenant, 100, 1).count <= 1
 
 
-def test_who_has_none_left_is_told_how_long_without_asking_again(monkeypatch):
+def test_take_from_an_empty_bucket_returns_the_wait_without_a_request(monkeypatch):
     tenant = uuid4()
     assert publish_rate.take(tenant, 1, 1).count == 1
     refused = publish_rate.take(tenant, 1, 1)
     assert refused.count == 0
     assert 0 < refused.wait <= 1
 
-    def unasked(*_: Any) -> Any:
+    def fail_on_request(*_: Any) -> Any:
         raise AssertionError("it was asked")
 
-    monkeypatch.setattr(publish_rate, "_fetch", unasked)
+    monkeypatch.setattr(publish_rate, "_fetch", fail_on_request)
     assert publish_rate.take(tenant, 1, 1).count == 0
 
 
-def test_tokens_are_fetched_ahead_so_that_most_requests_ask_nobody(monkeypatch):
+def test_take_prefetches_tokens(monkeypatch):
     tenant, asked = uuid4(), []
     fetch = publish_rate._fetch
     monkeypatch.setattr(publish_rate, "_fetch", lambda *given: asked.append(given) or fetch(*given))
@@ -59,11 +59,11 @@ def test_two_processes_share_one_bucket():
     assert 20 <= taken <= 22
 
 
-def test_tenants_have_buckets_of_their_own():
+def test_each_tenant_has_its_own_bucket():
     assert [publish_rate.take(uuid4(), 1, 1).count for _ in range(3)] == [1, 1, 1]
 
 
-def test_while_valkey_is_away_nobody_is_held_up_and_it_is_not_asked_each_time(settings, tmp_path):
+def test_take_without_valkey_allows_all_and_retries_rarely(settings, tmp_path):
     settings.CELERY_BROKER_URL = f"redis+socket://{tmp_path}/nobody"
     before = rate_limit_errors()
     assert [publish_rate.take(uuid4(), 1, 50) for _ in range(5)] == [publish_rate.Granted(50)] * 5
@@ -77,7 +77,7 @@ def test_while_valkey_is_away_nobody_is_held_up_and_it_is_not_asked_each_time(se
         ("redis://cache.example:6380/2", {"host": "cache.example", "port": 6380, "db": 2}),
     ],
 )
-def test_the_address_of_the_broker_is_understood(url, where):
+def test_address_is_parsed_as_the_brokers(url, where):
     known = publish_rate._client(url).connection_pool.connection_kwargs
     assert {name: known[name] for name in where} == where
 

@@ -1,4 +1,4 @@
-"""What was received is published as an event of its owner, in the transaction in which the receipt is settled."""
+"""The publish handler publishes a receipt as an event of its owner, in the transaction that settles the receipt."""
 
 from typing import Any
 
@@ -37,43 +37,43 @@ def received(tenant: Tenant | None, body: bytes, **changes: Any) -> Receipt:
     return make_receipt(source, body=body, **changes)
 
 
-def sent() -> dict[str, Any]:
-    """The one event there is, as its endpoint gets it."""
+def published_event() -> dict[str, Any]:
+    """Return the only stored event, as its endpoint gets it."""
     return dict(orjson.loads(bytes(Event.objects.get().body)))
 
 
-def test_the_name_by_which_a_source_chooses_it_leads_here() -> None:
+def test_handler_is_registered_by_its_name() -> None:
     assert import_string(BUILT_IN["publish"]) is publish_receipt
 
 
-def test_a_body_that_is_no_cloudevent_becomes_the_data_of_one(tenant: Tenant) -> None:
+def test_other_json_becomes_the_data_of_an_event(tenant: Tenant) -> None:
     receipt = received(tenant, b'{"action": "opened"}', message_id="m-1", event_type="issues")
     (published,) = publish_receipt(receipt)
     assert published.deliveries == 1
-    event = sent()
+    event = published_event()
     assert event["data"] == {"action": "opened"}
     assert (event["id"], event["type"]) == ("m-1", "issues")
     assert event["source"] == f"urn:waypost:{receipt.source.public_id}"
     assert Delivery.objects.get().endpoint.tenant == tenant
 
 
-def test_a_body_that_is_no_json_arrives_byte_for_byte(tenant: Tenant) -> None:
+def test_other_bytes_become_binary_data(tenant: Tenant) -> None:
     publish_receipt(received(tenant, b"\x00\xff", content_type="application/octet-stream"))
-    assert sent()["data_base64"] == "AP8="
-    assert sent()["datacontenttype"] == "application/octet-stream"
+    assert published_event()["data_base64"] == "AP8="
+    assert published_event()["datacontenttype"] == "application/octet-stream"
 
 
-def test_a_sender_that_names_no_type_gets_ours(tenant: Tenant) -> None:
+def test_receipt_without_a_type_gets_the_default_type(tenant: Tenant) -> None:
     publish_receipt(received(tenant, b"{}", event_type=""))
-    assert sent()["type"] == "webhook.received"
+    assert published_event()["type"] == "webhook.received"
 
 
-def test_a_cloudevent_goes_on_as_it_is(tenant: Tenant) -> None:
+def test_cloudevent_is_published_unchanged(tenant: Tenant) -> None:
     publish_receipt(received(tenant, orjson.dumps(CLOUDEVENT), content_type="application/cloudevents+json"))
-    assert sent().items() >= CLOUDEVENT.items()
+    assert published_event().items() >= CLOUDEVENT.items()
 
 
-def test_what_goes_round_says_how_often_and_stops(tenant: Tenant) -> None:
+def test_loop_is_counted_and_ended(tenant: Tenant) -> None:
     structured = "application/cloudevents+json"
     for passed, hops in ((None, "1"), (1, "2"), (7, "8"), ("often", "1")):
         event = CLOUDEVENT | {"id": f"o-{hops}-{passed}"} | ({} if passed is None else {"hopcount": passed})
@@ -84,13 +84,13 @@ def test_what_goes_round_says_how_often_and_stops(tenant: Tenant) -> None:
         publish_receipt(received(tenant, orjson.dumps(CLOUDEVENT | {"hopcount": 8}), content_type=structured))
 
 
-def test_a_batch_is_published_event_by_event(tenant: Tenant) -> None:
+def test_batch_is_published_event_by_event(tenant: Tenant) -> None:
     batch = orjson.dumps([CLOUDEVENT, CLOUDEVENT | {"id": "o-2"}])
     results = publish_receipt(received(tenant, batch, content_type="application/cloudevents-batch+json"))
     assert [it.event_id for it in results] == ["o-1", "o-2"]
 
 
-def test_a_receipt_that_is_handled_again_publishes_nothing_twice(tenant: Tenant) -> None:
+def test_receipt_handled_again_publishes_nothing(tenant: Tenant) -> None:
     receipt = received(tenant, b"{}")
     first, second = publish_receipt(receipt), publish_receipt(receipt)
     assert [it.duplicate for it in first + second] == [False, True]
@@ -98,21 +98,21 @@ def test_a_receipt_that_is_handled_again_publishes_nothing_twice(tenant: Tenant)
 
 
 @pytest.mark.parametrize("owner", ["nobody", "a deleted tenant"])
-def test_without_an_owner_nothing_is_published(owner: str) -> None:
+def test_receipt_without_an_owner_publishes_nothing(owner: str) -> None:
     tenant = make_tenant(deleted_at="2026-01-01T00:00:00Z") if owner == "a deleted tenant" else None
     with pytest.raises(Tenant.DoesNotExist):
         publish_receipt(received(tenant, b"{}"))
     assert not Event.objects.exists()
 
 
-def test_what_cannot_be_an_event_says_so(tenant: Tenant) -> None:
+def test_receipt_that_cannot_be_an_event_fails_with_the_reason(tenant: Tenant) -> None:
     too_large = b'"' + b"x" * settings.WAYPOST_MAX_EVENT_BYTES + b'"'
     with pytest.raises(InvalidEvent):
         publish_receipt(received(tenant, too_large))
 
 
-def test_one_that_cannot_be_taken_takes_back_the_others_of_its_receipt(tenant: Tenant) -> None:
-    """The receipt is tried again as a whole."""
+def test_invalid_event_of_a_batch_rolls_back_the_others(tenant: Tenant) -> None:
+    """The receipt is retried as a whole."""
     publish_receipt(received(tenant, orjson.dumps(CLOUDEVENT), content_type="application/cloudevents+json"))
     conflict = CLOUDEVENT | {"data": "something else"}
     batch = orjson.dumps([CLOUDEVENT | {"id": "o-2"}, conflict])
@@ -123,7 +123,7 @@ def test_one_that_cannot_be_taken_takes_back_the_others_of_its_receipt(tenant: T
     assert Event.objects.count() == 1
 
 
-def test_the_event_and_the_settled_receipt_commit_together(tenant: Tenant) -> None:
+def test_event_and_settled_receipt_commit_together(tenant: Tenant) -> None:
     receipt = received(tenant, b"{}")
     process_due()
     receipt.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Events are taken once, and what they owe is written with them or not at all."""
+"""Publishing stores each event once, with its deliveries in the same transaction."""
 
 import json
 import threading
@@ -29,16 +29,16 @@ def plain(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def rings(monkeypatch: pytest.MonkeyPatch) -> list[set[Any]]:
-    """Stands where the bell hangs."""
-    heard: list[set[Any]] = []
-    monkeypatch.setattr(notify, "notify_drains", heard.append)
-    return heard
+def notified(monkeypatch: pytest.MonkeyPatch) -> list[set[Any]]:
+    """Record the endpoints of each notification."""
+    recorded: list[set[Any]] = []
+    monkeypatch.setattr(notify, "notify_drains", recorded.append)
+    return recorded
 
 
 @pytest.mark.django_db
 class TestOneEvent:
-    def test_it_is_stored_as_it_will_be_sent(self) -> None:
+    def test_event_is_stored_as_it_is_sent(self) -> None:
         tenant = make_tenant()
         (result,) = publish(tenant, [plain(subject="7")])
         event = Event.objects.get(id=result.id)
@@ -48,7 +48,7 @@ class TestOneEvent:
         assert stored.pop("time")
         assert stored == {"specversion": "1.0", **plain(subject="7")}
 
-    def test_what_the_plain_form_leaves_out_is_filled_in(self) -> None:
+    def test_plain_form_is_completed(self) -> None:
         tenant = make_tenant()
         (result,) = publish(tenant, [{"type": "t", "data": 1}])
         stored = json.loads(bytes(Event.objects.get().body))
@@ -56,40 +56,40 @@ class TestOneEvent:
         assert stored["source"] == f"urn:waypost:{tenant.public_id}"
         assert stored["time"].endswith("Z")
 
-    def test_null_is_data_and_nothing_is_none(self) -> None:
+    def test_data_null_differs_from_no_data(self) -> None:
         publish(make_tenant(), [{"type": "t", "id": "null", "data": None}, {"type": "t", "id": "none"}])
         stored = {it.event_id: json.loads(bytes(it.body)) for it in Event.objects.all()}
         assert stored["null"]["data"] is None
         assert "data" not in stored["none"]
 
-    def test_each_endpoint_that_wants_it_is_owed_it_once(self) -> None:
+    def test_each_matching_endpoint_gets_one_delivery(self) -> None:
         tenant = make_tenant()
         wanted = [make_subscription(make_endpoint(tenant), event_types=[name]) for name in ("order.*", "*")]
         make_subscription(wanted[0].endpoint, event_types=["order.created"])
         make_subscription(make_endpoint(tenant), event_types=["invoice.*"])
         make_subscription()
         (result,) = publish(tenant, [plain()])
-        owed = Delivery.objects.filter(event_id=result.id, state="pending")
-        assert {it.endpoint_id for it in owed} == {it.endpoint_id for it in wanted}
-        assert {it.tenant_id for it in owed} == {tenant.id}
+        deliveries = Delivery.objects.filter(event_id=result.id, state="pending")
+        assert {it.endpoint_id for it in deliveries} == {it.endpoint_id for it in wanted}
+        assert {it.tenant_id for it in deliveries} == {tenant.id}
         assert result.deliveries == 2
 
-    def test_nobody_wants_it_and_it_is_stored_all_the_same(self, rings: list[set[Any]]) -> None:
+    def test_event_without_matching_endpoint_is_stored(self, notified: list[set[Any]]) -> None:
         (result,) = publish(make_tenant(), [plain()])
         assert (result.deliveries, Event.objects.count(), Delivery.objects.count()) == (0, 1, 0)
 
-    def test_a_pattern_decides_by_what_is_in_it(self) -> None:
+    def test_pattern_selects_by_content(self) -> None:
         endpoint = make_endpoint()
         make_subscription(endpoint, pattern={"data": {"n": [2]}})
         results = publish(endpoint.tenant, [plain(1), plain(2)])
         assert [it.deliveries for it in results] == [0, 1]
 
-    def test_a_deleted_endpoint_is_owed_nothing(self) -> None:
+    def test_deleted_endpoint_gets_no_delivery(self) -> None:
         endpoint = make_subscription().endpoint
         delete_endpoint(endpoint)
         assert publish(endpoint.tenant, [plain()])[0].deliveries == 0
 
-    def test_an_event_in_any_form_is_taken(self) -> None:
+    def test_event_in_any_form_is_accepted(self) -> None:
         event = wire.Event.with_bytes(
             {"specversion": "1.0", "id": "b", "source": "/s", "type": "t", "datacontenttype": "image/png"}, b"\x89PNG"
         )
@@ -99,14 +99,14 @@ class TestOneEvent:
 
 @pytest.mark.django_db
 class TestRepeats:
-    def test_a_repeat_answers_the_first_and_owes_nothing(self) -> None:
+    def test_repeat_returns_the_first_event_and_creates_no_delivery(self) -> None:
         tenant = make_subscription().tenant
         (first,) = publish(tenant, [plain()])
         (second,) = publish(tenant, [plain()])
         assert (second.id, second.duplicate, second.error, second.deliveries) == (first.id, True, None, 0)
         assert Delivery.objects.count() == 1
 
-    def test_the_order_of_attributes_does_not_matter(self) -> None:
+    def test_repeat_with_attributes_in_another_order_is_a_duplicate(self) -> None:
         tenant = make_tenant()
         publish(tenant, [plain()])
         assert publish(tenant, [dict(reversed(plain().items()))])[0].duplicate
@@ -120,12 +120,12 @@ class TestRepeats:
         assert (second.id, second.duplicate) == (first.id, False)
         assert (Event.objects.count(), Delivery.objects.count()) == (1, 1)
 
-    def test_another_source_or_tenant_is_another_event(self) -> None:
+    def test_same_id_of_another_source_or_tenant_is_another_event(self) -> None:
         tenant = make_tenant()
         results = [*publish(tenant, [plain(), plain(source="/other")]), *publish(make_tenant(), [plain()])]
         assert len({it.id for it in results}) == 3
 
-    def test_a_repeat_reaches_nobody_who_came_after_the_first(self) -> None:
+    def test_repeat_is_not_delivered_to_later_endpoints(self) -> None:
         tenant = make_tenant()
         publish(tenant, [plain()])
         make_subscription(make_endpoint(tenant))
@@ -135,12 +135,12 @@ class TestRepeats:
 
 @pytest.mark.django_db
 class TestBatches:
-    def test_there_is_a_result_for_each_in_order(self) -> None:
+    def test_batch_returns_a_result_for_each_event_in_order(self) -> None:
         results = publish(make_tenant(), [plain(number) for number in range(300)])
         assert [it.event_id for it in results] == [f"o-{number}" for number in range(300)]
         assert [Event.objects.get(id=it.id).event_id for it in results[:3]] == ["o-0", "o-1", "o-2"]
 
-    def test_an_empty_batch_is_nothing(self) -> None:
+    def test_empty_batch_returns_nothing(self) -> None:
         assert publish(make_tenant(), []) == []
 
     @pytest.mark.parametrize(
@@ -167,20 +167,20 @@ class TestBatches:
         ],
         ids=lambda it: str(it)[:40],
     )
-    def test_a_bad_one_says_why_and_keeps_nobody_out(self, bad: Any) -> None:
+    def test_invalid_event_of_a_batch_fails_alone_with_the_reason(self, bad: Any) -> None:
         first, refused, last = publish(make_tenant(), [plain(1), bad, plain(2)])
         assert (first.error, last.error) == (None, None)
         assert isinstance(refused.error, InvalidEvent)
         assert refused.id is None
         assert set(Event.objects.values_list("event_id", flat=True)) == {"o-1", "o-2"}
 
-    def test_of_two_alike_in_a_batch_the_second_is_a_repeat(self) -> None:
+    def test_repeat_within_a_batch_is_a_duplicate(self) -> None:
         tenant = make_subscription().tenant
         first, second = publish(tenant, [plain(), plain()])
         assert (first.duplicate, second.duplicate, first.id) == (False, True, second.id)
         assert Delivery.objects.count() == 1
 
-    def test_of_two_in_a_batch_under_one_name_the_second_is_a_conflict(self) -> None:
+    def test_other_content_within_a_batch_is_a_conflict(self) -> None:
         first, second = publish(make_tenant(), [plain(), plain(data=2)])
         assert first.error is None
         assert isinstance(second.error, ContentConflict)
@@ -190,13 +190,13 @@ class TestBatches:
 
 @pytest.mark.django_db
 class TestTransformers:
-    def test_the_bytes_are_rendered_when_it_is_published(self) -> None:
+    def test_transformer_renders_the_body_when_publishing(self) -> None:
         endpoint = make_subscription(transformer=TRANSFORMER).endpoint
         publish(endpoint.tenant, [plain(data={"total": 5})])
         Subscription.objects.update(transformer={"input_paths": {}, "template": '"changed"'})
         assert json.loads(bytes(Delivery.objects.get().body or b"")) == {"total": 5}
 
-    def test_what_cannot_be_rendered_is_a_dead_letter_at_once(self, rings: list[set[Any]]) -> None:
+    def test_failing_transformation_is_dead_lettered_at_once(self, notified: list[set[Any]]) -> None:
         endpoint = make_subscription(transformer=UNRENDERABLE).endpoint
         other = make_subscription(make_endpoint(endpoint.tenant)).endpoint
         (result,) = publish(endpoint.tenant, [plain(data={"total": 5})])
@@ -211,7 +211,7 @@ class TestTransformers:
         assert Delivery.objects.get(endpoint=other).state == "pending"
         assert result.deliveries == 2
 
-    def test_a_repeat_dies_no_second_death(self) -> None:
+    def test_repeat_of_a_failing_transformation_adds_no_dead_letter(self) -> None:
         tenant = make_subscription(transformer=UNRENDERABLE).tenant
         publish(tenant, [plain(data={"total": 5})])
         publish(tenant, [plain(data={"total": 5})] * 2)
@@ -220,42 +220,42 @@ class TestTransformers:
 
 @pytest.mark.django_db(transaction=True)
 class TestTransactions:
-    def test_a_rollback_of_the_caller_leaves_nothing_and_rings_nobody(self, rings: list[set[Any]]) -> None:
+    def test_rollback_of_the_caller_stores_nothing_and_notifies_no_drain(self, notified: list[set[Any]]) -> None:
         tenant = make_subscription().tenant
         with transaction.atomic():
             publish(tenant, [plain()])
             transaction.set_rollback(True)
         assert not Event.objects.exists()
         assert not Delivery.objects.exists()
-        assert not rings
+        assert not notified
         assert not publish(tenant, [plain()])[0].duplicate
 
-    def test_it_rings_once_and_only_after_the_commit_of_the_caller(self, rings: list[set[Any]]) -> None:
+    def test_publish_notifies_once_after_the_callers_commit(self, notified: list[set[Any]]) -> None:
         endpoint = make_subscription().endpoint
         with transaction.atomic():
             publish(endpoint.tenant, [plain(1), plain(2)])
-            assert not rings
-        assert rings == [{endpoint.id}]
+            assert not notified
+        assert notified == [{endpoint.id}]
 
-    def test_nothing_owed_rings_nobody(self, rings: list[set[Any]]) -> None:
+    def test_publish_without_deliveries_notifies_no_drain(self, notified: list[set[Any]]) -> None:
         tenant = make_tenant()
         publish(tenant, [plain()])
         make_subscription(make_endpoint(tenant))
         publish(tenant, [plain()])
-        assert not rings
+        assert not notified
 
-    def test_after_the_commit_the_lane_is_due(self) -> None:
+    def test_lane_is_due_after_the_commit(self) -> None:
         endpoint = make_subscription().endpoint
         publish(endpoint.tenant, [plain()])
         assert Lane.objects.get(endpoint=endpoint).due_at is not None
 
-    def test_a_subscription_made_elsewhere_just_before_is_honoured(self) -> None:
+    def test_subscription_created_elsewhere_just_before_is_matched(self) -> None:
         tenant = make_tenant()
-        publish(tenant, [plain(1)])  # from here on this process has a picture
+        publish(tenant, [plain(1)])  # from here on this process has a snapshot
         in_threads(lambda: make_subscription(make_endpoint(tenant)))
         assert publish(tenant, [plain(2)])[0].deliveries == 1
 
-    def test_a_subscription_made_while_it_is_being_published_is_honoured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_subscription_created_during_publishing_is_matched(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_tenant()
         take = insert_events
         subscribers: Iterator[Callable[[], Any]] = iter(
@@ -271,7 +271,7 @@ class TestTransactions:
         monkeypatch.setattr("delivery.publishing.store.insert_events", overtaken)
         assert publish(tenant, [plain()])[0].deliveries == 2
 
-    def test_two_batches_that_share_events_in_opposite_order_both_come_through(self) -> None:
+    def test_batches_with_shared_events_in_opposite_order_do_not_deadlock(self) -> None:
         tenant = make_subscription().tenant
         together = threading.Barrier(2)
 
@@ -288,9 +288,7 @@ class TestTransactions:
             assert ids[0] == ids[1]
         assert Event.objects.count() == Delivery.objects.count() == 1000
 
-    def test_a_publisher_that_was_slow_to_commit_gives_its_rows_a_new_due_time(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_slow_commit_gives_deliveries_a_new_due_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_subscription().tenant
         monkeypatch.setattr("delivery.publishing.publisher.LOW_WATER_MARGIN", 0.0)
         with transaction.atomic():
@@ -299,9 +297,7 @@ class TestTransactions:
         assert due_at is not None
         assert (Delivery.objects.get().next_attempt_at or due_at) > due_at
 
-    def test_the_database_failing_after_the_commit_is_not_the_publishers_trouble(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_database_failure_after_the_commit_does_not_fail_publish(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_subscription().tenant
         monkeypatch.setattr("delivery.publishing.publisher.LOW_WATER_MARGIN", 0.0)
         monkeypatch.setattr("delivery.sql.publish.RESET_DUE_TIMES", "SELECT 1 / 0, %(ids)s")
@@ -310,7 +306,7 @@ class TestTransactions:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_who_publish_the_same_event_at_once_one_is_first() -> None:
+def test_concurrent_publish_of_one_event_stores_it_once() -> None:
     tenant = make_subscription().tenant
     results = in_threads(*(lambda: publish(tenant, [plain()])[0] for _ in range(8)))
     assert sorted(it.duplicate for it in results) == [False] + [True] * 7

@@ -1,4 +1,4 @@
-"""The contract of an event type at the door: off, warn, enforce."""
+"""Schema checks of event types when publishing: off, warn, enforce."""
 
 import json
 from typing import Any
@@ -30,45 +30,45 @@ def order(data: Any) -> dict[str, Any]:
 
 
 class TestWarn:
-    def test_it_is_taken_and_the_warning_is_on_the_event_and_in_the_answer(self, tenant: Tenant) -> None:
+    def test_mismatching_event_is_accepted_with_warnings(self, tenant: Tenant) -> None:
         make_event_type(name="order.paid", schema=SCHEMA)
         client = make_client(tenant)
-        answer = client.post(EVENTS, order(BAD))
+        response = client.post(EVENTS, order(BAD))
         warnings = [{"pointer": "#/data/lines/1", "detail": '"sku" is a required property'}]
-        assert (answer.status_code, answer.json()["warnings"]) == (202, warnings)
-        assert client.get(f"{EVENTS}{answer.json()['id']}/").json()["warnings"] == warnings
+        assert (response.status_code, response.json()["warnings"]) == (202, warnings)
+        assert client.get(f"{EVENTS}{response.json()['id']}/").json()["warnings"] == warnings
         assert Delivery.objects.count() == 1
 
-    def test_what_fits_has_no_warnings(self, tenant: Tenant) -> None:
+    def test_matching_event_has_no_warnings(self, tenant: Tenant) -> None:
         make_event_type(name="order.paid", schema=SCHEMA)
         client = make_client(tenant)
-        answer = client.post(EVENTS, order(GOOD)).json()
-        assert "warnings" not in answer
-        assert client.get(f"{EVENTS}{answer['id']}/").json()["warnings"] is None
+        response = client.post(EVENTS, order(GOOD)).json()
+        assert "warnings" not in response
+        assert client.get(f"{EVENTS}{response['id']}/").json()["warnings"] is None
 
 
 class TestEnforce:
-    def test_it_is_refused_at_the_place_and_nothing_is_written(self, tenant: Tenant) -> None:
+    def test_mismatching_event_is_rejected_with_its_location(self, tenant: Tenant) -> None:
         make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")
-        answer = make_client(tenant).post(EVENTS, order(BAD))
-        assert answer.status_code == 400
-        assert answer.json()["errors"] == [
+        response = make_client(tenant).post(EVENTS, order(BAD))
+        assert response.status_code == 400
+        assert response.json()["errors"] == [
             {"field": "data", "detail": '"sku" is a required property', "pointer": "#/data/lines/1"}
         ]
         assert (Event.objects.count(), Delivery.objects.count()) == (0, 0)
 
-    def test_in_a_batch_only_that_item_is_refused(self, tenant: Tenant) -> None:
+    def test_mismatching_event_of_a_batch_is_rejected_alone(self, tenant: Tenant) -> None:
         make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")
         batch = [
             {"specversion": "1.0", "id": str(n), "source": "/s", **order(data)} for n, data in enumerate((GOOD, BAD))
         ]
-        answer = make_client(tenant).generic("POST", EVENTS, json.dumps(batch), "application/cloudevents-batch+json")
-        taken, refused = answer.json()["data"]
-        assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected"]) == (202, 1, 1)
+        response = make_client(tenant).generic("POST", EVENTS, json.dumps(batch), "application/cloudevents-batch+json")
+        taken, refused = response.json()["data"]
+        assert (response.status_code, response.json()["accepted"], response.json()["rejected"]) == (202, 1, 1)
         assert taken["deliveries"] == 1
         assert refused["error"]["errors"][0]["pointer"] == "#/data/lines/1"
 
-    def test_in_process_it_is_the_result_of_that_event(self, tenant: Tenant) -> None:
+    def test_publish_returns_the_mismatch_as_the_events_result(self, tenant: Tenant) -> None:
         make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")
         good, bad = publish(tenant, [order(GOOD), order(BAD)])
         assert good.error is None
@@ -76,7 +76,7 @@ class TestEnforce:
         assert str(bad.error) == 'data does not match the schema at /lines/1: "sku" is a required property'
 
 
-def test_off_says_nothing(tenant: Tenant) -> None:
+def test_mismatching_event_is_accepted_without_warnings_when_off(tenant: Tenant) -> None:
     make_event_type(name="order.paid", schema=SCHEMA, schema_check="off")
     (result,) = publish(tenant, [order(BAD)])
     assert (result.error, result.warnings) == (None, ())

@@ -1,4 +1,4 @@
-"""Thin deliveries: what is sent, what is behind the link, for whom and for how long."""
+"""References: deliveries that contain a link to the data instead of the data, and the link itself."""
 
 import json
 import time
@@ -50,7 +50,7 @@ def fetched(delivery: Delivery) -> Any:
     return APIClient().get(path(sent(delivery).attributes["dataref"]))
 
 
-def test_it_is_the_event_with_a_link_instead_of_its_data() -> None:
+def test_reference_has_a_link_instead_of_the_data() -> None:
     endpoint = subscribed()
     delivery = published(endpoint, {"type": "order.paid", "subject": "7", "data": {"total": 42}})
     event = sent(delivery)
@@ -77,75 +77,75 @@ def test_it_is_the_event_with_a_link_instead_of_its_data() -> None:
     ],
     ids=["json", "binary", "text"],
 )
-def test_behind_the_link_are_the_bytes_of_the_data(event: Event) -> None:
+def test_link_returns_the_bytes_of_the_data(event: Event) -> None:
     delivery = published(subscribed(), event)
-    answer = fetched(delivery)
-    assert answer.status_code == 200
-    assert answer.content == event.data
-    assert sent(delivery).attributes["datasha256"] == sha256(answer.content).hexdigest()
-    assert answer["Content-Type"] == event.attributes.get("datacontenttype", "application/json")
-    assert answer["Content-Disposition"] == "attachment"
-    assert answer["Repr-Digest"].startswith("sha-256=:")
+    response = fetched(delivery)
+    assert response.status_code == 200
+    assert response.content == event.data
+    assert sent(delivery).attributes["datasha256"] == sha256(response.content).hexdigest()
+    assert response["Content-Type"] == event.attributes.get("datacontenttype", "application/json")
+    assert response["Content-Disposition"] == "attachment"
+    assert response["Repr-Digest"].startswith("sha-256=:")
 
 
-def test_an_event_without_data_needs_no_link() -> None:
+def test_event_without_data_is_sent_without_a_link() -> None:
     delivery = published(subscribed(), {"type": "ping"})
     assert (delivery.body, delivery.is_reference) == (None, False)
 
 
-def test_above_its_limit_an_endpoint_gets_a_link_whatever_its_mode() -> None:
+def test_event_above_reference_above_bytes_is_a_reference_in_any_mode() -> None:
     for mode in ("structured", "binary"):
         endpoint = subscribed(content_mode=mode, reference_above_bytes=20)
         assert not published(endpoint, {"type": "a", "data": "x" * 18}).is_reference
         assert published(endpoint, {"type": "a", "data": "x" * 19}).is_reference
 
 
-def test_a_transformer_decides_the_bytes_itself() -> None:
+def test_transformed_delivery_is_no_reference() -> None:
     endpoint = make_endpoint(content_mode="reference")
     make_subscription(endpoint, transformer={"template": '{"text":"hello"}'})
     delivery = published(endpoint, {"type": "a", "data": 5})
     assert (bytes(delivery.body or b""), delivery.is_reference) == (b'{"text":"hello"}', False)
 
 
-def test_other_endpoints_of_the_event_get_it_whole() -> None:
+def test_reference_of_one_endpoint_leaves_other_endpoints_the_whole_event() -> None:
     endpoint = subscribed()
     other = make_subscription(make_endpoint(endpoint.tenant)).endpoint
     delivery = published(endpoint, {"type": "a", "data": 5})
     assert Delivery.objects.get(event=delivery.event, endpoint=other).body is None
 
 
-def test_a_change_of_mode_counts_for_what_is_published_from_then_on() -> None:
+def test_changed_mode_applies_to_later_events() -> None:
     endpoint = subscribed(content_mode="structured")
     assert not published(endpoint, {"type": "a", "data": 5}).is_reference
     Endpoint.objects.filter(pk=endpoint.pk).update(content_mode="reference")
     assert published(endpoint, {"type": "a", "data": 5}).is_reference
 
 
-def test_the_link_is_good_for_as_long_as_the_event_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_link_is_valid_until_the_event_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = subscribed(tenant=make_tenant(retention_days=3))
     delivery = published(endpoint, {"type": "a", "data": 5})
     now = time.time()
     monkeypatch.setattr(door.time, "time", lambda: now + 3 * DAY - 60)
     assert fetched(delivery).status_code == 200
     monkeypatch.setattr(door.time, "time", lambda: now + 3 * DAY + 60)
-    answer = fetched(delivery)
-    assert (answer.status_code, answer["Content-Type"]) == (410, "application/problem+json")
+    response = fetched(delivery)
+    assert (response.status_code, response["Content-Type"]) == (410, "application/problem+json")
 
 
-def test_when_the_event_has_been_removed_the_link_has_expired() -> None:
+def test_link_to_a_deleted_event_has_expired() -> None:
     delivery = published(subscribed(), {"type": "a", "data": 5})
     StoredEvent.objects.all().delete()
     assert fetched(delivery).status_code == 410
 
 
-def test_the_links_of_a_deleted_endpoint_lead_nowhere() -> None:
+def test_link_of_a_deleted_endpoint_is_not_found() -> None:
     endpoint = subscribed()
     delivery = published(endpoint, {"type": "a", "data": 5})
     delete_endpoint(endpoint)
     assert fetched(delivery).status_code == 404
 
 
-def test_whoever_changes_the_link_finds_nothing() -> None:
+def test_changed_link_is_not_found() -> None:
     one, other = (published(subscribed(), {"type": "a", "data": n}) for n in range(2))
     parts = path(sent(one).attributes["dataref"]).strip("/").split("/")
     others = path(sent(other).attributes["dataref"]).strip("/").split("/")
@@ -163,13 +163,13 @@ def test_whoever_changes_the_link_finds_nothing() -> None:
     assert fetched(one).status_code == 200
 
 
-def test_any_accept_header_gets_the_bytes() -> None:
+def test_link_ignores_the_accept_header() -> None:
     delivery = published(subscribed(), {"type": "a", "data": 5})
-    answer = APIClient().get(path(sent(delivery).attributes["dataref"]), headers={"accept": "image/png"})
-    assert (answer.status_code, answer.content) == (200, b"5")
+    response = APIClient().get(path(sent(delivery).attributes["dataref"]), headers={"accept": "image/png"})
+    assert (response.status_code, response.content) == (200, b"5")
 
 
-def test_a_claim_says_that_it_is_thin() -> None:
+def test_claimed_reference_is_marked_as_one() -> None:
     endpoint = subscribed()
     published(endpoint, {"type": "a", "data": 5})
     Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
@@ -178,7 +178,7 @@ def test_a_claim_says_that_it_is_thin() -> None:
     assert (claimed.rendered, claimed.is_reference) == (True, True)
 
 
-def test_it_is_set_over_rest() -> None:
+def test_mode_and_limit_are_set_over_rest() -> None:
     endpoint = make_endpoint()
     client = make_client(endpoint.tenant)
     changed = client.patch(
@@ -186,5 +186,5 @@ def test_it_is_set_over_rest() -> None:
     ).json()
     assert (changed["content_mode"], changed["reference_above_bytes"]) == ("reference", 65_536)
     for bad in (-1, "5", 2**31, 1.5):
-        answer = client.patch(f"/api/v1/endpoints/{endpoint.public_id}/", {"reference_above_bytes": bad})
-        assert "reference_above_bytes" in json.dumps(answer.json()["errors"])
+        response = client.patch(f"/api/v1/endpoints/{endpoint.public_id}/", {"reference_above_bytes": bad})
+        assert "reference_above_bytes" in json.dumps(response.json()["errors"])

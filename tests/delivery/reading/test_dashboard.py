@@ -1,4 +1,4 @@
-"""The numbers of the first page."""
+"""The numbers of the admin's first page."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 NOW = datetime.now(UTC)
 
 
-def test_states_are_those_of_the_last_hour() -> None:
+def test_states_count_the_last_hour() -> None:
     endpoint = make_endpoint(make_tenant())
     for age, state in [(5, "delivered"), (10, "delivered"), (20, "pending"), (90, "dead")]:
         event = make_event(endpoint.tenant, created_at=NOW - timedelta(minutes=age))
@@ -26,7 +26,7 @@ def test_states_are_those_of_the_last_hour() -> None:
     assert counts == {"pending": 1, "sending": 0, "delivered": 2, "dead": 0, "cancelled": 0}
 
 
-def test_a_number_whose_bound_was_met_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_count_at_its_bound_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = make_endpoint(make_tenant())
     for _ in range(3):
         make_delivery(make_event(endpoint.tenant), endpoint)
@@ -35,7 +35,7 @@ def test_a_number_whose_bound_was_met_says_so(monkeypatch: pytest.MonkeyPatch) -
     assert (pending.count, pending.is_lower_bound) == (2, True)
 
 
-def test_overdue_is_the_longest_waiting_of_all_lanes_that_nobody_takes() -> None:
+def test_overdue_is_the_longest_wait_of_the_free_due_lanes() -> None:
     tenant = make_tenant()
     assert dashboard.overdue(NOW) is None
     for seconds, owner in ((5, None), (90, None), (-60, None), (600, new_id())):
@@ -45,14 +45,14 @@ def test_overdue_is_the_longest_waiting_of_all_lanes_that_nobody_takes() -> None
     assert dashboard.overdue(NOW) == timedelta(seconds=90)
 
 
-def test_what_waits_for_a_paused_endpoint_is_not_overdue() -> None:
+def test_overdue_ignores_paused_endpoints() -> None:
     endpoint = make_endpoint(make_tenant())
     Lane.objects.update_or_create(endpoint=endpoint, defaults={"tenant": endpoint.tenant, "endpoint_inactive": True})
     make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=NOW - timedelta(hours=1))
     assert dashboard.overdue(NOW) is None
 
 
-def test_causes_count_open_letters_only() -> None:
+def test_causes_count_open_dead_letters_only() -> None:
     endpoint = make_endpoint(make_tenant())
     for changes in ({"cause": "responded_410"}, {"cause": "responded_410", "replayed_at": NOW}, {"cause": "exhausted"}):
         make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint), **changes)
@@ -62,7 +62,7 @@ def test_causes_count_open_letters_only() -> None:
     }
 
 
-def test_failing_endpoints_come_worst_first() -> None:
+def test_failing_endpoints_are_sorted_worst_first() -> None:
     tenant = make_tenant()
     lanes = []
     for failures in (3, 12, 0):
@@ -74,7 +74,7 @@ def test_failing_endpoints_come_worst_first() -> None:
     assert [*dashboard.failing()] == [lanes[1], lanes[0]]
 
 
-def test_who_may_not_see_deliveries_sees_no_numbers() -> None:
+def test_user_without_the_permission_sees_no_numbers() -> None:
     request = RequestFactory().get("/admin/")
     request.user = AnonymousUser()
     assert dashboard.dashboard(request, {"title": "x"}) == {"title": "x"}

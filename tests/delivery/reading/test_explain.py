@@ -1,4 +1,4 @@
-"""What became of an event at every endpoint: no endpoint goes unmentioned, and no reason is a guess."""
+"""Explanations: for an event and each endpoint, why it was or was not delivered."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,16 +33,16 @@ def old_subscription(endpoint: Endpoint, **changes: Any) -> Subscription:
     return made
 
 
-def only(event: Event) -> Explanation:
+def explanation_of(event: Event) -> Explanation:
     (explained,) = explain(event, list(endpoints_for(event)))
     return explained
 
 
 def codes(event: Event) -> list[str]:
-    return [reason.code for reason in only(event).reasons]
+    return [reason.code for reason in explanation_of(event).reasons]
 
 
-class TestWhyNot:
+class TestNotSent:
     @pytest.mark.parametrize(
         ("changes", "code"),
         [
@@ -52,19 +52,21 @@ class TestWhyNot:
             ({}, "unknown"),
         ],
     )
-    def test_one_subscription_has_one_reason(self, tenant: Tenant, changes: dict[str, Any], code: str) -> None:
+    def test_explain_gives_one_reason_for_each_subscription(
+        self, tenant: Tenant, changes: dict[str, Any], code: str
+    ) -> None:
         old_subscription(old_endpoint(tenant), **changes)
         event = make_event(tenant, data={"total": 5})
-        assert (only(event).outcome, codes(event)) == ("not_sent", [code])
+        assert (explanation_of(event).outcome, codes(event)) == ("not_sent", [code])
 
-    def test_a_pattern_says_where_it_and_the_event_part(self, tenant: Tenant) -> None:
+    def test_explain_a_pattern_mismatch_names_the_field(self, tenant: Tenant) -> None:
         made = old_subscription(old_endpoint(tenant), pattern={"detail": {"total": [{"numeric": [">", 100]}]}})
-        (reason,) = only(make_event(tenant, data={"total": 5})).reasons
+        (reason,) = explanation_of(make_event(tenant, data={"total": 5})).reasons
         (mismatch,) = reason.mismatches
         assert (mismatch.path, mismatch.expected, mismatch.found) == ("data.total", ({"numeric": [">", 100]},), (5,))
         assert (reason.subscription, reason.detail) == (made, "The pattern does not match at data.total.")
 
-    def test_a_subscription_or_an_endpoint_that_came_later(self, tenant: Tenant) -> None:
+    def test_explain_names_a_subscription_or_endpoint_created_later(self, tenant: Tenant) -> None:
         event = make_event(tenant, created_at=EARLIER + timedelta(hours=1))
         endpoint = old_endpoint(tenant)
         made = make_subscription(endpoint)
@@ -76,38 +78,38 @@ class TestWhyNot:
         Endpoint.objects.filter(pk=endpoint.pk).update(created_at=timezone.now())
         assert codes(event) == ["endpoint_created_later", "no_subscription"]
 
-    def test_of_very_many_reasons_some_are_shown_and_the_others_counted(self, tenant: Tenant) -> None:
+    def test_explain_counts_reasons_beyond_the_limit(self, tenant: Tenant) -> None:
         endpoint = old_endpoint(tenant)
         for number in range(MAX_REASONS + 3):
             old_subscription(endpoint, event_types=[f"other.{number}"])
-        explained = only(make_event(tenant))
+        explained = explanation_of(make_event(tenant))
         assert (len(explained.reasons), explained.more_reasons) == (MAX_REASONS, 3)
 
-    def test_the_platforms_own_events_are_not_wanted_by_a_star(self, tenant: Tenant) -> None:
+    def test_explain_operational_event_does_not_match_a_wildcard(self, tenant: Tenant) -> None:
         old_subscription(old_endpoint(tenant), event_types=["*"])
         assert codes(make_event(tenant, type="waypost.endpoint.failing")) == ["type"]
 
 
-class TestWhySo:
+class TestScheduled:
     @pytest.mark.parametrize("state", ["delivered", "sending", "cancelled"])
-    def test_a_delivery_is_told_by_its_state(self, tenant: Tenant, state: str) -> None:
+    def test_explain_a_delivery_by_its_state(self, tenant: Tenant, state: str) -> None:
         event = make_event(tenant)
         make_delivery(event, make_endpoint(tenant), state=state)
-        assert (only(event).outcome, codes(event)) == (state, [state])
+        assert (explanation_of(event).outcome, codes(event)) == (state, [state])
 
-    def test_what_was_given_up_is_told_by_its_letter(self, tenant: Tenant) -> None:
+    def test_explain_a_dead_delivery_by_its_dead_letter(self, tenant: Tenant) -> None:
         event = make_event(tenant)
         make_dead_letter(make_delivery(event, make_endpoint(tenant)), cause="exhausted")
-        (reason,) = only(event).reasons
+        (reason,) = explanation_of(event).reasons
         assert (reason.code, reason.detail) == ("exhausted", "Failed permanently: Retries exhausted.")
 
     @pytest.mark.parametrize("state", ["paused", "disabled"])
-    def test_it_waits_for_an_endpoint_that_is_not_active(self, tenant: Tenant, state: str) -> None:
+    def test_explain_a_delivery_to_an_inactive_endpoint(self, tenant: Tenant, state: str) -> None:
         event = make_event(tenant)
         make_delivery(event, make_endpoint(tenant, state=state))
         assert codes(event) == [state, "queued"]
 
-    def test_it_waits_for_its_breaker_and_its_next_attempt(self, tenant: Tenant) -> None:
+    def test_explain_a_delivery_behind_an_open_breaker(self, tenant: Tenant) -> None:
         event, endpoint = make_event(tenant), make_endpoint(tenant)
         later = timezone.now() + timedelta(hours=1)
         make_delivery(event, endpoint, next_attempt_at=later, attempts=2)
@@ -115,22 +117,22 @@ class TestWhySo:
         Lane.objects.create(endpoint=endpoint, tenant=tenant, circuit_open_until=later, failures=9)
         assert codes(event) == ["circuit_open", "scheduled"]
 
-    def test_what_could_not_be_rendered_says_so(self, tenant: Tenant) -> None:
+    def test_explain_a_failed_transformation(self, tenant: Tenant) -> None:
         template = {"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"}
         make_subscription(make_endpoint(tenant), transformer=template)
         (published,) = publish(tenant, [{"type": "t", "data": {"n": 5}}])
         event = Event.objects.get(pk=published.id)
-        assert (only(event).outcome, codes(event)) == ("dead", ["transformation_failed"])
+        assert (explanation_of(event).outcome, codes(event)) == ("dead", ["transformation_failed"])
 
-    def test_a_deleted_endpoint_is_mentioned_only_if_it_was_owed_something(self, tenant: Tenant) -> None:
+    def test_explain_includes_a_deleted_endpoint_only_with_a_delivery(self, tenant: Tenant) -> None:
         event = make_event(tenant)
-        gone, owed = (make_endpoint(tenant, deleted_at=timezone.now()) for _ in range(2))
-        make_delivery(event, owed, state="delivered")
-        assert list(endpoints_for(event)) == [owed]
+        gone, with_delivery = (make_endpoint(tenant, deleted_at=timezone.now()) for _ in range(2))
+        make_delivery(event, with_delivery, state="delivered")
+        assert list(endpoints_for(event)) == [with_delivery]
         assert gone not in endpoints_for(event)
 
 
-def test_it_asks_the_database_the_same_few_times_for_many_endpoints(
+def test_explain_takes_the_same_number_of_queries_for_many_endpoints(
     tenant: Tenant, django_assert_num_queries: Any
 ) -> None:
     event = make_event(tenant)

@@ -1,4 +1,4 @@
-"""How a lane stands, in numbers that cost the same at any size."""
+"""The status of a lane, at a cost that does not depend on its size."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def make_lane(endpoint: Endpoint, **changes: Any) -> Lane:
     return Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, **changes)
 
 
-def test_an_endpoint_that_never_had_anything_to_do_is_idle(endpoint: Endpoint) -> None:
+def test_status_of_an_endpoint_without_a_lane_is_idle(endpoint: Endpoint) -> None:
     now = lane_status(endpoint)
     assert (now.state, now.breaker, now.backlog, now.effective_rate) == ("idle", "closed", 0, None)
 
@@ -45,15 +45,13 @@ def test_an_endpoint_that_never_had_anything_to_do_is_idle(endpoint: Endpoint) -
         ({"circuit_open_until": timezone.now() - timedelta(hours=1), "open_count": 1}, "idle", "half_open"),
     ],
 )
-def test_the_gravest_state_is_shown(endpoint: Endpoint, lane: dict[str, Any], state: str, breaker: str) -> None:
+def test_status_is_the_most_severe_state(endpoint: Endpoint, lane: dict[str, Any], state: str, breaker: str) -> None:
     make_lane(endpoint, **lane)
     now = lane_status(endpoint)
     assert (now.state, now.breaker) == (state, breaker)
 
 
-def test_the_backlog_is_counted_so_far_and_says_if_there_is_more(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_backlog_is_counted_up_to_a_bound(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_COUNTED", 2)
     oldest, *_ = [make_delivery(make_event(endpoint.tenant), endpoint) for _ in range(3)]
     make_delivery(make_event(endpoint.tenant), endpoint, state="sending")
@@ -63,7 +61,7 @@ def test_the_backlog_is_counted_so_far_and_says_if_there_is_more(
 
 
 class TestRate:
-    """The window, by how long the latest attempts took."""
+    """The rate follows from the concurrency window and the duration of the latest attempts."""
 
     def attempts(self, endpoint: Endpoint, duration_ms: int) -> None:
         for _ in range(3):
@@ -72,7 +70,7 @@ class TestRate:
     @pytest.mark.parametrize(
         ("window", "limit", "rate"), [(10, None, 50.0), (1, None, 5.0), (10, 7, 7.0), (1000, None, 64 * 5.0)]
     )
-    def test_it_is_what_the_window_lets_through(
+    def test_rate_follows_from_the_window(
         self, endpoint: Endpoint, window: int, limit: int | None, rate: float
     ) -> None:
         make_lane(endpoint, concurrency=window)
@@ -80,39 +78,39 @@ class TestRate:
         self.attempts(endpoint, 200)
         assert lane_status(endpoint).effective_rate == rate
 
-    def test_a_limit_by_the_minute_counts_as_one(self, endpoint: Endpoint) -> None:
+    def test_rate_is_capped_by_a_limit_per_minute(self, endpoint: Endpoint) -> None:
         endpoint.rate_limit, endpoint.rate_period = 30, "minute"
         self.attempts(endpoint, 200)
         now = lane_status(endpoint)
         assert (now.rate_limit, now.effective_rate) == (0.5, 0.5)
 
-    def test_half_open_one_probe_at_a_time_goes(self, endpoint: Endpoint) -> None:
+    def test_rate_of_a_half_open_breaker_is_one_attempt_at_a_time(self, endpoint: Endpoint) -> None:
         make_lane(endpoint, concurrency=10, open_count=2)
         self.attempts(endpoint, 200)
         assert lane_status(endpoint).effective_rate == 5.0
 
     @pytest.mark.parametrize("state", ["paused", "disabled"])
-    def test_an_endpoint_that_is_not_active_gets_nothing(self, endpoint: Endpoint, state: str) -> None:
+    def test_rate_of_an_inactive_endpoint_is_zero(self, endpoint: Endpoint, state: str) -> None:
         endpoint.state = state
         self.attempts(endpoint, 200)
         assert lane_status(endpoint).effective_rate == 0.0
 
-    def test_an_open_breaker_lets_nothing_through(self, endpoint: Endpoint) -> None:
+    def test_rate_of_an_open_breaker_is_zero(self, endpoint: Endpoint) -> None:
         make_lane(endpoint, circuit_open_until=timezone.now() + timedelta(minutes=1))
         assert lane_status(endpoint).effective_rate == 0.0
 
 
-def test_blockers_are_the_heads_that_wait_for_their_next_attempt(endpoint: Endpoint) -> None:
+def test_blockers_are_the_heads_waiting_for_their_next_attempt(endpoint: Endpoint) -> None:
     endpoint.ordering = "subject"
     later = timezone.now() + timedelta(hours=1)
 
-    def owed(key: str, **changes: Any) -> Any:
+    def deliver(key: str, **changes: Any) -> Any:
         return make_delivery(make_event(endpoint.tenant), endpoint, order_key=key, **changes)
 
-    owed("a", state="delivered")
-    blocker = owed("a", attempts=3, next_attempt_at=later, last_status=503, last_error="status")
-    owed("a", attempts=1, next_attempt_at=later)
-    owed("b")
-    owed("c", state="sending", attempts=1)
+    deliver("a", state="delivered")
+    blocker = deliver("a", attempts=3, next_attempt_at=later, last_status=503, last_error="status")
+    deliver("a", attempts=1, next_attempt_at=later)
+    deliver("b")
+    deliver("c", state="sending", attempts=1)
     [found] = lane_status(endpoint).blockers
     assert (found.key, found.delivery_id, found.attempts, found.last_status) == ("a", blocker.id, 3, 503)

@@ -1,4 +1,4 @@
-"""JSON as people read it, and not one token changed."""
+"""Pretty-printing changes whitespace and no token."""
 
 import json
 from typing import Any
@@ -16,19 +16,19 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_it_looks_as_the_standard_library_would_have_it(value: Any) -> None:
+def test_pretty_json_is_indented_as_by_the_standard_library(value: Any) -> None:
     assert pretty(json.dumps(value)) == json.dumps(value, indent=2)
 
 
 @pytest.mark.parametrize("token", ["1.10", "1e2", "12345678901234567890123", '"\\u00e4"', '"{[,:"', '"a\\"b"'])
-def test_a_token_stays_as_it_was_written(token: str) -> None:
+def test_pretty_json_keeps_every_token(token: str) -> None:
     assert pretty(f'{{"a":{token},"a":1}}') == f'{{\n  "a": {token},\n  "a": 1\n}}'
 
 
 @given(st.text())
-def test_any_text_at_all_comes_out(text: str) -> None:
+def test_pretty_json_of_invalid_json_returns_the_text(text: str) -> None:
     assert isinstance(pretty(text), str)
 
 
-def test_very_deep_nesting_gets_no_wider_than_a_page() -> None:
+def test_pretty_json_of_deep_nesting_limits_the_indentation() -> None:
     assert max(map(len, pretty("[" * 128 + "]" * 128).splitlines())) < 100

@@ -1,4 +1,4 @@
-"""Every list walks an index, whatever it is asked for."""
+"""Every list reads an index with every filter."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def indexes_of(rows: QuerySet[Any]) -> dict[str, set[str]]:
-    """Which index of which table the plan of this query reads."""
+    """Return the indexes that the plan of this query reads, by table."""
     found: dict[str, set[str]] = {}
     [plan] = json.loads(rows.explain(format="json"))
     for node in nodes(plan["Plan"]):
@@ -37,13 +37,13 @@ def indexes_of(rows: QuerySet[Any]) -> dict[str, set[str]]:
 
 
 def index_of(rows: QuerySet[Model]) -> str:
-    """The index that leads to the first page of these rows; the others only look up what belongs to each."""
+    """Return the index that the first page of these rows is read from; the others look up related rows."""
     [name] = indexes_of(rows.order_by("-pk")[:51])[rows.model._meta.db_table]
     return name
 
 
 def plan_without(*ways: str) -> None:
-    """Tables of tests are small, and a small table is best read whole: here the planner may not."""
+    """Forbid sequential scans, which the planner prefers for the small tables of tests."""
     with connection.cursor() as cursor:
         for way in ways:
             cursor.execute(f"SET LOCAL enable_{way} = off")
@@ -51,7 +51,7 @@ def plan_without(*ways: str) -> None:
 
 @pytest.fixture
 def endpoint() -> Endpoint:
-    """One of three, of three tenants, who all publish once a second."""
+    """Return one of three endpoints of three tenants, each with an event a second."""
     endpoints = [make_endpoint(make_tenant()) for _ in range(3)]
     for endpoint in endpoints:
         owner, count = {"tenant": endpoint.tenant}, range(1_000)
@@ -70,7 +70,7 @@ def endpoint() -> Endpoint:
     return endpoints[1]
 
 
-def test_every_list_walks_the_index_that_was_made_for_it(endpoint: Endpoint, subtests: pytest.Subtests) -> None:
+def test_each_list_reads_its_index(endpoint: Endpoint, subtests: pytest.Subtests) -> None:
     plan_without("sort")
     tenant = endpoint.tenant_id
     window: Any = {"since": NOW - timedelta(minutes=5), "until": NOW - timedelta(minutes=2)}
@@ -94,7 +94,7 @@ def test_every_list_walks_the_index_that_was_made_for_it(endpoint: Endpoint, sub
             assert index_of(rows) == index
 
 
-def test_one_thing_is_looked_up_and_what_belongs_to_it_sorted(endpoint: Endpoint, subtests: pytest.Subtests) -> None:
+def test_list_of_one_parent_reads_the_parents_index_and_sorts(endpoint: Endpoint, subtests: pytest.Subtests) -> None:
     tenant = endpoint.tenant_id
     event = Event.objects.filter(tenant=tenant)[7]
     for rows, index in [
@@ -120,11 +120,11 @@ ASKED = {
     "replay": new_id(),
     "q": "ra",
 }
-EDGE = 200  # rows from the newest, as the pages do it
+EDGE = 200  # rows from the newest, as pages read them
 
 
-def walks(endpoint: Endpoint) -> Iterator[tuple[QuerySet[Any], Conditions]]:
-    """What each list may walk along, and what it may be narrowed by."""
+def lists(endpoint: Endpoint) -> Iterator[tuple[QuerySet[Any], Conditions]]:
+    """Return each list with the filters it allows."""
     tenant = endpoint.tenant_id
     event = Event.objects.filter(tenant=tenant)[7]
     delivery = Delivery.objects.filter(tenant=tenant)[7]
@@ -138,11 +138,11 @@ def walks(endpoint: Endpoint) -> Iterator[tuple[QuerySet[Any], Conditions]]:
     yield delivery.history.all(), ATTEMPTS
 
 
-def test_no_list_reads_a_table_from_end_to_end_whatever_it_is_asked(endpoint: Endpoint) -> None:
-    """Every walk with every condition, alone and all together, within an edge and without one."""
+def test_no_list_scans_a_table_with_any_filter(endpoint: Endpoint) -> None:
+    """Every list with each filter alone and all together, with and without a time range."""
     large = {model._meta.db_table for model in (Event, Delivery, Attempt, DeadLetter)}
     count = 0
-    for rows, conditions in walks(endpoint):
+    for rows, conditions in lists(endpoint):
         newest = rows.order_by("-pk")
         edge = newest.values_list("pk", flat=True)[EDGE : EDGE + 1]
         asked = [{name: ASKED[name]} for name in conditions] + [ASKED]
@@ -153,7 +153,7 @@ def test_no_list_reads_a_table_from_end_to_end_whatever_it_is_asked(endpoint: En
     assert count > 100
 
 
-def test_every_filter_is_about_a_column_of_its_list(subtests: pytest.Subtests) -> None:
+def test_each_filter_names_a_column_of_its_list(subtests: pytest.Subtests) -> None:
     for model, conditions in [
         (Event, EVENTS),
         (Delivery, DELIVERIES),
@@ -166,7 +166,7 @@ def test_every_filter_is_about_a_column_of_its_list(subtests: pytest.Subtests) -
             assert not model.objects.filter(matching(conditions, ASKED))
 
 
-def test_the_slack_forgives_a_key_stamped_by_another_clock() -> None:
+def test_within_finds_rows_whose_key_another_clock_made() -> None:
     tenant = make_tenant()
     event = make_event(tenant, created_at=NOW)
     Event.objects.filter(pk=event.pk).update(created_at=NOW - timedelta(seconds=30))
@@ -175,7 +175,7 @@ def test_the_slack_forgives_a_key_stamped_by_another_clock() -> None:
     assert not queries.events(tenant.pk, since=NOW - timedelta(seconds=1))
 
 
-def test_a_window_has_its_beginning_and_not_its_end() -> None:
+def test_within_includes_since_and_excludes_until() -> None:
     tenant = make_tenant()
     letter = make_dead_letter(make_delivery(make_event(tenant), make_endpoint(tenant)), failed_at=NOW)
     assert [*queries.dead_letters(tenant.pk, since=NOW)] == [letter]
@@ -183,18 +183,18 @@ def test_a_window_has_its_beginning_and_not_its_end() -> None:
 
 
 @pytest.mark.parametrize("slack", [-(2**60), 0, 2**60])
-def test_every_instant_has_a_place(slack: int) -> None:
+def test_place_accepts_every_instant(slack: int) -> None:
     places = [queries.place(moment, slack) for moment in (datetime.min.replace(tzinfo=UTC), NOW)]
     assert places == sorted(places)
 
 
-def test_a_key_made_now_stands_at_its_place() -> None:
+def test_place_sorts_as_keys_made_at_the_moment() -> None:
     before = queries.place(datetime.now(UTC))
     key = new_id()
     assert before <= key < queries.place(datetime.now(UTC), 1)
 
 
-def test_latest_are_the_newest_in_the_order_they_came() -> None:
+def test_latest_are_the_newest_oldest_first() -> None:
     tenant = make_tenant()
     events = [make_event(tenant, created_at=NOW + timedelta(seconds=second)) for second in range(4)]
     assert queries.latest(Event.objects.all(), 2) == events[2:]

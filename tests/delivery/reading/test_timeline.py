@@ -1,4 +1,4 @@
-"""A delivery's life in the order it happened."""
+"""The timeline of a delivery."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -26,7 +26,7 @@ def attempt(number: int, at: datetime, **changes: object) -> Attempt:
     return Attempt(**fields | changes)
 
 
-def test_everything_stands_in_the_order_it_happened() -> None:
+def test_timeline_is_sorted_by_time() -> None:
     letter = DeadLetter(cause="exhausted", failed_at=after(hours=1), replayed_at=after(hours=2), replayed_by="ops")
     attempts = [attempt(2, after(hours=2, seconds=5), status=200, error=""), attempt(1, after(seconds=1))]
     moments = timeline(delivery(), attempts, [letter])
@@ -34,42 +34,42 @@ def test_everything_stands_in_the_order_it_happened() -> None:
     assert [moment.tone for moment in moments] == ["plain", "bad", "bad", "plain", "good"]
 
 
-def test_a_wait_counts_from_the_end_of_what_was_before() -> None:
+def test_timeline_wait_counts_from_the_end_of_the_entry_before() -> None:
     moments = timeline(delivery(), [attempt(1, START, duration_ms=15_000), attempt(2, after(seconds=20))], [])
     assert [moment.waited for moment in moments] == [None, None, timedelta(seconds=5)]
 
 
-def test_a_bar_is_a_share_of_the_longest_attempt_and_never_nothing() -> None:
+def test_timeline_share_is_relative_to_the_longest_attempt_and_at_least_one() -> None:
     attempts = [attempt(1, START, duration_ms=10_000), attempt(2, START, duration_ms=5_000)]
     attempts.append(attempt(3, START, duration_ms=0))
     assert [moment.share for moment in timeline(delivery(), attempts, [])[1:]] == [100, 50, 1]
     assert timeline(delivery(), [attempt(1, START, duration_ms=0)], [])[1].share == 1
 
 
-def test_what_is_due_comes_last_even_if_it_is_overdue() -> None:
+def test_timeline_next_attempt_is_last_even_if_overdue() -> None:
     pending = delivery(state="pending", next_attempt_at=after(seconds=-1))
     assert [moment.kind for moment in timeline(pending, [attempt(1, START)], [])] == ["published", "failed", "due"]
     sending = delivery(state="sending", claimed_until=after(minutes=1))
     assert timeline(sending, [], [])[-1].title == "Sending"
 
 
-def test_a_cancellation_is_told_with_who_it_was() -> None:
+def test_timeline_cancellation_names_who_cancelled() -> None:
     cancelled = delivery(state="cancelled", cancelled_at=after(seconds=30), cancelled_by="ops")
     last = timeline(cancelled, [attempt(1, START)], [])[-1]
     assert (last.kind, last.at, last.detail) == ("cancelled", after(seconds=30), "by ops")
 
 
 @pytest.mark.parametrize("failure", [it for it in Failure if it is not Failure.STATUS])
-def test_every_class_of_failure_is_explained(failure: Failure) -> None:
+def test_timeline_explains_every_failure(failure: Failure) -> None:
     assert timeline(delivery(), [attempt(1, START, error=failure.value, status=None)], [])[1].detail
 
 
-def test_a_class_of_failure_nobody_knows_any_more_is_shown_as_it_is() -> None:
+def test_timeline_of_an_unknown_failure_shows_its_name() -> None:
     assert timeline(delivery(), [attempt(1, START, error="gremlins")], [])[1].error == "gremlins"
 
 
 @pytest.mark.parametrize(
-    ("answer", "text", "cut"),
+    ("response", "text", "cut"),
     [
         (None, "", False),
         (b"", "", False),
@@ -79,5 +79,5 @@ def test_a_class_of_failure_nobody_knows_any_more_is_shown_as_it_is() -> None:
         (b"x" * 4_097, "x" * 4_096, True),
     ],
 )
-def test_answers_as_text(answer: bytes | None, text: str, cut: bool) -> None:
-    assert response_text(answer) == (text, cut)
+def test_response_text_is_decoded_and_cut(response: bytes | None, text: str, cut: bool) -> None:
+    assert response_text(response) == (text, cut)

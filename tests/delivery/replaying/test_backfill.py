@@ -1,4 +1,4 @@
-"""Events of the past are owed again: to whom they concern now, once, in the bytes and under the id they had."""
+"""Replays of past events: deliveries by the subscriptions of today, with the id and the bytes of the event."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,8 +25,8 @@ def tenant() -> Tenant:
     return make_tenant()
 
 
-def run_to_the_end(row: Replay) -> Replay:
-    """As if beat had rung every two seconds."""
+def run_to_end(row: Replay) -> Replay:
+    """Run slices until the replay has ended, as the periodic task does."""
     for _ in range(100):
         run_slices()
         row.refresh_from_db()
@@ -37,7 +37,7 @@ def run_to_the_end(row: Replay) -> Replay:
 
 
 def replayed(tenant: Tenant, of: str = "events", **wanted: Any) -> Replay:
-    return run_to_the_end(start(tenant, ReplayFilter(**wanted, scope=of), by="ops"))
+    return run_to_end(start(tenant, ReplayFilter(**wanted, scope=of), by="ops"))
 
 
 def ended(tenant: Tenant, endpoint: Endpoint, state: str = "delivered", **changes: Any) -> Delivery:
@@ -54,23 +54,23 @@ def events_before_their_subscription(tenant: Tenant, count: int = 3, **changes: 
     return make_subscription(make_endpoint(tenant), **changes)
 
 
-class TestNeverOwed:
-    def test_an_endpoint_that_came_later_gets_what_it_would_have_got(self, tenant: Tenant) -> None:
+class TestMissing:
+    def test_missing_events_are_sent_to_a_later_endpoint(self, tenant: Tenant) -> None:
         subscription = events_before_their_subscription(tenant)
         wanted = ReplayFilter(endpoint=subscription.endpoint_id, scope="missing")
         assert preview(tenant, wanted) == (3, False)
-        row = run_to_the_end(start(tenant, wanted, by="ops"))
+        row = run_to_end(start(tenant, wanted, by="ops"))
         assert (row.total, row.replayed, row.state) == (3, 3, "finished")
         pending = Delivery.objects.filter(endpoint=subscription.endpoint, state="pending", replay=row)
         assert pending.count() == 3
         assert {it.body for it in pending} == {None}
 
-    def test_what_is_owed_by_it_is_counted_as_used(self, tenant: Tenant) -> None:
+    def test_missing_deliveries_count_as_usage(self, tenant: Tenant) -> None:
         events_before_their_subscription(tenant, 3)
-        run_to_the_end(replayed(tenant, "missing"))
-        assert sum(tally.deliveries for tally in UsageIncrement.objects.filter(tenant_id=tenant.pk)) == 3
+        run_to_end(replayed(tenant, "missing"))
+        assert sum(increment.deliveries for increment in UsageIncrement.objects.filter(tenant_id=tenant.pk)) == 3
 
-    def test_its_subscription_as_it_is_now_decides(self, tenant: Tenant) -> None:
+    def test_missing_events_are_selected_by_the_current_subscription(self, tenant: Tenant) -> None:
         make_event(tenant, created_at=AGO, data={"total": 500})
         subscription = events_before_their_subscription(
             tenant,
@@ -84,7 +84,7 @@ class TestNeverOwed:
         delivery = Delivery.objects.get()
         assert (delivery.endpoint_id, bytes(delivery.body or b"")) == (subscription.endpoint_id, b'{"sum": 500}')
 
-    def test_what_cannot_be_rendered_is_a_dead_letter(self, tenant: Tenant) -> None:
+    def test_missing_event_with_a_failing_transformation_is_dead_lettered(self, tenant: Tenant) -> None:
         events_before_their_subscription(
             tenant, 1, transformer={"input_paths": {"n": "$.data.total"}, "template": "{<n>: 1}"}
         )
@@ -92,19 +92,19 @@ class TestNeverOwed:
         assert DeadLetter.objects.get().cause == "transformation_failed"
         assert Delivery.objects.get().state == "dead"
 
-    def test_forced_it_goes_to_an_endpoint_that_never_asked_for_it(self, tenant: Tenant) -> None:
+    def test_forced_replay_ignores_the_subscriptions(self, tenant: Tenant) -> None:
         endpoint = make_endpoint(tenant)
         make_event(tenant, created_at=AGO)
         assert replayed(tenant, "missing", endpoint=endpoint.id).replayed == 0
         assert replayed(tenant, "missing", endpoint=endpoint.id, force=True).replayed == 1
 
-    def test_it_keeps_its_order_for_an_endpoint_that_wants_one(self, tenant: Tenant) -> None:
+    def test_missing_events_keep_their_order_for_an_ordered_endpoint(self, tenant: Tenant) -> None:
         publish(tenant, [{"type": "order.paid", "subject": "a"}, {"type": "order.paid"}])
         make_subscription(make_endpoint(tenant, ordering="subject"))
         replayed(tenant, "missing")
         assert {*Delivery.objects.values_list("order_key", flat=True)} == {"a", ""}
 
-    def test_what_was_owed_already_is_not_missing(self, tenant: Tenant) -> None:
+    def test_event_with_a_delivery_is_not_missing(self, tenant: Tenant) -> None:
         endpoint = make_endpoint(tenant)
         make_subscription(endpoint)
         for state in ("delivered", "cancelled", "dead", "pending", "sending"):
@@ -113,7 +113,7 @@ class TestNeverOwed:
         assert replayed(tenant, "missing").replayed == 0
 
 
-class TestAgain:
+class TestFinished:
     @pytest.fixture
     def endpoint(self, tenant: Tenant) -> Endpoint:
         endpoint = make_endpoint(tenant)
@@ -121,7 +121,7 @@ class TestAgain:
         return endpoint
 
     @pytest.mark.parametrize("state", ["delivered", "cancelled", "dead"])
-    def test_what_has_ended_becomes_pending_with_its_bytes_and_its_history(
+    def test_finished_delivery_becomes_pending_with_its_body_and_history(
         self, tenant: Tenant, endpoint: Endpoint, state: str
     ) -> None:
         before = ended(tenant, endpoint, state)
@@ -134,36 +134,36 @@ class TestAgain:
         assert not DeadLetter.objects.filter(replayed_at=None).exists()
 
     @pytest.mark.parametrize("state", ["pending", "sending"])
-    def test_what_is_on_its_way_is_left_alone(self, tenant: Tenant, endpoint: Endpoint, state: str) -> None:
+    def test_unfinished_delivery_is_left_unchanged(self, tenant: Tenant, endpoint: Endpoint, state: str) -> None:
         before = ended(tenant, endpoint, state)
         assert replayed(tenant).replayed == 0
         assert Delivery.objects.get().replay_id is None
         assert Delivery.objects.get().step == before.step
 
-    def test_two_replays_asked_for_together_send_once(self, tenant: Tenant, endpoint: Endpoint) -> None:
+    def test_two_replays_requested_together_send_once(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
         first, second = (start(tenant, ReplayFilter(scope="events"), by=who) for who in ("one", "two"))
-        assert run_to_the_end(first).replayed == 1
-        Delivery.objects.update(state="delivered")  # it has arrived before the second one came to it
-        assert run_to_the_end(second).replayed == 0
+        assert run_to_end(first).replayed == 1
+        Delivery.objects.update(state="delivered")  # delivered before the second replay reached it
+        assert run_to_end(second).replayed == 0
 
-    def test_asked_for_again_later_it_goes_again(self, tenant: Tenant, endpoint: Endpoint) -> None:
+    def test_replay_requested_later_sends_again(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
         assert replayed(tenant).replayed == 1
         Delivery.objects.update(state="delivered")
         assert replayed(tenant).replayed == 1
 
-    def test_a_deleted_endpoint_gets_nothing(self, tenant: Tenant, endpoint: Endpoint) -> None:
+    def test_deleted_endpoint_gets_no_replay(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
         row = start(tenant, ReplayFilter(endpoint=endpoint.id, force=True, scope="events"), by="ops")
         Endpoint.objects.update(deleted_at=timezone.now())
-        assert run_to_the_end(row).replayed == 0
+        assert run_to_end(row).replayed == 0
 
-    def test_another_tenants_events_are_not_touched(self, tenant: Tenant, endpoint: Endpoint) -> None:
+    def test_events_of_another_tenant_are_left_unchanged(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
         assert replayed(make_tenant()).replayed == 0
 
-    def test_what_was_expunged_is_not_sent_again(self, tenant: Tenant, endpoint: Endpoint) -> None:
+    def test_erased_event_is_not_replayed(self, tenant: Tenant, endpoint: Endpoint) -> None:
         ended(tenant, endpoint)
         ended(tenant, endpoint, "dead")
         Event.objects.update(payload_deleted_at=timezone.now())
@@ -171,7 +171,7 @@ class TestAgain:
         assert replayed(tenant, "dead_letters").replayed == 0
 
 
-class TestWhichEvents:
+class TestSelection:
     @pytest.mark.parametrize(
         ("wanted", "found"),
         [
@@ -184,38 +184,38 @@ class TestWhichEvents:
             ({"type": "order.paid", "source": "/other"}, 0),
         ],
     )
-    def test_each_field_narrows(self, tenant: Tenant, wanted: dict[str, Any], found: int) -> None:
+    def test_each_filter_field_selects(self, tenant: Tenant, wanted: dict[str, Any], found: int) -> None:
         make_subscription(make_endpoint(tenant))
         make_event(tenant, created_at=AGO - timedelta(hours=1), type="order.paid", subject="a")
         make_event(tenant, created_at=AGO, type="order.lost", source="/other")
         assert preview(tenant, ReplayFilter(**wanted, scope="events")).total == found
         assert replayed(tenant, **wanted).replayed == found
 
-    def test_events_by_their_ids(self, tenant: Tenant) -> None:
+    def test_ids_select_events(self, tenant: Tenant) -> None:
         make_subscription(make_endpoint(tenant))
         event = make_event(tenant, created_at=AGO)
         make_event(tenant, created_at=AGO)
         assert replayed(tenant, ids=(event.id,)).replayed == 1
         assert Delivery.objects.get().event_id == event.id
 
-    def test_what_came_after_it_was_asked_for_is_not_part_of_it(self, tenant: Tenant) -> None:
+    def test_events_published_after_the_request_are_not_selected(self, tenant: Tenant) -> None:
         make_subscription(make_endpoint(tenant))
         row = start(tenant, ReplayFilter(scope="events"), by="ops")
         make_event(tenant, created_at=datetime.now(UTC) + timedelta(seconds=1))
-        assert run_to_the_end(row).replayed == 0
+        assert run_to_end(row).replayed == 0
 
     @pytest.mark.parametrize("field", ["tenant", "force", "endpoint"])
-    def test_what_cannot_be_carried_out_is_refused_by_name(self, tenant: Tenant, field: str) -> None:
+    def test_invalid_replay_names_the_field(self, tenant: Tenant, field: str) -> None:
         foreign = make_endpoint()
         wanted = {"tenant": {}, "force": {"force": True}, "endpoint": {"endpoint": foreign.id}}[field]
-        with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is looked at)
+        with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is checked below)
             start(None if field == "tenant" else tenant, ReplayFilter(**wanted, scope="events"), by="ops")
         assert refusal.value.args[0] == field
         assert not Replay.objects.exists()
 
 
 class TestManyEvents:
-    def test_it_goes_on_page_after_page_at_its_rate(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_replay_of_many_events_continues_at_its_rate(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(backfill, "PAGE", 2)
         events_before_their_subscription(tenant, 7)
         make_subscription(make_endpoint(tenant))
@@ -223,11 +223,9 @@ class TestManyEvents:
         run_slices()
         row.refresh_from_db()
         assert 0 < row.replayed <= 4 * 3
-        assert run_to_the_end(row).replayed == 14
+        assert run_to_end(row).replayed == 14
 
-    def test_a_count_of_very_many_is_an_estimate_and_says_so(
-        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_preview_of_very_many_events_is_an_estimate(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(backfill, "PAGE", 2)
         monkeypatch.setattr(backfill, "MAX_COUNTED", 4)
         events_before_their_subscription(tenant, 9)
@@ -237,11 +235,11 @@ class TestManyEvents:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_replays_of_the_same_events_side_by_side_owe_each_once() -> None:
+def test_concurrent_replays_of_the_same_events_create_each_delivery_once() -> None:
     tenant = make_tenant()
     events_before_their_subscription(tenant, 40)
     rows = [start(tenant, ReplayFilter(scope="missing"), rate=10_000, by="ops") for _ in range(3)]
     rows.append(start(tenant, ReplayFilter(scope="events"), rate=10_000, by="ops"))
     assert in_threads(*[run_slices] * 4) == [None] * 4
-    assert sum(run_to_the_end(row).replayed for row in rows) == 40
+    assert sum(run_to_end(row).replayed for row in rows) == 40
     assert Delivery.objects.count() == 40

@@ -1,4 +1,4 @@
-"""A filter reads its JSON form, and names the field that makes no sense."""
+"""Parsing a replay filter from JSON; errors name the field."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def endpoint() -> Endpoint:
     return make_endpoint()
 
 
-def test_it_survives_being_written_down(endpoint: Endpoint) -> None:
+def test_filter_survives_a_round_trip_through_json(endpoint: Endpoint) -> None:
     wanted = ReplayFilter(
         ids=(endpoint.id,), endpoint=endpoint.id, cause="responded_410", type="a.b", since=timezone.now()
     )
@@ -44,24 +44,24 @@ def test_it_survives_being_written_down(endpoint: Endpoint) -> None:
         ([], "filter"),
     ],
 )
-def test_what_it_cannot_mean_is_refused_by_name(given: Any, field: str) -> None:
-    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is looked at)
+def test_invalid_field_is_named(given: Any, field: str) -> None:
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is checked below)
         ReplayFilter.parse(given)
     assert refusal.value.args[0] == field
 
 
-def test_an_id_of_the_right_kind_is_read(endpoint: Endpoint) -> None:
+def test_id_of_the_right_kind_is_parsed(endpoint: Endpoint) -> None:
     assert ReplayFilter.parse({"endpoint": public("ep", endpoint.id)}).endpoint == endpoint.id
 
 
-def test_an_endpoint_is_known_by_its_uid_too() -> None:
+def test_endpoint_is_found_by_its_uid() -> None:
     endpoint = make_endpoint(uid="billing")
     assert ReplayFilter.parse({"endpoint": "billing"}, tenant=endpoint.tenant).endpoint == endpoint.id
     with pytest.raises(ValueError, match="endpoint"):
         ReplayFilter.parse({"endpoint": "billing"}, tenant=make_tenant())
 
 
-def test_events_have_a_filter_of_their_own() -> None:
+def test_filter_of_events_has_its_own_fields() -> None:
     key = new_id()
     given = {"ids": [public("evt", key)], "source": "/shop", "subject": "a", "type": "b", "force": True}
     wanted = ReplayFilter.parse(given, "events")
@@ -82,7 +82,7 @@ def test_events_have_a_filter_of_their_own() -> None:
         ({"ids": [public("evt", new_id())]}, DELIVERIES, "ids"),
     ],
 )
-def test_what_belongs_to_another_kind_of_filter_is_refused_by_name(given: Any, scope: str, field: str) -> None:
-    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is looked at)
+def test_field_of_another_scope_is_named(given: Any, scope: str, field: str) -> None:
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is checked below)
         ReplayFilter.parse(given, scope)
     assert refusal.value.args[0] == field

@@ -1,4 +1,4 @@
-"""Dead letters come back: those that were meant, once each, no faster than asked."""
+"""Replays of dead letters: those that match, once each, at the rate that was requested."""
 
 import threading
 from datetime import timedelta
@@ -33,8 +33,8 @@ def letters_of(endpoint: Endpoint, count: int, **changes: object) -> list[DeadLe
     return [make_dead_letter(delivery, **changes) for delivery in deliveries]
 
 
-def run_to_the_end(row: Replay) -> Replay:
-    """As if beat had rung every two seconds."""
+def run_to_end(row: Replay) -> Replay:
+    """Run slices until the replay has ended, as the periodic task does."""
     for _ in range(100):
         run_slices()
         row.refresh_from_db()
@@ -44,11 +44,11 @@ def run_to_the_end(row: Replay) -> Replay:
     raise AssertionError("it does not end")
 
 
-class TestBringingBack:
-    def test_what_matches_is_pending_again_with_its_plan_anew(self, endpoint: Endpoint) -> None:
+class TestReplay:
+    def test_matching_delivery_is_pending_with_a_new_retry_plan(self, endpoint: Endpoint) -> None:
         letter = letters_of(endpoint, 1)[0]
         Delivery.objects.filter(id=letter.delivery_id).update(step=7, attempts=8)
-        row = run_to_the_end(start(endpoint.tenant, ReplayFilter(), by="ops"))
+        row = run_to_end(start(endpoint.tenant, ReplayFilter(), by="ops"))
         delivery = Delivery.objects.get()
         assert (delivery.state, delivery.step, delivery.attempts) == ("pending", 0, 8)
         assert delivery.replay_id == row.id
@@ -57,20 +57,20 @@ class TestBringingBack:
         assert letter.replayed_at is not None
         assert (row.total, row.replayed, row.state) == (1, 1, "finished")
 
-    def test_a_second_click_changes_nothing(self, endpoint: Endpoint) -> None:
+    def test_second_replay_of_the_same_letters_changes_nothing(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 3)
         first, second = (start(endpoint.tenant, ReplayFilter(), by=who) for who in ("one", "two"))
-        assert [run_to_the_end(row).replayed for row in (first, second)] == [3, 0]
+        assert [run_to_end(row).replayed for row in (first, second)] == [3, 0]
         assert set(DeadLetter.objects.values_list("replayed_by", flat=True)) == {"one"}
 
-    def test_letters_that_died_later_are_not_part_of_it(self, endpoint: Endpoint) -> None:
+    def test_later_dead_letters_are_not_selected(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 2)
         row = start(endpoint.tenant, ReplayFilter(), by="ops")
         letters_of(endpoint, 1, failed_at=timezone.now() + timedelta(seconds=60))
-        assert run_to_the_end(row).replayed == 2
+        assert run_to_end(row).replayed == 2
 
     @pytest.mark.parametrize("fast", [timedelta(hours=-1), timedelta(hours=1)])
-    def test_the_clock_of_whoever_asks_or_works_does_not_count(
+    def test_selection_uses_the_clock_of_the_database(
         self, endpoint: Endpoint, fast: timedelta, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         letters_of(endpoint, 2)
@@ -82,38 +82,38 @@ class TestBringingBack:
         row.refresh_from_db()
         assert (row.total, row.replayed) == (2, 2)
 
-    def test_letters_of_a_deleted_endpoint_stay_dead(self, endpoint: Endpoint) -> None:
+    def test_dead_letters_of_a_deleted_endpoint_stay_open(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 1)
         Endpoint.objects.update(deleted_at=timezone.now())
         assert preview(endpoint.tenant, ReplayFilter()).total == 0
-        assert run_to_the_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
+        assert run_to_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
 
-    def test_another_tenants_letters_are_not_touched(self, endpoint: Endpoint) -> None:
+    def test_dead_letters_of_another_tenant_are_left_unchanged(self, endpoint: Endpoint) -> None:
         letters_of(make_endpoint(), 2)
-        assert run_to_the_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
+        assert run_to_end(start(endpoint.tenant, ReplayFilter(), by="ops")).replayed == 0
 
-    def test_an_operator_brings_back_everybodys(self, endpoint: Endpoint) -> None:
+    def test_operator_replays_dead_letters_of_all_tenants(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 1)
         letters_of(make_endpoint(), 1)
-        assert run_to_the_end(start(None, ReplayFilter(), by="ops")).replayed == 2
+        assert run_to_end(start(None, ReplayFilter(), by="ops")).replayed == 2
 
 
-class TestPace:
-    def test_no_more_come_back_at_once_than_the_rate_allows(self, endpoint: Endpoint) -> None:
+class TestRate:
+    def test_slice_is_limited_by_the_rate(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 30)
         row = start(endpoint.tenant, ReplayFilter(), rate=5, by="ops")
         run_slices()
         run_slices()
         row.refresh_from_db()
         assert 0 < row.replayed <= 5 * (verb.BURST + 1)
-        assert run_to_the_end(row).replayed == 30
+        assert run_to_end(row).replayed == 30
 
-    def test_it_goes_on_where_the_last_slice_ended(self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_slice_continues_where_the_last_ended(self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(verb, "SLICE", 2)
         letters_of(endpoint, 7)
-        assert run_to_the_end(start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")).replayed == 7
+        assert run_to_end(start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")).replayed == 7
 
-    def test_a_cancelled_one_brings_back_nothing_more(self, endpoint: Endpoint) -> None:
+    def test_cancelled_replay_stops(self, endpoint: Endpoint) -> None:
         letters_of(endpoint, 3)
         row = start(endpoint.tenant, ReplayFilter(), by="ops")
         assert cancel(row)
@@ -122,7 +122,7 @@ class TestPace:
         assert Delivery.objects.filter(state="dead").count() == 3
 
     @pytest.mark.parametrize("rate", [0, -1, 10_001])
-    def test_a_rate_out_of_bounds_is_refused_by_name(self, endpoint: Endpoint, rate: int) -> None:
+    def test_rate_out_of_range_is_invalid(self, endpoint: Endpoint, rate: int) -> None:
         with pytest.raises(ValueError, match="rate"):
             start(endpoint.tenant, ReplayFilter(), rate=rate, by="ops")
 
@@ -133,51 +133,51 @@ class TestCrashes:
         monkeypatch.setattr(verb, "SLICE", 2)
 
     @pytest.mark.parametrize("slices", [0, 1, 2])
-    def test_what_dies_in_a_slice_has_not_begun_it_and_the_next_call_goes_on(
+    def test_crash_in_a_slice_rolls_it_back_and_the_next_call_continues(
         self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, slices: int
     ) -> None:
         letters_of(endpoint, 6)
         row = start(endpoint.tenant, ReplayFilter(), rate=1000, by="ops")
-        redrive, begun = replay_dead_letters, count()
+        original, begun = replay_dead_letters, count()
 
-        def die_after_some_slices(*args: Any) -> Any:
-            redriven = redrive(*args)
+        def crash_after_some_slices(*args: Any) -> Any:
+            replayed = original(*args)
             if next(begun) == slices:
                 raise SystemExit
-            return redriven
+            return replayed
 
         with monkeypatch.context() as dying:
-            dying.setattr("delivery.replaying.dead_letters.replay_dead_letters", die_after_some_slices)
+            dying.setattr("delivery.replaying.dead_letters.replay_dead_letters", crash_after_some_slices)
             with pytest.raises(SystemExit):
                 run_slices()
         row.refresh_from_db()
         assert row.replayed == Delivery.objects.filter(state="pending").count() == 2 * slices
-        assert run_to_the_end(row).replayed == 6
+        assert run_to_end(row).replayed == 6
         assert not DeadLetter.objects.filter(replayed_at=None).exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_letter_that_another_replay_had_in_hand_when_it_failed_is_not_passed_over(endpoint: Endpoint) -> None:
+def test_letter_locked_by_a_failing_replay_is_not_skipped(endpoint: Endpoint) -> None:
     letters_of(endpoint, 3)
     start(endpoint.tenant, ReplayFilter(), by="ops")
     slicer = threading.Thread(target=in_threads, args=(run_slices,))
     with transaction.atomic():
         list(DeadLetter.objects.select_for_update())
         slicer.start()
-        wait_until(lambda: not slicer.is_alive() or somebody_waits(), "the slice to come to the letters")
+        wait_until(lambda: not slicer.is_alive() or has_lock_wait(), "the slice to reach the locked rows")
         transaction.set_rollback(True)
     slicer.join()
     assert Delivery.objects.filter(state="pending").count() == 3
 
 
-def somebody_waits() -> bool:
+def has_lock_wait() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
         return bool(cursor.fetchone()[0])
 
 
-class TestUnrenderable:
-    """What died because it could not be rendered is rendered anew: by the subscription as it is now."""
+class TestFailedTransformation:
+    """A replay renders a failed transformation again, with the current subscription."""
 
     def dead(self) -> Subscription:
         subscription = make_subscription(transformer={"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"})
@@ -186,13 +186,13 @@ class TestUnrenderable:
         return subscription
 
     def replayed(self, subscription: Subscription) -> int:
-        return run_to_the_end(start(subscription.tenant, ReplayFilter(), by="ops")).replayed
+        return run_to_end(start(subscription.tenant, ReplayFilter(), by="ops")).replayed
 
-    def test_as_it_was_it_stays_dead(self) -> None:
+    def test_unchanged_transformer_leaves_the_delivery_dead(self) -> None:
         assert self.replayed(self.dead()) == 0
         assert DeadLetter.objects.get().replayed_at is None
 
-    def test_with_a_transformer_that_can_it_goes_in_the_new_bytes(self) -> None:
+    def test_corrected_transformer_sends_the_new_body(self) -> None:
         subscription = self.dead()
         subscription.transformer = {"input_paths": {"n": "$.data.n"}, "template": '{"n": <n>}'}
         subscription.save()
@@ -200,26 +200,26 @@ class TestUnrenderable:
         delivery = Delivery.objects.get()
         assert (delivery.state, bytes(delivery.body or b"")) == ("pending", b'{"n": 5}')
 
-    def test_without_a_transformer_it_goes_as_it_was_published(self) -> None:
+    def test_removed_transformer_sends_the_event(self) -> None:
         subscription = self.dead()
         subscription.transformer = None
         subscription.save()
         assert self.replayed(subscription) == 1
         assert Delivery.objects.get().body is None
 
-    def test_if_nobody_wants_it_any_more_it_stays_dead(self) -> None:
+    def test_removed_subscription_leaves_the_delivery_dead(self) -> None:
         subscription = self.dead()
         subscription.delete()
         assert self.replayed(subscription) == 0
 
-    def test_it_keeps_nobody_else_back(self) -> None:
+    def test_dead_delivery_does_not_stop_the_others(self) -> None:
         subscription = self.dead()
         letters_of(subscription.endpoint, 2)
         assert self.replayed(subscription) == 2
 
 
 class TestFilter:
-    def test_each_field_narrows(self, endpoint: Endpoint) -> None:
+    def test_each_filter_field_selects(self, endpoint: Endpoint) -> None:
         gone, spent = letters_of(endpoint, 1, cause="responded_410")[0], letters_of(endpoint, 1, cause="exhausted")[0]
         later = timezone.now() + timedelta(hours=1)
         assert preview(None, ReplayFilter()).total == 2
@@ -232,7 +232,7 @@ class TestFilter:
 
 
 @pytest.mark.django_db
-def test_a_replay_that_cannot_go_on_keeps_no_other_from_it() -> None:
+def test_failing_replay_does_not_stop_other_replays() -> None:
     endpoint = make_endpoint()
     make_subscription(endpoint, transformer={"template": 5})
     event = make_event(endpoint.tenant)

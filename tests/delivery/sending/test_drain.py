@@ -633,8 +633,8 @@ class TestDatabaseFailures:
         assert failed
         endpoint.refresh_from_db()
         assert endpoint.state == "disabled"
-        told = [orjson.loads(it.body)["type"] for it in receiver.at("/ops")]
-        assert sorted(told) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
+        published = [orjson.loads(it.body)["type"] for it in receiver.at("/ops")]
+        assert sorted(published) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
 
     def test_error_in_a_statement_ends_the_drain(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("delivery.sql.claim.CLAIM_DUE", "SELECT 1 / 0 FROM due")

@@ -12,7 +12,7 @@ from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import LeasedLanes
 from delivery.sql.lanes import lease_lanes
 from subscriptions.endpoints.state import enable
-from tests.delivery.sql.factories_ledger import OTHER, make_lane, now, owe
+from tests.delivery.sql.factories import OTHER, make_deliveries, make_lane, now
 from tests.factories import make_endpoint, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +102,7 @@ def test_lease_and_renew_set_the_clock_to_the_database() -> None:
 def test_enabled_endpoint_is_no_longer_dead_lettered() -> None:
     endpoint = make_endpoint(state="disabled", disabled_reason="responded_410")
     make_lane(endpoint, due_at=now())
-    (delivery,) = owe(endpoint)
+    (delivery,) = make_deliveries(endpoint)
     lanes = LeasedLanes(Clock())
     lanes.lease()
     assert lanes.has_undeliverable

@@ -26,7 +26,7 @@ def receiver() -> Iterator[Receiver]:
         yield it
 
 
-class TestConsentRoutes(RouteCases):
+class TestVerificationRoutes(RouteCases):
     routes = (ApiRoute("post", "endpoints/{endpoint}/verification/", "manage", 200, {}),)
 
     def make_ids(self, tenant: Any) -> dict[str, str]:
@@ -34,11 +34,11 @@ class TestConsentRoutes(RouteCases):
 
 
 def echo(code: int = 200) -> Any:
-    def answer(exchange: Exchange) -> None:
+    def response(exchange: Exchange) -> None:
         event = json.loads(exchange.server.receiver.arrivals[-1].body)
         status(code, event["data"]["challenge"].encode())(exchange)
 
-    return answer
+    return response
 
 
 def test_response_with_the_challenge_verifies_the_endpoint(receiver: Receiver) -> None:
@@ -52,9 +52,9 @@ def test_response_with_the_challenge_verifies_the_endpoint(receiver: Receiver) -
     assert Endpoint.objects.get().state == "active"
 
 
-@pytest.mark.parametrize("answer", [200, echo(500), 404])
-def test_response_without_the_challenge_or_success_does_not_verify(receiver: Receiver, answer: Any) -> None:
-    endpoint = make_endpoint(url=receiver.script("/in", answer), state="unverified")
+@pytest.mark.parametrize("response", [200, echo(500), 404])
+def test_response_without_the_challenge_or_success_does_not_verify(receiver: Receiver, response: Any) -> None:
+    endpoint = make_endpoint(url=receiver.script("/in", response), state="unverified")
     said = verify_by_event(endpoint)
     assert said.verification == "unverified"
     assert said.problem

@@ -46,13 +46,13 @@ def client(tenant: Tenant) -> APIClient:
     return make_client(tenant)
 
 
-def tried(client: APIClient, endpoint: Any, body: Any = None, status: int = 200) -> Any:
-    answer = client.post(f"/api/v1/endpoints/{endpoint.public_id}/test/", body or {})
-    assert answer.status_code == status, answer.content
-    return answer.json()
+def post_test(client: APIClient, endpoint: Any, body: Any = None, status: int = 200) -> Any:
+    response = client.post(f"/api/v1/endpoints/{endpoint.public_id}/test/", body or {})
+    assert response.status_code == status, response.content
+    return response.json()
 
 
-class TestTestRoutes(RouteCases):
+class TestTestDeliveryRoutes(RouteCases):
     routes = (ApiRoute("post", "endpoints/{endpoint}/test/", "manage", 200, {}),)
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -64,7 +64,7 @@ def test_test_sends_a_signed_event_and_shows_request_and_response(
 ) -> None:
     receiver.script("/in", scripts.status(201, b'{"ok":true}', x_trace="abc"))
     secret = new_secret()
-    shown = tried(client, make_endpoint(tenant, url=receiver.url("/in"), secret=secret), {"data": {"n": 5}})
+    shown = post_test(client, make_endpoint(tenant, url=receiver.url("/in"), secret=secret), {"data": {"n": 5}})
     (arrival,) = receiver.arrivals
     assert arrival.verify(secret)["data"] == {"n": 5}
     assert (shown["delivered"], shown["error"]) == (True, "")
@@ -79,32 +79,32 @@ def test_test_sends_a_signed_event_and_shows_request_and_response(
 
 def test_test_with_a_stored_event_sends_its_bytes(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     event = make_event(tenant)
-    tried(client, make_endpoint(tenant, url=receiver.url()), {"event": event.public_id})
+    post_test(client, make_endpoint(tenant, url=receiver.url()), {"event": event.public_id})
     (arrival,) = receiver.arrivals
     assert (arrival.message_id, arrival.body) == (event.public_id, bytes(event.body))
 
 
 def test_test_stores_nothing(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
-    tried(client, make_endpoint(tenant, url=receiver.script("/in", 500)))
+    post_test(client, make_endpoint(tenant, url=receiver.script("/in", 500)))
     assert not any(table.objects.exists() for table in (Event, Delivery, Attempt))
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "error"),
+    ("response", "status", "error"),
     [(500, 500, "status"), (302, 302, "status"), (scripts.hang, None, "timeout"), (scripts.reset, None, "reset")],
     ids=["500", "302", "hang", "reset"],
 )
 def test_failed_test_shows_what_a_delivery_would_record(
-    client: APIClient, tenant: Tenant, receiver: Receiver, answer: Any, status: int | None, error: str
+    client: APIClient, tenant: Tenant, receiver: Receiver, response: Any, status: int | None, error: str
 ) -> None:
-    shown = tried(client, make_endpoint(tenant, url=receiver.script("/in", answer), timeout_ms=1_000))
+    shown = post_test(client, make_endpoint(tenant, url=receiver.script("/in", response), timeout_ms=1_000))
     assert (shown["delivered"], shown["error"]) == (False, error)
     assert (shown["response"] or {}).get("status") == status
 
 
 def test_test_sends_credentials_and_masks_them(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     auth = {"type": "basic", "username": "u", "password": "hunter2"}
-    shown = tried(client, make_endpoint(tenant, url=receiver.url("/in"), auth=auth, headers={"x-key": "sesame"}))
+    shown = post_test(client, make_endpoint(tenant, url=receiver.url("/in"), auth=auth, headers={"x-key": "sesame"}))
     (arrival,) = receiver.at("/in")
     assert base64.b64decode(arrival.headers["authorization"].removeprefix("Basic ")) == b"u:hunter2"
     assert arrival.headers["x-key"] == "sesame"
@@ -113,11 +113,11 @@ def test_test_sends_credentials_and_masks_them(client: APIClient, tenant: Tenant
 
 def test_test_of_an_oauth_endpoint_sends_a_token(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     server = TokenServer(receiver)
-    tried(client, make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials()))
+    post_test(client, make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials()))
     assert receiver.at("/in")[0].headers["authorization"] == "Bearer token-1"
     server.respond_with(500)
     endpoint = make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials())
-    assert tried(client, endpoint)["error"] == "credentials"
+    assert post_test(client, endpoint)["error"] == "credentials"
 
 
 def test_test_uses_the_client_certificate(client: APIClient, tenant: Tenant, tmp_path: Any) -> None:
@@ -125,7 +125,7 @@ def test_test_uses_the_client_certificate(client: APIClient, tenant: Tenant, tmp
     issued = ours.issue()
     tls = {"certificate": issued.pem, "private_key": issued.key, "ca": theirs.pem}
     with Receiver(tls=theirs.server(tmp_path, client_authority=ours)) as receiver:
-        shown = tried(client, make_endpoint(tenant, url=receiver.url(), tls=tls))
+        shown = post_test(client, make_endpoint(tenant, url=receiver.url(), tls=tls))
     assert shown["response"]["status"] == 200
     assert shown["timing"]["tls_ms"] > 0
 
@@ -138,13 +138,13 @@ def test_test_of_a_forbidden_address_is_the_same_for_every_reason(
     client: APIClient, tenant: Tenant, settings: Any, url: str
 ) -> None:
     settings.WAYPOST_ALLOW_NETWORKS = []
-    shown = tried(client, make_endpoint(tenant, url=url))
+    shown = post_test(client, make_endpoint(tenant, url=url))
     del shown["request"]
     assert shown == {"delivered": False, "error": "forbidden", "response": None, "timing": {}, "revived": False}
 
 
 def test_long_response_is_truncated(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
-    shown = tried(client, make_endpoint(tenant, url=receiver.script("/in", scripts.status(200, b"x" * 200_000))))
+    shown = post_test(client, make_endpoint(tenant, url=receiver.script("/in", scripts.status(200, b"x" * 200_000))))
     assert shown["response"]["body_truncated"] is True
     assert len(shown["response"]["body"]) <= 16_384
 
@@ -161,23 +161,23 @@ def test_long_response_is_truncated(client: APIClient, tenant: Tenant, receiver:
     ],
 )
 def test_invalid_input_names_the_field(client: APIClient, tenant: Tenant, body: Any, field: str) -> None:
-    assert field in json.dumps(tried(client, make_endpoint(tenant), body, status=400))
+    assert field in json.dumps(post_test(client, make_endpoint(tenant), body, status=400))
 
 
 def test_event_of_another_tenant_is_not_found(client: APIClient, tenant: Tenant) -> None:
-    tried(client, make_endpoint(tenant), {"event": make_event(make_tenant()).public_id}, status=404)
+    post_test(client, make_endpoint(tenant), {"event": make_event(make_tenant()).public_id}, status=404)
 
 
 def test_test_of_a_paused_endpoint_during_rotation_has_both_signatures(
     client: APIClient, tenant: Tenant, receiver: Receiver
 ) -> None:
     endpoint = make_endpoint(tenant, url=receiver.url(), state="paused")
-    shown = tried(client, endpoint)
+    shown = post_test(client, endpoint)
     assert shown["delivered"] is True
     assert len(shown["request"]["headers"]["webhook-signature"].split()) == 1
     make_secret(endpoint, expires_at="2999-01-01T00:00:00Z")
     endpoint.save()
-    assert len(tried(client, endpoint)["request"]["headers"]["webhook-signature"].split()) == 2
+    assert len(post_test(client, endpoint)["request"]["headers"]["webhook-signature"].split()) == 2
 
 
 def test_test_beyond_the_concurrent_limit_is_throttled(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
@@ -185,11 +185,11 @@ def test_test_beyond_the_concurrent_limit_is_throttled(client: APIClient, tenant
     for _ in range(test_delivery.MAX_CONCURRENT):
         test_delivery.running_tests.acquire()
     try:
-        tried(client, endpoint, status=429)
+        post_test(client, endpoint, status=429)
     finally:
         for _ in range(test_delivery.MAX_CONCURRENT):
             test_delivery.running_tests.release()
-    assert tried(client, endpoint)["delivered"] is True
+    assert post_test(client, endpoint)["delivered"] is True
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_delivered_test_enables_an_endpoint_disabled_for_failures(
     receiver.script("/in", scripts.status(status))
     endpoint = make_endpoint(tenant, url=receiver.url("/in"))
     assert disable(endpoint, reason)
-    assert tried(client, endpoint)["revived"] is revived
+    assert post_test(client, endpoint)["revived"] is revived
     endpoint.refresh_from_db()
     assert (endpoint.state, endpoint.disabled_reason) == (("active", "") if revived else ("disabled", reason))
 
 
 def test_delivered_test_leaves_a_paused_endpoint_paused(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     endpoint = make_endpoint(tenant, url=receiver.url("/in"), state="paused")
-    assert tried(client, endpoint)["revived"] is False
+    assert post_test(client, endpoint)["revived"] is False
     endpoint.refresh_from_db()
     assert endpoint.state == "paused"

@@ -1,4 +1,4 @@
-"""The door through which events are published, and the pages that show them."""
+"""Publishing and reading events over REST."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -38,9 +38,9 @@ def post(client: APIClient, body: Any, content_type: str = STRUCTURED, **headers
     return client.generic("POST", EVENTS, raw, content_type, headers=headers)
 
 
-def fields_of(answer: Any) -> list[str]:
-    assert answer["Content-Type"] == "application/problem+json"
-    return [error["field"] for error in answer.json()["errors"]]
+def fields_of(response: Any) -> list[str]:
+    assert response["Content-Type"] == "application/problem+json"
+    return [error["field"] for error in response.json()["errors"]]
 
 
 class TestEventRoutes(RouteCases):
@@ -49,6 +49,7 @@ class TestEventRoutes(RouteCases):
         ApiRoute("post", "events/", "publish", 202, {"type": "order.created", "data": {}}),
         ApiRoute("get", "events/{event}/", "read", 200),
         ApiRoute("get", "events/{event}/deliveries/", "read", 200),
+        ApiRoute("delete", "events/{event}/payload/", "manage", 200),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
@@ -57,16 +58,14 @@ class TestEventRoutes(RouteCases):
         return {"event": event.public_id}
 
 
-class TestTaking:
-    def test_a_structured_event_is_taken_and_owed_to_each_endpoint_that_wants_it(
-        self, client: APIClient, tenant: Tenant
-    ) -> None:
+class TestPublish:
+    def test_structured_event_is_delivered_to_each_matching_endpoint(self, client: APIClient, tenant: Tenant) -> None:
         for _ in range(2):
             make_subscription(make_endpoint(tenant), event_types=["order.*"])
-        answer = post(client, {**MINIMAL, "data": {"total": 5}})
-        assert answer.status_code == 202
+        response = post(client, {**MINIMAL, "data": {"total": 5}})
+        assert response.status_code == 202
         event = Event.objects.get()
-        assert answer.json() == {
+        assert response.json() == {
             "id": event.public_id,
             "source": "/orders",
             "event_id": "1",
@@ -76,56 +75,56 @@ class TestTaking:
         assert event.tenant == tenant
         assert Delivery.objects.filter(event=event).count() == 2
 
-    def test_a_binary_event_has_its_attributes_in_headers(self, client: APIClient) -> None:
+    def test_binary_event_has_its_attributes_in_headers(self, client: APIClient) -> None:
         headers = {"ce-specversion": "1.0", "ce-id": "a%20b", "ce-source": "/x", "ce-type": "t", "ce-tone": "low"}
-        answer = post(client, b'{"total": 5}', "application/json", **headers)
-        assert answer.status_code == 202
+        response = post(client, b'{"total": 5}', "application/json", **headers)
+        assert response.status_code == 202
         document = json.loads(bytes(Event.objects.get().body))
         assert (document["id"], document["tone"], document["data"]) == ("a b", "low", {"total": 5})
 
-    def test_binary_data_of_any_type_is_taken_as_it_is(self, client: APIClient) -> None:
+    def test_binary_data_of_any_type_is_stored_unchanged(self, client: APIClient) -> None:
         headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/x", "ce-type": "t"}
         assert post(client, b"\x00\xff", "image/png", **headers).status_code == 202
         assert json.loads(bytes(Event.objects.get().body))["data_base64"] == "AP8="
 
-    def test_plain_json_needs_a_type_and_gets_the_rest(self, client: APIClient) -> None:
-        answer = post(client, {"type": "order.created", "data": [1, 2]}, "application/json; charset=utf-8")
-        assert answer.status_code == 202
+    def test_plain_json_with_a_type_is_completed(self, client: APIClient) -> None:
+        response = post(client, {"type": "order.created", "data": [1, 2]}, "application/json; charset=utf-8")
+        assert response.status_code == 202
         document = json.loads(bytes(Event.objects.get().body))
         assert document == {"specversion": "1.0", "type": "order.created", "data": [1, 2]} | {
-            "id": answer.json()["event_id"],
-            "source": answer.json()["source"],
+            "id": response.json()["event_id"],
+            "source": response.json()["source"],
             "time": ANY,
         }
 
-    def test_the_data_of_a_cloudevent_is_kept_as_it_was_written(self, client: APIClient) -> None:
+    def test_data_of_a_cloudevent_is_stored_as_written(self, client: APIClient) -> None:
         raw = b'{"specversion":"1.0","id":"1","source":"/x","type":"t","data":{"n":1.10,"big":123456789012345678901}}'
         assert post(client, raw).status_code == 202
         assert b'"data":{"n":1.10,"big":123456789012345678901}' in bytes(Event.objects.get().body)
 
-    def test_the_same_event_again_answers_with_the_first_one(self, client: APIClient) -> None:
+    def test_repeat_returns_the_first_event(self, client: APIClient) -> None:
         first = post(client, MINIMAL).json()
         again = post(client, MINIMAL)
         assert again.status_code == 202
         assert again.json() == {**first, "duplicate": True}
         assert Event.objects.count() == 1
 
-    def test_other_content_under_a_known_name_is_a_conflict(self, client: APIClient) -> None:
+    def test_other_content_under_the_same_name_is_a_409(self, client: APIClient) -> None:
         post(client, {**MINIMAL, "data": 1})
-        answer = post(client, {**MINIMAL, "data": 2})
-        assert answer.status_code == 409
-        assert fields_of(answer) == ["id"]
+        response = post(client, {**MINIMAL, "data": 2})
+        assert response.status_code == 409
+        assert fields_of(response) == ["id"]
 
-    def test_two_tenants_may_use_the_same_names(self, client: APIClient) -> None:
+    def test_same_name_of_two_tenants_is_accepted(self, client: APIClient) -> None:
         post(client, {**MINIMAL, "data": 1})
         assert post(make_client(make_tenant()), {**MINIMAL, "data": 2}).json()["duplicate"] is False
 
-    def test_an_operator_has_to_name_the_tenant(self) -> None:
-        answer = post(make_client(None), MINIMAL)
-        assert (answer.status_code, fields_of(answer)) == (400, ["tenant"])
+    def test_operator_without_a_tenant_is_rejected(self) -> None:
+        response = post(make_client(None), MINIMAL)
+        assert (response.status_code, fields_of(response)) == (400, ["tenant"])
 
 
-class TestRefusing:
+class TestRejections:
     @pytest.mark.parametrize(
         ("changes", "field"),
         [
@@ -142,11 +141,9 @@ class TestRefusing:
             ({"data_base64": "?"}, "data_base64"),
         ],
     )
-    def test_a_bad_event_is_a_problem_that_names_the_attribute(
-        self, client: APIClient, changes: dict[str, Any], field: str
-    ) -> None:
-        answer = post(client, {**MINIMAL, **changes})
-        assert (answer.status_code, fields_of(answer)) == (400, [field])
+    def test_invalid_event_names_the_attribute(self, client: APIClient, changes: dict[str, Any], field: str) -> None:
+        response = post(client, {**MINIMAL, **changes})
+        assert (response.status_code, fields_of(response)) == (400, [field])
         assert not Event.objects.exists()
 
     @pytest.mark.parametrize("content_type", [STRUCTURED, BATCH, "application/json"])
@@ -174,42 +171,42 @@ class TestRefusing:
         ],
         ids=lambda body: repr(body[:24]),
     )
-    def test_what_is_no_event_is_a_400_and_never_a_500(self, client: APIClient, body: bytes, content_type: str) -> None:
-        answer = post(client, body, content_type)
-        assert answer.status_code == 400
-        assert answer["Content-Type"] == "application/problem+json"
+    def test_malformed_body_is_a_400(self, client: APIClient, body: bytes, content_type: str) -> None:
+        response = post(client, body, content_type)
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
         assert not Event.objects.exists()
 
     @pytest.mark.parametrize("data", ['{"a":1,"a":2}', "123456789012345678901", "-9223372036854775809"])
-    def test_plain_data_that_would_change_is_refused(self, client: APIClient, data: str) -> None:
+    def test_plain_data_that_cannot_be_stored_unchanged_is_rejected(self, client: APIClient, data: str) -> None:
         assert post(client, f'{{"type":"t","data":{data}}}', "application/json").status_code == 400
 
     @pytest.mark.parametrize(
         "content_type",
         ["", "text/plain", "application/xml", "application/cloudevents+xml", "application/json; charset=latin-1", "?"],
     )
-    def test_a_form_we_do_not_read_is_a_415_that_names_those_we_do(self, client: APIClient, content_type: str) -> None:
-        answer = post(client, MINIMAL, content_type)
-        assert answer.status_code == 415
-        assert STRUCTURED in answer.json()["detail"]
-        assert BATCH in answer.json()["detail"]
+    def test_unknown_content_type_is_a_415_naming_the_accepted_ones(self, client: APIClient, content_type: str) -> None:
+        response = post(client, MINIMAL, content_type)
+        assert response.status_code == 415
+        assert STRUCTURED in response.json()["detail"]
+        assert BATCH in response.json()["detail"]
 
-    def test_a_compressed_body_is_a_415(self, client: APIClient) -> None:
+    def test_compressed_body_is_a_415(self, client: APIClient) -> None:
         assert post(client, b"\x1f\x8b", **{"Content-Encoding": "gzip"}).status_code == 415
 
     @override_settings(WAYPOST_MAX_EVENT_BYTES=1024)
-    def test_an_event_over_the_limit_is_a_413(self, client: APIClient) -> None:
-        answer = post(client, {**MINIMAL, "data": "x" * 1024})
-        assert answer.status_code == 413
-        assert "1024" in answer.json()["detail"]
+    def test_event_over_the_limit_is_a_413(self, client: APIClient) -> None:
+        response = post(client, {**MINIMAL, "data": "x" * 1024})
+        assert response.status_code == 413
+        assert "1024" in response.json()["detail"]
 
     @override_settings(WAYPOST_MAX_REQUEST_BYTES=2048)
-    def test_a_batch_over_the_limit_is_a_413(self, client: APIClient) -> None:
+    def test_batch_over_the_limit_is_a_413(self, client: APIClient) -> None:
         assert post(client, [{**MINIMAL, "data": "x" * 2048}], BATCH).status_code == 413
 
 
 class TestBatches:
-    def test_each_item_has_its_own_result_in_order(self, client: APIClient) -> None:
+    def test_batch_has_a_result_for_each_event_in_order(self, client: APIClient) -> None:
         post(client, {**MINIMAL, "id": "known", "data": 1})
         batch = [
             {**MINIMAL, "id": "good"},
@@ -218,9 +215,9 @@ class TestBatches:
             {**MINIMAL, "id": "known", "data": 2},
             "no object",
         ]
-        answer = post(client, batch, BATCH)
-        assert answer.status_code == 202
-        content = answer.json()
+        response = post(client, batch, BATCH)
+        assert response.status_code == 202
+        content = response.json()
         assert (content["accepted"], content["rejected"]) == (2, 3)
         good, bad, repeat, conflict, nonsense = content["data"]
         assert (good["event_id"], good["duplicate"]) == ("good", False)
@@ -229,33 +226,33 @@ class TestBatches:
         assert conflict["error"]["status"] == 409
         assert nonsense["error"]["status"] == 400
 
-    def test_a_thousand_are_taken_and_one_more_is_too_many(self, client: APIClient) -> None:
+    def test_batch_of_more_than_a_thousand_is_rejected(self, client: APIClient) -> None:
         batch = [{**MINIMAL, "id": str(number)} for number in range(1001)]
         assert post(client, batch, BATCH).status_code == 400
         assert not Event.objects.exists()
-        answer = post(client, batch[:1000], BATCH)
-        assert (answer.status_code, answer.json()["accepted"]) == (202, 1000)
+        response = post(client, batch[:1000], BATCH)
+        assert (response.status_code, response.json()["accepted"]) == (202, 1000)
         assert Event.objects.count() == 1000
 
-    def test_an_empty_one_is_nothing_to_do(self, client: APIClient) -> None:
-        answer = post(client, [], BATCH)
-        assert (answer.status_code, answer.json()) == (202, {"data": [], "accepted": 0, "rejected": 0})
+    def test_empty_batch_is_accepted(self, client: APIClient) -> None:
+        response = post(client, [], BATCH)
+        assert (response.status_code, response.json()) == (202, {"data": [], "accepted": 0, "rejected": 0})
 
-    def test_one_of_which_nothing_was_taken_is_a_problem_with_each_reason(self, client: APIClient) -> None:
-        answer = post(client, [{}, {"id": "1"}], BATCH)
-        assert answer.status_code == 400
-        assert answer["Content-Type"] == "application/problem+json"
-        assert (answer.json()["accepted"], answer.json()["rejected"], len(answer.json()["data"])) == (0, 2, 2)
+    def test_batch_without_an_accepted_event_is_a_problem_with_each_reason(self, client: APIClient) -> None:
+        response = post(client, [{}, {"id": "1"}], BATCH)
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
+        assert (response.json()["accepted"], response.json()["rejected"], len(response.json()["data"])) == (0, 2, 2)
 
 
 class TestReading:
-    def test_an_event_shows_the_bytes_that_are_sent(self, client: APIClient, tenant: Tenant) -> None:
+    def test_event_shows_the_bytes_that_are_sent(self, client: APIClient, tenant: Tenant) -> None:
         event = make_event(tenant, body=b'{"id":"1","data":{"n":1.10,"big":123456789012345678901}}')
-        answer = client.get(f"{EVENTS}{event.public_id}/")
-        assert b'"event":{"id":"1","data":{"n":1.10,"big":123456789012345678901}}' in answer.content
-        assert answer.json()["id"] == event.public_id
+        response = client.get(f"{EVENTS}{event.public_id}/")
+        assert b'"event":{"id":"1","data":{"n":1.10,"big":123456789012345678901}}' in response.content
+        assert response.json()["id"] == event.public_id
 
-    def test_the_list_is_the_tenants_newest_first_without_bodies(self, client: APIClient, tenant: Tenant) -> None:
+    def test_list_has_the_tenants_events_newest_first_without_bodies(self, client: APIClient, tenant: Tenant) -> None:
         now = datetime.now(UTC)
         older, newer = (make_event(tenant, created_at=now - timedelta(minutes=age)) for age in (5, 1))
         make_event(make_tenant())
@@ -273,7 +270,9 @@ class TestReading:
             ({"since": "2026-01-03T00:00:00Z", "until": "2026-01-04T00:00:00Z"}, set()),
         ],
     )
-    def test_filters(self, client: APIClient, tenant: Tenant, query: dict[str, str], finds: set[str]) -> None:
+    def test_filters_select_events(
+        self, client: APIClient, tenant: Tenant, query: dict[str, str], finds: set[str]
+    ) -> None:
         day = datetime(2026, 1, 1, 12, tzinfo=UTC)
         names = {
             make_event(tenant, type="a", source="/s", event_id="1", created_at=day).public_id: "first",
@@ -285,14 +284,25 @@ class TestReading:
         assert {names[row["id"]] for row in rows} == finds
 
     @pytest.mark.parametrize("text", ["yesterday", "0001-01-01T00:00:00+23:59", "99999-01-01T00:00:00Z"])
-    def test_an_instant_that_is_none_is_refused_by_name(self, client: APIClient, text: str) -> None:
-        answer = client.get(EVENTS, {"since": text})
-        assert (answer.status_code, fields_of(answer)) == (400, ["since"])
+    def test_invalid_time_names_the_parameter(self, client: APIClient, text: str) -> None:
+        response = client.get(EVENTS, {"since": text})
+        assert (response.status_code, fields_of(response)) == (400, ["since"])
 
     @pytest.mark.parametrize("since", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-    def test_the_ends_of_time_are_instants_too(self, client: APIClient, since: str) -> None:
+    def test_earliest_and_latest_times_are_accepted(self, client: APIClient, since: str) -> None:
         assert client.get(EVENTS, {"since": since, "until": since}).json()["data"] == []
 
     @pytest.mark.parametrize("ref", ["evt_1", "nonsense", "dlv_01m83t2ghzevcannga6my0tf3k", "%00"])
-    def test_what_is_no_id_is_not_found(self, client: APIClient, ref: str) -> None:
+    def test_malformed_id_is_not_found(self, client: APIClient, ref: str) -> None:
         assert client.get(f"{EVENTS}{ref}/").status_code == 404
+
+
+def test_erased_event_shows_its_attributes_and_when_it_was_erased(client: APIClient, tenant: Tenant) -> None:
+    event = make_event(tenant, data={"number": "4111"})
+    path = f"/api/v1/events/{event.public_id}/"
+    first = client.delete(f"{path}payload/").json()
+    again = client.delete(f"{path}payload/").json()
+    assert first["payload_deleted_at"] == again["payload_deleted_at"] is not None
+    shown = client.get(path)
+    assert b"4111" not in shown.content
+    assert shown.json()["event"]["id"] == event.event_id

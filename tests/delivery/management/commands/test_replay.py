@@ -1,4 +1,4 @@
-"""The command counts, asks, and carries a replay to its end."""
+"""``manage.py replay`` counts, asks, and runs a replay to its end."""
 
 import io
 from typing import Any
@@ -36,13 +36,13 @@ def letters(endpoint: Endpoint, count: int) -> None:
         make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint))
 
 
-def test_it_counts_and_changes_nothing(endpoint: Endpoint) -> None:
+def test_replay_with_count_changes_nothing(endpoint: Endpoint) -> None:
     letters(endpoint, 2)
     assert "2 deliveries" in run("acme", "--count")
     assert not Replay.objects.exists()
 
 
-def test_it_brings_back_what_was_given_up(endpoint: Endpoint) -> None:
+def test_replay_replays_dead_letters(endpoint: Endpoint) -> None:
     letters(endpoint, 3)
     said = run(endpoint.tenant.public_id, "--endpoint", "billing", "--cause", "exhausted", "--yes")
     row = Replay.objects.get()
@@ -51,16 +51,18 @@ def test_it_brings_back_what_was_given_up(endpoint: Endpoint) -> None:
     assert Delivery.objects.filter(state="pending").count() == 3
 
 
-def test_it_sends_events_of_the_past(endpoint: Endpoint) -> None:
+def test_replay_sends_past_events(endpoint: Endpoint) -> None:
     event = make_event(endpoint.tenant)
     run("acme", "--scope", "missing", "--endpoint", "billing", "--force", "--since", "2020-01-01T00:00:00", "--yes")
     assert Delivery.objects.get().event_id == event.id
 
 
-@pytest.mark.parametrize(("answer", "replays"), [("y", 1), ("yes", 1), ("n", 0), ("", 0)])
-def test_it_asks_before_it_acts(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, answer: str, replays: int) -> None:
+@pytest.mark.parametrize(("reply", "replays"), [("y", 1), ("yes", 1), ("n", 0), ("", 0)])
+def test_replay_asks_before_it_starts(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, reply: str, replays: int
+) -> None:
     letters(endpoint, 1)
-    monkeypatch.setattr("builtins.input", lambda: answer)
+    monkeypatch.setattr("builtins.input", lambda: reply)
     run("acme")
     assert Replay.objects.count() == replays
 
@@ -77,7 +79,7 @@ def test_it_asks_before_it_acts(endpoint: Endpoint, monkeypatch: pytest.MonkeyPa
         (["acme", "--scope", "events", "--force"], "force"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(endpoint: Endpoint, arguments: list[str], field: str) -> None:
+def test_replay_with_an_invalid_option_names_it(endpoint: Endpoint, arguments: list[str], field: str) -> None:
     letters(endpoint, 1)
     with pytest.raises(CommandError, match=field):
         run(*arguments)

@@ -79,11 +79,11 @@ def test_second_401_ends_the_attempt(receiver: Receiver, server: TokenServer) ->
     assert Delivery.objects.get().state == "pending"
 
 
-@pytest.mark.parametrize("answer", [500, scripts.hang], ids=["broken", "hanging"])
+@pytest.mark.parametrize("response", [500, scripts.hang], ids=["broken", "hanging"])
 def test_failing_token_server_fails_the_attempt_and_delays_no_other_endpoint(
-    receiver: Receiver, server: TokenServer, answer: Any
+    receiver: Receiver, server: TokenServer, response: Any
 ) -> None:
-    server.respond_with(answer)
+    server.respond_with(response)
     tenant = make_tenant()
     endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials(), retry_plan=[1])
     subscribed(receiver.url("/neighbour"), tenant)

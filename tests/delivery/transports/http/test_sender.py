@@ -153,23 +153,23 @@ CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure |
 ]
 
 
-def timeout_for(answer: scripts.Respond) -> int:
+def timeout_for(response: scripts.Respond) -> int:
     """Return the timeout in milliseconds: short for responses that never end."""
-    return 1_200 if answer in (scripts.hang, scripts.drip_head, scripts.drip_body) else 60_000
+    return 1_200 if response in (scripts.hang, scripts.drip_head, scripts.drip_body) else 60_000
 
 
 class TestOutcomes:
-    @pytest.mark.parametrize(("answer", "status", "failure"), [it[1:] for it in CASES], ids=[it[0] for it in CASES])
+    @pytest.mark.parametrize(("response", "status", "failure"), [it[1:] for it in CASES], ids=[it[0] for it in CASES])
     def test_every_kind_of_response_becomes_an_outcome(
         self,
         sender: HttpSender,
         receiver: Receiver,
-        answer: scripts.Respond,
+        response: scripts.Respond,
         status: int | None,
         failure: Failure | None,
     ) -> None:
-        receiver.script("/", answer)
-        (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=timeout_for(answer)))
+        receiver.script("/", response)
+        (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=timeout_for(response)))
         assert (outcome.status, outcome.failure) == (status, failure)
         assert len(receiver.arrivals) == 1
 
@@ -177,15 +177,15 @@ class TestOutcomes:
         self, sender: HttpSender, receiver: Receiver
     ) -> None:
         requests = [
-            make_request(receiver.script(f"/{number}", answer), timeout_ms=timeout_for(answer))
-            for number, (_, answer, *_) in enumerate(CASES)
+            make_request(receiver.script(f"/{number}", response), timeout_ms=timeout_for(response))
+            for number, (_, response, *_) in enumerate(CASES)
         ]
         outcomes = send(sender, *requests)
         assert [(it.status, it.failure) for it in outcomes] == [(it[2], it[3]) for it in CASES]
 
-    @pytest.mark.parametrize("answer", [scripts.hang, scripts.drip_head, scripts.drip_body])
-    def test_timeout_is_absolute(self, sender: HttpSender, receiver: Receiver, answer: scripts.Respond) -> None:
-        receiver.script("/", answer)
+    @pytest.mark.parametrize("response", [scripts.hang, scripts.drip_head, scripts.drip_body])
+    def test_timeout_is_absolute(self, sender: HttpSender, receiver: Receiver, response: scripts.Respond) -> None:
+        receiver.script("/", response)
         (outcome,) = send(sender, make_request(receiver.url(), timeout_ms=1_200))
         assert 1_100 <= outcome.duration_ms < 60_000  # dripping would go on for an hour
 
@@ -257,9 +257,9 @@ class TestResponses:
         (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.response == b"no such order \xff"
 
-    @pytest.mark.parametrize("answer", [scripts.huge(1_000_000), scripts.endless])
-    def test_long_response_is_cut(self, sender: HttpSender, receiver: Receiver, answer: scripts.Respond) -> None:
-        receiver.script("/", answer)
+    @pytest.mark.parametrize("response", [scripts.huge(1_000_000), scripts.endless])
+    def test_long_response_is_cut(self, sender: HttpSender, receiver: Receiver, response: scripts.Respond) -> None:
+        receiver.script("/", response)
         (outcome,) = send(sender, make_request(receiver.url()))
         assert outcome.response == b"x" * MAX_RESPONSE
 

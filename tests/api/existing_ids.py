@@ -1,6 +1,6 @@
-"""What there is to ask about: for each name in an address, the ids that the lists above it show to somebody.
+"""Find the ids that exist on a running platform, for each name in a path, so that fuzzing reaches existing rows.
 
-An id that is made up leads nowhere, and nobody learns what the operation does with what it is given.
+A generated id is not found, and then the operation's handling of its input stays untested.
 """
 
 import urllib.request
@@ -11,29 +11,29 @@ from typing import Any
 import orjson
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-LEFT_ALONE = {"delete"}  # of what is gone the other operations would learn nothing more
-OWN_KEYS = "/api/v1/keys/{ref}/rotations/"  # rotated without an overlap, the key that asks would open nothing
+EXCLUDED = {"delete"}  # after a delete, the other operations would not find the row
+OWN_KEYS = "/api/v1/keys/{ref}/rotations/"  # rotated without an overlap, the key of the fuzzer would stop working
 
 
 def reader(address: str) -> Callable[[str, str], Any]:
-    """Reads what is at a path with a key, once."""
+    """Return a function that reads a path with a key, and caches the result."""
 
     @cache
     def read(path: str, key: str) -> Any:
         headers = {"authorization": f"Bearer {key}", "accept": "application/json"}
-        with DIRECT.open(urllib.request.Request(address + path, headers=headers), timeout=60) as answer:
-            return orjson.loads(answer.read())
+        with DIRECT.open(urllib.request.Request(address + path, headers=headers), timeout=60) as response:
+            return orjson.loads(response.read())
 
     return read
 
 
 def tenants(address: str, keys: Iterable[str]) -> list[str]:
-    """Whose keys these are."""
+    """Return the ids of the tenants of these keys."""
     return [it["id"] for key in keys for it in _rows(reader(address)("/api/v1/tenants/", key))]
 
 
-def operations_on_what_there_is(address: str, keys: Iterable[str]) -> dict[tuple[str, str], dict[str, list[str]]]:
-    """By method and path: of each name in the path, the ids to put there."""
+def existing_ids(address: str, keys: Iterable[str]) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """Return by method and path the existing ids for each name in the path."""
     read = reader(address)
     paths: Mapping[str, Mapping[str, Any]] = read("/api/v1/schema/", "")["paths"]
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
@@ -42,13 +42,13 @@ def operations_on_what_there_is(address: str, keys: Iterable[str]) -> dict[tuple
         for key in keys:
             for name, id_ in _named(path, paths, lambda above, key=key: read(above, key)).items():
                 known.setdefault(name, []).append(id_)
-        methods = item.keys() - LEFT_ALONE if path != OWN_KEYS else set()
+        methods = item.keys() - EXCLUDED if path != OWN_KEYS else set()
         found |= {(method, path): known for method in methods if known}
     return found
 
 
 def _named(path: str, paths: Mapping[str, Mapping[str, Any]], read: Any) -> dict[str, str]:
-    """For each name in this path the newest id of the list above it, as far as there are lists and ids."""
+    """Return for each name in this path the newest id of its list; empty if a list has no rows."""
     named: dict[str, str] = {}
     steps = path.strip("/").split("/")
     for place, step in enumerate(steps):
@@ -62,5 +62,5 @@ def _named(path: str, paths: Mapping[str, Mapping[str, Any]], read: Any) -> dict
     return named
 
 
-def _rows(answer: Any) -> list[dict[str, Any]]:
-    return list(answer["data"] if isinstance(answer, dict) else answer)
+def _rows(response: Any) -> list[dict[str, Any]]:
+    return list(response["data"] if isinstance(response, dict) else response)

@@ -1,4 +1,4 @@
-"""What can be wrong with a field, made up from what the description says of it."""
+"""Generate invalid values of a field from its schema in the OpenAPI description."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,16 +8,16 @@ from tests.api.operations import description
 BELOW, ABOVE = -(2**63) - 1, 2**63
 TYPES = {"string", "integer", "number", "boolean", "array", "object", "null"}
 OF_ANOTHER_TYPE = (5, 1.5, True, "5", [], {}, None)
-HIDDEN = ("a\u0000b", "a\r\nb")
-LONG_WITHOUT_A_LIMIT = 70_000  # characters, where the description gives no limit: a name, an address, a secret
+CONTROL_CHARACTERS = ("a\u0000b", "a\r\nb")
+LONG_TEXT = 70_000  # characters, for texts without a maxLength
 
 
-def spoil(schema: dict[str, Any]) -> Iterator[Any]:
-    """Values that a field of this schema does not take."""
+def invalid_values(schema: dict[str, Any]) -> Iterator[Any]:
+    """Yield values that a field of this schema rejects."""
     forms = list(_forms(schema))
     types = {it for form in forms for it in _types(form)}
     if types == TYPES:
-        return  # any JSON: what is wrong with it is not for the description to say
+        return  # any JSON value is valid
     yield from (value for value in OF_ANOTHER_TYPE if not types & _is(value))
     for form in forms:
         if "enum" in form and "string" in _types(form):
@@ -26,11 +26,11 @@ def spoil(schema: dict[str, Any]) -> Iterator[Any]:
 
 
 def _beyond(form: dict[str, Any], types: set[str]) -> Iterator[Any]:
-    """Of the right type, and too much or too little."""
+    """Yield values of the right type beyond the limits of the schema."""
     kinds = _types(form)
     if "string" in kinds:
-        yield "x" * (form.get("maxLength", LONG_WITHOUT_A_LIMIT) + 1)
-        yield from HIDDEN
+        yield "x" * (form.get("maxLength", LONG_TEXT) + 1)
+        yield from CONTROL_CHARACTERS
     if kinds & {"integer", "number"}:
         yield from (
             form["minimum"] - 1 if "minimum" in form else BELOW,
@@ -39,7 +39,7 @@ def _beyond(form: dict[str, Any], types: set[str]) -> Iterator[Any]:
         yield 10**30
     if "array" in kinds:
         items = form.get("items", {})
-        yield from ([value] for value in spoil(items))
+        yield from ([value] for value in invalid_values(items))
         if "maxItems" in form and items:
             yield [_one_of(items)] * (form["maxItems"] + 1)
         if form.get("minItems"):
@@ -49,7 +49,7 @@ def _beyond(form: dict[str, Any], types: set[str]) -> Iterator[Any]:
 
 
 def _forms(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The alternatives of a schema, each by itself."""
+    """Yield the alternatives of a schema."""
     if "$ref" in schema:
         yield from _forms(description()["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     elif "oneOf" in schema or "allOf" in schema:
@@ -67,7 +67,7 @@ def _types(form: dict[str, Any]) -> set[str]:
 
 
 def _is(value: Any) -> set[str]:
-    """What JSON Schema calls it."""
+    """Return the JSON Schema types of a value."""
     if isinstance(value, bool):
         return {"boolean"}
     if isinstance(value, int):

@@ -1,7 +1,7 @@
-"""One of every kind of thing that the API speaks of, for one tenant; and which kind an address asks for.
+"""Create one row of each resource of the API for one tenant, and find the ids that a path needs.
 
-Whoever adds a resource adds a line here: the walk fails and says so until then. A new address below a resource that
-is known is walked without any change.
+A new resource needs a line in MAKE; until then the tests of its operations fail. New paths below known resources need
+nothing.
 """
 
 from collections.abc import Callable
@@ -13,32 +13,34 @@ from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Rejection, Source, SourceSecret
 
 
-class Things:
-    """What one tenant has, each made when it is first asked for, by its public id."""
+class TenantRows:
+    """Create rows of one tenant when they are first needed, and return their public ids."""
 
     def __init__(self, tenant: Tenant) -> None:
         self.tenant = tenant
         self._made: dict[str, str] = {}
 
-    def named_in(self, path: str) -> dict[str, str]:
-        """What to put into the ``{names}`` of an address: the id of a thing of the kind that the steps before say."""
+    def ids_in(self, path: str) -> dict[str, str]:
+        """Return the ids for the ``{names}`` in a path, each of a row of the resource that stands before the name."""
         steps = path.removeprefix("/api/v1").strip("/").split("/")
         return {
-            step.strip("{}"): self.a(kind_of(steps[:place])) for place, step in enumerate(steps) if step.startswith("{")
+            step.strip("{}"): self.id_of(resource_of(steps[:place]))
+            for place, step in enumerate(steps)
+            if step.startswith("{")
         }
 
-    def a(self, kind: str) -> str:
-        """The id of one such thing."""
-        assert kind in MAKE, f"tests/api/things.py has to say how one of {kind!r} is made"
+    def id_of(self, kind: str) -> str:
+        """Return the id of the row of this resource."""
+        assert kind in MAKE, f"add {kind!r} to MAKE in tests/api/tenant_rows.py"
         if kind not in self._made:
             self._made[kind] = MAKE[kind](self)
         return self._made[kind]
 
     def all(self) -> set[str]:
-        """The ids of one of each kind."""
-        return {self.a(kind) for kind in MAKE}
+        """Return the ids of one row of each resource."""
+        return {self.id_of(kind) for kind in MAKE}
 
-    # What others below it are made of.
+    # Parents of other rows.
 
     def endpoint(self) -> Endpoint:
         return Endpoint.objects.filter(tenant=self.tenant).first() or make_endpoint(self.tenant)
@@ -48,24 +50,24 @@ class Things:
         return found or make_source(tenant_id=self.tenant.pk)
 
 
-def kind_of(steps: list[str]) -> str:
-    """The resource that an id below these steps is one of."""
+def resource_of(steps: list[str]) -> str:
+    """Return the resource that an id after these path segments belongs to."""
     return "/".join(step for step in steps if not step.startswith("{"))
 
 
-def _secret(of: Things) -> str:
+def _secret(of: TenantRows) -> str:
     found = SourceSecret.objects.filter(source=of.source()).first()
     assert found
     return found.public_id
 
 
-def _plan(of: Things) -> str:
+def _plan(of: TenantRows) -> str:
     of.tenant.plan = make_plan()
     of.tenant.save()
     return of.tenant.plan.public_id
 
 
-MAKE: dict[str, Callable[[Things], str]] = {
+MAKE: dict[str, Callable[[TenantRows], str]] = {
     "tenants": lambda of: of.tenant.public_id,
     "plans": _plan,
     "keys": lambda of: make_key(of.tenant)[0].public_id,

@@ -1,4 +1,4 @@
-"""What the statements are tried on: lanes, debts, claims and settlements, by the database's clock."""
+"""Create lanes, deliveries, claim requests and settlements, by the clock of the database."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 
 
 def now() -> datetime:
-    """The database's clock: inside a test's transaction it stands still."""
+    """Return the time of the database, which is constant within a transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         moment: datetime = cursor.fetchone()[0]
@@ -34,8 +34,8 @@ def make_lane(endpoint: Endpoint | None = None, **fields: Any) -> Lane:
     return Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, **fields)
 
 
-def owe(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
-    """Deliveries that are due, the older the earlier."""
+def make_deliveries(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
+    """Create pending deliveries, a second apart, the last one due just now."""
     due_at = changes.pop("next_attempt_at", now() - timedelta(seconds=count))
     return [
         make_delivery(make_event(endpoint.tenant), endpoint, next_attempt_at=due_at + timedelta(seconds=n), **changes)
@@ -43,12 +43,14 @@ def owe(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
     ]
 
 
-def asking(endpoint: Endpoint, quota: int = 1_000, floor: datetime = EPOCH, *, ordered: bool = False) -> ClaimRequest:
-    return ClaimRequest(endpoint.id, quota, floor, seconds=30.0, ordered=ordered)
+def claim_request(
+    endpoint: Endpoint, limit: int = 1_000, low_water_mark: datetime = EPOCH, *, ordered: bool = False
+) -> ClaimRequest:
+    return ClaimRequest(endpoint.id, limit, low_water_mark, seconds=30.0, ordered=ordered)
 
 
 def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
-    """Delivered, unless changed."""
+    """Return a settlement of this claim: delivered with status 200, unless changed."""
     fields: dict[str, Any] = {
         "token": TOKEN,
         "state": "delivered",
@@ -66,13 +68,13 @@ def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
 
 
 def settle(*settlements: Settlement) -> set[UUID]:
-    """The deliveries that were settled."""
+    """Settle in a transaction, and return the ids of the deliveries whose verdict counted."""
     with transaction.atomic():
         settled = settle_attempts(settlements)
     return {it.id for it in settlements if it.attempt_id in settled}
 
 
-def pace(endpoint: Endpoint, **changes: Any) -> LaneRow:
+def lane_row(endpoint: Endpoint, **changes: Any) -> LaneRow:
     fields: dict[str, Any] = {
         "low_water_mark": EPOCH,
         "next_slot_at": None,

@@ -1,0 +1,121 @@
+"""Authentication, scopes and tenant isolation of every operation in the OpenAPI description."""
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from subscriptions.api.tenancy import HEADER
+from subscriptions.models import Scope, Tenant
+from subscriptions.tenants import keys
+from tests.api.operations import Operation, described, operations, routed
+from tests.api.tenant_rows import TenantRows
+from tests.factories import client_with, make_client, make_key, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+UNDESCRIBED = {"api/v1/schema/", "api/v1/docs/"}  # the description itself, and its pages
+MANAGED_BY_OPERATORS = {"tenants", "plans"}
+AUTHENTICATED = [it for it in operations() if it.needs_key]
+EACH = pytest.mark.parametrize("operation", AUTHENTICATED, ids=str)
+EACH_BELOW = pytest.mark.parametrize("operation", [it for it in AUTHENTICATED if it.has_path_parameters], ids=str)
+
+
+def test_every_route_is_described() -> None:
+    assert {(route, method) for route, method in routed() if route not in UNDESCRIBED} == described()
+
+
+def assert_problem(response: Any, status: int) -> None:
+    """Check for a problem (RFC 9457) without further members."""
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json().keys() == {"type", "title", "status", "detail"}
+    assert response.json()["status"] == status
+
+
+def unknown_ids() -> dict[str, str]:
+    """Return an id for every name in a path that no row has."""
+    return defaultdict(lambda: "unknownId")
+
+
+@EACH
+def test_request_without_a_key_is_a_401(operation: Operation) -> None:
+    tenant = make_tenant()
+    response = operation.ask(APIClient(), TenantRows(tenant).ids_in(operation.path))
+    assert_problem(response, 401)
+    assert response["WWW-Authenticate"] == 'Bearer realm="waypost"'
+
+
+@EACH
+def test_unknown_revoked_and_expired_keys_get_the_same_401(operation: Operation) -> None:
+    tenant = make_tenant()
+    ids = TenantRows(tenant).ids_in(operation.path)
+    responses = [operation.ask(client_with(text), ids) for text in wrong_keys(tenant)]
+    for response in responses:
+        assert_problem(response, 401)
+        assert response["WWW-Authenticate"] == 'Bearer realm="waypost", error="invalid_token"'
+    assert len({response.content for response in responses}) == 1
+
+
+def wrong_keys(tenant: Tenant) -> list[str]:
+    """Return an unknown, a revoked and an expired key, and one of a deleted tenant."""
+    revoked, revoked_text = make_key(tenant)
+    keys.revoke_key(revoked)
+    expired, expired_text = make_key(tenant)
+    expired.expires_at = timezone.now() - timedelta(seconds=1)
+    expired.save()
+    _, orphaned_text = make_key(make_tenant(deleted_at=timezone.now()))
+    return ["wp_" + "A" * 43, revoked_text, expired_text, orphaned_text]
+
+
+@EACH
+def test_operation_requires_exactly_one_scope(operation: Operation) -> None:
+    """The requests are an operator's, for unknown ids, so that they change nothing."""
+    tenant = {HEADER: make_tenant().public_id}
+
+    def is_forbidden_to(*scopes: str) -> bool:
+        response = operation.ask(make_client(None, *scopes), unknown_ids(), **tenant)
+        if response.status_code == 403:
+            assert_problem(response, 403)
+        return bool(response.status_code == 403)
+
+    sufficient = [scope for scope in Scope.values if not is_forbidden_to(scope)]
+    assert len(sufficient) == 1
+    assert operation.method != "get" or sufficient == [Scope.READ]
+    assert is_forbidden_to(*(scope for scope in Scope.values if scope not in sufficient))
+
+
+@EACH_BELOW
+def test_rows_of_another_tenant_are_not_found(operation: Operation) -> None:
+    """The response is that for an unknown id, and the rows are unchanged."""
+    tenant = make_tenant()
+    ids = TenantRows(tenant).ids_in(operation.path)
+    client = make_client(make_tenant())
+    before = seen_by(tenant, operation, ids)
+    foreign, unknown = operation.ask(client, ids), operation.ask(client, unknown_ids())
+    assert_problem(foreign, status_when_not_visible(operation))
+    assert foreign.content == unknown.content
+    assert seen_by(tenant, operation, ids) == before
+
+
+def seen_by(tenant: Tenant, operation: Operation, ids: dict[str, str]) -> Any:
+    """Return the row that the path is about, as its tenant sees it."""
+    above = operation.path[: operation.path.rindex("}") + 1] + "/"
+    response = make_client(tenant).get(above.format_map(ids))
+    return response.status_code, response.content
+
+
+@EACH
+def test_tenant_key_with_another_tenants_name_is_rejected(operation: Operation) -> None:
+    tenant = make_tenant()
+    ids = TenantRows(tenant).ids_in(operation.path)
+    for name in ({HEADER: make_tenant().public_id}, {HEADER: "unknown-uid"}):
+        assert_problem(operation.ask(make_client(tenant), ids, **name), status_when_not_visible(operation))
+
+
+def status_when_not_visible(operation: Operation) -> int:
+    """Return 404, or 403 where only operators may use the operation."""
+    return 403 if operation.method != "get" and operation.path.split("/")[3] in MANAGED_BY_OPERATORS else 404

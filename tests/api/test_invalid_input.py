@@ -1,0 +1,162 @@
+"""Invalid request bodies of every operation: a problem that names the field, and nothing written.
+
+The fields come from the OpenAPI description, so that new operations are tested without a change here.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from rest_framework.test import APIClient
+
+from subscriptions.api.tenancy import HEADER
+from tests.api.invalid_values import CONTROL_CHARACTERS, invalid_values
+from tests.api.operations import Operation, description, operations
+from tests.api.tenant_rows import TenantRows
+from tests.factories import make_client, make_tenant
+from webhooks.outgoing import guarded_call
+
+pytestmark = pytest.mark.django_db
+
+JSON = "application/json"
+OURS = ("subscriptions", "delivery", "webhooks")
+CALLING_OUT = ("/api/v1/endpoints/{ref}/test/", "/api/v1/endpoints/{ref}/verification/")
+
+# Valid bodies, for operations without an example in the description and without a GET.
+VALID: dict[str, dict[str, Any]] = {
+    "/api/v1/cancellations/": {"filter": {}},
+    "/api/v1/cancellations/preview/": {"filter": {}},
+    "/api/v1/receipts/replays/": {},
+    "/api/v1/replays/": {"filter": {}},
+    "/api/v1/replays/preview/": {"filter": {}},
+    "/api/v1/sources/": {"name": "unverified", "scheme": "none"},
+}
+# Fields that exclude each other: those to leave out while the other is tested.
+EXCLUDED_BY = {
+    ("/api/v1/subscriptions/test/", "events"): {"event"},
+    ("/api/v1/endpoints/{ref}/test/", "event"): {"type", "data"},
+}
+ANY_TEXT = {("/api/v1/sources/{ref}/test/", "body")}  # the bytes of a message
+
+
+def fields_of(operation: Operation) -> dict[str, Any]:
+    """Return the writable fields with their schemas."""
+    schema = operation.described.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})
+    while "$ref" in schema:
+        schema = description()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return {name: it for name, it in schema.get("properties", {}).items() if not it.get("readOnly")}
+
+
+EACH = pytest.mark.parametrize("operation", [it for it in operations() if fields_of(it)], ids=str)
+
+
+class Target:
+    """Join an operation to a client that may call it, and to the path of an existing row."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation, self.tenant = operation, make_tenant()
+        self.rows = TenantRows(self.tenant)
+        self.path = operation.path.format_map(self.rows.ids_in(operation.path))
+        self.client: APIClient = make_client()
+        self.valid = self._valid_body()
+
+    def _valid_body(self) -> dict[str, Any]:
+        """Return a valid body."""
+        content = self.operation.described["requestBody"]["content"][JSON]
+        if self.operation.method == "put":
+            seen = self.ask("get").json()
+            return {name: seen[name] for name in fields_of(self.operation) if name in seen}
+        example = next((it["value"] for it in content.get("examples", {}).values()), {})
+        body = {**VALID.get(self.operation.path, {}), **example}
+        return {**body, "endpoint": self.rows.id_of("endpoints")} if "endpoint" in body else body
+
+    def ask(self, method: str, body: Any = None) -> Any:
+        return self.send_text(method, "" if body is None else json.dumps(body))
+
+    def send_text(self, method: str, text: str) -> Any:
+        """Send this text as the body."""
+        return self.client.generic(method.upper(), self.path, text, JSON, headers={HEADER: self.tenant.public_id})
+
+    def send(self, body: Any) -> Any:
+        return self.ask(self.operation.method, body)
+
+
+def rows() -> dict[str, tuple[Any, ...]]:
+    """Return number and checksum of the rows of each table; of API keys only of the ids, since uses are recorded."""
+    found = {}
+    with connection.cursor() as cursor:
+        for model in (it for app in OURS for it in apps.get_app_config(app).get_models()):
+            table = model._meta.db_table
+            what = "id::text" if table == "subscriptions_apikey" else "t::text"
+            cursor.execute(f'SELECT count(*), sum(hashtext({what})) FROM "{table}" t')
+            found[table] = cursor.fetchone()
+    return found
+
+
+def error_in(name: str, response: Any) -> str | None:
+    """Return what is wrong with the response to a body with this invalid field."""
+    if not 400 <= response.status_code < 500:
+        return f"{response.status_code}"
+    problem = response.json()
+    if response["Content-Type"] != "application/problem+json":
+        return f"{response.status_code} is no problem"
+    if response.status_code == 404 and name in problem["detail"]:
+        return None  # the row it names does not exist
+    named = {it["field"] for it in problem.get("errors", ())}
+    return None if any(it == name or it.startswith(f"{name}.") for it in named) else f"names {named}: {problem}"
+
+
+@pytest.fixture(autouse=True)
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resolve every name to one public address without DNS."""
+    monkeypatch.setattr(guarded_call, "resolve_within", lambda host, **options: ["93.184.215.14"])
+
+
+@EACH
+def test_valid_body_is_accepted(operation: Operation) -> None:
+    """The other tests then reject the invalid field only."""
+    if operation.path not in CALLING_OUT:
+        target = Target(operation)
+        assert target.send(target.valid).status_code in (200, 201, 202)
+
+
+@EACH
+def test_invalid_field_is_named_and_nothing_written(operation: Operation) -> None:
+    target, errors = Target(operation), []
+    before = rows()
+    for name, schema in fields_of(operation).items():
+        excluded = EXCLUDED_BY.get((operation.path, name), set())
+        valid = {other: it for other, it in target.valid.items() if other not in excluded}
+        for value in invalid_values(schema):
+            if value in CONTROL_CHARACTERS and (operation.path, name) in ANY_TEXT:
+                continue
+            error = error_in(name, target.send({**valid, name: value}))
+            if error:
+                errors.append(f"{name}={str(value)[:40]!r}: {error[:200]}")
+    assert not errors, "\n".join(errors)
+    assert rows() == before
+
+
+@EACH
+def test_unknown_field_is_named_and_nothing_written(operation: Operation) -> None:
+    target = Target(operation)
+    before = rows()
+    for name in ("no_such_field", "Name", "", "\0", "a.b", "__class__"):
+        error = error_in(name, target.send({**target.valid, name: 1}))
+        assert error is None
+    assert rows() == before
+
+
+@EACH
+def test_malformed_body_is_rejected_and_nothing_written(operation: Operation) -> None:
+    target = Target(operation)
+    before = rows()
+    for text in ("[]", "5", '"x"', "{", '{"a": "\\ud800"}', '{"a": NaN}', '{"a": 1e999}', "[" * 2000, "\0", "{}{}"):
+        response = target.send_text(operation.method, text)
+        assert response.status_code == 400, (text[:20], response.content)
+        assert response["Content-Type"] == "application/problem+json"
+    for name in fields_of(operation):
+        assert target.send({**target.valid, name: "a\udfffb"}).status_code == 400
+    assert rows() == before

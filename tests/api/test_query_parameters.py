@@ -1,0 +1,77 @@
+"""Query parameters of every list: those that the description names are accepted, all others rejected."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.operations import Operation, operations
+from tests.api.tenant_rows import TenantRows
+from tests.factories import make_client, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+READS = [it for it in operations() if it.method == "get" and it.needs_key]
+PAGES = [it for it in READS if "cursor" in it.query_parameters or "hours" in it.query_parameters]
+EACH = pytest.mark.parametrize("operation", PAGES, ids=str)
+EACH_LIST = pytest.mark.parametrize("operation", [it for it in PAGES if "order" in it.query_parameters], ids=str)
+
+
+def ask(operation: Operation, query: str) -> Any:
+    tenant = make_tenant()
+    return make_client(tenant).get(f"{operation.path.format_map(TenantRows(tenant).ids_in(operation.path))}?{query}")
+
+
+def rejected_fields(response: Any) -> list[str]:
+    """Return the fields that the problem names."""
+    assert response.status_code == 400, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    return [it["field"] for it in response.json()["errors"]]
+
+
+def test_description_contains_lists_and_flags() -> None:
+    assert len(PAGES) > 15
+    assert sum(bool(it.flags) for it in PAGES) >= 3
+
+
+@EACH
+def test_unknown_parameter_is_rejected(operation: Operation) -> None:
+    for name in ("stat", "Limit", "page", "state__in", "%00", "_"):
+        assert rejected_fields(ask(operation, f"{name}=dead")) == [name.replace("%00", "\0")]
+    assert rejected_fields(ask(operation, "stat=dead&typ=a")) == ["stat", "typ"]
+
+
+@EACH
+def test_described_parameter_is_known(operation: Operation) -> None:
+    """Its value may be rejected, its name may not."""
+    for name in operation.query_parameters:
+        response = ask(operation, f"{name}=%20")
+        assert response.status_code in (200, 400, 404)
+        assert b"no such parameter" not in response.content
+        assert b"no such field" not in response.content
+
+
+@EACH_LIST
+def test_empty_or_repeated_parameter_is_rejected(operation: Operation) -> None:
+    for name in operation.query_parameters - {"cursor"}:
+        assert rejected_fields(ask(operation, f"{name}=")) == [name]
+    assert rejected_fields(ask(operation, "limit=1&limit=2")) == ["limit"]
+
+
+@EACH_LIST
+def test_flag_other_than_true_or_false_is_rejected(operation: Operation) -> None:
+    for name in operation.flags:
+        assert {ask(operation, f"{name}={word}").status_code for word in ("true", "false", "True")} == {200}
+        for word in ("-1", "1", "yes", "tru", "null", "%00"):
+            assert rejected_fields(ask(operation, f"{name}={word}")) == [name]
+
+
+@EACH
+def test_tenant_may_name_itself_in_the_query(operation: Operation) -> None:
+    tenant = make_tenant()
+    path = operation.path.format_map(TenantRows(tenant).ids_in(operation.path))
+    assert make_client(tenant).get(f"{path}?tenant={tenant.public_id}").status_code == 200
+
+
+def test_every_operation_with_query_parameters_is_tested() -> None:
+    """Operations outside PAGES have no query parameters."""
+    assert {str(it) for it in READS if it.query_parameters} == {str(it) for it in PAGES}

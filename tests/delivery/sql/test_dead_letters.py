@@ -1,0 +1,58 @@
+"""Dead-lettering the pending deliveries of an endpoint, and those that expired."""
+
+import pytest
+
+from delivery.models import DeadLetter, Delivery
+from delivery.sql.dead_letters import dead_letter_expired, dead_letter_pending
+from tests.delivery.sql.factories import (
+    HOUR,
+    make_deliveries,
+    make_lane,
+    now,
+)
+from tests.factories import make_endpoint
+
+
+@pytest.mark.django_db
+class TestDeadLetterPending:
+    def test_pending_deliveries_are_dead_lettered_with_the_cause(self) -> None:
+        endpoint = make_endpoint()
+        pending = make_deliveries(endpoint, 3, attempts=2, last_status=500, last_error="status")
+        sending, delivered = (
+            make_deliveries(endpoint, state="sending")[0],
+            make_deliveries(endpoint, state="delivered")[0],
+        )
+        assert dead_letter_pending(endpoint.id, "responded_410") == 3
+        letters = DeadLetter.objects.filter(endpoint=endpoint, tenant=endpoint.tenant, cause="responded_410")
+        assert {it.delivery_id for it in letters} == {it.id for it in pending}
+        assert {(it.attempts, it.last_status, it.last_error) for it in letters} == {(2, 500, "status")}
+        states = dict(Delivery.objects.values_list("id", "state"))
+        assert {states[it.id] for it in pending} == {"dead"}
+        assert (states[sending.id], states[delivered.id]) == ("sending", "delivered")
+
+    def test_limit_bounds_one_call(self) -> None:
+        endpoint = make_endpoint()
+        make_deliveries(endpoint, 5)
+        assert [dead_letter_pending(endpoint.id, "responded_410", limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+    def test_other_endpoints_are_left_unchanged(self) -> None:
+        neighbour = make_endpoint()
+        make_deliveries(neighbour)
+        assert dead_letter_pending(make_endpoint(neighbour.tenant).id, "responded_410") == 0
+
+
+@pytest.mark.django_db
+class TestDeadLetterExpired:
+    def test_deliveries_of_an_inactive_endpoint_expire(self) -> None:
+        lane = make_lane(endpoint_inactive=True)
+        (old,) = make_deliveries(lane.endpoint, next_attempt_at=now() - 2 * HOUR)
+        (young,) = make_deliveries(lane.endpoint, next_attempt_at=now() - HOUR)
+        assert dead_letter_expired(1.5 * 3600) == [old.id]
+        letter = DeadLetter.objects.get()
+        assert (letter.delivery_id, letter.cause) == (old.id, "expired")
+        states = dict(Delivery.objects.values_list("id", "state"))
+        assert (states[old.id], states[young.id]) == ("dead", "pending")
+
+    def test_deliveries_of_an_active_endpoint_do_not_expire(self) -> None:
+        make_deliveries(make_lane(due_at=now()).endpoint, next_attempt_at=now() - 2 * HOUR)
+        assert dead_letter_expired(3600) == []
