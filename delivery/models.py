@@ -227,7 +227,7 @@ class Lane(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"lane of {ids.public(Endpoint.prefix, self.endpoint_id)}"
+        return f"queue of {ids.public(Endpoint.prefix, self.endpoint_id)}"
 
 
 class Replay(Row):
@@ -332,4 +332,4 @@ class DeadLetter(Row):
         ]
 
     def __str__(self) -> str:
-        return f"{self.cause} {self.public_id}"
+        return f"dead letter {self.public_id}"

@@ -7,9 +7,12 @@ nothing else does. Importing a module registers its pages.
 
 from django.contrib import admin
 
-from delivery.admin import dead_letters, deliveries, events, queues, replays, usage
-
-__all__ = ["dead_letters", "deliveries", "events", "queues", "replays", "usage"]
+from delivery.admin import dead_letters as dead_letters
+from delivery.admin import deliveries as deliveries
+from delivery.admin import events as events
+from delivery.admin import queues as queues
+from delivery.admin import replays as replays
+from delivery.admin import usage as usage
 
 admin.site.index_template = "delivery/admin/index.html"
 admin.site.index_title = "Overview"

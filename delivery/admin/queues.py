@@ -27,7 +27,7 @@ LABELS = {"active": "in progress", "endpoint_inactive": "paused", "circuit_open"
 class QueueAdmin(AdminList):
     """Show the queues of endpoints."""
 
-    list_display = ("endpoint_link", "state", "failures", "failing", "due", "circuit_open")
+    list_display = ("endpoint_link", "state", "failures_in_row", "failing", "due", "circuit_open")
     list_select_related = ("endpoint",)
     list_filter = (("endpoint", AutocompleteSelectFilter), ("endpoint_inactive", BooleanRadioFilter))
     ordering = ("-pk",)
@@ -39,8 +39,8 @@ class QueueAdmin(AdminList):
         ("backlog", "oldest"),
         ("due", "worker"),
         "blockers",
-        ("failures", "failing"),
-        ("open_count", "circuit_open"),
+        ("failures_in_row", "failing"),
+        ("times_opened", "circuit_open"),
         ("chart",),
     )
     readonly_fields = tuple(name for line in fields for name in ((line,) if isinstance(line, str) else line))
@@ -63,7 +63,7 @@ class QueueAdmin(AdminList):
         return str(lane.owner) if lane.owner else NOTHING
 
     @display(description="Failures in a row")
-    def failures(self, lane: Lane) -> int:
+    def failures_in_row(self, lane: Lane) -> int:
         return lane.failures
 
     @display(description="Failing since (UTC)")
@@ -75,7 +75,7 @@ class QueueAdmin(AdminList):
         return when(lane.due_at)
 
     @display(description="Times opened")
-    def open_count(self, lane: Lane) -> int:
+    def times_opened(self, lane: Lane) -> int:
         return lane.open_count
 
     @display(description="Circuit open until (UTC)")

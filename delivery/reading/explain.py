@@ -99,7 +99,7 @@ def _why_pending(endpoint: Endpoint, delivery: Delivery, lane: Lane | None) -> I
             "circuit_open", f"Waiting: the circuit breaker is open after {lane.failures} failures in a row."
         )
     if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
-        attempt = f"The attempt after {delivery.attempts} failed ones" if delivery.attempts else "The first attempt"
+        attempt = f"Attempt {delivery.attempts + 1}"
         yield NoMatchReason(
             "scheduled", f"{attempt} is scheduled for {delivery.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC."
         )

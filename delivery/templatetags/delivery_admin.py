@@ -27,7 +27,7 @@ def duration(period: timedelta) -> str:
         count, left = divmod(left, seconds)
         if count or parts:
             parts.append(f"{count} {name}" if count else "")
-    return " ".join(part for part in parts[:2] if part) or "less than a second"
+    return " ".join(part for part in parts[:2] if part) or "< 1 s"
 
 
 @register.filter

@@ -5,6 +5,6 @@ revoked, endpoints paused, enabled and disabled, signing secrets rotated. A new 
 that browsers do not store. Django's admin calls in, nothing else does.
 """
 
-from subscriptions.admin import accounts, endpoints, event_types
-
-__all__ = ["accounts", "endpoints", "event_types"]
+from subscriptions.admin import accounts as accounts
+from subscriptions.admin import endpoints as endpoints
+from subscriptions.admin import event_types as event_types

@@ -32,7 +32,7 @@ TONES: dict[str, Tone] = {
 class EndpointAdmin(AdminList):
     """Show endpoints and change their state."""
 
-    list_display = ("public_id", "url", "tenant", "state_pill", "disabled_reason", "state_changed", "deleted")
+    list_display = ("public_id", "url", "tenant", "state_pill", "disabled_reason", "state_changed")
     list_filter = ("state", "disabled_reason")
     list_select_related = ("tenant",)
     search_help_text = "Search by ID or external ID (exact)"
@@ -72,7 +72,7 @@ class EndpointAdmin(AdminList):
 
     @admin.display(description="State")
     def state_pill(self, endpoint: Endpoint) -> SafeString:
-        return pill(endpoint.state, TONES[endpoint.state])
+        return pill("deleted", "bad") if endpoint.deleted_at else pill(endpoint.state, TONES[endpoint.state])
 
     @admin.display(description="State changed (UTC)")
     def state_changed(self, endpoint: Endpoint) -> str:

@@ -41,7 +41,7 @@ class ReceiptAdmin(MessageList):
     """Show receipts, replay them and download their bodies."""
 
     list_display = (
-        *("public_id", "source_link", "event_type", "message_id", "state", "attempts", "bytes"),
+        *("public_id", "source_link", "event_type", "sender_id", "state", "attempts", "bytes"),
         "received",
     )
     list_filter = (*SOURCE_FILTER, StateFilter, "cause", ReceivedFilter, "out_of_order")
@@ -52,7 +52,7 @@ class ReceiptAdmin(MessageList):
             None,
             {
                 "fields": (
-                    *(("public_id", "state"), ("source_link", "received"), ("event_type", "message_id")),
+                    *(("public_id", "state"), ("source_link", "received"), ("event_type", "sender_id")),
                     "buttons",
                 )
             },
@@ -66,7 +66,7 @@ class ReceiptAdmin(MessageList):
                 )
             },
         ),
-        ("Body", {"fields": (("content_type", "bytes"), "sha256", "body_block")}),
+        ("Body", {"fields": (("content_type", "bytes"), "digest", "body_block")}),
         ("Headers (credentials removed)", {"fields": ("headers_block",)}),
     )
     actions = ("replay_selected",)
@@ -127,6 +127,14 @@ class ReceiptAdmin(MessageList):
         if receipt.skipped:
             return pill("skipped", "warn", "A later one of its order key was handled before.")
         return state_pill(receipt.state, receipt.get_cause_display())
+
+    @admin.display(description="Message ID")
+    def sender_id(self, receipt: Receipt) -> str:
+        return receipt.message_id
+
+    @admin.display(description="SHA-256")
+    def digest(self, receipt: Receipt) -> str:
+        return receipt.sha256
 
     @admin.display(description="Size")
     def bytes(self, receipt: Receipt) -> SafeString:

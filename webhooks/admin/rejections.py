@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 
 from webhooks.admin.display import secret_by_id
 from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
-from webhooks.kit.admin.display import pill, size, when
+from webhooks.kit.admin.display import NOTHING, pill, size, when
 from webhooks.models import Rejection
 
 
@@ -27,7 +27,7 @@ class RejectionAdmin(MessageList):
             {
                 "fields": (
                     *(("public_id", "reason_pill"), ("source_link", "received"), "detail"),
-                    *(("remote_address", "bytes"), "sha256"),
+                    *(("remote_address", "bytes"), "digest"),
                 )
             },
         ),
@@ -50,6 +50,10 @@ class RejectionAdmin(MessageList):
     @admin.display(description="Received (UTC)")
     def last_valid(self, rejection: Rejection) -> SafeString | str:
         return when(rejection.last_valid_at)
+
+    @admin.display(description="SHA-256")
+    def digest(self, rejection: Rejection) -> str:
+        return rejection.sha256 or NOTHING
 
     @admin.display(description="Size")
     def bytes(self, rejection: Rejection) -> SafeString:

@@ -84,7 +84,7 @@ class Receipt(KeyedRow):
         permissions = [("replay_receipt", "Can replay receipts")]
 
     def __str__(self) -> str:
-        return f"{self.event_type} {self.public_id}".strip()
+        return f"receipt {self.public_id}"
 
     @property
     def state(self) -> str:
@@ -134,4 +134,4 @@ class Rejection(KeyedRow):
         indexes = [models.Index(fields=["source", "id"], name="rejection_source")]
 
     def __str__(self) -> str:
-        return f"{self.reason} {self.public_id}"
+        return f"rejection {self.public_id}"

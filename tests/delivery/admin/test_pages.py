@@ -31,7 +31,7 @@ def test_delivery_page_shows_timeline_from_publishing_to_next_attempt() -> None:
     make_attempt(delivery, started_at=now - timedelta(minutes=4), status=503, duration_ms=80, response=b"closed")
     shown = page(operator(), delivery, "delivery")
     before = ["Published", "Attempt 1", "timeout", "15.0 s", "waited 5 min 45 s"]
-    after = ["Attempt 2", ">503<", "80 ms", "closed", "waited 4 min", "Next attempt</strong>"]
+    after = ["Attempt 2", ">503<", "80 ms", "closed", "waiting 4 min", "Next attempt</strong>"]
     place = shown.index('<ol class="wp-timeline">')
     for part in before + after:
         place = shown.index(part, place)

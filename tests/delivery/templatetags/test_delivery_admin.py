@@ -12,7 +12,7 @@ from delivery.templatetags.delivery_admin import as_json, duration, milliseconds
 @pytest.mark.parametrize(
     ("period", "text"),
     [
-        (timedelta(seconds=0.2), "less than a second"),
+        (timedelta(seconds=0.2), "< 1 s"),
         (timedelta(seconds=5), "5 s"),
         (timedelta(minutes=5), "5 min"),
         (timedelta(minutes=5, seconds=7), "5 min 7 s"),
