@@ -6,16 +6,20 @@ after its period.
 
 import os
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import beat_init, celeryd_init, setup_logging
+from django.apps import apps
 from django.conf import settings
+from django.utils.module_loading import module_has_submodule
 
 from config.local import embedded
 from config.ops.worker_watchdog import BrokerWatchdog
+from webhooks.kit.periodic_task import PeriodicTask
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -28,23 +32,22 @@ app.autodiscover_tasks()
 app.set_default()  # for every thread; otherwise a task sent from a web thread uses an app without a broker
 app.steps["consumer"].add(BrokerWatchdog)
 
-PERIODIC_TASKS = [
-    # task, period in seconds, queue. A message that no worker took within its period expires.
-    ("delivery.deliver_due", 1, "delivery"),
-    ("delivery.recover", 2, "default"),
-    ("delivery.replay_slices", 2, "default"),
-    ("delivery.sweep", 60, "default"),
-    ("delivery.fold_usage", 10, "default"),
-    ("delivery.apply_retention", 60, "default"),
-    ("subscriptions.sweep", 60, "default"),
-    ("webhooks.process_due", 1, "default"),
-    ("webhooks.sweep", 60, "default"),
-]
 
-app.conf.beat_schedule = {
-    task: {"task": task, "schedule": float(period), "options": {"queue": queue, "expires": float(period)}}
-    for task, period, queue in PERIODIC_TASKS
-}
+def periodic_tasks() -> list[PeriodicTask]:
+    """Return the PERIODIC_TASKS of the ``tasks`` modules of all apps. Call it after Django's setup."""
+    modules = [
+        import_module(f"{it.name}.tasks") for it in apps.get_app_configs() if module_has_submodule(it.module, "tasks")
+    ]
+    return [task for module in modules for task in getattr(module, "PERIODIC_TASKS", [])]
+
+
+@app.on_after_finalize.connect
+def schedule_periodic_tasks(sender: Celery, **_signal: Any) -> None:
+    """Put every periodic task on the schedule. A message that no worker took within its period expires."""
+    sender.conf.beat_schedule = {
+        it.name: {"task": it.name, "schedule": it.every, "options": {"queue": it.queue, "expires": it.every}}
+        for it in periodic_tasks()
+    }
 
 
 @celeryd_init.connect
@@ -58,8 +61,8 @@ def attach_to_the_broker(**_signal: Any) -> None:
 @beat_init.connect
 def send_every_task_at_start(**_signal: Any) -> None:
     """Run every periodic task once at start: work left from before is found now, not after the longest period."""
-    for task, period, queue in PERIODIC_TASKS:
-        app.send_task(task, queue=queue, expires=float(period), ignore_result=True)
+    for it in periodic_tasks():
+        app.send_task(it.name, queue=it.queue, expires=it.every, ignore_result=True)
 
 
 @setup_logging.connect

@@ -1,49 +1,23 @@
-"""The provider's Celery tasks: each calls one function. The schedule is in ``config.celery``."""
+"""List the provider's periodic tasks, and let running drains finish when their worker is stopped."""
 
-from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from delivery.lifecycle import retention, usage
-from delivery.lifecycle import sweep as sweeping
+from delivery.lifecycle import retention, sweep, usage
 from delivery.replaying import replays
 from delivery.sending import drain
 from delivery.sending.shutdown import request_stop
+from webhooks.kit.periodic_task import periodic_task
 
+__all__ = ["PERIODIC_TASKS"]
 
-@shared_task(name="delivery.deliver_due", ignore_result=True)
-def deliver_due() -> None:
-    """Run a drain."""
-    drain.deliver_due()
-
-
-@shared_task(name="delivery.recover", ignore_result=True)
-def recover() -> None:
-    """Recover expired claims and resume lanes."""
-    sweeping.recover()
-
-
-@shared_task(name="delivery.sweep", ignore_result=True)
-def sweep() -> None:
-    """Find pending deliveries that no lane is due for."""
-    sweeping.sweep()
-
-
-@shared_task(name="delivery.apply_retention", ignore_result=True)
-def apply_retention() -> None:
-    """Delete what is past its retention."""
-    retention.apply_retention()
-
-
-@shared_task(name="delivery.replay_slices", ignore_result=True)
-def replay_slices() -> None:
-    """Continue all running replays."""
-    replays.run_slices()
-
-
-@shared_task(name="delivery.fold_usage", ignore_result=True)
-def fold_usage() -> None:
-    """Fold usage increments into daily totals."""
-    usage.fold()
+PERIODIC_TASKS = [
+    periodic_task("delivery.deliver_due", drain.deliver_due, every=1, queue="delivery"),
+    periodic_task("delivery.recover", sweep.recover, every=2),
+    periodic_task("delivery.replay_slices", replays.run_slices, every=2),
+    periodic_task("delivery.fold_usage", usage.fold, every=10),
+    periodic_task("delivery.sweep", sweep.sweep, every=60),
+    periodic_task("delivery.apply_retention", retention.apply_retention, every=60),
+]
 
 
 @worker_shutting_down.connect

@@ -1,11 +1,10 @@
-"""Run periodic work of this app in Celery (see config.celery for the schedule)."""
-
-from celery import shared_task
+"""List the periodic tasks of the subscriptions app."""
 
 from subscriptions.tenants import idempotency
+from webhooks.kit.periodic_task import periodic_task
 
+__all__ = ["PERIODIC_TASKS"]
 
-@shared_task(name="subscriptions.sweep", ignore_result=True)
-def sweep() -> None:
-    """Delete the stored responses of idempotent requests that have expired."""
-    idempotency.delete_expired()
+PERIODIC_TASKS = [
+    periodic_task("subscriptions.sweep", idempotency.delete_expired, every=60),
+]

@@ -48,7 +48,7 @@ ROOMS = {
     "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
     "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.sources webhooks.processing",
     "webhooks.inbound_urls": "webhooks.receiving",
-    "webhooks.tasks": "webhooks.processing",
+    "webhooks.tasks": "webhooks.kit webhooks.processing",
     "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.sources.models webhooks.inbound_urls",
     "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.api",
     "webhooks.management": "webhooks.processing webhooks.api",
@@ -63,7 +63,7 @@ ROOMS = {
     "subscriptions.json_limits": "subscriptions.errors",
     "subscriptions.validation": f"{GROUND} subscriptions.errors subscriptions.routing subscriptions.json_limits",
     "subscriptions.event_types": f"{GROUND} {TENANCY} subscriptions.json_limits subscriptions.validation",
-    "subscriptions.tasks": "subscriptions.tenants",
+    "subscriptions.tasks": "webhooks.kit subscriptions.tenants",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
@@ -81,7 +81,7 @@ ROOMS = {
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.publishing delivery.reading",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
-    "delivery.tasks": "delivery.publishing delivery.sending delivery.replaying delivery.lifecycle",
+    "delivery.tasks": "webhooks.kit delivery.sending delivery.replaying delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.transports delivery.publishing "
     "delivery.sending delivery.testing delivery.reading delivery.replaying delivery.lifecycle",
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.publishing delivery.sending "
@@ -265,6 +265,8 @@ def test_every_class_named_for_the_api_resolves(setting):
 
 def test_every_entry_of_the_beat_schedule_is_a_task():
     current_app.loader.import_default_modules()
+    current_app.finalize()
+    assert current_app.conf.beat_schedule
     for entry in current_app.conf.beat_schedule.values():
         assert entry["task"] in current_app.tasks
 

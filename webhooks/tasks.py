@@ -1,18 +1,12 @@
-"""Define the Celery tasks of the receiver; each calls one function."""
+"""List the periodic tasks of the receiver."""
 
-from celery import shared_task
-
+from webhooks.kit.periodic_task import periodic_task
 from webhooks.processing.process import process_due
 from webhooks.processing.sweep import sweep
 
+__all__ = ["PERIODIC_TASKS"]
 
-@shared_task(name="webhooks.process_due", ignore_result=True)
-def process_due_receipts() -> None:
-    """Process due receipts."""
-    process_due()
-
-
-@shared_task(name="webhooks.sweep", ignore_result=True)
-def sweep_receipts() -> None:
-    """Delete what is past its retention."""
-    sweep()
+PERIODIC_TASKS = [
+    periodic_task("webhooks.process_due", process_due, every=1),
+    periodic_task("webhooks.sweep", sweep, every=60),
+]

@@ -5,22 +5,32 @@ import threading
 import celery
 import pytest
 
-from config.celery import PERIODIC_TASKS, app
+from config.celery import app, periodic_tasks
 from config.local import up
+from config.local.supervise import Child
+from webhooks.kit.periodic_task import PeriodicTask
 
 
-@pytest.mark.parametrize(("task", "queue"), [(task, queue) for task, _, queue in PERIODIC_TASKS])
-def test_periodic_task_exists_and_its_queue_has_a_worker(task: str, queue: str) -> None:
+@pytest.mark.parametrize("periodic", periodic_tasks(), ids=lambda it: it.name)
+def test_periodic_task_is_registered_and_its_queue_has_a_worker(periodic: PeriodicTask) -> None:
     app.loader.import_default_modules()
-    assert task in app.tasks
-    assert any(child.command[child.command.index("-Q") + 1] == queue for child in workers())
+    assert periodic.name in app.tasks
+    assert any(child.command[child.command.index("-Q") + 1] == periodic.queue for child in workers())
 
 
-def workers() -> list[up.Child]:
+def test_schedule_of_a_finalized_app_has_the_periodic_tasks_of_all_apps() -> None:
+    app.finalize()
+    assert app.conf.beat_schedule.keys() == {it.name for it in periodic_tasks()}
+    assert {name.partition(".")[0] for name in app.conf.beat_schedule} == {"delivery", "subscriptions", "webhooks"}
+
+
+def workers() -> list[Child]:
     return [child for child in up.programs("127.0.0.1", 8000) if "-Q" in child.command]
 
 
 def test_message_expires_within_its_period() -> None:
+    app.finalize()
+    assert app.conf.beat_schedule
     assert all(entry["options"]["expires"] <= entry["schedule"] for entry in app.conf.beat_schedule.values())
 
 
