@@ -28,6 +28,8 @@ __all__ = ["ReceiptBody", "ReceiptReplay", "ReceiptReplays", "Receipts"]
 
 
 class ReceiptFilters(SourceFilters):
+    """Filter receipts."""
+
     state = ChoiceFilter(list(STATES), where=lambda name: STATES[name])
     event_type = TextFilter()
     message_id = TextFilter(where=by_message_id)

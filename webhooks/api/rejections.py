@@ -11,6 +11,8 @@ __all__ = ["Rejections"]
 
 
 class RejectionFilters(SourceFilters):
+    """Filter rejections."""
+
     reason = TextFilter()
 
 
