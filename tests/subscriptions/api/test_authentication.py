@@ -1,3 +1,5 @@
+"""Authentication by API key, and permissions by scope."""
+
 import pytest
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
@@ -6,10 +8,10 @@ from rest_framework.test import APIRequestFactory
 from subscriptions.api.authentication import ApiKeyAuthentication, HasScope, OperatorWrites, Principal, principal
 from tests.factories import make_key, make_tenant
 
-door = ApiKeyAuthentication()
+authentication = ApiKeyAuthentication()
 
 
-def asked(method="GET", *, auth=None, **headers):
+def request_with(method="GET", *, auth=None, **headers):
     request = Request(APIRequestFactory().generic(method, "/", headers=headers))
     request.auth = auth
     return request
@@ -21,36 +23,36 @@ def principal_with(*scopes, tenant_id=None):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
-def test_a_bearer_key_becomes_a_principal(scheme):
+def test_bearer_key_becomes_a_principal(scheme):
     tenant = make_tenant()
     key, text = make_key(tenant, "read", "publish", name="backend")
-    _, found = door.authenticate(asked(authorization=f"{scheme} {text}"))
+    _, found = authentication.authenticate(request_with(authorization=f"{scheme} {text}"))
     assert found == Principal(key.id, tenant.id, frozenset({"read", "publish"}), f"{key.key_prefix}… backend")
     assert not found.is_operator
 
 
 @pytest.mark.django_db
-def test_a_key_without_a_tenant_is_an_operators():
+def test_key_without_a_tenant_is_an_operators():
     _, text = make_key()
-    assert door.authenticate(asked(authorization=f"Bearer {text}"))[1].is_operator
+    assert authentication.authenticate(request_with(authorization=f"Bearer {text}"))[1].is_operator
 
 
 @pytest.mark.parametrize("header", ["", "Basic d3A6d3A=", "Bearerwp_x", "wp_x"])
-def test_what_is_no_bearer_key_is_nobody(header):
-    assert door.authenticate(asked(authorization=header)) is None
+def test_other_authorization_header_gives_no_principal(header):
+    assert authentication.authenticate(request_with(authorization=header)) is None
 
 
 @pytest.mark.parametrize(
     "header", ["Bearer", "Bearer ", "Bearer wp_", "Bearer a b", "Bearer \xff\xfe", "Bearer " + "x" * 9999]
 )
-def test_a_bearer_key_of_another_form_is_refused_without_a_query(header):
+def test_malformed_bearer_key_is_rejected_without_a_query(header):
     with pytest.raises(AuthenticationFailed):
-        door.authenticate(asked(authorization=header))
+        authentication.authenticate(request_with(authorization=header))
 
 
-def test_the_challenge_says_whether_a_key_was_given():
-    assert door.authenticate_header(asked()) == 'Bearer realm="waypost"'
-    assert door.authenticate_header(asked(authorization="Bearer x")).endswith('error="invalid_token"')
+def test_challenge_says_whether_a_key_was_given():
+    assert authentication.authenticate_header(request_with()) == 'Bearer realm="waypost"'
+    assert authentication.authenticate_header(request_with(authorization="Bearer x")).endswith('error="invalid_token"')
 
 
 class View:
@@ -71,19 +73,19 @@ class View:
         ("BREW", "manage", object),
     ],
 )
-def test_each_method_needs_its_one_scope(method, scope, view):
+def test_method_requires_one_scope(method, scope, view):
     others = {"publish", "manage", "read"} - {scope}
-    assert HasScope().has_permission(asked(method, auth=principal_with(scope)), view())
-    assert not HasScope().has_permission(asked(method, auth=principal_with(*others)), view())
+    assert HasScope().has_permission(request_with(method, auth=principal_with(scope)), view())
+    assert not HasScope().has_permission(request_with(method, auth=principal_with(*others)), view())
 
 
-def test_only_operators_write_where_operators_write():
+def test_operator_writes_rejects_writes_of_tenants():
     tenant, operator = (principal_with("read", "manage", tenant_id=each) for each in ("t", None))
-    assert OperatorWrites().has_permission(asked("GET", auth=tenant), View())
-    assert not OperatorWrites().has_permission(asked("PATCH", auth=tenant), View())
-    assert OperatorWrites().has_permission(asked("PATCH", auth=operator), View())
+    assert OperatorWrites().has_permission(request_with("GET", auth=tenant), View())
+    assert not OperatorWrites().has_permission(request_with("PATCH", auth=tenant), View())
+    assert OperatorWrites().has_permission(request_with("PATCH", auth=operator), View())
 
 
-def test_a_request_without_a_key_is_nobodys_even_where_a_view_lets_it_in():
+def test_principal_of_a_request_without_a_key_raises():
     with pytest.raises(NotAuthenticated):
-        principal(asked())
+        principal(request_with())

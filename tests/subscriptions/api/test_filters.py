@@ -1,4 +1,4 @@
-"""What may be asked of the list of subscriptions."""
+"""Filters of the list of subscriptions."""
 
 import pytest
 
@@ -16,15 +16,15 @@ pytestmark = pytest.mark.django_db
         ("waypost.endpoint.failing", set()),
     ],
 )
-def test_those_that_want_events_of_a_type(event_type, wanted):
+def test_filter_by_event_type_lists_matching_subscriptions(event_type, wanted):
     tenant = make_tenant()
     endpoint = make_endpoint(tenant)
     for name, types in (("exact", ["x", "order.paid"]), ("family", ["order.*"]), ("all", ["*"])):
         make_subscription(endpoint, event_types=types, description=name)
-    answer = make_client(tenant).get("/api/v1/subscriptions/", {"event_type": event_type})
-    assert {it["description"] for it in answer.json()["data"]} == wanted
+    response = make_client(tenant).get("/api/v1/subscriptions/", {"event_type": event_type})
+    assert {it["description"] for it in response.json()["data"]} == wanted
 
 
-def test_a_type_that_is_too_long_is_refused():
-    answer = make_client(make_tenant()).get("/api/v1/subscriptions/", {"event_type": "x" * 300})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "event_type")
+def test_event_type_filter_that_is_too_long_is_a_400():
+    response = make_client(make_tenant()).get("/api/v1/subscriptions/", {"event_type": "x" * 300})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "event_type")

@@ -1,3 +1,5 @@
+"""The OpenAPI document of this app."""
+
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
@@ -15,7 +17,7 @@ def operations(schema):
             yield path, method, operation
 
 
-def test_every_operation_has_a_name_of_its_own_and_asks_for_a_bearer_key(schema):
+def test_operations_have_unique_ids_and_require_a_bearer_key(schema):
     names = [operation["operationId"] for _, _, operation in operations(schema)]
     assert len(set(names)) == len(names)
     assert {"create_endpoint", "rotate_secret", "rotate_key", "list_subscriptions", "get_tenant"} <= set(names)

@@ -1,4 +1,4 @@
-"""One battery for every resource that one can read and change: entity tags, and changes that name the one they saw."""
+"""Entity tags and If-Match, for every resource that can be read and changed."""
 
 import pytest
 
@@ -28,50 +28,50 @@ def make(kind):
 
 
 @pytest.fixture(params=CHANGES)
-def thing(request):
-    """An operator, the path of a thing, and a change of it."""
+def resource(request):
+    """Return an operator's client, the path of a resource, and a change of it."""
     return make_client(), f"{API}{request.param}/{make(request.param).public_id}/", CHANGES[request.param]
 
 
-def test_every_answer_about_a_thing_has_its_tag(thing):
-    client, path, change = thing
+def test_responses_have_the_etag_of_the_resource(resource):
+    client, path, change = resource
     read = client.get(path)
     changed = client.patch(path, change)
     assert read["ETag"] != changed["ETag"] == client.get(path)["ETag"]
 
 
-def test_a_change_of_what_was_seen_takes_place(thing):
-    client, path, change = thing
+def test_change_with_the_current_etag_is_made(resource):
+    client, path, change = resource
     seen = client.get(path)["ETag"]
     assert client.patch(path, change, headers={"If-Match": seen}).status_code == 200
     assert client.patch(path, change, headers={"If-Match": "*"}).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["patch", "put", "delete"])
-def test_a_change_of_what_was_changed_since_is_a_412_and_changes_nothing(thing, method):
-    client, path, change = thing
+def test_change_with_a_stale_etag_is_a_412_and_changes_nothing(resource, method):
+    client, path, change = resource
     read = client.get(path)
     now = client.patch(path, change).json()
     writable = change if method == "patch" else {**read.json()}
-    answer = getattr(client, method)(path, writable, headers={"If-Match": read["ETag"]})
-    assert answer.status_code == 412, answer.content
-    assert answer["Content-Type"] == "application/problem+json"
+    response = getattr(client, method)(path, writable, headers={"If-Match": read["ETag"]})
+    assert response.status_code == 412, response.content
+    assert response["Content-Type"] == "application/problem+json"
     assert client.get(path).json() == now
 
 
-def test_what_was_seen_is_deleted(thing):
-    client, path, _ = thing
+def test_deletion_with_the_current_etag_is_made(resource):
+    client, path, _ = resource
     assert client.delete(path, headers={"If-Match": client.get(path)["ETag"]}).status_code == 204
     assert client.get(path).status_code == 404
 
 
-def test_a_creation_says_the_tag_of_what_it_made():
+def test_creation_returns_the_etag_of_the_new_resource():
     client = make_client(make_tenant())
-    made = client.post(f"{API}endpoints/", {"url": "https://example.com/"})
-    assert made["ETag"] == client.get(f"{API}endpoints/{made.json()['id']}/")["ETag"]
+    created = client.post(f"{API}endpoints/", {"url": "https://example.com/"})
+    assert created["ETag"] == client.get(f"{API}endpoints/{created.json()['id']}/")["ETag"]
 
 
-def test_a_key_that_was_seen_is_revoked():
+def test_revocation_with_the_current_etag_is_made():
     operator = make_client()
     path = f"{API}keys/{make_key(make_tenant())[0].public_id}/"
     assert operator.delete(path, headers={"If-Match": '"another"'}).status_code == 412
@@ -79,7 +79,7 @@ def test_a_key_that_was_seen_is_revoked():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_change_what_both_have_seen_one_is_told():
+def test_concurrent_changes_with_the_same_etag_make_one():
     endpoint = make_endpoint()
     path = f"{API}endpoints/{endpoint.public_id}/"
     client = make_client(endpoint.tenant)

@@ -1,3 +1,5 @@
+"""Retry plans over REST, as lists of waits and by their growth."""
+
 import pytest
 
 from subscriptions.models import Endpoint
@@ -9,37 +11,37 @@ ENDPOINTS = "/api/v1/endpoints/"
 GROWING = {"first": 10, "factor": 3, "cap": 300, "attempts": 6}
 
 
-def fields_of(answer):
-    assert answer.status_code == 400, answer.content
-    return [error["field"] for error in answer.json()["errors"]]
+def fields_of(response):
+    assert response.status_code == 400, response.content
+    return [error["field"] for error in response.json()["errors"]]
 
 
-def test_a_plan_that_grows_is_stored_and_read_as_its_waits():
+def test_exponential_plan_is_stored_and_shown_as_its_waits():
     client = make_client(make_tenant())
-    made = client.post(ENDPOINTS, {"url": URL, "retry_plan": GROWING}).json()
-    assert made["retry_plan"] == [10, 30, 90, 270, 300]
+    created = client.post(ENDPOINTS, {"url": URL, "retry_plan": GROWING}).json()
+    assert created["retry_plan"] == [10, 30, 90, 270, 300]
     assert Endpoint.objects.get().retry_plan == [10, 30, 90, 270, 300]
 
 
-def test_what_is_left_out_doubles_up_to_a_day():
+def test_exponential_plan_doubles_up_to_a_day_by_default():
     client = make_client(make_tenant())
-    made = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 43_200, "attempts": 4}}).json()
-    assert made["retry_plan"] == [43_200, 86_400, 86_400]
+    created = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 43_200, "attempts": 4}}).json()
+    assert created["retry_plan"] == [43_200, 86_400, 86_400]
 
 
-def test_it_ends_at_a_horizon_where_one_is_given():
+def test_exponential_plan_ends_at_its_horizon():
     client = make_client(make_tenant())
-    made = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 60, "horizon": 3600}}).json()
-    assert made["retry_plan"] == [60, 120, 240, 480, 960]
+    created = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 60, "horizon": 3600}}).json()
+    assert created["retry_plan"] == [60, 120, 240, 480, 960]
 
 
-def test_a_first_wait_beyond_the_default_cap_is_meant():
+def test_first_wait_above_the_default_cap_raises_the_cap():
     client = make_client(make_tenant())
-    made = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 100_000, "attempts": 3}}).json()
-    assert made["retry_plan"] == [100_000, 100_000]
+    created = client.post(ENDPOINTS, {"url": URL, "retry_plan": {"first": 100_000, "attempts": 3}}).json()
+    assert created["retry_plan"] == [100_000, 100_000]
 
 
-def test_a_plan_is_taken_back_by_null():
+def test_plan_is_removed_by_null():
     tenant = make_tenant()
     path = f"{ENDPOINTS}{make_endpoint(tenant, retry_plan=[5]).public_id}/"
     client = make_client(tenant)
@@ -84,6 +86,6 @@ def test_a_plan_is_taken_back_by_null():
         ({**GROWING, "jitter": 1}, "retry_plan.jitter"),
     ],
 )
-def test_a_plan_that_cannot_be_names_the_field(plan, field):
+def test_invalid_plan_is_a_400_that_names_the_field(plan, field):
     assert fields_of(make_client(make_tenant()).post(ENDPOINTS, {"url": URL, "retry_plan": plan})) == [field]
     assert not Endpoint.objects.exists()

@@ -143,9 +143,9 @@ def test_secret_rotated_while_a_target_is_read_is_not_missed(queries: int) -> No
     def rotate_after_some_queries(execute: Any, *query: Any) -> Any:
         result = execute(*query)
         if next(seen) == queries:
-            somebody = threading.Thread(target=rotate)
-            somebody.start()
-            somebody.join()
+            other = threading.Thread(target=rotate)
+            other.start()
+            other.join()
         return result
 
     with connection.execute_wrapper(rotate_after_some_queries):

@@ -1,4 +1,4 @@
-"""The catalogue: what is in it, who may see it, and that nothing on it comes from elsewhere."""
+"""The catalogue: its pages and documents, who may read them, and that they load nothing from other hosts."""
 
 import re
 from base64 import b64encode
@@ -26,9 +26,9 @@ SCHEMA = {
 
 
 def page(path="/catalogue/", **headers):
-    answer = Client().get(path, headers=headers)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    response = Client().get(path, headers=headers)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 def test_catalogue_lists_types_by_group_and_search():
@@ -43,7 +43,7 @@ def test_catalogue_lists_types_by_group_and_search():
     assert "No event types match" in page("/catalogue/?q=zzz")
 
 
-def test_a_type_shows_its_fields_an_example_and_how_to_subscribe():
+def test_page_of_a_type_shows_fields_example_and_how_to_subscribe():
     make_event_type(name="order.paid", schema=SCHEMA, examples=[{"lines": [{"sku": "a"}], "state": "paid"}])
     shown = page("/catalogue/order.paid/")
     for part in (
@@ -58,7 +58,7 @@ def test_a_type_shows_its_fields_an_example_and_how_to_subscribe():
         assert part in shown
 
 
-def test_a_schema_can_be_read_by_its_version():
+def test_schema_is_served_by_version():
     row = make_event_type(name="order.paid", schema=SCHEMA)
     registry.change(row, {"schema": {}})
     assert Client().get("/catalogue/order.paid/1.json").json() == SCHEMA
@@ -67,19 +67,19 @@ def test_a_schema_can_be_read_by_its_version():
     assert Client().get("/catalogue/nothing/").status_code == 404
 
 
-def test_what_it_shows_is_escaped_and_comes_from_no_other_host():
+def test_pages_escape_texts_and_load_nothing_from_other_hosts():
     make_event_type(
         name="order.paid", description=HOSTILE, group=HOSTILE, examples=[HOSTILE], schema={"description": HOSTILE}
     )
     for path in ("/catalogue/", "/catalogue/order.paid/", "/catalogue/?q=" + HOSTILE):
-        answer = Client().get(path)
-        text = answer.content.decode()
+        response = Client().get(path)
+        text = response.content.decode()
         assert HOSTILE not in text
         assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
-        assert "default-src 'self'" in answer["Content-Security-Policy"]
+        assert "default-src 'self'" in response["Content-Security-Policy"]
 
 
-def test_the_documents_are_valid_openapi_and_name_every_type():
+def test_documents_are_valid_and_contain_every_type():
     make_event_type(name="order.paid", schema=SCHEMA, examples=[{"lines": []}], group="Orders", description="Paid.")
     make_event_type(name="bare")
     document = Client().get("/catalogue/openapi.json").json()
@@ -92,8 +92,8 @@ def test_the_documents_are_valid_openapi_and_name_every_type():
     assert jsonschema_rs.is_valid(payload, messages["order.paid"]["examples"][0]["payload"])
 
 
-class TestWhoMaySeeIt:
-    def test_everybody_sees_the_deployments_types_and_a_tenant_its_own_too(self):
+class TestAccess:
+    def test_catalogue_shows_deployment_types_and_with_a_key_the_tenants(self):
         tenant = make_tenant()
         make_event_type(name="for.all")
         make_event_type(tenant, name="own.type")
@@ -104,20 +104,20 @@ class TestWhoMaySeeIt:
         assert "for.all" in shown
         assert "others.type" not in shown
 
-    def test_with_the_setting_it_opens_with_a_key_only(self):
+    def test_catalogue_with_the_setting_requires_a_key(self):
         key = make_key(make_tenant(), "read")[1]
         as_password = "Basic " + b64encode(f"anybody:{key}".encode()).decode()
         with override_settings(WAYPOST_CATALOGUE="key"):
             for path in ("/catalogue/", "/catalogue/x/", "/catalogue/openapi.json", "/catalogue/asyncapi.json"):
-                answer = Client().get(path)
-                assert (answer.status_code, answer["WWW-Authenticate"][:5]) == (401, "Basic")
+                response = Client().get(path)
+                assert (response.status_code, response["WWW-Authenticate"][:5]) == (401, "Basic")
             page(Authorization=f"Bearer {key}")
             page(Authorization=as_password)
 
     @pytest.mark.parametrize("given", ["Bearer wp_nothing", "Basic !!!", "Basic " + b64encode(b"a:b").decode()])
-    def test_a_key_that_opens_nothing_opens_nothing(self, given):
+    def test_invalid_key_is_a_401(self, given):
         assert Client().get("/catalogue/", headers={"Authorization": given}).status_code == 401
 
-    def test_a_key_that_may_not_read_opens_nothing(self):
+    def test_key_without_the_scope_read_is_a_401(self):
         key = make_key(make_tenant(), "publish")[1]
         assert Client().get("/catalogue/", headers={"Authorization": f"Bearer {key}"}).status_code == 401

@@ -1,4 +1,4 @@
-"""Event types over REST: the deployment's for all to see, a tenant's own for itself."""
+"""Event types over REST: those of the deployment, and those of a tenant."""
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -46,20 +46,20 @@ def tenant():
     return make_tenant()
 
 
-def names(answer):
-    return [it["name"] for it in answer.json()["data"]]
+def names(response):
+    return [it["name"] for it in response.json()["data"]]
 
 
-def test_what_is_created_is_shown_as_it_was_given(tenant):
-    made = make_client(tenant).post(TYPES, FULL)
-    assert made.status_code == 201
+def test_created_type_is_returned_as_it_was_given(tenant):
+    created = make_client(tenant).post(TYPES, FULL)
+    assert created.status_code == 201
     body = make_client(tenant).get(f"{TYPES}order.paid/").json()
-    assert body == made.json()
+    assert body == created.json()
     assert {name: body[name] for name in FULL} == FULL
     assert (body["tenant"], body["version"], body["archived"]) == (tenant.public_id, 1, False)
 
 
-def test_an_operator_keeps_the_deployments_types_and_tenants_see_them(tenant):
+def test_deployment_types_are_read_by_tenants_and_written_by_operators(tenant):
     assert make_client(None).post(TYPES, FULL).json()["tenant"] is None
     make_event_type(tenant, name="own")
     make_event_type(make_tenant(), name="others")
@@ -69,7 +69,7 @@ def test_an_operator_keeps_the_deployments_types_and_tenants_see_them(tenant):
         assert getattr(make_client(tenant), method)(f"{TYPES}order.paid/", FULL).status_code == 403
 
 
-def test_a_change_of_the_schema_makes_a_version(tenant):
+def test_change_of_the_schema_creates_a_version(tenant):
     client = make_client(tenant)
     client.post(TYPES, FULL)
     assert client.patch(f"{TYPES}order.paid/", {"schema": {"type": "object"}}).json()["version"] == 2
@@ -78,7 +78,7 @@ def test_a_change_of_the_schema_makes_a_version(tenant):
     assert (put["schema"], put["version"], put["examples"], put["description"]) == (None, 0, [], "")
 
 
-def test_lists_are_narrowed(tenant):
+def test_list_is_filtered(tenant):
     client = make_client(tenant)
     for fields in (FULL, {"name": "refund", "archived": True}, {"name": "order.sent", "group": "Orders"}):
         client.post(TYPES, fields)
@@ -108,21 +108,21 @@ def test_lists_are_narrowed(tenant):
     ],
     ids=ascii,
 )
-def test_bad_input_is_refused_at_its_place_and_nothing_is_written(tenant, body, pointer):
-    answer = make_client(tenant).post(TYPES, body)
-    assert answer.status_code == 400, answer.content
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+def test_invalid_type_is_a_400_with_a_pointer_and_writes_nothing(tenant, body, pointer):
+    response = make_client(tenant).post(TYPES, body)
+    assert response.status_code == 400, response.content
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
     assert not EventType.objects.exists()
 
 
-def test_a_name_that_is_taken_is_a_conflict(tenant):
+def test_name_in_use_is_a_409(tenant):
     client = make_client(tenant)
     client.post(TYPES, FULL)
-    answer = client.post(TYPES, FULL)
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (409, "name")
+    response = client.post(TYPES, FULL)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (409, "name")
 
 
-def test_an_export_shows_the_tenants_own_before_the_deployments_and_nothing_archived(tenant):
+def test_export_prefers_the_tenants_type_and_omits_archived_ones(tenant):
     make_event_type(name="order.paid", description="the deployment's")
     make_event_type(tenant, name="order.paid", description="its own")
     make_event_type(name="old", archived=True)

@@ -1,0 +1,155 @@
+"""Subscriptions over REST."""
+
+import pytest
+
+from subscriptions.models import Tenant
+from tests.factories import URL, make_client, make_endpoint, make_subscription, make_tenant
+from tests.routes import ApiRoute, RouteCases
+from tests.subscriptions.api.problems import invalid_fields
+
+pytestmark = pytest.mark.django_db
+
+API = "/api/v1/"
+
+
+class TestSubscriptionRoutes(RouteCases):
+    routes = (
+        ApiRoute("get", "subscriptions/", "read", 200),
+        ApiRoute("post", "subscriptions/", "manage", 201, {"endpoint": "{endpoint}"}),
+        ApiRoute("get", "subscriptions/{subscription}/", "read", 200),
+        ApiRoute("put", "subscriptions/{subscription}/", "manage", 200, {"endpoint": "{endpoint}"}),
+        ApiRoute("patch", "subscriptions/{subscription}/", "manage", 200, {"active": False}),
+        ApiRoute("delete", "subscriptions/{subscription}/", "manage", 204),
+    )
+
+    def make_ids(self, tenant):
+        subscription = make_subscription(make_endpoint(tenant))
+        return {"subscription": subscription.public_id, "endpoint": subscription.endpoint.public_id}
+
+
+NUL = "a\0b"
+
+
+def test_subscription_names_its_endpoint_by_id_or_uid():
+    tenant = make_tenant()
+    endpoint = make_endpoint(tenant, uid="main")
+    client = make_client(tenant)
+    for ref in ("main", endpoint.public_id):
+        created = client.post(f"{API}subscriptions/", {"endpoint": ref})
+        assert created.status_code == 201
+        assert (created.json()["endpoint"], created.json()["event_types"]) == (endpoint.public_id, ["*"])
+
+
+def test_subscription_is_returned_as_it_was_given():
+    tenant = make_tenant()
+    body = {
+        "endpoint": make_endpoint(tenant).public_id,
+        "event_types": ["order.*", "invoice.paid", "waypost.endpoint.disabled"],
+        "pattern": {"data": {"total": [{"numeric": [">", 100]}]}},
+        "transformer": {"input_paths": {"n": "$.data.number"}, "template": '{\n"text": "Order <n>"}'},
+        "description": "Large orders",
+        "active": False,
+    }
+    client = make_client(tenant)
+    created = client.post(f"{API}subscriptions/", body).json()
+    assert {name: created[name] for name in body} == body
+    assert client.get(f"{API}subscriptions/{created['id']}/").json() == created
+    put = client.put(f"{API}subscriptions/{created['id']}/", {"endpoint": body["endpoint"]}).json()
+    assert (put["event_types"], put["pattern"], put["transformer"], put["active"]) == (["*"], None, None, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"endpoint": None}, "endpoint"),
+        ({"endpoint": 5}, "endpoint"),
+        ({"endpoint": {"id": "x"}}, "endpoint"),
+        ({"endpoint": "missing"}, "endpoint"),
+        ({"endpoint": NUL}, "endpoint"),
+        ({"event_types": []}, "event_types"),
+        ({"event_types": None}, "event_types"),
+        ({"event_types": "order.paid"}, "event_types"),
+        ({"event_types": [5]}, "event_types.0"),
+        ({"event_types": [NUL]}, "event_types.0"),
+        ({"event_types": [""]}, "event_types.0"),
+        ({"event_types": ["order."]}, "event_types"),
+        ({"event_types": ["order.*.paid"]}, "event_types"),
+        ({"event_types": ["order*"]}, "event_types"),
+        ({"event_types": ["*.paid"]}, "event_types"),
+        ({"event_types": ["a b"]}, "event_types"),
+        ({"event_types": ["x" * 257]}, "event_types"),
+        ({"event_types": ["a"] * 101}, "event_types"),
+        ({"pattern": []}, "pattern"),
+        ({"pattern": {}}, "pattern"),
+        ({"pattern": {"data": "x"}}, "pattern"),
+        ({"pattern": {"data": [NUL]}}, "pattern"),
+        ({"pattern": {"data": [{"unheard": 1}]}}, "pattern"),
+        ({"transformer": {}}, "transformer"),
+        ({"transformer": "x"}, "transformer"),
+        ({"transformer": {"template": "<n>"}}, "transformer"),
+        ({"transformer": {"template": 5}}, "transformer"),
+        ({"transformer": {"template": "a", "input_paths": {"n": 5}}}, "transformer"),
+        ({"transformer": {"template": "a", "input_paths": {"n": "no path"}}}, "transformer"),
+        ({"transformer": {"template": "a", "script": "b"}}, "transformer"),
+        ({"active": "yes"}, "active"),
+        ({"active": 1}, "active"),
+        ({"types": ["a"]}, "types"),
+    ],
+)
+def test_invalid_subscription_is_a_400_that_names_the_field(changes, field):
+    tenant = make_tenant()
+    body = {"endpoint": make_endpoint(tenant).public_id, **changes}
+    assert invalid_fields(make_client(tenant).post(f"{API}subscriptions/", body)) == [field]
+
+
+def test_endpoint_of_another_tenant_is_a_400():
+    tenant, foreign = make_tenant(), make_endpoint(uid="main")
+    mine = make_subscription(make_endpoint(tenant))
+    client = make_client(tenant)
+    for ref in ("main", foreign.public_id):
+        assert invalid_fields(client.post(f"{API}subscriptions/", {"endpoint": ref})) == ["endpoint"]
+        patched = client.patch(f"{API}subscriptions/{mine.public_id}/", {"endpoint": ref})
+        assert invalid_fields(patched) == ["endpoint"]
+
+
+def test_operator_cannot_move_a_subscription_to_another_tenant():
+    subscription, foreign = make_subscription(), make_endpoint()
+    path = f"{API}subscriptions/{subscription.public_id}/"
+    assert invalid_fields(make_client().patch(path, {"endpoint": foreign.public_id})) == ["endpoint"]
+
+
+def test_subscriptions_are_listed_by_endpoint():
+    tenant = make_tenant()
+    one, other = make_subscription(make_endpoint(tenant, uid="one")), make_subscription(make_endpoint(tenant))
+    client = make_client(tenant)
+    assert [row["id"] for row in client.get(f"{API}subscriptions/?endpoint=one").json()["data"]] == [one.public_id]
+    assert len(client.get(f"{API}subscriptions/").json()["data"]) == 2
+    assert invalid_fields(client.get(f"{API}subscriptions/?endpoint={make_endpoint().public_id}")) == ["endpoint"]
+    assert other.public_id
+
+
+def test_deleted_subscription_is_a_404():
+    subscription = make_subscription()
+    path = f"{API}subscriptions/{subscription.public_id}/"
+    client = make_client(subscription.tenant)
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
+
+
+def test_every_change_of_routing_raises_the_routes_version():
+    tenant = make_tenant()
+    client = make_client(tenant)
+
+    def version():
+        return Tenant.objects.values_list("routes_version", flat=True).get(pk=tenant.pk)
+
+    seen = [version()]
+    created = client.post(f"{API}endpoints/", {"url": URL}).json()
+    seen.append(version())
+    path = f"{API}subscriptions/{client.post(f'{API}subscriptions/', {'endpoint': created['id']}).json()['id']}/"
+    seen.append(version())
+    client.patch(path, {"active": False})
+    seen.append(version())
+    client.delete(path)
+    seen.append(version())
+    assert seen == sorted(set(seen))
