@@ -4,7 +4,6 @@
       Invalid              the value cannot be used                         REST: 400
         AlreadyExists      another row has this value                       409
         StateConflict      valid, but not in the current state              409
-        Stale              the row was changed since the caller read it     412
         LimitExceeded      more than the tenant's plan allows               402, 413 or 429
 
 REST turns them into a problem (RFC 9457) with a field, a form into a field error.
@@ -14,20 +13,20 @@ from datetime import datetime
 
 from webhooks.kit.uids import UID_IN_USE
 
-__all__ = ["AlreadyExists", "Invalid", "LimitExceeded", "Stale", "StateConflict", "uid_in_use"]
+__all__ = ["AlreadyExists", "Invalid", "LimitExceeded", "StateConflict", "uid_in_use"]
 
 
 class Invalid(ValueError):
     """Signal a value that cannot be used. ``message`` is for the caller and reveals no secret.
 
-    ``place`` is a JSON pointer (RFC 6901) into the value of ``field``; empty: the whole value.
+    ``pointer`` is a JSON pointer (RFC 6901) into the value of ``field``; empty: the whole value.
     """
 
-    def __init__(self, field: str, message: str, place: str = "") -> None:
+    def __init__(self, field: str, message: str, pointer: str = "") -> None:
         super().__init__(field, message)
         self.field = field
         self.message = message
-        self.place = place
+        self.pointer = pointer
 
     def __str__(self) -> str:
         return self.message
@@ -39,10 +38,6 @@ class AlreadyExists(Invalid):
 
 class StateConflict(Invalid):
     """Signal a change that the current state does not allow."""
-
-
-class Stale(Invalid):
-    """Signal a row that was changed since the caller read it."""
 
 
 class LimitExceeded(Invalid):

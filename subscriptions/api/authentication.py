@@ -1,7 +1,7 @@
-"""Who is asking: a bearer key becomes a Principal, and a view names the scope each of its methods needs.
+"""Authenticate requests by bearer API key, and check the scope that a view requires for each method.
 
-A key that is unknown, revoked or expired, or whose tenant is gone, is one and the same 401: it tells nothing.
-Scopes stand each for itself: a key that shall change and read has both.
+A key that is unknown, revoked, expired, or of a deleted tenant gets the same 401, which reveals nothing. Scopes do not
+include each other: a key that changes and reads needs both.
 """
 
 from dataclasses import dataclass, field
@@ -21,16 +21,16 @@ __all__ = ["ApiKeyAuthentication", "HasScope", "OperatorWrites", "Principal", "p
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whose request it is: `request.auth` of every request that came with a key."""
+    """Identify the caller: ``request.auth`` of every request with a valid key."""
 
     key_id: UUID
     tenant_id: UUID | None
-    """None: an operator, who may name any tenant (see `tenancy`)."""
+    """None for an operator, who may name any tenant (see tenancy)."""
     scopes: frozenset[str]
     label: str
-    """For audit rows and logs: the key's first characters and its name."""
+    """First characters and name of the key, for audit rows and logs."""
     tenant: Tenant | None = field(default=None, repr=False, compare=False)
-    """The tenant's row as it was at most a second ago."""
+    """Row of the tenant, at most a second old."""
 
     @property
     def is_operator(self) -> bool:
@@ -38,53 +38,53 @@ class Principal:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """``Authorization: Bearer wp_...`` (RFC 6750, section 2.1; keys in the query or the body are not looked for)."""
+    """Authenticate by ``Authorization: Bearer wp_...`` (RFC 6750, section 2.1); keys in query or body are ignored."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Principal] | None:
-        """None without a bearer key; raises AuthenticationFailed for one that opens nothing."""
+        """Return the principal; None without a bearer key. Raises AuthenticationFailed for an invalid key."""
         scheme, _, text = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
         key = keys.find_key(text.strip().decode("latin-1"))
         if key is None:
             raise AuthenticationFailed("This API key is not valid.")
-        return AnonymousUser(), _seen_as(key)
+        return AnonymousUser(), _principal_of(key)
 
     def authenticate_header(self, request: Request) -> str:
-        """The challenge of a 401 (RFC 6750, section 3)."""
+        """Return the challenge of a 401 (RFC 6750, section 3)."""
         given = get_authorization_header(request).lower().startswith(b"bearer ")
         return 'Bearer realm="waypost"' + (', error="invalid_token"' if given else "")
 
 
 def principal(request: Request) -> Principal:
-    """Whose request it is. Raises NotAuthenticated for one without a key, should a view have let it in."""
+    """Return the principal of a request. Raises NotAuthenticated for a request without a key."""
     if not isinstance(request.auth, Principal):
         raise NotAuthenticated
     return request.auth
 
 
-def _seen_as(key: ApiKey) -> Principal:
+def _principal_of(key: ApiKey) -> Principal:
     return Principal(key.id, key.tenant_id, frozenset(key.scopes), str(key), key.tenant)
 
 
 class HasScope(BasePermission):
-    """The key holds the scope that the view names for this method in ``required_scopes: dict[str, str]``.
+    """Require the scope that the view's ``required_scopes`` names for the method.
 
-    For methods it does not name: `read` for the safe ones, `manage` for the others.
+    By default: ``read`` for safe methods, ``manage`` for all others.
     """
 
     def has_permission(self, request: Request, view: object) -> bool:
-        return _needed(request.method or "", view) in principal(request).scopes
+        return _required_scope(request.method or "", view) in principal(request).scopes
 
 
 class OperatorWrites(HasScope):
-    """As HasScope; and whatever is not a safe method is for operators."""
+    """Require the scope as HasScope does, and an operator's key for methods that are not safe."""
 
     def has_permission(self, request: Request, view: object) -> bool:
         allowed = super().has_permission(request, view)
         return allowed and (request.method in SAFE_METHODS or principal(request).is_operator)
 
 
-def _needed(method: str, view: object) -> str:
+def _required_scope(method: str, view: object) -> str:
     scopes: dict[str, str] = getattr(view, "required_scopes", {})
     return scopes.get(method) or (Scope.READ if method in SAFE_METHODS else Scope.MANAGE)

@@ -1,4 +1,4 @@
-"""How the management side is described: one operation id per call, the bearer key, examples of the main calls."""
+"""Describe the management API for OpenAPI: operation ids, the bearer key, examples of the main calls."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from subscriptions.api.serializers.endpoint_secrets import (
     SecretRotationSerializer,
 )
 from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointWithSecretSerializer
-from subscriptions.api.serializers.keys import KeyRotationSerializer, KeyWithTextSerializer
+from subscriptions.api.serializers.keys import KeyRotationSerializer, KeyWithSecretSerializer
 
 __all__ = [
     "REF",
@@ -32,7 +32,7 @@ ENDPOINT_ID, KEY_ID = "ep_01m83t2ghzevcannga6my0tf3k", "key_01m83t2ghzevcannga6m
 
 
 class BearerKey(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The security scheme of everything below /api/v1/."""
+    """Describe the bearer key that every operation below /api/v1/ requires."""
 
     target_class = "subscriptions.api.authentication.ApiKeyAuthentication"
     name = "apiKey"
@@ -47,7 +47,7 @@ class BearerKey(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
 
 
 def crud(one: str, **details: Any) -> Any:
-    """Operation ids for a whole resource; `details` are keyword arguments of `extend_schema` per action."""
+    """Return the operation ids of a resource; ``details`` are arguments of ``extend_schema`` by action."""
     ids = {
         "list": f"list_{one}s",
         "create": f"create_{one}",
@@ -93,7 +93,7 @@ keys = extend_schema_view(
     **crud(
         "key",
         create={
-            "responses": {201: KeyWithTextSerializer},
+            "responses": {201: KeyWithSecretSerializer},
             "examples": [
                 OpenApiExample(
                     "For a backend that publishes", {"name": "billing", "scopes": ["publish"]}, request_only=True
@@ -108,7 +108,7 @@ key_rotations = extend_schema_view(
         operation_id="rotate_key",
         parameters=[REF],
         request=KeyRotationSerializer,
-        responses={201: KeyWithTextSerializer},
+        responses={201: KeyWithSecretSerializer},
     )
 )
 
@@ -168,7 +168,7 @@ subscriptions = extend_schema_view(
                     request_only=True,
                 ),
                 OpenApiExample(
-                    "A body of another shape",
+                    "Transformed body",
                     {
                         "endpoint": "main",
                         "event_types": ["order.paid"],

@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
-from subscriptions.errors import AlreadyExists, Invalid, LimitExceeded, Stale, StateConflict
-from webhooks.kit.rest.errors import Conflict, PreconditionFailed
+from subscriptions.errors import AlreadyExists, Invalid, LimitExceeded, StateConflict
+from webhooks.kit.rest.errors import Conflict
 
 __all__ = ["PlanExceeded", "check_field", "problem_of"]
 
 
 class PlanExceeded(APIException):
-    """The tenant's plan allows no more: 402; 429 if it is a matter of seconds; 413 for size.
+    """Reject what the tenant's plan does not allow: 402; 429 for the publish rate; 413 for the size of an event.
 
     The problem names the ``limit``, what is ``allowed`` and ``used``, and when it is reset (``resets_at``, or null).
     """
@@ -38,8 +38,6 @@ def problem_of(error: Invalid) -> APIException:
     """Return the API error for an error of the app."""
     if isinstance(error, LimitExceeded):
         return PlanExceeded(error)
-    if isinstance(error, Stale):
-        return PreconditionFailed(error.message)
     kind = Conflict if isinstance(error, (AlreadyExists, StateConflict)) else ValidationError
     return kind({error.field: [_detail(error)]})
 
@@ -54,4 +52,4 @@ def check_field(check: Callable[..., None], *values: Any) -> None:
 
 def _detail(error: Invalid) -> ErrorDetail:
     """Return the message; its code is the JSON pointer into the field's value, if there is one (config.api.errors)."""
-    return ErrorDetail(error.message, error.place or "invalid")
+    return ErrorDetail(error.message, error.pointer or "invalid")

@@ -17,21 +17,20 @@ __all__ = ["AsyncApiExport", "EventTypeImport", "OpenApiExport"]
 
 @openapi.imports
 class EventTypeImport(TenantScoped[EventType]):
-    """Event types out of the webhooks of an OpenAPI document."""
+    """Import event types from the webhooks of an OpenAPI document."""
 
     queryset = EventType.objects.all()
     serializer_class = EventTypeImportSerializer
 
     def post(self, request: Request) -> Response:
-        """200 with what was, or with `dry_run` would be, created and changed; 400 and nothing written if any of it is
-        not right."""
+        """Create and change types; with `dry_run` only report. If any type is invalid, write nothing."""
         owner = owner_of(request)
         report = import_openapi(owner, **self.body(), by_operator=principal(request).is_operator)
         return Response(EventTypeImportReportSerializer(report).data)
 
 
 class EventTypeExport(TenantScoped[EventType]):
-    """The types that are not archived, as a document of another standard."""
+    """Export the types that are not archived as a document of another standard."""
 
     queryset = EventType.objects.all()
 
@@ -49,7 +48,7 @@ class EventTypeExport(TenantScoped[EventType]):
 
 @openapi.openapi_export
 class OpenApiExport(EventTypeExport):
-    """The event types as the webhooks of an OpenAPI 3.1 document."""
+    """Export event types as the webhooks of an OpenAPI 3.1 document."""
 
     def get(self, request: Request) -> Response:
         return Response(as_openapi(self.types()))
@@ -57,7 +56,7 @@ class OpenApiExport(EventTypeExport):
 
 @openapi.asyncapi_export
 class AsyncApiExport(EventTypeExport):
-    """The event types as an AsyncAPI 3.0 document."""
+    """Export event types as an AsyncAPI 3.0 document."""
 
     def get(self, request: Request) -> Response:
         return Response(as_asyncapi(self.types()))

@@ -36,18 +36,18 @@ class Examples(StorableJsonField):
 
 
 class EventTypeSerializer(StrictModelSerializer):
-    """What events of this type mean, and what their data looks like. `tenant` is null for the deployment's types."""
+    """An event type: the meaning and the data of its events. `tenant` is null for types of the deployment."""
 
     id = IdField(EventType.prefix, read_only=True)
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, allow_null=True)
     schema = Document(
         required=False,
         allow_null=True,
-        help_text="A JSON Schema of draft 2020-12 for `data`; one that differs from the current becomes a new version.",
+        help_text="A JSON Schema of draft 2020-12 for `data`; a changed schema becomes a new version.",
     )
-    examples = Examples(required=False, help_text="A list of examples of `data`; they have to fit the schema.")
-    kept_by_put = frozenset({"schema", "examples"})  # are no columns: emptied below
-    hints = {"version": "Versions count themselves: give another schema."}
+    examples = Examples(required=False, help_text="A list of examples of `data`; each must match the schema.")
+    kept_by_put = frozenset({"schema", "examples"})  # no columns: set below
+    hints = {"version": "Cannot be set; a changed schema becomes the next version."}
 
     class Meta:
         model = EventType
@@ -71,7 +71,7 @@ class EventTypeSerializer(StrictModelSerializer):
 
     def to_internal_value(self, data: Any) -> Any:
         values = super().to_internal_value(data)
-        if self.instance is not None and not self.partial:  # PUT replaces: what it leaves out is emptied
+        if self.instance is not None and not self.partial:  # PUT removes what it leaves out
             values.setdefault("schema", None)
             values.setdefault("examples", [])
         return values
@@ -99,7 +99,7 @@ class EventTypeImportSerializer(StrictSerializer):
     document = ImportedDocument()
     dry_run = BooleanField(default=False)
     schema_check = ChoiceField(
-        ["off", "warn", "enforce"], required=False, help_text="For types that are new; `warn` if left out."
+        ["off", "warn", "enforce"], required=False, help_text="Schema check of new types; default `warn`."
     )
 
 
@@ -107,11 +107,11 @@ class ChangedEventTypeSerializer(serializers.Serializer[Any]):
     """A type that differs from what is imported."""
 
     name = serializers.CharField()
-    changes = serializers.ListField(child=serializers.CharField(), help_text="Which of its fields change.")
+    changes = serializers.ListField(child=serializers.CharField(), help_text="Names of the changed fields.")
 
 
 class EventTypeImportReportSerializer(serializers.Serializer[Any]):
-    """What an import did, or would do."""
+    """Report of an import, or of a dry run."""
 
     dry_run = serializers.BooleanField()
     created = serializers.ListField(child=serializers.CharField())

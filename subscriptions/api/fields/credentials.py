@@ -1,4 +1,4 @@
-"""How headers, authentication and certificates of an endpoint are written over REST, and what of them is shown."""
+"""Define the fields headers, auth and tls of an endpoint: how they are written, and what is shown."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def _kind(name: str, /, *optional: str, **members: Any) -> dict[str, Any]:
         "type": "object",
         "title": name,
         "properties": properties,
-        # Secrets are needed in a request and never there in an answer; one description serves both.
+        # Secrets are required in requests and never in responses; one schema describes both.
         "required": [name for name, it in properties.items() if name not in optional and it is not SECRET],
         "additionalProperties": False,
     }
@@ -66,7 +66,7 @@ TLS_SCHEMA = {
 
 @extend_schema_field({"type": "object", "additionalProperties": TEXT})
 class Headers(StorableJsonField):
-    """Names and values; the values only for those who could change them."""
+    """Show header names, and values to keys that may manage."""
 
     def get_attribute(self, instance: Any) -> Any:
         request = self.context.get("request")
@@ -80,9 +80,9 @@ class Headers(StorableJsonField):
 
 @extend_schema_field(AUTH_SCHEMA)
 class Auth(StorableJsonField):
-    """What of the authentication may be seen."""
+    """Show the authentication without its secrets."""
 
 
 @extend_schema_field(TLS_SCHEMA)
 class Tls(StorableJsonField):
-    """Whose the certificates are."""
+    """Show the subject and expiry of certificates."""

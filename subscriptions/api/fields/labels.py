@@ -1,4 +1,4 @@
-"""What callers attach to a thing for themselves, and how it is written over REST: an id of their own, and metadata."""
+"""Define the fields that callers use for their own purposes: uid and metadata."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ __all__ = ["Metadata", "Uid"]
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,256}$", "nullable": True})
 class Uid(TextField):
-    """None of our ids, since it is accepted wherever one is. Whether it is taken, the verb finds out."""
+    """Accept a uid that does not look like an id of Waypost, since both are accepted in the same places."""
 
     def __init__(self, **options: Any) -> None:
-        text = "Your own id of it: accepted wherever its id is."
+        text = "Your own ID, accepted wherever the ID is."
         super().__init__(required=False, allow_null=True, help_text=text, **options)
 
     def to_internal_value(self, data: Any) -> str:
@@ -29,7 +29,7 @@ class Uid(TextField):
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class Metadata(StorableJsonField):
-    """A small object of plain values."""
+    """Accept a small JSON object."""
 
     def to_internal_value(self, data: Any) -> Any:
         metadata = super().to_internal_value(data)

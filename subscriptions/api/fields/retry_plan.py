@@ -1,4 +1,4 @@
-"""How a retry plan is written over REST: as a list of waits, or by how they grow; it is always read as the list."""
+"""Define the field retry_plan: a list of waits, or their growth, which is stored and shown as the list."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ __all__ = ["RetryPlan"]
 
 
 class Exponential(StrictSerializer):
-    """Waits that grow from one failure to the next, in seconds."""
+    """Validate waits in seconds that grow from one failure to the next."""
 
     first = IntegerField(min_value=1, max_value=MAX_WAIT)
     attempts = IntegerField(min_value=2, max_value=MAX_WAITS + 1, required=False)
@@ -30,13 +30,13 @@ class Exponential(StrictSerializer):
     horizon = IntegerField(min_value=1, max_value=MAX_HORIZON, required=False)
 
     def validate(self, plan: dict[str, Any]) -> dict[str, Any]:
-        """It ends somewhere. A cap or a horizon below the first wait is a slip; the default cap gives way."""
+        """Require an end, and a cap and horizon of at least the first wait; raise a default cap to it."""
         if "attempts" not in plan and "horizon" not in plan:
-            raise ValidationError({"attempts": ["Say how many, or give a horizon."]})
+            raise ValidationError({"attempts": ["Required unless horizon is given."]})
         if plan.get("horizon", MAX_HORIZON) < plan["first"]:
-            raise ValidationError({"horizon": ["Is less than the first wait."]})
+            raise ValidationError({"horizon": ["Must be at least the first wait."]})
         if plan["cap"] < plan["first"] and "cap" in self.initial_data:
-            raise ValidationError({"cap": ["Is less than the first wait."]})
+            raise ValidationError({"cap": ["Must be at least the first wait."]})
         return {**plan, "cap": max(plan["cap"], plan["first"])}
 
 
@@ -62,11 +62,11 @@ PLAN_SCHEMA = {
 
 @extend_schema_field(PLAN_SCHEMA)
 class RetryPlan(serializers.ListField):
-    """Seconds to wait after each failure."""
+    """Accept the seconds to wait after each failure, or an object that describes their growth."""
 
     child = IntegerField(min_value=1, max_value=MAX_WAIT)
     default_error_messages = {
-        "not_a_list": "Give a list of waits in seconds, or first, factor, cap, attempts and horizon."
+        "not_a_list": "Must be a list of waits in seconds, or an object of first, factor, cap, attempts and horizon."
     }
 
     def __init__(self, **options: Any) -> None:
@@ -79,6 +79,6 @@ class RetryPlan(serializers.ListField):
 
 
 def _valid(data: Mapping[str, Any]) -> dict[str, Any]:
-    given = Exponential(data=data)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
+    plan = Exponential(data=data)
+    plan.is_valid(raise_exception=True)
+    return dict(plan.validated_data)

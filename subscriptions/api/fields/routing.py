@@ -1,7 +1,4 @@
-"""How the three parts of a subscription that decide what is sent are written over REST: types, pattern, transformer.
-
-Each is checked by the rules as it is read, and described as far as OpenAPI can say it.
-"""
+"""Define the fields of a subscription that decide what is sent: event types, pattern, transformer."""
 
 from typing import Any
 
@@ -17,7 +14,7 @@ __all__ = ["EventTypes", "Pattern", "Transformer"]
 TEXT = {"type": "string"}
 PATTERN_SCHEMA = {
     "type": "object",
-    "description": "An event pattern: the names of an event, each with what it may be.",
+    "description": "An event pattern: names of the event, each with the values that match.",
     "additionalProperties": True,
     "nullable": True,
 }
@@ -38,7 +35,7 @@ EVENT_TYPES_SCHEMA = {
 
 @extend_schema_field(EVENT_TYPES_SCHEMA)
 class EventTypes(serializers.ListField):
-    """Exact names, ``order.*``, or ``*``; each once."""
+    """Accept exact names, ``order.*`` or ``*``; drop repeated ones."""
 
     child = TextField()
 
@@ -50,7 +47,7 @@ class EventTypes(serializers.ListField):
 
 @extend_schema_field(PATTERN_SCHEMA)
 class Pattern(StorableJsonField):
-    """An event pattern, compiled once to see that it can be."""
+    """Accept an event pattern that compiles."""
 
     def to_internal_value(self, data: Any) -> Any:
         pattern = super().to_internal_value(data)
@@ -60,7 +57,7 @@ class Pattern(StorableJsonField):
 
 @extend_schema_field(TRANSFORMER_SCHEMA)
 class Transformer(StorableJsonField):
-    """Input paths and a template, compiled once to see that they can be."""
+    """Accept a transformer that compiles."""
 
     def to_internal_value(self, data: Any) -> Any:
         transformer = super().to_internal_value(data)

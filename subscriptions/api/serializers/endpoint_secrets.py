@@ -20,7 +20,7 @@ SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
 
 
 class SigningSecretSerializer(serializers.ModelSerializer[SigningSecret]):
-    """When a secret was made and until when it signs; null: it is the current one. `public_key` is null for v1."""
+    """A signing secret, without the secret itself. `expires_at` is null for the current one, `public_key` for v1."""
 
     signing = serializers.ChoiceField(SIGNING, read_only=True)
     public_key = serializers.SerializerMethodField()
@@ -35,8 +35,7 @@ class SigningSecretSerializer(serializers.ModelSerializer[SigningSecret]):
 
 
 class SecretRotationSerializer(StrictSerializer):
-    """How long the older secrets go on signing beside the new one, and the new one if it is to be yours. `signing`
-    changes the scheme; without it, it stays."""
+    """A rotation of the signing secret. Older secrets go on signing for `overlap_seconds`."""
 
     overlap_seconds = IntegerField(default=DEFAULT_OVERLAP, min_value=0, max_value=MAX_OVERLAP)
     secret = TextField(required=False)
@@ -44,20 +43,20 @@ class SecretRotationSerializer(StrictSerializer):
 
 
 class SecretRotationResultSerializer(serializers.Serializer[Any]):
-    """What to verify with from now on: the new `secret` (v1), shown here and never again, or the `public_key` (v1a)."""
+    """The key to verify with: the new `secret` (v1), which is not shown again, or the `public_key` (v1a)."""
 
     secret = serializers.CharField(required=False)
     public_key = serializers.CharField(required=False)
 
 
 class JwkSerializer(serializers.Serializer[Any]):
-    """An ed25519 public key (RFC 8037), and the same as `whpk_` text."""
+    """An ed25519 public key (RFC 8037), also as `whpk_` text."""
 
     kty = serializers.CharField()
     crv = serializers.CharField()
     use = serializers.CharField()
     alg = serializers.CharField()
-    kid = serializers.CharField(help_text="Its thumbprint (RFC 7638).")
+    kid = serializers.CharField(help_text="Thumbprint of the key (RFC 7638).")
     x = serializers.CharField()
     public_key = serializers.CharField()
 

@@ -1,4 +1,4 @@
-"""Serialize endpoints; the signing secret is in the response that creates the endpoint, and in no other."""
+"""Serialize endpoints; the signing secret is only in the response that creates the endpoint."""
 
 from typing import Any, ClassVar
 
@@ -23,8 +23,7 @@ __all__ = [
 
 
 class EndpointSerializer(StrictModelSerializer):
-    """An address that receives webhooks, and how it wants them sent. `state` is `active` or `paused`;
-    `disabled` is for the platform and its operators, with the reason in `disabled_reason`."""
+    """A URL that receives webhooks, and how they are sent. `state` can be set to `active` or `paused`."""
 
     id = IdField(Endpoint.prefix, read_only=True)
     uid = Uid()
@@ -32,29 +31,29 @@ class EndpointSerializer(StrictModelSerializer):
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True)
     headers = Headers(
         required=False,
-        help_text="Names and values of headers of its own, sent with every delivery. Keys that may not `manage` see "
-        "`***` for the values; sent back, it means the value that is there.",
+        help_text="Custom headers, sent with every delivery. Keys without the scope `manage` see `***` instead of "
+        "values; `***` sent back keeps the stored value.",
     )
     auth = Auth(
         required=False,
         allow_null=True,
-        help_text="How the endpoint knows us beside the signature. What is secret in it is never shown; sent back as "
-        "it was shown, it stays. Null: no more.",
+        help_text="Authentication in addition to the signature. Secrets are never shown; sent back as shown, it keeps "
+        "them. Null: none.",
     )
     tls = Tls(
         required=False,
         allow_null=True,
-        help_text="A client certificate with its `private_key`, and a `ca` of its own, as PEM. Shown is whose they "
-        "are; sent back as it was shown, it stays. Null: no more.",
+        help_text="A client `certificate` with its `private_key`, and certificate authorities (`ca`), as PEM. Shown "
+        "are subject and expiry; sent back as shown, they stay. Null: none.",
     )
     retry_plan = RetryPlan(
         required=False,
         allow_null=True,
-        help_text="Seconds to wait after each failure, as a list; or `first`, `factor`, `cap` and `attempts`, which "
-        "become one. Null: the default, 10 attempts over 75 h 35 min.",
+        help_text="Seconds to wait after each failure, as a list; or an object of `first`, `factor`, `cap`, "
+        "`attempts` and `horizon`, stored as that list. Null: the default, 10 attempts over 75 h 35 min.",
     )
     kept_by_put = frozenset({"state", "auth", "tls"})
-    hints = dict.fromkeys(("secret", "signing"), "A secret is changed by a rotation: POST to the endpoint's secrets/.")
+    hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")
 
     class Meta:
         model = Endpoint
@@ -112,13 +111,17 @@ class EndpointSerializer(StrictModelSerializer):
 
 
 class EndpointCreateSerializer(EndpointSerializer):
-    """An endpoint as it is created: `secret` signs its deliveries. Give your own (`whsec_` and the base64 of 24
-    to 64 random bytes), or leave it out and find ours in the answer, here and never again. With `signing: v1a` it is
-    an ed25519 key pair instead, and the answer has the `public_key`; a `whsk_` key of your own is taken too."""
+    """A new endpoint. `secret` signs its deliveries: yours (`whsec_` and the base64 of 24 to 64 bytes) or a new one.
+
+    With `signing: v1a` an ed25519 key pair signs, yours (`whsk_`) or a new one; the response has its `public_key`.
+    """
 
     secret = TextField(required=False)
     signing = ChoiceField(
-        SIGNING, required=False, write_only=True, help_text="v1 (HMAC-SHA256) unless you say v1a (ed25519)."
+        SIGNING,
+        required=False,
+        write_only=True,
+        help_text="v1 (HMAC-SHA256, the default) or v1a (ed25519).",
     )
     public_key = serializers.CharField(read_only=True)
     hints: ClassVar[dict[str, str]] = {}
@@ -128,6 +131,6 @@ class EndpointCreateSerializer(EndpointSerializer):
 
 
 class EndpointWithSecretSerializer(EndpointCreateSerializer):
-    """For the description only: of `secret` and `public_key` there is the one that its deliveries are verified with."""
+    """A created endpoint, with the `secret` (v1) or the `public_key` (v1a) to verify its deliveries with."""
 
     public_key = serializers.CharField(required=False)

@@ -1,4 +1,4 @@
-"""Serialize API keys; the text of a key is in the response that creates it, and in no other."""
+"""Serialize API keys; the key itself is only in the response that creates it."""
 
 from rest_framework import serializers
 
@@ -14,11 +14,11 @@ from webhooks.kit.rest.serializers import (
     StrictSerializer,
 )
 
-__all__ = ["KeyRotationSerializer", "KeySerializer", "KeyWithTextSerializer"]
+__all__ = ["KeyRotationSerializer", "KeySerializer", "KeyWithSecretSerializer"]
 
 
 class KeySerializer(StrictModelSerializer):
-    """An API key without its text. `tenant` is null for an operator's key."""
+    """An API key, without the key itself. `tenant` is null for an operator's key."""
 
     id = IdField(ApiKey.prefix, read_only=True)
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, allow_null=True)
@@ -41,8 +41,8 @@ class KeySerializer(StrictModelSerializer):
         read_only_fields = ["created_at", "revoked_at", "last_used_at"]
 
 
-class KeyWithTextSerializer(KeySerializer):
-    """A key as it is created: `key` is its text, shown here and never again."""
+class KeyWithSecretSerializer(KeySerializer):
+    """A new API key. `key` is the key itself; it is not shown again."""
 
     key = serializers.CharField(read_only=True, source="text")
 
@@ -51,7 +51,7 @@ class KeyWithTextSerializer(KeySerializer):
 
 
 class KeyRotationSerializer(StrictSerializer):
-    """How long the old key still opens, and when the new one ends (null: never)."""
+    """How long the old key stays valid, and when the new one expires (null: never)."""
 
     overlap_seconds = IntegerField(default=keys.DEFAULT_OVERLAP, min_value=0, max_value=keys.MAX_OVERLAP)
     expires_at = InstantField(default=None, allow_null=True)

@@ -8,7 +8,7 @@ __all__ = ["PlanSerializer"]
 
 
 class PlanSerializer(StrictModelSerializer):
-    """What the tenants that have it may use; null: no limit."""
+    """Limits of the tenants that have this plan; null: no limit."""
 
     id = IdField(Plan.prefix, read_only=True)
     uid = Uid()

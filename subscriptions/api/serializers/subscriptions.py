@@ -18,14 +18,14 @@ def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
 
 
 class SubscriptionSerializer(StrictModelSerializer):
-    """What an endpoint wants: event types, narrowed by a pattern, in the shape a transformer gives them."""
+    """The events an endpoint receives, by type and pattern, and the transformer of their bodies."""
 
     id = IdField(Subscription.prefix, read_only=True)
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True)
-    endpoint = ReferenceField(_endpoints_of, help_text="The id or the uid of one of the tenant's endpoints.")
+    endpoint = ReferenceField(_endpoints_of, help_text="ID or uid of one of the tenant's endpoints.")
     event_types = EventTypes(
         default=lambda: ["*"],
-        help_text="Exact names, `order.*` for everything below order, or `*`; everything if left out.",
+        help_text="Exact names, `order.*` for all types below order, or `*` for all; default: all.",
     )
     pattern = Pattern(required=False, allow_null=True, help_text="An event pattern, matched against the whole event.")
     transformer = Transformer(

@@ -8,16 +8,16 @@ __all__ = ["TenantSerializer"]
 
 
 class TenantSerializer(StrictModelSerializer):
-    """A customer of the company that runs Waypost."""
+    """A customer of the platform, with its own endpoints, subscriptions and events."""
 
     id = IdField(Tenant.prefix, read_only=True)
     uid = Uid()
     metadata = Metadata(required=False)
     plan = ReferenceField(
-        lambda serializer: Plan.objects.all(),
+        lambda _: Plan.objects.all(),
         required=False,
         allow_null=True,
-        help_text="The id or the uid of a plan; null: the default plan.",
+        help_text="ID or uid of a plan; null: the default plan.",
     )
 
     class Meta:

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         try:
             report = import_openapi(None, document, dry_run=dry_run, by_operator=True, schema_check=check)
         except Invalid as error:
-            raise CommandError(f"{error} (at {error.place or 'the root'}; nothing was written)") from None
+            raise CommandError(f"{error} (at {error.pointer or 'the root'}; nothing was written)") from None
         for name in report.created:
             self.stdout.write(f"created    {name}")
         for change in report.changed:

@@ -110,7 +110,7 @@ def test_exported_document_is_imported_unchanged() -> None:
 def test_invalid_document_is_rejected_with_a_pointer_and_writes_nothing(given: Any, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
         run_import(given)
-    assert (caught.value.field, caught.value.place) == ("document", pointer)
+    assert (caught.value.field, caught.value.pointer) == ("document", pointer)
     assert not EventType.objects.exists()
 
 

@@ -94,7 +94,7 @@ def test_check_schema_accepts_common_schemas(schema: dict[str, Any]) -> None:
 def test_check_schema_error_has_a_pointer(schema: Any, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
         check_schema(schema)
-    assert (caught.value.field, caught.value.place) == ("schema", pointer)
+    assert (caught.value.field, caught.value.pointer) == ("schema", pointer)
 
 
 def test_check_schema_rejects_a_long_chain_of_references() -> None:
@@ -122,7 +122,7 @@ def test_check_examples_rejects_an_example_that_violates_the_schema() -> None:
     check_examples(["anything"], None)
     with pytest.raises(Invalid) as caught:
         check_examples([{"a": 1}, {"a": "x"}], schema)
-    assert (caught.value.field, caught.value.place) == ("examples", "/1/a")
+    assert (caught.value.field, caught.value.pointer) == ("examples", "/1/a")
 
 
 @pytest.mark.parametrize("examples", ["x", {}, [1] * 11, ["x" * 70_000], ["\0"]], ids=lambda it: ascii(it)[:20])
