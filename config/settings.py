@@ -1,7 +1,7 @@
-"""All of Waypost's settings: what an operator may turn comes first, on one screen, with its default and unit.
+"""Define all settings: those of the operator first, on one screen, each with its default and unit.
 
-Everything comes from the environment. Run on its own machine nothing has to be set; with WAYPOST_ENV=production
-the secrets and the public address must be.
+They are read from the environment. In development none has to be set; with WAYPOST_ENV=production the secrets and the
+public URL must be set. Described in docs/reference/settings.md.
 """
 
 from pathlib import Path
@@ -13,12 +13,12 @@ from config.ops import logs, storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# --- what an operator may turn -------------------------------------------------------------------------------
+# --- settings of the operator --------------------------------------------------------------------------------
 
 WAYPOST_ENV = env.choice("WAYPOST_ENV", ("development", "production"), "development")
 IN_PRODUCTION = WAYPOST_ENV == "production"
 WAYPOST_DATA = env.directory(Path(env.text("WAYPOST_DATA", str(BASE_DIR / ".waypost"))).absolute())
-_KEEP = None if IN_PRODUCTION else WAYPOST_DATA / "secrets"  # where secrets are made when none is given
+_KEEP = None if IN_PRODUCTION else WAYPOST_DATA / "secrets"  # where secrets are generated if none is set
 
 SECRET_KEY = env.secret("SECRET_KEY", keep_in=_KEEP and _KEEP / "secret_key", make=env.random_secret)
 WAYPOST_ENCRYPTION_KEYS = env.fernet_keys("WAYPOST_ENCRYPTION_KEYS", keep_in=_KEEP and _KEEP / "encryption_keys")
@@ -26,27 +26,27 @@ PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https"), None if IN_PRODUCTION else
 _LOCAL = [] if IN_PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [urlsplit(PUBLIC_URL).hostname or "", *_LOCAL])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
-WAYPOST_TRUST_PROXY = env.flag("WAYPOST_TRUST_PROXY", False)  # believe X-Forwarded-Proto: a proxy must set it
+WAYPOST_TRUST_PROXY = env.flag("WAYPOST_TRUST_PROXY", False)  # trust X-Forwarded-Proto: a proxy must set it
 SECURE_SSL_REDIRECT = env.flag("WAYPOST_HTTPS_ONLY", IN_PRODUCTION)
 SECURE_HSTS_SECONDS = env.integer("WAYPOST_HSTS_SECONDS", 31_536_000 if IN_PRODUCTION else 0)  # one year
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("WAYPOST_HSTS_SUBDOMAINS", IN_PRODUCTION)
 
 WAYPOST_ALLOW_HTTP = env.flag("WAYPOST_ALLOW_HTTP", False)  # endpoints without TLS
-WAYPOST_ALLOW_NETWORKS = env.networks("WAYPOST_ALLOW_NETWORKS")  # else refused: private, loopback, ...
-WAYPOST_TRUSTED_PROXIES = env.networks("WAYPOST_TRUSTED_PROXIES")  # whose word about client certificates counts
+WAYPOST_ALLOW_NETWORKS = env.networks("WAYPOST_ALLOW_NETWORKS")  # otherwise rejected: private, loopback, ...
+WAYPOST_TRUSTED_PROXIES = env.networks("WAYPOST_TRUSTED_PROXIES")  # that may pass on client certificates
 WAYPOST_ALLOW_SELF = env.flag("WAYPOST_ALLOW_SELF", not IN_PRODUCTION)  # endpoints at PUBLIC_URL
-WAYPOST_ENDPOINTS_PER_ORIGIN = env.integer("WAYPOST_ENDPOINTS_PER_ORIGIN", 100)  # of a tenant; 0: any number
+WAYPOST_ENDPOINTS_PER_ORIGIN = env.integer("WAYPOST_ENDPOINTS_PER_ORIGIN", 100)  # of a tenant; 0: no limit
 WAYPOST_ENDPOINT_VERIFICATION = env.choice(
     "WAYPOST_ENDPOINT_VERIFICATION", ("off", "required"), "off"
 )  # before anything is sent to an endpoint
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
 WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
-WAYPOST_HANDLERS = env.paths("WAYPOST_HANDLERS")  # of receipts, which a source may name: name=dotted.path,...
+WAYPOST_HANDLERS = env.paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
 
 WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=256)  # processes
-WAYPOST_WEB_BUFFERED = env.flag("WAYPOST_WEB_BUFFERED", False)  # a proxy in front hands over whole bodies
-WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 16, minimum=1, maximum=1024)  # in each of them
+WAYPOST_WEB_BUFFERED = env.flag("WAYPOST_WEB_BUFFERED", False)  # a proxy in front sends whole bodies
+WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 16, minimum=1, maximum=1024)  # of each web process
 WAYPOST_DELIVERY_WORKERS = env.integer("WAYPOST_DELIVERY_WORKERS", 2, minimum=1, maximum=256)  # processes
 WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 2, minimum=1, maximum=256)  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
@@ -55,7 +55,7 @@ WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING",
 WAYPOST_EMBEDDED_DATABASE = not env.text("DATABASE_URL", "")
 WAYPOST_EMBEDDED_BROKER = not env.text("REDIS_URL", "")
 
-# --- the database: PostgreSQL, the one place where anything is kept -------------------------------------------
+# --- the database: PostgreSQL, where all state is stored ------------------------------------------------------
 
 DATABASES = {
     "default": {
@@ -70,7 +70,7 @@ DATABASES = {
 WAYPOST_PREPARE_STATEMENTS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"  # only Django's own tables; ours have UUIDv7 keys
 
-# --- the broker: rings, nothing that could be missed -----------------------------------------------------------
+# --- the broker: notifications that may be lost ----------------------------------------------------------------
 
 CELERY_BROKER_URL = env.url(
     "REDIS_URL",
@@ -87,13 +87,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"delivery.deliver_due": {"queue": "delivery"}}
-CELERY_TASK_ACKS_LATE = False  # a ring is heard once; what is owed stands in the database
-CELERY_TASK_PUBLISH_RETRY = False  # ringing has a tiny budget, and beat rings again within a second
+CELERY_TASK_ACKS_LATE = False  # pending work is in the database, so a lost message needs no redelivery
+CELERY_TASK_PUBLISH_RETRY = False  # publishing must not wait for the broker; beat sends the same within a second
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False  # LOGGING below holds for workers too
+CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False  # LOGGING below applies to workers too
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # its memory is enough: at the start every duty is rung
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # no stored schedule: every task runs once at the start
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
@@ -101,7 +101,7 @@ CELERY_TIMEZONE = "UTC"
 # --- the application -------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "config",  # first: it brings the Celery app to life
+    "config",  # first: it creates the Celery app
     "unfold",  # before the admin, whose templates it replaces
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -129,7 +129,7 @@ MIDDLEWARE = [
     "config.web.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.api.conditional_requests.ConditionalRequests",
-    "config.api.idempotency.Idempotency",  # innermost: its transaction is around the view and nothing else
+    "config.api.idempotency.Idempotency",  # innermost: its transaction contains the view only
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -155,7 +155,7 @@ FORMAT_MODULE_PATH = "config.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True  # straight from the packages: there is no collectstatic to forget
+WHITENOISE_USE_FINDERS = True  # served from the packages: no collectstatic is needed
 WHITENOISE_MAX_AGE = 3600  # seconds
 _CLAIMS = storage.backend(WAYPOST_STORAGE_URL)
 STORAGES = {
@@ -169,7 +169,7 @@ LOGGING = logs.config(WAYPOST_LOG_LEVEL, as_json=IN_PRODUCTION)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:") or IN_PRODUCTION
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "waypost_session", "waypost_csrf"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if WAYPOST_TRUST_PROXY else None
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked by machines next door, without TLS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # requested from the internal network, without TLS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
