@@ -26,7 +26,7 @@ def endpoint_of(view: TenantScoped[SigningSecret]) -> Endpoint:
 
 @openapi.secrets
 class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
-    """What the deliveries of one endpoint are signed with: creating a secret is the rotation."""
+    """Signing secrets of an endpoint; creating one rotates the secret."""
 
     queryset = SigningSecret.objects.all()
     serializer_class = SigningSecretSerializer
@@ -42,7 +42,7 @@ class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
 
 @openapi.public_keys
 class EndpointPublicKeys(TenantScoped[SigningSecret]):
-    """What to verify the deliveries of one endpoint with, if they are signed with key pairs (v1a)."""
+    """Public keys that verify the deliveries of an endpoint, if key pairs sign them (v1a)."""
 
     queryset = SigningSecret.objects.all()
     serializer_class = SigningSecretSerializer

@@ -19,7 +19,7 @@ __all__ = ["Plans"]
 
 @openapi.plans
 class Plans(TenantScoped[Plan], Resource[Plan]):
-    """What tenants may use. A tenant sees the plan it has."""
+    """Plans, the limits of tenants. A tenant sees only its own plan."""
 
     queryset = Plan.objects.all()
     serializer_class = PlanSerializer

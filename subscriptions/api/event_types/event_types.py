@@ -68,7 +68,7 @@ def require_type(tenant_id: UUID | None, ref: str) -> EventType:
 
 @openapi.event_types
 class EventTypes(TenantScoped[EventType], Resource[EventType]):
-    """What may be published, and what it looks like."""
+    """Event types: the meaning and the data of published events."""
 
     queryset = EventType.objects.prefetch_related("schemas")
     serializer_class = EventTypeSerializer
