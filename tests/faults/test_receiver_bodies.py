@@ -14,11 +14,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from tests.database_url import database_url
 from tests.factories_receiver import make_source, signed
 from tests.faults.injectors.fault import SMALL_DISK
 from tests.faults.platforms import missing_requirement
 from tests.waiting import wait_until
-from tests.webhooks.receiving.test_streaming import MIB, Server, database_url, running
+from tests.webhooks.receiving.test_streaming import MIB, Server, running
 from webhooks.models import Receipt, Source
 from webhooks.processing import sweep
 

@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import orjson
 import psutil
@@ -21,6 +20,7 @@ from django.db import connection
 
 from config.local import embedded
 from config.local.up import programs
+from tests.database_url import database_url
 from tests.ports import free_port
 from tests.processes import start
 from tests.receiver import Receiver
@@ -126,16 +126,6 @@ class Workers:
             "WAYPOST_ALLOW_NETWORKS": "127.0.0.0/8",
         }
         return {**os.environ, **ours}
-
-
-def database_url() -> str:
-    """Return the URL of the test's database for another process."""
-    known = connection.settings_dict
-    login = quote(known["USER"], safe="")
-    if known["PASSWORD"]:
-        login += ":" + quote(known["PASSWORD"], safe="")
-    options = {"host": known["HOST"], **({"port": known["PORT"]} if known["PORT"] else {}), **known["OPTIONS"]}
-    return f"postgresql://{login}@/{known['NAME']}?{urlencode(options)}"
 
 
 def drains() -> int:

@@ -65,11 +65,11 @@ def test_sweep_deletes_an_orphaned_object_after_a_day(claims: Path) -> None:
     """A crash between object and row leaves an orphan."""
     for age in (0.9, 1.1):
         store_body(iter([bytes(INLINE_MAX + 1)]), id_at(days_ago(age)), lambda chunk: None)
-    kept = large(days_ago(1.1))
-    folder = kept.body_key.split("/")[1]
+    named = large(days_ago(1.1))
+    folder = named.body_key.split("/")[1]
     assert sweep.remove_orphans_of(folder, NOW) == 1
     assert len([path for path in claims.rglob("*") if path.is_file()]) == 2
-    assert kept.read() == bytes(INLINE_MAX + 1)
+    assert named.read() == bytes(INLINE_MAX + 1)
 
 
 def test_sweep_keeps_foreign_files(claims: Path) -> None:

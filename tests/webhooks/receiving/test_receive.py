@@ -641,13 +641,13 @@ def test_response_when_processed_has_the_result_of_the_handlers(monkeypatch, out
 
 
 def test_response_when_processed_after_the_timeout_is_202_pending() -> None:
-    asked = {
+    changes = {
         "response_when": "processed",
         "response_status": 200,
         "response_timeout_seconds": 0,
         "response_body": '"done"',
     }
-    response = post(make_source(handlers=LOGGED, **asked))
+    response = post(make_source(handlers=LOGGED, **changes))
     assert (response.status_code, response.json()["state"]) == (202, "pending")
     assert post(Source.objects.get()).json() == "done"
 

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psutil
 import pytest
 from django.db import connection
 
+from tests.database_url import database_url
 from tests.factories_receiver import make_source, signed
 from tests.ports import free_port
 from tests.processes import start
@@ -29,15 +29,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).resolve().parents[3]
 MIB = 1024 * 1024
-
-
-def database_url() -> str:
-    """Return the URL of the test's database for a server process."""
-    found = connection.settings_dict
-    password = f":{quote(found['PASSWORD'], safe='')}" if found["PASSWORD"] else ""
-    login = f"{quote(found['USER'], safe='')}{password}"
-    query = f"host={quote(found['HOST'], safe='')}&port={found['PORT'] or 5432}"
-    return f"postgresql://{login}@/{found['NAME']}?{query}"
 
 
 class Server:

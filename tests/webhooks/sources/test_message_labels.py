@@ -110,8 +110,8 @@ def test_redact_credentials_removes_headers_that_authenticate(name: str) -> None
 
 
 def test_redact_credentials_bounds_the_size_of_headers() -> None:
-    kept = redact_credentials({f"x-{number}": "v" * 10_000 for number in range(1000)})
-    assert sum(len(name) + len(value) for name, value in kept.items()) <= 16 * 1024
+    redacted = redact_credentials({f"x-{number}": "v" * 10_000 for number in range(1000)})
+    assert sum(len(name) + len(value) for name, value in redacted.items()) <= 16 * 1024
 
 
 def test_storable_label_of_a_long_value_is_its_sha256() -> None:
