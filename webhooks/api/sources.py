@@ -31,6 +31,7 @@ class Sources(BelowSource, Resource[Source]):
     @extend_schema(responses={201: SourceWithSecretSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Create a source; only this response shows the secret."""
+        self.tenant_id()  # raises NotFound for another tenant's name, whatever the body says
         return super().create(request, *args, **kwargs)
 
     def create_row(self, fields: dict[str, Any]) -> Response:
