@@ -1,7 +1,7 @@
 """The provider's tables: events, deliveries, attempts, lanes, dead letters, replays, statistics.
 
 A pending delivery is the work queue: ``Delivery.state`` says who acts next (``pending``: the next drain, ``sending``:
-the drain that holds the claim, anything else: nobody). Partial indexes contain unfinished work only, and a comment
+the drain that has claimed it, other states: none). Partial indexes contain unfinished work only, and a comment
 names the reader of each.
 
 The large tables have no foreign keys in the database (``db_constraint=False``): related rows are written by one

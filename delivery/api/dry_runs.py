@@ -1,4 +1,4 @@
-"""Dry runs: what a subscription, existing or only thought of, would do with given or stored events."""
+"""Test a subscription, stored or new, on given or stored events, without sending anything."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -24,35 +24,35 @@ from webhooks.wire.errors import InvalidEvent
 
 __all__ = ["DryRuns"]
 
-MOST_EVENTS = 25
-ONE = 'Give "event" or "events": an event as an object, or the id of one that was taken.'
+MAX_EVENTS = 25
+ONE = 'Give "event" or "events": an event as an object, or the id of a stored one.'
 
 
-def _subscriptions(asked: serializers.BaseSerializer[Any]) -> Any:
+def _subscriptions(serializer: serializers.BaseSerializer[Any]) -> Any:
     return Subscription.objects.select_related("endpoint").filter(
-        tenant=asked.context["tenant"], endpoint__deleted_at=None
+        tenant=serializer.context["tenant"], endpoint__deleted_at=None
     )
 
 
-def _endpoints(asked: serializers.BaseSerializer[Any]) -> Any:
-    return Endpoint.objects.filter(tenant=asked.context["tenant"], deleted_at=None)
+def _endpoints(serializer: serializers.BaseSerializer[Any]) -> Any:
+    return Endpoint.objects.filter(tenant=serializer.context["tenant"], deleted_at=None)
 
 
 @extend_schema_field({"oneOf": [{"type": "object", "additionalProperties": True}, {"type": "string"}]})
 class EventOrId(JsonField):
-    """An event as it would be published, or the id of one that was."""
+    """An event as it would be published, or the id of a stored one."""
 
 
 class DryRunRequestSerializer(StrictSerializer):
-    """A subscription to try and events to try it on. `subscription` gives what is left out of the others."""
+    """A subscription to test, and events to test it on. Fields that are left out are those of `subscription`."""
 
-    subscription = ReferenceField(_subscriptions, required=False, help_text="One that there is, by its id.")
-    endpoint = ReferenceField(_endpoints, required=False, help_text="Where it would go, by its id or its uid.")
-    event_types = EventTypes(required=False, help_text="`*` if left out.")
+    subscription = ReferenceField(_subscriptions, required=False, help_text="Id of a stored subscription.")
+    endpoint = ReferenceField(_endpoints, required=False, help_text="Endpoint to preview the request for: id or uid.")
+    event_types = EventTypes(required=False, help_text="Default: those of the subscription, or `*`.")
     pattern = Pattern(required=False, allow_null=True)
     transformer = Transformer(required=False, allow_null=True)
-    event = EventOrId(required=False, help_text="An event as an object, or the id of one that was taken.")
-    events = ListField(child=EventOrId(), required=False, min_length=1, max_length=MOST_EVENTS)
+    event = EventOrId(required=False, help_text="An event as an object, or the id of a stored one.")
+    events = ListField(child=EventOrId(), required=False, min_length=1, max_length=MAX_EVENTS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("event" in attrs) == ("events" in attrs):
@@ -61,7 +61,7 @@ class DryRunRequestSerializer(StrictSerializer):
 
 
 class RequestPreviewSerializer(serializers.Serializer[Any]):
-    """What would be sent. The body is in `body_base64` if it is not text. The signature is made when it is sent."""
+    """The request that would be sent, without its signature. A body that is not text is in `body_base64`."""
 
     headers = serializers.DictField(child=serializers.CharField())
     body = serializers.SerializerMethodField()
@@ -80,7 +80,7 @@ class RequestPreviewSerializer(serializers.Serializer[Any]):
 
 
 class DryRunSerializer(serializers.Serializer[Any]):
-    """One event. `matches`: it would be delivered; if not, by its type or where `mismatches` say."""
+    """The result for one event. `matches`: it would be delivered; if not, its type or `mismatches` say why."""
 
     matches = serializers.BooleanField()
     type_matches = serializers.BooleanField()
@@ -92,11 +92,11 @@ class DryRunSerializer(serializers.Serializer[Any]):
 class DryRunsSerializer(serializers.Serializer[Any]):
     """One result for each event, in order."""
 
-    data = DryRunSerializer(many=True)  # type: ignore[assignment]  # a field that is called as the stubs call an option
+    data = DryRunSerializer(many=True)  # type: ignore[assignment]  # the stubs have an option of this name
 
 
 class DryRuns(APIView):
-    """Try a subscription before making it, or find out what an existing one does. Nothing is kept, nothing is sent."""
+    """Test a subscription on events. Nothing is stored, nothing is sent."""
 
     required_scopes = {"POST": Scope.READ}
 
@@ -116,36 +116,37 @@ class DryRuns(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """200 with a result for each event, whether it matches or not."""
+        """Return a result for each event, whether it matches or not."""
         tenant = tenant_of(request)
-        asked = DryRunRequestSerializer(data=request.data, context={"tenant": tenant, "request": request})
-        asked.is_valid(raise_exception=True)
-        wanted = asked.validated_data
-        subjects = list(_subjects(tenant, wanted))
-        tried = _tried(wanted)
-        return Response({"data": DryRunSerializer([dry_run.dry_run(it, **tried) for it in subjects], many=True).data})
+        serializer = DryRunRequestSerializer(data=request.data, context={"tenant": tenant, "request": request})
+        serializer.is_valid(raise_exception=True)
+        fields = serializer.validated_data
+        subjects = list(_subjects(tenant, fields))
+        arguments = _dry_run_arguments(fields)
+        results = [dry_run.dry_run(it, **arguments) for it in subjects]
+        return Response({"data": DryRunSerializer(results, many=True).data})
 
 
-def _tried(wanted: dict[str, Any]) -> dict[str, Any]:
-    """What to try: what was given, and what the subscription has of the rest."""
-    row: Subscription | None = wanted.get("subscription")
-    pattern = wanted.get("pattern", row.pattern if row else None)
-    transformer = wanted.get("transformer", row.transformer if row else None)
-    endpoint = wanted.get("endpoint") or (row and row.endpoint)
+def _dry_run_arguments(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the dry run: the given fields, and those of the stored subscription for the others."""
+    row: Subscription | None = fields.get("subscription")
+    pattern = fields.get("pattern", row.pattern if row else None)
+    transformer = fields.get("transformer", row.transformer if row else None)
+    endpoint = fields.get("endpoint") or (row and row.endpoint)
     return {
-        "event_types": wanted.get("event_types") or (row.event_types if row else ["*"]),
+        "event_types": fields.get("event_types") or (row.event_types if row else ["*"]),
         "pattern": None if pattern is None else compile_pattern(pattern),
         "transformer": None if transformer is None else compile_transformer(transformer),
         "target": load_targets([endpoint.id]).get(endpoint.id) if endpoint else None,
     }
 
 
-def _subjects(tenant: Tenant, wanted: dict[str, Any]) -> Iterator[dry_run.DryRunEvent]:
-    """The events. Raises ValidationError that names the place of one that cannot be read."""
-    if "event" in wanted:
-        yield _subject(tenant, wanted["event"], lambda detail: {"event": detail})
+def _subjects(tenant: Tenant, fields: dict[str, Any]) -> Iterator[dry_run.DryRunEvent]:
+    """Yield the events. Raises a ValidationError that names the field of an invalid one."""
+    if "event" in fields:
+        yield _subject(tenant, fields["event"], lambda detail: {"event": detail})
         return
-    for place, each in enumerate(wanted["events"]):
+    for place, each in enumerate(fields["events"]):
         yield _subject(tenant, each, lambda detail, place=place: {"events": {str(place): detail}})
 
 

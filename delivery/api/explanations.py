@@ -24,7 +24,7 @@ __all__ = ["EventExplanation"]
 
 
 class MismatchSerializer(serializers.Serializer[Any]):
-    """A field at which a pattern and an event part: `path` with dots, what the pattern lists, what the event has."""
+    """A field in which an event does not match a pattern: its dotted `path`, what is expected and what was found."""
 
     path = serializers.CharField()
     expected = serializers.ListField(child=serializers.JSONField())
@@ -33,9 +33,12 @@ class MismatchSerializer(serializers.Serializer[Any]):
 
 
 class ReasonSerializer(serializers.Serializer[Any]):
-    """`code` for programs: `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `no_subscription`,
+    """A reason why an event was or was not delivered.
+
+    `code` is one of `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `no_subscription`,
     `endpoint_created_later`, `paused`, `disabled`, `circuit_open`, `scheduled`, `queued`, a state, or the cause of a
-    dead letter."""
+    dead letter.
+    """
 
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -49,7 +52,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):
-    """One endpoint. `outcome` is the state of the delivery, or `not_sent`; the reasons say why."""
+    """The explanation for one endpoint. `outcome` is the state of the delivery, or `not_sent`."""
 
     endpoint = IdField(Endpoint.prefix, source="endpoint.id")
     url = serializers.CharField(source="endpoint.url")
@@ -57,7 +60,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField([*Delivery.State.values, NOT_SENT])
     delivery = serializers.SerializerMethodField(help_text="The delivery; null if there is none.")
     reasons = ReasonSerializer(many=True)
-    more_reasons = serializers.IntegerField(help_text="How many further subscriptions do not match.")
+    more_reasons = serializers.IntegerField(help_text="Number of further subscriptions that do not match.")
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_delivery(self, explanation: Any) -> str | None:
@@ -73,7 +76,7 @@ class ExplanationParams(QueryParams):
 
 @extend_schema_view(get=extend_schema(operation_id="explain_event"))
 class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
-    """For every endpoint of the tenant, newest first: what became of this event there, and why."""
+    """Explain for each endpoint of the tenant, newest first, why the event was or was not delivered."""
 
     queryset = Endpoint.objects.all()
     serializer_class = ExplanationSerializer

@@ -110,7 +110,7 @@ class DeliveryFilters(EventDeliveryFilters):
     subject = TextFilter(where=DELIVERIES["subject"], unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=DELIVERIES["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
-    event = RowField(lambda tenant_id, ref: queries.events(tenant_id), help_text="An event's id.")
+    event = RowField(lambda tenant_id, _ref: queries.events(tenant_id), help_text="An event's id.")
 
 
 class DeadLetterFilters(PeriodParams):

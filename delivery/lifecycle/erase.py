@@ -11,7 +11,7 @@ from django.utils import timezone
 from delivery import telemetry
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Delivery, Event
-from delivery.sql.retention import delete_responses
+from delivery.sql.attempts import delete_responses
 from webhooks.wire.cloudevents.event import Event as CloudEvent
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 

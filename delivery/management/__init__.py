@@ -1,0 +1,1 @@
+"""Hold the management commands of the provider."""

@@ -1,13 +1,13 @@
 """Limit the events a tenant may publish per second, in all processes together: GCRA in Valkey.
 
 The token bucket holds one second's worth and fills at the plan's rate. A process fetches tokens for a tenth of a second
-at a time, so most requests ask nobody; tokens that it does not use within PREFETCH_LIFETIME are lost.
+at a time, so most requests need no round trip; tokens not used within PREFETCH_LIFETIME are lost.
 
 Failure: while Valkey does not answer, every event is let through, since the limit protects and does not bill. Valkey is
 asked again after RETRY_AFTER; the failure is counted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
@@ -56,21 +56,28 @@ class _Prefetched:
     until: float  # monotonic time when the tokens expire; if there are none, when to ask again
 
 
+@dataclass(slots=True)
+class _Process:
+    """What this process has fetched, and its connection to Valkey."""
+
+    prefetched: dict[UUID, _Prefetched] = field(default_factory=dict)
+    retry_at: float = 0.0  # monotonic time before which Valkey is not asked
+    bucket: Script | None = None
+
+
 _lock = Lock()
-_prefetched: dict[UUID, _Prefetched] = {}
-_retry_at = 0.0
-_bucket: Script | None = None
+_process = _Process()
 
 
 def take(tenant_id: UUID, rate: int, count: int) -> Granted:
     """Take tokens for ``count`` events of a tenant that may publish ``rate`` per second, or as many as there are."""
     with _lock:
         now = monotonic()
-        held = _prefetched.pop(tenant_id, None)
+        held = _process.prefetched.pop(tenant_id, None)
         if held is None or now >= held.until:
             held = _Prefetched(0, now + PREFETCH_LIFETIME)
         elif not held.tokens:
-            _prefetched[tenant_id] = held
+            _process.prefetched[tenant_id] = held
             return Granted(0, held.until - now)
         more, wait = _fetch(tenant_id, rate, count - held.tokens) if held.tokens < count else (0, 0.0)
         granted = min(count, held.tokens + more)
@@ -82,39 +89,36 @@ def take(tenant_id: UUID, rate: int, count: int) -> Granted:
 
 def forget() -> None:
     """Forget fetched tokens and the connection."""
-    global _retry_at, _bucket
     with _lock:
-        _prefetched.clear()
-        _retry_at, _bucket = 0.0, None
+        _process.prefetched.clear()
+        _process.retry_at, _process.bucket = 0.0, None
 
 
 def _remember(tenant_id: UUID, held: _Prefetched) -> None:
-    if len(_prefetched) >= MAX_TENANTS:
-        _prefetched.clear()
-    _prefetched[tenant_id] = held
+    if len(_process.prefetched) >= MAX_TENANTS:
+        _process.prefetched.clear()
+    _process.prefetched[tenant_id] = held
 
 
 def _fetch(tenant_id: UUID, rate: int, least: int) -> tuple[int, float]:
     """Return tokens from the bucket, and the seconds until there are more if these are fewer than needed."""
-    global _retry_at
-    if monotonic() < _retry_at:
+    if monotonic() < _process.retry_at:
         return least, 0.0
     try:
         got, wait = _script()(
             keys=[f"waypost:rate:{tenant_id}"], args=[rate, max(least, rate // PREFETCHES_PER_SECOND)]
         )
     except redis.RedisError:
-        _retry_at = monotonic() + RETRY_AFTER
+        _process.retry_at = monotonic() + RETRY_AFTER
         telemetry.rate_limit_failed()
         return least, 0.0
     return int(got), float(wait) if int(got) < least else 0.0
 
 
 def _script() -> Script:
-    global _bucket
-    if _bucket is None:
-        _bucket = _client(settings.CELERY_BROKER_URL).register_script(_GCRA)
-    return _bucket
+    if _process.bucket is None:
+        _process.bucket = _client(settings.CELERY_BROKER_URL).register_script(_GCRA)
+    return _process.bucket
 
 
 def _client(url: str) -> redis.Redis:

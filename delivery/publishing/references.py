@@ -3,7 +3,7 @@
 The link is the attribute ``dataref`` (CloudEvents extension "Dataref"); ``datasha256`` (hex) and ``datasize`` (bytes)
 describe the bytes of ``data`` behind it. The link is part of the delivery's body, which is fixed when the event is
 published, so that retries and replays send the same bytes; it is therefore valid until the event's retention ends,
-after which no retry or replay happens. It is a capability: whoever has it can read the data of this one event, until it
+after which no retry or replay happens. It is a capability: every holder can read the data of this one event, until it
 expires or the endpoint is deleted.
 """
 

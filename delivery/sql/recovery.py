@@ -4,10 +4,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import DeadLetter, Delivery
+from delivery.sql.attempts import AttemptRow, record_attempts
 from delivery.sql.claim import CLAIM_GRACE, MAX_ATTEMPTS_COUNTED
 from delivery.sql.dead_letters import INSERT_DEAD_LETTERS
 from delivery.transports.outcome import Failure
 from webhooks.kit.sql import run
+from webhooks.wire.ids import new_id
 
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD
@@ -29,15 +31,12 @@ WITH void AS (
       FROM void WHERE d.id = void.id
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.state, d.attempts, d.last_status, d.last_error,
               void.claimed_until - make_interval(secs => void.timeout_ms / 1000.0 + {CLAIM_GRACE}) AS started_at
-), recorded AS (
-    INSERT INTO delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error)
-    SELECT delivery_uuid7(), now(), id, attempts, started_at, 0, NULL, '{UNKNOWN}' FROM freed
 ), dead AS (
     SELECT *, '{CRASHED_WORKER}' AS cause, '' AS reason FROM freed WHERE state = '{DEAD}'
 ), opened AS (
     {INSERT_DEAD_LETTERS}
 )
-SELECT id, endpoint_id, state FROM freed
+SELECT id, endpoint_id, state, attempts, started_at FROM freed
 """
 
 
@@ -50,8 +49,17 @@ class RecoveredClaim(NamedTuple):
 
 
 def recover_claims() -> list[RecoveredClaim]:
-    """Void claims that ran out, and record an attempt with an unknown result for each; at most 1,000 at a time."""
-    return [RecoveredClaim(*row) for row in run(RECOVER_CLAIMS, {})]
+    """Void up to 1,000 claims that ran out, and record an attempt with an unknown result for each.
+
+    Call in a transaction.
+    """
+    rows = run(RECOVER_CLAIMS, {})
+    if rows:
+        record_attempts(
+            AttemptRow(new_id(), delivery_id, number, started_at, 0, None, UNKNOWN, None)
+            for delivery_id, _, _, number, started_at in rows
+        )
+    return [RecoveredClaim(*row[:3]) for row in rows]
 
 
 # Reader: the sweep. Index: delivery_due, below each lane's low-water mark.

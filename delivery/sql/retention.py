@@ -1,4 +1,4 @@
-"""Find and delete what is past its tenant's retention; remove recorded responses of an erased event."""
+"""Find and delete what is past its tenant's retention."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -86,15 +86,3 @@ def delete_replays(days: int) -> int:
 def _delete(statement: str, parameters: dict[str, Any]) -> int:
     ((count,),) = run(f"WITH deleted AS ({statement} RETURNING 1) SELECT count(*) FROM deleted", parameters)
     return int(count)
-
-
-# Reader: erasing an event. Indexes: the unique (event, endpoint) of deliveries, attempt_by_delivery.
-DELETE_RESPONSES = """
-UPDATE delivery_attempt a SET response = NULL
-  FROM delivery_delivery d WHERE d.event_id = %(event)s AND a.delivery_id = d.id AND a.response IS NOT NULL
-"""
-
-
-def delete_responses(event_id: UUID) -> None:
-    """Remove the recorded responses of every attempt to deliver this event."""
-    run(DELETE_RESPONSES, {"event": event_id})

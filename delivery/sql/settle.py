@@ -6,8 +6,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
+from delivery.sql.attempts import AttemptRow, find_attempts, record_attempts
 from delivery.sql.dead_letters import DeadLetterRow, dead_letter
-from webhooks.kit.sql import columns, cursor, run
+from webhooks.kit.sql import columns, run
 
 PENDING = Delivery.State.PENDING
 
@@ -42,12 +43,6 @@ UPDATE delivery_delivery d
  WHERE d.id = r.id AND d.token = r.token
 RETURNING d.id, r.token
 """
-# Reader: the drain. COPY costs less per row than INSERT.
-RECORD_ATTEMPTS = """
-COPY delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response)
-FROM STDIN (FORMAT BINARY)
-"""
-ATTEMPT_TYPES = ["uuid", "timestamptz", "uuid", "int2", "timestamptz", "int4", "int2", "text", "bytea"]
 
 
 def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
@@ -68,30 +63,16 @@ def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
         "errors": errors,
     }
     valid = set(run(SETTLE_DELIVERIES, parameters))
-    _record(settlements)
+    record_attempts(
+        AttemptRow(it.attempt_id, it.id, it.number, it.started_at, it.duration_ms, it.status, it.error, it.response)
+        for it in settlements
+    )
     settled = [it for it in settlements if (it.id, it.token) in valid]
     dead_letter([DeadLetterRow(it.id, it.cause, None) for it in settled if it.cause])
     return {it.attempt_id for it in settled}
 
 
-def _record(settlements: Sequence[Settlement]) -> None:
-    with cursor() as opened, opened.copy(RECORD_ATTEMPTS) as copy:
-        copy.set_types(ATTEMPT_TYPES)
-        for it in settlements:
-            copy.write_row(
-                (
-                    *(it.attempt_id, it.started_at, it.id, it.number, it.started_at),
-                    *(it.duration_ms, it.status, it.error, it.response),
-                )
-            )
-
-
-# Reader: the drain, after a connection broke in a commit. Index: the primary key.
-FIND_ATTEMPTS = "SELECT id FROM delivery_attempt WHERE id = ANY(%(ids)s)"
-
-
 def find_unrecorded(settlements: Sequence[Settlement]) -> list[Settlement]:
     """Return the settlements whose attempt is not stored: it is unknown whether their transaction was committed."""
-    rows = run(FIND_ATTEMPTS, {"ids": [it.attempt_id for it in settlements]})
-    recorded = {row[0] for row in rows}
+    recorded = find_attempts([it.attempt_id for it in settlements])
     return [it for it in settlements if it.attempt_id not in recorded]

@@ -1,4 +1,4 @@
-"""How the attempts to one endpoint went, hour by hour."""
+"""Serve the statistics of the attempts to an endpoint, hour by hour."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ MAX_HOURS = 24 * 31  # of statistics
 
 
 class LatencySerializer(serializers.Serializer[Any]):
-    """Milliseconds within which this part of the attempts had ended, failed ones included; null: there were none."""
+    """Percentiles of the duration of attempts in milliseconds, failed ones included; null without attempts."""
 
     p50 = serializers.IntegerField(allow_null=True)
     p95 = serializers.IntegerField(allow_null=True)
@@ -27,7 +27,7 @@ class LatencySerializer(serializers.Serializer[Any]):
 
 
 class SummarySerializer(serializers.Serializer[StatsSummary]):
-    """What the attempts of some time came to. ``last_error`` is the class of the latest failure, empty without one."""
+    """Counts of the attempts of a period. ``last_error`` is the class of the latest failure; empty without one."""
 
     begins_at = serializers.DateTimeField()
     attempts = serializers.IntegerField()
@@ -41,10 +41,10 @@ class SummarySerializer(serializers.Serializer[StatsSummary]):
 
 
 class EndpointStatsSerializer(serializers.Serializer[Any]):
-    """Statistics of an endpoint: of the whole time, and by hour, oldest first."""
+    """Statistics of an endpoint: of the whole period, and by hour, oldest first."""
 
     total = SummarySerializer()
-    data = SummarySerializer(many=True)  # type: ignore[assignment]  # a field that is called as the stubs call a property
+    data = SummarySerializer(many=True)  # type: ignore[assignment]  # the stubs have a property of this name
 
 
 class StatsParams(QueryParams):
@@ -64,8 +64,10 @@ class EndpointStats(TenantScoped[Endpoint]):
 
     @extend_schema(operation_id="get_endpoint_stats", responses={200: EndpointStatsSerializer})
     def get(self, request: Request, ref: str) -> Response:
-        """Attempts, how many were taken, and how long they took: of the whole time, and of each of its hours (UTC),
-        oldest first. An attempt counts within seconds of its end. Test deliveries do not count."""
+        """Return counts and durations of attempts: of the whole period, and of each of its hours (UTC), oldest first.
+
+        An attempt is counted within seconds of its end. Test deliveries are not counted.
+        """
         endpoint = self.get_object()
         hours = stats_by_hour(endpoint.id, self.params()["hours"], timezone.now())
         return Response(EndpointStatsSerializer({"total": total_of(hours), "data": hours}).data)

@@ -1,4 +1,4 @@
-"""A test delivery: what is sent to an endpoint now, and what it answers."""
+"""Send a test delivery to an endpoint, and show the request and the response."""
 
 from typing import Any
 
@@ -21,41 +21,44 @@ from webhooks.wire.errors import InvalidEvent
 
 __all__ = ["EndpointTest"]
 
-AGAIN = 2  # seconds
+RETRY_AFTER = 2  # seconds
 
 
-class TestDeliverySerializer(StrictSerializer):
-    """What to send: a stored `event`, or a new one of this `type` and `data`, which is kept nowhere."""
+class TestDeliveryCreateSerializer(StrictSerializer):
+    """What to send: a stored `event`, or a new one of this `type` and `data`, which is not stored."""
 
-    event = TextField(required=False, help_text="The id of a stored event, which is sent as it is, under its own id.")
+    event = TextField(required=False, help_text="Id of a stored event, which is sent unchanged.")
     type = TextField(
-        required=False, max_length=MAX_ATTRIBUTE_BYTES["type"], help_text=f"Of a new event; default {TEST_TYPE}."
+        required=False, max_length=MAX_ATTRIBUTE_BYTES["type"], help_text=f"Type of a new event; default {TEST_TYPE}."
     )
-    data = JsonField(  # type: ignore[assignment]  # a field that is called as the stubs call a property
-        required=False, help_text='Of the new event; `{"test": true}` if left out.'
+    data = JsonField(  # type: ignore[assignment]  # the stubs have a property of this name
+        required=False, help_text='Data of a new event; default `{"test": true}`.'
     )
 
-    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        if "event" in asked and len(asked) > 1:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "event" in attrs and len(attrs) > 1:
             raise ValidationError({"event": ["Give an event, or the type and data of a new one."]})
-        return asked
+        return attrs
 
 
-class TrialSerializer(serializers.Serializer[TestDelivery]):
-    """One delivery that was sent to be looked at. ``error`` is the class of the failure, empty if it was taken.
-    ``revived``: the endpoint had been disabled for its failures, and this has enabled it."""
+class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
+    """The request, the response and the timing of a test delivery.
+
+    ``error`` is the class of the failure; empty if it was delivered. ``re_enabled``: the endpoint was disabled for its
+    failures, and this test has enabled it.
+    """
 
     delivered = serializers.BooleanField(source="outcome.delivered")
     error = serializers.SerializerMethodField()
     request = serializers.SerializerMethodField()
     response = serializers.SerializerMethodField()
     timing = serializers.DictField(
-        child=serializers.IntegerField(), help_text="Milliseconds from the start until each step was over."
+        child=serializers.IntegerField(), help_text="Milliseconds from the start to the end of each step."
     )
-    revived = serializers.BooleanField(source="re_enabled")
+    re_enabled = serializers.BooleanField()
 
-    def get_error(self, trial: TestDelivery) -> str:
-        return trial.outcome.failure or ""
+    def get_error(self, test: TestDelivery) -> str:
+        return test.outcome.failure or ""
 
     @extend_schema_field(
         {
@@ -68,9 +71,9 @@ class TrialSerializer(serializers.Serializer[TestDelivery]):
             },
         }
     )
-    def get_request(self, trial: TestDelivery) -> dict[str, Any]:
-        body = trial.body.decode("utf-8", "replace")
-        return {"method": "POST", "url": trial.url, "headers": trial.headers, "body": body}
+    def get_request(self, test: TestDelivery) -> dict[str, Any]:
+        body = test.body.decode("utf-8", "replace")
+        return {"method": "POST", "url": test.url, "headers": test.headers, "body": body}
 
     @extend_schema_field(
         {
@@ -83,58 +86,61 @@ class TrialSerializer(serializers.Serializer[TestDelivery]):
             },
         }
     )
-    def get_response(self, trial: TestDelivery) -> dict[str, Any] | None:
-        if trial.outcome.status is None:
+    def get_response(self, test: TestDelivery) -> dict[str, Any] | None:
+        if test.outcome.status is None:
             return None
-        text, cut = response_text(trial.outcome.response)
+        text, cut = response_text(test.outcome.response)
         return {
-            "status": trial.outcome.status,
-            "headers": trial.response_headers,
+            "status": test.outcome.status,
+            "headers": test.response_headers,
             "body": text,
             "body_truncated": cut,
         }
 
 
 class EndpointTest(TenantScoped[Endpoint]):
-    """A test delivery to one endpoint."""
+    """Test one endpoint."""
 
     outside_transaction = True  # read by config.api.idempotency
     queryset = Endpoint.objects.filter(deleted_at=None)
-    serializer_class: type[serializers.Serializer[Any]] = TestDeliverySerializer
+    serializer_class: type[serializers.Serializer[Any]] = TestDeliveryCreateSerializer
 
     @extend_schema(
         operation_id="test_endpoint",
-        request=TestDeliverySerializer,
-        responses={200: TrialSerializer},
+        request=TestDeliveryCreateSerializer,
+        responses={200: TestDeliverySerializer},
         examples=[OpenApiExample("An order", {"type": "order.paid", "data": {"total": 42}}, request_only=True)],
     )
     def post(self, request: Request, ref: str) -> Response:
-        """Send one delivery now and show the request, the answer and the timing. It is composed, signed and guarded
-        like every delivery, and neither retried nor recorded. Paused and disabled endpoints can be tested, too; one
-        that was disabled because it failed, and passes, is enabled."""
+        """Send one delivery now and return the request, the response and the timing.
+
+        It is composed, signed and guarded like every delivery, and neither retried nor recorded. Paused and disabled
+        endpoints can be tested as well; one that was disabled for its failures is enabled if the test is delivered.
+        """
         endpoint = self.get_object()
-        asked = TestDeliverySerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        wanted = dict(asked.validated_data)
-        if "event" in wanted:
-            wanted["event"] = _event(endpoint, wanted["event"])
-        return Response(TrialSerializer(_trial(endpoint, wanted)).data, headers={"Cache-Control": "no-store"})
+        serializer = TestDeliveryCreateSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        arguments = dict(serializer.validated_data)
+        if "event" in arguments:
+            arguments["event"] = _event(endpoint, arguments["event"])
+        sent = TestDeliverySerializer(_send_test(endpoint, arguments)).data
+        return Response(sent, headers={"Cache-Control": "no-store"})
 
 
 def _event(endpoint: Endpoint, ref: str) -> Event:
-    """The tenant's event with this id. Raises NotFound."""
+    """Return the tenant's event with this id. Raises NotFound."""
     event = find(queries.events(endpoint.tenant_id), ref)
     if event is None:
-        raise NotFound("There is no such event.")
+        raise NotFound("No event with this id.")
     return event
 
 
-def _trial(endpoint: Endpoint, wanted: dict[str, Any]) -> TestDelivery:
+def _send_test(endpoint: Endpoint, arguments: dict[str, Any]) -> TestDelivery:
     try:
-        return send_test(endpoint, **wanted)
+        return send_test(endpoint, **arguments)
     except InvalidEvent as error:
         raise ValidationError({error.attribute or "data": [error.reason]}) from None
     except Endpoint.DoesNotExist:
         raise NotFound from None
     except Busy:
-        raise Throttled(wait=AGAIN) from None
+        raise Throttled(wait=RETRY_AFTER) from None

@@ -23,8 +23,11 @@ RETRY_AFTER = 2  # seconds
 
 
 class VerificationRequestSerializer(StrictSerializer):
-    """How to verify: by a `handshake` (CloudEvents webhook specification, an OPTIONS request), or by a signed `event`
-    whose `challenge` the endpoint returns in its response."""
+    """How to verify an endpoint.
+
+    By a `handshake` (CloudEvents webhook specification, an OPTIONS request), or by a signed `event` whose `challenge`
+    the endpoint returns in its response.
+    """
 
     by = ChoiceField(["handshake", "event"], default="handshake", help_text="Method of verification.")
     rate = IntegerField(

@@ -1,9 +1,9 @@
-"""Events: the door they are published through, and the pages that show what was taken.
+"""Publish events, list and read them, and erase their data.
 
-Publishing answers 202 after the events and everything owed for them are on disk. One event that cannot be taken
-is a problem (400; 402 more than the plan's month has; 409 if another content was taken under its source and id; 413
-too large; 415 unknown form; 429 faster than the plan allows). In a batch every item has its own result, in order; if
-not one of them could be taken the answer is the limit they all met, or 400.
+A response 202 is sent after the events and their deliveries are committed. A single event that is not accepted is a
+problem: 400 invalid, 402 beyond the monthly quota, 409 other content published before under this source and id, 413 too
+large, 415 unknown form, 429 beyond the publish rate. In a batch every event has its own result, in order; if none was
+accepted, the response is the limit that they all exceed, or 400.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from rest_framework.response import Response
 
 from delivery.api.filters import EventFilters
 from delivery.api.included import IncludingList
-from delivery.api.publishing.forms import ANSWERS, EXAMPLES, FORMS
+from delivery.api.publishing.forms import EXAMPLES, FORMS, RESPONSES
 from delivery.api.publishing.request_events import Limits, read_events
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.api.serializers.events import EventDetailSerializer, EventSerializer
@@ -50,7 +50,7 @@ PROBLEM = "application/problem+json"
 
 
 class JsonOnly(BaseContentNegotiation):
-    """Whatever the client would accept, it gets JSON. Reading its wishes costs as much as taking the event."""
+    """Respond with JSON whatever the Accept header says: parsing it costs as much as accepting an event."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
         return next(iter(parsers))
@@ -63,7 +63,7 @@ class JsonOnly(BaseContentNegotiation):
 
 
 class Events(IncludingList[Event], ReadOnlyResource[Event]):
-    """Events, newest first; and the place where they are published."""
+    """List events, newest first, and publish new ones."""
 
     required_scopes = {"POST": Scope.PUBLISH}
     content_negotiation_class = JsonOnly
@@ -80,60 +80,60 @@ class Events(IncludingList[Event], ReadOnlyResource[Event]):
 
     @extend_schema(responses={200: EventDetailSerializer})
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        """One event, with ``event``: the CloudEvent, byte for byte as it is sent."""
+        """Return one event, with ``event``: the CloudEvent, byte for byte as it is sent."""
         event = require(queries.events(self.tenant_id()).defer(None).defer("digest"), self.kwargs["ref"])
         fields = dict(self.get_serializer(event).data)
         return HttpResponse(
             orjson.dumps({**fields, "warnings": event.warnings, "event": orjson.Fragment(bytes(event.body))}), JSON
         )
 
-    @extend_schema(request=FORMS, responses=ANSWERS, examples=EXAMPLES)
+    @extend_schema(request=FORMS, responses=RESPONSES, examples=EXAMPLES)
     def create(self, request: Request) -> HttpResponse:
-        """Take one CloudEvent (structured, binary, or plain JSON) or a batch of up to 1,000."""
+        """Publish one CloudEvent (structured, binary, or plain JSON) or a batch of up to 1,000."""
         tenant = tenant_of(request)
         limits = Limits(event=settings.WAYPOST_MAX_EVENT_BYTES, batch=settings.WAYPOST_MAX_REQUEST_BYTES)
         try:
             read = read_events(request._request, limits)
         except InvalidEvent as error:
-            raise refusal(error) from error
+            raise problem_of(error) from error
         results = publish_within_plan(tenant, read.items)
-        return self.answer_batch(results) if read.batch else self.answer_one(results[0])
+        return self.batch_response(results) if read.batch else self.event_response(results[0])
 
-    def answer_one(self, result: Published) -> HttpResponse:
-        """202 with what became of it. Raises the problem it is."""
+    def event_response(self, result: Published) -> HttpResponse:
+        """Return a 202 with the result of the event. Raises the problem if it was not accepted."""
         if result.error:
-            raise refusal(result.error)
+            raise problem_of(result.error)
         return HttpResponse(orjson.dumps(shown(result)), JSON, 202)
 
-    def answer_batch(self, results: list[Published]) -> HttpResponse:
-        """202, also for an empty batch. If there were items and none of them was taken it is a problem: the limit they
-        all met, or 400."""
-        refusals = [refusal(it.error) for it in results if it.error]
+    def batch_response(self, results: list[Published]) -> HttpResponse:
+        """Return a 202 with the result of each event, or a problem if there were events and none was accepted."""
+        problems = [problem_of(it.error) for it in results if it.error]
         content = {
-            "data": [{"error": self.problem(refusal(it.error))} if it.error else shown(it) for it in results],
-            "accepted": len(results) - len(refusals),
-            "rejected": len(refusals),
+            "data": [{"error": self.problem(problem_of(it.error))} if it.error else shown(it) for it in results],
+            "accepted": len(results) - len(problems),
+            "rejected": len(problems),
         }
-        if len(refusals) < len(results) or not results:
+        if len(problems) < len(results) or not results:
             return HttpResponse(orjson.dumps(content), JSON, 202)
-        limits = {it.default_code: it for it in refusals if isinstance(it, PlanExceeded)}
-        met_all = len(limits) == 1 and all(isinstance(it, PlanExceeded) for it in refusals)
-        whole = self.refused(limits.popitem()[1] if met_all else ParseError("Not one event of the batch was taken."))
+        limits = {it.default_code: it for it in problems if isinstance(it, PlanExceeded)}
+        met_all = len(limits) == 1 and all(isinstance(it, PlanExceeded) for it in problems)
+        error = limits.popitem()[1] if met_all else ParseError("No event of the batch was accepted.")
+        whole = self.problem_response(error)
         whole.data = {**dict(whole.data), **content}
         return whole
 
-    def refused(self, error: APIException) -> Response:
-        """The answer to this error as everywhere in the API (RFC 9457): whoever makes the others makes this one."""
-        answer: Response = self.get_exception_handler()(error, self.get_exception_handler_context())
-        return answer
+    def problem_response(self, error: APIException) -> Response:
+        """Return the problem (RFC 9457) that the API's exception handler makes of this error."""
+        response: Response = self.get_exception_handler()(error, self.get_exception_handler_context())
+        return response
 
     def problem(self, error: APIException) -> dict[str, Any]:
-        """The same, of one item."""
-        return dict(self.refused(error).data)
+        """Return the problem of one event of a batch."""
+        return dict(self.problem_response(error).data)
 
 
 class EventPayload(TenantScoped[Event]):
-    """What an event says: its data, in every shape it was sent in."""
+    """Erase the data of an event."""
 
     queryset = Event.objects.all()
     serializer_class = EventSerializer
@@ -143,16 +143,18 @@ class EventPayload(TenantScoped[Event]):
 
     @extend_schema(request=None, responses={200: EventSerializer})
     def delete(self, request: Request, ref: str) -> Response:
-        """Remove it for good. What is still owed of it is cancelled; that it happened stays. Again changes nothing."""
+        """Delete the event's data, transformed bodies and recorded responses, and cancel its pending deliveries.
+
+        Id, type and times stay. Idempotent.
+        """
         event = self.get_object()
         erase.erase(event, principal(request).label)
         event.refresh_from_db(fields=["payload_deleted_at"])
         return Response(self.get_serializer(event).data)
 
 
-def refusal(error: InvalidEvent) -> APIException:
-    """An event that cannot be taken, as REST says it: 409 if another was taken under its name; 402, 413 or 429 if it
-    is over a limit; else 400."""
+def problem_of(error: InvalidEvent) -> APIException:
+    """Return the API's error for an event that was not accepted: 409, or 402, 413, 429 beyond a limit, else 400."""
     if isinstance(error, EventLimitExceeded):
         return PlanExceeded(error.exceeded)
     if isinstance(error, SchemaMismatch):  # the code is the place in the data: see config.api.errors
@@ -162,7 +164,7 @@ def refusal(error: InvalidEvent) -> APIException:
 
 
 def shown(result: Published) -> dict[str, Any]:
-    """One event that was taken, now or before."""
+    """Return the result of an event that was accepted, now or before."""
     return {
         "id": result.id and ids.public(Event.prefix, result.id),
         "source": result.source,

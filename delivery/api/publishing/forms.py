@@ -1,6 +1,6 @@
-"""The forms in which events are published, and what is answered: for the description only; nothing is read by these.
+"""Describe the forms in which events are published, and the responses, for the OpenAPI description only.
 
-What may stand in an event is for ``webhooks.wire`` to judge, over the bytes.
+No request is parsed by these serializers: ``webhooks.wire`` reads and checks the bytes of an event.
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from delivery.api.serializers.events import PublishedSerializer
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from webhooks.wire.cloudevents.http_modes import BATCH, MAX_BATCH, STRUCTURED
 
-__all__ = ["ANSWERS", "EXAMPLES", "FORMS"]
+__all__ = ["EXAMPLES", "FORMS", "RESPONSES"]
 
 ORDER = {"number": "A-17", "total": 129.5}
 
 
 class PlainEventSerializer(serializers.Serializer[Any]):
-    """The least there has to be: a type. What is missing (or null) of id, source and time is filled in."""
+    """An event in the plain form: only the type is required. A missing or null id, source or time is filled in."""
 
     type = serializers.CharField(max_length=MAX_ATTRIBUTE_BYTES["type"])
     id = serializers.CharField(required=False, allow_null=True, max_length=MAX_ATTRIBUTE_BYTES["id"])
@@ -32,7 +32,7 @@ class PlainEventSerializer(serializers.Serializer[Any]):
 
 
 class CloudEventSerializer(PlainEventSerializer):
-    """An event in the JSON format of CloudEvents 1.0; attributes of your own may stand beside these."""
+    """An event in the JSON format of CloudEvents 1.0; it may have further attributes (extensions)."""
 
     specversion = serializers.ChoiceField([("1.0", "CloudEvents 1.0")])
     id = serializers.CharField(max_length=MAX_ATTRIBUTE_BYTES["id"])
@@ -43,13 +43,13 @@ class CloudEventSerializer(PlainEventSerializer):
 
 
 class ProblemOfItemSerializer(serializers.Serializer[Any]):
-    """Why one event of a batch was not taken: the problem that it would be alone."""
+    """The problem of an event of a batch that was not accepted, as it would be for this event alone."""
 
     error = serializers.DictField()
 
 
 class PublishedBatchSerializer(serializers.Serializer[Any]):
-    """What became of each event of a batch, in its order."""
+    """The result of each event of a batch, in order."""
 
     data = serializers.ListField(  # type: ignore[assignment]  # as above
         child=PolymorphicProxySerializer(
@@ -68,16 +68,16 @@ FORMS = {
     BATCH: serializers.ListSerializer(child=CloudEventSerializer(), max_length=MAX_BATCH),
     "*/*": OpenApiTypes.BINARY,
 }
-ANSWERS = {
+RESPONSES = {
     202: PolymorphicProxySerializer(
-        component_name="Taken",
+        component_name="PublishResult",
         serializers=[PublishedSerializer, PublishedBatchSerializer],
         resource_type_field_name=None,
     )
 }
 EXAMPLES = [
     OpenApiExample(
-        "As little as possible",
+        "Minimal event",
         {"type": "order.paid", "data": ORDER},
         request_only=True,
         media_type="application/json",

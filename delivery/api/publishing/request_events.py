@@ -1,13 +1,13 @@
-"""Which events a request carries: four forms, told apart by its headers, and every one of them the same Event after.
+"""Read the events of a request, in one of four forms, which its headers tell apart.
 
-    application/cloudevents-batch+json   batch         up to 1,000 events, each right or wrong for itself
+    application/cloudevents-batch+json   batch         up to 1,000 events, each with a result of its own
     application/cloudevents+json         structured    one
     anything, with ce- headers           binary        one; the body is its data
     application/json                     plain         one; id, source and time are filled in where they are missing
 
-CloudEvents HTTP binding 1.0.2, section 3. In the first three the data is kept as it was written. The plain form
-is for people who do not care: its data is read and written again, so what that would change (a name that comes
-twice, an integer beyond 64 bits) is refused, and fractions are what a double holds.
+CloudEvents HTTP binding 1.0.2, section 3. The first three keep the data as it was written. The data of the plain form
+is parsed and written again; so data that this would change (a duplicate key, an integer beyond 64 bits) is rejected,
+and fractions have the precision of a double.
 """
 
 import json
@@ -24,10 +24,10 @@ from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.cloudevents.http_modes import BATCH, MAX_DEPTH, STRUCTURED, Event
 from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
 
-__all__ = ["Item", "Limits", "Read", "read_events"]
+__all__ = ["Item", "Limits", "RequestEvents", "read_events"]
 
 PLAIN = "application/json"
-TAKEN = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
+ACCEPTED_FORMS = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
 LONGEST_INTEGER = 40  # characters; far beyond 64 bits
 ATTRIBUTE_HEADERS = ("HTTP_CE_ID", "HTTP_CE_SOURCE", "HTTP_CE_TYPE", "HTTP_CE_SPECVERSION")
 
@@ -37,37 +37,37 @@ Item = Event | InvalidEvent | dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """In bytes: of one event, and of a batch."""
+    """The maximum size of one event and of a batch, in bytes."""
 
     event: int
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What was in the request: the items of a batch, in order, or the one event. A plain one is a dict."""
+class RequestEvents:
+    """The events of a request, in order; one in the plain form is a dict."""
 
     items: list[Item]
     batch: bool
 
 
-def read_events(request: HttpRequest, limits: Limits) -> Read:
-    """The events of this request.
+def read_events(request: HttpRequest, limits: Limits) -> RequestEvents:
+    """Return the events of this request.
 
     Raises InvalidEvent if the whole, or its one event, cannot be read; what ``read_body`` raises; and
     UnsupportedMediaType (415).
     """
     form = _form(request)
     if form == "batch":
-        return Read([*http_modes.read_batch(read_body(request, limits.batch))], batch=True)
+        return RequestEvents([*http_modes.read_batch(read_body(request, limits.batch))], batch=True)
     body = read_body(request, limits.event)
     if form == "binary":
-        return Read([http_modes.read_binary(request.headers, body)], batch=False)
-    return Read([http_modes.read_structured(body) if form == "structured" else read_plain(body)], batch=False)
+        return RequestEvents([http_modes.read_binary(request.headers, body)], batch=False)
+    return RequestEvents([http_modes.read_structured(body) if form == "structured" else read_plain(body)], batch=False)
 
 
 def read_plain(body: bytes) -> dict[str, Any]:
-    """The members of the one JSON object. Raises InvalidEvent."""
+    """Return the members of an event in the plain form. Raises InvalidEvent."""
     try:
         json_text.parse_value(body, MAX_DEPTH)
         plain = json.loads(body, object_pairs_hook=_once, parse_int=_whole)
@@ -97,10 +97,10 @@ def _form(request: HttpRequest) -> str:
     try:
         form = http_modes.content_mode({"content-type": declared})
     except UnsupportedFormat:
-        raise UnsupportedMediaType(declared, TAKEN) from None
+        raise UnsupportedMediaType(declared, ACCEPTED_FORMS) from None
     if form != "binary" or any(name in request.META for name in ATTRIBUTE_HEADERS):
         return form
     media = media_type(declared)
     if media is None or media.name != PLAIN or not media.is_utf8:
-        raise UnsupportedMediaType(declared, TAKEN)
+        raise UnsupportedMediaType(declared, ACCEPTED_FORMS)
     return "plain"

@@ -13,15 +13,15 @@ __all__ = [
 
 
 class CancellationSerializer(StrictSerializer):
-    """Which deliveries to cancel: ``filter`` may be empty (everything that has not ended), but has to be said."""
+    """The deliveries to cancel. ``filter`` is required; an empty one selects all unfinished deliveries."""
 
     filter = serializers.DictField(
-        help_text="Any of ids (of deliveries), endpoint (its id or uid), type, since, until (when they were owed)."
+        help_text="Any of ids (of deliveries), endpoint (id or uid), type, since and until (when they were created)."
     )
 
 
 class CancelledSerializer(serializers.Serializer[Any]):
-    """So many deliveries. ``more``: there are others; ask again."""
+    """The number of deliveries. ``has_more``: others match as well; send the request again."""
 
     total = serializers.IntegerField()
     has_more = serializers.BooleanField()

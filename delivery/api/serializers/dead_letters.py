@@ -13,7 +13,7 @@ __all__ = [
 
 
 class DeadLetterSerializer(IncludingSerializer[DeadLetter]):
-    """A delivery that was given up, why, and whether it was brought back since."""
+    """A delivery that failed permanently, with the cause, and whether it was replayed since."""
 
     id = IdField(DeadLetter.prefix)
     delivery = IdField(Delivery.prefix, source="delivery_id")

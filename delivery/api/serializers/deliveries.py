@@ -19,7 +19,7 @@ __all__ = [
 
 
 class DeliverySerializer(IncludingSerializer[Delivery]):
-    """One event owed to one endpoint, and how that stands."""
+    """The delivery of one event to one endpoint, and its state."""
 
     id = IdField(Delivery.prefix)
     event = IdField(Event.prefix, source="event_id")
@@ -49,7 +49,7 @@ class DeliverySerializer(IncludingSerializer[Delivery]):
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
-    """One POST and what came of it. ``answer`` is the beginning of the answer's body as text."""
+    """One request and its result. ``response`` is the beginning of the response body as text."""
 
     id = IdField(Attempt.prefix)
     response = serializers.SerializerMethodField()

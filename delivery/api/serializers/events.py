@@ -17,25 +17,27 @@ __all__ = [
 
 
 class WarningSerializer(serializers.Serializer[Any]):
-    """Where the data of an event does not fit the schema of its type."""
+    """A place where the data of an event violates the schema of its type."""
 
     pointer = serializers.CharField(allow_blank=True, help_text="A JSON pointer (RFC 6901).")
     detail = serializers.CharField()
 
 
 class PublishedSerializer(serializers.Serializer[Any]):
-    """What became of one event. ``duplicate``: it had been taken before, and ``id`` is the first one's."""
+    """The result of one event. ``duplicate``: it was published before, and ``id`` is that of the first."""
 
     id = serializers.CharField()
-    source = serializers.CharField()  # type: ignore[assignment]  # a field that is called as the stubs call an option
+    source = serializers.CharField()  # type: ignore[assignment]  # the stubs have an option of this name
     event_id = serializers.CharField()
     duplicate = serializers.BooleanField()
-    deliveries = serializers.IntegerField(help_text="How many endpoints it is owed to.")
-    warnings = WarningSerializer(many=True, required=False, help_text="Left out if there are none.")
+    deliveries = serializers.IntegerField(help_text="Number of deliveries that were created.")
+    warnings = WarningSerializer(
+        many=True, required=False, help_text="Violations of the type's schema; absent without."
+    )
 
 
 class EventSerializer(IncludingSerializer[Event]):
-    """An event as it was taken; ``event_id`` is the CloudEvent's own id."""
+    """A published event; ``event_id`` is the CloudEvent's own id."""
 
     id = IdField(Event.prefix)
 
@@ -46,9 +48,9 @@ class EventSerializer(IncludingSerializer[Event]):
 
 
 class EventDetailSerializer(EventSerializer):
-    """With ``event``, the CloudEvent as it is sent. For the schema only: the view splices the bytes in unread."""
+    """An event with the CloudEvent as it is sent."""
 
-    warnings = WarningSerializer(many=True, allow_null=True, help_text="Null: it fits its type, or there is no schema.")
+    warnings = WarningSerializer(many=True, allow_null=True, help_text="Violations of the type's schema; null: none.")
     event = serializers.JSONField()
 
     class Meta(EventSerializer.Meta):

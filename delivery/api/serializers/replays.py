@@ -17,9 +17,9 @@ __all__ = [
 
 
 class ReplaySerializer(serializers.ModelSerializer[Replay]):
-    """A request to send again, and how far it has come: ``replayed`` of ``total`` deliveries.
+    """A request to send again, and its progress: ``replayed`` of ``total`` deliveries.
 
-    ``estimated``: the total is carried forward from the first of very many events.
+    ``estimated``: the total is extrapolated from the first events.
     """
 
     id = IdField(Replay.prefix)
@@ -43,28 +43,28 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
 
 
 class ReplaySelectionSerializer(StrictSerializer):
-    """What to send again: ``filter`` may be empty (everything), but has to be said."""
+    """What to send again. ``filter`` is required; an empty one selects everything."""
 
     scope = ChoiceField(
         Replay.Scope.choices,
         default=Replay.Scope.DEAD_LETTERS,
-        help_text="Open dead letters; or past events: all of them, or only those never owed to the endpoint.",
+        help_text="Open dead letters; or past events: all of them, or only those without a delivery to the endpoint.",
     )
     filter = serializers.DictField(
         help_text="Any of ids (of dead letters, or of events), endpoint (its id or uid), type, since, until; for dead "
-        "letters also cause; for events also source, subject, and force (true: to an endpoint, whatever it subscribes "
-        "to; else to those whose subscriptions want them now).",
+        "letters also cause; for events also source, subject, and force (true: send to the endpoint even if no "
+        "subscription of it matches; default: only events that match a current subscription).",
     )
 
 
 class ReplayCreateSerializer(ReplaySelectionSerializer):
-    """What to send again, and how fast."""
+    """What to send again, and at which rate."""
 
     rate = IntegerField(min_value=1, max_value=MAX_RATE, default=DEFAULT_RATE, help_text="Deliveries per second.")
 
 
 class ReplayPreviewSerializer(serializers.Serializer[Any]):
-    """How many deliveries that would be. ``estimated``: carried forward from the first of very many events."""
+    """The number of deliveries that match. ``estimated``: extrapolated from the first events."""
 
     total = serializers.IntegerField()
     estimated = serializers.BooleanField()

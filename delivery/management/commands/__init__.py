@@ -1,0 +1,1 @@
+"""Define one management command per module."""

@@ -140,7 +140,7 @@ def test_test_of_a_forbidden_address_is_the_same_for_every_reason(
     settings.WAYPOST_ALLOW_NETWORKS = []
     shown = post_test(client, make_endpoint(tenant, url=url))
     del shown["request"]
-    assert shown == {"delivered": False, "error": "forbidden", "response": None, "timing": {}, "revived": False}
+    assert shown == {"delivered": False, "error": "forbidden", "response": None, "timing": {}, "re_enabled": False}
 
 
 def test_long_response_is_truncated(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
@@ -193,22 +193,22 @@ def test_test_beyond_the_concurrent_limit_is_throttled(client: APIClient, tenant
 
 
 @pytest.mark.parametrize(
-    ("reason", "status", "revived"),
+    ("reason", "status", "re_enabled"),
     [("failing", 200, True), ("responded_410", 204, True), ("failing", 500, False), ("operator", 200, False)],
 )
 def test_delivered_test_enables_an_endpoint_disabled_for_failures(
-    client: APIClient, tenant: Tenant, receiver: Receiver, reason: str, status: int, revived: bool
+    client: APIClient, tenant: Tenant, receiver: Receiver, reason: str, status: int, re_enabled: bool
 ) -> None:
     receiver.script("/in", scripts.status(status))
     endpoint = make_endpoint(tenant, url=receiver.url("/in"))
     assert disable(endpoint, reason)
-    assert post_test(client, endpoint)["revived"] is revived
+    assert post_test(client, endpoint)["re_enabled"] is re_enabled
     endpoint.refresh_from_db()
-    assert (endpoint.state, endpoint.disabled_reason) == (("active", "") if revived else ("disabled", reason))
+    assert (endpoint.state, endpoint.disabled_reason) == (("active", "") if re_enabled else ("disabled", reason))
 
 
 def test_delivered_test_leaves_a_paused_endpoint_paused(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
     endpoint = make_endpoint(tenant, url=receiver.url("/in"), state="paused")
-    assert post_test(client, endpoint)["revived"] is False
+    assert post_test(client, endpoint)["re_enabled"] is False
     endpoint.refresh_from_db()
     assert endpoint.state == "paused"
