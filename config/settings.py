@@ -184,6 +184,23 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# The resources of the API, in the order somebody learns them.
+API_TAGS = [
+    {"name": "Events", "description": "Publish events and see what became of them."},
+    {"name": "Endpoints", "description": "Where webhooks are sent, how they are signed, and how deliveries are going."},
+    {"name": "Subscriptions", "description": "Which events an endpoint gets."},
+    {"name": "Event types", "description": "What can be published, with schemas and examples."},
+    {"name": "Deliveries", "description": "One event for one endpoint, with every attempt."},
+    {"name": "Dead letters", "description": "Deliveries that were given up."},
+    {"name": "Replays", "description": "Send dead letters or past events again."},
+    {"name": "Sources", "description": "Addresses that receive webhooks of others."},
+    {"name": "Receipts", "description": "Messages that were received, and their handlers."},
+    {"name": "Rejections", "description": "A sample of the requests that were rejected, with reasons."},
+    {"name": "Keys", "description": "API keys of a tenant."},
+    {"name": "Tenants", "description": "Your customers. Operators only."},
+    {"name": "Plans", "description": "What tenants may use. Operators only."},
+    {"name": "Usage", "description": "What was used, by day and type."},
+]
 SPECTACULAR_SETTINGS = {
     "TITLE": "Waypost",
     "DESCRIPTION": "Webhooks in both directions: send them to your customers, receive them from others.",
@@ -199,6 +216,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "TAGS": API_TAGS,
     "ENUM_NAME_OVERRIDES": {
         "EndpointState": "subscriptions.models.Endpoint.State",
         "EndpointVerification": "subscriptions.models.Endpoint.Verification",

@@ -5,12 +5,15 @@ in one place too. The problems of an operation follow from its parameters and bo
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import orjson
 from django.core.exceptions import FieldDoesNotExist
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
+from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import StrictSerializer
 
 __all__ = ["Described", "complete"]
@@ -18,63 +21,89 @@ __all__ = ["Described", "complete"]
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 WRITES = ("put", "post", "patch", "delete")
+TAG_OF = {"data": "Events", "cancellations": "Deliveries", "verification-callbacks": "Endpoints"}
+EXAMPLES: dict[str, Any] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
+"""By operation id: the body of a request, and of a response by status. Recorded by tests/api/test_examples.py."""
 PROBLEM_DESCRIPTIONS = {
-    400: "Something in the request cannot be taken; each field is named.",
-    401: "No API key, or one that opens nothing.",
-    403: "The key has not the scope that this needs.",
-    404: "There is no such thing, or it belongs to somebody else.",
-    405: "This address does not know the method; `Allow` names those it knows.",
-    406: "Nothing that is asked for in `Accept` can be given.",
-    402: "The tenant's plan allows no more; `limit`, `allowed`, `used` and `resets_at` say of what.",
-    409: "At odds with what is there.",
-    412: "It is not what `If-Match` says it was when it was read.",
+    400: "The request is invalid. `errors` names each field and says what to give instead.",
+    401: "The API key is missing, unknown, expired or revoked.",
+    403: "The API key lacks the scope that this operation needs.",
+    404: "Not found, or it belongs to another tenant.",
+    405: "The method is not allowed here; the header `Allow` lists those that are.",
+    406: "None of the media types in `Accept` can be returned.",
+    402: "A limit of the tenant's plan is reached; `limit`, `allowed`, `used` and `resets_at` say which.",
+    409: "Conflicts with the current state, or with a value that is already in use.",
+    412: "Changed since it was fetched: the `ETag` is not that of `If-Match`.",
     413: "The request is too large.",
-    415: "The body is of a form that is not taken here.",
-    422: "The `Idempotency-Key` was used for another request.",
-    429: "Faster than the tenant's plan allows.",
-    503: "The database cannot be reached right now; try again.",
+    415: "The media type of the body is not supported here.",
+    422: "The `Idempotency-Key` was used for a different request.",
+    429: "Faster than the tenant's plan allows; retry after `Retry-After` seconds.",
+    503: "The database is unavailable; retry after `Retry-After` seconds.",
 }
 FIELD_ERROR = {
     "type": "object",
     "required": ["field", "detail"],
     "properties": {
-        "field": {"type": "string", "description": "The way to the field: names and positions, with dots."},
-        "detail": {"type": "string"},
-        "pointer": {"type": "string", "description": "The same as a JSON pointer (RFC 6901), in the body."},
+        "field": {"type": "string", "description": "Path of the field: names and positions, separated by dots."},
+        "detail": {"type": "string", "description": "What is wrong, and what to give instead."},
+        "pointer": {"type": "string", "description": "The same path as a JSON pointer (RFC 6901) into the body."},
     },
 }
 PROBLEM = {
     "type": "object",
-    "description": "What went wrong (RFC 9457).",
+    "description": "Problem details (RFC 9457).",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string", "format": "uri", "example": "urn:waypost:problem:invalid"},
-        "title": {"type": "string"},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string"},
-        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
-        "limit": {"type": "string", "description": "Which limit of the plan is met (402, 413, 429)."},
-        "allowed": {"type": "integer"},
-        "used": {"type": "integer"},
-        "resets_at": {"type": ["string", "null"], "format": "date-time", "description": "Null: not by itself."},
+        "type": {
+            "type": "string",
+            "format": "uri",
+            "description": "Identifies the kind of problem.",
+            "example": "urn:waypost:problem:invalid",
+        },
+        "title": {"type": "string", "description": "Short summary of the kind of problem."},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status."},
+        "detail": {"type": "string", "description": "What is wrong with this request."},
+        "errors": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/FieldError"},
+            "description": "One entry per invalid field (400, 409).",
+        },
+        "limit": {"type": "string", "description": "The limit of the plan that is reached (402, 413, 429)."},
+        "allowed": {"type": "integer", "description": "What the plan allows."},
+        "used": {"type": "integer", "description": "What the tenant has used."},
+        "resets_at": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "When the limit resets; null: never.",
+        },
     },
 }
 CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
-TAG = {"ETag": {"description": "Which state of it this is.", "schema": {"type": "string"}}}
+TAG = {
+    "ETag": {
+        "description": "Entity tag of this representation, for `If-Match` and `If-None-Match`.",
+        "schema": {"type": "string"},
+    }
+}
 REPLAYED = {
     "Idempotency-Replayed": {
-        "description": "`true`: this was answered before, and is answered again.",
+        "description": "`true` if this is the stored response to an earlier request with the same `Idempotency-Key`.",
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
-RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}}
+RETRY = {
+    "Retry-After": {
+        "description": "Seconds to wait before the next request.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
 
 
 HEADERS = {
-    "Waypost-Tenant": "For operators: the id or uid of the tenant this is about. Also as `?tenant=`.",
-    "Idempotency-Key": "Chosen by you: a request that comes again under the same key within 24 hours takes place once.",
-    "If-Match": "An entity tag (`ETag`): change it only if it is what you have seen.",
-    "If-None-Match": "An entity tag (`ETag`): answer 304 if that is still how it is.",
+    "Waypost-Tenant": "For operators: id or `uid` of the tenant to act for. Also as `?tenant=`.",
+    "Idempotency-Key": "Chosen by you. A request repeated with it within 24 hours takes effect once.",
+    "If-Match": "An `ETag`: change only if it is still current; 412 otherwise.",
+    "If-None-Match": "An `ETag`: respond 304 if it is still current.",
 }
 
 
@@ -86,6 +115,27 @@ class Described(AutoSchema):
         *above, last = [token.replace("-", "_") for token in self._tokenize_path()]
         action = "list" if self._is_list_view() and self.method == "GET" else ACTIONS[self.method]
         return "_".join([action, *map(_singular, above), last if action == "list" else _singular(last)])
+
+    def get_summary(self) -> str:
+        """Return the view's summary of the operation: a verb and a noun, for the customer."""
+        return self._documented()[0]
+
+    def get_description(self) -> str:
+        """Return the view's description of the operation; never a docstring, which is for maintainers."""
+        return self._documented()[1]
+
+    def _documented(self) -> tuple[str, str]:
+        key = getattr(self.view, "action", None) if hasattr(self.view, "action_map") else None
+        documented: tuple[str, str] = getattr(self.view, "operations", {}).get(key or self.method.lower(), ("", ""))
+        return documented
+
+    def get_tags(self) -> list[str]:
+        """Return the resource at the beginning of the path, or the one that it belongs to."""
+        first = self._tokenize_path()[0]
+        return [TAG_OF.get(first, first.replace("-", " ").capitalize())]
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return isinstance(self.view, ListView) or bool(super()._is_list_view(serializer))  # type: ignore[no-untyped-call]
 
     def _map_serializer(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Any:
         """Mark bodies that reject unknown fields, and deprecated fields."""
@@ -142,7 +192,22 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
                 _add_conventions(path, method, operation)
                 for status in sorted(_statuses(path, method, operation)):
                     operation["responses"].setdefault(str(status), _problem(status))
+                _add_examples(operation)
     return result
+
+
+def _add_examples(operation: dict[str, Any]) -> None:
+    """Add the recorded examples of the operation, and an example of each problem."""
+    recorded = EXAMPLES.get(operation["operationId"], {})
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        if "request" in recorded and "example" not in content and "examples" not in content and "json" in media_type:
+            content["example"] = recorded["request"]
+    for status, response in operation["responses"].items():
+        for media_type, content in response.get("content", {}).items():
+            if media_type == "application/problem+json":
+                content["example"] = EXAMPLES["problems"].get(status, {})
+            elif status in recorded.get("responses", {}) and "examples" not in content:
+                content["example"] = recorded["responses"][status]
 
 
 def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
@@ -156,7 +221,9 @@ def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
         accepted, returned = [*accepted, "If-Match"], {} if method == "delete" else TAG
     elif method == "get":
         accepted, returned = [*accepted, "If-None-Match"], TAG
-        operation["responses"].setdefault("304", {"description": "It is what you have seen.", "headers": TAG})
+        operation["responses"].setdefault(
+            "304", {"description": "Not modified since the `ETag` in `If-None-Match`.", "headers": TAG}
+        )
     operation.setdefault("parameters", []).extend(_header(name) for name in accepted)
     for status, response in operation["responses"].items():
         if status.startswith("2"):

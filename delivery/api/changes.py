@@ -49,6 +49,14 @@ class DeliveryChange(TenantScoped[Delivery]):
 class DeliveryCancel(DeliveryChange):
     """Cancel one delivery."""
 
+    operations = {
+        "post": (
+            "Cancel a delivery",
+            "Ends a delivery that is not finished; no further attempt is made. An attempt that is under way "
+            "is recorded. 409 if it has already ended.",
+        ),
+    }
+
     result = Delivery.State.CANCELLED
 
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="cancel_delivery")
@@ -60,6 +68,14 @@ class DeliveryCancel(DeliveryChange):
 class DeliveryRetry(DeliveryChange):
     """Retry one delivery."""
 
+    operations = {
+        "post": (
+            "Send a delivery now",
+            "Makes the next attempt due at once, ahead of the retry plan. The endpoint's rate limit and "
+            "circuit breaker still apply. 409 if the delivery has ended.",
+        ),
+    }
+
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="retry_delivery")
     def post(self, request: Request, ref: str) -> Response:
         """Send this delivery now, ahead of its retry plan. 409 if it is finished; create a replay instead."""
@@ -68,6 +84,14 @@ class DeliveryRetry(DeliveryChange):
 
 class DeliverySetAside(DeliveryChange):
     """Set one delivery aside."""
+
+    operations = {
+        "post": (
+            "Set a delivery aside",
+            "Moves an unfinished delivery to the dead letters, so that ordered deliveries behind it can go "
+            "on. It can be replayed later.",
+        ),
+    }
 
     result = Delivery.State.DEAD
 
@@ -79,6 +103,14 @@ class DeliverySetAside(DeliveryChange):
 
 class Cancellations(TenantScoped[Delivery]):
     """Cancel many deliveries, in batches, so that no drain waits for all of them."""
+
+    operations = {
+        "post": (
+            "Cancel deliveries by filter",
+            "Cancels the unfinished deliveries that match a filter, up to a limit per request; `has_more` "
+            "says whether to repeat it.",
+        ),
+    }
 
     queryset = Delivery.objects.all()
     serializer_class = CancellationSerializer
@@ -94,6 +126,13 @@ class Cancellations(TenantScoped[Delivery]):
 
 class CancellationPreview(TenantScoped[Delivery]):
     """Count the deliveries that a cancellation would cancel."""
+
+    operations = {
+        "post": (
+            "Preview a cancellation",
+            "Counts the unfinished deliveries that match a filter, without changing anything.",
+        ),
+    }
 
     queryset = Delivery.objects.all()
     serializer_class = CancellationSerializer

@@ -32,6 +32,14 @@ class Gone(APIException):
 class EventData(APIView):
     """The data of one event, by the link in a reference delivery; no API key is needed."""
 
+    operations = {
+        "get": (
+            "Get the data of a referenced event",
+            "Returns the `data` of an event, byte for byte, to whoever has the signed link that was sent as "
+            "`dataref`. Needs no API key; the link expires.",
+        ),
+    }
+
     authentication_classes = ()
     permission_classes = (AllowAny,)
 

@@ -21,6 +21,18 @@ __all__ = ["DeadLetters"]
 class DeadLetters(IncludingList[DeadLetter], ReadOnlyResource[DeadLetter]):
     """Dead letters, newest first. Create a replay to send them again."""
 
+    operations = {
+        "list": (
+            "List dead letters",
+            "Returns deliveries that were given up, newest first, with the cause, the last response and the "
+            "number of attempts. Replayed ones are left out unless you ask for them.",
+        ),
+        "retrieve": (
+            "Get a dead letter",
+            "Returns one dead letter.",
+        ),
+    }
+
     queryset = DeadLetter.objects.all()
     serializer_class = DeadLetterSerializer
     query_params = DeadLetterFilters

@@ -43,6 +43,19 @@ class DeliveryList(IncludingList[Delivery]):
 class Deliveries(DeliveryList, ReadOnlyResource[Delivery]):
     """Deliveries, newest first."""
 
+    operations = {
+        "list": (
+            "List deliveries",
+            "Returns deliveries, newest first: one event for one endpoint each. Filter by endpoint, event, "
+            "state, error, status or time.",
+        ),
+        "retrieve": (
+            "Get a delivery",
+            "Returns one delivery with its latest attempts: what was sent, the response, and when the next "
+            "attempt is due.",
+        ),
+    }
+
     query_params: ClassVar[type[QueryParams]] = DeliveryFilters
 
     @extend_schema(responses={200: DeliveryDetailSerializer})
@@ -58,6 +71,13 @@ class Deliveries(DeliveryList, ReadOnlyResource[Delivery]):
 class EventDeliveries(DeliveryList, ListView[Delivery]):
     """The deliveries of one event."""
 
+    operations = {
+        "get": (
+            "List an event's deliveries",
+            "Returns the deliveries of one event, newest first: one for each endpoint it was routed to.",
+        ),
+    }
+
     query_params = EventDeliveryFilters
 
     def query(self, tenant_id: UUID | None, **arguments: Any) -> QuerySet[Delivery]:
@@ -67,6 +87,13 @@ class EventDeliveries(DeliveryList, ListView[Delivery]):
 
 class DeliveryAttempts(TenantScoped[Attempt], ListView[Attempt]):
     """The attempts of one delivery, newest first."""
+
+    operations = {
+        "get": (
+            "List a delivery's attempts",
+            "Returns every attempt of a delivery, newest first.",
+        ),
+    }
 
     queryset = Attempt.objects.all()
     serializer_class = AttemptSerializer

@@ -98,6 +98,15 @@ class DryRunsSerializer(serializers.Serializer[Any]):
 class DryRuns(APIView):
     """Test a subscription on events. Nothing is stored, nothing is sent."""
 
+    operations = {
+        "post": (
+            "Test a subscription",
+            "Tries a subscription, stored or only given in the request, on events, stored or given: whether "
+            "each matches, which condition fails otherwise, and the exact request that would be sent. Nothing "
+            "is stored or sent.",
+        ),
+    }
+
     required_scopes = {"POST": Scope.READ}
 
     @extend_schema(

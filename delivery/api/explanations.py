@@ -78,6 +78,14 @@ class ExplanationParams(QueryParams):
 class EventExplanation(TenantScoped[Endpoint], ListView[Endpoint]):
     """Explain for each endpoint of the tenant, newest first, why the event was or was not delivered."""
 
+    operations = {
+        "get": (
+            "Explain an event's routing",
+            "Returns, for every endpoint of the tenant, whether the event was sent to it and what became of "
+            "it, or the first reason why not: state, event type, pattern.",
+        ),
+    }
+
     queryset = Endpoint.objects.all()
     serializer_class = ExplanationSerializer
     query_params = ExplanationParams

@@ -44,6 +44,23 @@ class ReplayView(TenantScoped[Replay]):
 class Replays(ReplayView, ReadOnlyResource[Replay]):
     """Replays, newest first."""
 
+    operations = {
+        "list": (
+            "List replays",
+            "Returns replays, newest first, with their progress.",
+        ),
+        "create": (
+            "Create a replay",
+            "Sends dead letters, or past events, again: those that match `filter`, at `rate` deliveries per "
+            "second. Runs in the background; read its progress with *Get a replay*. Each delivery is replayed "
+            "at most once per replay, with its original bytes and `webhook-id`.",
+        ),
+        "retrieve": (
+            "Get a replay",
+            "Returns one replay with its progress: how many were selected, re-queued, delivered and failed.",
+        ),
+    }
+
     query_params = ReplayFilters
 
     @extend_schema(request=ReplayCreateSerializer, responses={201: ReplaySerializer})
@@ -61,6 +78,13 @@ class Replays(ReplayView, ReadOnlyResource[Replay]):
 class ReplayPreview(ReplayView):
     """Count the deliveries that a replay would send."""
 
+    operations = {
+        "post": (
+            "Preview a replay",
+            "Counts what a replay with this filter would send, without sending anything.",
+        ),
+    }
+
     required_scopes = {"POST": Scope.READ}
 
     @extend_schema(request=ReplaySelectionSerializer, responses={200: ReplayPreviewSerializer})
@@ -75,6 +99,13 @@ class ReplayPreview(ReplayView):
 
 class ReplayCancel(ReplayView):
     """Cancel a replay; deliveries that are re-queued already are sent."""
+
+    operations = {
+        "post": (
+            "Cancel a replay",
+            "Stops a replay; deliveries it has already queued still go out. Idempotent; 409 if it has finished.",
+        ),
+    }
 
     @extend_schema(request=None, responses={200: ReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:

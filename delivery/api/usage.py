@@ -117,6 +117,14 @@ class UsagePageSerializer(serializers.Serializer[Any]):
 class UsageReport(TenantScoped[Tenant]):
     """Accepted events and their deliveries: exact, also for deleted events."""
 
+    operations = {
+        "get": (
+            "Get usage",
+            "Returns events and deliveries by tenant, day or month, and type, as JSON or (with `format=csv`) "
+            "as CSV. Exact, and unaffected by retention.",
+        ),
+    }
+
     renderer_classes = (JSONRenderer, CsvRows)
     queryset = Tenant.objects.all()
     serializer_class = UsagePageSerializer

@@ -28,6 +28,19 @@ def endpoint_of(view: TenantScoped[SigningSecret]) -> Endpoint:
 class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
     """Signing secrets of an endpoint; creating one rotates the secret."""
 
+    operations = {
+        "get": (
+            "List an endpoint's signing secrets",
+            "Returns the secrets that sign at the moment, without their text. During a rotation there are "
+            "several, and every delivery carries a signature of each.",
+        ),
+        "post": (
+            "Rotate an endpoint's signing secret",
+            "Creates a new signing secret. The old one signs beside it for `overlap_seconds`, so that the "
+            "receiver can change over without rejecting a webhook. The text is in this response only.",
+        ),
+    }
+
     queryset = SigningSecret.objects.all()
     serializer_class = SigningSecretSerializer
 
@@ -43,6 +56,14 @@ class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
 @openapi.public_keys
 class EndpointPublicKeys(TenantScoped[SigningSecret]):
     """Public keys that verify the deliveries of an endpoint, if key pairs sign them (v1a)."""
+
+    operations = {
+        "get": (
+            "Get an endpoint's public keys",
+            "Returns the Ed25519 keys that verify the `v1a` signatures of this endpoint, as a JSON Web Key "
+            "Set (RFC 7517). Empty if it signs with a shared secret.",
+        ),
+    }
 
     queryset = SigningSecret.objects.all()
     serializer_class = SigningSecretSerializer

@@ -27,6 +27,39 @@ class EndpointFilters(QueryParams):
 class Endpoints(OwnedResource[Endpoint]):
     """Where a tenant's webhooks go."""
 
+    operations = {
+        "list": (
+            "List endpoints",
+            "Returns the tenant's endpoints, newest first. Filter by state, `uid`, or the event type they receive.",
+        ),
+        "create": (
+            "Create an endpoint",
+            "Registers a URL to send webhooks to, and creates the secret that signs them. The secret is in "
+            "this response and, later, only by rotation. Then create a subscription to say which events it "
+            "gets.",
+        ),
+        "retrieve": (
+            "Get an endpoint",
+            "Returns one endpoint, by id or `uid`.",
+        ),
+        "update": (
+            "Replace an endpoint",
+            "Sets every field of an endpoint; a field that is left out gets its default. A new URL has to be "
+            "verified again where verification is required.",
+        ),
+        "partial_update": (
+            "Update an endpoint",
+            "Changes the fields that are given and keeps the others. Set `state` to `paused` to keep "
+            "deliveries waiting, to `active` to go on; deliveries that wait are then sent within the "
+            "endpoint's rate.",
+        ),
+        "destroy": (
+            "Delete an endpoint",
+            "Deletes an endpoint; what is pending for it becomes dead letters with the cause "
+            "`endpoint_deleted`. Its past deliveries stay readable.",
+        ),
+    }
+
     queryset = Endpoint.objects.select_related("tenant").filter(deleted_at=None)
     serializer_class = EndpointSerializer
     create_serializer_class = EndpointCreateSerializer

@@ -22,6 +22,26 @@ __all__ = ["KeyRotations", "Keys"]
 class Keys(OwnedResource[ApiKey]):
     """Keys are created, revoked and rotated, not changed. A key grants only scopes that it has itself."""
 
+    operations = {
+        "list": (
+            "List API keys",
+            "Returns the tenant's API keys without their text: name, scopes, prefix, expiry and last use.",
+        ),
+        "create": (
+            "Create an API key",
+            "Creates an API key. Its text is in this response and nowhere else: store it now. Scopes: "
+            "`publish` (publish events), `read` (all reads), `manage` (everything else).",
+        ),
+        "retrieve": (
+            "Get an API key",
+            "Returns one API key without its text.",
+        ),
+        "destroy": (
+            "Revoke an API key",
+            "Revokes a key at once; requests with it get 401 from then on.",
+        ),
+    }
+
     queryset = ApiKey.objects.select_related("tenant").filter(tenant__deleted_at=None)
     serializer_class = KeySerializer
     http_method_names = ("get", "post", "delete", "head", "options")
@@ -38,6 +58,15 @@ class Keys(OwnedResource[ApiKey]):
 @openapi.key_rotations
 class KeyRotations(TenantScoped[ApiKey]):
     """A new key that replaces an old one, which stays valid for an overlap."""
+
+    operations = {
+        "post": (
+            "Rotate an API key",
+            "Creates a new key with the same name and scopes. The old key goes on working for "
+            "`overlap_seconds`, so that you can deploy the new one without a gap. The new text is in this "
+            "response only.",
+        ),
+    }
 
     queryset = Keys.queryset
     serializer_class = KeyRotationSerializer

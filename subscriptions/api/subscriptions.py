@@ -34,6 +34,36 @@ class SubscriptionFilters(QueryParams):
 class Subscriptions(OwnedResource[Subscription]):
     """Which events an endpoint wants."""
 
+    operations = {
+        "list": (
+            "List subscriptions",
+            "Returns the tenant's subscriptions, newest first. Filter by endpoint or event type.",
+        ),
+        "create": (
+            "Create a subscription",
+            "Sends matching events to an endpoint: those of the given `event_types` (`order.*` matches a "
+            "prefix) that also match the `pattern`, if there is one. A `transformer` gives the body another "
+            "shape.",
+        ),
+        "retrieve": (
+            "Get a subscription",
+            "Returns one subscription, by id or `uid`.",
+        ),
+        "update": (
+            "Replace a subscription",
+            "Sets every field of a subscription; a field that is left out gets its default. Applies to events "
+            "published from then on.",
+        ),
+        "partial_update": (
+            "Update a subscription",
+            "Changes the fields that are given and keeps the others. Applies to events published from then on.",
+        ),
+        "destroy": (
+            "Delete a subscription",
+            "Stops sending its events. Deliveries that are already pending still go out.",
+        ),
+    }
+
     queryset = Subscription.objects.select_related("tenant", "endpoint").filter(endpoint__deleted_at=None)
     serializer_class = SubscriptionSerializer
     query_params = SubscriptionFilters

@@ -19,6 +19,35 @@ __all__ = ["Tenants"]
 class Tenants(TenantScoped[Tenant], Resource[Tenant]):
     """Operators keep tenants; a tenant sees itself."""
 
+    operations = {
+        "list": (
+            "List tenants",
+            "Returns the tenants an operator manages, newest first. A tenant's own key sees that tenant only.",
+        ),
+        "create": (
+            "Create a tenant",
+            "Creates a tenant: one of your customers, with its own endpoints, events and keys. Operators "
+            "only. Give `uid` your own id of the customer; it is accepted wherever the tenant's id is.",
+        ),
+        "retrieve": (
+            "Get a tenant",
+            "Returns one tenant, by id or `uid`.",
+        ),
+        "update": (
+            "Replace a tenant",
+            "Sets every field of a tenant; a field that is left out gets its default. Operators only.",
+        ),
+        "partial_update": (
+            "Update a tenant",
+            "Changes the fields that are given and keeps the others. Operators only.",
+        ),
+        "destroy": (
+            "Delete a tenant",
+            "Deletes a tenant: its keys stop working, its endpoints stop receiving, its pending deliveries "
+            "are cancelled. Operators only. Cannot be undone.",
+        ),
+    }
+
     queryset = Tenant.objects.select_related("plan").filter(deleted_at=None)
     serializer_class = TenantSerializer
     permission_classes = (OperatorWrites,)

@@ -41,6 +41,17 @@ class ReceiptFilters(SourceFilters):
 class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
     """Stored messages, newest first."""
 
+    operations = {
+        "list": (
+            "List receipts",
+            "Returns stored messages, newest first. Filter by source, state, event type, message id or time.",
+        ),
+        "retrieve": (
+            "Get a receipt",
+            "Returns one receipt: its labels, headers without credentials, and how its handlers have got on.",
+        ),
+    }
+
     queryset = Receipt.objects.defer("body")
     serializer_class = ReceiptSerializer
     query_params = ReceiptFilters
@@ -64,6 +75,13 @@ class StorageUnavailable(APIException):
 class ReceiptBody(BelowReceipt):
     """The body of one receipt."""
 
+    operations = {
+        "get": (
+            "Download a receipt's body",
+            "Returns the message's body, byte for byte, as an attachment.",
+        ),
+    }
+
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, ref: str) -> FileResponse:
         """Download the body, byte for byte. Browsers do not display it."""
@@ -76,6 +94,13 @@ class ReceiptBody(BelowReceipt):
 class ReceiptReplay(BelowReceipt):
     """The replay of one receipt."""
 
+    operations = {
+        "post": (
+            "Replay a receipt",
+            "Runs the handlers again on one receipt that is processed or dead.",
+        ),
+    }
+
     @extend_schema(request=None, responses={202: ReceiptReplayResultSerializer})
     def post(self, request: Request, ref: str) -> Response:
         """Replay one receipt if it is processed or dead."""
@@ -85,6 +110,14 @@ class ReceiptReplay(BelowReceipt):
 
 class ReceiptReplays(BelowReceipt):
     """The replay of many receipts."""
+
+    operations = {
+        "post": (
+            "Replay receipts by filter",
+            "Runs the handlers again on receipts that match a filter, oldest first, up to a limit per "
+            "request; `remaining` says how many are left. With `dry_run` it only counts.",
+        ),
+    }
 
     @extend_schema(
         operation_id="replay_receipts",

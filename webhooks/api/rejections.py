@@ -19,6 +19,18 @@ class RejectionFilters(SourceFilters):
 class Rejections(TenantScoped[Rejection], ReadOnlyResource[Rejection]):
     """Refused requests, newest first: a sample (see ``suppressed_count``)."""
 
+    operations = {
+        "list": (
+            "List rejections",
+            "Returns a sample of the requests that were rejected, newest first, with the reason and the "
+            "headers without credentials. `suppressed_count` says how many more were not stored.",
+        ),
+        "retrieve": (
+            "Get a rejection",
+            "Returns one rejection.",
+        ),
+    }
+
     queryset = Rejection.objects.all()
     serializer_class = RejectionSerializer
     query_params = RejectionFilters

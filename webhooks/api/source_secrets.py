@@ -22,6 +22,18 @@ __all__ = ["SourceSecretDetail", "SourceSecrets"]
 class SourceSecrets(BelowSource):
     """The active secrets of one source; creating one is the rotation."""
 
+    operations = {
+        "get": (
+            "List a source's secrets",
+            "Returns the secrets that are accepted at the moment, without their text.",
+        ),
+        "post": (
+            "Rotate a source's secret",
+            "Adds a secret. Older ones are accepted for `overlap_seconds` more, so that the sender can change "
+            "over without a rejected message. The text is in this response only.",
+        ),
+    }
+
     serializer_class = SecretCreateSerializer
 
     @extend_schema(operation_id="list_source_secrets", responses=SourceSecretSerializer(many=True))
@@ -42,6 +54,13 @@ class SourceSecrets(BelowSource):
 
 class SourceSecretDetail(BelowSource):
     """One secret of one source."""
+
+    operations = {
+        "delete": (
+            "Revoke a source's secret",
+            "Revokes a secret at once; messages signed with it are rejected from then on.",
+        ),
+    }
 
     serializer_class: type[Serializer[Any]] = SourceSecretSerializer
 

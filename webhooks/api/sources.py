@@ -25,6 +25,32 @@ __all__ = ["SourceStats", "SourceTest", "Sources"]
 class Sources(BelowSource, Resource[Source]):
     """The configurations of senders. A deleted source responds 410; its receipts stay for their retention."""
 
+    operations = {
+        "list": (
+            "List sources",
+            "Returns the tenant's sources, newest first. A source is an address that receives webhooks of one sender.",
+        ),
+        "create": (
+            "Create a source",
+            "Creates an address that receives webhooks: the sender's signature scheme and secret, what to "
+            "extract from each message, and how to respond. The response has the address to give to the "
+            "sender; a generated secret is shown here only.",
+        ),
+        "retrieve": (
+            "Get a source",
+            "Returns one source, by id or `uid`, without its secrets.",
+        ),
+        "partial_update": (
+            "Update a source",
+            "Changes the fields that are given and keeps the others. Applies to the next message, within a second.",
+        ),
+        "destroy": (
+            "Delete a source",
+            "Deletes a source; its address responds 410 to signed messages from then on. Stored receipts stay "
+            "for their retention.",
+        ),
+    }
+
     serializer_class = SourceSerializer
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
@@ -50,6 +76,14 @@ class Sources(BelowSource, Resource[Source]):
 class SourceTest(BelowSource):
     """A test message to one source."""
 
+    operations = {
+        "post": (
+            "Send a source a test message",
+            "Sends the source a sample message, signed as its sender signs, and returns the response and the "
+            "stored receipt or rejection.",
+        ),
+    }
+
     serializer_class = TestMessageCreateSerializer
 
     @extend_schema(request=TestMessageCreateSerializer, responses=TestMessageSerializer)
@@ -69,6 +103,14 @@ class SourceTest(BelowSource):
 
 class SourceStats(BelowSource):
     """The statistics of one source."""
+
+    operations = {
+        "get": (
+            "Get a source's statistics",
+            "Returns counts by hour (received, duplicates, rejected, throttled, processed, handler failures), "
+            "and how many receipts are pending and dead now.",
+        ),
+    }
 
     serializer_class = SourceStatsSerializer
     query_params = SourceStatsQueryParams

@@ -72,6 +72,14 @@ class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
 class EndpointStatus(TenantScoped[Endpoint]):
     """The status of one endpoint."""
 
+    operations = {
+        "get": (
+            "Get an endpoint's delivery status",
+            "Returns how deliveries to this endpoint are going: its state, rate, concurrency, circuit breaker "
+            "and backlog, and for ordered endpoints the deliveries that block others.",
+        ),
+    }
+
     queryset = Endpoint.objects.filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = EndpointStatusSerializer
 

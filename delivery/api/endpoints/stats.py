@@ -58,6 +58,13 @@ class StatsParams(QueryParams):
 class EndpointStats(TenantScoped[Endpoint]):
     """Statistics of one endpoint."""
 
+    operations = {
+        "get": (
+            "Get an endpoint's statistics",
+            "Returns attempts, success rate, latency percentiles and the last error, hour by hour and in total.",
+        ),
+    }
+
     queryset = Endpoint.objects.filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = EndpointStatsSerializer
     query_params = StatsParams

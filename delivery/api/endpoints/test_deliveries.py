@@ -101,6 +101,15 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
 class EndpointTest(TenantScoped[Endpoint]):
     """Test one endpoint."""
 
+    operations = {
+        "post": (
+            "Send a test delivery",
+            "Sends one signed test event to the endpoint now, and returns the request, the response and the "
+            "timing. Counts towards nothing and is not retried. A success enables an endpoint that was "
+            "disabled because it failed.",
+        ),
+    }
+
     outside_transaction = True  # read by config.api.idempotency
     queryset = Endpoint.objects.filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = TestDeliveryCreateSerializer

@@ -53,6 +53,14 @@ class VerificationResultSerializer(serializers.Serializer[verification.Verificat
 class EndpointVerification(TenantScoped[Endpoint]):
     """Verify that an endpoint wants deliveries."""
 
+    operations = {
+        "post": (
+            "Verify an endpoint",
+            "Asks the endpoint whether it wants webhooks: by the CloudEvents handshake (an OPTIONS request), "
+            "or by a signed event whose challenge it has to return.",
+        ),
+    }
+
     outside_transaction = True  # read by config.api.idempotency
     queryset = Endpoint.objects.filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = VerificationRequestSerializer
@@ -82,6 +90,19 @@ class EndpointVerification(TenantScoped[Endpoint]):
 
 class VerificationCallback(APIView):
     """Accept a target's confirmation. The key in the URL authenticates it; GET works from a browser."""
+
+    operations = {
+        "get": (
+            "Confirm an endpoint's verification by GET",
+            "Called by the endpoint, with the URL from the handshake's `WebHook-Request-Callback`, to allow "
+            "deliveries at the rate in `WebHook-Allowed-Rate`. Needs no API key.",
+        ),
+        "post": (
+            "Confirm an endpoint's verification",
+            "Called by the endpoint, with the URL from the handshake's `WebHook-Request-Callback`, to allow "
+            "deliveries at the rate in `WebHook-Allowed-Rate`. Needs no API key.",
+        ),
+    }
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

@@ -65,6 +65,26 @@ class JsonOnly(BaseContentNegotiation):
 class Events(IncludingList[Event], ReadOnlyResource[Event]):
     """List events, newest first, and publish new ones."""
 
+    operations = {
+        "list": (
+            "List events",
+            "Returns published events, newest first, without their data. Filter by type, subject, time, or "
+            "the CloudEvent's own id.",
+        ),
+        "create": (
+            "Publish events",
+            "Publishes one event or a batch of up to 1,000. Send a CloudEvent 1.0 (structured, binary or "
+            "batched) or plain JSON with `type` and `data`; id, source and time are filled in if they are "
+            "missing. 202 means that the events and their deliveries are on disk. The same (source, id) again "
+            "is reported as a duplicate and changes nothing. In a batch each event has its own result, in "
+            "order.",
+        ),
+        "retrieve": (
+            "Get an event",
+            "Returns one event; `event` is the CloudEvent, byte for byte as it is signed and sent.",
+        ),
+    }
+
     required_scopes = {"POST": Scope.PUBLISH}
     content_negotiation_class = JsonOnly
     queryset = Event.objects.all()
@@ -134,6 +154,14 @@ class Events(IncludingList[Event], ReadOnlyResource[Event]):
 
 class EventPayload(TenantScoped[Event]):
     """Erase the data of an event."""
+
+    operations = {
+        "delete": (
+            "Erase an event's data",
+            "Deletes the event's data, transformed bodies and recorded responses, and cancels its pending "
+            "deliveries. Id, type and times stay. Idempotent. 404 if the event does not exist.",
+        ),
+    }
 
     queryset = Event.objects.all()
     serializer_class = EventSerializer

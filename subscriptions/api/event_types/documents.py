@@ -19,6 +19,14 @@ __all__ = ["AsyncApiExport", "EventTypeImport", "OpenApiExport"]
 class EventTypeImport(TenantScoped[EventType]):
     """Import event types from the webhooks of an OpenAPI document."""
 
+    operations = {
+        "post": (
+            "Import event types",
+            "Creates or updates event types from the `webhooks` of an OpenAPI 3.1 document. With `dry_run` it "
+            "only reports what would change. Nothing is changed if any part is invalid.",
+        ),
+    }
+
     queryset = EventType.objects.all()
     serializer_class = EventTypeImportSerializer
 
@@ -50,6 +58,13 @@ class EventTypeExport(TenantScoped[EventType]):
 class OpenApiExport(EventTypeExport):
     """Export event types as the webhooks of an OpenAPI 3.1 document."""
 
+    operations = {
+        "get": (
+            "Export event types as OpenAPI",
+            "Returns the event types as the `webhooks` of an OpenAPI 3.1 document, for code generators.",
+        ),
+    }
+
     def get(self, request: Request) -> Response:
         return Response(as_openapi(self.types()))
 
@@ -57,6 +72,13 @@ class OpenApiExport(EventTypeExport):
 @openapi.asyncapi_export
 class AsyncApiExport(EventTypeExport):
     """Export event types as an AsyncAPI 3.0 document."""
+
+    operations = {
+        "get": (
+            "Export event types as AsyncAPI",
+            "Returns the event types as an AsyncAPI 3.0 document.",
+        ),
+    }
 
     def get(self, request: Request) -> Response:
         return Response(as_asyncapi(self.types()))

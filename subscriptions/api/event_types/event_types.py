@@ -70,6 +70,35 @@ def require_type(tenant_id: UUID | None, ref: str) -> EventType:
 class EventTypes(TenantScoped[EventType], Resource[EventType]):
     """Event types: the meaning and the data of published events."""
 
+    operations = {
+        "list": (
+            "List event types",
+            "Returns the event types the tenant may publish and subscribe to: the platform's and its own.",
+        ),
+        "create": (
+            "Create an event type",
+            "Describes an event type: name, description, JSON Schema (draft 2020-12), examples, and what to "
+            "do with events that do not match the schema (`off`, `warn`, `enforce`).",
+        ),
+        "retrieve": (
+            "Get an event type",
+            "Returns one event type with its current schema, by id or name.",
+        ),
+        "update": (
+            "Replace an event type",
+            "Sets every field of an event type. A changed schema becomes its next version; earlier versions "
+            "stay readable.",
+        ),
+        "partial_update": (
+            "Update an event type",
+            "Changes the fields that are given and keeps the others. A changed schema becomes its next version.",
+        ),
+        "destroy": (
+            "Delete an event type",
+            "Deletes an event type with its schemas. Events of this type are then accepted without a check.",
+        ),
+    }
+
     queryset = EventType.objects.prefetch_related("schemas")
     serializer_class = EventTypeSerializer
     query_params = EventTypeFilters
@@ -104,6 +133,13 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
 @openapi.versions
 class EventTypeVersions(TenantScoped[EventSchema], ListView[EventSchema]):
     """The schemas of a type, newest first."""
+
+    operations = {
+        "get": (
+            "List an event type's schema versions",
+            "Returns every schema the event type has had, newest first.",
+        ),
+    }
 
     queryset = EventSchema.objects.all()
     serializer_class = EventTypeVersionSerializer
