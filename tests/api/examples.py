@@ -1,0 +1,302 @@
+"""Record the examples of the API pages: one call of every operation, as a client makes it.
+
+Ids, instants, secrets and addresses are replaced by fixed ones of the same form, so that the same code always records
+the same examples.
+"""
+
+import base64
+import json
+import re
+from collections import Counter
+from typing import Any
+
+from django.http import HttpRequest
+from rest_framework.test import APIClient
+
+from config.api.errors import Unavailable, problem_response
+from delivery.sending.drain import deliver_due
+from subscriptions.models import Tenant
+from subscriptions.tenants import plans
+from tests.api.operations import operations
+from tests.factories import make_client
+from tests.receiver import Receiver
+from webhooks.processing.process import process_due
+
+TYPE_ID = re.compile(
+    r"\b(tnt|pln|plan|key|ep|sec|sub|evt|typ|et|dlv|att|dl|rpl|src|sks|ssk|rcp|rej|sch)_([0-7][0-9a-hjkmnp-tv-z]{25})\b"
+)
+INSTANT = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+REPLACED: list[tuple[re.Pattern[str], str]] = [
+    (re.compile(r"\bwhsec_[A-Za-z0-9+/=]{20,}"), "whsec_" + base64.b64encode(b"a secret of 24 bytes, 24").decode()),
+    (re.compile(r"\bwp_[A-Za-z0-9_-]{30,}"), "wp_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"),
+    (re.compile(r"\bwp_[A-Za-z0-9_-]{8}(?=[\"…])"), "wp_c2VjcmV0"),
+    (re.compile(r"\bv1,[A-Za-z0-9+/=]{40,}"), "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
+    (re.compile(r"http://127\.0\.0\.1:\d+"), "https://example.com"),
+    (re.compile(r"http://testserver"), "https://waypost.example"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+]
+
+
+class Recorder:
+    """Call operations and keep what was sent and returned, by operation id and status."""
+
+    def __init__(self) -> None:
+        self.examples: dict[str, Any] = {}
+
+    def call(self, client: APIClient, operation_id: str, body: Any = None, *, query: str = "", **path: str) -> Any:
+        """Call an operation; ``path`` has the names in its path. Return the JSON of the response, if it has one."""
+        operation = next(it for it in operations() if it.described["operationId"] == operation_id)
+        url = operation.path.format_map(path) + query
+        response = getattr(client, operation.method)(url, body, format="json")
+        assert response.status_code < 400, (operation_id, response.content)
+        entry = self.examples.setdefault(operation_id, {"responses": {}})
+        if body is not None:
+            entry["request"] = body
+        is_json = "json" in response.get("Content-Type", "")
+        if is_json and response.content:
+            entry["responses"][str(response.status_code)] = json.loads(response.content)
+        return json.loads(response.content) if is_json and response.content else None
+
+    def problem(self, response: Any) -> None:
+        """Keep a problem as the example of its status."""
+        assert response["Content-Type"] == "application/problem+json", response.content
+        self.examples.setdefault("problems", {})[str(response.status_code)] = json.loads(response.content)
+
+    def normalized(self) -> dict[str, Any]:
+        """Return the examples with fixed ids, instants, secrets and addresses."""
+        text = json.dumps(self.examples, sort_keys=True)
+        numbers: Counter[str] = Counter()
+        ids: dict[str, str] = {}
+
+        def fixed(match: re.Match[str]) -> str:
+            prefix = match.group(1)
+            if match.group(0) not in ids:
+                numbers[prefix] += 1
+                ids[match.group(0)] = f"{prefix}_01m83t2ghzevcannga6my0t{numbers[prefix]:03d}"
+            return ids[match.group(0)]
+
+        text = INSTANT.sub("2026-05-04T12:30:00Z", TYPE_ID.sub(fixed, text))
+        for pattern, replacement in REPLACED:
+            text = pattern.sub(replacement, text)
+        return settled(json.loads(text))
+
+
+VARYING = {
+    "duration_ms": 42,
+    "latency_ms": 42,
+    "dns_ms": 1,
+    "connect_ms": 2,
+    "tls_ms": 9,
+    "first_byte_ms": 30,
+    "total_ms": 42,
+    "p50": 42,
+    "p90": 42,
+    "p99": 42,
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+}
+
+
+def settled(value: Any, key: str = "") -> Any:
+    """Return the value with fixed durations and digests."""
+    if isinstance(value, dict):
+        return {name: settled(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [settled(inner, key) for inner in value]
+    if key in VARYING and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        return VARYING[key]
+    return value
+
+
+def record(receiver: Receiver) -> dict[str, Any]:
+    """Use the platform as its operator, a customer and a sender do, and return the examples."""
+    it, operator = Recorder(), make_client(None)
+    tenant = manage_tenants(it, operator)
+    client = manage_keys(it, operator, tenant)
+    describe_event_types(it, client)
+    endpoint = subscribe(it, client, receiver)
+    publish(it, client, endpoint)
+    replay(it, client, endpoint, receiver)
+    receive(it, client)
+    record_problems(it, client, operator, tenant, endpoint)
+    delete_everything(it, operator, client, tenant, endpoint)
+    return it.normalized()
+
+
+def manage_tenants(it: Recorder, operator: APIClient) -> str:
+    """Create a plan and a tenant on it; return the tenant's id."""
+    limits = {"name": "Starter", "uid": "starter", "events_per_month": 100_000, "publish_rate": 50}
+    plan = it.call(operator, "create_plan", limits)["id"]
+    it.call(operator, "list_plans")
+    it.call(operator, "get_plan", ref=plan)
+    it.call(operator, "replace_plan", {**limits, "max_endpoints": 20}, ref=plan)
+    it.call(operator, "change_plan", {"publish_rate": 100}, ref=plan)
+    tenant: str = it.call(operator, "create_tenant", {"name": "Acme", "uid": "customer-42", "plan": plan})["id"]
+    it.call(operator, "list_tenants")
+    it.call(operator, "get_tenant", ref=tenant)
+    it.call(operator, "replace_tenant", {"name": "Acme Ltd", "uid": "customer-42", "plan": plan}, ref=tenant)
+    it.call(operator, "change_tenant", {"metadata": {"region": "eu"}}, ref=tenant)
+    return tenant
+
+
+def manage_keys(it: Recorder, operator: APIClient, tenant: str) -> APIClient:
+    """Create and rotate keys; return a client with a key of the tenant."""
+    client = make_client(Tenant.objects.get(uid="customer-42"))
+    key = it.call(client, "create_key", {"name": "Backend", "scopes": ["publish", "read"]})["id"]
+    it.call(client, "list_keys")
+    it.call(client, "get_key", ref=key)
+    it.call(client, "rotate_key", {"overlap_seconds": 3600}, ref=key)
+    it.call(client, "delete_key", ref=key)
+    return client
+
+
+def describe_event_types(it: Recorder, client: APIClient) -> None:
+    """Describe an event type and import another one."""
+    schema = {"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}}
+    described = {"name": "order.paid", "description": "An order was paid.", "schema": schema, "schema_check": "warn"}
+    ref = it.call(client, "create_event_type", described)["id"]
+    it.call(client, "list_event_types")
+    it.call(client, "get_event_type", ref=ref)
+    it.call(client, "replace_event_type", {**described, "examples": [{"total": 129.5}]}, ref=ref)
+    it.call(client, "change_event_type", {"schema_check": "enforce"}, ref=ref)
+    it.call(client, "list_event_type_versions", ref=ref)
+    webhook = {"post": {"summary": "An order was shipped.", "responses": {"200": {"description": "Received."}}}}
+    document = {"openapi": "3.1.0", "info": {"title": "Shop", "version": "1"}, "webhooks": {"order.shipped": webhook}}
+    it.call(client, "import_event_types", {"document": document, "dry_run": True})
+    it.call(client, "export_event_types_as_openapi")
+    it.call(client, "export_event_types_as_asyncapi")
+
+
+def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
+    """Create an endpoint and its subscription; return the endpoint's id."""
+    url = receiver.script("/webhooks", 204)
+    wanted = {"url": url, "uid": "erp", "description": "ERP of Acme"}
+    endpoint: str = it.call(client, "create_endpoint", wanted)["id"]
+    it.call(client, "list_endpoints")
+    it.call(client, "get_endpoint", ref=endpoint)
+    it.call(client, "replace_endpoint", {**wanted, "rate_limit": 100}, ref=endpoint)
+    it.call(client, "change_endpoint", {"timeout_ms": 10_000}, ref=endpoint)
+    it.call(client, "rotate_secret", {"overlap_seconds": 86_400}, ref=endpoint)
+    it.call(client, "list_secrets", ref=endpoint)
+    it.call(client, "get_endpoint_keys", ref=endpoint)
+    it.call(client, "test_endpoint", {"type": "order.paid", "data": {"total": 129.5}}, ref=endpoint)
+    it.call(client, "verify_endpoint", {"by": "event"}, ref=endpoint)
+    wanted = {
+        "endpoint": endpoint,
+        "event_types": ["order.*"],
+        "pattern": {"data": {"total": [{"numeric": [">", 100]}]}},
+    }
+    subscription = it.call(client, "create_subscription", wanted)["id"]
+    it.call(client, "list_subscriptions")
+    it.call(client, "get_subscription", ref=subscription)
+    it.call(client, "replace_subscription", wanted, ref=subscription)
+    it.call(client, "change_subscription", {"event_types": ["order.paid", "order.refunded"]}, ref=subscription)
+    event = {"type": "order.paid", "data": {"total": 129.5}}
+    it.call(client, "test_subscription", {"subscription": subscription, "event": event})
+    unused = it.call(client, "create_subscription", {"endpoint": endpoint, "event_types": ["invoice.*"]})["id"]
+    it.call(client, "delete_subscription", ref=unused)
+    return endpoint
+
+
+def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
+    """Publish an event, deliver it, and look at what became of it."""
+    body = {"type": "order.paid", "subject": "A-17", "data": {"number": "A-17", "total": 129.5}}
+    event = it.call(client, "create_event", body)["id"]
+    deliver_due(idle_timeout=0.1)
+    it.call(client, "list_events", query="?limit=1")
+    it.call(client, "get_event", ref=event)
+    it.call(client, "list_event_deliveries", ref=event)
+    it.call(client, "explain_event", ref=event)
+    delivery = it.call(client, "list_deliveries", query="?limit=1")["data"][0]["id"]
+    it.call(client, "get_delivery", ref=delivery)
+    it.call(client, "list_delivery_attempts", ref=delivery)
+    it.call(client, "get_endpoint_stats", ref=endpoint)
+    it.call(client, "get_endpoint_status", ref=endpoint)
+    it.call(client, "get_usage")
+    it.call(client, "delete_event_payload", ref=event)
+
+
+def replay(it: Recorder, client: APIClient, endpoint: str, receiver: Receiver) -> None:
+    """Steer pending deliveries, and replay what was given up."""
+    client.patch(f"/api/v1/endpoints/{endpoint}/", {"state": "paused"}, format="json")
+    pending = []
+    for number in range(4):
+        client.post("/api/v1/events/", {"type": "order.paid", "data": {"total": 200 + number}}, format="json")
+        pending.append(client.get("/api/v1/deliveries/?limit=1").json()["data"][0]["id"])
+    it.call(client, "retry_delivery", ref=pending[0])
+    it.call(client, "cancel_delivery", ref=pending[1])
+    it.call(client, "set_delivery_aside", ref=pending[2])
+    chosen = {"filter": {"endpoint": endpoint}}
+    it.call(client, "create_cancellation_preview", chosen)
+    it.call(client, "create_cancellation", chosen)
+    letter = it.call(client, "list_dead_letters")["data"][0]["id"]
+    it.call(client, "get_dead_letter", ref=letter)
+    it.call(client, "create_replay_preview", chosen)
+    replayed = it.call(client, "create_replay", {**chosen, "rate": 50})["id"]
+    it.call(client, "list_replays")
+    it.call(client, "get_replay", ref=replayed)
+    it.call(client, "create_replay_cancel", ref=replayed)
+
+
+def receive(it: Recorder, client: APIClient) -> None:
+    """Receive a message and a forged one, and process what was stored."""
+    wanted = {"name": "GitHub", "uid": "github", "scheme": "github", "handlers": [{"handler": "log"}]}
+    source = it.call(client, "create_source", {**wanted, "secret": "a-secret-that-github-knows"})["id"]
+    it.call(client, "list_sources")
+    it.call(client, "get_source", ref=source)
+    it.call(client, "change_source", {"timestamp_tolerance_seconds": 600}, ref=source)
+    it.call(client, "create_source_test", {"event_type": "push"}, ref=source)
+    process_due()
+    headers = {"X-Hub-Signature-256": "sha256=" + "0" * 64, "X-GitHub-Delivery": "d-1"}
+    APIClient().post(f"/in/{source}/", {"ref": "refs/heads/main"}, format="json", headers=headers)
+    it.call(client, "get_source_stats", ref=source)
+    receipt = it.call(client, "list_receipts")["data"][0]["id"]
+    it.call(client, "get_receipt", ref=receipt)
+    it.call(client, "get_receipt_body", ref=receipt)
+    it.call(client, "create_receipt_replay", ref=receipt)
+    it.call(client, "replay_receipts", {"filter": {"source": source}, "preview": True})
+    rejection = it.call(client, "list_rejections")["data"][0]["id"]
+    it.call(client, "get_rejection", ref=rejection)
+    secret = it.call(client, "create_source_secret", {"overlap_seconds": 3600}, ref=source)["id"]
+    it.call(client, "list_source_secrets", ref=source)
+    it.call(client, "delete_source_secret", ref=source, secret=secret)
+
+
+def record_problems(it: Recorder, client: APIClient, operator: APIClient, tenant: str, endpoint: str) -> None:
+    """Make one request for each status that reports a problem."""
+    events, path = "/api/v1/events/", f"/api/v1/endpoints/{endpoint}/"
+    it.problem(client.post("/api/v1/endpoints/", {"url": "http:/example", "uids": "erp"}, format="json"))
+    it.problem(APIClient().get("/api/v1/events/"))
+    it.problem(make_client(Tenant.objects.get(uid="customer-42"), "publish").get(path))
+    it.problem(client.get("/api/v1/endpoints/unknown/"))
+    it.problem(client.put(events, {}, format="json"))
+    it.problem(client.get(path, headers={"Accept": "text/xml"}))
+    it.problem(client.post("/api/v1/endpoints/", {"url": "https://example.com/", "uid": "erp"}, format="json"))
+    it.problem(client.patch(path, {"description": "ERP"}, format="json", headers={"If-Match": '"0"'}))
+    it.problem(client.post("/api/v1/endpoints/", "url", content_type="text/plain"))
+    for body in ({"type": "order.paid", "id": "1"}, {"type": "order.paid", "id": "2"}):
+        response = client.post(
+            "/api/v1/keys/", {"name": body["id"]}, format="json", headers={"Idempotency-Key": "once"}
+        )
+    it.problem(response)
+    limits = {"max_event_bytes": 1024, "max_endpoints": 1}
+    plan = operator.post("/api/v1/plans/", {"name": "Tiny", **limits}, format="json").json()["id"]
+    operator.patch(f"/api/v1/tenants/{tenant}/", {"plan": plan}, format="json")
+    plans.clear_cache()
+    it.problem(client.post(events, {"type": "order.paid", "data": {"text": "x" * 2000}}, format="json"))
+    it.problem(client.post("/api/v1/endpoints/", {"url": "https://example.com/2"}, format="json"))
+    operator.patch(f"/api/v1/plans/{plan}/", {"max_event_bytes": None, "publish_rate": 1}, format="json")
+    plans.clear_cache()
+    many = [{"specversion": "1.0", "id": str(it_), "source": "/", "type": "order.paid"} for it_ in range(3)]
+    for event in many:
+        response = client.post(events, json.dumps(event), content_type="application/cloudevents+json")
+    it.problem(response)
+    it.examples["problems"]["503"] = json.loads(problem_response(HttpRequest(), Unavailable()).content)
+
+
+def delete_everything(it: Recorder, operator: APIClient, client: APIClient, tenant: str, endpoint: str) -> None:
+    """Delete what was created."""
+    it.call(client, "delete_source", ref="github")
+    it.call(client, "delete_endpoint", ref=endpoint)
+    it.call(client, "delete_event_type", ref="order.paid")
+    it.call(operator, "delete_tenant", ref=tenant)
+    it.call(operator, "delete_plan", ref="starter")
