@@ -135,7 +135,9 @@ class Described(AutoSchema):
         return [TAG_OF.get(first, first.replace("-", " ").capitalize())]
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        return isinstance(self.view, ListView) or bool(super()._is_list_view(serializer))  # type: ignore[no-untyped-call]
+        if isinstance(self.view, ListView):
+            return bool(self.method == "GET")
+        return bool(super()._is_list_view(serializer))  # type: ignore[no-untyped-call]
 
     def _map_serializer(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Any:
         """Mark bodies that reject unknown fields, and deprecated fields."""

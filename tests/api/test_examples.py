@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from config.api import openapi
+from config.local import embedded
 from tests.api.examples import record
 from tests.api.operations import Operation, operations
 from tests.receiver import Receiver
@@ -23,6 +24,8 @@ CALLED_BY_ENDPOINTS = {"confirm_verification", "confirm_verification_by_get"}
 @pytest.fixture
 def recorded(settings: Any, transactional_db: None) -> Iterator[dict[str, Any]]:
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8", "93.184.215.0/24"]
+    if settings.WAYPOST_EMBEDDED_BROKER:
+        embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))  # keeps the publish rate
     snapshot.clear_snapshots()
     rejections.reset_samples()
     with Receiver() as receiver:
