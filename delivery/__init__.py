@@ -1,13 +1,13 @@
 """Publish events and deliver them: fan-out, the drain, transports, dead letters, replay.
 
-From publish to settle in eight files, in order:
+From publish to settle in eight files, in this order:
 
-1. ``publishing/publisher.py``    the steps of ``publish``; ``prepare.py`` completes and checks an event
-2. ``publishing/store.py``        store events and deliveries under one version of the route table
-3. ``publishing/fan_out.py``      create a delivery for each matching route
-4. ``notify.py``                  mark the lanes due and notify the drains, after the commit
-5. ``sending/drain.py``           the loop: lease, claim, send, settle, release
-6. ``transports/http/sender.py``  send; ``compose.py`` builds the request
-7. ``sending/verdict.py``         decide what an outcome means
-8. ``sql/settle.py``              write deliveries, attempts and dead letters
+1. ``api/publishing/events.py``   read the request, publish, respond
+2. ``publishing/plan_limits.py``  apply the plan's publish rate and monthly quota, then group commit
+3. ``publishing/publisher.py``    prepare, store, notify the drains after the commit
+4. ``publishing/store.py``        match events with the route table, create their deliveries (fan-out)
+5. ``sql/publish.py``             insert events and deliveries
+6. ``sending/drain.py``           lease lanes, claim due deliveries, send, settle
+7. ``transports/http/sender.py``  send many HTTP requests at once
+8. ``sending/settlement.py``      turn each outcome into a settlement: delivered, retry, or dead letter
 """

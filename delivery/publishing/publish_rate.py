@@ -58,7 +58,7 @@ class _Prefetched:
 
 @dataclass(slots=True)
 class _Process:
-    """What this process has fetched, and its connection to Valkey."""
+    """Hold the tokens that this process has fetched, and its connection to Valkey."""
 
     prefetched: dict[UUID, _Prefetched] = field(default_factory=dict)
     retry_at: float = 0.0  # monotonic time before which Valkey is not asked

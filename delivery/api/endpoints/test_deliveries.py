@@ -25,7 +25,7 @@ RETRY_AFTER = 2  # seconds
 
 
 class TestDeliveryCreateSerializer(StrictSerializer):
-    """What to send: a stored `event`, or a new one of this `type` and `data`, which is not stored."""
+    """The event to send: a stored `event`, or a new one of this `type` and `data`, which is not stored."""
 
     event = TextField(required=False, help_text="Id of a stored event, which is sent unchanged.")
     type = TextField(

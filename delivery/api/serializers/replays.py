@@ -43,7 +43,7 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
 
 
 class ReplaySelectionSerializer(StrictSerializer):
-    """What to send again. ``filter`` is required; an empty one selects everything."""
+    """The rows to send again. ``filter`` is required; an empty one selects everything."""
 
     scope = ChoiceField(
         Replay.Scope.choices,
@@ -58,7 +58,7 @@ class ReplaySelectionSerializer(StrictSerializer):
 
 
 class ReplayCreateSerializer(ReplaySelectionSerializer):
-    """What to send again, and at which rate."""
+    """The rows to send again, and the rate."""
 
     rate = IntegerField(min_value=1, max_value=MAX_RATE, default=DEFAULT_RATE, help_text="Deliveries per second.")
 
