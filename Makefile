@@ -14,7 +14,7 @@ DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 .DEFAULT_GOAL := help
 .PHONY: help demo up test test-fast journey faults api-fuzz bench bench-quick lint format typecheck coverage hooks lock clean
 
-help: ## say what there is
+help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
 
 demo: $(RUN_STAMP) ## run the main job from end to end, on this machine only
@@ -34,21 +34,21 @@ test-fast: $(DEV_STAMP) ## run the pure and the database tests (about a minute)
 coverage: $(DEV_STAMP) ## run the fast tests and report which lines they reach
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
 
-journey: $(DEV_STAMP) ## ten thousand events from provider to receiver, workers killed on the way
+journey: $(DEV_STAMP) ## send ten thousand events from provider to receiver while workers are killed
 	@WAYPOST_JOURNEY_EVENTS=10000 $(BIN)/python -m pytest tests/journeys/test_receiving.py $(ARGS)
 
 SEEDS ?= 20
 faults: $(DEV_STAMP) ## inject every fault, SEEDS=20 times each, and check the delivery guarantees (about two hours)
 	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
 
-api-fuzz: $(DEV_STAMP) ## send the API whatever its description allows, and what it does not
+api-fuzz: $(DEV_STAMP) ## send the API valid and invalid requests that are generated from its description
 	@$(BIN)/python -m tests.api $(ARGS)
 
-bench: $(DEV_STAMP) ## measure it beside the usual way of doing it; needs a C compiler (about forty minutes)
+bench: $(DEV_STAMP) ## measure every row, and the usual way for comparison; needs a C compiler (about forty minutes)
 	@echo "== the benchmarks"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-quick: $(DEV_STAMP) ## the same in small sizes, the main rows (about two minutes)
+bench-quick: $(DEV_STAMP) ## measure the main rows in small sizes (about two minutes)
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lint: $(DEV_STAMP) ## check style, types, migrations and the settings of production
@@ -60,13 +60,13 @@ lint: $(DEV_STAMP) ## check style, types, migrations and the settings of product
 		WAYPOST_ENCRYPTION_KEYS="$$($(BIN)/python -c 'from cryptography import fernet; print(fernet.Fernet.generate_key().decode())')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-format: $(DEV_STAMP) ## put the code into its form: imports, quotes, line breaks
+format: $(DEV_STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 typecheck: $(DEV_STAMP) ## check types
 	@$(BIN)/mypy
 
-hooks: $(DEV_STAMP) ## check style and types before every commit from now on
+hooks: $(DEV_STAMP) ## install the git hook that checks style and types before every commit
 	@$(BIN)/pre-commit install
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
