@@ -184,7 +184,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-# The resources of the API, in the order somebody learns them.
+# The resources of the API, in the order a newcomer learns them.
 API_TAGS = [
     {"name": "Events", "description": "Publish events and see what became of them."},
     {"name": "Endpoints", "description": "Where webhooks are sent, how they are signed, and how deliveries are going."},

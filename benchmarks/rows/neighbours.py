@@ -42,7 +42,7 @@ def _compare(bench: Bench, healthy: int, unhealthy: int, kind: str) -> Result:
 
 
 def _publish_rounds(bench: Bench, healthy: int, unhealthy: int, kind: str) -> Stretch:
-    """Publish by the clock; then delete the unhealthy endpoints, so that everything ends. Arrivals: the healthy ones'."""
+    """Publish by the clock, then delete the unhealthy endpoints. Return the arrivals at the healthy ones."""
     bench.create_endpoints(healthy)
     if unhealthy:
         bench.create_endpoints(unhealthy, first=healthy, kind=kind, retry_plan=RETRY_PLAN)

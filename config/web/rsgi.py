@@ -1,14 +1,12 @@
-"""The web's front: a request is given a thread when its body has come, so whoever sends slowly holds up nobody.
+"""Await the body of a request in the event loop before a thread begins it, so that slow clients hold no thread.
 
-The platform is a WSGI application: a request takes one of a few threads, and would keep it for as long as its
-sender likes to take over the body, for no server we know lets a thread stop reading. Here bodies are awaited in the
-event loop, where waiting costs some kilobytes and no thread, by a deadline. A body of more than ``HELD`` bytes is
-not held: it is read by a thread of its own few, piece by piece, each piece by a deadline; so bodies of any size pass
-with flat memory, and senders of large ones can at worst hold up each other.
+The platform is a WSGI application: a request takes one of a few threads, and would keep it for as long as its client
+takes to send the body. Here bodies are awaited in the event loop, within a deadline, where waiting costs some kilobytes
+and no thread. A body of more than ``HELD`` bytes is read by a thread of a separate pool, piece by piece, each piece
+within a deadline; so memory stays flat at any size, and slow clients with large bodies can only hold up each other.
 
-Short requests that wait for a commit with others, which is what most are, share a thread (``config.web.crew``).
-Answers are
-bytes, or a file that the server reads as fast as it is taken.
+Short requests that wait for a group commit, which most do, share a thread (``config.web.crew``). Responses are bytes, or a
+file that the server reads as fast as the client receives it.
 """
 
 import asyncio

@@ -35,7 +35,7 @@ class EventData(APIView):
     operations = {
         "get": (
             "Get the data of a referenced event",
-            "Returns the `data` of an event, byte for byte, to whoever has the signed link that was sent as "
+            "Returns the `data` of an event, byte for byte, to a client that has the signed link sent as "
             "`dataref`. Needs no API key; the link expires.",
         ),
     }

@@ -167,6 +167,7 @@ def configuration_errors() -> Iterator[None]:
 
 
 def is_json(text: str) -> bool:
+    """Return whether a text is JSON."""
     try:
         orjson.loads(text)
     except ValueError:

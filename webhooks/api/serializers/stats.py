@@ -28,6 +28,8 @@ class SourceCountsSerializer(serializers.Serializer[Any]):
 
 
 class SourceHourSerializer(SourceCountsSerializer):
+    """Counts of one hour."""
+
     starts_at = serializers.DateTimeField()
 
 
