@@ -120,7 +120,7 @@ class Described(AutoSchema):
         """Return the view's summary of the operation: a verb and a noun, for the customer."""
         return self._documented()[0]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Return the view's description of the operation; never a docstring, which is for maintainers."""
         return self._documented()[1]
 
@@ -137,7 +137,7 @@ class Described(AutoSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         if isinstance(self.view, ListView):
             return bool(self.method == "GET")
-        return bool(super()._is_list_view(serializer))  # type: ignore[no-untyped-call]
+        return bool(super()._is_list_view(serializer))
 
     def _map_serializer(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Any:
         """Mark bodies that reject unknown fields, and deprecated fields."""

@@ -5,8 +5,8 @@ takes to send the body. Here bodies are awaited in the event loop, within a dead
 and no thread. A body of more than ``HELD`` bytes is read by a thread of a separate pool, piece by piece, each piece
 within a deadline; so memory stays flat at any size, and slow clients with large bodies can only hold up each other.
 
-Short requests that wait for a group commit, which most do, share a thread (``config.web.crew``). Responses are bytes, or a
-file that the server reads as fast as the client receives it.
+Short requests that wait for a group commit, which most do, share a thread (``config.web.crew``). Responses are bytes,
+or a file that the server reads as fast as the client receives it.
 """
 
 import asyncio
