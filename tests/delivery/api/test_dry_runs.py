@@ -149,7 +149,7 @@ def test_dry_run_stores_nothing(tenant):
         ({"event": PLAIN, "transformer": {"template": "<x>"}}, "#/transformer/template"),
         ({"event": PLAIN, "event_types": ["a..b"]}, "#/event_types"),
         ({"event": PLAIN, "subscription": "sub_01m83t2ghzevcannga6my0tf3k"}, "#/subscription"),
-        ({"event": PLAIN, "endpoint": "nobody"}, "#/endpoint"),
+        ({"event": PLAIN, "endpoint": "unknown"}, "#/endpoint"),
     ],
     ids=ascii,
 )

@@ -84,7 +84,7 @@ def test_replay_of_another_tenants_rows_selects_nothing(client: APIClient) -> No
         ({"scope": "everything", "filter": {}}, "scope"),
         ({"scope": "events", "filter": {"cause": "responded_410"}}, "filter.cause"),
         ({"scope": "events", "filter": {"force": True}}, "filter.force"),
-        ({"scope": "events", "filter": {"endpoint": "nobody"}}, "filter.endpoint"),
+        ({"scope": "events", "filter": {"endpoint": "unknown"}}, "filter.endpoint"),
         ({"scope": "missing", "filter": {"endpoint": "ep_01m83t2ghzevcannga6my0tf3k"}}, "filter.endpoint"),
         ({"filter": {}, "rate": 0}, "rate"),
         ({"filter": {}, "rate": 10_001}, "rate"),

@@ -64,7 +64,7 @@ def test_each_tenant_has_its_own_bucket():
 
 
 def test_take_without_valkey_allows_all_and_retries_rarely(settings, tmp_path):
-    settings.CELERY_BROKER_URL = f"redis+socket://{tmp_path}/nobody"
+    settings.CELERY_BROKER_URL = f"redis+socket://{tmp_path}/missing"
     before = rate_limit_errors()
     assert [publish_rate.take(uuid4(), 1, 50) for _ in range(5)] == [publish_rate.Granted(50)] * 5
     assert rate_limit_errors() == before + 1

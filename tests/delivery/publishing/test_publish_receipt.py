@@ -97,7 +97,7 @@ def test_receipt_handled_again_publishes_nothing(tenant: Tenant) -> None:
     assert Event.objects.count() == 1
 
 
-@pytest.mark.parametrize("owner", ["nobody", "a deleted tenant"])
+@pytest.mark.parametrize("owner", ["unknown", "a deleted tenant"])
 def test_receipt_without_an_owner_publishes_nothing(owner: str) -> None:
     tenant = make_tenant(deleted_at="2026-01-01T00:00:00Z") if owner == "a deleted tenant" else None
     with pytest.raises(Tenant.DoesNotExist):

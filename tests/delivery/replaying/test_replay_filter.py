@@ -32,7 +32,7 @@ def test_filter_survives_a_round_trip_through_json(endpoint: Endpoint) -> None:
         ({"ids": "all"}, "ids"),
         ({"ids": ["ep_x"]}, "ids"),
         ({"ids": [7]}, "ids"),
-        ({"endpoint": "nobody"}, "endpoint"),
+        ({"endpoint": "unknown"}, "endpoint"),
         ({"endpoint": 7}, "endpoint"),
         ({"cause": "bad luck"}, "cause"),
         ({"cause": ["responded_410"]}, "cause"),

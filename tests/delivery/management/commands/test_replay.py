@@ -70,9 +70,9 @@ def test_replay_asks_before_it_starts(
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
-        (["nobody"], "tenant"),
+        (["unknown"], "tenant"),
         (["tnt_x"], "tnt"),
-        (["acme", "--endpoint", "nobody"], "endpoint"),
+        (["acme", "--endpoint", "unknown"], "endpoint"),
         (["acme", "--scope", "events", "--cause", "responded_410"], "cause"),
         (["acme", "--since", "yesterday"], "since"),
         (["acme", "--rate", "0", "--yes"], "rate"),
