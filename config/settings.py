@@ -184,6 +184,20 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+API_DESCRIPTION = """\
+Send webhooks to your customers and receive webhooks from others.
+
+**Start**: create an endpoint, subscribe it to event types, publish an event; then look at the event's deliveries.
+
+**Authentication**: `Authorization: Bearer wp_...`, an API key of the tenant. Operators also send `Waypost-Tenant`.
+
+**Lists** come in pages, newest first: `data`, and `next` and `previous` as URLs. Filters are query parameters; an unknown one is
+an error.
+
+**Errors** are problem details (RFC 9457, `application/problem+json`): `errors` names each invalid field.
+
+**Retries** are safe: send an `Idempotency-Key` with a POST. **Concurrent changes**: send the `ETag` you read as `If-Match`.
+"""
 # The resources of the API, in the order a newcomer learns them.
 API_TAGS = [
     {"name": "Events", "description": "Publish events and see what became of them."},
@@ -203,7 +217,7 @@ API_TAGS = [
 ]
 SPECTACULAR_SETTINGS = {
     "TITLE": "Waypost",
-    "DESCRIPTION": "Webhooks in both directions: send them to your customers, receive them from others.",
+    "DESCRIPTION": API_DESCRIPTION,
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api.openapi.complete"],
