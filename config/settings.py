@@ -191,12 +191,13 @@ Send webhooks to your customers and receive webhooks from others.
 
 **Authentication**: `Authorization: Bearer wp_...`, an API key of the tenant. Operators also send `Waypost-Tenant`.
 
-**Lists** come in pages, newest first: `data`, and `next` and `previous` as URLs. Filters are query parameters; an unknown one is
-an error.
+**Lists** come in pages, newest first: `data`, and `next` and `previous` as URLs. Filters are query parameters; an
+unknown one is an error.
 
 **Errors** are problem details (RFC 9457, `application/problem+json`): `errors` names each invalid field.
 
-**Retries** are safe: send an `Idempotency-Key` with a POST. **Concurrent changes**: send the `ETag` you read as `If-Match`.
+**Retries** are safe: send an `Idempotency-Key` with a POST. **Concurrent changes**: send the `ETag` you read as
+`If-Match`.
 """
 # The resources of the API, in the order a newcomer learns them.
 API_TAGS = [
