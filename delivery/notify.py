@@ -13,8 +13,6 @@ from django.db import Error
 from delivery.sql.due import CHANNEL, LANE_AVAILABLE, mark_lanes_due
 from webhooks.kit.notify import Listener, TaskNotifier, wakeup_failed
 
-__all__ = ["drain_starter", "listen", "notify_drains"]
-
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
 
 

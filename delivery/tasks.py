@@ -8,8 +8,6 @@ from delivery.sending import drain
 from delivery.sending.shutdown import request_stop
 from webhooks.kit.periodic_task import periodic_task
 
-__all__ = ["PERIODIC_TASKS"]
-
 PERIODIC_TASKS = [
     periodic_task("delivery.deliver_due", drain.deliver_due, every=1, queue="delivery"),
     periodic_task("delivery.recover", sweep.recover, every=2),

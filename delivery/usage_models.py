@@ -8,8 +8,6 @@ the tenant, because usage is billed after a tenant is deleted.
 
 from django.db import models
 
-__all__ = ["Usage", "UsageIncrement"]
-
 
 class UsageIncrement(models.Model):
     """The usage of one transaction, by type; days are in UTC."""

@@ -13,8 +13,6 @@ from datetime import datetime
 
 from webhooks.kit.uids import UID_IN_USE
 
-__all__ = ["AlreadyExists", "Invalid", "LimitExceeded", "StateConflict", "uid_in_use"]
-
 
 class Invalid(ValueError):
     """Signal a value that cannot be used. ``message`` is for the caller and reveals no secret.

@@ -9,8 +9,6 @@ from typing import Any
 
 from subscriptions.errors import Invalid
 
-__all__ = ["check_depth", "check_json", "strings_in"]
-
 
 def check_json(field: str, value: Any, max_bytes: int, max_depth: int) -> None:
     """Raise Invalid for ``field`` unless the value can be stored as JSON and is within the limits."""

@@ -3,8 +3,6 @@
 from subscriptions.tenants import idempotency
 from webhooks.kit.periodic_task import periodic_task
 
-__all__ = ["PERIODIC_TASKS"]
-
 PERIODIC_TASKS = [
     periodic_task("subscriptions.sweep", idempotency.delete_expired, every=60),
 ]

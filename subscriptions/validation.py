@@ -17,18 +17,6 @@ from webhooks.wire.ids import parse
 from webhooks.wire.patterns import InvalidPattern
 from webhooks.wire.transform import InvalidTransformer
 
-__all__ = [
-    "check_event_type",
-    "check_event_types",
-    "check_headers",
-    "check_metadata",
-    "check_name",
-    "check_pattern",
-    "check_text",
-    "check_transformer",
-    "check_uid",
-]
-
 MAX_NAME = 256  # characters
 MAX_EVENT_TYPE = 256  # characters
 MAX_EVENT_TYPES = 100  # of one subscription

@@ -12,8 +12,6 @@ from typing import Any
 
 from config.local.process_guard import ProcessGuard
 
-__all__ = ["guard", "run", "start"]
-
 
 def start(command: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":
     """Start a program as `subprocess.Popen` does."""

@@ -4,8 +4,6 @@ from webhooks.kit.periodic_task import periodic_task
 from webhooks.processing.process import process_due
 from webhooks.processing.sweep import sweep
 
-__all__ = ["PERIODIC_TASKS"]
-
 PERIODIC_TASKS = [
     periodic_task("webhooks.process_due", process_due, every=1),
     periodic_task("webhooks.sweep", sweep, every=60),

@@ -13,8 +13,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from webhooks.wire.deprecation import Deprecation
 from webhooks.wire.etags import etag_of, is_none_match
 
-__all__ = ["ConditionalRequests"]
-
 KEPT_IN_304 = ("Cache-Control", "Content-Location", "Vary", "Deprecation", "Sunset", "Link")
 
 

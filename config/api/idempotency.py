@@ -33,8 +33,6 @@ from subscriptions.tenants.idempotency import (
 )
 from webhooks.kit.limited_body import read_body
 
-__all__ = ["REPLAYED", "Idempotency"]
-
 FIELD = "HTTP_IDEMPOTENCY_KEY"
 REPLAYED = "Idempotency-Replayed"
 RECORDED_HEADERS = ("Content-Type", "Cache-Control", "ETag", "Location")

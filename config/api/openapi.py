@@ -16,8 +16,6 @@ from rest_framework import serializers
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import StrictSerializer
 
-__all__ = ["Described", "complete"]
-
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 WRITES = ("put", "post", "patch", "delete")

@@ -19,8 +19,6 @@ from queue import SimpleQueue
 import structlog
 from greenlet import getcurrent, greenlet
 
-__all__ = ["Crew", "Flag", "new_flag"]
-
 PATIENCE = 0.001  # seconds
 MOST = 1024  # requests under way: each has a stack of its own
 

@@ -23,8 +23,6 @@ from subscriptions.models import Tenant
 from webhooks.kit.admin.display import NOTHING, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
-__all__ = ["DeadLetterAdmin"]
-
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]
     """Filter dead letters by whether they have been replayed."""

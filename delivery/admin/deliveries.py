@@ -22,8 +22,6 @@ from subscriptions.models import Tenant
 from webhooks.kit.admin.display import link, when
 from webhooks.kit.admin.lists import AdminList
 
-__all__ = ["DeliveryAdmin"]
-
 SHOWN_ATTEMPTS = 100  # the latest
 SHOWN_DEAD_LETTERS = 20
 

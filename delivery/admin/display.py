@@ -11,8 +11,6 @@ from delivery.models import Delivery, Replay
 from delivery.reading.pretty_json import pretty
 from webhooks.kit.admin.display import NOTHING, Tone, code, pill
 
-__all__ = ["find", "last_result", "payload", "state_pill"]
-
 M = TypeVar("M", bound=Model)
 
 SHOWN_CHARACTERS = 65_536  # of a payload; the note above it gives its full size

@@ -21,8 +21,6 @@ from subscriptions.models import Tenant
 from webhooks.kit.admin.display import link, when
 from webhooks.kit.admin.lists import AdminList
 
-__all__ = ["EventAdmin"]
-
 SHOWN_DELIVERIES = 200  # on an event's page; the list of deliveries has the others
 SHOWN_ENDPOINTS = 50  # without a delivery of the event; the REST API explains all
 

@@ -7,8 +7,6 @@ from django.utils.safestring import SafeString
 
 from delivery.sending.attempt_stats import StatsSummary
 
-__all__ = ["hourly_chart"]
-
 WIDTH, HEIGHT, GAP = 18, 72, 4  # pixels of a bar, and between two
 SMALLEST_BAR = 2  # pixels of any count above zero
 

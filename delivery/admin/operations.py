@@ -24,8 +24,6 @@ from delivery.models import Delivery
 from webhooks.kit.admin.display import link
 from webhooks.wire import ids
 
-__all__ = ["MAY_OPERATE", "OPERATIONS", "OperationPage", "path_to"]
-
 MAY_OPERATE = "delivery.change_delivery"
 MAX_DELIVERIES = 50  # a page of the list; the REST API cancels more at once, by filter
 LIST = "admin:delivery_delivery_changelist"

@@ -17,8 +17,6 @@ from delivery.sending.attempt_stats import stats_by_hour
 from webhooks.kit.admin.display import NOTHING, link, when
 from webhooks.kit.admin.lists import AdminList
 
-__all__ = ["QueueAdmin"]
-
 CHART_HOURS = 24
 LABELS = {"active": "in progress", "endpoint_inactive": "paused", "circuit_open": "circuit open"}
 

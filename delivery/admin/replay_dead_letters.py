@@ -18,8 +18,6 @@ from delivery.replaying import replays
 from subscriptions.models import Endpoint, Tenant
 from webhooks.wire import ids
 
-__all__ = ["ReplayDeadLettersPage", "query_of"]
-
 UNREADABLE = "?"
 LABELS = {"ids": "Selected", "since": "Failed since", "until": "Failed before"}
 

@@ -19,8 +19,6 @@ from delivery.replaying import replays
 from subscriptions.models import Tenant
 from webhooks.wire import ids
 
-__all__ = ["ReplayEventsPage", "query_of"]
-
 TEXTS = ("endpoint", "type", "source", "subject", "since", "until")
 
 

@@ -22,8 +22,6 @@ from delivery.replaying import replays
 from delivery.templatetags.delivery_admin import duration
 from subscriptions.models import Tenant
 
-__all__ = ["LIST_PARAMETERS", "MAY_REPLAY", "ReplayPage", "ReplayRequest"]
-
 MAY_REPLAY = "delivery.add_replay"  # replay dead letters and send events again
 LIST_PARAMETERS = frozenset({"p", "o", "e"})  # of a list's own: page, order, error
 

@@ -24,8 +24,6 @@ from webhooks.kit.admin.display import link, when
 from webhooks.kit.admin.lists import AdminList
 from webhooks.wire import ids
 
-__all__ = ["ReplayAdmin"]
-
 MAY_CANCEL = "delivery.change_replay"
 
 

@@ -11,8 +11,6 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from delivery.reading import queries
 
-__all__ = ["TimeRangeFilter"]
-
 M = TypeVar("M", bound=Model)
 
 DAY = timedelta(days=1)

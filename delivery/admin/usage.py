@@ -16,8 +16,6 @@ from subscriptions.models import Tenant
 from subscriptions.tenants.plans import plan_of
 from webhooks.kit.admin.lists import AdminList, find_by_id_or_uid
 
-__all__ = ["UsageAdmin", "daily_bars"]
-
 COUNTS = ("events", "deliveries")
 SHOWN_ROWS = 100  # tenants or types with the highest usage
 MAX_REPORT_ROWS = 20_000

@@ -23,8 +23,6 @@ from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope, Tenant
 from webhooks.kit.rest.errors import Conflict
 
-__all__ = ["CancellationPreview", "Cancellations", "DeliveryCancel", "DeliveryRetry", "DeliverySetAside"]
-
 
 class DeliveryChange(TenantScoped[Delivery]):
     """Change one delivery that is unfinished."""

@@ -18,8 +18,6 @@ from rest_framework.views import APIView
 
 from delivery.publishing.references import LinkExpired, UnknownLink, fetch
 
-__all__ = ["EventData"]
-
 
 class Gone(APIException):
     """Respond 410: the data is no longer kept."""

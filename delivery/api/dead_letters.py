@@ -15,8 +15,6 @@ from delivery.models import DeadLetter
 from delivery.reading import expand, queries
 from webhooks.kit.rest.resources import ReadOnlyResource
 
-__all__ = ["DeadLetters"]
-
 
 class DeadLetters(IncludingList[DeadLetter], ReadOnlyResource[DeadLetter]):
     """Dead letters, newest first. Create a replay to send them again."""

@@ -21,8 +21,6 @@ from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView, ReadOnlyResource
 
-__all__ = ["Deliveries", "DeliveryAttempts", "EventDeliveries"]
-
 SHOWN_ATTEMPTS = 100  # the latest attempts with a delivery; the list of attempts has all
 
 

@@ -22,8 +22,6 @@ from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.serializers import JsonField, ListField, ReferenceField, StrictSerializer
 from webhooks.wire.errors import InvalidEvent
 
-__all__ = ["DryRuns"]
-
 MAX_EVENTS = 25
 ONE = 'Give "event" or "events": an event as an object, or the id of a stored one.'
 

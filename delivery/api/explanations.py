@@ -20,8 +20,6 @@ from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import IdField
 
-__all__ = ["EventExplanation"]
-
 
 class MismatchSerializer(serializers.Serializer[Any]):
     """A field in which an event does not match a pattern: its dotted `path`, what is expected and what was found."""

@@ -15,16 +15,6 @@ from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, QueryParams, RegexFilter, TextFilter
 from webhooks.kit.rest.serializers import InstantField
 
-__all__ = [
-    "AttemptFilters",
-    "DeadLetterFilters",
-    "DeliveryFilters",
-    "EventDeliveryFilters",
-    "EventFilters",
-    "ReplayFilters",
-    "RowField",
-]
-
 FAILURES = [failure.value for failure in Failure]
 STATUS = r"\A([1-5][0-9][0-9]|[1-5]xx)\Z"
 TYPE_HELP = "The event's type, exact."

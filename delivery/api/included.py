@@ -11,8 +11,6 @@ from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Row
 from webhooks.kit.rest.resources import Listed
 
-__all__ = ["IncludingList", "IncludingSerializer"]
-
 M = TypeVar("M", bound=Row)
 
 

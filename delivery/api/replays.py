@@ -28,8 +28,6 @@ from subscriptions.models import Scope, Tenant
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.resources import ReadOnlyResource
 
-__all__ = ["ReplayCancel", "ReplayPreview", "Replays"]
-
 
 class ReplayView(TenantScoped[Replay]):
     """A view over the replays of the request's tenant."""

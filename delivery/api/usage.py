@@ -23,8 +23,6 @@ from subscriptions.models import Tenant
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.wire.ids import public
 
-__all__ = ["UsageReport"]
-
 PAGE = 50
 MOST_IN_CSV = 100_000
 COLUMNS = ("date", "tenant", "type", "events", "deliveries")

@@ -21,8 +21,6 @@ from delivery.replaying.replay_filter import ReplayFilter
 from delivery.sql.cancel import stop_deliveries
 from subscriptions.models import Endpoint, Tenant
 
-__all__ = ["UNFINISHED", "MatchCount", "cancel", "cancel_deliveries", "cancel_matching", "count_matching"]
-
 BATCH = 1_000  # deliveries in one statement
 BUDGET = 5.0  # seconds one call may take
 MAX_COUNTED = 100_000  # deliveries a preview counts

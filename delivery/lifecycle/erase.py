@@ -15,8 +15,6 @@ from delivery.sql.attempts import delete_responses
 from webhooks.wire.cloudevents.event import Event as CloudEvent
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 
-__all__ = ["erase"]
-
 
 def erase(event: Event, by: str) -> bool:
     """Erase the event's data; return False if that was done before."""

@@ -28,8 +28,6 @@ from delivery.sql.retention import (
     tenants_with_old_events,
 )
 
-__all__ = ["DeletedRows", "apply_retention"]
-
 EVENT_BATCH = 500  # events looked at in one transaction
 DELIVERY_BATCH = 2_000  # deliveries deleted in one transaction
 BUDGET = 10.0  # seconds one call may take

@@ -9,8 +9,6 @@ from delivery.lifecycle.cancel import UNFINISHED
 from delivery.models import Delivery
 from delivery.sql.cancel import make_due
 
-__all__ = ["send_now"]
-
 
 def send_now(delivery: Delivery) -> bool:
     """Make the delivery due; return False if it was finished already.

@@ -9,8 +9,6 @@ from delivery.models import DeadLetter, Delivery
 from delivery.sql.cancel import stop_deliveries
 from delivery.sql.dead_letters import DeadLetterRow, dead_letter
 
-__all__ = ["set_aside"]
-
 
 def set_aside(delivery: Delivery, by: str) -> bool:
     """Dead-letter an unfinished delivery, to be replayed later; return False if it was finished already."""

@@ -15,8 +15,6 @@ from delivery.sql.dead_letters import dead_letter_expired
 from delivery.sql.due import create_missing_lanes, recheck_due, resume_lanes, retry_changed_endpoints
 from delivery.sql.recovery import raise_to_low_water_mark, recover_claims
 
-__all__ = ["recover", "sweep"]
-
 EXPIRES_AFTER = 7 * 86_400  # seconds a delivery waits for a paused or disabled endpoint
 
 

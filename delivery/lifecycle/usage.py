@@ -10,8 +10,6 @@ from uuid import UUID
 
 from delivery.sql.usage import fold_usage, report_usage
 
-__all__ = ["UsageFilter", "UsageKey", "UsageRow", "fold", "report"]
-
 FOLD_BATCH = 50_000  # increments in one transaction
 
 

@@ -15,8 +15,6 @@ from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.ids import new_id
 from webhooks.wire.transform import Unrenderable
 
-__all__ = ["NewDelivery", "create_deliveries", "order_key"]
-
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:

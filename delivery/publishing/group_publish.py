@@ -16,8 +16,6 @@ from webhooks.kit.group_commit import AfterCommit, GroupCommit
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
 
-__all__ = ["MAX_GROUP", "MAX_SHARED", "publish_in_group"]
-
 MAX_SHARED = 10  # events of one caller; more are published in a transaction of their own
 MAX_GROUP = 200  # events in one shared transaction
 WRITERS = 8  # tenants written for at the same time, each on a connection

@@ -14,8 +14,6 @@ from django.db import connection
 
 from delivery.sql.usage import events_since
 
-__all__ = ["forget", "is_near", "month", "next_month", "used_exactly"]
-
 NEAR = 50_000  # events below the limit, from where on every request counts exactly
 READ_EVERY = 1.0  # seconds between two reads of the count by one process
 MAX_TENANTS = 10_000  # counts that one process remembers

@@ -21,8 +21,6 @@ from subscriptions.tenants.plans import plan_of
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
 
-__all__ = ["publish_within_plan"]
-
 Item = Event | InvalidEvent | Mapping[str, Any]
 
 

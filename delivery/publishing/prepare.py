@@ -20,8 +20,6 @@ from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import new_id, public
 
-__all__ = ["MAX_ATTRIBUTE_BYTES", "PreparedEvent", "prepare"]
-
 # What an index entry has room for.
 MAX_ATTRIBUTE_BYTES = {
     "id": 512,

@@ -19,8 +19,6 @@ from redis.commands.core import Script
 
 from delivery import telemetry
 
-__all__ = ["Granted", "forget", "take"]
-
 PREFETCH_LIFETIME = 0.5  # seconds
 PREFETCHES_PER_SECOND = 10  # a fetch takes this fraction of a second's tokens
 TIMEOUT = 0.05  # seconds Valkey may take

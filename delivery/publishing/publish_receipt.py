@@ -17,8 +17,6 @@ from webhooks.wire.cloudevents.http_modes import read
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import public
 
-__all__ = ["publish_receipt"]
-
 HOP_COUNT = "hopcount"  # our extension attribute: how often the event was published from a receipt
 MAX_HOPS = 8
 DEFAULT_TYPE = "webhook.received"  # type of an event whose message has no type

@@ -24,8 +24,6 @@ from webhooks.kit.notify import wakeup_failed
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
 
-__all__ = ["publish"]
-
 
 def publish(
     tenant: Tenant,

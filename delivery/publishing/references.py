@@ -21,8 +21,6 @@ from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.ids import parse, public
 
-__all__ = ["PATH", "LinkExpired", "ReferencedData", "UnknownLink", "fetch", "reference_body", "wants_reference"]
-
 PATH = "data"  # below /api/v1/
 SALT = "waypost.dataref"
 

@@ -9,8 +9,6 @@ from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.event_types.schemas import Violation
 from webhooks.wire.errors import InvalidEvent
 
-__all__ = ["ContentConflict", "EventLimitExceeded", "Published", "SchemaMismatch", "warning_list"]
-
 
 class SchemaMismatch(InvalidEvent):
     """The data violates the schema of an event type that rejects violations; ``finding`` lists them."""

@@ -19,8 +19,6 @@ from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import route_table
 
-__all__ = ["Stored", "store"]
-
 DAY = 86_400  # seconds
 RETRY_FOR, RETRY_EVERY = 5.0, 0.1  # seconds, when the connection breaks; a restart of PostgreSQL takes about one
 

@@ -15,8 +15,6 @@ from django.utils import timezone
 from delivery.models import DeadLetter, Delivery, Lane
 from delivery.reading import queries
 
-__all__ = ["ChoiceCount", "dashboard"]
-
 RECENT = timedelta(hours=1)
 MAX_COUNTED = 20_000  # rows that any of the numbers looks at
 SHOWN_ENDPOINTS = 8

@@ -25,8 +25,6 @@ from webhooks.wire.ids import new_id, public
 from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.transform import Transformer, Unrenderable
 
-__all__ = ["DryRunEvent", "DryRunResult", "RequestPreview", "dry_run", "parse_event", "stored_event"]
-
 UNSIGNED = "v1,(signed when it is sent)"
 HIDDEN = "(not shown)"
 SHOWN = ("webhook-", "ce-", "content-type", "user-agent", "accept-encoding", "traceparent")

@@ -12,8 +12,6 @@ from django.db.models import F, QuerySet
 from delivery.models import Attempt, DeadLetter, Delivery, Event
 from delivery.sql.reading import first_deliveries
 
-__all__ = ["MAX_INCLUDED", "attempts", "deliveries", "deliveries_of_letters", "events"]
-
 MAX_INCLUDED = 20  # attempts or deliveries with each row; their own lists show all
 
 T = TypeVar("T")

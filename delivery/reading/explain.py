@@ -16,8 +16,6 @@ from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch
 from webhooks.wire.cloudevents.json_format import read_structured
 
-__all__ = ["NOT_SENT", "Explanation", "endpoints_for", "explain"]
-
 MAX_REASONS = 20  # per endpoint; the others are counted
 NOT_SENT = "not_sent"  # outcome at an endpoint for which the event has no delivery
 STATES: dict[str, str] = {

@@ -16,8 +16,6 @@ from delivery.sending.concurrency import INITIAL_WINDOW
 from delivery.sql.reading import blocking_deliveries
 from subscriptions.models import Endpoint
 
-__all__ = ["Blocker", "LaneStatus", "lane_status", "state_of"]
-
 MAX_COUNTED = 10_000  # pending deliveries
 SAMPLE = 50  # latest attempts from which the response time is computed
 SHOWN_BLOCKERS = 20

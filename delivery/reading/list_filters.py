@@ -13,8 +13,6 @@ from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Subqu
 from delivery.models import Event
 from webhooks.wire.ids import parse
 
-__all__ = ["ATTEMPTS", "DEAD_LETTERS", "DELIVERIES", "EVENTS", "REPLAYS", "Conditions", "matching"]
-
 Conditions = Mapping[str, Callable[[Any], Q]]
 
 

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-__all__ = ["pretty"]
-
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
 _END = ""

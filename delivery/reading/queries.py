@@ -25,8 +25,6 @@ from django.db.models import Model, QuerySet
 from delivery.models import DeadLetter, Delivery, Event, Replay
 from subscriptions.models import Endpoint
 
-__all__ = ["STOPPED", "dead_letters", "deliveries", "endpoints", "events", "latest", "place", "replays", "within"]
-
 M = TypeVar("M", bound=Model)
 
 STOPPED = (Delivery.State.DEAD, Delivery.State.CANCELLED)  # states with a partial index

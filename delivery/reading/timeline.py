@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from delivery.models import Attempt, DeadLetter, Delivery
 from delivery.transports.outcome import Failure
 
-__all__ = ["RESPONSE_CHARACTERS", "TimelineEntry", "response_text", "timeline"]
-
 RESPONSE_CHARACTERS = 4_096  # characters of a response that are shown; the row stores up to 16 KiB
 SHORTEST_WAIT = timedelta(seconds=1)  # shorter waits are not shown
 

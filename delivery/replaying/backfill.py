@@ -28,8 +28,6 @@ from subscriptions.routing.snapshot import current_route_table
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id
 
-__all__ = ["DeliveryCount", "count", "run_slice", "validate"]
-
 PAGE = 100  # events whose bytes are in memory at once
 MAX_COUNTED = 5_000  # events a count looks at; beyond them it is extrapolated
 

@@ -19,8 +19,6 @@ from subscriptions.routing.snapshot import current_route_table
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.transform import Unrenderable
 
-__all__ = ["Slice", "open_dead_letters", "replay_letters", "run_slice"]
-
 
 class Slice(NamedTuple):
     """The result of one step of a replay.

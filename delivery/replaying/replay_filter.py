@@ -16,8 +16,6 @@ from delivery.models import DeadLetter, Delivery, Event, Replay
 from subscriptions.models import Endpoint, Tenant
 from webhooks.wire.ids import parse, public
 
-__all__ = ["DELIVERIES", "ReplayFilter"]
-
 MAX_IDS = 10_000
 DELIVERIES = "deliveries"  # the scope of a cancellation
 PREFIXES = {Replay.Scope.DEAD_LETTERS: DeadLetter.prefix, DELIVERIES: Delivery.prefix}  # of ids; other scopes: events

@@ -20,8 +20,6 @@ from delivery.sql.attempt_stats import add_attempt_stats
 from delivery.transports.outcome import Outcome
 from webhooks.kit.hourly_counts import HourlyCounts
 
-__all__ = ["AttemptStats", "StatsSummary", "delete_old_stats", "percentile", "stats_by_hour", "total_of"]
-
 KEPT_FOR = timedelta(days=35)
 BOUNDS = [round(2 ** (step / 4)) for step in range(61)]  # milliseconds from 1 to 32,768; the last takes all longer ones
 _BUCKET = bytes(min(bisect_left(BOUNDS, ms), len(BOUNDS) - 1) for ms in range(BOUNDS[-1] + 1))

@@ -5,8 +5,6 @@ PURE: the random number is passed in.
 
 from collections.abc import Sequence
 
-__all__ = ["DEFAULT_PLAN", "planned_wait", "wait_after"]
-
 MINUTE, HOUR = 60, 3600
 
 # The example schedule of Standard Webhooks 1.0: ten attempts over 75 h 35 min. Seconds.

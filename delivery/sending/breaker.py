@@ -11,8 +11,6 @@ An open breaker costs no attempts: deliveries stay pending and their retry plans
 
 from dataclasses import dataclass
 
-__all__ = ["Breaker"]
-
 OPEN_AFTER_FAILURES = 20
 OPEN_AFTER_SECONDS = 10.0
 FIRST_PAUSE = 30.0  # seconds

@@ -14,8 +14,6 @@ from uuid import UUID
 from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import ClaimRequest
 
-__all__ = ["Capacity", "share_capacity"]
-
 MAX_FAST_IN_FLIGHT = 512  # attempts in flight that are younger than SLOW_AFTER
 MAX_IN_FLIGHT = 2_048  # attempts in flight altogether: a limit on memory
 SLOW_AFTER = 1.0  # seconds

@@ -7,8 +7,6 @@ stops a lane nor invalidates a signature.
 import time
 from datetime import datetime
 
-__all__ = ["Clock"]
-
 
 class Clock:
     """Tell the database's time. ``now`` may be called from any thread."""

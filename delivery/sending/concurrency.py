@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from delivery.transports.outcome import Outcome
 
-__all__ = ["INITIAL_WINDOW", "ConcurrencyWindow"]
-
 INITIAL_WINDOW = 16  # attempts at once to an endpoint nothing is known of
 SHRINK_EVERY = 1.0  # seconds between two reductions, so that the responses of one moment count once
 OVERLOADED_FACTOR = 0.5  # the window is multiplied by this when the endpoint is overloaded

@@ -38,8 +38,6 @@ from webhooks.kit import sql
 from webhooks.kit.notify import Listener
 from webhooks.wire.ids import new_id
 
-__all__ = ["deliver_due"]
-
 IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends; beat starts one every second, so one always runs
 MIN_TURN = 0.006  # seconds between two turns of the loop: what happens meanwhile is claimed and settled together
 MAX_TURN = 0.015  # seconds

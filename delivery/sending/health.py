@@ -26,8 +26,6 @@ from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import OPERATIONAL
 from subscriptions.routing.snapshot import current_route_table
 
-__all__ = ["disable_endpoints", "publish_dead_letters", "publish_warning", "warning_level"]
-
 SOURCE = "urn:waypost"
 HOUR, DAY = 3_600.0, 86_400.0
 BATCH = 500  # dead letters published in one transaction

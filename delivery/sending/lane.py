@@ -16,8 +16,6 @@ from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.kit.rate_limit import RateLimit
 
-__all__ = ["LeasedLane"]
-
 
 @dataclass(slots=True)
 class LeasedLane:

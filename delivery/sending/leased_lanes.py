@@ -17,8 +17,6 @@ from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_
 from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.wire.ids import new_id
 
-__all__ = ["LeasedLanes"]
-
 MAX_ACTIVE_LANES = 512  # lanes leased by one drain, not counting stuck ones, so that hanging endpoints take no place
 MAX_LANES = 2_048  # lanes leased by one drain, stuck ones included: a limit on memory
 MAX_LANES_PER_TENANT = 384  # stuck ones included, so that other tenants always find a place

@@ -14,8 +14,6 @@ from delivery.transports.outcome import Outcome
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import load_targets
 
-__all__ = ["Ended", "report_dead", "settlements"]
-
 Ended = tuple[InFlight, Outcome]
 
 

@@ -2,8 +2,6 @@
 
 import multiprocessing
 
-__all__ = ["is_stopping", "request_stop"]
-
 _stopping = multiprocessing.get_context("fork").Event()
 
 

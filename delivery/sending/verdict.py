@@ -15,8 +15,6 @@ from delivery.models import DeadLetter, Delivery
 from delivery.sending.backoff import wait_after
 from delivery.transports.outcome import Outcome
 
-__all__ = ["RESPONDED_410", "Verdict", "judge"]
-
 PENDING, DEAD = Delivery.State.PENDING.value, Delivery.State.DEAD.value
 RESPONDED_410, EXHAUSTED = DeadLetter.Cause.RESPONDED_410.value, DeadLetter.Cause.EXHAUSTED.value
 

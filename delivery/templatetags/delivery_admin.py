@@ -10,8 +10,6 @@ from django.utils.safestring import SafeString
 
 from delivery.models import Replay
 
-__all__ = ["as_json", "duration", "milliseconds", "progress_bar", "rate_and_time"]
-
 register = template.Library()
 
 MAX_CHARACTERS = 200  # of a JSON value

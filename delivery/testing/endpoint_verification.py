@@ -11,8 +11,6 @@ from delivery.testing.test_delivery import send_any
 from subscriptions.endpoints.verification import VerificationResult, mark_verified
 from subscriptions.models import Endpoint
 
-__all__ = ["verify_by_event"]
-
 TYPE = "waypost.endpoint.verification"
 
 

@@ -36,8 +36,6 @@ from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.ids import new_id, public
 
-__all__ = ["TEST_TYPE", "Busy", "TestDelivery", "send_any", "send_request", "send_test"]
-
 TEST_TYPE = "waypost.test"
 MAX_CONCURRENT = 3  # tests at once in one process: each occupies a thread of the web server until it ends
 LATE_AFTER = 2.0  # seconds beyond its timeout after which a test is no longer waited for

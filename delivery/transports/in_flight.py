@@ -6,8 +6,6 @@ from uuid import UUID
 
 from delivery.sql.claim import Claimed
 
-__all__ = ["InFlight"]
-
 
 class InFlight(NamedTuple):
     """Join an attempt to its claim, its retry plan (seconds), and where it goes by which kind of transport."""

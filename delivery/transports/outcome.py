@@ -6,8 +6,6 @@ PURE: no Django, no clock, no network.
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Failure", "Outcome"]
-
 
 class Failure(StrEnum):
     """Name why an attempt did not deliver. The words appear in the API, the admin and the metrics."""

@@ -10,8 +10,6 @@ from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent, Transport
 from subscriptions.routing.targets import DeliveryTarget
 
-__all__ = ["TRANSPORTS", "Transports"]
-
 # Kind of an endpoint: the function that opens its transport, given the clock (unix seconds).
 TRANSPORTS: dict[str, Callable[[Callable[[], float]], Transport[Any]]] = {
     "http": oauth_sender.open_transport,

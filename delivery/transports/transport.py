@@ -18,8 +18,6 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget
 
-__all__ = ["NotSent", "Prepared", "Transport"]
-
 Prepared = TypeVar("Prepared")  # what a transport submits: its own type, opaque to the drain
 
 

@@ -3,8 +3,6 @@
 import socket
 from contextlib import suppress
 
-__all__ = ["WakeUp"]
-
 
 class WakeUp:
     """Make a descriptor readable: ``set`` from any thread, ``clear`` by the thread that waits on ``fileno``."""

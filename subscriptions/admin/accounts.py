@@ -12,8 +12,6 @@ from subscriptions.models import ApiKey, Plan, Tenant
 from subscriptions.tenants import keys, plans
 from webhooks.kit.admin.lists import AdminList
 
-__all__ = ["ApiKeyAdmin", "PlanAdmin", "TenantAdmin"]
-
 BY_ID_OR_UID = "Search by ID or external ID (exact)"
 
 

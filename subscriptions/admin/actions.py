@@ -10,8 +10,6 @@ from django.template.response import TemplateResponse
 
 from subscriptions.errors import Invalid
 
-__all__ = ["run_for_each", "show_once"]
-
 
 def run_for_each(
     model_admin: Any, request: HttpRequest, selected: QuerySet[Any], run: Callable[[Any], object], done: str

@@ -18,8 +18,6 @@ from subscriptions.models import Endpoint, SigningSecret, Subscription
 from webhooks.kit.admin.display import NOTHING, Tone, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
-__all__ = ["EndpointAdmin", "SubscriptionAdmin"]
-
 TONES: dict[str, Tone] = {
     Endpoint.State.ACTIVE: "good",
     Endpoint.State.PAUSED: "warn",

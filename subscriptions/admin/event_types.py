@@ -17,8 +17,6 @@ from subscriptions.event_types.models import EventType
 from webhooks.kit.admin.display import Tone, link, pill
 from webhooks.kit.admin.lists import AdminList
 
-__all__ = ["EventTypeAdmin"]
-
 TONES: dict[str, Tone] = {"current": "good", "deprecated": "warn", "archived": "info"}
 
 

@@ -10,8 +10,6 @@ from subscriptions.models import ApiKey, Plan, Scope, Tenant
 from subscriptions.tenants.plans import check_retention, plan_of
 from subscriptions.validation import check_metadata, check_name, check_uid
 
-__all__ = ["KeyForm", "PlanForm", "TenantForm"]
-
 
 class NamedForm(forms.ModelForm):  # type: ignore[type-arg]
     """Edit a row with a name and an optional uid."""

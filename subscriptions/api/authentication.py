@@ -16,8 +16,6 @@ from rest_framework.request import Request
 from subscriptions.models import ApiKey, Scope, Tenant
 from subscriptions.tenants import keys
 
-__all__ = ["ApiKeyAuthentication", "HasScope", "OperatorWrites", "Principal", "principal"]
-
 
 @dataclass(frozen=True, slots=True)
 class Principal:

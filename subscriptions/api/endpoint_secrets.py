@@ -15,8 +15,6 @@ from subscriptions.models import Endpoint, SigningSecret
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.resources import NO_STORE, ListView
 
-__all__ = ["EndpointPublicKeys", "EndpointSecrets", "shown_once"]
-
 
 def endpoint_of(view: TenantScoped[SigningSecret]) -> Endpoint:
     """Return the endpoint of the path, within the request's tenant. Raises NotFound."""

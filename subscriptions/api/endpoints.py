@@ -14,8 +14,6 @@ from subscriptions.endpoints import endpoints
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
 
-__all__ = ["Endpoints"]
-
 
 class EndpointFilters(QueryParams):
     """Filter endpoints."""

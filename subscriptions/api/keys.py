@@ -15,8 +15,6 @@ from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
 from webhooks.kit.rest.resources import NO_STORE
 
-__all__ = ["KeyRotations", "Keys"]
-
 
 @openapi.keys
 class Keys(OwnedResource[ApiKey]):

@@ -14,19 +14,6 @@ from subscriptions.api.serializers.endpoint_secrets import (
 from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointWithSecretSerializer
 from subscriptions.api.serializers.keys import KeyRotationSerializer, KeyWithSecretSerializer
 
-__all__ = [
-    "REF",
-    "crud",
-    "endpoints",
-    "key_rotations",
-    "keys",
-    "plans",
-    "public_keys",
-    "secrets",
-    "subscriptions",
-    "tenants",
-]
-
 REF = OpenApiParameter("ref", OpenApiTypes.STR, OpenApiParameter.PATH, description="Its id or its uid.")
 ENDPOINT_ID, KEY_ID = "ep_01m83t2ghzevcannga6my0tf3k", "key_01m83t2ghzevcannga6my0tf3k"
 

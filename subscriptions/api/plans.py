@@ -14,8 +14,6 @@ from subscriptions.models import Plan
 from subscriptions.tenants import plans
 from webhooks.kit.rest.resources import Resource
 
-__all__ = ["Plans"]
-
 
 @openapi.plans
 class Plans(TenantScoped[Plan], Resource[Plan]):

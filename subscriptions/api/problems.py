@@ -8,8 +8,6 @@ from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from subscriptions.errors import AlreadyExists, Invalid, LimitExceeded, StateConflict
 from webhooks.kit.rest.errors import Conflict
 
-__all__ = ["PlanExceeded", "check_field", "problem_of"]
-
 
 class PlanExceeded(APIException):
     """Reject what the tenant's plan does not allow: 402; 429 for the publish rate; 413 for the size of an event.

@@ -13,8 +13,6 @@ from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.route_table import matching_names
 from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, ReferenceFilter, TextFilter
 
-__all__ = ["Subscriptions"]
-
 
 def _endpoints(params: QueryParams) -> QuerySet[Endpoint]:
     """Return the endpoints that the request may name."""

@@ -18,8 +18,6 @@ from subscriptions.models import Tenant
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.resources import Resource, ScopedView
 
-__all__ = ["HEADER", "OwnedResource", "TenantScoped", "tenant_id_of", "tenant_of"]
-
 HEADER = "Waypost-Tenant"
 M = TypeVar("M", bound=Model)
 

@@ -12,8 +12,6 @@ from subscriptions.models import Tenant
 from subscriptions.tenants import tenants
 from webhooks.kit.rest.resources import Resource
 
-__all__ = ["Tenants"]
-
 
 @openapi.tenants
 class Tenants(TenantScoped[Tenant], Resource[Tenant]):

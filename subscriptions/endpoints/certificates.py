@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from subscriptions.errors import Invalid
 
-__all__ = ["TlsFiles", "check_tls", "public_tls", "tls_files"]
-
 MEMBERS = {"certificate", "private_key", "ca"}
 MAX_PEM = 32 * 1024  # characters of each
 MAX_CERTIFICATES = 10  # in a chain, and of authorities

@@ -20,8 +20,6 @@ from subscriptions.endpoints.url_check import check_url
 from subscriptions.errors import Invalid
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 
-__all__ = ["TYPES", "ClientCredentials", "auth_header", "check_auth", "client_credentials", "public_auth"]
-
 NONE, BASIC, BEARER, HEADER, OAUTH2 = TYPES = ("none", "basic", "bearer", "header", "oauth2")
 
 REQUIRED = {

@@ -17,8 +17,6 @@ from subscriptions.models import Endpoint
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 
-__all__ = ["FIELDS", "MASK", "EncryptedFields", "apply_changes", "decrypt_fields", "request_headers", "to_columns"]
-
 MASK = "***"
 FIELDS = ("headers", "auth", "tls")
 

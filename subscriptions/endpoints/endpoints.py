@@ -20,8 +20,6 @@ from subscriptions.models import Endpoint, OAuthToken, Tenant
 from subscriptions.tenants.plans import check_endpoint_limit
 from webhooks.kit.uids import unique_uid
 
-__all__ = ["change_endpoint", "create_endpoint", "delete_endpoint"]
-
 
 def create_endpoint(
     tenant: Tenant, *, url: str, secret: str | None = None, signing: str | None = None, **fields: Any

@@ -15,8 +15,6 @@ from subscriptions.tenants.models import Tenant
 from webhooks.kit.rows import Row, uid_format
 from webhooks.wire.ids import new_id
 
-__all__ = ["Endpoint", "OAuthToken", "SigningSecret"]
-
 MAX_RATE = 100_000  # attempts per rate period
 
 

@@ -25,8 +25,6 @@ from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader, check_syntax
 
-__all__ = ["BearerToken", "TokenRequestFailed", "get_token", "get_token_in_thread"]
-
 REQUEST_TIMEOUT = 5.0  # seconds, for the whole request to the token server
 REFRESH_BEFORE = 30.0  # seconds before its expiry from which a token is stale,
 MAX_REFRESH_PART = 0.1  # but at most this part of its lifetime

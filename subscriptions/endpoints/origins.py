@@ -13,8 +13,6 @@ from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint, Tenant
 from webhooks.wire.addresses.guard import ForbiddenAddress, ParsedUrl, compile_networks, parse
 
-__all__ = ["check_endpoints_per_origin", "is_own_address", "origin_of"]
-
 
 def origin_of(url: str) -> str:
     """Return the normalized scheme, host and port; empty for an invalid URL."""

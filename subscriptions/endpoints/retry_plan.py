@@ -4,8 +4,6 @@ A plan given by its growth (``first``, ``factor``, ``cap``) and end (``attempts`
 the list when it is saved, so the database, the REST API and the drain all read the same numbers.
 """
 
-__all__ = ["DEFAULT_CAP", "DEFAULT_FACTOR", "MAX_HORIZON", "MAX_WAIT", "MAX_WAITS", "exponential_waits"]
-
 DAY = 86_400  # seconds
 
 MAX_WAIT = 7 * DAY  # seconds

@@ -23,20 +23,6 @@ from webhooks.wire.errors import SignatureError
 from webhooks.wire.signing.jwk import jwk
 from webhooks.wire.signing.standard_webhooks import check_secret, new_keypair, new_secret, public_key_of
 
-__all__ = [
-    "DEFAULT_OVERLAP",
-    "MAX_OVERLAP",
-    "MAX_SECRETS",
-    "V1",
-    "V1A",
-    "NewSecret",
-    "active_secrets",
-    "new_signing_secret",
-    "public_jwks",
-    "rotate_secret",
-    "store_secret",
-]
-
 V1, V1A = "v1", "v1a"
 MAX_SECRET = 256  # characters
 MAX_SECRETS = 10  # valid at the same time: each adds a signature to the header of every delivery

@@ -12,16 +12,6 @@ from subscriptions.endpoints import verification
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import Endpoint
 
-__all__ = [
-    "disable",
-    "enable",
-    "enable_after_successful_test",
-    "existing",
-    "pause",
-    "resume",
-    "set_state",
-]
-
 ACTIVE, PAUSED, DISABLED = Endpoint.State.ACTIVE, Endpoint.State.PAUSED, Endpoint.State.DISABLED
 UNVERIFIED = Endpoint.State.UNVERIFIED
 BY_OPERATOR = Endpoint.DisabledReason.OPERATOR

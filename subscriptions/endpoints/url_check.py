@@ -16,8 +16,6 @@ from subscriptions.errors import Invalid
 from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress, check
 
-__all__ = ["MAX_URL", "check_url"]
-
 MAX_URL = 2048  # characters
 LOOKUP_SECONDS = 3.0
 

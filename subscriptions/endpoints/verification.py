@@ -27,17 +27,6 @@ from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress
 from webhooks.wire.cloudevents import handshake
 
-__all__ = [
-    "UnknownCallbackKey",
-    "VerificationResult",
-    "accept_callback",
-    "is_required",
-    "mark_verified",
-    "request_origin_header",
-    "request_verification",
-    "reset",
-]
-
 CALLBACK_VALID = timedelta(days=7)  # after the request
 TIMEOUT = 10.0  # seconds for the OPTIONS request
 PATH = "verification-callbacks"  # below /api/v1/

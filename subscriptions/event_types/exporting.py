@@ -11,8 +11,6 @@ from django.conf import settings
 
 from subscriptions.event_types.models import EventType
 
-__all__ = ["as_asyncapi", "as_openapi", "sample_event"]
-
 CLOUDEVENT = "application/cloudevents+json"
 TITLE = "Webhooks"
 TEXT = {"type": "string"}

@@ -17,8 +17,6 @@ from subscriptions.event_types.openapi_webhooks import invalid_webhook, read_web
 from subscriptions.event_types.schemas import to_json
 from subscriptions.models import Tenant
 
-__all__ = ["ImportReport", "import_openapi"]
-
 
 @dataclass(slots=True)
 class ImportReport:

@@ -13,8 +13,6 @@ from django.utils import timezone
 from webhooks.kit.rows import Row
 from webhooks.wire.ids import new_id
 
-__all__ = ["EventSchema", "EventType", "SchemaCheckMode"]
-
 
 class SchemaCheckMode(models.TextChoices):
     """List what publishing does with an event that does not match its type's schema."""

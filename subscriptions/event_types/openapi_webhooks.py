@@ -13,8 +13,6 @@ from subscriptions.event_types.schemas import check_examples, check_schema, json
 from subscriptions.json_limits import check_depth
 from subscriptions.validation import check_event_type, check_text
 
-__all__ = ["invalid_webhook", "read_webhooks"]
-
 CLOUDEVENT, JSON = "application/cloudevents+json", "application/json"
 MAX_TYPES = 1_000
 MAX_DEPTH = 100  # of the document

@@ -18,8 +18,6 @@ from subscriptions.models import Tenant
 from subscriptions.routing.route_table import OPERATIONAL
 from subscriptions.validation import check_event_type
 
-__all__ = ["change", "create", "delete"]
-
 
 def create(tenant: Tenant | None, fields: dict[str, Any], *, by_operator: bool) -> EventType:
     """Create a type, of the deployment if ``tenant`` is None. Raises Invalid, and AlreadyExists for a name in use."""

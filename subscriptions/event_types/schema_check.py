@@ -18,8 +18,6 @@ from subscriptions.event_types.schemas import CompiledSchema, Violation, compile
 from webhooks.kit.timed_cache import TimedCache
 from webhooks.wire.cloudevents.event import Event
 
-__all__ = ["SchemaCheck", "SchemaViolations", "check", "clear_cache", "schema_url"]
-
 MAX_CHECKS = 10_000  # event types in memory
 
 

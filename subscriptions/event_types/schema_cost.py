@@ -9,8 +9,6 @@ that applies itself to the same place would never end, and is rejected as well.
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["TooCostly", "check_cost", "resolve_pointer"]
-
 MAX_APPLIED = 256  # schemas that apply to one place in the data
 MAX_LEVELS = 128  # of the data; an event is not deeper
 IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")

@@ -10,8 +10,6 @@ from typing import Any
 
 from subscriptions.event_types.schema_cost import resolve_pointer
 
-__all__ = ["OutlineRow", "outline"]
-
 MAX_DEPTH = 5
 MAX_ROWS = 300
 MAX_REFERENCES = 32  # followed from one $ref to the next

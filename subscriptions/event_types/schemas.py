@@ -15,18 +15,6 @@ from subscriptions.errors import Invalid
 from subscriptions.event_types.schema_cost import TooCostly, check_cost
 from subscriptions.json_limits import check_json
 
-__all__ = [
-    "DIALECT",
-    "CompiledSchema",
-    "Violation",
-    "check_examples",
-    "check_schema",
-    "compile_schema",
-    "find_violations",
-    "json_pointer",
-    "to_json",
-]
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_SCHEMA = 64 * 1024  # bytes as JSON
 MAX_DEPTH = 32

@@ -16,8 +16,6 @@ from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventb
 from webhooks.wire.patterns import IndexablePattern, InvalidPattern, Pattern, PatternBranch
 from webhooks.wire.transform import Transformer
 
-__all__ = ["LazyPattern", "compile_pattern", "compile_transformer", "compiled"]
-
 MAX_COMPILED = 2_048  # patterns in the cache, about 12 KB each
 
 

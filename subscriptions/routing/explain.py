@@ -14,8 +14,6 @@ from subscriptions.routing.compiled_patterns import compile_pattern
 from subscriptions.routing.route_table import matching_names
 from webhooks.wire.patterns import PatternMismatch
 
-__all__ = ["NoMatchReason", "explain_mismatch"]
-
 MAX_TYPES_SHOWN, MAX_PATHS_SHOWN = 5, 3
 
 

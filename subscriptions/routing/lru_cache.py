@@ -5,8 +5,6 @@ from threading import Lock
 from typing import Generic, TypeVar
 from uuid import UUID
 
-__all__ = ["LruCache"]
-
 V = TypeVar("V")
 
 

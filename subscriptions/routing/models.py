@@ -7,8 +7,6 @@ from subscriptions.endpoints.models import Endpoint
 from subscriptions.tenants.models import Tenant
 from webhooks.kit.rows import Row
 
-__all__ = ["Subscription"]
-
 
 class Subscription(Row):
     """Model the events that an endpoint receives: by type, narrowed by a pattern, rewritten by a transformer."""

@@ -13,8 +13,6 @@ from subscriptions.routing.compiled_patterns import compiled
 from webhooks.wire.patterns import IndexablePattern, PatternIndex
 from webhooks.wire.transform import Transformer
 
-__all__ = ["OPERATIONAL", "Route", "RouteEntry", "RouteTable", "matching_names"]
-
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
 
 

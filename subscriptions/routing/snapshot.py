@@ -14,8 +14,6 @@ from subscriptions.routing.compiled_patterns import LazyPattern, compile_transfo
 from subscriptions.routing.lru_cache import LruCache
 from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
 
-__all__ = ["current_route_table", "route_table"]
-
 MAX_TENANTS = 10_000  # route tables in memory; the least recently rebuilt are dropped first
 
 # Identifies a version of a subscription's row (writer, command, place on disk) together with its endpoint's version.

@@ -25,8 +25,6 @@ from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.errors import SignatureError
 from webhooks.wire.signing.standard_webhooks import Signer
 
-__all__ = ["DeliveryTarget", "load_targets"]
-
 MAX_TARGETS = 50_000  # in memory; the least recently read are dropped first
 
 

@@ -25,18 +25,6 @@ from subscriptions.errors import Invalid, StateConflict
 from subscriptions.tenants.models import StoredResponse
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 
-__all__ = [
-    "KEPT_FOR",
-    "IdempotentRequest",
-    "KeyReused",
-    "RecordedResponse",
-    "begin_in_transaction",
-    "begin_outside_transaction",
-    "delete_expired",
-    "read_key",
-    "store_response",
-]
-
 KEPT_FOR = timedelta(hours=24)
 FIELD = "Idempotency-Key"
 MAX_LENGTH = 255  # characters of a key

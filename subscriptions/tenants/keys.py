@@ -19,17 +19,6 @@ from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import ApiKey, Scope, Tenant
 from webhooks.kit.timed_cache import TimedCache
 
-__all__ = [
-    "DEFAULT_OVERLAP",
-    "MAX_OVERLAP",
-    "cached_keys",
-    "create_key",
-    "find_key",
-    "is_valid",
-    "revoke_key",
-    "rotate_key",
-]
-
 RECORD_USE_EVERY = timedelta(minutes=1)
 MAX_OVERLAP = 7 * 86_400  # seconds
 DEFAULT_OVERLAP = 86_400  # seconds

@@ -11,8 +11,6 @@ from django.utils import timezone
 
 from webhooks.kit.rows import Row, uid_format
 
-__all__ = ["ApiKey", "Plan", "Scope", "StoredResponse", "Tenant"]
-
 MAX_EVENTS_PER_MONTH = 10**12
 MAX_PUBLISH_RATE = 1_000_000  # events per second
 MAX_ENDPOINTS = 1_000_000

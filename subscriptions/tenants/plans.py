@@ -14,16 +14,6 @@ from subscriptions.models import Endpoint, Plan, Tenant
 from webhooks.kit.timed_cache import TimedCache
 from webhooks.kit.uids import unique_uid
 
-__all__ = [
-    "change_plan",
-    "check_endpoint_limit",
-    "check_retention",
-    "clear_cache",
-    "create_plan",
-    "delete_plan",
-    "plan_of",
-]
-
 
 def plan_of(tenant: Tenant) -> Plan:
     """Return the plan that applies to a tenant."""

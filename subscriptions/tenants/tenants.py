@@ -11,8 +11,6 @@ from subscriptions.models import Endpoint, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.plans import check_retention, plan_of
 from webhooks.kit.uids import unique_uid
 
-__all__ = ["change_tenant", "create_tenant", "delete_tenant"]
-
 
 def create_tenant(name: str, **fields: Any) -> Tenant:
     """Create a tenant; without ``retention_days``, with the default retention or the most its plan allows.

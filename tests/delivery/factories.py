@@ -12,8 +12,6 @@ from delivery.reading import queries
 from subscriptions.models import Endpoint, Tenant
 from webhooks.wire.ids import new_id
 
-__all__ = ["key_at", "make_attempt", "make_dead_letter", "make_delivery", "make_event", "make_replay"]
-
 
 def key_at(moment: datetime) -> UUID:
     """Return a key as a row written at this moment has it."""

@@ -10,8 +10,6 @@ from webhooks.models import Source
 from webhooks.processing.receipts import first_id_at
 from webhooks.sources.snapshot import by_id_or_uid
 
-__all__ = ["SourceFilters"]
-
 
 def _of_source(ref: str) -> Q:
     return Q(source__in=Source.objects.filter(by_id_or_uid(ref)).values("id"))

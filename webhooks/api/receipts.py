@@ -24,8 +24,6 @@ from webhooks.processing.replay import count_replayable, replay
 from webhooks.receiving.body_preview import download_body
 from webhooks.sources.source_stats import STATES
 
-__all__ = ["ReceiptBody", "ReceiptReplay", "ReceiptReplays", "Receipts"]
-
 
 class ReceiptFilters(SourceFilters):
     """Filter receipts."""

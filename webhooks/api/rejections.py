@@ -7,8 +7,6 @@ from webhooks.kit.rest.query_params import TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.models import Rejection
 
-__all__ = ["Rejections"]
-
 
 class RejectionFilters(SourceFilters):
     """Filter rejections."""

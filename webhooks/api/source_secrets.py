@@ -16,8 +16,6 @@ from webhooks.kit.rest.resources import NO_STORE
 from webhooks.models import SourceSecret
 from webhooks.sources.secret_rotation import active_secrets, revoke, rotate
 
-__all__ = ["SourceSecretDetail", "SourceSecrets"]
-
 
 class SourceSecrets(BelowSource):
     """The active secrets of one source; creating one is the rotation."""

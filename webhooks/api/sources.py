@@ -19,8 +19,6 @@ from webhooks.sources import source_stats
 from webhooks.sources.sources import change_source, create_source, delete_source
 from webhooks.wire.errors import SenderKeyRequired, SignatureError
 
-__all__ = ["SourceStats", "SourceTest", "Sources"]
-
 
 class Sources(BelowSource, Resource[Source]):
     """The configurations of senders. A deleted source responds 410; its receipts stay for their retention."""

@@ -14,8 +14,6 @@ from webhooks.kit.rest.resources import ScopedView
 from webhooks.models import Source
 from webhooks.wire.ids import parse
 
-__all__ = ["BelowSource", "TenantScoped", "tenant_id_of"]
-
 HEADER = "Waypost-Tenant"
 M = TypeVar("M", bound=Model)
 

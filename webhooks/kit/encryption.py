@@ -14,8 +14,6 @@ from functools import lru_cache
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
-__all__ = ["CannotDecrypt", "decrypt", "encrypt"]
-
 
 class CannotDecrypt(Exception):
     """Signal a stored value that no encryption key decrypts: the key was lost, or the row was altered."""

@@ -24,8 +24,6 @@ from django.db import Error, InterfaceError, OperationalError, connection
 from webhooks.kit import offload
 from webhooks.kit.notify import wakeup_failed
 
-__all__ = ["AfterCommit", "GroupCommit", "Write"]
-
 M = TypeVar("M")
 R = TypeVar("R")
 AfterCommit = list[Callable[[], None]]

@@ -20,8 +20,6 @@ from uuid import UUID
 import structlog
 from django.db import Error, connection
 
-__all__ = ["Counts", "HourlyCounts"]
-
 HOUR = 3600  # seconds
 WRITE_EVERY = 5.0  # seconds between two writes of the thread
 

@@ -15,8 +15,6 @@ from django.http import HttpRequest, UnreadablePostError
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
-__all__ = ["TooLarge", "read_body"]
-
 CHUNK = 65_536
 
 
@@ -38,7 +36,7 @@ class LengthRequired(APIException):
     default_code = "length_required"
 
 
-class Readable(Protocol):
+class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
@@ -71,17 +69,17 @@ def _declared(request: HttpRequest) -> int | None:
     return int(text)
 
 
-def _source(request: HttpRequest, declared: int | None) -> Readable:
+def _source(request: HttpRequest, declared: int | None) -> _Readable:
     """Return what to read from: the server for a chunked body, since Django reads none without a Content-Length."""
     if declared is not None or "HTTP_TRANSFER_ENCODING" not in request.META:
         return request
     if not request.META.get("wsgi.input_terminated"):
         raise LengthRequired
-    stream: Readable = request.META["wsgi.input"]
+    stream: _Readable = request.META["wsgi.input"]
     return stream
 
 
-def _read(source: Readable, most: int) -> bytes:
+def _read(source: _Readable, most: int) -> bytes:
     chunks, have = [], 0
     try:
         while have < most and (chunk := source.read(min(CHUNK, most - have))):

@@ -22,8 +22,6 @@ from celery import current_app
 from django.db import Error, connection
 from prometheus_client import Counter
 
-__all__ = ["Listener", "TaskNotifier", "send_task", "wakeup_failed"]
-
 BUDGET = 0.1  # seconds the broker may take where a caller waits for it
 EXPIRES = 10  # seconds after which a worker drops a message that it has not begun: the schedule has sent the same
 PAUSE_AFTER_FAILURE = 1.0  # seconds without messages after one that failed

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-__all__ = ["Flag", "new_flag", "offload"]
-
 R = TypeVar("R")
 
 

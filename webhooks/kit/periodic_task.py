@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from celery import shared_task
 
-__all__ = ["PeriodicTask", "periodic_task"]
-
 
 class PeriodicTask(NamedTuple):
     """Hold when and where a task runs: ``every`` so many seconds, by a worker of ``queue``."""

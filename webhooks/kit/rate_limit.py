@@ -11,8 +11,6 @@ therefore computed in Valkey (``delivery.publishing.publish_rate``).
 import math
 from dataclasses import dataclass
 
-__all__ = ["RateLimit"]
-
 DEFAULT_BURST = 0.1  # seconds of the rate that may be taken at once where no burst is set
 
 

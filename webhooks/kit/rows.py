@@ -9,8 +9,6 @@ from django.utils import timezone
 
 from webhooks.wire.ids import new_id, public
 
-__all__ = ["KeyedRow", "Row", "has_control_characters", "is_uid", "uid_format"]
-
 uid_format = RegexValidator(
     r"\A[A-Za-z0-9._-]{1,256}\Z", "A uid is 1 to 256 letters, digits, hyphens, underscores and full stops."
 )

@@ -28,8 +28,6 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-__all__ = ["allow_all_plans", "columns", "cursor", "database_now", "force_index_plans", "run"]
-
 PLAN_LIFETIME = 1.0  # seconds until the plans of prepared statements are made anew
 ARRAY_PARAMETER = re.compile(r"%\((\w+)\)s(?=::\w+\[\])")  # a named parameter that is cast to an array
 _thread = threading.local()  # Django's connection is one per thread, too

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Generic, TypeVar
 
-__all__ = ["TimedCache"]
-
 K = TypeVar("K")
 V = TypeVar("V")
 

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-__all__ = ["UID_IN_USE", "unique_uid"]
-
 UID_IN_USE = "This uid is already in use."
 
 

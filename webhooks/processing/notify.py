@@ -2,6 +2,4 @@
 
 from webhooks.kit.notify import TaskNotifier
 
-__all__ = ["receipt_workers"]
-
 receipt_workers = TaskNotifier("webhooks.process_due", "default", pause=0.02)

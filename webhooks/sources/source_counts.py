@@ -12,8 +12,6 @@ from django.db import connection
 from webhooks.kit.hourly_counts import HourlyCounts
 from webhooks.wire.ids import new_id
 
-__all__ = ["KINDS", "count", "source_counts"]
-
 KINDS = ("received", "duplicates", "rejected", "throttled", "processed", "handler_failures", "dead")
 
 # Reader: the statistics of a source. Index: the unique (source, starts_at).

@@ -12,8 +12,6 @@ from webhooks.sources.configuration import InvalidConfiguration
 from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import clear_snapshots
 
-__all__ = ["change_source", "create_source", "delete_source"]
-
 
 def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, **fields: Any) -> Source:
     """Create a source with its first secret. Raises InvalidConfiguration for a uid in use."""

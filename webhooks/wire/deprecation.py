@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-__all__ = ["Deprecation"]
-
 
 @dataclass(frozen=True, slots=True)
 class Deprecation:

@@ -7,8 +7,6 @@ changed and changed back.
 import re
 from hashlib import sha256
 
-__all__ = ["etag_of", "is_match", "is_none_match"]
-
 _LISTED = re.compile(r'\s*(?:,\s*)*(?P<weak>W/)?(?P<tag>"[\x21\x23-\x7e\x80-\U0010ffff]*")\s*(?=,|\Z)')
 
 

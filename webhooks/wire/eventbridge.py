@@ -13,8 +13,6 @@ from typing import Any
 
 from webhooks.wire.patterns import InvalidPattern
 
-__all__ = ["event_from_eventbridge", "path_from_eventbridge", "pattern_from_eventbridge"]
-
 NAMES = {"detail-type": "type", "detail": "data"}
 _FIRST_STEP = re.compile(r"(?<=^\$\.)(?:detail-type|detail)(?=$|[.\[])")
 

@@ -10,8 +10,6 @@ from typeid import TypeID
 from typeid.errors import TypeIDException
 from uuid_utils.compat import uuid7
 
-__all__ = ["new_id", "parse", "public"]
-
 
 def new_id() -> UUID:
     """Make a UUIDv7 (RFC 9562 section 5.7): unguessable, and ordered by the millisecond of its creation."""

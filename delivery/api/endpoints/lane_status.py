@@ -13,8 +13,6 @@ from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
 
-__all__ = ["EndpointStatus"]
-
 
 class BlockerSerializer(serializers.Serializer[Any]):
     """The first delivery of an order key, which failed and waits; cancel it, retry it, or set it aside."""

@@ -13,8 +13,6 @@ from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.query_params import QueryParams
 
-__all__ = ["EndpointStats"]
-
 MAX_HOURS = 24 * 31  # of statistics
 
 

@@ -19,8 +19,6 @@ from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.serializers import JsonField, StrictSerializer, TextField
 from webhooks.wire.errors import InvalidEvent
 
-__all__ = ["EndpointTest"]
-
 RETRY_AFTER = 2  # seconds
 
 

@@ -17,8 +17,6 @@ from subscriptions.endpoints import verification
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import ChoiceField, IntegerField, StrictSerializer
 
-__all__ = ["EndpointVerification", "VerificationCallback"]
-
 RETRY_AFTER = 2  # seconds
 
 

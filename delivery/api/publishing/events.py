@@ -43,8 +43,6 @@ from webhooks.kit.rest.resources import ReadOnlyResource
 from webhooks.wire import ids
 from webhooks.wire.errors import InvalidEvent
 
-__all__ = ["EventPayload", "Events"]
-
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 

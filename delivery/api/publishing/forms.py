@@ -13,8 +13,6 @@ from delivery.api.serializers.events import PublishedSerializer
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from webhooks.wire.cloudevents.http_modes import BATCH, MAX_BATCH, STRUCTURED
 
-__all__ = ["EXAMPLES", "FORMS", "RESPONSES"]
-
 ORDER = {"number": "A-17", "total": 129.5}
 
 

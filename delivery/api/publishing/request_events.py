@@ -24,8 +24,6 @@ from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.cloudevents.http_modes import BATCH, MAX_DEPTH, STRUCTURED, Event
 from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
 
-__all__ = ["Item", "Limits", "RequestEvents", "read_events"]
-
 PLAIN = "application/json"
 ACCEPTED_FORMS = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
 LONGEST_INTEGER = 40  # characters; far beyond 64 bits

@@ -6,11 +6,6 @@ from rest_framework import serializers
 
 from webhooks.kit.rest.serializers import StrictSerializer
 
-__all__ = [
-    "CancellationSerializer",
-    "CancelledSerializer",
-]
-
 
 class CancellationSerializer(StrictSerializer):
     """The deliveries to cancel. ``filter`` is required; an empty one selects all unfinished deliveries."""

@@ -7,10 +7,6 @@ from delivery.models import DeadLetter, Delivery, Event, Replay
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
 
-__all__ = [
-    "DeadLetterSerializer",
-]
-
 
 class DeadLetterSerializer(IncludingSerializer[DeadLetter]):
     """A delivery that failed permanently, with the cause, and whether it was replayed since."""

@@ -11,12 +11,6 @@ from delivery.reading.timeline import response_text
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
 
-__all__ = [
-    "AttemptSerializer",
-    "DeliveryDetailSerializer",
-    "DeliverySerializer",
-]
-
 
 class DeliverySerializer(IncludingSerializer[Delivery]):
     """The delivery of one event to one endpoint, and its state."""

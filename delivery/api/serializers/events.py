@@ -8,13 +8,6 @@ from delivery.api.included import IncludingSerializer
 from delivery.models import Event
 from webhooks.kit.rest.serializers import IdField
 
-__all__ = [
-    "EventDetailSerializer",
-    "EventSerializer",
-    "PublishedSerializer",
-    "WarningSerializer",
-]
-
 
 class WarningSerializer(serializers.Serializer[Any]):
     """A place where the data of an event violates the schema of its type."""

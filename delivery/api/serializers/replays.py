@@ -8,13 +8,6 @@ from delivery.models import Replay
 from delivery.replaying.replays import DEFAULT_RATE, MAX_RATE
 from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, StrictSerializer
 
-__all__ = [
-    "ReplayCreateSerializer",
-    "ReplayPreviewSerializer",
-    "ReplaySelectionSerializer",
-    "ReplaySerializer",
-]
-
 
 class ReplaySerializer(serializers.ModelSerializer[Replay]):
     """A request to send again, and its progress: ``replayed`` of ``total`` deliveries.

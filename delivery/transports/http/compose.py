@@ -13,8 +13,6 @@ from webhooks.wire.cloudevents.http_modes import write_binary
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import public
 
-__all__ = ["ALWAYS", "RENDERED", "STRUCTURED", "compose"]
-
 # "expect:" switches 100-continue off: it costs a round trip, and a second of waiting where it is not understood.
 ALWAYS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:"]
 STRUCTURED = ["content-type: application/cloudevents+json"]

@@ -20,8 +20,6 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.certificates import TlsFiles
 
-__all__ = ["MAX_RESPONSE", "Exchange", "Request", "ResponseTrace"]
-
 CONNECT_TIMEOUT_MS = 5_000
 MAX_RESPONSE = 16 * 1024  # bytes of the response body that are kept
 MAX_HEADERS = 32 * 1024  # bytes of the response's header section, interim responses included

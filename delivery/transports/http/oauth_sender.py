@@ -29,8 +29,6 @@ from delivery.transports.wake_up import WakeUp
 from subscriptions.endpoints.oauth_tokens import BearerToken, TokenRequestFailed, get_token_in_thread
 from subscriptions.routing.targets import DeliveryTarget
 
-__all__ = ["OAuthSender", "open_transport"]
-
 TOKEN_THREADS = 64  # tokens requested at once: a token server that hangs occupies a thread for seconds
 TOKEN_WAIT = 6.0  # seconds an attempt waits for a token: its claim outlives that together with its timeout
 MIN_RESEND_MS = 1_000  # milliseconds of the timeout that must be left to send a request once more

@@ -16,8 +16,6 @@ from email.utils import parsedate_to_datetime
 
 from delivery.transports.outcome import Failure, Outcome
 
-__all__ = ["outcome_of", "parse_retry_after"]
-
 GONE, TOO_MANY_REQUESTS, BAD_GATEWAY, UNAVAILABLE, GATEWAY_TIMEOUT = 410, 429, 502, 503, 504
 RETRY_AFTER_STATUSES = frozenset({TOO_MANY_REQUESTS, BAD_GATEWAY, UNAVAILABLE, GATEWAY_TIMEOUT})
 OVERLOADED_STATUSES = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})

@@ -23,8 +23,6 @@ from delivery.transports.transport import NotSent
 from delivery.transports.wake_up import WakeUp
 from subscriptions.routing.targets import DeliveryTarget
 
-__all__ = ["HttpSender"]
-
 MAX_KEPT_CONNECTIONS = 1_024
 
 

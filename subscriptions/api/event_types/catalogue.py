@@ -22,8 +22,6 @@ from subscriptions.event_types.schema_outline import outline
 from subscriptions.models import Scope
 from subscriptions.tenants import keys
 
-__all__ = ["asyncapi", "index", "openapi", "schema", "show"]
-
 MAX_SEARCH = 100  # characters
 UNGROUPED = "Other"
 View = Callable[..., HttpResponse]

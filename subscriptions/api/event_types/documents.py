@@ -12,8 +12,6 @@ from subscriptions.event_types.exporting import as_asyncapi, as_openapi
 from subscriptions.event_types.importing import import_openapi
 from subscriptions.event_types.models import EventType
 
-__all__ = ["AsyncApiExport", "EventTypeImport", "OpenApiExport"]
-
 
 @openapi.imports
 class EventTypeImport(TenantScoped[EventType]):

@@ -23,8 +23,6 @@ from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, TextFilte
 from webhooks.kit.rest.resources import ListView, Resource
 from webhooks.wire.ids import parse
 
-__all__ = ["EventTypeVersions", "EventTypes", "owner_of", "visible_types"]
-
 
 def _contains(text: str) -> Q:
     return Q(name__icontains=text) | Q(description__icontains=text)

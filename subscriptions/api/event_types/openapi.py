@@ -6,8 +6,6 @@ from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_v
 from subscriptions.api.event_types.serializers import EventTypeImportReportSerializer, EventTypeImportSerializer
 from subscriptions.api.openapi import REF, crud
 
-__all__ = ["asyncapi_export", "event_types", "imports", "openapi_export", "versions"]
-
 EXAMPLE = {
     "name": "order.paid",
     "description": "An order was paid in full.",

@@ -17,13 +17,6 @@ from webhooks.kit.rest.serializers import (
     StrictSerializer,
 )
 
-__all__ = [
-    "EventTypeImportReportSerializer",
-    "EventTypeImportSerializer",
-    "EventTypeSerializer",
-    "EventTypeVersionSerializer",
-]
-
 
 @extend_schema_field({"type": "object", "additionalProperties": True, "nullable": True})
 class Document(StorableJsonField):

@@ -10,8 +10,6 @@ from subscriptions.models import Scope
 from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.rest.serializers import StorableJsonField
 
-__all__ = ["Auth", "Headers", "Tls"]
-
 TEXT = {"type": "string"}
 SECRET = {"type": "string", "writeOnly": True}
 

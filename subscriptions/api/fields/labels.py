@@ -9,8 +9,6 @@ from subscriptions.api.problems import check_field
 from webhooks.kit.rest.serializers import StorableJsonField, TextField
 from webhooks.kit.rows import Row
 
-__all__ = ["Metadata", "Uid"]
-
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,256}$", "nullable": True})
 class Uid(TextField):

@@ -17,8 +17,6 @@ from subscriptions.endpoints.retry_plan import (
 )
 from webhooks.kit.rest.serializers import IntegerField, NumberField, StrictSerializer
 
-__all__ = ["RetryPlan"]
-
 
 class Exponential(StrictSerializer):
     """Validate waits in seconds that grow from one failure to the next."""

@@ -9,8 +9,6 @@ from subscriptions import validation
 from subscriptions.api.problems import check_field
 from webhooks.kit.rest.serializers import StorableJsonField, TextField
 
-__all__ = ["EventTypes", "Pattern", "Transformer"]
-
 TEXT = {"type": "string"}
 PATTERN_SCHEMA = {
     "type": "object",

@@ -8,14 +8,6 @@ from subscriptions.endpoints.signing_secrets import DEFAULT_OVERLAP, MAX_OVERLAP
 from subscriptions.models import SigningSecret
 from webhooks.kit.rest.serializers import ChoiceField, IntegerField, StrictSerializer, TextField
 
-__all__ = [
-    "SIGNING",
-    "KeySetSerializer",
-    "SecretRotationResultSerializer",
-    "SecretRotationSerializer",
-    "SigningSecretSerializer",
-]
-
 SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
 
 

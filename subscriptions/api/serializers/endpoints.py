@@ -15,12 +15,6 @@ from subscriptions.endpoints.credentials import check_auth
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.serializers import ChoiceField, IdField, StrictModelSerializer, TextField
 
-__all__ = [
-    "EndpointCreateSerializer",
-    "EndpointSerializer",
-    "EndpointWithSecretSerializer",
-]
-
 
 class EndpointSerializer(StrictModelSerializer):
     """A URL that receives webhooks, and how they are sent. `state` can be set to `active` or `paused`."""

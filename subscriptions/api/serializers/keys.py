@@ -14,8 +14,6 @@ from webhooks.kit.rest.serializers import (
     StrictSerializer,
 )
 
-__all__ = ["KeyRotationSerializer", "KeySerializer", "KeyWithSecretSerializer"]
-
 
 class KeySerializer(StrictModelSerializer):
     """An API key, without the key itself. `tenant` is null for an operator's key."""

@@ -4,8 +4,6 @@ from subscriptions.api.fields.labels import Uid
 from subscriptions.models import Plan
 from webhooks.kit.rest.serializers import IdField, StrictModelSerializer
 
-__all__ = ["PlanSerializer"]
-
 
 class PlanSerializer(StrictModelSerializer):
     """Limits of the tenants that have this plan; null: no limit."""

@@ -7,8 +7,6 @@ from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Subscription, Tenant
 from webhooks.kit.rest.serializers import BooleanField, IdField, ReferenceField, StrictModelSerializer
 
-__all__ = ["SubscriptionSerializer"]
-
 
 def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
     """Return the endpoints of the subscription's own tenant, also when an operator changes it."""

@@ -4,8 +4,6 @@ from subscriptions.api.fields.labels import Metadata, Uid
 from subscriptions.models import Plan, Tenant
 from webhooks.kit.rest.serializers import IdField, ReferenceField, StrictModelSerializer
 
-__all__ = ["TenantSerializer"]
-
 
 class TenantSerializer(StrictModelSerializer):
     """A customer of the platform, with its own endpoints, subscriptions and events."""

@@ -8,8 +8,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-__all__ = ["NOTHING", "Tone", "code", "link", "pill", "size", "when"]
-
 NOTHING = "-"
 Tone = Literal["plain", "info", "good", "warn", "bad"]
 

@@ -16,8 +16,6 @@ from django.utils.functional import cached_property
 
 from webhooks.wire.ids import parse
 
-__all__ = ["MAX_COUNTED", "AdminList", "BoundedPaginator", "find_by_id_or_uid"]
-
 MAX_COUNTED = 10_000  # rows the bounded paginator counts; filters reach the others
 
 
@@ -105,4 +103,5 @@ def find_by_id_or_uid(rows: QuerySet[Any], reference: str) -> QuerySet[Any]:
 
 
 def find_by_uid(rows: QuerySet[Any], uid: str) -> QuerySet[Any]:
+    """Return the row with this uid; none where the model has no uids."""
     return rows.filter(uid=uid) if hasattr(rows.model, "uid") else rows.none()

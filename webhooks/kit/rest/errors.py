@@ -2,8 +2,6 @@
 
 from rest_framework.exceptions import APIException, ValidationError
 
-__all__ = ["Conflict", "PreconditionFailed"]
-
 
 class Conflict(ValidationError):
     """409: the request is valid but conflicts with the current state. Names the field like a validation error."""

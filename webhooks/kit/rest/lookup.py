@@ -9,8 +9,6 @@ from rest_framework.exceptions import NotFound, ValidationError
 from webhooks.kit.rows import KeyedRow, is_uid
 from webhooks.wire.ids import parse
 
-__all__ = ["find", "require"]
-
 M = TypeVar("M", bound=KeyedRow)
 
 

@@ -17,8 +17,6 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-__all__ = ["CursorPages"]
-
 MAX_WALK = 20_000  # rows that a page may read: about 50 ms
 
 

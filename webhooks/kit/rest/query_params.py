@@ -16,18 +16,6 @@ from rest_framework.request import Request
 
 from webhooks.kit.rest.serializers import IdField, InstantField, ReferenceField, StrictSerializer
 
-__all__ = [
-    "BooleanFilter",
-    "ChoiceFilter",
-    "Filter",
-    "IdFilter",
-    "InstantFilter",
-    "QueryParams",
-    "ReferenceFilter",
-    "RegexFilter",
-    "TextFilter",
-]
-
 TENANT = "tenant"  # accepted by every request; the tenant scope reads and checks it
 Condition = Callable[[Any], Q]
 Unindexed = bool | Callable[[Mapping[str, Any]], bool]

@@ -29,8 +29,6 @@ from webhooks.kit.rest.pages import CursorPages
 from webhooks.kit.rest.query_params import QueryParams
 from webhooks.wire.etags import etag_of, is_match
 
-__all__ = ["NO_STORE", "ListView", "ReadOnlyResource", "Resource", "ScopedView"]
-
 M = TypeVar("M", bound=Model)
 NO_STORE = {"Cache-Control": "no-store"}  # headers of a response with a secret
 

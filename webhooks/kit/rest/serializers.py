@@ -21,25 +21,6 @@ from webhooks.kit.rest.lookup import find
 from webhooks.kit.rows import has_control_characters
 from webhooks.wire.ids import parse, public
 
-__all__ = [
-    "BooleanField",
-    "ChoiceField",
-    "IdField",
-    "InstantField",
-    "IntegerField",
-    "JsonField",
-    "ListField",
-    "MultilineTextField",
-    "NumberField",
-    "ObjectField",
-    "ReferenceField",
-    "StorableJsonField",
-    "StrictModelSerializer",
-    "StrictSerializer",
-    "TextField",
-    "json_type",
-]
-
 
 def json_type(value: Any) -> str:
     """Return the JSON type of a parsed value with its article, for error messages."""

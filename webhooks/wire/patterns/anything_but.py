@@ -16,8 +16,6 @@ from webhooks.wire.patterns.arguments import (
 )
 from webhooks.wire.patterns.strings import equals_ignore_case, one_of, prefix, suffix, wildcard
 
-__all__ = ["anything_but"]
-
 
 def anything_but(argument: Any, at: str) -> Predicate:
     """Compile ``{"anything-but": X}``: X is a string, a number, a list of one type, or one operator for strings."""

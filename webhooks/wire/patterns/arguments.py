@@ -4,16 +4,6 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any
 
-__all__ = [
-    "InvalidPattern",
-    "Predicate",
-    "is_number",
-    "require_finite",
-    "require_number",
-    "require_string",
-    "single_operator",
-]
-
 Predicate = Callable[[Any], bool]
 """A test of one scalar of an event: a string, number, boolean or null. It never raises."""
 

@@ -15,8 +15,6 @@ from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.fields import OPERATORS, FieldMatcher, compile_field
 from webhooks.wire.patterns.numeric import COMPARATORS
 
-__all__ = ["FieldPath", "PatternBranch", "compile_branches"]
-
 FieldPath = tuple[str, ...]
 PatternBranch = dict[FieldPath, FieldMatcher]
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, require_string
 
-__all__ = ["IpAddress", "cidr", "equals_address", "parse_address"]
-
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MIN_LENGTH, _MAX_LENGTH = len("::"), len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")

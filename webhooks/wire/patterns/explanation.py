@@ -13,8 +13,6 @@ from webhooks.wire.patterns.branches import FieldPath, PatternBranch
 from webhooks.wire.patterns.fields import FieldMatcher
 from webhooks.wire.patterns.matching import compile_matcher, scalars_at
 
-__all__ = ["PatternMismatch", "explain"]
-
 MAX_SHOWN = 10  # values of the event in one mismatch
 
 

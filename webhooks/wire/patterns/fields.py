@@ -11,8 +11,6 @@ from webhooks.wire.patterns.cidr import cidr, equals_address, parse_address
 from webhooks.wire.patterns.numeric import numeric
 from webhooks.wire.patterns.strings import equals_ignore_case, exactly, prefix, suffix, wildcard
 
-__all__ = ["OPERATORS", "FieldMatcher", "compile_field"]
-
 STAR_COST = 10  # comparisons: a star may search the whole string, other operators read it once or only a part of it
 
 

@@ -15,8 +15,6 @@ from webhooks.wire.patterns.branches import FieldPath, PatternBranch
 from webhooks.wire.patterns.fields import FieldMatcher
 from webhooks.wire.patterns.matching import scalars_at
 
-__all__ = ["IndexablePattern", "PatternIndex"]
-
 T = TypeVar("T")
 IndexKey = tuple[FieldPath, frozenset[Any]]
 """A field and the only values that it accepts."""

@@ -20,8 +20,6 @@ from typing import Any
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
 from webhooks.wire.patterns.fields import FieldMatcher
 
-__all__ = ["BranchMatcher", "compile_matcher", "scalars_at"]
-
 NO, FOUND, ABSENT = 0, 1, 2  # only NO is false
 MISSING: Any = object()
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, is_number, require_number
 
-__all__ = ["COMPARATORS", "numeric"]
-
 _LOWER: dict[str, Callable[[Any, Any], bool]] = {">": operator.gt, ">=": operator.ge}
 _UPPER: dict[str, Callable[[Any, Any], bool]] = {"<": operator.lt, "<=": operator.le}
 COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {"=": operator.eq, **_LOWER, **_UPPER}

@@ -8,8 +8,6 @@ from webhooks.wire.patterns.branches import PatternBranch, compile_branches
 from webhooks.wire.patterns.explanation import PatternMismatch, explain
 from webhooks.wire.patterns.matching import compile_matcher
 
-__all__ = ["Pattern"]
-
 
 class Pattern:
     """A compiled event pattern.

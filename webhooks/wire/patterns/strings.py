@@ -7,8 +7,6 @@ from typing import Any
 
 from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, require_string, single_operator
 
-__all__ = ["equals_ignore_case", "exactly", "one_of", "prefix", "suffix", "wildcard"]
-
 
 def one_of(strings: set[str]) -> Predicate:
     """Return the test for being one of these strings."""

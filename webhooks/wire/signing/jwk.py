@@ -6,8 +6,6 @@ from hashlib import sha256
 from webhooks.wire.errors import BadSecret
 from webhooks.wire.signing.keys import PUBLIC_KEY_PREFIX, PublicKey, read_key
 
-__all__ = ["jwk"]
-
 
 def jwk(public_key: str) -> dict[str, str]:
     """Return the JSON Web Key of a `whpk_` key. Raises BadSecret."""

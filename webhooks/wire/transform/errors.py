@@ -1,7 +1,5 @@
 """Define the errors of transformers: InvalidTransformer for every event, Unrenderable for one event."""
 
-__all__ = ["InvalidTransformer", "Unrenderable"]
-
 
 class InvalidTransformer(ValueError):
     """A transformer is invalid. ``path`` is a JSON pointer (RFC 6901) into {"input_paths", "template"}."""

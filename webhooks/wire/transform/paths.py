@@ -10,8 +10,6 @@ from typing import Any
 
 from webhooks.wire.transform.errors import InvalidTransformer
 
-__all__ = ["MISSING", "InputPath"]
-
 MAX_LENGTH = 256  # characters
 MISSING: Any = object()
 

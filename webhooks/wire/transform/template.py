@@ -20,8 +20,6 @@ from typing import Any
 from webhooks.wire.transform.errors import InvalidTransformer
 from webhooks.wire.transform.paths import MISSING
 
-__all__ = ["Placeholder", "Template", "is_json_text", "write_value"]
-
 MAX_LENGTH = 65_536  # characters
 
 ValueWriter = Callable[[Any], str]

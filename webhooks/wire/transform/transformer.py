@@ -8,8 +8,6 @@ from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
 from webhooks.wire.transform.paths import InputPath
 from webhooks.wire.transform.template import Placeholder, Template, is_json_text, write_value
 
-__all__ = ["Transformer"]
-
 MAX_PATHS = 100
 MAX_RENDERED = 8 * 1024 * 1024  # bytes; a short template can repeat a long value thousands of times
 
