@@ -18,17 +18,7 @@ from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
 from webhooks.wire import ids
 
-__all__ = [
-    "Attempt",
-    "DeadLetter",
-    "Delivery",
-    "Event",
-    "HourlyStats",
-    "Lane",
-    "Replay",
-    "Usage",
-    "UsageIncrement",
-]
+__all__ = ["Attempt", "DeadLetter", "Delivery", "Event", "HourlyStats", "Lane", "Replay", "Usage", "UsageIncrement"]
 
 STOPPED = Q(state__in=["dead", "cancelled"])
 

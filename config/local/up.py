@@ -167,10 +167,7 @@ def _environment(data: Path, host: str, port: int) -> dict[str, str]:
     counters = data / "up" / "counters"  # of this run only
     shutil.rmtree(counters, ignore_errors=True)
     env.directory(counters)
-    ours = {
-        "PROMETHEUS_MULTIPROC_DIR": str(counters),
-        "PYTHONUNBUFFERED": "1",
-    }
+    ours = {"PROMETHEUS_MULTIPROC_DIR": str(counters), "PYTHONUNBUFFERED": "1"}
     if sys.stdout.isatty():
         ours["FORCE_COLOR"] = "1"
     return {"PUBLIC_URL": _address(host, port), **os.environ, **ours}

@@ -25,10 +25,7 @@ class DeadLetters(IncludingList[DeadLetter], ReadOnlyResource[DeadLetter]):
             "Returns deliveries that were given up, newest first, with the cause, the last response and the "
             "number of attempts. Replayed ones are left out unless you ask for them.",
         ),
-        "retrieve": (
-            "Get a dead letter",
-            "Returns one dead letter.",
-        ),
+        "retrieve": ("Get a dead letter", "Returns one dead letter."),
     }
 
     queryset = DeadLetter.objects.all()

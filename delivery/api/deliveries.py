@@ -86,12 +86,7 @@ class EventDeliveries(DeliveryList, ListView[Delivery]):
 class DeliveryAttempts(TenantScoped[Attempt], ListView[Attempt]):
     """The attempts of one delivery, newest first."""
 
-    operations = {
-        "get": (
-            "List a delivery's attempts",
-            "Returns every attempt of a delivery, newest first.",
-        ),
-    }
+    operations = {"get": ("List a delivery's attempts", "Returns every attempt of a delivery, newest first.")}
 
     queryset = Attempt.objects.all()
     serializer_class = AttemptSerializer

@@ -43,10 +43,7 @@ class Replays(ReplayView, ReadOnlyResource[Replay]):
     """Replays, newest first."""
 
     operations = {
-        "list": (
-            "List replays",
-            "Returns replays, newest first, with their progress.",
-        ),
+        "list": ("List replays", "Returns replays, newest first, with their progress."),
         "create": (
             "Create a replay",
             "Sends dead letters, or past events, again: those that match `filter`, at `rate` deliveries per "
@@ -77,10 +74,7 @@ class ReplayPreview(ReplayView):
     """Count the deliveries that a replay would send."""
 
     operations = {
-        "post": (
-            "Preview a replay",
-            "Counts what a replay with this filter would send, without sending anything.",
-        ),
+        "post": ("Preview a replay", "Counts what a replay with this filter would send, without sending anything.")
     }
 
     required_scopes = {"POST": Scope.READ}

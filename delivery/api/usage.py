@@ -128,10 +128,7 @@ class UsageReport(TenantScoped[Tenant]):
     serializer_class = UsagePageSerializer
     query_params = UsageParams
 
-    @extend_schema(
-        operation_id="get_usage",
-        responses={200: UsagePageSerializer, (200, "text/csv"): str},
-    )
+    @extend_schema(operation_id="get_usage", responses={200: UsagePageSerializer, (200, "text/csv"): str})
     def get(self, request: Request) -> Response:
         """Report usage by period, tenant and type, oldest first. Operators see all tenants, or the one they name."""
         fields = self.params()

@@ -21,13 +21,7 @@ from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import new_id, public
 
 # What an index entry has room for.
-MAX_ATTRIBUTE_BYTES = {
-    "id": 512,
-    "source": 1024,
-    "type": 256,
-    "subject": 1024,
-    "partitionkey": 512,
-}
+MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 
 @dataclass(slots=True)

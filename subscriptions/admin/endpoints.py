@@ -126,11 +126,7 @@ class EndpointAdmin(AdminList):
             return TemplateResponse(request, "subscriptions/admin/confirm_rotation.html", context)
         texts: list[tuple[str, str]] = []
         run_for_each(
-            self,
-            request,
-            selected,
-            lambda row: texts.append((str(row), rotate_secret(row))),
-            "secret rotated",
+            self, request, selected, lambda row: texts.append((str(row), rotate_secret(row))), "secret rotated"
         )
         return show_once(self, request, "New signing secrets", texts)
 

@@ -36,10 +36,7 @@ class Endpoints(OwnedResource[Endpoint]):
             "this response and, later, only by rotation. Then create a subscription to say which events it "
             "gets.",
         ),
-        "retrieve": (
-            "Get an endpoint",
-            "Returns one endpoint, by id or `uid`.",
-        ),
+        "retrieve": ("Get an endpoint", "Returns one endpoint, by id or `uid`."),
         "update": (
             "Replace an endpoint",
             "Sets every field of an endpoint; a field that is left out gets its default. A new URL has to be "

@@ -30,14 +30,8 @@ class Keys(OwnedResource[ApiKey]):
             "Creates an API key. Its text is in this response and nowhere else: store it now. Scopes: "
             "`publish` (publish events), `read` (all reads), `manage` (everything else).",
         ),
-        "retrieve": (
-            "Get an API key",
-            "Returns one API key without its text.",
-        ),
-        "destroy": (
-            "Revoke an API key",
-            "Revokes a key at once; requests with it get 401 from then on.",
-        ),
+        "retrieve": ("Get an API key", "Returns one API key without its text."),
+        "destroy": ("Revoke an API key", "Revokes a key at once; requests with it get 401 from then on."),
     }
 
     queryset = ApiKey.objects.select_related("tenant").filter(tenant__deleted_at=None)

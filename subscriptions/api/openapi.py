@@ -53,11 +53,7 @@ def crud(one: str, **details: Any) -> Any:
 tenants = extend_schema_view(
     **crud(
         "tenant",
-        create={
-            "examples": [
-                OpenApiExample("A customer", {"name": "Acme", "uid": "customer-42"}, request_only=True),
-            ]
-        },
+        create={"examples": [OpenApiExample("A customer", {"name": "Acme", "uid": "customer-42"}, request_only=True)]},
     )
 )
 

@@ -20,18 +20,12 @@ class Plans(TenantScoped[Plan], Resource[Plan]):
     """Plans, the limits of tenants. A tenant sees only its own plan."""
 
     operations = {
-        "list": (
-            "List plans",
-            "Returns the plans there are. A tenant sees the plan it is on.",
-        ),
+        "list": ("List plans", "Returns the plans there are. A tenant sees the plan it is on."),
         "create": (
             "Create a plan",
             "Creates a plan: what its tenants may use. A limit that is left out does not apply. Operators only.",
         ),
-        "retrieve": (
-            "Get a plan",
-            "Returns one plan, by id or `uid`.",
-        ),
+        "retrieve": ("Get a plan", "Returns one plan, by id or `uid`."),
         "update": (
             "Replace a plan",
             "Sets every limit of a plan; a limit that is left out no longer applies. Takes effect for its "
@@ -42,10 +36,7 @@ class Plans(TenantScoped[Plan], Resource[Plan]):
             "Changes the limits that are given and keeps the others. Takes effect for the plan's tenants "
             "within a second. Operators only.",
         ),
-        "destroy": (
-            "Delete a plan",
-            "Deletes a plan that no tenant is on; 409 otherwise. Operators only.",
-        ),
+        "destroy": ("Delete a plan", "Deletes a plan that no tenant is on; 409 otherwise. Operators only."),
     }
 
     queryset = Plan.objects.all()

@@ -43,10 +43,7 @@ class Subscriptions(OwnedResource[Subscription]):
             "prefix) that also match the `pattern`, if there is one. A `transformer` gives the body another "
             "shape.",
         ),
-        "retrieve": (
-            "Get a subscription",
-            "Returns one subscription, by id or `uid`.",
-        ),
+        "retrieve": ("Get a subscription", "Returns one subscription, by id or `uid`."),
         "update": (
             "Replace a subscription",
             "Sets every field of a subscription; a field that is left out gets its default. Applies to events "

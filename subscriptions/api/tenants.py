@@ -27,10 +27,7 @@ class Tenants(TenantScoped[Tenant], Resource[Tenant]):
             "Creates a tenant: one of your customers, with its own endpoints, events and keys. Operators "
             "only. Give `uid` your own id of the customer; it is accepted wherever the tenant's id is.",
         ),
-        "retrieve": (
-            "Get a tenant",
-            "Returns one tenant, by id or `uid`.",
-        ),
+        "retrieve": ("Get a tenant", "Returns one tenant, by id or `uid`."),
         "update": (
             "Replace a tenant",
             "Sets every field of a tenant; a field that is left out gets its default. Operators only.",

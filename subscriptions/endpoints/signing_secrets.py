@@ -64,10 +64,7 @@ def store_secret(endpoint: Endpoint, secret: NewSecret) -> None:
 
 
 def rotate_secret(
-    endpoint: Endpoint,
-    overlap_seconds: int = DEFAULT_OVERLAP,
-    secret: str | None = None,
-    signing: str | None = None,
+    endpoint: Endpoint, overlap_seconds: int = DEFAULT_OVERLAP, secret: str | None = None, signing: str | None = None
 ) -> str:
     """Make the given secret, or a new one of the current scheme, current; return what the receiver verifies with.
 

@@ -111,10 +111,7 @@ def _message(event_type: EventType) -> dict[str, Any]:
             "properties": {name: {**TEXT, "description": text} for name, text in HEADERS.items()},
             "required": list(HEADERS),
         },
-        "payload": {
-            "schemaFormat": "application/schema+json;version=draft-2020-12",
-            "schema": _envelope(event_type),
-        },
+        "payload": {"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": _envelope(event_type)},
         **({"examples": samples} if samples else {}),
     }
 

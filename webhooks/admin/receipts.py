@@ -40,10 +40,7 @@ class StateFilter(admin.SimpleListFilter):
 class ReceiptAdmin(MessageList):
     """Show receipts, replay them and download their bodies."""
 
-    list_display = (
-        *("public_id", "source_link", "event_type", "sender_id", "state", "attempts", "bytes"),
-        "received",
-    )
+    list_display = (*("public_id", "source_link", "event_type", "sender_id", "state", "attempts", "bytes"), "received")
     list_filter = (*SOURCE_FILTER, StateFilter, "cause", ReceivedFilter, "out_of_order")
     search_columns = {"rcp": "pk", "src": "source"}
     search_help_text = "Search by ID of a receipt or source, message ID or event type (exact)"

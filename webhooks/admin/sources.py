@@ -36,19 +36,13 @@ class SourceAdmin(AdminList):
     search_help_text = "Search by ID or external ID (exact), or part of the name"
     fieldsets = (
         (f"Last {HOURS} hours", {"fields": ("status",)}),
-        (
-            "General",
-            {"fields": (("public_id", "state"), ("name", "external_id"), "tenant_id", ("created", "changed"))},
-        ),
+        ("General", {"fields": (("public_id", "state"), ("name", "external_id"), "tenant_id", ("created", "changed"))}),
         (
             "Signature",
             {"fields": (("scheme", "timestamp_tolerance_seconds"), "public_url", "options_block", "secrets_list")},
         ),
         ("Verification", {"fields": (("origins", "has_verify_token"),)}),
-        (
-            "Field mapping",
-            {"fields": (("message_id_path", "event_type_path"), ("order_key_path", "sequence_path"))},
-        ),
+        ("Field mapping", {"fields": (("message_id_path", "event_type_path"), ("order_key_path", "sequence_path"))}),
         ("Limits", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
         (
             "Response",
@@ -59,10 +53,7 @@ class SourceAdmin(AdminList):
                 )
             },
         ),
-        (
-            "Handlers",
-            {"fields": ("handlers_block", ("handler_timeout_seconds", "skip_out_of_order"), "retry_plan")},
-        ),
+        ("Handlers", {"fields": ("handlers_block", ("handler_timeout_seconds", "skip_out_of_order"), "retry_plan")}),
     )
     actions = ("pause", "resume")
 

@@ -73,12 +73,7 @@ class StorageUnavailable(APIException):
 class ReceiptBody(BelowReceipt):
     """The body of one receipt."""
 
-    operations = {
-        "get": (
-            "Download a receipt's body",
-            "Returns the message's body, byte for byte, as an attachment.",
-        ),
-    }
+    operations = {"get": ("Download a receipt's body", "Returns the message's body, byte for byte, as an attachment.")}
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, ref: str) -> FileResponse:
@@ -92,12 +87,7 @@ class ReceiptBody(BelowReceipt):
 class ReceiptReplay(BelowReceipt):
     """The replay of one receipt."""
 
-    operations = {
-        "post": (
-            "Replay a receipt",
-            "Runs the handlers again on one receipt that is processed or dead.",
-        ),
-    }
+    operations = {"post": ("Replay a receipt", "Runs the handlers again on one receipt that is processed or dead.")}
 
     @extend_schema(request=None, responses={202: ReceiptReplayResultSerializer})
     def post(self, request: Request, ref: str) -> Response:

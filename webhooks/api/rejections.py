@@ -23,10 +23,7 @@ class Rejections(TenantScoped[Rejection], ReadOnlyResource[Rejection]):
             "Returns a sample of the requests that were rejected, newest first, with the reason and the "
             "headers without credentials. `suppressed_count` says how many more were not stored.",
         ),
-        "retrieve": (
-            "Get a rejection",
-            "Returns one rejection.",
-        ),
+        "retrieve": ("Get a rejection", "Returns one rejection."),
     }
 
     queryset = Rejection.objects.all()

@@ -21,10 +21,7 @@ class SourceSecrets(BelowSource):
     """The active secrets of one source; creating one is the rotation."""
 
     operations = {
-        "get": (
-            "List a source's secrets",
-            "Returns the secrets that are accepted at the moment, without their text.",
-        ),
+        "get": ("List a source's secrets", "Returns the secrets that are accepted at the moment, without their text."),
         "post": (
             "Rotate a source's secret",
             "Adds a secret. Older ones are accepted for `overlap_seconds` more, so that the sender can change "

@@ -34,10 +34,7 @@ class Sources(BelowSource, Resource[Source]):
             "extract from each message, and how to respond. The response has the address to give to the "
             "sender; a generated secret is shown here only.",
         ),
-        "retrieve": (
-            "Get a source",
-            "Returns one source, by id or `uid`, without its secrets.",
-        ),
+        "retrieve": ("Get a source", "Returns one source, by id or `uid`, without its secrets."),
         "partial_update": (
             "Update a source",
             "Changes the fields that are given and keeps the others. Applies to the next message, within a second.",

@@ -138,11 +138,7 @@ def _addresses(
 
 
 def _exchange(
-    adapter: FixedSocketAdapter,
-    request: PreparedRequest,
-    deadline: Deadline,
-    max_response: int,
-    ca_file: str | None,
+    adapter: FixedSocketAdapter, request: PreparedRequest, deadline: Deadline, max_response: int, ca_file: str | None
 ) -> CallResponse:
     try:
         response = adapter.send(request, stream=True, timeout=deadline.left(), verify=ca_file or True)

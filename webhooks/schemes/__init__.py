@@ -7,14 +7,7 @@ A new scheme is one module and one line in ``_CLASSES``: see docs/how-to/add-a-s
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
-from webhooks.schemes.scheme import (
-    BodyVerifier,
-    FetchKeys,
-    Scheme,
-    SignedMessage,
-    UnsignedMessage,
-    fetch_unavailable,
-)
+from webhooks.schemes.scheme import BodyVerifier, FetchKeys, Scheme, SignedMessage, UnsignedMessage, fetch_unavailable
 from webhooks.wire.errors import BadOptions, UnknownScheme
 from webhooks.wire.signing.hmac_signatures import TOLERANCE
 

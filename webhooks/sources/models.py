@@ -145,9 +145,7 @@ class Source(Row):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["uid"], condition=Q(deleted_at=None), name="source_uid_unique"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["uid"], condition=Q(deleted_at=None), name="source_uid_unique")]
 
     def __str__(self) -> str:
         return self.name or self.uid or self.public_id

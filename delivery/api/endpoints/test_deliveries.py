@@ -88,12 +88,7 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
         if test.outcome.status is None:
             return None
         text, cut = response_text(test.outcome.response)
-        return {
-            "status": test.outcome.status,
-            "headers": test.response_headers,
-            "body": text,
-            "body_truncated": cut,
-        }
+        return {"status": test.outcome.status, "headers": test.response_headers, "body": text, "body_truncated": cut}
 
 
 class EndpointTest(TenantScoped[Endpoint]):

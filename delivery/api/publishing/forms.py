@@ -75,10 +75,7 @@ RESPONSES = {
 }
 EXAMPLES = [
     OpenApiExample(
-        "Minimal event",
-        {"type": "order.paid", "data": ORDER},
-        request_only=True,
-        media_type="application/json",
+        "Minimal event", {"type": "order.paid", "data": ORDER}, request_only=True, media_type="application/json"
     ),
     OpenApiExample(
         "A CloudEvent",

@@ -71,12 +71,7 @@ class OpenApiExport(EventTypeExport):
 class AsyncApiExport(EventTypeExport):
     """Export event types as an AsyncAPI 3.0 document."""
 
-    operations = {
-        "get": (
-            "Export event types as AsyncAPI",
-            "Returns the event types as an AsyncAPI 3.0 document.",
-        ),
-    }
+    operations = {"get": ("Export event types as AsyncAPI", "Returns the event types as an AsyncAPI 3.0 document.")}
 
     def get(self, request: Request) -> Response:
         return Response(as_asyncapi(self.types()))

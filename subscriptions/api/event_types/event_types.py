@@ -78,10 +78,7 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
             "Describes an event type: name, description, JSON Schema (draft 2020-12), examples, and what to "
             "do with events that do not match the schema (`off`, `warn`, `enforce`).",
         ),
-        "retrieve": (
-            "Get an event type",
-            "Returns one event type with its current schema, by id or name.",
-        ),
+        "retrieve": ("Get an event type", "Returns one event type with its current schema, by id or name."),
         "update": (
             "Replace an event type",
             "Sets every field of an event type. A changed schema becomes its next version; earlier versions "
@@ -133,10 +130,7 @@ class EventTypeVersions(TenantScoped[EventSchema], ListView[EventSchema]):
     """The schemas of a type, newest first."""
 
     operations = {
-        "get": (
-            "List an event type's schema versions",
-            "Returns every schema the event type has had, newest first.",
-        ),
+        "get": ("List an event type's schema versions", "Returns every schema the event type has had, newest first.")
     }
 
     queryset = EventSchema.objects.all()

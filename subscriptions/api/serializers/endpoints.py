@@ -112,10 +112,7 @@ class EndpointCreateSerializer(EndpointSerializer):
 
     secret = TextField(required=False)
     signing = ChoiceField(
-        SIGNING,
-        required=False,
-        write_only=True,
-        help_text="v1 (HMAC-SHA256, the default) or v1a (ed25519).",
+        SIGNING, required=False, write_only=True, help_text="v1 (HMAC-SHA256, the default) or v1a (ed25519)."
     )
     public_key = serializers.CharField(read_only=True)
     hints: ClassVar[dict[str, str]] = {}

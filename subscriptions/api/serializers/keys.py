@@ -25,17 +25,7 @@ class KeySerializer(StrictModelSerializer):
 
     class Meta:
         model = ApiKey
-        fields = [
-            "id",
-            "tenant",
-            "name",
-            "prefix",
-            "scopes",
-            "created_at",
-            "expires_at",
-            "revoked_at",
-            "last_used_at",
-        ]
+        fields = ["id", "tenant", "name", "prefix", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
         read_only_fields = ["created_at", "revoked_at", "last_used_at"]
 
 

@@ -44,10 +44,7 @@ class SourceSerializer(StrictModelSerializer):
     uid = TextField(
         required=False,
         allow_null=True,
-        validators=[
-            uid_format,
-            UniqueValidator(Source.objects.filter(deleted_at=None), UID_IN_USE),
-        ],
+        validators=[uid_format, UniqueValidator(Source.objects.filter(deleted_at=None), UID_IN_USE)],
     )
     url = serializers.SerializerMethodField(help_text="URL that the sender posts to.")
     secret = MultilineTextField(write_only=True, required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)

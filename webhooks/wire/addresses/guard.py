@@ -30,11 +30,7 @@ __all__ = [
 
 
 def check(
-    url: str,
-    *,
-    resolve: Callable[[str], list[str]],
-    allow_http: bool = False,
-    allow_networks: Sequence[str] = (),
+    url: str, *, resolve: Callable[[str], list[str]], allow_http: bool = False, allow_networks: Sequence[str] = ()
 ) -> None:
     """Raise ForbiddenAddress unless this URL may be called.
 

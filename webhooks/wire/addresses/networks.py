@@ -8,14 +8,7 @@ parsed.
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 NOT_PUBLIC_IPV4 = tuple(
     IPv4Network(cidr)

@@ -98,12 +98,7 @@ def verify(
 
 
 def begin_verification(
-    secrets: Sequence[str],
-    headers: Mapping[str, str],
-    *,
-    now: float,
-    tolerance: int = TOLERANCE,
-    prefix: str = PREFIX,
+    secrets: Sequence[str], headers: Mapping[str, str], *, now: float, tolerance: int = TOLERANCE, prefix: str = PREFIX
 ) -> "StandardWebhooksVerifier":
     """Check everything but the body, which may be streamed. Raises SignatureError.
 

@@ -104,6 +104,5 @@ def _check_placeholder(placeholder: Placeholder, paths: Mapping[str, InputPath])
         raise InvalidTransformer("/template", f"<{name}> is an object and is only allowed as a JSON value")
     if name not in paths and name not in RESERVED:
         raise InvalidTransformer(
-            "/template",
-            f"<{name}> is not an input path; add it, or write a literal < as \\u003c in JSON",
+            "/template", f"<{name}> is not an input path; add it, or write a literal < as \\u003c in JSON"
         )
