@@ -9,8 +9,12 @@ WITH wanted AS MATERIALIZED (
     SELECT id FROM subscriptions_endpoint WHERE uid = %s AND deleted_at IS NULL
 ), endpoints AS (
     INSERT INTO subscriptions_endpoint
-    SELECT (jsonb_populate_record(e, jsonb_build_object('id', w.id, 'uid', w.uid, 'url', w.url, 'origin', w.origin))).*
+    SELECT (jsonb_populate_record(e, jsonb_build_object('id', w.id, 'uid', w.uid))).*
       FROM wanted w, subscriptions_endpoint e WHERE e.id = (SELECT id FROM model)
+), settings AS (
+    INSERT INTO subscriptions_httpsettings
+    SELECT (jsonb_populate_record(s, jsonb_build_object('endpoint_id', w.id, 'url', w.url, 'origin', w.origin))).*
+      FROM wanted w, subscriptions_httpsettings s WHERE s.endpoint_id = (SELECT id FROM model)
 ), secrets AS (
     INSERT INTO subscriptions_signingsecret
     SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7(), 'endpoint_id', w.id))).*

@@ -23,7 +23,8 @@ from config.local.embedded.place import Place
 ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 300.0  # seconds
 TABLES = """delivery_attempt, delivery_deadletter, delivery_delivery, delivery_event, delivery_lane, webhooks_receipt,
-            subscriptions_subscription, subscriptions_signingsecret, subscriptions_endpoint"""
+            subscriptions_subscription, subscriptions_signingsecret, subscriptions_httpsettings,
+            subscriptions_endpoint"""
 
 
 class Deployment:

@@ -234,7 +234,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": API_TAGS,
     "ENUM_NAME_OVERRIDES": {
         "EndpointState": "subscriptions.models.Endpoint.State",
-        "EndpointVerification": "subscriptions.models.Endpoint.Verification",
+        "EndpointVerification": "subscriptions.models.HttpSettings.Verification",
         "DeliveryState": "delivery.models.Delivery.State",
         "ReplayState": "delivery.models.Replay.State",
     },

@@ -1,5 +1,6 @@
 """Import every model of this app, for Django and for callers; each is defined beside its subject."""
 
+from subscriptions.endpoints.http.models import HttpSettings
 from subscriptions.endpoints.models import Endpoint, OAuthToken, SigningSecret
 from subscriptions.event_types.models import EventSchema, EventType
 from subscriptions.routing.models import Subscription
@@ -11,6 +12,7 @@ __all__ = [
     "Endpoint",
     "EventSchema",
     "EventType",
+    "HttpSettings",
     "OAuthToken",
     "Plan",
     "Row",

@@ -5,15 +5,17 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
-from subscriptions.endpoints.encrypted_fields import FIELDS, EncryptedFields, to_columns
+from subscriptions.endpoints.http.encrypted_fields import FIELDS as ENCRYPTED
+from subscriptions.endpoints.http.encrypted_fields import EncryptedFields, to_columns
 from subscriptions.event_types import registry
 from subscriptions.event_types.models import EventType
-from subscriptions.models import ApiKey, Endpoint, Plan, Scope, SigningSecret, Subscription, Tenant
+from subscriptions.models import ApiKey, Endpoint, HttpSettings, Plan, Scope, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.keys import create_key
 from webhooks.kit.encryption import encrypt
 from webhooks.wire.signing.standard_webhooks import new_secret, public_key_of
 
 URL = "https://example.com/webhooks"
+HTTP_COLUMNS = {column.name for column in HttpSettings._meta.concrete_fields}
 
 _numbers = count(1)
 
@@ -52,9 +54,11 @@ def make_secret(endpoint: Endpoint, text: str | None = None, **changes: Any) -> 
 
 
 def make_endpoint(tenant: Tenant | None = None, *, secret: str | None = None, **changes: Any) -> Endpoint:
-    if confidential := {name: changes.pop(name) for name in FIELDS if name in changes}:
+    if confidential := {name: changes.pop(name) for name in ENCRYPTED if name in changes}:
         changes |= to_columns(EncryptedFields(**confidential))
-    endpoint = Endpoint.objects.create(tenant=tenant or make_tenant(), **{"url": URL, **changes})
+    http = {name: changes.pop(name) for name in [*changes] if name in HTTP_COLUMNS}
+    endpoint = Endpoint.objects.create(tenant=tenant or make_tenant(), **changes)
+    HttpSettings.objects.create(endpoint=endpoint, **{"url": URL, **http})
     make_secret(endpoint, secret)
     return endpoint
 

@@ -56,7 +56,7 @@ ROOMS = {
     # the provider: tenants and what they want
     "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
-    "subscriptions.routing.models subscriptions.event_types.models",
+    "subscriptions.endpoints.http.models subscriptions.routing.models subscriptions.event_types.models",
     "subscriptions.tenants": f"{GROUND} subscriptions.errors subscriptions.models",
     "subscriptions.endpoints": f"{GROUND} {TENANTS}",
     "subscriptions.routing": f"{GROUND} {TENANTS} subscriptions.endpoints",

@@ -26,7 +26,7 @@ class QueueAdmin(AdminList):
     """Show the queues of endpoints."""
 
     list_display = ("endpoint_link", "state", "failures_in_row", "failing", "due", "circuit_open")
-    list_select_related = ("endpoint",)
+    list_select_related = ("endpoint__http",)
     list_filter = (("endpoint", AutocompleteSelectFilter), ("endpoint_inactive", BooleanRadioFilter))
     ordering = ("-pk",)
     search_columns = {"ep": "pk"}
@@ -45,7 +45,7 @@ class QueueAdmin(AdminList):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
         rows: QuerySet[Lane] = super().get_queryset(request)
-        return rows.select_related("endpoint")
+        return rows.select_related("endpoint__http")
 
     @display(description="Endpoint")
     def endpoint_link(self, lane: Lane) -> str:

@@ -53,7 +53,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     """The explanation for one endpoint. `outcome` is the state of the delivery, or `not_sent`."""
 
     endpoint = IdField(Endpoint.prefix, source="endpoint.id")
-    url = serializers.CharField(source="endpoint.url")
+    url = serializers.CharField(source="endpoint.address")
     endpoint_state = serializers.CharField(source="endpoint.state")
     outcome = serializers.ChoiceField([*Delivery.State.values, NOT_SENT])
     delivery = serializers.SerializerMethodField(help_text="The delivery; null if there is none.")

@@ -67,7 +67,7 @@ def causes() -> list[ChoiceCount]:
 
 def failing() -> QuerySet[Lane]:
     """Return the lanes with the most failures in a row."""
-    rows = Lane.objects.filter(failing_since__isnull=False).select_related("endpoint__tenant")
+    rows = Lane.objects.filter(failing_since__isnull=False).select_related("endpoint__tenant", "endpoint__http")
     return rows.order_by("-failures")[:SHOWN_ENDPOINTS]
 
 

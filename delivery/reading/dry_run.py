@@ -112,15 +112,16 @@ class _Unsigned:
 
 def _preview(event: DryRunEvent, body: bytes, is_transformed: bool, target: DeliveryTarget | None) -> RequestPreview:
     now = timezone.now()
-    if target is None:
+    if target is None or target.http is None:
         content = RENDERED if is_transformed else STRUCTURED
         lines = [f"webhook-id: {event.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
         return RequestPreview(_shown([*lines, f"webhook-signature: {UNSIGNED}", *content, *ALWAYS]), body)
     no_id = new_id()
     claimed = Claimed(no_id, target.endpoint_id, no_id, 0, 0, now, body, is_transformed)
     unsigned: Any = _Unsigned()
-    target = replace(target, signer=unsigned, admits=_any_address, headers=target.headers or ())
-    request = compose(claimed, target, now.timestamp(), bearer=HIDDEN if target.oauth else "")
+    http = replace(target.http, admits=_any_address, headers=target.http.headers or ())
+    target = replace(target, signer=unsigned, http=http)
+    request = compose(claimed, target, now.timestamp(), bearer=HIDDEN if http.oauth else "")
     if isinstance(request, NotSent):
         raise ValueError(request.failure) from request.error
     return RequestPreview(_shown(request.headers) | {"webhook-id": event.message_id}, request.body)

@@ -143,7 +143,7 @@ class Drain:
         for it in claimed:
             target = self._lanes.target_of(it.endpoint_id)
             plan = DEFAULT_PLAN if target.retry_plan is None else target.retry_plan
-            attempt = InFlight(it, token, plan, new_id(), target.url, target.kind)
+            attempt = InFlight(it, token, plan, new_id(), target.address, target.kind)
             self._capacity.start(attempt.attempt_id)
             request = self._transports.prepare(it, target, now)
             if isinstance(request, NotSent):
@@ -193,7 +193,7 @@ class Drain:
         for lane in lanes:
             level = health.warning_level(lane.warning_level, lane.breaker.failing_since, self._clock.now())
             if level != lane.warning_level:
-                health.publish_warning(lane.target.endpoint_id, lane.target.url, level, lane.breaker)
+                health.publish_warning(lane.target.endpoint_id, lane.target.address, level, lane.breaker)
                 lane.warning_level = level
 
     def _write_stats(self) -> None:

@@ -39,10 +39,10 @@ def warning_level(level: int, failing_since: float | None, now: float) -> int:
     return max(level, sum(now - failing_since >= step for step in LADDER))
 
 
-def publish_warning(endpoint_id: UUID, url: str, level: int, breaker: Breaker) -> None:
+def publish_warning(endpoint_id: UUID, address: str, level: int, breaker: Breaker) -> None:
     """Publish that the endpoint has reached this level: 0 recovered; the last one disables it."""
     if level == len(LADDER):
-        disable_endpoints({endpoint_id: url}, Endpoint.DisabledReason.FAILING)
+        disable_endpoints({endpoint_id: address}, Endpoint.DisabledReason.FAILING)
     elif level == 0:
         _publish_about([endpoint_id], "waypost.endpoint.recovered", {})
     else:
@@ -58,11 +58,11 @@ def publish_warning(endpoint_id: UUID, url: str, level: int, breaker: Breaker) -
         )
 
 
-def disable_endpoints(urls: Mapping[UUID, str], reason: str) -> list[UUID]:
-    """Disable endpoints that still have the URL the attempts went to, and publish it. Return those disabled now."""
+def disable_endpoints(addresses: Mapping[UUID, str], reason: str) -> list[UUID]:
+    """Disable endpoints that still have the address the attempts went to, and publish it. Return those disabled now."""
     # Ordered, because each locks its tenant until the transaction ends, and another drain may do the same.
-    rows = Endpoint.objects.filter(id__in=urls.keys()).order_by("tenant", "id") if urls else ()
-    disabled = [row for row in rows if row.url == urls[row.id] and disable(row, reason)]
+    rows = Endpoint.objects.filter(id__in=addresses.keys()).select_related("http").order_by("tenant", "id")
+    disabled = [row for row in rows if row.address == addresses[row.id] and disable(row, reason)]
     for row in disabled:
         telemetry.endpoint_disabled(row.id, reason)
         _publish_about([row.id], "waypost.endpoint.disabled", {"reason": reason})
@@ -100,8 +100,8 @@ def _describe(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _publish_about(endpoint_ids: Iterable[UUID], event_type: str, data: dict[str, Any]) -> None:
-    for endpoint in Endpoint.objects.filter(id__in=endpoint_ids).select_related("tenant"):
-        _publish(endpoint.tenant, event_type, [{"endpoint": endpoint.public_id, "url": endpoint.url, **data}])
+    for endpoint in Endpoint.objects.filter(id__in=endpoint_ids).select_related("tenant", "http"):
+        _publish(endpoint.tenant, event_type, [{"endpoint": endpoint.public_id, "url": endpoint.address, **data}])
 
 
 def _publish(tenant: Tenant, event_type: str, data: Sequence[Mapping[str, Any]]) -> None:

@@ -135,7 +135,7 @@ class LeasedLane:
         self.in_flight -= 1
         self.last_active_at = now
         self.may_have_more = self.may_have_more or bool(self.target.ordering)
-        if address not in (None, self.target.url) or outcome.failure is Failure.INTERNAL:
+        if address not in (None, self.target.address) or outcome.failure is Failure.INTERNAL:
             return
         self.window.on_attempt_ended(outcome, now)
         if outcome.delivered:

@@ -20,7 +20,7 @@ Ended = tuple[InFlight, Outcome]
 def settlements(ended: Sequence[Ended]) -> list[Settlement]:
     """Judge these attempts. A response "gone" does not count if the endpoint has another address by now."""
     gone = {attempt.claimed.endpoint_id: attempt.address for attempt, outcome in ended if outcome.gone}
-    moved = {key for key, target in load_targets(gone).items() if target.url != gone[key]} if gone else ()
+    moved = {key for key, target in load_targets(gone).items() if target.address != gone[key]} if gone else ()
     return [_settlement(attempt, outcome, moved=attempt.claimed.endpoint_id in moved) for attempt, outcome in ended]
 
 

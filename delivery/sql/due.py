@@ -144,8 +144,9 @@ RETRY_CHANGED_ENDPOINTS = """
 WITH changed AS (
     SELECT l.endpoint_id FROM delivery_lane l
       JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+      LEFT JOIN subscriptions_httpsettings http ON http.endpoint_id = e.id
      WHERE l.circuit_open_until > now() AND l.due_at > now() AND l.owner IS NULL
-       AND greatest(e.url_changed_at, e.state_changed_at) > l.failing_since
+       AND greatest(http.url_changed_at, e.state_changed_at) > l.failing_since
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
 UPDATE delivery_lane l SET due_at = now() FROM changed WHERE l.endpoint_id = changed.endpoint_id

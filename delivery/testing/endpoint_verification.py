@@ -8,8 +8,8 @@ many servers respond 200 to every request.
 import secrets
 
 from delivery.testing.test_delivery import send_any
-from subscriptions.endpoints.verification import VerificationResult, mark_verified
-from subscriptions.models import Endpoint
+from subscriptions.endpoints.http.verification import VerificationResult, mark_verified
+from subscriptions.models import Endpoint, HttpSettings
 
 TYPE = "waypost.endpoint.verification"
 
@@ -23,12 +23,12 @@ def verify_by_event(endpoint: Endpoint) -> VerificationResult:
     outcome = send_any(endpoint, type=TYPE, data={"challenge": challenge}).outcome
     if outcome.delivered and challenge.encode() in outcome.response:
         mark_verified(endpoint)
-        return VerificationResult(Endpoint.Verification.VERIFIED)
+        return VerificationResult(HttpSettings.Verification.VERIFIED)
     if outcome.delivered:
         return VerificationResult(
-            Endpoint.Verification.UNVERIFIED, problem="The response body does not contain the challenge."
+            HttpSettings.Verification.UNVERIFIED, problem="The response body does not contain the challenge."
         )
     failure = f"status {outcome.status}" if outcome.status else outcome.failure
     return VerificationResult(
-        Endpoint.Verification.UNVERIFIED, problem=f"The endpoint did not accept the event: {failure}."
+        HttpSettings.Verification.UNVERIFIED, problem=f"The endpoint did not accept the event: {failure}."
     )

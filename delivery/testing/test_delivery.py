@@ -27,7 +27,7 @@ from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
-from subscriptions.endpoints.oauth_tokens import TokenRequestFailed, get_token
+from subscriptions.endpoints.http.oauth_tokens import TokenRequestFailed, get_token
 from subscriptions.endpoints.state import enable_after_successful_test
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
@@ -95,17 +95,18 @@ def send_any(
 
 def _send(target: DeliveryTarget, claimed: Claimed) -> TestDelivery:
     trace = ResponseTrace()
+    oauth = target.http and target.http.oauth
     try:
-        bearer = get_token(target.endpoint_id, target.oauth).text if target.oauth else ""
+        bearer = get_token(target.endpoint_id, oauth).text if oauth else ""
     except TokenRequestFailed:
         return _not_sent(target, claimed, Failure.CREDENTIALS)
     request = compose(claimed, target, time.time(), bearer)
     if isinstance(request, NotSent):
         return _not_sent(target, claimed, request.failure)
-    outcome = send_request(InFlight(claimed, new_id(), (), new_id(), target.url), request.traced(trace))
+    outcome = send_request(InFlight(claimed, new_id(), (), new_id(), target.address), request.traced(trace))
     if outcome.failure is Failure.FORBIDDEN:
         return _not_sent(target, claimed, Failure.FORBIDDEN)
-    return TestDelivery(target.url, _masked(request.headers), request.body, outcome, trace.headers, trace.timing)
+    return TestDelivery(request.url, _masked(request.headers), request.body, outcome, trace.headers, trace.timing)
 
 
 def send_request(attempt: InFlight, request: Request) -> Outcome:
@@ -122,7 +123,7 @@ def send_request(attempt: InFlight, request: Request) -> Outcome:
 
 
 def _not_sent(target: DeliveryTarget, claimed: Claimed, failure: Failure) -> TestDelivery:
-    return TestDelivery(target.url, {}, claimed.body, Outcome(time.time(), 0, failure=failure))
+    return TestDelivery(target.address, {}, claimed.body, Outcome(time.time(), 0, failure=failure))
 
 
 def _claimed(endpoint: Endpoint, body: bytes, event_id: UUID) -> Claimed:

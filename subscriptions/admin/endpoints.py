@@ -3,6 +3,9 @@
 Other fields are changed over the REST API, which looks up host names outside of any transaction.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
@@ -14,7 +17,7 @@ from django.utils.safestring import SafeString
 from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.endpoints import state
 from subscriptions.endpoints.signing_secrets import rotate_secret
-from subscriptions.models import Endpoint, SigningSecret, Subscription
+from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
 from webhooks.kit.admin.display import NOTHING, Tone, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
@@ -26,28 +29,46 @@ TONES: dict[str, Tone] = {
 }
 
 
+def _http(name: str) -> Callable[[Endpoint], Any]:
+    """Return a column that shows a field of the HTTP settings; empty for endpoints of another kind."""
+    column = HttpSettings._meta.get_field(name)
+
+    @admin.display(description=column.verbose_name)  # type: ignore[union-attr]
+    def show(endpoint: Endpoint) -> Any:
+        settings = getattr(endpoint, "http", None)
+        return getattr(settings, f"get_{name}_display", lambda: getattr(settings, name, None))()
+
+    show.__name__ = name
+    return show
+
+
 @admin.register(Endpoint)
 class EndpointAdmin(AdminList):
     """Show endpoints and change their state."""
 
-    list_display = ("public_id", "url", "tenant", "state_pill", "disabled_reason", "state_changed")
+    list_display = ("public_id", "address", "tenant", "state_pill", "disabled_reason", "state_changed")
     list_filter = ("state", "disabled_reason")
-    list_select_related = ("tenant",)
+    list_select_related = ("tenant", "http")
     search_help_text = "Search by ID or external ID (exact)"
     fieldsets = (
         (
             "General",
             {
                 "fields": (
-                    *(("public_id", "state_pill"), ("url", "description"), ("tenant", "uid")),
+                    *(("public_id", "state_pill"), (_http("url"), "description"), ("tenant", "uid")),
                     *(("disabled_reason", "state_changed"), "queue"),
                 )
             },
         ),
-        ("Verification", {"fields": (("verification", "verified_at", "allowed_rate"),)}),
+        ("Verification", {"fields": ((_http("verification"), _http("verified_at"), "allowed_rate"),)}),
         (
             "Request",
-            {"fields": (("content_mode", "reference_above_bytes"), ("header_names", "auth"), ("tls", "secrets_list"))},
+            {
+                "fields": (
+                    (_http("content_mode"), _http("reference_above_bytes")),
+                    *(("header_names", _http("auth")), (_http("tls"), "secrets_list")),
+                )
+            },
         ),
         (
             "Limits and retries",
@@ -68,6 +89,10 @@ class EndpointAdmin(AdminList):
     def has_rotate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_signingsecret")
 
+    @admin.display(description="Address")
+    def address(self, endpoint: Endpoint) -> str:
+        return endpoint.address
+
     @admin.display(description="State")
     def state_pill(self, endpoint: Endpoint) -> SafeString:
         return pill("deleted", "bad") if endpoint.deleted_at else pill(endpoint.state, TONES[endpoint.state])
@@ -82,7 +107,8 @@ class EndpointAdmin(AdminList):
 
     @admin.display(description="Custom headers")
     def header_names(self, endpoint: Endpoint) -> str:
-        return ", ".join(endpoint.headers) or NOTHING
+        settings = getattr(endpoint, "http", None)
+        return NOTHING if settings is None else ", ".join(settings.headers) or NOTHING
 
     @admin.display(description="Signing secrets")
     def secrets_list(self, endpoint: Endpoint) -> str:
@@ -137,7 +163,7 @@ class SubscriptionAdmin(AdminList):
 
     list_display = ("public_id", "tenant", "endpoint", "event_types", "active", "created_at")
     list_filter = ("active",)
-    list_select_related = ("tenant", "endpoint")
+    list_select_related = ("tenant", "endpoint__http")
     fields = (
         ("public_id", "active"),
         ("tenant", "endpoint"),

@@ -55,7 +55,7 @@ class Endpoints(OwnedResource[Endpoint]):
         ),
     }
 
-    queryset = Endpoint.objects.select_related("tenant").filter(deleted_at=None)
+    queryset = Endpoint.objects.select_related("tenant", "http").filter(deleted_at=None)
     serializer_class = EndpointSerializer
     create_serializer_class = EndpointCreateSerializer
     query_params = EndpointFilters

@@ -1,20 +1,18 @@
 """Create, change and delete endpoints.
 
-URLs and secrets are checked here, whether the REST API, the admin or a command calls. States: see ``state``.
+Fields are checked here, whether the REST API, the admin or a command calls; those of one kind only, by its module
+(see ``kinds``). States: see ``state``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from subscriptions.endpoints import encrypted_fields, verification
-from subscriptions.endpoints.origins import check_endpoints_per_origin, origin_of
+from subscriptions.endpoints.kinds import HTTP, KINDS, Kind
 from subscriptions.endpoints.signing_secrets import new_signing_secret, store_secret
 from subscriptions.endpoints.state import DISABLED, UNVERIFIED, existing, set_state
-from subscriptions.endpoints.url_check import check_url
 from subscriptions.errors import Invalid, uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, Tenant
 from subscriptions.tenants.plans import check_endpoint_limit
@@ -22,7 +20,7 @@ from webhooks.kit.uids import unique_uid
 
 
 def create_endpoint(
-    tenant: Tenant, *, url: str, secret: str | None = None, signing: str | None = None, **fields: Any
+    tenant: Tenant, *, kind: str = HTTP, secret: str | None = None, signing: str | None = None, **fields: Any
 ) -> tuple[Endpoint, str]:
     """Create an endpoint; return it with the key its receiver verifies with: the secret (v1) or public key (v1a).
 
@@ -31,14 +29,16 @@ def create_endpoint(
     """
     if fields.get("state") in (DISABLED, UNVERIFIED):
         raise Invalid("state", "Must be active or paused for a new endpoint.")
-    check_url(url)
+    rules = KINDS[kind]
+    general, own = _split(rules, fields)
+    rules.check(own)
     new = new_signing_secret(signing, secret)
-    endpoint = Endpoint(tenant=tenant)
-    _assign(endpoint, {"url": url, **fields})
+    endpoint = Endpoint(tenant=tenant, kind=kind, **general)
+    settings = rules.assign(endpoint, own)
     with unique_uid(uid_in_use):
         endpoint.save(force_insert=True)
         check_endpoint_limit(tenant)
-        check_endpoints_per_origin(endpoint)
+        rules.save(settings)
         store_secret(endpoint, new)
     return endpoint, new.verification_key
 
@@ -57,16 +57,16 @@ def change_endpoint(
     """
     fields = dict(fields)
     state = fields.pop("state", None)
-    if "url" in fields:
-        check_url(fields["url"])
+    general, own = _split(KINDS[endpoint.kind], fields)
+    KINDS[endpoint.kind].check(own)
     with unique_uid(uid_in_use):
         if precondition is not None:
             precondition()
         if fields:
-            _update(endpoint, fields)
+            _update(endpoint, general, own)
         if state is not None and not ("url" in fields and state == endpoint.state):
             set_state(endpoint, state, by_operator=by_operator)
-    return existing(endpoint).get()
+    return existing(endpoint).select_related("http").get()
 
 
 def delete_endpoint(endpoint: Endpoint) -> None:
@@ -81,30 +81,17 @@ def delete_endpoint(endpoint: Endpoint) -> None:
             OAuthToken.objects.filter(endpoint=endpoint.pk).delete()
 
 
-def _update(endpoint: Endpoint, fields: dict[str, Any]) -> None:
-    row = existing(endpoint).select_for_update().get()
-    origin, url = row.origin, row.url
-    _assign(row, fields)
-    if row.url != url:
-        row.url_changed_at = Now()
-    row.save()
-    if row.origin != origin:
-        check_endpoints_per_origin(row)
+def _split(rules: Kind, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields that endpoints of every kind have, and those of this kind."""
+    own = {name: value for name, value in fields.items() if name in rules.FIELDS}
+    return {name: value for name, value in fields.items() if name not in own}, own
 
 
-def _assign(row: Endpoint, fields: dict[str, Any]) -> None:
-    """Set the fields of a row in memory; encrypt headers, auth and tls; reset the verification if the URL changes."""
-    confidential = {name: fields.pop(name) for name in encrypted_fields.FIELDS if name in fields}
-    if fields.get("url", row.url) != row.url:
-        row.origin = origin_of(fields["url"])
-        row.state = fields.get("state", row.state)
-        verification.reset(row)
-        fields = {name: value for name, value in fields.items() if name != "state"}
-    for name, value in fields.items():
+def _update(endpoint: Endpoint, general: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    row = existing(endpoint).select_for_update().get()  # without its settings: they are read after the lock is taken
+    for name, value in general.items():
         setattr(row, name, value)
-    if confidential:
-        changed = encrypted_fields.apply_changes(row, confidential)
-        for name, value in encrypted_fields.to_columns(changed).items():
-            setattr(row, name, value)
-    if row.tls and row.url[:5].lower() == "http:":
-        raise Invalid("tls", "Requires an https URL.")
+    settings = KINDS[row.kind].assign(row, own) if own else None
+    row.save()
+    if settings is not None:
+        KINDS[row.kind].save(settings)

@@ -1,4 +1,6 @@
-"""Store endpoints, the secrets that sign their deliveries and the OAuth tokens sent with them.
+"""Store what endpoints of every kind have, the secrets that sign their deliveries and the OAuth tokens sent with them.
+
+What only one kind has is in a table of that kind (``http.models``), whose rows are named by the endpoint's ``kind``.
 
 ``Endpoint.version`` rises with every change of an endpoint or its secrets, so a process can tell when its cached
 delivery target is stale. Triggers maintain it (migrations/versions.sql): no writer can forget to.
@@ -23,8 +25,9 @@ def _between(least: int, most: int) -> list[MinValueValidator | MaxValueValidato
 
 
 class Endpoint(Row):
-    """Model an address of a tenant that receives webhooks, and how they are sent to it.
+    """Model a destination of a tenant that receives webhooks, and the limits that apply to it.
 
+    ``kind`` is the transport of its deliveries, and the name of the row with its settings: ``endpoint.http``.
     Deleting sets ``deleted_at`` and keeps the row, since its deliveries refer to it.
     """
 
@@ -38,16 +41,6 @@ class Endpoint(Row):
         RESPONDED_410 = "responded_410", "410 Gone"
         FAILING = "failing", "Failing for 5 days"
         OPERATOR = "operator", "By operator"
-
-    class Verification(models.TextChoices):
-        UNVERIFIED = "unverified", "Unverified"
-        REQUESTED = "requested", "Requested"
-        VERIFIED = "verified", "Verified"
-
-    class ContentMode(models.TextChoices):
-        STRUCTURED = "structured", "Structured: the CloudEvent as JSON"
-        BINARY = "binary", "Binary: data in the body, attributes in headers"
-        REFERENCE = "reference", "Reference: the CloudEvent as JSON with a link to its data"
 
     class Ordering(models.TextChoices):
         NONE = "", "None"
@@ -63,11 +56,12 @@ class Endpoint(Row):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="endpoints", db_index=False)
     uid = models.CharField("external ID", max_length=256, null=True, blank=True, validators=[uid_format])
     kind = models.CharField(
-        max_length=16, default="http", db_default="http", editable=False, help_text="Transport of its deliveries."
+        max_length=16,
+        default="http",
+        db_default="http",
+        editable=False,
+        help_text="Transport of its deliveries, and name of its settings.",
     )
-    url = models.CharField("URL", max_length=2048, help_text="Address that receives the deliveries.")
-    origin = models.CharField(max_length=300, default="", editable=False, help_text="Scheme, host and port of the URL.")
-    url_changed_at = models.DateTimeField(null=True, editable=False, help_text="When the URL last changed.")
     description = models.CharField(max_length=1024, blank=True, help_text="Free text for people.")
     state = models.CharField(
         max_length=10,
@@ -85,43 +79,8 @@ class Endpoint(Row):
     state_changed_at = models.DateTimeField(
         default=timezone.now, editable=False, help_text="When the state last changed."
     )
-    verification = models.CharField(
-        max_length=10,
-        choices=Verification.choices,
-        default=Verification.UNVERIFIED,
-        editable=False,
-        help_text="Whether the endpoint has confirmed that it wants deliveries.",
-    )
-    verified_at = models.DateTimeField(null=True, editable=False, help_text="When the endpoint confirmed.")
     allowed_rate = models.PositiveIntegerField(
         null=True, editable=False, help_text="Requests per minute that the endpoint allowed when verified; null: any."
-    )
-    verification_key_digest = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
-    verification_requested_at = models.DateTimeField(null=True, editable=False)
-    headers = models.JSONField(
-        default=dict, blank=True, help_text="Names of the custom headers; the values are encrypted."
-    )
-    auth = models.JSONField(
-        "authentication (secrets hidden)", default=dict, blank=True, help_text="Authentication without its secrets."
-    )
-    tls = models.JSONField(
-        "TLS",
-        default=dict,
-        blank=True,
-        help_text="Subject and expiry of the client certificate and certificate authority.",
-    )
-    ciphertext = models.BinaryField(null=True, editable=False, help_text="Encrypted: headers, auth and tls in full.")
-    content_mode = models.CharField(
-        max_length=10,
-        choices=ContentMode.choices,
-        default=ContentMode.STRUCTURED,
-        help_text="How the CloudEvent is sent.",
-    )
-    reference_above_bytes = models.PositiveIntegerField(
-        "send link instead of payload above (bytes)",
-        null=True,
-        blank=True,
-        help_text="Size of the data in bytes above which a link is sent instead, in any content mode; null: never.",
     )
     timeout_ms = models.PositiveIntegerField(
         "timeout (ms)",
@@ -178,12 +137,16 @@ class Endpoint(Row):
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], name="endpoint_by_tenant"),  # reader: GET /endpoints/
-            # reader: origins.check_endpoints_per_origin
-            models.Index(fields=["tenant", "origin"], name="endpoint_by_origin", condition=Q(deleted_at=None)),
         ]
 
     def __str__(self) -> str:
-        return self.description or self.url
+        return self.description or self.address
+
+    @property
+    def address(self) -> str:
+        """Return where its deliveries go, as its kind writes it (a URL for ``http``); empty without settings."""
+        settings = getattr(self, self.kind, None)
+        return "" if settings is None else str(settings)
 
     @property
     def rate_per_second(self) -> float | None:

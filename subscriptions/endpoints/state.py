@@ -2,15 +2,20 @@
 
 The owner pauses and resumes. The platform disables an endpoint that fails or responds 410, and the owner may enable
 it again; an endpoint that an operator disabled, only an operator enables. Each change is one guarded UPDATE, so of two
-concurrent changes that exclude each other one raises StateConflict.
+concurrent changes that exclude each other one raises StateConflict. To become active locks the endpoint before: the
+verification is in another row, and an UPDATE that waited for a lock would see it as it was before.
 """
 
-from django.db.models import Q, QuerySet
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from subscriptions.endpoints import verification
+from subscriptions.endpoints.http import verification
 from subscriptions.errors import Invalid, StateConflict
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, HttpSettings
 
 ACTIVE, PAUSED, DISABLED = Endpoint.State.ACTIVE, Endpoint.State.PAUSED, Endpoint.State.DISABLED
 UNVERIFIED = Endpoint.State.UNVERIFIED
@@ -65,7 +70,8 @@ def enable_after_successful_test(endpoint: Endpoint) -> bool:
     """Activate an endpoint that was disabled for its failures; return whether it was."""
     changes = {"state": ACTIVE, "disabled_reason": "", "state_changed_at": Now()}
     failed = existing(endpoint).filter(_may_be_active(), state=DISABLED, disabled_reason__in=FOR_FAILURES)
-    return failed.update(**changes) > 0
+    with _locked(endpoint):
+        return failed.update(**changes) > 0
 
 
 def disable(endpoint: Endpoint, reason: str) -> bool:
@@ -75,18 +81,28 @@ def disable(endpoint: Endpoint, reason: str) -> bool:
 
 
 def _may_be_active() -> Q:
-    return Q(verification=Endpoint.Verification.VERIFIED) if verification.is_required() else Q()
+    """Match endpoints that are verified or need not be; kinds without a verification need none."""
+    unverified = HttpSettings.objects.exclude(verification=HttpSettings.Verification.VERIFIED)
+    return ~Q(Exists(unverified.filter(endpoint=OuterRef("pk")))) if verification.is_required() else Q()
+
+
+@contextmanager
+def _locked(endpoint: Endpoint) -> Iterator[None]:
+    with transaction.atomic():
+        existing(endpoint).select_for_update().first()
+        yield
 
 
 def _change(endpoint: Endpoint, *, to: str, allowed: Q) -> None:
     """Change to this state if ``allowed`` matches the row; else raise StateConflict with the reason."""
     changes = {"state": to, "disabled_reason": "", "state_changed_at": Now()}
-    if existing(endpoint).filter(allowed).exclude(state=to).update(**changes):
-        return
+    with _locked(endpoint):
+        if existing(endpoint).filter(allowed).exclude(state=to).update(**changes):
+            return
     row = existing(endpoint).get()
     if row.state == to:
         return
-    is_unverified = verification.is_required() and row.verification != Endpoint.Verification.VERIFIED
+    is_unverified = not existing(endpoint).filter(_may_be_active()).exists()
     if row.state == DISABLED and row.disabled_reason == BY_OPERATOR:
         raise StateConflict("state", "The endpoint is disabled by an operator.")
     if row.state == DISABLED and not (to == ACTIVE and is_unverified):

@@ -10,7 +10,7 @@ END $$;
 CREATE TRIGGER endpoint_version BEFORE UPDATE ON subscriptions_endpoint
     FOR EACH ROW EXECUTE FUNCTION subscriptions_endpoint_version();
 
-CREATE FUNCTION subscriptions_secret_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION subscriptions_endpoint_part_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE subscriptions_endpoint SET version = version WHERE id IN (SELECT endpoint_id FROM changed);
     RETURN NULL;
@@ -25,13 +25,22 @@ BEGIN
 END $$;
 
 CREATE TRIGGER secret_insert AFTER insert ON subscriptions_signingsecret
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
 
 CREATE TRIGGER secret_update AFTER update ON subscriptions_signingsecret
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
 
 CREATE TRIGGER secret_delete AFTER delete ON subscriptions_signingsecret
-    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_secret_changed();
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+
+CREATE TRIGGER http_insert AFTER insert ON subscriptions_httpsettings
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+
+CREATE TRIGGER http_update AFTER update ON subscriptions_httpsettings
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
+
+CREATE TRIGGER http_delete AFTER delete ON subscriptions_httpsettings
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_endpoint_part_changed();
 
 CREATE TRIGGER endpoint_insert AFTER insert ON subscriptions_endpoint
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subscriptions_routes_changed();

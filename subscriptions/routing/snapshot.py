@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import F, Func, TextField
 
-from subscriptions.models import Endpoint, Subscription, Tenant
+from subscriptions.models import Endpoint, HttpSettings, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import LazyPattern, compile_transformer
 from subscriptions.routing.lru_cache import LruCache
 from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
@@ -20,7 +20,7 @@ MAX_TENANTS = 10_000  # route tables in memory; the least recently rebuilt are d
 _ROW = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
 STAMP = Func(F("endpoint__version"), template=f"{_ROW} || '/' || %(expressions)s::text", output_field=TextField())
 
-ENDPOINT_FIELDS = ("endpoint__ordering", "endpoint__content_mode", "endpoint__reference_above_bytes")
+ENDPOINT_FIELDS = ("endpoint__ordering", "endpoint__http__content_mode", "endpoint__http__reference_above_bytes")
 
 _snapshots = LruCache[RouteTable](MAX_TENANTS)
 
@@ -48,7 +48,7 @@ def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
     # The version first: if a row changes in between, the table is newer than its version says, and is built again.
     version = _version_of(tenant_id)
     rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
-    rows = rows.annotate(stamp=STAMP).select_related("endpoint")
+    rows = rows.annotate(stamp=STAMP).select_related("endpoint__http")
     rows = rows.only("endpoint", "event_types", "pattern", "transformer", *ENDPOINT_FIELDS)
     entries: dict[UUID, RouteEntry] = {}
     if known is not None and known.entries:
@@ -65,13 +65,18 @@ def _version_of(tenant_id: UUID) -> int:
 
 
 def _route(row: Subscription) -> Route:
-    endpoint = row.endpoint
-    by_reference = endpoint.content_mode == Endpoint.ContentMode.REFERENCE
     return Route(
         subscription_id=row.id,
         endpoint_id=row.endpoint_id,
-        ordering=endpoint.ordering,
+        ordering=row.endpoint.ordering,
         pattern=None if row.pattern is None else LazyPattern(row.pattern),
         transformer=None if row.transformer is None else compile_transformer(row.transformer),
-        reference_above_bytes=0 if by_reference else endpoint.reference_above_bytes,
+        reference_above_bytes=_reference_above_bytes(row.endpoint),
     )
+
+
+def _reference_above_bytes(endpoint: Endpoint) -> int | None:
+    http: HttpSettings | None = getattr(endpoint, "http", None)
+    if http is None:
+        return None
+    return 0 if http.content_mode == HttpSettings.ContentMode.REFERENCE else http.reference_above_bytes

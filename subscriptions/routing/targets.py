@@ -1,4 +1,4 @@
-"""Cache what an attempt needs of its endpoint: URL, headers, signing secrets, certificates, limits.
+"""Cache what an attempt needs of its endpoint: address, signing secrets, limits, and the settings of its kind.
 
 A drain asks about once a second for the endpoints of its lanes. An endpoint whose version has not changed is not read
 again. Triggers raise the version, also when a secret changes.
@@ -12,12 +12,12 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from subscriptions.endpoints.certificates import TlsFiles, tls_files
-from subscriptions.endpoints.credentials import ClientCredentials, client_credentials
-from subscriptions.endpoints.encrypted_fields import decrypt_fields, request_headers
-from subscriptions.endpoints.origins import is_own_address
-from subscriptions.endpoints.verification import request_origin_header
-from subscriptions.models import Endpoint, SigningSecret
+from subscriptions.endpoints.http.certificates import TlsFiles, tls_files
+from subscriptions.endpoints.http.credentials import ClientCredentials, client_credentials
+from subscriptions.endpoints.http.encrypted_fields import decrypt_fields, request_headers
+from subscriptions.endpoints.http.origins import is_own_address
+from subscriptions.endpoints.http.verification import request_origin_header
+from subscriptions.models import Endpoint, HttpSettings, SigningSecret
 from subscriptions.routing.lru_cache import LruCache
 from webhooks.kit.encryption import CannotDecrypt, decrypt
 from webhooks.wire.addresses.guard import ForbiddenAddress, address_filter, compile_networks, parse
@@ -29,33 +29,45 @@ MAX_TARGETS = 50_000  # in memory; the least recently read are dropped first
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryTarget:
-    """Hold how the deliveries of one endpoint are sent.
+class HttpTarget:
+    """Hold how deliveries are sent to one endpoint over HTTP.
 
-    ``signer``, ``admits`` or ``headers`` is None if nothing may be sent: no usable secret, a forbidden address, or
-    headers that cannot be decrypted or are forbidden.
+    ``admits`` or ``headers`` is None if nothing may be sent: a forbidden address, or headers that cannot be decrypted
+    or are forbidden.
+    """
+
+    url: str
+    headers: tuple[str, ...] | None = field(repr=False)
+    content_mode: str
+    admits: Callable[[str], bool] | None  # whether an attempt may connect to this IP address
+    tls: TlsFiles | None = None
+    oauth: ClientCredentials | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTarget:
+    """Hold how the deliveries of one endpoint are sent: what every kind has, and ``http`` for endpoints of that kind.
+
+    ``address`` is for logs, and tells whether an attempt went where the endpoint leads now. ``signer`` is None if
+    nothing may be sent, without a usable secret.
     """
 
     endpoint_id: UUID
     tenant_id: UUID
     version: int
     state: str
-    url: str
-    headers: tuple[str, ...] | None = field(repr=False)
-    content_mode: str
+    address: str
     timeout_ms: int
     max_in_flight: int
     rate_limit: float | None  # attempts per second
     ordering: str
     retry_plan: tuple[int, ...] | None  # seconds to wait after each failure
     signer: Signer | None
-    admits: Callable[[str], bool] | None  # whether an attempt may connect to this IP address
     valid_until: datetime | None  # when a secret expires, after which the target is read again
-    tls: TlsFiles | None = None
-    oauth: ClientCredentials | None = None
     rate_burst: int | None = None  # attempts; None: a tenth of a second's rate
-    reset_at: float = 0.0  # unix seconds of the last change of URL or state; failures before it do not count
+    reset_at: float = 0.0  # unix seconds of the last change of address or state; failures before it do not count
     kind: str = "http"  # its transport (delivery.transports)
+    http: HttpTarget | None = None
 
     @property
     def is_active(self) -> bool:
@@ -88,7 +100,7 @@ def _read(endpoint_ids: list[UUID], now: datetime) -> Iterator[DeliveryTarget]:
     if not endpoint_ids:
         return
     # The endpoints with their versions first: if a secret changes in between, the target is read again.
-    endpoints = list(Endpoint.objects.filter(id__in=endpoint_ids))
+    endpoints = list(Endpoint.objects.filter(id__in=endpoint_ids).select_related("http"))
     secrets: dict[UUID, list[SigningSecret]] = {}
     for secret in SigningSecret.objects.filter(endpoint__in=endpoint_ids).order_by("-created_at"):
         if secret.expires_at is None or secret.expires_at > now:
@@ -98,42 +110,44 @@ def _read(endpoint_ids: list[UUID], now: datetime) -> Iterator[DeliveryTarget]:
 
 
 def _target(endpoint: Endpoint, secrets: list[SigningSecret]) -> DeliveryTarget:
-    headers, tls, oauth = _credentials(endpoint)
+    http: HttpSettings | None = getattr(endpoint, "http", None)
+    moved_at = (http and http.url_changed_at) or endpoint.created_at
     return DeliveryTarget(
         endpoint_id=endpoint.id,
         tenant_id=endpoint.tenant_id,
         version=endpoint.version,
         kind=endpoint.kind,
         state=endpoint.state,
-        url=endpoint.url,
-        headers=headers,
-        content_mode=endpoint.content_mode,
+        address=endpoint.address,
+        http=None if http is None else _http_target(http),
         timeout_ms=endpoint.timeout_ms,
         max_in_flight=endpoint.max_in_flight,
         rate_limit=endpoint.rate_per_second,
         rate_burst=endpoint.rate_burst,
-        reset_at=max(endpoint.url_changed_at or endpoint.created_at, endpoint.state_changed_at).timestamp(),
+        reset_at=max(moved_at, endpoint.state_changed_at).timestamp(),
         ordering=endpoint.ordering,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),
         signer=_signer(secrets),
-        admits=_address_guard(endpoint.url),
         valid_until=min((it.expires_at for it in secrets if it.expires_at), default=None),
-        tls=tls,
-        oauth=oauth,
     )
 
 
-def _credentials(endpoint: Endpoint) -> tuple[tuple[str, ...] | None, TlsFiles | None, ClientCredentials | None]:
+def _http_target(row: HttpSettings) -> HttpTarget:
+    headers, tls, oauth = _credentials(row)
+    return HttpTarget(row.url, headers, row.content_mode, _address_guard(row.url), tls, oauth)
+
+
+def _credentials(row: HttpSettings) -> tuple[tuple[str, ...] | None, TlsFiles | None, ClientCredentials | None]:
     """Return header lines, TLS files and OAuth credentials; no headers (None) if they may not be sent.
 
     Headers are checked again here, since a header that was allowed when it was saved may be forbidden by now.
     """
     try:
-        fields = decrypt_fields(endpoint)
+        fields = decrypt_fields(row)
         lines = tuple(f"{name}: {value}" for name, value in request_headers(fields).items())
     except (CannotDecrypt, ForbiddenHeader):
         return None, None, None
-    lines += request_origin_header(endpoint)
+    lines += request_origin_header(row)
     return lines, tls_files(fields.tls), client_credentials(fields.auth)
 
 

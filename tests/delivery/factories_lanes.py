@@ -8,7 +8,7 @@ from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import Claimed
 from delivery.sql.lanes import LaneRow
 from delivery.transports.in_flight import InFlight
-from subscriptions.routing.targets import DeliveryTarget
+from subscriptions.routing.targets import DeliveryTarget, HttpTarget
 from webhooks.wire.ids import new_id
 
 START = 1_900_000_000.0  # unix seconds
@@ -21,19 +21,18 @@ def make_target(**changes: Any) -> DeliveryTarget:
         "tenant_id": new_id(),
         "version": 1,
         "state": "active",
-        "url": "https://example.com/",
-        "headers": (),
-        "content_mode": "structured",
         "timeout_ms": 15_000,
         "max_in_flight": 64,
         "rate_limit": None,
         "ordering": "",
         "retry_plan": None,
         "signer": None,
-        "admits": None,
         "valid_until": None,
     }
-    return DeliveryTarget(**{**fields, **changes})
+    http = {"url": "https://example.com/", "headers": (), "content_mode": "structured", "admits": None}
+    http |= {name: changes.pop(name) for name in HttpTarget.__slots__ if name in changes}
+    address = {"address": http["url"]}
+    return DeliveryTarget(**{**fields, **address, **changes}, http=HttpTarget(**http))
 
 
 def make_row(endpoint_id: UUID, **changes: Any) -> LaneRow:

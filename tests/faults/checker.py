@@ -16,12 +16,13 @@ from tests.faults.sink import RecordedRequest
 from webhooks.wire.ids import public
 
 EXPECTED_DELIVERIES = """
-SELECT v.id, v.event_id, substring(ep.url from '[^/]*$'), d.state,
+SELECT v.id, v.event_id, substring(http.url from '[^/]*$'), d.state,
        (SELECT count(*) FROM delivery_deadletter l WHERE l.delivery_id = d.id AND l.replayed_at IS NULL),
        (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.error = ''),
        (SELECT count(*) FROM delivery_attempt a WHERE a.delivery_id = d.id AND a.status IS NULL)
   FROM delivery_event v
   JOIN subscriptions_endpoint ep ON true
+  JOIN subscriptions_httpsettings http ON http.endpoint_id = ep.id
   LEFT JOIN delivery_delivery d ON d.event_id = v.id AND d.endpoint_id = ep.id
  WHERE v.event_id LIKE '{name}-%'
 """

@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 from delivery.testing.endpoint_verification import verify_by_event
 from delivery.testing.test_delivery import Busy
 from subscriptions.api.tenancy import TenantScoped
-from subscriptions.endpoints import verification
-from subscriptions.models import Endpoint
+from subscriptions.endpoints.http import verification
+from subscriptions.models import Endpoint, HttpSettings
 from webhooks.kit.rest.serializers import ChoiceField, IntegerField, StrictSerializer
 
 RETRY_AFTER = 2  # seconds
@@ -42,7 +42,7 @@ class VerificationResultSerializer(serializers.Serializer[verification.Verificat
     """The result of a verification request."""
 
     verification = serializers.ChoiceField(
-        Endpoint.Verification.choices, help_text="`requested`: the endpoint may still confirm by the callback."
+        HttpSettings.Verification.choices, help_text="`requested`: the endpoint may still confirm by the callback."
     )
     allowed_rate = serializers.IntegerField(allow_null=True, help_text="Requests per minute; null: any.")
     problem = serializers.CharField(help_text="Why the endpoint is not verified; empty if it is.")
@@ -60,7 +60,7 @@ class EndpointVerification(TenantScoped[Endpoint]):
     }
 
     outside_transaction = True  # read by config.api.idempotency
-    queryset = Endpoint.objects.filter(deleted_at=None)
+    queryset = Endpoint.objects.select_related("http").filter(deleted_at=None)
     serializer_class: type[serializers.Serializer[Any]] = VerificationRequestSerializer
 
     @extend_schema(

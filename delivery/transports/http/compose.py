@@ -7,8 +7,8 @@ from delivery.sql.claim import Claimed
 from delivery.transports.http.exchange import Request
 from delivery.transports.outcome import Failure
 from delivery.transports.transport import NotSent
-from subscriptions.models import Endpoint
-from subscriptions.routing.targets import DeliveryTarget
+from subscriptions.models import HttpSettings
+from subscriptions.routing.targets import DeliveryTarget, HttpTarget
 from webhooks.wire.cloudevents.http_modes import write_binary
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import public
@@ -25,42 +25,45 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
     ``bearer`` is the access token for an endpoint with OAuth. Returns NotSent without a usable secret, credentials or
     address, and, with the exception, where composing fails.
     """
+    http = target.http
+    if http is None:
+        return NotSent(Failure.INTERNAL, LookupError("endpoint without HTTP settings"))
     if target.signer is None:
         return NotSent(Failure.UNSIGNED)
-    if target.admits is None:
+    if http.admits is None:
         return NotSent(Failure.FORBIDDEN)
-    if target.headers is None or (target.oauth is not None and not bearer):
+    if http.headers is None or (http.oauth is not None and not bearer):
         return NotSent(Failure.CREDENTIALS)
     message_id, timestamp = public("evt", claimed.event_id), int(now)
     try:
-        headers, body = _content(claimed, target)
+        headers, body = _content(claimed, http)
         signature = target.signer.sign(message_id, timestamp, body)
     except Exception as error:  # whatever is wrong with this delivery must not stop the others
         return NotSent(Failure.INTERNAL, error)
     return Request(
-        url=target.url,
+        url=http.url,
         headers=[
             f"webhook-id: {message_id}",
             f"webhook-timestamp: {timestamp}",
             f"webhook-signature: {signature}",
             *headers,
             *ALWAYS,
-            *target.headers,
+            *http.headers,
             *([f"authorization: Bearer {bearer}"] if bearer else ()),
         ],
         body=body,
         timeout_ms=target.timeout_ms,
-        admits=target.admits,
-        tls=target.tls,
+        admits=http.admits,
+        tls=http.tls,
     )
 
 
-def _content(claimed: Claimed, target: DeliveryTarget) -> tuple[list[str], bytes]:
+def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:
     if claimed.is_reference:
         return STRUCTURED, claimed.body
     if claimed.rendered:
         return RENDERED, claimed.body
-    if target.content_mode != Endpoint.ContentMode.BINARY:
+    if http.content_mode != HttpSettings.ContentMode.BINARY:
         return STRUCTURED, claimed.body
     headers, body = write_binary(read_structured(claimed.body))
     return [f"{name}: {value}" for name, value in headers.items()], body

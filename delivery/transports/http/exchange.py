@@ -18,7 +18,7 @@ import pycurl
 from delivery.transports.http.responses import outcome_of, parse_retry_after
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
-from subscriptions.endpoints.certificates import TlsFiles
+from subscriptions.endpoints.http.certificates import TlsFiles
 
 CONNECT_TIMEOUT_MS = 5_000
 MAX_RESPONSE = 16 * 1024  # bytes of the response body that are kept

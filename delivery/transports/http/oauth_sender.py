@@ -1,9 +1,9 @@
 """Send attempts to endpoints that require OAuth access tokens: a transport around the HTTP one.
 
 If the endpoint's token is in memory the request is sent at once. If not, a thread gets one (see
-``subscriptions.endpoints.oauth_tokens``) while the drain goes on; the attempts that wait for it are then sent, or end
-as failures of their endpoint. A response 401 means that the token was revoked: it is replaced, and the request is sent
-once more within the same attempt and its timeout. Attempts to all other endpoints are passed through.
+``subscriptions.endpoints.http.oauth_tokens``) while the drain goes on; the attempts that wait for it are then sent, or
+end as failures of their endpoint. A response 401 means that the token was revoked: it is replaced, and the request is
+sent once more within the same attempt and its timeout. Attempts to all other endpoints are passed through.
 
 Threads are few, and a tenant whose token servers hang must not occupy them all: a tenant gets another thread only while
 it uses fewer than are free. So one tenant has half of them at most, the next one half of what is left, and so on.
@@ -26,7 +26,8 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
 from delivery.transports.wake_up import WakeUp
-from subscriptions.endpoints.oauth_tokens import BearerToken, TokenRequestFailed, get_token_in_thread
+from subscriptions.endpoints.http.credentials import ClientCredentials
+from subscriptions.endpoints.http.oauth_tokens import BearerToken, TokenRequestFailed, get_token_in_thread
 from subscriptions.routing.targets import DeliveryTarget
 
 TOKEN_THREADS = 64  # tokens requested at once: a token server that hangs occupies a thread for seconds
@@ -46,6 +47,7 @@ class TokenAttempt:
 
     claimed: Claimed
     target: DeliveryTarget
+    oauth: ClientCredentials
     started: float
     token: str = field(default="", repr=False)
     rejected: str = field(default="", repr=False)
@@ -79,9 +81,9 @@ class OAuthSender:
 
     def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float) -> Request | TokenAttempt | NotSent:
         """Compose the request, or note that it is to be composed once there is a token."""
-        if target.oauth is None:
+        if target.http is None or target.http.oauth is None:
             return self._http.prepare(claimed, target, now)
-        return TokenAttempt(claimed, target, time.monotonic())
+        return TokenAttempt(claimed, target, target.http.oauth, time.monotonic())
 
     def submit(self, attempts: Sequence[tuple[InFlight, Request | TokenAttempt]]) -> None:
         """Start the attempts that need no token or whose token is known; the others wait for theirs."""
@@ -152,7 +154,7 @@ class OAuthSender:
         if used >= TOKEN_THREADS - len(self._threads):
             return
         self._pool = self._pool or ThreadPoolExecutor(TOKEN_THREADS, thread_name_prefix="token")
-        request = self._pool.submit(self._obtain, target.endpoint_id, target.oauth, rejected=attempt.rejected or None)
+        request = self._pool.submit(self._obtain, target.endpoint_id, attempt.oauth, rejected=attempt.rejected or None)
         self._requested[target.endpoint_id] = request
         self._threads[request] = target.tenant_id
         request.add_done_callback(self._on_token_request_ended)

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 
 from subscriptions.api.authentication import principal
-from subscriptions.endpoints.encrypted_fields import MASK, decrypt_fields
+from subscriptions.endpoints.http.encrypted_fields import MASK, decrypt_fields
 from subscriptions.models import Scope
 from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.rest.serializers import StorableJsonField
@@ -70,10 +70,10 @@ class Headers(StorableJsonField):
         request = self.context.get("request")
         if request is not None and Scope.MANAGE in principal(request).scopes:
             try:
-                return dict(decrypt_fields(instance).headers)
+                return dict(decrypt_fields(instance.http).headers)
             except CannotDecrypt:
                 pass
-        return dict.fromkeys(instance.headers, MASK)
+        return dict.fromkeys(instance.http.headers, MASK)
 
 
 @extend_schema_field(AUTH_SCHEMA)

@@ -4,14 +4,10 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from subscriptions import validation
-from subscriptions.api.fields.credentials import Auth, Headers, Tls
 from subscriptions.api.fields.labels import Metadata, Uid
 from subscriptions.api.fields.retry_plan import RetryPlan
-from subscriptions.api.problems import check_field
 from subscriptions.api.serializers.endpoint_secrets import SIGNING
-from subscriptions.endpoints.certificates import check_tls
-from subscriptions.endpoints.credentials import check_auth
+from subscriptions.api.serializers.http_settings import HttpSettingsSerializer
 from subscriptions.models import Endpoint, Tenant
 from webhooks.kit.rest.serializers import ChoiceField, IdField, StrictModelSerializer, TextField
 
@@ -23,30 +19,13 @@ class EndpointSerializer(StrictModelSerializer):
     uid = Uid()
     metadata = Metadata(required=False)
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True)
-    headers = Headers(
-        required=False,
-        help_text="Custom headers, sent with every delivery. Keys without the scope `manage` see `***` instead of "
-        "values; `***` sent back keeps the stored value.",
-    )
-    auth = Auth(
-        required=False,
-        allow_null=True,
-        help_text="Authentication in addition to the signature. Secrets are never shown; sent back as shown, it keeps "
-        "them. Null: none.",
-    )
-    tls = Tls(
-        required=False,
-        allow_null=True,
-        help_text="A client `certificate` with its `private_key`, and certificate authorities (`ca`), as PEM. Shown "
-        "are subject and expiry; sent back as shown, they stay. Null: none.",
-    )
     retry_plan = RetryPlan(
         required=False,
         allow_null=True,
         help_text="Seconds to wait after each failure, as a list; or an object of `first`, `factor`, `cap`, "
         "`attempts` and `horizon`, stored as that list. Null: the default, 10 attempts over 75 h 35 min.",
     )
-    kept_by_put = frozenset({"state", "auth", "tls"})
+    kept_by_put = frozenset({"state"})
     hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")
 
     class Meta:
@@ -55,19 +34,11 @@ class EndpointSerializer(StrictModelSerializer):
             "id",
             "uid",
             "tenant",
-            "url",
             "description",
             "state",
             "disabled_reason",
             "state_changed_at",
-            "verification",
-            "verified_at",
             "allowed_rate",
-            "headers",
-            "auth",
-            "tls",
-            "content_mode",
-            "reference_above_bytes",
             "timeout_ms",
             "max_in_flight",
             "rate_limit",
@@ -82,26 +53,29 @@ class EndpointSerializer(StrictModelSerializer):
         read_only_fields = [
             "disabled_reason",
             "state_changed_at",
-            "verification",
-            "verified_at",
             "allowed_rate",
             "created_at",
             "updated_at",
         ]
 
-    def validate_headers(self, headers: Any) -> Any:
-        check_field(validation.check_headers, headers)
-        return headers
+    def get_fields(self) -> dict[str, Any]:
+        """Return the general fields, with those of the HTTP settings among them."""
+        self.http = HttpSettingsSerializer(getattr(self.instance, "http", None))
+        http = self.http.get_fields()
+        for name, field in http.items():
+            field.source = f"http.{name}"
+            if check := getattr(self.http, f"validate_{name}", None):
+                field.validators = [*field.validators, check]
+        general = super().get_fields()
+        first = {name: general.pop(name) for name in ("id", "uid", "tenant")}
+        return first | http | general
 
-    def validate_auth(self, auth: Any) -> Any:
-        if auth not in (None, {}) and (self.instance is None or auth != self.instance.auth):
-            check_field(check_auth, auth)
-        return auth
-
-    def validate_tls(self, tls: Any) -> Any:
-        if tls not in (None, {}) and (self.instance is None or tls != self.instance.tls):
-            check_field(check_tls, tls)
-        return tls
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the general fields and the HTTP settings in one flat mapping, as ``endpoints`` takes them."""
+        values: dict[str, Any] = super().to_internal_value(data)
+        own = values.pop("http", {})
+        is_replaced = self.instance is not None and not self.partial
+        return values | (self.http.with_defaults(own) if is_replaced else own)
 
 
 class EndpointCreateSerializer(EndpointSerializer):

@@ -16,7 +16,7 @@ from delivery.models import Event as StoredEvent
 from delivery.publishing.publisher import publish
 from delivery.sql.claim import ClaimRequest, claim_deliveries
 from subscriptions.endpoints.endpoints import delete_endpoint
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, HttpSettings
 from tests.factories import make_client, make_endpoint, make_subscription, make_tenant
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.http_modes import read_structured
@@ -117,7 +117,7 @@ def test_reference_of_one_endpoint_leaves_other_endpoints_the_whole_event() -> N
 def test_changed_mode_applies_to_later_events() -> None:
     endpoint = subscribed(content_mode="structured")
     assert not published(endpoint, {"type": "a", "data": 5}).is_reference
-    Endpoint.objects.filter(pk=endpoint.pk).update(content_mode="reference")
+    HttpSettings.objects.filter(pk=endpoint.pk).update(content_mode="reference")
     assert published(endpoint, {"type": "a", "data": 5}).is_reference
 
 

@@ -23,7 +23,7 @@ from delivery.sql.due import CHANNEL
 from delivery.sql.settle import settle_attempts
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
 from subscriptions.endpoints.state import disable, enable, pause, resume
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, HttpSettings
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription
 from tests.receiver import Receiver
@@ -157,14 +157,14 @@ class TestOneEndpoint:
         new = receiver.url("/new")
 
         def moves(exchange: scripts.Exchange) -> None:
-            in_threads(lambda: Endpoint.objects.update(url=new))
+            in_threads(lambda: HttpSettings.objects.update(url=new))
             scripts.status(410)(exchange)
 
         endpoint = subscribed(receiver.script("/", moves), max_in_flight=1, ordering="endpoint")
         publish_to(endpoint, 2)
         run_drain()
         endpoint.refresh_from_db()
-        assert (endpoint.state, endpoint.url) == ("active", new)
+        assert (endpoint.state, endpoint.address) == ("active", new)
         make_due(endpoint)
         run_drain()
         assert len(receiver.at("/new")) == 2
@@ -173,7 +173,7 @@ class TestOneEndpoint:
         new = receiver.url("/new")
 
         def moves(exchange: scripts.Exchange) -> None:
-            in_threads(lambda: Endpoint.objects.update(url=new))
+            in_threads(lambda: HttpSettings.objects.update(url=new))
             scripts.status(410)(exchange)
 
         endpoint = subscribed(receiver.script("/", moves), retry_plan=[1000])

@@ -62,12 +62,12 @@ def endpoint() -> Endpoint:
 @pytest.mark.django_db
 class TestPublishing:
     def test_warning_names_the_start_and_the_time_of_disabling(self, endpoint: Endpoint) -> None:
-        health.publish_warning(endpoint.id, endpoint.url, 1, FAILING)
+        health.publish_warning(endpoint.id, endpoint.address, 1, FAILING)
         ((kind, data),) = published()
         assert kind == "waypost.endpoint.failing"
         assert data == {
             "endpoint": endpoint.public_id,
-            "url": endpoint.url,
+            "url": endpoint.address,
             "failing_since": "2030-03-17T16:46:40+00:00",
             "failures": 30,
             "disabled_at": "2030-03-22T16:46:40+00:00",
@@ -75,13 +75,13 @@ class TestPublishing:
 
     def test_last_level_disables_the_endpoint_and_publishes_once(self, endpoint: Endpoint) -> None:
         for _ in range(2):
-            health.publish_warning(endpoint.id, endpoint.url, len(LADDER), FAILING)
+            health.publish_warning(endpoint.id, endpoint.address, len(LADDER), FAILING)
         endpoint.refresh_from_db()
         assert (endpoint.state, endpoint.disabled_reason) == ("disabled", "failing")
         assert published() == [
             (
                 "waypost.endpoint.disabled",
-                {"endpoint": endpoint.public_id, "url": endpoint.url, "reason": "failing"},
+                {"endpoint": endpoint.public_id, "url": endpoint.address, "reason": "failing"},
             )
         ]
 
@@ -95,7 +95,7 @@ class TestPublishing:
         letter = make_dead_letter(make_delivery(make_event(endpoint.tenant), endpoint, state="dead"))
         with capture_logs() as logs:
             health.publish_dead_letters([letter.delivery_id])
-            health.publish_warning(endpoint.id, endpoint.url, len(LADDER), FAILING)
+            health.publish_warning(endpoint.id, endpoint.address, len(LADDER), FAILING)
         endpoint.refresh_from_db()
         assert endpoint.state == "disabled"
         assert [it["type"] for it in logs if it["event"] == "operational event not sent"] == [
@@ -104,13 +104,13 @@ class TestPublishing:
         ]
 
     def test_level_zero_publishes_recovered(self, endpoint: Endpoint) -> None:
-        health.publish_warning(endpoint.id, endpoint.url, 0, Breaker())
+        health.publish_warning(endpoint.id, endpoint.address, 0, Breaker())
         assert [kind for kind, _ in published()] == ["waypost.endpoint.recovered"]
 
     def test_warning_without_a_subscription_writes_no_event(self) -> None:
         endpoint = make_endpoint()
         make_subscription(endpoint, event_types=["*"])
-        health.publish_warning(endpoint.id, endpoint.url, 1, FAILING)
+        health.publish_warning(endpoint.id, endpoint.address, 1, FAILING)
         assert published() == []
 
     def test_dead_letters_are_published_with_their_cause(self, endpoint: Endpoint) -> None:

@@ -37,7 +37,7 @@ class MemoryTransport:
 
     def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float) -> bytes | NotSent:
         assert now > 0
-        return NotSent(Failure.CREDENTIALS) if target.content_mode == "binary" else claimed.body
+        return NotSent(Failure.CREDENTIALS) if target.ordering == "endpoint" else claimed.body
 
     def submit(self, attempts: Sequence[tuple[InFlight, bytes]]) -> None:
         for attempt, body in attempts:
@@ -101,7 +101,7 @@ def test_drain_with_an_overloaded_outcome_halves_the_window_and_waits(
 def test_drain_with_a_delivery_that_cannot_be_prepared_records_the_failure(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Endpoint.objects.update(content_mode="binary")
+    Endpoint.objects.update(ordering="endpoint")
     memory = drain(endpoint, monkeypatch)
     assert memory.sent == []
     assert (Attempt.objects.get().error, Delivery.objects.get().state) == ("credentials", "pending")

@@ -45,7 +45,8 @@ class TestLoadTargets:
             retry_plan=[1, 2],
         )
         it = target(endpoint)
-        assert (it.url, it.headers, it.timeout_ms) == ("https://example.com/h", ("x-team: red",), 2_000)
+        assert (it.http.url, it.http.headers, it.timeout_ms) == ("https://example.com/h", ("x-team: red",), 2_000)
+        assert it.address == it.http.url
         assert (it.rate_limit, it.retry_plan, it.max_in_flight) == (5, (1, 2), 64)
         assert it.is_active
 
@@ -75,8 +76,8 @@ class TestLoadTargets:
         endpoint = make_endpoint()
         target(endpoint)
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE subscriptions_endpoint SET url = 'https://example.com/new'")
-        assert target(endpoint).url == "https://example.com/new"
+            cursor.execute("UPDATE subscriptions_httpsettings SET url = 'https://example.com/new'")
+        assert target(endpoint).address == "https://example.com/new"
 
     def test_both_secrets_sign_during_a_rotation_and_only_the_new_one_afterwards(self) -> None:
         old = new_secret()
@@ -120,10 +121,10 @@ class TestLoadTargets:
 
     def test_forbidden_address_admits_no_connection(self, settings: Any) -> None:
         endpoint = make_endpoint(url="http://example.com/")
-        assert target(endpoint).admits is None
+        assert target(endpoint).http.admits is None
 
     def test_public_addresses_are_admitted_and_internal_ones_are_not(self) -> None:
-        admits = target(make_endpoint()).admits
+        admits = target(make_endpoint()).http.admits
         assert admits is not None
         assert admits("93.184.215.14")
         assert not any(admits(ip) for ip in ("127.0.0.1", "10.0.0.7", "169.254.169.254", "::1"))
@@ -157,5 +158,5 @@ def test_secret_rotated_while_a_target_is_read_is_not_missed(queries: int) -> No
 def test_credentials_are_not_in_the_repr_of_a_target() -> None:
     endpoint = make_endpoint(auth={"type": "bearer", "token": "opens-it-all"}, headers={"x-key": "opens-it-all"})
     it = target(endpoint)
-    assert "authorization: Bearer opens-it-all" in (it.headers or ())
+    assert "authorization: Bearer opens-it-all" in (it.http.headers or ())
     assert "opens-it-all" not in repr(it)

@@ -249,10 +249,13 @@ class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         values = super().to_internal_value(data)
-        if self.instance is not None and not self.partial:
-            model: type[models.Model] = self.Meta.model
-            for name, field in self.fields.items():
-                if not field.read_only and field.source == name and not {name} & {*values, *self.kept_by_put}:
-                    column = cast("models.Field[Any, Any]", model._meta.get_field(name))
-                    values[name] = column.get_default()
+        return values if self.instance is None or self.partial else self.with_defaults(values)
+
+    def with_defaults(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Add the model's defaults for the fields that a PUT omits."""
+        model: type[models.Model] = self.Meta.model
+        for name, field in self.fields.items():
+            if not field.read_only and field.source == name and not {name} & {*values, *self.kept_by_put}:
+                column = cast("models.Field[Any, Any]", model._meta.get_field(name))
+                values[name] = column.get_default()
         return values

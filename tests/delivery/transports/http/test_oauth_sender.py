@@ -102,7 +102,7 @@ def test_unexpected_error_while_getting_a_token_stops_no_other_endpoint(
     def break_down(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("subscriptions.endpoints.oauth_tokens.get_token", break_down)
+    monkeypatch.setattr("subscriptions.endpoints.http.oauth_tokens.get_token", break_down)
     tenant = make_tenant()
     endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials())
     subscribed(receiver.url("/neighbour"), tenant)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from delivery.transports.http.exchange import MAX_RESPONSE, Request
 from delivery.transports.http.sender import HttpSender
 from delivery.transports.outcome import Failure, Outcome
-from subscriptions.endpoints.certificates import TlsFiles
+from subscriptions.endpoints.http.certificates import TlsFiles
 from tests import receiver as scripts
 from tests.delivery.factories_lanes import make_in_flight
 from tests.pki import Authority, Issued

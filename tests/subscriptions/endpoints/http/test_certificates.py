@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448
 
-from subscriptions.endpoints.certificates import check_tls, public_tls, tls_files
+from subscriptions.endpoints.http.certificates import check_tls, public_tls, tls_files
 from subscriptions.errors import Invalid
 from tests.pki import Authority, key_pem
 

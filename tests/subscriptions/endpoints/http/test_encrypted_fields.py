@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 
 from subscriptions.endpoints import endpoints
-from subscriptions.endpoints.encrypted_fields import EncryptedFields, decrypt_fields, to_columns
+from subscriptions.endpoints.http.encrypted_fields import EncryptedFields, decrypt_fields, to_columns
 from subscriptions.errors import Invalid, StateConflict
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, HttpSettings
 from subscriptions.routing.targets import load_targets
 from tests.factories import URL, make_client, make_endpoint, make_tenant
 from tests.pki import Authority
@@ -41,13 +41,13 @@ def patch(client, row, **fields):
 def headers_of(row):
     """Return the custom headers that the next delivery would carry."""
     endpoint = Endpoint.objects.get(uid=row["uid"])
-    return load_targets([endpoint.id])[endpoint.id].headers
+    return load_targets([endpoint.id])[endpoint.id].http.headers
 
 
 def test_database_row_has_no_secret_in_plain_text(tls):
     create(make_client(make_tenant()), headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT row_to_json(e)::text FROM subscriptions_endpoint e")
+        cursor.execute("SELECT row_to_json(e)::text FROM subscriptions_httpsettings e")
         ((row,),) = cursor.fetchall()
     assert "x-key" in row
     assert not [secret for secret in SECRETS if secret in row]
@@ -72,13 +72,13 @@ def test_representation_can_be_sent_back_unchanged(tls):
     tenant = make_tenant()
     client = make_client(tenant)
     row = create(client, uid="main", headers={"x-key": "sesame"}, auth=BEARER, tls=tls)
-    before = Endpoint.objects.get().ciphertext
+    before = HttpSettings.objects.get().ciphertext
     shown = make_client(tenant, "read").get(f"{ENDPOINTS}{row['id']}/").json()
     response = client.put(f"{ENDPOINTS}{row['id']}/", {**shown, "description": "new"})
     assert response.status_code == 200, response.content
     assert headers_of(row) == ("x-key: sesame", "authorization: Bearer hunter2")
-    assert decrypt_fields(Endpoint.objects.get()).tls == tls
-    assert bytes(Endpoint.objects.get().ciphertext) != bytes(before)
+    assert decrypt_fields(HttpSettings.objects.get()).tls == tls
+    assert bytes(HttpSettings.objects.get().ciphertext) != bytes(before)
 
 
 def test_each_field_changes_alone_and_null_removes_it(tls):
@@ -90,7 +90,7 @@ def test_each_field_changes_alone_and_null_removes_it(tls):
     assert headers_of(row) == ("x-other: b",)
     assert patch(client, row, tls=None)["tls"] == {}
     assert patch(client, row, headers={}, auth={"type": "none"})["headers"] == {}
-    assert Endpoint.objects.get().ciphertext is None
+    assert HttpSettings.objects.get().ciphertext is None
 
 
 def test_put_without_auth_and_tls_keeps_them(tls):
@@ -124,7 +124,7 @@ def test_invalid_field_is_a_400_that_names_it_and_writes_nothing(fields, named):
     endpoint = make_endpoint(make_tenant(), headers={"x-a": "b"})
     response = make_client(endpoint.tenant).patch(f"{ENDPOINTS}{endpoint.public_id}/", fields)
     assert response.status_code == 400, response.content
-    assert decrypt_fields(Endpoint.objects.get(pk=endpoint.pk)).headers == {"x-a": "b"}
+    assert decrypt_fields(HttpSettings.objects.get(pk=endpoint.pk)).headers == {"x-a": "b"}
 
 
 def test_header_that_the_authentication_sets_is_rejected():
@@ -145,18 +145,18 @@ def test_http_url_with_a_certificate_is_rejected(settings, tls):
 def test_undecryptable_fields_send_nothing_until_all_are_given_again(settings):
     endpoint = make_endpoint(headers={"x-a": "b"})
     settings.WAYPOST_ENCRYPTION_KEYS = ["q7H1L4NLcFxRfOjGqhYvEwRrW0iVxPzQkYtq7cVbVZs="]
-    assert load_targets([endpoint.id])[endpoint.id].headers is None
+    assert load_targets([endpoint.id])[endpoint.id].http.headers is None
     client = make_client(endpoint.tenant)
     assert client.get(f"{ENDPOINTS}{endpoint.public_id}/").json()["headers"] == {"x-a": "***"}
     with pytest.raises(StateConflict):
         endpoints.change_endpoint(endpoint, {"headers": {"x-a": "c"}})
     endpoints.change_endpoint(endpoint, {"headers": {"x-a": "c"}, "auth": None, "tls": None})
-    assert load_targets([endpoint.id])[endpoint.id].headers == ("x-a: c",)
+    assert load_targets([endpoint.id])[endpoint.id].http.headers == ("x-a: c",)
 
 
 def test_header_that_became_forbidden_leaves_no_headers():
     endpoint = make_endpoint(headers={"host": "inside"})
-    assert load_targets([endpoint.id])[endpoint.id].headers is None
+    assert load_targets([endpoint.id])[endpoint.id].http.headers is None
 
 
 def test_to_columns_without_fields_has_no_ciphertext():

@@ -11,7 +11,7 @@ from functools import partial
 
 from django.conf import settings
 
-from subscriptions.endpoints.origins import is_own_address
+from subscriptions.endpoints.http.origins import is_own_address
 from subscriptions.errors import Invalid
 from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress, check

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from subscriptions.endpoints.certificates import public_tls
-from subscriptions.endpoints.credentials import auth_header, public_auth
+from subscriptions.endpoints.http.certificates import public_tls
+from subscriptions.endpoints.http.credentials import auth_header, public_auth
 from subscriptions.errors import Invalid, StateConflict
-from subscriptions.models import Endpoint
+from subscriptions.models import HttpSettings
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 
@@ -30,13 +30,13 @@ class EncryptedFields:
     tls: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def decrypt_fields(endpoint: Endpoint) -> EncryptedFields:
+def decrypt_fields(row: HttpSettings) -> EncryptedFields:
     """Decrypt the fields of an endpoint. Raises CannotDecrypt."""
-    return EncryptedFields(**json.loads(decrypt(endpoint.ciphertext))) if endpoint.ciphertext else EncryptedFields()
+    return EncryptedFields(**json.loads(decrypt(row.ciphertext))) if row.ciphertext else EncryptedFields()
 
 
 def to_columns(fields: EncryptedFields) -> dict[str, Any]:
-    """Return the columns of the endpoint: what may be shown, and the ciphertext."""
+    """Return the columns of the settings: what may be shown, and the ciphertext."""
     full = {name: getattr(fields, name) for name in FIELDS if getattr(fields, name)}
     return {
         "headers": dict.fromkeys(fields.headers, MASK),
@@ -46,20 +46,20 @@ def to_columns(fields: EncryptedFields) -> dict[str, Any]:
     }
 
 
-def apply_changes(endpoint: Endpoint, changes: Mapping[str, Any]) -> EncryptedFields:
+def apply_changes(row: HttpSettings, changes: Mapping[str, Any]) -> EncryptedFields:
     """Return the fields of the endpoint after these changes, each of which was checked by itself.
 
     Raises Invalid for headers that contradict the authentication, StateConflict if a field to keep cannot be decrypted.
     """
     try:
-        before = decrypt_fields(endpoint)
+        before = decrypt_fields(row)
     except CannotDecrypt:
         if set(changes) < set(FIELDS):
             raise StateConflict(next(iter(changes)), "Cannot be decrypted; give headers, auth and tls again.") from None
         before = EncryptedFields()
     new = {name: dict(changes[name] or {}) for name in FIELDS if name in changes}
     for name in ("auth", "tls"):
-        if new.get(name) and new[name] == getattr(endpoint, name):  # sent back as shown
+        if new.get(name) and new[name] == getattr(row, name):  # sent back as shown
             del new[name]
     if "headers" in new:
         new["headers"] = _unmasked(new["headers"], before.headers)

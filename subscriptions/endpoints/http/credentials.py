@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from subscriptions.endpoints.url_check import check_url
+from subscriptions.endpoints.http.url_check import check_url
 from subscriptions.errors import Invalid
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from subscriptions.endpoints import oauth_tokens
-from subscriptions.endpoints.credentials import client_credentials
-from subscriptions.endpoints.oauth_tokens import TokenRequestFailed, get_token
+from subscriptions.endpoints.http import oauth_tokens
+from subscriptions.endpoints.http.credentials import client_credentials
+from subscriptions.endpoints.http.oauth_tokens import TokenRequestFailed, get_token
 from subscriptions.models import OAuthToken
 from tests import receiver as scripts
 from tests.factories import make_endpoint

@@ -10,7 +10,7 @@ go round for ever. Under another name it is not recognised; for that, events cou
 from django.conf import settings
 
 from subscriptions.errors import Invalid
-from subscriptions.models import Endpoint, Tenant
+from subscriptions.models import HttpSettings, Tenant
 from webhooks.wire.addresses.guard import ForbiddenAddress, ParsedUrl, compile_networks, parse
 
 
@@ -33,17 +33,18 @@ def is_own_address(url: str) -> bool:
     return (own.host, own.port) == (target.host, target.port)
 
 
-def check_endpoints_per_origin(endpoint: Endpoint) -> None:
+def check_endpoints_per_origin(row: HttpSettings) -> None:
     """Raise Invalid for ``url`` if the tenant has too many endpoints at the origin of this one.
 
     Call it after writing the row, in the same transaction: of two concurrent writers, the second waits and counts the
     first.
     """
     maximum = settings.WAYPOST_ENDPOINTS_PER_ORIGIN
-    if not maximum or not endpoint.origin or _is_allowed_network(parse(endpoint.url, allow_http=True)):
+    if not maximum or not row.origin or _is_allowed_network(parse(row.url, allow_http=True)):
         return
-    Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=endpoint.tenant_id)
-    rows = Endpoint.objects.filter(tenant=endpoint.tenant_id, origin=endpoint.origin, deleted_at=None)
+    tenant_id = row.endpoint.tenant_id
+    Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant_id)
+    rows = HttpSettings.objects.filter(origin=row.origin, endpoint__tenant=tenant_id, endpoint__deleted_at=None)
     if rows.count() > maximum:
         raise Invalid("url", f"There are already {maximum} endpoints at this host, the maximum.")
 

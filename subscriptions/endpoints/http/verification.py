@@ -1,4 +1,4 @@
-"""Verify that an endpoint wants deliveries: whoever registers a URL is not always its owner.
+"""Verify that an endpoint wants deliveries, since a URL may be registered by someone who does not own it.
 
 The handshake is the abuse protection of "HTTP 1.1 Web Hooks for Event Delivery" (CloudEvents), section 4: an OPTIONS
 request asks, and the target allows in the headers of its response, or later by calling a callback URL whose key only
@@ -18,11 +18,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import Case, QuerySet, Value, When
+from django.db import transaction
+from django.db.models import Case, Value, When
 from django.utils import timezone
 
 from subscriptions.errors import StateConflict
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, HttpSettings
 from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress
 from webhooks.wire.cloudevents import handshake
@@ -31,7 +32,7 @@ CALLBACK_VALID = timedelta(days=7)  # after the request
 TIMEOUT = 10.0  # seconds for the OPTIONS request
 PATH = "verification-callbacks"  # below /api/v1/
 
-Verification = Endpoint.Verification
+Verification = HttpSettings.Verification
 
 _REQUESTED_UNLESS_VERIFIED = Case(
     When(verification=Verification.VERIFIED, then=Value(Verification.VERIFIED)), default=Value(Verification.REQUESTED)
@@ -61,9 +62,9 @@ def origin() -> str:
     return urlsplit(settings.PUBLIC_URL).hostname or ""
 
 
-def request_origin_header(endpoint: Endpoint) -> tuple[str, ...]:
+def request_origin_header(row: HttpSettings) -> tuple[str, ...]:
     """Return the header that each delivery to a verified endpoint carries (section 4.1.1)."""
-    is_verified = endpoint.verification == Verification.VERIFIED
+    is_verified = row.verification == Verification.VERIFIED
     return (f"webhook-request-origin: {origin()}",) if is_verified else ()
 
 
@@ -88,7 +89,7 @@ def request_verification(endpoint: Endpoint, rate: int | None = None) -> Verific
         )
     pending = Verification.REQUESTED if key else Verification.UNVERIFIED
     try:
-        response = guarded_call.call("OPTIONS", endpoint.url, headers=headers, timeout=TIMEOUT)
+        response = guarded_call.call("OPTIONS", endpoint.http.url, headers=headers, timeout=TIMEOUT)
     except ForbiddenAddress as error:
         return VerificationResult(pending, problem=str(error))
     except guarded_call.CallFailed as error:
@@ -103,15 +104,14 @@ def request_verification(endpoint: Endpoint, rate: int | None = None) -> Verific
 def accept_callback(key: str, headers: Any) -> VerificationResult:
     """Verify the endpoint whose target called the callback URL (section 4.1.3). Raises UnknownCallbackKey."""
     oldest = timezone.now() - CALLBACK_VALID
-    endpoint = Endpoint.objects.filter(
-        verification_key_digest=_digest(key), verification_requested_at__gt=oldest, deleted_at=None
-    ).first()
-    if endpoint is None:
+    rows = HttpSettings.objects.filter(verification_key_digest=_digest(key), verification_requested_at__gt=oldest)
+    row = rows.filter(endpoint__deleted_at=None).select_related("endpoint").first()
+    if row is None:
         raise UnknownCallbackKey
     found = handshake.read_callback(headers)
     if not found.allowed:
         return VerificationResult(Verification.REQUESTED, problem=found.problem)
-    mark_verified(endpoint, found.rate)
+    mark_verified(row.endpoint, found.rate)
     return VerificationResult(Verification.VERIFIED, found.rate)
 
 
@@ -122,28 +122,28 @@ def mark_verified(endpoint: Endpoint, rate: int | None = None) -> None:
     """
     now = timezone.now()
     waited = When(state=Endpoint.State.UNVERIFIED, then=Value(Endpoint.State.ACTIVE))
-    _update(
-        endpoint,
-        verification=Verification.VERIFIED,
-        verified_at=now,
-        allowed_rate=rate,
-        verification_key_digest=None,
-        state=Case(waited, default="state"),
-        state_changed_at=Case(When(state=Endpoint.State.UNVERIFIED, then=Value(now)), default="state_changed_at"),
-    )
+    with transaction.atomic():
+        _update(endpoint, verification=Verification.VERIFIED, verified_at=now, verification_key_digest=None)
+        Endpoint.objects.filter(pk=endpoint.pk).update(
+            allowed_rate=rate,
+            state=Case(waited, default="state"),
+            state_changed_at=Case(When(state=Endpoint.State.UNVERIFIED, then=Value(now)), default="state_changed_at"),
+        )
 
 
-def reset(row: Endpoint) -> None:
-    """Reset the verification of a row whose URL changes, in memory."""
-    row.verification, row.verified_at, row.allowed_rate = Verification.UNVERIFIED, None, None
-    row.verification_key_digest = None
-    if is_required() and row.state == Endpoint.State.ACTIVE:
-        row.state, row.state_changed_at = Endpoint.State.UNVERIFIED, timezone.now()
+def reset(endpoint: Endpoint, row: HttpSettings) -> None:
+    """Reset the verification of an endpoint whose URL changes, in memory."""
+    row.verification, row.verified_at, row.verification_key_digest = Verification.UNVERIFIED, None, None
+    endpoint.allowed_rate = None
+    if is_required() and endpoint.state == Endpoint.State.ACTIVE:
+        endpoint.state, endpoint.state_changed_at = Endpoint.State.UNVERIFIED, timezone.now()
 
 
+@transaction.atomic
 def _update(endpoint: Endpoint, **changes: Any) -> None:
-    same: QuerySet[Endpoint] = Endpoint.objects.filter(pk=endpoint.pk, url=endpoint.url, deleted_at=None)
-    if not same.update(**changes):
+    exists = Endpoint.objects.select_for_update().filter(pk=endpoint.pk, deleted_at=None).first() is not None
+    same = HttpSettings.objects.filter(pk=endpoint.pk, url=endpoint.http.url)
+    if not (exists and same.update(**changes)):
         raise StateConflict("url", "The endpoint was changed or deleted meanwhile; request verification again.")
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from subscriptions.endpoints import endpoints, state, verification
+from subscriptions.endpoints import endpoints, state
+from subscriptions.endpoints.http import verification
 from subscriptions.errors import Invalid, StateConflict
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, HttpSettings
 from subscriptions.routing.targets import load_targets
 from tests import receiver as scripts
 from tests.factories import URL, make_client, make_endpoint, make_tenant
@@ -63,7 +64,7 @@ def test_handshake_verifies_limits_the_rate_and_adds_the_origin_header(receiver:
     assert (shown["verification"], shown["allowed_rate"]) == ("verified", 120)
     assert shown["verified_at"]
     assert target_of(endpoint).rate_limit == 2.0
-    assert f"webhook-request-origin: {ORIGIN}" in target_of(endpoint).headers
+    assert f"webhook-request-origin: {ORIGIN}" in target_of(endpoint).http.headers
 
 
 def test_rate_limit_below_the_allowed_rate_applies(receiver: Receiver) -> None:
@@ -83,8 +84,8 @@ def test_response_without_valid_headers_verifies_nothing(receiver: Receiver, res
     result = request_verification(endpoint)
     assert result["verification"] == "requested"
     assert result["problem"]
-    assert Endpoint.objects.get(pk=endpoint.pk).verified_at is None
-    assert target_of(endpoint).headers == ()
+    assert HttpSettings.objects.get(pk=endpoint.pk).verified_at is None
+    assert target_of(endpoint).http.headers == ()
 
 
 def test_handshake_without_https_sends_no_callback_url(receiver: Receiver, settings: Any) -> None:
@@ -111,7 +112,7 @@ def test_callback_key_is_stored_as_a_digest_and_ends_when_the_url_changes(receiv
     endpoint = endpoint_at(receiver, 200)
     request_verification(endpoint)
     path = receiver.arrivals[0].headers["webhook-request-callback"].removeprefix(f"https://{ORIGIN}")
-    assert path.split("/")[-2].encode() not in bytes(Endpoint.objects.get().verification_key_digest or b"")
+    assert path.split("/")[-2].encode() not in bytes(HttpSettings.objects.get().verification_key_digest or b"")
     endpoints.change_endpoint(endpoint, {"url": receiver.url("/other")})
     assert APIClient().get(path).status_code == 404
 
@@ -121,20 +122,20 @@ def test_failed_second_request_keeps_the_verification(receiver: Receiver) -> Non
     request_verification(endpoint)
     receiver.script("/in", 500)
     request_verification(endpoint)
-    assert Endpoint.objects.get(pk=endpoint.pk).verification == "verified"
+    assert HttpSettings.objects.get(pk=endpoint.pk).verification == "verified"
 
 
 def test_change_of_url_resets_the_verification(receiver: Receiver) -> None:
     endpoint = endpoint_at(receiver, allows(allowed_origin="*", allowed_rate="60"))
     request_verification(endpoint)
     after = endpoints.change_endpoint(endpoint, {"url": receiver.url("/other"), "state": "active"})
-    assert (after.verification, after.allowed_rate, after.state) == ("unverified", None, "active")
-    assert target_of(endpoint).headers == ()
+    assert (after.http.verification, after.allowed_rate, after.state) == ("unverified", None, "active")
+    assert target_of(endpoint).http.headers == ()
 
 
 def test_mark_verified_after_a_concurrent_change_of_url_raises() -> None:
     endpoint = make_endpoint()
-    Endpoint.objects.filter(pk=endpoint.pk).update(url="https://example.com/other")
+    HttpSettings.objects.filter(pk=endpoint.pk).update(url="https://example.com/other")
     with pytest.raises(StateConflict):
         verification.mark_verified(endpoint)
 

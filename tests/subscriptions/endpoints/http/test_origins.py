@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from subscriptions.endpoints import endpoints
-from subscriptions.endpoints.origins import origin_of
+from subscriptions.endpoints.http.origins import origin_of
 from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import load_targets
@@ -46,10 +46,10 @@ def test_change_of_url_counts_and_deletion_frees_a_place() -> None:
     elsewhere = create(tenant, "https://93.184.215.14/")
     with pytest.raises(Invalid):
         endpoints.change_endpoint(elsewhere, {"url": "https://example.com/e"})
-    assert Endpoint.objects.get(pk=elsewhere.pk).url == "https://93.184.215.14/"
+    assert Endpoint.objects.get(pk=elsewhere.pk).address == "https://93.184.215.14/"
     endpoints.change_endpoint(first, {"url": "https://example.com/within"})
     endpoints.delete_endpoint(first)
-    assert endpoints.change_endpoint(elsewhere, {"url": "https://example.com/e"}).origin == "https://example.com"
+    assert endpoints.change_endpoint(elsewhere, {"url": "https://example.com/e"}).http.origin == "https://example.com"
 
 
 def test_addresses_in_allowed_networks_are_not_counted(settings: Any) -> None:
@@ -86,7 +86,7 @@ def test_own_address_is_rejected_unless_allowed(settings: Any, url: str) -> None
         create(make_tenant(), url)
     assert error.value.field == "url"
     endpoint = make_endpoint(url=url)
-    assert load_targets([endpoint.id])[endpoint.id].admits is None
+    assert load_targets([endpoint.id])[endpoint.id].http.admits is None
     settings.WAYPOST_ALLOW_SELF = True
     assert create(make_tenant(), url)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from subscriptions.endpoints.credentials import auth_header, check_auth, client_credentials, public_auth
+from subscriptions.endpoints.http.credentials import auth_header, check_auth, client_credentials, public_auth
 from subscriptions.errors import Invalid
 
 BASIC = {"type": "basic", "username": "Aladdin", "password": "open sesame"}

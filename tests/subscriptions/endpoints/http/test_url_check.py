@@ -2,7 +2,7 @@
 
 import pytest
 
-from subscriptions.endpoints.url_check import check_url
+from subscriptions.endpoints.http.url_check import check_url
 from subscriptions.errors import Invalid
 from webhooks.outgoing import guarded_call
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from subscriptions.endpoints.credentials import ClientCredentials
+from subscriptions.endpoints.http.credentials import ClientCredentials
 from subscriptions.models import OAuthToken
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 from webhooks.outgoing import guarded_call
