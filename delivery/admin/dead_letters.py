@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
-from unfold.decorators import action, display
+from unfold.decorators import action
 
 from delivery.admin.display import find, last_result, state_pill
 from delivery.admin.replay_dead_letters import ReplayDeadLettersPage, query_of
@@ -20,7 +20,7 @@ from delivery.admin.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import DeadLetter, Event, Replay
 from subscriptions.models import Tenant
-from webhooks.kit.admin.display import NOTHING, link, pill, when
+from webhooks.kit.admin.display import NOTHING, column, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
 
@@ -92,54 +92,18 @@ class DeadLetterAdmin(AdminList):
         response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
         return response
 
-    @display(description="State")
-    def state(self, letter: DeadLetter) -> str:
-        return state_pill("replayed" if letter.replayed_at else "open")
-
-    @display(description="Cause")
-    def cause_pill(self, letter: DeadLetter) -> str:
-        return pill(letter.cause.replace("_", " "), title=str(letter.get_cause_display()))
-
-    @display(description="Cause")
-    def cause_text(self, letter: DeadLetter) -> str:
-        return str(letter.get_cause_display())
-
-    @display(description="Details")
-    def details(self, letter: DeadLetter) -> str:
-        return letter.reason or NOTHING
-
-    @display(description="Last result")
-    def result(self, letter: DeadLetter) -> str:
-        return last_result(letter.last_status, letter.last_error)
-
-    @display(description="Delivery")
-    def delivery_link(self, letter: DeadLetter) -> str:
-        return link(letter.delivery)
-
-    @display(description="Event")
-    def event_link(self, letter: DeadLetter) -> str:
-        return link(letter.delivery.event, letter.delivery.event.type)
-
-    @display(description="Endpoint")
-    def endpoint_link(self, letter: DeadLetter) -> str:
-        return link(letter.endpoint, str(letter.endpoint))
-
-    @display(description="Tenant")
-    def tenant_link(self, letter: DeadLetter) -> str:
-        return link(letter.tenant, letter.tenant.name)
-
-    @display(description="Failed at (UTC)")
-    def failed(self, letter: DeadLetter) -> str:
-        return when(letter.failed_at)
-
-    @display(description="Replayed at (UTC)")
-    def replayed(self, letter: DeadLetter) -> str:
-        return when(letter.replayed_at)
-
-    @display(description="Replayed by")
-    def replayed_by_text(self, letter: DeadLetter) -> str:
-        return letter.replayed_by or NOTHING
-
-    @display(description="Replay")
-    def replay_link(self, letter: DeadLetter) -> str:
-        return link(find(Replay.objects.all(), letter.replay_id))
+    state = column("State", lambda letter: state_pill("replayed" if letter.replayed_at else "open"))
+    cause_pill = column(
+        "Cause", lambda letter: pill(letter.cause.replace("_", " "), title=str(letter.get_cause_display()))
+    )
+    cause_text = column("Cause", lambda letter: str(letter.get_cause_display()))
+    details = column("Details", lambda letter: letter.reason or NOTHING)
+    result = column("Last result", lambda letter: last_result(letter.last_status, letter.last_error))
+    delivery_link = column("Delivery", lambda letter: link(letter.delivery))
+    event_link = column("Event", lambda letter: link(letter.delivery.event, letter.delivery.event.type))
+    endpoint_link = column("Endpoint", lambda letter: link(letter.endpoint, str(letter.endpoint)))
+    tenant_link = column("Tenant", lambda letter: link(letter.tenant, letter.tenant.name))
+    failed = column("Failed at (UTC)", lambda letter: when(letter.failed_at))
+    replayed = column("Replayed at (UTC)", lambda letter: when(letter.replayed_at))
+    replayed_by_text = column("Replayed by", lambda letter: letter.replayed_by or NOTHING)
+    replay_link = column("Replay", lambda letter: link(find(Replay.objects.all(), letter.replay_id)))

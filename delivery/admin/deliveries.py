@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
-from unfold.decorators import action, display
+from unfold.decorators import action
 
 from delivery.admin.display import find, last_result, payload, state_pill
 from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, path_to
@@ -19,7 +19,7 @@ from delivery.reading import queries
 from delivery.reading.explain import explain
 from delivery.reading.timeline import timeline
 from subscriptions.models import Tenant
-from webhooks.kit.admin.display import link, when
+from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.lists import AdminList
 
 SHOWN_ATTEMPTS = 100  # the latest
@@ -103,34 +103,11 @@ class DeliveryAdmin(AdminList):
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
-    @display(description="State")
-    def state_column(self, delivery: Delivery) -> str:
-        return state_pill(delivery.state)
-
-    @display(description="Last result")
-    def result(self, delivery: Delivery) -> str:
-        return last_result(delivery.last_status, delivery.last_error)
-
-    @display(description="Event")
-    def event_link(self, delivery: Delivery) -> str:
-        return link(delivery.event, delivery.event.type)
-
-    @display(description="Endpoint")
-    def endpoint_link(self, delivery: Delivery) -> str:
-        return link(delivery.endpoint, str(delivery.endpoint))
-
-    @display(description="Tenant")
-    def tenant_link(self, delivery: Delivery) -> str:
-        return link(delivery.tenant, delivery.tenant.name)
-
-    @display(description="Next attempt (UTC)")
-    def due(self, delivery: Delivery) -> str:
-        return when(delivery.next_attempt_at)
-
-    @display(description="Replayed by")
-    def replay_link(self, delivery: Delivery) -> str:
-        return link(find(Replay.objects.all(), delivery.replay_id))
-
-    @display(description="Published (UTC)")
-    def published(self, delivery: Delivery) -> str:
-        return when(delivery.created_at)
+    state_column = column("State", lambda delivery: state_pill(delivery.state))
+    result = column("Last result", lambda delivery: last_result(delivery.last_status, delivery.last_error))
+    event_link = column("Event", lambda delivery: link(delivery.event, delivery.event.type))
+    endpoint_link = column("Endpoint", lambda delivery: link(delivery.endpoint, str(delivery.endpoint)))
+    tenant_link = column("Tenant", lambda delivery: link(delivery.tenant, delivery.tenant.name))
+    due = column("Next attempt (UTC)", lambda delivery: when(delivery.next_attempt_at))
+    replay_link = column("Replayed by", lambda delivery: link(find(Replay.objects.all(), delivery.replay_id)))
+    published = column("Published (UTC)", lambda delivery: when(delivery.created_at))

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import action, display
+from unfold.decorators import action
 
 from delivery.admin.display import payload
 from delivery.admin.replay_events import ReplayEventsPage, query_of
@@ -18,7 +18,7 @@ from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Delivery, Event, Replay
 from delivery.reading.explain import endpoints_for, explain
 from subscriptions.models import Tenant
-from webhooks.kit.admin.display import link, when
+from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.lists import AdminList
 
 SHOWN_DELIVERIES = 200  # on an event's page; the list of deliveries has the others
@@ -83,14 +83,6 @@ class EventAdmin(AdminList):
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
-    @display(description="CloudEvent ID")
-    def cloudevent_id(self, event: Event) -> str:
-        return event.event_id
-
-    @display(description="Tenant")
-    def tenant_link(self, event: Event) -> str:
-        return link(event.tenant, event.tenant.name)
-
-    @display(description="Published (UTC)")
-    def published(self, event: Event) -> str:
-        return when(event.created_at)
+    cloudevent_id = column("CloudEvent ID", lambda event: event.event_id)
+    tenant_link = column("Tenant", lambda event: link(event.tenant, event.tenant.name))
+    published = column("Published (UTC)", lambda event: when(event.created_at))

@@ -14,7 +14,7 @@ from delivery.admin.hourly_chart import hourly_chart
 from delivery.models import Lane
 from delivery.reading.lane_status import LaneStatus, lane_status, state_of
 from delivery.sending.attempt_stats import stats_by_hour
-from webhooks.kit.admin.display import NOTHING, link, when
+from webhooks.kit.admin.display import NOTHING, column, link, when
 from webhooks.kit.admin.lists import AdminList
 
 CHART_HOURS = 24
@@ -47,38 +47,19 @@ class QueueAdmin(AdminList):
         rows: QuerySet[Lane] = super().get_queryset(request)
         return rows.select_related("endpoint__http")
 
-    @display(description="Endpoint")
-    def endpoint_link(self, lane: Lane) -> str:
-        return link(lane.endpoint, str(lane.endpoint))
+    endpoint_link = column("Endpoint", lambda lane: link(lane.endpoint, str(lane.endpoint)))
 
     @display(description="State")
     def state(self, lane: Lane) -> str:
         state = state_of(lane, timezone.now())
         return state_pill(state, LABELS.get(state, state))
 
-    @display(description="Worker")
-    def worker(self, lane: Lane) -> str:
-        return str(lane.owner) if lane.owner else NOTHING
-
-    @display(description="Failures in a row")
-    def failures_in_row(self, lane: Lane) -> int:
-        return lane.failures
-
-    @display(description="Failing since (UTC)")
-    def failing(self, lane: Lane) -> str:
-        return when(lane.failing_since)
-
-    @display(description="Next work due (UTC)")
-    def due(self, lane: Lane) -> str:
-        return when(lane.due_at)
-
-    @display(description="Times opened")
-    def times_opened(self, lane: Lane) -> int:
-        return lane.open_count
-
-    @display(description="Circuit open until (UTC)")
-    def circuit_open(self, lane: Lane) -> str:
-        return when(lane.circuit_open_until)
+    worker = column("Worker", lambda lane: str(lane.owner) if lane.owner else NOTHING)
+    failures_in_row = column("Failures in a row", lambda lane: lane.failures)
+    failing = column("Failing since (UTC)", lambda lane: when(lane.failing_since))
+    due = column("Next work due (UTC)", lambda lane: when(lane.due_at))
+    times_opened = column("Times opened", lambda lane: lane.open_count)
+    circuit_open = column("Circuit open until (UTC)", lambda lane: when(lane.circuit_open_until))
 
     @display(description="Current rate")
     def rate(self, lane: Lane) -> str:
@@ -98,9 +79,7 @@ class QueueAdmin(AdminList):
         status = _status(lane)
         return f"{status.backlog:,}{'+' if status.backlog_is_lower_bound else ''}"
 
-    @display(description="Oldest due (UTC)")
-    def oldest(self, lane: Lane) -> str:
-        return when(_status(lane).oldest_due_at)
+    oldest = column("Oldest due (UTC)", lambda lane: when(_status(lane).oldest_due_at))
 
     @display(description="Blocking delivery (ordered)")
     def blockers(self, lane: Lane) -> str:
@@ -110,9 +89,10 @@ class QueueAdmin(AdminList):
         ]
         return format_html_join(", ", '<a class="wp-link" href="{}">{}</a>', links) or NOTHING
 
-    @display(description=f"Last {CHART_HOURS} hours")
-    def chart(self, lane: Lane) -> str:
-        return hourly_chart(stats_by_hour(lane.endpoint_id, CHART_HOURS, timezone.now()))
+    chart = column(
+        f"Last {CHART_HOURS} hours",
+        lambda lane: hourly_chart(stats_by_hour(lane.endpoint_id, CHART_HOURS, timezone.now())),
+    )
 
 
 def _status(lane: Lane) -> LaneStatus:

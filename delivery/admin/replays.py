@@ -20,7 +20,7 @@ from delivery.models import Replay
 from delivery.replaying import replays
 from delivery.templatetags.delivery_admin import progress_bar
 from subscriptions.models import Endpoint
-from webhooks.kit.admin.display import link, when
+from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.lists import AdminList
 from webhooks.wire import ids
 
@@ -64,25 +64,13 @@ class ReplayAdmin(AdminList):
             messages.warning(request, f"Replay had ended already: {row.public_id}")
         return redirect("admin:delivery_replay_change", pk)
 
-    @display(description="State")
-    def state_column(self, row: Replay) -> str:
-        return state_pill(row.state)
-
-    @display(description="Progress")
-    def progress(self, row: Replay) -> str:
-        return format_html("{} {} / {}", progress_bar(row), f"{row.replayed:,}", f"{row.total:,}")
-
-    @display(description="Tenant")
-    def tenant_link(self, row: Replay) -> str:
-        return link(row.tenant, row.tenant.name) if row.tenant else "All tenants"
-
-    @display(description="Requested (UTC)")
-    def created(self, row: Replay) -> str:
-        return when(row.created_at)
-
-    @display(description="Scope")
-    def scope_text(self, row: Replay) -> str:
-        return str(row.get_scope_display())
+    state_column = column("State", lambda row: state_pill(row.state))
+    progress = column(
+        "Progress", lambda row: format_html("{} {} / {}", progress_bar(row), f"{row.replayed:,}", f"{row.total:,}")
+    )
+    tenant_link = column("Tenant", lambda row: link(row.tenant, row.tenant.name) if row.tenant else "All tenants")
+    created = column("Requested (UTC)", lambda row: when(row.created_at))
+    scope_text = column("Scope", lambda row: str(row.get_scope_display()))
 
     @display(description="Filter")
     def filter_lines(self, row: Replay) -> str:

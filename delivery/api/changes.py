@@ -59,7 +59,6 @@ class DeliveryCancel(DeliveryChange):
 
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="cancel_delivery")
     def post(self, request: Request, ref: str) -> Response:
-        """Cancel this delivery, also while an attempt is in progress. Idempotent; 409 if it is finished."""
         return self.change(lambda delivery: cancel(delivery, principal(request).label))
 
 
@@ -76,7 +75,6 @@ class DeliveryRetry(DeliveryChange):
 
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="retry_delivery")
     def post(self, request: Request, ref: str) -> Response:
-        """Send this delivery now, ahead of its retry plan. 409 if it is finished; create a replay instead."""
         return self.change(send_now)
 
 
@@ -95,7 +93,6 @@ class DeliverySetAside(DeliveryChange):
 
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="set_delivery_aside")
     def post(self, request: Request, ref: str) -> Response:
-        """Move this delivery to the dead letters, so that the ones behind it can go on; replay it later."""
         return self.change(lambda delivery: set_aside(delivery, principal(request).label))
 
 
@@ -116,7 +113,6 @@ class Cancellations(TenantScoped[Delivery]):
 
     @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
     def post(self, request: Request) -> Response:
-        """Cancel the unfinished deliveries that match. ``has_more``: too many for one call; repeat it."""
         tenant = tenant_of(request)
         cancelled = cancel_matching(tenant, read_filter(tenant, self.body()), principal(request).label)
         return Response(CancelledSerializer(cancelled._asdict()).data)
@@ -138,7 +134,6 @@ class CancellationPreview(TenantScoped[Delivery]):
 
     @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
     def post(self, request: Request) -> Response:
-        """Count the unfinished deliveries that match, without changing anything."""
         tenant = tenant_of(request)
         counted = count_matching(tenant, read_filter(tenant, self.body()))
         return Response(CancelledSerializer(counted._asdict()).data)

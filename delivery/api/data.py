@@ -47,7 +47,6 @@ class EventData(APIView):
 
     @extend_schema(operation_id="get_event_data", auth=[], responses={(200, "*/*"): OpenApiTypes.BINARY})
     def get(self, request: Request, event: str, endpoint: str, until: str, signature: str) -> HttpResponse:
-        """Return the data, byte for byte. 404 for an invalid link, 410 for an expired one."""
         try:
             data = fetch(event, endpoint, until, signature, now=time.time())
         except UnknownLink:

@@ -58,7 +58,6 @@ class Deliveries(DeliveryList, ReadOnlyResource[Delivery]):
 
     @extend_schema(responses={200: DeliveryDetailSerializer})
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        """One delivery with its attempts."""
         return super().retrieve(request, *args, **kwargs)
 
     def shown(self, row: Delivery) -> Response:

@@ -123,7 +123,6 @@ class DryRuns(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Return a result for each event, whether it matches or not."""
         tenant = tenant_of(request)
         serializer = DryRunRequestSerializer(data=request.data, context={"tenant": tenant, "request": request})
         serializer.is_valid(raise_exception=True)

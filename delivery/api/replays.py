@@ -60,7 +60,6 @@ class Replays(ReplayView, ReadOnlyResource[Replay]):
 
     @extend_schema(request=ReplayCreateSerializer, responses={201: ReplaySerializer})
     def create(self, request: Request) -> Response:
-        """Create a replay of the dead letters or past events that match now. 201 with the number of deliveries."""
         tenant = tenant_of(request)
         fields = self.body(ReplayCreateSerializer)
         with filter_errors():
@@ -81,7 +80,6 @@ class ReplayPreview(ReplayView):
 
     @extend_schema(request=ReplaySelectionSerializer, responses={200: ReplayPreviewSerializer})
     def post(self, request: Request) -> Response:
-        """Count the deliveries that match now, without changing anything."""
         tenant = tenant_of(request)
         fields = self.body(ReplaySelectionSerializer)
         with filter_errors():
@@ -101,7 +99,6 @@ class ReplayCancel(ReplayView):
 
     @extend_schema(request=None, responses={200: ReplaySerializer})
     def post(self, request: Request, ref: str) -> Response:
-        """Cancel this replay. Idempotent; 409 if it has finished."""
         row = self.get_object()
         replays.cancel(row)
         row.refresh_from_db()

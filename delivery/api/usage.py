@@ -130,7 +130,6 @@ class UsageReport(TenantScoped[Tenant]):
 
     @extend_schema(operation_id="get_usage", responses={200: UsagePageSerializer, (200, "text/csv"): str})
     def get(self, request: Request) -> Response:
-        """Report usage by period, tenant and type, oldest first. Operators see all tenants, or the one they name."""
         fields = self.params()
         wanted = _wanted(fields, self.tenant_id())
         is_csv = getattr(request.accepted_renderer, "format", "") == CsvRows.format

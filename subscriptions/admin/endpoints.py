@@ -18,7 +18,7 @@ from subscriptions.admin.actions import run_for_each, show_once
 from subscriptions.endpoints import state
 from subscriptions.endpoints.signing_secrets import rotate_secret
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret, Subscription
-from webhooks.kit.admin.display import NOTHING, Tone, link, pill, when
+from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
 TONES: dict[str, Tone] = {
@@ -89,21 +89,13 @@ class EndpointAdmin(AdminList):
     def has_rotate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_signingsecret")
 
-    @admin.display(description="Address")
-    def address(self, endpoint: Endpoint) -> str:
-        return endpoint.address
-
-    @admin.display(description="State")
-    def state_pill(self, endpoint: Endpoint) -> SafeString:
-        return pill("deleted", "bad") if endpoint.deleted_at else pill(endpoint.state, TONES[endpoint.state])
-
-    @admin.display(description="State changed (UTC)")
-    def state_changed(self, endpoint: Endpoint) -> str:
-        return when(endpoint.state_changed_at)
-
-    @admin.display(description="Deleted (UTC)")
-    def deleted(self, endpoint: Endpoint) -> str:
-        return when(endpoint.deleted_at)
+    address = column("Address", lambda endpoint: endpoint.address)
+    state_pill = column(
+        "State",
+        lambda endpoint: pill("deleted", "bad") if endpoint.deleted_at else pill(endpoint.state, TONES[endpoint.state]),
+    )
+    state_changed = column("State changed (UTC)", lambda endpoint: when(endpoint.state_changed_at))
+    deleted = column("Deleted (UTC)", lambda endpoint: when(endpoint.deleted_at))
 
     @admin.display(description="Custom headers")
     def header_names(self, endpoint: Endpoint) -> str:

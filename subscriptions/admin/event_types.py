@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioF
 from unfold.decorators import display
 
 from subscriptions.event_types.models import EventType
-from webhooks.kit.admin.display import Tone, link, pill
+from webhooks.kit.admin.display import Tone, column, link, pill
 from webhooks.kit.admin.lists import AdminList
 
 TONES: dict[str, Tone] = {"current": "good", "deprecated": "warn", "archived": "info"}
@@ -78,18 +78,14 @@ class EventTypeAdmin(AdminList):
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
-    @display(description="Owner")
-    def owner(self, row: EventType) -> SafeString | str:
-        return "Deployment" if row.tenant is None else link(row.tenant, str(row.tenant))
+    owner = column("Owner", lambda row: "Deployment" if row.tenant is None else link(row.tenant, str(row.tenant)))
 
     @display(description="State")
     def state(self, row: EventType) -> SafeString:
         state = "archived" if row.archived else "deprecated" if row.deprecated else "current"
         return pill(state, TONES[state])
 
-    @display(description="Schema")
-    def schema_version(self, row: EventType) -> str:
-        return f"Version {row.version}" if row.version else "None"
+    schema_version = column("Schema", lambda row: f"Version {row.version}" if row.version else "None")
 
 
 def _indented(document: Any) -> str:

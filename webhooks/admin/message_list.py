@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from webhooks.kit.admin.display import code, link, when
+from webhooks.kit.admin.display import code, column, link, when
 from webhooks.kit.admin.lists import AdminList
 from webhooks.processing.receipts import first_id_at
 
@@ -25,17 +25,11 @@ class MessageList(AdminList):
 
     list_select_related = ("source",)
 
-    @admin.display(description="Source")
-    def source_link(self, row: Any) -> str:
-        return link(row.source, str(row.source))
-
-    @admin.display(description="Headers")
-    def headers_block(self, row: Any) -> str:
-        return code("\n".join(f"{name}: {value}" for name, value in sorted(row.headers.items())))
-
-    @admin.display(description="Received (UTC)")
-    def received(self, row: Any) -> str:
-        return when(row.received_at)
+    source_link = column("Source", lambda row: link(row.source, str(row.source)))
+    headers_block = column(
+        "Headers", lambda row: code("\n".join(f"{name}: {value}" for name, value in sorted(row.headers.items())))
+    )
+    received = column("Received (UTC)", lambda row: when(row.received_at))
 
 
 class ReceivedFilter(admin.SimpleListFilter):

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from webhooks.admin.display import secret_by_id, state_pill
 from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
 from webhooks.admin.replay_page import ReplayRequest, confirm_replay, may_replay
-from webhooks.kit.admin.display import NOTHING, code, pill, size, when
+from webhooks.kit.admin.display import NOTHING, code, column, pill, size, when
 from webhooks.models import Receipt
 from webhooks.processing.receipts import by_event_type, by_message_id
 from webhooks.receiving.body_preview import download_body, preview_body
@@ -125,17 +125,9 @@ class ReceiptAdmin(MessageList):
             return pill("skipped", "warn", "A later one of its order key was handled before.")
         return state_pill(receipt.state, receipt.get_cause_display())
 
-    @admin.display(description="Message ID")
-    def sender_id(self, receipt: Receipt) -> str:
-        return receipt.message_id
-
-    @admin.display(description="SHA-256")
-    def digest(self, receipt: Receipt) -> str:
-        return receipt.sha256
-
-    @admin.display(description="Size")
-    def bytes(self, receipt: Receipt) -> SafeString:
-        return size(receipt.size)
+    sender_id = column("Message ID", lambda receipt: receipt.message_id)
+    digest = column("SHA-256", lambda receipt: receipt.sha256)
+    bytes = column("Size", lambda receipt: size(receipt.size))
 
     @admin.display(description="Actions")
     def buttons(self, receipt: Receipt) -> SafeString:
@@ -155,26 +147,11 @@ class ReceiptAdmin(MessageList):
         note = format_html('<p class="wp-note">{} more bytes in the download</p>', f"{rest:,}") if rest else ""
         return format_html("{}{}", code(text), note)
 
-    @admin.display(description="Signed with")
-    def signed_with(self, receipt: Receipt) -> SafeString | str:
-        return secret_by_id(receipt.secret_id) or "No secret"
-
-    @admin.display(description="Next run due (UTC)")
-    def due(self, receipt: Receipt) -> str:
-        return when(receipt.due_at)
-
-    @admin.display(description="Processed or failed (UTC)")
-    def settled(self, receipt: Receipt) -> str:
-        return when(receipt.processed_at or receipt.dead_at)
-
-    @admin.display(description="Sequence")
-    def sequence(self, receipt: Receipt) -> str:
-        return pill("out of order", "warn") if receipt.out_of_order else NOTHING
-
-    @admin.display(description="Handled by")
-    def handler_names(self, receipt: Receipt) -> str:
-        return ", ".join(receipt.handled_by) if receipt.handled_by else NOTHING
-
-    @admin.display(description="Last error")
-    def error_block(self, receipt: Receipt) -> str:
-        return code(receipt.last_error)
+    signed_with = column("Signed with", lambda receipt: secret_by_id(receipt.secret_id) or "No secret")
+    due = column("Next run due (UTC)", lambda receipt: when(receipt.due_at))
+    settled = column("Processed or failed (UTC)", lambda receipt: when(receipt.processed_at or receipt.dead_at))
+    sequence = column("Sequence", lambda receipt: pill("out of order", "warn") if receipt.out_of_order else NOTHING)
+    handler_names = column(
+        "Handled by", lambda receipt: ", ".join(receipt.handled_by) if receipt.handled_by else NOTHING
+    )
+    error_block = column("Last error", lambda receipt: code(receipt.last_error))

@@ -2,11 +2,10 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.utils.safestring import SafeString
 
 from webhooks.admin.display import secret_by_id
 from webhooks.admin.message_list import SOURCE_FILTER, MessageList, ReceivedFilter
-from webhooks.kit.admin.display import NOTHING, pill, size, when
+from webhooks.kit.admin.display import NOTHING, column, pill, size, when
 from webhooks.models import Rejection
 
 
@@ -39,22 +38,8 @@ class RejectionAdmin(MessageList):
     def find_text(self, rows: QuerySet[Rejection], term: str) -> QuerySet[Rejection]:
         return rows.filter(reason=term)
 
-    @admin.display(description="Reason")
-    def reason_pill(self, rejection: Rejection) -> SafeString:
-        return pill(rejection.reason, "bad")
-
-    @admin.display(description="Signed with")
-    def last_valid_secret(self, rejection: Rejection) -> SafeString | str:
-        return secret_by_id(rejection.last_valid_secret_id) or "None"
-
-    @admin.display(description="Received (UTC)")
-    def last_valid(self, rejection: Rejection) -> SafeString | str:
-        return when(rejection.last_valid_at)
-
-    @admin.display(description="SHA-256")
-    def digest(self, rejection: Rejection) -> str:
-        return rejection.sha256 or NOTHING
-
-    @admin.display(description="Size")
-    def bytes(self, rejection: Rejection) -> SafeString:
-        return size(rejection.size)
+    reason_pill = column("Reason", lambda rejection: pill(rejection.reason, "bad"))
+    last_valid_secret = column("Signed with", lambda rejection: secret_by_id(rejection.last_valid_secret_id) or "None")
+    last_valid = column("Received (UTC)", lambda rejection: when(rejection.last_valid_at))
+    digest = column("SHA-256", lambda rejection: rejection.sha256 or NOTHING)
+    bytes = column("Size", lambda rejection: size(rejection.size))

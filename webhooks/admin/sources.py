@@ -18,7 +18,7 @@ from webhooks.admin.replay_page import ReplayRequest, confirm_replay
 from webhooks.admin.secret_rotation import secrets_page
 from webhooks.admin.source_editing import MAY_ADD, MAY_CHANGE, add_page, edit_page
 from webhooks.admin.test_message import test_message_page
-from webhooks.kit.admin.display import code, when
+from webhooks.kit.admin.display import code, column, when
 from webhooks.kit.admin.lists import AdminList
 from webhooks.models import Receipt, Source
 from webhooks.sources import source_stats
@@ -125,9 +125,7 @@ class SourceAdmin(AdminList):
         hours = source_stats.hourly_counts(source, HOURS)
         return stats_panel(source, source_stats.current_counts(source), source_stats.totals(hours), hours)
 
-    @admin.display(description="External ID")
-    def external_id(self, source: Source) -> str:
-        return source.uid or "-"
+    external_id = column("External ID", lambda source: source.uid or "-")
 
     @admin.display(description="State")
     def state(self, source: Source) -> SafeString:
@@ -137,34 +135,11 @@ class SourceAdmin(AdminList):
             return state_pill("paused", "Senders get 503 with Retry-After.")
         return state_pill("open")
 
-    @admin.display(description="Options")
-    def options_block(self, source: Source) -> str:
-        return as_json(source.options)
-
-    @admin.display(description="Secrets")
-    def secrets_list(self, source: Source) -> SafeString:
-        return secrets_table(source.secrets.order_by("-id"), timezone.now())
-
-    @admin.display(description="Allowed origins")
-    def origins(self, source: Source) -> str:
-        return ", ".join(source.allowed_origins) or "None"
-
-    @admin.display(description="Verify token")
-    def has_verify_token(self, source: Source) -> str:
-        return "Set" if source.verify_token is not None else "None"
-
-    @admin.display(description="Handlers")
-    def handlers_block(self, source: Source) -> str:
-        return as_json(source.handlers)
-
-    @admin.display(description="Response body")
-    def response_block(self, source: Source) -> str:
-        return code(source.response_body)
-
-    @admin.display(description="Created (UTC)")
-    def created(self, source: Source) -> str:
-        return when(source.created_at)
-
-    @admin.display(description="Changed (UTC)")
-    def changed(self, source: Source) -> str:
-        return when(source.updated_at)
+    options_block = column("Options", lambda source: as_json(source.options))
+    secrets_list = column("Secrets", lambda source: secrets_table(source.secrets.order_by("-id"), timezone.now()))
+    origins = column("Allowed origins", lambda source: ", ".join(source.allowed_origins) or "None")
+    has_verify_token = column("Verify token", lambda source: "Set" if source.verify_token is not None else "None")
+    handlers_block = column("Handlers", lambda source: as_json(source.handlers))
+    response_block = column("Response body", lambda source: code(source.response_body))
+    created = column("Created (UTC)", lambda source: when(source.created_at))
+    changed = column("Changed (UTC)", lambda source: when(source.updated_at))

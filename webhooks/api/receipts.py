@@ -77,7 +77,6 @@ class ReceiptBody(BelowReceipt):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, ref: str) -> FileResponse:
-        """Download the body, byte for byte. Browsers do not display it."""
         try:
             return download_body(self.get_object())
         except OSError as error:
@@ -91,7 +90,6 @@ class ReceiptReplay(BelowReceipt):
 
     @extend_schema(request=None, responses={202: ReceiptReplayResultSerializer})
     def post(self, request: Request, ref: str) -> Response:
-        """Replay one receipt if it is processed or dead."""
         replayed = replay(Receipt.objects.filter(id=self.get_object().id))
         return Response(ReceiptReplayResultSerializer(replayed).data, status=status.HTTP_202_ACCEPTED)
 

@@ -33,12 +33,10 @@ class SourceSecrets(BelowSource):
 
     @extend_schema(operation_id="list_source_secrets", responses=SourceSecretSerializer(many=True))
     def get(self, request: Request, ref: str) -> Response:
-        """List the active secrets; creating one lets the others expire."""
         return Response(SourceSecretSerializer(active_secrets(self.get_object()).order_by("-id"), many=True).data)
 
     @extend_schema(request=SecretCreateSerializer, responses={201: SecretWithValueSerializer})
     def post(self, request: Request, ref: str) -> Response:
-        """List the active secrets; creating one lets the others expire."""
         source, fields = self.get_object(), self.body()
         with configuration_errors():
             secret, text = rotate(source, fields.get("secret"), overlap=fields["overlap_seconds"])
@@ -61,6 +59,5 @@ class SourceSecretDetail(BelowSource):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, ref: str, secret: str) -> Response:
-        """Revoke a secret at once."""
         revoke(require(SourceSecret.objects.filter(source=self.get_object()), secret))
         return Response(status=status.HTTP_204_NO_CONTENT)

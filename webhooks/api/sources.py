@@ -51,7 +51,6 @@ class Sources(BelowSource, Resource[Source]):
 
     @extend_schema(responses={201: SourceWithSecretSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Create a source; only this response shows the secret."""
         self.tenant_id()  # raises NotFound for another tenant's name, whatever the body says
         return super().create(request, *args, **kwargs)
 
@@ -83,7 +82,6 @@ class SourceTest(BelowSource):
 
     @extend_schema(request=TestMessageCreateSerializer, responses=TestMessageSerializer)
     def post(self, request: Request, ref: str) -> Response:
-        """Send a sample, signed as the sender signs it; it is stored and handled. 400 if only the sender can sign."""
         source = self.get_object()
         fields = self.body()
         url = reverse("inbound", args=[source.public_id], request=request)
@@ -112,7 +110,6 @@ class SourceStats(BelowSource):
 
     @extend_schema(operation_id="get_source_stats", responses=SourceStatsSerializer)
     def get(self, request: Request, ref: str) -> Response:
-        """Return counts by hour, and pending and dead receipts now."""
         source = self.get_object()
         hours = source_stats.hourly_counts(source, self.params()["hours"])
         figures = {"now": source_stats.current_counts(source), "totals": source_stats.totals(hours), "hours": hours}

@@ -83,5 +83,4 @@ class EndpointStatus(TenantScoped[Endpoint]):
 
     @extend_schema(responses={200: EndpointStatusSerializer}, operation_id="get_endpoint_status")
     def get(self, request: Request, ref: str) -> Response:
-        """Return the state, rate, circuit breaker and backlog of the endpoint, and the deliveries that block others."""
         return Response(EndpointStatusSerializer(lane_status(self.get_object())).data)

@@ -70,7 +70,6 @@ class EndpointVerification(TenantScoped[Endpoint]):
         examples=[OpenApiExample("At most 120 a minute", {"by": "handshake", "rate": 120}, request_only=True)],
     )
     def post(self, request: Request, ref: str) -> Response:
-        """Ask the endpoint now whether it wants deliveries, and return the result."""
         endpoint = self.get_object()
         serializer = VerificationRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -107,14 +106,12 @@ class VerificationCallback(APIView):
 
     @extend_schema(operation_id="confirm_verification_by_get", auth=[], responses={200: VerificationResultSerializer})
     def get(self, request: Request, key: str) -> Response:
-        """Confirm, at the rate in the header WebHook-Allowed-Rate if present."""
         return self._confirm(request, key)
 
     @extend_schema(
         operation_id="confirm_verification", auth=[], request=None, responses={200: VerificationResultSerializer}
     )
     def post(self, request: Request, key: str) -> Response:
-        """Confirm, at the rate in the header WebHook-Allowed-Rate if present."""
         return self._confirm(request, key)
 
     def _confirm(self, request: Request, key: str) -> Response:

@@ -98,7 +98,6 @@ class Events(IncludingList[Event], ReadOnlyResource[Event]):
 
     @extend_schema(responses={200: EventDetailSerializer})
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Return one event, with ``event``: the CloudEvent, byte for byte as it is sent."""
         event = require(queries.events(self.tenant_id()).defer(None).defer("digest"), self.kwargs["ref"])
         fields = dict(self.get_serializer(event).data)
         return HttpResponse(
@@ -107,7 +106,6 @@ class Events(IncludingList[Event], ReadOnlyResource[Event]):
 
     @extend_schema(request=FORMS, responses=RESPONSES, examples=EXAMPLES)
     def create(self, request: Request) -> HttpResponse:
-        """Publish one CloudEvent (structured, binary, or plain JSON) or a batch of up to 1,000."""
         tenant = tenant_of(request)
         limits = Limits(event=settings.WAYPOST_MAX_EVENT_BYTES, batch=settings.WAYPOST_MAX_REQUEST_BYTES)
         try:

@@ -29,7 +29,6 @@ class EventTypeImport(TenantScoped[EventType]):
     serializer_class = EventTypeImportSerializer
 
     def post(self, request: Request) -> Response:
-        """Create and change types; with `dry_run` only report. If any type is invalid, write nothing."""
         owner = owner_of(request)
         report = import_openapi(owner, **self.body(), by_operator=principal(request).is_operator)
         return Response(EventTypeImportReportSerializer(report).data)

@@ -1,8 +1,10 @@
 """Format values as HTML for the admin's pages. Every text is escaped."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
@@ -10,6 +12,16 @@ from django.utils.safestring import SafeString
 
 NOTHING = "-"
 Tone = Literal["plain", "info", "good", "warn", "bad"]
+
+
+def column(title: str, show: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a column of a list, or a field of a page, that shows what ``show`` returns for a row."""
+
+    @admin.display(description=title)
+    def shown(_page: Any, row: Any) -> Any:
+        return show(row)
+
+    return shown
 
 
 def pill(text: str, tone: Tone = "plain", title: str = "") -> SafeString:
