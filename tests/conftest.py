@@ -1,7 +1,7 @@
-"""What holds for every test: no time limits, not even Hypothesis's own, for a busy machine is not a bug.
+"""Configure every test: no time limits, not even Hypothesis's own, since a busy machine is not a bug.
 
-The suite may run as several processes, and all of them have to find the same tests: the parameters of a test have
-the same names in each.
+The suite may run as several processes, which have to collect the same tests under the same names. So names contain no
+values that are generated during collection.
 """
 
 import os
@@ -20,12 +20,12 @@ from webhooks.sources.source_counts import source_counts
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
 
-MADE_ANEW = re.compile(r"(?=.*\d)\S{26,}")  # a secret, a digest, an id
+GENERATED = re.compile(r"(?=.*\d)\S{26,}")  # a secret, a digest, an id
 
 
 @pytest.fixture(autouse=True)
-def counts_are_written_by_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test counts is written by the test, not by a thread that outlives it."""
+def no_counting_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write counts only when the test does, not from a thread that outlives the test."""
     monkeypatch.setattr("webhooks.kit.hourly_counts.HourlyCounts.start_thread", lambda counts: None)
     source_counts.clear()
 
@@ -40,18 +40,18 @@ def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @pytest.fixture(autouse=True)
 def no_event_types_of_another_test() -> None:
-    """What was rolled back is forgotten at once, not within a second."""
+    """Drop cached event types at once, not within a second, since the test is rolled back."""
     schema_check.clear_cache()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """What may have been made as the file was read goes by the name of the parameter."""
-    return argname if isinstance(val, str) and MADE_ANEW.fullmatch(val) else None
+    """Name a value that may have been generated during collection by its parameter."""
+    return argname if isinstance(val, str) and GENERATED.fullmatch(val) else None
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are processors: journeys and faults mostly wait."""
+    """Return one more than there are processors: journeys and faults mostly wait."""
     return (os.cpu_count() or 1) + 1
 
 
@@ -59,7 +59,7 @@ SLOW = ("tests/journeys", "tests/faults", "tests/api", "tests/benchmarks", "test
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what starts whole platforms, browsers or faults as slow, by its folder; `make test-fast` leaves it out."""
+    """Mark tests that start platforms, browsers or faults as slow, by their folder; `make test-fast` skips them."""
     for item in items:
         if item.path.relative_to(config.rootpath).as_posix().startswith(SLOW):
             item.add_marker("slow")

@@ -1,9 +1,9 @@
-"""The suite runs on the real settings and on real, embedded servers, in a data directory of its own.
+"""Run the suite with the real settings and embedded servers, in a data directory of its own.
 
-Where the suite runs as several processes (`pytest -n`), each has servers of its own, so that nobody hears a bell
-that was rung for another. With DATABASE_URL or REDIS_URL set, it uses those servers instead (the databases are
-still one per process; a broker that several processes share is not: run it as one then). Processes that a test
-starts find everything through the environment.
+Each process of the suite (`pytest -n`) has its own servers, so that it receives no notification of another process.
+With DATABASE_URL or REDIS_URL set, the suite uses those servers instead. Each process then still has a database of its
+own, but the broker is shared: run the suite as one process. Processes that a test starts are configured by the
+environment.
 """
 
 import atexit

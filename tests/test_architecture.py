@@ -232,7 +232,7 @@ def test_no_module_has_a_name_that_says_nothing():
 
 
 def test_no_module_is_named_after_the_standard_library():
-    # `types` and the like would shadow nothing inside a package, and still mislead whoever reads an import.
+    # A module called `types` shadows nothing inside a package, but its imports read like the standard library's.
     assert [name for name in SOURCES if name.rsplit(".", 1)[-1] in sys.stdlib_module_names - {"secrets", "http"}] == []
 
 

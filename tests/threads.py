@@ -29,7 +29,7 @@ def in_threads(*works: Callable[[], Any]) -> list[Any]:
 
 
 class NoThreads:
-    """Stand for an executor where no thread is available."""
+    """Replace an executor when no thread is available."""
 
     def submit(self, work: Callable[..., Any], *args: Any) -> None:
         """Refuse the work, as ThreadPoolExecutor does."""

@@ -17,7 +17,7 @@ TYPE = "waypost.endpoint.verification"
 def verify_by_event(endpoint: Endpoint) -> VerificationResult:
     """Send the event, look for the challenge in the response, and record the verification if it is there.
 
-    Raises as delivery.testing.test_delivery.send_test, and NotNow.
+    Raises the exceptions of ``delivery.testing.test_delivery.send_any``.
     """
     challenge = secrets.token_urlsafe(24)
     outcome = send_any(endpoint, type=TYPE, data={"challenge": challenge}).outcome

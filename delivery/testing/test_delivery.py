@@ -72,7 +72,7 @@ def send_test(
     """Send a stored event, or a new one of this type and data that is not stored.
 
     Takes as long as the endpoint does, up to its own timeout. Raises Busy, Endpoint.DoesNotExist if it was deleted,
-    InvalidEvent for a type or data that no event can have, NotNow for an endpoint that has to be verified first.
+    InvalidEvent for a type or data that no event can have, StateConflict for an endpoint that has to be verified first.
     """
     if endpoint.state == Endpoint.State.UNVERIFIED:
         raise StateConflict("state", "The endpoint is not verified; POST to its verification/.")

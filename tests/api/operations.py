@@ -34,12 +34,12 @@ class Operation:
 
     @property
     def query_parameters(self) -> set[str]:
-        """The names of the query parameters."""
+        """Return the names of the query parameters."""
         return {it["name"] for it in self.described.get("parameters", ()) if it["in"] == "query"}
 
     @property
     def flags(self) -> set[str]:
-        """The names of the boolean query parameters."""
+        """Return the names of the boolean query parameters."""
         return {
             it["name"]
             for it in self.described.get("parameters", ())

@@ -1,3 +1,5 @@
+"""Test the measurements that rows share: rates, waiting, batches and checks."""
+
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +20,7 @@ def make_bench(**deployment: Any) -> Bench:
     return Bench(stand, sink, unused, unused, quick=True)
 
 
-def test_the_rate_of_arrivals_counts_from_the_first_and_the_end_to_end_rate_from_the_first_request() -> None:
+def test_rate_counts_from_the_first_arrival_and_end_to_end_rate_from_the_first_request() -> None:
     arrivals = [Arrival(at * SECOND, 0, 0) for at in (10, 11, 12)]
     assert rate(arrivals) == pytest.approx(1.0)
     responses = [Response(0, 6 * SECOND, 7 * SECOND, 202)]
@@ -42,14 +44,14 @@ def test_wait_returns_when_the_figure_is_reached_and_raises_when_it_stops_changi
         make_bench().wait("deliveries", lambda: 5, lambda figure: figure == 0)
 
 
-def test_batches_hold_the_types_in_equal_parts() -> None:
+def test_batches_contain_the_types_in_equal_parts() -> None:
     requests = make_bench().batches([f"bench.lane{lane}" for lane in range(30)])
     assert [request.count(b'"specversion"') for request in requests] == [100, 100, 100]
     assert sum(request.count(b'"bench.lane7"') for request in requests) == 10
 
 
 def test_checks_fail_where_sink_and_tables_disagree() -> None:
-    answers = {module.ATTEMPTS: 4, module.PENDING: 1}
-    checks = make_bench(number=answers.__getitem__).checks(since=2, expected=5)
+    figures = {module.ATTEMPTS: 4, module.PENDING: 1}
+    checks = make_bench(number=figures.__getitem__).checks(since=2, expected=5)
     assert [check.holds for check in checks] == [True, False, False]
     assert [check.found for check in checks] == ["5 of 5", "5, 4", "1 pending"]

@@ -1,4 +1,4 @@
-"""A benchmark that is killed leaves nothing behind."""
+"""Test that a killed benchmark leaves nothing behind."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from tests.processes import start
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory that the user of the embedded servers may pass through."""
+    """Return a directory that the user of the embedded servers may pass through."""
     made = Path(tempfile.mkdtemp(prefix="bench-test-"))
     made.chmod(0o711)
     yield made
@@ -28,7 +28,7 @@ def place() -> Iterator[Path]:
 
 
 def users_of(place: Path) -> list[str]:
-    """The processes that are told of this directory, by their arguments or their environment."""
+    """Return the processes whose arguments or environment name this directory."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -45,7 +45,7 @@ def guard_of(run: int) -> psutil.Process:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_benchmark_that_is_killed_leaves_neither_a_process_nor_a_file(place: Path, number: signal.Signals) -> None:
+def test_killed_benchmark_leaves_no_process_and_no_file(place: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "idle"]
     run = start(
         command,

@@ -1,4 +1,4 @@
-"""The command line: which rows are measured, what is written, and the exit status."""
+"""Test the command line: the selected rows, the reports, and the exit status."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_rows_have_unique_names_and_include_every_quoted_row() -> None:
     assert set(names) == QUOTED
 
 
-def test_every_row_compared_with_the_usual_way_names_a_row_that_exists() -> None:
+def test_rows_are_compared_with_existing_rows() -> None:
     assert {row.usual for row in ROWS} - {""} == {"usual", "receive-usual"}
 
 
@@ -58,7 +58,7 @@ def test_arguments_select_the_rows(
     assert [row.name for row in chosen[1:]] == names
 
 
-def test_an_unknown_row_is_rejected_with_the_names(
+def test_unknown_row_is_rejected_with_the_known_names(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "nonsense"])

@@ -1,3 +1,5 @@
+"""Test results: ratios, costs, percentiles and aims."""
+
 import pytest
 
 from benchmarks.result import Cost, Result, compare, latency, percentile
@@ -20,19 +22,19 @@ def test_compare_with_a_usual_way_that_failed_sets_no_ratio() -> None:
     assert drain.rate_ratio == 0.0
 
 
-def test_costs_are_those_of_a_thousand_and_of_one() -> None:
+def test_result_has_cpu_per_thousand_and_wal_bytes_per_item() -> None:
     assert result("drain", 1.0, 0.25).cpu_ms_per_1000 == pytest.approx(250)
     assert result("drain", 1.0, 0.25).wal_bytes_each == 5
 
 
-def test_a_percentile_is_the_smallest_value_that_covers_the_part() -> None:
+def test_percentile_is_the_smallest_value_that_covers_the_part() -> None:
     values = [float(value) for value in range(100, 0, -1)]
     assert (percentile(values, 0.5), percentile(values, 0.99), percentile(values, 1.0)) == (50.0, 99.0, 100.0)
     assert latency([7.0]) == (7.0, 7.0)
 
 
 @pytest.mark.parametrize(("rate", "holds"), [(100.0, True), (99.9, False)])
-def test_an_aim_is_met_at_its_rate(rate: float, holds: bool) -> None:
+def test_aim_is_met_at_its_rate(rate: float, holds: bool) -> None:
     aim = Result(1, rate, unit="requests").aim_at_least(100).aim
     assert aim is not None
     assert (aim.what, aim.holds) == ("at least 100 requests/s", holds)

@@ -1,4 +1,4 @@
-"""A row that fails does not end the run."""
+"""Test the run of rows: a row that fails does not end it."""
 
 import time
 from types import SimpleNamespace

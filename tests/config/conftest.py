@@ -1,4 +1,4 @@
-"""A data directory of its own for tests that start platforms and servers."""
+"""Provide a data directory for tests that start platforms and servers."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from config.local import embedded
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """Private, as `mktemp -d` makes it: for root, out of reach of the servers' user."""
+    """Return a path in a private directory, which the servers' user cannot reach if the tests run as root."""
     with tempfile.TemporaryDirectory() as above:
         data = Path(above) / "data"
         yield data

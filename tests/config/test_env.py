@@ -1,4 +1,4 @@
-"""Each reader takes what makes sense, and names the variable, never its value, when something does not."""
+"""Test the readers of variables: valid values are read, an error names the variable and never its value."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,9 +36,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         ("redis://h/0", lambda: env.url(NAME, ("redis", "rediss")), "redis://h/0"),
     ],
 )
-def test_a_value_that_makes_sense_is_read(
-    given: Callable[[str], None], value: str, read: Callable[[], Any], expected: Any
-) -> None:
+def test_valid_value_is_read(given: Callable[[str], None], value: str, read: Callable[[], Any], expected: Any) -> None:
     given(value)
     assert read() == expected
 
@@ -52,7 +50,7 @@ def test_a_value_that_makes_sense_is_read(
         ("sesame", lambda: env.integer(NAME, 1)),
         ("8", lambda: env.integer(NAME, 1, maximum=7)),
         ("-1", lambda: env.integer(NAME, 1)),
-        ("10.0.0.1/8", lambda: env.networks(NAME)),  # bits outside the mask: which of the two was meant?
+        ("10.0.0.1/8", lambda: env.networks(NAME)),  # bits outside the mask
         ("sesame", lambda: env.networks(NAME)),
         ("sesame", lambda: env.paths(NAME)),
         ("a=sesame..b", lambda: env.paths(NAME)),
@@ -64,7 +62,7 @@ def test_a_value_that_makes_sense_is_read(
         ("sesame", lambda: env.fernet_keys(NAME, keep_in=None)),
     ],
 )
-def test_a_value_that_makes_none_is_refused_by_the_name_of_its_variable(
+def test_invalid_value_raises_an_error_that_names_the_variable(
     given: Callable[[str], None], value: str, read: Callable[[], Any]
 ) -> None:
     given(value)
@@ -73,7 +71,7 @@ def test_a_value_that_makes_none_is_refused_by_the_name_of_its_variable(
     assert "sesame" not in str(caught.value)
 
 
-def test_a_database_url_is_read_as_libpq_reads_it(given: Callable[[str], None]) -> None:
+def test_database_reads_a_url_as_libpq_does(given: Callable[[str], None]) -> None:
     given("postgresql://us%40er:p%2Fw@db.example:6432/way%20post?sslmode=require")
     assert env.database(NAME) == {
         "NAME": "way post",
@@ -85,13 +83,13 @@ def test_a_database_url_is_read_as_libpq_reads_it(given: Callable[[str], None]) 
     }
 
 
-def test_a_database_url_can_name_a_socket(given: Callable[[str], None]) -> None:
+def test_database_reads_a_socket_directory(given: Callable[[str], None]) -> None:
     given("postgresql://waypost@/waypost?host=%2Frun%2Fpg&port=5433")
     read = env.database(NAME)
     assert (read["HOST"], read["PORT"], read["OPTIONS"]) == ("/run/pg", "5433", {})
 
 
-def test_a_secret_is_made_once_and_kept_for_its_owner_only(tmp_path: Path) -> None:
+def test_secret_is_made_once_and_stored_for_its_owner_only(tmp_path: Path) -> None:
     kept = tmp_path / "new" / "secret"
     made = env.secret(NAME, keep_in=kept, make=env.random_secret)
     assert made == env.secret(NAME, keep_in=kept, make=env.random_secret)
@@ -99,13 +97,13 @@ def test_a_secret_is_made_once_and_kept_for_its_owner_only(tmp_path: Path) -> No
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_secret_that_is_set_is_not_written_down(given: Callable[[str], None], tmp_path: Path) -> None:
+def test_secret_that_is_set_is_not_stored(given: Callable[[str], None], tmp_path: Path) -> None:
     given("mine")
     assert env.secret(NAME, keep_in=tmp_path / "secret", make=env.random_secret) == "mine"
     assert not (tmp_path / "secret").exists()
 
 
-def test_of_two_processes_that_make_a_secret_the_later_reads_what_the_earlier_wrote(tmp_path: Path) -> None:
+def test_kept_returns_the_text_that_another_process_stored_first(tmp_path: Path) -> None:
     def make() -> str:
         (tmp_path / "secret").write_text("earlier\n")
         return "later"
@@ -114,18 +112,18 @@ def test_of_two_processes_that_make_a_secret_the_later_reads_what_the_earlier_wr
     assert [file.name for file in tmp_path.iterdir()] == ["secret"]
 
 
-def test_without_a_place_to_keep_it_a_secret_must_be_set() -> None:
+def test_secret_that_is_neither_set_nor_stored_raises_an_error() -> None:
     with pytest.raises(Misconfigured, match=NAME):
         env.secret(NAME, keep_in=None, make=env.random_secret)
 
 
-def test_encryption_keys_are_read_in_order(given: Callable[[str], None]) -> None:
+def test_fernet_keys_are_read_in_order(given: Callable[[str], None]) -> None:
     keys = [Fernet.generate_key().decode() for _ in range(2)]
     given(", ".join(keys))
     assert env.fernet_keys(NAME, keep_in=None) == keys
 
 
-def test_a_directory_that_cannot_be_made_is_the_data_directorys_fault(tmp_path: Path) -> None:
+def test_directory_that_cannot_be_made_raises_an_error_that_names_the_data_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="WAYPOST_DATA"):
         env.directory(tmp_path / "file" / "below")

@@ -1,4 +1,4 @@
-"""What an operator meets: a safe platform with the required variables, a clear line without one of them."""
+"""Test the settings: safe with the required variables alone, and one line that names a missing one."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def test_production_is_safe_with_the_required_variables_alone(data: Path) -> Non
 
 
 @pytest.mark.parametrize("missing", REQUIRED)
-def test_production_without_a_required_variable_says_which(data: Path, missing: str) -> None:
+def test_production_without_a_required_variable_names_it(data: Path, missing: str) -> None:
     given = {name: value for name, value in REQUIRED.items() if name != missing}
     done = manage(data, "check", WAYPOST_ENV="production", **given)
     assert done.returncode != 0
@@ -43,7 +43,7 @@ def test_production_without_a_required_variable_says_which(data: Path, missing: 
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_database_that_is_not_there_is_one_line(data: Path) -> None:
+def test_unreachable_database_is_reported_in_one_line_without_the_password(data: Path) -> None:
     done = manage(data, "migrate", DATABASE_URL="postgresql://u:sesame@127.0.0.1:1/d")
     assert done.returncode != 0
     assert len(done.stderr.splitlines()) == 1
@@ -51,7 +51,7 @@ def test_a_database_that_is_not_there_is_one_line(data: Path) -> None:
     assert "sesame" not in done.stderr
 
 
-def test_the_names_in_the_settings_are_there() -> None:
+def test_dotted_names_in_the_rest_framework_settings_can_be_imported() -> None:
     for value in settings.REST_FRAMEWORK.values():
         for name in value if isinstance(value, list) else [value]:
             if isinstance(name, str) and name.count("."):
@@ -59,7 +59,7 @@ def test_the_names_in_the_settings_are_there() -> None:
 
 
 @pytest.mark.django_db
-def test_the_first_page_leads_everywhere() -> None:
+def test_first_page_links_every_part() -> None:
     client = Client()
     page = client.get("/").content.decode()
     for path in ("/api/v1/docs/", "/api/v1/schema/", "/admin/", "/readyz", "/metrics"):
@@ -67,7 +67,7 @@ def test_the_first_page_leads_everywhere() -> None:
         assert client.get(path).status_code < 400 or path == "/readyz"
 
 
-def test_the_pages_of_the_api_need_no_other_host() -> None:
+def test_api_pages_load_from_this_host_only() -> None:
     page = Client().get("/api/v1/docs/").content.decode()
     assert "//cdn" not in page
     assert "/static/drf_spectacular_sidecar/" in page

@@ -1,4 +1,4 @@
-"""Compare what the platform reports with what the receivers counted. PURE. No count has a tolerance."""
+"""Compare the counts of the platform with those of the receivers, without any tolerance. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ INLINE_MAX = 64 * 1024  # bytes of a body that the row of a receipt stores; a la
 
 
 class Count(NamedTuple):
-    """One line of the table: what was found, what is expected, and why."""
+    """One line of the table: the count that was found, the expected one, and the reason for it."""
 
     name: str
     found: int
@@ -23,7 +23,7 @@ class Count(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """What was seen of one run. `deliveries` and `receipts` are rows of the API; `statuses` are the two receivers'."""
+    """Observations of one run. `deliveries` and `receipts` are rows of the API; `statuses` are the two receivers'."""
 
     events: int
     repeats: int
@@ -41,7 +41,7 @@ class Observed(NamedTuple):
 
 
 def count(seen: Observed) -> list[Count]:
-    """Return the table."""
+    """Return every count of the run with the expected one."""
     delivered = sum(row["state"] == "delivered" for row in seen.deliveries)
     attempts = sum(row["attempts_made"] for row in seen.deliveries)
     retries = sum(row["attempts_made"] - 1 for row in seen.deliveries if row["endpoint"] == seen.flaky_id)

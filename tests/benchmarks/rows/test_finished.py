@@ -1,4 +1,4 @@
-"""The table is as it was, but for its rows."""
+"""Test the insertion of finished deliveries: constraints and indexes of the table stay as they were."""
 
 import shutil
 from pathlib import Path
@@ -43,7 +43,7 @@ def definitions(deployment: Any) -> set[tuple[Any, ...]]:
     return {*deployment.sql(CONSTRAINTS), *deployment.sql(INDEXES)}
 
 
-def test_rows_are_spread_over_the_endpoints_and_every_index_is_created_again(deployment: Any) -> None:
+def test_insert_finished_spreads_rows_over_the_endpoints_and_recreates_every_index(deployment: Any) -> None:
     endpoints = {make_endpoint().pk for _ in range(3)}
     before = definitions(deployment)
     insert_finished(deployment, 300)
@@ -52,7 +52,7 @@ def test_rows_are_spread_over_the_endpoints_and_every_index_is_created_again(dep
     assert len(before) > 5
 
 
-def test_a_failure_leaves_the_table_as_it_was(deployment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_insert_finished_leaves_the_table_as_it_was(deployment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make_endpoint()
     before = definitions(deployment)
     monkeypatch.setattr(finished, "ROWS", "SELECT 1 / (%s - 100)")
@@ -62,7 +62,7 @@ def test_a_failure_leaves_the_table_as_it_was(deployment: Any, monkeypatch: pyte
     assert deployment.sql(COUNT) == []
 
 
-def test_too_little_disk_is_reported_before_anything_is_written(
+def test_insert_finished_reports_too_little_disk_before_it_writes(
     deployment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_free(monkeypatch, 5 * 2**30)

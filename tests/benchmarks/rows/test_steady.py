@@ -1,3 +1,5 @@
+"""Test the comparison of the first third of a long run with the last."""
+
 import pytest
 
 from benchmarks.meter import Sample

@@ -1,4 +1,4 @@
-"""The load generator and the sink, built and run against each other."""
+"""Test the load generator and the sink, built and run against each other."""
 
 import itertools
 import shutil
@@ -40,7 +40,7 @@ def requests_to(sink: Sink, lane: int, kind: str, size: int = 500) -> tuple[int,
 
 @pytest.mark.parametrize(("kind", "status"), [("o", 200), ("f", 500)])
 @pytest.mark.parametrize("size", [500, 1_000_000])
-def test_every_request_arrives_once_with_its_lane_and_due_time(
+def test_request_arrives_once_with_its_lane_and_due_time(
     generator: LoadGenerator, sink: Sink, kind: str, status: int, size: int
 ) -> None:
     since = sink.count
@@ -61,7 +61,7 @@ def test_requests_with_a_rate_are_due_by_the_clock(generator: LoadGenerator, sin
     assert {round((later - earlier) / 1e6) for earlier, later in itertools.pairwise(due)} == {10}
 
 
-def test_a_hanging_endpoint_records_the_arrival_and_does_not_respond(directory: Path, sink: Sink) -> None:
+def test_hanging_endpoint_records_the_arrival_and_does_not_respond(directory: Path, sink: Sink) -> None:
     since = sink.count
     port, requests = requests_to(sink, 2, "h")
     (directory / "one").write_bytes(len(requests[0]).to_bytes(4, "little") + requests[0])
@@ -73,7 +73,7 @@ def test_a_hanging_endpoint_records_the_arrival_and_does_not_respond(directory: 
     load.wait()
 
 
-def test_a_batch_has_a_number_and_a_due_time_for_each_event() -> None:
+def test_batch_has_a_number_and_a_due_time_for_each_event() -> None:
     batch = publish_batch("key", ["bench.a", "bench.b"], 300)
     assert batch.count(b"#" * 19) == 2
     assert batch.count(b"@" * 19) == 2

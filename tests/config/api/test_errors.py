@@ -1,4 +1,4 @@
-"""Every error of the API is a problem (RFC 9457), whoever noticed it; a few doors that fail on purpose show it."""
+"""Every error of the API is a problem (RFC 9457), whether a view, REST framework, Django or the database raised it."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from config.api import errors
 from config.local.embedded import EmbeddedError
+from tests.factories import make_client, make_tenant
 
 ERRORS: dict[str, Exception] = {
     "missing": Http404("row 17 of table secrets"),
@@ -37,7 +38,7 @@ class Order(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["total"] < 0:
-            raise serializers.ValidationError("They owe us, not we them.")
+            raise serializers.ValidationError("total must not be negative.")
         return attrs
 
 
@@ -94,7 +95,7 @@ def post(client: Client, body: bytes, content_type: str = "application/json") ->
     return client.post("/api/orders/", body, content_type=content_type)
 
 
-def test_every_field_is_named_with_its_place_in_lists(client: Client) -> None:
+def test_validation_error_names_each_field_with_its_position_in_lists(client: Client) -> None:
     body = problem(post(client, b'{"items": [{"name": "a"}, {"name": ""}, {}], "total": "x"}'), 400)
     assert body["type"] == "urn:waypost:problem:invalid"
     assert [(error["field"], error["pointer"]) for error in body["errors"]] == [
@@ -106,10 +107,10 @@ def test_every_field_is_named_with_its_place_in_lists(client: Client) -> None:
     assert "items.1.name" in body["detail"]
 
 
-def test_an_error_of_the_whole_names_no_field(client: Client) -> None:
+def test_validation_error_of_the_whole_body_names_no_field(client: Client) -> None:
     body = problem(post(client, b'{"items": [], "total": -1}'), 400)
-    assert body["errors"] == [{"field": "", "pointer": "#", "detail": "They owe us, not we them."}]
-    assert body["detail"] == "They owe us, not we them."
+    assert body["errors"] == [{"field": "", "pointer": "#", "detail": "total must not be negative."}]
+    assert body["detail"] == "total must not be negative."
 
 
 @pytest.mark.parametrize(
@@ -125,28 +126,28 @@ def test_an_error_of_the_whole_names_no_field(client: Client) -> None:
     ],
     ids=["cut", "empty", "nan", "not utf-8", "lone surrogate", "bottomless", "deep"],
 )
-def test_what_is_not_json_is_a_problem_of_the_request(client: Client, body: bytes) -> None:
+def test_body_that_is_not_json_is_a_400(client: Client, body: bytes) -> None:
     problem(post(client, body), 400)
 
 
-def test_another_form_is_refused_by_name(client: Client) -> None:
+def test_unsupported_content_type_is_a_415_that_names_it(client: Client) -> None:
     assert "text/csv" in problem(post(client, b"a,b", "text/csv"), 415)["detail"]
 
 
-def test_one_byte_too_many_is_too_large(client: Client) -> None:
+def test_body_one_byte_over_the_limit_is_a_413(client: Client) -> None:
     fitting = b'{"items": [], "total": 1}'
     with override_settings(WAYPOST_MAX_REQUEST_BYTES=len(fitting)):
         assert post(client, fitting).status_code == 200
         problem(post(client, fitting + b" "), 413)
 
 
-def test_a_method_that_is_not_there_is_named(client: Client) -> None:
+def test_unsupported_method_is_a_405_that_names_it(client: Client) -> None:
     response = client.delete("/api/orders/")
     assert "DELETE" in problem(response, 405)["detail"]
     assert response["Allow"] == "POST, OPTIONS"
 
 
-def test_without_a_key_there_is_a_challenge(client: Client) -> None:
+def test_request_without_a_key_is_a_401_with_a_challenge(client: Client) -> None:
     response = client.get("/api/locked/")
     problem(response, 401)
     assert response["WWW-Authenticate"].startswith("Bearer")
@@ -155,38 +156,61 @@ def test_without_a_key_there_is_a_challenge(client: Client) -> None:
 @pytest.mark.parametrize(
     ("how", "status"), [("missing", 404), ("forbidden", 403), ("value", 400), ("ours", 500), ("embedded", 500)]
 )
-def test_no_answer_shows_what_is_inside(client: Client, how: str, status: int) -> None:
+def test_response_does_not_show_the_exception(client: Client, how: str, status: int) -> None:
     body = problem(client.get(f"/api/fails/{how}/"), status)
     assert str(ERRORS[how]) not in str(body)
 
 
-def test_who_is_too_fast_is_told_when_to_come_back(client: Client) -> None:
+def test_throttled_request_is_a_429_with_retry_after(client: Client) -> None:
     response = client.get("/api/fails/throttled/")
     problem(response, 429)
     assert response["Retry-After"] == "2"
 
 
-def test_a_database_that_is_away_is_no_error_of_the_caller(client: Client) -> None:
+def test_unavailable_database_is_a_503_with_retry_after(client: Client) -> None:
     response = client.get("/api/fails/down/")
     assert "password" not in str(problem(response, 503))
     assert int(response["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_an_address_that_is_none_of_ours_is_not_found(client: Client, method: str) -> None:
+def test_unknown_path_is_a_404_with_a_hint_at_a_missing_slash(client: Client, method: str) -> None:
     response = getattr(client, method)("/api/orders")
     assert "slash" in problem(response, 404)["detail"]
     assert "slash" not in problem(client.get("/api/nothing/"), 404)["detail"]
 
 
-def test_people_are_answered_in_their_own_form(client: Client) -> None:
+def test_unknown_path_outside_the_api_is_an_html_page(client: Client) -> None:
     assert client.get("/nothing/")["Content-Type"].startswith("text/html")
 
 
-def test_a_request_that_django_refuses_before_any_view_is_a_problem_too(client: Client) -> None:
+def test_request_that_django_rejects_before_a_view_is_a_problem(client: Client) -> None:
     problem(client.get("/api/orders/", headers={"Host": "elsewhere.example"}), 400)
 
 
 @pytest.mark.parametrize(("path_", "pointer"), [((), "#"), (("a/b", 0, "c~d"), "#/a~1b/0/c~0d")])
-def test_a_pointer_escapes_what_it_is_made_of(path_: tuple[str | int, ...], pointer: str) -> None:
+def test_pointer_escapes_slashes_and_tildes(path_: tuple[str | int, ...], pointer: str) -> None:
     assert errors._pointer(path_) == pointer
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("config.urls")
+@pytest.mark.parametrize(
+    ("method", "path_", "headers", "status"),
+    [
+        ("GET", "/api", {}, 404),
+        ("GET", "/api/v2/endpoints/", {}, 404),
+        ("GET", "/api/v1/endpoints", {}, 404),
+        ("POST", "/api/v1/usage/", {}, 405),
+        ("BREW", "/api/v1/endpoints/", {}, 405),
+        ("GET", "/api/v1/endpoints/", {"Accept": "image/png"}, 406),
+        ("POST", "/api/v1/endpoints/", {"Content-Type": "text/plain"}, 415),
+    ],
+)
+def test_error_under_api_is_a_problem(method: str, path_: str, headers: dict[str, str], status: int) -> None:
+    client = make_client(make_tenant())
+    content_type = headers.pop("Content-Type", "application/json") if headers else "application/json"
+    response = client.generic(method, path_, b"{}", content_type, headers=headers)
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["status"] == status

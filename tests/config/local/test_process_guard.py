@@ -1,4 +1,4 @@
-"""A family of processes ends with the process that started it, however that ends."""
+"""Test that a family of processes ends with the process that started it, however that process ends."""
 
 import os
 import signal
@@ -157,8 +157,10 @@ def test_killed_guard_is_replaced_and_knows_all_running_children(guard: ProcessG
 
 
 def test_run_returns_status_and_output(guard: ProcessGuard) -> None:
-    said = f"import os, sys; print('out'); print('error', file=sys.stderr); sys.exit(len(os.environ[{FAMILY!r}]) > 0)"
-    done = guard.run([sys.executable, "-c", said], text=True)
+    program = (
+        f"import os, sys; print('out'); print('error', file=sys.stderr); sys.exit(len(os.environ[{FAMILY!r}]) > 0)"
+    )
+    done = guard.run([sys.executable, "-c", program], text=True)
     assert (done.returncode, done.stdout, done.stderr) == (1, "out\n", "error\n")
 
 

@@ -1,4 +1,4 @@
-"""One that dies is started again, one that keeps dying stops the whole, and nobody is left behind."""
+"""Test the supervisor: restarts, the stop of the platform if a child keeps dying, and that no process is left."""
 
 import os
 import sys
@@ -14,8 +14,8 @@ from config.local.process_guard import ProcessGuard, is_over
 from config.local.supervise import Child, KeepsDying, Supervisor
 
 SLEEP = "import time; time.sleep(600)"
-DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-STUBBORN = f"{DEAF} print('up', flush=True); {SLEEP}"
+IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+STUBBORN = f"{IGNORES_SIGTERM} print('up', flush=True); {SLEEP}"
 
 
 def child(name: str, program: str, stage: int = 1, stop_within: float = 10.0) -> Child:
@@ -46,7 +46,7 @@ def pid(one: Child) -> int:
     return one.process.pid
 
 
-def test_a_child_that_dies_is_started_again(run: Callable[..., Supervisor]) -> None:
+def test_child_that_dies_is_restarted(run: Callable[..., Supervisor]) -> None:
     one = child("one", SLEEP)
     supervisor = run(one)
     first = pid(one)
@@ -55,7 +55,7 @@ def test_a_child_that_dies_is_started_again(run: Callable[..., Supervisor]) -> N
     assert psutil.Process(pid(one)).is_running()
 
 
-def test_a_child_that_keeps_dying_stops_the_whole_and_is_named(
+def test_child_that_keeps_dying_raises_an_error_that_names_it(
     run: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervise, "FIRST_PAUSE", 0.01)
@@ -64,7 +64,9 @@ def test_a_child_that_keeps_dying_stops_the_whole_and_is_named(
         until(supervisor.look)
 
 
-def test_pauses_grow_and_a_long_life_is_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pause_doubles_with_each_early_death_and_a_healthy_run_resets_the_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     one = child("one", SLEEP)
     pauses = []
     for _ in range(supervise.TOO_OFTEN - 1):
@@ -76,35 +78,35 @@ def test_pauses_grow_and_a_long_life_is_forgiven(monkeypatch: pytest.MonkeyPatch
     assert one.early_deaths == 1
 
 
-def test_children_stop_stage_by_stage(run: Callable[..., Supervisor], tmp_path: Path) -> None:
-    says = (
+def test_stop_ends_children_stage_by_stage(run: Callable[..., Supervisor], tmp_path: Path) -> None:
+    program = (
         "import signal, sys, time\n"
         "def stop(*_):\n    open(sys.argv[1], 'a').write(sys.argv[2]); sys.exit()\n"
         "signal.signal(signal.SIGTERM, stop); print('up', flush=True); time.sleep(600)"
     )
     order = tmp_path / "order"
-    children = [child(name, says, stage) for name, stage in (("web", 2), ("work", 1))]
+    children = [child(name, program, stage) for name, stage in (("web", 2), ("work", 1))]
     for one in children:
         one.command += [str(order), one.name]
-    heard: list[str] = []
+    lines: list[str] = []
     supervisor = run()
     supervisor.children = children
-    supervisor.say = lambda name, line: heard.append(name)  # type: ignore[method-assign]
+    supervisor.say = lambda name, line: lines.append(name)  # type: ignore[method-assign]
     supervisor.start()
-    until(lambda: len(heard) == 2)
+    until(lambda: len(lines) == 2)
     supervisor.stop()
     assert order.read_text() == "workweb"
 
 
-def test_who_does_not_stop_in_time_is_killed_with_all_it_started(run: Callable[..., Supervisor]) -> None:
+def test_stop_kills_a_child_that_exceeds_its_time_with_its_descendants(run: Callable[..., Supervisor]) -> None:
     nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {STUBBORN!r}])"
-    heard: list[str] = []
-    one = child("one", DEAF + nested, stop_within=0.1)
+    lines: list[str] = []
+    one = child("one", IGNORES_SIGTERM + nested, stop_within=0.1)
     supervisor = run()
     supervisor.children = [one]
-    supervisor.say = lambda name, line: heard.append(line)  # type: ignore[method-assign]
+    supervisor.say = lambda name, line: lines.append(line)  # type: ignore[method-assign]
     supervisor.start()
-    until(lambda: heard)
+    until(lambda: lines)
     family = [psutil.Process(pid(one)), *psutil.Process(pid(one)).children(recursive=True)]
     assert len(family) == 2
     supervisor.stop()
@@ -120,7 +122,7 @@ def grandchild(one: Child) -> psutil.Process:
     return psutil.Process(pid(one)).children()[0]
 
 
-def test_what_a_dead_child_had_started_is_gone_before_it_is_started_again(run: Callable[..., Supervisor]) -> None:
+def test_orphans_of_a_dead_child_are_ended_before_it_is_restarted(run: Callable[..., Supervisor]) -> None:
     one = child("one", NESTED)
     supervisor = run(one, child("other", NESTED))
     orphan, spared = grandchild(one), grandchild(supervisor.children[1])
@@ -132,7 +134,7 @@ def test_what_a_dead_child_had_started_is_gone_before_it_is_started_again(run: C
     assert spared.is_running()
 
 
-def test_who_stops_ends_the_orphans_of_a_death_that_it_had_not_noticed(run: Callable[..., Supervisor]) -> None:
+def test_stop_ends_the_orphans_of_a_death_that_was_not_noticed(run: Callable[..., Supervisor]) -> None:
     one = child("one", NESTED)
     supervisor = run(one)
     orphan = grandchild(one)
@@ -142,7 +144,7 @@ def test_who_stops_ends_the_orphans_of_a_death_that_it_had_not_noticed(run: Call
     assert not orphan.is_running()
 
 
-def test_the_orphans_of_a_killed_run_are_ended_by_the_next(run: Callable[..., Supervisor]) -> None:
+def test_end_leftovers_ends_orphans_of_a_killed_run(run: Callable[..., Supervisor]) -> None:
     one = child("one", NESTED)
     supervisor = run(one)
     orphan = grandchild(one)
@@ -154,7 +156,7 @@ def test_the_orphans_of_a_killed_run_are_ended_by_the_next(run: Callable[..., Su
     assert not orphan.is_running()
 
 
-def test_what_a_killed_run_left_behind_is_ended_by_the_next(run: Callable[..., Supervisor]) -> None:
+def test_end_leftovers_ends_children_of_a_killed_run(run: Callable[..., Supervisor]) -> None:
     one = child("one", SLEEP)
     supervisor = run(one)
     assert supervise.end_leftovers(supervisor.guard.family) == 1
@@ -162,13 +164,15 @@ def test_what_a_killed_run_left_behind_is_ended_by_the_next(run: Callable[..., S
     assert supervise.end_leftovers(supervisor.guard.family) == 0
 
 
-def test_every_line_says_whose_it_is(run: Callable[..., Supervisor], capsys: pytest.CaptureFixture[str]) -> None:
+def test_line_is_prefixed_with_the_name_of_its_program(
+    run: Callable[..., Supervisor], capsys: pytest.CaptureFixture[str]
+) -> None:
     one = child("one", "print('first'); print('second')")
     supervisor = run(one, child("another", SLEEP))
     assert one.process
     one.process.wait()
-    heard = ""
-    while heard.count("\n") < 2:
-        heard += capsys.readouterr().out
-    assert heard.splitlines()[:2] == ["one     | first", "one     | second"]
+    output = ""
+    while output.count("\n") < 2:
+        output += capsys.readouterr().out
+    assert output.splitlines()[:2] == ["one     | first", "one     | second"]
     assert supervisor.children[0] is one

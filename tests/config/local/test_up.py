@@ -1,4 +1,4 @@
-"""What is started, by the settings."""
+"""Test the programs that `up` starts, by the settings of the web front."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ def web() -> list[str]:
 @pytest.mark.parametrize(
     ("buffered", "front"), [(False, "config.web.rsgi:application"), (True, "config.wsgi:application")]
 )
-def test_the_web_waits_for_slow_senders_unless_a_proxy_does(settings: Any, buffered: bool, front: str) -> None:
+def test_web_front_buffers_bodies_unless_a_proxy_does(settings: Any, buffered: bool, front: str) -> None:
     settings.WAYPOST_WEB_BUFFERED = buffered
     assert front in web()
 
 
-def test_a_proxy_in_front_leaves_the_number_of_threads_to_the_setting(settings: Any) -> None:
+def test_web_behind_a_buffering_proxy_has_the_configured_number_of_threads(settings: Any) -> None:
     settings.WAYPOST_WEB_BUFFERED, settings.WAYPOST_WEB_THREADS = True, 3
     command = web()
     assert command[command.index("--blocking-threads") + 1] == "3"

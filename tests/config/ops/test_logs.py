@@ -1,4 +1,4 @@
-"""No secret passes the log, by its name or by its looks, in either form."""
+"""Test the log: secrets are hidden by their names and their form, as JSON and as text."""
 
 import json
 import logging
@@ -24,13 +24,13 @@ from config.ops import logs
         ({"tenant": "tnt_abc", "count": 3, "event": "published"}, False),
     ],
 )
-def test_secrets_are_hidden(event: dict[str, Any], hidden: bool) -> None:
+def test_hide_secrets_hides_known_names_and_secret_texts(event: dict[str, Any], hidden: bool) -> None:
     shown = logs.hide_secrets(None, "info", dict(event))
     assert ("[hidden]" in str(shown)) is hidden
     assert (shown != event) is hidden
 
 
-def test_in_production_a_line_is_json_with_time_level_and_name() -> None:
+def test_json_line_has_time_level_and_logger() -> None:
     record = logging.LogRecord("waypost.test", logging.WARNING, __file__, 1, "came %s", ("late",), None)
     line = json.loads(formatter(as_json=True).format(record))
     assert (line["event"], line["level"], line["logger"]) == ("came late", "warning", "waypost.test")
@@ -38,14 +38,13 @@ def test_in_production_a_line_is_json_with_time_level_and_name() -> None:
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_an_exception_is_told(as_json: bool) -> None:
+def test_exception_is_part_of_the_line(as_json: bool) -> None:
     error = RuntimeError("went wrong")
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "oh", (), (type(error), error, None))
     assert "went wrong" in formatter(as_json=as_json).format(record)
 
 
-def test_what_happens_every_second_is_not_told_and_what_goes_wrong_is() -> None:
-    """A ring comes each second, and one that comes too late is dropped."""
+def test_celery_loggers_drop_lines_below_warning() -> None:
     loggers = logs.config("DEBUG", as_json=True)["loggers"]
     for name in ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace"):
         assert loggers[name]["level"] == "WARNING"

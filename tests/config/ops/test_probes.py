@@ -1,4 +1,4 @@
-"""Probes tell the truth about each part, and a dead database kills no web process."""
+"""Test the probes: each part is reported by name, and a database failure does not end the process."""
 
 import pytest
 from django.db import connection
@@ -11,23 +11,23 @@ from tests.factories import make_tenant
 
 @pytest.fixture
 def client() -> Client:
-    return Client(headers={"Host": "10.1.2.3"})  # a probe asks for an address, not for a name
+    return Client(headers={"Host": "10.1.2.3"})  # a probe uses the machine's address
 
 
 @pytest.fixture
 def broker(settings: object) -> None:
-    """The embedded broker of the suite runs."""
+    """Start the embedded broker of the suite."""
     if settings.WAYPOST_EMBEDDED_BROKER:  # type: ignore[attr-defined]
         embedded.attach(embedded.VALKEY, settings.WAYPOST_DATA)  # type: ignore[attr-defined]
 
 
-def test_alive_is_answered_without_the_database(client: Client) -> None:
+def test_healthz_responds_without_the_database(client: Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}  # no database is allowed in this test
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("broker")
-def test_ready_names_every_part(client: Client) -> None:
+def test_readyz_names_every_part(client: Client) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
     assert response.json() == {"status": "ok", "database": "ok", "migrations": "ok", "broker": "ok"}
@@ -35,7 +35,7 @@ def test_ready_names_every_part(client: Client) -> None:
 
 @pytest.mark.django_db
 @override_settings(CELERY_BROKER_URL="redis://:sesame@127.0.0.1:1/0")
-def test_a_broker_that_is_away_is_named_without_its_address(client: Client) -> None:
+def test_readyz_with_an_unreachable_broker_is_a_503_without_its_address(client: Client) -> None:
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["broker"].startswith("unreachable")
@@ -45,7 +45,7 @@ def test_a_broker_that_is_away_is_named_without_its_address(client: Client) -> N
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("broker")
-def test_a_missing_migration_is_counted(client: Client) -> None:
+def test_readyz_counts_missing_migrations(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'sessions'")
     response = client.get("/readyz")
@@ -53,7 +53,7 @@ def test_a_missing_migration_is_counted(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("broker")
-def test_a_database_that_is_away_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readyz_with_an_unreachable_database_is_a_503(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise OSError
 
@@ -64,7 +64,7 @@ def test_a_database_that_is_away_is_named(client: Client, monkeypatch: pytest.Mo
 
 
 @pytest.mark.django_db
-def test_metrics_are_what_prometheus_reads(client: Client) -> None:
+def test_metrics_are_in_the_prometheus_text_format(client: Client) -> None:
     make_tenant()
     response = client.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(response.content.decode())}
@@ -74,5 +74,5 @@ def test_metrics_are_what_prometheus_reads(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-def test_a_probe_changes_nothing(client: Client, path: str) -> None:
+def test_probe_rejects_post(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405

@@ -1,4 +1,4 @@
-"""A URL says where large bodies are kept."""
+"""Test the storage of large bodies, selected by a URL."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from config.env import Misconfigured
 from config.ops import storage
 
 
-def test_local_files_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_file_url_stores_files_only_their_owner_may_read(tmp_path: Path) -> None:
     spec = storage.backend((tmp_path / "cla ims").as_uri())
     kept = import_string(spec["BACKEND"])(**spec["OPTIONS"])
     name = kept.save("a/b", ContentFile(b"body"))
@@ -21,7 +21,7 @@ def test_local_files_are_for_their_owner_only(tmp_path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_s3_is_a_bucket_a_prefix_and_an_endpoint() -> None:
+def test_s3_url_sets_bucket_prefix_endpoint_and_region() -> None:
     spec = storage.backend("s3://bucket/some/prefix?endpoint=https://minio.example:9000&region=eu-1")
     kept = import_string(spec["BACKEND"])(**spec["OPTIONS"])
     assert (kept.bucket_name, kept.location) == ("bucket", "some/prefix")
@@ -29,10 +29,10 @@ def test_s3_is_a_bucket_a_prefix_and_an_endpoint() -> None:
 
 
 @pytest.mark.parametrize("url", ["s3:///prefix", "s3://key:secret@bucket/", "s3://bucket/?public=yes"])
-def test_what_is_no_such_url_is_refused_by_name(url: str) -> None:
+def test_invalid_url_raises_an_error_that_names_the_variable(url: str) -> None:
     with pytest.raises(Misconfigured, match="WAYPOST_STORAGE_URL"):
         storage.backend(url)
 
 
-def test_claims_and_everything_else_go_to_the_same_place() -> None:
+def test_claims_and_default_storage_have_the_same_location() -> None:
     assert storages["claims"].location == storages["default"].location  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A front before an application that says what it was sent, with short deadlines if told so: for ``test_rsgi``."""
+"""Serve an application that returns what it received, with short deadlines on demand: for ``test_rsgi``."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 
 class Pieces:
-    """A streaming answer, as Django marks it."""
+    """A streaming response, as Django marks it."""
 
     streaming = True
 

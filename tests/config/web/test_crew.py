@@ -1,4 +1,4 @@
-"""The crew at work: who waits for a flag holds nobody up, who waits otherwise holds up one thread."""
+"""Test the crew: waiting for a flag blocks no thread, waiting for anything else blocks one."""
 
 import asyncio
 import threading
@@ -17,13 +17,13 @@ Put = Callable[[Callable[[], Any]], None]
 
 @contextmanager
 def working(threads: int) -> Iterator[Put]:
-    """A crew beside a loop of its own: what puts work."""
+    """Run a crew with its own event loop; yield the function that puts work."""
     loop = asyncio.new_event_loop()
     runs = threading.Thread(target=loop.run_forever)
     runs.start()
-    hands = Crew(threads, loop)
+    crew_of_test = Crew(threads, loop)
     try:
-        yield lambda work: loop.call_soon_threadsafe(hands.put, work) and None
+        yield lambda work: loop.call_soon_threadsafe(crew_of_test.put, work) and None
     finally:
         loop.call_soon_threadsafe(loop.stop)
         runs.join()
@@ -31,7 +31,7 @@ def working(threads: int) -> Iterator[Put]:
 
 
 class Waiter:
-    """Work that waits for a flag; knows its thread before and after."""
+    """Wait for a flag; record the thread before and after."""
 
     def __init__(self) -> None:
         self.flag: Any = None
@@ -52,7 +52,7 @@ class Waiter:
         return len(self.threads) == 2
 
 
-def test_one_thread_has_many_under_way() -> None:
+def test_thread_has_many_requests_in_progress() -> None:
     waiters = [Waiter() for _ in range(100)]
     with working(1) as put:
         for waiter in waiters:
@@ -65,7 +65,7 @@ def test_one_thread_has_many_under_way() -> None:
         wait_until(lambda: all(waiter.is_over for waiter in waiters), "all to end")
 
 
-def test_each_goes_on_in_its_own_thread() -> None:
+def test_work_continues_in_the_thread_that_began_it() -> None:
     waiters, held, beside = [Waiter() for _ in range(20)], threading.Event(), threading.Event()
     with working(3) as put:
         for waiter in waiters[:10]:
@@ -86,7 +86,7 @@ def test_each_goes_on_in_its_own_thread() -> None:
     assert len({waiter.threads[0] for waiter in waiters}) == 2
 
 
-def test_a_flag_that_is_set_already_is_not_waited_for() -> None:
+def test_wait_for_a_set_flag_returns_at_once() -> None:
     over = threading.Event()
 
     def work() -> None:
@@ -102,7 +102,7 @@ def test_a_flag_that_is_set_already_is_not_waited_for() -> None:
         assert over.wait(60)
 
 
-def test_who_blocks_holds_up_one_thread_and_the_last_one_all() -> None:
+def test_blocking_work_occupies_one_thread_and_the_last_thread_delays_all() -> None:
     held, done = [threading.Event() for _ in range(3)], [threading.Event() for _ in range(2)]
     with working(3) as put:
         put(held[0].wait)
@@ -118,7 +118,7 @@ def test_who_blocks_holds_up_one_thread_and_the_last_one_all() -> None:
             event.set()
 
 
-def test_no_more_are_begun_than_may_be_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_above_the_maximum_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "MOST", 2)
     waiters = [Waiter() for _ in range(3)]
     with working(2) as put:
@@ -133,7 +133,7 @@ def test_no_more_are_begun_than_may_be_under_way(monkeypatch: pytest.MonkeyPatch
         wait_until(lambda: all(waiter.is_over for waiter in waiters), "all to end")
 
 
-def test_who_raises_ends_alone() -> None:
+def test_work_that_raises_ends_no_other() -> None:
     waiter = Waiter()
 
     def leave() -> None:
@@ -147,12 +147,12 @@ def test_who_raises_ends_alone() -> None:
         wait_until(lambda: waiter.is_over, "it to end")
 
 
-def test_whoever_is_of_no_crew_waits_as_everybody() -> None:
+def test_new_flag_outside_a_crew_is_a_threading_event() -> None:
     assert isinstance(new_flag(), threading.Event)
 
 
-def test_nothing_is_lost_between_many_threads() -> None:
-    """Flags are set from other threads at any moment, also before anybody waits for them."""
+def test_work_of_many_threads_is_done_once() -> None:
+    """Set flags from other threads at any moment, also before they are waited for."""
     ended: list[int] = []
 
     def work(number: int) -> None:

@@ -1,4 +1,4 @@
-"""People are redirected to the final slash and have a session, programs do not; probes may use any name."""
+"""Test the middleware: slashes and sessions on pages and under /api/, and the Host header of probes."""
 
 import pytest
 from django.http import HttpRequest, HttpResponse
@@ -8,26 +8,26 @@ from config.web.middleware import Authentication, Messages, Sessions
 
 
 @pytest.mark.parametrize("path", ["/api/v1/tenants", "/api/v1/events", "/in/a/b"])
-def test_a_post_without_the_final_slash_is_not_found_and_not_lost(path: str) -> None:
+def test_post_without_the_final_slash_is_a_404_and_not_redirected(path: str) -> None:
     response = Client().post(path, b"{}", content_type="application/json")
     assert response.status_code == 404
     assert response["Content-Type"] == "application/problem+json"
 
 
-def test_a_person_is_led_to_the_admin() -> None:
+def test_page_without_the_final_slash_is_redirected() -> None:
     assert Client().get("/admin")["Location"] == "/admin/"
 
 
-def test_only_a_probe_may_call_us_by_any_name() -> None:
-    strange = Client(headers={"Host": "10.1.2.3"})
-    assert strange.get("/healthz").status_code == 200
-    assert strange.get("/").status_code == 400
+def test_unknown_host_is_accepted_on_probes_only() -> None:
+    client = Client(headers={"Host": "10.1.2.3"})
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/").status_code == 400
 
 
 @pytest.mark.parametrize(
-    ("path", "is_for_people"), [("/admin/", True), ("/", True), ("/api/v1/events/", False), ("/in/src_1/", False)]
+    ("path", "has_session"), [("/admin/", True), ("/", True), ("/api/v1/events/", False), ("/in/src_1/", False)]
 )
-def test_sessions_and_logins_are_for_people(path: str, is_for_people: bool) -> None:
+def test_session_login_and_messages_are_skipped_under_api_and_in(path: str, has_session: bool) -> None:
     seen: list[HttpRequest] = []
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -35,4 +35,4 @@ def test_sessions_and_logins_are_for_people(path: str, is_for_people: bool) -> N
         return HttpResponse()
 
     Sessions(Authentication(Messages(view)))(RequestFactory().get(path))
-    assert [hasattr(seen[0], name) for name in ("session", "user", "_messages")] == [is_for_people] * 3
+    assert [hasattr(seen[0], name) for name in ("session", "user", "_messages")] == [has_session] * 3

@@ -1,4 +1,4 @@
-"""The front on a real wire: what the application is told, bodies of every size, senders that stop, large answers."""
+"""Test the web front over real connections: bodies of every size, stalled senders, and large responses."""
 
 import http.client
 import os
@@ -26,7 +26,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[int]:
-    """The port of one that does not wait long for bodies."""
+    """Return the port of a front that does not wait long for bodies."""
     with serving(WAYPOST_TESTS_DEADLINE="0.5") as port:
         yield port
 
@@ -46,7 +46,7 @@ def serving(**environment: str) -> Iterator[int]:
 
     def is_up() -> bool:
         with suppress(OSError):
-            return ask(port, "GET", "/")[0] == 200
+            return send(port, "GET", "/")[0] == 200
         return False
 
     try:
@@ -57,60 +57,60 @@ def serving(**environment: str) -> Iterator[int]:
         server.wait()
 
 
-def ask(port: int, method: str, path: str, body: object = None, **how: object) -> tuple[int, bytes]:
+def send(port: int, method: str, path: str, body: object = None, **how: object) -> tuple[int, bytes]:
     with closing(http.client.HTTPConnection("127.0.0.1", port)) as line:
         line.request(method, path, body, **how)  # type: ignore[arg-type]
-        answer = line.getresponse()
-        return answer.status, answer.read()
+        response = line.getresponse()
+        return response.status, response.read()
 
 
 @pytest.mark.parametrize("size", [0, 1, HELD, HELD + 1, 5 * HELD + 3])
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
-def test_the_application_reads_the_body_and_its_end(port: int, size: int, announced: bool) -> None:
+def test_application_reads_the_body_and_its_end(port: int, size: int, announced: bool) -> None:
     body = bytes(size) if announced else iter([bytes(size)])
-    status, answer = ask(port, "POST", "/a%C3%A9?b=%20c", body)
-    assert (status, answer) == (200, f"/aé|b=%20c|127.0.0.1|none|{size}".encode())
+    status, body_of_response = send(port, "POST", "/a%C3%A9?b=%20c", body)
+    assert (status, body_of_response) == (200, f"/aé|b=%20c|127.0.0.1|none|{size}".encode())
 
 
-def test_headers_that_come_twice_are_joined(port: int) -> None:
+def test_repeated_headers_are_joined(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port)) as wire:
         wire.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\nConnection: close\r\n\r\n")
         assert b"|1,2|0" in b"".join(iter(lambda: wire.recv(4096), b""))
 
 
-def test_a_header_that_is_no_text_is_there_and_empty(port: int) -> None:
+def test_header_that_is_not_text_is_empty(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port)) as wire:
         wire.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: \xd7\xf8\r\nConnection: close\r\n\r\n")
         assert b"127.0.0.1||0" in b"".join(iter(lambda: wire.recv(4096), b""))
 
 
 @pytest.mark.parametrize(
-    ("announced", "sent", "said"),
+    ("announced", "sent", "beginning"),
     [(10, 5, b"HTTP/1.1 408"), (2 * HELD, HELD, b"HTTP/1.1 200")],
     ids=["held: by the front", "large: by its reader"],
 )
-def test_a_body_that_stops_coming_is_given_up(hasty: int, announced: int, sent: int, said: bytes) -> None:
+def test_stalled_body_ends_at_the_deadline(hasty: int, announced: int, sent: int, beginning: bytes) -> None:
     with socket.create_connection(("127.0.0.1", hasty)) as wire:
         wire.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % announced + bytes(sent))
-        answer = wire.recv(4096)
-    assert answer.startswith(said)
-    assert (b"late" in answer) == (announced > HELD)
+        response = wire.recv(4096)
+    assert response.startswith(beginning)
+    assert (b"late" in response) == (announced > HELD)
 
 
-def test_a_large_answer_comes_whole(port: int) -> None:
-    status, answer = ask(port, "GET", "/stream")
+def test_large_response_arrives_complete(port: int) -> None:
+    status, body_of_response = send(port, "GET", "/stream")
     assert status == 200
-    assert answer == b"".join(bytes([number]) * 1024 * 1024 for number in range(5))
+    assert body_of_response == b"".join(bytes([number]) * 1024 * 1024 for number in range(5))
 
 
-def test_an_application_that_breaks_is_a_500_and_the_next_request_is_served(port: int) -> None:
-    assert [ask(port, "GET", "/broken")[0] for _ in range(5)] == [500] * 5
-    assert ask(port, "GET", "/")[0] == 200
+def test_application_that_raises_is_a_500_and_the_next_request_is_served(port: int) -> None:
+    assert [send(port, "GET", "/broken")[0] for _ in range(5)] == [500] * 5
+    assert send(port, "GET", "/")[0] == 200
 
 
-def test_hundreds_of_large_bodies_leave_the_process_alive(port: int) -> None:
+def test_hundreds_of_large_bodies_do_not_end_the_process(port: int) -> None:
     body = bytes(5 * HELD + 3)
-    assert [ask(port, "POST", "/", body)[0] for _ in range(200)] == [200] * 200
+    assert [send(port, "POST", "/", body)[0] for _ in range(200)] == [200] * 200
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_hundreds_of_large_bodies_leave_the_process_alive(port: int) -> None:
         ("POST", "/admin/login/", 1, {}, False),
     ],
 )
-def test_only_what_waits_for_its_commit_alone_shares_a_thread(
+def test_only_short_publish_and_receive_requests_run_in_the_crew(
     method: str, path: str, size: int, headers: dict[str, str], is_for_the_crew: bool
 ) -> None:
     scope = SimpleNamespace(method=method, path=path, headers=headers)

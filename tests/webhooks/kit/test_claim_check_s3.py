@@ -66,7 +66,7 @@ def pieces(size: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("size", [INLINE_MAX + 1, 3 * MIB + 17, 21 * MIB])
 def test_store_body_in_s3_can_be_read_back(bucket, size: int) -> None:
-    """The largest body is uploaded in several parts."""
+    """Upload the largest body in several parts."""
     body = store_body(pieces(size), new_id(), lambda chunk: None)
     receipt = make_receipt(body=None, body_key=body.key, size=body.size, sha256=body.sha256)
     with receipt.open() as file:

@@ -1,4 +1,4 @@
-"""Several items in one transaction: each caller gets its own result, none waits for a group or for another's error."""
+"""Test group commit: one transaction for several items, and for each caller its own result or error."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ def test_items_added_during_a_write_share_the_next_one_and_each_caller_gets_its_
     assert [len(batch) for batch in writer.groups] == [1, 9]
 
 
-def test_an_item_alone_is_written_at_once() -> None:
+def test_single_item_is_written_at_once() -> None:
     writer = HeldWriter()
     writer.go_on.set()
     group = commits(writer)
@@ -71,7 +71,7 @@ def test_items_of_different_keys_are_not_written_together() -> None:
     assert sorted(writer.groups) == [[1], [2]]
 
 
-def test_many_threads_all_get_results_and_no_group_is_too_large() -> None:
+def test_every_thread_gets_its_results_and_no_group_exceeds_the_maximum() -> None:
     writer = HeldWriter()
     writer.go_on.set()
     group = commits(writer)
@@ -85,7 +85,7 @@ def test_many_threads_all_get_results_and_no_group_is_too_large() -> None:
     assert group.waiting() == 0
 
 
-def test_a_group_is_limited_by_the_weight_of_its_items_but_has_one_at_least() -> None:
+def test_group_is_limited_by_weight_and_has_at_least_one_item() -> None:
     writer = HeldWriter()
     group = commits(writer, max_group=10, weigh=lambda number: number)
     started = threading.Event()
@@ -110,7 +110,7 @@ def test_a_group_is_limited_by_the_weight_of_its_items_but_has_one_at_least() ->
     assert writer.groups == [[1], [6, 4], [7], [99]]
 
 
-def test_without_a_thread_each_caller_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_add_without_a_writer_thread_writes_in_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     group = commits(lambda batch, _: [-number for number in batch])
     monkeypatch.setattr(group, "writers", NoThreads())
     assert in_threads(*[lambda number=number: group.add(number) for number in range(8)]) == [
@@ -119,7 +119,7 @@ def test_without_a_thread_each_caller_writes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_that_was_cut_while_idle_fails_no_item(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_that_was_cut_while_idle_fails_no_item(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webhooks.kit.group_commit.CHECK_AFTER", 0.0)
     group = commits(lambda batch, _: [sql.run(text.encode(), [])[0][0] for text in batch])
     with ThreadPoolExecutor(1) as writers:
@@ -134,7 +134,7 @@ def test_a_connection_that_was_cut_while_idle_fails_no_item(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("error", "fails"), [(DataError, {3}), (UnicodeError, {3}), (OperationalError, set(range(1, 6)))]
 )
-def test_a_refused_item_fails_alone_and_a_broken_connection_fails_its_group(
+def test_invalid_item_fails_alone_and_a_broken_connection_fails_its_group(
     error: type[Exception], fails: set[int]
 ) -> None:
     held, first = threading.Event(), threading.Event()
@@ -163,7 +163,7 @@ def test_a_refused_item_fails_alone_and_a_broken_connection_fails_its_group(
     assert group.add(9) == 9
 
 
-def test_calls_after_the_commit_run_once_the_caller_was_released_and_their_failures_are_counted() -> None:
+def test_after_commit_calls_run_once_the_caller_is_released_and_their_failures_are_counted() -> None:
     released, called = threading.Event(), threading.Event()
 
     def broken() -> None:
@@ -186,7 +186,7 @@ def test_calls_after_the_commit_run_once_the_caller_was_released_and_their_failu
     assert group.add(2) == 2
 
 
-def test_calls_of_a_failed_write_are_dropped() -> None:
+def test_after_commit_calls_of_a_failed_write_are_dropped() -> None:
     called: list[int] = []
 
     def write(batch: Sequence[int], after_commit: AfterCommit) -> list[int]:

@@ -1,4 +1,4 @@
-"""A body is never read further than one byte past what is allowed."""
+"""Test the reading of bodies: never further than one byte beyond the limit."""
 
 from io import BytesIO
 from typing import Any
@@ -11,13 +11,13 @@ from webhooks.kit.limited_body import LengthRequired, TooLarge, read_body
 
 
 class Counting(BytesIO):
-    """A stream that knows how much was taken out of it, and gives little at a time, as a socket does."""
+    """Count the bytes that are read; return few at a time, as a socket does."""
 
-    taken = 0
+    bytes_read = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(min(size, 7) if size is not None and size >= 0 else 7)
-        self.taken += len(data)
+        self.bytes_read += len(data)
         return data
 
 
@@ -33,26 +33,26 @@ def request(stream: BytesIO, **environ: Any) -> WSGIRequest:
 CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
 
 
-def test_a_body_of_exactly_the_limit_is_read_whole() -> None:
+def test_body_of_exactly_the_limit_is_read() -> None:
     assert read_body(request(Counting(b"x" * 100), CONTENT_LENGTH="100"), 100) == b"x" * 100
     assert read_body(request(Counting(b"x" * 100), **CHUNKED), 100) == b"x" * 100
 
 
-def test_a_declared_length_over_the_limit_is_refused_without_reading() -> None:
+def test_declared_length_over_the_limit_is_rejected_without_reading() -> None:
     stream = Counting(b"x" * 101)
     with pytest.raises(TooLarge):
         read_body(request(stream, CONTENT_LENGTH="101"), 100)
-    assert stream.taken == 0
+    assert stream.bytes_read == 0
 
 
-def test_a_body_without_a_length_is_read_one_byte_past_the_limit() -> None:
+def test_body_without_a_length_is_read_one_byte_beyond_the_limit() -> None:
     stream = Counting(b"x" * 10_000)
     with pytest.raises(TooLarge):
         read_body(request(stream, **CHUNKED), 100)
-    assert stream.taken == 101
+    assert stream.bytes_read == 101
 
 
-def test_a_declared_length_that_is_too_small_ends_the_body() -> None:
+def test_body_longer_than_its_declared_length_is_cut() -> None:
     assert read_body(request(Counting(b"x" * 100), CONTENT_LENGTH="10"), 100) == b"x" * 10
 
 
@@ -70,13 +70,13 @@ def test_a_declared_length_that_is_too_small_ends_the_body() -> None:
         (Counting(b"x"), {"CONTENT_LENGTH": "1", "HTTP_CONTENT_ENCODING": "gzip"}, UnsupportedMediaType),
     ],
 )
-def test_a_body_that_cannot_be_read_for_sure_is_refused(
+def test_body_that_cannot_be_read_safely_is_rejected(
     stream: BytesIO, environ: dict[str, Any], error: type[APIException]
 ) -> None:
     with pytest.raises(error):
         read_body(request(stream, **environ), 100)
 
 
-def test_no_length_and_no_chunks_is_no_body() -> None:
+def test_request_without_length_and_chunks_has_an_empty_body() -> None:
     assert read_body(request(Counting(b"x" * 100)), 100) == b""
     assert read_body(request(Counting(b""), CONTENT_LENGTH="0"), 100) == b""

@@ -1,4 +1,4 @@
-"""Notifications of workers arrive, are few, and never fail their caller."""
+"""Test wake-up messages: they arrive, are throttled, and never fail their caller."""
 
 import selectors
 import socket
@@ -110,7 +110,7 @@ class TestTaskNotifier:
         app.has_sent.wait()
         assert len(app.sent) < 100
 
-    def test_after_its_pause_it_sends_again(self, app: App) -> None:
+    def test_notify_after_the_pause_sends_again(self, app: App) -> None:
         one = notifier()
         one.notify()
         app.has_sent.wait()
@@ -118,22 +118,20 @@ class TestTaskNotifier:
         one.notify()
         app.has_sent.wait()
 
-    def test_within_its_pause_it_sends_once(self, app: App) -> None:
+    def test_notify_within_the_pause_sends_once(self, app: App) -> None:
         one = TaskNotifier("webhooks.process_due", "default", pause=3600.0)
         for _ in range(100):
             one.notify()
         app.has_sent.wait()
         assert len(app.sent) == 1
 
-    def test_a_failed_message_is_counted_and_not_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_send_that_fails_is_counted_and_not_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(notify, "current_app", AppWithoutBroker())
         before = failures()
         assert notifier().send() is False
         assert failures() == before + 1
 
-    def test_without_a_thread_the_failure_is_counted_and_not_raised(
-        self, app: App, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_notify_without_a_thread_is_counted_and_not_raised(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
         def no_thread(*_: object, **__: object) -> None:
             raise RuntimeError("can't start new thread")
 
@@ -142,14 +140,14 @@ class TestTaskNotifier:
         notifier().notify()
         assert failures() == before + 1
 
-    def test_a_project_without_a_broker_sends_nothing(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_send_in_a_project_without_a_broker_does_nothing(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(app, "conf", SimpleNamespace(broker_url=None))
         before = failures()
         assert notifier().send() is True
         assert (app.sent, failures()) == ([], before)
 
-    def test_the_receivers_task_exists(self) -> None:
-        assert tasks.process_due_receipts.name == receipt_workers.task
+    def test_task_of_the_receiver_is_registered(self) -> None:
+        assert receipt_workers.task in {periodic.name for periodic in tasks.PERIODIC_TASKS}
         assert {"webhooks.process_due", "webhooks.sweep"} <= current_app.tasks.keys()
 
 
@@ -159,10 +157,10 @@ class TestSendTask:
         [
             "redis://127.0.0.1:{port}/0",
             "redis+socket:///nonexistent/broker.sock",
-            "redis://nobody.invalid:6379/0",
+            "redis://unknown.invalid:6379/0",
         ],
     )
-    def test_a_broker_that_cannot_be_reached_is_counted_and_not_raised(self, broker_at: BrokerUrl, url: str) -> None:
+    def test_unreachable_broker_is_counted_and_not_raised(self, broker_at: BrokerUrl, url: str) -> None:
         broker_at(url.format(port=closed_port()))
         before = failures()
         send_task("delivery.deliver_due", "delivery")
@@ -180,7 +178,7 @@ class TestSendTask:
             b"\0\0\0\0",
         ],
     )
-    def test_a_broker_that_refuses_is_counted_and_not_raised(self, broker_at: BrokerUrl, reply: bytes) -> None:
+    def test_error_reply_of_the_broker_is_counted_and_not_raised(self, broker_at: BrokerUrl, reply: bytes) -> None:
         with closing(FakeBroker(reply)) as broker:
             broker_at(broker.url)
             before = failures()
@@ -188,7 +186,7 @@ class TestSendTask:
             assert broker.commands
             assert failures() == before + 1
 
-    def test_a_broker_that_never_replies_costs_no_more_than_the_budget(self, broker_at: BrokerUrl) -> None:
+    def test_broker_that_never_replies_costs_only_the_budget(self, broker_at: BrokerUrl) -> None:
         with closing(FakeBroker(None)) as broker:
             broker_at(broker.url)
             before, began = failures(), time.monotonic()
@@ -214,7 +212,7 @@ class TestListener:
             selector.register(listener, selectors.EVENT_READ)
             return bool(selector.select(0.05))
 
-    def test_it_is_readable_once_something_was_sent(self, listener: Listener) -> None:
+    def test_listener_is_readable_once_a_notification_was_sent(self, listener: Listener) -> None:
         assert not self.is_readable(listener)
         assert not listener.received()
         self.send("a")
@@ -222,19 +220,19 @@ class TestListener:
         assert listener.received() == {"a"}
         assert not listener.received()
 
-    def test_every_listener_receives_it(self, listener: Listener) -> None:
+    def test_every_listener_receives_a_notification(self, listener: Listener) -> None:
         with closing(Listener("kit_test", missed="missed")) as other:
             self.send()
             for one in (listener, other):
                 wait_until(one.received, "the notification")
 
-    def test_nothing_is_received_before_the_commit(self, listener: Listener) -> None:
+    def test_notification_is_not_received_before_the_commit(self, listener: Listener) -> None:
         with transaction.atomic():
             self.send()
             assert not self.is_readable(listener)
         wait_until(listener.received, "the notification")
 
-    def test_after_its_connection_was_cut_it_reports_a_miss_and_listens_again(self, listener: Listener) -> None:
+    def test_listener_whose_connection_was_cut_reports_a_miss_and_listens_again(self, listener: Listener) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN kit_test%'")
         found: list[set[str]] = []

@@ -1,4 +1,4 @@
-"""The SQL runner: parameters in binary, prepared statements, and plans that follow the tables."""
+"""Test the SQL runner: parameters in binary, prepared statements, and plans that follow the tables."""
 
 from collections.abc import Iterator
 from typing import Any

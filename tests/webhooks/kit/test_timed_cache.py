@@ -1,4 +1,4 @@
-"""The timed cache: how long values are kept, how many, and that missing ones are loaded again."""
+"""Test the timed cache: the age and number of its values, and missing values."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No count of the demo has a tolerance: each that is not as expected is named."""
+"""Test the table of counts: each count that is not exactly as expected is named."""
 
 from collections import Counter
 from typing import Any

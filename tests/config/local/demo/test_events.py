@@ -1,4 +1,4 @@
-"""An events file is either read as it is written, or refused in one line that names the place."""
+"""Test reading an events file: events stay as written, and an error is one line that names the place."""
 
 import json
 from pathlib import Path
@@ -70,15 +70,15 @@ def test_read_returns_an_exact_repeat_again(tmp_path: Path) -> None:
         ("\n \n", ": contains no event"),
     ],
 )
-def test_read_refuses_an_unusable_file_and_names_the_place(tmp_path: Path, text: str | bytes, reason: str) -> None:
+def test_read_rejects_an_unusable_file_and_names_the_place(tmp_path: Path, text: str | bytes, reason: str) -> None:
     file = written(tmp_path, text)
-    with pytest.raises(InvalidEvents) as refused:
+    with pytest.raises(InvalidEvents) as caught:
         read(file)
-    assert "\n" not in str(refused.value)
-    assert str(refused.value).startswith(f"{file}{reason}")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{file}{reason}")
 
 
-def test_read_refuses_a_missing_file(tmp_path: Path) -> None:
+def test_read_rejects_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidEvents, match="No such file or directory"):
         read(tmp_path / "nothing")
 

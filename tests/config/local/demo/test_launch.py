@@ -1,4 +1,4 @@
-"""The demo uses no setting of the caller, and says in one line why the platform ended."""
+"""Test the launch: no setting of the caller is passed on, and one line says why the platform ended."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The receivers follow their script and accept nothing that is not signed."""
+"""Test the demo's receivers: they follow their script and accept only signed messages."""
 
 import time
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def test_message_signed_with_another_secret_is_counted_and_not_kept(gone: Receiv
     assert (gone.statuses[401], gone.bodies) == (1, {})
 
 
-def test_message_without_a_valid_signature_is_refused(gone: Receiver) -> None:
+def test_message_without_a_valid_signature_is_rejected(gone: Receiver) -> None:
     assert gone.receive({}, BODY) == 401
     assert gone.receive({"webhook-id": "1", "webhook-timestamp": "x", "webhook-signature": "v1"}, BODY) == 401
 

@@ -1,4 +1,4 @@
-"""A server runs while somebody uses it, whatever is killed; both kinds, through the one way in: `attach`."""
+"""Test the keeper: a server runs while a process is attached to it, whichever process is killed."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def user(data: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
-    """Another process that uses the broker until its input ends."""
+    """Return a function that starts a process attached to the broker until its input ends."""
     started: list[subprocess.Popen[str]] = []
 
     def start() -> "subprocess.Popen[str]":
@@ -55,7 +55,7 @@ def pid_of(server: Server, data: Path) -> int:
     return int((Place(server.name, data).home / "pid").read_text())
 
 
-def answers(server: Server, data: Path) -> bool:
+def is_ready(server: Server, data: Path) -> bool:
     return server.is_ready(Place(server.name, data), pid_of(server, data))
 
 
@@ -64,62 +64,66 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def gone(server: Server, data: Path) -> bool:
+def is_released(server: Server, data: Path) -> bool:
     return not _is_locked(Place(server.name, data).lease / "keeper")
 
 
 @pytest.mark.parametrize("server", [POSTGRES, VALKEY], ids=lambda server: server.name)
-def test_who_attaches_finds_a_running_server_and_whoever_comes_after_the_same(server: Server, data: Path) -> None:
+def test_attach_returns_with_a_running_server_and_a_second_attach_shares_it(server: Server, data: Path) -> None:
     embedded.attach(server, data)
-    assert answers(server, data)
+    assert is_ready(server, data)
     first = pid_of(server, data)
     embedded.attach(server, data)
     assert pid_of(server, data) == first
 
 
 @pytest.mark.parametrize("server", [POSTGRES, VALKEY], ids=lambda server: server.name)
-def test_root_never_runs_a_server(server: Server, data: Path) -> None:
+def test_server_does_not_run_as_root(server: Server, data: Path) -> None:
     embedded.attach(server, data)
     assert psutil.Process(pid_of(server, data)).uids().effective != 0
 
 
 @pytest.mark.parametrize("server", [POSTGRES, VALKEY], ids=lambda server: server.name)
-def test_no_server_listens_on_a_network(server: Server, data: Path) -> None:
+def test_server_listens_on_no_network_address(server: Server, data: Path) -> None:
     embedded.attach(server, data)
     assert psutil.Process(pid_of(server, data)).net_connections("inet") == []
 
 
 @pytest.mark.parametrize("server", [POSTGRES, VALKEY], ids=lambda server: server.name)
-def test_when_the_last_user_leaves_nothing_is_left_running(server: Server, data: Path) -> None:
+def test_leave_of_the_last_user_stops_the_server(server: Server, data: Path) -> None:
     embedded.attach(server, data)
     pid = pid_of(server, data)
     assert embedded.leave(server, data)
     assert not psutil.pid_exists(pid)
 
 
-def test_a_server_stays_while_another_process_uses_it(data: Path, user: Callable[[], "subprocess.Popen[str]"]) -> None:
+def test_leave_keeps_the_server_while_another_process_is_attached(
+    data: Path, user: Callable[[], "subprocess.Popen[str]"]
+) -> None:
     embedded.attach(VALKEY, data)
     pid = pid_of(VALKEY, data)
     other = user()
     assert attached(other)
     assert not embedded.leave(VALKEY, data, wait=1.0)
     assert pid_of(VALKEY, data) == pid
-    assert answers(VALKEY, data)
+    assert is_ready(VALKEY, data)
     other.communicate()
-    until(lambda: gone(VALKEY, data))
+    until(lambda: is_released(VALKEY, data))
     assert not psutil.pid_exists(pid)
 
 
-def test_a_user_that_is_killed_counts_as_gone(data: Path, user: Callable[[], "subprocess.Popen[str]"]) -> None:
+def test_server_stops_when_its_last_user_is_killed(data: Path, user: Callable[[], "subprocess.Popen[str]"]) -> None:
     other = user()
     assert attached(other)
     pid = pid_of(VALKEY, data)
     other.kill()
-    until(lambda: gone(VALKEY, data))
+    until(lambda: is_released(VALKEY, data))
     assert not psutil.pid_exists(pid)
 
 
-def test_several_that_come_at_once_share_one_server(data: Path, user: Callable[[], "subprocess.Popen[str]"]) -> None:
+def test_processes_that_attach_at_once_share_one_server(
+    data: Path, user: Callable[[], "subprocess.Popen[str]"]
+) -> None:
     others = [user() for _ in range(4)]
     assert all(attached(other) for other in others)
     home = str(Place(VALKEY.name, data).home)
@@ -132,21 +136,21 @@ def is_server(process: psutil.Process, home: str) -> bool:
     return home in command and command[0].endswith("valkey-server")
 
 
-def test_who_comes_while_a_server_stops_gets_a_new_one(data: Path) -> None:
+def test_attach_while_a_server_stops_starts_a_new_one(data: Path) -> None:
     for _ in range(3):
         embedded.attach(VALKEY, data)
-        assert answers(VALKEY, data)
+        assert is_ready(VALKEY, data)
         embedded.leave(VALKEY, data, wait=0)
 
 
-def test_a_server_that_is_killed_is_started_again_for_its_users(data: Path) -> None:
+def test_killed_server_is_restarted_for_its_users(data: Path) -> None:
     embedded.attach(VALKEY, data)
     killed = pid_of(VALKEY, data)
     os.kill(killed, signal.SIGKILL)
-    until(lambda: pid_of(VALKEY, data) != killed and answers(VALKEY, data))
+    until(lambda: pid_of(VALKEY, data) != killed and is_ready(VALKEY, data))
 
 
-def test_what_was_committed_survives_the_death_of_everything(data: Path) -> None:
+def test_committed_rows_survive_a_kill_of_server_and_keeper(data: Path) -> None:
     embedded.attach(POSTGRES, data)
     with psycopg.connect(embedded.database_url(data)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 17 AS number")
@@ -163,7 +167,7 @@ def test_what_was_committed_survives_the_death_of_everything(data: Path) -> None
         assert connection.execute("SELECT number FROM kept").fetchone() == (17,)
 
 
-def test_a_number_that_another_program_got_after_a_crash_does_not_stand_in_the_way(data: Path) -> None:
+def test_attach_ignores_a_pid_file_whose_pid_another_program_reused(data: Path) -> None:
     embedded.attach(POSTGRES, data)
     place = Place(POSTGRES.name, data)
     lock = place.home / "cluster" / "postmaster.pid"
@@ -173,12 +177,12 @@ def test_a_number_that_another_program_got_after_a_crash_does_not_stand_in_the_w
         lock.write_text(f"{another.pid}\n{rest}")
         (place.home / "pid").write_text(str(another.pid))
         embedded.attach(POSTGRES, data)
-        assert answers(POSTGRES, data)
+        assert is_ready(POSTGRES, data)
         assert another.poll() is None
         another.kill()
 
 
-def test_a_server_that_cannot_start_says_why_in_one_line(data: Path) -> None:
+def test_attach_raises_one_line_if_the_server_cannot_start(data: Path) -> None:
     embedded.attach(POSTGRES, data)
     embedded.leave(POSTGRES, data)
     (Place(POSTGRES.name, data).home / "cluster" / "PG_VERSION").write_text("7\n")
@@ -187,10 +191,10 @@ def test_a_server_that_cannot_start_says_why_in_one_line(data: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_creation_that_was_cut_short_is_begun_anew(data: Path) -> None:
+def test_attach_repeats_an_interrupted_creation(data: Path) -> None:
     place = Place(POSTGRES.name, data)
     place.prepare()
     (place.home / "cluster.draft").mkdir()
     (place.home / "cluster.draft" / "PG_VERSION").write_text("18\n")
     embedded.attach(POSTGRES, data)
-    assert answers(POSTGRES, data)
+    assert is_ready(POSTGRES, data)

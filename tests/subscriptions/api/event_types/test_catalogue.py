@@ -106,7 +106,7 @@ class TestAccess:
 
     def test_catalogue_with_the_setting_requires_a_key(self):
         key = make_key(make_tenant(), "read")[1]
-        as_password = "Basic " + b64encode(f"anybody:{key}".encode()).decode()
+        as_password = "Basic " + b64encode(f"any-user:{key}".encode()).decode()
         with override_settings(WAYPOST_CATALOGUE="key"):
             for path in ("/catalogue/", "/catalogue/x/", "/catalogue/openapi.json", "/catalogue/asyncapi.json"):
                 response = Client().get(path)

@@ -1,4 +1,4 @@
-"""Pages follow one another without a gap or a repeat, whatever is added meanwhile."""
+"""Test cursor pages: no gap and no repeat, even while rows are added."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -28,7 +28,7 @@ def follow(link: str, view: Any = None) -> dict[str, Any]:
     return page(view, **dict(parse_qsl(urlsplit(link).query)))
 
 
-def test_pages_go_from_new_to_old_and_end() -> None:
+def test_next_links_lead_from_the_newest_row_to_the_oldest() -> None:
     newest_first = [make_tenant().pk for _ in range(5)][::-1]
     first = page(limit=2)
     second = follow(first["next"])
@@ -38,7 +38,7 @@ def test_pages_go_from_new_to_old_and_end() -> None:
     assert third["next"] is None
 
 
-def test_the_way_back_leads_over_the_same_pages() -> None:
+def test_previous_link_leads_to_the_same_page() -> None:
     for _ in range(5):
         make_tenant()
     first = page(limit=2)
@@ -46,18 +46,18 @@ def test_the_way_back_leads_over_the_same_pages() -> None:
     assert follow(second["previous"])["data"] == first["data"]
 
 
-def test_what_is_added_meanwhile_moves_no_page() -> None:
+def test_added_row_shifts_no_page() -> None:
     oldest = [make_tenant().pk for _ in range(4)]
     first = page(limit=2)
     make_tenant()
     assert first["data"] + follow(first["next"])["data"] == oldest[::-1]
 
 
-def test_no_rows_are_one_empty_page() -> None:
+def test_empty_table_is_one_empty_page() -> None:
     assert page() == {"data": [], "next": None, "previous": None}
 
 
-def test_a_page_has_fifty_unless_asked_otherwise() -> None:
+def test_page_has_fifty_rows_without_a_limit() -> None:
     for _ in range(51):
         make_tenant()
     assert len(page()["data"]) == 50
@@ -65,20 +65,20 @@ def test_a_page_has_fifty_unless_asked_otherwise() -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "251", "x", "", "1.5", "٣", "9" * 5000])
-def test_a_limit_that_makes_no_sense_is_named(limit: str) -> None:
+def test_invalid_limit_is_an_error_that_names_it(limit: str) -> None:
     with pytest.raises(exceptions.ValidationError) as caught:
         page(limit=limit)
     assert "limit" in caught.value.get_full_details()
 
 
 @pytest.mark.parametrize("cursor", ["x", "cD0xMjM=", "bz0xJnA9", "\u00e9", "cj14"])
-def test_a_cursor_that_we_did_not_make_leads_nowhere(cursor: str) -> None:
+def test_invalid_cursor_is_not_found(cursor: str) -> None:
     with pytest.raises(exceptions.NotFound):
         page(cursor=cursor)
 
 
 class Named:
-    """A view that asks for rows by a name no index serves."""
+    """A view with a filter by name that no index serves."""
 
     def __init__(self, name: str) -> None:
         self.unindexed = Q(name=name)
@@ -90,7 +90,7 @@ def short_walks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def walk(name: str, **query: Any) -> list[dict[str, Any]]:
-    """Every page of a search, in the order the links lead."""
+    """Return every page of a search, in the order of the links."""
     found = [page(Named(name), **query)]
     while found[-1]["next"]:
         found.append(follow(found[-1]["next"], Named(name)))
@@ -99,27 +99,27 @@ def walk(name: str, **query: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.usefixtures("short_walks")
-def test_a_search_looks_at_so_many_rows_a_page_and_finds_all_there_is(order: str) -> None:
+def test_unindexed_search_limits_the_rows_read_per_page_and_finds_all(order: str) -> None:
     tenants = [make_tenant(name=name) for name in "axxxxxaxaa"]
-    wanted = [it.pk for it in tenants if it.name == "a"]
+    expected = [it.pk for it in tenants if it.name == "a"]
     found = walk("a", order=order, limit=2)
-    assert [key for it in found for key in it["data"]] == (wanted if order == "oldest" else wanted[::-1])
+    assert [key for it in found for key in it["data"]] == (expected if order == "oldest" else expected[::-1])
     assert len(found) >= len(tenants) / 3
 
 
 @pytest.mark.usefixtures("short_walks")
-def test_a_search_that_found_nothing_yet_leads_on_and_back() -> None:
-    wanted = make_tenant(name="a").pk
+def test_empty_page_of_an_unindexed_search_links_both_ways() -> None:
+    expected = make_tenant(name="a").pk
     for _ in range(5):
         make_tenant(name="x")
     first, second = walk("a")
-    assert (first["data"], second["data"], second["next"]) == ([], [wanted], None)
+    assert (first["data"], second["data"], second["next"]) == ([], [expected], None)
     back = follow(second["previous"], Named("a"))
     assert back["data"] == []
-    assert follow(back["next"], Named("a"))["data"] == [wanted]
+    assert follow(back["next"], Named("a"))["data"] == [expected]
 
 
-def test_the_oldest_come_first_if_asked_for() -> None:
+def test_order_oldest_begins_with_the_oldest_row() -> None:
     oldest_first = [make_tenant().pk for _ in range(5)]
     first = page(order="oldest", limit=3)
     second = follow(first["next"])
@@ -128,7 +128,7 @@ def test_the_oldest_come_first_if_asked_for() -> None:
 
 
 @pytest.mark.parametrize("order", ["", "name", "NEWEST"])
-def test_an_order_that_makes_no_sense_is_named(order: str) -> None:
+def test_invalid_order_is_an_error_that_names_it(order: str) -> None:
     with pytest.raises(exceptions.ValidationError) as caught:
         page(order=order)
     assert "order" in caught.value.get_full_details()

@@ -1,0 +1,91 @@
+"""Test the secrets of a source over REST: rotation, overlap and revocation."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from subscriptions.models import Tenant
+from tests.factories import make_client, make_tenant
+from tests.factories_receiver import make_source, signed
+from tests.routes import ApiRoute, RouteCases
+from webhooks.models import SourceSecret
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+API = "/api/v1"
+BODY = b'{"type":"a.b"}'
+
+
+def post(client, path: str, body: Any) -> Any:
+    return client.post(f"{API}/{path}", body, format="json")
+
+
+@pytest.mark.usefixtures("receiver", "rules")
+class TestRoutes(RouteCases):
+    routes = [
+        ApiRoute("get", "sources/{source}/secrets/", "read", 200),
+        ApiRoute("post", "sources/{source}/secrets/", "manage", 201, {}),
+        ApiRoute("delete", "sources/{source}/secrets/{secret}/", "manage", 204),
+    ]
+
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
+        source = make_source(tenant_id=tenant.pk)
+        return {"source": source.public_id, "secret": source.secrets.get().public_id}
+
+
+def test_rotation_creates_a_secret_and_lets_the_others_expire() -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk)
+    client = make_client(tenant)
+    created = post(client, f"sources/{source.public_id}/secrets/", {"overlap_seconds": 3600}).json()
+    listed = client.get(f"{API}/sources/{source.public_id}/secrets/").json()
+    assert [secret["id"] for secret in listed] == [created["id"], listed[1]["id"]]
+    assert created["secret"].startswith("whsec_")
+    assert "secret" not in listed[0]
+    old = SourceSecret.objects.get(expires_at__isnull=False)
+    assert abs(old.expires_at - timezone.now() - timedelta(hours=1)) < timedelta(minutes=1)
+
+
+def test_rotation_without_overlap_ends_the_other_secrets_at_once() -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk)
+    client = make_client(tenant)
+    path = f"sources/{source.public_id}/secrets/"
+    for overlap in (60, 86_400, 0):
+        post(client, path, {"overlap_seconds": overlap})
+    assert len(client.get(f"{API}/{path}").json()) == 1
+
+
+def test_eleventh_secret_is_a_400() -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk)
+    path, client = f"sources/{source.public_id}/secrets/", make_client(tenant)
+    statuses = [post(client, path, {}).status_code for _ in range(10)]
+    assert statuses == [201] * 9 + [400]
+
+
+def test_rotation_of_a_secret_made_by_the_sender_requires_the_secret() -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk, scheme="github", secret="shh")
+    path, client = f"sources/{source.public_id}/secrets/", make_client(tenant)
+    assert post(client, path, {}).status_code == 400
+    assert post(client, path, {"secret": "new"}).status_code == 201
+
+
+def test_message_with_a_revoked_secret_is_a_401() -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk)
+    secret = source.secrets.get()
+    make_client(tenant).delete(f"{API}/sources/{source.public_id}/secrets/{secret.public_id}/")
+    assert Client().post(f"/in/{source.public_id}/", BODY, "a/b", headers=signed(BODY)).status_code == 401
+
+
+def test_secret_of_another_source_is_a_404() -> None:
+    tenant = make_tenant()
+    one, other = make_source(tenant_id=tenant.pk), make_source(tenant_id=tenant.pk)
+    path = f"{API}/sources/{one.public_id}/secrets/{other.secrets.get().public_id}/"
+    assert make_client(tenant).delete(path).status_code == 404
+    assert other.secrets.exists()

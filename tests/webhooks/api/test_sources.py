@@ -1,0 +1,244 @@
+"""Test sources over REST: creation, changes, deletion, tenants and statistics."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from subscriptions.models import Tenant
+from tests.factories import make_client, make_tenant
+from tests.factories_receiver import make_receipt, make_source, signed
+from tests.routes import ApiRoute, RouteCases
+from webhooks.models import Source, SourceSecret
+from webhooks.sources.source_counts import source_counts
+from webhooks.wire.ids import public
+from webhooks.wire.signing.standard_webhooks import new_secret
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+
+API = "/api/v1"
+BODY = b'{"type":"a.b"}'
+
+
+def post(client, path: str, body: Any) -> Any:
+    return client.post(f"{API}/{path}", body, format="json")
+
+
+@pytest.mark.usefixtures("receiver", "rules")
+class TestRoutes(RouteCases):
+    routes = [
+        ApiRoute("get", "sources/", "read", 200),
+        ApiRoute("post", "sources/", "manage", 201, {"scheme": "standard"}),
+        ApiRoute("get", "sources/{source}/", "read", 200),
+        ApiRoute("patch", "sources/{source}/", "manage", 200, {"name": "x"}),
+        ApiRoute("delete", "sources/{source}/", "manage", 204),
+        ApiRoute("get", "sources/{source}/stats/", "read", 200),
+        ApiRoute("post", "sources/{source}/test/", "manage", 200, {}),
+    ]
+
+    def make_ids(self, tenant: Tenant) -> dict[str, str]:
+        return {"source": make_source(tenant_id=tenant.pk).public_id}
+
+
+def test_create_returns_the_secret_once_and_the_source_accepts_its_messages() -> None:
+    client = make_client(make_tenant())
+    created = post(client, "sources/", {"scheme": "standard", "uid": "shop"}).json()
+    assert created["secret"].startswith("whsec_")
+    assert created["url"].endswith("/in/shop/")
+    assert created["secret"] not in client.get(f"{API}/sources/shop/").content.decode()
+    assert created["secret"].encode() not in bytes(SourceSecret.objects.get().ciphertext)
+    response = Client().post("/in/shop/", BODY, "application/json", headers=signed(BODY, secret=created["secret"]))
+    assert response.status_code == 202
+
+
+def test_create_returns_a_given_secret_once() -> None:
+    given = new_secret()
+    created = post(make_client(make_tenant()), "sources/", {"scheme": "standard", "secret": given})
+    assert created.json()["secret"] == given
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "scheme"),
+        ({"scheme": "nonsense"}, "scheme"),
+        ({"scheme": "github"}, "secret"),
+        ({"scheme": "github", "secret": ""}, "secret"),
+        ({"scheme": "standard", "secret": "whsec_!!"}, "secret"),
+        ({"scheme": "none", "secret": "x"}, "secret"),
+        ({"scheme": "hmac", "secret": "x", "options": {"algorithm": "md5"}}, "options"),
+        ({"scheme": "hmac", "secret": "x", "options": {"header": 5}}, "options"),
+        ({"scheme": "hmac", "secret": "x", "options": ["a"]}, "options"),
+        ({"scheme": "standard", "options": {"what": "ever"}}, "options"),
+        ({"scheme": "standard", "uid": "src_x"}, "uid"),
+        ({"scheme": "standard", "uid": "a b"}, "uid"),
+        ({"scheme": "standard", "message_id_path": "somewhere"}, "message_id_path"),
+        ({"scheme": "standard", "message_id_path": "header:a b"}, "message_id_path"),
+        ({"scheme": "standard", "order_key_path": "body:no/slash"}, "order_key_path"),
+        ({"scheme": "standard", "max_bytes": 0}, "max_bytes"),
+        ({"scheme": "standard", "response_status": 500}, "response_status"),
+        ({"scheme": "standard", "timestamp_tolerance_seconds": -1}, "timestamp_tolerance_seconds"),
+        ({"scheme": "standard", "rate_per_minute": 0}, "rate_per_minute"),
+        ({"scheme": "standard", "handlers": "log"}, "handlers"),
+        ({"scheme": "standard", "handlers": [{"handler": "os.abort"}]}, "handlers"),
+        ({"scheme": "standard", "handlers": [{"handler": ["log"]}]}, "handlers"),
+        ({"scheme": "standard", "handlers": [{"handler": "log", "pattern": {"type": "x"}}]}, "handlers"),
+        ({"scheme": "standard", "handlers": [{"handler": "log", "pattern": {"type": ["\0"]}}]}, "handlers"),
+        ({"scheme": "standard", "handlers": [{"handler": "log"}] * 21}, "handlers"),
+        ({"scheme": "standard", "public_url": "javascript:alert(1)"}, "public_url"),
+        ({"scheme": "standard", "content_types": "application/json"}, "content_types"),
+        ({"scheme": "standard", "content_types": ["json"]}, "content_types"),
+        ({"scheme": "standard", "content_types": ["*/*"]}, "content_types"),
+        ({"scheme": "standard", "content_types": [7]}, "content_types"),
+        ({"scheme": "standard", "content_types": ["a/b"] * 21}, "content_types"),
+        ({"scheme": "standard", "response_body": "x" * 4097}, "response_body"),
+        ({"scheme": "standard", "response_body": "a\0b", "response_content_type": "text/plain"}, "response_body"),
+        ({"scheme": "standard", "response_body": "<Response/>"}, "response_body"),
+        ({"scheme": "standard", "response_body": "{}", "response_status": 204}, "response_body"),
+        ({"scheme": "standard", "response_content_type": "text/html"}, "response_content_type"),
+        ({"scheme": "standard", "response_when": "never"}, "response_when"),
+        ({"scheme": "standard", "response_timeout_seconds": 26}, "response_timeout_seconds"),
+        ({"scheme": "standard", "response_timeout_seconds": 0}, "response_timeout_seconds"),
+        ({"scheme": "standard", "skip_out_of_order": True}, "skip_out_of_order"),
+        ({"scheme": "standard", "name": "x" * 257}, "name"),
+        ({"scheme": "standard", "name": None}, "name"),
+        ({"scheme": "standard", "timestamp_tolerance_seconds": 86_401}, "timestamp_tolerance_seconds"),
+        ({"scheme": "standard", "timestamp_tolerance_seconds": "soon"}, "timestamp_tolerance_seconds"),
+        ({"scheme": "standard", "max_bytes": 5 * 1024**3 + 1}, "max_bytes"),
+        ({"scheme": "standard", "rate_per_minute": 2**40}, "rate_per_minute"),
+        ({"scheme": "standard", "event_type_path": "x" * 257}, "event_type_path"),
+        ({"scheme": "standard", "secret": "x" * 8193}, "secret"),
+        ({"scheme": "standard", "paused": "perhaps"}, "paused"),
+        ({"scheme": "standard", "uid": "x" * 257}, "uid"),
+        ({"scheme": "standard", "handler_timeout_seconds": 0}, "handler_timeout_seconds"),
+        ({"scheme": "standard", "handler_timeout_seconds": 901}, "handler_timeout_seconds"),
+        ({"scheme": "standard", "sequence_path": "body"}, "sequence_path"),
+        ({"scheme": "standard", "skip_out_of_order": "perhaps"}, "skip_out_of_order"),
+        ({"scheme": "standard", "retry_plan": 5}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": [0]}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": [True]}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": ["5"]}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": [1] * 21}, "retry_plan"),
+        ({"scheme": "standard", "retry_plan": [604_800] * 5}, "retry_plan"),
+        ({"scheme": "standard", "allowed_origins": "*"}, "allowed_origins"),
+        ({"scheme": "standard", "allowed_origins": ["a b"]}, "allowed_origins"),
+        ({"scheme": "standard", "allowed_origins": ["a.example"] * 101}, "allowed_origins"),
+        ({"scheme": "standard", "verify_token": ""}, "verify_token"),
+        ({"scheme": "standard", "verify_token": "x" * 257}, "verify_token"),
+        ({"scheme": "jwt"}, "secret"),
+        ({"scheme": "jwt", "secret": "short"}, "secret"),
+        ({"scheme": "jwt", "options": {"jwks_url": "https://a.example.com/"}}, "options"),
+        ({"scheme": "jwt", "options": {"jwks_url": "http://a.example.com/", "audience": "us"}}, "options"),
+        ({"scheme": "jwt", "options": {"jwks_url": "https://localhost/", "audience": "us"}}, "options"),
+        ({"scheme": "mtls"}, "secret"),
+        ({"scheme": "mtls", "secret": "CN=shop", "options": {"form": "jpeg"}}, "options"),
+        ({"scheme": "token", "secret": "x", "options": {"header": "a b"}}, "options"),
+    ],
+)
+def test_create_with_an_invalid_field_is_a_400_that_names_it(body: dict, field: str) -> None:
+    response = post(make_client(make_tenant()), "sources/", body)
+    assert response.status_code == 400, response.content
+    assert {error["field"].split(".")[0] for error in response.json()["errors"]} == {field}
+    assert not Source.objects.exists()
+
+
+def test_create_returns_the_processing_settings_and_patch_resets_them() -> None:
+    client = make_client(make_tenant())
+    settings = {
+        "retry_plan": [1, 60],
+        "handler_timeout_seconds": 5,
+        "sequence_path": "header:X-Seq",
+        "skip_out_of_order": True,
+    }
+    created = post(client, "sources/", {"scheme": "standard", "uid": "shop", **settings}).json()
+    assert {name: created[name] for name in settings} == settings
+    changed = client.patch(f"{API}/sources/shop/", {"retry_plan": None}, format="json")
+    assert changed.json()["retry_plan"] is None
+
+
+def test_create_with_scheme_none_is_a_201() -> None:
+    assert post(make_client(make_tenant()), "sources/", {"scheme": "none"}).status_code == 201
+
+
+def test_uid_is_unique_across_tenants_until_its_source_is_deleted() -> None:
+    first, second = make_client(make_tenant()), make_client(make_tenant())
+    assert post(first, "sources/", {"scheme": "standard", "uid": "shop"}).status_code == 201
+    conflict = post(second, "sources/", {"scheme": "standard", "uid": "shop"})
+    assert conflict.json()["errors"][0]["field"] == "uid"
+    first.delete(f"{API}/sources/shop/")
+    assert post(second, "sources/", {"scheme": "standard", "uid": "shop"}).status_code == 201
+
+
+def test_patch_applies_to_the_next_message() -> None:
+    client = make_client(make_tenant())
+    created = post(client, "sources/", {"scheme": "none", "uid": "shop"}).json()
+    assert Client().post("/in/shop/", b"1", "text/plain").status_code == 202
+    changed = client.patch(f"{API}/sources/{created['id']}/", {"paused": True}, format="json")
+    assert changed.json()["paused"] is True
+    assert Client().post("/in/shop/", b"2", "text/plain").status_code == 503
+    client.patch(f"{API}/sources/shop/", {"paused": False, "response_status": 200}, format="json")
+    assert Client().post("/in/shop/", b"3", "text/plain").status_code == 200
+
+
+def test_patch_to_a_scheme_that_rejects_the_secrets_is_a_400() -> None:
+    client = make_client(make_tenant())
+    created = post(client, "sources/", {"scheme": "standard"}).json()
+    response = client.patch(f"{API}/sources/{created['id']}/", {"scheme": "none"}, format="json")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "secret")
+
+
+def test_patch_of_the_secret_is_a_400() -> None:
+    client = make_client(make_tenant())
+    created = post(client, "sources/", {"scheme": "standard"}).json()
+    response = client.patch(f"{API}/sources/{created['id']}/", {"secret": new_secret()}, format="json")
+    assert response.status_code == 400
+
+
+def test_deleted_source_is_not_listed_and_keeps_its_receipts() -> None:
+    tenant = make_tenant()
+    client = make_client(tenant)
+    receipt = make_receipt(make_source(tenant_id=tenant.pk))
+    assert client.delete(f"{API}/sources/{receipt.source.public_id}/").status_code == 204
+    assert client.get(f"{API}/sources/").json()["data"] == []
+    assert client.get(f"{API}/receipts/{receipt.public_id}/").status_code == 200
+
+
+def test_operator_lists_all_sources_and_may_name_a_tenant() -> None:
+    tenant = make_tenant()
+    mine, other = make_source(tenant_id=tenant.pk), make_source()
+    client = make_client()
+    name = public("tnt", tenant.pk)
+    assert len(client.get(f"{API}/sources/").json()["data"]) == 2
+    assert [row["id"] for row in client.get(f"{API}/sources/?tenant={name}").json()["data"]] == [mine.public_id]
+    created = client.post(f"{API}/sources/", {"scheme": "none"}, format="json", headers={"waypost-tenant": name}).json()
+    assert created["tenant"] == name
+    assert client.get(f"{API}/sources/{other.public_id}/").status_code == 200
+
+
+def test_tenant_that_names_another_tenant_is_a_404() -> None:
+    tenant, other = make_tenant(), make_tenant()
+    client = make_client(tenant)
+    assert client.get(f"{API}/sources/?tenant={public('tnt', other.pk)}").status_code == 404
+    assert client.get(f"{API}/sources/?tenant={public('tnt', tenant.pk)}").status_code == 200
+    assert client.get(f"{API}/sources/?tenant=x").status_code == 404
+
+
+def test_stats_have_hours_totals_and_current_counts() -> None:
+    client = make_client(make_tenant())
+    created = post(client, "sources/", {"scheme": "none", "uid": "shop", "handlers": [{"handler": "log"}]}).json()
+    for body in (b"1", b"1", b"2"):
+        Client().post(created["url"], body, "text/plain")
+    source_counts.write()
+    stats = client.get(f"{API}/sources/shop/stats/?hours=2").json()
+    assert stats["now"] == {"pending": 2, "dead": 0, "is_lower_bound": False}
+    assert (stats["totals"]["received"], stats["totals"]["duplicates"]) == (2, 1)
+    assert [hour["received"] for hour in stats["hours"]] == [0, 2]
+
+
+@pytest.mark.parametrize("hours", ["0", "2161", "many", "-1"])
+def test_stats_with_invalid_hours_are_a_400_that_names_them(hours: str) -> None:
+    tenant = make_tenant()
+    source = make_source(tenant_id=tenant.pk)
+    response = make_client(tenant).get(f"{API}/sources/{source.public_id}/stats/?hours={hours}")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "hours"
