@@ -9,7 +9,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_name("words.txt")
 SUFFIXES = {".py", ".md", ".html", ".css", ".js", ".sql", ".toml", ".yml", ".txt", ".c", ""}
-EXEMPT = {"tests/words.txt", "tests/test_docstrings.py", "CHANGELOG.md", "requirements.txt", "requirements-dev.txt", "STYLE.md", "docs/glossary.md"}
+EXEMPT = {
+    "tests/words.txt",
+    "tests/test_docstrings.py",
+    "CHANGELOG.md",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "STYLE.md",
+    "docs/glossary.md",
+}
 
 
 def retired() -> dict[str, str]:

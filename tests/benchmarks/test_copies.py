@@ -27,7 +27,10 @@ def test_copies_differ_only_in_their_address_and_in_what_they_subscribe_to() -> 
         own = {"endpoint", "url"}
         assert model_to_dict(one.http, exclude=own) == model_to_dict(model.http, exclude=own)
         subscription = Subscription.objects.get(endpoint=one)
-        assert (subscription.tenant_id, subscription.event_types) == (model.tenant_id, [f"bench.{one.uid}", "bench.all"])
+        assert (subscription.tenant_id, subscription.event_types) == (
+            model.tenant_id,
+            [f"bench.{one.uid}", "bench.all"],
+        )
         assert bytes(SigningSecret.objects.get(endpoint=one).ciphertext) == bytes(
             SigningSecret.objects.get(endpoint=model).ciphertext
         )
