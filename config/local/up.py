@@ -23,7 +23,7 @@ from kombu.connection import Connection
 
 from config import env
 from config.local import embedded
-from config.local.embedded.lease import take
+from config.local.embedded.user_lock import take
 from config.local.process_guard import ProcessGuard
 from config.local.supervise import Child, KeepsDying, Supervisor, end_leftovers
 

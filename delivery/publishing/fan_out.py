@@ -1,4 +1,4 @@
-"""Fan out an event: create one delivery for each route that matches it.
+"""Create one delivery for each route that matches an event (fan-out).
 
 Used by publishing and by replays of past events. The bytes of a delivery are fixed here: transformed, a reference, or
 (no body) those of the event.

@@ -1,4 +1,4 @@
-"""Limit the events a tenant may publish per second, in all processes together: GCRA in Valkey.
+"""Enforce the rate limit on the events a tenant publishes, in all processes together: GCRA in Valkey.
 
 The token bucket holds one second's worth and fills at the plan's rate. A process fetches tokens for a tenth of a second
 at a time, so most requests need no round trip; tokens not used within PREFETCH_LIFETIME are lost.

@@ -20,7 +20,7 @@ class SchemaMismatch(InvalidEvent):
 
 
 class ContentConflict(InvalidEvent):
-    """An event with the same source and id, but other content, was published before."""
+    """An event with the same source and id, but other content, was published before. The API responds 409."""
 
 
 class EventLimitExceeded(InvalidEvent):

@@ -1,4 +1,4 @@
-"""Store prepared events with their deliveries, once, under the version of the route table they were matched with."""
+"""Store prepared events with their deliveries (fan-out), once, under the version of the route table they matched."""
 
 import time
 from collections.abc import Callable

@@ -26,8 +26,8 @@ def planned_wait(plan: Sequence[int], step: int, jitter: float) -> float | None:
 def wait_after(plan: Sequence[int], step: int, *, jitter: float, retry_after: float | None = None) -> float | None:
     """Return the planned wait in seconds, but not less than ``retry_after``; None if the plan is used up.
 
-    ``retry_after`` is obeyed up to the sum of the waits that are left in the plan, so that no endpoint can put a
-    delivery off for longer than its plan lasts.
+    ``retry_after`` (`Retry-After`, in seconds) is obeyed up to the sum of the waits that are left in the plan, so that
+    no endpoint can put a delivery off for longer than its plan lasts.
     """
     wait = planned_wait(plan, step, jitter)
     if wait is None:

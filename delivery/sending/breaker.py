@@ -1,10 +1,14 @@
-"""Stop sending to an endpoint that keeps failing, and test with one attempt at a time whether it has recovered.
+"""Stop sending to an endpoint that keeps failing, and probe it with one attempt at a time (circuit breaker).
 
-A circuit breaker. PURE: the clock is passed in, as unix seconds.
+PURE: the clock is passed in, as unix seconds.
 
     closed      attempts are sent; after OPEN_AFTER_FAILURES in a row over at least OPEN_AFTER_SECONDS it opens
     open        no attempt is sent for a pause of FIRST_PAUSE seconds
     half-open   one attempt is sent, the probe: success closes, failure opens for twice the pause, up to LONGEST_PAUSE
+
+Any success closes it, also of an attempt that was in flight when it opened. A changed URL or state of the endpoint
+starts a new one (delivery.sending.lane). "Retry now" (delivery.lifecycle.send_now) makes an open one half-open, unless
+a drain leases the lane.
 
 An open breaker costs no attempts: deliveries stay pending and their retry plans do not advance.
 """

@@ -1,5 +1,8 @@
 """Decide how much a leased lane may send now, and what the end of an attempt means for it.
 
+Only the drain that leases a lane sends to its endpoint, so rate limit, concurrency and circuit breaker are exact over
+all workers (docs/why/lanes.md).
+
 PURE: the clock is passed in, as unix seconds of the database. What has to outlive the lease is written as a LaneRow;
 everything else is kept here while the lane is leased.
 """

@@ -1,7 +1,12 @@
 """Lease lanes for one drain, renew the leases while they are used, and release them while other lanes are due.
 
-What a lane may send it decides itself (see ``lane``). A drain that has stalled, or whose database was away, renews
-first: lanes that were not renewed may have another owner by now, and get nothing more from this drain.
+What a lane may send it decides itself (see ``lane``). A lease lasts LEASE_SECONDS (10) and is renewed every RENEW_EVERY
+(a third of that). A drain that has stalled, or whose database was away, renews first: lanes that were not renewed may
+have another owner by now, and get nothing more from this drain.
+
+After the death of a drain its leases run out, and another drain leases the lanes. Its claims expire later, each after
+the endpoint's timeout and CLAIM_GRACE; ``recover`` in delivery/lifecycle/sweep.py voids them and makes their deliveries
+pending again.
 """
 
 import time

@@ -3,9 +3,10 @@
 PURE. The table, first match wins. Which response means what is decided by the transport (see ``Outcome``):
 
     delivered          delivered
-    gone               dead (cause responded_410), and the endpoint is disabled; unless its address has changed
+    gone               dead (cause responded_410), and the endpoint is disabled; the drain then dead-letters its
+                       pending deliveries. Not if its address has changed: then as everything else
     plan used up       dead (cause exhausted)
-    everything else    pending: the planned wait, but not less than the outcome's retry_after
+    everything else    pending: the planned wait, but not less than the outcome's retry_after (`Retry-After`)
 """
 
 from collections.abc import Sequence

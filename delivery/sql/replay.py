@@ -1,7 +1,8 @@
 """Replay: make dead and finished deliveries pending again, and create deliveries for past events.
 
-A replay bumps the retry plan back to its start (``step``), keeps the number of attempts, and never sends twice what
-was requested once: each statement is guarded by the state it changes.
+A replay sets the retry plan back to its start (``step``), keeps the number of attempts, and never sends twice what
+was requested once: each statement is guarded by the state it changes. The delivery's row stays, so its bytes and its
+`webhook-id` (the event's id) stay too; only a failed transformation is rendered again.
 """
 
 from collections.abc import Sequence

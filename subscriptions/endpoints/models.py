@@ -67,7 +67,7 @@ class Endpoint(Row):
         max_length=10,
         choices=State.choices,
         default=State.ACTIVE,
-        help_text="While not active, deliveries wait for up to seven days.",
+        help_text="While not active, deliveries wait up to seven days; after a 410 they become dead letters at once.",
     )
     disabled_reason = models.CharField(
         max_length=13,

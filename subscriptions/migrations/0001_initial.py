@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('uid', models.CharField(blank=True, max_length=256, null=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{1,256}\\Z', 'A uid is 1 to 256 letters, digits, hyphens, underscores and full stops.')], verbose_name='external ID')),
                 ('kind', models.CharField(db_default='http', default='http', editable=False, help_text='Transport of its deliveries, and name of its settings.', max_length=16)),
                 ('description', models.CharField(blank=True, help_text='Free text for people.', max_length=1024)),
-                ('state', models.CharField(choices=[('active', 'Active'), ('paused', 'Paused'), ('disabled', 'Disabled'), ('unverified', 'Unverified')], default='active', help_text='While not active, deliveries wait for up to seven days.', max_length=10)),
+                ('state', models.CharField(choices=[('active', 'Active'), ('paused', 'Paused'), ('disabled', 'Disabled'), ('unverified', 'Unverified')], default='active', help_text='While not active, deliveries wait up to seven days; after a 410 they become dead letters at once.', max_length=10)),
                 ('disabled_reason', models.CharField(blank=True, choices=[('responded_410', '410 Gone'), ('failing', 'Failing for 5 days'), ('operator', 'By operator')], editable=False, help_text='Why the endpoint is disabled; empty in any other state.', max_length=13)),
                 ('state_changed_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When the state last changed.')),
                 ('allowed_rate', models.PositiveIntegerField(editable=False, help_text='Requests per minute that the endpoint allowed when verified; null: any.', null=True)),

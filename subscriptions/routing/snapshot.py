@@ -1,8 +1,8 @@
 """Cache each tenant's route table in memory: the snapshot that fan-out matches events against.
 
-A publisher writes under the version of its snapshot (``Tenant.routes_version``, raised by triggers). If that is no
-longer the newest, nothing is written and it matches again with a new snapshot. So a subscription applies from its
-commit, in every process, without a message to any of them.
+A publisher writes under the version of its snapshot (``Tenant.routes_version``, raised by the triggers in
+`subscriptions/migrations/versions.sql`). If that is no longer the newest, nothing is written and it matches again with
+a new snapshot. So a subscription applies from its commit, in every process, without a message to any of them.
 """
 
 from uuid import UUID

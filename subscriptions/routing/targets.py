@@ -160,6 +160,7 @@ def _signer(secrets: list[SigningSecret]) -> Signer | None:
 
 
 def _address_guard(url: str) -> Callable[[str], bool] | None:
+    """Return the SSRF guard of a URL: whether an attempt may connect to an IP address. None: nothing may be sent."""
     if is_own_address(url):
         return None
     try:

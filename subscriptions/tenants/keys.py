@@ -1,7 +1,8 @@
-"""Create, find, rotate and revoke API keys. A key is shown once and stored as a digest.
+"""Create, find, rotate and revoke API keys, and cache them for a second.
 
-Every request looks its key up, so a process caches each key for a second: that long a key may still work after another
-process revoked it. Unknown keys are not cached: guessing costs a query each and evicts nothing.
+A key is shown once and stored as a digest. Every request looks its key up; by the cache of a process, a key may still
+work for a second after another process revoked it. Unknown keys are not cached: guessing costs a query each and evicts
+nothing.
 """
 
 import re

@@ -1,12 +1,14 @@
 """Encrypt secrets at rest: Fernet (AES-128-CBC with HMAC-SHA256), with keys that are not in the database.
 
-The keys are WAYPOST_ENCRYPTION_KEYS (32 bytes each, URL-safe base64): the first encrypts, all decrypt. To rotate,
-put the new key first, encrypt the stored values again, then remove the old key.
+The keys are WAYPOST_ENCRYPTION_KEYS (32 bytes each, URL-safe base64): the first encrypts, all decrypt. To rotate, add
+the new key first. New values are encrypted with it; old keys stay in the list, since nothing re-encrypts stored values
+yet (docs/how-to/operate.md, "Rotate the encryption keys").
 
 Failure: a value that no key decrypts raises CannotDecrypt. Callers treat it as a missing secret: nothing is signed,
 sent or accepted with it. A key list that is empty or malformed raises ValueError at the first use.
 
-Used for the secrets of sources and endpoints, endpoint credentials, OAuth tokens and recorded idempotent responses.
+Columns with encrypted values: ``ciphertext`` of HttpSettings (headers, credentials, TLS keys), SigningSecret,
+OAuthToken, StoredResponse (responses recorded for idempotency keys) and SourceSecret; ``verify_token`` of Source.
 """
 
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Group commit: items that are added while a transaction is being written share the next one.
+"""Write items in shared transactions (group commit): those added while one is being written share the next.
 
 A commit costs the database about the same for one row as for ten, and a round trip costs more than the row. So a
 writer, a thread with its own connection, writes for all callers that came while the last group was written. Callers
@@ -6,9 +6,11 @@ return after the commit, as if each had written alone. There is no delay to coll
 write in progress is written at once. Items have a key (a tenant): only those of one key are written together, and
 each key has at most one writer at a time.
 
-Failure: a database connection error fails every item of the group, and each caller raises it. Any other error may be
-due to a single item, so the group is written again item by item, and each caller gets its own result or error. Where
-no thread is available the caller writes. Failures after the commit (see ``Write``) are logged and counted, not raised.
+Failure: a database connection error, that is every OperationalError or InterfaceError, fails every item of the group,
+and each caller raises it; publishing retries a broken connection for 5 s first (``delivery.publishing.store``). Any
+other error may be due to a single item, so the group is written again item by item, and each caller gets its own result
+or error. Where no thread is available the caller writes. Failures after the commit (see ``Write``) are logged and
+counted, not raised.
 
 Used for publishing (``delivery.publishing.group_publish``) and for receipts (``webhooks.receiving.insert_receipt``).
 """

@@ -1,4 +1,4 @@
-"""Rate limit: the generic cell rate algorithm (GCRA), which is a token bucket kept as one number.
+"""Enforce a rate limit by the generic cell rate algorithm (GCRA): a token bucket kept as one number.
 
 PURE: the clock is passed in, in seconds, and nothing can fail. A limit that outlives its process is a stored
 ``next_slot``; where it is unknown what was spent, ``spend_all`` is the safe assumption.

@@ -5,8 +5,9 @@ handled twice at once, even if a handler outlasts its claim, and its database ef
 transaction that is open as long as a handler runs: handlers that call other services should be short.
 
 A handler that raises, or exceeds the time limit of its source, costs an attempt, and the receipt is due again by the
-retry plan. A worker that crashes records nothing: ``claims`` counts such claims, and after ``MAX_CLAIMS`` the receipt
-is dead (``crashed_worker``) and can be replayed.
+retry plan. Then all handlers of the receipt run again, since they share one transaction. A worker that crashes records
+nothing: ``claims`` counts such claims, and after ``MAX_CLAIMS`` the receipt is dead (``crashed_worker``) and can be
+replayed.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Limit the requests of each source in one web process, before any work is done for them.
+"""Enforce the rate limit of each source in one web process, before any work is done for a request.
 
 Two limits: the source's rate (``webhooks.kit.rate_limit``); and the number of bodies that have been
 arriving for long, because each occupies a thread and slow uploads must not occupy all.

@@ -5,7 +5,7 @@
     broker_url(data)
     discard(data)               stop both servers and remove their files
 
-No process owns a server. Each process that uses one holds a shared lock (`lease.py`). A small process, the keeper
+No process owns a server. Each process that uses one holds a shared lock (`user_lock.py`). A small process, the keeper
 (`keeper.py`), runs the server while such a lock is held and stops it when the last one is released, however its
 holder ended: the kernel releases locks even after kill -9. `place.py` decides where the files are and which user the
 servers run as; no server runs as root.
@@ -15,10 +15,10 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from config.local.embedded.lease import attach, leave
 from config.local.embedded.place import EmbeddedError, Place
 from config.local.embedded.postgres import Postgres
 from config.local.embedded.server import Server
+from config.local.embedded.user_lock import attach, leave
 from config.local.embedded.valkey import Valkey
 
 __all__ = ["POSTGRES", "VALKEY", "EmbeddedError", "Server", "attach", "broker_url", "database_url", "discard", "leave"]

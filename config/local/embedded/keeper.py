@@ -18,9 +18,9 @@ from typing import NoReturn
 import psutil
 
 from config.local.embedded import POSTGRES, VALKEY
-from config.local.embedded.lease import take
 from config.local.embedded.place import EmbeddedError, Place
 from config.local.embedded.server import Server
+from config.local.embedded.user_lock import take
 from config.local.process_guard import ProcessGuard
 
 READY = "ready"

@@ -2,8 +2,11 @@
 
 A response 202 is sent after the events and their deliveries are committed. A single event that is not accepted is a
 problem: 400 invalid, 402 beyond the monthly quota, 409 other content published before under this source and id, 413 too
-large, 415 unknown form, 429 beyond the publish rate. In a batch every event has its own result, in order; if none was
-accepted, the response is the limit that they all exceed, or 400.
+large, 415 unknown form, 429 beyond the publish rate. In a batch every event has its own result, in order (409 in that
+event's ``error``); if none was accepted, the response is the limit that they all exceed, or 400.
+
+409 has a second cause, with `Retry-After`: a request with the same `Idempotency-Key` is in progress
+(config.api.idempotency).
 """
 
 from collections.abc import Iterable, Sequence

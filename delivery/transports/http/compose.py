@@ -1,6 +1,6 @@
 """Compose the HTTP request of an attempt: headers, signature, body. The body's bytes were fixed when it was published.
 
-PURE: the time is passed in.
+`webhook-id` is the event's id: the same for every attempt, replay and endpoint. PURE: the time is passed in.
 """
 
 from delivery.sql.claim import Claimed

@@ -2,8 +2,8 @@
 
 An exchange has one absolute timeout for everything; follows no redirects; takes no proxy, cookie or password file from
 the environment; asks for identity encoding; reads at most 16 KiB of the response body and then closes the connection;
-and connects only to addresses that ``Request.admits`` accepts: the address itself, after resolution, so that no second
-look-up can change it. However it ends, it ends as an Outcome.
+and connects only to addresses that ``Request.admits`` accepts (SSRF guard): the address itself, after resolution, so
+that no second look-up can change it. However it ends, it ends as an Outcome.
 """
 
 import os

@@ -5,8 +5,8 @@ forbidden address forbids the host: a name with both public and internal address
 client may connect to any of them.
 
 Checking a URL is not enough, because the next lookup may return other addresses (DNS rebinding). `check` resolves once,
-when a URL is saved. Code that connects calls `is_allowed` with the address that the socket is about to connect to, and
-does not resolve again.
+when a URL is saved. Code that connects checks the address that the socket is about to connect to, and does not resolve
+again: single calls with `is_allowed`, deliveries with the check that `address_filter` returns for their URL.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -15,8 +15,8 @@ import pytest
 
 from config.local import embedded
 from config.local.embedded import POSTGRES, VALKEY, EmbeddedError, Server
-from config.local.embedded.lease import _is_locked
 from config.local.embedded.place import Place
+from config.local.embedded.user_lock import _is_locked
 from tests.processes import start as start_process
 
 ROOT = Path(__file__).resolve().parents[4]

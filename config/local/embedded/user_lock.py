@@ -1,4 +1,4 @@
-"""Lease an embedded server: it runs while some process holds a shared lock, which the kernel releases at its death.
+"""Keep an embedded server running while a process holds a shared lock, which the kernel releases at its death.
 
 Three empty files are locked:
 
@@ -46,7 +46,7 @@ def attach(server: Server, data: Path) -> None:
 
 
 def leave(server: Server, data: Path, wait: float | None = None) -> bool:
-    """Release the lease of this process, and wait up to `wait` seconds (None: for ever) for the server to stop.
+    """Release the lock of this process, and wait up to `wait` seconds (None: for ever) for the server to stop.
 
     Returns False if it still runs then because another process uses it.
     """
