@@ -22,6 +22,15 @@ WRITES = ("put", "post", "patch", "delete")
 TAG_OF = {"data": "Events", "cancellations": "Deliveries", "verification-callbacks": "Endpoints"}
 EXAMPLES: dict[str, Any] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
 """By operation id: the body of a request, and of a response by status. Recorded by tests/api/test_examples.py."""
+PATH_PARAMETERS = {
+    "ref": "Its id or its `uid`; of an event type its id or its name.",
+    "secret": "Id of the secret.",
+    "key": "Key of the verification, from the URL of the callback.",
+    "event": "Id of the event, from the signed link.",
+    "endpoint": "Id of the endpoint, from the signed link.",
+    "until": "Expiry of the signed link, as unix seconds.",
+    "signature": "Signature of the link.",
+}
 PROBLEM_DESCRIPTIONS = {
     400: "The request is invalid. `errors` names each field and says what to give instead.",
     401: "The API key is missing, unknown, expired or revoked.",
@@ -211,7 +220,10 @@ def _add_examples(operation: dict[str, Any]) -> None:
 
 
 def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
-    """Add the headers that operations of this method accept and return."""
+    """Describe the parameters of the path, and add the headers that operations of this method accept and return."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path":
+            parameter.setdefault("description", PATH_PARAMETERS[parameter["name"]])
     if not any(operation.get("security", ())):
         return
     accepted, returned = ["Waypost-Tenant"], {}

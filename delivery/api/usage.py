@@ -128,7 +128,7 @@ class UsageReport(TenantScoped[Tenant]):
     serializer_class = UsagePageSerializer
     query_params = UsageParams
 
-    @extend_schema(operation_id="get_usage", responses={200: UsagePageSerializer, (200, "text/csv"): str})
+    @extend_schema(responses={200: UsagePageSerializer, (200, "text/csv"): str})
     def get(self, request: Request) -> Response:
         fields = self.params()
         wanted = _wanted(fields, self.tenant_id())

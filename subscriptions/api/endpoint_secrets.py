@@ -3,12 +3,17 @@
 from uuid import UUID
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api import openapi
-from subscriptions.api.serializers.endpoint_secrets import SecretRotationSerializer, SigningSecretSerializer
+from subscriptions.api.serializers.endpoint_secrets import (
+    KeySetSerializer,
+    SecretRotationResultSerializer,
+    SecretRotationSerializer,
+    SigningSecretSerializer,
+)
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.endpoints.signing_secrets import active_secrets, public_jwks, rotate_secret
 from subscriptions.models import Endpoint, SigningSecret
@@ -22,7 +27,7 @@ def endpoint_of(view: TenantScoped[SigningSecret]) -> Endpoint:
     return require(rows if tenant_id is None else rows.filter(tenant=tenant_id), view.kwargs["ref"])
 
 
-@openapi.secrets
+@extend_schema_view(get=extend_schema(operation_id="list_secrets"))
 class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
     """Signing secrets of an endpoint; creating one rotates the secret."""
 
@@ -45,13 +50,17 @@ class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
     def rows(self, tenant_id: UUID | None) -> QuerySet[SigningSecret]:
         return active_secrets(endpoint_of(self))
 
+    @extend_schema(
+        operation_id="rotate_secret",
+        request=SecretRotationSerializer,
+        responses={201: SecretRotationResultSerializer},
+    )
     def post(self, request: Request, ref: str) -> Response:
         endpoint = endpoint_of(self)
         text = rotate_secret(endpoint, **self.body(SecretRotationSerializer))
         return Response(shown_once(text), status.HTTP_201_CREATED, headers=NO_STORE)
 
 
-@openapi.public_keys
 class EndpointPublicKeys(TenantScoped[SigningSecret]):
     """Public keys that verify the deliveries of an endpoint, if key pairs sign them (v1a)."""
 
@@ -66,6 +75,7 @@ class EndpointPublicKeys(TenantScoped[SigningSecret]):
     queryset = SigningSecret.objects.all()
     serializer_class = SigningSecretSerializer
 
+    @extend_schema(operation_id="get_endpoint_keys", responses={200: KeySetSerializer})
     def get(self, request: Request, ref: str) -> Response:
         return Response({"keys": public_jwks(active_secrets(endpoint_of(self)))})
 

@@ -2,21 +2,21 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api import openapi
 from subscriptions.api.authentication import principal
-from subscriptions.api.serializers.keys import KeyRotationSerializer, KeySerializer
+from subscriptions.api.serializers.keys import KeyRotationSerializer, KeySerializer, KeyWithSecretSerializer
 from subscriptions.api.tenancy import OwnedResource, TenantScoped
 from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
 from webhooks.kit.rest.resources import NO_STORE
 
 
-@openapi.keys
+@extend_schema_view(create=extend_schema(responses={201: KeyWithSecretSerializer}))
 class Keys(OwnedResource[ApiKey]):
     """Keys are created, revoked and rotated, not changed. A key grants only scopes that it has itself."""
 
@@ -47,7 +47,6 @@ class Keys(OwnedResource[ApiKey]):
         keys.revoke_key(row)
 
 
-@openapi.key_rotations
 class KeyRotations(TenantScoped[ApiKey]):
     """A new key that replaces an old one, which stays valid for an overlap."""
 
@@ -63,6 +62,7 @@ class KeyRotations(TenantScoped[ApiKey]):
     queryset = Keys.queryset
     serializer_class = KeyRotationSerializer
 
+    @extend_schema(operation_id="rotate_key", request=KeyRotationSerializer, responses={201: KeyWithSecretSerializer})
     def post(self, request: Request, ref: str) -> Response:
         old = self.get_object()
         check_scopes(request, old.scopes)

@@ -6,7 +6,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 from rest_framework.response import Response
 
-from subscriptions.api import openapi
 from subscriptions.api.authentication import OperatorWrites
 from subscriptions.api.serializers.plans import PlanSerializer
 from subscriptions.api.tenancy import TenantScoped, tenant_of
@@ -15,7 +14,6 @@ from subscriptions.tenants import plans
 from webhooks.kit.rest.resources import Resource
 
 
-@openapi.plans
 class Plans(TenantScoped[Plan], Resource[Plan]):
     """Plans, the limits of tenants. A tenant sees only its own plan."""
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from subscriptions.api import openapi
 from subscriptions.api.authentication import OperatorWrites
 from subscriptions.api.serializers.tenants import TenantSerializer
 from subscriptions.api.tenancy import TenantScoped
@@ -13,7 +12,6 @@ from subscriptions.tenants import tenants
 from webhooks.kit.rest.resources import Resource
 
 
-@openapi.tenants
 class Tenants(TenantScoped[Tenant], Resource[Tenant]):
     """Operators keep tenants; a tenant sees itself."""
 

@@ -31,7 +31,7 @@ class SourceSecrets(BelowSource):
 
     serializer_class = SecretCreateSerializer
 
-    @extend_schema(operation_id="list_source_secrets", responses=SourceSecretSerializer(many=True))
+    @extend_schema(responses=SourceSecretSerializer(many=True))
     def get(self, request: Request, ref: str) -> Response:
         return Response(SourceSecretSerializer(active_secrets(self.get_object()).order_by("-id"), many=True).data)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, Throttled, ValidationError
 from rest_framework.request import Request
@@ -111,7 +111,6 @@ class EndpointTest(TenantScoped[Endpoint]):
         operation_id="test_endpoint",
         request=TestDeliveryCreateSerializer,
         responses={200: TestDeliverySerializer},
-        examples=[OpenApiExample("An order", {"type": "order.paid", "data": {"total": 42}}, request_only=True)],
     )
     def post(self, request: Request, ref: str) -> Response:
         """Send one delivery now and return the request, the response and the timing.

@@ -1,10 +1,11 @@
 """Serve event types as documents of other standards: import from OpenAPI, export to OpenAPI and AsyncAPI."""
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.authentication import principal
-from subscriptions.api.event_types import openapi
 from subscriptions.api.event_types.event_types import owner_of, visible_types
 from subscriptions.api.event_types.serializers import EventTypeImportReportSerializer, EventTypeImportSerializer
 from subscriptions.api.tenancy import TenantScoped
@@ -13,7 +14,6 @@ from subscriptions.event_types.importing import import_openapi
 from subscriptions.event_types.models import EventType
 
 
-@openapi.imports
 class EventTypeImport(TenantScoped[EventType]):
     """Import event types from the webhooks of an OpenAPI document."""
 
@@ -28,6 +28,7 @@ class EventTypeImport(TenantScoped[EventType]):
     queryset = EventType.objects.all()
     serializer_class = EventTypeImportSerializer
 
+    @extend_schema(operation_id="import_event_types", responses={200: EventTypeImportReportSerializer})
     def post(self, request: Request) -> Response:
         owner = owner_of(request)
         report = import_openapi(owner, **self.body(), by_operator=principal(request).is_operator)
@@ -51,7 +52,6 @@ class EventTypeExport(TenantScoped[EventType]):
         return list(by_name.values())
 
 
-@openapi.openapi_export
 class OpenApiExport(EventTypeExport):
     """Export event types as the webhooks of an OpenAPI 3.1 document."""
 
@@ -62,15 +62,16 @@ class OpenApiExport(EventTypeExport):
         ),
     }
 
+    @extend_schema(operation_id="export_event_types_as_openapi", responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request) -> Response:
         return Response(as_openapi(self.types()))
 
 
-@openapi.asyncapi_export
 class AsyncApiExport(EventTypeExport):
     """Export event types as an AsyncAPI 3.0 document."""
 
     operations = {"get": ("Export event types as AsyncAPI", "Returns the event types as an AsyncAPI 3.0 document.")}
 
+    @extend_schema(operation_id="export_event_types_as_asyncapi", responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request) -> Response:
         return Response(as_asyncapi(self.types()))

@@ -13,7 +13,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.authentication import principal
-from subscriptions.api.event_types import openapi
 from subscriptions.api.event_types.serializers import EventTypeSerializer, EventTypeVersionSerializer
 from subscriptions.api.tenancy import TenantScoped, tenant_id_of, tenant_of
 from subscriptions.event_types import registry
@@ -64,7 +63,6 @@ def require_type(tenant_id: UUID | None, ref: str) -> EventType:
     return found
 
 
-@openapi.event_types
 class EventTypes(TenantScoped[EventType], Resource[EventType]):
     """Event types: the meaning and the data of published events."""
 
@@ -125,7 +123,6 @@ class EventTypes(TenantScoped[EventType], Resource[EventType]):
         registry.delete(row)
 
 
-@openapi.versions
 class EventTypeVersions(TenantScoped[EventSchema], ListView[EventSchema]):
     """The schemas of a type, newest first."""
 
