@@ -25,7 +25,7 @@ class Misconfigured(ImproperlyConfigured):
 
 
 def text(name: str, default: str | None = None) -> str:
-    """Return the variable as text. Without a default it must be set."""
+    """Return the text of a variable, which must be set if there is no default."""
     value = os.environ.get(name, "").strip() or default
     if value is None:
         raise Misconfigured(f"{name} must be set")
@@ -60,14 +60,14 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 -
 
 
 def words(name: str, default: list[str] | None = None) -> list[str]:
-    """Return a comma-separated list, without blanks and empty items."""
+    """Return the items of a comma-separated list, stripped of blanks; empty items are left out."""
     if not os.environ.get(name, "").strip():
         return list(default or [])
     return [word.strip() for word in os.environ[name].split(",") if word.strip()]
 
 
-def paths(name: str) -> dict[str, str]:
-    """Return a comma-separated list of `name=dotted.path`; a dotted path alone is its own name."""
+def dotted_paths(name: str) -> dict[str, str]:
+    """Return dotted paths by name from a comma-separated list of `name=dotted.path`; the default name is the path."""
     found = {}
     for word in words(name):
         key, _, path = word.rpartition("=")
@@ -78,7 +78,7 @@ def paths(name: str) -> dict[str, str]:
 
 
 def networks(name: str) -> list[str]:
-    """Return a comma-separated list of networks in CIDR notation, IPv4 or IPv6; an address is a network of one."""
+    """Return a comma-separated list of IPv4 and IPv6 networks in CIDR notation; a single address may be given too."""
     found = []
     for word in words(name):
         try:
@@ -103,7 +103,8 @@ def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
 def database(name: str, default: str | None = None) -> dict[str, Any]:
     """Return Django's settings for `postgresql://user:password@host:port/name?option=value`.
 
-    Options are libpq's (`sslmode`, `sslrootcert`, `application_name`, ...); `?host=/directory` names a socket.
+    The options are those of libpq (`sslmode`, `sslrootcert`, `application_name`, ...). With `?host=/directory` the
+    connection uses the Unix socket in that directory.
     """
     value = url(name, ("postgresql", "postgres"), default)
     parts = urlsplit(value)
@@ -125,25 +126,28 @@ def database(name: str, default: str | None = None) -> dict[str, Any]:
 
 
 def secret(name: str, *, keep_in: Path | None, make: Callable[[], str]) -> str:
-    """Return a secret; when it is not set, make one once and store it in this file, readable by its owner only.
+    """Return a secret. If the variable is not set, return the content of the file ``keep_in``, created with ``make``.
 
-    Without a file (in production) the variable must be set.
+    Without ``keep_in``, as in production, the variable must be set.
     """
     value = os.environ.get(name, "").strip()
     if value:
         return value
     if keep_in is None:
         raise Misconfigured(f"{name} must be set when WAYPOST_ENV=production")
-    return kept(keep_in, make)
+    return read_or_create(keep_in, make)
 
 
-def kept(path: Path, make: Callable[[], str]) -> str:
-    """Return the content of a file; the first of several processes writes it, and all read the same."""
+def read_or_create(path: Path, make: Callable[[], str]) -> str:
+    """Return the content of a file; create it with the result of ``make`` if it is missing, readable by its owner only.
+
+    Several processes may call this at the same time: one of them creates the file, and all return its content.
+    """
     try:
         if not path.exists():
-            directory(path.parent)
+            create_directory(path.parent)
             with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as draft:
-                draft.write(make() + "\n")  # mode 0600 from the start
+                draft.write(make() + "\n")  # a named temporary file has mode 0600
                 draft.flush()
                 os.fsync(draft.fileno())
                 with contextlib.suppress(FileExistsError):
@@ -153,10 +157,10 @@ def kept(path: Path, make: Callable[[], str]) -> str:
         raise Misconfigured(f"WAYPOST_DATA: cannot store {path}: {error.strerror}") from None
 
 
-def directory(path: Path) -> Path:
-    """Create a directory if it is missing, with mode 0711: other users may pass through it and list nothing.
+def create_directory(path: Path) -> Path:
+    """Create a directory, unless it exists, with mode 0711: other users can open paths below it, but not list it.
 
-    Passing through is for the embedded servers, which run as another user when we are root.
+    If the platform runs as root, the embedded servers run as another user and must reach their files below it.
     """
     try:
         path.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -166,7 +170,7 @@ def directory(path: Path) -> Path:
 
 
 def fernet_keys(name: str, *, keep_in: Path | None) -> list[str]:
-    """Return the keys for secrets at rest: the first encrypts, all decrypt."""
+    """Return the keys that encrypt secrets at rest: the first key encrypts, each key decrypts."""
     value = secret(name, keep_in=keep_in, make=lambda: Fernet.generate_key().decode())
     keys = [key.strip() for key in value.split(",") if key.strip()]
     for key in keys:

@@ -17,7 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 WAYPOST_ENV = env.choice("WAYPOST_ENV", ("development", "production"), "development")
 IN_PRODUCTION = WAYPOST_ENV == "production"
-WAYPOST_DATA = env.directory(Path(env.text("WAYPOST_DATA", str(BASE_DIR / ".waypost"))).absolute())
+WAYPOST_DATA = env.create_directory(Path(env.text("WAYPOST_DATA", str(BASE_DIR / ".waypost"))).absolute())
 _KEEP = None if IN_PRODUCTION else WAYPOST_DATA / "secrets"  # where secrets are generated if none is set
 
 SECRET_KEY = env.secret("SECRET_KEY", keep_in=_KEEP and _KEEP / "secret_key", make=env.random_secret)
@@ -41,7 +41,7 @@ WAYPOST_ENDPOINT_VERIFICATION = env.choice(
 )  # before anything is sent to an endpoint
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
 WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
-WAYPOST_HANDLERS = env.paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
+WAYPOST_HANDLERS = env.dotted_paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
 
 WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=256)  # processes

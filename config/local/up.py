@@ -60,7 +60,7 @@ def run(host: str, port: int) -> None:
 
 @contextlib.contextmanager
 def _alone(data: Path) -> Iterator[None]:
-    lock = env.directory(data / "up") / "lock"
+    lock = env.create_directory(data / "up") / "lock"
     try:
         descriptor = take(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -126,7 +126,7 @@ def _login(data: Path) -> str:
     users = get_user_model().objects
     kept = data / "secrets" / "admin_password"
     if not users.filter(is_superuser=True).exists():
-        users.create_superuser("admin", password=env.kept(kept, lambda: secrets.token_urlsafe(12)))
+        users.create_superuser("admin", password=env.read_or_create(kept, lambda: secrets.token_urlsafe(12)))
     connection.close()
     if not kept.exists():
         return ""
@@ -166,7 +166,7 @@ def _wsgi_front() -> list[str]:
 def _environment(data: Path, host: str, port: int) -> dict[str, str]:
     counters = data / "up" / "counters"  # of this run only
     shutil.rmtree(counters, ignore_errors=True)
-    env.directory(counters)
+    env.create_directory(counters)
     ours = {"PROMETHEUS_MULTIPROC_DIR": str(counters), "PYTHONUNBUFFERED": "1"}
     if sys.stdout.isatty():
         ours["FORCE_COLOR"] = "1"

@@ -1,8 +1,8 @@
-"""Answer the probes of other machines: liveness, readiness, metrics.
+"""Serve the probes of load balancers, orchestrators and Prometheus: liveness, readiness and metrics.
 
-/healthz    200 while the process runs; it asks nothing else, so that a dead database restarts no web process
-/readyz     200 if database, migrations and broker are ready; else 503, naming the one that is not
-/metrics    Prometheus: the counters of all processes of this machine, and the current backlog
+/healthz    200 while the process runs; checks nothing else, so that a database failure does not restart web processes
+/readyz     200 if database, migrations and broker are ready, else 503; the body has the state of each
+/metrics    the counters of all processes of this machine, and the current backlog, in the format of Prometheus
 """
 
 import os
@@ -19,10 +19,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-BROKER_WITHIN = 1.0  # seconds
+BROKER_TIMEOUT = 1.0  # seconds to connect to the broker
 _OK = "ok"
 
-# Gauge: its help text and its query, each answered by a partial index.
+# Name of a gauge: its help text and its query. A partial index serves each query.
 BACKLOG = {
     "waypost_deliveries_pending": (
         "Deliveries that are queued or wait for their next attempt.",
@@ -42,20 +42,20 @@ BACKLOG = {
 
 @require_safe
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """Report that this process runs."""
+    """Return 200: this process runs."""
     return JsonResponse({"status": _OK})
 
 
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """Report whether database, migrations and broker are ready: 200, or 503 with the state of each."""
-    parts = {name: _state(check) for name, check in CHECKS.items()}
-    ready = all(state == _OK for state in parts.values())
-    return JsonResponse({"status": _OK if ready else "not ready", **parts}, status=200 if ready else 503)
+    """Return 200 if database, migrations and broker are ready, else 503; the body has the state of each."""
+    states = {name: _state(check) for name, check in CHECKS.items()}
+    ready = all(state == _OK for state in states.values())
+    return JsonResponse({"status": _OK if ready else "not ready", **states}, status=200 if ready else 503)
 
 
 def _state(check: Callable[[], str]) -> str:
-    """Run a check and return its state; of an error only the class: its text may hold an address or a password."""
+    """Run a check and return its state. An error is reported by its class only: its text may hold a password."""
     try:
         return check()
     except Exception as error:
@@ -75,8 +75,8 @@ def _migrations() -> str:
 
 
 def _broker() -> str:
-    with Connection(settings.CELERY_BROKER_URL, connect_timeout=BROKER_WITHIN) as broker:
-        broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_WITHIN)
+    with Connection(settings.CELERY_BROKER_URL, connect_timeout=BROKER_TIMEOUT) as broker:
+        broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT)
     return _OK
 
 
@@ -84,24 +84,24 @@ CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _mi
 
 
 class BacklogCollector(Collector):
-    """Query the backlog at each scrape, so that every process reports the same."""
+    """Read the backlog from the database at each scrape, so that the result does not depend on the process."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield one gauge per query of ``BACKLOG``."""
-        for name, (meaning, query) in BACKLOG.items():
+        for name, (help_text, query) in BACKLOG.items():
             with connection.cursor() as cursor:
                 cursor.execute(query)
                 (value,) = cursor.fetchone()
-            yield GaugeMetricFamily(name, meaning, value=float(value))
+            yield GaugeMetricFamily(name, help_text, value=float(value))
 
 
 @require_safe
 def metrics(_request: HttpRequest) -> HttpResponse:
-    """Return the metrics of all processes that share PROMETHEUS_MULTIPROC_DIR (set by `up`), else of this one."""
-    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    registry = CollectorRegistry() if shared else REGISTRY
-    if shared:
-        MultiProcessCollector(registry, path=shared)
+    """Return the metrics of this process, or of all that share PROMETHEUS_MULTIPROC_DIR, which `up` sets."""
+    shared_directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    registry = CollectorRegistry() if shared_directory else REGISTRY
+    if shared_directory:
+        MultiProcessCollector(registry, path=shared_directory)
     body = generate_latest(registry)
     backlog = CollectorRegistry()
     backlog.register(BacklogCollector())

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action
 
 from delivery.admin.display import find, last_result, state_pill
-from delivery.admin.replay_dead_letters import ReplayDeadLettersPage, query_of
+from delivery.admin.replay_dead_letters import ReplayDeadLettersPage, query_from_filters
 from delivery.admin.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import DeadLetter, Event, Replay
@@ -88,7 +88,7 @@ class DeadLetterAdmin(AdminList):
         return [path("replay/", page, name="delivery_deadletter_replay"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        bar = {"replay_query": query_of(request.GET)} if self.has_replay_permission(request) else {}
+        bar = {"replay_query": query_from_filters(request.GET)} if self.has_replay_permission(request) else {}
         response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
         return response
 

@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action
 
 from delivery.admin.display import find, last_result, payload, state_pill
-from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, path_to
+from delivery.admin.operations import MAY_OPERATE, OPERATIONS, OperationPage, operation_path
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.lifecycle.cancel import UNFINISHED
 from delivery.models import Delivery, Event, Replay
@@ -75,7 +75,7 @@ class DeliveryAdmin(AdminList):
 
     def _confirm(self, operation: str, selected: QuerySet[Delivery]) -> HttpResponse:
         """Redirect to the page that lists the deliveries and asks."""
-        return redirect(path_to(operation, [delivery.public_id for delivery in selected[: self.list_per_page]]))
+        return redirect(operation_path(operation, [delivery.public_id for delivery in selected[: self.list_per_page]]))
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(OperationPage(self).view)
@@ -98,7 +98,7 @@ class DeliveryAdmin(AdminList):
             if delivery.state in UNFINISHED:
                 context["reasons"] = explain(delivery.event, [delivery.endpoint])[0].reasons
                 if self.has_operate_permission(request):
-                    paths = [(it, path_to(name, [delivery.public_id])) for name, it in OPERATIONS.items()]
+                    paths = [(it, operation_path(name, [delivery.public_id])) for name, it in OPERATIONS.items()]
                     context["operations"] = [(it.title, path) for it, path in paths]
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response

@@ -1,4 +1,4 @@
-"""Show events: what was published, its deliveries, and why other endpoints did not get it."""
+"""Show published events with their payload and deliveries, and why endpoints without a delivery got none."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from delivery.admin.display import payload
-from delivery.admin.replay_events import ReplayEventsPage, query_of
+from delivery.admin.replay_events import ReplayEventsPage, query_from_filters
 from delivery.admin.replay_page import MAY_REPLAY
 from delivery.admin.time_filter import TimeRangeFilter
 from delivery.models import Delivery, Event, Replay
@@ -21,13 +21,13 @@ from subscriptions.models import Tenant
 from webhooks.kit.admin.display import column, link, when
 from webhooks.kit.admin.lists import AdminList
 
-SHOWN_DELIVERIES = 200  # on an event's page; the list of deliveries has the others
-SHOWN_ENDPOINTS = 50  # without a delivery of the event; the REST API explains all
+MAX_SHOWN_DELIVERIES = 200  # deliveries on an event's page; the list of deliveries shows all
+MAX_EXPLAINED_ENDPOINTS = 50  # endpoints on an event's page that have no delivery of it; the REST API explains all
 
 
 @admin.register(Event)
 class EventAdmin(AdminList):
-    """Show events and send past ones again."""
+    """Show events and replay selected ones."""
 
     list_display = ("public_id", "type", "subject", "source", "cloudevent_id", "tenant_link", "published")
     list_select_related = ("tenant",)
@@ -50,7 +50,7 @@ class EventAdmin(AdminList):
 
     @action(description="Send selected again", permissions=["replay"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse:
-        """Redirect to the page that counts and asks; it requires events of one tenant."""
+        """Redirect to the replay page of the selected events, which rejects events of several tenants."""
         selected = list(queryset[: self.list_per_page])
         query = {"ids": ",".join(event.public_id for event in selected), "scope": Replay.Scope.EVENTS.value}
         if len({event.tenant_id for event in selected}) == 1:
@@ -62,8 +62,10 @@ class EventAdmin(AdminList):
         return [path("replay/", page, name="delivery_event_replay"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        bar = {"replay_query": query_of(request.GET)} if self.has_replay_permission(request) else {}
-        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **bar})
+        context = dict(extra_context or {})
+        if self.has_replay_permission(request):
+            context["replay_query"] = query_from_filters(request.GET)
+        response: HttpResponse = super().changelist_view(request, context)
         return response
 
     def change_view(
@@ -73,12 +75,12 @@ class EventAdmin(AdminList):
         context = dict(extra_context or {})
         if event is not None and self.has_view_permission(request, event):
             deliveries = Delivery.objects.filter(event=event).select_related("endpoint__http").defer("body")
-            others = endpoints_for(event).exclude(id__in=deliveries.values("endpoint_id")).order_by("-id")
+            without_delivery = endpoints_for(event).exclude(id__in=deliveries.values("endpoint_id")).order_by("-id")
             context |= {
                 "payload": payload(event.body),
-                "deliveries": deliveries.order_by("id")[:SHOWN_DELIVERIES],
-                "not_sent": explain(event, list(others[:SHOWN_ENDPOINTS])),
-                "max_not_sent": SHOWN_ENDPOINTS,
+                "deliveries": deliveries.order_by("id")[:MAX_SHOWN_DELIVERIES],
+                "not_sent": explain(event, list(without_delivery[:MAX_EXPLAINED_ENDPOINTS])),
+                "max_not_sent": MAX_EXPLAINED_ENDPOINTS,
             }
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response

@@ -1,7 +1,7 @@
-"""Retry, cancel or set aside deliveries by hand, after a page that lists them and asks.
+"""Retry, cancel or set aside deliveries by hand, after a confirmation page that lists them.
 
-The query says which operation (``what``) and which deliveries (``ids``). Only POST changes anything, and every changed
-delivery is logged.
+In the URL, ``what`` is the name of the operation and ``ids`` are the ids of the deliveries, separated by commas. GET
+shows the page; POST runs the operation and writes each changed delivery to the admin's log.
 """
 
 from collections.abc import Callable
@@ -25,28 +25,30 @@ from webhooks.kit.admin.display import link
 from webhooks.wire import ids
 
 MAY_OPERATE = "delivery.change_delivery"
-MAX_DELIVERIES = 50  # a page of the list; the REST API cancels more at once, by filter
-LIST = "admin:delivery_delivery_changelist"
-PAGE = "admin:delivery_delivery_operation"
+MAX_DELIVERIES = 50  # in one operation: as many as a page of the list shows; the REST API can cancel more, by filter
+LIST_URL_NAME = "admin:delivery_delivery_changelist"
+PAGE_URL_NAME = "admin:delivery_delivery_operation"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Describe an operation; ``run`` returns False for a delivery that was finished already.
+    """Describe an operation on deliveries and its texts.
 
-    ``question`` is the text of the page's button, with the number of deliveries in place of ``{}``.
+    ``title`` and ``note`` are shown above the deliveries. ``button`` is the text of the button that confirms, with
+    ``{}`` for a count such as "2 deliveries". ``success`` begins the message after the operation. ``run`` takes a
+    delivery and the name of the user, and returns False if the delivery was finished already.
     """
 
     name: str
     title: str
-    question: str
+    button: str
     note: str
-    done: str
+    success: str
     run: Callable[[Delivery, str], bool]
     is_destructive: bool = False
 
 
-def _retry(delivery: Delivery, _by: str) -> bool:
+def _retry(delivery: Delivery, _user: str) -> bool:
     return send_now(delivery)
 
 
@@ -54,28 +56,28 @@ OPERATIONS = {
     operation.name: operation
     for operation in (
         Operation(
-            "retry",
-            "Retry now",
-            "Retry {} now",
-            "The next attempt is due at once. Rate limits and a paused endpoint still apply.",
-            "Queued",
-            _retry,
+            name="retry",
+            title="Retry now",
+            button="Retry {} now",
+            note="The next attempt is due at once. The rate limit still applies, and a paused endpoint stays paused.",
+            success="Queued",
+            run=_retry,
         ),
         Operation(
-            "set-aside",
-            "Move to dead letters",
-            "Move {} to dead letters",
-            "Later deliveries of an ordered endpoint can go on. A dead letter can be replayed.",
-            "Moved to dead letters",
-            set_aside,
+            name="set-aside",
+            title="Move to dead letters",
+            button="Move {} to dead letters",
+            note="Later deliveries of an ordered endpoint can go on. A dead letter can be replayed.",
+            success="Moved to dead letters",
+            run=set_aside,
         ),
         Operation(
-            "cancel",
-            "Cancel",
-            "Cancel {}",
-            "There are no further attempts. The result of an attempt in progress is recorded.",
-            "Cancelled",
-            cancel,
+            name="cancel",
+            title="Cancel",
+            button="Cancel {}",
+            note="There are no further attempts. The result of an attempt in progress is recorded.",
+            success="Cancelled",
+            run=cancel,
             is_destructive=True,
         ),
     )
@@ -83,41 +85,43 @@ OPERATIONS = {
 
 
 class OperationPage:
-    """Show the deliveries and ask, then run the operation."""
+    """Show a confirmation page with the selected deliveries; run the operation when it is confirmed."""
 
     def __init__(self, model_admin: ModelAdmin) -> None:
         self.model_admin = model_admin
 
     def view(self, request: HttpRequest) -> HttpResponse:
-        """Ask on GET; run on POST and redirect to the delivery, or to the list if there are several."""
+        """Show the confirmation page; on POST run the operation and redirect to the one delivery or to the list."""
         if not request.user.has_perm(MAY_OPERATE):
             raise PermissionDenied
         try:
-            operation, selected = read(request.GET)
+            operation, selected = read_selection(request.GET)
         except ValueError as error:
             messages.error(request, str(error))
-            return redirect(LIST)
+            return redirect(LIST_URL_NAME)
         if request.method == "POST":
             return self._run(request, operation, selected)
         return self._confirm(request, operation, selected)
 
     def _run(self, request: HttpRequest, operation: Operation, selected: list[Delivery]) -> HttpResponse:
-        by = f"admin:{request.user.get_username()}"
-        changed = [delivery for delivery in selected if operation.run(delivery, by)]
+        user = f"admin:{request.user.get_username()}"
+        changed = [delivery for delivery in selected if operation.run(delivery, user)]
         for delivery in changed:
-            self.model_admin.log_change(request, delivery, f"{operation.done}.")
+            self.model_admin.log_change(request, delivery, f"{operation.success}.")
         if changed:
-            messages.success(request, f"{operation.done}: {_counted(len(changed))}")
+            messages.success(request, f"{operation.success}: {_counted(len(changed))}")
         if finished := len(selected) - len(changed):
             messages.warning(request, f"Already finished, not changed: {_counted(finished)}")
-        return redirect("admin:delivery_delivery_change", selected[0].pk) if len(selected) == 1 else redirect(LIST)
+        if len(selected) == 1:
+            return redirect("admin:delivery_delivery_change", selected[0].pk)
+        return redirect(LIST_URL_NAME)
 
     def _confirm(self, request: HttpRequest, operation: Operation, selected: list[Delivery]) -> HttpResponse:
         unfinished = [delivery for delivery in selected if delivery.state in UNFINISHED]
-        is_single = len(selected) == 1
+        one = selected[0] if len(selected) == 1 else None
         context = {
             **self.model_admin.admin_site.each_context(request),
-            "title": operation.question.format(_counted(len(unfinished))),
+            "title": operation.button.format(_counted(len(unfinished))),
             "opts": Delivery._meta,
             "media": self.model_admin.media,
             "operation": operation,
@@ -127,13 +131,13 @@ class OperationPage:
             "rows": [
                 (link(it), state_pill(it.state), it.event.type, link(it.endpoint, str(it.endpoint))) for it in selected
             ],
-            "back": reverse("admin:delivery_delivery_change", args=[selected[0].pk]) if is_single else reverse(LIST),
+            "back": reverse("admin:delivery_delivery_change", args=[one.pk]) if one else reverse(LIST_URL_NAME),
         }
         return TemplateResponse(request, "delivery/admin/operation.html", context)
 
 
-def read(params: QueryDict) -> tuple[Operation, list[Delivery]]:
-    """Return the operation and the deliveries of a query. Raises ValueError with a message for the operator."""
+def read_selection(params: QueryDict) -> tuple[Operation, list[Delivery]]:
+    """Return the operation and the deliveries that a URL names. Raises ValueError with a message for the user."""
     operation = OPERATIONS.get(params.get("what", ""))
     texts = [text for text in params.get("ids", "").split(",") if text]
     if operation is None or not 1 <= len(texts) <= MAX_DELIVERIES:
@@ -141,7 +145,7 @@ def read(params: QueryDict) -> tuple[Operation, list[Delivery]]:
     try:
         keys = [ids.parse(Delivery.prefix, text) for text in texts]
     except ValueError as error:
-        raise ValueError("Not the ID of a delivery.") from error
+        raise ValueError("ids must contain IDs of deliveries only.") from error
     found = Delivery.objects.filter(pk__in=keys).select_related("event", "endpoint__http").order_by("id")
     selected = list(found.defer("body", "event__body", "event__digest"))
     if not selected:
@@ -149,9 +153,9 @@ def read(params: QueryDict) -> tuple[Operation, list[Delivery]]:
     return operation, selected
 
 
-def path_to(operation: str, public_ids: list[str]) -> str:
-    """Return the path of the page that asks about these deliveries."""
-    return f"{reverse(PAGE)}?{urlencode({'what': operation, 'ids': ','.join(public_ids)})}"
+def operation_path(operation: str, public_ids: list[str]) -> str:
+    """Return the path of the confirmation page for an operation on these deliveries."""
+    return f"{reverse(PAGE_URL_NAME)}?{urlencode({'what': operation, 'ids': ','.join(public_ids)})}"
 
 
 def _counted(number: int) -> str:

@@ -1,7 +1,7 @@
 """Replay dead letters, selected in the list or matching its filters.
 
-The query has the fields of ``ReplayFilter`` and ``tenant``; ``query_of`` translates the list's filters into it. With a
-filter that a replay does not know, the list offers no replay by filter.
+The query has the fields of ``ReplayFilter`` and ``tenant``; ``query_from_filters`` translates the list's filters into
+it. With a filter that a replay does not know, the list offers no replay by filter.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class ReplayDeadLettersPage(ReplayPage):
         return ReplayRequest(tenant, selected, context={"lines": _lines(tenant, fields)})
 
 
-def query_of(params: QueryDict) -> str:
+def query_from_filters(params: QueryDict) -> str:
     """Return the page's query for the filters of the list; empty if a replay cannot express them."""
     given = {name: str(text) for name, text in params.items() if text and name not in LIST_PARAMETERS}
     since, until = TimeRangeFilter.read(given, "failed_at")

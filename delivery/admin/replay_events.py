@@ -1,7 +1,7 @@
 """Send past events again, selected in the list or matching its filters; scope, endpoint and type are chosen here.
 
-The query has the fields of ``ReplayFilter``, ``scope`` and ``tenant``; ``query_of`` translates the list's filters into
-it. A changed choice loads the page again with the new count.
+The query has the fields of ``ReplayFilter``, ``scope`` and ``tenant``; ``query_from_filters`` translates the list's
+filters into it. A changed choice loads the page again with the new count.
 """
 
 from typing import Any
@@ -93,7 +93,7 @@ def read_filter(params: QueryDict, tenant: Tenant | None) -> replays.ReplayFilte
     return replays.ReplayFilter.parse(fields, scope, tenant)
 
 
-def query_of(params: QueryDict) -> str:
+def query_from_filters(params: QueryDict) -> str:
     """Return the page's query for the filters of the list; empty if a replay cannot express them."""
     given = {name: str(text) for name, text in params.items() if text and name not in LIST_PARAMETERS}
     since, until = TimeRangeFilter.read(given, "created_at")

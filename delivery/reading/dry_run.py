@@ -14,7 +14,7 @@ import orjson
 from django.utils import timezone
 
 from delivery.sql.claim import Claimed
-from delivery.transports.http.compose import ALWAYS, RENDERED, STRUCTURED, compose
+from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEADERS, TRANSFORMED_CONTENT_TYPE, compose
 from delivery.transports.transport import NotSent
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.targets import DeliveryTarget
@@ -113,9 +113,9 @@ class _Unsigned:
 def _preview(event: DryRunEvent, body: bytes, is_transformed: bool, target: DeliveryTarget | None) -> RequestPreview:
     now = timezone.now()
     if target is None or target.http is None:
-        content = RENDERED if is_transformed else STRUCTURED
+        content = TRANSFORMED_CONTENT_TYPE if is_transformed else CLOUDEVENT_CONTENT_TYPE
         lines = [f"webhook-id: {event.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
-        return RequestPreview(_shown([*lines, f"webhook-signature: {UNSIGNED}", *content, *ALWAYS]), body)
+        return RequestPreview(_shown([*lines, f"webhook-signature: {UNSIGNED}", *content, *COMMON_HEADERS]), body)
     no_id = new_id()
     claimed = Claimed(no_id, target.endpoint_id, no_id, 0, 0, now, body, is_transformed)
     unsigned: Any = _Unsigned()

@@ -1,9 +1,9 @@
-"""Adapt how many attempts an endpoint gets at once to what it can handle: a concurrency window, as TCP has one.
+"""Limit the attempts in flight to an endpoint by a concurrency window that adapts to the endpoint's responses.
 
 PURE: the clock is passed in, as unix seconds.
 
-The window grows by one with every success, is halved when the endpoint is overloaded, and shrinks by a fifth when
-responses take much longer than the best ones did.
+Like the congestion window of TCP, it grows by one with every success and is halved when the endpoint is overloaded.
+It also shrinks by a fifth when responses become much slower than the fastest ones were.
 """
 
 import math
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 from delivery.transports.outcome import Outcome
 
-INITIAL_WINDOW = 16  # attempts at once to an endpoint nothing is known of
-SHRINK_EVERY = 1.0  # seconds between two reductions, so that the responses of one moment count once
+INITIAL_WINDOW = 16  # attempts in flight to an endpoint before its first response
+MIN_SHRINK_INTERVAL = 1.0  # seconds between two reductions: many slow responses at the same time cause only one
 OVERLOADED_FACTOR = 0.5  # the window is multiplied by this when the endpoint is overloaded
 SLOW_FACTOR = 0.8  # the window is multiplied by this when the endpoint has slowed down
-SLOW_RATIO = 3.0  # an endpoint has slowed down if a response takes this many times the best latency
-SLOW_DIFFERENCE = 0.5  # and this many seconds more than the best latency
-BEST_LATENCY_GROWTH = 1.01  # per second: the best latency grows by this factor, so that a new normal is accepted
-BEST_LATENCY_GROWS_FOR = 600.0  # seconds without a better latency after which it grows no further
+SLOW_RATIO = 3.0  # a response is slow only if it takes more than this many times the best latency
+SLOW_DIFFERENCE = 0.5  # seconds: a response is slow only if it takes more than this much longer than the best latency
+BEST_LATENCY_GROWTH = 1.01  # factor per second: the best latency grows by it, so that a lasting slowdown is accepted
+BEST_LATENCY_GROWS_FOR = 600.0  # seconds after its measurement for which the best latency grows
 
 
 @dataclass(slots=True)
 class ConcurrencyWindow:
-    """Allow ``size`` attempts at once, from 1 to ``limit``, the endpoint's own maximum."""
+    """Allow ``size`` attempts in flight to one endpoint, from 1 to ``limit``, which is a setting of the endpoint."""
 
     limit: int
     size: float = INITIAL_WINDOW
@@ -33,11 +33,11 @@ class ConcurrencyWindow:
 
     @property
     def allowed(self) -> int:
-        """Attempts that may be in flight at once."""
+        """Return how many attempts may be in flight."""
         return max(1, min(self.limit, int(self.size)))
 
     def on_attempt_ended(self, outcome: Outcome, now: float) -> None:
-        """Grow or shrink by the outcome of an attempt. Failures without overload change nothing."""
+        """Grow or shrink the window by the outcome of an attempt. Failures without overload change nothing."""
         if outcome.overloaded:
             self._shrink(OVERLOADED_FACTOR, now)
         elif outcome.delivered:
@@ -47,15 +47,16 @@ class ConcurrencyWindow:
                 self.size = min(self.size + 1, float(self.limit))
 
     def reset_to_one(self) -> None:
-        """Start again with one attempt at a time, after the breaker has opened."""
+        """Reduce the window to one attempt in flight; called when the circuit breaker opens."""
         self.size = 1.0
 
     def _shrink(self, factor: float, now: float) -> None:
         if now >= self.next_shrink_at:
             self.size = max(1.0, min(self.size, self.limit) * factor)
-            self.next_shrink_at = now + SHRINK_EVERY
+            self.next_shrink_at = now + MIN_SHRINK_INTERVAL
 
     def _has_slowed_down(self, seconds: float, now: float) -> bool:
+        """Return whether a latency in seconds is much higher than the best latency; a lower one becomes the best."""
         best = self.best_latency
         if best < math.inf:
             best *= BEST_LATENCY_GROWTH ** min(now - self.best_latency_at, BEST_LATENCY_GROWS_FOR)

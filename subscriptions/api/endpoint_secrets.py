@@ -1,4 +1,4 @@
-"""Serve the signing secrets of an endpoint, and the public keys to verify its deliveries with."""
+"""Serve the signing secrets of an endpoint, and the public keys that verify its deliveries."""
 
 from uuid import UUID
 
@@ -22,25 +22,28 @@ from webhooks.kit.rest.resources import NO_STORE, ListView
 
 
 def endpoint_of(view: TenantScoped[SigningSecret]) -> Endpoint:
-    """Return the endpoint of the path, within the request's tenant. Raises NotFound."""
-    rows, tenant_id = Endpoint.objects.filter(deleted_at=None), view.tenant_id()
-    return require(rows if tenant_id is None else rows.filter(tenant=tenant_id), view.kwargs["ref"])
+    """Return the endpoint in the path, restricted to the request's tenant if it has one. Raises NotFound."""
+    endpoints, tenant_id = Endpoint.objects.filter(deleted_at=None), view.tenant_id()
+    if tenant_id is not None:
+        endpoints = endpoints.filter(tenant=tenant_id)
+    return require(endpoints, view.kwargs["ref"])
 
 
 @extend_schema_view(get=extend_schema(operation_id="list_secrets"))
 class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
-    """Signing secrets of an endpoint; creating one rotates the secret."""
+    """List the active signing secrets of an endpoint; rotate the secret by creating a new one."""
 
     operations = {
         "get": (
             "List an endpoint's signing secrets",
-            "Returns the secrets that sign at the moment, without their text. During a rotation there are "
-            "several, and every delivery carries a signature of each.",
+            "Returns the active signing secrets, without their text. During a rotation several are active, and "
+            "every delivery has one signature for each of them.",
         ),
         "post": (
             "Rotate an endpoint's signing secret",
-            "Creates a new signing secret. The old one signs beside it for `overlap_seconds`, so that the "
-            "receiver can change over without rejecting a webhook. The text is in this response only.",
+            "Creates a new signing secret. For `overlap_seconds`, deliveries are signed with the old secret too, "
+            "so that the receiver can switch to the new one without rejecting a webhook. Only this response "
+            "contains the text of the secret.",
         ),
     }
 
@@ -58,17 +61,17 @@ class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
     def post(self, request: Request, ref: str) -> Response:
         endpoint = endpoint_of(self)
         text = rotate_secret(endpoint, **self.body(SecretRotationSerializer))
-        return Response(shown_once(text), status.HTTP_201_CREATED, headers=NO_STORE)
+        return Response(new_secret_field(text), status.HTTP_201_CREATED, headers=NO_STORE)
 
 
 class EndpointPublicKeys(TenantScoped[SigningSecret]):
-    """Public keys that verify the deliveries of an endpoint, if key pairs sign them (v1a)."""
+    """Return the public keys that verify the deliveries of an endpoint, if they are signed with key pairs (v1a)."""
 
     operations = {
         "get": (
             "Get an endpoint's public keys",
             "Returns the Ed25519 keys that verify the `v1a` signatures of this endpoint, as a JSON Web Key "
-            "Set (RFC 7517). Empty if it signs with a shared secret.",
+            "Set (RFC 7517). The set is empty if deliveries to the endpoint are signed with a shared secret.",
         ),
     }
 
@@ -80,6 +83,6 @@ class EndpointPublicKeys(TenantScoped[SigningSecret]):
         return Response({"keys": public_jwks(active_secrets(endpoint_of(self)))})
 
 
-def shown_once(text: str) -> dict[str, str]:
-    """Return what a receiver verifies with, under its field: ``public_key`` or ``secret``."""
+def new_secret_field(text: str) -> dict[str, str]:
+    """Return the response field for the text of a new secret: ``public_key`` for a key pair, else ``secret``."""
     return {"public_key" if text.startswith("whpk_") else "secret": text}

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from subscriptions.api import openapi
 from subscriptions.api.authentication import principal
-from subscriptions.api.endpoint_secrets import shown_once
+from subscriptions.api.endpoint_secrets import new_secret_field
 from subscriptions.api.serializers.endpoints import EndpointCreateSerializer, EndpointSerializer
 from subscriptions.api.tenancy import OwnedResource
 from subscriptions.endpoints import endpoints
@@ -62,7 +62,7 @@ class Endpoints(OwnedResource[Endpoint]):
 
     def create_row(self, fields: dict[str, Any]) -> Response:
         endpoint, text = endpoints.create_endpoint(self.tenant, **fields)
-        return self.created(endpoint, **shown_once(text))
+        return self.created(endpoint, **new_secret_field(text))
 
     def write(self, row: Endpoint, fields: dict[str, Any]) -> Endpoint:
         """Change the endpoint; its host name is resolved before the transaction, and the row is locked inside."""

@@ -1,7 +1,8 @@
 """Check published events against the schema of their type, from a snapshot of the event types in memory.
 
-Each process compares the version of the event types with its snapshot once a second (triggers raise that version); the
-process that changed a type clears its cache at once. Schemas are compiled when the first event of their type arrives.
+A database trigger increases the version of the event types with every change. Each process reads that version at most
+once a second and drops its snapshot if the version has changed; the process that changed a type drops its snapshot at
+once. A schema is compiled when the first event to be checked against it arrives.
 """
 
 from collections.abc import Mapping
@@ -18,12 +19,12 @@ from subscriptions.event_types.schemas import CompiledSchema, Violation, compile
 from webhooks.kit.timed_cache import TimedCache
 from webhooks.wire.cloudevents.event import Event
 
-MAX_CHECKS = 10_000  # event types in memory
+MAX_CACHED_CHECKS = 10_000  # pairs of tenant and event type in a snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaViolations:
-    """Hold how an event differs from a version of its schema, and whether that rejects the event."""
+    """List how an event violates a version of its schema; ``rejects``: the event is not accepted because of that."""
 
     version: int
     rejects: bool
@@ -32,16 +33,16 @@ class SchemaViolations:
 
 @dataclass(slots=True)
 class SchemaCheck:
-    """Check events of one type against the versions of its schema."""
+    """Check the events of one type against the versions of its schema."""
 
     mode: str
-    version: int  # the current one
-    schemas: Mapping[int, Any]  # documents by version
-    urls: Mapping[str, int]  # versions by what an event's `dataschema` may say
+    version: int  # the current version
+    schemas: Mapping[int, Any]  # JSON Schema documents by version
+    urls: Mapping[str, int]  # versions by the URLs that an event may name in its `dataschema`
     _compiled: dict[int, CompiledSchema] = field(default_factory=dict)
 
     def check(self, event: Event) -> SchemaViolations | None:
-        """Return how the event differs from the version named by its ``dataschema``, else from the current one."""
+        """Check an event against the version that its ``dataschema`` names, else the current one. None: it is valid."""
         version = self.urls.get(event.attributes.get("dataschema", ""), self.version)
         if version not in self._compiled:
             self._compiled[version] = compile_schema(self.schemas[version])
@@ -57,33 +58,34 @@ class SchemaCheck:
 
 
 class _Snapshot:
-    """Hold what was read at one version of the event types."""
+    """Hold the names of the event types with a schema, and the checks loaded so far, at one version of the types."""
 
     def __init__(self) -> None:
-        self.names = frozenset(EventType.objects.filter(version__gt=0).values_list("name", flat=True))
+        with_schema = EventType.objects.filter(version__gt=0)
+        self.names = frozenset(with_schema.values_list("name", flat=True))
         self.checks: dict[tuple[UUID, str], SchemaCheck | None] = {}
 
 
-_snapshots: dict[int, _Snapshot] = {}  # by version; older ones are dropped
+_snapshots: dict[int, _Snapshot] = {}  # by version; it holds the latest only
 
 
 def check(tenant_id: UUID, event: Event) -> SchemaViolations | None:
-    """Return how an event differs from the schema of its type; None if it matches or no schema applies."""
+    """Check an event against the schema of its type. None: it is valid, or no schema applies."""
     snapshot = _current_snapshot()
     name = event.attributes["type"]
     if name not in snapshot.names:
         return None
     key = (tenant_id, name)
     if key not in snapshot.checks:
-        if len(snapshot.checks) >= MAX_CHECKS:
+        if len(snapshot.checks) >= MAX_CACHED_CHECKS:
             snapshot.checks.clear()
         snapshot.checks[key] = _load(tenant_id, name)
-    found = snapshot.checks[key]
-    return None if found is None else found.check(event)
+    schema_check = snapshot.checks[key]
+    return None if schema_check is None else schema_check.check(event)
 
 
 def clear_cache() -> None:
-    """Drop the snapshot, so that the next event reads the event types again."""
+    """Drop the snapshot; the next event to be checked loads a new one."""
     _version.clear()
     _snapshots.clear()
 
@@ -102,22 +104,23 @@ def _current_snapshot() -> _Snapshot:
     return snapshot
 
 
-def _read_version(_: str) -> int:
+def _read_version(_key: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(version), 0) FROM subscriptions_event_types_version")
         return int(cursor.fetchone()[0])
 
 
-_version = TimedCache(_read_version)
+_version = TimedCache(_read_version)  # one entry, under the key ""
 
 
 def _load(tenant_id: UUID, name: str) -> SchemaCheck | None:
-    """Read the tenant's own type of this name, else the deployment's."""
+    """Load the check of an event type: the tenant's own type of this name, else the one shared by all tenants."""
     rows = EventType.objects.filter(Q(tenant=None) | Q(tenant=tenant_id), name=name).prefetch_related("schemas")
-    row = min(rows, key=lambda it: it.tenant_id is None, default=None)
-    if row is None or not row.version or row.schema_check == SchemaCheckMode.OFF:
+    own_first = sorted(rows, key=lambda row: row.tenant_id is None)
+    event_type = own_first[0] if own_first else None
+    if event_type is None or not event_type.version or event_type.schema_check == SchemaCheckMode.OFF:
         return None
-    schemas = {it.version: it.document for it in row.schemas.all()}
+    schemas = {schema.version: schema.document for schema in event_type.schemas.all()}
     urls = {schema_url(name, version): version for version in schemas}
-    urls |= {schema["$id"]: version for version, schema in schemas.items() if "$id" in schema}
-    return SchemaCheck(row.schema_check, row.version, schemas, urls)
+    urls |= {document["$id"]: version for version, document in schemas.items() if "$id" in document}
+    return SchemaCheck(event_type.schema_check, event_type.version, schemas, urls)

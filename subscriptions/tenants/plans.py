@@ -1,7 +1,10 @@
-"""Manage plans, and check a tenant against its plan: its own, else the default plan, else the defaults of the fields.
+"""Create, change and delete plans, and enforce their limits on endpoints and retention.
 
-Publishing reads the plan with every request, so a process caches the default plan for a second. A plan with lower
-limits than a tenant uses removes no endpoints, but allows no new ones, and shortens the tenant's retention.
+The plan of a tenant is the one it was given, else the default plan, else a plan with the default values of the model.
+Every publish request reads the plan, so each process caches the default plan for a second.
+
+A tenant may already use more than a new or changed plan allows. It keeps its endpoints but cannot create others, and
+its retention is shortened to the limit.
 """
 
 from typing import Any
@@ -21,12 +24,12 @@ def plan_of(tenant: Tenant) -> Plan:
 
 
 def clear_cache() -> None:
-    """Read the default plan again when it is next needed."""
+    """Drop the cached default plan."""
     _default_plan.clear()
 
 
 def create_plan(name: str, **fields: Any) -> Plan:
-    """Create a plan; as the default, it replaces the former default. Raises AlreadyExists for a uid in use."""
+    """Create a plan; a new default plan replaces the former one. Raises AlreadyExists for a uid in use."""
     with unique_uid(uid_in_use):
         _unset_former_default(fields)
         plan = Plan.objects.create(name=name, **fields)
@@ -36,9 +39,9 @@ def create_plan(name: str, **fields: Any) -> Plan:
 
 
 def change_plan(plan: Plan, fields: dict[str, Any]) -> Plan:
-    """Write the given fields; they apply to the plan's tenants within a second.
+    """Change fields of a plan; the new values apply to the plan's tenants within a second.
 
-    Raises AlreadyExists for a uid in use, Plan.DoesNotExist if the plan was deleted meanwhile.
+    Raises AlreadyExists for a uid in use, Plan.DoesNotExist if another request has deleted the plan.
     """
     rows = Plan.objects.filter(pk=plan.pk)
     with unique_uid(uid_in_use):
@@ -51,7 +54,7 @@ def change_plan(plan: Plan, fields: dict[str, Any]) -> Plan:
 
 
 def delete_plan(plan: Plan) -> None:
-    """Delete a plan. Raises StateConflict while tenants have it."""
+    """Delete a plan. Raises StateConflict if tenants have this plan."""
     try:
         plan.delete()
     except ProtectedError:
@@ -62,8 +65,8 @@ def delete_plan(plan: Plan) -> None:
 def check_endpoint_limit(tenant: Tenant) -> None:
     """Raise LimitExceeded if the tenant has more endpoints than its plan allows.
 
-    Call it after creating one, in the same transaction: of two concurrent callers, the second waits and counts the
-    first.
+    Call this after creating an endpoint, in the same transaction. The tenant's row is locked, so the check of a
+    concurrent request waits and counts the new endpoint too.
     """
     allowed = plan_of(tenant).max_endpoints
     if allowed is None:
@@ -76,12 +79,16 @@ def check_endpoint_limit(tenant: Tenant) -> None:
 
 
 def check_retention(plan: Plan, days: int) -> None:
-    """Raise Invalid if the plan does not allow to keep events for so many days."""
+    """Raise Invalid if the plan does not allow a retention of so many days."""
     if plan.max_retention_days is not None and days > plan.max_retention_days:
         raise Invalid("retention_days", f"Must be at most {plan.max_retention_days} days, the limit of the plan.")
 
 
-_default_plan = TimedCache[str, Plan](lambda _: Plan.objects.filter(is_default=True).first() or Plan(name="default"))
+def _load_default_plan(_key: str) -> Plan:
+    return Plan.objects.filter(is_default=True).first() or Plan(name="default")
+
+
+_default_plan = TimedCache(_load_default_plan)  # one entry, under the key ""
 
 
 def _unset_former_default(fields: dict[str, Any]) -> None:
@@ -92,5 +99,5 @@ def _unset_former_default(fields: dict[str, Any]) -> None:
 def _shorten_retention(plan: Plan) -> None:
     maximum = plan.max_retention_days
     if maximum is not None:
-        applies = Q(plan=plan) | Q(plan=None) if plan.is_default else Q(plan=plan)
-        Tenant.objects.filter(applies, retention_days__gt=maximum).update(retention_days=maximum)
+        has_plan = Q(plan=plan) | Q(plan=None) if plan.is_default else Q(plan=plan)
+        Tenant.objects.filter(has_plan, retention_days__gt=maximum).update(retention_days=maximum)

@@ -31,7 +31,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         ("7", lambda: env.integer(NAME, 1, maximum=7), 7),
         (" a, b,,c ", lambda: env.words(NAME), ["a", "b", "c"]),
         (" ", lambda: env.words(NAME, ["d"]), ["d"]),
-        ("book=shop.orders.book, a.b", lambda: env.paths(NAME), {"book": "shop.orders.book", "a.b": "a.b"}),
+        ("book=shop.orders.book, a.b", lambda: env.dotted_paths(NAME), {"book": "shop.orders.book", "a.b": "a.b"}),
         ("127.0.0.1, ::1/128,10.0.0.0/8", lambda: env.networks(NAME), ["127.0.0.1/32", "::1/128", "10.0.0.0/8"]),
         ("redis://h/0", lambda: env.url(NAME, ("redis", "rediss")), "redis://h/0"),
     ],
@@ -52,8 +52,8 @@ def test_valid_value_is_read(given: Callable[[str], None], value: str, read: Cal
         ("-1", lambda: env.integer(NAME, 1)),
         ("10.0.0.1/8", lambda: env.networks(NAME)),  # bits outside the mask
         ("sesame", lambda: env.networks(NAME)),
-        ("sesame", lambda: env.paths(NAME)),
-        ("a=sesame..b", lambda: env.paths(NAME)),
+        ("sesame", lambda: env.dotted_paths(NAME)),
+        ("a=sesame..b", lambda: env.dotted_paths(NAME)),
         ("http://sesame", lambda: env.url(NAME, ("redis",))),
         ("redis://[sesame", lambda: env.url(NAME, ("redis",))),
         ("mysql://u:sesame@h/d", lambda: env.database(NAME)),
@@ -108,7 +108,7 @@ def test_kept_returns_the_text_that_another_process_stored_first(tmp_path: Path)
         (tmp_path / "secret").write_text("earlier\n")
         return "later"
 
-    assert env.kept(tmp_path / "secret", make) == "earlier"
+    assert env.read_or_create(tmp_path / "secret", make) == "earlier"
     assert [file.name for file in tmp_path.iterdir()] == ["secret"]
 
 
@@ -126,4 +126,4 @@ def test_fernet_keys_are_read_in_order(given: Callable[[str], None]) -> None:
 def test_directory_that_cannot_be_made_raises_an_error_that_names_the_data_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="WAYPOST_DATA"):
-        env.directory(tmp_path / "file" / "below")
+        env.create_directory(tmp_path / "file" / "below")

@@ -1,6 +1,7 @@
-"""Add and revoke the secrets of a source.
+"""Show the page on which operators add and revoke the secrets of a source.
 
-Each needs a permission of its own and is logged. A generated secret is shown once, in the response; a given one is not.
+Adding and revoking need a permission each and are written to the admin's log. The text of a generated secret is shown
+once, in the response that creates it; the text of a secret that the operator entered is not shown.
 """
 
 from typing import Any
@@ -16,33 +17,41 @@ from django.utils import timezone
 from webhooks.admin.source_form import secret_input
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration
-from webhooks.sources.secret_rotation import DAY, MAX_OVERLAP, MAX_SECRET_LENGTH, TooManySecrets, revoke, rotate
+from webhooks.sources.secret_rotation import (
+    DEFAULT_OVERLAP,
+    MAX_OVERLAP,
+    MAX_SECRET_LENGTH,
+    TooManySecrets,
+    revoke_secret,
+    rotate_secret,
+)
 
-MAY_ADD, MAY_REVOKE = "webhooks.add_sourcesecret", "webhooks.delete_sourcesecret"
+MAY_ADD = "webhooks.add_sourcesecret"  # permission
+MAY_REVOKE = "webhooks.delete_sourcesecret"  # permission
 
 
 class RotationForm(forms.Form):
-    """Ask for a new secret and how long the old ones stay valid."""
+    """Read a new secret, and how long the old ones stay valid."""
 
     secret = forms.CharField(
         required=False,
         strip=False,
         max_length=MAX_SECRET_LENGTH,
         widget=secret_input(),
-        help_text="Secret issued by the sender. Empty, with Standard Webhooks: one is generated and shown once.",
+        help_text="Secret issued by the sender. With Standard Webhooks, leave empty to generate one; it is shown once.",
     )
     overlap_seconds = forms.IntegerField(
         min_value=0,
         max_value=MAX_OVERLAP,
-        initial=DAY,
+        initial=DEFAULT_OVERLAP,
         label="Overlap (seconds)",
         widget=forms.NumberInput(attrs={"class": "wp-input", "autocomplete": "off"}),
-        help_text="Overlap: old secrets stay valid this long.",
+        help_text=f"Old secrets stay valid for this many seconds, at most {MAX_OVERLAP}.",
     )
 
 
 def secrets_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:
-    """List the secrets; on POST add or revoke one. Raises PermissionDenied."""
+    """List the secrets of a source; on POST add or revoke one. Raises PermissionDenied."""
     if not any(map(request.user.has_perm, (MAY_ADD, MAY_REVOKE))):
         raise PermissionDenied
     source = get_object_or_404(Source, pk=pk, deleted_at=None)
@@ -52,37 +61,37 @@ def secrets_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpRespons
     generated = ""
     if request.method == "POST" and form.is_valid():
         generated = _add(model_admin, request, source, form)
-    return _page(model_admin, request, source, form if form.errors else RotationForm(), generated)
+    return _render(model_admin, request, source, form if form.errors else RotationForm(), generated)
 
 
 def _add(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm) -> str:
-    """Return the new secret if it was generated; errors are added to the form."""
+    """Add a secret; errors are added to the form. Returns the text of a generated secret, else ""."""
     if not request.user.has_perm(MAY_ADD):
         raise PermissionDenied
-    given, overlap = form.cleaned_data["secret"], form.cleaned_data["overlap_seconds"]
+    entered, overlap = form.cleaned_data["secret"], form.cleaned_data["overlap_seconds"]
     try:
-        secret, text = rotate(source, given, overlap=overlap)
+        secret, text = rotate_secret(source, entered, overlap=overlap)
     except (InvalidConfiguration, TooManySecrets) as error:
         form.add_error("secret", str(error))
         return ""
     model_admin.log_change(request, source, f"added {secret.public_id}; older ones expire in {overlap} s")
     messages.success(request, f"{secret.public_id} added")
-    return "" if given else text
+    return "" if entered else text
 
 
 def _revoke(model_admin: Any, request: HttpRequest, source: Source) -> HttpResponse:
     if not request.user.has_perm(MAY_REVOKE):
         raise PermissionDenied
-    wanted = request.POST["revoke"]
-    secret = next((secret for secret in source.secrets.all() if secret.public_id == wanted), None)
+    public_id = request.POST["revoke"]
+    secret = next((secret for secret in source.secrets.all() if secret.public_id == public_id), None)
     if secret is not None:
-        revoke(secret)
-        model_admin.log_change(request, source, f"revoked {wanted}")
-        messages.success(request, f"{wanted} revoked")
+        revoke_secret(secret)
+        model_admin.log_change(request, source, f"revoked {public_id}")
+        messages.success(request, f"{public_id} revoked")
     return redirect("admin:webhooks_source_secrets", source.pk)
 
 
-def _page(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm, generated: str) -> HttpResponse:
+def _render(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm, generated: str) -> HttpResponse:
     now = timezone.now()
     rows = [
         {"id": secret.public_id, "secret": secret, "is_active": secret.is_active_at(now)}

@@ -14,7 +14,7 @@ from webhooks.api.tenancy import BelowSource
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.resources import NO_STORE
 from webhooks.models import SourceSecret
-from webhooks.sources.secret_rotation import active_secrets, revoke, rotate
+from webhooks.sources.secret_rotation import active_secrets, revoke_secret, rotate_secret
 
 
 class SourceSecrets(BelowSource):
@@ -39,7 +39,7 @@ class SourceSecrets(BelowSource):
     def post(self, request: Request, ref: str) -> Response:
         source, fields = self.get_object(), self.body()
         with configuration_errors():
-            secret, text = rotate(source, fields.get("secret"), overlap=fields["overlap_seconds"])
+            secret, text = rotate_secret(source, fields.get("secret"), overlap=fields["overlap_seconds"])
         return Response(
             {**SourceSecretSerializer(secret).data, "secret": text}, status.HTTP_201_CREATED, headers=NO_STORE
         )
@@ -59,5 +59,5 @@ class SourceSecretDetail(BelowSource):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, ref: str, secret: str) -> Response:
-        revoke(require(SourceSecret.objects.filter(source=self.get_object()), secret))
+        revoke_secret(require(SourceSecret.objects.filter(source=self.get_object()), secret))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
-from webhooks.schemes.signing_certificate import fetched_key, read_signature, verifies
+from webhooks.schemes.signing_certificate import fetch_rsa_key, is_valid_signature, read_signature
 from webhooks.wire.errors import MalformedHeader, NoMatchingSignature, SenderKeyRequired
 from webhooks.wire.signing.hmac_signatures import keys_from_text
 
@@ -51,7 +51,7 @@ class PayPal(Scheme):
         if not _CERTIFICATE.fullmatch(url):
             raise MalformedHeader("paypal-cert-url")
         context.check_timestamp("paypal-transmission-time", _seconds(time))
-        return _CrcVerifier(fetched_key(context, url), signature, f"{transmission}|{time}|", secrets)
+        return _CrcVerifier(fetch_rsa_key(context, url), signature, f"{transmission}|{time}|", secrets)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         raise SenderKeyRequired("Only PayPal has the signing key. Use the webhooks simulator of its dashboard.")
@@ -71,7 +71,7 @@ class _CrcVerifier:
         """Return the index of the webhook id that was signed. Raises NoMatchingSignature."""
         for index, webhook_id in enumerate(self._webhook_ids):
             content = f"{self._head}{webhook_id}|{self._crc}".encode("utf-8", "surrogatepass")
-            if verifies(self._key, self._signature, content, SHA256()):
+            if is_valid_signature(self._key, self._signature, content, SHA256()):
                 return index
         raise NoMatchingSignature
 

@@ -1,7 +1,8 @@
-"""Verify RSA signatures with a certificate that the provider publishes.
+"""Verify RSA signatures with a certificate that the sender publishes at a URL.
 
-The certificate is trusted because of the host it was fetched from over verified TLS. So each scheme must pin the host
-before it calls `fetched_key`: a sender that could choose the host could sign (CVE-2023-33185).
+The certificate is trusted because it was fetched from a known host over verified TLS. So each scheme must check the
+host before it calls `fetch_rsa_key`: an attacker who could choose the host would serve a certificate of their own and
+forge signatures (CVE-2023-33185).
 """
 
 from cryptography import x509
@@ -15,10 +16,11 @@ from webhooks.wire import base64_text
 from webhooks.wire.errors import KeysUnavailable, StaleTimestamp
 
 
-def fetched_key(context: VerificationContext, url: str) -> RSAPublicKey:
-    """Return the key of the first certificate at this URL, whose host the caller has pinned.
+def fetch_rsa_key(context: VerificationContext, url: str) -> RSAPublicKey:
+    """Fetch the certificate at a URL and return its public key. The caller must have checked the URL's host.
 
-    Raises KeysUnavailable; StaleTimestamp if the certificate is not valid now.
+    Of a certificate chain the first certificate is used. Raises KeysUnavailable if there is no certificate with an RSA
+    key; StaleTimestamp if the certificate has expired or is not valid yet.
     """
     document = context.fetch(url)
     try:
@@ -35,12 +37,12 @@ def fetched_key(context: VerificationContext, url: str) -> RSAPublicKey:
 
 
 def read_signature(text: str) -> bytes | None:
-    """Decode a signature from its canonical base64; None for any other text."""
+    """Return the bytes of a signature in canonical base64, or None if the text is anything else."""
     return base64_text.decode_canonical(text) or None
 
 
-def verifies(key: RSAPublicKey, signature: bytes, content: bytes, digest: HashAlgorithm) -> bool:
-    """Tell whether the key signed this content (PKCS #1 v1.5)."""
+def is_valid_signature(key: RSAPublicKey, signature: bytes, content: bytes, digest: HashAlgorithm) -> bool:
+    """Return whether the signature (PKCS #1 v1.5) was made for this content by the owner of the key."""
     try:
         key.verify(signature, content, PKCS1v15(), digest)
     except InvalidSignature:

@@ -19,7 +19,7 @@ import orjson
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
 from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
-from webhooks.schemes.signing_certificate import fetched_key, read_signature, verifies
+from webhooks.schemes.signing_certificate import fetch_rsa_key, is_valid_signature, read_signature
 from webhooks.wire.errors import BadSecret, BodyTooLarge, NoMatchingSignature, SenderKeyRequired, StaleTimestamp
 from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 
@@ -93,7 +93,7 @@ class _NotificationVerifier:
         host = _host(self._topics[index])
         if signature is None or digest is None or not (url.startswith(host) and _PATH.fullmatch(url[len(host) :])):
             raise NoMatchingSignature("Signature, SignatureVersion or SigningCertURL is not one that Amazon sends")
-        if not verifies(fetched_key(self._context, url), signature, content, digest):
+        if not is_valid_signature(fetch_rsa_key(self._context, url), signature, content, digest):
             raise NoMatchingSignature
         return index
 

@@ -1,4 +1,8 @@
-"""Rotate the secrets of a source: the newest signs, older ones stay active for an overlap and then expire."""
+"""Add and revoke the secrets of a source.
+
+Adding a secret is a rotation: messages signed with an older secret are accepted during an overlap, after which the
+older secret expires.
+"""
 
 from datetime import timedelta
 
@@ -11,49 +15,57 @@ from webhooks.models import Source, SourceSecret
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
 from webhooks.sources.snapshot import clear_snapshots
 
-DAY = 86_400  # seconds
-MAX_OVERLAP = 30 * DAY
-MAX_SECRET_LENGTH = 8192  # characters, enough for a public key in PEM
-MAX_ACTIVE_SECRETS = 10  # each costs a signature check per message
+DEFAULT_OVERLAP = 86_400  # seconds: one day
+MAX_OVERLAP = 30 * 86_400  # seconds: 30 days
+MAX_SECRET_LENGTH = 8192  # characters: enough for a public key in PEM
+MAX_ACTIVE_SECRETS = 10  # per source: a message may be checked against each of them
 
 
 class TooManySecrets(ValueError):
-    """A source may have at most 10 active secrets; revoke one, or wait for the overlap to end."""
+    """Report that a source has MAX_ACTIVE_SECRETS active secrets already."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"A source may have at most {MAX_ACTIVE_SECRETS} active secrets; "
+            "revoke one, or wait until the overlap of one has ended."
+        )
 
 
-def add_secret(source: Source, text: str, *, overlap: int = DAY) -> SourceSecret:
-    """Add a secret; the others expire after ``overlap`` seconds, or earlier as before. Raises TooManySecrets."""
-    now = timezone.now()
+def add_secret(source: Source, text: str, *, overlap: int = DEFAULT_OVERLAP) -> SourceSecret:
+    """Add a secret and let the older ones expire in ``overlap`` seconds, unless they expire before.
+
+    Raises TooManySecrets.
+    """
+    overlap_end = timezone.now() + timedelta(seconds=overlap)
     with transaction.atomic():
         Source.objects.select_for_update().get(id=source.id)
-        source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=now + timedelta(seconds=overlap))).update(
-            expires_at=now + timedelta(seconds=overlap)
-        )
+        source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=overlap_end)).update(expires_at=overlap_end)
         if active_secrets(source).count() >= MAX_ACTIVE_SECRETS:
-            raise TooManySecrets(str(TooManySecrets.__doc__))
+            raise TooManySecrets
         secret = SourceSecret.objects.create(source=source, ciphertext=encrypt(text))
     clear_snapshots()
     return secret
 
 
-def rotate(source: Source, text: str | None, *, overlap: int = DAY) -> tuple[SourceSecret, str]:
-    """Add this secret, or a generated one, and return it with its text.
+def rotate_secret(source: Source, text: str | None, *, overlap: int = DEFAULT_OVERLAP) -> tuple[SourceSecret, str]:
+    """Add a secret with this text, or with a generated one if ``text`` is empty; return the secret and its text.
 
-    Raises InvalidConfiguration if the scheme cannot use it, or needs the sender's; TooManySecrets.
+    Raises InvalidConfiguration if the source's scheme cannot use the text, or if ``text`` is empty and the scheme uses
+    a secret that the sender issues. Raises TooManySecrets.
     """
     text = text or generated_secret(source.scheme)
     if text is None:
-        raise InvalidConfiguration("secret", "Required: under this scheme the sender issues the secret.")
+        raise InvalidConfiguration("secret", "Required: with this scheme the sender issues the secret.")
     check_configuration(source.scheme, [text], source.options)
     return add_secret(source, text, overlap=overlap), text
 
 
-def revoke(secret: SourceSecret) -> None:
-    """Delete a secret; other processes stop using it within a second."""
+def revoke_secret(secret: SourceSecret) -> None:
+    """Delete a secret; other processes stop accepting it within a second."""
     secret.delete()
     clear_snapshots()
 
 
 def active_secrets(source: Source) -> QuerySet[SourceSecret]:
-    """Return the secrets that signatures are checked with now."""
+    """Return the secrets that have not expired: a message signed with one of them is accepted."""
     return source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))

@@ -1,7 +1,7 @@
 """Run PostgreSQL from its wheel: one cluster, one database, one role, on a private Unix socket.
 
-Nothing listens on a network. Clients are authenticated by the kernel (`peer`): the user who runs the platform, and
-root. There is no password.
+The server listens on no network. There is no password: by `peer` authentication the kernel names the user of each
+client, and only root and the user who runs the platform may connect.
 """
 
 import os
@@ -25,22 +25,22 @@ SETTINGS = {
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
-    "fsync": "on",  # what was accepted is on disk, on a laptop too
+    "fsync": "on",  # an accepted event or webhook survives a power failure, on a laptop too
     "synchronous_commit": "on",
     "jit": "off",  # our statements are short: compiling them costs more than running them
-    "max_parallel_workers_per_gather": "0",  # parallel queries need more of /dev/shm than containers grant
+    "max_parallel_workers_per_gather": "0",  # parallel queries need more of /dev/shm than a container has
     "timezone": "UTC",
-    "log_min_messages": "log",  # a failed statement is the client's to report; the log has the server's own errors
-    "log_error_verbosity": "terse",  # without the values of rows
+    "log_min_messages": "log",  # the server's own messages only: a failed statement is reported by its client
+    "log_error_verbosity": "terse",  # leaves out the details of an error, which quote values of rows
 }
 _INITDB = ("-U", "waypost", "-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 class Postgres(Server):
-    """PostgreSQL with durable commits and settings for a machine that it shares."""
+    """Run PostgreSQL with durable commits, sized for a machine that also runs other programs."""
 
     name: ClassVar[str] = "postgres"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": disconnect clients, write a checkpoint, end
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": disconnect clients, write a checkpoint, exit
 
     def socket(self, place: Place) -> Path:
         """Return the path of the socket."""
@@ -53,11 +53,11 @@ class Postgres(Server):
         return [str(_program(place, "postgres")), "-D", str(_cluster(place)), directory, *settings]
 
     def prepare(self, place: Place) -> None:
-        """Create the cluster if it is missing, write who may connect, and clear a stale lock file."""
+        """Create the cluster if it is missing, write the access rules, and mark a stale lock file as stale."""
         if not _cluster(place).exists():
             _create(place)
-        _allow_only_ourselves(place)
-        _forget_a_reused_pid(place)
+        _write_access_rules(place)
+        _replace_reused_pid(place)
 
     def is_ready(self, place: Place, pid: int) -> bool:
         """Return whether the lock file names this process and its eighth line says "ready", as pg_ctl does."""
@@ -79,41 +79,51 @@ def _program(place: Place, name: str) -> Path:
 
 
 def _create(place: Place) -> None:
-    """Create the cluster under a draft name, so that an interrupted one is never used."""
+    """Create the cluster under a draft name and rename it when complete, so that a partial cluster is never used."""
     draft = place.home / "cluster.draft"
     shutil.rmtree(draft, ignore_errors=True)
     _run(place, [str(_program(place, "initdb")), "-D", str(draft), "-A", "peer", *_INITDB])
-    single = [str(_program(place, "postgres")), "--single", "-D", str(draft), "postgres"]
-    _run(place, single, "CREATE DATABASE waypost;\n")
+    single_user_mode = [str(_program(place, "postgres")), "--single", "-D", str(draft), "postgres"]
+    _run(place, single_user_mode, "CREATE DATABASE waypost;\n")
     draft.rename(_cluster(place))
 
 
-def _run(place: Place, command: list[str], text: str = "") -> None:
-    done = subprocess.run(  # noqa: S603 (our own programs, no shell)
-        command, input=text, text=True, capture_output=True, cwd="/", env={"LC_ALL": "C"}, check=False, **place.identity
+def _run(place: Place, command: list[str], stdin: str = "") -> None:
+    """Run a program of PostgreSQL as the server's user. Raises EmbeddedError with the first line of its error."""
+    done = subprocess.run(  # noqa: S603 (PostgreSQL's own programs, no shell)
+        command,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        cwd="/",
+        env={"LC_ALL": "C"},
+        check=False,
+        **place.identity,
     )
     if done.returncode:
-        complaint = (done.stderr.strip().splitlines() or ["no reason given"])[0]
-        raise EmbeddedError(f"cannot create the embedded PostgreSQL in {place.home}: {complaint}")
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        raise EmbeddedError(f"cannot create the embedded PostgreSQL in {place.home}: {reason}")
 
 
-def _allow_only_ourselves(place: Place) -> None:
-    names = {"root", pwd.getpwuid(os.geteuid()).pw_name}
-    ident = "".join(f'waypost "{name}" waypost\n' for name in sorted(names))
-    (_cluster(place) / "pg_ident.conf").write_text(ident)
+def _write_access_rules(place: Place) -> None:
+    """Let root and the current user connect as the role waypost, and no other user."""
+    users = {"root", pwd.getpwuid(os.geteuid()).pw_name}
+    user_map = "".join(f'waypost "{user}" waypost\n' for user in sorted(users))
+    (_cluster(place) / "pg_ident.conf").write_text(user_map)
     (_cluster(place) / "pg_hba.conf").write_text("local all waypost peer map=waypost\n")
 
 
-def _forget_a_reused_pid(place: Place) -> None:
-    """Replace the pid in the lock file if another program has it after a crash.
+def _replace_reused_pid(place: Place) -> None:
+    """Replace the pid in the lock file of a crashed server if another program has that pid now.
 
-    PostgreSQL would mistake that program for a running server and refuse to start. No server of ours runs at this
-    point. With the keeper's own pid in the file, which PostgreSQL recognises as its parent's, the lock is stale, and
-    the check for shared memory that is still in use, which needs the rest of the file, still takes place.
+    PostgreSQL refuses to start while a process with the pid in the lock file runs. No server of this cluster runs when
+    this function is called, so such a process is an unrelated program. The pid of this process (the keeper) is written
+    instead: PostgreSQL, its child, treats a lock with its parent's pid as stale. The file is not deleted, because the
+    start needs its other lines to find out whether the crashed server's shared memory is still in use.
     """
-    lock = _cluster(place) / "postmaster.pid"
-    if not lock.exists():
+    lock_file = _cluster(place) / "postmaster.pid"
+    if not lock_file.exists():
         return
-    number, rest = lock.read_text().split("\n", 1)
-    if psutil.pid_exists(int(number)):
-        lock.write_text(f"{os.getpid()}\n{rest}")
+    pid, other_lines = lock_file.read_text().split("\n", 1)
+    if psutil.pid_exists(int(pid)):
+        lock_file.write_text(f"{os.getpid()}\n{other_lines}")

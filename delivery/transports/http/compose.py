@@ -1,6 +1,7 @@
-"""Compose the HTTP request of an attempt: headers, signature, body. The body's bytes were fixed when it was published.
+"""Compose the HTTP request of an attempt: headers, signature and body.
 
-`webhook-id` is the event's id: the same for every attempt, replay and endpoint. PURE: the time is passed in.
+PURE: the time is passed in. `webhook-id` is the event's id: the same for every attempt, replay and endpoint. The bytes
+of the body were fixed when the event was published.
 """
 
 from delivery.sql.claim import Claimed
@@ -13,17 +14,18 @@ from webhooks.wire.cloudevents.http_modes import write_binary
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import public
 
-# "expect:" switches 100-continue off: it costs a round trip, and a second of waiting where it is not understood.
-ALWAYS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:"]
-STRUCTURED = ["content-type: application/cloudevents+json"]
-RENDERED = ["content-type: application/json"]
+# With an empty "expect:", curl does not send "Expect: 100-continue", which costs a round trip, and a second if the
+# endpoint ignores it.
+COMMON_HEADERS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:"]
+CLOUDEVENT_CONTENT_TYPE = ["content-type: application/cloudevents+json"]
+TRANSFORMED_CONTENT_TYPE = ["content-type: application/json"]
 
 
 def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = "") -> Request | NotSent:
-    """Return the request of one attempt at ``now`` (unix seconds).
+    """Compose the signed request of one attempt at ``now`` (unix seconds).
 
-    ``bearer`` is the access token for an endpoint with OAuth. Returns NotSent without a usable secret, credentials or
-    address, and, with the exception, where composing fails.
+    ``bearer``: the access token, for an endpoint with OAuth. Returns NotSent if the endpoint has no usable secret,
+    credentials or address; also, with the exception, if composing fails.
     """
     http = target.http
     if http is None:
@@ -38,7 +40,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
     try:
         headers, body = _content(claimed, http)
         signature = target.signer.sign(message_id, timestamp, body)
-    except Exception as error:  # whatever is wrong with this delivery must not stop the others
+    except Exception as error:  # an error with one delivery must not stop the others
         return NotSent(Failure.INTERNAL, error)
     return Request(
         url=http.url,
@@ -47,7 +49,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
             f"webhook-timestamp: {timestamp}",
             f"webhook-signature: {signature}",
             *headers,
-            *ALWAYS,
+            *COMMON_HEADERS,
             *http.headers,
             *([f"authorization: Bearer {bearer}"] if bearer else ()),
         ],
@@ -60,10 +62,10 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
 
 def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:
     if claimed.is_reference:
-        return STRUCTURED, claimed.body
+        return CLOUDEVENT_CONTENT_TYPE, claimed.body
     if claimed.rendered:
-        return RENDERED, claimed.body
+        return TRANSFORMED_CONTENT_TYPE, claimed.body
     if http.content_mode != HttpSettings.ContentMode.BINARY:
-        return STRUCTURED, claimed.body
+        return CLOUDEVENT_CONTENT_TYPE, claimed.body
     headers, body = write_binary(read_structured(claimed.body))
     return [f"{name}: {value}" for name, value in headers.items()], body

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from delivery.admin.operations import path_to
+from delivery.admin.operations import operation_path
 from delivery.models import DeadLetter, Delivery
 from subscriptions.models import Endpoint
 from tests.delivery.admin.rows import HOSTILE, operator
@@ -37,7 +37,7 @@ def make_pending(endpoint: Endpoint, **changes: Any) -> Delivery:
 
 
 def path(name: str, *deliveries: Delivery) -> str:
-    return path_to(name, [delivery.public_id for delivery in deliveries])
+    return operation_path(name, [delivery.public_id for delivery in deliveries])
 
 
 def state_of(delivery: Delivery) -> tuple[str, bool]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.concurrency import INITIAL_WINDOW, SHRINK_EVERY, SLOW_DIFFERENCE, ConcurrencyWindow
+from delivery.sending.concurrency import INITIAL_WINDOW, MIN_SHRINK_INTERVAL, SLOW_DIFFERENCE, ConcurrencyWindow
 from delivery.transports.outcome import Failure, Outcome
 
 START = 1_900_000_000.0
@@ -51,7 +51,7 @@ class TestShrinking:
         for _ in range(INITIAL_WINDOW):
             window.on_attempt_ended(OVERLOADED, START)
         assert window.allowed == INITIAL_WINDOW // 2
-        window.on_attempt_ended(OVERLOADED, START + SHRINK_EVERY)
+        window.on_attempt_ended(OVERLOADED, START + MIN_SHRINK_INTERVAL)
         assert window.allowed == INITIAL_WINDOW // 4
 
     @given(st.lists(st.sampled_from([OVERLOADED, FAILED, success(), success(9_000)])))

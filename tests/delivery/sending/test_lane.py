@@ -11,7 +11,7 @@ from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN
 from delivery.transports.outcome import Failure, Outcome
 from tests.delivery.factories_lanes import START, make_lane, make_target
-from webhooks.kit.rate_limit import DEFAULT_BURST
+from webhooks.kit.rate_limit import DEFAULT_BURST_SECONDS
 
 SUCCESS = Outcome(START, 1, status=200)
 FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)
@@ -98,7 +98,7 @@ class TestRateLimit:
         for wait, most in steps:
             now += wait
             starts.append((now, start(lane, now, most)))
-        burst = max(1.0, rate * DEFAULT_BURST)
+        burst = max(1.0, rate * DEFAULT_BURST_SECONDS)
         for first, (begin, _) in enumerate(starts):
             total = 0
             for end, count in starts[first:]:
@@ -145,7 +145,7 @@ class TestRateLimit:
     def test_quiet_time_saves_up_one_burst_at_most(self) -> None:
         lane = make_lane(rate_limit=50)
         start(lane, START)
-        assert lane.capacity(START + 3600) == 50 * DEFAULT_BURST
+        assert lane.capacity(START + 3600) == 50 * DEFAULT_BURST_SECONDS
 
     def test_lane_without_a_rate_limit_is_limited_by_its_window_only(self) -> None:
         lane = make_lane(max_in_flight=500)
@@ -157,7 +157,7 @@ class TestRateLimit:
         start(lane, START)
         lane.refresh(make_target(rate_limit=100), START)
         assert lane.ready_at(START) < START + 1
-        assert lane.capacity(START + 1) == 100 * DEFAULT_BURST
+        assert lane.capacity(START + 1) == 100 * DEFAULT_BURST_SECONDS
 
     def test_clock_set_back_does_not_stop_the_lane(self) -> None:
         lane = make_lane(rate_limit=10)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from tests.factories_receiver import SECRET, make_source
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
 from webhooks.models import Receipt, Rejection, Source
-from webhooks.sources.secret_rotation import add_secret, revoke
+from webhooks.sources.secret_rotation import add_secret, revoke_secret
 from webhooks.wire.signing.standard_webhooks import new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -92,7 +92,7 @@ def test_rejection_page_shows_the_last_valid_secret_by_id() -> None:
     rejection = Rejection.objects.get()
     shown = client.get(f"/admin/webhooks/rejection/{rejection.pk}/change/").content.decode()
     assert old.public_id in shown
-    revoke(old)
+    revoke_secret(old)
     shown = client.get(f"/admin/webhooks/rejection/{rejection.pk}/change/").content.decode()
     assert "revoked or expired" in shown
     shown = client.get(f"/admin/webhooks/source/{source.pk}/change/").content.decode()
@@ -107,5 +107,5 @@ def test_receipt_page_shows_the_signing_secret_by_id() -> None:
     shown = client.get(page).content.decode()
     assert source.secrets.get().public_id in shown
     assert SECRET not in shown
-    revoke(source.secrets.get())
+    revoke_secret(source.secrets.get())
     assert "revoked or expired" in client.get(page).content.decode()

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from webhooks.kit.rest.serializers import IdField, IntegerField, MultilineTextField, StrictSerializer
 from webhooks.models import SourceSecret
-from webhooks.sources.secret_rotation import DAY, MAX_OVERLAP, MAX_SECRET_LENGTH
+from webhooks.sources.secret_rotation import DEFAULT_OVERLAP, MAX_OVERLAP, MAX_SECRET_LENGTH
 
 
 class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
@@ -32,4 +32,4 @@ class SecretCreateSerializer(StrictSerializer):
     """A rotation: the new secret (generated if left out, where the scheme allows it) and the overlap in seconds."""
 
     secret = MultilineTextField(required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
-    overlap_seconds = IntegerField(required=False, default=DAY, min_value=0, max_value=MAX_OVERLAP)
+    overlap_seconds = IntegerField(required=False, default=DEFAULT_OVERLAP, min_value=0, max_value=MAX_OVERLAP)

@@ -1,13 +1,14 @@
 """Read the query parameters of a request; reject unknown, repeated and empty ones.
 
-A misspelt filter that is ignored returns everything, which looks like a result. So each view that reads parameters
-declares them as a ``QueryParams`` serializer in ``query_params``. The OpenAPI description is made of the same fields.
+If a misspelt filter were ignored, the response would contain all rows, and the caller would not notice. So each view
+that reads parameters declares them as a ``QueryParams`` serializer in ``query_params``. The OpenAPI description is
+generated from the same fields.
 
 A filter of a list is one field with a condition: ``state = ChoiceFilter(Endpoint.State.choices)``.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 from django.db.models import Q
 from rest_framework import serializers
@@ -16,24 +17,26 @@ from rest_framework.request import Request
 
 from webhooks.kit.rest.serializers import IdField, InstantField, ReferenceField, StrictSerializer
 
-TENANT = "tenant"  # accepted by every request; the tenant scope reads and checks it
+TENANT = "tenant"  # every request accepts this parameter; TenantScope reads and checks it
 Condition = Callable[[Any], Q]
 Unindexed = bool | Callable[[Mapping[str, Any]], bool]
-V = TypeVar("V")
 
 
 class QueryParams(StrictSerializer):
-    """The query parameters of one view, each a field.
+    """Declare the query parameters of one view, each as a field.
 
-    Fields that are filters become conditions; the others are arguments of the view. ``read_elsewhere`` names parameters
-    that another part of the request reads.
+    A ``Filter`` field becomes a condition of the view's query; the other fields are arguments of the view.
+    ``read_elsewhere`` names the parameters that are accepted but read by other code, such as the tenant.
     """
 
     read_elsewhere: ClassVar[frozenset[str]] = frozenset({TENANT})
 
     @classmethod
     def read(cls, request: Request, *, known: Collection[str] = (), context: Mapping[str, Any] | None = None) -> Self:
-        """Return the valid parameters of a request; ``known`` names those that the pagination reads."""
+        """Validate the parameters of a request; ``known`` names further ones that other code reads, as the pagination.
+
+        Raises ValidationError.
+        """
         elsewhere = cls.read_elsewhere | set(known)
         cls._check_names(request, elsewhere)
         own = {name: value for name, value in request.query_params.items() if name not in elsewhere}
@@ -43,7 +46,7 @@ class QueryParams(StrictSerializer):
 
     @classmethod
     def _check_names(cls, request: Request, elsewhere: Collection[str]) -> None:
-        """Raise ValidationError that names each parameter that is unknown, repeated or empty."""
+        """Raise ValidationError with a message for each parameter that is unknown, repeated or empty."""
         fields = cls().fields
         names = {*fields, *elsewhere}
         errors = {}
@@ -59,11 +62,11 @@ class QueryParams(StrictSerializer):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The values of the fields that are not filters."""
+        """Return the values of the fields that are not filters."""
         return {name: value for name, value in self.validated_data.items() if not self._is_filter(name)}
 
     def condition(self, *, unindexed: bool) -> Q:
-        """Return the conditions of all given filters that an index serves, or of those that no index serves."""
+        """Combine the conditions of the given filters: those that an index serves, or, if ``unindexed``, the others."""
         combined = Q()
         for name, value in self.validated_data.items():
             field: Any = self.fields[name]
@@ -76,11 +79,11 @@ class QueryParams(StrictSerializer):
 
 
 class Filter:
-    """Make a field a filter of a list.
+    """Turn a serializer field into a filter of a list.
 
-    ``where``: the column that must equal the value, if its name is not the field's, or a function that returns the
-    condition. ``unindexed``: no index serves the condition, so each page reads a limited number of rows (``pages``);
-    or a function that decides this from all given parameters.
+    ``where``: the column that must equal the value, by default the one with the name of the field; or a function from
+    the value to a condition. ``unindexed``: whether no index serves the condition, in which case each page reads a
+    limited number of rows (``pages``); or a function that decides this from all parameters of the request.
     """
 
     field_name: str | None
@@ -91,11 +94,13 @@ class Filter:
         self.unindexed = unindexed
 
     def condition(self, value: Any) -> Q:
+        """Return the condition for a value of the parameter."""
         if callable(self.where):
             return self.where(value)
         return Q(**{self.where or str(self.field_name): value})
 
     def is_unindexed(self, given: Mapping[str, Any]) -> bool:
+        """Return whether no index serves the condition, together with the other parameters of the request."""
         return self.unindexed(given) if callable(self.unindexed) else self.unindexed
 
 
@@ -104,7 +109,7 @@ class TextFilter(Filter, serializers.CharField):
 
 
 class RegexFilter(Filter, serializers.RegexField):
-    """Filter by text of a certain form."""
+    """Filter by text that must match a regular expression."""
 
 
 class ChoiceFilter(Filter, serializers.ChoiceField):
@@ -124,7 +129,7 @@ class ReferenceFilter(Filter, ReferenceField):
 
 
 class BooleanFilter(Filter, serializers.BooleanField):
-    """Filter by true or false, also as Python's clients write them; in JSON also as booleans."""
+    """Filter by ``true`` or ``false``, also capitalized as Python writes them; a JSON body may have a boolean."""
 
     default_error_messages = {"invalid": "Must be true or false."}
     VALUES: ClassVar[Mapping[Any, bool]] = {"true": True, "True": True, "false": False, "False": False}
