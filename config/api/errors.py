@@ -24,19 +24,13 @@ from rest_framework.response import Response
 
 from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
+from webhooks.kit.limited_body import TooLarge
 from webhooks.wire.json_text import nests_deeper
 
 PROBLEM = "application/problem+json"
 MAX_DEPTH = 128  # levels of nesting in a body, far below every recursion limit
 RETRY_AFTER = 2  # seconds, about the time of a database restart
 _RETRY_HEADERS = {"Retry-After": str(RETRY_AFTER)}
-
-
-class TooLarge(exceptions.APIException):
-    """413: the request exceeds the size limit."""
-
-    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    default_code = "too_large"
 
 
 class Unavailable(exceptions.APIException):
@@ -70,7 +64,7 @@ def _as_api_exception(error: BaseException | None) -> exceptions.APIException | 
         case OperationalError() | InterfaceError():
             return Unavailable()
         case RequestDataTooBig():
-            return TooLarge(f"A request may have {settings.WAYPOST_MAX_REQUEST_BYTES} bytes at most.")
+            return TooLarge("A request", settings.WAYPOST_MAX_REQUEST_BYTES)
         case DataError() | UnreadablePostError() | SuspiciousOperation():
             return exceptions.ParseError("The request contains a value that cannot be processed.")
     return None
@@ -165,7 +159,7 @@ class JsonBody(JSONParser):
         limit = settings.WAYPOST_MAX_REQUEST_BYTES
         body = stream.read(limit + 1)
         if len(body) > limit:
-            raise TooLarge(f"A request may have {limit} bytes at most.")
+            raise TooLarge("A request", limit)
         try:
             parsed = orjson.loads(body)
         except orjson.JSONDecodeError as error:

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from delivery.api.filters import filter_errors
 from delivery.api.serializers.cancellations import CancellationSerializer, CancelledSerializer
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
@@ -141,8 +141,5 @@ class CancellationPreview(TenantScoped[Delivery]):
 
 def read_filter(tenant: Tenant, fields: dict[str, Any]) -> ReplayFilter:
     """Read the filter of a request. Raises ValidationError with the name of the filter's field."""
-    try:
+    with filter_errors():
         return ReplayFilter.parse(fields["filter"], DELIVERIES, tenant)
-    except ValueError as error:
-        field, reason = error.args
-        raise ValidationError({"filter": {field: [reason]}}) from error

@@ -1,11 +1,13 @@
 """Declare the filters of each list: one field a filter; ``delivery.reading.list_filters`` has the conditions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.reading import queries
@@ -121,3 +123,13 @@ class ReplayFilters(QueryParams):
     """Filter replays."""
 
     state = ChoiceFilter(Replay.State.choices, unindexed=True)
+
+
+@contextmanager
+def filter_errors() -> Iterator[None]:
+    """Turn a ValueError of the ``filter`` in a body into a validation error of its field."""
+    try:
+        yield
+    except ValueError as error:
+        field, reason = error.args
+        raise ValidationError({"filter": {field: [reason]}}) from error

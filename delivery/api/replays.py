@@ -1,18 +1,15 @@
 """Serve replays: preview, create, show the progress, cancel."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from delivery.api.filters import ReplayFilters
+from delivery.api.filters import ReplayFilters, filter_errors
 from delivery.api.serializers.replays import (
     ReplayCreateSerializer,
     ReplayPreviewSerializer,
@@ -110,13 +107,3 @@ class ReplayCancel(ReplayView):
 def read_filter(tenant: Tenant, fields: dict[str, Any]) -> replays.ReplayFilter:
     """Read the filter of a request. Raises ValueError with the field's name first."""
     return replays.ReplayFilter.parse(fields["filter"], fields["scope"], tenant)
-
-
-@contextmanager
-def filter_errors() -> Iterator[None]:
-    """Turn a ValueError of a filter into a validation error of its field."""
-    try:
-        yield
-    except ValueError as error:
-        field, reason = error.args
-        raise ValidationError({"filter": {field: [reason]}}) from error

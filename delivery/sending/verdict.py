@@ -28,11 +28,6 @@ class Verdict:
     wait: float = 0.0
     cause: str = ""
 
-    @property
-    def is_dead(self) -> bool:
-        """Whether the delivery is given up."""
-        return self.state == DEAD
-
 
 DELIVERED = Verdict(Delivery.State.DELIVERED.value)
 

@@ -3,13 +3,13 @@
     ValueError
       WireError
         SignatureError          the sender cannot be verified
-          MissingHeader           .header
-          MalformedHeader         .header
+          MissingHeader           .detail names the header
+          MalformedHeader         .detail names the header
           StaleTimestamp
           NoMatchingSignature
           BodyTooLarge
           MissingUrl
-          WrongClaim              .claim
+          WrongClaim              .detail names the claim
           UntrustedProxy
           KeysUnavailable         temporary: the sender may retry
           BadSecret               wrong configuration of the receiver: fail closed
@@ -50,19 +50,11 @@ class MissingHeader(SignatureError):
 
     code = "missing_header"
 
-    def __init__(self, header: str) -> None:
-        super().__init__(header)
-        self.header = header
-
 
 class MalformedHeader(SignatureError):
     """A required header is malformed."""
 
     code = "malformed_header"
-
-    def __init__(self, header: str) -> None:
-        super().__init__(header)
-        self.header = header
 
 
 class StaleTimestamp(SignatureError):
@@ -93,10 +85,6 @@ class WrongClaim(SignatureError):
     """The token is valid but a claim has another value than required."""
 
     code = "wrong_claim"
-
-    def __init__(self, claim: str) -> None:
-        super().__init__(claim)
-        self.claim = claim
 
 
 class UntrustedProxy(SignatureError):

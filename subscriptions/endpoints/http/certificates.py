@@ -33,8 +33,8 @@ class TlsFiles:
     ca: bytes | None
 
 
-def check_tls(tls: Any, *, now: datetime | None = None) -> None:
-    """Raise Invalid for ``tls`` unless it has ``certificate`` with ``private_key``, ``ca``, or all, usable ``now``."""
+def check_tls(tls: Any) -> None:
+    """Raise Invalid for ``tls`` unless it has ``certificate`` with ``private_key``, ``ca``, or all, usable now."""
     if not isinstance(tls, Mapping) or not tls or not set(tls) <= MEMBERS:
         raise _invalid("Must be an object of certificate and private_key, of ca, or of all three.")
     for name, text in tls.items():
@@ -42,7 +42,7 @@ def check_tls(tls: Any, *, now: datetime | None = None) -> None:
             raise _invalid(f"{name}: must be PEM text of at most {MAX_PEM} characters.")
     if ("certificate" in tls) != ("private_key" in tls):
         raise _invalid("certificate and private_key must be given together.")
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     if "certificate" in tls:
         chain = _certificates("certificate", tls["certificate"], now)
         if _public_bytes(chain[0]) != _public_bytes(_private_key(tls["private_key"])):

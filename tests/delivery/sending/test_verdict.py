@@ -24,7 +24,7 @@ def test_judge_delivered_outcome_ignores_retry_after() -> None:
 def test_judge_gone_is_dead_at_any_step(step: int) -> None:
     found = verdict(Failure.STATUS, step=step, gone=True)
     assert (found.state, found.cause) == ("dead", "responded_410")
-    assert found.is_dead
+    assert found.wait == 0.0
 
 
 def test_judge_gone_from_a_former_address_is_retried() -> None:

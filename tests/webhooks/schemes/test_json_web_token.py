@@ -237,7 +237,7 @@ class TestPublished:
     def test_verify_rejects_a_token_with_another_claim(self, name: str, value: Any) -> None:
         with pytest.raises(WrongClaim) as refused:
             self.verify(self.token(RSA, "RS256", "r1", **{name: value}), self.key_set_host())
-        assert refused.value.claim == name
+        assert refused.value.detail == name
 
     def test_verify_accepts_a_secret_in_addition_to_published_keys(self) -> None:
         self.verify(self.token(OTHER_RSA, "RS256", None), self.key_set_host(), pem(OTHER_RSA))

@@ -301,7 +301,7 @@ def test_signer_writes_one_signature_per_key_in_order() -> None:
 def test_verify_rejects_a_missing_header(name: str, value: str | None) -> None:
     with pytest.raises(MissingHeader) as caught:
         standard_webhooks.verify([SECRET], headers(**{name: value}), BODY, now=NOW)
-    assert caught.value.header == f"webhook-{name}"
+    assert caught.value.detail == f"webhook-{name}"
 
 
 def test_verify_accepts_header_names_in_any_case() -> None:
