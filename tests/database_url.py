@@ -1,4 +1,4 @@
-"""Tell other processes which database the test uses."""
+"""Build the URL of the test's database, for other processes."""
 
 from urllib.parse import quote, urlencode
 

@@ -168,26 +168,26 @@ def describe_event_types(it: Recorder, client: APIClient) -> None:
 def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
     """Create an endpoint and its subscription; return the endpoint's id."""
     url = receiver.script("/webhooks", 204)
-    wanted = {"url": url, "uid": "erp", "description": "ERP of Acme"}
-    endpoint: str = it.call(client, "create_endpoint", wanted)["id"]
+    body = {"url": url, "uid": "erp", "description": "ERP of Acme"}
+    endpoint: str = it.call(client, "create_endpoint", body)["id"]
     it.call(client, "list_endpoints")
     it.call(client, "get_endpoint", ref=endpoint)
-    it.call(client, "replace_endpoint", {**wanted, "rate_limit": 100}, ref=endpoint)
+    it.call(client, "replace_endpoint", {**body, "rate_limit": 100}, ref=endpoint)
     it.call(client, "change_endpoint", {"timeout_ms": 10_000}, ref=endpoint)
     it.call(client, "rotate_secret", {"overlap_seconds": 86_400}, ref=endpoint)
     it.call(client, "list_secrets", ref=endpoint)
     it.call(client, "get_endpoint_keys", ref=endpoint)
     it.call(client, "test_endpoint", {"type": "order.paid", "data": {"total": 129.5}}, ref=endpoint)
     it.call(client, "verify_endpoint", {"by": "event"}, ref=endpoint)
-    wanted = {
+    body = {
         "endpoint": endpoint,
         "event_types": ["order.*"],
         "pattern": {"data": {"total": [{"numeric": [">", 100]}]}},
     }
-    subscription = it.call(client, "create_subscription", wanted)["id"]
+    subscription = it.call(client, "create_subscription", body)["id"]
     it.call(client, "list_subscriptions")
     it.call(client, "get_subscription", ref=subscription)
-    it.call(client, "replace_subscription", wanted, ref=subscription)
+    it.call(client, "replace_subscription", body, ref=subscription)
     it.call(client, "change_subscription", {"event_types": ["order.paid", "order.refunded"]}, ref=subscription)
     event = {"type": "order.paid", "data": {"total": 129.5}}
     it.call(client, "test_subscription", {"subscription": subscription, "event": event})
@@ -197,7 +197,7 @@ def subscribe(it: Recorder, client: APIClient, receiver: Receiver) -> str:
 
 
 def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
-    """Publish an event, deliver it, and look at what became of it."""
+    """Publish an event, deliver it, and read its deliveries and attempts."""
     body = {"type": "order.paid", "subject": "A-17", "data": {"number": "A-17", "total": 129.5}}
     event = it.call(client, "create_event", body)["id"]
     deliver_due(idle_timeout=0.1)
@@ -215,7 +215,7 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
 
 
 def replay(it: Recorder, client: APIClient, endpoint: str, receiver: Receiver) -> None:
-    """Steer pending deliveries, and replay what was given up."""
+    """Steer pending deliveries, and replay dead letters."""
     client.patch(f"/api/v1/endpoints/{endpoint}/", {"state": "paused"}, format="json")
     pending = []
     for number in range(4):
@@ -238,8 +238,8 @@ def replay(it: Recorder, client: APIClient, endpoint: str, receiver: Receiver) -
 
 def receive(it: Recorder, client: APIClient) -> None:
     """Receive a message and a forged one, and process what was stored."""
-    wanted = {"name": "GitHub", "uid": "github", "scheme": "github", "handlers": [{"handler": "log"}]}
-    source = it.call(client, "create_source", {**wanted, "secret": "a-secret-that-github-knows"})["id"]
+    body = {"name": "GitHub", "uid": "github", "scheme": "github", "handlers": [{"handler": "log"}]}
+    source = it.call(client, "create_source", {**body, "secret": "a-secret-that-github-knows"})["id"]
     it.call(client, "list_sources")
     it.call(client, "get_source", ref=source)
     it.call(client, "change_source", {"timestamp_tolerance_seconds": 600}, ref=source)
@@ -294,7 +294,7 @@ def record_problems(it: Recorder, client: APIClient, operator: APIClient, tenant
 
 
 def delete_everything(it: Recorder, operator: APIClient, client: APIClient, tenant: str, endpoint: str) -> None:
-    """Delete what was created."""
+    """Delete everything that was created."""
     it.call(client, "delete_source", ref="github")
     it.call(client, "delete_endpoint", ref=endpoint)
     it.call(client, "delete_event_type", ref="order.paid")

@@ -46,7 +46,7 @@ class Operation:
             if it["in"] == "query" and it["schema"].get("type") == "boolean"
         }
 
-    def ask(self, client: APIClient, named: dict[str, str], **headers: str) -> Any:
+    def call(self, client: APIClient, named: dict[str, str], **headers: str) -> Any:
         """Return the response, sending an empty object where there is a request body."""
         body = {} if "requestBody" in self.described else None
         path = self.path.format_map(named)

@@ -21,7 +21,7 @@ class TenantRows:
         self._made: dict[str, str] = {}
 
     def ids_in(self, path: str) -> dict[str, str]:
-        """Return the ids for the ``{names}`` in a path, each of a row of the resource that stands before the name."""
+        """Return the ids for the ``{names}`` in a path, each of a row of the resource that precedes the name."""
         steps = path.removeprefix("/api/v1").strip("/").split("/")
         return {
             step.strip("{}"): self.id_of(resource_of(steps[:place]))

@@ -44,7 +44,7 @@ def unknown_ids() -> dict[str, str]:
 @EACH
 def test_request_without_a_key_is_a_401(operation: Operation) -> None:
     tenant = make_tenant()
-    response = operation.ask(APIClient(), TenantRows(tenant).ids_in(operation.path))
+    response = operation.call(APIClient(), TenantRows(tenant).ids_in(operation.path))
     assert_problem(response, 401)
     assert response["WWW-Authenticate"] == 'Bearer realm="waypost"'
 
@@ -53,7 +53,7 @@ def test_request_without_a_key_is_a_401(operation: Operation) -> None:
 def test_unknown_revoked_and_expired_keys_get_the_same_401(operation: Operation) -> None:
     tenant = make_tenant()
     ids = TenantRows(tenant).ids_in(operation.path)
-    responses = [operation.ask(client_with(text), ids) for text in wrong_keys(tenant)]
+    responses = [operation.call(client_with(text), ids) for text in wrong_keys(tenant)]
     for response in responses:
         assert_problem(response, 401)
         assert response["WWW-Authenticate"] == 'Bearer realm="waypost", error="invalid_token"'
@@ -77,7 +77,7 @@ def test_operation_requires_exactly_one_scope(operation: Operation) -> None:
     tenant = {HEADER: make_tenant().public_id}
 
     def is_forbidden_to(*scopes: str) -> bool:
-        response = operation.ask(make_client(None, *scopes), unknown_ids(), **tenant)
+        response = operation.call(make_client(None, *scopes), unknown_ids(), **tenant)
         if response.status_code == 403:
             assert_problem(response, 403)
         return bool(response.status_code == 403)
@@ -95,7 +95,7 @@ def test_rows_of_another_tenant_are_not_found(operation: Operation) -> None:
     ids = TenantRows(tenant).ids_in(operation.path)
     client = make_client(make_tenant())
     before = seen_by(tenant, operation, ids)
-    foreign, unknown = operation.ask(client, ids), operation.ask(client, unknown_ids())
+    foreign, unknown = operation.call(client, ids), operation.call(client, unknown_ids())
     assert_problem(foreign, status_when_not_visible(operation))
     assert foreign.content == unknown.content
     assert seen_by(tenant, operation, ids) == before
@@ -113,7 +113,7 @@ def test_tenant_key_with_another_tenants_name_is_rejected(operation: Operation) 
     tenant = make_tenant()
     ids = TenantRows(tenant).ids_in(operation.path)
     for name in ({HEADER: make_tenant().public_id}, {HEADER: "unknown-uid"}):
-        assert_problem(operation.ask(make_client(tenant), ids, **name), status_when_not_visible(operation))
+        assert_problem(operation.call(make_client(tenant), ids, **name), status_when_not_visible(operation))
 
 
 def status_when_not_visible(operation: Operation) -> int:

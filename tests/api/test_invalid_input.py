@@ -66,13 +66,13 @@ class Target:
         """Return a valid body."""
         content = self.operation.described["requestBody"]["content"][JSON]
         if self.operation.method == "put":
-            seen = self.ask("get").json()
+            seen = self.request("get").json()
             return {name: seen[name] for name in fields_of(self.operation) if name in seen}
         example = next((it["value"] for it in content.get("examples", {}).values()), {})
         body = {**VALID.get(self.operation.path, {}), **example}
         return {**body, "endpoint": self.rows.id_of("endpoints")} if "endpoint" in body else body
 
-    def ask(self, method: str, body: Any = None) -> Any:
+    def request(self, method: str, body: Any = None) -> Any:
         return self.send_text(method, "" if body is None else json.dumps(body))
 
     def send_text(self, method: str, text: str) -> Any:
@@ -80,7 +80,7 @@ class Target:
         return self.client.generic(method.upper(), self.path, text, JSON, headers={HEADER: self.tenant.public_id})
 
     def send(self, body: Any) -> Any:
-        return self.ask(self.operation.method, body)
+        return self.request(self.operation.method, body)
 
 
 def rows() -> dict[str, tuple[Any, ...]]:

@@ -16,7 +16,7 @@ EACH = pytest.mark.parametrize("operation", PAGES, ids=str)
 EACH_LIST = pytest.mark.parametrize("operation", [it for it in PAGES if "order" in it.query_parameters], ids=str)
 
 
-def ask(operation: Operation, query: str) -> Any:
+def send(operation: Operation, query: str) -> Any:
     tenant = make_tenant()
     return make_client(tenant).get(f"{operation.path.format_map(TenantRows(tenant).ids_in(operation.path))}?{query}")
 
@@ -36,15 +36,15 @@ def test_description_contains_lists_and_flags() -> None:
 @EACH
 def test_unknown_parameter_is_rejected(operation: Operation) -> None:
     for name in ("stat", "Limit", "page", "state__in", "%00", "_"):
-        assert rejected_fields(ask(operation, f"{name}=dead")) == [name.replace("%00", "\0")]
-    assert rejected_fields(ask(operation, "stat=dead&typ=a")) == ["stat", "typ"]
+        assert rejected_fields(send(operation, f"{name}=dead")) == [name.replace("%00", "\0")]
+    assert rejected_fields(send(operation, "stat=dead&typ=a")) == ["stat", "typ"]
 
 
 @EACH
 def test_described_parameter_is_known(operation: Operation) -> None:
     """Allow an error about the value, but not about the name."""
     for name in operation.query_parameters:
-        response = ask(operation, f"{name}=%20")
+        response = send(operation, f"{name}=%20")
         assert response.status_code in (200, 400, 404)
         assert b"no such parameter" not in response.content
         assert b"no such field" not in response.content
@@ -53,16 +53,16 @@ def test_described_parameter_is_known(operation: Operation) -> None:
 @EACH_LIST
 def test_empty_or_repeated_parameter_is_rejected(operation: Operation) -> None:
     for name in operation.query_parameters - {"cursor"}:
-        assert rejected_fields(ask(operation, f"{name}=")) == [name]
-    assert rejected_fields(ask(operation, "limit=1&limit=2")) == ["limit"]
+        assert rejected_fields(send(operation, f"{name}=")) == [name]
+    assert rejected_fields(send(operation, "limit=1&limit=2")) == ["limit"]
 
 
 @EACH_LIST
 def test_flag_other_than_true_or_false_is_rejected(operation: Operation) -> None:
     for name in operation.flags:
-        assert {ask(operation, f"{name}={word}").status_code for word in ("true", "false", "True")} == {200}
+        assert {send(operation, f"{name}={word}").status_code for word in ("true", "false", "True")} == {200}
         for word in ("-1", "1", "yes", "tru", "null", "%00"):
-            assert rejected_fields(ask(operation, f"{name}={word}")) == [name]
+            assert rejected_fields(send(operation, f"{name}={word}")) == [name]
 
 
 @EACH

@@ -14,10 +14,10 @@ SECOND = 1_000_000_000
 
 
 def make_bench(**deployment: Any) -> Bench:
-    stand: Any = SimpleNamespace(api_key="wp_key", **deployment)
+    fake_deployment: Any = SimpleNamespace(api_key="wp_key", **deployment)
     sink: Any = SimpleNamespace(count=7)
     unused: Any = None
-    return Bench(stand, sink, unused, unused, quick=True)
+    return Bench(fake_deployment, sink, unused, unused, quick=True)
 
 
 def test_rate_counts_from_the_first_arrival_and_end_to_end_rate_from_the_first_request() -> None:

@@ -1,4 +1,4 @@
-"""A copy is an endpoint as the platform would have made it."""
+"""Test copies of an endpoint: they are rows as the platform would create them."""
 
 import pytest
 from django.db import connection

@@ -25,13 +25,13 @@ def test_measure_of_a_row_that_raises_gives_a_failed_result_with_the_reason() ->
 
 
 def test_measure_empties_the_tables_first_and_adds_name_counterpart_and_duration() -> None:
-    stand = bench()
+    fake_bench = bench()
 
     def slow(given: Any) -> Result:
         assert given.emptied == [True]
         time.sleep(0.05)
         return Result(1, 1.0)
 
-    result = measure(Row("it", "It", slow, usual="other"), stand)
+    result = measure(Row("it", "It", slow, usual="other"), fake_bench)
     assert (result.name, result.usual, result.is_valid) == ("it", "other", True)
     assert result.seconds >= 0.05

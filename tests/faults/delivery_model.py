@@ -27,7 +27,7 @@ MOVE_BACK = [
 
 @dataclass
 class Drain:
-    """A drain with the lanes and claims it has taken, whether or not it has lost them since."""
+    """A drain with the lanes and claims it got, whether or not it has lost them since."""
 
     id: UUID = field(default_factory=new_id)
     lanes: dict[UUID, LeasedLane] = field(default_factory=dict)

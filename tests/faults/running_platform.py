@@ -190,7 +190,7 @@ class Platform:
 
 
 def ends_by_itself(process: psutil.Process) -> bool:
-    """Tell whether this is a keeper or a process guard, or has ended already."""
+    """Return whether this is a keeper or a process guard, or has ended already."""
     command = command_of(process)
     return not command or not {"config.local.embedded.keeper", "config.local.process_guard"}.isdisjoint(command.split())
 

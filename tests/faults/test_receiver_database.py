@@ -52,7 +52,7 @@ class Database:
     def stop(self) -> None:
         assert embedded.leave(embedded.POSTGRES, self.data, 60.0)
 
-    def ask(self, statement: str) -> list[tuple]:
+    def query(self, statement: str) -> list[tuple]:
         with psycopg.connect(self.url) as session:
             return session.execute(statement).fetchall()
 
@@ -161,8 +161,8 @@ def test_database_restart_loses_no_accepted_message(
             wait_until(lambda: senders.count(202) > before + 50, "messages to be stored again")
     assert {status for status, _ in senders.responses} <= {202, 503, 200}
     assert {wait for status, wait in senders.responses if status == 503} == {"5"}
-    stored = database.ask("SELECT message_id, sha256 FROM webhooks_receipt")
+    stored = database.query("SELECT message_id, sha256 FROM webhooks_receipt")
     assert dict(stored) == senders.acknowledged
     assert len(stored) == len(senders.acknowledged)
     database.manage("shell", "-c", SWEEP)
-    assert objects(tmp_path) == dict(database.ask("SELECT body_key, size FROM webhooks_receipt WHERE body_key <> ''"))
+    assert objects(tmp_path) == dict(database.query("SELECT body_key, size FROM webhooks_receipt WHERE body_key <> ''"))

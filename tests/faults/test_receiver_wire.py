@@ -77,7 +77,7 @@ def test_compressed_body_is_stored_as_signed_and_not_decompressed(server: Server
     assert (receipt.read(), receipt.headers["content-encoding"]) == (body, "gzip")
 
 
-def test_expect_100_continue_is_answered_with_100(server: Server, source: Source) -> None:
+def test_expect_100_continue_gets_a_100_response(server: Server, source: Source) -> None:
     with closing(socket.create_connection(("127.0.0.1", server.port))) as wire:
         wire.sendall(head(source, [*fields(Expect="100-continue"), CLOSE]))
         assert wire.recv(100).startswith(b"HTTP/1.1 100 ")
@@ -149,7 +149,7 @@ def test_trailer_after_the_last_chunk_is_no_header(server: Server, source: Sourc
     assert say(server, head(source, [*unsigned, CLOSE]) + CHUNKED + late) == [401]
 
 
-def test_header_of_64_kilobytes_is_stored_cut_or_refused(server: Server, source: Source) -> None:
+def test_header_of_64_kilobytes_is_stored_cut_or_rejected(server: Server, source: Source) -> None:
     responses = say(server, head(source, [*fields(X_Long="x" * 65536), CLOSE]) + BODY)
     assert responses in ([202], [431])
     for receipt in Receipt.objects.all():

@@ -155,9 +155,9 @@ def test_up_on_the_data_of_another_platform_fails_in_one_line(platform: Platform
 
 
 def test_up_on_a_used_port_fails_in_one_line(platform: Platform) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", platform.port))
-        taken.listen()
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", platform.port))
+        occupied.listen()
         platform.up()
         output = platform.refused()
     assert len(output.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Retry, set aside and cancel deliveries in the admin: a page asks, POST acts and logs, a permission is required."""
+"""Retry, set aside and cancel deliveries in the admin: a confirmation page, a POST that acts and logs, a permission."""
 
 from datetime import timedelta
 from typing import Any
@@ -149,7 +149,7 @@ def test_invalid_query_redirects_to_the_list_and_changes_nothing(endpoint: Endpo
     assert state_of(delivery) == ("pending", False)
 
 
-def test_more_than_a_page_of_deliveries_is_refused(endpoint: Endpoint) -> None:
+def test_more_than_a_page_of_deliveries_is_rejected(endpoint: Endpoint) -> None:
     delivery = make_pending(endpoint)
     response = operator("change_delivery").post(path("cancel", *[delivery] * 51))
     assert response["Location"] == reverse(LIST)

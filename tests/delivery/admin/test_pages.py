@@ -91,11 +91,11 @@ def test_queue_page_shows_the_state_that_stops_it_longest() -> None:
         ({"circuit_open_until": soon - timedelta(minutes=2)}, "idle"),
     ]
     client = operator()
-    for fields, said in states:
+    for fields, label in states:
         endpoint = make_endpoint(make_tenant())
         Lane.objects.filter(endpoint=endpoint).delete()
         lane = Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, **fields)
-        assert f">{said}</span>" in page(client, lane, "lane"), said
+        assert f">{label}</span>" in page(client, lane, "lane"), label
 
 
 class TestCancelling:

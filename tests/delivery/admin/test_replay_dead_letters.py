@@ -42,9 +42,9 @@ def test_replay_by_filter_counts_first_and_creates_replay_on_post() -> None:
     client = operator("add_replay")
     path = button(client, tenant__id__exact=str(letter.tenant_id), cause__exact="responded_410")
     assert path is not None
-    asked = client.get(path)
-    assert asked.context["total"] == 1
-    assert letter.tenant.name in asked.content.decode()
+    confirmation = client.get(path)
+    assert confirmation.context["total"] == 1
+    assert letter.tenant.name in confirmation.content.decode()
     assert not Replay.objects.exists()
     response = client.post(path, {"rate": "7"})
     row = Replay.objects.get()
@@ -105,8 +105,8 @@ def test_page_without_filter_says_all_tenants() -> None:
     client = operator("add_replay")
     path = button(client)
     assert path is not None
-    asked = client.get(path)
-    assert (asked.context["total"], asked.context["lines"]) == (1, [("Tenant", "All tenants")])
+    confirmation = client.get(path)
+    assert (confirmation.context["total"], confirmation.context["lines"]) == (1, [("Tenant", "All tenants")])
 
 
 class TestSelections:

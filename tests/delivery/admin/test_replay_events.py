@@ -62,7 +62,7 @@ def test_selected_events_are_sent_again_whatever_their_state(tenant: Tenant) -> 
     assert (row.scope, row.filter) == ("events", {"ids": [chosen.public_id]})
 
 
-def test_events_of_two_tenants_are_refused(tenant: Tenant) -> None:
+def test_events_of_two_tenants_are_rejected(tenant: Tenant) -> None:
     client = operator("add_replay")
     path = select(client, past(tenant), past(make_tenant()))["Location"]
     assert client.post(path, {"rate": "5"})["Location"] == reverse(LIST)

@@ -128,8 +128,8 @@ def test_past_events_are_replayed_to_an_endpoint_by_uid(client: APIClient, tenan
     endpoint = make_endpoint(tenant, uid="late")
     event = make_event(tenant)
     body = {"scope": "missing", "filter": {"endpoint": "late", "force": True, "type": event.type}, "rate": 5}
-    asked = {name: body[name] for name in ("scope", "filter")}
-    assert client.post(f"{REPLAYS}preview/", asked).json() == {"total": 1, "estimated": False}
+    previewed = {name: body[name] for name in ("scope", "filter")}
+    assert client.post(f"{REPLAYS}preview/", previewed).json() == {"total": 1, "estimated": False}
     created = client.post(REPLAYS, body).json()
     assert (created["scope"], created["total"], created["filter"]["endpoint"]) == ("missing", 1, endpoint.public_id)
     replays.run_slices()

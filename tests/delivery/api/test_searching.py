@@ -71,10 +71,10 @@ def deliveries(tenant: Tenant, endpoint: Endpoint) -> list[Delivery]:
 def test_filters_select_deliveries_by_event_and_result(
     client: APIClient, deliveries: list[Delivery], endpoint: Endpoint, query: dict[str, str], found: set[int]
 ) -> None:
-    wanted = {deliveries[number].public_id for number in found}
+    expected = {deliveries[number].public_id for number in found}
     for more in ({}, {"endpoint": endpoint.public_id}):
         response = client.get("/api/v1/deliveries/", {**query, **more}).json()
-        assert {row["id"] for row in response["data"]} == wanted
+        assert {row["id"] for row in response["data"]} == expected
         assert response["next"] is None
 
 

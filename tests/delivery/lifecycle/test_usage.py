@@ -17,8 +17,8 @@ TODAY = datetime.now(UTC).date()
 
 
 def used(tenant=None, **changes):
-    wanted = usage.UsageFilter(**{"tenant_id": tenant and tenant.pk, "first": TODAY, "last": TODAY, **changes})
-    return {(row.day, row.type): row[3:] for row in usage.report(wanted, 1000)}
+    usage_filter = usage.UsageFilter(**{"tenant_id": tenant and tenant.pk, "first": TODAY, "last": TODAY, **changes})
+    return {(row.day, row.type): row[3:] for row in usage.report(usage_filter, 1000)}
 
 
 def make_usage(tenant, day, kind="a", events=1, deliveries=0):

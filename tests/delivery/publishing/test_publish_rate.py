@@ -37,26 +37,26 @@ def test_take_from_an_empty_bucket_returns_the_wait_without_a_request(monkeypatc
     assert 0 < refused.wait <= 1
 
     def fail_on_request(*_: Any) -> Any:
-        raise AssertionError("it was asked")
+        raise AssertionError("the limiter was called")
 
     monkeypatch.setattr(publish_rate, "_fetch", fail_on_request)
     assert publish_rate.take(tenant, 1, 1).count == 0
 
 
 def test_take_prefetches_tokens(monkeypatch):
-    tenant, asked = uuid4(), []
+    tenant, calls = uuid4(), []
     fetch = publish_rate._fetch
-    monkeypatch.setattr(publish_rate, "_fetch", lambda *given: asked.append(given) or fetch(*given))
+    monkeypatch.setattr(publish_rate, "_fetch", lambda *given: calls.append(given) or fetch(*given))
     assert sum(publish_rate.take(tenant, 1000, 1).count for _ in range(300)) == 300
-    assert len(asked) <= 4
+    assert len(calls) <= 4
 
 
 def test_two_processes_share_one_bucket():
-    tenant, taken = uuid4(), 0
+    tenant, accepted = uuid4(), 0
     for _ in range(4):
         publish_rate.forget()  # another process, which has fetched nothing
-        taken += publish_rate.take(tenant, 20, 10).count
-    assert 20 <= taken <= 22
+        accepted += publish_rate.take(tenant, 20, 10).count
+    assert 20 <= accepted <= 22
 
 
 def test_each_tenant_has_its_own_bucket():

@@ -64,13 +64,13 @@ class TestOneEvent:
 
     def test_each_matching_endpoint_gets_one_delivery(self) -> None:
         tenant = make_tenant()
-        wanted = [make_subscription(make_endpoint(tenant), event_types=[name]) for name in ("order.*", "*")]
-        make_subscription(wanted[0].endpoint, event_types=["order.created"])
+        matching = [make_subscription(make_endpoint(tenant), event_types=[name]) for name in ("order.*", "*")]
+        make_subscription(matching[0].endpoint, event_types=["order.created"])
         make_subscription(make_endpoint(tenant), event_types=["invoice.*"])
         make_subscription()
         (result,) = publish(tenant, [plain()])
         deliveries = Delivery.objects.filter(event_id=result.id, state="pending")
-        assert {it.endpoint_id for it in deliveries} == {it.endpoint_id for it in wanted}
+        assert {it.endpoint_id for it in deliveries} == {it.endpoint_id for it in matching}
         assert {it.tenant_id for it in deliveries} == {tenant.id}
         assert result.deliveries == 2
 

@@ -63,10 +63,10 @@ class TestEnforce:
             {"specversion": "1.0", "id": str(n), "source": "/s", **order(data)} for n, data in enumerate((GOOD, BAD))
         ]
         response = make_client(tenant).generic("POST", EVENTS, json.dumps(batch), "application/cloudevents-batch+json")
-        taken, refused = response.json()["data"]
+        accepted, rejected = response.json()["data"]
         assert (response.status_code, response.json()["accepted"], response.json()["rejected"]) == (202, 1, 1)
-        assert taken["deliveries"] == 1
-        assert refused["error"]["errors"][0]["pointer"] == "#/data/lines/1"
+        assert accepted["deliveries"] == 1
+        assert rejected["error"]["errors"][0]["pointer"] == "#/data/lines/1"
 
     def test_publish_returns_the_mismatch_as_the_events_result(self, tenant: Tenant) -> None:
         make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from delivery.api import data as door
+from delivery.api import data as event_data
 from delivery.models import Delivery
 from delivery.models import Event as StoredEvent
 from delivery.publishing.publisher import publish
@@ -125,9 +125,9 @@ def test_link_is_valid_until_the_event_expires(monkeypatch: pytest.MonkeyPatch) 
     endpoint = subscribed(tenant=make_tenant(retention_days=3))
     delivery = published(endpoint, {"type": "a", "data": 5})
     now = time.time()
-    monkeypatch.setattr(door.time, "time", lambda: now + 3 * DAY - 60)
+    monkeypatch.setattr(event_data.time, "time", lambda: now + 3 * DAY - 60)
     assert fetched(delivery).status_code == 200
-    monkeypatch.setattr(door.time, "time", lambda: now + 3 * DAY + 60)
+    monkeypatch.setattr(event_data.time, "time", lambda: now + 3 * DAY + 60)
     response = fetched(delivery)
     assert (response.status_code, response["Content-Type"]) == (410, "application/problem+json")
 

@@ -108,7 +108,7 @@ def test_list_of_one_parent_reads_the_parents_index_and_sorts(endpoint: Endpoint
 
 
 ALONG: list[dict[str, Any]] = [{}, {"since": NOW - timedelta(minutes=5)}, {"until": NOW - timedelta(minutes=5)}]
-ASKED = {
+GIVEN = {
     "type": "rare",
     "subject": "s",
     "of_source": "/s",
@@ -145,8 +145,8 @@ def test_no_list_scans_a_table_with_any_filter(endpoint: Endpoint) -> None:
     for rows, conditions in lists(endpoint):
         newest = rows.order_by("-pk")
         edge = newest.values_list("pk", flat=True)[EDGE : EDGE + 1]
-        asked = [{name: ASKED[name]} for name in conditions] + [ASKED]
-        for query in (edge, *(newest.filter(matching(conditions, it))[:51] for it in asked)):
+        given = [{name: GIVEN[name]} for name in conditions] + [GIVEN]
+        for query in (edge, *(newest.filter(matching(conditions, it))[:51] for it in given)):
             for table, ways in indexes_of(query).items():
                 assert table not in large or not ways & {"Seq Scan"}, (str(query.query), ways)
             count += 1
@@ -162,8 +162,8 @@ def test_each_filter_names_a_column_of_its_list(subtests: pytest.Subtests) -> No
         (Replay, REPLAYS),
     ]:
         with subtests.test(table=model.__name__):
-            assert conditions.keys() <= ASKED.keys()
-            assert not model.objects.filter(matching(conditions, ASKED))
+            assert conditions.keys() <= GIVEN.keys()
+            assert not model.objects.filter(matching(conditions, GIVEN))
 
 
 def test_within_finds_rows_whose_key_another_clock_made() -> None:
@@ -188,7 +188,7 @@ def test_place_accepts_every_instant(slack: int) -> None:
     assert places == sorted(places)
 
 
-def test_place_sorts_as_keys_made_at_the_moment() -> None:
+def test_place_sorts_as_keys_made_at_the_same_instant() -> None:
     before = queries.place(datetime.now(UTC))
     key = new_id()
     assert before <= key < queries.place(datetime.now(UTC), 1)

@@ -36,12 +36,12 @@ def run_to_end(row: Replay) -> Replay:
     raise AssertionError("it does not end")
 
 
-def replayed(tenant: Tenant, of: str = "events", **wanted: Any) -> Replay:
-    return run_to_end(start(tenant, ReplayFilter(**wanted, scope=of), by="ops"))
+def replayed(tenant: Tenant, of: str = "events", **conditions: Any) -> Replay:
+    return run_to_end(start(tenant, ReplayFilter(**conditions, scope=of), by="ops"))
 
 
 def ended(tenant: Tenant, endpoint: Endpoint, state: str = "delivered", **changes: Any) -> Delivery:
-    """A delivery of an hour ago that has ended so."""
+    """Create a delivery that ended in this state an hour ago."""
     delivery = make_delivery(make_event(tenant, created_at=AGO, **changes), endpoint, state=state, attempts=3, step=3)
     if state == "dead":
         make_dead_letter(delivery, failed_at=AGO)
@@ -57,9 +57,9 @@ def events_before_their_subscription(tenant: Tenant, count: int = 3, **changes: 
 class TestMissing:
     def test_missing_events_are_sent_to_a_later_endpoint(self, tenant: Tenant) -> None:
         subscription = events_before_their_subscription(tenant)
-        wanted = ReplayFilter(endpoint=subscription.endpoint_id, scope="missing")
-        assert preview(tenant, wanted) == (3, False)
-        row = run_to_end(start(tenant, wanted, by="ops"))
+        given = ReplayFilter(endpoint=subscription.endpoint_id, scope="missing")
+        assert preview(tenant, given) == (3, False)
+        row = run_to_end(start(tenant, given, by="ops"))
         assert (row.total, row.replayed, row.state) == (3, 3, "finished")
         pending = Delivery.objects.filter(endpoint=subscription.endpoint, state="pending", replay=row)
         assert pending.count() == 3
@@ -173,7 +173,7 @@ class TestFinished:
 
 class TestSelection:
     @pytest.mark.parametrize(
-        ("wanted", "found"),
+        ("given", "found"),
         [
             ({}, 2),
             ({"type": "order.paid"}, 1),
@@ -184,12 +184,12 @@ class TestSelection:
             ({"type": "order.paid", "source": "/other"}, 0),
         ],
     )
-    def test_each_filter_field_selects(self, tenant: Tenant, wanted: dict[str, Any], found: int) -> None:
+    def test_each_filter_field_selects(self, tenant: Tenant, given: dict[str, Any], found: int) -> None:
         make_subscription(make_endpoint(tenant))
         make_event(tenant, created_at=AGO - timedelta(hours=1), type="order.paid", subject="a")
         make_event(tenant, created_at=AGO, type="order.lost", source="/other")
-        assert preview(tenant, ReplayFilter(**wanted, scope="events")).total == found
-        assert replayed(tenant, **wanted).replayed == found
+        assert preview(tenant, ReplayFilter(**given, scope="events")).total == found
+        assert replayed(tenant, **given).replayed == found
 
     def test_ids_select_events(self, tenant: Tenant) -> None:
         make_subscription(make_endpoint(tenant))
@@ -207,9 +207,9 @@ class TestSelection:
     @pytest.mark.parametrize("field", ["tenant", "force", "endpoint"])
     def test_invalid_replay_names_the_field(self, tenant: Tenant, field: str) -> None:
         foreign = make_endpoint()
-        wanted = {"tenant": {}, "force": {"force": True}, "endpoint": {"endpoint": foreign.id}}[field]
+        given = {"tenant": {}, "force": {"force": True}, "endpoint": {"endpoint": foreign.id}}[field]
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the field is checked below)
-            start(None if field == "tenant" else tenant, ReplayFilter(**wanted, scope="events"), by="ops")
+            start(None if field == "tenant" else tenant, ReplayFilter(**given, scope="events"), by="ops")
         assert refusal.value.args[0] == field
         assert not Replay.objects.exists()
 

@@ -19,10 +19,10 @@ def endpoint() -> Endpoint:
 
 
 def test_filter_survives_a_round_trip_through_json(endpoint: Endpoint) -> None:
-    wanted = ReplayFilter(
+    replay_filter = ReplayFilter(
         ids=(endpoint.id,), endpoint=endpoint.id, cause="responded_410", type="a.b", since=timezone.now()
     )
-    assert ReplayFilter.parse(wanted.as_json()) == wanted
+    assert ReplayFilter.parse(replay_filter.as_json()) == replay_filter
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_endpoint_is_found_by_its_uid() -> None:
 def test_filter_of_events_has_its_own_fields() -> None:
     key = new_id()
     given = {"ids": [public("evt", key)], "source": "/shop", "subject": "a", "type": "b", "force": True}
-    wanted = ReplayFilter.parse(given, "events")
-    assert (wanted.ids, wanted.source, wanted.force) == ((key,), "/shop", True)
-    assert ReplayFilter.parse(wanted.as_json(), "events") == wanted
+    replay_filter = ReplayFilter.parse(given, "events")
+    assert (replay_filter.ids, replay_filter.source, replay_filter.force) == ((key,), "/shop", True)
+    assert ReplayFilter.parse(replay_filter.as_json(), "events") == replay_filter
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ def opened() -> Breaker:
 
 def test_on_failure_returns_true_only_when_it_opens() -> None:
     breaker = Breaker()
-    said = [breaker.on_failure(START + number) for number in range(OPEN_AFTER_FAILURES + 10)]
-    assert said == [False] * (OPEN_AFTER_FAILURES - 1) + [True] + [False] * 10
+    results = [breaker.on_failure(START + number) for number in range(OPEN_AFTER_FAILURES + 10)]
+    assert results == [False] * (OPEN_AFTER_FAILURES - 1) + [True] + [False] * 10
 
 
 @pytest.mark.parametrize(

@@ -72,13 +72,13 @@ class TestShareCapacity:
 
     @given(groups(), st.integers(1, 600))
     def test_share_reaches_every_lane_with_capacity(self, lanes: list[LeasedLane], free: int) -> None:
-        """Lanes that were asked go to the end, as in a drain."""
+        """Move lanes that got a request to the end, as a drain does."""
         queue = deque(lanes)
         waiting = {lane.target.endpoint_id for lane in lanes if lane.capacity(START)}
         for _ in range(len(lanes)):
-            asked = {asking.endpoint_id for asking in share_capacity(list(queue), free, START)}
-            waiting -= asked
-            queue = deque(sorted(queue, key=lambda lane: lane.target.endpoint_id in asked))
+            served = {asking.endpoint_id for asking in share_capacity(list(queue), free, START)}
+            waiting -= served
+            queue = deque(sorted(queue, key=lambda lane: lane.target.endpoint_id in served))
         assert not waiting
 
     def test_share_gives_a_full_lane_what_idle_lanes_leave(self) -> None:
@@ -91,8 +91,8 @@ class TestShareCapacity:
         tenant = new_id()
         large = [make_lane(tenant_id=tenant) for _ in range(5)]
         small = make_lane()
-        asked = {it.endpoint_id for it in share_capacity([*large, small], 2, START)}
-        assert asked == {large[0].target.endpoint_id, small.target.endpoint_id}
+        served = {it.endpoint_id for it in share_capacity([*large, small], 2, START)}
+        assert served == {large[0].target.endpoint_id, small.target.endpoint_id}
 
     def test_share_gives_full_lanes_equal_parts(self) -> None:
         lanes = [make_lane(max_in_flight=500) for _ in range(4)]

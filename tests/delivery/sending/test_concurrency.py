@@ -46,7 +46,7 @@ class TestShrinking:
         window.on_attempt_ended(FAILED, START)
         assert window.allowed == INITIAL_WINDOW
 
-    def test_window_shrinks_once_for_the_outcomes_of_one_moment(self) -> None:
+    def test_window_shrinks_once_for_the_outcomes_of_one_instant(self) -> None:
         window = ConcurrencyWindow(512)
         for _ in range(INITIAL_WINDOW):
             window.on_attempt_ended(OVERLOADED, START)

@@ -84,7 +84,7 @@ class TestSettle:
         assert settle(settlement(it, state="dead", cause="responded_410")) == set()
         assert Delivery.objects.get().state == "delivered"
 
-    def test_of_two_attempts_in_one_batch_the_current_claim_counts(self) -> None:
+    def test_settle_of_two_attempts_in_one_batch_counts_the_current_claim(self) -> None:
         (it,) = self.claimed()
         late = settlement(it, token=STALE, state="dead", cause="exhausted", status=500)
         mine = settlement(it)

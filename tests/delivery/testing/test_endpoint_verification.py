@@ -43,19 +43,19 @@ def echo(code: int = 200) -> Any:
 
 def test_response_with_the_challenge_verifies_the_endpoint(receiver: Receiver) -> None:
     endpoint = make_endpoint(url=receiver.script("/in", echo()), state="unverified")
-    said = (
+    result = (
         make_client(endpoint.tenant)
         .post(f"/api/v1/endpoints/{endpoint.public_id}/verification/", {"by": "event"})
         .json()
     )
-    assert said == {"verification": "verified", "allowed_rate": None, "problem": ""}
+    assert result == {"verification": "verified", "allowed_rate": None, "problem": ""}
     assert Endpoint.objects.get().state == "active"
 
 
 @pytest.mark.parametrize("response", [200, echo(500), 404])
 def test_response_without_the_challenge_or_success_does_not_verify(receiver: Receiver, response: Any) -> None:
     endpoint = make_endpoint(url=receiver.script("/in", response), state="unverified")
-    said = verify_by_event(endpoint)
-    assert said.verification == "unverified"
-    assert said.problem
+    result = verify_by_event(endpoint)
+    assert result.verification == "unverified"
+    assert result.problem
     assert Endpoint.objects.get().state == "unverified"

@@ -24,8 +24,8 @@ def page(row: EventType) -> str:
     return reverse("admin:subscriptions_eventtype_change", args=[row.pk])
 
 
-def listed(client: Client, **asked: str) -> set[str]:
-    response = client.get(LIST, asked)
+def listed(client: Client, **query: str) -> set[str]:
+    response = client.get(LIST, query)
     assert response.status_code == 200
     return {row.name for row in response.context["cl"].result_list}
 

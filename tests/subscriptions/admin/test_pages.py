@@ -64,9 +64,9 @@ def test_list_counts_no_table(model, django_assert_max_num_queries):
 
 @pytest.mark.parametrize("term", ["id", "uid"])
 def test_search_finds_row_by_id_or_uid(term):
-    wanted, other = make_endpoint(uid="main"), make_endpoint(uid="other")
-    response = staff(superuser=True).get(listing("endpoint"), {"q": wanted.public_id if term == "id" else "main"})
-    assert wanted.public_id in response.text
+    found, other = make_endpoint(uid="main"), make_endpoint(uid="other")
+    response = staff(superuser=True).get(listing("endpoint"), {"q": found.public_id if term == "id" else "main"})
+    assert found.public_id in response.text
     assert other.public_id not in response.text
 
 
@@ -90,7 +90,7 @@ def test_operator_changes_state_of_endpoint_and_it_is_logged(action, state, beco
     assert LogEntry.objects.get().object_id == str(endpoint.pk)
 
 
-def test_refused_action_is_reported_and_not_logged():
+def test_rejected_action_is_reported_and_not_logged():
     endpoint = make_endpoint(state="disabled", disabled_reason="responded_410")
     response = act(staff("view_endpoint", "change_endpoint"), "endpoint", "pause", endpoint)
     assert "The endpoint is disabled." in response.text
@@ -120,8 +120,8 @@ def test_permission_to_view_does_not_allow_actions(model, action):
 def test_rotation_asks_first_and_shows_the_secret_once():
     endpoint = make_endpoint()
     client = staff("view_endpoint", "add_signingsecret")
-    asked = act(client, "endpoint", "rotate", endpoint)
-    assert "Rotate" in asked.text
+    confirmation = act(client, "endpoint", "rotate", endpoint)
+    assert "Rotate" in confirmation.text
     assert endpoint.secrets.count() == 1
     shown = act(client, "endpoint", "rotate", endpoint, confirmed="yes")
     assert decrypt(endpoint.secrets.get(expires_at=None).ciphertext) in shown.text.replace("&#x2B;", "+")
@@ -188,7 +188,7 @@ def test_saving_a_default_plan_replaces_the_previous_default():
     assert Plan.objects.get(is_default=True).name == "Old"
 
 
-def test_retention_above_the_plans_limit_is_refused():
+def test_retention_above_the_plans_limit_is_rejected():
     client = staff("view_tenant", "change_tenant")
     tenant, plan = make_tenant(), make_plan(max_retention_days=30)
     page = reverse("admin:subscriptions_tenant_change", args=[tenant.pk])

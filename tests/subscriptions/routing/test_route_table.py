@@ -15,9 +15,9 @@ def table_of(*rows: tuple[Route, list[str]]) -> RouteTable:
     return RouteTable(1, {route.subscription_id: RouteEntry("", route, tuple(names)) for route, names in rows})
 
 
-def made(*wanted: tuple[str, ...], pattern: Pattern | None = None) -> tuple[RouteTable, list[UUID]]:
+def made(*subscribed: tuple[str, ...], pattern: Pattern | None = None) -> tuple[RouteTable, list[UUID]]:
     """A route table with one endpoint for each of these lists of event types."""
-    rows = [(Route(new_id(), new_id(), pattern=pattern), list(names)) for names in wanted]
+    rows = [(Route(new_id(), new_id(), pattern=pattern), list(names)) for names in subscribed]
     return table_of(*rows), [route.endpoint_id for route, _ in rows]
 
 
@@ -27,7 +27,7 @@ def found(table: RouteTable, event_type: str, document: dict[str, Any] | None = 
 
 class TestFind:
     @pytest.mark.parametrize(
-        ("name", "event_type", "wanted"),
+        ("name", "event_type", "matches"),
         [
             ("*", "order.created", True),
             ("*", "x", True),
@@ -44,18 +44,18 @@ class TestFind:
             ("Order.*", "order.created", False),
         ],
     )
-    def test_exact_names_prefixes_and_star_match_event_types(self, name: str, event_type: str, wanted: bool) -> None:
+    def test_exact_names_prefixes_and_star_match_event_types(self, name: str, event_type: str, matches: bool) -> None:
         table, (endpoint,) = made((name,))
-        assert found(table, event_type) == ({endpoint} if wanted else set())
+        assert found(table, event_type) == ({endpoint} if matches else set())
 
     @pytest.mark.parametrize(
-        ("name", "wanted"),
+        ("name", "matches"),
         [("*", False), ("waypost.*", True), ("waypost.endpoint.*", True), ("waypost.endpoint.failing", True)],
     )
-    def test_operational_events_are_matched_by_waypost_names_but_not_by_star(self, name: str, wanted: bool) -> None:
+    def test_operational_events_are_matched_by_waypost_names_but_not_by_star(self, name: str, matches: bool) -> None:
         table, (endpoint,) = made((name,))
-        assert found(table, "waypost.endpoint.failing") == ({endpoint} if wanted else set())
-        assert table.has_type("waypost.endpoint.failing") == wanted
+        assert found(table, "waypost.endpoint.failing") == ({endpoint} if matches else set())
+        assert table.has_type("waypost.endpoint.failing") == matches
 
     def test_pattern_excludes_events_that_do_not_match(self) -> None:
         table, (endpoint,) = made(("*",), pattern=Pattern({"data": {"total": [{"numeric": [">", 100]}]}}))

@@ -104,12 +104,12 @@ class TestRebuilding:
 
     def test_row_that_changes_twice_is_read_each_time(self) -> None:
         subscription = make_subscription(pattern={"data": {"x": [1]}})
-        for wanted in (2, 3):
+        for expected in (2, 3):
             route_table(subscription.tenant_id)
-            Subscription.objects.filter(pk=subscription.pk).update(pattern={"data": {"x": [wanted]}})
+            Subscription.objects.filter(pk=subscription.pk).update(pattern={"data": {"x": [expected]}})
             table = current_route_table(subscription.tenant_id)
-            assert found(table, "t", {"data": {"x": wanted}}) == {subscription.endpoint_id}
-            assert found(table, "t", {"data": {"x": wanted - 1}}) == set()
+            assert found(table, "t", {"data": {"x": expected}}) == {subscription.endpoint_id}
+            assert found(table, "t", {"data": {"x": expected - 1}}) == set()
 
     def test_change_of_the_endpoint_changes_its_routes(self) -> None:
         subscription = make_subscription()

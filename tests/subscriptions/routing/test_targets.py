@@ -27,7 +27,7 @@ def target(endpoint: Endpoint) -> DeliveryTarget:
 
 
 def signs_with(it: DeliveryTarget, secret: str) -> bool:
-    """Is one of its signatures what the library of the standard makes with this secret?"""
+    """Return whether one of the signatures equals that of the reference library with this secret."""
     assert it.signer is not None
     expected = Webhook(secret).sign("msg_1", datetime.fromtimestamp(1, UTC), "{}")
     return expected in it.signer.sign("msg_1", 1, b"{}").split()

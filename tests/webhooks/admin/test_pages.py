@@ -62,19 +62,19 @@ def test_source_page_shows_no_secret() -> None:
 
 
 def test_pages_escape_data_of_others() -> None:
-    said = SCRIPT.decode()
+    script = SCRIPT.decode()
     receipt = make_receipt(
-        make_source(name=said, response_body=said, handlers=[{"handler": said}]),
+        make_source(name=script, response_body=script, handlers=[{"handler": script}]),
         body=SCRIPT + b"\xff",
-        headers={"x": said, said: "y"},
-        message_id=said,
-        event_type=said,
-        order_key=said,
-        content_type=said,
-        last_error=said,
+        headers={"x": script, script: "y"},
+        message_id=script,
+        event_type=script,
+        order_key=script,
+        content_type=script,
+        last_error=script,
     )
     rejection = Rejection.objects.create(
-        source=receipt.source, reason=said, detail=said, headers={"x": said}, remote_address=said, size=1
+        source=receipt.source, reason=script, detail=script, headers={"x": script}, remote_address=script, size=1
     )
     client = operator(*SEES_ALL, "replay_receipt")
     for path in (
@@ -86,7 +86,7 @@ def test_pages_escape_data_of_others() -> None:
         "receipt/",
         "source/",
         "rejection/",
-        f"receipt/?q={said}",
+        f"receipt/?q={script}",
     ):
         shown = client.get(f"/admin/webhooks/{path}")
         assert shown.status_code == 200, path
@@ -210,10 +210,10 @@ def test_list_is_filtered_by_state(state: str) -> None:
 
 def test_replay_asks_first_and_is_logged() -> None:
     client, receipt = operator(*SEES_ALL, "replay_receipt"), dead()
-    asked = replay(client, receipt)
+    confirmation = replay(client, receipt)
     receipt.refresh_from_db()
-    assert (asked.status_code, receipt.state) == (200, "dead")
-    assert str(receipt.pk) in asked.content.decode()
+    assert (confirmation.status_code, receipt.state) == (200, "dead")
+    assert str(receipt.pk) in confirmation.content.decode()
     replay(client, receipt, confirmed="yes")
     receipt.refresh_from_db()
     assert receipt.state == "pending"

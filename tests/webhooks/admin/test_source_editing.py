@@ -108,7 +108,7 @@ def test_every_field_of_the_form_is_saved() -> None:
         ({"scheme": "github"}, "secret"),
         ({"scheme": "other"}, "valid choice"),
         ({"uid": "a b"}, "Must be 1 to 256"),
-        ({"uid": "taken"}, "This uid is already in use"),
+        ({"uid": "in-use"}, "This uid is already in use"),
         ({"tenant": "acme"}, "tnt_"),
         ({"options": "{"}, "valid JSON"),
         ({"options": "[1]"}, "Must be an object of strings"),
@@ -131,7 +131,7 @@ def test_every_field_of_the_form_is_saved() -> None:
     ],
 )
 def test_invalid_value_is_reported_at_its_field_and_nothing_is_created(given: dict[str, str], message: str) -> None:
-    make_source(uid="taken")
+    make_source(uid="in-use")
     response = add(operator(*SEES_ALL, "add_source"), **given)
     assert response.status_code == 200
     assert "wp-error" in response.content.decode()
@@ -141,7 +141,7 @@ def test_invalid_value_is_reported_at_its_field_and_nothing_is_created(given: di
     assert not LogEntry.objects.exists()
 
 
-def test_refused_form_shows_the_values_again_except_secrets() -> None:
+def test_invalid_form_shows_the_values_again_except_secrets() -> None:
     sent = {"name": "<b>Shop</b>", "scheme": "github", "secret": SECRET, "verify_token": "a-word", "max_bytes": "0"}
     shown = add(operator(*SEES_ALL, "add_source"), **sent).content.decode()
     assert "&lt;b&gt;Shop&lt;/b&gt;" in shown
@@ -168,7 +168,7 @@ def test_unchanged_form_changes_nothing() -> None:
     assert not LogEntry.objects.exists()
 
 
-def test_change_after_another_users_change_is_refused() -> None:
+def test_change_after_another_users_change_is_rejected() -> None:
     source = make_source(name="Old")
     version = source.updated_at.isoformat()
     Source.objects.get().save()
@@ -177,7 +177,7 @@ def test_change_after_another_users_change_is_refused() -> None:
     assert Source.objects.get().name == "Old"
 
 
-def test_scheme_that_cannot_use_the_existing_secrets_is_refused() -> None:
+def test_scheme_that_cannot_use_the_existing_secrets_is_rejected() -> None:
     source = make_source(scheme="github", secret="not base64!")
     response = edit(operator(*SEES_ALL, "change_source"), source, scheme="standard")
     assert "wp-error" in response.content.decode()
@@ -227,7 +227,7 @@ def test_permission_to_add_does_not_allow_changes(receiver) -> None:
     assert ADD in client.get("/admin/webhooks/source/").content.decode()
 
 
-def test_post_without_csrf_token_is_refused() -> None:
+def test_post_without_csrf_token_is_rejected() -> None:
     client = Client(enforce_csrf_checks=True)
     client.cookies = operator(*SEES_ALL, "add_source").cookies
     assert add(client).status_code == 403

@@ -12,6 +12,6 @@ def test_offload_returns_or_raises_what_another_thread_did() -> None:
         offload.offload(lambda: 1 / 0)
 
 
-def test_offload_without_a_thread_does_the_work_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offload_without_a_thread_runs_the_work_in_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offload, "threads", NoThreads())
     assert offload.offload(threading.get_ident) == threading.get_ident()

@@ -159,10 +159,10 @@ def call(server: Server, path: str = "/", method: str = "POST", **changes: Any) 
 
 def test_call_returns_the_response_unchanged(serve: Callable[..., Server]) -> None:
     server = serve(ok(b'{"a": 1}', b"Content-Type: application/json", b"X-Two: 1", b"X-Two: 2"))
-    answer = call(server, body=b"hello", headers={"Content-Type": "text/plain"})
-    assert (answer.status, answer.body, answer.truncated) == (200, b'{"a": 1}', False)
-    assert answer.headers["content-TYPE"] == "application/json"
-    assert answer.headers["X-Two"] == "1, 2"
+    response = call(server, body=b"hello", headers={"Content-Type": "text/plain"})
+    assert (response.status, response.body, response.truncated) == (200, b'{"a": 1}', False)
+    assert response.headers["content-TYPE"] == "application/json"
+    assert response.headers["X-Two"] == "1, 2"
 
 
 def test_call_sends_the_request_unchanged(serve: Callable[..., Server]) -> None:
@@ -256,31 +256,31 @@ def test_call_returns_a_redirect_without_following_it(serve: Callable[..., Serve
     elsewhere = serve(ok())
     location = f"Location: http://127.0.0.1:{elsewhere.port}/".encode()
     server = serve(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n" + location + b"\r\n\r\n")
-    answer = call(server)
-    assert answer.status == 302
-    assert answer.headers["Location"].endswith(f":{elsewhere.port}/")
+    response = call(server)
+    assert response.status == 302
+    assert response.headers["Location"].endswith(f":{elsewhere.port}/")
     assert elsewhere.connections == 0
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"302 Found\r\nLocation: http://["])
 def test_call_truncates_an_endless_body_at_the_limit(serve: Callable[..., Server], status: bytes) -> None:
     server = serve(endless(b"HTTP/1.1 " + status + b"\r\n\r\n", b"x" * 4096))
-    answer = call(server, max_response=1000)
-    assert answer.body == b"x" * 1000
-    assert answer.truncated
+    response = call(server, max_response=1000)
+    assert response.body == b"x" * 1000
+    assert response.truncated
 
 
 def test_call_truncates_an_endless_chunked_body_at_the_limit(serve: Callable[..., Server]) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     server = serve(endless(head, b"400\r\n" + b"y" * 1024 + b"\r\n"))
-    answer = call(server, max_response=5000)
-    assert answer.body == b"y" * 5000
-    assert answer.truncated
+    response = call(server, max_response=5000)
+    assert response.body == b"y" * 5000
+    assert response.truncated
 
 
 def test_call_returns_a_body_of_the_limit_completely(serve: Callable[..., Server]) -> None:
-    answer = call(serve(ok(b"z" * 1000)), max_response=1000)
-    assert (len(answer.body), answer.truncated) == (1000, False)
+    response = call(serve(ok(b"z" * 1000)), max_response=1000)
+    assert (len(response.body), response.truncated) == (1000, False)
 
 
 def test_call_does_not_decompress_the_body(serve: Callable[..., Server]) -> None:
@@ -291,7 +291,7 @@ def test_call_does_not_decompress_the_body(serve: Callable[..., Server]) -> None
 DRIPS: dict[str, Script] = {
     "silence": silent,
     "headers": endless(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.05),
-    "interim answers": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
+    "interim responses": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
     "body": endless(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x", 0.05),
     "body without length": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x", 0.05),
     "chunks": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", 0.05),

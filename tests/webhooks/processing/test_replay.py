@@ -12,7 +12,7 @@ from webhooks.processing.replay import ReplayResult, count_replayable, replay
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
 
-def test_replay_of_a_dead_receipt_starts_its_plan_anew(notifications) -> None:
+def test_replay_of_a_dead_receipt_restarts_its_retry_plan(notifications) -> None:
     broken = True
 
     @handles()

@@ -136,7 +136,7 @@ TOPIC = "arn:aws:sns:eu-west-1:123456789012:orders"
 
 
 class FakeAmazon:
-    """Stand in for the network: count the calls and return certificates and confirmations."""
+    """Replace the network: count the calls and return certificates and confirmations."""
 
     def __init__(self, status: int = 200, error: Exception | None = None) -> None:
         self.status, self.error = status, error

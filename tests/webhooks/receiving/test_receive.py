@@ -341,7 +341,7 @@ def test_handshake_at_a_source_for_any_origin_allows_the_origin_and_its_rate() -
     assert response["WebHook-Allowed-Rate"] == "120"
 
 
-def test_slack_challenge_is_answered_only_if_signed_and_stored_as_no_receipt() -> None:
+def test_slack_challenge_gets_its_response_only_if_signed_and_creates_no_receipt() -> None:
     source = make_source(scheme="slack", secret="shh")
     body = b'{"type":"url_verification","challenge":"abc"}'
     assert post(source, body, signed_by_slack(body, "shh")).json() == {"challenge": "abc"}
@@ -530,7 +530,7 @@ HOSTILE_HEADERS = [
 
 
 @pytest.mark.parametrize("headers", HOSTILE_HEADERS, ids=range(len(HOSTILE_HEADERS)))
-def test_hostile_headers_are_refused_and_never_our_error(headers: dict[str, str]) -> None:
+def test_hostile_headers_are_a_client_error(headers: dict[str, str]) -> None:
     assert post(make_source(), headers=headers).status_code == 401
     assert post(make_source(scheme="none", secret=None), headers=headers).status_code == 202
 

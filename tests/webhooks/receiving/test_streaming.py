@@ -49,7 +49,7 @@ class Server:
         if largest_file:
             resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
-    def answers(self) -> bool:
+    def is_up(self) -> bool:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as visitor:
             try:
                 visitor.request("GET", "/healthz")
@@ -71,7 +71,7 @@ class Server:
 def running(data: Path, **how: Any) -> Iterator[Server]:
     server = Server(data, **how)
     try:
-        while not server.answers():
+        while not server.is_up():
             assert server.process.poll() is None, "the server ended"
             time.sleep(0.05)
         yield server

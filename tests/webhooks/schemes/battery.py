@@ -120,7 +120,7 @@ class SchemeBattery:
                 self.rejects(replace(message, body=bytes(body)))
 
     def is_equivalent(self, body: bytes, signed: bytes) -> bool:
-        """Tell whether another body has the same signature, in schemes that do not sign the bytes."""
+        """Return whether another body has the same signature, in schemes that do not sign the bytes."""
         return False
 
     def test_verifier_returns_the_index_of_the_secret(self) -> None:

@@ -1,4 +1,4 @@
-"""``manage.py replay`` counts, asks, and runs a replay to its end."""
+"""Test ``manage.py replay``: it counts, asks for confirmation, and runs the replay to its end."""
 
 import io
 from typing import Any
@@ -44,9 +44,9 @@ def test_replay_with_count_changes_nothing(endpoint: Endpoint) -> None:
 
 def test_replay_replays_dead_letters(endpoint: Endpoint) -> None:
     letters(endpoint, 3)
-    said = run(endpoint.tenant.public_id, "--endpoint", "billing", "--cause", "exhausted", "--yes")
+    output = run(endpoint.tenant.public_id, "--endpoint", "billing", "--cause", "exhausted", "--yes")
     row = Replay.objects.get()
-    assert f"{row.public_id} finished: 3" in said
+    assert f"{row.public_id} finished: 3" in output
     assert (row.requested_by, row.filter["cause"]) == ("manage.py replay", "exhausted")
     assert Delivery.objects.filter(state="pending").count() == 3
 

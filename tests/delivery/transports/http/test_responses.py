@@ -59,7 +59,7 @@ def outcome(status: int | None, failure: Failure | None = None, retry_after: flo
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-def test_outcome_of_2xx_is_delivered_whatever_it_asks_for(status: int) -> None:
+def test_outcome_of_2xx_is_delivered_whatever_retry_after_it_has(status: int) -> None:
     found = outcome(status, Failure.RESET, retry_after=60)
     assert (found.delivered, found.status, found.retry_after) == (True, status, None)
 
@@ -85,7 +85,7 @@ def test_outcome_of_429_503_and_timeout_is_overloaded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "failure", "asked", "wait"),
+    ("status", "failure", "requested", "wait"),
     [
         (503, None, 40, 40),
         (502, None, 40, 40),
@@ -105,6 +105,6 @@ def test_outcome_of_429_503_and_timeout_is_overloaded() -> None:
     ],
 )
 def test_outcome_retry_after_is_obeyed_where_the_status_allows_it(
-    status: int | None, failure: Failure | None, asked: float | None, wait: float | None
+    status: int | None, failure: Failure | None, requested: float | None, wait: float | None
 ) -> None:
-    assert outcome(status, failure, asked).retry_after == wait
+    assert outcome(status, failure, requested).retry_after == wait

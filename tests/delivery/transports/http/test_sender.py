@@ -145,9 +145,9 @@ CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure |
     ("a head of 20 kB", scripts.huge_head(20_000), 200, None),
     ("a head of 40 kB", scripts.huge_head(40_000), None, Failure.PROTOCOL),
     ("a head of 4 MB", scripts.huge_head(4_000_000), None, Failure.PROTOCOL),
-    ("a few interim answers", scripts.interim(3), 200, None),
-    ("an interim answer and an error", scripts.interim(1, then=500), 500, Failure.STATUS),
-    ("a flood of interim answers", scripts.interim(10_000), None, Failure.PROTOCOL),
+    ("a few interim responses", scripts.interim(3), 200, None),
+    ("an interim response and an error", scripts.interim(1, then=500), 500, Failure.STATUS),
+    ("a flood of interim responses", scripts.interim(10_000), None, Failure.PROTOCOL),
     ("a redirect", scripts.redirect("/elsewhere"), 302, Failure.STATUS),
     ("a permanent redirect", scripts.redirect("/elsewhere", 308), 308, Failure.STATUS),
 ]
@@ -203,16 +203,16 @@ class TestOutcomes:
         assert (outcome.status, outcome.failure) == (None, Failure.DNS)
 
     def test_forbidden_address_is_not_connected_to(self, sender: HttpSender, receiver: Receiver) -> None:
-        asked: list[str] = []
+        dialled: list[str] = []
 
         def refuse(ip: str) -> bool:
-            asked.append(ip)
+            dialled.append(ip)
             return False
 
         (outcome,) = send(sender, make_request(receiver.url(host="localhost"), admits=refuse))
         assert (outcome.status, outcome.failure) == (None, Failure.FORBIDDEN)
-        assert set(asked) <= {"127.0.0.1", "::1"}
-        assert asked
+        assert set(dialled) <= {"127.0.0.1", "::1"}
+        assert dialled
         assert not receiver.arrivals
 
     def test_one_forbidden_address_of_a_name_forbids_the_name(self, sender: HttpSender, receiver: Receiver) -> None:

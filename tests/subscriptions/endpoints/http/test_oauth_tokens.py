@@ -36,8 +36,8 @@ def token(endpoint, server, rejected=None, **more):
 @pytest.mark.parametrize("client_auth", ["basic", "body"])
 def test_token_request_has_the_parameters_of_the_standard(server, client_auth):
     assert token(make_endpoint(), server, client_auth=client_auth, scope="a b", audience="x") == "token-1"
-    (asked,) = server.forms
-    assert (asked["grant_type"], asked["scope"], asked["audience"]) == ("client_credentials", "a b", "x")
+    (form,) = server.forms
+    assert (form["grant_type"], form["scope"], form["audience"]) == ("client_credentials", "a b", "x")
 
 
 def test_token_is_requested_once_and_stored_encrypted(server):

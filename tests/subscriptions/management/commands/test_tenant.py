@@ -30,9 +30,9 @@ def test_command_prints_tenant_and_key_as_one_line_of_json():
     assert set(key.scopes) == {"publish", "manage", "read"}
 
 
-@pytest.mark.parametrize("arguments", [("",), ("a\nb",), ("A", "--uid", "a b"), ("A", "--uid", "taken"), ("x" * 257,)])
+@pytest.mark.parametrize("arguments", [("",), ("a\nb",), ("A", "--uid", "a b"), ("A", "--uid", "in-use"), ("x" * 257,)])
 def test_invalid_arguments_are_rejected_and_write_nothing(arguments):
-    make_tenant(uid="taken")
+    make_tenant(uid="in-use")
     with pytest.raises(CommandError):
         run(*arguments)
     assert Tenant.objects.count() == 1

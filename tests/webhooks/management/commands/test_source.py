@@ -35,7 +35,7 @@ def test_source_command_prints_source_url_and_secret_as_one_line_of_json() -> No
     "arguments",
     [
         ("a b",),
-        ("taken",),
+        ("in-use",),
         ("shop", "--scheme", "nonsense"),
         ("shop", "--scheme", "github"),
         ("shop", "--secret", "short"),
@@ -45,7 +45,7 @@ def test_source_command_prints_source_url_and_secret_as_one_line_of_json() -> No
     ],
 )
 def test_source_command_with_invalid_fields_fails_and_creates_nothing(arguments: tuple[str, ...]) -> None:
-    make_source(uid="taken")
+    make_source(uid="in-use")
     with pytest.raises(CommandError):
         run(*arguments)
     assert Source.objects.count() == 1

@@ -548,7 +548,7 @@ def test_write_structured_writes_invalid_json_as_base64() -> None:
         _ = event.value
 
 
-def test_of_makes_events_from_python_values() -> None:
+def test_event_of_python_values_has_them_as_attributes_and_data() -> None:
     event = Event.of({"id": "1", "source": "/s", "type": "t", "subject": None, "n": 5}, {"a": [1, None]})
     assert event == Event({**CORE, "n": "5"}, b'{"a":[1,null]}')
     assert Event.of(CORE).data is None
