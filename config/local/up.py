@@ -25,7 +25,7 @@ from config import env
 from config.local import embedded
 from config.local.embedded.user_lock import take
 from config.local.process_guard import ProcessGuard
-from config.local.supervise import Child, KeepsDying, Supervisor, end_leftovers
+from config.local.supervise import Child, CrashLoop, Supervisor, end_leftovers
 
 DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
 STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
@@ -186,11 +186,11 @@ def _supervise(supervisor: Supervisor, address: str, login: str) -> None:
         supervisor.start()
         ready = False
         while not supervisor.stopping:
-            supervisor.look()
+            supervisor.check()
             _attach(Path(settings.WAYPOST_DATA))  # the keeper may have been killed
             if not ready and (ready := _is_ready(address)):
-                supervisor.say("up", _announcement(address, login))
-    except KeepsDying as error:
+                supervisor.print_line("up", _announcement(address, login))
+    except CrashLoop as error:
         raise CannotRun(str(error)) from None
     finally:
         supervisor.stop()

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from delivery.api.explanations import MismatchSerializer
 from delivery.reading import dry_run, queries
-from subscriptions.api.fields.routing import EventTypes, Pattern, Transformer
+from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Scope, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import compile_pattern, compile_transformer
@@ -46,9 +46,9 @@ class DryRunRequestSerializer(StrictSerializer):
 
     subscription = ReferenceField(_subscriptions, required=False, help_text="Id of a stored subscription.")
     endpoint = ReferenceField(_endpoints, required=False, help_text="Endpoint to preview the request for: id or uid.")
-    event_types = EventTypes(required=False, help_text="Default: those of the subscription, or `*`.")
-    pattern = Pattern(required=False, allow_null=True)
-    transformer = Transformer(required=False, allow_null=True)
+    event_types = EventTypesField(required=False, help_text="Default: those of the subscription, or `*`.")
+    pattern = PatternField(required=False, allow_null=True)
+    transformer = TransformerField(required=False, allow_null=True)
     event = EventOrId(required=False, help_text="An event as an object, or the id of a stored one.")
     events = ListField(child=EventOrId(), required=False, min_length=1, max_length=MAX_EVENTS)
 

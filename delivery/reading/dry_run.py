@@ -1,8 +1,8 @@
-"""Try a subscription on an event: whether it matches, where it does not, and what would be sent.
+"""Test a subscription on an event: whether it matches, which condition does not, and which request would be sent.
 
-Nothing is written and nothing is sent. The request is composed by the code that composes real ones, with two
-differences: it is not signed, because a read-only key must not be able to make valid webhooks, and headers that may
-carry credentials, custom headers among them, are shown without their values.
+Nothing is written and nothing is sent. The request is composed by the same code as real requests, with two
+differences. It is not signed, because an API key with only the scope ``read`` must not be able to produce valid
+webhooks. The values of headers that may carry credentials are hidden, those of all custom headers among them.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,19 @@ from webhooks.wire.ids import new_id, public
 from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.transform import Transformer, Unrenderable
 
-UNSIGNED = "v1,(signed when it is sent)"
+SIGNATURE_PLACEHOLDER = "v1,(signed when it is sent)"
 HIDDEN = "(not shown)"
-SHOWN = ("webhook-", "ce-", "content-type", "user-agent", "accept-encoding", "traceparent")
+# Headers whose names begin with one of these are shown with their values.
+SHOWN_PREFIXES = ("webhook-", "ce-", "content-type", "user-agent", "accept-encoding", "traceparent")
 
 
 @dataclass(frozen=True, slots=True)
 class DryRunEvent:
-    """An event to try: as patterns match it (``document``), and as it is sent without a transformer (``body``)."""
+    """An event to test a subscription on.
+
+    ``document``: the event as patterns and transformers read it. ``body``: the body of a request without a transformer.
+    ``message_id``: the value of the header ``webhook-id``.
+    """
 
     document: dict[str, Any]
     body: bytes
@@ -41,7 +46,7 @@ class DryRunEvent:
 
 @dataclass(frozen=True, slots=True)
 class RequestPreview:
-    """The request that would be sent."""
+    """The request that would be sent, with some header values hidden."""
 
     headers: dict[str, str]
     body: bytes
@@ -49,7 +54,11 @@ class RequestPreview:
 
 @dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """Whether the event would be delivered (``matches``), why not, and the request that would be sent."""
+    """The result of a dry run.
+
+    ``mismatches``: the conditions of the pattern that do not match. ``preview``: the request that would be sent if the
+    event matched; None if the transformation failed.
+    """
 
     type_matches: bool
     mismatches: tuple[PatternMismatch, ...]
@@ -58,28 +67,31 @@ class DryRunResult:
 
     @property
     def matches(self) -> bool:
-        """Whether both the event type and the pattern match."""
+        """Whether the event would be delivered: both its type and the pattern match."""
         return self.type_matches and not self.mismatches
 
 
 def stored_event(key: Any, body: bytes) -> DryRunEvent:
-    """Return a stored event, by its key and body."""
+    """Build the event of a dry run from the primary key and the body of a stored event."""
     return DryRunEvent(read_structured(body).document(), body, public("evt", key))
 
 
-def parse_event(written: Mapping[str, Any]) -> DryRunEvent:
-    """Read an event: a CloudEvent, the plain form, or an EventBridge event. Raises InvalidEvent."""
+def parse_event(given: Mapping[str, Any]) -> DryRunEvent:
+    """Build the event of a dry run from a CloudEvent, an EventBridge event, or the short form of an event.
+
+    The short form has no ``specversion``; missing attributes are filled in. Raises InvalidEvent.
+    """
     message_id = public("evt", new_id())
-    if "detail-type" in written:
-        document = event_from_eventbridge(dict(written))
+    if "detail-type" in given:
+        document = event_from_eventbridge(dict(given))
         return DryRunEvent(document, orjson.dumps(document), message_id)
-    if "specversion" in written:
-        event = read_structured(orjson.dumps(written))
+    if "specversion" in given:
+        event = read_structured(orjson.dumps(given))
     else:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        attributes = {name: value for name, value in written.items() if name != "data"}
+        attributes = {name: value for name, value in given.items() if name != "data"}
         filled = {"id": message_id, "source": "/test", "time": now, **attributes}
-        event = Event.of(filled, written["data"]) if "data" in written else Event.of(filled)
+        event = Event.of(filled, given["data"]) if "data" in given else Event.of(filled)
     return DryRunEvent(event.document(), write_structured(event), message_id)
 
 
@@ -90,10 +102,13 @@ def dry_run(
     transformer: Transformer | None,
     target: DeliveryTarget | None,
 ) -> DryRunResult:
-    """Try a subscription on an event. ``target``: the endpoint, which determines headers and content mode."""
-    names = set(matching_names(str(event.document.get("type", ""))))
+    """Test a subscription (its event types, pattern and transformer) on an event.
+
+    ``target``: the endpoint, which determines headers and content mode; None for the headers that every endpoint gets.
+    """
+    matching = set(matching_names(str(event.document.get("type", ""))))
     mismatches = () if pattern is None else tuple(pattern.explain(event.document))
-    result = DryRunResult(not names.isdisjoint(event_types), mismatches)
+    result = DryRunResult(not matching.isdisjoint(event_types), mismatches)
     body = event.body
     if transformer is not None:
         try:
@@ -103,11 +118,11 @@ def dry_run(
     return replace(result, preview=_preview(event, body, transformer is not None, target))
 
 
-class _Unsigned:
-    """Stand in for an endpoint's signer, without signing."""
+class _PlaceholderSigner:
+    """Stand in for the signer of an endpoint, and return SIGNATURE_PLACEHOLDER for every message."""
 
     def sign(self, *_message: object) -> str:
-        return UNSIGNED
+        return SIGNATURE_PLACEHOLDER
 
 
 def _preview(event: DryRunEvent, body: bytes, is_transformed: bool, target: DeliveryTarget | None) -> RequestPreview:
@@ -115,27 +130,39 @@ def _preview(event: DryRunEvent, body: bytes, is_transformed: bool, target: Deli
     if target is None or target.http is None:
         content = TRANSFORMED_CONTENT_TYPE if is_transformed else CLOUDEVENT_CONTENT_TYPE
         lines = [f"webhook-id: {event.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
-        return RequestPreview(_shown([*lines, f"webhook-signature: {UNSIGNED}", *content, *COMMON_HEADERS]), body)
-    no_id = new_id()
-    claimed = Claimed(no_id, target.endpoint_id, no_id, 0, 0, now, body, is_transformed)
-    unsigned: Any = _Unsigned()
+        return RequestPreview(
+            _visible_headers([*lines, f"webhook-signature: {SIGNATURE_PLACEHOLDER}", *content, *COMMON_HEADERS]), body
+        )
+    placeholder_id = new_id()  # ``compose`` needs ids; the message id is put into the preview below
+    claimed = Claimed(
+        id=placeholder_id,
+        endpoint_id=target.endpoint_id,
+        event_id=placeholder_id,
+        attempts=0,
+        step=0,
+        due_at=now,
+        body=body,
+        rendered=is_transformed,
+    )
+    signer: Any = _PlaceholderSigner()
     http = replace(target.http, admits=_any_address, headers=target.http.headers or ())
-    target = replace(target, signer=unsigned, http=http)
+    target = replace(target, signer=signer, http=http)
     request = compose(claimed, target, now.timestamp(), bearer=HIDDEN if http.oauth else "")
     if isinstance(request, NotSent):
         raise ValueError(request.failure) from request.error
-    return RequestPreview(_shown(request.headers) | {"webhook-id": event.message_id}, request.body)
+    return RequestPreview(_visible_headers(request.headers) | {"webhook-id": event.message_id}, request.body)
 
 
-def _shown(lines: list[str]) -> dict[str, str]:
-    """Return header lines by name, with the values of those that carry no credentials."""
+def _visible_headers(lines: list[str]) -> dict[str, str]:
+    """Return the values of header lines by name, HIDDEN for those that may carry credentials."""
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
         if value.strip():
-            headers[name.lower()] = value.strip() if name.lower().startswith(SHOWN) else HIDDEN
+            headers[name.lower()] = value.strip() if name.lower().startswith(SHOWN_PREFIXES) else HIDDEN
     return headers
 
 
 def _any_address(_address: str) -> bool:
+    """Admit every address: nothing is sent."""
     return True

@@ -56,7 +56,7 @@ class LeasedLane:
             leased_at=now,
             last_active_at=now,
         )
-        if row.inherited:
+        if row.previous_lease_expired:
             lane.rate.spend_all(now)
         lane.refresh(target, now)
         return lane

@@ -91,8 +91,8 @@ class LeasedLanes:
             return
         self.lane_available = False
         places = self._free_places()
-        share, held = MAX_LANES_PER_TENANT, self._by_tenant()
-        leased = lease_lanes(self.owner, places, share=share, held=held) if places > 0 else None
+        held = self._by_tenant()
+        leased = lease_lanes(self.owner, places, max_per_tenant=MAX_LANES_PER_TENANT, held=held) if places > 0 else None
         if leased is not None:
             self._add(leased)
         is_full = places <= 0 or (leased is not None and len(leased.lanes) == places)

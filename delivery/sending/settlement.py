@@ -28,7 +28,7 @@ def _settlement(attempt: InFlight, outcome: Outcome, *, moved: bool) -> Settleme
     it = attempt.claimed
     verdict = judge(outcome, step=it.step, plan=attempt.plan, jitter=random.random(), moved=moved)  # noqa: S311 (jitter)
     return Settlement(
-        id=it.id,
+        delivery_id=it.id,
         token=attempt.token,
         endpoint_id=it.endpoint_id,
         state=verdict.state,
@@ -54,5 +54,5 @@ def report_dead(ended: Sequence[Ended], dead: Sequence[Settlement]) -> list[UUID
     addresses = {attempt.claimed.endpoint_id: attempt.address for attempt, _ in ended}
     gone = {row.endpoint_id: addresses[row.endpoint_id] for row in dead if row.cause == RESPONDED_410}
     disabled = health.disable_endpoints(gone, Endpoint.DisabledReason.RESPONDED_410)
-    health.publish_dead_letters([row.id for row in dead])
+    health.publish_dead_letters([row.delivery_id for row in dead])
     return disabled

@@ -1,4 +1,4 @@
-"""Open dead letters: for given deliveries, for an endpoint that gets nothing more, for deliveries that expired."""
+"""Insert dead letters: of given deliveries, of a deleted or gone endpoint's deliveries, of expired deliveries."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,8 +10,12 @@ from webhooks.kit.sql import columns, run
 PENDING, DEAD = Delivery.State.PENDING, Delivery.State.DEAD
 EXPIRED = DeadLetter.Cause.EXPIRED
 
-# The one INSERT of dead letters. It follows a relation "dead" (id, tenant_id, endpoint_id, last_status, last_error,
-# attempts, cause, reason). Index: the partial unique (delivery) of open ones.
+MAX_EXPIRED = 5_000  # expired deliveries in one statement
+MAX_EXPIRED_PER_ENDPOINT = 1_000  # of these, so that one endpoint does not use up the statement
+
+# The one INSERT of dead letters. A statement puts it after a common table expression "dead" with the columns id (of the
+# delivery), tenant_id, endpoint_id, last_status, last_error, attempts, cause and reason. Index: the unique one on the
+# delivery of an open dead letter (not replayed yet); a delivery that has an open dead letter gets no second one.
 INSERT_DEAD_LETTERS = """
     INSERT INTO delivery_deadletter (id, created_at, tenant_id, endpoint_id, delivery_id, cause, reason, last_status,
                                      last_error, attempts, failed_at, replayed_by)
@@ -23,14 +27,14 @@ INSERT_DEAD_LETTERS = """
 
 
 class DeadLetterRow(NamedTuple):
-    """A delivery that failed permanently; ``reason`` says more than the cause does, or None."""
+    """A delivery that failed permanently. ``reason``: details beyond the cause, as text; None if there are none."""
 
     delivery_id: UUID
     cause: str
     reason: str | None
 
 
-# Readers: settling, publishing and backfilling what cannot be transformed, setting aside. Index: the primary key.
+# Readers: settle_attempts; publish and backfill, for failed transformations; set_aside. Index: the primary key.
 DEAD_LETTER = f"""
 WITH dead AS (
     SELECT d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts, r.cause,
@@ -43,13 +47,13 @@ WITH dead AS (
 
 
 def dead_letter(rows: Sequence[DeadLetterRow]) -> None:
-    """Open a dead letter for each of these deliveries, which are dead already."""
+    """Insert a dead letter for each of these deliveries, whose state must be ``dead`` already."""
     if rows:
         deliveries, causes, reasons = columns(rows, 3)
         run(DEAD_LETTER, {"deliveries": deliveries, "causes": causes, "reasons": reasons})
 
 
-# Reader: the drain, for endpoints that are deleted or gone. Index: delivery_due.
+# Reader: the drain, for endpoints that are deleted or gone (responded 410). Index: delivery_due.
 DEAD_LETTER_PENDING = f"""
 WITH undeliverable AS (
     SELECT id FROM delivery_delivery WHERE endpoint_id = %(endpoint)s AND state = '{PENDING}'
@@ -66,7 +70,7 @@ RETURNING id
 
 
 def dead_letter_pending(endpoint_id: UUID, cause: str, limit: int = 1_000) -> int:
-    """Dead-letter up to ``limit`` pending deliveries of an endpoint; return how many."""
+    """Dead-letter up to ``limit`` pending deliveries of an endpoint; return their number."""
     return len(run(DEAD_LETTER_PENDING, {"endpoint": endpoint_id, "cause": cause, "limit": limit}))
 
 
@@ -78,8 +82,8 @@ WITH expired AS (
            SELECT id FROM delivery_delivery
             WHERE endpoint_id = l.endpoint_id AND state = '{PENDING}'
               AND next_attempt_at < now() - make_interval(secs => %(seconds)s)
-            LIMIT 1000 FOR UPDATE SKIP LOCKED) d
-     WHERE l.endpoint_inactive LIMIT 5000
+            LIMIT {MAX_EXPIRED_PER_ENDPOINT} FOR UPDATE SKIP LOCKED) d
+     WHERE l.endpoint_inactive LIMIT {MAX_EXPIRED}
 ), dead AS (
     UPDATE delivery_delivery d SET state = '{DEAD}', next_attempt_at = NULL FROM expired WHERE d.id = expired.id
     RETURNING d.id, d.tenant_id, d.endpoint_id, d.last_status, d.last_error, d.attempts,
@@ -91,5 +95,8 @@ RETURNING delivery_id
 
 
 def dead_letter_expired(seconds: float) -> list[UUID]:
-    """Dead-letter deliveries due for ``seconds`` while their endpoint was inactive; return up to 5,000 of them."""
+    """Dead-letter up to MAX_EXPIRED deliveries and return their ids.
+
+    A delivery is expired if it was due more than ``seconds`` ago and its endpoint is inactive.
+    """
     return [row[0] for row in run(DEAD_LETTER_EXPIRED, {"seconds": seconds})]

@@ -1,4 +1,4 @@
-"""Lease lanes to a drain, renew the leases with the lanes' state, release them."""
+"""Lease due lanes to a drain; renew and release the leases, which also stores the state of their lanes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,8 +12,8 @@ from delivery.sql.due import ACTIVE, ASYNCHRONOUS_COMMIT, GONE
 from subscriptions.models import Endpoint
 from webhooks.kit.sql import columns, run
 
-LEASE_SECONDS = 10.0  # a lane whose owner has not renewed for that long can be leased by another drain
-MAX_DUE_LANES = 20_000  # due lanes, longest due first, among which the tenants' turns are computed
+LEASE_SECONDS = 10.0  # a lease lasts so long after it was taken or renewed; then another drain can lease the lane
+MAX_DUE_LANES = 20_000  # due lanes that one statement reads and ranks, longest due first: a bound on its cost
 DISABLED = Endpoint.State.DISABLED
 ENDPOINT_DELETED, RESPONDED_410 = DeadLetter.Cause.ENDPOINT_DELETED, DeadLetter.Cause.RESPONDED_410
 
@@ -21,7 +21,8 @@ ENDPOINT_DELETED, RESPONDED_410 = DeadLetter.Cause.ENDPOINT_DELETED, DeadLetter.
 class LaneRow(NamedTuple):
     """The state of a lane: read when it is leased, written when the lease is renewed or released.
 
-    ``inherited``: the lease of another owner ran out, which may have sent more than it stored.
+    ``previous_lease_expired``: the last owner did not release the lane, so it may have sent more requests than the row
+    accounts for. Only read, never written.
     """
 
     endpoint_id: UUID
@@ -33,11 +34,15 @@ class LaneRow(NamedTuple):
     open_count: int
     circuit_open_until: datetime | None
     warnings_sent: int
-    inherited: bool = False
+    previous_lease_expired: bool = False
 
 
 class LeaseResult(NamedTuple):
-    """The leased lanes; the endpoints that are deleted or gone, with the cause of their dead letters; database time."""
+    """The result of leasing lanes.
+
+    ``undeliverable``: endpoints of due lanes that are deleted or responded 410, with the cause for their dead letters.
+    ``now``: the time of the database.
+    """
 
     lanes: list[LaneRow]
     undeliverable: dict[UUID, str]
@@ -45,14 +50,18 @@ class LeaseResult(NamedTuple):
 
 
 class RenewResult(NamedTuple):
-    """The endpoints of the lanes that are still leased, and database time (None if there are none)."""
+    """The result of renewing leases.
+
+    ``held``: the endpoints whose lanes are still leased to this owner. ``now``: the time of the database, or None if no
+    lane is.
+    """
 
     held: set[UUID]
     now: datetime | None
 
 
-# Reader: the drain. Index: lane_due. Lanes are ranked by the number of lanes their tenant would have, so that one
-# tenant with thousands of due lanes does not keep the others waiting.
+# Reader: the drain. Index: lane_due. The turn of a lane is the number of lanes that its tenant would hold with it.
+# Lanes are leased by turn, so that a tenant with thousands of due lanes does not keep the other tenants waiting.
 LEASE_LANES = f"""
 WITH turns AS (
     SELECT endpoint_id, due_at,
@@ -60,12 +69,12 @@ WITH turns AS (
                + row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
       FROM (SELECT {ASYNCHRONOUS_COMMIT}) AS asynchronous_commit,
            (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
-             WHERE due_at <= now() AND tenant_id <> ALL(%(full)s::uuid[])
+             WHERE due_at <= now() AND tenant_id <> ALL(%(tenants_at_maximum)s::uuid[])
              ORDER BY due_at LIMIT {MAX_DUE_LANES}) oldest
 ), chosen AS MATERIALIZED (
-    SELECT endpoint_id FROM turns WHERE turn <= %(share)s ORDER BY turn, due_at LIMIT %(limit)s
+    SELECT endpoint_id FROM turns WHERE turn <= %(max_per_tenant)s ORDER BY turn, due_at LIMIT %(limit)s
 ), due AS (
-    SELECT l.endpoint_id, l.owner IS NOT NULL AS inherited,
+    SELECT l.endpoint_id, l.owner IS NOT NULL AS previous_lease_expired,
            e.state = '{ACTIVE}' AND e.deleted_at IS NULL AND t.deleted_at IS NULL AS active,
            CASE WHEN e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL THEN '{ENDPOINT_DELETED}'
                 WHEN e.state = '{DISABLED}' AND e.disabled_reason = '{GONE}' THEN '{RESPONDED_410}' END
@@ -84,25 +93,27 @@ UPDATE delivery_lane l
   FROM due
  WHERE l.endpoint_id = due.endpoint_id
 RETURNING now(), due.active, due.undeliverable, l.endpoint_id, coalesce(l.low_water_mark, 'epoch'), l.next_slot_at,
-          l.concurrency, l.failures, l.failing_since, l.open_count, l.circuit_open_until, l.warnings_sent, due.inherited
+          l.concurrency, l.failures, l.failing_since, l.open_count, l.circuit_open_until, l.warnings_sent,
+          due.previous_lease_expired
 """
 
 
 def lease_lanes(
-    owner: UUID, limit: int, *, share: int | None = None, held: Mapping[UUID, int] | None = None
+    owner: UUID, limit: int, *, max_per_tenant: int | None = None, held: Mapping[UUID, int] | None = None
 ) -> LeaseResult | None:
-    """Lease up to ``limit`` due lanes, longest due first, one of each tenant before the second of any.
+    """Lease up to ``limit`` due lanes: first one of each tenant, then a second of each, and so on, longest due first.
 
-    A tenant gets at most ``share`` lanes, counting those this owner has ``held`` already (tenant: count). Due lanes
-    whose endpoint is not active are marked as such instead. Returns None if no lane is due.
+    ``held`` counts the lanes that this owner holds already, by tenant; with these, a tenant gets at most
+    ``max_per_tenant`` lanes (None: ``limit``). A due lane whose endpoint is not active is not leased: it stops being
+    due, and is marked ``endpoint_inactive`` unless the endpoint is undeliverable. Returns None if no lane is due.
     """
-    share, held = share or limit, held or {}
+    max_per_tenant, held = max_per_tenant or limit, held or {}
     parameters = {
         "owner": owner,
         "limit": limit,
-        "share": share,
+        "max_per_tenant": max_per_tenant,
         "held": orjson.dumps({str(tenant): count for tenant, count in held.items()}).decode(),
-        "full": [tenant for tenant, count in held.items() if count >= share],
+        "tenants_at_maximum": [tenant for tenant, count in held.items() if count >= max_per_tenant],
         "seconds": LEASE_SECONDS,
     }
     rows = run(LEASE_LANES, parameters)
@@ -115,7 +126,7 @@ def lease_lanes(
     )
 
 
-# Reader: the drain. Index: the primary key.
+# Reader: the drain. Index: the primary key. Without a next owner the leases end.
 STORE_LANES = """
 UPDATE delivery_lane l
    SET owner = %(next_owner)s::uuid,
@@ -138,17 +149,22 @@ LANE_PARAMETERS = (
 
 
 def renew_lanes(owner: UUID, lanes: Sequence[LaneRow]) -> RenewResult:
-    """Extend these leases and store the lanes' state; lanes that another drain has leased meanwhile are left out."""
+    """Extend these leases and store the state of their lanes.
+
+    A lane that another drain has leased meanwhile is not changed, and not in ``held``.
+    """
     rows = _store(owner, owner, lanes)
     return RenewResult({row[0] for row in rows}, rows[-1][1] if rows else None)
 
 
 def release_lanes(owner: UUID, lanes: Sequence[LaneRow]) -> None:
-    """End these leases and store the lanes' state. Call ``recheck_due`` after the commit."""
+    """End these leases and store the state of their lanes. Call ``recheck_due`` after the commit."""
     _store(owner, None, lanes)
 
 
 def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> list[tuple[UUID, datetime]]:
-    values = columns([lane[:9] for lane in sorted(lanes)], 9)
+    """Store the state of those of these lanes that ``owner`` still holds; return (endpoint, time) of each."""
+    width = len(LANE_PARAMETERS)
+    values = columns([lane[:width] for lane in sorted(lanes)], width)
     parameters = {"owner": owner, "next_owner": next_owner, "seconds": LEASE_SECONDS}
     return [(row[0], row[1]) for row in run(STORE_LANES, parameters | dict(zip(LANE_PARAMETERS, values, strict=True)))]

@@ -1,4 +1,4 @@
-"""Settle attempts: write verdicts to deliveries and attempts to the history, in one transaction."""
+"""Settle attempts: write each verdict to its delivery, and each attempt to the history of the delivery."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,9 +14,14 @@ PENDING = Delivery.State.PENDING
 
 
 class Settlement(NamedTuple):
-    """The result of one attempt. ``wait``: seconds until the next; ``cause``: of the dead letter, or empty."""
+    """The result of one attempt, with the delivery's new state.
 
-    id: UUID
+    ``token``: of the claim under which the attempt was made. ``wait``: seconds until the next attempt, if the state is
+    pending. ``cause``: the cause of the dead letter; empty if the delivery is not dead. ``number``: 1 is the first
+    attempt of the delivery.
+    """
+
+    delivery_id: UUID
     token: UUID
     endpoint_id: UUID
     state: str
@@ -46,12 +51,13 @@ RETURNING d.id, r.token
 
 
 def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
-    """Write verdicts, attempts and dead letters; return the ids of the attempts whose verdict counted.
+    """Write verdicts, attempts and dead letters; return the ids of the attempts whose verdict was applied.
 
-    A delivery can have two attempts in flight (of a claim that ran out, and of the next): only the verdict of the claim
-    that it still carries counts. Call it in a transaction.
+    Two attempts of one delivery can be in flight: one under a claim that expired, one under the current claim. Both are
+    recorded, but only the verdict of the current claim is applied. Call in a transaction.
     """
-    settlements = sorted(settlements, key=lambda it: it.id.int)  # as cancelling does, so that neither deadlocks
+    # Rows are locked in the order in which cancelling locks them, so that the two do not deadlock.
+    settlements = sorted(settlements, key=lambda it: it.delivery_id.int)
     ids, tokens, _, states, waits, _, _, numbers, _, _, statuses, errors, _ = columns(settlements, 13)
     parameters = {
         "ids": ids,
@@ -62,17 +68,23 @@ def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
         "statuses": statuses,
         "errors": errors,
     }
-    valid = set(run(SETTLE_DELIVERIES, parameters))
+    applied = set(run(SETTLE_DELIVERIES, parameters))
     record_attempts(
-        AttemptRow(it.attempt_id, it.id, it.number, it.started_at, it.duration_ms, it.status, it.error, it.response)
+        AttemptRow(
+            it.attempt_id, it.delivery_id, it.number, it.started_at, it.duration_ms, it.status, it.error, it.response
+        )
         for it in settlements
     )
-    settled = [it for it in settlements if (it.id, it.token) in valid]
-    dead_letter([DeadLetterRow(it.id, it.cause, None) for it in settled if it.cause])
+    settled = [it for it in settlements if (it.delivery_id, it.token) in applied]
+    dead_letter([DeadLetterRow(it.delivery_id, it.cause, None) for it in settled if it.cause])
     return {it.attempt_id for it in settled}
 
 
 def find_unrecorded(settlements: Sequence[Settlement]) -> list[Settlement]:
-    """Return the settlements whose attempt is not stored: it is unknown whether their transaction was committed."""
+    """Return the settlements whose attempt is not in the history.
+
+    For settlements whose transaction has an unknown outcome, because the connection broke in the commit: only those
+    that are returned have to be settled again.
+    """
     recorded = find_attempts([it.attempt_id for it in settlements])
     return [it for it in settlements if it.attempt_id not in recorded]

@@ -1,4 +1,4 @@
-"""Fold usage increments into daily totals, and read totals with the increments that are not folded yet."""
+"""Fold usage increments into daily totals, and read usage: the totals and the increments not folded yet."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from webhooks.kit.sql import run
 
-# Reader: the usage task. Index: the primary key of increments, the unique key of totals.
+# Reader: the usage task. Indexes: the primary key of increments, the unique key of totals.
 FOLD_USAGE = """
 WITH folded AS (
     DELETE FROM delivery_usageincrement
@@ -25,12 +25,12 @@ SELECT count(*) FROM folded
 
 
 def fold_usage(limit: int) -> int:
-    """Add up to ``limit`` increments to the daily totals and delete them; return how many."""
+    """Add up to ``limit`` increments to the daily totals and delete them; return their number."""
     ((count,),) = run(FOLD_USAGE, {"limit": limit})
     return int(count)
 
 
-# Reader: the monthly quota. Indexes: the unique (tenant, day, type) of totals; increments are few.
+# Reader: the monthly quota. Index: the unique (tenant, day, type) of totals. The increments are few and need no index.
 EVENTS_SINCE = """
 SELECT coalesce((SELECT sum(events) FROM delivery_usage WHERE tenant_id = %(tenant)s AND day >= %(first)s), 0)
      + coalesce((SELECT sum(events) FROM delivery_usageincrement WHERE tenant_id = %(tenant)s AND day >= %(first)s), 0)
@@ -38,13 +38,19 @@ SELECT coalesce((SELECT sum(events) FROM delivery_usage WHERE tenant_id = %(tena
 
 
 def events_since(tenant_id: UUID, first: date) -> int:
-    """Return the number of events a tenant has published since the start of this day (UTC)."""
+    """Return the number of events a tenant has published since the beginning of the day ``first`` (UTC)."""
     ((count,),) = run(EVENTS_SINCE, {"tenant": tenant_id, "first": first})
     return int(count)
 
 
-# Readers: the usage report of the API and of the admin. Indexes: the unique (tenant, day, type) of totals, or
-# usage_by_day over all tenants.
+# Readers: the usage report of the API and of the admin. Indexes: for one tenant the unique (tenant, day, type) of
+# totals, for all tenants usage_by_day. Parameters:
+#
+#     first, last             days, both included
+#     tenant, type, prefix    filters: a tenant, an exact event type, the beginning of event types; None: all
+#     granularity             the period that becomes one row: "day" or another unit of date_trunc
+#     by_tenant, by_type      whether each tenant and each type has rows of its own
+#     after_day, after_tenant, after_type    the last row of the previous page; None on the first page
 REPORT_USAGE = """
 WITH counted AS (
     SELECT tenant_id, day, type, events, deliveries FROM delivery_usage
@@ -71,5 +77,9 @@ HAVING %(after_day)s::date IS NULL
 
 
 def report_usage(parameters: Mapping[str, Any]) -> list[tuple[date, UUID | None, str | None, int, int]]:
-    """Return rows (day, tenant, type, events, deliveries) in this order; the parameters are those of REPORT_USAGE."""
-    return [(day, tenant, kind, events, count) for day, tenant, kind, events, count in run(REPORT_USAGE, parameters)]
+    """Return rows (day, tenant, event type, events, deliveries), sorted by day, tenant and type.
+
+    ``parameters``: those of REPORT_USAGE. In rows that are not split by tenant or by type, it is None.
+    """
+    rows = run(REPORT_USAGE, parameters)
+    return [(day, tenant, event_type, events, deliveries) for day, tenant, event_type, events, deliveries in rows]

@@ -1,4 +1,4 @@
-"""Serve endpoints: the addresses that a tenant's webhooks are sent to."""
+"""Serve the endpoints of a tenant: the destinations of its webhooks."""
 
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ class EndpointFilters(QueryParams):
 
 @openapi.endpoints
 class Endpoints(OwnedResource[Endpoint]):
-    """Where a tenant's webhooks go."""
+    """Create, list, change and delete the endpoints to which a tenant's webhooks are sent."""
 
     operations = {
         "list": (
@@ -32,26 +32,26 @@ class Endpoints(OwnedResource[Endpoint]):
         ),
         "create": (
             "Create an endpoint",
-            "Registers a URL to send webhooks to, and creates the secret that signs them. The secret is in "
-            "this response and, later, only by rotation. Then create a subscription to say which events it "
-            "gets.",
+            "Registers a URL to send webhooks to, and creates the secret that signs them. Only this response "
+            "contains the secret; if it is lost, rotate it. Next, create a subscription, which selects the events "
+            "to send to this endpoint.",
         ),
         "retrieve": ("Get an endpoint", "Returns one endpoint, by id or `uid`."),
         "update": (
             "Replace an endpoint",
-            "Sets every field of an endpoint; a field that is left out gets its default. A new URL has to be "
-            "verified again where verification is required.",
+            "Sets every field of an endpoint; a field that is left out gets its default. If endpoints have to be "
+            "verified, a new URL has to be verified again.",
         ),
         "partial_update": (
             "Update an endpoint",
-            "Changes the fields that are given and keeps the others. Set `state` to `paused` to keep "
-            "deliveries waiting, to `active` to go on; deliveries that wait are then sent within the "
-            "endpoint's rate.",
+            "Changes the fields that are given and keeps the others. Set `state` to `paused` to hold "
+            "deliveries, and to `active` to resume; deliveries that were held are then sent, within the "
+            "endpoint's rate limit.",
         ),
         "destroy": (
             "Delete an endpoint",
-            "Deletes an endpoint; what is pending for it becomes dead letters with the cause "
-            "`endpoint_deleted`. Its past deliveries stay readable.",
+            "Deletes an endpoint. Its pending deliveries become dead letters with the cause "
+            "`endpoint_deleted`. Its past deliveries can still be read.",
         ),
     }
 
@@ -61,11 +61,15 @@ class Endpoints(OwnedResource[Endpoint]):
     query_params = EndpointFilters
 
     def create_row(self, fields: dict[str, Any]) -> Response:
-        endpoint, text = endpoints.create_endpoint(self.tenant, **fields)
-        return self.created(endpoint, **new_secret_field(text))
+        endpoint, secret = endpoints.create_endpoint(self.tenant, **fields)
+        return self.created(endpoint, **new_secret_field(secret))
 
     def write(self, row: Endpoint, fields: dict[str, Any]) -> Endpoint:
-        """Change the endpoint; its host name is resolved before the transaction, and the row is locked inside."""
+        """Change the endpoint.
+
+        The host name of a new URL is resolved before the transaction begins, so that no row is locked meanwhile; the
+        lock and the check of ``If-Match`` follow inside it.
+        """
         by_operator = principal(self.request).is_operator
         lock = partial(self.lock_if_match, row)
         return endpoints.change_endpoint(row, fields, by_operator=by_operator, precondition=lock)

@@ -1,7 +1,7 @@
 """Store event types and the versions of their schemas.
 
 A type belongs to the deployment (all tenants see it) or to one tenant. Schemas and examples are stored as text, since
-``jsonb`` drops the order of names in which they were written.
+``jsonb`` does not keep the order of the names in an object.
 """
 
 import json
@@ -15,7 +15,7 @@ from webhooks.wire.ids import new_id
 
 
 class SchemaCheckMode(models.TextChoices):
-    """List what publishing does with an event that does not match its type's schema."""
+    """List what publishing can do with an event that does not match the schema of its type."""
 
     OFF = "off", "Accept"
     WARN = "warn", "Accept with a warning"
@@ -23,7 +23,7 @@ class SchemaCheckMode(models.TextChoices):
 
 
 class EventType(Row):
-    """Model the meaning and the data of events with one type name."""
+    """Model an event type: what events of this name mean, and the schema and examples of their data."""
 
     prefix = "ety"
     tenant = models.ForeignKey(
@@ -37,7 +37,7 @@ class EventType(Row):
     )
     name = models.CharField(max_length=256, help_text="Type of the events, such as order.paid.")
     description = models.CharField(max_length=4096, blank=True, help_text="What an event of this type means.")
-    group = models.CharField(max_length=128, blank=True, help_text="Heading in the catalogue.")
+    group = models.CharField(max_length=128, blank=True, help_text="Heading under which the catalogue lists the type.")
     schema_check = models.CharField(
         max_length=7,
         choices=SchemaCheckMode.choices,
@@ -48,7 +48,7 @@ class EventType(Row):
         default=0, editable=False, help_text="Version of the current schema; 0: no schema."
     )
     examples_text = models.TextField(default="[]", editable=False)
-    deprecated = models.BooleanField(default=False, help_text="Still sent, but not for new uses.")
+    deprecated = models.BooleanField(default=False, help_text="Still sent, but new receivers should not use it.")
     archived = models.BooleanField(default=False, help_text="Hidden from the catalogue.")
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -76,13 +76,13 @@ class EventType(Row):
 
     @property
     def schema(self) -> Any:
-        """Return the document of the current schema; None: no schema."""
+        """Return the document of the current schema, or None if there is no schema."""
         current = self.current
         return None if current is None else current.document
 
 
 class EventSchema(models.Model):
-    """Model one version of a type's schema; rows are never changed."""
+    """Model one version of the schema of an event type. A row is never changed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     event_type = models.ForeignKey(EventType, models.CASCADE, related_name="schemas")

@@ -1,6 +1,7 @@
 """Store tenants, their plans and API keys, and the stored responses of idempotent requests.
 
-An empty limit means no limit. The field defaults of ``Plan`` are the limits of a tenant when no plan applies.
+An empty limit means no limit. A tenant without a plan has the limits of the default plan; if there is no default plan,
+the limits are the field defaults of ``Plan``.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -23,7 +24,7 @@ def _between(least: int, most: int) -> list[MinValueValidator | MaxValueValidato
 
 
 class Plan(Row):
-    """Model limits that tenants share. At most one plan is the default, for tenants without a plan of their own."""
+    """Model limits that tenants share. At most one plan is the default: it applies to tenants without a plan."""
 
     prefix = "pln"
     uid = models.CharField(
@@ -36,7 +37,7 @@ class Plan(Row):
         help_text="Your own ID of the plan.",
     )
     name = models.CharField(max_length=256)
-    is_default = models.BooleanField(default=False, help_text="Whether it applies to tenants without a plan.")
+    is_default = models.BooleanField(default=False, help_text="Whether this plan applies to tenants without a plan.")
     events_per_month = models.PositiveBigIntegerField(
         null=True,
         blank=True,
@@ -47,20 +48,20 @@ class Plan(Row):
         null=True,
         blank=True,
         validators=_between(1, MAX_PUBLISH_RATE),
-        help_text="Events per second, with a burst of one second; empty: no limit.",
+        help_text="Events per second; those of one second may arrive at once. Empty: no limit.",
     )
     max_endpoints = models.PositiveIntegerField(
         null=True,
         blank=True,
         default=10_000,
         validators=_between(0, MAX_ENDPOINTS),
-        help_text="Endpoints at a time; empty: no limit.",
+        help_text="Number of endpoints that a tenant may have; empty: no limit.",
     )
     max_event_bytes = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=_between(256, MAX_EVENT_BYTES),
-        help_text="Size of one event in bytes, as sent; empty: only the limit of the platform.",
+        help_text="Size of one published event in bytes; empty: only the limit of the platform.",
     )
     max_retention_days = models.PositiveSmallIntegerField(
         null=True,
@@ -80,9 +81,10 @@ class Plan(Row):
 
 
 class Tenant(Row):
-    """Model a customer of the company that runs Waypost. Every row of the provider belongs to one tenant.
+    """Model a customer of the company that runs Waypost, who owns endpoints, subscriptions, events and sources.
 
-    Triggers raise ``routes_version`` with every change that affects routing (migrations/versions.sql).
+    Database triggers (migrations/versions.sql) increase ``routes_version`` with every change that affects routing, so
+    that processes notice that their cached route table is out of date.
     """
 
     prefix = "tnt"
@@ -126,7 +128,10 @@ class Scope(models.TextChoices):
 
 
 class ApiKey(Row):
-    """Model a bearer API key. Only its SHA-256 is stored: with 256 bits of entropy, a slow hash adds nothing."""
+    """Model an API key, which is sent as a bearer token.
+
+    Only its SHA-256 is stored. A slow password hash is not needed, since a key has 256 random bits.
+    """
 
     prefix = "key"
     tenant = models.ForeignKey(
@@ -157,7 +162,7 @@ class ApiKey(Row):
 
 
 class StoredResponse(models.Model):
-    """Model the response to a request with an ``Idempotency-Key``: see idempotency."""
+    """Model the stored response to a request with an ``Idempotency-Key`` (see ``tenants.idempotency``)."""
 
     request_id = models.BinaryField(
         primary_key=True, max_length=32, help_text="SHA-256 of the key, the path, and the caller's tenant and scopes."
@@ -172,4 +177,4 @@ class StoredResponse(models.Model):
         indexes = [models.Index(fields=["created_at"], name="stored_response_by_age")]  # reader: delete_expired
 
     def __str__(self) -> str:
-        return f"{self.status} of {self.created_at}"
+        return f"response {self.status}, created {self.created_at}"

@@ -60,7 +60,7 @@ def let_time_pass(seconds: int, drains: list[Drain]) -> None:
 def settlement(claimed: Claimed, token: UUID, verdict: Verdict) -> Settlement:
     status = 200 if verdict.state == "delivered" else 500
     return Settlement(
-        id=claimed.id,
+        delivery_id=claimed.id,
         token=token,
         endpoint_id=claimed.endpoint_id,
         state=verdict.state,

@@ -1,7 +1,7 @@
 """Serve ``/in/<source>/``: a plain Django view without REST framework, sessions or CSRF tokens.
 
-Errors have no body, so that a sender without a valid signature learns only the status (``receive`` lists them). A
-deleted source gives 404 like an unknown one; only a message that its sender signed gives 410.
+An error response has no body, so that a sender without a valid signature learns only the status; ``receive`` lists
+the statuses. A deleted source responds 404 like an unknown one, and 410 only to a message with a valid signature.
 """
 
 from http import HTTPStatus
@@ -31,21 +31,21 @@ from webhooks.wire.errors import SignatureError
 @csrf_exempt
 @transaction.non_atomic_requests
 def inbound(request: HttpRequest, source: str) -> HttpResponse:
-    """Accept a message (POST), a handshake (OPTIONS; CloudEvents webhooks, section 4) or a challenge (GET)."""
+    """Respond to a message (POST), a challenge (GET), or a handshake (OPTIONS; CloudEvents webhooks, section 4)."""
     if request.method not in ("POST", "OPTIONS", "GET"):
         return _count(_method_not_allowed())
     try:
-        found = find_source(source)
+        snapshot = find_source(source)
     except (DatabaseError, CannotDecrypt) as error:
         telemetry.log_not_stored(source, error)
         return _count(_render(InboundResponse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=UNAVAILABLE_SECONDS)))
-    if found is None or (found.deleted_at is not None and request.method != "POST"):
+    if snapshot is None or (snapshot.deleted_at is not None and request.method != "POST"):
         return _count(HttpResponse(status=HTTPStatus.NOT_FOUND))
     if request.method == "OPTIONS":
-        return _handshake(request, found)
+        return _handshake(request, snapshot)
     if request.method == "GET":
-        return _count(_challenge(request, found))
-    return _count(_render(_receive(request, found)))
+        return _count(_challenge(request, snapshot))
+    return _count(_render(_receive(request, snapshot)))
 
 
 def _receive(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:
@@ -58,13 +58,13 @@ def _receive(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:
 
 
 def _handshake(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
-    """Permit the origin to send. Nothing is revealed or risked: its messages must still be signed."""
+    """Permit the requesting origin to send. Needs no authentication, because its messages must still be signed."""
     headers = handshake.response_headers(request.headers, origins=source.allowed_origins, rate=source.rate_per_minute)
     return HttpResponse(status=HTTPStatus.OK, headers=headers)
 
 
 def _challenge(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
-    """Respond to a provider's challenge, also while the source is paused."""
+    """Respond to the challenge of a provider, even if the source is paused. Rejected challenges are recorded."""
     secrets = [secret.text for secret in source.active_secrets(timezone.now())]
     try:
         response = respond_to_challenge(source, request.GET.dict(), secrets)
@@ -86,7 +86,7 @@ def _method_not_allowed() -> HttpResponse:
 def _render(response: InboundResponse) -> HttpResponse:
     headers = {} if response.retry_after is None else {"Retry-After": str(response.retry_after)}
     if response.text and response.status != HTTPStatus.NO_CONTENT:
-        # Text of a tenant on our domain: no browser may run it.
+        # The tenant chose this text, but it is served from our domain: a browser must not run scripts in it.
         headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
         headers["X-Content-Type-Options"] = "nosniff"
         return HttpResponse(response.text, response.content_type, response.status, headers=headers)
@@ -96,7 +96,10 @@ def _render(response: InboundResponse) -> HttpResponse:
 
 
 def _count(response: HttpResponse) -> HttpResponse:
-    """Count the response, and keep Django from logging refused requests one by one: a flood would fill the disk."""
+    """Count the response in the metrics, and mark it as logged.
+
+    Otherwise Django would log every rejected request, and a flood of them could fill the disk.
+    """
     response._has_been_logged = True  # type: ignore[attr-defined]
     telemetry.count_request(str(response.status_code))
     return response

@@ -1,12 +1,12 @@
-"""Find the labels of a message: its id, type and order key, and the events in it.
+"""Read from a received message its labels (id, type, order key), its events, and the headers to store.
 
 The id comes from the first of these that exists: the source's ``message_id_path``, the id that the scheme signs or
-sends, the CloudEvent's source and id, the SHA-256 of the body. With the last, two equal bodies are one message: right
-for a sender that retries and sends no id, wrong for one that means to repeat itself; such a source needs
+sends, the CloudEvent's source and id, the SHA-256 of the body. By the SHA-256, messages with equal bodies count as one
+message. That is right for retries without an id; where a sender may send two equal messages, the source needs
 ``message_id_path``.
 
-A body in storage is not read for this: its labels come from headers, its id also from its digest. Header names are in
-lower case throughout this module.
+A body in object storage (a claim check) is not read: its labels come from the headers only, and its id, if they have
+none, from the SHA-256. Header names are in lower case throughout this module.
 """
 
 import hashlib
@@ -22,16 +22,17 @@ from webhooks.schemes import Scheme
 from webhooks.wire.cloudevents import http_modes
 from webhooks.wire.errors import InvalidEvent
 
-MAX_LABEL_LENGTH = 256  # characters of a label; longer ones are replaced by their digest
-CREDENTIALS = re.compile("authorization|cookie|token|secret|password|api-?key|credential")
-MAX_HEADER_LENGTH = 2048  # characters stored of a name or a value
-MAX_HEADERS_LENGTH = 16 * 1024  # characters stored of all headers of a message
+MAX_LABEL_LENGTH = 256  # characters; a longer label is replaced by its SHA-256
+# A header whose name contains one of these words holds a credential.
+CREDENTIAL_NAMES = re.compile("authorization|cookie|token|secret|password|api-?key|credential")
+MAX_HEADER_LENGTH = 2048  # characters stored of the name of a header, and of its value
+MAX_HEADERS_LENGTH = 16 * 1024  # characters stored of the names and values of all headers of a message
 
 EventDocument = dict[str, Any]
 
 
 class LabelPaths(Protocol):
-    """The paths of a source: each ``header:Name``, ``body:/json/pointer`` or empty."""
+    """The paths by which a source finds labels: each is ``header:Name``, ``body:/json/pointer`` or empty."""
 
     @property
     def message_id_path(self) -> str:
@@ -59,21 +60,21 @@ class MessageLabels:
 
 
 def find_labels(
-    places: LabelPaths, scheme: Scheme, headers: Mapping[str, str], body: bytes | None, digest: str
+    paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], body: bytes | None, digest: str
 ) -> MessageLabels:
-    """Find the labels of a message; ``body`` is None if it is in storage."""
+    """Find the labels of a message. ``body``: None if it is in object storage; ``digest``: its SHA-256."""
     document = parse_json(body)
-    named = _cloud_event(headers, body)
-    own_id = f"{named['source']} {named['id']}" if named else ""
+    attributes = _cloud_event(headers, body)
+    cloud_event_id = f"{attributes['source']} {attributes['id']}" if attributes else ""
     scheme_id = scheme.message_id(headers) or _at_pointer(scheme.id_path, document)
-    message_id = read_path(places.message_id_path, headers, document) or scheme_id or own_id or digest
-    event_type = read_path(places.event_type_path, headers, document) or scheme.event_type(headers)
+    message_id = read_path(paths.message_id_path, headers, document) or scheme_id or cloud_event_id or digest
+    event_type = read_path(paths.event_type_path, headers, document) or scheme.event_type(headers)
     event_type = event_type or _at_pointer(scheme.type_path, document)
-    event_type = event_type or named.get("type") or _type_in(document)
+    event_type = event_type or attributes.get("type") or _type_in(document)
     return MessageLabels(
         storable_label(message_id),
         storable_label(event_type),
-        storable_label(read_path(places.order_key_path, headers, document)),
+        storable_label(read_path(paths.order_key_path, headers, document)),
     )
 
 
@@ -89,19 +90,19 @@ def parse_events(
         try:
             return [event.document() for event in http_modes.read(headers, body)]
         except InvalidEvent:
-            pass  # signed and stored all the same: treated as any other body
+            pass  # an invalid CloudEvent is stored like any other message, and so it is matched like one
     event: EventDocument = {"id": message_id, "source": source, "type": event_type}
     document = parse_json(body)
     return [event if document is None else {**event, "data": document}]
 
 
-def read_path(place: str, headers: Mapping[str, str], document: object) -> str:
-    """Return the scalar at ``header:Name`` or ``body:/json/pointer`` (RFC 6901), or an empty text."""
-    kind, _, path = place.partition(":")
-    if kind == "header":
-        return headers.get(path.lower(), "")
-    if kind == "body":
-        return _scalar(_follow(path, document))
+def read_path(path: str, headers: Mapping[str, str], document: object) -> str:
+    """Return the scalar at ``header:Name`` or ``body:/json/pointer`` (RFC 6901), or an empty string."""
+    part, _, name_or_pointer = path.partition(":")
+    if part == "header":
+        return headers.get(name_or_pointer.lower(), "")
+    if part == "body":
+        return _scalar(_follow(name_or_pointer, document))
     return ""
 
 
@@ -122,13 +123,16 @@ def storable_label(value: str) -> str:
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def redact_credentials(headers: Mapping[str, str], secret: Collection[str] = ()) -> dict[str, str]:
-    """Return the headers to store: bounded, with credentials replaced (``secret``: further names, lower case)."""
+def redact_credentials(headers: Mapping[str, str], credential_headers: Collection[str] = ()) -> dict[str, str]:
+    """Return the headers to store: without the values of credentials, and at most MAX_HEADERS_LENGTH characters.
+
+    ``credential_headers``: names of headers to redact beside those that CREDENTIAL_NAMES finds.
+    """
     kept: dict[str, str] = {}
     room = MAX_HEADERS_LENGTH
     for name, value in headers.items():
-        hidden = name in secret or _is_credential(name)
-        kept_name, kept_value = _plain(name), "[removed]" if hidden else _plain(value)
+        hidden = name in credential_headers or _is_credential(name)
+        kept_name, kept_value = _storable_text(name), "[removed]" if hidden else _storable_text(value)
         room -= len(kept_name) + len(kept_value)
         if room < 0:
             break
@@ -138,11 +142,11 @@ def redact_credentials(headers: Mapping[str, str], secret: Collection[str] = ())
 
 @lru_cache(maxsize=1024)
 def _is_credential(name: str) -> bool:
-    return CREDENTIALS.search(name) is not None
+    return CREDENTIAL_NAMES.search(name) is not None
 
 
-def _plain(text: str) -> str:
-    """Return text that jsonb can store: cut, without NUL and unpaired surrogates."""
+def _storable_text(text: str) -> str:
+    """Return text that jsonb can store: without NUL and unpaired surrogates, cut to MAX_HEADER_LENGTH."""
     cut = text[:MAX_HEADER_LENGTH]
     if cut.isascii() and "\0" not in cut:
         return cut
@@ -156,7 +160,7 @@ def _is_cloud_event(headers: Mapping[str, str]) -> bool:
 
 
 def _cloud_event(headers: Mapping[str, str], body: bytes | None) -> dict[str, str]:
-    """Return the attributes of a message that is one CloudEvent, or an empty dict."""
+    """Return the attributes of a message that is a single CloudEvent; an empty dict for all others and for batches."""
     if body is None or not _is_cloud_event(headers):
         return {}
     try:
@@ -172,17 +176,19 @@ def _type_in(document: object) -> str:
 
 
 def _scalar(value: object) -> str:
+    """Return a string or a number as text; an empty string for all other values."""
     if isinstance(value, bool) or value is None:
         return ""
     return str(value) if isinstance(value, (str, int, float)) else ""
 
 
 def _at_pointer(pointer: str, document: object) -> str:
-    """Return the scalar at a scheme's JSON pointer, or an empty text."""
+    """Return the scalar at a scheme's JSON pointer; an empty string if there is none, or if the pointer is empty."""
     return _scalar(_follow(pointer, document)) if pointer else ""
 
 
 def _follow(pointer: str, document: object) -> object:
+    """Return the value at a JSON pointer (RFC 6901), or None."""
     for step in pointer.split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(document, dict):

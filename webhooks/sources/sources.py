@@ -1,4 +1,7 @@
-"""Create, change and delete sources, from validated fields as the REST API names them."""
+"""Create, change and delete sources.
+
+``fields`` have the names of the REST API, and their values have been validated.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -14,7 +17,7 @@ from webhooks.sources.snapshot import clear_snapshots
 
 
 def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, **fields: Any) -> Source:
-    """Create a source with its first secret. Raises InvalidConfiguration for a uid in use."""
+    """Create a source and its first secret. Raises InvalidConfiguration if the uid is in use."""
     with unique_uid(_uid_in_use):
         source = Source.objects.create(tenant_id=tenant_id, **_columns(fields))
         if secret:
@@ -23,9 +26,10 @@ def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, *
 
 
 def change_source(source: Source, fields: dict[str, Any]) -> Source:
-    """Write the given fields only, so that a concurrent pause is kept, and return the source as it is now.
+    """Change the given fields of a source; return the source as stored.
 
-    Raises InvalidConfiguration for a uid in use, and Source.DoesNotExist if it was deleted meanwhile.
+    Other columns are not written, so that a concurrent change of them (a pause) is not undone. Raises
+    InvalidConfiguration if the uid is in use, Source.DoesNotExist if the source was deleted meanwhile.
     """
     columns = _columns(fields)
     for name, value in columns.items():
@@ -37,7 +41,10 @@ def change_source(source: Source, fields: dict[str, Any]) -> Source:
 
 
 def delete_source(source: Source) -> None:
-    """Delete a source: its sender gets 410, its uid is free, and its receipts stay until their retention ends."""
+    """Mark a source as deleted.
+
+    Its sender gets 410 from now on, its uid can be used again, and its receipts stay until their retention ends.
+    """
     source.deleted_at = timezone.now()
     source.save(update_fields=["deleted_at", "updated_at"])
     clear_snapshots()
@@ -48,7 +55,7 @@ def _uid_in_use() -> InvalidConfiguration:
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of validated fields: ``paused`` as a time, the verify token encrypted."""
+    """Map fields to columns: ``paused`` becomes the time ``paused_at``, ``verify_token`` is encrypted."""
     columns = dict(fields)
     if "paused" in columns:
         columns["paused_at"] = timezone.now() if columns.pop("paused") else None

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from config.local.demo.receivers import FAILURES, MOST_FAILING, NOT_VERIFIED
+from config.local.demo.receivers import FAILURES, MAX_FAILING_MESSAGES, NOT_VERIFIED
 
 ENDPOINTS = 3
 INLINE_MAX = 64 * 1024  # bytes of a body that the row of a receipt stores; a larger one is a claim check
@@ -47,7 +47,7 @@ def count(seen: Observed) -> list[Count]:
     retries = sum(row["attempts_made"] - 1 for row in seen.deliveries if row["endpoint"] == seen.flaky_id)
     large = sum(row["size"] for row in seen.receipts if row["size"] > INLINE_MAX)
     scheduled, requests = ENDPOINTS * seen.events, seen.statuses.total()
-    failures = len(FAILURES) * min(seen.events, MOST_FAILING)
+    failures = len(FAILURES) * min(seen.events, MAX_FAILING_MESSAGES)
     return [
         Count("events", seen.accepted, seen.events, "each is accepted once"),
         Count("duplicates", seen.duplicates, seen.repeats, "published again, not accepted again"),

@@ -1,6 +1,8 @@
-"""Receive webhooks by a script: one server fails twice for each message, one responds 410 until it is repaired.
+"""Receive the webhooks of the demo on local HTTP servers whose statuses are scripted.
 
-Both verify every request with the `standardwebhooks` package, which is not ours, and keep the bytes of each message.
+The demo runs two: one rejects the first two attempts of each message, the other responds 410 until the demo lets it
+accept. Both verify every request with the `standardwebhooks` package, an implementation independent of Waypost's, and
+keep the body of each message.
 """
 
 from collections import Counter
@@ -14,20 +16,24 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 ACCEPTED, NOT_VERIFIED, GONE = 200, 401, 410
-FAILURES = (503, 500)  # responses of the flaky server to the first attempts at a message
-MOST_FAILING = 100  # messages that fail; more failures in a row would open the endpoint's circuit breaker
+FAILURES = (503, 500)  # statuses of the flaky server for the first attempts of a message
+MAX_FAILING_MESSAGES = 100  # messages that the flaky server rejects at first; more would open the circuit breaker
 
 
-def flaky(number: int, attempt: int) -> int:
-    """Fail the first attempts at each message (of the first hundred), then accept."""
-    fails = number <= MOST_FAILING and attempt <= len(FAILURES)
+def flaky_status(number: int, attempt: int) -> int:
+    """Return the status of the flaky server: FAILURES for the first attempts of early messages, then 200.
+
+    `number` counts the messages, `attempt` the attempts of this one, both from 1.
+    """
+    fails = number <= MAX_FAILING_MESSAGES and attempt <= len(FAILURES)
     return FAILURES[attempt - 1] if fails else ACCEPTED
 
 
 class Receiver(ThreadingHTTPServer):
-    """A server that verifies, keeps and responds.
+    """A local HTTP server that verifies webhooks, keeps their bodies, and responds with scripted statuses.
 
-    `respond` gets the number of the message (1 is the first that arrived) and of the attempt, and returns the status.
+    `respond` is called for each verified request with the number of its message, in order of arrival, and the number of
+    the attempt, both from 1. It returns the status.
     """
 
     daemon_threads = True
@@ -39,13 +45,13 @@ class Receiver(ThreadingHTTPServer):
         self.respond = respond
         self.secret = ""
         self.statuses: Counter[int] = Counter()
-        self.bodies: dict[str, bytes] = {}
-        self.changed: set[str] = set()  # ids of messages whose bytes differed between attempts
+        self.bodies: dict[str, bytes] = {}  # by message id, in order of arrival
+        self.changed: set[str] = set()  # ids of messages whose body was not the same in all attempts
         self._attempts: Counter[str] = Counter()
         self._lock = Lock()
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> int:
-        """Verify and keep one request. Returns the status of the response."""
+        """Verify one request and keep its body. Returns the status of the response."""
         try:
             Webhook(self.secret).verify(body, dict(headers))
         except (WebhookVerificationError, ValueError):
@@ -86,4 +92,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Log nothing: the screen shows the counts."""
+        """Log no requests: the demo shows their counts instead."""

@@ -12,7 +12,7 @@ from config.local.demo.api_client import ApiClient
 from config.local.demo.counts import Count, Observed, count
 from config.local.demo.events import DemoEvent, data_of
 from config.local.demo.launch import Platform, launched
-from config.local.demo.receivers import ACCEPTED, GONE, Receiver, flaky
+from config.local.demo.receivers import ACCEPTED, GONE, Receiver, flaky_status
 from config.local.demo.screen import Screen
 
 PUBLISHED_TWICE = 3  # events that are published again, as by a publisher that did not get the response
@@ -116,7 +116,7 @@ def _start(screen: Screen, stack: ExitStack) -> Platform:
 
 def _subscribe(screen: Screen, stack: ExitStack, api: ApiClient) -> DemoTenant:
     screen.step("A tenant subscribes three endpoints to all events")
-    failing, gone = Receiver(flaky), Receiver(lambda _number, _attempt: GONE)
+    failing, gone = Receiver(flaky_status), Receiver(lambda _number, _attempt: GONE)
     for receiver in (failing, gone):
         stack.enter_context(receiver.listening())
     source = api.post("sources/", {"name": "demo", "scheme": "standard", "handlers": [{"handler": "log"}]})

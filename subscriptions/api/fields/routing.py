@@ -9,16 +9,16 @@ from subscriptions import validation
 from subscriptions.api.problems import check_field
 from webhooks.kit.rest.serializers import StorableJsonField, TextField
 
-TEXT = {"type": "string"}
+STRING_SCHEMA = {"type": "string"}
 PATTERN_SCHEMA = {
     "type": "object",
-    "description": "An event pattern: names of the event, each with the values that match.",
+    "description": "An event pattern: an object that maps fields of the event to lists of the values that match.",
     "additionalProperties": True,
     "nullable": True,
 }
 TRANSFORMER_SCHEMA = {
     "type": "object",
-    "properties": {"input_paths": {"type": "object", "additionalProperties": TEXT}, "template": TEXT},
+    "properties": {"input_paths": {"type": "object", "additionalProperties": STRING_SCHEMA}, "template": STRING_SCHEMA},
     "required": ["template"],
     "additionalProperties": False,
     "nullable": True,
@@ -32,8 +32,8 @@ EVENT_TYPES_SCHEMA = {
 
 
 @extend_schema_field(EVENT_TYPES_SCHEMA)
-class EventTypes(serializers.ListField):
-    """Accept exact names, ``order.*`` or ``*``; drop repeated ones."""
+class EventTypesField(serializers.ListField):
+    """Accept a list of exact event types, prefixes such as ``order.*``, or ``*``; drop duplicates."""
 
     child = TextField()
 
@@ -44,8 +44,8 @@ class EventTypes(serializers.ListField):
 
 
 @extend_schema_field(PATTERN_SCHEMA)
-class Pattern(StorableJsonField):
-    """Accept an event pattern that compiles."""
+class PatternField(StorableJsonField):
+    """Accept an event pattern, and reject one that does not compile."""
 
     def to_internal_value(self, data: Any) -> Any:
         pattern = super().to_internal_value(data)
@@ -54,8 +54,8 @@ class Pattern(StorableJsonField):
 
 
 @extend_schema_field(TRANSFORMER_SCHEMA)
-class Transformer(StorableJsonField):
-    """Accept a transformer that compiles."""
+class TransformerField(StorableJsonField):
+    """Accept a transformer, and reject one that does not compile."""
 
     def to_internal_value(self, data: Any) -> Any:
         transformer = super().to_internal_value(data)

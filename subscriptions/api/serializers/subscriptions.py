@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 
-from subscriptions.api.fields.routing import EventTypes, Pattern, Transformer
+from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import tenant_of
 from subscriptions.models import Endpoint, Subscription, Tenant
 from webhooks.kit.rest.serializers import BooleanField, IdField, ReferenceField, StrictModelSerializer
@@ -21,12 +21,14 @@ class SubscriptionSerializer(StrictModelSerializer):
     id = IdField(Subscription.prefix, read_only=True)
     tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True)
     endpoint = ReferenceField(_endpoints_of, help_text="ID or uid of one of the tenant's endpoints.")
-    event_types = EventTypes(
+    event_types = EventTypesField(
         default=lambda: ["*"],
         help_text="Exact names, `order.*` for all types below order, or `*` for all; default: all.",
     )
-    pattern = Pattern(required=False, allow_null=True, help_text="An event pattern, matched against the whole event.")
-    transformer = Transformer(
+    pattern = PatternField(
+        required=False, allow_null=True, help_text="An event pattern, matched against the whole event."
+    )
+    transformer = TransformerField(
         required=False, allow_null=True, help_text="`input_paths` and `template`: the body to send."
     )
     active = BooleanField(required=False)

@@ -11,7 +11,7 @@ from functools import partial
 
 from django.conf import settings
 
-from subscriptions.endpoints.http.origins import is_own_address
+from subscriptions.endpoints.http.origins import is_forbidden_own_address
 from subscriptions.errors import Invalid
 from webhooks.outgoing import guarded_call
 from webhooks.wire.addresses.guard import ForbiddenAddress, check
@@ -27,7 +27,7 @@ def check_url(url: str) -> None:
     """
     if len(url) > MAX_URL:
         raise Invalid("url", f"Must be at most {MAX_URL} characters.")
-    if is_own_address(url):
+    if is_forbidden_own_address(url):
         raise Invalid("url", "Must not be Waypost's own address.")
     try:
         check(

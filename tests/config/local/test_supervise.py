@@ -1,4 +1,4 @@
-"""Test the supervisor: restarts, the stop of the platform if a child keeps dying, and that no process is left."""
+"""Test the supervisor: restarts, the stop of the platform in a crash loop, and that no process is left."""
 
 import os
 import sys
@@ -11,11 +11,11 @@ import pytest
 
 from config.local import supervise
 from config.local.process_guard import ProcessGuard, is_over
-from config.local.supervise import Child, KeepsDying, Supervisor
+from config.local.supervise import Child, CrashLoop, Supervisor
 
 SLEEP = "import time; time.sleep(600)"
 IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-STUBBORN = f"{IGNORES_SIGTERM} print('up', flush=True); {SLEEP}"
+PRINTS_AND_IGNORES_SIGTERM = f"{IGNORES_SIGTERM} print('up', flush=True); {SLEEP}"
 
 
 def child(name: str, program: str, stage: int = 1, stop_within: float = 10.0) -> Child:
@@ -46,36 +46,36 @@ def pid(one: Child) -> int:
     return one.process.pid
 
 
-def test_child_that_dies_is_restarted(run: Callable[..., Supervisor]) -> None:
+def test_child_that_exits_is_restarted(run: Callable[..., Supervisor]) -> None:
     one = child("one", SLEEP)
     supervisor = run(one)
     first = pid(one)
     os.kill(first, 9)
-    until(lambda: supervisor.look() or (one.process and one.process.pid != first))
+    until(lambda: supervisor.check() or (one.process and one.process.pid != first))
     assert psutil.Process(pid(one)).is_running()
 
 
-def test_child_that_keeps_dying_raises_an_error_that_names_it(
+def test_crash_loop_raises_an_error_that_names_the_child(
     run: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervise, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(supervise, "FIRST_RESTART_DELAY", 0.01)
     supervisor = run(child("fine", SLEEP), child("broken", "raise SystemExit(3)"))
-    with pytest.raises(KeepsDying, match=r"broken.*status 3"):
-        until(supervisor.look)
+    with pytest.raises(CrashLoop, match=r"broken.*status 3"):
+        until(supervisor.check)
 
 
-def test_pause_doubles_with_each_early_death_and_a_healthy_run_resets_the_count(
+def test_restart_delay_doubles_with_each_early_exit_and_a_healthy_run_resets_the_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one = child("one", SLEEP)
     pauses = []
-    for _ in range(supervise.TOO_OFTEN - 1):
-        one.started = 100.0
-        one.died(now=101.0)
-        pauses.append(one.start_again - 101.0)
+    for _ in range(supervise.MAX_EARLY_EXITS - 1):
+        one.started_at = 100.0
+        one.record_exit(now=101.0)
+        pauses.append(one.restart_at - 101.0)
     assert pauses == [0.5, 1.0, 2.0, 4.0]
-    one.died(now=100.0 + supervise.HEALTHY_AFTER)
-    assert one.early_deaths == 1
+    one.record_exit(now=100.0 + supervise.HEALTHY_AFTER)
+    assert one.early_exits == 1
 
 
 def test_stop_ends_children_stage_by_stage(run: Callable[..., Supervisor], tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_stop_ends_children_stage_by_stage(run: Callable[..., Supervisor], tmp_p
     lines: list[str] = []
     supervisor = run()
     supervisor.children = children
-    supervisor.say = lambda name, line: lines.append(name)  # type: ignore[method-assign]
+    supervisor.print_line = lambda name, line: lines.append(name)  # type: ignore[method-assign]
     supervisor.start()
     until(lambda: len(lines) == 2)
     supervisor.stop()
@@ -99,12 +99,12 @@ def test_stop_ends_children_stage_by_stage(run: Callable[..., Supervisor], tmp_p
 
 
 def test_stop_kills_a_child_that_exceeds_its_time_with_its_descendants(run: Callable[..., Supervisor]) -> None:
-    nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {STUBBORN!r}])"
+    nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {PRINTS_AND_IGNORES_SIGTERM!r}])"
     lines: list[str] = []
     one = child("one", IGNORES_SIGTERM + nested, stop_within=0.1)
     supervisor = run()
     supervisor.children = [one]
-    supervisor.say = lambda name, line: lines.append(line)  # type: ignore[method-assign]
+    supervisor.print_line = lambda name, line: lines.append(line)  # type: ignore[method-assign]
     supervisor.start()
     until(lambda: lines)
     family = [psutil.Process(pid(one)), *psutil.Process(pid(one)).children(recursive=True)]
@@ -122,19 +122,19 @@ def grandchild(one: Child) -> psutil.Process:
     return psutil.Process(pid(one)).children()[0]
 
 
-def test_orphans_of_a_dead_child_are_ended_before_it_is_restarted(run: Callable[..., Supervisor]) -> None:
+def test_orphans_of_an_exited_child_are_ended_before_it_is_restarted(run: Callable[..., Supervisor]) -> None:
     one = child("one", NESTED)
     supervisor = run(one, child("other", NESTED))
     orphan, spared = grandchild(one), grandchild(supervisor.children[1])
     first = pid(one)
     os.kill(first, 9)
-    until(lambda: supervisor.look() or (one.process and one.process.pid != first))
+    until(lambda: supervisor.check() or (one.process and one.process.pid != first))
     psutil.wait_procs([orphan])
     assert not orphan.is_running()
     assert spared.is_running()
 
 
-def test_stop_ends_the_orphans_of_a_death_that_was_not_noticed(run: Callable[..., Supervisor]) -> None:
+def test_stop_ends_the_orphans_of_an_exit_that_was_not_recorded(run: Callable[..., Supervisor]) -> None:
     one = child("one", NESTED)
     supervisor = run(one)
     orphan = grandchild(one)

@@ -46,7 +46,7 @@ def test_watchdog_is_a_step_of_every_worker() -> None:
 
 
 def test_check_raises_after_long_silence(watchdog: BrokerWatchdog, clock: Clock, consumer: Any) -> None:
-    clock.now += worker_watchdog.SILENT_AFTER
+    clock.now += worker_watchdog.RECONNECT_AFTER
     watchdog.check(consumer)
     clock.now += 1
     with pytest.raises(ConnectionError):
@@ -57,9 +57,9 @@ def test_check_raises_after_long_silence(watchdog: BrokerWatchdog, clock: Clock,
 def test_check_accepts_expired_messages_as_a_sign_of_life(
     watchdog: BrokerWatchdog, clock: Clock, consumer: Any, signal: Any
 ) -> None:
-    clock.now += worker_watchdog.SILENT_AFTER
+    clock.now += worker_watchdog.RECONNECT_AFTER
     signal.send(sender=None)
-    clock.now += worker_watchdog.SILENT_AFTER
+    clock.now += worker_watchdog.RECONNECT_AFTER
     watchdog.check(consumer)
 
 
@@ -67,10 +67,10 @@ def test_check_ignores_silence_while_every_process_is_busy(
     watchdog: BrokerWatchdog, clock: Clock, consumer: Any
 ) -> None:
     state.active_requests.update({"one", "another"})
-    clock.now += 10 * worker_watchdog.SILENT_AFTER
+    clock.now += 10 * worker_watchdog.RECONNECT_AFTER
     watchdog.check(consumer)
     state.active_requests.clear()
-    clock.now += worker_watchdog.SILENT_AFTER
+    clock.now += worker_watchdog.RECONNECT_AFTER
     watchdog.check(consumer)
 
 
@@ -78,6 +78,6 @@ def test_start_resets_the_silence_of_an_earlier_connection(
     watchdog: BrokerWatchdog, clock: Clock, consumer: Any
 ) -> None:
     watchdog.stop(consumer)
-    clock.now += 10 * worker_watchdog.SILENT_AFTER
+    clock.now += 10 * worker_watchdog.RECONNECT_AFTER
     watchdog.start(consumer)
     watchdog.check(consumer)

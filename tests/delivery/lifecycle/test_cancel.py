@@ -44,7 +44,7 @@ def claim(endpoint: Endpoint, *, ordered: bool = False, most: int = 10) -> tuple
 def settle(token: UUID, claimed: Claimed, state: str = "delivered") -> set[UUID]:
     """Settle the attempt with this state; return the ids of the attempts whose verdict counted."""
     it = Settlement(
-        id=claimed.id,
+        delivery_id=claimed.id,
         token=token,
         endpoint_id=claimed.endpoint_id,
         state=state,

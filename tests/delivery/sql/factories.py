@@ -64,14 +64,14 @@ def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:
         "error": "",
         "response": b"ok\0\xff",
     }
-    return Settlement(id=it.id, endpoint_id=it.endpoint_id, **{**fields, **changes})
+    return Settlement(delivery_id=it.id, endpoint_id=it.endpoint_id, **{**fields, **changes})
 
 
 def settle(*settlements: Settlement) -> set[UUID]:
     """Settle in a transaction, and return the ids of the deliveries whose verdict counted."""
     with transaction.atomic():
         settled = settle_attempts(settlements)
-    return {it.id for it in settlements if it.attempt_id in settled}
+    return {it.delivery_id for it in settlements if it.attempt_id in settled}
 
 
 def lane_row(endpoint: Endpoint, **changes: Any) -> LaneRow:

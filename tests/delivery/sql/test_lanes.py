@@ -45,7 +45,7 @@ class TestLease:
         assert leased is not None
         lane.refresh_from_db()
         assert lane.owner == OWNER
-        assert leased.lanes[0].inherited
+        assert leased.lanes[0].previous_lease_expired
 
     def test_lease_takes_the_longest_due_first(self) -> None:
         lanes = [make_lane(due_at=now() - n * HOUR) for n in (1, 3, 2)]
@@ -67,7 +67,7 @@ class TestLease:
         for tenant in (many, some, full):
             for _ in range(5):
                 make_lane(make_endpoint(tenant), due_at=now())
-        leased = lease_lanes(OWNER, 10, share=3, held={some.id: 2, full.id: 3})
+        leased = lease_lanes(OWNER, 10, max_per_tenant=3, held={some.id: 2, full.id: 3})
         assert leased is not None
         owners = Lane.objects.filter(owner=OWNER).values_list("tenant", flat=True)
         assert Counter(owners) == {many.id: 3, some.id: 1}
@@ -77,7 +77,7 @@ class TestLease:
         for n in range(5):
             make_lane(make_endpoint(many), due_at=now() - (n + 2) * HOUR)
         late = make_lane(make_endpoint(quiet), due_at=now())
-        leased = lease_lanes(OWNER, 1, share=9, held={many.id: 1})
+        leased = lease_lanes(OWNER, 1, max_per_tenant=9, held={many.id: 1})
         assert leased is not None
         assert [it.endpoint_id for it in leased.lanes] == [late.endpoint_id]
 

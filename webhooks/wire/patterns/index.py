@@ -84,7 +84,7 @@ def _exact_values(matcher: FieldMatcher) -> frozenset[Any]:
 
     As dictionary keys, true equals 1 and 300 equals 300.0. That only adds candidates.
     """
-    if matcher.tests or matcher.absent:
+    if matcher.predicates or matcher.accepts_absent:
         return frozenset()
     return matcher.strings | matcher.numbers | matcher.constants
 

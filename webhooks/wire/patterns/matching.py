@@ -68,7 +68,7 @@ class _Node:
                 below.setdefault(path[0], {})[path[1:]] = matcher
         self.children = {name: _Node(inner) for name, inner in below.items()}
         self.spellings = {name: _spellings(name, inner) for name, inner in below.items()}
-        self.if_missing = ABSENT if all(matcher.absent for matcher in branch.values()) else NO
+        self.if_missing = ABSENT if all(matcher.accepts_absent for matcher in branch.values()) else NO
         own = branch.get(())
         matchers = [_field_matcher(own)] if own else []
         if below:
@@ -92,7 +92,7 @@ def _both(one: BranchMatcher, other: BranchMatcher) -> BranchMatcher:
 
 
 def _field_matcher(matcher: FieldMatcher) -> BranchMatcher:
-    accepts, if_missing = matcher.predicate(), ABSENT if matcher.absent else NO
+    accepts, if_missing = matcher.predicate(), ABSENT if matcher.accepts_absent else NO
 
     def match(value: Any) -> int:
         if isinstance(value, str):

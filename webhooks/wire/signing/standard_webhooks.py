@@ -1,8 +1,9 @@
 """Sign and verify by Standard Webhooks 1.0.0: the signed content is `id.timestamp.body`.
 
-The timestamp consists of digits and the id has no full stop, so the content is unambiguous. During a rotation the
-sender signs with the new and the old key, the receiver knows both, and one match is enough: `v1` entries are compared
-with secrets, `v1a` entries with public keys. Empty, unknown and malformed entries are ignored.
+The id has no full stop and the timestamp consists of digits, so two different messages never have the same content.
+The signature header has an entry for each key, and one that matches is enough, so that keys can be rotated: the sender
+signs with the new and the old key, and the receiver may know either or both. `v1` entries are compared with shared
+secrets (HMAC-SHA256), `v1a` entries with public keys (ed25519). Empty, unknown and malformed entries are ignored.
 """
 
 import re
@@ -48,27 +49,27 @@ PREFIX = "webhook-"
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 _ID = re.compile(r"[!-\-/-~]+")  # printable ASCII without space and full stop
-_MAX_TIMESTAMP = 10**15
-_MAX_KEPT = 16 * 1024 * 1024  # bytes; ed25519 signs a message as a whole, so the body is kept in memory for v1a
-_MAX_PAIRS = 32  # ed25519 signatures with keys to verify for one message, about 0.1 ms each
+_MAX_TIMESTAMP = 10**15  # Unix seconds, exclusive: far beyond every date
+_MAX_V1A_BODY = 16 * 1024 * 1024  # bytes kept in memory to verify v1a entries: ed25519 needs the message as a whole
+_MAX_PAIRS = 32  # pairs of a v1a entry and a public key that are tried for one message; each takes about 0.1 ms
 
 
 class Signer:
-    """The parsed keys of an endpoint, which sign many messages; newest key first."""
+    """Sign messages with all keys of an endpoint, newest first. The keys are parsed once, for many messages."""
 
     __slots__ = ("_keys",)
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        """Parse `whsec_` and `whsk_` keys. Raises BadSecret if there is none, or one that cannot sign."""
+        """Parse `whsec_` and `whsk_` keys. Raises BadSecret if there is no key, or one that cannot sign."""
         if not secrets:
-            raise BadSecret("at least one is required")
+            raise BadSecret("at least one secret is required")
         keys = [read_key(secret) for secret in secrets]
         self._keys: list[SecretKey | PrivateKey] = [key for key in keys if not isinstance(key, PublicKey)]
         if len(self._keys) != len(keys):
             raise BadSecret("a public key cannot sign")
 
     def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
-        """Return the value of `webhook-signature`: an entry for each key. Raises InvalidSigningInput."""
+        """Return the value of the header `webhook-signature`: one entry for each key. Raises InvalidSigningInput."""
         if not _ID.fullmatch(message_id):
             raise InvalidSigningInput("the id must be printable ASCII without space or full stop")
         if not 0 <= timestamp < _MAX_TIMESTAMP:
@@ -88,7 +89,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 def verify(
     secrets: Sequence[str], headers: Mapping[str, str], body: bytes, *, now: float, tolerance: int = TOLERANCE
 ) -> None:
-    """Return if one of the secrets signed this message, else raise SignatureError.
+    """Verify that one of the secrets signed this message. Raises SignatureError otherwise.
 
     `now` is Unix seconds; the timestamp may be up to `tolerance` seconds earlier or later.
     """
@@ -100,12 +101,12 @@ def verify(
 def begin_verification(
     secrets: Sequence[str], headers: Mapping[str, str], *, now: float, tolerance: int = TOLERANCE, prefix: str = PREFIX
 ) -> "StandardWebhooksVerifier":
-    """Check everything but the body, which may be streamed. Raises SignatureError.
+    """Check the headers, and return a verifier for the body, which can be streamed. Raises SignatureError.
 
-    The names in `headers` are lower case; `prefix` begins the names of the three that are read.
+    The names in `headers` are lower case. The three headers read are `prefix` and "id", "timestamp", "signature".
     """
     if not secrets:
-        raise BadSecret("at least one is required")
+        raise BadSecret("at least one secret is required")
     keys = [read_key(secret) for secret in secrets]
     message_id, timestamp, signatures = (_required(headers, prefix + name) for name in ("id", "timestamp", "signature"))
     if not _ID.fullmatch(message_id):
@@ -115,47 +116,50 @@ def begin_verification(
 
 
 class StandardWebhooksVerifier:
-    """Verify a streamed body: call `update` with its pieces, then `finish`."""
+    """Verify a streamed body: call `update` with each piece of it, then `finish`."""
 
-    def __init__(self, keys: Sequence[SecretKey | PrivateKey | PublicKey], signatures: str, head: bytes) -> None:
+    def __init__(self, keys: Sequence[SecretKey | PrivateKey | PublicKey], signatures: str, signed_head: bytes) -> None:
         entries = [entry.partition(",") for entry in signatures.split(" ")]
         self._v1 = [value for version, _, value in entries if version == "v1"]
         self._macs = [
             (index, key.keyed.copy()) for index, key in enumerate(keys) if self._v1 and isinstance(key, SecretKey)
         ]
         v1a = [read_signature(value) for version, _, value in entries if version == "v1a"]
-        public = [
+        public_keys = [
             (index, key.public() if isinstance(key, PrivateKey) else key)
             for index, key in enumerate(keys)
             if not isinstance(key, SecretKey)
         ]
-        pairs = [(index, key, signature) for signature in v1a if signature is not None for index, key in public]
+        pairs = [(index, key, signature) for signature in v1a if signature is not None for index, key in public_keys]
         self._pairs = pairs[:_MAX_PAIRS]
-        self._kept: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._size = 0
-        self.update(head)
+        self.update(signed_head)
 
     def update(self, chunk: bytes) -> None:
-        """Add the next piece of the body. Raises BodyTooLarge over 16 MiB if only v1a can match."""
+        """Add the next piece of the body.
+
+        Beyond 16 MiB the v1a entries are no longer tried; raises BodyTooLarge if no v1 entry can match.
+        """
         for _, mac in self._macs:
             mac.update(chunk)
         if self._pairs:
             self._size += len(chunk)
-            self._kept.append(chunk)
-            if self._size > _MAX_KEPT:
+            self._chunks.append(chunk)
+            if self._size > _MAX_V1A_BODY:
                 if not self._macs:
                     raise BodyTooLarge
-                self._kept, self._pairs = [], []
+                self._chunks, self._pairs = [], []
 
     def finish(self) -> int:
-        """Return the index of the key that matches. Raises NoMatchingSignature."""
+        """Return the index of a secret that signed the message, v1 before v1a. Raises NoMatchingSignature."""
         matching = []
         for index, mac in self._macs:
             expected = base64_digest(mac)
             matching += [index for signature in self._v1 if constant_time_equal(expected, signature)]
         if matching:
             return matching[0]
-        content = b"".join(self._kept)
+        content = b"".join(self._chunks)
         for index, key, signature in self._pairs:
             if key.verifies(signature, content):
                 return index

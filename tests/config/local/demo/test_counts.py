@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.local.demo.counts import INLINE_MAX, Observed, count
-from config.local.demo.receivers import MOST_FAILING
+from config.local.demo.receivers import MAX_FAILING_MESSAGES
 
 LARGE = INLINE_MAX + 1
 
@@ -66,8 +66,8 @@ def test_count_names_each_line_that_is_not_as_expected(changes: dict[str, Any], 
 
 
 def test_count_expects_failures_of_the_first_messages_only() -> None:
-    (retries,) = [one for one in count(RIGHT._replace(events=10 * MOST_FAILING)) if one.name == "retries"]
-    assert retries.expected == 2 * MOST_FAILING
+    (retries,) = [one for one in count(RIGHT._replace(events=10 * MAX_FAILING_MESSAGES)) if one.name == "retries"]
+    assert retries.expected == 2 * MAX_FAILING_MESSAGES
 
 
 def test_wrong_count_as_text_says_what_was_found_and_expected() -> None:

@@ -64,9 +64,12 @@ def test_read_returns_an_exact_repeat_again(tmp_path: Path) -> None:
         ('{"type": 5}', ", line 1: not an event"),
         ('"a"', ", line 1: not an event"),
         ('{"type": "a", "id": 5}', ", line 1: id and source must be strings"),
-        ('{"type": "a", "id": "1"}\n{"type": "b", "id": "1"}', ", line 2: same source and id as line 1, other content"),
+        (
+            '{"type": "a", "id": "1"}\n{"type": "b", "id": "1"}',
+            ", line 2: same source and id as line 1, but different content",
+        ),
         (b'{"type": "a"}\n{"type": "\xff"}', ", line 2: not UTF-8"),
-        ('{"type": "a", "data": ' + "[" * 100_000, ", line 1: nested too deep"),
+        ('{"type": "a", "data": ' + "[" * 100_000, ", line 1: JSON nested too deeply"),
         ("\n \n", ": contains no event"),
     ],
 )

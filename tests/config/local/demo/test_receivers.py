@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from config.local.demo.receivers import GONE, MOST_FAILING, Receiver, flaky
+from config.local.demo.receivers import GONE, MAX_FAILING_MESSAGES, Receiver, flaky_status
 from webhooks.wire.signing.standard_webhooks import new_secret, sign
 
 BODY = '{"type": "order.paid", "data": "Žofie"}'.encode()
@@ -14,7 +14,7 @@ BODY = '{"type": "order.paid", "data": "Žofie"}'.encode()
 
 @pytest.fixture
 def failing() -> Iterator[Receiver]:
-    yield from listening(Receiver(flaky))
+    yield from listening(Receiver(flaky_status))
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_flaky_receiver_fails_twice_for_each_message_and_then_accepts(failing: R
 
 
 def test_flaky_receiver_accepts_at_once_after_the_first_hundred_messages(failing: Receiver) -> None:
-    first = [failing.receive(signed(failing, f"evt_{number}"), BODY) for number in range(MOST_FAILING + 1)]
-    assert first == [503] * MOST_FAILING + [200]
+    first = [failing.receive(signed(failing, f"evt_{number}"), BODY) for number in range(MAX_FAILING_MESSAGES + 1)]
+    assert first == [503] * MAX_FAILING_MESSAGES + [200]
     assert failing.receive(signed(failing, "evt_0"), BODY) == 500
 
 

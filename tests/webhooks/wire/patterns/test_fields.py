@@ -167,7 +167,7 @@ def test_compile_field_rejects_an_empty_list() -> None:
 
 def test_absent_entry_accepts_no_value() -> None:
     matcher = compile_field([{"exists": False}], "/f")
-    assert matcher.absent
+    assert matcher.accepts_absent
     assert not any(matcher.predicate()(scalar) for scalar in EVERY_TYPE)
 
 

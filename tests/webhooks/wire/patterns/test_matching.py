@@ -150,7 +150,7 @@ def matches_by_brute_force(branch: PatternBranch, event: Any) -> bool:
         accepted: list[Place | None] = [
             place for place in everything if place[0] == ".".join(path) and matcher.predicate()(place[1])
         ]
-        choices.append(accepted + [None] * matcher.absent)
+        choices.append(accepted + [None] * matcher.accepts_absent)
     return any(is_possible(choice, list(branch), everything) for choice in product(*choices))
 
 
