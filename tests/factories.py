@@ -12,7 +12,7 @@ from subscriptions.event_types.models import EventType
 from subscriptions.models import ApiKey, Endpoint, HttpSettings, Plan, Scope, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.keys import create_key
 from webhooks.kit.encryption import encrypt
-from webhooks.wire.signing.standard_webhooks import new_secret, public_key_of
+from webhooks.wire.signing.keys import new_secret, public_key_of
 
 URL = "https://example.com/webhooks"
 HTTP_COLUMNS = {column.name for column in HttpSettings._meta.concrete_fields}

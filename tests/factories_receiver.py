@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from webhooks.models import Receipt, Source
 from webhooks.sources.secret_rotation import add_secret
 from webhooks.wire.ids import new_id
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 SECRET = new_secret()
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from webhooks.wire.signing.standard_webhooks import new_secret, sign
+from webhooks.wire.signing.keys import new_secret
+from webhooks.wire.signing.standard_webhooks import sign
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "receive-our-webhooks.md"
 BODY = '{"specversion":"1.0","type":"order.paid","data":{"name":"Zoë","total":42}}\n'.encode()

@@ -21,7 +21,7 @@ from subscriptions.models import Endpoint, SigningSecret
 from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.wire.errors import SignatureError
 from webhooks.wire.signing.jwk import jwk
-from webhooks.wire.signing.standard_webhooks import check_secret, new_keypair, new_secret, public_key_of
+from webhooks.wire.signing.keys import check_secret, new_keypair, new_secret, public_key_of
 
 V1, V1A = "v1", "v1a"
 MAX_SECRET = 256  # characters

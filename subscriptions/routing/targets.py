@@ -20,7 +20,9 @@ from subscriptions.endpoints.http.verification import request_origin_header
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret
 from subscriptions.routing.lru_cache import LruCache
 from webhooks.kit.encryption import CannotDecrypt, decrypt
-from webhooks.wire.addresses.guard import ForbiddenAddress, address_filter, compile_networks, parse
+from webhooks.wire.addresses.guard import address_filter
+from webhooks.wire.addresses.networks import compile_networks
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.errors import SignatureError
 from webhooks.wire.signing.standard_webhooks import Signer

@@ -17,7 +17,7 @@ from tests.faults.publisher import Publisher, PublishLog
 from tests.faults.running_platform import Platform
 from tests.faults.sink import RecordedRequest, Sink
 from tests.waiting import wait_until
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 ENDPOINTS = ("recovered_after", "second", "proxied")
 IN_FLIGHT = 8  # per endpoint at most

@@ -21,7 +21,7 @@ from tests.journeys.receipt_workers import kill_and_replace, marked_message_ids
 from tests.waiting import wait_until, wait_while_it_grows
 from webhooks.models import Receipt, Rejection, Source, SourceHour
 from webhooks.wire.ids import public
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 COUNT = int(os.environ.get("WAYPOST_JOURNEY_EVENTS", "1000"))
 DUPLICATES, FORGED, LARGE = COUNT * 5 // 100, COUNT // 100, COUNT // 100

@@ -9,7 +9,7 @@ from tests.journeys.conftest import Workers
 from tests.journeys.deliveries import publish_to, subscribed_endpoint
 from tests.receiver import Arrival, Receiver
 from tests.waiting import wait_until
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 
 def test_rotated_secret_verifies_until_the_overlap_ends(workers: Workers, receiver: Receiver) -> None:

@@ -30,15 +30,9 @@ from webhooks.outgoing.guarded_connect import (
     TlsFailed,
     connect_checked,
 )
-from webhooks.wire.addresses.guard import (
-    AllowedNetworks,
-    ForbiddenAddress,
-    ParsedUrl,
-    check_resolved,
-    compile_networks,
-    forbidden,
-    parse,
-)
+from webhooks.wire.addresses.guard import check_resolved, forbidden
+from webhooks.wire.addresses.networks import AllowedNetworks, compile_networks
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
 from webhooks.wire.custom_headers import check_syntax
 
 __all__ = [

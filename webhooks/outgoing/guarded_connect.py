@@ -14,7 +14,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from webhooks.wire.addresses.guard import AllowedNetworks, ParsedUrl, forbidden, is_allowed
+from webhooks.wire.addresses.guard import forbidden, is_allowed
+from webhooks.wire.addresses.networks import AllowedNetworks
+from webhooks.wire.addresses.parsed_url import ParsedUrl
 
 CONNECT_SECONDS = 5.0  # for one address, so that a silent first one leaves time for the second
 

@@ -13,10 +13,10 @@ from django.conf import settings
 from webhooks import schemes
 from webhooks.outgoing.guarded_call import resolve_within
 from webhooks.wire.addresses import guard
-from webhooks.wire.addresses.guard import ForbiddenAddress
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.errors import BadOptions, BadSecret, SignatureError, UnknownScheme
-from webhooks.wire.signing import standard_webhooks
 from webhooks.wire.signing.hmac_signatures import keys_from_text
+from webhooks.wire.signing.keys import new_secret
 
 GENERATED = "standard"  # the scheme whose secrets Waypost generates; for others the sender issues them
 LOOKUP_SECONDS = 3.0
@@ -32,7 +32,7 @@ class InvalidConfiguration(ValueError):
 
 def generated_secret(scheme: str) -> str | None:
     """Return a new secret if Waypost generates the secrets of this scheme, else None."""
-    return standard_webhooks.new_secret() if scheme == GENERATED else None
+    return new_secret() if scheme == GENERATED else None
 
 
 def check_configuration(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> None:

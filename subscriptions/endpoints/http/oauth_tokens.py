@@ -22,7 +22,7 @@ from subscriptions.endpoints.http.credentials import ClientCredentials
 from subscriptions.models import OAuthToken
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
 from webhooks.outgoing import guarded_call
-from webhooks.wire.addresses.guard import ForbiddenAddress
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader, check_syntax
 
 REQUEST_TIMEOUT = 5.0  # seconds, for the whole request to the token server

@@ -11,7 +11,8 @@ from django.conf import settings
 
 from subscriptions.errors import Invalid
 from subscriptions.models import HttpSettings, Tenant
-from webhooks.wire.addresses.guard import ForbiddenAddress, ParsedUrl, compile_networks, parse
+from webhooks.wire.addresses.networks import compile_networks
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
 
 
 def origin_of(url: str) -> str:

@@ -14,7 +14,8 @@ from django.conf import settings
 from subscriptions.endpoints.http.origins import is_forbidden_own_address
 from subscriptions.errors import Invalid
 from webhooks.outgoing import guarded_call
-from webhooks.wire.addresses.guard import ForbiddenAddress, check
+from webhooks.wire.addresses.guard import check
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 
 MAX_URL = 2048  # characters
 LOOKUP_SECONDS = 3.0

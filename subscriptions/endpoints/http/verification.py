@@ -25,7 +25,7 @@ from django.utils import timezone
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint, HttpSettings
 from webhooks.outgoing import guarded_call
-from webhooks.wire.addresses.guard import ForbiddenAddress
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.cloudevents import handshake
 
 CALLBACK_VALID = timedelta(days=7)  # after the request

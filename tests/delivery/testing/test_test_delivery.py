@@ -20,7 +20,7 @@ from tests.pki import Authority
 from tests.receiver import Receiver
 from tests.routes import ApiRoute, RouteCases
 from tests.token_server import TokenServer
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from subscriptions.models import ApiKey, Endpoint, EventType, Plan, Tenant
 from subscriptions.tenants import keys
 from tests.factories import make_endpoint, make_event_type, make_key, make_plan, make_subscription, make_tenant
 from webhooks.kit.encryption import decrypt
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = pytest.mark.django_db
 

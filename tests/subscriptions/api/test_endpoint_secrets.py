@@ -4,7 +4,7 @@ import pytest
 
 from tests.factories import make_client, make_endpoint, make_tenant
 from tests.subscriptions.api.problems import invalid_fields
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ from subscriptions.errors import AlreadyExists, Invalid, StateConflict
 from subscriptions.models import Endpoint
 from tests.factories import URL, make_endpoint, make_subscription, make_tenant
 from webhooks.kit.encryption import decrypt
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = pytest.mark.django_db
 

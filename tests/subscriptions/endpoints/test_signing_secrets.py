@@ -14,7 +14,8 @@ from subscriptions.routing.targets import load_targets
 from tests.factories import URL, make_client, make_endpoint, make_secret, make_tenant
 from tests.routes import ApiRoute, RouteCases
 from webhooks.kit.encryption import decrypt
-from webhooks.wire.signing.standard_webhooks import new_keypair, new_secret, verify
+from webhooks.wire.signing.keys import new_keypair, new_secret
+from webhooks.wire.signing.standard_webhooks import verify
 
 pytestmark = pytest.mark.django_db
 

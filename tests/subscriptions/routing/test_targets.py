@@ -19,7 +19,7 @@ from subscriptions.routing.targets import DeliveryTarget, load_targets
 from subscriptions.tenants.tenants import delete_tenant
 from tests.factories import make_endpoint, make_secret
 from webhooks.wire.ids import new_id
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 
 def target(endpoint: Endpoint) -> DeliveryTarget:

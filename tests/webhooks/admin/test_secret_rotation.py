@@ -10,7 +10,7 @@ from tests.factories_receiver import SECRET, make_source
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
 from webhooks.models import Source
 from webhooks.sources.snapshot import find_source
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 

@@ -11,7 +11,7 @@ from tests.factories_receiver import SECRET, make_source
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.sources.secret_rotation import add_secret, revoke_secret
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 

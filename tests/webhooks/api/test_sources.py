@@ -12,7 +12,7 @@ from tests.routes import ApiRoute, RouteCases
 from webhooks.models import Source, SourceSecret
 from webhooks.sources.source_counts import source_counts
 from webhooks.wire.ids import public
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 

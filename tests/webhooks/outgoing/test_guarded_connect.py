@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from webhooks.outgoing.guarded_connect import ConnectFailed, Deadline, DeadlineExceeded, connect_checked
-from webhooks.wire.addresses.guard import ForbiddenAddress, ParsedUrl, compile_networks, parse
+from webhooks.wire.addresses.networks import compile_networks
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
 
 OWN = compile_networks(("127.0.0.0/8",))
 

@@ -34,7 +34,7 @@ from webhooks.processing.receipts import claim
 from webhooks.schemes.scheme import UnsignedMessage
 from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import clear_snapshots, find_source
-from webhooks.wire.signing.standard_webhooks import new_secret
+from webhooks.wire.signing.keys import new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 

@@ -10,7 +10,7 @@ from tests.factories_receiver import make_source
 from webhooks import schemes
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing.process import process_due
-from webhooks.wire.signing.standard_webhooks import new_keypair, new_secret
+from webhooks.wire.signing.keys import new_keypair, new_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 

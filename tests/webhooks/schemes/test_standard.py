@@ -17,10 +17,11 @@ from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
 from webhooks.schemes.scheme import UnsignedMessage
 from webhooks.wire.signing import standard_webhooks
+from webhooks.wire.signing.keys import new_keypair
 
 OTHER = "whsec_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
-OTHER_PRIVATE, _ = standard_webhooks.new_keypair()
+OTHER_PRIVATE, _ = new_keypair()
 
 
 class StandardBattery(SchemeBattery):

@@ -15,19 +15,6 @@ from typing import Literal
 from webhooks.wire.addresses.networks import AllowedNetworks, compile_networks
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
 
-__all__ = [
-    "AllowedNetworks",
-    "ForbiddenAddress",
-    "ParsedUrl",
-    "address_filter",
-    "check",
-    "check_resolved",
-    "compile_networks",
-    "forbidden",
-    "is_allowed",
-    "parse",
-]
-
 
 def check(
     url: str, *, resolve: Callable[[str], list[str]], allow_http: bool = False, allow_networks: Sequence[str] = ()

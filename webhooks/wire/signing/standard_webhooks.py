@@ -23,27 +23,9 @@ from webhooks.wire.signing.keys import (
     PrivateKey,
     PublicKey,
     SecretKey,
-    check_secret,
-    new_keypair,
-    new_secret,
-    public_key_of,
     read_key,
     read_signature,
 )
-
-__all__ = [
-    "HEADERS",
-    "TOLERANCE",
-    "Signer",
-    "StandardWebhooksVerifier",
-    "begin_verification",
-    "check_secret",
-    "new_keypair",
-    "new_secret",
-    "public_key_of",
-    "sign",
-    "verify",
-]
 
 PREFIX = "webhook-"
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")

@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from config.local.demo.receivers import GONE, MAX_FAILING_MESSAGES, Receiver, flaky_status
-from webhooks.wire.signing.standard_webhooks import new_secret, sign
+from webhooks.wire.signing.keys import new_secret
+from webhooks.wire.signing.standard_webhooks import sign
 
 BODY = '{"type": "order.paid", "data": "Žofie"}'.encode()
 

@@ -13,7 +13,8 @@ from delivery.transports.transport import NotSent
 from tests.delivery import factories_lanes
 from tests.delivery.factories_lanes import make_target
 from webhooks.wire.ids import public
-from webhooks.wire.signing.standard_webhooks import Signer, new_secret
+from webhooks.wire.signing.keys import new_secret
+from webhooks.wire.signing.standard_webhooks import Signer
 
 SECRET = new_secret()
 BODY = json.dumps(

@@ -13,16 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.wire.addresses.guard import (
-    ForbiddenAddress,
-    address_filter,
-    check,
-    check_resolved,
-    compile_networks,
-    is_allowed,
-    parse,
-)
-from webhooks.wire.addresses.networks import NOT_PUBLIC_IPV4
+from webhooks.wire.addresses.guard import address_filter, check, check_resolved, is_allowed
+from webhooks.wire.addresses.networks import NOT_PUBLIC_IPV4, compile_networks
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 
 PUBLIC = "93.184.215.14"
 LOOPBACK = ("127.0.0.0/8", "::1/128")

@@ -4,7 +4,7 @@ import pytest
 
 from webhooks.wire.errors import BadSecret
 from webhooks.wire.signing.jwk import jwk
-from webhooks.wire.signing.standard_webhooks import new_keypair, new_secret
+from webhooks.wire.signing.keys import new_keypair, new_secret
 
 # RFC 8037, appendix A.2 and A.3
 X, THUMBPRINT = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"

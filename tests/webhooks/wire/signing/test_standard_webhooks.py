@@ -25,6 +25,7 @@ from webhooks.wire.errors import (
 )
 from webhooks.wire.header_values import lowered
 from webhooks.wire.signing import standard_webhooks
+from webhooks.wire.signing.keys import check_secret, new_keypair, new_secret, public_key_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
@@ -74,7 +75,7 @@ def test_sign_reproduces_known_signatures() -> None:
 @given(secrets, ids, times, st.binary())
 def test_verify_accepts_what_sign_signed(secret: str, message_id: str, timestamp: int, body: bytes) -> None:
     signature = standard_webhooks.sign(secret, message_id, timestamp, body)
-    key = standard_webhooks.public_key_of(secret) if secret.startswith("whsk_") else secret
+    key = public_key_of(secret) if secret.startswith("whsk_") else secret
     given = headers(signature, id=message_id, timestamp=str(timestamp))
     standard_webhooks.verify([key], given, body, now=timestamp)
 
@@ -117,7 +118,7 @@ def test_verify_rejects_any_other_signature_header(signature: str) -> None:
 
 def test_sign_is_verified_by_the_reference_libraries() -> None:
     now = int(datetime.now(UTC).timestamp())
-    secret = standard_webhooks.new_secret()
+    secret = new_secret()
     given = headers(standard_webhooks.sign(secret, ID, now, BODY), timestamp=str(now))
     assert standardwebhooks.Webhook(secret).verify(BODY, given) == json.loads(BODY)
     svix.Webhook(secret).verify(BODY, given)
@@ -127,7 +128,7 @@ def test_sign_is_verified_by_the_reference_libraries() -> None:
 
 def test_signer_during_a_rotation_is_verified_by_the_reference_libraries() -> None:
     now = int(datetime.now(UTC).timestamp())
-    old, new = standard_webhooks.new_secret(), standard_webhooks.new_secret()
+    old, new = new_secret(), new_secret()
     given = headers(standard_webhooks.Signer([new, PRIVATE, old]).sign(ID, now, BODY), timestamp=str(now))
     for secret in (old, new):
         standardwebhooks.Webhook(secret).verify(BODY, given)
@@ -142,7 +143,7 @@ def test_verify_accepts_what_the_reference_library_signs(text: str) -> None:
 
 
 def test_sign_with_ed25519_is_verified_by_cryptography() -> None:
-    private, public = standard_webhooks.new_keypair()
+    private, public = new_keypair()
     signature = b64decode(standard_webhooks.sign(private, ID, NOW, BODY).removeprefix("v1a,"))
     key = Ed25519PublicKey.from_public_bytes(b64decode(public.removeprefix("whpk_")))
     key.verify(signature, f"{ID}.{NOW}.".encode() + BODY)
@@ -152,18 +153,18 @@ def test_sign_with_ed25519_is_verified_by_cryptography() -> None:
 
 
 def test_new_secret_has_32_bytes_and_is_unique() -> None:
-    made = {standard_webhooks.new_secret() for _ in range(100)}
+    made = {new_secret() for _ in range(100)}
     assert len(made) == 100
     assert all(len(b64decode(secret.removeprefix("whsec_"))) == 32 for secret in made)
     for secret in made:
-        standard_webhooks.check_secret(secret)
+        check_secret(secret)
 
 
 def test_new_keypair_signs_and_verifies() -> None:
-    private, public = standard_webhooks.new_keypair()
-    assert standard_webhooks.public_key_of(private) == public
+    private, public = new_keypair()
+    assert public_key_of(private) == public
     assert len(b64decode(private.removeprefix("whsk_"))) == 64
-    standard_webhooks.check_secret(private)
+    check_secret(private)
     standard_webhooks.verify([public], headers(standard_webhooks.sign(private, ID, NOW, BODY)), BODY, now=NOW)
 
 
@@ -194,13 +195,13 @@ def test_sign_and_verify_reject_an_invalid_key(secret: str) -> None:
 @pytest.mark.parametrize("size", [1, 23, 65])
 def test_check_secret_rejects_a_wrong_size(size: int) -> None:
     with pytest.raises(BadSecret):
-        standard_webhooks.check_secret("whsec_" + b64encode(b"k" * size).decode())
+        check_secret("whsec_" + b64encode(b"k" * size).decode())
 
 
 @pytest.mark.parametrize("secret", [PUBLIC, SECRET.removeprefix("whsec_"), "secret"])
 def test_check_secret_rejects_other_text(secret: str) -> None:
     with pytest.raises(BadSecret):
-        standard_webhooks.check_secret(secret)
+        check_secret(secret)
 
 
 @pytest.mark.parametrize("secret", [SECRET.removeprefix("whsec_"), OTHER.rstrip("=")])
