@@ -28,10 +28,10 @@ class Event(Row):
 
     prefix = "evt"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="events", db_constraint=False, db_index=False)
-    source = models.TextField()
+    source = models.TextField(help_text="Source of the CloudEvent.")
     event_id = models.TextField(help_text="The CloudEvent's own id; unique together with the source.")
-    type = models.TextField()
-    subject = models.TextField(null=True, blank=True)
+    type = models.TextField(help_text="Type of the event, such as order.paid.")
+    subject = models.TextField(null=True, blank=True, help_text="What the event is about, such as an order's id.")
     digest = models.BinaryField(help_text="SHA-256 of the published content, to tell a repeat from a conflict.")
     body = models.BinaryField()
     payload_deleted_at = models.DateTimeField(null=True, help_text="When the data was erased; empty: it was not.")
@@ -68,7 +68,9 @@ class Delivery(Row):
     endpoint = models.ForeignKey(
         Endpoint, models.CASCADE, related_name="deliveries", db_constraint=False, db_index=False
     )
-    state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
+    state = models.CharField(
+        max_length=9, choices=State.choices, default=State.PENDING, help_text="Pending and sending are unfinished."
+    )
     next_attempt_at = models.DateTimeField(
         null=True, default=timezone.now, help_text="When the next attempt is due; empty when finished."
     )
@@ -82,8 +84,12 @@ class Delivery(Row):
     started_at = models.DateTimeField(
         default=timezone.now, help_text="When it was created or last replayed. Retention and replays compare it."
     )
-    last_status = models.PositiveSmallIntegerField(null=True)
-    last_error = models.CharField(max_length=20, blank=True, default="")
+    last_status = models.PositiveSmallIntegerField(
+        null=True, help_text="HTTP status of the latest attempt; empty: no response."
+    )
+    last_error = models.CharField(
+        max_length=20, blank=True, default="", help_text="Class of the latest failure, such as timeout; empty: none."
+    )
     order_key = models.TextField(
         null=True, help_text="Deliveries with the same key are sent one after the other; empty: in any order."
     )
@@ -96,8 +102,8 @@ class Delivery(Row):
     replay = models.ForeignKey(
         "Replay", models.SET_NULL, null=True, related_name="deliveries", db_constraint=False, db_index=False
     )
-    cancelled_at = models.DateTimeField(null=True)
-    cancelled_by = models.TextField(null=True)
+    cancelled_at = models.DateTimeField(null=True, help_text="When it was cancelled.")
+    cancelled_by = models.TextField(null=True, help_text="The API key or the admin user that cancelled it.")
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -132,11 +138,13 @@ class Attempt(Row):
 
     prefix = "att"
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="history", db_constraint=False, db_index=False)
-    number = models.PositiveSmallIntegerField()
-    started_at = models.DateTimeField()
-    duration_ms = models.PositiveIntegerField()
+    number = models.PositiveSmallIntegerField(help_text="Number of the attempt, from 1.")
+    started_at = models.DateTimeField(help_text="When the attempt started.")
+    duration_ms = models.PositiveIntegerField(help_text="Milliseconds from its start to its end.")
     status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status; empty: no response.")
-    error = models.CharField(max_length=20, blank=True, help_text="Class of the failure; empty: delivered.")
+    error = models.CharField(
+        max_length=20, blank=True, help_text="Class of the failure, such as timeout; empty: delivered."
+    )
     response = models.BinaryField(null=True, help_text="The first 16 KiB of the response body.")
 
     class Meta:
@@ -250,9 +258,13 @@ class Replay(Row):
         db_index=False,
         help_text="Empty: all tenants (operators only).",
     )
-    state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
-    scope = models.CharField(max_length=12, choices=Scope.choices, default=Scope.DEAD_LETTERS)
-    filter = models.JSONField(help_text="Fields: endpoint, cause, type, source, subject, since, until, ids, force.")
+    state = models.CharField(
+        max_length=9, choices=State.choices, default=State.RUNNING, help_text="Progress of the replay."
+    )
+    scope = models.CharField(
+        max_length=12, choices=Scope.choices, default=Scope.DEAD_LETTERS, help_text="What it selects."
+    )
+    filter = models.JSONField(help_text="Conditions: endpoint, cause, type, source, subject, since, until, ids, force.")
     rate = models.PositiveIntegerField(default=100, help_text="Deliveries re-queued per second, at most.")
     total = models.PositiveIntegerField(default=0, help_text="Deliveries that matched when it was created.")
     estimated = models.BooleanField(default=False, help_text="The total is extrapolated from the first events.")
@@ -265,7 +277,7 @@ class Replay(Row):
         null=True, editable=False, help_text="The time up to which the rate is used; like Lane.next_slot_at."
     )
     requested_by = models.CharField(max_length=256, help_text="The API key or the admin user.")
-    finished_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True, help_text="When it finished or was cancelled.")
 
     class Meta:
         indexes = [
@@ -299,14 +311,20 @@ class DeadLetter(Row):
         Endpoint, models.CASCADE, related_name="dead_letters", db_constraint=False, db_index=False
     )
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="dead_letters", db_constraint=False, db_index=False)
-    cause = models.CharField(max_length=24, choices=Cause.choices)
-    reason = models.TextField(blank=True, help_text="Details, where the cause needs some.")
-    last_status = models.PositiveSmallIntegerField(null=True)
-    last_error = models.CharField(max_length=20, blank=True, default="")
+    cause = models.CharField(max_length=24, choices=Cause.choices, help_text="Why the delivery failed permanently.")
+    reason = models.TextField(blank=True, help_text="Details of the cause, if there are any.")
+    last_status = models.PositiveSmallIntegerField(
+        null=True, help_text="HTTP status of the latest attempt; empty: no response."
+    )
+    last_error = models.CharField(
+        max_length=20, blank=True, default="", help_text="Class of the latest failure, such as timeout; empty: none."
+    )
     attempts = models.PositiveSmallIntegerField()
-    failed_at = models.DateTimeField(default=timezone.now)
-    replayed_at = models.DateTimeField(null=True)
-    replayed_by = models.CharField(max_length=256, blank=True, default="")
+    failed_at = models.DateTimeField(default=timezone.now, help_text="When the delivery failed permanently.")
+    replayed_at = models.DateTimeField(null=True, help_text="When it was sent again; empty: not yet.")
+    replayed_by = models.CharField(
+        max_length=256, blank=True, default="", help_text="The API key or the admin user that replayed it."
+    )
     replay = models.ForeignKey(Replay, models.SET_NULL, null=True, related_name="dead_letters", db_constraint=False)
 
     class Meta:

@@ -4,6 +4,7 @@ Every response that is no success is a problem (RFC 9457) built in one place (``
 in one place too. The problems of an operation follow from its parameters and body.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,21 @@ from django.core.exceptions import FieldDoesNotExist
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
+from config.api.openapi_components import finish_components
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import StrictSerializer
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
+PATH_PARAMETERS = {
+    "secret": "Id of the secret.",
+    "key": "Key of the callback, from the URL in the handshake.",
+    "event": "Id of the event, from the link.",
+    "endpoint": "Id of the endpoint, from the link.",
+    "until": "Expiry of the link, from the link.",
+    "signature": "Signature of the link, from the link.",
+}
+WITH_UID = ("tenants", "plans", "endpoints", "sources")  # resources that are also found by their uid
+QUERY_PARAMETERS = {"format": "Media type of the response; by default as `Accept` says."}
 ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 WRITES = ("put", "post", "patch", "delete")
 TAG_OF = {"data": "Events", "cancellations": "Deliveries", "verification-callbacks": "Endpoints"}
@@ -49,6 +61,7 @@ PROBLEM_DESCRIPTIONS = {
 }
 FIELD_ERROR = {
     "type": "object",
+    "description": "An invalid field of a request.",
     "required": ["field", "detail"],
     "properties": {
         "field": {"type": "string", "description": "Path of the field: names and positions, separated by dots."},
@@ -141,10 +154,19 @@ class Described(AutoSchema):
         first = self._tokenize_path()[0]
         return [TAG_OF.get(first, first.replace("-", " ").capitalize())]
 
+    def get_paginated_name(self, serializer_name: str) -> str:
+        """Return the component name of a page: `EndpointPage`."""
+        return f"{serializer_name}Page"
+
+    def _get_serializer_name(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Any:
+        """Name the body of a PATCH `EndpointUpdateRequest`."""
+        name: Any = super()._get_serializer_name(serializer, direction, bypass_extensions)
+        return PATCHED.sub(r"\1UpdateRequest", name) if isinstance(name, str) else name
+
     def _is_list_view(self, serializer: Any = None) -> bool:
-        if isinstance(self.view, ListView):
-            return bool(self.method == "GET")
-        return bool(super()._is_list_view(serializer))
+        if self.method != "GET":
+            return False
+        return isinstance(self.view, ListView) or bool(super()._is_list_view(serializer))
 
     def _map_serializer(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Any:
         """Mark bodies that reject unknown fields, and deprecated fields."""
@@ -152,6 +174,8 @@ class Described(AutoSchema):
         known = serializer if isinstance(serializer, type) else type(serializer)
         if direction == "request" and issubclass(known, StrictSerializer):
             schema["additionalProperties"] = False
+            if not getattr(serializer, "partial", False):
+                _add_defaults(serializer, schema.get("properties", {}))
         for name in getattr(known, "deprecated_fields", {}).keys() & schema.get("properties", {}).keys():
             schema["properties"][name] = {**schema["properties"][name], "deprecated": True}
         return schema
@@ -176,6 +200,8 @@ class Described(AutoSchema):
         return schema
 
 
+PATCHED = re.compile("^Patched(.+)Request$")
+
 # A token, or a string of a structured field (RFC 9651, 3.3.3).
 PLAIN_OR_QUOTED = r"""^(?:[\x21\x23-\x7e]+|"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+")$"""
 
@@ -183,6 +209,26 @@ PLAIN_OR_QUOTED = r"""^(?:[\x21\x23-\x7e]+|"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["
 def _singular(plural: str) -> str:
     """Return the singular of a plural noun."""
     return plural[:-3] + "y" if plural.endswith("ies") else plural.removesuffix("s")
+
+
+def _add_defaults(serializer: Any, properties: dict[str, Any]) -> None:
+    """Add the defaults of columns, which a creation and a replacement set for fields that are left out."""
+    kept = getattr(serializer, "kept_by_put", ())
+    for name in properties.keys() - kept if hasattr(serializer, "Meta") else ():
+        column = _column(serializer.Meta.model, str(serializer.fields[name].source))
+        if column is not None and column.has_default() and not callable(column.default) and column.default is not None:
+            properties[name].setdefault("default", getattr(column.default, "value", column.default))
+
+
+def _column(model: Any, source: str) -> Any:
+    """Return the column that a field's source names (`http.url`); None if it names none."""
+    *relations, name = source.split(".")
+    try:
+        for relation in relations:
+            model = model._meta.get_field(relation).related_model
+        return model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
 
 
 def _may_be_empty(field: Any) -> bool:
@@ -195,14 +241,26 @@ def _may_be_empty(field: Any) -> bool:
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Add the problems that an operation can have and does not describe itself."""
     result.setdefault("components", {}).setdefault("schemas", {}).update(Problem=PROBLEM, FieldError=FIELD_ERROR)
+    finish_components(result)
     for path, item in result["paths"].items():
         for method in METHODS:
             if operation := item.get(method):
+                _describe_parameters(path, operation)
                 _add_conventions(path, method, operation)
                 for status in sorted(_statuses(path, method, operation)):
                     operation["responses"].setdefault(str(status), _problem(status))
                 _add_examples(operation)
     return result
+
+
+def _describe_parameters(path: str, operation: dict[str, Any]) -> None:
+    """Describe the parameters in the path, and those that the framework adds."""
+    resource = path.removeprefix("/api/v1/").split("/")[0]
+    by = "Id or `uid`" if resource in WITH_UID else "Id or name" if resource == "event-types" else "Id"
+    texts = {**PATH_PARAMETERS, **QUERY_PARAMETERS, "ref": f"{by} of the {_singular(resource).replace('-', ' ')}."}
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] in texts:
+            parameter.setdefault("description", texts[parameter["name"]])
 
 
 def _add_examples(operation: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from delivery.api.filters import filter_errors
-from delivery.api.serializers.cancellations import CancellationSerializer, CancelledSerializer
+from delivery.api.serializers.cancellations import CancellationResultSerializer, CancellationSerializer
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
 from delivery.lifecycle.send_now import send_now
@@ -111,11 +111,11 @@ class Cancellations(TenantScoped[Delivery]):
     serializer_class = CancellationSerializer
     outside_transaction = True  # read by config.api.idempotency
 
-    @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
+    @extend_schema(request=CancellationSerializer, responses={200: CancellationResultSerializer})
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
         cancelled = cancel_matching(tenant, read_filter(tenant, self.body()), principal(request).label)
-        return Response(CancelledSerializer(cancelled._asdict()).data)
+        return Response(CancellationResultSerializer(cancelled._asdict()).data)
 
 
 class CancellationPreview(TenantScoped[Delivery]):
@@ -132,11 +132,11 @@ class CancellationPreview(TenantScoped[Delivery]):
     serializer_class = CancellationSerializer
     required_scopes = {"POST": Scope.READ}
 
-    @extend_schema(request=CancellationSerializer, responses={200: CancelledSerializer})
+    @extend_schema(request=CancellationSerializer, responses={200: CancellationResultSerializer})
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
         counted = count_matching(tenant, read_filter(tenant, self.body()))
-        return Response(CancelledSerializer(counted._asdict()).data)
+        return Response(CancellationResultSerializer(counted._asdict()).data)
 
 
 def read_filter(tenant: Tenant, fields: dict[str, Any]) -> ReplayFilter:

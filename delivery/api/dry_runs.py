@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from delivery.api.explanations import MismatchSerializer
+from delivery.api.explanations import PatternMismatchSerializer
 from delivery.reading import dry_run, queries
 from subscriptions.api.fields.routing import EventTypesField, PatternField, TransformerField
 from subscriptions.api.tenancy import tenant_of
@@ -23,7 +23,7 @@ from webhooks.kit.rest.serializers import JsonField, ListField, ReferenceField, 
 from webhooks.wire.errors import InvalidEvent
 
 MAX_EVENTS = 25
-ONE = 'Give "event" or "events": an event as an object, or the id of a stored one.'
+ONE = 'Give "event" or "events": an event as an object, or the id of one that was published.'
 
 
 def _subscriptions(serializer: serializers.BaseSerializer[Any]) -> Any:
@@ -41,16 +41,42 @@ class EventOrId(JsonField):
     """An event as it would be published, or the id of a stored one."""
 
 
-class DryRunRequestSerializer(StrictSerializer):
-    """A subscription to test, and events to test it on. Fields that are left out are those of `subscription`."""
+class DryRunSerializer(StrictSerializer):
+    """A subscription, stored or given here, and the events to test it on.
+
+    Fields that are left out are those of `subscription`, if it is given.
+    """
 
     subscription = ReferenceField(_subscriptions, required=False, help_text="Id of a stored subscription.")
-    endpoint = ReferenceField(_endpoints, required=False, help_text="Endpoint to preview the request for: id or uid.")
-    event_types = EventTypesField(required=False, help_text="Default: those of the subscription, or `*`.")
-    pattern = PatternField(required=False, allow_null=True)
-    transformer = TransformerField(required=False, allow_null=True)
-    event = EventOrId(required=False, help_text="An event as an object, or the id of a stored one.")
-    events = ListField(child=EventOrId(), required=False, min_length=1, max_length=MAX_EVENTS)
+    endpoint = ReferenceField(
+        _endpoints,
+        required=False,
+        help_text="Id or `uid` of the endpoint whose request is shown. Without one, no request is shown.",
+    )
+    event_types = EventTypesField(
+        required=False, help_text="Exact types, `order.*` for all types below order, or `*`. Default: `*`."
+    )
+    pattern = PatternField(
+        required=False,
+        allow_null=True,
+        help_text='Event pattern, matched against the whole event: `{"data": {"total": [{"numeric": [">", 100]}]}}`. '
+        "Null: any event matches.",
+    )
+    transformer = TransformerField(
+        required=False,
+        allow_null=True,
+        help_text="Body to send, as `input_paths` and `template`; null: the whole event.",
+    )
+    event = EventOrId(
+        required=False, help_text="One event: an object as it would be published, or the id of a published event."
+    )
+    events = ListField(
+        child=EventOrId(),
+        required=False,
+        min_length=1,
+        max_length=MAX_EVENTS,
+        help_text=f"Several events in place of `event`, up to {MAX_EVENTS}.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("event" in attrs) == ("events" in attrs):
@@ -59,11 +85,13 @@ class DryRunRequestSerializer(StrictSerializer):
 
 
 class RequestPreviewSerializer(serializers.Serializer[Any]):
-    """The request that would be sent, without its signature. A body that is not text is in `body_base64`."""
+    """The request that would be sent. The signature is missing, since it is made at the time of sending."""
 
-    headers = serializers.DictField(child=serializers.CharField())
-    body = serializers.SerializerMethodField()
-    body_base64 = serializers.SerializerMethodField()
+    headers = serializers.DictField(child=serializers.CharField(), help_text="Request headers, by name.")
+    body = serializers.SerializerMethodField(help_text="Request body as text; null if it is not UTF-8.")
+    body_base64 = serializers.SerializerMethodField(
+        help_text="Request body in base64 if it is not UTF-8; otherwise null."
+    )
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_body(self, preview: dry_run.RequestPreview) -> str | None:
@@ -77,20 +105,30 @@ class RequestPreviewSerializer(serializers.Serializer[Any]):
         return None if self.get_body(preview) is not None else b64encode(preview.body).decode()
 
 
-class DryRunSerializer(serializers.Serializer[Any]):
-    """The result for one event. `matches`: it would be delivered; if not, its type or `mismatches` say why."""
+class DryRunResultSerializer(serializers.Serializer[Any]):
+    """The result for one event: whether it would be delivered, and why not otherwise."""
 
-    matches = serializers.BooleanField()
-    type_matches = serializers.BooleanField()
-    mismatches = MismatchSerializer(many=True)
-    transformation_error = serializers.CharField(allow_blank=True, help_text="Why the transformation failed; or empty.")
-    request = RequestPreviewSerializer(source="preview", allow_null=True)
+    matches = serializers.BooleanField(help_text="Whether the event would be delivered.")
+    type_matches = serializers.BooleanField(help_text="Whether `event_types` include the event's type.")
+    mismatches = PatternMismatchSerializer(
+        many=True, help_text="Where the pattern does not match; empty if it does, or without a pattern."
+    )
+    transformation_error = serializers.CharField(
+        allow_blank=True, help_text="Why the transformation failed; empty if it did not."
+    )
+    request = RequestPreviewSerializer(
+        source="preview",
+        allow_null=True,
+        help_text="The request that would be sent; null without an endpoint, or if nothing would be sent.",
+    )
 
 
-class DryRunsSerializer(serializers.Serializer[Any]):
-    """One result for each event, in order."""
+class DryRunResultsSerializer(serializers.Serializer[Any]):
+    """The results of a subscription test."""
 
-    data = DryRunSerializer(many=True)  # type: ignore[assignment]  # the stubs have an option of this name
+    data = DryRunResultSerializer(  # type: ignore[assignment]  # the stubs have an option of this name
+        many=True, help_text="One result for each event, in order."
+    )
 
 
 class DryRuns(APIView):
@@ -109,8 +147,8 @@ class DryRuns(APIView):
 
     @extend_schema(
         operation_id="test_subscription",
-        request=DryRunRequestSerializer,
-        responses={200: DryRunsSerializer},
+        request=DryRunSerializer,
+        responses={200: DryRunResultsSerializer},
         examples=[
             OpenApiExample(
                 "A pattern on an event",
@@ -124,13 +162,13 @@ class DryRuns(APIView):
     )
     def post(self, request: Request) -> Response:
         tenant = tenant_of(request)
-        serializer = DryRunRequestSerializer(data=request.data, context={"tenant": tenant, "request": request})
+        serializer = DryRunSerializer(data=request.data, context={"tenant": tenant, "request": request})
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
         subjects = list(_subjects(tenant, fields))
         arguments = _dry_run_arguments(fields)
         results = [dry_run.dry_run(it, **arguments) for it in subjects]
-        return Response({"data": DryRunSerializer(results, many=True).data})
+        return Response({"data": DryRunResultSerializer(results, many=True).data})
 
 
 def _dry_run_arguments(fields: dict[str, Any]) -> dict[str, Any]:

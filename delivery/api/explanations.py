@@ -20,28 +20,37 @@ from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import IdField
 
-
-class MismatchSerializer(serializers.Serializer[Any]):
-    """A field in which an event does not match a pattern: its dotted `path`, what is expected and what was found."""
-
-    path = serializers.CharField()
-    expected = serializers.ListField(child=serializers.JSONField())
-    found = serializers.ListField(child=serializers.JSONField())
-    reason = serializers.CharField()
+OUTCOMES = [*Delivery.State.choices, (NOT_SENT, "Not sent")]
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
-    """A reason why an event was or was not delivered.
+class PatternMismatchSerializer(serializers.Serializer[Any]):
+    """A field of an event that does not match a pattern."""
 
-    `code` is one of `type`, `pattern`, `inactive`, `created_later`, `changed_later`, `no_subscription`,
-    `endpoint_created_later`, `paused`, `disabled`, `circuit_open`, `scheduled`, `queued`, a state, or the cause of a
-    dead letter.
-    """
+    path = serializers.CharField(help_text="Path of the field, with dots: `data.total`; empty: the whole event.")
+    expected = serializers.ListField(
+        child=serializers.JSONField(), help_text="What the pattern allows there: values and conditions."
+    )
+    found = serializers.ListField(
+        child=serializers.JSONField(), help_text="Values of the event there; empty if the field is missing."
+    )
+    reason = serializers.CharField(help_text="Why they do not match, in words.")
 
-    code = serializers.CharField()
-    detail = serializers.CharField()
-    subscription = serializers.SerializerMethodField(help_text="The subscription that the reason is about, if any.")
-    mismatches = MismatchSerializer(many=True)
+
+class ExplanationReasonSerializer(serializers.Serializer[Any]):
+    """A reason why an event was, or was not, sent to an endpoint, or is still waiting."""
+
+    code = serializers.CharField(
+        help_text="Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, "
+        "`changed_later`, `endpoint_created_later`, `unknown`. Waiting: `paused`, `disabled`, `unverified`, "
+        "`circuit_open`, `scheduled`, `queued`. Otherwise the state of the delivery, or the cause of its dead letter.",
+    )
+    detail = serializers.CharField(help_text="Reason in words.")
+    subscription = serializers.SerializerMethodField(
+        help_text="Id of the subscription that the reason is about; null: none."
+    )
+    mismatches = PatternMismatchSerializer(
+        many=True, help_text="With the code `pattern`: where the pattern does not match."
+    )
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_subscription(self, reason: Any) -> str | None:
@@ -50,15 +59,19 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):
-    """The explanation for one endpoint. `outcome` is the state of the delivery, or `not_sent`."""
+    """The outcome of an event at one endpoint, with the reasons."""
 
-    endpoint = IdField(Endpoint.prefix, source="endpoint.id")
-    url = serializers.CharField(source="endpoint.address")
-    endpoint_state = serializers.CharField(source="endpoint.state")
-    outcome = serializers.ChoiceField([*Delivery.State.values, NOT_SENT])
-    delivery = serializers.SerializerMethodField(help_text="The delivery; null if there is none.")
-    reasons = ReasonSerializer(many=True)
-    more_reasons = serializers.IntegerField(help_text="Number of further subscriptions that do not match.")
+    endpoint = IdField(Endpoint.prefix, source="endpoint.id", help_text="Id of the endpoint.")
+    url = serializers.CharField(source="endpoint.address", help_text="URL of the endpoint.")
+    endpoint_state = serializers.CharField(
+        source="endpoint.state", help_text="State of the endpoint: `active`, `paused`, `disabled` or `unverified`."
+    )
+    outcome = serializers.ChoiceField(
+        OUTCOMES, help_text="State of the delivery, or `not_sent` if the event was not sent to the endpoint."
+    )
+    delivery = serializers.SerializerMethodField(help_text="Id of the delivery; null: none.")
+    reasons = ExplanationReasonSerializer(many=True, help_text="Why the outcome is what it is.")
+    more_reasons = serializers.IntegerField(help_text="Number of further reasons that are not shown.")
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_delivery(self, explanation: Any) -> str | None:
@@ -69,7 +82,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
 class ExplanationParams(QueryParams):
     """Choose the endpoint."""
 
-    endpoint = RowField(queries.endpoints, help_text="Only this endpoint: its id or uid.")
+    endpoint = RowField(queries.endpoints, help_text="Explain only this endpoint: id or `uid`.")
 
 
 @extend_schema_view(get=extend_schema(operation_id="explain_event"))

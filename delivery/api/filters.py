@@ -12,28 +12,32 @@ from rest_framework.exceptions import ValidationError
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.reading import queries
 from delivery.reading.list_filters import ATTEMPTS, DEAD_LETTERS, DELIVERIES, EVENTS
+from delivery.reading.timeline import EXPLAINED
 from delivery.transports.outcome import Failure
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.query_params import ChoiceFilter, IdFilter, QueryParams, RegexFilter, TextFilter
 from webhooks.kit.rest.serializers import InstantField
 
-FAILURES = [failure.value for failure in Failure]
+FAILURES = [(failure.value, EXPLAINED.get(failure, "The response was no success")) for failure in Failure]
 STATUS = r"\A([1-5][0-9][0-9]|[1-5]xx)\Z"
-TYPE_HELP = "The event's type, exact."
-SUBJECT_HELP = "The event's subject, exact."
-SEARCH_HELP = "Text in the event's id, type, subject or source, ignoring case; or the id of a row."
-STATUS_HELP = "An HTTP status, or a class of them: 503, 5xx."
-ERROR_HELP = "The class of the failure."
-ENDPOINT_HELP = "An endpoint's id or uid."
+TYPE_HELP = "Event type, exact."
+SUBJECT_HELP = "Subject of the event, exact."
+SEARCH_HELP = "Text in the event's id, type, subject or source, ignoring case; or the id of an item of the list."
+STATUS_HELP = "HTTP status of the latest attempt, or a class of them: `503`, `5xx`."
+ERROR_HELP = "Class of the latest failure, such as `timeout`."
+ENDPOINT_HELP = "Id or `uid` of an endpoint."
 
 
 class IncludeField(serializers.CharField):
-    """``include=event,attempts``: related rows to show with each row."""
+    """Related rows to show with each row: ``include=event,attempts``."""
 
     default_error_messages = {"unknown": "{name} cannot be included; choose from {names}."}
 
     def __init__(self, *names: str) -> None:
-        super().__init__(required=False, help_text=f"Related rows to include, separated by commas: {', '.join(names)}.")
+        super().__init__(
+            required=False,
+            help_text=f"Related objects to include with each item, separated by commas: {', '.join(names)}.",
+        )
         self.names = names
 
     def to_internal_value(self, data: Any) -> Any:
@@ -59,8 +63,8 @@ class RowField(serializers.CharField):
 class PeriodParams(QueryParams):
     """From ``since`` (included) to ``until`` (not included)."""
 
-    since = InstantField(required=False)
-    until = InstantField(required=False)
+    since = InstantField(required=False, help_text="Start of the period, included: `2030-01-31T12:00:00Z`.")
+    until = InstantField(required=False, help_text="End of the period, excluded.")
 
 
 class AttemptFilters(PeriodParams):
@@ -77,20 +81,25 @@ class EventFilters(PeriodParams):
     subject = TextFilter(unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=EVENTS["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     source = TextFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
-        unindexed=lambda given: "event_id" not in given
+        unindexed=lambda given: "event_id" not in given,
+        help_text="Source of the CloudEvent, exact.",
     )
-    event_id = TextFilter()
+    event_id = TextFilter(help_text="The CloudEvent's own id, exact; with `source` if sources share ids.")
     include = IncludeField("deliveries")
 
 
 class EventDeliveryFilters(PeriodParams):
     """Filter the deliveries of one event; ``status`` and ``error`` are those of the latest attempt."""
 
-    state = ChoiceFilter(Delivery.State.choices, unindexed=lambda given: given["state"] not in queries.STOPPED)
+    state = ChoiceFilter(
+        Delivery.State.choices,
+        unindexed=lambda given: given["state"] not in queries.STOPPED,
+        help_text="State of the delivery.",
+    )
     status = RegexFilter(STATUS, where=DELIVERIES["status"], unindexed=True, help_text=STATUS_HELP)
     error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
     replay = IdFilter(
-        Replay.prefix, where="replay_id", unindexed=True, help_text="The id of the replay that re-queued it."
+        Replay.prefix, where="replay_id", unindexed=True, help_text="Id of the replay that sent it again."
     )
     include = IncludeField("event", "attempts")
 
@@ -102,14 +111,19 @@ class DeliveryFilters(EventDeliveryFilters):
     subject = TextFilter(where=DELIVERIES["subject"], unindexed=True, help_text=SUBJECT_HELP)
     q = TextFilter(where=DELIVERIES["q"], unindexed=True, min_length=2, max_length=256, help_text=SEARCH_HELP)
     endpoint = RowField(queries.endpoints, help_text=ENDPOINT_HELP)
-    event = RowField(lambda tenant_id, _ref: queries.events(tenant_id), help_text="An event's id.")
+    event = RowField(lambda tenant_id, _ref: queries.events(tenant_id), help_text="Id of an event.")
 
 
 class DeadLetterFilters(PeriodParams):
     """Filter dead letters; ``status`` and ``error`` are those of the latest attempt."""
 
-    cause = ChoiceFilter(DeadLetter.Cause.choices, unindexed=True)
-    state = ChoiceFilter([("open", "Open"), ("replayed", "Replayed")], where=DEAD_LETTERS["state"], unindexed=True)
+    cause = ChoiceFilter(DeadLetter.Cause.choices, unindexed=True, help_text="Why the delivery failed permanently.")
+    state = ChoiceFilter(
+        [("open", "Not sent again yet"), ("replayed", "Sent again by a replay")],
+        where=DEAD_LETTERS["state"],
+        unindexed=True,
+        help_text="Whether it has been sent again. Without this filter the list has both.",
+    )
     status = RegexFilter(STATUS, where=DEAD_LETTERS["status"], unindexed=True, help_text=STATUS_HELP)
     error = ChoiceFilter(FAILURES, where="last_error", unindexed=True, help_text=ERROR_HELP)
     type = TextFilter(where=DEAD_LETTERS["type"], unindexed=True, help_text=TYPE_HELP)
@@ -122,7 +136,7 @@ class DeadLetterFilters(PeriodParams):
 class ReplayFilters(QueryParams):
     """Filter replays."""
 
-    state = ChoiceFilter(Replay.State.choices, unindexed=True)
+    state = ChoiceFilter(Replay.State.choices, unindexed=True, help_text="State of the replay.")
 
 
 @contextmanager

@@ -71,10 +71,21 @@ class UsageParams(QueryParams):
     read_elsewhere = frozenset({"tenant", "format"})  # by the tenant scope and by the content negotiation
 
     type = serializers.CharField(
-        required=False, max_length=256, help_text="One event type, or all types below one: `order.*`."
+        required=False,
+        max_length=256,
+        help_text="One event type, or all types below one: `order.*`. Default: all types.",
     )
-    granularity = serializers.ChoiceField(["day", "month"], default="day", help_text="Period of a row.")
-    by = WordsField("tenant", "type", default=("tenant", "type"), help_text="What rows distinguish besides the date.")
+    granularity = serializers.ChoiceField(
+        [("day", "One row for each day"), ("month", "One row for each month")],
+        default="day",
+        help_text="Period of a row.",
+    )
+    by = WordsField(
+        "tenant",
+        "type",
+        default=("tenant", "type"),
+        help_text="What rows are divided by besides the date: `tenant`, `type`, or (the default) `tenant,type`.",
+    )
     limit = serializers.IntegerField(min_value=1, max_value=250, default=50, help_text="Rows on a JSON page.")
     cursor = serializers.CharField(
         default="", allow_blank=True, help_text="Position after which the page starts; from `next`."
@@ -83,8 +94,10 @@ class UsageParams(QueryParams):
     def get_fields(self) -> dict[str, Any]:
         """Add `from`, which cannot be the name of a Python attribute."""
         window = {
-            "from": serializers.DateField(required=False, help_text="The first day (UTC)."),
-            "to": serializers.DateField(required=False, help_text="The last day (UTC), which is included."),
+            "from": serializers.DateField(
+                required=False, help_text="First day (UTC). Default: the first day of the month of `to`."
+            ),
+            "to": serializers.DateField(required=False, help_text="Last day (UTC), included. Default: today."),
         }
         return {**window, **super().get_fields()}
 
@@ -94,22 +107,26 @@ class UsageParams(QueryParams):
         return attrs
 
 
-class UsageSerializer(serializers.Serializer[Any]):
-    """The usage of a day or month that starts on this date (UTC); `tenant` and `type` if rows distinguish them."""
+class UsageRowSerializer(serializers.Serializer[Any]):
+    """The usage of one day or month, by tenant and event type if the report is divided by them."""
 
-    date = serializers.DateField()
-    tenant = serializers.CharField(required=False)
-    type = serializers.CharField(required=False)
-    events = serializers.IntegerField(help_text="Accepted events, without repeats.")
+    date = serializers.DateField(help_text="The day, or the first day of the month (UTC).")
+    tenant = serializers.CharField(
+        required=False, help_text="Id of the tenant; absent if rows are not divided by tenant."
+    )
+    type = serializers.CharField(required=False, help_text="Event type; absent if rows are not divided by type.")
+    events = serializers.IntegerField(help_text="Events accepted, without duplicates.")
     deliveries = serializers.IntegerField(help_text="Deliveries created for them.")
 
 
 class UsagePageSerializer(serializers.Serializer[Any]):
-    """A page of rows with any usage, oldest first. `previous` is always null."""
+    """A page of the usage report, oldest first. Periods without usage have no row."""
 
-    data = UsageSerializer(many=True)  # type: ignore[assignment]  # as everywhere in the API
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
+    data = UsageRowSerializer(  # type: ignore[assignment]  # as everywhere in the API
+        many=True, help_text="Rows of this page."
+    )
+    next = serializers.CharField(allow_null=True, help_text="URL of the next page; null: this is the last.")
+    previous = serializers.CharField(allow_null=True, help_text="Always null.")
 
 
 class UsageReport(TenantScoped[Tenant]):

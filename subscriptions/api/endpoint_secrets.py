@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.serializers.endpoint_secrets import (
-    KeySetSerializer,
-    SecretRotationResultSerializer,
-    SecretRotationSerializer,
+    JsonWebKeySetSerializer,
+    SigningSecretRotationResultSerializer,
+    SigningSecretRotationSerializer,
     SigningSecretSerializer,
 )
 from subscriptions.api.tenancy import TenantScoped
@@ -55,12 +55,12 @@ class EndpointSecrets(TenantScoped[SigningSecret], ListView[SigningSecret]):
 
     @extend_schema(
         operation_id="rotate_secret",
-        request=SecretRotationSerializer,
-        responses={201: SecretRotationResultSerializer},
+        request=SigningSecretRotationSerializer,
+        responses={201: SigningSecretRotationResultSerializer},
     )
     def post(self, request: Request, ref: str) -> Response:
         endpoint = endpoint_of(self)
-        text = rotate_secret(endpoint, **self.body(SecretRotationSerializer))
+        text = rotate_secret(endpoint, **self.body(SigningSecretRotationSerializer))
         return Response(new_secret_field(text), status.HTTP_201_CREATED, headers=NO_STORE)
 
 
@@ -78,7 +78,7 @@ class EndpointPublicKeys(TenantScoped[SigningSecret]):
     queryset = SigningSecret.objects.all()
     serializer_class = SigningSecretSerializer
 
-    @extend_schema(operation_id="get_endpoint_keys", responses={200: KeySetSerializer})
+    @extend_schema(operation_id="get_endpoint_keys", responses={200: JsonWebKeySetSerializer})
     def get(self, request: Request, ref: str) -> Response:
         return Response({"keys": public_jwks(active_secrets(endpoint_of(self)))})
 

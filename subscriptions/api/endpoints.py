@@ -18,7 +18,7 @@ from webhooks.kit.rest.query_params import ChoiceFilter, QueryParams
 class EndpointFilters(QueryParams):
     """Filter endpoints."""
 
-    state = ChoiceFilter(Endpoint.State.choices)
+    state = ChoiceFilter(Endpoint.State.choices, help_text="State of the endpoint.")
 
 
 @openapi.endpoints

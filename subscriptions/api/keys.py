@@ -9,14 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.authentication import principal
-from subscriptions.api.serializers.keys import KeyRotationSerializer, KeySerializer, KeyWithSecretSerializer
+from subscriptions.api.serializers.keys import ApiKeyRotationSerializer, ApiKeySerializer, ApiKeyWithSecretSerializer
 from subscriptions.api.tenancy import OwnedResource, TenantScoped
 from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
 from webhooks.kit.rest.resources import NO_STORE
 
 
-@extend_schema_view(create=extend_schema(responses={201: KeyWithSecretSerializer}))
+@extend_schema_view(create=extend_schema(responses={201: ApiKeyWithSecretSerializer}))
 class Keys(OwnedResource[ApiKey]):
     """Keys are created, revoked and rotated, not changed. A key grants only scopes that it has itself."""
 
@@ -35,7 +35,7 @@ class Keys(OwnedResource[ApiKey]):
     }
 
     queryset = ApiKey.objects.select_related("tenant").filter(tenant__deleted_at=None)
-    serializer_class = KeySerializer
+    serializer_class = ApiKeySerializer
     http_method_names = ("get", "post", "delete", "head", "options")
 
     def create_row(self, fields: dict[str, Any]) -> Response:
@@ -60,14 +60,16 @@ class KeyRotations(TenantScoped[ApiKey]):
     }
 
     queryset = Keys.queryset
-    serializer_class = KeyRotationSerializer
+    serializer_class = ApiKeyRotationSerializer
 
-    @extend_schema(operation_id="rotate_key", request=KeyRotationSerializer, responses={201: KeyWithSecretSerializer})
+    @extend_schema(
+        operation_id="rotate_key", request=ApiKeyRotationSerializer, responses={201: ApiKeyWithSecretSerializer}
+    )
     def post(self, request: Request, ref: str) -> Response:
         old = self.get_object()
         check_scopes(request, old.scopes)
         key, text = keys.rotate_key(old, **self.body())
-        body = {**KeySerializer(key).data, "key": text}
+        body = {**ApiKeySerializer(key).data, "key": text}
         return Response(body, status.HTTP_201_CREATED, headers=NO_STORE)
 
 

@@ -12,7 +12,7 @@ class BearerKey(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
     """Describe the bearer key that every operation below /api/v1/ requires."""
 
     target_class = "subscriptions.api.authentication.ApiKeyAuthentication"
-    name = "apiKey"
+    name = "bearerAuth"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         return {

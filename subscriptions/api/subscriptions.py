@@ -23,9 +23,13 @@ def _endpoints(params: QueryParams) -> QuerySet[Endpoint]:
 class SubscriptionFilters(QueryParams):
     """Filter subscriptions; ``event_type``: those that match events of this type."""
 
-    endpoint = ReferenceFilter(_endpoints)
-    active = BooleanFilter()
-    event_type = TextFilter(max_length=256, where=lambda name: Q(event_types__overlap=list(matching_names(name))))
+    endpoint = ReferenceFilter(_endpoints, help_text="Id or `uid` of an endpoint.")
+    active = BooleanFilter(help_text="Whether the subscription is active. Without this filter the list has both.")
+    event_type = TextFilter(
+        max_length=256,
+        where=lambda name: Q(event_types__overlap=list(matching_names(name))),
+        help_text="An event type, such as `order.paid`: only subscriptions whose types include it.",
+    )
 
 
 @openapi.subscriptions

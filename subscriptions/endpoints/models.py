@@ -125,7 +125,7 @@ class Endpoint(Row):
     )
     metadata = models.JSONField(default=dict, blank=True)
     version = models.BigIntegerField(default=0, editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -169,7 +169,7 @@ class SigningSecret(models.Model):
         editable=False,
         help_text="Public key of an ed25519 key pair (v1a), as whpk_ text; empty for v1.",
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it was created.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When it stops signing; null: current secret.")
 
     class Meta:

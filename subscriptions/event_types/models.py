@@ -50,7 +50,7 @@ class EventType(Row):
     examples_text = models.TextField(default="[]", editable=False)
     deprecated = models.BooleanField(default=False, help_text="Still sent, but new receivers should not use it.")
     archived = models.BooleanField(default=False, help_text="Hidden from the catalogue.")
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it was last changed.")
 
     class Meta:
         constraints = [
@@ -86,9 +86,9 @@ class EventSchema(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     event_type = models.ForeignKey(EventType, models.CASCADE, related_name="schemas")
-    version = models.PositiveIntegerField()
+    version = models.PositiveIntegerField(help_text="Number of the version, from 1.")
     text = models.TextField()
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it was created.")
 
     class Meta:
         constraints = [

@@ -25,7 +25,7 @@ class Subscription(Row):
     )
     description = models.CharField(max_length=1024, blank=True, help_text="Free text for people.")
     active = models.BooleanField(default=True, help_text="Whether the subscription matches events.")
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
 
     class Meta:
         app_label = "subscriptions"

@@ -36,7 +36,7 @@ class Plan(Row):
         validators=[uid_format],
         help_text="Your own ID of the plan.",
     )
-    name = models.CharField(max_length=256)
+    name = models.CharField(max_length=256, help_text="Name shown in lists.")
     is_default = models.BooleanField(default=False, help_text="Whether this plan applies to tenants without a plan.")
     events_per_month = models.PositiveBigIntegerField(
         null=True,
@@ -69,7 +69,7 @@ class Plan(Row):
         validators=_between(1, MAX_RETENTION_DAYS),
         help_text="Longest retention that a tenant may choose, in days; empty: no limit.",
     )
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it was last changed.")
 
     class Meta:
         constraints = [
@@ -97,7 +97,7 @@ class Tenant(Row):
         validators=[uid_format],
         help_text="Your own ID of the tenant.",
     )
-    name = models.CharField(max_length=256)
+    name = models.CharField(max_length=256, help_text="Name shown in lists.")
     plan = models.ForeignKey(
         Plan,
         models.PROTECT,

@@ -119,10 +119,15 @@ def _is_wait(seconds: Any) -> bool:
     {
         "type": "array",
         "items": {
+            "x-component": ("SourceHandler", "A handler of a source, and the messages that it handles."),
             "type": "object",
             "properties": {
-                "handler": {"type": "string"},
-                "pattern": {"type": "object", "additionalProperties": True, "nullable": True},
+                "handler": {"type": "string", "description": "Name of a registered handler."},
+                "pattern": {
+                    "type": ["object", "null"],
+                    "additionalProperties": True,
+                    "description": "Event pattern of the messages it handles; null: all.",
+                },
             },
             "required": ["handler"],
             "additionalProperties": False,

@@ -18,6 +18,11 @@ def _of_source(ref: str) -> Q:
 class SourceFilters(QueryParams):
     """Filter by source and by period: from ``since`` (included) to ``until`` (not included)."""
 
-    source = TextFilter(where=_of_source)  # type: ignore[assignment]  # an attribute of REST framework's serializers
-    since = InstantFilter(where=lambda moment: Q(id__gte=first_id_at(moment)))
-    until = InstantFilter(where=lambda moment: Q(id__lt=first_id_at(moment)))
+    source = TextFilter(  # type: ignore[assignment]  # an attribute of REST framework's serializers
+        where=_of_source, help_text="Id or `uid` of a source."
+    )
+    since = InstantFilter(
+        where=lambda moment: Q(id__gte=first_id_at(moment)),
+        help_text="Start of the period, included: `2030-01-31T12:00:00Z`.",
+    )
+    until = InstantFilter(where=lambda moment: Q(id__lt=first_id_at(moment)), help_text="End of the period, excluded.")

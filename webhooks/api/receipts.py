@@ -10,9 +10,9 @@ from rest_framework.response import Response
 
 from webhooks.api.filters import SourceFilters
 from webhooks.api.serializers.receipts import (
+    ReceiptReplayCreateSerializer,
     ReceiptReplayPreviewSerializer,
     ReceiptReplayResultSerializer,
-    ReceiptReplaySerializer,
     ReceiptSerializer,
 )
 from webhooks.api.tenancy import TenantScoped
@@ -28,12 +28,12 @@ from webhooks.sources.source_stats import STATES
 class ReceiptFilters(SourceFilters):
     """Filter receipts."""
 
-    state = ChoiceFilter(list(STATES), where=lambda name: STATES[name])
-    event_type = TextFilter()
-    message_id = TextFilter(where=by_message_id)
-    cause = ChoiceFilter(Receipt.Cause.choices)
-    out_of_order = BooleanFilter()
-    skipped = BooleanFilter()
+    state = ChoiceFilter(list(STATES), where=lambda name: STATES[name], help_text="State of the receipt.")
+    event_type = TextFilter(help_text="Event type of the message, exact.")
+    message_id = TextFilter(where=by_message_id, help_text="The sender's id of the message, exact.")
+    cause = ChoiceFilter(Receipt.Cause.choices, help_text="Why the receipt is dead.")
+    out_of_order = BooleanFilter(help_text="Whether a later message of the same order key was handled before this one.")
+    skipped = BooleanFilter(help_text="Whether it was not handled because it was out of order.")
 
 
 class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
@@ -107,7 +107,7 @@ class ReceiptReplays(BelowReceipt):
 
     @extend_schema(
         operation_id="replay_receipts",
-        request=ReceiptReplaySerializer,
+        request=ReceiptReplayCreateSerializer,
         responses={200: ReceiptReplayPreviewSerializer, 202: ReceiptReplayResultSerializer},
     )
     def post(self, request: Request) -> Response:
@@ -115,7 +115,7 @@ class ReceiptReplays(BelowReceipt):
 
         ``remaining`` is the number left for the next call. With ``preview`` they are only counted.
         """
-        body = self.body(ReceiptReplaySerializer)
+        body = self.body(ReceiptReplayCreateSerializer)
         filters = ReceiptFilters(data={"state": "dead", **body["filter"]})
         if not filters.is_valid():
             raise ValidationError({"filter": filters.errors})

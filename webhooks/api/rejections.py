@@ -11,7 +11,7 @@ from webhooks.models import Rejection
 class RejectionFilters(SourceFilters):
     """Filter rejections."""
 
-    reason = TextFilter()
+    reason = TextFilter(help_text="Code of the failed check, such as `no_match`.")
 
 
 class Rejections(TenantScoped[Rejection], ReadOnlyResource[Rejection]):

@@ -8,7 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from webhooks.api.serializers.secrets import SecretCreateSerializer, SecretWithValueSerializer, SourceSecretSerializer
+from webhooks.api.serializers.secrets import (
+    SourceSecretCreateSerializer,
+    SourceSecretSerializer,
+    SourceSecretWithValueSerializer,
+)
 from webhooks.api.serializers.sources import configuration_errors
 from webhooks.api.tenancy import BelowSource
 from webhooks.kit.rest.lookup import require
@@ -29,13 +33,13 @@ class SourceSecrets(BelowSource):
         ),
     }
 
-    serializer_class = SecretCreateSerializer
+    serializer_class = SourceSecretCreateSerializer
 
     @extend_schema(responses=SourceSecretSerializer(many=True))
     def get(self, request: Request, ref: str) -> Response:
         return Response(SourceSecretSerializer(active_secrets(self.get_object()).order_by("-id"), many=True).data)
 
-    @extend_schema(request=SecretCreateSerializer, responses={201: SecretWithValueSerializer})
+    @extend_schema(request=SourceSecretCreateSerializer, responses={201: SourceSecretWithValueSerializer})
     def post(self, request: Request, ref: str) -> Response:
         source, fields = self.get_object(), self.body()
         with configuration_errors():

@@ -47,7 +47,7 @@ class KeyedRow(models.Model):
 class Row(KeyedRow):
     """A keyed row with its time of creation."""
 
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it was created.")
 
     class Meta:
         abstract = True

@@ -37,24 +37,34 @@ class Receipt(KeyedRow):
     event_type = models.CharField(max_length=256, blank=True, help_text="Event type; empty if the message has none.")
     order_key = models.CharField(max_length=256, blank=True, help_text="Receipts of one key are handled in order.")
     secret_id = models.UUIDField(null=True, editable=False, help_text="The source's secret that signed the message.")
-    content_type = models.CharField(max_length=256, blank=True)
+    content_type = models.CharField(max_length=256, blank=True, help_text="Content type of the request.")
     headers = models.JSONField(default=dict, help_text="Request headers; credentials are removed.")
     body = models.BinaryField(null=True, help_text="The body; NULL if it is in storage under body_key.")
     body_key = models.CharField(max_length=128, blank=True, help_text="Name of the object in storage.")
     size = models.BigIntegerField(help_text="Size of the body in bytes.")
     sha256 = models.CharField(max_length=64, help_text="SHA-256 of the body, hexadecimal.")
-    received_at = models.DateTimeField(db_default=Now())
-    due_at = models.DateTimeField(null=True, db_default=Now(), help_text="When handlers run next; NULL: settled.")
+    received_at = models.DateTimeField(db_default=Now(), help_text="When the message was received.")
+    due_at = models.DateTimeField(
+        null=True, db_default=Now(), help_text="When the handlers run next; empty: they have finished."
+    )
     claim_token = models.UUIDField(null=True, editable=False)
     claims = models.PositiveSmallIntegerField(db_default=0, help_text="Claims that a worker has not settled.")
     attempts = models.PositiveSmallIntegerField(db_default=0, help_text="Runs of the handlers so far.")
     last_error = models.TextField(db_default="", blank=True, help_text="Error of the last failed run.")
-    processed_at = models.DateTimeField(null=True)
+    processed_at = models.DateTimeField(null=True, help_text="When the handlers succeeded.")
     handled_by = models.JSONField(null=True, help_text="Names of the handlers that ran.")
-    out_of_order = models.BooleanField(db_default=False, help_text="A later one of its order key was handled before.")
+    out_of_order = models.BooleanField(
+        db_default=False, help_text="A later message of the same order key was handled before."
+    )
     skipped = models.BooleanField(db_default=False, help_text="Not handled, because it was out of order.")
-    dead_at = models.DateTimeField(null=True)
-    cause = models.CharField(max_length=16, choices=Cause, db_default="", blank=True, help_text="Why it is dead.")
+    dead_at = models.DateTimeField(null=True, help_text="When it was given up.")
+    cause = models.CharField(
+        max_length=16,
+        choices=Cause,
+        db_default="",
+        blank=True,
+        help_text="Why it was given up; empty in any other state.",
+    )
 
     class Meta:
         constraints = [
@@ -127,7 +137,7 @@ class Rejection(KeyedRow):
     suppressed_count = models.PositiveIntegerField(
         default=0, help_text="Rejections before this one that were counted but not stored."
     )
-    received_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(default=timezone.now, help_text="When the request was received.")
 
     class Meta:
         # readers: the list of a source, sweep.trim_rejections

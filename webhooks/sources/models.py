@@ -47,7 +47,9 @@ class Source(Row):
         help_text="Your own id of the source, accepted wherever its id is, also in its URL.",
     )
     name = models.CharField(max_length=256, blank=True, help_text="Name shown in lists.")
-    scheme = models.CharField(max_length=64, help_text="How the sender signs its messages.")
+    scheme = models.CharField(
+        max_length=64, help_text="How the sender signs its messages, such as standard, github or stripe."
+    )
     options = models.JSONField(default=dict, blank=True, help_text="Options of the scheme: an object of strings.")
     timestamp_tolerance_seconds = models.PositiveIntegerField(
         default=300,
@@ -61,10 +63,14 @@ class Source(Row):
         help_text="The URL as the sender knows it, for schemes that sign the URL; empty: the URL of the request.",
     )
     message_id_path = models.CharField(
-        max_length=256, blank=True, help_text="Where the message id is: header:Name or body:/json/pointer."
+        max_length=256,
+        blank=True,
+        help_text="Where the message id is: header:Name or body:/json/pointer; empty: as the scheme says.",
     )
     event_type_path = models.CharField(
-        max_length=256, blank=True, help_text="Where the event type is: header:Name or body:/json/pointer."
+        max_length=256,
+        blank=True,
+        help_text="Where the event type is: header:Name or body:/json/pointer; empty: as the scheme says.",
     )
     order_key_path = models.CharField(
         max_length=256,
@@ -142,7 +148,7 @@ class Source(Row):
     deleted_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Time of deletion. Signed messages get 410 afterwards."
     )
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["uid"], condition=Q(deleted_at=None), name="source_uid_unique")]

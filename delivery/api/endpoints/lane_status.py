@@ -13,58 +13,80 @@ from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
 
+BREAKER_STATES = [
+    ("closed", "Attempts are made as usual"),
+    ("open", "Sending is paused until `open_until`"),
+    ("half_open", "One attempt at a time decides whether sending resumes"),
+]
+QUEUE_STATES = [
+    ("idle", "Nothing is due"),
+    ("ready", "Deliveries are due and wait for a worker"),
+    ("active", "A worker is sending"),
+    ("endpoint_inactive", "Deliveries wait because the endpoint is not active"),
+    ("circuit_open", "Sending is paused by the circuit breaker"),
+]
 
-class BlockerSerializer(serializers.Serializer[Any]):
-    """The first delivery of an order key, which failed and waits; cancel it, retry it, or set it aside."""
 
-    key = serializers.CharField(help_text="The order key.")
-    delivery = IdField(Delivery.prefix, source="delivery_id")
+class BlockingDeliverySerializer(serializers.Serializer[Any]):
+    """A failed delivery that waits for its next attempt and blocks those with the same order key.
+
+    To unblock them, send it now, cancel it or set it aside.
+    """
+
+    key = serializers.CharField(help_text="Order key: the value by which the deliveries are ordered.")
+    delivery = IdField(Delivery.prefix, source="delivery_id", help_text="Id of the delivery.")
     attempts = serializers.IntegerField(help_text="Attempts made so far.")
-    next_attempt_at = serializers.DateTimeField()
-    last_status = serializers.IntegerField(allow_null=True, help_text="HTTP status of the last attempt.")
-    last_error = serializers.CharField(help_text="Class of the last failure.")
+    next_attempt_at = serializers.DateTimeField(help_text="When the next attempt is due.")
+    last_status = serializers.IntegerField(
+        allow_null=True, help_text="HTTP status of the last attempt; null: no response."
+    )
+    last_error = serializers.CharField(help_text="Class of the last failure, such as `timeout`.")
 
 
 class CircuitBreakerSerializer(serializers.Serializer[LaneStatus]):
-    """The circuit breaker of an endpoint."""
+    """The circuit breaker of an endpoint, which pauses sending after failures in a row."""
 
-    state = serializers.ChoiceField(
-        ["closed", "open", "half_open"],
-        source="breaker",
-        help_text="open: sending is paused until open_until; half_open: one attempt at a time decides.",
-    )
+    state = serializers.ChoiceField(BREAKER_STATES, source="breaker", help_text="Whether attempts are made.")
     failures = serializers.IntegerField(help_text="Failed attempts in a row.")
-    failing_since = serializers.DateTimeField(allow_null=True, help_text="When the first of them failed.")
-    open_count = serializers.IntegerField(help_text="Times it opened since the last success.")
+    failing_since = serializers.DateTimeField(
+        allow_null=True, help_text="When the first of these attempts failed; null: no failure."
+    )
+    open_count = serializers.IntegerField(help_text="Times the circuit breaker opened since the last success.")
     open_until = serializers.DateTimeField(
-        source="circuit_open_until", allow_null=True, help_text="Sending is paused until then."
+        source="circuit_open_until", allow_null=True, help_text="Sending is paused until then; null: it is not paused."
     )
 
 
 class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
-    """The queue of an endpoint, and how fast it is processed."""
+    """The delivery status of an endpoint: its queue, the rate of sending, and its circuit breaker."""
 
-    state = serializers.ChoiceField(
-        ["idle", "ready", "active", "endpoint_inactive", "circuit_open"],
-        help_text="idle: nothing is due; ready: waiting for a worker; active: a worker processes it; "
-        "endpoint_inactive: deliveries wait, because the endpoint is paused or disabled; "
-        "circuit_open: sending is paused after failures.",
+    state = serializers.ChoiceField(QUEUE_STATES, help_text="State of the queue.")
+    endpoint_state = serializers.ChoiceField(Endpoint.State.choices, help_text="State of the endpoint.")
+    due_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the queue is processed next; null: nothing is due."
     )
-    endpoint_state = serializers.ChoiceField(Endpoint.State.choices)
-    due_at = serializers.DateTimeField(allow_null=True, help_text="When a worker can take the queue next.")
     effective_rate = serializers.FloatField(
-        allow_null=True, help_text="Attempts per second that are possible now; null: unknown."
+        allow_null=True,
+        help_text="Attempts per second possible now, by concurrency, response time and rate limit; null: unknown.",
     )
-    rate_limit = serializers.FloatField(allow_null=True, help_text="Attempts per second, at most; null: no limit.")
-    concurrency = serializers.IntegerField(help_text="Attempts that may be in flight at once now.")
-    max_in_flight = serializers.IntegerField(help_text="Upper limit of the concurrency.")
-    sending = serializers.IntegerField(help_text="Attempts in flight.")
+    rate_limit = serializers.FloatField(allow_null=True, help_text="Rate limit in attempts per second; null: no limit.")
+    concurrency = serializers.IntegerField(
+        help_text="Attempts that may be in flight at once now. It grows with successes and shrinks with failures."
+    )
+    max_in_flight = serializers.IntegerField(help_text="Upper limit of `concurrency`, as set at the endpoint.")
+    sending = serializers.IntegerField(help_text="Attempts in flight now.")
     backlog = serializers.IntegerField(help_text="Pending deliveries, counted up to 10,000.")
     backlog_is_lower_bound = serializers.BooleanField(help_text="Whether there are more than `backlog`.")
-    oldest_due_at = serializers.DateTimeField(allow_null=True, help_text="Due time of the oldest pending delivery.")
-    circuit_breaker = CircuitBreakerSerializer(source="*")
-    ordering = serializers.CharField(help_text="What deliveries are ordered by; empty: not ordered.")
-    blockers = BlockerSerializer(many=True, help_text="At most 20, the longest wait first.")
+    oldest_due_at = serializers.DateTimeField(
+        allow_null=True, help_text="Due time of the oldest pending delivery; null: none."
+    )
+    circuit_breaker = CircuitBreakerSerializer(source="*", help_text="Circuit breaker of the endpoint.")
+    ordering = serializers.CharField(
+        help_text="What deliveries are ordered by: `endpoint`, `subject` or `partitionkey`; empty: not ordered."
+    )
+    blockers = BlockingDeliverySerializer(
+        many=True, help_text="Deliveries that block others, up to 20, the longest wait first."
+    )
 
 
 class EndpointStatus(TenantScoped[Endpoint]):

@@ -16,33 +16,41 @@ from webhooks.kit.rest.query_params import QueryParams
 MAX_HOURS = 24 * 31  # of statistics
 
 
-class LatencySerializer(serializers.Serializer[Any]):
-    """Percentiles of the duration of attempts in milliseconds, failed ones included; null without attempts."""
+class LatencyPercentilesSerializer(serializers.Serializer[Any]):
+    """Percentiles of the duration of attempts in milliseconds, failed attempts included; null without attempts."""
 
-    p50 = serializers.IntegerField(allow_null=True)
-    p95 = serializers.IntegerField(allow_null=True)
-    p99 = serializers.IntegerField(allow_null=True)
+    p50 = serializers.IntegerField(allow_null=True, help_text="Half of the attempts took at most this long.")
+    p95 = serializers.IntegerField(allow_null=True, help_text="95 % of the attempts took at most this long.")
+    p99 = serializers.IntegerField(allow_null=True, help_text="99 % of the attempts took at most this long.")
 
 
-class SummarySerializer(serializers.Serializer[StatsSummary]):
-    """Counts of the attempts of a period. ``last_error`` is the class of the latest failure; empty without one."""
+class AttemptStatsSerializer(serializers.Serializer[StatsSummary]):
+    """Statistics of the attempts of one period. Test deliveries are not counted."""
 
-    begins_at = serializers.DateTimeField()
-    attempts = serializers.IntegerField()
-    delivered = serializers.IntegerField()
-    failed = serializers.IntegerField()
-    success_rate = serializers.FloatField(allow_null=True, help_text="From 0 to 1; null without attempts.")
-    latency_ms = LatencySerializer()
-    last_error = serializers.CharField()
-    last_status = serializers.IntegerField(allow_null=True)
-    last_failed_at = serializers.DateTimeField(allow_null=True)
+    begins_at = serializers.DateTimeField(help_text="Start of the period.")
+    attempts = serializers.IntegerField(help_text="Attempts that ended in the period.")
+    delivered = serializers.IntegerField(help_text="Attempts that delivered.")
+    failed = serializers.IntegerField(help_text="Attempts that failed.")
+    success_rate = serializers.FloatField(
+        allow_null=True, help_text="Share of the attempts that delivered, from 0 to 1; null without attempts."
+    )
+    latency_ms = LatencyPercentilesSerializer(help_text="Duration of attempts in milliseconds.")
+    last_error = serializers.CharField(
+        help_text="Class of the latest failure, such as `timeout`; empty without a failure."
+    )
+    last_status = serializers.IntegerField(
+        allow_null=True, help_text="HTTP status of the latest failure; null: none, or no response."
+    )
+    last_failed_at = serializers.DateTimeField(allow_null=True, help_text="Time of the latest failure; null: none.")
 
 
 class EndpointStatsSerializer(serializers.Serializer[Any]):
-    """Statistics of an endpoint: of the whole period, and by hour, oldest first."""
+    """Statistics of an endpoint, by hour and in total."""
 
-    total = SummarySerializer()
-    data = SummarySerializer(many=True)  # type: ignore[assignment]  # the stubs have a property of this name
+    total = AttemptStatsSerializer(help_text="Statistics of all hours together.")
+    data = AttemptStatsSerializer(  # type: ignore[assignment]  # the stubs have a property of this name
+        many=True, help_text="Statistics of each hour (UTC), oldest first."
+    )
 
 
 class StatsParams(QueryParams):

@@ -1,4 +1,4 @@
-"""Send a test delivery to an endpoint, and show the request and the response."""
+"""Send a test delivery to an endpoint and show the request, the response and the timing."""
 
 from typing import Any
 
@@ -23,14 +23,18 @@ RETRY_AFTER = 2  # seconds
 
 
 class TestDeliveryCreateSerializer(StrictSerializer):
-    """The event to send: a stored `event`, or a new one of this `type` and `data`, which is not stored."""
+    """A test delivery to send: of a published event, or of a test event that is not stored."""
 
-    event = TextField(required=False, help_text="Id of a stored event, which is sent unchanged.")
+    event = TextField(
+        required=False, help_text="Id of a published event, which is sent unchanged. Excludes the other fields."
+    )
     type = TextField(
-        required=False, max_length=MAX_ATTRIBUTE_BYTES["type"], help_text=f"Type of a new event; default {TEST_TYPE}."
+        required=False,
+        max_length=MAX_ATTRIBUTE_BYTES["type"],
+        help_text=f"Type of the test event. Default: `{TEST_TYPE}`.",
     )
     data = JsonField(  # type: ignore[assignment]  # the stubs have a property of this name
-        required=False, help_text='Data of a new event; default `{"test": true}`.'
+        required=False, help_text='Data of the test event, any JSON value. Default: `{"test": true}`.'
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -40,20 +44,23 @@ class TestDeliveryCreateSerializer(StrictSerializer):
 
 
 class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
-    """The request, the response and the timing of a test delivery.
+    """The result of a test delivery: the request, the response and the timing."""
 
-    ``error`` is the class of the failure; empty if it was delivered. ``re_enabled``: the endpoint was disabled for its
-    failures, and this test has enabled it.
-    """
-
-    delivered = serializers.BooleanField(source="outcome.delivered")
-    error = serializers.SerializerMethodField()
-    request = serializers.SerializerMethodField()
-    response = serializers.SerializerMethodField()
-    timing = serializers.DictField(
-        child=serializers.IntegerField(), help_text="Milliseconds from the start to the end of each step."
+    delivered = serializers.BooleanField(
+        source="outcome.delivered", help_text="Whether the endpoint responded with a success (2xx)."
     )
-    re_enabled = serializers.BooleanField()
+    error = serializers.SerializerMethodField(
+        help_text="Class of the failure, such as `timeout`; empty if it was delivered."
+    )
+    request = serializers.SerializerMethodField(help_text="The request that was sent.")
+    response = serializers.SerializerMethodField(help_text="The response; null: none.")
+    timing = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Milliseconds from the start of the attempt to the end of each step, by the step's name.",
+    )
+    re_enabled = serializers.BooleanField(
+        help_text="Whether the success enabled an endpoint that was disabled because it failed."
+    )
 
     def get_error(self, test: TestDelivery) -> str:
         return test.outcome.failure or ""
@@ -62,10 +69,14 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
         {
             "type": "object",
             "properties": {
-                "method": {"type": "string"},
-                "url": {"type": "string"},
-                "headers": {"type": "object", "additionalProperties": {"type": "string"}},
-                "body": {"type": "string"},
+                "method": {"type": "string", "description": "HTTP method."},
+                "url": {"type": "string", "description": "URL of the endpoint."},
+                "headers": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                    "description": "Request headers, by name; credentials are masked.",
+                },
+                "body": {"type": "string", "description": "Request body as text."},
             },
         }
     )
@@ -77,10 +88,17 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
         {
             "type": ["object", "null"],
             "properties": {
-                "status": {"type": "integer"},
-                "headers": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
-                "body": {"type": "string"},
-                "body_truncated": {"type": "boolean"},
+                "status": {"type": "integer", "description": "HTTP status."},
+                "headers": {
+                    "type": "array",
+                    "items": {"type": "array", "items": {"type": "string"}},
+                    "description": "Response headers, as pairs of name and value.",
+                },
+                "body": {
+                    "type": "string",
+                    "description": "Beginning of the response body as text, up to 4,096 characters.",
+                },
+                "body_truncated": {"type": "boolean", "description": "Whether the response body was longer."},
             },
         }
     )

@@ -17,19 +17,23 @@ from subscriptions.endpoints.http import verification
 from subscriptions.models import Endpoint, HttpSettings
 from webhooks.kit.rest.serializers import ChoiceField, IntegerField, StrictSerializer
 
+METHODS = [
+    ("handshake", "An OPTIONS request, as the CloudEvents webhook specification describes"),
+    ("event", "A signed event, whose `challenge` the endpoint returns in its response"),
+]
+
 RETRY_AFTER = 2  # seconds
 
 
-class VerificationRequestSerializer(StrictSerializer):
-    """How to verify an endpoint.
+class VerificationSerializer(StrictSerializer):
+    """How to verify that the endpoint wants deliveries."""
 
-    By a `handshake` (CloudEvents webhook specification, an OPTIONS request), or by a signed `event` whose `challenge`
-    the endpoint returns in its response.
-    """
-
-    by = ChoiceField(["handshake", "event"], default="handshake", help_text="Method of verification.")
+    by = ChoiceField(METHODS, default="handshake", help_text="Method of verification.")
     rate = IntegerField(
-        required=False, min_value=1, max_value=999_999_999, help_text="Requests per minute to ask for in a handshake."
+        required=False,
+        min_value=1,
+        max_value=999_999_999,
+        help_text="Requests per minute to ask for. Only with a handshake. Default: no limit is asked for.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -42,9 +46,12 @@ class VerificationResultSerializer(serializers.Serializer[verification.Verificat
     """The result of a verification request."""
 
     verification = serializers.ChoiceField(
-        HttpSettings.Verification.choices, help_text="`requested`: the endpoint may still confirm by the callback."
+        HttpSettings.Verification.choices,
+        help_text="Whether the endpoint is verified; `requested`: it can still confirm by the callback.",
     )
-    allowed_rate = serializers.IntegerField(allow_null=True, help_text="Requests per minute; null: any.")
+    allowed_rate = serializers.IntegerField(
+        allow_null=True, help_text="Requests per minute that the endpoint allows; null: any number."
+    )
     problem = serializers.CharField(help_text="Why the endpoint is not verified; empty if it is.")
 
 
@@ -61,17 +68,17 @@ class EndpointVerification(TenantScoped[Endpoint]):
 
     outside_transaction = True  # read by config.api.idempotency
     queryset = Endpoint.objects.select_related("http").filter(deleted_at=None)
-    serializer_class: type[serializers.Serializer[Any]] = VerificationRequestSerializer
+    serializer_class: type[serializers.Serializer[Any]] = VerificationSerializer
 
     @extend_schema(
         operation_id="verify_endpoint",
-        request=VerificationRequestSerializer,
+        request=VerificationSerializer,
         responses={200: VerificationResultSerializer},
         examples=[OpenApiExample("At most 120 a minute", {"by": "handshake", "rate": 120}, request_only=True)],
     )
     def post(self, request: Request, ref: str) -> Response:
         endpoint = self.get_object()
-        serializer = VerificationRequestSerializer(data=request.data)
+        serializer = VerificationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
         try:
@@ -91,8 +98,8 @@ class VerificationCallback(APIView):
     operations = {
         "get": (
             "Confirm an endpoint's verification by GET",
-            "Called by the endpoint, with the URL from the handshake's `WebHook-Request-Callback`, to allow "
-            "deliveries at the rate in `WebHook-Allowed-Rate`. Needs no API key.",
+            "The same as the POST, for confirming from a browser. Called with the URL in the handshake's "
+            "`WebHook-Request-Callback`; `WebHook-Allowed-Rate` is optional. Needs no API key.",
         ),
         "post": (
             "Confirm an endpoint's verification",

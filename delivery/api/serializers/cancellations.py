@@ -8,15 +8,17 @@ from webhooks.kit.rest.serializers import StrictSerializer
 
 
 class CancellationSerializer(StrictSerializer):
-    """The deliveries to cancel. ``filter`` is required; an empty one selects all unfinished deliveries."""
+    """The deliveries to cancel. `filter` is required; an empty object selects every unfinished delivery."""
 
     filter = serializers.DictField(
-        help_text="Any of ids (of deliveries), endpoint (id or uid), type, since and until (when they were created)."
+        help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of deliveries; `endpoint`: id "
+        "or `uid`; `type`: event type; `since` (included) and `until` (excluded): when the delivery was created, with "
+        'an offset. Example: `{"endpoint": "main", "type": "order.paid"}`.'
     )
 
 
-class CancelledSerializer(serializers.Serializer[Any]):
-    """The number of deliveries. ``has_more``: others match as well; send the request again."""
+class CancellationResultSerializer(serializers.Serializer[Any]):
+    """The number of deliveries that were cancelled or, in a preview, would be."""
 
-    total = serializers.IntegerField()
-    has_more = serializers.BooleanField()
+    total = serializers.IntegerField(help_text="Deliveries cancelled, or counted in a preview.")
+    has_more = serializers.BooleanField(help_text="Whether more deliveries match; repeat the request to cancel them.")

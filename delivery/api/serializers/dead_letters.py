@@ -9,16 +9,20 @@ from webhooks.kit.rest.serializers import IdField
 
 
 class DeadLetterSerializer(IncludingSerializer[DeadLetter]):
-    """A delivery that failed permanently, with the cause, and whether it was replayed since."""
+    """A delivery that failed permanently, with the cause. Create a replay to send it again."""
 
     id = IdField(DeadLetter.prefix)
-    delivery = IdField(Delivery.prefix, source="delivery_id")
-    event = IdField(Event.prefix, source="delivery.event_id")
-    type = serializers.CharField(source="delivery.event.type")
-    endpoint = IdField(Endpoint.prefix, source="endpoint_id")
-    state = serializers.SerializerMethodField()
-    attempts_made = serializers.IntegerField(source="attempts")
-    replay = IdField(Replay.prefix, source="replay_id", allow_null=True)
+    delivery = IdField(Delivery.prefix, source="delivery_id", help_text="Id of the delivery that failed.")
+    event = IdField(Event.prefix, source="delivery.event_id", help_text="Id of the event.")
+    type = serializers.CharField(source="delivery.event.type", help_text="Type of the event, such as `order.paid`.")
+    endpoint = IdField(Endpoint.prefix, source="endpoint_id", help_text="Id of the endpoint.")
+    state = serializers.SerializerMethodField(help_text="`open`, or `replayed` once it has been sent again.")
+    attempts_made = serializers.IntegerField(
+        source="attempts", help_text="Attempts made, including those before earlier replays."
+    )
+    replay = IdField(
+        Replay.prefix, source="replay_id", allow_null=True, help_text="Id of the replay that sent it again; null: none."
+    )
 
     class Meta:
         model = DeadLetter

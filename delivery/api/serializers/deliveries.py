@@ -16,11 +16,18 @@ class DeliverySerializer(IncludingSerializer[Delivery]):
     """The delivery of one event to one endpoint, and its state."""
 
     id = IdField(Delivery.prefix)
-    event = IdField(Event.prefix, source="event_id")
-    endpoint = IdField(Endpoint.prefix, source="endpoint_id")
-    type = serializers.CharField(source="event.type")
-    attempts_made = serializers.IntegerField(source="attempts")
-    replay = IdField(Replay.prefix, source="replay_id", allow_null=True)
+    event = IdField(Event.prefix, source="event_id", help_text="Id of the event.")
+    endpoint = IdField(Endpoint.prefix, source="endpoint_id", help_text="Id of the endpoint.")
+    type = serializers.CharField(source="event.type", help_text="Type of the event, such as `order.paid`.")
+    attempts_made = serializers.IntegerField(
+        source="attempts", help_text="Attempts made so far, including those before replays."
+    )
+    replay = IdField(
+        Replay.prefix,
+        source="replay_id",
+        allow_null=True,
+        help_text="Id of the latest replay that sent it; null: none.",
+    )
 
     class Meta:
         model = Delivery
@@ -43,11 +50,13 @@ class DeliverySerializer(IncludingSerializer[Delivery]):
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
-    """One request and its result. ``response`` is the beginning of the response body as text."""
+    """One attempt to deliver: one request to the endpoint, and its result."""
 
     id = IdField(Attempt.prefix)
-    response = serializers.SerializerMethodField()
-    response_truncated = serializers.SerializerMethodField()
+    response = serializers.SerializerMethodField(
+        help_text="Beginning of the response body as text, up to 4,096 characters; empty without a response."
+    )
+    response_truncated = serializers.SerializerMethodField(help_text="Whether the response body was longer.")
 
     class Meta:
         model = Attempt
@@ -62,9 +71,9 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 
 
 class DeliveryDetailSerializer(DeliverySerializer):
-    """A delivery with its attempts, oldest first: at most the latest 100 of them."""
+    """The delivery of one event to one endpoint, with its attempts."""
 
-    attempts = serializers.SerializerMethodField()
+    attempts = serializers.SerializerMethodField(help_text="The latest attempts, up to 100, oldest first.")
 
     class Meta(DeliverySerializer.Meta):
         fields = [*DeliverySerializer.Meta.fields, "attempts"]

@@ -10,10 +10,7 @@ from webhooks.kit.rest.serializers import ChoiceField, IdField, IntegerField, St
 
 
 class ReplaySerializer(serializers.ModelSerializer[Replay]):
-    """A request to send again, and its progress: ``replayed`` of ``total`` deliveries.
-
-    ``estimated``: the total is extrapolated from the first events.
-    """
+    """A request to send dead letters or past events again, with its progress: `replayed` of `total` deliveries."""
 
     id = IdField(Replay.prefix)
 
@@ -36,28 +33,34 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
 
 
 class ReplaySelectionSerializer(StrictSerializer):
-    """The rows to send again. ``filter`` is required; an empty one selects everything."""
+    """The selection to send again. `filter` is required; an empty object selects everything in the scope."""
 
     scope = ChoiceField(
         Replay.Scope.choices,
         default=Replay.Scope.DEAD_LETTERS,
-        help_text="Open dead letters; or past events: all of them, or only those without a delivery to the endpoint.",
+        help_text="What to select: dead letters, or past events.",
     )
     filter = serializers.DictField(
-        help_text="Any of ids (of dead letters, or of events), endpoint (its id or uid), type, since, until; for dead "
-        "letters also cause; for events also source, subject, and force (true: send to the endpoint even if no "
-        "subscription of it matches; default: only events that match a current subscription).",
+        help_text="Conditions that all have to be met. `ids`: list of up to 10,000 ids of dead letters, or of events "
+        "in the other scopes; `endpoint`: id or `uid`; `type`: event type; `since` (included) and `until` (excluded): "
+        "times with an offset. Dead letters only: `cause`. Events only: `source`, `subject`, and `force` (true: send "
+        "to `endpoint` even if it does not subscribe to the event). "
+        'Example: `{"endpoint": "main", "since": "2030-01-31T12:00:00Z"}`.',
     )
 
 
 class ReplayCreateSerializer(ReplaySelectionSerializer):
-    """The rows to send again, and the rate."""
+    """The selection to send again, and the rate. `filter` is required; an empty object selects everything."""
 
-    rate = IntegerField(min_value=1, max_value=MAX_RATE, default=DEFAULT_RATE, help_text="Deliveries per second.")
+    rate = IntegerField(
+        min_value=1, max_value=MAX_RATE, default=DEFAULT_RATE, help_text="Deliveries per second, at most."
+    )
 
 
 class ReplayPreviewSerializer(serializers.Serializer[Any]):
-    """The number of deliveries that match. ``estimated``: extrapolated from the first events."""
+    """The number of deliveries that a replay would send."""
 
-    total = serializers.IntegerField()
-    estimated = serializers.BooleanField()
+    total = serializers.IntegerField(help_text="Deliveries that match the filter.")
+    estimated = serializers.BooleanField(
+        help_text="Whether the total is extrapolated from the first of very many events."
+    )

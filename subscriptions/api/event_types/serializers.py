@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from subscriptions.event_types.models import EventSchema, EventType
+from subscriptions.event_types.models import EventSchema, EventType, SchemaCheckMode
 from subscriptions.event_types.schemas import MAX_EXAMPLES
 from subscriptions.models import Tenant
 from webhooks.kit.rest.serializers import (
@@ -29,16 +29,22 @@ class Examples(StorableJsonField):
 
 
 class EventTypeSerializer(StrictModelSerializer):
-    """An event type: the meaning and the data of its events. `tenant` is null for types of the deployment."""
+    """A type of events: what they mean and what their data looks like."""
 
     id = IdField(EventType.prefix, read_only=True)
-    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, allow_null=True)
+    tenant = IdField(
+        Tenant.prefix,
+        source="tenant_id",
+        read_only=True,
+        allow_null=True,
+        help_text="Id of the tenant it belongs to; null: a type of the platform, for all tenants.",
+    )
     schema = Document(
         required=False,
         allow_null=True,
-        help_text="A JSON Schema of draft 2020-12 for `data`; a changed schema becomes a new version.",
+        help_text="JSON Schema (draft 2020-12) of `data`; a changed one becomes the next version. Null: none.",
     )
-    examples = Examples(required=False, help_text="A list of examples of `data`; each must match the schema.")
+    examples = Examples(required=False, help_text="Examples of `data`, which have to match the schema. Default: none.")
     kept_by_put = frozenset({"schema", "examples"})  # no columns: set below
     hints = {"version": "Cannot be set; a changed schema becomes the next version."}
 
@@ -71,9 +77,11 @@ class EventTypeSerializer(StrictModelSerializer):
 
 
 class EventTypeVersionSerializer(serializers.ModelSerializer[EventSchema]):
-    """The schema of one version; it never changes."""
+    """One version of an event type's schema. It never changes."""
 
-    schema = serializers.JSONField(source="document", read_only=True)
+    schema = serializers.JSONField(
+        source="document", read_only=True, help_text="JSON Schema (draft 2020-12) of `data`."
+    )
 
     class Meta:
         model = EventSchema
@@ -87,26 +95,26 @@ class ImportedDocument(StorableJsonField):
 
 
 class EventTypeImportSerializer(StrictSerializer):
-    """An OpenAPI 3.1 document whose `webhooks` become event types. `dry_run` reports and changes nothing."""
+    """An OpenAPI document to import event types from."""
 
-    document = ImportedDocument()
-    dry_run = BooleanField(default=False)
+    document = ImportedDocument(help_text="OpenAPI 3.1 document; each of its `webhooks` becomes an event type.")
+    dry_run = BooleanField(default=False, help_text="Report what would change, and change nothing.")
     schema_check = ChoiceField(
-        ["off", "warn", "enforce"], required=False, help_text="Schema check of new types; default `warn`."
+        SchemaCheckMode.choices, required=False, help_text="`schema_check` of the types it creates. Default: `warn`."
     )
 
 
 class ChangedEventTypeSerializer(serializers.Serializer[Any]):
-    """A type that differs from what is imported."""
+    """An event type that an import changes."""
 
-    name = serializers.CharField()
-    changes = serializers.ListField(child=serializers.CharField(), help_text="Names of the changed fields.")
+    name = serializers.CharField(help_text="Name of the event type.")
+    changes = serializers.ListField(child=serializers.CharField(), help_text="Names of the fields that change.")
 
 
 class EventTypeImportReportSerializer(serializers.Serializer[Any]):
-    """Report of an import, or of a dry run."""
+    """The event types that an import changed or, with `dry_run`, would change."""
 
-    dry_run = serializers.BooleanField()
-    created = serializers.ListField(child=serializers.CharField())
-    changed = ChangedEventTypeSerializer(many=True)
-    unchanged = serializers.ListField(child=serializers.CharField())
+    dry_run = serializers.BooleanField(help_text="Whether nothing was changed.")
+    created = serializers.ListField(child=serializers.CharField(), help_text="Names of the types created.")
+    changed = ChangedEventTypeSerializer(many=True, help_text="Types changed.")
+    unchanged = serializers.ListField(child=serializers.CharField(), help_text="Names of the types left as they are.")

@@ -11,52 +11,79 @@ from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.rest.serializers import StorableJsonField
 
 TEXT = {"type": "string"}
-SECRET = {"type": "string", "writeOnly": True}
+
+
+def _text(description: str, **details: Any) -> dict[str, Any]:
+    return {"type": "string", "description": description, **details}
+
+
+def _secret(description: str) -> dict[str, Any]:
+    return _text(description, writeOnly=True)
 
 
 def _kind(name: str, /, *optional: str, **members: Any) -> dict[str, Any]:
-    properties = {"type": {"type": "string", "enum": [name]}, **members}
+    properties = {"type": _text("Kind of authentication.", enum=[name]), **members}
     return {
         "type": "object",
         "title": name,
         "properties": properties,
-        # Secrets are required in requests and never in responses; one schema describes both.
-        "required": [name for name, it in properties.items() if name not in optional and it is not SECRET],
+        # Requests need the secrets and responses never have them; one description serves both.
+        "required": [name for name, it in properties.items() if name not in optional and "writeOnly" not in it],
         "additionalProperties": False,
     }
 
 
 AUTH_SCHEMA = {
+    "x-component": ("EndpointAuth", "Authentication of requests to an endpoint, of one of several kinds."),
     "oneOf": [
         _kind("none"),
-        _kind("basic", username=TEXT, password=SECRET),
-        _kind("bearer", token=SECRET),
-        _kind("header", name=TEXT, value=SECRET),
+        _kind("basic", username=_text("User name."), password=_secret("Password.")),
+        _kind("bearer", token=_secret("Token for the Authorization header.")),
+        _kind("header", name=_text("Name of the header."), value=_secret("Value of the header.")),
         _kind(
             "oauth2",
             *("scope", "audience", "client_auth"),
-            token_url={"type": "string", "format": "uri"},
-            client_id=TEXT,
-            client_secret=SECRET,
-            scope=TEXT,
-            audience=TEXT,
-            client_auth={"type": "string", "enum": ["basic", "body"], "default": "basic"},
+            token_url=_text("URL of the token endpoint.", format="uri"),
+            client_id=_text("Client id."),
+            client_secret=_secret("Client secret."),
+            scope=_text("Scopes to request, separated by spaces. Default: none."),
+            audience=_text("Audience to request. Default: none."),
+            client_auth=_text(
+                "How the client authenticates: by HTTP Basic, or in the request body.",
+                enum=["basic", "body"],
+                default="basic",
+            ),
         ),
-        {"type": "object", "title": "nothing", "maxProperties": 0},
+        {"type": "object", "title": "empty", "maxProperties": 0},
     ],
     "nullable": True,
 }
 CERTIFICATES = {
     "type": "array",
     "items": {
+        "x-component": ("EndpointCertificate", "A certificate of an endpoint, as it is shown."),
         "type": "object",
-        "properties": {"subject": TEXT, "not_after": {"type": "string", "format": "date-time"}, "sha256": TEXT},
+        "properties": {
+            "subject": _text("Subject of the certificate."),
+            "not_after": _text("When it expires.", format="date-time"),
+            "sha256": _text("SHA-256 of the certificate, hexadecimal."),
+        },
     },
 }
-PEM_OR_SHOWN = {"oneOf": [{"type": "string", "title": "PEM", "writeOnly": True}, CERTIFICATES]}
+
+
+def _certificate(description: str) -> dict[str, Any]:
+    return {"oneOf": [{"type": "string", "title": "PEM", "writeOnly": True}, CERTIFICATES], "description": description}
+
+
 TLS_SCHEMA = {
+    "x-component": ("EndpointTls", "Certificates for TLS connections to an endpoint."),
     "type": "object",
-    "properties": {"certificate": PEM_OR_SHOWN, "private_key": SECRET, "ca": PEM_OR_SHOWN},
+    "properties": {
+        "certificate": _certificate("Client certificate with its chain, as PEM."),
+        "private_key": _secret("Private key of the client certificate, as PEM."),
+        "ca": _certificate("Certificate authorities that may sign the endpoint's certificate, as PEM."),
+    },
     "additionalProperties": False,
     "nullable": True,
 }

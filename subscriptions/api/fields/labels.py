@@ -15,7 +15,7 @@ class Uid(TextField):
     """Accept a uid that does not look like an id of Waypost, since both are accepted in the same places."""
 
     def __init__(self, **options: Any) -> None:
-        text = "Your own ID, accepted wherever the ID is."
+        text = "Your own id, accepted wherever the id is. Up to 256 letters, digits, `.`, `_` and `-`."
         super().__init__(required=False, allow_null=True, help_text=text, **options)
 
     def to_internal_value(self, data: Any) -> str:
@@ -28,6 +28,10 @@ class Uid(TextField):
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class Metadata(StorableJsonField):
     """Accept a small JSON object."""
+
+    def __init__(self, **options: Any) -> None:
+        text = "JSON object for your own use, up to 8 KiB and 4 levels deep. Default: `{}`."
+        super().__init__(help_text=text, **options)
 
     def to_internal_value(self, data: Any) -> Any:
         metadata = super().to_internal_value(data)

@@ -39,16 +39,45 @@ class Exponential(StrictSerializer):
 
 
 PLAN_SCHEMA = {
+    "x-component": ("EndpointRetryPlan", "Seconds to wait after each failure, or an object that describes them."),
     "oneOf": [
         {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": MAX_WAITS},
         {
             "type": "object",
+            "title": "exponential",
             "properties": {
-                "first": {"type": "integer", "minimum": 1, "maximum": MAX_WAIT},
-                "attempts": {"type": "integer", "minimum": 2, "maximum": MAX_WAITS + 1},
-                "factor": {"type": "number", "minimum": 1, "maximum": 100, "default": DEFAULT_FACTOR},
-                "cap": {"type": "integer", "minimum": 1, "maximum": MAX_WAIT, "default": DEFAULT_CAP},
-                "horizon": {"type": "integer", "minimum": 1, "maximum": MAX_HORIZON},
+                "first": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_WAIT,
+                    "description": "Seconds to wait after the first failure.",
+                },
+                "attempts": {
+                    "type": "integer",
+                    "minimum": 2,
+                    "maximum": MAX_WAITS + 1,
+                    "description": "Attempts in all. Default: as many as `horizon` has room for.",
+                },
+                "factor": {
+                    "type": "number",
+                    "minimum": 1,
+                    "maximum": 100,
+                    "default": DEFAULT_FACTOR,
+                    "description": "Factor by which each wait is longer than the one before.",
+                },
+                "cap": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_WAIT,
+                    "default": DEFAULT_CAP,
+                    "description": "Longest wait in seconds.",
+                },
+                "horizon": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_HORIZON,
+                    "description": "Sum of all waits in seconds, at most. Default: no limit.",
+                },
             },
             "required": ["first"],
             "anyOf": [{"required": ["attempts"]}, {"required": ["horizon"]}],

@@ -11,14 +11,25 @@ from webhooks.kit.rest.serializers import StorableJsonField, TextField
 
 STRING_SCHEMA = {"type": "string"}
 PATTERN_SCHEMA = {
+    "x-component": (
+        "EventPattern",
+        "Event pattern: the fields of an event, each with the values and conditions it may match.",
+    ),
     "type": "object",
-    "description": "An event pattern: an object that maps fields of the event to lists of the values that match.",
     "additionalProperties": True,
     "nullable": True,
 }
 TRANSFORMER_SCHEMA = {
+    "x-component": ("EventTransformer", "How the body to send is made of an event."),
     "type": "object",
-    "properties": {"input_paths": {"type": "object", "additionalProperties": STRING_SCHEMA}, "template": STRING_SCHEMA},
+    "properties": {
+        "input_paths": {
+            "type": "object",
+            "additionalProperties": STRING_SCHEMA,
+            "description": 'Values of the event to use, as JSON paths by name: `{"number": "$.data.number"}`.',
+        },
+        "template": {"type": "string", "description": "Body to send; `<number>` stands for the value of that name."},
+    },
     "required": ["template"],
     "additionalProperties": False,
     "nullable": True,

@@ -12,10 +12,12 @@ SIGNING = [(V1, "HMAC-SHA256"), (V1A, "ed25519")]
 
 
 class SigningSecretSerializer(serializers.ModelSerializer[SigningSecret]):
-    """A signing secret, without the secret itself. `expires_at` is null for the current one, `public_key` for v1."""
+    """A secret that signs the deliveries of an endpoint, without its value."""
 
-    signing = serializers.ChoiceField(SIGNING, read_only=True)
-    public_key = serializers.SerializerMethodField()
+    signing = serializers.ChoiceField(SIGNING, read_only=True, help_text="Signature scheme of Standard Webhooks.")
+    public_key = serializers.SerializerMethodField(
+        help_text="Public key that verifies `v1a` signatures, with the prefix `whpk_`; null for `v1`."
+    )
 
     class Meta:
         model = SigningSecret
@@ -26,34 +28,47 @@ class SigningSecretSerializer(serializers.ModelSerializer[SigningSecret]):
         return secret.public_key or None
 
 
-class SecretRotationSerializer(StrictSerializer):
-    """A rotation of the signing secret. Older secrets go on signing for `overlap_seconds`."""
+class SigningSecretRotationSerializer(StrictSerializer):
+    """The rotation of an endpoint's signing secret."""
 
-    overlap_seconds = IntegerField(default=DEFAULT_OVERLAP, min_value=0, max_value=MAX_OVERLAP)
-    secret = TextField(required=False)
-    signing = ChoiceField(SIGNING, required=False)
-
-
-class SecretRotationResultSerializer(serializers.Serializer[Any]):
-    """The key to verify with: the new `secret` (v1), which is not shown again, or the `public_key` (v1a)."""
-
-    secret = serializers.CharField(required=False)
-    public_key = serializers.CharField(required=False)
-
-
-class JwkSerializer(serializers.Serializer[Any]):
-    """An ed25519 public key (RFC 8037), also as `whpk_` text."""
-
-    kty = serializers.CharField()
-    crv = serializers.CharField()
-    use = serializers.CharField()
-    alg = serializers.CharField()
-    kid = serializers.CharField(help_text="Thumbprint of the key (RFC 7638).")
-    x = serializers.CharField()
-    public_key = serializers.CharField()
+    overlap_seconds = IntegerField(
+        default=DEFAULT_OVERLAP,
+        min_value=0,
+        max_value=MAX_OVERLAP,
+        help_text="Seconds for which older secrets sign beside the new one. Default: 86,400 (one day); at most 7 days.",
+    )
+    secret = TextField(
+        required=False,
+        help_text="New secret: `whsec_` and the base64 of 24 to 64 random bytes; for `v1a` a `whsk_` private key. "
+        "Default: generated.",
+    )
+    signing = ChoiceField(
+        SIGNING, required=False, help_text="Signature scheme of the new secret. Default: that of the current one."
+    )
 
 
-class KeySetSerializer(serializers.Serializer[Any]):
-    """The public keys of an endpoint as a JSON Web Key Set (RFC 7517): those that sign now, newest first."""
+class SigningSecretRotationResultSerializer(serializers.Serializer[Any]):
+    """The key to verify deliveries with from now on: a shared secret (`v1`) or a public key (`v1a`)."""
 
-    keys = JwkSerializer(many=True)
+    secret = serializers.CharField(
+        required=False, help_text="New shared secret (`v1`). Store it now: it is not shown again."
+    )
+    public_key = serializers.CharField(required=False, help_text="New public key (`v1a`), with the prefix `whpk_`.")
+
+
+class JsonWebKeySerializer(serializers.Serializer[Any]):
+    """An Ed25519 public key as a JSON Web Key (RFC 8037)."""
+
+    kty = serializers.CharField(help_text="Key type: `OKP`.")
+    crv = serializers.CharField(help_text="Curve: `Ed25519`.")
+    use = serializers.CharField(help_text="Use of the key: `sig`, to verify signatures.")
+    alg = serializers.CharField(help_text="Algorithm of the signatures: `EdDSA`.")
+    kid = serializers.CharField(help_text="Key id: the thumbprint of the key (RFC 7638).")
+    x = serializers.CharField(help_text="Public key in base64url.")
+    public_key = serializers.CharField(help_text="The same key as text with the prefix `whpk_`.")
+
+
+class JsonWebKeySetSerializer(serializers.Serializer[Any]):
+    """The public keys of an endpoint as a JSON Web Key Set (RFC 7517)."""
+
+    keys = JsonWebKeySerializer(many=True, help_text="Keys that sign now, newest first; empty for `v1`.")

@@ -13,17 +13,17 @@ from webhooks.kit.rest.serializers import ChoiceField, IdField, StrictModelSeria
 
 
 class EndpointSerializer(StrictModelSerializer):
-    """A URL that receives webhooks, and how they are sent. `state` can be set to `active` or `paused`."""
+    """A URL that receives webhooks, and how they are sent to it."""
 
     id = IdField(Endpoint.prefix, read_only=True)
     uid = Uid()
     metadata = Metadata(required=False)
-    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True)
+    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
     retry_plan = RetryPlan(
         required=False,
         allow_null=True,
-        help_text="Seconds to wait after each failure, as a list; or an object of `first`, `factor`, `cap`, "
-        "`attempts` and `horizon`, stored as that list. Null: the default, 10 attempts over 75 h 35 min.",
+        help_text="Seconds to wait after each failure, as a list, or an object that describes them; returned as the "
+        "list. Null: the default, 10 attempts over 75 h 35 min.",
     )
     kept_by_put = frozenset({"state"})
     hints = dict.fromkeys(("secret", "signing"), "POST to the endpoint's secrets/ to rotate the secret.")
@@ -79,16 +79,17 @@ class EndpointSerializer(StrictModelSerializer):
 
 
 class EndpointCreateSerializer(EndpointSerializer):
-    """A new endpoint. `secret` signs its deliveries: yours (`whsec_` and the base64 of 24 to 64 bytes) or a new one.
+    """A new endpoint: a URL that receives webhooks, how they are sent to it, and how they are signed."""
 
-    With `signing: v1a` an ed25519 key pair signs, yours (`whsk_`) or a new one; the response has its `public_key`.
-    """
-
-    secret = TextField(required=False)
-    signing = ChoiceField(
-        SIGNING, required=False, write_only=True, help_text="v1 (HMAC-SHA256, the default) or v1a (ed25519)."
+    secret = TextField(
+        required=False,
+        help_text="Secret that signs the deliveries: `whsec_` and the base64 of 24 to 64 random bytes; for `v1a` a "
+        "`whsk_` private key. Default: generated.",
     )
-    public_key = serializers.CharField(read_only=True)
+    signing = ChoiceField(
+        SIGNING, required=False, write_only=True, help_text="Signature scheme of Standard Webhooks. Default: `v1`."
+    )
+    public_key = serializers.CharField(read_only=True, help_text="Public key that verifies the deliveries.")
     hints: ClassVar[dict[str, str]] = {}
 
     class Meta(EndpointSerializer.Meta):
@@ -96,6 +97,8 @@ class EndpointCreateSerializer(EndpointSerializer):
 
 
 class EndpointWithSecretSerializer(EndpointCreateSerializer):
-    """A created endpoint, with the `secret` (v1) or the `public_key` (v1a) to verify its deliveries with."""
+    """A new endpoint, with what its deliveries are verified with: `secret` (`v1`) or `public_key` (`v1a`)."""
 
-    public_key = serializers.CharField(required=False)
+    secret = TextField(required=False, help_text="Shared secret (`v1`). Store it now: it is not shown again.")
+
+    public_key = serializers.CharField(required=False, help_text="Public key (`v1a`), with the prefix `whpk_`.")

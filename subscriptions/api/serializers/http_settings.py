@@ -16,20 +16,20 @@ class HttpSettingsSerializer(StrictModelSerializer):
 
     headers = Headers(
         required=False,
-        help_text="Custom headers, sent with every delivery. Keys without the scope `manage` see `***` instead of "
-        "values; `***` sent back keeps the stored value.",
+        help_text="Custom headers to send with every delivery: names and values. API keys without the scope `manage` "
+        "see `***` in place of the values; `***` in a request keeps the stored value. Default: none.",
     )
     auth = Auth(
         required=False,
         allow_null=True,
-        help_text="Authentication in addition to the signature. Secrets are never shown; sent back as shown, it keeps "
-        "them. Null: none.",
+        help_text="Authentication to send in addition to the signature. Secrets in it are never shown; sent back as "
+        "it was returned, it is unchanged. Null removes it. Default: none.",
     )
     tls = Tls(
         required=False,
         allow_null=True,
-        help_text="A client `certificate` with its `private_key`, and certificate authorities (`ca`), as PEM. Shown "
-        "are subject and expiry; sent back as shown, they stay. Null: none.",
+        help_text="Client certificate with its `private_key`, and a certificate authority, as PEM. Returned are their "
+        "subject and expiry; sent back as it was returned, it is unchanged. Null removes it. Default: none.",
     )
     kept_by_put = frozenset({"auth", "tls"})
 

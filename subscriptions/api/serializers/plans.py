@@ -6,7 +6,7 @@ from webhooks.kit.rest.serializers import IdField, StrictModelSerializer
 
 
 class PlanSerializer(StrictModelSerializer):
-    """Limits of the tenants that have this plan; null: no limit."""
+    """The limits of the tenants that are on the plan. A limit that is null does not apply."""
 
     id = IdField(Plan.prefix, read_only=True)
     uid = Uid()

@@ -16,22 +16,29 @@ def _endpoints_of(subscription: "SubscriptionSerializer") -> QuerySet[Endpoint]:
 
 
 class SubscriptionSerializer(StrictModelSerializer):
-    """The events an endpoint receives, by type and pattern, and the transformer of their bodies."""
+    """The events that an endpoint receives: by type, narrowed by a pattern, rewritten by a transformer."""
 
     id = IdField(Subscription.prefix, read_only=True)
-    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True)
-    endpoint = ReferenceField(_endpoints_of, help_text="ID or uid of one of the tenant's endpoints.")
+    tenant = IdField(Tenant.prefix, source="tenant_id", read_only=True, help_text="Id of the tenant it belongs to.")
+    endpoint = ReferenceField(
+        _endpoints_of, help_text="Endpoint that receives the events: id or `uid`; returned as the id."
+    )
     event_types = EventTypesField(
         default=lambda: ["*"],
-        help_text="Exact names, `order.*` for all types below order, or `*` for all; default: all.",
+        help_text="Exact types, `order.*` for all types below order, or `*` for all. Default: `*`. At most 100.",
     )
     pattern = PatternField(
-        required=False, allow_null=True, help_text="An event pattern, matched against the whole event."
+        required=False,
+        allow_null=True,
+        help_text='Event pattern, matched against the whole event: `{"data": {"total": [{"numeric": [">", 100]}]}}`. '
+        "Null: every event of these types. At most 16 KiB.",
     )
     transformer = TransformerField(
-        required=False, allow_null=True, help_text="`input_paths` and `template`: the body to send."
+        required=False,
+        allow_null=True,
+        help_text="Body to send, as `input_paths` and `template`; null: the whole event. At most 64 KiB.",
     )
-    active = BooleanField(required=False)
+    active = BooleanField(required=False, help_text="Whether events published from now on are sent. Default: true.")
 
     class Meta:
         model = Subscription

@@ -6,7 +6,7 @@ from webhooks.kit.rest.serializers import IdField, ReferenceField, StrictModelSe
 
 
 class TenantSerializer(StrictModelSerializer):
-    """A customer of the platform, with its own endpoints, subscriptions and events."""
+    """One of your customers, with its own endpoints, events and keys."""
 
     id = IdField(Tenant.prefix, read_only=True)
     uid = Uid()
@@ -15,7 +15,7 @@ class TenantSerializer(StrictModelSerializer):
         lambda _: Plan.objects.all(),
         required=False,
         allow_null=True,
-        help_text="ID or uid of a plan; null: the default plan.",
+        help_text="Plan of the tenant: id or `uid`; returned as the id. Null: the default plan.",
     )
 
     class Meta:

@@ -21,8 +21,8 @@ def test_operations_have_unique_ids_and_require_a_bearer_key(schema):
     names = [operation["operationId"] for _, _, operation in operations(schema)]
     assert len(set(names)) == len(names)
     assert {"create_endpoint", "rotate_secret", "rotate_key", "list_subscriptions", "get_tenant"} <= set(names)
-    assert all(operation["security"] == [{"apiKey": []}] for _, _, operation in operations(schema))
-    assert schema["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
+    assert all(operation["security"] == [{"bearerAuth": []}] for _, _, operation in operations(schema))
+    assert schema["components"]["securitySchemes"]["bearerAuth"]["scheme"] == "bearer"
 
 
 def test_keys_have_no_update_operation(schema):
@@ -34,7 +34,7 @@ def test_secrets_appear_only_in_responses_that_create_them(schema):
     assert {name for name, shape in shapes.items() if {"secret", "key"} & set(shape.get("properties", ()))} == {
         "EndpointWithSecret",
         "EndpointCreateRequest",
-        "KeyWithSecret",
-        "SecretRotationRequest",
-        "SecretRotationResult",
+        "ApiKeyWithSecret",
+        "SigningSecretRotationRequest",
+        "SigningSecretRotationResult",
     }

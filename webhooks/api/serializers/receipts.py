@@ -10,13 +10,24 @@ from webhooks.models import Receipt, Source, SourceSecret
 
 
 class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
-    """A stored message and the progress of its handlers."""
+    """A message that was received and stored, with the progress of its handlers."""
 
     id = IdField(Receipt.prefix)
-    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
-    secret = IdField(SourceSecret.prefix, source="secret_id", allow_null=True)
-    state = serializers.CharField()
-    handled_by = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    source = IdField(  # type: ignore[assignment]
+        Source.prefix, source="source_id", help_text="Id of the source that received it."
+    )
+    secret = IdField(
+        SourceSecret.prefix,
+        source="secret_id",
+        allow_null=True,
+        help_text="Id of the secret that verified the message; null: the scheme has none.",
+    )
+    state = serializers.CharField(
+        help_text="`pending`: handlers are still to run; `processed`: they succeeded; `dead`: given up."
+    )
+    handled_by = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="Names of the handlers that ran; null: none yet."
+    )
 
     class Meta:
         model = Receipt
@@ -29,22 +40,30 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         read_only_fields = fields
 
 
-class ReceiptReplaySerializer(StrictSerializer):
-    """The receipts to replay, by the filters of the list; with ``preview`` they are only counted."""
+class ReceiptReplayCreateSerializer(StrictSerializer):
+    """The receipts to replay."""
 
-    filter = ObjectField(required=False, default=dict)
-    preview = BooleanField(required=False, default=False)
+    filter = ObjectField(
+        required=False,
+        default=dict,
+        help_text="Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, "
+        "`until`, `out_of_order`, `skipped`. The default of `state` is `dead`. "
+        'Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.',
+    )
+    preview = BooleanField(required=False, default=False, help_text="Only count the receipts.")
 
 
 class ReceiptReplayResultSerializer(serializers.Serializer[Any]):
-    """The number of receipts made due, and of those that remain for another call (10,000: at least that many)."""
+    """The number of receipts whose handlers run again."""
 
-    replayed = serializers.IntegerField()
-    remaining = serializers.IntegerField()
+    replayed = serializers.IntegerField(help_text="Receipts queued for their handlers by this request.")
+    remaining = serializers.IntegerField(
+        help_text="Receipts that match and are left for another request; 10,000: at least that many."
+    )
 
 
 @extend_schema_serializer(component_name="ReceiptReplayPreview")
 class ReceiptReplayPreviewSerializer(serializers.Serializer[Any]):
-    """The number of receipts that a replay would make due (10,000: at least that many)."""
+    """The number of receipts that a replay would select."""
 
-    total = serializers.IntegerField()
+    total = serializers.IntegerField(help_text="Receipts that match; 10,000: at least that many.")

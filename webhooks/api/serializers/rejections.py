@@ -7,12 +7,18 @@ from webhooks.models import Rejection, Source, SourceSecret
 
 
 class RejectionSerializer(serializers.ModelSerializer[Rejection]):
-    """A refused request."""
+    """A request to a source that was rejected."""
 
     id = IdField(Rejection.prefix)
-    source = IdField(Source.prefix, source="source_id")  # type: ignore[assignment]
-
-    last_valid_secret = IdField(SourceSecret.prefix, source="last_valid_secret_id", allow_null=True)
+    source = IdField(  # type: ignore[assignment]
+        Source.prefix, source="source_id", help_text="Id of the source."
+    )
+    last_valid_secret = IdField(
+        SourceSecret.prefix,
+        source="last_valid_secret_id",
+        allow_null=True,
+        help_text="Id of the secret that verified the newest valid message before this request; null: none.",
+    )
 
     class Meta:
         model = Rejection

@@ -8,7 +8,7 @@ from webhooks.sources.secret_rotation import DEFAULT_OVERLAP, MAX_OVERLAP, MAX_S
 
 
 class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
-    """A secret of a source, without its value."""
+    """A secret that messages of a source are verified with, without its value."""
 
     id = IdField(SourceSecret.prefix, read_only=True)
 
@@ -18,18 +18,29 @@ class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
         read_only_fields = fields
 
 
-class SecretWithValueSerializer(SourceSecretSerializer):
-    """A new secret with its value, which is not shown again."""
+class SourceSecretWithValueSerializer(SourceSecretSerializer):
+    """A new secret of a source with its value, which is not shown again."""
 
-    secret = serializers.CharField()
+    secret = serializers.CharField(help_text="Value of the secret. Store it now: it is not shown again.")
 
     class Meta(SourceSecretSerializer.Meta):
         fields = [*SourceSecretSerializer.Meta.fields, "secret"]
         read_only_fields = fields
 
 
-class SecretCreateSerializer(StrictSerializer):
-    """A rotation: the new secret (generated if left out, where the scheme allows it) and the overlap in seconds."""
+class SourceSecretCreateSerializer(StrictSerializer):
+    """The rotation of a source's secret."""
 
-    secret = MultilineTextField(required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
-    overlap_seconds = IntegerField(required=False, default=DEFAULT_OVERLAP, min_value=0, max_value=MAX_OVERLAP)
+    secret = MultilineTextField(
+        required=False,
+        max_length=MAX_SECRET_LENGTH,
+        trim_whitespace=False,
+        help_text="New secret, as the sender shows it. Default: generated, if the scheme is `standard`.",
+    )
+    overlap_seconds = IntegerField(
+        required=False,
+        default=DEFAULT_OVERLAP,
+        min_value=0,
+        max_value=MAX_OVERLAP,
+        help_text="Seconds for which older secrets are still accepted. Default: 86,400 (one day); at most 30 days.",
+    )

@@ -36,36 +36,66 @@ from webhooks.sources.sources import change_source, create_source
 RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of response_body
 
 
+def help_of(column: str) -> str:
+    """Return the description of a column of ``Source``, for a field that the serializer declares itself."""
+    field: Any = Source._meta.get_field(column)
+    return str(field.help_text)
+
+
 class SourceSerializer(StrictModelSerializer):
-    """The configuration of one sender. ``secret`` is write-only, and generated if left out under scheme standard."""
+    """An address that receives the webhooks of one sender, and how they are verified and handled."""
 
     id = IdField(Source.prefix, read_only=True)
-    tenant = IdField("tnt", source="tenant_id", read_only=True, allow_null=True)
+    tenant = IdField(
+        "tnt",
+        source="tenant_id",
+        read_only=True,
+        allow_null=True,
+        help_text="Id of the tenant it belongs to; null: the operator's.",
+    )
     uid = TextField(
         required=False,
         allow_null=True,
-        validators=[uid_format, UniqueValidator(Source.objects.filter(deleted_at=None), UID_IN_USE)],
+        help_text="Your own id, accepted wherever the id is, also in the URL of the source. Up to 256 letters, digits, "
+        "`.`, `_` and `-`; it must not begin with `src_`.",
+        validators=[
+            uid_format,
+            UniqueValidator(Source.objects.filter(deleted_at=None), UID_IN_USE),
+        ],
     )
-    url = serializers.SerializerMethodField(help_text="URL that the sender posts to.")
-    secret = MultilineTextField(write_only=True, required=False, max_length=MAX_SECRET_LENGTH, trim_whitespace=False)
-    options = OptionsField(required=False)
+    url = serializers.SerializerMethodField(help_text="URL to give to the sender, which posts its messages there.")
+    secret = MultilineTextField(
+        write_only=True,
+        required=False,
+        max_length=MAX_SECRET_LENGTH,
+        trim_whitespace=False,
+        help_text="Secret of the signature scheme, as the sender shows it. Default: generated, if the scheme is "
+        "`standard`. Only when the source is created; later it is rotated.",
+    )
+    options = OptionsField(required=False, help_text=help_of("options"))
     verify_token = TextField(
         write_only=True,
         required=False,
         allow_null=True,
         max_length=256,
-        help_text="Token that a GET with hub.mode and hub.challenge must carry (Meta, WebSub). Not shown.",
+        help_text="Token that the sender's verification request (`hub.mode`, `hub.challenge`) must have: Meta, WebSub. "
+        "Null: such requests are rejected. Never shown.",
     )
-    allowed_origins = OriginsField(required=False)
-    message_id_path = ValuePathField()
-    event_type_path = ValuePathField()
-    order_key_path = ValuePathField()
-    sequence_path = ValuePathField()
-    content_types = MediaTypesField(required=False)
-    response_content_type = ChoiceField(choices=RESPONSE_CONTENT_TYPES, required=False, allow_blank=True)
-    retry_plan = RetryPlanField(required=False, allow_null=True)
-    handlers = HandlersField(required=False)
-    paused = BooleanField(required=False)
+    allowed_origins = OriginsField(required=False, help_text=help_of("allowed_origins"))
+    message_id_path = ValuePathField(help_text=help_of("message_id_path"))
+    event_type_path = ValuePathField(help_text=help_of("event_type_path"))
+    order_key_path = ValuePathField(help_text=help_of("order_key_path"))
+    sequence_path = ValuePathField(help_text=help_of("sequence_path"))
+    content_types = MediaTypesField(required=False, help_text=help_of("content_types"))
+    response_content_type = ChoiceField(
+        choices=RESPONSE_CONTENT_TYPES,
+        required=False,
+        allow_blank=True,
+        help_text=help_of("response_content_type"),
+    )
+    retry_plan = RetryPlanField(required=False, allow_null=True, help_text=help_of("retry_plan"))
+    handlers = HandlersField(required=False, help_text=help_of("handlers"))
+    paused = BooleanField(required=False, help_text="While true, senders get 503 with Retry-After. Default: false.")
 
     class Meta:
         model = Source
@@ -131,9 +161,12 @@ class SourceSerializer(StrictModelSerializer):
 
 
 class SourceWithSecretSerializer(SourceSerializer):
-    """A new source with its secret, which is not shown again (used for the schema only)."""
+    """A new source with its secret, which is not shown again."""
 
-    secret = MultilineTextField(required=False)
+    secret = MultilineTextField(
+        required=False,
+        help_text="Secret of the signature scheme, in this response only; absent if the scheme has none.",
+    )
 
 
 @contextmanager

@@ -10,41 +10,53 @@ from webhooks.sources.source_stats import MAX_HOURS
 
 
 class SourceStatsQueryParams(QueryParams):
-    """The number of hours, including the present one."""
+    """The number of hours, including the current one."""
 
-    hours = serializers.IntegerField(required=False, default=24, min_value=1, max_value=MAX_HOURS)
+    hours = serializers.IntegerField(
+        required=False,
+        default=24,
+        min_value=1,
+        max_value=MAX_HOURS,
+        help_text="Number of hours, including the current one.",
+    )
 
 
 class SourceCountsSerializer(serializers.Serializer[Any]):
-    """Counts of messages (``throttled``: 429 or 503) and of runs of handlers."""
+    """Counts of messages and of handler runs of a source."""
 
-    received = serializers.IntegerField()
-    duplicates = serializers.IntegerField()
-    rejected = serializers.IntegerField()
-    throttled = serializers.IntegerField()
-    processed = serializers.IntegerField()
-    handler_failures = serializers.IntegerField()
-    dead = serializers.IntegerField()
+    received = serializers.IntegerField(help_text="New messages, which were stored.")
+    duplicates = serializers.IntegerField(
+        help_text="Messages received again under the same message id; not stored again."
+    )
+    rejected = serializers.IntegerField(help_text="Requests rejected: signature, size or form.")
+    throttled = serializers.IntegerField(
+        help_text="Requests that got 429 or 503: over the rate limit, or while paused."
+    )
+    processed = serializers.IntegerField(help_text="Receipts whose handlers succeeded.")
+    handler_failures = serializers.IntegerField(help_text="Failed runs of handlers, including those that were retried.")
+    dead = serializers.IntegerField(help_text="Receipts given up after their last retry.")
 
 
-class SourceHourSerializer(SourceCountsSerializer):
-    """Counts of one hour."""
+class SourceHourlyCountsSerializer(SourceCountsSerializer):
+    """Counts of messages and of handler runs of a source in one hour."""
 
-    starts_at = serializers.DateTimeField()
+    starts_at = serializers.DateTimeField(help_text="Start of the hour (UTC).")
 
 
 class SourceCurrentCountsSerializer(serializers.Serializer[Any]):
-    """Pending and dead receipts; ``is_lower_bound``: there may be more."""
+    """Counts of the receipts of a source by their state now."""
 
-    pending = serializers.IntegerField()
-    dead = serializers.IntegerField()
-    is_lower_bound = serializers.BooleanField()
+    pending = serializers.IntegerField(help_text="Receipts whose handlers have not finished.")
+    dead = serializers.IntegerField(help_text="Receipts given up, which can be replayed.")
+    is_lower_bound = serializers.BooleanField(
+        help_text="Whether there may be more than `pending` and `dead`: counting stops at 10,000."
+    )
 
 
 @extend_schema_serializer(component_name="SourceStats")
 class SourceStatsSerializer(serializers.Serializer[Any]):
-    """Counts now, in all these hours together, and by hour. Hours are a few seconds behind."""
+    """Statistics of a source. Hourly counts are a few seconds behind."""
 
-    now = SourceCurrentCountsSerializer()
-    totals = SourceCountsSerializer()
-    hours = SourceHourSerializer(many=True)
+    now = SourceCurrentCountsSerializer(help_text="Pending and dead receipts now.")
+    totals = SourceCountsSerializer(help_text="Counts of all hours together.")
+    hours = SourceHourlyCountsSerializer(many=True, help_text="Counts of each hour, oldest first.")

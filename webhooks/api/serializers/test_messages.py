@@ -12,22 +12,32 @@ from webhooks.kit.rest.serializers import MultilineTextField, StrictSerializer, 
 
 
 class TestMessageCreateSerializer(StrictSerializer):
-    """A test message: its event type, and a body in place of the sample's."""
+    """A test message to send to a source."""
 
     event_type = TextField(
-        required=False, max_length=256, validators=[RegexValidator(r"\A[!-~]+\Z", "Must be visible ASCII characters.")]
+        required=False,
+        max_length=256,
+        validators=[RegexValidator(r"\A[!-~]+\Z", "Must be visible ASCII characters.")],
+        help_text="Event type of the message. Default: that of the scheme's sample.",
     )
-    body = MultilineTextField(required=False, max_length=64 * 1024, trim_whitespace=False)
+    body = MultilineTextField(
+        required=False,
+        max_length=64 * 1024,
+        trim_whitespace=False,
+        help_text="Body of the message. Default: the scheme's sample.",
+    )
 
 
 @extend_schema_serializer(component_name="TestMessageResult")
 class TestMessageSerializer(serializers.Serializer[Any]):
-    """The request (without credentials), the response, and the receipt or rejection of a test message."""
+    """The result of a test message."""
 
-    url = serializers.CharField()
-    headers = serializers.DictField(child=serializers.CharField())
-    body = serializers.CharField()
-    status = serializers.IntegerField()
-    response = serializers.CharField()
-    receipt = ReceiptSerializer(allow_null=True)
-    rejection = RejectionSerializer(allow_null=True)
+    url = serializers.CharField(help_text="URL of the request.")
+    headers = serializers.DictField(
+        child=serializers.CharField(), help_text="Request headers, by name; credentials are removed."
+    )
+    body = serializers.CharField(help_text="Request body.")
+    status = serializers.IntegerField(help_text="HTTP status of the response.")
+    response = serializers.CharField(help_text="Response body.")
+    receipt = ReceiptSerializer(allow_null=True, help_text="Receipt of the message; null: it was rejected.")
+    rejection = RejectionSerializer(allow_null=True, help_text="Rejection of the message; null: it was stored.")

@@ -90,18 +90,23 @@ class CursorPages(CursorPagination):
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         order = {"type": "string", "enum": list(self.ORDERS), "default": self.ORDERS[0]}
-        described = "Which end of the list comes first."
+        described = "Order of the list by time of creation."
         return [
             *super().get_schema_operation_parameters(view),
             {"name": "order", "in": "query", "required": False, "description": described, "schema": order},
         ]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": "string", "format": "uri", "nullable": True}
+        link = {"type": ["string", "null"], "format": "uri"}
         return {
             "type": "object",
             "required": ["data", "next", "previous"],
-            "properties": {"data": schema, "next": link, "previous": link},
+            "description": f"A page of {schema['items']['$ref'].rpartition('/')[2]} objects.",
+            "properties": {
+                "data": {**schema, "description": "Items of this page."},
+                "next": {**link, "description": "URL of the next page; null: this is the last."},
+                "previous": {**link, "description": "URL of the page before; null: this is the first."},
+            },
         }
 
 

@@ -164,7 +164,7 @@ class IdField(serializers.Field[UUID, str, str, Any]):
     default_error_messages = {"invalid": "Must be an id that begins with {prefix}_."}
 
     def __init__(self, prefix: str, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**{"help_text": f"Id, beginning with `{prefix}_`.", **options})
         self.prefix = prefix
 
     def to_representation(self, value: UUID) -> str:
