@@ -4,6 +4,7 @@ The suite may run as several processes, which have to collect the same tests und
 values that are generated during collection.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.threads import SynchronousWriters
 from webhooks.receiving.insert_receipt import group_commit as receipts
 from webhooks.sources.source_counts import source_counts
 
+logging.raiseExceptions = False  # a notifier's thread may log when the stream captured for its test is closed
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
 
