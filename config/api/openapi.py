@@ -5,7 +5,6 @@ in one place too. The problems of an operation follow from its parameters and bo
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,12 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
 from config.api.openapi_components import finish_components
+from config.api.openapi_problems import FIELD_ERROR, PROBLEM, WRITES, problem_of_status, problem_statuses
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import StrictSerializer
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 PATH_PARAMETERS = {
-    "secret": "Id of the secret.",
-    "key": "Key of the callback, from the URL in the handshake.",
-    "event": "Id of the event, from the link.",
-    "endpoint": "Id of the endpoint, from the link.",
-    "until": "Expiry of the link, from the link.",
-    "signature": "Signature of the link, from the link.",
-}
-WITH_UID = ("tenants", "plans", "endpoints", "sources")  # resources that are also found by their uid
-QUERY_PARAMETERS = {"format": "Media type of the response; by default as `Accept` says."}
-ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
-WRITES = ("put", "post", "patch", "delete")
-TAG_OF = {"data": "Events", "cancellations": "Deliveries", "verification-callbacks": "Endpoints"}
-EXAMPLES: dict[str, Any] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
-"""By operation id: the body of a request, and of a response by status. Recorded by tests/api/test_examples.py."""
-PATH_PARAMETERS = {
-    "ref": "Its id or its `uid`; of an event type its id or its name.",
     "secret": "Id of the secret.",
     "key": "Key of the verification, from the URL of the callback.",
     "event": "Id of the event, from the signed link.",
@@ -43,62 +27,12 @@ PATH_PARAMETERS = {
     "until": "Expiry of the signed link, as unix seconds.",
     "signature": "Signature of the link.",
 }
-PROBLEM_DESCRIPTIONS = {
-    400: "The request is invalid. `errors` names each field and says what to give instead.",
-    401: "The API key is missing, unknown, expired or revoked.",
-    403: "The API key lacks the scope that this operation needs.",
-    404: "Not found, or it belongs to another tenant.",
-    405: "The method is not allowed here; the header `Allow` lists those that are.",
-    406: "None of the media types in `Accept` can be returned.",
-    402: "A limit of the tenant's plan is reached; `limit`, `allowed`, `used` and `resets_at` say which.",
-    409: "Conflicts with the current state, or with a value that is already in use.",
-    412: "Changed since it was fetched: the `ETag` is not that of `If-Match`.",
-    413: "The request is too large.",
-    415: "The media type of the body is not supported here.",
-    422: "The `Idempotency-Key` was used for a different request.",
-    429: "Faster than the tenant's plan allows; retry after `Retry-After` seconds.",
-    503: "The database is unavailable; retry after `Retry-After` seconds.",
-}
-FIELD_ERROR = {
-    "type": "object",
-    "description": "An invalid field of a request.",
-    "required": ["field", "detail"],
-    "properties": {
-        "field": {"type": "string", "description": "Path of the field: names and positions, separated by dots."},
-        "detail": {"type": "string", "description": "What is wrong, and what to give instead."},
-        "pointer": {"type": "string", "description": "The same path as a JSON pointer (RFC 6901) into the body."},
-    },
-}
-PROBLEM = {
-    "type": "object",
-    "description": "Problem details (RFC 9457).",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {
-            "type": "string",
-            "format": "uri",
-            "description": "Identifies the kind of problem.",
-            "example": "urn:waypost:problem:invalid",
-        },
-        "title": {"type": "string", "description": "Short summary of the kind of problem."},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status."},
-        "detail": {"type": "string", "description": "What is wrong with this request."},
-        "errors": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/FieldError"},
-            "description": "One entry per invalid field (400, 409).",
-        },
-        "limit": {"type": "string", "description": "The limit of the plan that is reached (402, 413, 429)."},
-        "allowed": {"type": "integer", "description": "What the plan allows."},
-        "used": {"type": "integer", "description": "What the tenant has used."},
-        "resets_at": {
-            "type": ["string", "null"],
-            "format": "date-time",
-            "description": "When the limit resets; null: never.",
-        },
-    },
-}
-CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+WITH_UID = ("tenants", "plans", "endpoints", "sources")  # resources that are also found by their uid
+QUERY_PARAMETERS = {"format": "Media type of the response; by default as `Accept` says."}
+ACTIONS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
+TAG_OF = {"data": "Events", "cancellations": "Deliveries", "verification-callbacks": "Endpoints"}
+EXAMPLES: dict[str, Any] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
+"""By operation id: the body of a request, and of a response by status. Recorded by tests/api/test_examples.py."""
 TAG = {
     "ETag": {
         "description": "Entity tag of this representation, for `If-Match` and `If-None-Match`.",
@@ -111,14 +45,6 @@ REPLAYED = {
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
-RETRY = {
-    "Retry-After": {
-        "description": "Seconds to wait before the next request.",
-        "schema": {"type": "integer", "minimum": 0},
-    }
-}
-
-
 HEADERS = {
     "Waypost-Tenant": "For operators: id or `uid` of the tenant to act for. Also as `?tenant=`.",
     "Idempotency-Key": "Chosen by you. A request repeated with it within 24 hours takes effect once.",
@@ -247,8 +173,8 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             if operation := item.get(method):
                 _describe_parameters(path, operation)
                 _add_conventions(path, method, operation)
-                for status in sorted(_statuses(path, method, operation)):
-                    operation["responses"].setdefault(str(status), _problem(status))
+                for status in sorted(problem_statuses(path, method, operation)):
+                    operation["responses"].setdefault(str(status), problem_of_status(status))
                 _add_examples(operation)
     return result
 
@@ -272,16 +198,13 @@ def _add_examples(operation: dict[str, Any]) -> None:
     for status, response in operation["responses"].items():
         for media_type, content in response.get("content", {}).items():
             if media_type == "application/problem+json":
-                content["example"] = EXAMPLES["problems"].get(status, {})
+                content["example"] = EXAMPLES["problems"][status]
             elif status in recorded.get("responses", {}) and "examples" not in content:
                 content["example"] = recorded["responses"][status]
 
 
 def _add_conventions(path: str, method: str, operation: dict[str, Any]) -> None:
-    """Describe the parameters of the path, and add the headers that operations of this method accept and return."""
-    for parameter in operation.get("parameters", ()):
-        if parameter["in"] == "path":
-            parameter.setdefault("description", PATH_PARAMETERS[parameter["name"]])
+    """Add the headers that operations of this method accept and return."""
     if not any(operation.get("security", ())):
         return
     accepted, returned = ["Waypost-Tenant"], {}
@@ -305,28 +228,3 @@ def _header(name: str) -> dict[str, Any]:
     if name != "Idempotency-Key":
         form = {"type": "string"}
     return {"name": name, "in": "header", "required": False, "schema": form, "description": HEADERS[name]}
-
-
-def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
-    """Yield the statuses of the problems that an operation can have."""
-    yield from (405, 406, 503)
-    if any(operation.get("security", ())):
-        yield from (401, 403, 404)  # 404: a tenant that the request may not name
-    if "{" in path:
-        yield 404
-    if operation.get("parameters") or method in WRITES:
-        yield 400
-    if "requestBody" in operation:
-        yield from (413, 415)
-    if method in WRITES:
-        yield 409
-        yield 422 if method == "post" else 412
-    if method == "post" and path.endswith(("/events/", "/endpoints/")):
-        yield from (402, 429) if path.endswith("/events/") else (402,)
-
-
-def _problem(status: int) -> dict[str, Any]:
-    headers = {401: CHALLENGE, 429: RETRY, 503: RETRY}.get(status)
-    shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    response = {"description": PROBLEM_DESCRIPTIONS[status], "content": {"application/problem+json": shape}}
-    return {**response, "headers": headers} if headers else response

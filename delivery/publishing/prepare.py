@@ -20,7 +20,7 @@ from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import new_id, public
 
-# What an index entry has room for.
+# The sizes that fit into an index entry.
 MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 

@@ -84,7 +84,7 @@ class HttpSender:
         self._has_work.close()
         self._has_ended.close()
 
-    # What runs in the thread.
+    # The methods below run in the thread.
 
     def _run(self) -> None:
         in_flight: set[Exchange] = set()

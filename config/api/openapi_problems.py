@@ -1,0 +1,94 @@
+"""Describe the problems (RFC 9457) of the API in OpenAPI: their schema, and which statuses an operation can have."""
+
+from collections.abc import Iterator
+from typing import Any
+
+WRITES = ("put", "post", "patch", "delete")
+PROBLEM_DESCRIPTIONS = {
+    400: "The request is invalid. `errors` names each field and says what to give instead.",
+    401: "The API key is missing, unknown, expired or revoked.",
+    403: "The API key lacks the scope that this operation needs.",
+    404: "Not found, or it belongs to another tenant.",
+    405: "The method is not allowed here; the header `Allow` lists those that are.",
+    406: "None of the media types in `Accept` can be returned.",
+    402: "A limit of the tenant's plan is reached; `limit`, `allowed`, `used` and `resets_at` say which.",
+    409: "Conflicts with the current state, or with a value that is already in use.",
+    412: "Changed since it was fetched: the `ETag` is not that of `If-Match`.",
+    413: "The request is too large.",
+    415: "The media type of the body is not supported here.",
+    422: "The `Idempotency-Key` was used for a different request.",
+    429: "Faster than the tenant's plan allows; retry after `Retry-After` seconds.",
+    503: "The database is unavailable; retry after `Retry-After` seconds.",
+}
+FIELD_ERROR = {
+    "type": "object",
+    "description": "An invalid field of a request.",
+    "required": ["field", "detail"],
+    "properties": {
+        "field": {"type": "string", "description": "Path of the field: names and positions, separated by dots."},
+        "detail": {"type": "string", "description": "What is wrong, and what to give instead."},
+        "pointer": {"type": "string", "description": "The same path as a JSON pointer (RFC 6901) into the body."},
+    },
+}
+PROBLEM = {
+    "type": "object",
+    "description": "Problem details (RFC 9457).",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "format": "uri",
+            "description": "Identifies the kind of problem.",
+            "example": "urn:waypost:problem:invalid",
+        },
+        "title": {"type": "string", "description": "Short summary of the kind of problem."},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status."},
+        "detail": {"type": "string", "description": "What is wrong with this request."},
+        "errors": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/FieldError"},
+            "description": "One entry per invalid field (400, 409).",
+        },
+        "limit": {"type": "string", "description": "The limit of the plan that is reached (402, 413, 429)."},
+        "allowed": {"type": "integer", "description": "What the plan allows."},
+        "used": {"type": "integer", "description": "What the tenant has used."},
+        "resets_at": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "When the limit resets; null: never.",
+        },
+    },
+}
+CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+RETRY = {
+    "Retry-After": {
+        "description": "Seconds to wait before the next request.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
+
+
+def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int]:
+    """Yield the statuses of the problems that an operation can have."""
+    yield from (405, 406, 503)
+    if any(operation.get("security", ())):
+        yield from (401, 403, 404)  # 404: a tenant that the request may not name
+    if "{" in path:
+        yield 404
+    if operation.get("parameters") or method in WRITES:
+        yield 400
+    if "requestBody" in operation:
+        yield from (413, 415)
+    if method in WRITES:
+        yield 409
+        yield 422 if method == "post" else 412
+    if method == "post" and path.endswith(("/events/", "/endpoints/")):
+        yield from (402, 429) if path.endswith("/events/") else (402,)
+
+
+def problem_of_status(status: int) -> dict[str, Any]:
+    """Return the response object that describes the problem with this status."""
+    headers = {401: CHALLENGE, 429: RETRY, 503: RETRY}.get(status)
+    shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    response = {"description": PROBLEM_DESCRIPTIONS[status], "content": {"application/problem+json": shape}}
+    return {**response, "headers": headers} if headers else response
