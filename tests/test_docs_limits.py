@@ -1,0 +1,55 @@
+"""Compare the table of limits (docs/reference/limits.md) with the plan, the settings and the constants of the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from subscriptions.models import Endpoint, Plan
+from webhooks.models import Source
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = re.compile(r"`(\w+)`")
+CONSTANT = re.compile(r"^_?([A-Z][A-Z0-9_]+)(?:: [^=]+)? = ", re.MULTILINE)
+NO_LIMIT_OF_A_PLAN = {"id", "uid", "name", "is_default", "created_at", "updated_at"}
+NO_LIMIT_OF_THE_OPERATOR = {"WAYPOST_HSTS_SECONDS"}
+LINES = (ROOT / "docs/reference/limits.md").read_text().splitlines()
+ROWS = [[cell.strip() for cell in line[1:-1].split("|")] for line in LINES if line.startswith("|")]
+
+
+def names_set_by(word: str) -> set[str]:
+    """Return the names in the rows whose limit is set there."""
+    return {name for limit, _, place, *_ in ROWS if place.startswith(word) for name in NAME.findall(limit)}
+
+
+def code_constants() -> set[str]:
+    """Return the names of all constants of the product."""
+    rooms = ("webhooks", "subscriptions", "delivery", "config")
+    files = [file for room in rooms for file in (ROOT / room).rglob("*.py")]
+    return {name for file in files for name in CONSTANT.findall(file.read_text())}
+
+
+def test_row_has_five_columns() -> None:
+    assert {len(row) for row in ROWS} == {5}
+
+
+def test_limit_of_a_plan_has_a_row_and_every_such_row_a_field() -> None:
+    assert names_set_by("plan") == {field.name for field in Plan._meta.concrete_fields} - NO_LIMIT_OF_A_PLAN
+
+
+def test_setting_that_is_a_number_has_a_row_and_every_such_row_a_setting() -> None:
+    settings = (ROOT / "config/settings.py").read_text()
+    numbers = set(re.findall(r'env\.integer\(\s*"(WAYPOST_\w+)"', settings))
+    assert names_set_by("setting") == numbers - NO_LIMIT_OF_THE_OPERATOR
+
+
+@pytest.mark.parametrize("model", [Endpoint, Source], ids=["endpoint", "source"])
+def test_field_named_in_a_row_is_a_field_of_the_model(model: type[Endpoint] | type[Source]) -> None:
+    fields = {field.name for field in model._meta.concrete_fields}
+    assert names_set_by(model.__name__.lower()) <= fields
+
+
+def test_constant_named_in_a_row_is_in_the_code() -> None:
+    named = {name for _, _, place, *_ in ROWS if place.startswith("constant") for name in NAME.findall(place)}
+    assert len(named) > 30
+    assert named <= code_constants()
