@@ -14,6 +14,7 @@ from typing import Any
 
 from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventbridge
 from webhooks.wire.patterns import IndexablePattern, InvalidPattern, Pattern, PatternBranch
+from webhooks.wire.step_budget import StepBudget
 from webhooks.wire.transform import Transformer
 
 MAX_COMPILED = 2_048  # patterns in the cache, about 12 KB each
@@ -33,9 +34,9 @@ class LazyPattern:
     def __hash__(self) -> int:
         return hash(self.text)
 
-    def matches(self, event: dict[str, Any]) -> bool:
-        """Return whether the pattern matches this event."""
-        return _compile(self.text).matches(event)
+    def matches(self, event: dict[str, Any], budget: StepBudget | None = None) -> bool:
+        """Return whether the pattern matches this event. Raises BudgetExceeded."""
+        return _compile(self.text).matches(event, budget)
 
     @property
     def branches(self) -> Sequence[PatternBranch]:

@@ -6,11 +6,13 @@ is built when the first event of that type arrives, so a table with many types c
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from subscriptions.routing.compiled_patterns import compiled
 from webhooks.wire.patterns import IndexablePattern, PatternIndex
+from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 from webhooks.wire.transform import Transformer
 
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
@@ -37,6 +39,18 @@ class RouteEntry:
     event_types: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RouteSlice:
+    """Hold the routes that one slice of a route table has for an event, by subscription id.
+
+    ``after`` is where the next slice begins; None if there is none. A caller that uses only the first routes of a slice
+    continues after the subscription id of the last one it used.
+    """
+
+    routes: list[Route]
+    after: UUID | None
+
+
 class _Bucket:
     """Hold the routes that name one type."""
 
@@ -47,12 +61,12 @@ class _Bucket:
         self.with_pattern: list[tuple[IndexablePattern, Route]] = []
         self._index: PatternIndex[Route] | None = None
 
-    def find(self, document: Callable[[], dict[str, Any]]) -> Iterator[Route]:
+    def find(self, document: Callable[[], dict[str, Any]], budget: StepBudget | None) -> Iterator[Route]:
         yield from self.without_pattern
         if self.with_pattern:
             if self._index is None:
                 self._index = PatternIndex(self.with_pattern, compact=compiled)
-            yield from self._index.find(document())
+            yield from self._index.find(document(), budget)
 
 
 class RouteTable:
@@ -77,21 +91,59 @@ class RouteTable:
         """Return whether a subscription names this type, whatever its pattern."""
         return any(name in self._buckets for name in matching_names(event_type))
 
-    def find(self, event_type: str, document: Callable[[], dict[str, Any]]) -> list[Route]:
+    def find(
+        self, event_type: str, document: Callable[[], dict[str, Any]], *, budget: StepBudget | None = None
+    ) -> list[Route]:
         """Return the routes of an event, at most one per endpoint: that of its oldest matching subscription.
 
-        ``document`` returns the event as patterns see it; it is called only if a pattern must be evaluated.
+        ``document`` returns the event as patterns see it; it is called only if a pattern must be evaluated. Raises
+        BudgetExceeded if there is a budget; ``find_slice`` then finds the same routes piece by piece.
         """
         found: dict[UUID, Route] = {}
         for name in matching_names(event_type):
             bucket = self._buckets.get(name)
             if bucket is None:
                 continue
-            for route in bucket.find(document):
+            for route in bucket.find(document, budget):
                 known = found.get(route.endpoint_id)
                 if known is None or route.subscription_id < known.subscription_id:
                     found[route.endpoint_id] = route
         return list(found.values())
+
+    def find_slice(
+        self,
+        event_type: str,
+        document: Callable[[], dict[str, Any]],
+        *,
+        after: UUID | None = None,
+        size: int,
+        budget: StepBudget | None = None,
+    ) -> RouteSlice:
+        """Return the routes of an event among the next ``size`` subscriptions for its type after this subscription id.
+
+        Subscriptions are taken in the order of their ids, so a slice can be continued with a later version of the
+        table. An endpoint with matching subscriptions in several slices has a route in each: the caller keeps the
+        first, which is that of the oldest subscription. If the budget ends, the slice ends early, but never before its
+        first subscription; so repeated calls always come to the end.
+        """
+        names = set(matching_names(event_type))
+        remaining = sorted(
+            (
+                (key, entry)
+                for key, entry in self.entries.items()
+                if (after is None or key > after) and not names.isdisjoint(entry.event_types)
+            ),
+            key=itemgetter(0),
+        )
+        found: dict[UUID, Route] = {}
+        for number, (_, entry) in enumerate(remaining[:size]):
+            route = entry.route
+            try:
+                if route.pattern is None or route.pattern.matches(document(), budget if number else None):
+                    found.setdefault(route.endpoint_id, route)
+            except BudgetExceeded:
+                return RouteSlice(list(found.values()), remaining[number - 1][0])
+        return RouteSlice(list(found.values()), remaining[size - 1][0] if len(remaining) > size else None)
 
 
 def matching_names(event_type: str) -> Iterator[str]:

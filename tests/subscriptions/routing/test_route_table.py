@@ -7,7 +7,7 @@ import pytest
 
 from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
 from webhooks.wire.ids import new_id
-from webhooks.wire.patterns import Pattern
+from webhooks.wire.patterns import BudgetExceeded, Pattern, StepBudget
 
 
 def table_of(*rows: tuple[Route, list[str]]) -> RouteTable:
@@ -71,3 +71,35 @@ class TestFind:
     def test_document_is_not_built_when_no_pattern_is_evaluated(self) -> None:
         table, _ = made(("*",), ("a.*",))
         assert len(table.find("a.b", lambda: pytest.fail("built the document"))) == 2
+
+    def test_find_raises_when_the_budget_is_exceeded(self) -> None:
+        table, _ = made(("*",), pattern=Pattern({"data": {"total": [{"numeric": [">", 100]}]}}))
+        with pytest.raises(BudgetExceeded):
+            table.find("t", lambda: {"data": {"total": 101}}, budget=StepBudget(0))
+
+
+class TestFindSlice:
+    def test_slices_together_have_the_same_routes_as_find(self) -> None:
+        rows = [
+            (Route(new_id(), new_id(), pattern=Pattern({"n": [number % 3]})), ["a.b" if number % 2 else "a.*"])
+            for number in range(10)
+        ]
+        table, slices, after = table_of(*reversed(rows), (Route(new_id(), new_id()), ["other"])), [], None
+        while not slices or after is not None:
+            found = table.find_slice("a.b", lambda: {"n": 1}, after=after, size=3)
+            slices.append([route.subscription_id for route in found.routes])
+            after = found.after
+        assert [key for keys in slices for key in keys] == [rows[number][0].subscription_id for number in (1, 4, 7)]
+        assert len(slices) == 4
+
+    def test_slice_has_only_the_oldest_route_of_an_endpoint(self) -> None:
+        endpoint_id = new_id()
+        older, newer = (Route(new_id(), endpoint_id) for _ in range(2))
+        table = table_of((newer, ["a.b"]), (older, ["*"]))
+        assert table.find_slice("a.b", dict, size=10).routes == [older]
+
+    def test_slice_without_budget_ends_after_its_first_subscription(self) -> None:
+        pattern = Pattern({"n": [{"numeric": [">", 0]}]})
+        rows = [(Route(new_id(), new_id(), pattern=pattern), ["*"]) for _ in range(3)]
+        found = table_of(*rows).find_slice("t", lambda: {"n": 1}, size=10, budget=StepBudget(0))
+        assert (found.routes, found.after) == ([rows[0][0]], rows[0][0].subscription_id)

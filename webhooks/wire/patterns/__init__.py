@@ -20,5 +20,15 @@ from webhooks.wire.patterns.branches import PatternBranch
 from webhooks.wire.patterns.explanation import PatternMismatch
 from webhooks.wire.patterns.index import IndexablePattern, PatternIndex
 from webhooks.wire.patterns.pattern import Pattern
+from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 
-__all__ = ["IndexablePattern", "InvalidPattern", "Pattern", "PatternBranch", "PatternIndex", "PatternMismatch"]
+__all__ = [
+    "BudgetExceeded",
+    "IndexablePattern",
+    "InvalidPattern",
+    "Pattern",
+    "PatternBranch",
+    "PatternIndex",
+    "PatternMismatch",
+    "StepBudget",
+]

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
 from webhooks.wire.patterns.fields import FieldMatcher
 from webhooks.wire.patterns.matching import scalars_at
+from webhooks.wire.step_budget import StepBudget
 
 T = TypeVar("T")
 IndexKey = tuple[FieldPath, frozenset[Any]]
@@ -29,8 +30,8 @@ class IndexablePattern(Protocol):
     def branches(self) -> Sequence[PatternBranch]:
         """Return the alternatives of which one must match."""
 
-    def matches(self, event: dict[str, Any], /) -> bool:
-        """Tell whether the pattern matches this event."""
+    def matches(self, event: dict[str, Any], /, budget: StepBudget | None = None) -> bool:
+        """Tell whether the pattern matches this event. Raises BudgetExceeded."""
 
 
 class PatternIndex(Generic[T]):
@@ -55,10 +56,10 @@ class PatternIndex(Generic[T]):
         for number in self._always:
             self._patterns[number] = compact(self._patterns[number])
 
-    def find(self, event: dict[str, Any]) -> Iterator[T]:
-        """Yield the items whose pattern matches this event."""
+    def find(self, event: dict[str, Any], budget: StepBudget | None = None) -> Iterator[T]:
+        """Yield the items whose pattern matches this event. Raises BudgetExceeded."""
         for number in self._candidates(event):
-            if self._patterns[number].matches(event):
+            if self._patterns[number].matches(event, budget):
                 yield from self._items[number]
 
     def _candidates(self, event: dict[str, Any]) -> dict[int, None]:

@@ -7,6 +7,7 @@ from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.branches import PatternBranch, compile_branches
 from webhooks.wire.patterns.explanation import PatternMismatch, explain
 from webhooks.wire.patterns.matching import compile_matcher
+from webhooks.wire.step_budget import StepBudget
 
 
 class Pattern:
@@ -22,17 +23,25 @@ class Pattern:
         self.branches: list[PatternBranch] = compile_branches(_parse(pattern) if isinstance(pattern, str) else pattern)
         self._matchers = tuple(compile_matcher(branch) for branch in self.branches)
 
-    def matches(self, event: dict[str, Any]) -> bool:
-        """Tell whether the pattern matches this event. Never raises for parsed JSON."""
+    def matches(self, event: dict[str, Any], budget: StepBudget | None = None) -> bool:
+        """Tell whether the pattern matches this event.
+
+        Raises nothing for parsed JSON, except BudgetExceeded if there is a budget.
+        """
         if isinstance(event, dict):
+            if budget is not None:
+                budget.spend(len(self._matchers))
             for matcher in self._matchers:
                 if matcher(event):
                     return True
         return False
 
-    def explain(self, event: dict[str, Any]) -> list[PatternMismatch]:
-        """Return why the event does not match: the mismatches of the closest branch; empty if it matches."""
-        return [] if self.matches(event) else explain(self.branches, event)
+    def explain(self, event: dict[str, Any], budget: StepBudget | None = None) -> list[PatternMismatch]:
+        """Return why the event does not match: the mismatches of the closest branch; empty if it matches.
+
+        Raises BudgetExceeded if there is a budget.
+        """
+        return [] if self.matches(event, budget) else explain(self.branches, event)
 
 
 def _parse(text: str) -> Any:

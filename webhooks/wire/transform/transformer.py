@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from webhooks.wire.step_budget import StepBudget
 from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
 from webhooks.wire.transform.paths import InputPath
 from webhooks.wire.transform.template import Placeholder, Template, is_json_text, write_value
 
 MAX_PATHS = 100
+BYTES_PER_STEP = 64  # of a rendered body: writing so many costs about one step
 MAX_RENDERED = 8 * 1024 * 1024  # bytes; a short template can repeat a long value thousands of times
 
 PAYLOAD = frozenset({"data", "data_base64", "detail"})
@@ -41,9 +43,15 @@ class Transformer:
                     self._paths[piece.name] = paths[piece.name]
 
     def render(
-        self, event: dict[str, Any], *, rule_arn: str = "", rule_name: str = "", ingestion_time: str = ""
+        self,
+        event: dict[str, Any],
+        budget: StepBudget | None = None,
+        *,
+        rule_arn: str = "",
+        rule_name: str = "",
+        ingestion_time: str = "",
     ) -> bytes:
-        """Render the body for this event, in UTF-8. Raises Unrenderable.
+        """Render the body for this event, in UTF-8. Raises Unrenderable, and BudgetExceeded if there is a budget.
 
         The keyword arguments are the values of ``<aws.events.rule-arn>``, ``<aws.events.rule-name>`` and
         ``<aws.events.event.ingestion-time>``.
@@ -56,7 +64,7 @@ class Transformer:
             "aws.events.event.json": event,
         }
         try:
-            body = self._write(event, values)
+            body = self._write(event, values, budget)
         except RecursionError:
             raise Unrenderable("a value is nested too deeply to be written as JSON") from None
         except Unrenderable:
@@ -67,7 +75,7 @@ class Transformer:
             raise Unrenderable("the result is not JSON: a name in an object must be a string")
         return body
 
-    def _write(self, event: dict[str, Any], values: dict[str, Any]) -> bytes:
+    def _write(self, event: dict[str, Any], values: dict[str, Any], budget: StepBudget | None) -> bytes:
         parts: list[bytes] = []
         written: dict[Placeholder, bytes] = {}
         size = 0
@@ -82,6 +90,8 @@ class Transformer:
             size += len(part)
             if size > MAX_RENDERED:
                 raise Unrenderable(f"the result is larger than {MAX_RENDERED} bytes")
+            if budget is not None:
+                budget.spend(1 + len(part) // BYTES_PER_STEP)
             parts.append(part)
         return b"".join(parts)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.webhooks.wire.test_patterns import events, objects
-from webhooks.wire.patterns import Pattern, PatternIndex
+from webhooks.wire.patterns import Pattern, PatternIndex, StepBudget
 
 
 class CountingPattern:
@@ -19,9 +19,9 @@ class CountingPattern:
         self._pattern = Pattern(pattern)
         self.branches = self._pattern.branches
 
-    def matches(self, event: dict[str, Any], /) -> bool:
+    def matches(self, event: dict[str, Any], /, budget: StepBudget | None = None) -> bool:
         CountingPattern.evaluations += 1
-        return self._pattern.matches(event)
+        return self._pattern.matches(event, budget)
 
 
 def index(*patterns: dict[str, Any]) -> PatternIndex[int]:

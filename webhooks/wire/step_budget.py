@@ -1,0 +1,31 @@
+"""Limit the work that one event may cause, counted in steps.
+
+A step is about the time of one dictionary lookup with the code around it. Steps do not depend on the load of the
+machine, as a clock does, so the same event exceeds the same budget everywhere and always.
+"""
+
+STEPS_PER_MILLISECOND = 10_000  # steps of matching in one millisecond of CPU time, on a core of 2.5 GHz
+
+
+class BudgetExceeded(Exception):
+    """The work costs more steps than its budget has. Nothing is wrong with the event or the pattern."""
+
+
+class StepBudget:
+    """Count steps down from ``steps``. One budget may cover many patterns, events and transformers."""
+
+    __slots__ = ("remaining", "steps")
+
+    def __init__(self, steps: int) -> None:
+        self.steps = self.remaining = steps
+
+    @property
+    def spent(self) -> int:
+        """Return the steps spent so far; more than ``steps`` after the budget was exceeded."""
+        return self.steps - self.remaining
+
+    def spend(self, steps: int) -> None:
+        """Take steps from the budget, before the work that they stand for. Raises BudgetExceeded."""
+        self.remaining -= steps
+        if self.remaining < 0:
+            raise BudgetExceeded
