@@ -88,6 +88,22 @@ def networks(name: str) -> list[str]:
     return found
 
 
+def name_servers(name: str) -> list[str]:
+    """Return a comma-separated list of IP addresses of DNS servers, each with or without a port."""
+    found = words(name)
+    for word in found:
+        has_port = word.count(":") == 1 or "]:" in word
+        host, port = word.rsplit(":", 1) if has_port else (word, "53")
+        try:
+            ipaddress.ip_address(host.strip("[]"))
+            usable = 0 < int(port) < 2**16
+        except ValueError:
+            usable = False
+        if not usable:
+            raise Misconfigured(f"{name} must list IP addresses such as 10.0.0.2, 10.0.0.2:5353 or [2001:db8::2]:53")
+    return found
+
+
 def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
     """Return an absolute URL with one of ``schemes``."""
     value = text(name, default)

@@ -11,6 +11,7 @@ from webhooks.processing.handler_registry import check_handlers
 DEFAULTS = {
     "WAYPOST_ALLOW_HTTP": False,  # published keys are fetched over https only
     "WAYPOST_ALLOW_NETWORKS": [],  # and from public addresses only
+    "WAYPOST_NAME_SERVERS": [],  # those of resolv.conf
     "WAYPOST_HANDLERS": {},
     "WAYPOST_TRUSTED_PROXIES": [],
 }

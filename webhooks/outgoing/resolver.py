@@ -1,0 +1,227 @@
+"""Resolve host names without a thread for each, with a share of the lookups and of the cache for each tenant.
+
+`getaddrinfo` of the C library occupies a thread until it returns, so names that hang use up any pool of threads.
+c-ares sends all queries from one thread (`pycares`). It reads resolv.conf and the hosts file, follows CNAMEs, repeats a
+truncated answer over TCP, and sorts addresses (RFC 6724). What it lacks is here: limits per tenant, and a cache that
+one tenant cannot flush for another.
+
+A share is a tenant. It has LOOKUPS_PER_SHARE lookups in flight; MAX_QUEUED more wait; beyond that TooManyLookups is
+raised. A place stays in use until c-ares has ended the lookup, which may be later than the caller's time limit. Equal
+names of one share are looked up once. Shares do not wait for each other, and do not see what others look up.
+
+The state belongs to the event loop's thread; callbacks of c-ares only pass their result to it, because they run while
+c-ares holds a lock. Addresses are checked by the callers: see `webhooks.wire.addresses.guard`.
+"""
+
+import time
+from collections import deque
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from socket import SOCK_STREAM
+from typing import Any
+
+import pycares
+from django.conf import settings
+
+from webhooks.outgoing.event_loop import event_loop
+from webhooks.outgoing.per_process import PerProcess
+
+LOOKUPS_PER_SHARE = 16  # lookups of one tenant in flight, per process
+MAX_QUEUED = 64  # further lookups of one tenant that wait, per process
+LOOKUP_SECONDS = 5.0  # for a caller, including the time in the queue
+QUERY_SECONDS = 1.5  # for the first try at one name server; c-ares doubles it for the second
+QUERY_TRIES = 2  # per name server
+MIN_TTL = 5.0  # seconds a result is used at least, also entries of the hosts file, which have no TTL
+MAX_TTL = 300.0  # seconds a result is used at most
+FAILURE_TTL = 5.0  # seconds that a failed lookup is not repeated
+MAX_CACHED = 20_000  # results per process; then the share with the most loses its oldest
+RELOAD_AFTER = 10_000  # lookups, after which c-ares's own cache, which has no limit, is emptied
+
+
+class NotResolved(OSError):
+    """The name has no address, or the name servers did not respond with one."""
+
+
+class LookupTimeout(NotResolved):
+    """The name servers did not respond in time."""
+
+
+class TooManyLookups(Exception):
+    """The tenant has too many lookups of host names in progress."""
+
+    def __init__(self) -> None:
+        limit = LOOKUPS_PER_SHARE + MAX_QUEUED
+        super().__init__(f"At most {limit} host names of a tenant are looked up at once (lookups_per_tenant).")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The addresses of a name, each once, in the order in which to try them; valid until `expires_at`, monotonic."""
+
+    addresses: tuple[str, ...]
+    expires_at: float
+
+
+@dataclass(slots=True)
+class _Lookup:
+    host: str
+    waiters: "list[Future[Resolution]]" = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Share:
+    """The lookups and results of one tenant. Each queued lookup is in `lookups` too."""
+
+    lookups: dict[str, _Lookup] = field(default_factory=dict)
+    queue: deque[_Lookup] = field(default_factory=deque)
+    cache: dict[str, "Resolution | _Failure"] = field(default_factory=dict)  # oldest first
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.lookups) - len(self.queue)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: type[NotResolved]
+    text: str
+    expires_at: float
+
+
+class Resolver:
+    """Look up names at `servers` ("address" or "address:port"), or at those of resolv.conf if there are none."""
+
+    def __init__(self, servers: Sequence[str] = ()) -> None:
+        self._loop = event_loop()
+        self._channel = pycares.Channel(servers=servers or None, timeout=QUERY_SECONDS, tries=QUERY_TRIES)
+        self._shares: dict[Hashable, _Share] = {}
+        self._cached = 0
+        self._started = 0
+
+    def resolve(self, host: str, share: Hashable) -> "Future[Resolution]":
+        """Return the future addresses of a name or literal address, looked up on behalf of `share`.
+
+        The future ends within LOOKUP_SECONDS. It raises NotResolved, LookupTimeout or TooManyLookups.
+        """
+        waiter: Future[Resolution] = Future()
+        waiter.set_running_or_notify_cancel()  # others may wait for the same lookup
+        known = self._literal(host) or self._cached_result(host, share)
+        if known is None:
+            self._loop.call_soon_threadsafe(self._ask, host, share, waiter)
+        else:
+            _settle(waiter, known)
+        return waiter
+
+    def close(self) -> None:
+        """End the lookups in flight as failed."""
+        self._channel.close()
+
+    @staticmethod
+    def _literal(host: str) -> Resolution | None:
+        try:
+            return Resolution((str(ip_address(host)),), float("inf"))
+        except ValueError:
+            return None
+
+    def _cached_result(self, host: str, share: Hashable) -> Resolution | _Failure | None:
+        own = self._shares.get(share)
+        result = own.cache.get(host) if own else None
+        return result if result is not None and time.monotonic() < result.expires_at else None
+
+    # The methods below run in the event loop.
+
+    def _ask(self, host: str, share: Hashable, waiter: "Future[Resolution]") -> None:
+        known = self._cached_result(host, share)
+        if known is not None:
+            _settle(waiter, known)
+            return
+        own = self._shares.setdefault(share, _Share())
+        lookup = own.lookups.get(host)
+        if lookup is None:
+            if own.in_flight >= LOOKUPS_PER_SHARE and len(own.queue) >= MAX_QUEUED:
+                waiter.set_exception(TooManyLookups())
+                return
+            lookup = own.lookups[host] = _Lookup(host)
+            own.queue.append(lookup)
+        lookup.waiters.append(waiter)
+        self._loop.call_later(LOOKUP_SECONDS, _time_out, waiter)
+        self._start_queued(own, share)
+
+    def _start_queued(self, own: _Share, share: Hashable) -> None:
+        while own.queue and own.in_flight < LOOKUPS_PER_SHARE:
+            lookup = own.queue.popleft()
+            if all(waiter.done() for waiter in lookup.waiters):
+                del own.lookups[lookup.host]
+            else:
+                self._start(lookup, share)
+
+    def _start(self, lookup: _Lookup, share: Hashable) -> None:
+        self._started += 1
+        if self._started % RELOAD_AFTER == 0:
+            self._channel.reinit()
+
+        def on_result(result: Any, error: int | None) -> None:
+            self._loop.call_soon_threadsafe(self._finish, lookup, share, _read(result, error))
+
+        try:
+            self._channel.getaddrinfo(lookup.host, None, type=SOCK_STREAM, callback=on_result)
+        except (ValueError, RuntimeError) as error:  # not a host name; or the resolver is closed
+            self._loop.call_soon(self._finish, lookup, share, _failure(NotResolved, str(error)))
+
+    def _finish(self, lookup: _Lookup, share: Hashable, result: Resolution | _Failure) -> None:
+        own = self._shares[share]
+        del own.lookups[lookup.host]
+        self._keep(own, lookup.host, result)
+        for waiter in lookup.waiters:
+            _settle(waiter, result)
+        self._start_queued(own, share)
+
+    def _keep(self, own: _Share, host: str, result: Resolution | _Failure) -> None:
+        self._cached += own.cache.pop(host, None) is None
+        own.cache[host] = result
+        if self._cached > MAX_CACHED:
+            share, largest = max(self._shares.items(), key=lambda item: len(item[1].cache))
+            del largest.cache[next(iter(largest.cache))]
+            self._cached -= 1
+            if not (largest.cache or largest.lookups):
+                del self._shares[share]
+
+
+def _read(result: Any, error: int | None) -> Resolution | _Failure:
+    """Read what c-ares calls back with."""
+    if error is not None:
+        kind = LookupTimeout if error == pycares.errno.ARES_ETIMEOUT else NotResolved
+        return _failure(kind, str(pycares.errno.strerror(error)))
+    addresses = tuple(dict.fromkeys(node.addr[0].decode() for node in result.nodes))
+    if not addresses:
+        return _failure(NotResolved, "The name has no address.")
+    ttl = min(record.ttl for record in (*result.nodes, *result.cnames))
+    return Resolution(addresses, time.monotonic() + min(max(ttl, MIN_TTL), MAX_TTL))
+
+
+def _failure(kind: type[NotResolved], text: str) -> _Failure:
+    return _Failure(kind, text, time.monotonic() + FAILURE_TTL)
+
+
+def _settle(waiter: "Future[Resolution]", result: Resolution | _Failure) -> None:
+    if waiter.done():  # timed out
+        return
+    if isinstance(result, Resolution):
+        waiter.set_result(result)
+    else:
+        waiter.set_exception(result.error(result.text))
+
+
+def _time_out(waiter: "Future[Resolution]") -> None:
+    if not waiter.done():
+        waiter.set_exception(LookupTimeout())
+
+
+resolver = PerProcess(lambda: Resolver(settings.WAYPOST_NAME_SERVERS))
+
+
+def resolve(host: str, share: Hashable) -> "Future[Resolution]":
+    """Return the future addresses of a name, from the resolver of this process: see `Resolver.resolve`."""
+    return resolver().resolve(host, share)
