@@ -7,6 +7,7 @@ from benchmarks.meter import Meter
 from benchmarks.result import Check, Result
 from benchmarks.wire.messages import signed
 from benchmarks.wire.programs import Response
+from webhooks.wire.ids import public
 
 CONNECTIONS = 8
 REPEATS = 200  # messages that are sent a second time
@@ -49,7 +50,8 @@ def create_source(bench: Bench, **fields: object) -> str:
     """Create a source; return the path that senders use."""
     uid = f"bench-{time.time_ns()}"
     bench.create("sources/", {"uid": uid, **fields})
-    return f"/in/{uid}/"
+    [(key,)] = bench.deployment.sql("SELECT id FROM webhooks_source WHERE uid = %s", uid)
+    return f"/in/{public('src', key)}/"
 
 
 def result_of(responses: list[Response], meter: Meter) -> Result:

@@ -3,16 +3,21 @@
 Ids are UUIDv7, so a period is a range of ids.
 """
 
+from contextlib import suppress
+
 from django.db.models import Q
 
 from webhooks.kit.rest.query_params import InstantFilter, QueryParams, TextFilter
 from webhooks.models import Source
 from webhooks.processing.receipts import first_id_at
-from webhooks.sources.snapshot import by_id_or_uid
+from webhooks.wire.ids import parse
 
 
 def _of_source(ref: str) -> Q:
-    return Q(source__in=Source.objects.filter(by_id_or_uid(ref)).values("id"))
+    """Return the condition for a source: a uid names one that is not deleted, an id also one that is."""
+    with suppress(ValueError):
+        return Q(source=parse(Source.prefix, ref))
+    return Q(source__in=Source.objects.filter(uid=ref.replace("\0", ""), deleted_at=None).values("id"))
 
 
 class SourceFilters(QueryParams):

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
                 ('tenant_id', models.UUIDField(blank=True, db_index=True, help_text='Owner; empty: the operator.', null=True, verbose_name='tenant ID')),
-                ('uid', models.CharField(blank=True, help_text='Your own id of the source, accepted wherever its id is, also in its URL.', max_length=256, null=True, validators=[django.core.validators.RegexValidator('\\A(?!src_)[A-Za-z0-9._-]{1,256}\\Z', 'Must be 1 to 256 letters, digits, hyphens, underscores and full stops, and must not begin with src_.')], verbose_name='external ID')),
+                ('uid', models.CharField(blank=True, help_text='Your own id of the source, unique within its owner; accepted wherever its id is, except in its URL.', max_length=256, null=True, validators=[django.core.validators.RegexValidator('\\A(?!src_)[A-Za-z0-9._-]{1,256}\\Z', 'Must be 1 to 256 letters, digits, hyphens, underscores and full stops, and must not begin with src_.')], verbose_name='external ID')),
                 ('name', models.CharField(blank=True, help_text='Name shown in lists.', max_length=256)),
                 ('scheme', models.CharField(help_text='How the sender signs its messages, such as standard, github or stripe.', max_length=64)),
                 ('options', models.JSONField(blank=True, default=dict, help_text='Options of the scheme: an object of strings.')),
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('uid',), name='source_uid_unique')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('uid__isnull', False)), fields=('tenant_id', 'uid'), name='source_uid_unique_per_tenant', nulls_distinct=False)],
             },
         ),
         migrations.CreateModel(

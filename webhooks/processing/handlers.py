@@ -15,6 +15,9 @@ Handlers are named in two ways, which may be combined:
     in a row    ``Source.handlers``, which names functions of the setting WAYPOST_HANDLERS (``handler_registry``).
                 Only listed names can be chosen, so editing a source cannot run other code.
 
+In code a source is named by its id. A uid names a source of the installation itself, which no tenant owns: a tenant
+chooses the uids of its own sources, and must not reach a handler of the installation by choosing the same one.
+
 Every matching handler runs, those of the row first, in their order. A receipt that matches none is processed with no
 handler, and can be replayed once there is one. Where neither code nor row names a handler for the source, the receipt
 is settled when it is inserted, and no worker claims it.
@@ -25,7 +28,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
-from uuid import UUID
 
 import orjson
 from django.utils.module_loading import import_string
@@ -34,6 +36,7 @@ from webhooks import telemetry
 from webhooks.models import Receipt, Source
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.sources.message_labels import EventDocument, parse_events
+from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
 from webhooks.wire.patterns import Pattern
 
@@ -66,20 +69,20 @@ class UnknownHandler(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class HandlerRule:
-    """A function for the receipts of a source (id, uid or *) that match a pattern (None: all)."""
+    """A function for the receipts of a source (see ``name_in_code``; *: all) that match a pattern (None: all)."""
 
     name: str
     function: Function
     source: str = ANY
     pattern: str | None = None
 
-    def is_for(self, source_id: UUID, uid: str | None) -> bool:
+    def is_for(self, source: Source | SourceSnapshot) -> bool:
         """Tell whether the rule is for this source."""
-        return self.source in (ANY, uid) or self.source == public(Source.prefix, source_id)
+        return self.source in (ANY, name_in_code(source)) or self.source == public(Source.prefix, source.id)
 
     def matches(self, receipt: Receipt, found: list[EventDocument]) -> bool:
         """Tell whether the rule is for this receipt, whose events these are."""
-        if not self.is_for(receipt.source_id, receipt.source.uid):
+        if not self.is_for(receipt.source):
             return False
         return self.pattern is None or any(_compiled(self.pattern).matches(event) for event in found)
 
@@ -88,9 +91,9 @@ _rules: list[HandlerRule] = []
 
 
 def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Callable[[F], F]:
-    """Register the decorated function for a source (id, uid, or * for all) and an event pattern (None: all).
+    """Register the decorated function for a source and an event pattern (None: all).
 
-    Raises InvalidPattern.
+    ``source`` is an id, the uid of a source that no tenant owns, or * for all. Raises InvalidPattern.
     """
 
     def register(function: F) -> F:
@@ -101,9 +104,15 @@ def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Call
     return register
 
 
-def has_handlers(source_id: UUID, uid: str | None) -> bool:
+def has_handlers(source: Source | SourceSnapshot) -> bool:
     """Tell whether code registers a handler for this source; its row may name more."""
-    return any(rule.is_for(source_id, uid) for rule in _rules)
+    return any(rule.is_for(source) for rule in _rules)
+
+
+def name_in_code(source: Source | SourceSnapshot) -> str:
+    """Return the name of a source in code and in patterns: the uid if no tenant owns the source, else the id."""
+    own_uid = source.uid if source.tenant_id is None else None
+    return own_uid or public(Source.prefix, source.id)
 
 
 def matching_rules(receipt: Receipt) -> list[HandlerRule]:
@@ -131,8 +140,8 @@ def _rules_of(source: Source) -> Iterator[HandlerRule]:
 
 def _events_in(receipt: Receipt) -> list[EventDocument]:
     """Return the events of a receipt; of a body in storage only what its headers say."""
-    name = receipt.source.uid or receipt.source.public_id
     headers = {key.lower(): value for key, value in receipt.headers.items()}
+    name = name_in_code(receipt.source)
     return parse_events(name, receipt.event_type, receipt.message_id, headers, bytes(receipt.body or b""))
 
 

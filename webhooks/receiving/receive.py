@@ -128,7 +128,7 @@ def _store(
         headers=redact_credentials(request.headers, source.credential_headers()),
         body=body,
         secret_id=secret_id,
-        has_handlers=has_handlers(source.id, source.uid),
+        has_handlers=has_handlers(source),
     )
     result = insert_receipt(message)
     if result is InsertResult.DUPLICATE:

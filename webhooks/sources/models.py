@@ -23,7 +23,11 @@ def any_origin() -> list[str]:
 
 
 class Source(Row):
-    """The configuration of one sender, who posts to ``/in/<source>/``: scheme, limits, responses and handlers."""
+    """The configuration of one sender: scheme, limits, responses and handlers.
+
+    The sender posts to ``/in/<id>/``. The id is random and never given again, so an address leads to this source or to
+    none; a ``uid`` is no address, because its owner chooses it, and may change it or give it to a later source.
+    """
 
     class ResponseStatus(models.IntegerChoices):
         OK = 200, "200 OK"
@@ -44,7 +48,7 @@ class Source(Row):
         null=True,
         blank=True,
         validators=[uid_format],
-        help_text="Your own id of the source, accepted wherever its id is, also in its URL.",
+        help_text="Your own id of the source, unique within its owner; accepted wherever its id is, except in its URL.",
     )
     name = models.CharField(max_length=256, blank=True, help_text="Name shown in lists.")
     scheme = models.CharField(
@@ -151,7 +155,14 @@ class Source(Row):
     updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["uid"], condition=Q(deleted_at=None), name="source_uid_unique")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "uid"],
+                condition=Q(deleted_at=None, uid__isnull=False),
+                nulls_distinct=False,
+                name="source_uid_unique_per_tenant",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name or self.uid or self.public_id

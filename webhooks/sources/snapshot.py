@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, Q
-
 from webhooks import schemes
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.timed_cache import TimedCache
@@ -31,6 +29,7 @@ class SourceSnapshot:
     """The fields of a source that receiving needs; ``secrets`` are newest first."""
 
     id: UUID
+    tenant_id: UUID | None
     uid: str | None
     scheme: str
     options: dict[str, str]
@@ -76,8 +75,11 @@ _SECRET = ("secrets__id", "secrets__ciphertext", "secrets__expires_at")
 
 
 def find_source(name: str) -> SourceSnapshot | None:
-    """Return the source with this id or uid, or None."""
-    return _snapshots.get(name)
+    """Return the source with this id (``src_...``), which its address ends with; None if there is none."""
+    try:
+        return _snapshots.get(parse(Source.prefix, name))
+    except ValueError:
+        return None
 
 
 def clear_snapshots() -> None:
@@ -85,27 +87,18 @@ def clear_snapshots() -> None:
     _snapshots.clear()
 
 
-def by_id_or_uid(name: str) -> Q:
-    """Return the filter for the source with this id or uid; any text is allowed."""
-    try:
-        return Q(id=parse("src", name))
-    except ValueError:
-        return Q(uid=name.replace("\0", ""))
-
-
-def _load(name: str) -> SourceSnapshot | None:
-    found = Source.objects.filter(by_id_or_uid(name)).values(*_FIELDS, "verify_token", *_SECRET)
-    rows = list(found.order_by(F("deleted_at").desc(nulls_first=True), "id", "-secrets__id"))
+def _load(key: UUID) -> SourceSnapshot | None:
+    rows = list(Source.objects.filter(id=key).order_by("-secrets__id").values(*_FIELDS, "verify_token", *_SECRET))
     if not rows:
         return None
     secrets = tuple(
         SecretSnapshot(row["secrets__id"], decrypt(row["secrets__ciphertext"]), row["secrets__expires_at"])
         for row in rows
-        if row["id"] == rows[0]["id"] and row["secrets__ciphertext"] is not None
+        if row["secrets__ciphertext"] is not None
     )
     token = rows[0]["verify_token"]
     values = {name: rows[0][name] for name in _FIELDS}
     return SourceSnapshot(**values, verify_token="" if token is None else decrypt(token), secrets=secrets)
 
 
-_snapshots = TimedCache(_load)  # by the name used: id or uid
+_snapshots = TimedCache(_load)  # by id

@@ -16,9 +16,16 @@ from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import clear_snapshots
 
 
+class UidInUse(InvalidConfiguration):
+    """Another source of the same owner has this uid."""
+
+    def __init__(self) -> None:
+        super().__init__("uid", UID_IN_USE)
+
+
 def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, **fields: Any) -> Source:
-    """Create a source and its first secret. Raises InvalidConfiguration if the uid is in use."""
-    with unique_uid(_uid_in_use):
+    """Create a source and its first secret. Raises UidInUse."""
+    with unique_uid(UidInUse):
         source = Source.objects.create(tenant_id=tenant_id, **_columns(fields))
         if secret:
             add_secret(source, secret)
@@ -28,13 +35,13 @@ def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, *
 def change_source(source: Source, fields: dict[str, Any]) -> Source:
     """Change the given fields of a source; return the source as stored.
 
-    Other columns are not written, so that a concurrent change of them (a pause) is not undone. Raises
-    InvalidConfiguration if the uid is in use, Source.DoesNotExist if the source was deleted meanwhile.
+    Other columns are not written, so that a concurrent change of them (a pause) is not undone. Raises UidInUse,
+    Source.DoesNotExist if the source was deleted meanwhile.
     """
     columns = _columns(fields)
     for name, value in columns.items():
         setattr(source, name, value)
-    with unique_uid(_uid_in_use):
+    with unique_uid(UidInUse):
         source.save(update_fields=[*columns, "updated_at"])
     clear_snapshots()
     return Source.objects.get(pk=source.pk, deleted_at=None)
@@ -43,15 +50,12 @@ def change_source(source: Source, fields: dict[str, Any]) -> Source:
 def delete_source(source: Source) -> None:
     """Mark a source as deleted.
 
-    Its sender gets 410 from now on, its uid can be used again, and its receipts stay until their retention ends.
+    Its sender gets 410 from now on, and its receipts stay until their retention ends. Its id is never given again; its
+    uid may name another source of the owner, which gets no messages of this one, because a uid is no address.
     """
     source.deleted_at = timezone.now()
     source.save(update_fields=["deleted_at", "updated_at"])
     clear_snapshots()
-
-
-def _uid_in_use() -> InvalidConfiguration:
-    return InvalidConfiguration("uid", UID_IN_USE)
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:

@@ -44,10 +44,10 @@ def test_create_returns_the_secret_once_and_the_source_accepts_its_messages() ->
     client = make_client(make_tenant())
     created = post(client, "sources/", {"scheme": "standard", "uid": "shop"}).json()
     assert created["secret"].startswith("whsec_")
-    assert created["url"].endswith("/in/shop/")
+    assert created["url"].endswith(f"/in/{created['id']}/")
     assert created["secret"] not in client.get(f"{API}/sources/shop/").content.decode()
     assert created["secret"].encode() not in bytes(SourceSecret.objects.get().ciphertext)
-    response = Client().post("/in/shop/", BODY, "application/json", headers=signed(BODY, secret=created["secret"]))
+    response = Client().post(created["url"], BODY, "application/json", headers=signed(BODY, secret=created["secret"]))
     assert response.status_code == 202
 
 
@@ -160,24 +160,82 @@ def test_create_with_scheme_none_is_a_201() -> None:
     assert post(make_client(make_tenant()), "sources/", {"scheme": "none"}).status_code == 201
 
 
-def test_uid_is_unique_across_tenants_until_its_source_is_deleted() -> None:
+def test_uid_is_unique_within_the_tenant_until_its_source_is_deleted() -> None:
+    client = make_client(make_tenant())
+    assert post(client, "sources/", {"scheme": "standard", "uid": "shop"}).status_code == 201
+    conflict = post(client, "sources/", {"scheme": "standard", "uid": "shop"})
+    assert (conflict.status_code, conflict.json()["errors"][0]["field"]) == (409, "uid")
+    client.delete(f"{API}/sources/shop/")
+    assert post(client, "sources/", {"scheme": "standard", "uid": "shop"}).status_code == 201
+
+
+def test_uid_is_unique_among_the_sources_that_no_tenant_owns() -> None:
+    operator = make_client()
+    make_source(uid="shop", tenant_id=make_tenant().pk)
+    assert post(operator, "sources/", {"scheme": "standard", "uid": "shop"}).status_code == 201
+    assert post(operator, "sources/", {"scheme": "standard", "uid": "shop"}).status_code == 409
+    assert [post(operator, "sources/", {"scheme": "none"}).status_code for _ in range(2)] == [201, 201]
+
+
+def test_uid_of_another_tenants_source_is_free_and_names_nothing_there() -> None:
+    tenant = make_tenant()
+    client, other = make_client(tenant), make_source(uid="theirs", tenant_id=make_tenant().pk)
+    known, unknown = (client.get(f"{API}/sources/{ref}/") for ref in ("theirs", "unknown"))
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    assert known.status_code == 404
+    own = post(client, "sources/", {"scheme": "none", "uid": "mine"}).json()
+    moved = client.patch(f"{API}/sources/mine/", {"uid": "theirs"}, format="json")
+    assert (moved.status_code, moved.json()["uid"], moved.json()["url"]) == (200, "theirs", own["url"])
+    assert client.get(f"{API}/sources/theirs/").json()["id"] == own["id"]
+    assert client.get(f"{API}/receipts/?source={other.public_id}").json()["data"] == []
+
+
+@pytest.mark.parametrize("change", ["delete", "rename"])
+def test_messages_of_a_source_reach_no_other_tenant_that_takes_its_uid(change: str) -> None:
     first, second = make_client(make_tenant()), make_client(make_tenant())
-    assert post(first, "sources/", {"scheme": "standard", "uid": "shop"}).status_code == 201
-    conflict = post(second, "sources/", {"scheme": "standard", "uid": "shop"})
-    assert conflict.json()["errors"][0]["field"] == "uid"
-    first.delete(f"{API}/sources/shop/")
-    assert post(second, "sources/", {"scheme": "standard", "uid": "shop"}).status_code == 201
+    created = post(first, "sources/", {"scheme": "none", "uid": "shop"}).json()
+    if change == "delete":
+        first.delete(f"{API}/sources/shop/")
+    else:
+        assert first.patch(f"{API}/sources/shop/", {"uid": "shop-2"}, format="json").status_code == 200
+    assert post(second, "sources/", {"scheme": "none", "uid": "shop"}).status_code == 201
+    response = Client().post(created["url"], BODY, "application/json")
+    assert response.status_code == (410 if change == "delete" else 202)
+    assert second.get(f"{API}/receipts/").json()["data"] == []
+
+
+def test_uid_used_by_several_tenants_needs_a_tenant_from_an_operator() -> None:
+    tenants = [make_tenant(), make_tenant()]
+    sources = [make_source(uid="shop", tenant_id=tenant.pk) for tenant in tenants]
+    operator = make_client()
+    ambiguous = operator.get(f"{API}/sources/shop/")
+    assert (ambiguous.status_code, ambiguous.json()["errors"][0]["field"]) == (400, "tenant")
+    named = operator.get(f"{API}/sources/shop/", headers={"waypost-tenant": tenants[1].public_id})
+    assert named.json()["id"] == sources[1].public_id
+
+
+def test_receipts_of_a_uid_are_those_of_the_source_that_has_it_now() -> None:
+    tenant = make_tenant()
+    client = make_client(tenant)
+    old = make_receipt(make_source(uid="shop", tenant_id=tenant.pk))
+    client.delete(f"{API}/sources/shop/")
+    new = make_receipt(make_source(uid="shop", tenant_id=tenant.pk))
+
+    def ids(source: str) -> list[str]:
+        return [row["id"] for row in client.get(f"{API}/receipts/?source={source}").json()["data"]]
+
+    assert (ids("shop"), ids(old.source.public_id)) == ([new.public_id], [old.public_id])
 
 
 def test_patch_applies_to_the_next_message() -> None:
     client = make_client(make_tenant())
     created = post(client, "sources/", {"scheme": "none", "uid": "shop"}).json()
-    assert Client().post("/in/shop/", b"1", "text/plain").status_code == 202
+    assert Client().post(created["url"], b"1", "text/plain").status_code == 202
     changed = client.patch(f"{API}/sources/{created['id']}/", {"paused": True}, format="json")
     assert changed.json()["paused"] is True
-    assert Client().post("/in/shop/", b"2", "text/plain").status_code == 503
+    assert Client().post(created["url"], b"2", "text/plain").status_code == 503
     client.patch(f"{API}/sources/shop/", {"paused": False, "response_status": 200}, format="json")
-    assert Client().post("/in/shop/", b"3", "text/plain").status_code == 200
+    assert Client().post(created["url"], b"3", "text/plain").status_code == 200
 
 
 def test_patch_to_a_scheme_that_rejects_the_secrets_is_a_400() -> None:

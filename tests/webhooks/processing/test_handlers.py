@@ -49,6 +49,15 @@ def test_handles_registers_by_uid_by_id_or_for_all() -> None:
     assert functions(make_receipt(make_source())) == [log_receipt]
 
 
+def test_uid_of_a_tenants_source_names_no_handler_of_the_installation() -> None:
+    handles("shop")(succeed)
+    handles("*", {"source": ["shop"]})(fail)
+    source = make_source(uid="shop", tenant_id=new_id())
+    assert functions(make_receipt(source)) == []
+    handles(source.public_id, {"source": [source.public_id]})(log_receipt)
+    assert functions(make_receipt(source)) == [log_receipt]
+
+
 def test_matching_rules_has_the_handlers_of_the_source_first_and_each_function_once(settings) -> None:
     settings.WAYPOST_HANDLERS = {"ok": f"{HERE}.succeed", "bad": f"{HERE}.fail"}
     source = make_source(handlers=[{"handler": "bad", "pattern": {"type": ["a.b"]}}, {"handler": "ok"}])

@@ -106,12 +106,19 @@ def test_large_body_is_stored_as_an_object_and_its_row_has_the_key(claims) -> No
     assert receipt.read() == LARGE
 
 
-@pytest.mark.parametrize("name", ["uid", "public_id"])
 @pytest.mark.parametrize("slash", ["/", ""])
-def test_source_is_found_by_id_and_uid_with_and_without_a_slash(name: str, slash: str) -> None:
+def test_source_is_found_by_id_with_and_without_a_slash(slash: str) -> None:
     source = make_source(uid="billing.v1-x")
-    response = Client().post(f"/in/{getattr(source, name)}{slash}", BODY, "application/json", headers=signed(BODY))
+    response = Client().post(f"/in/{source.public_id}{slash}", BODY, "application/json", headers=signed(BODY))
     assert response.status_code == 202
+
+
+@pytest.mark.parametrize("method", ["get", "post", "options", "put"])
+def test_uid_is_no_address(method: str) -> None:
+    make_source(uid="billing")
+    used, unused = (getattr(Client(), method)(f"/in/{uid}/") for uid in ("billing", "another"))
+    assert used.status_code == unused.status_code == (405 if method == "put" else 404)
+    assert (used.content, used.headers) == (unused.content, unused.headers)
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
@@ -253,10 +260,11 @@ def test_large_message_at_a_closed_source_stores_nothing(claims) -> None:
     assert not [path for path in claims.rglob("*") if path.is_file()]
 
 
-def test_uid_of_a_deleted_source_can_be_used_again() -> None:
-    make_source(uid="shop", deleted_at=timezone.now())
+def test_deleted_source_is_a_410_even_if_another_has_its_uid() -> None:
+    deleted = make_source(uid="shop", deleted_at=timezone.now())
     make_source(uid="shop")
-    assert post("shop").status_code == 202
+    assert post(deleted).status_code == 410
+    assert not Receipt.objects.exists()
 
 
 def test_message_over_the_rate_is_429_with_retry_after() -> None:

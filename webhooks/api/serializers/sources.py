@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from rest_framework import serializers
 from rest_framework.reverse import reverse
-from rest_framework.validators import UniqueValidator
 
 from webhooks.api.fields import (
     HandlersField,
@@ -18,6 +17,7 @@ from webhooks.api.fields import (
     ValuePathField,
 )
 from webhooks.kit.encryption import decrypt
+from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.serializers import (
     BooleanField,
     ChoiceField,
@@ -26,12 +26,11 @@ from webhooks.kit.rest.serializers import (
     StrictModelSerializer,
     TextField,
 )
-from webhooks.kit.uids import UID_IN_USE
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
 from webhooks.sources.models import uid_format
 from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, TooManySecrets, active_secrets
-from webhooks.sources.sources import change_source, create_source
+from webhooks.sources.sources import UidInUse, change_source, create_source
 
 RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of response_body
 
@@ -56,14 +55,13 @@ class SourceSerializer(StrictModelSerializer):
     uid = TextField(
         required=False,
         allow_null=True,
-        help_text="Your own id, accepted wherever the id is, also in the URL of the source. Up to 256 letters, digits, "
-        "`.`, `_` and `-`; it must not begin with `src_`.",
-        validators=[
-            uid_format,
-            UniqueValidator(Source.objects.filter(deleted_at=None), UID_IN_USE),
-        ],
+        help_text="Your own id, unique among the sources of its owner, and accepted wherever the id is, except in the "
+        "URL. Up to 256 letters, digits, `.`, `_` and `-`; it must not begin with `src_`.",
+        validators=[uid_format],
     )
-    url = serializers.SerializerMethodField(help_text="URL to give to the sender, which posts its messages there.")
+    url = serializers.SerializerMethodField(
+        help_text="URL to give to the sender, which posts its messages there. It stays when `uid` changes."
+    )
     secret = MultilineTextField(
         write_only=True,
         required=False,
@@ -110,7 +108,7 @@ class SourceSerializer(StrictModelSerializer):
         read_only_fields = ["created_at", "updated_at"]
 
     def get_url(self, source: Source) -> str:
-        return reverse("inbound", args=[source.uid or source.public_id], request=self.context.get("request"))
+        return reverse("inbound", args=[source.public_id], request=self.context.get("request"))
 
     def to_representation(self, instance: Source) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
@@ -171,9 +169,11 @@ class SourceWithSecretSerializer(SourceSerializer):
 
 @contextmanager
 def configuration_errors() -> Iterator[None]:
-    """Report a configuration that cannot work as a validation error of its field."""
+    """Report a configuration that cannot work as a validation error of its field, and a uid in use as a conflict."""
     try:
         yield
+    except UidInUse as error:
+        raise Conflict({error.field: str(error)}) from error
     except (InvalidConfiguration, TooManySecrets) as error:
         raise serializers.ValidationError({getattr(error, "field", "secret"): str(error)}) from error
 

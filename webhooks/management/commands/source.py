@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = 'Create a source and print {"source": ..., "url": ..., "secret": ...} as one line of JSON.'
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("uid", metavar="UID", help="its uid, in the URL /in/UID/")
+        parser.add_argument("uid", metavar="UID", help="your own id of the source")
         parser.add_argument("--scheme", default="standard", help="signature scheme (default: standard)")
         parser.add_argument("--secret", help="the sender's secret; left out, one is generated if the scheme allows it")
         parser.add_argument(
@@ -33,10 +33,10 @@ class Command(BaseCommand):
         serializer = SourceSerializer(data=fields)
         try:
             serializer.is_valid(raise_exception=True)
+            source = serializer.save()
         except ValidationError as error:
             raise CommandError(json.dumps(error.detail)) from None
         secret = serializer.validated_data.get("secret")
-        source = serializer.save()
         made = {"source": source.public_id, "url": serializer.data["url"], "secret": secret}
         self.stdout.write(json.dumps(made))
 

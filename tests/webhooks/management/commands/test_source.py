@@ -26,7 +26,8 @@ def test_source_command_prints_source_url_and_secret_as_one_line_of_json() -> No
     assert printed.count("\n") == 1
     made = json.loads(printed)
     source = Source.objects.get()
-    assert (made["source"], made["url"], source.handlers) == (source.public_id, "/in/shop/", [{"handler": "log"}])
+    assert (made["source"], source.uid, source.handlers) == (source.public_id, "shop", [{"handler": "log"}])
+    assert made["url"] == f"/in/{source.public_id}/"
     response = Client().post(made["url"], BODY, "application/json", headers=signed(BODY, secret=made["secret"]))
     assert response.status_code == 200
 
