@@ -24,7 +24,7 @@ from rest_framework.response import Response
 
 from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
-from webhooks.kit.limited_body import TooLarge
+from webhooks.kit.rest.limited_body import TooLarge
 from webhooks.wire.json_text import nests_deeper
 
 PROBLEM = "application/problem+json"

@@ -31,7 +31,7 @@ from subscriptions.tenants.idempotency import (
     read_key,
     store_response,
 )
-from webhooks.kit.limited_body import read_body
+from webhooks.kit.rest.limited_body import read_body
 
 FIELD = "HTTP_IDEMPOTENCY_KEY"
 REPLAYED = "Idempotency-Replayed"

@@ -1,13 +1,14 @@
 """Write items in shared transactions (group commit): those added while one is being written share the next.
 
 A commit costs the database about the same for one row as for ten, and a round trip costs more than the row. So a
-writer, a thread with its own connection, writes for all callers that came while the last group was written. Callers
-return after the commit, as if each had written alone. There is no delay to collect a group: an item that finds no
+writer, a thread with its own connection, writes for all callers that came while the last group was written. Each caller
+has a future, which is done after the commit, as if the caller had written alone: a thread waits for it (``add``), a
+coroutine of the web server awaits it (``submit``). There is no delay to collect a group: an item that finds no
 write in progress is written at once. Items have a key (a tenant): only those of one key are written together, and
 each key has at most one writer at a time.
 
 Failure: a database connection error, that is every OperationalError or InterfaceError, fails every item of the group,
-and each caller raises it; publishing retries a broken connection for 5 s first (``delivery.publishing.store``). Any
+and each caller gets it; publishing retries a broken connection for 5 s first (``delivery.publishing.store``). Any
 other error may be due to a single item, so the group is written again item by item, and each caller gets its own result
 or error. Where no thread is available the caller writes. Failures after the commit (see ``Write``) are logged and
 counted, not raised.
@@ -18,12 +19,12 @@ Used for publishing (``delivery.publishing.group_publish``) and for receipts (``
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
-from webhooks.kit import offload
 from webhooks.kit.notify import wakeup_failed
 
 M = TypeVar("M")
@@ -31,26 +32,16 @@ R = TypeVar("R")
 AfterCommit = list[Callable[[], None]]
 Write = Callable[[Sequence[M], AfterCommit], Sequence[R]]
 """Write items of one key in one transaction and return one result for each, in order. What it appends to the list is
-called after the commit, once the callers were released."""
+called after the commit, once the futures are done."""
 
 CHECK_AFTER = 1.0  # seconds without a write, after which a writer checks that its connection is alive
 
 
-class _Entry(Generic[M, R]):
-    """One item and its caller, who waits for ``written``."""
+class _Entry(NamedTuple, Generic[M, R]):
+    """One item, and the future of its result."""
 
-    __slots__ = ("error", "item", "results", "written")
-
-    def __init__(self, item: M) -> None:
-        self.item = item
-        self.written = offload.new_flag()
-        self.error: Exception | None = None
-        self.results: list[R] = []
-
-    def result(self) -> R:
-        if self.error is not None:
-            raise self.error
-        return self.results[0]
+    item: M
+    future: "Future[R]"
 
 
 class GroupCommit(Generic[M, R]):
@@ -69,20 +60,26 @@ class GroupCommit(Generic[M, R]):
 
     def add(self, item: M, key: Hashable = None) -> R:
         """Return the result of writing this item, once it is committed. Raises what writing it raised."""
-        entry: _Entry[M, R] = _Entry(item)
+        return self.submit(item, key).result()
+
+    def submit(self, item: M, key: Hashable = None) -> "Future[R]":
+        """Return the future of the item's result, done once it is committed. Never blocks.
+
+        Its callbacks run in the writer's thread, so they must be short.
+        """
+        future: Future[R] = Future()
         with self._lock:
             queue = self._queues.get(key)
             if queue is None:
-                self._queues[key] = [entry]
+                self._queues[key] = [_Entry(item, future)]
             else:
-                queue.append(entry)
+                queue.append(_Entry(item, future))
         if queue is None:
             try:
                 self.writers.submit(self._write_queue, key)
             except RuntimeError:  # no thread is available, or the process is ending
                 self._write_queue(key)
-        entry.written.wait()
-        return entry.result()
+        return future
 
     def waiting(self) -> int:
         """Return how many items wait for the next group."""
@@ -94,9 +91,8 @@ class GroupCommit(Generic[M, R]):
         while group := self._next_group(key):
             self._check_connection()
             after_commit: AfterCommit = []
-            self._write_group(group, after_commit)
-            for entry in group:
-                entry.written.set()
+            for set_result in self._write_group(group, after_commit):
+                set_result()
             _run(after_commit)
 
     def _next_group(self, key: Hashable) -> list[_Entry[M, R]]:
@@ -129,30 +125,28 @@ class GroupCommit(Generic[M, R]):
             pass  # the write that follows raises it
         self._thread.written_at = now
 
-    def _write_group(self, group: Sequence[_Entry[M, R]], after_commit: AfterCommit) -> None:
-        """Give each entry its result or its error. An error of one item is found by writing each alone."""
+    def _write_group(self, group: Sequence[_Entry[M, R]], after_commit: AfterCommit) -> list[Callable[[], None]]:
+        """Return the calls that give each entry its result or its error.
+
+        An error of one item is found by writing each alone.
+        """
         calls: AfterCommit = []
         try:
             results = self._write([entry.item for entry in group], calls)
         except (OperationalError, InterfaceError) as error:
-            _fail(group, error)
+            return _failures(group, error)
         except Exception as error:
             if len(group) == 1:
-                _fail(group, error)
-                return
-            for entry in group:
-                self._write_group([entry], after_commit)
+                return _failures(group, error)
+            return [call for entry in group for call in self._write_group([entry], after_commit)]
         except BaseException:
-            _fail(group, OperationalError("The writer was stopped."))
-        else:
-            for entry, result in zip(group, results, strict=True):
-                entry.results.append(result)
-            after_commit += calls
+            return _failures(group, OperationalError("The writer was stopped."))
+        after_commit += calls
+        return [partial(entry.future.set_result, result) for entry, result in zip(group, results, strict=True)]
 
 
-def _fail(group: Sequence[_Entry[M, R]], error: Exception) -> None:
-    for entry in group:
-        entry.error = error
+def _failures(group: Sequence[_Entry[M, R]], error: Exception) -> list[Callable[[], None]]:
+    return [partial(entry.future.set_exception, error) for entry in group]
 
 
 def _run(after_commit: AfterCommit) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from django.http import HttpRequest
 from rest_framework.exceptions import UnsupportedMediaType
 
-from webhooks.kit.limited_body import read_body
+from webhooks.kit.rest.limited_body import read_body
 from webhooks.wire import json_text
 from webhooks.wire.cloudevents import http_modes
 from webhooks.wire.cloudevents.grammar import media_type

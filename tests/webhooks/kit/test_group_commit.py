@@ -43,8 +43,10 @@ def test_items_added_during_a_write_share_the_next_one_and_each_caller_gets_its_
     group = commits(writer)
 
     def release() -> None:
-        wait_until(lambda: group.waiting() == 9, "nine items")
-        writer.go_on.set()
+        try:
+            wait_until(lambda: group.waiting() == 9, "nine items")
+        finally:
+            writer.go_on.set()
 
     results = in_threads(release, *[lambda number=number: group.add(number) for number in range(10)])
     assert results[1:] == [-number for number in range(10)]

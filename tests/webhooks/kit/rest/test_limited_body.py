@@ -7,7 +7,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
-from webhooks.kit.limited_body import LengthRequired, TooLarge, read_body
+from webhooks.kit.rest.limited_body import LengthRequired, TooLarge, read_body
 
 
 class Counting(BytesIO):

@@ -1,0 +1,58 @@
+"""Define the requests and responses of native views: coroutines that respond in the event loop of the web server.
+
+A native view holds no thread while a client sends or a commit is awaited. It must not block: no queries, no lookups, no
+waiting on locks; what does is awaited as a future (``webhooks.kit.group_commit``, ``webhooks.outgoing``). The server
+makes the request (``config.web``); in another project a plain Django view wraps the same functions.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class BodyCutShort(Exception):
+    """The body ended before its announced length, or the client closed the connection."""
+
+
+class BodyTooSlow(Exception):
+    """The body arrived more slowly than the server's minimum rate."""
+
+
+class RequestBody(Protocol):
+    """A request body that is still arriving."""
+
+    @property
+    def length(self) -> int | None:
+        """Return the announced length in bytes; None for a chunked body."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Return an iterator over the raw body, to be used once. Raises BodyCutShort, BodyTooSlow while iterating."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeRequest:
+    """A request whose head was read. Of its path, ``query_string`` and ``host`` nothing was checked or decoded."""
+
+    method: str
+    scheme: str
+    """``http`` or ``https``, as the client used it: behind a trusted proxy what the proxy says."""
+    host: str
+    path: str
+    query_string: str
+    headers: Mapping[str, str]
+    """By names in lower case, without underscores. Values of one name are joined by commas (RFC 9110, section 5.3)."""
+    remote_address: str
+    """IP address of the connection, which may be a proxy's."""
+    body: RequestBody
+
+
+@dataclass(frozen=True, slots=True)
+class NativeResponse:
+    """A response; its Content-Length is set by the server."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+NativeView = Callable[[NativeRequest], Awaitable[NativeResponse]]
