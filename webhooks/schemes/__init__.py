@@ -9,7 +9,7 @@ from importlib import import_module
 
 from webhooks.schemes.scheme import BodyVerifier, FetchKeys, Scheme, SignedMessage, UnsignedMessage, fetch_unavailable
 from webhooks.wire.errors import BadOptions, UnknownScheme
-from webhooks.wire.signing.hmac_signatures import TOLERANCE
+from webhooks.wire.signing.timestamps import TOLERANCE
 
 __all__ = ["SCHEMES", "BodyVerifier", "FetchKeys", "Scheme", "SignedMessage", "UnsignedMessage", "get", "verify"]
 

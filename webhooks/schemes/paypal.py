@@ -50,7 +50,7 @@ class PayPal(Scheme):
             raise MalformedHeader("paypal-transmission-sig")
         if not _CERTIFICATE.fullmatch(url):
             raise MalformedHeader("paypal-cert-url")
-        context.check_timestamp("paypal-transmission-time", _seconds(time))
+        context.check_moment(_seconds(time))
         return _CrcVerifier(fetch_rsa_key(context, url), signature, f"{transmission}|{time}|", secrets)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
@@ -76,11 +76,11 @@ class _CrcVerifier:
         raise NoMatchingSignature
 
 
-def _seconds(time: str) -> str:
+def _seconds(time: str) -> float:
     """Return the Unix seconds of an RFC 3339 time in UTC. Raises MalformedHeader."""
     try:
         if _TIME.fullmatch(time):
-            return str(int(datetime.fromisoformat(time).timestamp()))
+            return datetime.fromisoformat(time).timestamp()
     except (ValueError, OverflowError):
         pass
     raise MalformedHeader("paypal-transmission-time")

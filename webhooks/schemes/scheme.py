@@ -16,7 +16,7 @@ from typing import ClassVar, Protocol
 
 from webhooks.wire.errors import KeysUnavailable, MissingHeader, MissingUrl, SenderKeyRequired
 from webhooks.wire.header_values import lowered
-from webhooks.wire.signing import hmac_signatures
+from webhooks.wire.signing import timestamps
 
 JSON = {"Content-Type": "application/json"}
 
@@ -75,9 +75,18 @@ class VerificationContext:
             raise MissingUrl
         return self.url.encode("utf-8", "surrogatepass")
 
-    def check_timestamp(self, header: str, value: str, *, future: float | None = None) -> None:
-        """Check that the signed Unix seconds are within the tolerance. Raises MalformedHeader, StaleTimestamp."""
-        hmac_signatures.check_timestamp(header, value, now=self.now, tolerance=self.tolerance, future=future)
+    def check_timestamp(self, header: str, value: str, *, units_per_second: int = 1) -> None:
+        """Check that the signed Unix time is within the tolerance. Raises MalformedHeader, StaleTimestamp."""
+        timestamps.check_timestamp(
+            header, value, now=self.now, tolerance=self.tolerance, units_per_second=units_per_second
+        )
+
+    def check_moment(self, seconds: float, *, repeated_for: float = 0.0) -> None:
+        """Check that a signed moment is within the tolerance, or as old as a sender repeats it. Raises StaleTimestamp.
+
+        ``seconds`` are Unix seconds. ``repeated_for``: seconds for which the sender repeats a message unchanged.
+        """
+        timestamps.check_moment(seconds, now=self.now, tolerance=self.tolerance, repeated_for=repeated_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,7 @@ class Scheme(ABC):
         *,
         url: str = "",
         now: float,
-        tolerance: int = hmac_signatures.TOLERANCE,
+        tolerance: int = timestamps.TOLERANCE,
         method: str = "POST",
         proxied: bool = False,
         fetch: FetchKeys = fetch_unavailable,

@@ -60,10 +60,7 @@ class SignedContent:
 
     def _timestamp(self, context: VerificationContext) -> bytes:
         written = context.header(self._timestamp_header)
-        in_seconds = written[:-3] if self._unit == 1000 else written
-        context.check_timestamp(self._timestamp_header, in_seconds)
-        if not (written.isascii() and written.isdigit()):
-            raise MalformedHeader(self._timestamp_header)
+        context.check_timestamp(self._timestamp_header, written, units_per_second=self._unit)
         return written.encode()
 
     def _id(self, following: str, context: VerificationContext) -> bytes:

@@ -419,6 +419,13 @@ def test_message_id_is_read_where_the_provider_puts_it(scheme: str, body: bytes,
     assert Receipt.objects.get().message_id == message_id
 
 
+def test_proof_from_the_future_is_a_401_with_its_reason() -> None:
+    source = make_source(scheme="stripe", secret="shh")
+    draft = UnsignedMessage(BODY, "http://testserver/", int(time.time()) + 3600, "evt_1")
+    assert post(source, BODY, schemes.get("stripe").sign("shh", draft).headers).status_code == 401
+    assert Rejection.objects.get().reason == "stale_timestamp"
+
+
 def test_github_message_id_and_event_type_are_read_from_headers() -> None:
     source = make_source(scheme="github", secret="shh")
     assert post(source, BODY, signed_by_github(BODY, "shh", "d-9", "push")).status_code == 202

@@ -58,6 +58,9 @@ class CertificateBattery(SchemeBattery):
     def test_verify_rejects_a_time_outside_the_tolerance(self) -> None:
         """Replace the test of the tolerance: a certificate has its own period."""
 
+    def test_verify_rejects_a_time_in_the_future(self) -> None:
+        """Replace the test of the tolerance: a certificate has its own period."""
+
     def test_verify_rejects_an_untrusted_proxy(self) -> None:
         message = self.signed(self.secret)
         with pytest.raises(UntrustedProxy):

@@ -29,6 +29,7 @@ class TestSns(SchemeBattery):
     scheme = "sns"
     secret, other = "arn:aws:sns:eu-west-1:123456789012:orders", "arn:aws:sns:eu-west-1:123456789012:others"
     can_sign = False
+    signs_time = True
     signature_headers = ()
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:

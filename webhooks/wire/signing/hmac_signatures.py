@@ -5,14 +5,10 @@ shorter, in another case or padded otherwise.
 """
 
 import hmac
-import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 
-from webhooks.wire.errors import BadSecret, MalformedHeader, NoMatchingSignature, StaleTimestamp
-
-TOLERANCE = 300  # seconds, as in the reference libraries
-_SECONDS = re.compile(r"[0-9]{1,15}")
+from webhooks.wire.errors import BadSecret, NoMatchingSignature
 
 
 class HmacVerifier:
@@ -90,16 +86,3 @@ def keys_from_text(secrets: Sequence[str]) -> list[bytes]:
     if any(not isinstance(secret, str) or not secret.strip() for secret in secrets):
         raise BadSecret("must not be blank")
     return [secret.encode("utf-8", "surrogatepass") for secret in secrets]
-
-
-def check_timestamp(header: str, value: str, *, now: float, tolerance: float, future: float | None = None) -> None:
-    """Check that the Unix seconds in a header are within `tolerance` seconds of `now`, inclusive.
-
-    `future` is the tolerance for later times, if it differs. Raises MalformedHeader for anything but digits,
-    StaleTimestamp.
-    """
-    if not _SECONDS.fullmatch(value):
-        raise MalformedHeader(header)
-    seconds = int(value)
-    if now - seconds > tolerance or seconds - now > (tolerance if future is None else future):
-        raise StaleTimestamp(f"{seconds - now:+.0f} s from now, {tolerance:g} s allowed")

@@ -18,7 +18,7 @@ from webhooks.wire.errors import (
     NoMatchingSignature,
 )
 from webhooks.wire.header_values import lowered
-from webhooks.wire.signing.hmac_signatures import TOLERANCE, base64_digest, check_timestamp, constant_time_equal
+from webhooks.wire.signing.hmac_signatures import base64_digest, constant_time_equal
 from webhooks.wire.signing.keys import (
     PrivateKey,
     PublicKey,
@@ -26,6 +26,7 @@ from webhooks.wire.signing.keys import (
     read_key,
     read_signature,
 )
+from webhooks.wire.signing.timestamps import TOLERANCE, check_timestamp
 
 PREFIX = "webhook-"
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
