@@ -1,0 +1,73 @@
+"""Share a limited resource: each key may hold as much as is free at that moment.
+
+The rule is that of dynamic thresholds for shared buffers (Choudhury and Hahne, "Dynamic queue length thresholds for
+shared-memory packet switches", 1998). Alone a key gets half of the resource, a second one a quarter, and so on: a key that
+comes next always finds something, without a fixed part for each, which would be small where keys are many.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+
+
+class ShareExceeded(Exception):
+    """The key holds as much as it may now; ``what`` names the resource for the error."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Too much at once: {what}. Wait for earlier requests to end.")
+        self.what = what
+
+
+class Shares:
+    """Count how much of ``capacity`` each key holds. ``what`` names the resource in errors. Threads may share it.
+
+    ``most``: a fixed limit for each key, below the rule above.
+    """
+
+    def __init__(self, what: str, capacity: int, *, most: int | None = None) -> None:
+        self.what = what
+        self.capacity = capacity
+        self._most = capacity if most is None else most
+        self._held: Counter[Hashable] = Counter()
+        self._total = 0
+        self._lock = threading.Lock()
+
+    @property
+    def free(self) -> int:
+        """Return how much is free."""
+        return self.capacity - self._total
+
+    def held(self, key: Hashable) -> int:
+        """Return how much a key holds."""
+        return self._held[key]
+
+    def take(self, key: Hashable, amount: int = 1) -> bool:
+        """Take an amount for a key, if its share allows; return whether it was taken."""
+        with self._lock:
+            holds = self._held[key] + amount
+            if holds > self._most or holds > self.capacity - self._total:
+                if not self._held[key]:
+                    del self._held[key]
+                return False
+            self._held[key] = holds
+            self._total += amount
+            return True
+
+    def release(self, key: Hashable, amount: int = 1) -> None:
+        """Give back an amount that was taken."""
+        with self._lock:
+            self._total -= amount
+            self._held[key] -= amount
+            if self._held[key] <= 0:
+                del self._held[key]
+
+    @contextmanager
+    def hold(self, key: Hashable, amount: int = 1) -> Iterator[None]:
+        """Hold an amount as long as the context lasts. Raises ShareExceeded."""
+        if not self.take(key, amount):
+            raise ShareExceeded(self.what)
+        try:
+            yield
+        finally:
+            self.release(key, amount)
