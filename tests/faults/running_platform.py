@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -32,13 +32,22 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Platform:
     """Use as a context manager: leaving it, or the end of this process, stops the platform and removes its data."""
 
-    def __init__(self, data: Path, environment: Mapping[str, str], mounted: Path | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        environment: Mapping[str, str],
+        mounted: Path | None = None,
+        *,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """Prepare a platform. ``prefix``: words before its command, such as ``prlimit --nofile=1024``."""
         discard = [sys.executable, "-m", "config.local.embedded", "discard", str(data), "180"]
         self.guard = ProcessGuard(f"faults {data}", discard if mounted is None else [*UNMOUNT, str(mounted), *discard])
         self.data = data
         self.port = free_port()
         self.clock = data / "clock"  # file with the offset of a faked clock
         self.environment = environment
+        self.prefix = prefix
         self.api_key = ""
         self.log = data / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -65,7 +74,7 @@ class Platform:
         """Start the platform and return when it is ready."""
         with self.log.open("ab") as log:
             self.process = self.guard.start(
-                [sys.executable, "manage.py", "up", "--port", str(self.port)],
+                [*self.prefix, sys.executable, "manage.py", "up", "--port", str(self.port)],
                 cwd=ROOT,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -121,9 +130,18 @@ class Platform:
         """Create a tenant and return its API key."""
         return str(json.loads(self._manage("tenant", name))["api_key"])
 
-    def post(self, path: str, *, key: str = "", **fields: Any) -> dict[str, Any]:
-        """Create a resource over the REST API, with the platform's key unless another is given."""
+    def operator_key(self) -> str:
+        """Create an operator's key."""
+        return str(json.loads(self._manage("operator_key", "tests"))["api_key"])
+
+    def post(self, path: str, *, key: str = "", tenant: str = "", **fields: Any) -> dict[str, Any]:
+        """Create a resource over the REST API, with the platform's key unless another is given.
+
+        ``tenant``: id of the tenant whose resource it is, for an operator's key.
+        """
         headers = {"authorization": f"Bearer {key or self.api_key}", "content-type": "application/json"}
+        if tenant:
+            headers["waypost-tenant"] = tenant
         url = f"{self.address}/api/v1/{path}/"
         response = DIRECT.open(urllib.request.Request(url, orjson.dumps(fields), headers), timeout=30)
         return dict(orjson.loads(response.read()))

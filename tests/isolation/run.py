@@ -1,0 +1,96 @@
+"""Run attacks one by one: measure the neighbour alone, start the attacker, measure again, end the attacker."""
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from tests.faults.running_platform import DIRECT
+from tests.isolation.attack import Attack
+from tests.isolation.measurement import Result
+from tests.isolation.platforms import Scene, scene, start
+
+ALONE, BESIDE, GET_GOING = 8.0, 15.0, 2.0  # seconds
+
+
+def run(
+    attacks: Sequence[Attack], *, alone: float = ALONE, beside: float = BESIDE, fresh: bool = False
+) -> Iterator[Result]:
+    """Yield the result of each attack. A platform that was harmed is replaced, all if ``fresh``."""
+    for kind in dict.fromkeys(attack.platform for attack in attacks):
+        remaining = [attack for attack in attacks if attack.platform == kind]
+        while remaining:
+            with scene(kind) as running:
+                while remaining:
+                    attack = remaining.pop(0)
+                    try:
+                        result = run_one(running, attack, alone, beside)
+                    except RuntimeError as error:
+                        print(f"{attack.number}. {attack.name}: could not be measured: {error}")
+                        break
+                    yield result
+                    if fresh or result.problems or result.slow:
+                        break
+
+
+def run_one(running: Scene, attack: Attack, alone: float, beside: float) -> Result:
+    """Run one attack on a platform that is at rest."""
+    without = running.measure(alone)
+    before = running.memory()
+    facts = attacker_facts(running, attack)
+    with ExitStack() as stack:
+        attacker = start(running.guard, "attacker", facts)
+        stack.callback(attacker.wait)
+        stack.callback(attacker.kill)
+        time.sleep(0 if attack.is_outcome else GET_GOING)
+        measured = running.measure(min(5.0, beside) if attack.is_outcome else beside)
+        memory = running.memory() - before
+        said = end(attacker)
+    dispose(running, facts)
+    return Result(attack.number, attack.name, without, measured, memory, said["requests"], said["breaches"])
+
+
+def attacker_facts(running: Scene, attack: Attack) -> dict[str, Any]:
+    """Create a tenant for an attacker, and return what its process has to know."""
+    platform, operator = running.platform, running.operator_key
+    tenant = platform.post("tenants", key=operator, name=f"attacker {attack.number}")["id"]
+    keys = [
+        platform.post("keys", key=operator, tenant=tenant, name="attacker", scopes=scopes)["key"]
+        for scopes in (["publish", "manage", "read"], ["read"])
+    ]
+    return {
+        "number": attack.number,
+        "port": platform.port,
+        "tenant": tenant,
+        "key": keys[0],
+        "read_key": keys[1],
+        "operator_key": operator,
+        "victim": running.facts,
+        "data": str(platform.data / "other" if running.clock else platform.data),
+        "names": running.names,
+        "clock": running.clock,
+    }
+
+
+def end(attacker: "subprocess.Popen[str]") -> dict[str, Any]:
+    """End an attacker, and return what it says about itself."""
+    assert attacker.stdin is not None
+    assert attacker.stdout is not None
+    attacker.stdin.close()
+    return dict(json.loads(attacker.stdout.readline()))
+
+
+def dispose(running: Scene, facts: dict[str, Any]) -> None:
+    """Delete the attacker's tenant, as an operator does, and cancel what is left to deliver."""
+    request = urllib.request.Request(
+        f"{running.platform.address}/api/v1/tenants/{facts['tenant']}/",
+        method="DELETE",
+        headers={"authorization": f"Bearer {running.operator_key}"},
+    )
+    try:
+        DIRECT.open(request, timeout=30)
+    except OSError as error:
+        print(f"   the attacker's tenant could not be deleted: {error}")

@@ -1,0 +1,29 @@
+"""Test that nothing of the neighbour fails beside some of the attacks: the short form of the suite, without times.
+
+The long form, every attack with times, is ``make isolation``.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.isolation import name_server
+from tests.isolation.attack import PLAIN, Attack
+from tests.isolation.attacks import ATTACKS
+from tests.isolation.platforms import Scene, scene
+from tests.isolation.run import run_one
+
+ALONE, BESIDE = 0.5, 2.5  # seconds
+CHOSEN = [attack for attack in ATTACKS.values() if attack.is_short and attack.platform == PLAIN]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Scene]:
+    with scene(PLAIN) as running:
+        yield running
+
+
+@pytest.mark.parametrize("attack", CHOSEN, ids=lambda attack: attack.name.replace(" ", "-"))
+def test_attack_harms_nothing_of_the_neighbour(running: Scene, attack: Attack) -> None:
+    assert name_server.is_available() or not attack.by_name
+    assert run_one(running, attack, ALONE, BESIDE).problems == []
