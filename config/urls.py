@@ -2,10 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import TemplateView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from config.ops import probes
+from config.api import description
+from config.ops import landing, login, probes
 from delivery.api.urls import urlpatterns as delivery_urlpatterns
 from subscriptions.api.event_types.urls import catalogue_urlpatterns
 from subscriptions.api.urls import urlpatterns as subscriptions_urlpatterns
@@ -15,15 +14,16 @@ api = [
     *delivery_urlpatterns,  # first: some of its paths lie below a resource of subscriptions
     *subscriptions_urlpatterns,
     *api_urlpatterns,
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("schema/", description.schema, name="schema"),
+    path("docs/", description.docs, name="docs"),
 ]
 
 urlpatterns = [
-    path("", TemplateView.as_view(template_name="config/landing.html"), name="landing"),
+    path("", landing.page, name="landing"),
     path("api/v1/", include(api)),
     *inbound_urlpatterns,
     *catalogue_urlpatterns,
+    path("admin/login/", login.limited_login),  # before the admin's own
     path("admin/", admin.site.urls),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from config.ops import login, probes
 from delivery.publishing.group_publish import group_commit as publishes
+from subscriptions.api.event_types import catalogue
 from subscriptions.event_types import schema_check
 from tests.threads import SynchronousWriters
 from webhooks.receiving.insert_receipt import group_commit as receipts
@@ -41,9 +43,12 @@ def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 @pytest.fixture(autouse=True)
-def no_event_types_of_another_test() -> None:
-    """Drop cached event types at once, not within a second, since the test is rolled back."""
+def nothing_cached_by_another_test() -> None:
+    """Drop cached event types, pages and states at once, not within a second, since the test is rolled back."""
     schema_check.clear_cache()
+    for cached in (catalogue.kept_pages, probes.readiness, probes.exposition):
+        cached.clear()
+    login.attempts.clear()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
@@ -57,7 +62,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + 1
 
 
-SLOW = ("tests/journeys", "tests/faults", "tests/api", "tests/benchmarks", "tests/config/local")
+SLOW = ("tests/journeys", "tests/faults", "tests/isolation", "tests/api", "tests/benchmarks", "tests/config/local")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,6 +3,8 @@
 /healthz    200 while the process runs; checks nothing else, so that a database failure does not restart web processes
 /readyz     200 if database, migrations and broker are ready, else 503; the body has the state of each
 /metrics    the counters of all processes of this machine, and the current backlog, in the format of Prometheus
+
+Anyone who can reach them may request them, so readiness and metrics are computed at most once a second.
 """
 
 import os
@@ -18,6 +20,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+
+from webhooks.kit.timed_cache import SingleFlight
 
 BROKER_TIMEOUT = 1.0  # seconds to connect to the broker
 _OK = "ok"
@@ -49,9 +53,13 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Return 200 if database, migrations and broker are ready, else 503; the body has the state of each."""
-    states = {name: _state(check) for name, check in CHECKS.items()}
+    states = readiness.get("")
     ready = all(state == _OK for state in states.values())
     return JsonResponse({"status": _OK if ready else "not ready", **states}, status=200 if ready else 503)
+
+
+def _states(_key: str) -> dict[str, str]:
+    return {name: _state(check) for name, check in CHECKS.items()}
 
 
 def _state(check: Callable[[], str]) -> str:
@@ -83,6 +91,9 @@ def _broker() -> str:
 CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "broker": _broker}
 
 
+readiness = SingleFlight(_states)  # one entry, under the key ""
+
+
 class BacklogCollector(Collector):
     """Read the backlog from the database at each scrape, so that the result does not depend on the process."""
 
@@ -98,6 +109,10 @@ class BacklogCollector(Collector):
 @require_safe
 def metrics(_request: HttpRequest) -> HttpResponse:
     """Return the metrics of this process, or of all that share PROMETHEUS_MULTIPROC_DIR, which `up` sets."""
+    return HttpResponse(exposition.get(""), content_type=CONTENT_TYPE_LATEST)
+
+
+def _exposition(_key: str) -> bytes:
     shared_directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     registry = CollectorRegistry() if shared_directory else REGISTRY
     if shared_directory:
@@ -109,4 +124,7 @@ def metrics(_request: HttpRequest) -> HttpResponse:
         body += generate_latest(backlog)
     except Error:
         body += b"# the backlog is missing: the database is unavailable\n"
-    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
+    return body
+
+
+exposition = SingleFlight(_exposition)  # one entry, under the key ""

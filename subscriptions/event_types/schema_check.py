@@ -90,6 +90,11 @@ def clear_cache() -> None:
     _snapshots.clear()
 
 
+def current_version() -> int:
+    """Return the version of the event types, at most a second old; it rises with every change of one of them."""
+    return _version.get("")
+
+
 def schema_url(name: str, version: int) -> str:
     """Return the URL of a schema version in the catalogue, which an event may name in its ``dataschema``."""
     return f"{settings.PUBLIC_URL}/catalogue/{name}/{version}.json"

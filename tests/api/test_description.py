@@ -2,6 +2,7 @@
 
 import compileall
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from django.test import Client
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from config.api.description import FILE
 from tests.api.operations import Operation, description, operations
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -27,6 +29,13 @@ BANNED_NAMES = re.compile(
     r"(?![a-z])|WithText|^Patched|^Paginated|^Blank|^Null"
 )
 ADDRESS = re.compile(r"""(?:src|href)=["']?([^"' >]+)""")
+
+
+def test_file_is_what_the_generator_makes_of_the_code() -> None:
+    """Run with WAYPOST_WRITE_DESCRIPTION=1 to write it anew."""
+    if os.environ.get("WAYPOST_WRITE_DESCRIPTION"):
+        FILE.write_text(json.dumps(description(), indent=1, ensure_ascii=False) + "\n")
+    assert json.loads(FILE.read_text()) == description()
 
 
 def test_served_description_is_valid_openapi_3_1() -> None:

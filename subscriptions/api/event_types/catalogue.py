@@ -1,13 +1,15 @@
 """Publish the catalogue of event types, as pages to browse and as OpenAPI and AsyncAPI documents.
 
-It lists the deployment's types that are not archived, and for a tenant's API key also the tenant's own. With
-WAYPOST_CATALOGUE=key it requires an API key: as a bearer token, or as the password of HTTP Basic.
+It lists the deployment's types that are not archived, and for a tenant's API key also the tenant's own. Pages for
+clients without a key are kept until an event type changes, so that they cost next to nothing. With
+WAYPOST_CATALOGUE=key the catalogue requires an API key: as a bearer token, or as the password of HTTP Basic.
 """
 
 import json
 from base64 import b64decode
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -16,22 +18,43 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from subscriptions.event_types import schema_check
 from subscriptions.event_types.exporting import as_asyncapi, as_openapi, sample_event
 from subscriptions.event_types.models import EventType
 from subscriptions.event_types.schema_outline import outline
 from subscriptions.models import Scope
 from subscriptions.tenants import keys
+from webhooks.kit.timed_cache import SingleFlight
 
 MAX_SEARCH = 100  # characters
 UNGROUPED = "Other"
+KEPT = 10.0  # seconds that a page for clients without a key is kept, unless an event type changes
 View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page for clients without a key, at one version of the event types, and how to make it."""
+
+    version: int
+    path: str
+    view: View = field(compare=False)
+    request: HttpRequest = field(compare=False)
+    arguments: dict[str, Any] = field(compare=False)
+
+
+class _Content(NamedTuple):
+    """The content of a page."""
+
+    body: bytes
+    content_type: str
 
 
 def catalogue_view(view: View) -> View:
     """Require an API key with the read scope if the setting does; pass the tenant's id, or None, to the view."""
 
     @require_safe
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         text = _key_of(request)
         key = keys.find_key(text) if text else None
         if key is not None and Scope.READ not in key.scopes:
@@ -40,7 +63,11 @@ def catalogue_view(view: View) -> View:
             message = "The catalogue requires an API key with the read scope.\n"
             challenge = {"WWW-Authenticate": 'Basic realm="waypost", charset="UTF-8"'}
             return HttpResponse(message, status=401, content_type="text/plain", headers=challenge)
-        response = view(request, *args, tenant_id=key.tenant_id if key else None, **kwargs)
+        if key is None and not request.GET:
+            page = kept_pages.get(_Page(schema_check.current_version(), request.path_info, view, request, kwargs))
+            response = HttpResponse(page.body, content_type=page.content_type)
+        else:
+            response = view(request, tenant_id=key.tenant_id if key else None, **kwargs)
         response["Content-Security-Policy"] = "default-src 'self'; img-src 'self' data:; base-uri 'none'"
         if text or settings.WAYPOST_CATALOGUE == "key":
             response["Cache-Control"] = "private, no-store"
@@ -49,9 +76,9 @@ def catalogue_view(view: View) -> View:
     return guarded
 
 
-def types(tenant_id: UUID | None) -> dict[str, EventType]:
+def types(tenant_id: UUID | None, **only: str) -> dict[str, EventType]:
     """Return the listed event types by name; a tenant's own replaces the deployment's of the same name."""
-    rows = EventType.objects.filter(Q(tenant=None) | Q(tenant=tenant_id), archived=False)
+    rows = EventType.objects.filter(Q(tenant=None) | Q(tenant=tenant_id), archived=False, **only)
     if tenant_id is None:
         rows = rows.filter(tenant=None)
     rows = rows.prefetch_related("schemas").order_by("name")
@@ -108,10 +135,18 @@ def asyncapi(request: HttpRequest, tenant_id: UUID | None) -> HttpResponse:
 
 
 def _named(name: str, tenant_id: UUID | None) -> EventType:
-    found = types(tenant_id).get(name)
+    found = types(tenant_id, name=name).get(name)
     if found is None:
         raise Http404
     return found
+
+
+def _content(page: _Page) -> _Content:
+    response = page.view(page.request, tenant_id=None, **page.arguments)
+    return _Content(response.content, response["Content-Type"])
+
+
+kept_pages = SingleFlight(_content, max_age=KEPT, max_size=200)
 
 
 def _key_of(request: HttpRequest) -> str:

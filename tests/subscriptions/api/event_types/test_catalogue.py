@@ -8,7 +8,7 @@ import pytest
 from django.test import Client, override_settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from subscriptions.event_types import registry
+from subscriptions.event_types import registry, schema_check
 from tests.factories import make_event_type, make_key, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +121,13 @@ class TestAccess:
     def test_key_without_the_scope_read_is_a_401(self):
         key = make_key(make_tenant(), "publish")[1]
         assert Client().get("/catalogue/", headers={"Authorization": f"Bearer {key}"}).status_code == 401
+
+
+def test_page_without_a_key_is_made_once_until_a_type_changes(django_assert_num_queries):
+    make_event_type(name="order.paid")
+    assert "order.paid" in page()
+    with django_assert_num_queries(0):
+        assert "order.paid" in page()
+    make_event_type(name="order.shipped")
+    schema_check.clear_cache()  # as a second later
+    assert "order.shipped" in page()
