@@ -13,6 +13,7 @@ DEFAULTS = {
     "WAYPOST_ALLOW_NETWORKS": [],  # and from public addresses only
     "WAYPOST_NAME_SERVERS": [],  # those of resolv.conf
     "WAYPOST_HANDLERS": {},
+    "WAYPOST_HANDLER_WAITS": 50,  # requests of a source and web process that wait for handlers
     "WAYPOST_TRUSTED_PROXIES": [],
 }
 """Settings a project may leave out; each default is the restrictive one."""

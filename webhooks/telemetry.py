@@ -7,6 +7,7 @@ log = structlog.get_logger("waypost.receiver")
 
 requests = Counter("waypost_receiver_requests_total", "Requests to /in/, by response status.", ["outcome"])
 runs = Counter("waypost_receiver_handler_runs_total", "Runs of a receipt's handlers, by outcome.", ["outcome"])
+waits = Counter("waypost_receiver_waits_total", "Requests that waited for handlers, by how that ended.", ["end"])
 removed = Counter("waypost_receiver_removed_total", "Rows and objects removed by the sweep, by kind.", ["kind"])
 
 
@@ -28,6 +29,11 @@ def log_not_stored(source: str, error: Exception) -> None:
 def count_run(outcome: str) -> None:
     """Count a run of a receipt's handlers."""
     runs.labels(outcome).inc()
+
+
+def count_wait(end: str) -> None:
+    """Count a request that waited for handlers: notified, read (from the row), timeout, or refused by a limit."""
+    waits.labels(end).inc()
 
 
 def log_handler_failed(receipt: str, handler: str, error: BaseException, attempts: int) -> None:

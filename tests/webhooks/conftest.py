@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from webhooks.processing import handlers, notify
+from webhooks.processing.handler_waits import stop_waits
 from webhooks.receiving import published_keys, rejections
 from webhooks.sources import snapshot
 
@@ -43,6 +44,7 @@ def receiver(notifications: CountingNotifier, claims: Path) -> Iterator[None]:
     rejections.reset_samples()
     published_keys.clear_keys()
     yield
+    stop_waits()
     snapshot.clear_snapshots()
 
 

@@ -12,14 +12,15 @@ replayed.
 
 import random
 import time
+from uuid import UUID
 
 from django.db import transaction
 
 from webhooks import telemetry
-from webhooks.models import Receipt
+from webhooks.models import Receipt, Source
 from webhooks.processing import handler_timeout, sequence
 from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
-from webhooks.processing.notify import receipt_workers
+from webhooks.processing.notify import notify_waiters, receipt_workers
 from webhooks.processing.receipts import claim, lock, mark_dead, mark_processed, release, reschedule
 from webhooks.processing.retry_plan import wait_after
 from webhooks.sources import source_counts
@@ -97,6 +98,7 @@ class _HandlerRun:
 
     def __init__(self, receipt: Receipt) -> None:
         self.receipt = receipt
+        self.id = receipt.id  # of the row, also if a handler deletes it
         self.source = receipt.source
         self.current = ""
         self.done: list[str] = []
@@ -115,11 +117,13 @@ class _HandlerRun:
             if behind and self.source.skip_out_of_order:
                 raise _OutOfOrder
             mark_processed(self.receipt, self.done, out_of_order=behind)
+            _notify_waiter(self.source, self.id, "processed")
         return "processed"
 
     def skip(self) -> str:
         """Settle the receipt without running handlers."""
         mark_processed(self.receipt, [], out_of_order=True, skipped=True)
+        _notify_waiter(self.source, self.id, "processed")
         return "skipped"
 
     def _all_handlers(self) -> None:
@@ -147,11 +151,18 @@ def _fail(receipt: Receipt, run: _HandlerRun, error: BaseException) -> None:
         _mark_dead(receipt, Receipt.Cause.EXHAUSTED, run.describe(error), attempts=1)
         return
     reschedule(receipt, wait, run.describe(error), attempts=1)
+    _notify_waiter(receipt.source, receipt.id, "pending")
     telemetry.count_run("failed")
 
 
 def _mark_dead(receipt: Receipt, cause: Receipt.Cause, error: str, *, attempts: int) -> None:
     mark_dead(receipt, cause, error, attempts=attempts)
+    _notify_waiter(receipt.source, receipt.id, "dead")
     source_counts.count(receipt.source_id, "dead")
     telemetry.log_dead(receipt.public_id, cause, error)
     telemetry.count_run("dead")
+
+
+def _notify_waiter(source: Source, receipt_id: UUID, state: str) -> None:
+    if source.response_when == Source.ResponseWhen.PROCESSED:
+        notify_waiters([(receipt_id, state)])
