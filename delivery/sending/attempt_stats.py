@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from delivery.models import HourlyStats
-from delivery.sql.attempt_stats import add_attempt_stats
+from delivery.sql.attempts import add_attempt_stats
 from delivery.transports.outcome import Outcome
 from webhooks.kit.hourly_counts import HourlyCounts
 

@@ -1,8 +1,11 @@
-"""Limit the attempts in flight in one drain, and divide its free capacity fairly among tenants and lanes.
+"""Limit the attempts and the bytes in flight in one drain, and divide what is free among tenants and lanes.
 
 An endpoint that hangs must not take capacity from the others: attempts older than SLOW_AFTER are not counted against
 MAX_FAST_IN_FLIGHT, only against MAX_IN_FLIGHT. A tenant with as many attempts in flight as are left to everybody gets
 no more once slow attempts fill that difference.
+
+Bodies of more than LARGE_BODY bytes count against MAX_BODY_BYTES, with a share for each tenant. Smaller ones are
+limited by their number, and never wait for large ones of other tenants.
 """
 
 import time
@@ -12,11 +15,12 @@ from itertools import takewhile
 from uuid import UUID
 
 from delivery.sending.lane import LeasedLane
-from delivery.sql.claim import ClaimRequest
+from delivery.sql.claim import LARGE_BODY, BodyAllowance, ClaimRequest
 
 MAX_FAST_IN_FLIGHT = 512  # attempts in flight that are younger than SLOW_AFTER
 MAX_IN_FLIGHT = 2_048  # attempts in flight altogether: a limit on memory
 SLOW_AFTER = 1.0  # seconds
+MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes of large bodies in flight; the one that reaches it may exceed it
 IDLE_PROBE = 4  # deliveries requested for a lane that seems empty, so that it cannot take the capacity of a full one
 
 
@@ -52,6 +56,44 @@ class Capacity:
             in_flight[lane.target.tenant_id] += lane.in_flight
         left = MAX_IN_FLIGHT - len(self._started)
         return frozenset(tenant for tenant, count in in_flight.items() if count >= left)
+
+
+class BodyBudget:
+    """Count the bytes of the large bodies in flight. ``is_used_up``: some tenant may have to wait for memory."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[UUID, tuple[UUID, int]] = {}  # by attempt: tenant and bytes
+        self._by_tenant: Counter[UUID] = Counter()
+        self._total = 0
+
+    def start(self, attempt_id: UUID, tenant_id: UUID, size: int) -> None:
+        """Count the body of an attempt that starts now, if it is large."""
+        if size > LARGE_BODY:
+            self._sizes[attempt_id] = (tenant_id, size)
+            self._by_tenant[tenant_id] += size
+            self._total += size
+
+    def end(self, attempt_id: UUID) -> bool:
+        """Stop counting the body of an attempt; return whether it was large."""
+        tenant_id, size = self._sizes.pop(attempt_id, (None, 0))
+        if tenant_id is None:
+            return False
+        self._total -= size
+        self._by_tenant[tenant_id] -= size
+        if not self._by_tenant[tenant_id]:
+            del self._by_tenant[tenant_id]
+        return True
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether any tenant has reached its share."""
+        left = MAX_BODY_BYTES - self._total
+        return any(size >= left for size in self._by_tenant.values())
+
+    def allowance(self) -> BodyAllowance:
+        """Return what may be claimed now: a tenant may come to have as much in flight as is then left to all."""
+        left = max(MAX_BODY_BYTES - self._total, 0)
+        return BodyAllowance(left, {tenant: max(left - size, 0) // 2 for tenant, size in self._by_tenant.items()})
 
 
 def share_capacity(lanes: list[LeasedLane], capacity: int, now: float) -> list[ClaimRequest]:

@@ -7,6 +7,7 @@ database is away the loop waits for it. What a drain leaves behind when it dies 
 out. See docs/why/how-a-drain-works.md.
 """
 
+import random
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -20,15 +21,16 @@ from delivery import notify, telemetry
 from delivery.sending import health
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sending.backoff import DEFAULT_PLAN
-from delivery.sending.capacity import Capacity, share_capacity
+from delivery.sending.capacity import BodyBudget, Capacity, share_capacity
 from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.shutdown import is_stopping
 from delivery.sending.verdict import RESPONDED_410
-from delivery.sql.claim import Claimed, claim_deliveries
+from delivery.sql.claim import Claimed, claim_deliveries, without_body
 from delivery.sql.due import LANE_AVAILABLE
+from delivery.sql.order_heads import MAX_KEYS
 from delivery.sql.settle import find_unrecorded, settle_attempts
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
@@ -42,6 +44,8 @@ IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends; beat starts
 MIN_TURN = 0.006  # seconds between two turns of the loop: what happens meanwhile is claimed and settled together
 MAX_TURN = 0.015  # seconds
 TURN_PER_ATTEMPT = 0.003  # seconds added to MIN_TURN for each attempt that ended in the last turn, up to MAX_TURN
+KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
+MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
 WRITE_STATS_EVERY = 5.0  # seconds
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
 FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
@@ -83,6 +87,7 @@ class Drain:
         self._clock = clock
         self._lanes = LeasedLanes(clock)
         self._capacity = Capacity()
+        self._bodies = BodyBudget()
         self._saturating: frozenset[UUID] = frozenset()
         self._stats = AttemptStats()
         self._ended: list[Ended] = []
@@ -116,13 +121,26 @@ class Drain:
         self._is_notified = False
         self._saturating = self._capacity.saturating_tenants(self._lanes)
         lanes = [lane for lane in self._lanes if (lane.may_have_more or ask_all) and self._is_eligible(lane)]
-        requests = share_capacity(lanes, self._capacity.free(), self._clock.now())
+        now = self._clock.now()
+        self._continue_searches(lanes, now, again=ask_all)
+        if self._bodies.is_used_up:
+            random.shuffle(lanes)  # the first ones get what memory there is
+        requests = share_capacity(lanes, self._capacity.free(), now)
         if not requests:
             return
         token = new_id()
-        claimed = claim_deliveries(token, requests)
+        claimed = claim_deliveries(token, requests, self._bodies.allowance())
         self._record_claimed([request.endpoint_id for request in requests], claimed)
         self._send(claimed, token)
+
+    def _continue_searches(self, lanes: list[LeasedLane], now: float, *, again: bool) -> None:
+        """Divide the order keys that may be walked in this turn among the lanes that search for heads."""
+        if again:
+            for lane in lanes:
+                lane.search_again(now)
+        searches = [lane.heads for lane in lanes if lane.heads is not None and not lane.heads.is_complete]
+        for heads in searches:
+            heads.max_keys = min(MAX_KEYS, max(KEYS_PER_TURN // len(searches), MIN_KEYS))
 
     def _is_eligible(self, lane: LeasedLane) -> bool:
         return not self._lanes.must_yield(lane) and lane.target.tenant_id not in self._saturating
@@ -137,14 +155,15 @@ class Drain:
             self._lanes.move_to_end(key).on_claimed(counts.get(key, 0), newest.get(key), self._clock.now())
 
     def _send(self, claimed: list[Claimed], token: UUID) -> None:
-        """Hand the claimed deliveries to the transports of their endpoints."""
+        """Hand the claimed deliveries to the transports of their endpoints. Only these keep the bodies."""
         prepared: list[tuple[InFlight, object]] = []
         now = self._clock.now()
         for it in claimed:
             target = self._lanes.target_of(it.endpoint_id)
             plan = DEFAULT_PLAN if target.retry_plan is None else target.retry_plan
-            attempt = InFlight(it, token, plan, new_id(), target.address, target.kind)
+            attempt = InFlight(without_body(it), token, plan, new_id(), target.address, target.kind)
             self._capacity.start(attempt.attempt_id)
+            self._bodies.start(attempt.attempt_id, target.tenant_id, len(it.body))
             request = self._transports.prepare(it, target, now)
             if isinstance(request, NotSent):
                 telemetry.not_sent(it.id, request.error)
@@ -180,8 +199,10 @@ class Drain:
             endpoint_id = attempt.claimed.endpoint_id
             self._stats.add(endpoint_id, outcome)
             self._capacity.end(attempt.attempt_id)
+            if self._bodies.end(attempt.attempt_id):
+                self._is_notified = True  # lanes may have waited for memory
             if (lane := self._lanes.get(endpoint_id)) is not None:
-                lane.on_attempt_ended(outcome, self._clock.now(), attempt.address)
+                lane.on_attempt_ended(outcome, self._clock.now(), attempt.address, attempt.claimed.order_key)
                 lanes[endpoint_id] = lane
             else:
                 self._lanes.on_orphaned_attempt_ended(endpoint_id)
@@ -224,7 +245,7 @@ class Drain:
         can_claim = self._capacity.free() > 0 and any(
             lane.may_have_more and lane.capacity(now) and self._is_eligible(lane) for lane in self._lanes
         )
-        if can_claim or self._lanes.has_undeliverable:
+        if can_claim or self._is_notified or self._lanes.has_undeliverable:
             return 0.0
         ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + POLL_EVERY)
         return max(0.0, min(POLL_EVERY, ready_at - now))

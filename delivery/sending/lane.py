@@ -15,9 +15,13 @@ from delivery.sending.breaker import Breaker
 from delivery.sending.concurrency import INITIAL_WINDOW, ConcurrencyWindow
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.lanes import LaneRow
+from delivery.sql.order_heads import HeadSearch
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.kit.rate_limit import RateLimit
+
+SEARCH_PAUSE = 2.0  # times the duration of a search for heads that the next one waits, so that a lane with very many
+# order keys does not search without end
 
 
 @dataclass(slots=True)
@@ -26,7 +30,8 @@ class LeasedLane:
 
     ``may_have_more``: the last claim returned all that was requested. ``last_active_at``: when an attempt last started
     or ended. ``warning_level``: the steps of the warning ladder already published (see ``health``). ``requested``: the
-    limit of the last claim.
+    limit of the last claim. ``heads``: in an ordered lane, the search for deliveries that can be claimed; it began at
+    ``search_began_at``, and the next one begins at ``next_search_at`` at the earliest.
     """
 
     target: DeliveryTarget
@@ -40,6 +45,9 @@ class LeasedLane:
     leased_at: float = 0.0
     last_active_at: float = 0.0
     requested: int = 0
+    heads: HeadSearch | None = None
+    search_began_at: float = 0.0
+    next_search_at: float = 0.0
 
     @classmethod
     def from_row(cls, row: LaneRow, target: DeliveryTarget, now: float) -> "LeasedLane":
@@ -84,6 +92,9 @@ class LeasedLane:
             self.target = replace(self.target, state="deleted")
             return
         self.target = target
+        if bool(target.ordering) != (self.heads is not None):
+            self.heads = HeadSearch() if target.ordering else None
+            self.search_began_at = now
         self.rate.change(target.rate_limit, target.rate_burst, now)
         self.window.limit = target.max_in_flight
         since = self.breaker.failing_since
@@ -113,7 +124,13 @@ class LeasedLane:
         self.requested = limit
         target = self.target
         seconds = target.timeout_ms / 1000 + CLAIM_GRACE
-        return ClaimRequest(target.endpoint_id, limit, self.low_water_mark, seconds, bool(target.ordering))
+        return ClaimRequest(target.endpoint_id, limit, self.low_water_mark, seconds, self.heads, target.tenant_id)
+
+    def search_again(self, now: float) -> None:
+        """Search an ordered lane from the beginning: deliveries may have become due, or may have been cancelled."""
+        if self.heads is not None and self.heads.is_complete and now >= self.next_search_at:
+            self.heads.restart()
+            self.search_began_at = now
 
     def on_claimed(self, count: int, newest: datetime | None, now: float) -> None:
         """Record a claim of ``count`` deliveries, the newest of them due at ``newest``.
@@ -121,23 +138,32 @@ class LeasedLane:
         An ordered lane keeps its low-water mark: when a delivery ends, the next one of its key may be an older row.
         """
         self.may_have_more = count > 0 and count >= self.requested
+        if self.heads is not None:
+            self.may_have_more = self.may_have_more or not self.heads.is_complete or bool(self.heads.freed_keys)
+            if self.heads.is_complete and self.next_search_at <= self.search_began_at:
+                self.next_search_at = now + (now - self.search_began_at) * SEARCH_PAUSE
         if not count or newest is None:
             return
         self.in_flight += count
         self.last_active_at = now
-        if not self.target.ordering:
+        if self.heads is None:
             self.low_water_mark = max(self.low_water_mark, newest - timedelta(seconds=LOW_WATER_MARGIN))
         self.rate.spend(count, now)
 
-    def on_attempt_ended(self, outcome: Outcome, now: float, address: str | None = None) -> None:
+    def on_attempt_ended(
+        self, outcome: Outcome, now: float, address: str | None = None, order_key: str | None = None
+    ) -> None:
         """Record the end of an attempt, and update window and breaker by its outcome.
 
         The outcome does not count if the attempt went to another ``address`` than the endpoint has now (None: the same
-        one), or failed by an error of ours. In an ordered lane the next delivery of the key may be claimed.
+        one), or failed by an error of ours. In an ordered lane the next delivery of its order key may be claimed.
         """
         self.in_flight -= 1
         self.last_active_at = now
-        self.may_have_more = self.may_have_more or bool(self.target.ordering)
+        if self.heads is not None:
+            self.may_have_more = True
+            if order_key is not None:
+                self.heads.freed_keys[order_key] = None
         if address not in (None, self.target.address) or outcome.failure is Failure.INTERNAL:
             return
         self.window.on_attempt_ended(outcome, now)

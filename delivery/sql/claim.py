@@ -1,31 +1,62 @@
 """Claim due deliveries of leased lanes: each becomes ``sending`` under a token, until a deadline."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
+from delivery.sql.order_heads import HeadSearch, SearchRequest, find_heads
 from webhooks.kit.sql import columns, run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 LOW_WATER_MARGIN = 5.0  # seconds the low-water mark stays behind the newest claim: a publisher may commit that late
 CLAIM_GRACE = 10.0  # seconds between the deadline of an attempt and the end of its claim
 MAX_ATTEMPTS_COUNTED = 32_767  # a delivery that is replayed without end may have more (smallint)
+LARGE_BODY = 64 * 1024  # bytes; only larger bodies count against an allowance, so that small deliveries never wait
+NO_TENANT = UUID(int=0)
 
 
 class ClaimRequest(NamedTuple):
     """How much to claim in one lane: up to ``limit`` deliveries, due at or after the low-water mark.
 
-    Each claim lasts ``seconds``. In an ``ordered`` lane only the oldest unfinished delivery of each order key counts.
+    Each claim lasts ``seconds``. In an ordered lane only the oldest unfinished delivery of each order key counts;
+    ``heads`` is the search for these, and continues with every claim. Lanes of one tenant share its allowance.
     """
 
     endpoint_id: UUID
     limit: int
     low_water_mark: datetime
     seconds: float
-    ordered: bool = False
+    heads: HeadSearch | None = None
+    tenant_id: UUID = NO_TENANT
+
+
+class BodyAllowance(NamedTuple):
+    """How many bytes of large bodies a claim may take: one more body is taken while less than that is used.
+
+    ``total``: of all tenants together. ``by_tenant``: of the tenants that have large bodies in flight; every other
+    tenant gets at most half of the total.
+    """
+
+    total: int
+    by_tenant: Mapping[UUID, int] = {}
+
+    def of(self, tenant_id: UUID) -> int:
+        """Return how many bytes this tenant may take."""
+        return self.by_tenant.get(tenant_id, (self.total + 1) // 2)
+
+    def without(self, bodies: Iterable[tuple[UUID, int]]) -> "BodyAllowance":
+        """Return what these bodies, each a tenant and a size in bytes, leave of it."""
+        total, by_tenant = self.total, dict(self.by_tenant)
+        for tenant_id, size in bodies:
+            if size > LARGE_BODY:
+                total = max(total - size, 0)
+                by_tenant[tenant_id] = max(by_tenant.get(tenant_id, self.of(tenant_id)) - size, 0)
+        return BodyAllowance(total, by_tenant)
+
+
+UNLIMITED = BodyAllowance(2**62)
 
 
 class Claimed(NamedTuple):
@@ -40,82 +71,116 @@ class Claimed(NamedTuple):
     body: bytes
     rendered: bool
     is_reference: bool = False
+    order_key: str | None = None
 
 
 # Reader: the drain. Index: delivery_due, from the lane's low-water mark on.
 SELECT_DUE = f"""
 WITH due AS (
-    SELECT d.id, request.seconds
+    SELECT d.*, request.tenant, request.place, request.seconds, request.max_bytes
       FROM unnest(%(endpoints)s::uuid[], %(limits)s::int[], %(low_water_marks)s::timestamptz[], %(seconds)s::float8[],
-                  %(ordered)s::bool[]) AS request(endpoint_id, max_rows, low_water_mark, seconds, ordered)
+                  %(tenants)s::int[], %(max_bytes)s::int8[]) WITH ORDINALITY
+               AS request(endpoint_id, max_rows, low_water_mark, seconds, tenant, max_bytes, place)
      CROSS JOIN LATERAL (
-           SELECT id FROM delivery_delivery
-            WHERE endpoint_id = request.endpoint_id AND state = '{PENDING}'
-              AND next_attempt_at BETWEEN request.low_water_mark AND now()
-              AND (order_key IS NULL OR NOT request.ordered)
-            ORDER BY next_attempt_at LIMIT request.max_rows
-              FOR UPDATE SKIP LOCKED) d
-)
-"""
-# Reader: the drain, in ordered lanes. Index: delivery_by_order_key, walked from one order key to the next: the cost
-# grows with the number of keys, not with the backlog.
-SELECT_DUE_HEADS = f"""
+           SELECT d.id, d.next_attempt_at AS due_at, coalesce(d.body, e.body) AS body
+             FROM delivery_delivery d JOIN delivery_event e ON e.id = d.event_id
+            WHERE d.endpoint_id = request.endpoint_id AND d.state = '{PENDING}'
+              AND d.next_attempt_at BETWEEN request.low_water_mark AND now()
+            ORDER BY d.next_attempt_at LIMIT request.max_rows
+              FOR UPDATE OF d SKIP LOCKED) d
+)"""
+# Reader: the drain, for the heads of ordered lanes that ``find_heads`` has found. Index: the primary key.
+SELECT_THESE = f"""
 WITH due AS (
-    SELECT head.id, request.seconds
-      FROM unnest(%(endpoints)s::uuid[], %(limits)s::int[], %(seconds)s::float8[])
-               AS request(endpoint_id, max_rows, seconds)
-     CROSS JOIN LATERAL (
-           WITH RECURSIVE heads AS (
-               (SELECT id, order_key, state, next_attempt_at FROM delivery_delivery
-                 WHERE endpoint_id = request.endpoint_id AND order_key IS NOT NULL
-                   AND state IN ('{PENDING}', '{SENDING}')
-                 ORDER BY order_key, created_at, id LIMIT 1)
-               UNION ALL
-               SELECT next.* FROM heads CROSS JOIN LATERAL (
-                      SELECT id, order_key, state, next_attempt_at FROM delivery_delivery
-                       WHERE endpoint_id = request.endpoint_id AND order_key > heads.order_key
-                         AND state IN ('{PENDING}', '{SENDING}')
-                       ORDER BY order_key, created_at, id LIMIT 1) next
-           )
-           SELECT d.id FROM heads JOIN delivery_delivery d ON d.id = heads.id
-            WHERE heads.state = '{PENDING}' AND d.state = '{PENDING}' AND d.next_attempt_at <= now()
-            LIMIT request.max_rows FOR UPDATE OF d SKIP LOCKED) head
+    SELECT d.id, d.next_attempt_at AS due_at, coalesce(d.body, e.body) AS body, head.tenant, head.place, head.seconds,
+           head.max_bytes
+      FROM unnest(%(ids)s::uuid[], %(seconds)s::float8[], %(tenants)s::int[], %(max_bytes)s::int8[]) WITH ORDINALITY
+               AS head(id, seconds, tenant, max_bytes, place)
+      JOIN delivery_delivery d ON d.id = head.id
+      JOIN delivery_event e ON e.id = d.event_id
+     WHERE d.state = '{PENDING}' AND d.next_attempt_at <= now()
+       FOR UPDATE OF d SKIP LOCKED
+)"""
+# Follows either of the two. Index: the primary key. In each lane the first large body that exceeds an allowance, and
+# what is due after it, stays pending. The sizes are read without reading the bodies.
+CLAIM_DUE = f""",
+sized AS (
+    SELECT *, CASE WHEN octet_length(body) > {LARGE_BODY} THEN octet_length(body) ELSE 0 END AS bytes FROM due
+), summed AS (
+    SELECT *, sum(bytes) OVER (PARTITION BY tenant, place ORDER BY due_at, id ROWS UNBOUNDED PRECEDING) AS of_lane,
+           sum(bytes) OVER (PARTITION BY tenant ORDER BY place, due_at, id ROWS UNBOUNDED PRECEDING) AS of_tenant,
+           sum(bytes) OVER (ORDER BY tenant, place, due_at, id ROWS UNBOUNDED PRECEDING) AS of_all
+      FROM sized
 )
-"""
-# Follows either of the two. Index: the primary keys.
-CLAIM_DUE = f"""
 UPDATE delivery_delivery d
    SET state = '{SENDING}', token = %(token)s, claims = claims + 1,
-       claimed_until = now() + make_interval(secs => due.seconds)
-  FROM due, delivery_event e
- WHERE d.id = due.id AND e.id = d.event_id AND d.token IS NULL
-RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
-          d.body IS NOT NULL, d.is_reference
+       claimed_until = now() + make_interval(secs => summed.seconds)
+  FROM summed
+ WHERE d.id = summed.id AND d.token IS NULL
+   AND (of_lane = 0 OR (of_tenant - bytes < summed.max_bytes AND of_all - bytes < %(total)s))
+RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, summed.body, d.body IS NOT NULL,
+          d.is_reference, d.order_key
 """
 
 
-def claim_deliveries(token: UUID, requests: Sequence[ClaimRequest]) -> list[Claimed]:
-    """Claim due deliveries under ``token``, the oldest first in each lane."""
-    endpoints, limits, low_water_marks, seconds, ordered = columns(requests, 5)
+def claim_deliveries(
+    token: UUID, requests: Sequence[ClaimRequest], allowance: BodyAllowance = UNLIMITED
+) -> list[Claimed]:
+    """Claim due deliveries under ``token``, the oldest first in each lane, as far as the allowance goes.
+
+    Where it does not suffice, tenants and lanes come in the order of the requests.
+    """
+    unordered = [it for it in requests if it.heads is None]
+    claimed: list[Claimed] = []
+    if unordered:
+        endpoints, limits, low_water_marks, seconds, _, _ = columns(unordered, 6)
+        parameters = {
+            "endpoints": endpoints,
+            "limits": limits,
+            "low_water_marks": low_water_marks,
+            "seconds": seconds,
+            **_shares(unordered, allowance),
+        }
+        claimed = _claim(SELECT_DUE, token, parameters, allowance)
+    if len(unordered) < len(requests):
+        tenants = {it.endpoint_id: it.tenant_id for it in requests}
+        left = allowance.without([(tenants[it.endpoint_id], len(it.body)) for it in claimed])
+        claimed += _claim_heads(token, [it for it in requests if it.heads is not None], left)
+    return claimed
+
+
+def _claim_heads(token: UUID, requests: Sequence[ClaimRequest], allowance: BodyAllowance) -> list[Claimed]:
+    found = find_heads(
+        [SearchRequest(it.endpoint_id, it.limit, it.low_water_mark, it.heads) for it in requests if it.heads]
+    )
+    heads = [(it, key) for it, keys in zip(requests, found, strict=True) for key in keys]
+    if not heads:
+        return []
+    requested = [it for it, _ in heads]
     parameters = {
-        "token": token,
-        "endpoints": endpoints,
-        "limits": limits,
-        "low_water_marks": low_water_marks,
-        "seconds": seconds,
-        "ordered": ordered,
+        "ids": [key for _, key in heads],
+        "seconds": [it.seconds for it in requested],
+        **_shares(requested, allowance),
     }
-    claimed = [Claimed(*row) for row in run(SELECT_DUE + CLAIM_DUE, parameters)]
-    return claimed + _claim_heads(token, requests, claimed) if any(ordered) else claimed
+    return _claim(SELECT_THESE, token, parameters, allowance)
 
 
-def _claim_heads(token: UUID, requests: Sequence[ClaimRequest], claimed: list[Claimed]) -> list[Claimed]:
-    """Claim in ordered lanes, up to what the deliveries without an order key left of the limit."""
-    used = Counter(row.endpoint_id for row in claimed)
-    remaining = [it._replace(limit=it.limit - used[it.endpoint_id]) for it in requests if it.ordered]
-    endpoints, limits, _, seconds, _ = columns([it for it in remaining if it.limit > 0], 5)
-    parameters = {"token": token, "endpoints": endpoints, "limits": limits, "seconds": seconds}
-    return [Claimed(*row) for row in run(SELECT_DUE_HEADS + CLAIM_DUE, parameters)]
+def _claim(due: str, token: UUID, parameters: dict[str, Any], allowance: BodyAllowance) -> list[Claimed]:
+    return [Claimed(*row) for row in run(due + CLAIM_DUE, parameters | {"token": token, "total": allowance.total})]
+
+
+def _shares(requests: Iterable[ClaimRequest], allowance: BodyAllowance) -> dict[str, list[int]]:
+    """Return, for each request, the number of its tenant in the order of the first requests, and its allowance."""
+    numbers: dict[UUID, int] = {}
+    return {
+        "tenants": [numbers.setdefault(it.tenant_id, len(numbers)) for it in requests],
+        "max_bytes": [allowance.of(it.tenant_id) for it in requests],
+    }
+
+
+def without_body(claimed: Claimed) -> Claimed:
+    """Return the claim without a large body, for the time after its attempt."""
+    return claimed if len(claimed.body) <= LARGE_BODY else claimed._replace(body=b"")
 
 
 def attempt_number(claimed: Claimed) -> int:

@@ -113,6 +113,8 @@ class DeliveryStates(RuleBasedStateMachine):
     @rule(drain_number=DRAINS)
     def claim(self, drain_number: int) -> None:
         drain, token = self.drains[drain_number], new_id()
+        for lane in drain.lanes.values():
+            lane.search_again(time.time())
         requests = share_capacity(list(drain.lanes.values()), 8, time.time())
         if not requests:
             return
@@ -124,9 +126,9 @@ class DeliveryStates(RuleBasedStateMachine):
             self.assert_earlier_ones_ended(it.id)
             known.state, known.token, known.claims = "sending", token, known.claims + 1
         drain.claims += [(it, token) for it in claimed]
-        for lane in requests:
-            due = [it.due_at for it in claimed if it.endpoint_id == lane.endpoint_id]
-            drain.lanes[lane.endpoint_id].on_claimed(len(due), max(due, default=None), time.time())
+        for request in requests:
+            due = [it.due_at for it in claimed if it.endpoint_id == request.endpoint_id]
+            drain.lanes[request.endpoint_id].on_claimed(len(due), max(due, default=None), time.time())
 
     def assert_earlier_ones_ended(self, delivery: UUID) -> None:
         """Check that all earlier deliveries of its order key have ended."""
@@ -150,7 +152,7 @@ class DeliveryStates(RuleBasedStateMachine):
             if row.attempt_id in settled:
                 self.known[it.id] = ExpectedState(verdict.state, None, it.attempts + 1)
             if (lane := drain.lanes.get(it.endpoint_id)) is not None:
-                lane.on_attempt_ended(outcome(verdict), time.time())
+                lane.on_attempt_ended(outcome(verdict), time.time(), order_key=it.order_key)
 
     @rule(drain_number=DRAINS)
     def renew(self, drain_number: int) -> None:

@@ -122,7 +122,7 @@ class Exchange:
         self.curl.setopt(pycurl.HEADERFUNCTION, on_header)
 
     def end(self, code: int) -> tuple[InFlight, Outcome]:
-        """Return the attempt with its outcome, given libcurl's result code."""
+        """Return the attempt with its outcome, given libcurl's result code. Nothing of it stays in memory here."""
         if self.request.trace is not None:
             times = {name: round(self.curl.getinfo(what) * 1000) for name, what in STEPS.items()}
             self.request.trace.timing.update({name: it for name, it in times.items() if it})
@@ -134,7 +134,16 @@ class Exchange:
             response=self.response,
             retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
         )
-        return self.attempt, outcome
+        attempt = self.attempt
+        del self.attempt, self.request
+        self.response = b""
+        self.curl.setopt(pycurl.POSTFIELDS, b"")  # libcurl had a reference to the body
+        return attempt, outcome
+
+    def close(self) -> None:
+        """Free the handle. Also break the reference cycle, or the memory is freed much later."""
+        self.curl.close()
+        del self.curl.exchange
 
     def _open_socket(self, _purpose: int, address: Any) -> Any:
         if not self.request.admits(address.addr[0]):

@@ -24,6 +24,7 @@ from delivery.transports.wake_up import WakeUp
 from subscriptions.routing.targets import DeliveryTarget
 
 MAX_KEPT_CONNECTIONS = 1_024
+MAX_IDLE_HANDLES = 512  # curl handles that wait for the next attempt
 
 
 class HttpSender:
@@ -112,10 +113,12 @@ class HttpSender:
     def _abandon(self, in_flight: set[Exchange]) -> None:
         for exchange in in_flight:
             self._multi.remove_handle(exchange.curl)
-            exchange.curl.close()
+            exchange.close()
         for exchange in self._idle:
-            exchange.curl.close()
+            exchange.close()
+        self._idle.clear()
         self._multi.close()
+        del self._multi  # its callbacks refer to this sender
 
     def _seconds_to_timer(self) -> float | None:
         return None if self._timer is None else max(0.0, self._timer - time.monotonic())
@@ -148,10 +151,10 @@ class HttpSender:
 
     def _end(self, exchange: Exchange, code: int) -> None:
         self._outbox.append(exchange.end(code))
-        if exchange.is_reusable:
+        if exchange.is_reusable and len(self._idle) < MAX_IDLE_HANDLES:
             self._idle.append(exchange)
         else:
-            exchange.curl.close()  # no client certificate stays on a handle that another endpoint may get
+            exchange.close()  # no client certificate stays on a handle that another endpoint may get
 
     def _on_socket(self, what: int, fd: int, _multi: Any, _data: Any) -> None:
         if what == pycurl.POLL_REMOVE:

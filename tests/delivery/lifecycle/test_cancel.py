@@ -13,6 +13,7 @@ from delivery.lifecycle.cancel import cancel, cancel_matching, count_matching
 from delivery.models import Attempt, Delivery
 from delivery.replaying.replay_filter import DELIVERIES, ReplayFilter
 from delivery.sql.claim import Claimed, ClaimRequest, attempt_number, claim_deliveries
+from delivery.sql.order_heads import HeadSearch
 from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
@@ -38,7 +39,8 @@ def make_pending(endpoint: Endpoint, **changes: Any) -> Delivery:
 
 def claim(endpoint: Endpoint, *, ordered: bool = False, most: int = 10) -> tuple[UUID, list[Claimed]]:
     token = new_id()
-    return token, claim_deliveries(token, [ClaimRequest(endpoint.id, most, EPOCH, 30.0, ordered)])
+    heads = HeadSearch() if ordered else None
+    return token, claim_deliveries(token, [ClaimRequest(endpoint.id, most, EPOCH, 30.0, heads)])
 
 
 def settle(token: UUID, claimed: Claimed, state: str = "delivered") -> set[UUID]:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.sending import capacity
-from delivery.sending.capacity import IDLE_PROBE, Capacity, share_capacity
+from delivery.sending.capacity import IDLE_PROBE, BodyBudget, Capacity, share_capacity
 from delivery.sending.lane import LeasedLane
+from delivery.sql.claim import LARGE_BODY
 from tests.delivery.factories_lanes import START, make_lane
 from webhooks.wire.ids import new_id
 
@@ -57,6 +58,45 @@ class TestCapacity:
         large.in_flight, small.in_flight = 9, 3
         assert capacity_with(10).saturating_tenants([large, small]) == frozenset()
         assert capacity_with(12).saturating_tenants([large, small]) == {large.target.tenant_id}
+
+
+TENANT, OTHER = new_id(), new_id()
+MIB = 1024 * 1024
+
+
+class TestBodyBudget:
+    @pytest.fixture(autouse=True)
+    def limit_of_100_mib(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(capacity, "MAX_BODY_BYTES", 100 * MIB)
+
+    def test_small_bodies_are_not_counted(self) -> None:
+        budget = BodyBudget()
+        for _ in range(10_000):
+            budget.start(new_id(), TENANT, LARGE_BODY)
+        assert budget.allowance().total == 100 * MIB
+        assert not budget.is_used_up
+
+    def test_allowance_of_a_tenant_ends_where_it_has_as_much_in_flight_as_is_left(self) -> None:
+        budget = BodyBudget()
+        assert budget.allowance().of(TENANT) == 50 * MIB
+        budget.start(new_id(), TENANT, 50 * MIB)
+        assert (budget.allowance().of(TENANT), budget.is_used_up) == (0, True)
+        assert budget.allowance().of(OTHER) == 25 * MIB
+
+    def test_allowance_is_never_negative(self) -> None:
+        budget = BodyBudget()
+        budget.start(new_id(), TENANT, 500 * MIB)
+        allowance = budget.allowance()
+        assert (allowance.total, allowance.of(TENANT), allowance.of(OTHER)) == (0, 0, 0)
+
+    def test_end_gives_back_what_start_took_and_says_whether_the_body_was_large(self) -> None:
+        budget = BodyBudget()
+        large, small = new_id(), new_id()
+        budget.start(large, TENANT, 60 * MIB)
+        budget.start(small, TENANT, 10)
+        assert (budget.end(small), budget.end(large), budget.end(large)) == (False, True, False)
+        assert budget.allowance().of(TENANT) == 50 * MIB
+        assert not budget.is_used_up
 
 
 class TestShareCapacity:

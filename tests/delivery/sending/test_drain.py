@@ -19,6 +19,7 @@ from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
 from delivery.sending import capacity, drain, leased_lanes
 from delivery.sending.drain import deliver_due
+from delivery.sql.claim import LARGE_BODY
 from delivery.sql.due import CHANNEL
 from delivery.sql.settle import settle_attempts
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
@@ -412,6 +413,17 @@ class TestOrdering:
         assert arrived[held][0] == arrived[held][1]  # the failure and its retry, and only then the next one
         assert arrived[held] == sorted(arrived[held])
 
+    def test_more_blocked_keys_than_one_search_walks_hold_back_no_other_key(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("delivery.sending.drain.KEYS_PER_TURN", 16)
+        endpoint = subscribed(receiver.url(), ordering="subject")
+        self.publish_numbers(endpoint, range(100), keys=100)
+        Delivery.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+        self.publish_numbers(endpoint, range(100, 300), keys=150)
+        run_drain()
+        assert self.arrived(receiver).keys() == {f"s{n}" for n in range(100, 150)}
+
     def test_dead_head_of_a_key_releases_the_next_delivery(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 500, 200), ordering="endpoint", retry_plan=[])
         self.publish_numbers(endpoint, range(2))
@@ -508,6 +520,49 @@ class TestFairness:
             publish_to(subscribed(receiver.url(f"/{number}")), 100)
         assert sum(in_threads(run_drain, run_drain)) == 400
         assert len(receiver.arrivals) == len(receiver.counts()) == 400
+
+
+class TestLargeBodies:
+    """Bodies beyond the limit wait in the database, and every one is sent."""
+
+    @pytest.fixture(autouse=True)
+    def limit_of_four_bodies(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(capacity, "MAX_BODY_BYTES", 4 * LARGE_BODY)
+
+    def publish_large(self, endpoint: Endpoint, count: int) -> None:
+        data = "x" * LARGE_BODY
+        publish(endpoint.tenant, [{"type": "order.created", "data": [n, data]} for n in range(count)])
+
+    def test_all_are_sent_while_no_tenant_exceeds_its_share(self, receiver: Receiver) -> None:
+        now, most, lock = [0], [0], threading.Lock()
+
+        def counted(exchange: scripts.Exchange) -> None:
+            with lock:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+            exchange.pause(0.02)
+            with lock:
+                now[0] -= 1
+            scripts.status(200)(exchange)
+
+        endpoint = subscribed(receiver.script("/0", counted))
+        make_subscription(make_endpoint(endpoint.tenant, url=receiver.script("/1", counted), ordering="endpoint"))
+        self.publish_large(endpoint, 10)
+        run_drain()
+        assert len(receiver.arrivals) == 20
+        assert most[0] == 2  # half of the limit
+
+    def test_hanging_large_bodies_leave_room_for_other_tenants(self, receiver: Receiver) -> None:
+        hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=30_000)
+        self.publish_large(hanging, 10)
+        with draining():
+            receiver.wait_for(2, "/hang")
+            fast = subscribed(receiver.url("/fast"))
+            self.publish_large(fast, 5)
+            publish_to(fast, 5)
+            receiver.wait_for(10, "/fast")
+            assert len(receiver.at("/hang")) == 2
+            receiver.closing.set()
 
 
 class TestRunning:

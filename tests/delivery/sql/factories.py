@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from delivery.models import Delivery, Lane
 from delivery.sql.claim import Claimed, ClaimRequest
 from delivery.sql.lanes import LaneRow
+from delivery.sql.order_heads import HeadSearch
 from delivery.sql.settle import Settlement, settle_attempts
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
@@ -46,7 +47,8 @@ def make_deliveries(endpoint: Endpoint, count: int = 1, **changes: Any) -> list[
 def claim_request(
     endpoint: Endpoint, limit: int = 1_000, low_water_mark: datetime = EPOCH, *, ordered: bool = False
 ) -> ClaimRequest:
-    return ClaimRequest(endpoint.id, limit, low_water_mark, seconds=30.0, ordered=ordered)
+    heads = HeadSearch() if ordered else None
+    return ClaimRequest(endpoint.id, limit, low_water_mark, 30.0, heads, endpoint.tenant_id)
 
 
 def settlement(it: Claimed | Delivery, **changes: Any) -> Settlement:

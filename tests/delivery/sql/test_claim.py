@@ -11,8 +11,16 @@ from django.db import connection, transaction
 
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.lifecycle.set_aside import set_aside
-from delivery.models import Delivery
-from delivery.sql.claim import MAX_ATTEMPTS_COUNTED, Claimed, attempt_number, claim_deliveries
+from delivery.models import Delivery, Event
+from delivery.sql.claim import (
+    LARGE_BODY,
+    MAX_ATTEMPTS_COUNTED,
+    BodyAllowance,
+    Claimed,
+    ClaimRequest,
+    attempt_number,
+    claim_deliveries,
+)
 from delivery.sql.recovery import recover_claims
 from subscriptions.models import Endpoint
 from tests.delivery.factories import make_delivery, make_event
@@ -162,6 +170,72 @@ class TestClaimInOrder:
         heads = self.heads(endpoint, limit=4)
         assert len(heads) == 4
         assert heads > {it.id for it in old}
+
+
+@pytest.mark.django_db
+class TestBodyAllowance:
+    """A claim takes large bodies only as far as its allowance goes: the one that reaches it is the last."""
+
+    def make_large(self, endpoint: Endpoint, count: int = 1, **changes: Any) -> list[Delivery]:
+        rows = make_deliveries(endpoint, count, **changes)
+        Event.objects.filter(deliveries__in=rows).update(body=b"x" * (LARGE_BODY + 1))
+        return rows
+
+    def claimed(self, allowance: BodyAllowance, *requests: ClaimRequest) -> set[UUID]:
+        return {it.id for it in claim_deliveries(TOKEN, requests, allowance)}
+
+    def test_claim_ends_with_the_body_that_reaches_the_total(self) -> None:
+        endpoint = make_endpoint()
+        rows = self.make_large(endpoint, 4)
+        allowance = BodyAllowance(LARGE_BODY * 2, {endpoint.tenant_id: 2**30})
+        assert self.claimed(allowance, claim_request(endpoint)) == {it.id for it in rows[:2]}
+        assert Delivery.objects.filter(state="pending", token=None).count() == 2
+
+    def test_total_is_shared_by_all_lanes_of_a_claim(self) -> None:
+        endpoints = [make_endpoint() for _ in range(3)]
+        for endpoint in endpoints:
+            self.make_large(endpoint, 2)
+        requests = [claim_request(it) for it in endpoints]
+        assert len(self.claimed(BodyAllowance(1, {it.tenant_id: 2**30 for it in endpoints}), *requests)) == 1
+
+    def test_tenant_without_allowance_leaves_large_bodies_to_others(self) -> None:
+        endpoint, other = make_endpoint(), make_endpoint()
+        self.make_large(endpoint)
+        (expected,) = self.make_large(other)
+        allowance = BodyAllowance(2**30, {endpoint.tenant_id: 0})
+        assert self.claimed(allowance, claim_request(endpoint), claim_request(other)) == {expected.id}
+
+    def test_tenant_gets_no_more_than_half_of_the_total(self) -> None:
+        endpoint = make_endpoint()
+        self.make_large(endpoint, 4)
+        assert len(self.claimed(BodyAllowance(LARGE_BODY * 4), claim_request(endpoint))) == 2
+
+    def test_small_bodies_need_no_allowance(self) -> None:
+        endpoint = make_endpoint()
+        rows = make_deliveries(endpoint, 3)
+        assert self.claimed(BodyAllowance(0), claim_request(endpoint)) == {it.id for it in rows}
+
+    def test_small_body_due_after_a_large_one_of_its_lane_waits_for_it(self) -> None:
+        """The low-water mark may then never pass what stays pending."""
+        endpoint = make_endpoint()
+        before = make_deliveries(endpoint, 1, next_attempt_at=now() - 3 * HOUR)
+        self.make_large(endpoint, 1, next_attempt_at=now() - 2 * HOUR)
+        make_deliveries(endpoint, 1, next_attempt_at=now() - HOUR)
+        assert self.claimed(BodyAllowance(0), claim_request(endpoint)) == {before[0].id}
+
+    def test_rendered_body_counts_in_place_of_the_event(self) -> None:
+        endpoint = make_endpoint()
+        make_deliveries(endpoint, 1, body=b"x" * (LARGE_BODY + 1))
+        assert self.claimed(BodyAllowance(0), claim_request(endpoint)) == set()
+
+    def test_heads_of_an_ordered_lane_share_what_other_lanes_left(self) -> None:
+        ordered, other = make_endpoint(), make_endpoint()
+        self.make_large(ordered, order_key="a")
+        small = make_deliveries(ordered, 1, order_key="b")[0]
+        (large,) = self.make_large(other)
+        allowance = BodyAllowance(LARGE_BODY, {ordered.tenant_id: 2**30})
+        requests = [claim_request(ordered, ordered=True), claim_request(other)]
+        assert self.claimed(allowance, *requests) == {small.id, large.id}
 
 
 @pytest.mark.django_db(transaction=True)

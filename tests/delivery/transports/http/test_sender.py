@@ -1,10 +1,13 @@
 """The HTTP sender against a real server, one row for each way to fail."""
 
+import gc
 import ipaddress
 import select
 import socket
 import ssl
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -119,6 +122,27 @@ class TestRequests:
         outcomes = send(sender, *(make_request(receiver.url()) for _ in range(200)))
         assert {it.status for it in outcomes} == {200}
         assert len(receiver.arrivals) == 200
+
+
+class TestMemory:
+    def test_body_is_freed_when_its_attempt_has_ended(self, sender: HttpSender, receiver: Receiver) -> None:
+        body = bytes(100_000)
+        references = sys.getrefcount(body)
+        send(sender, make_request(receiver.url(), body=body))
+        assert sys.getrefcount(body) == references
+
+    def test_closed_sender_leaves_no_cycles_that_hold_requests(self, receiver: Receiver) -> None:
+        gc.collect()
+        gc.disable()
+        try:
+            sender = HttpSender(allow_http=True)
+            send(sender, make_request(receiver.url()))
+            handle = weakref.ref(sender._idle[0])
+            sender.close()
+            del sender
+            assert handle() is None
+        finally:
+            gc.enable()
 
 
 CASES: list[tuple[str, Callable[[scripts.Exchange], None], int | None, Failure | None]] = [
