@@ -1,6 +1,11 @@
 """Configure the app."""
 
 from django.apps import AppConfig
+from django.utils.module_loading import import_string
+
+from webhooks.kit.tenancy import tenant_required
+
+ON_TENANT_REQUIRED = "subscriptions.tenants.tenants.lock_tenant"
 
 
 class SubscriptionsConfig(AppConfig):
@@ -8,3 +13,7 @@ class SubscriptionsConfig(AppConfig):
 
     name = "subscriptions"
     verbose_name = "Subscriptions"
+
+    def ready(self) -> None:
+        """Connect signals."""
+        tenant_required.connect(import_string(ON_TENANT_REQUIRED))

@@ -52,7 +52,7 @@ ROOMS = {
     "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.sources.models webhooks.inbound_urls",
     "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.api",
     "webhooks.management": "webhooks.processing webhooks.api",
-    "webhooks.apps": "webhooks.checks webhooks.processing",
+    "webhooks.apps": "webhooks.kit webhooks.checks webhooks.processing",
     # the provider: tenants and what they want
     "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
@@ -67,7 +67,7 @@ ROOMS = {
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
-    "subscriptions.apps": "",
+    "subscriptions.apps": "webhooks.kit",
     # the provider: what is due, and its delivery
     "delivery.usage_models": "",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models",
@@ -88,7 +88,7 @@ ROOMS = {
     "delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
-    "delivery.apps": "",
+    "delivery.apps": "webhooks.kit",
     # the platform
     "config": " ".join(PACKAGES),
 }

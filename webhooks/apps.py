@@ -3,9 +3,10 @@
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import register
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import autodiscover_modules, import_string
 
 from webhooks.checks import check_project
+from webhooks.kit.tenancy import tenant_deleted
 from webhooks.processing.handler_registry import check_handlers
 
 DEFAULTS = {
@@ -17,6 +18,7 @@ DEFAULTS = {
     "WAYPOST_TRUSTED_PROXIES": [],
 }
 """Settings a project may leave out; each default is the restrictive one."""
+ON_TENANT_DELETED = "webhooks.sources.sources.delete_sources_of"
 
 
 class WebhooksConfig(AppConfig):
@@ -26,10 +28,11 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Receiver"
 
     def ready(self) -> None:
-        """Set default settings, register checks, and import the handlers of all apps."""
+        """Set default settings, register checks, connect signals, and import the handlers of all apps."""
         for name, value in DEFAULTS.items():
             if not hasattr(settings, name):
                 setattr(settings, name, value)
         register(check_handlers)
         register(check_project)
+        tenant_deleted.connect(import_string(ON_TENANT_DELETED))
         autodiscover_modules("webhook_handlers")

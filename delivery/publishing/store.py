@@ -15,6 +15,7 @@ from delivery.publishing.prepare import PreparedEvent
 from delivery.publishing.results import warning_list
 from delivery.sql.dead_letters import DeadLetterRow, dead_letter
 from delivery.sql.publish import DeliveryRow, EventRow, WarningRow, find_events, insert_events, store_warnings
+from subscriptions.errors import StateConflict
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import route_table
@@ -29,7 +30,7 @@ def store(tenant: Tenant, events: list[PreparedEvent]) -> Stored:
     """Store the events and return what is stored under their names now: the event itself, or an earlier one.
 
     The statement writes only if the route table is still at the version that the events were matched with; if not,
-    they are matched again.
+    they are matched again. Raises StateConflict if the tenant is deleted.
     """
     if not events:
         return {}
@@ -41,6 +42,8 @@ def store(tenant: Tenant, events: list[PreparedEvent]) -> Stored:
         stored = _retry(partial(_store_under, routes, tenant, events))
         if stored is not None:
             return stored
+        if not Tenant.objects.filter(id=tenant.id, deleted_at=None).exists():
+            raise StateConflict("tenant", "The tenant is deleted; nothing can be published for it.")
         routes = route_table(tenant.id, stale=routes)
 
 

@@ -8,6 +8,7 @@ second replay of the same rows sends nothing twice.
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -70,6 +71,11 @@ def cancel(row: Replay) -> bool:
     """Stop a running replay, return False if it had ended; deliveries that are re-queued already are sent."""
     changed = Replay.objects.filter(id=row.id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
     return changed > 0
+
+
+def cancel_all_of(*, tenant_id: UUID, **_: Any) -> None:
+    """Stop the running replays of a tenant, in the transaction that deletes it (receiver of ``tenant_deleted``)."""
+    Replay.objects.filter(tenant=tenant_id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
 
 
 def run_slices() -> None:

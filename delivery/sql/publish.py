@@ -60,7 +60,8 @@ INSERT_USAGE = "INSERT INTO delivery_usageincrement (tenant_id, day, type, event
 # version. Materialized, so that the version is compared before anything is written.
 INSERT_EVENTS = f"""
 WITH route_table AS MATERIALIZED (
-    SELECT FROM subscriptions_tenant WHERE id = %(tenant)s AND routes_version = %(version)s
+    SELECT FROM subscriptions_tenant
+     WHERE id = %(tenant)s AND routes_version = %(version)s AND deleted_at IS NULL
 ), accepted AS (
     INSERT INTO delivery_event (id, created_at, tenant_id, source, event_id, type, subject, digest, body)
     SELECT e.id, clock_timestamp(), %(tenant)s, e.source, e.event_id, e.type, e.subject, e.digest, e.body
@@ -88,7 +89,7 @@ def insert_events(
 ) -> set[UUID] | None:
     """Insert the events that do not exist yet, each with its deliveries, and return their ids.
 
-    None: nothing was written, because the tenant's route table is no longer at this version.
+    None: nothing was written, because the tenant's route table is no longer at this version, or the tenant is deleted.
     """
     ids, sources, event_ids, types, subjects, digests, bodies = columns(events, 7)
     parameters = {

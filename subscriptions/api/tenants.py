@@ -36,8 +36,9 @@ class Tenants(TenantScoped[Tenant], Resource[Tenant]):
         ),
         "destroy": (
             "Delete a tenant",
-            "Deletes a tenant: its keys stop working, its endpoints stop receiving, its pending deliveries "
-            "are cancelled. Operators only. Cannot be undone.",
+            "Deletes a tenant: its keys stop working, its endpoints stop receiving, its pending deliveries and "
+            "received messages become dead letters, its sources respond as deleted ones, its replays are "
+            "cancelled. Operators only. Cannot be undone.",
         ),
     }
 

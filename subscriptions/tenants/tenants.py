@@ -1,14 +1,16 @@
 """Create, change and delete tenants."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from subscriptions.errors import uid_in_use
-from subscriptions.models import Endpoint, SigningSecret, Subscription, Tenant
+from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.plans import check_retention, plan_of
+from webhooks.kit.tenancy import UnknownTenant, tenant_deleted
 from webhooks.kit.uids import unique_uid
 
 
@@ -56,11 +58,24 @@ def _retention_within(rows: QuerySet[Tenant], fields: dict[str, Any]) -> dict[st
 def delete_tenant(tenant: Tenant) -> None:
     """End the tenant's keys (within a second), delete its endpoints and subscriptions, and free its uid. Idempotent.
 
-    Its events stay until their retention ends.
+    The other apps end what they do for it (``tenant_deleted``): sources, replays. Its events stay until their retention
+    ends.
     """
     now = timezone.now()
     with transaction.atomic():
         if Tenant.objects.filter(pk=tenant.pk, deleted_at=None).update(deleted_at=now, uid=None):
             Subscription.objects.filter(tenant=tenant).delete()
             SigningSecret.objects.filter(endpoint__tenant=tenant).delete()
+            OAuthToken.objects.filter(endpoint__tenant=tenant).delete()
             Endpoint.objects.filter(tenant=tenant, deleted_at=None).update(deleted_at=now)
+            tenant_deleted.send(Tenant, tenant_id=tenant.pk)
+
+
+def lock_tenant(*, tenant_id: UUID, **_: Any) -> None:
+    """Lock a tenant against its deletion until the transaction ends (receiver of ``tenant_required``).
+
+    Raises UnknownTenant for a tenant that does not exist or is deleted.
+    """
+    rows = Tenant.objects.filter(pk=tenant_id, deleted_at=None)
+    if not rows.select_for_update(no_key=True).values_list("pk", flat=True):
+        raise UnknownTenant(tenant_id)

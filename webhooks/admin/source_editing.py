@@ -18,6 +18,7 @@ from rest_framework.exceptions import ValidationError
 
 from webhooks.admin.source_form import SourceForm
 from webhooks.api.serializers.sources import SourceSerializer
+from webhooks.kit.tenancy import UnknownTenant
 from webhooks.models import Source
 
 MAY_ADD, MAY_CHANGE = "webhooks.add_source", "webhooks.change_source"
@@ -74,6 +75,9 @@ def _save(form: SourceForm, serializer: SourceSerializer, *, version: str | None
                 serializer.save(**values)
     except ValidationError as error:
         _add_errors(form, error.detail)
+        return False
+    except UnknownTenant:
+        form.add_error("tenant", "There is no tenant with this ID.")
         return False
     return True
 

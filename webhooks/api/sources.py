@@ -3,7 +3,7 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -13,6 +13,7 @@ from webhooks.api.serializers.stats import SourceStatsQueryParams, SourceStatsSe
 from webhooks.api.serializers.test_messages import TestMessageCreateSerializer, TestMessageSerializer
 from webhooks.api.tenancy import BelowSource
 from webhooks.kit.rest.resources import Resource
+from webhooks.kit.tenancy import UnknownTenant
 from webhooks.models import Source
 from webhooks.receiving.test_message import NoActiveSecret, send_test_message
 from webhooks.sources import source_stats
@@ -55,8 +56,11 @@ class Sources(BelowSource, Resource[Source]):
         return super().create(request, *args, **kwargs)
 
     def create_row(self, fields: dict[str, Any]) -> Response:
-        with configuration_errors():
-            source = create_source(tenant_id=self.tenant_id(), **fields)
+        try:
+            with configuration_errors():
+                source = create_source(tenant_id=self.tenant_id(), **fields)
+        except UnknownTenant:  # an operator named one, or it was deleted meanwhile
+            raise NotFound from None
         return self.created(source, **({"secret": fields["secret"]} if fields.get("secret") else {}))
 
     def change_row(self, row: Source, fields: dict[str, Any]) -> Source:

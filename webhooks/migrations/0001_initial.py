@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('skip_out_of_order', models.BooleanField(default=False, help_text='Do not handle a receipt after a later one of the same order key.')),
                 ('paused_at', models.DateTimeField(blank=True, help_text='Time of the pause. While paused, senders get 503 with Retry-After.', null=True)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, help_text='Time of deletion. Signed messages get 410 afterwards.', null=True)),
+                ('tenant_deleted_at', models.DateTimeField(editable=False, help_text='When its tenant was deleted; pending receipts are given up then.', null=True)),
                 ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
             ],
             options={
@@ -111,7 +112,7 @@ class Migration(migrations.Migration):
                 ('out_of_order', models.BooleanField(db_default=False, help_text='A later message of the same order key was handled before.')),
                 ('skipped', models.BooleanField(db_default=False, help_text='Not handled, because it was out of order.')),
                 ('dead_at', models.DateTimeField(help_text='When it was given up.', null=True)),
-                ('cause', models.CharField(blank=True, choices=[('exhausted', 'Retries exhausted'), ('handler_gave_up', 'A handler raised GiveUp'), ('crashed_worker', 'Crashed its worker repeatedly')], db_default='', help_text='Why it was given up; empty in any other state.', max_length=16)),
+                ('cause', models.CharField(blank=True, choices=[('exhausted', 'Retries exhausted'), ('handler_gave_up', 'A handler raised GiveUp'), ('crashed_worker', 'Crashed its worker repeatedly'), ('tenant_deleted', 'Its tenant was deleted')], db_default='', help_text='Why it was given up; empty in any other state.', max_length=16)),
                 ('source', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='webhooks.source')),
             ],
             options={

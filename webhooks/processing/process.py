@@ -69,6 +69,9 @@ def process(receipt: Receipt) -> None:
     if receipt.claims > MAX_CLAIMS:
         _mark_dead(receipt, Receipt.Cause.CRASHED_WORKER, f"{MAX_CLAIMS} claims ended without a result", attempts=0)
         return
+    if receipt.source.tenant_deleted_at is not None:
+        _mark_dead(receipt, Receipt.Cause.TENANT_DELETED, "the tenant of the source was deleted", attempts=0)
+        return
     run = _HandlerRun(receipt)
     try:
         outcome = run.in_one_transaction()

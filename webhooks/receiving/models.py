@@ -28,6 +28,7 @@ class Receipt(KeyedRow):
         EXHAUSTED = "exhausted", "Retries exhausted"
         HANDLER_GAVE_UP = "handler_gave_up", "A handler raised GiveUp"
         CRASHED_WORKER = "crashed_worker", "Crashed its worker repeatedly"
+        TENANT_DELETED = "tenant_deleted", "Its tenant was deleted"
 
     prefix = "rcp"
     # No constraint in the database: checking it would lock the source's row for every message. Only the sweep deletes

@@ -152,6 +152,9 @@ class Source(Row):
     deleted_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Time of deletion. Signed messages get 410 afterwards."
     )
+    tenant_deleted_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its tenant was deleted; pending receipts are given up then."
+    )
     updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
 
     class Meta:

@@ -6,9 +6,12 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from webhooks.kit.encryption import encrypt
+from webhooks.kit.tenancy import tenant_required
 from webhooks.kit.uids import UID_IN_USE, unique_uid
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration
@@ -24,8 +27,10 @@ class UidInUse(InvalidConfiguration):
 
 
 def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, **fields: Any) -> Source:
-    """Create a source and its first secret. Raises UidInUse."""
+    """Create a source and its first secret. Raises UidInUse, UnknownTenant."""
     with unique_uid(UidInUse):
+        if tenant_id is not None:
+            tenant_required.send(Source, tenant_id=tenant_id)
         source = Source.objects.create(tenant_id=tenant_id, **_columns(fields))
         if secret:
             add_secret(source, secret)
@@ -56,6 +61,18 @@ def delete_source(source: Source) -> None:
     source.deleted_at = timezone.now()
     source.save(update_fields=["deleted_at", "updated_at"])
     clear_snapshots()
+
+
+def delete_sources_of(*, tenant_id: UUID, **_: Any) -> None:
+    """Delete all sources of a tenant, in the transaction that deletes the tenant (receiver of ``tenant_deleted``).
+
+    Their pending receipts are given up by the workers, because their owner is gone.
+    """
+    now = timezone.now()
+    Source.objects.filter(tenant_id=tenant_id, tenant_deleted_at=None).update(
+        deleted_at=Coalesce("deleted_at", now), tenant_deleted_at=now, updated_at=now
+    )
+    transaction.on_commit(clear_snapshots)
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from delivery.publishing.publisher import publish
 from delivery.publishing.results import ContentConflict, Published
 from delivery.sql.publish import insert_events
 from subscriptions.endpoints.endpoints import delete_endpoint
+from subscriptions.errors import StateConflict
 from subscriptions.models import Subscription, Tenant
+from subscriptions.tenants.tenants import delete_tenant
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
 from webhooks.wire.cloudevents import event as wire
@@ -312,3 +314,15 @@ def test_concurrent_publish_of_one_event_stores_it_once() -> None:
     assert sorted(it.duplicate for it in results) == [False] + [True] * 7
     assert len({it.id for it in results}) == 1
     assert Tenant.objects.count() == Event.objects.count() == Delivery.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_publish_for_a_deleted_tenant_raises_and_stores_nothing(is_cached: bool) -> None:
+    tenant = make_tenant()
+    if is_cached:
+        publish(tenant, [plain(1)])
+    delete_tenant(tenant)  # the caller still has the row
+    with pytest.raises(StateConflict):
+        publish(tenant, [plain(2)])
+    assert Event.objects.count() == int(is_cached)

@@ -15,6 +15,7 @@ from delivery.replaying import replays as verb
 from delivery.replaying.replays import ReplayFilter, cancel, preview, run_slices, start
 from delivery.sql.replay import replay_dead_letters
 from subscriptions.models import Endpoint, Subscription
+from subscriptions.tenants.tenants import delete_tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
@@ -244,3 +245,12 @@ def test_failing_replay_does_not_stop_other_replays() -> None:
     run_slices()
     assert (Replay.objects.get(id=broken.id).state, Replay.objects.get(id=sound.id).state) == ("running", "finished")
     assert event.deliveries.count() == 0
+
+
+def test_deletion_of_a_tenant_ends_its_running_replays_and_no_others(endpoint: Endpoint) -> None:
+    mine, other, of_all = make_replay(endpoint.tenant), make_replay(make_tenant()), make_replay(None)
+    ended = make_replay(endpoint.tenant, state="finished")
+    delete_tenant(endpoint.tenant)
+    states = {row.pk: row.state for row in Replay.objects.all()}
+    assert [states[row.pk] for row in (mine, other, of_all, ended)] == ["cancelled", "running", "running", "finished"]
+    assert Replay.objects.get(pk=mine.pk).finished_at is not None

@@ -3,7 +3,7 @@
 import pytest
 
 from subscriptions.errors import AlreadyExists
-from subscriptions.models import Endpoint, SigningSecret, Subscription, Tenant
+from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Subscription, Tenant
 from subscriptions.tenants import tenants
 from tests.factories import make_subscription, make_tenant
 
@@ -12,7 +12,9 @@ pytestmark = pytest.mark.django_db
 
 def test_delete_tenant_deletes_its_rows_and_no_others():
     mine, other = make_subscription(), make_subscription()
+    OAuthToken.objects.bulk_create([OAuthToken(endpoint=it.endpoint, ciphertext=b"x") for it in (mine, other)])
     tenants.delete_tenant(mine.tenant)
+    assert list(OAuthToken.objects.values_list("endpoint", flat=True)) == [other.endpoint.id]
     assert list(Subscription.objects.all()) == [other]
     assert list(Endpoint.objects.filter(deleted_at=None)) == [other.endpoint]
     assert list(SigningSecret.objects.values_list("endpoint", flat=True)) == [other.endpoint.id]

@@ -110,6 +110,7 @@ def test_every_field_of_the_form_is_saved() -> None:
         ({"uid": "a b"}, "Must be 1 to 256"),
         ({"uid": "in-use"}, "This uid is already in use"),
         ({"tenant": "acme"}, "tnt_"),
+        ({"tenant": "tnt_01m83t2ghzevcannga6my0tf3k"}, "There is no tenant with this ID"),
         ({"options": "{"}, "valid JSON"),
         ({"options": "[1]"}, "Must be an object of strings"),
         ({"options": '{"a": "b"}'}, "does not take these"),
