@@ -11,7 +11,7 @@ REST turns them into a problem (RFC 9457) with a field, a form into a field erro
 
 from datetime import datetime
 
-from webhooks.kit.uids import UID_IN_USE
+from webhooks.kit.rows import UID_IN_USE
 
 
 class Invalid(ValueError):

@@ -16,7 +16,7 @@ from subscriptions.endpoints.state import DISABLED, UNVERIFIED, existing, set_st
 from subscriptions.errors import Invalid, uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, Tenant
 from subscriptions.tenants.plans import check_endpoint_limit
-from webhooks.kit.uids import unique_uid
+from webhooks.kit.rows import unique_uid
 
 
 def create_endpoint(

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from subscriptions.errors import Invalid, LimitExceeded, StateConflict, uid_in_use
 from subscriptions.models import Endpoint, Plan, Tenant
+from webhooks.kit.rows import unique_uid
 from webhooks.kit.timed_cache import TimedCache
-from webhooks.kit.uids import unique_uid
 
 
 def plan_of(tenant: Tenant) -> Plan:

@@ -10,8 +10,8 @@ from django.utils import timezone
 from subscriptions.errors import uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.plans import check_retention, plan_of
+from webhooks.kit.rows import unique_uid
 from webhooks.kit.tenancy import UnknownTenant, tenant_deleted
-from webhooks.kit.uids import unique_uid
 
 
 def create_tenant(name: str, **fields: Any) -> Tenant:

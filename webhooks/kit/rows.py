@@ -1,17 +1,21 @@
-"""Define what all rows share: a UUIDv7 key, shown outside as a TypeID, the time of creation, and the format of uids."""
+"""Define what all rows share: a UUIDv7 key, shown outside as a TypeID, the time of creation, and rules about uids."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from unicodedata import category
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
+from psycopg.errors import UniqueViolation
 
 from webhooks.wire.ids import new_id, public
 
 uid_format = RegexValidator(
     r"\A[A-Za-z0-9._-]{1,256}\Z", "A uid is 1 to 256 letters, digits, hyphens, underscores and full stops."
 )
+UID_IN_USE = "This uid is already in use."
 CONTROL_CATEGORIES = {"Cc", "Cs"}  # of Unicode: control characters and unpaired surrogates
 
 
@@ -22,6 +26,21 @@ def is_uid(text: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+@contextmanager
+def unique_uid(already_exists: Callable[[], Exception]) -> Iterator[None]:
+    """Run in a transaction, and raise ``already_exists()`` if it violates a unique constraint.
+
+    The constraint decides between concurrent writers. Any other IntegrityError is raised unchanged.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if isinstance(error.__cause__, UniqueViolation):
+            raise already_exists() from None
+        raise
 
 
 def has_control_characters(text: str) -> bool:

@@ -11,8 +11,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from webhooks.kit.encryption import encrypt
+from webhooks.kit.rows import UID_IN_USE, unique_uid
 from webhooks.kit.tenancy import tenant_required
-from webhooks.kit.uids import UID_IN_USE, unique_uid
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration
 from webhooks.sources.secret_rotation import add_secret
