@@ -5,6 +5,7 @@ addresses: some parsers read them as octal (RFC 6943 section 3.1.1).
 """
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Any
 
 from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, require_string
@@ -13,6 +14,31 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MIN_LENGTH, _MAX_LENGTH = len("::"), len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 _MAPPED_BITS = 96  # the length of ::ffff:0:0/96, the prefix of IPv4-mapped addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Accept addresses of one IP version whose bits above ``shift`` are these."""
+
+    version: int
+    shift: int
+    bits: int
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the scalar is an address in this network, in any notation."""
+        other = parse_address(scalar)
+        return other is not None and other.version == self.version and int(other) >> self.shift == self.bits
+
+
+@dataclass(frozen=True, slots=True)
+class SameAddress:
+    """Accept one IP address in any notation."""
+
+    address: IpAddress
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the scalar is this address."""
+        return parse_address(scalar) == self.address
 
 
 def cidr(argument: Any, at: str) -> Predicate:
@@ -29,19 +55,8 @@ def cidr(argument: Any, at: str) -> Predicate:
         raise InvalidPattern(
             at, f"the mask must be less than {address.max_prefixlen}; write a single address as a string"
         )
-    version, shift = address.version, address.max_prefixlen - bits
-    network = int(address) >> shift
-
-    def is_inside(scalar: Any) -> bool:
-        other = parse_address(scalar)
-        return other is not None and other.version == version and int(other) >> shift == network
-
-    return is_inside
-
-
-def equals_address(address: IpAddress) -> Predicate:
-    """Return the test for being this address, in any notation."""
-    return lambda scalar: parse_address(scalar) == address
+    shift = address.max_prefixlen - bits
+    return Network(address.version, shift, int(address) >> shift)
 
 
 def parse_address(scalar: Any) -> IpAddress | None:

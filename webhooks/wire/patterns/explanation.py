@@ -1,7 +1,7 @@
 """Explain why an event does not match: the fields that do not match, else those that do not match together.
 
-Of several branches the one with the fewest mismatches is explained. For dry runs, not for the hot path: each field is
-compiled again.
+Of several branches the one with the fewest mismatches is explained. For dry runs, not for the hot path: the fields are
+compiled again, each as a branch of its own, and matched together.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,10 @@ from itertools import islice, takewhile
 from typing import Any
 
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
+from webhooks.wire.patterns.dotted_names import scalars_at
 from webhooks.wire.patterns.fields import FieldMatcher
-from webhooks.wire.patterns.matching import compile_matcher, scalars_at
+from webhooks.wire.patterns.matching import BranchSet
+from webhooks.wire.step_budget import UNLIMITED, StepBudget
 
 MAX_SHOWN = 10  # values of the event in one mismatch
 
@@ -30,24 +32,38 @@ class PatternMismatch:
     """The mismatch as a sentence."""
 
 
-def explain(branches: Sequence[PatternBranch], event: Any) -> list[PatternMismatch]:
-    """Return the mismatches of the branch with the fewest; empty if the event matches."""
+def explain(branches: Sequence[PatternBranch], event: Any, budget: StepBudget | None = None) -> list[PatternMismatch]:
+    """Return the mismatches of the branch with the fewest; empty if the event matches. Raises BudgetExceeded."""
+    budget = UNLIMITED if budget is None else budget
     if not isinstance(event, dict):
         return [PatternMismatch("", (), (), "an event is an object")]
-    return min((_branch_mismatches(branch, event) for branch in branches), key=len)
+    fields = [[{path: matcher} for path, matcher in branch.items()] for branch in branches]
+    failed = _mismatched(fields, event, budget)
+    if not all(failed):
+        groups = [_groups(branch) for branch, fields in zip(branches, failed, strict=True) if not fields]
+        return min(([_group_mismatch(it) for it in failed] for failed in _mismatched(groups, event, budget)), key=len)
+    return [_field_mismatch(*next(iter(it.items())), event, budget) for it in min(failed, key=len)]
 
 
-def _branch_mismatches(branch: PatternBranch, event: dict[str, Any]) -> list[PatternMismatch]:
-    failed = [
-        _field_mismatch(path, matcher, event)
-        for path, matcher in branch.items()
-        if not compile_matcher({path: matcher})(event)
-    ]
-    return failed or _group_mismatches(branch, event)
+def _mismatched(
+    parts: list[list[PatternBranch]], event: dict[str, Any], budget: StepBudget
+) -> list[list[PatternBranch]]:
+    """Return those of the parts of each branch that do not match by themselves."""
+    shared = {_key(part): part for each in parts for part in each}
+    numbers = {key: number for number, key in enumerate(shared)}
+    budget.spend(len(numbers))
+    matching = BranchSet(list(shared.values())).matching(event, None, budget)
+    return [[part for part in each if not matching >> numbers[_key(part)] & 1] for each in parts]
 
 
-def _field_mismatch(path: FieldPath, matcher: FieldMatcher, event: dict[str, Any]) -> PatternMismatch:
-    found = tuple(islice(scalars_at(event, path), MAX_SHOWN))
+def _key(part: PatternBranch) -> tuple[tuple[FieldPath, int], ...]:
+    return tuple((path, id(matcher)) for path, matcher in part.items())
+
+
+def _field_mismatch(
+    path: FieldPath, matcher: FieldMatcher, event: dict[str, Any], budget: StepBudget
+) -> PatternMismatch:
+    found = tuple(islice(scalars_at(event, path, budget), MAX_SHOWN))
     if not found:
         reason = "the event has no value here"
     elif all(value == {"exists": False} for value in matcher.values):
@@ -59,21 +75,21 @@ def _field_mismatch(path: FieldPath, matcher: FieldMatcher, event: dict[str, Any
     return PatternMismatch(".".join(path), matcher.values, found, reason)
 
 
-def _group_mismatches(branch: PatternBranch, event: dict[str, Any]) -> list[PatternMismatch]:
-    """Return the groups of fields of which each matches, but in different elements of a list."""
+def _groups(branch: PatternBranch) -> list[PatternBranch]:
+    """Return the fields of a branch in groups, of which each is below one name of the event."""
     groups: dict[str, PatternBranch] = {}
     for path, matcher in branch.items():
         groups.setdefault(path[0], {})[path] = matcher
-    failed = [list(group) for group in groups.values() if not compile_matcher(group)(event)]
-    return [
-        PatternMismatch(
-            ".".join(_common_path(paths)),
-            (),
-            (),
-            f"no single element of a list here satisfies all of {', '.join(map('.'.join, paths))}",
-        )
-        for paths in failed
-    ]
+    return list(groups.values())
+
+
+def _group_mismatch(group: PatternBranch) -> PatternMismatch:
+    """Describe fields of which each matches, but in different elements of a list."""
+    paths = list(group)
+    names = ", ".join(map(".".join, paths))
+    return PatternMismatch(
+        ".".join(_common_path(paths)), (), (), f"no single element of a list here satisfies all of {names}"
+    )
 
 
 def _common_path(paths: list[FieldPath]) -> FieldPath:

@@ -5,18 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from webhooks.wire.patterns.anything_but import anything_but
+from webhooks.wire.patterns.anything_but import anything_but, merge_alternatives
 from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, is_number, require_finite, single_operator
-from webhooks.wire.patterns.cidr import cidr, equals_address, parse_address
-from webhooks.wire.patterns.numeric import numeric
-from webhooks.wire.patterns.strings import equals_ignore_case, exactly, prefix, suffix, wildcard
+from webhooks.wire.patterns.cidr import SameAddress, cidr, parse_address
+from webhooks.wire.patterns.constants import OneOfConstants, exists
+from webhooks.wire.patterns.numeric import OneOfNumbers, numeric
+from webhooks.wire.patterns.strings import OneOf, equals_ignore_case, exactly, prefix, suffix, wildcard
 
 STAR_COST = 10  # comparisons that each `*` adds to the cost of an operator: it may search the whole string
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMatcher:
-    """Match the scalars of one field, by the compiled entries of its list."""
+    """The compiled entries of the list of one field. FieldLookup matches scalars with many of them at once.
+
+    JSON types are distinguished: 300 equals 300.0, but true does not equal 1, and "5" does not equal 5.
+    """
 
     values: tuple[Any, ...]
     """The list as written in the pattern."""
@@ -30,29 +34,11 @@ class FieldMatcher:
     cost: int
     """The work of all operators on one scalar, in comparisons."""
 
-    def predicate(self) -> Predicate:
-        """Return a function that tells whether a scalar matches one entry.
-
-        JSON types are distinguished: 300 equals 300.0, but true does not equal 1, and "5" does not equal 5.
-        """
-        strings, numbers, constants, predicates = self.strings, self.numbers, self.constants, self.predicates
-        if not (numbers or constants or predicates):
-            return strings.__contains__
-        if len(predicates) == 1 and not (strings or numbers or constants):
-            return predicates[0]
-
-        def accepts(scalar: Any) -> bool:
-            if isinstance(scalar, str):
-                if scalar in strings:
-                    return True
-            elif scalar in (constants if scalar is None or isinstance(scalar, bool) else numbers):
-                return True
-            for predicate in predicates:  # noqa: SIM110 (any() takes twice the time)
-                if predicate(scalar):
-                    return True
-            return False
-
-        return accepts
+    @property
+    def entries(self) -> tuple[Predicate, ...]:
+        """Return all entries as predicates, of which one must accept a scalar."""
+        exact = OneOf(self.strings), OneOfNumbers(self.numbers), OneOfConstants(self.constants)
+        return *exact, *self.predicates
 
 
 def compile_field(values: list[Any], at: str) -> FieldMatcher:
@@ -67,7 +53,7 @@ def compile_field(values: list[Any], at: str) -> FieldMatcher:
         if isinstance(value, str):
             strings.add(value)
             if (address := parse_address(value)) is not None:
-                predicates.append(equals_address(address))
+                predicates.append(SameAddress(address))
         elif value is None or isinstance(value, bool):
             constants.add(value)
         elif is_number(value):
@@ -79,7 +65,7 @@ def compile_field(values: list[Any], at: str) -> FieldMatcher:
         strings=frozenset(strings),
         numbers=frozenset(numbers),
         constants=frozenset(constants),
-        predicates=tuple(predicates),
+        predicates=tuple(merge_alternatives(predicates)),
         accepts_absent=any(_is_exists_false(value) for value in values),
         cost=sum(1 + STAR_COST * json.dumps(value).count("*") for value in values if isinstance(value, dict)),
     )
@@ -96,13 +82,6 @@ def _is_exists_false(value: Any) -> bool:
     return isinstance(value, dict) and len(value) == 1 and value.get("exists") is False
 
 
-def _exists(argument: Any, at: str) -> Predicate:
-    """Compile ``{"exists": true}``, which every value matches; ``compile_field`` handles ``{"exists": false}``."""
-    if argument is not True:
-        raise InvalidPattern(at, "takes true or false")
-    return lambda _: True
-
-
 OPERATORS: dict[str, Callable[[Any, str], Predicate]] = {
     "prefix": prefix,
     "suffix": suffix,
@@ -111,6 +90,6 @@ OPERATORS: dict[str, Callable[[Any, str], Predicate]] = {
     "anything-but": anything_but,
     "numeric": numeric,
     "cidr": cidr,
-    "exists": _exists,
+    "exists": exists,
     "exactly": exactly,
 }

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
+from webhooks.wire.patterns.dotted_names import scalars_at
 from webhooks.wire.patterns.fields import FieldMatcher
-from webhooks.wire.patterns.matching import scalars_at
-from webhooks.wire.step_budget import StepBudget
+from webhooks.wire.step_budget import UNLIMITED, StepBudget
 
 T = TypeVar("T")
 IndexKey = tuple[FieldPath, frozenset[Any]]
@@ -58,14 +58,14 @@ class PatternIndex(Generic[T]):
 
     def find(self, event: dict[str, Any], budget: StepBudget | None = None) -> Iterator[T]:
         """Yield the items whose pattern matches this event. Raises BudgetExceeded."""
-        for number in self._candidates(event):
+        for number in self._candidates(event, budget or UNLIMITED):
             if self._patterns[number].matches(event, budget):
                 yield from self._items[number]
 
-    def _candidates(self, event: dict[str, Any]) -> dict[int, None]:
+    def _candidates(self, event: dict[str, Any], budget: StepBudget) -> dict[int, None]:
         candidates = dict.fromkeys(self._always)
         for path, numbers in self._by_value.items():
-            for scalar in scalars_at(event, path):
+            for scalar in scalars_at(event, path, budget):
                 if scalar in numbers:
                     candidates.update(dict.fromkeys(numbers[scalar]))
         return candidates

@@ -1,162 +1,227 @@
-"""Match one event with one branch: each field must have an accepted value, all within the same list elements.
+"""Match one event with many branches at once: each field must have an accepted value, all in the same list elements.
 
-Where the event has a list, one element must satisfy everything that the pattern says below that name; nested lists
-count as one list. A field that must be absent must be absent from that same element, or from every element if the
-pattern says nothing else about the list.
+Where the event has a list, one element must satisfy everything that a branch says below that name; nested lists count
+as one list. A field that must be absent must be absent from that same element, or from every element if the branch says
+nothing else about the list.
 
-So the result for one place of an event is NO, FOUND (an accepted value exists) or ABSENT (no value exists, and none is
-required). An element with the result ABSENT does not satisfy its list.
+So the result of a branch for one place of an event is: found (an accepted value exists), absent (no value exists, and
+none is required), or neither, which is a mismatch. An element with the result absent does not satisfy its list.
 
-A branch is compiled into closures, nested like its names. Each looks once at each value of the event, and none goes
-deeper than the pattern. So time is linear in the event, and a deeply nested event does not exhaust the stack.
-
-``{"a.b": 1}`` and ``{"a": {"b": 1}}`` are the same event, and so are all mixtures. If an event spells one path in
-several ways, its objects are merged, and its other values count as one list.
+The paths of all branches form one tree, and sets of branches are bit masks (masks.py). Each value of an event is looked
+at once for all branches, not once for each, and no deeper than the tree. So time grows with the size of the event and
+with the size of the patterns, not with their product, and a deeply nested event does not exhaust the stack.
 """
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
+from webhooks.wire.patterns.dotted_names import Spellings, flatten, without_dots
+from webhooks.wire.patterns.field_lookup import FieldLookup
 from webhooks.wire.patterns.fields import FieldMatcher
+from webhooks.wire.patterns.masks import AllBut
+from webhooks.wire.step_budget import UNLIMITED, StepBudget
 
-NO, FOUND, ABSENT = 0, 1, 2  # only NO is false
 MISSING: Any = object()
+MAX_TRIED = 8  # names of one place that are looked up one by one; of more, those that the event has are combined
+STEPS_PER_VALUE = 3  # matching a value with a node
+BRANCHES_PER_STEP = 200  # the masks of so many branches cost one step more
 
-BranchMatcher = Callable[[Any], int]
-"""Returns NO, FOUND or ABSENT for the value in one place of an event, or for MISSING."""
+Result = tuple[int, int]
+"""The masks of the branches that are found, and of those that are absent; mismatches are in neither."""
+Match = Callable[[Any, int, StepBudget], Result]
+"""Matches a value, or MISSING, for the wanted branches."""
+Field = tuple[FieldPath, FieldMatcher, int]
+"""The path and the list of a field, and the mask of the branches that have it."""
+_Tried = tuple[str, Match, int, int, int]
 
-
-def compile_matcher(branch: PatternBranch) -> BranchMatcher:
-    """Compile a branch into a function from an event to NO, FOUND or ABSENT."""
-    return _Node(branch).match
-
-
-def scalars_at(value: Any, path: FieldPath) -> Iterator[Any]:
-    """Yield the scalars of an event at a path: in every element of its lists, in every spelling of the path."""
-    for element in _flatten([value]):
-        if not isinstance(element, dict):
-            if not path:
-                yield element
-            continue
-        for length in range(1, len(path) + 1):
-            name = path[0] if length == 1 else ".".join(path[:length])
-            if name in element:
-                yield from scalars_at(element[name], path[length:])
+NOTHING: Result = (0, 0)
 
 
-def _flatten(values: list[Any]) -> Iterator[Any]:
-    """Yield the elements of a list and of the lists in it, at any depth."""
-    unfinished = [iter(values)]
-    while unfinished:
-        for value in unfinished[-1]:
-            if isinstance(value, list):
-                unfinished.append(iter(value))
-                break
-            yield value
-        else:
-            unfinished.pop()
+class BranchSet:
+    """Branches, numbered in their order, that are matched together."""
+
+    __slots__ = ("_match", "_steps", "everything")
+
+    def __init__(self, branches: Sequence[PatternBranch]) -> None:
+        self.everything = (1 << len(branches)) - 1  # the mask of all branches
+        matchers: dict[int, FieldMatcher] = {}
+        masks: dict[tuple[FieldPath, int], int] = defaultdict(int)  # the branches of one pattern share matchers
+        for number, branch in enumerate(branches):
+            for path, matcher in branch.items():
+                matchers[id(matcher)] = matcher
+                masks[path, id(matcher)] |= 1 << number
+        fields = [(path, matchers[key], mask) for (path, key), mask in masks.items()]
+        root = _ObjectNode(fields, 0, self.everything)
+        self._match, self._steps = root.match, root.steps
+
+    def matching(self, event: Any, wanted: int | None = None, budget: StepBudget = UNLIMITED) -> int:
+        """Return the mask of those of the wanted branches (None: all) that match. Raises BudgetExceeded."""
+        if not isinstance(event, dict):
+            return 0
+        budget.spend(self._steps)
+        found, absent = self._match(event, self.everything if wanted is None else wanted, budget)
+        return found | absent
 
 
-class _Node:
-    """A name in the tree that the paths of a branch form."""
+class _FieldNode:
+    """A name that is a field of the wanted branches. ``steps``: what it costs to match a scalar."""
 
-    def __init__(self, branch: PatternBranch) -> None:
-        below: dict[str, PatternBranch] = {}
-        for path, matcher in branch.items():
-            if path:
-                below.setdefault(path[0], {})[path[1:]] = matcher
-        self.children = {name: _Node(inner) for name, inner in below.items()}
-        self.spellings = {name: _spellings(name, inner) for name, inner in below.items()}
-        self.if_missing = ABSENT if all(matcher.accepts_absent for matcher in branch.values()) else NO
-        own = branch.get(())
-        matchers = [_field_matcher(own)] if own else []
-        if below:
-            matchers.append(_object_matcher(self))
-        self.match = matchers[0] if len(matchers) == 1 else _both(*matchers)
+    __slots__ = ("_absent", "_find", "_strings", "own", "steps")
+    children: Mapping[str, "_Node"] = {}
 
+    def __init__(self, fields: Sequence[Field], everything: int) -> None:
+        self.own = _combined(fields)
+        self.steps = _steps(everything)
+        self._absent = _optional(fields, everything)
+        lookup = FieldLookup((entry, mask) for _, matcher, mask in fields for entry in matcher.entries)
+        self._find, self._strings = lookup.find, lookup.only_strings
 
-def _spellings(name: str, inner: PatternBranch) -> frozenset[str]:
-    """Return the dotted names that lead from the same object to this name's children or below them."""
-    return frozenset(".".join((name, *path[:length])) for path in inner for length in range(1, len(path) + 1))
-
-
-def _both(one: BranchMatcher, other: BranchMatcher) -> BranchMatcher:
-    """Combine the matchers of a name that is a field and also has fields below it, e.g. "a" and "a.b"."""
-
-    def match(value: Any) -> int:
-        first, second = one(value), other(value)
-        return min(first, second) if first and second else NO
-
-    return match
-
-
-def _field_matcher(matcher: FieldMatcher) -> BranchMatcher:
-    accepts, if_missing = matcher.predicate(), ABSENT if matcher.accepts_absent else NO
-
-    def match(value: Any) -> int:
-        if isinstance(value, str):
-            return FOUND if accepts(value) else NO
+    def match(self, value: Any, wanted: int, budget: StepBudget) -> Result:
+        if self._strings is not None and isinstance(value, str):
+            return wanted & self._strings.get(value, 0), 0
         if isinstance(value, list):
-            return _match_list(value, match, if_missing)
+            return self._match_list(value, wanted, budget)
         if value is MISSING or isinstance(value, dict):
-            return if_missing
-        return FOUND if accepts(value) else NO
+            return 0, wanted & self._absent
+        return wanted & self._find(value, budget), 0
 
-    return match
+    def _match_list(self, values: list[Any], wanted: int, budget: StepBudget) -> Result:
+        """Return what an element accepts. With any scalar in the list, nothing is absent."""
+        found, absent, find = 0, self._absent, self._find
+        for element in flatten(values, self.steps, budget):
+            if not isinstance(element, dict):
+                absent = 0
+                if more := find(element, budget):
+                    found |= more & wanted
+                    if found == wanted:
+                        break
+        return found, wanted & absent
 
 
-def _object_matcher(node: _Node) -> BranchMatcher:
-    if_missing = node.if_missing
-    steps = sorted(
-        ((name, child.match, child, node.spellings[name]) for name, child in node.children.items()),
-        key=lambda step: len(step[3]),  # the cheapest first
-    )
+class _ObjectNode:
+    """A name, or the event itself, with fields of the wanted branches below it.
 
-    def match(value: Any) -> int:
+    ``steps``: what it costs to match an object without lists in it. With more than MAX_TRIED names only those that the
+    object has are tried, and paid for when they are known.
+    """
+
+    __slots__ = ("_if_missing", "_positions", "_required", "_spellings", "_tried", "below", "children", "steps")
+
+    def __init__(self, fields: Sequence[Field], depth: int, everything: int) -> None:
+        below: dict[str, list[Field]] = defaultdict(list)
+        for it in fields:
+            below[it[0][depth]].append(it)
+        self.below = _combined(fields)
+        self.children: dict[str, _Node] = {name: _node(it, depth + 1, everything) for name, it in below.items()}
+        self._if_missing = _optional(fields, everything)
+        self._spellings = Spellings(self.children)
+        # For each name: the matcher of its node, its branches, all others, and those that match without the name.
+        self._tried = [
+            (name, node.match, mask := _combined(below[name]), everything & ~mask, _optional(below[name], everything))
+            for name, node in sorted(self.children.items(), key=lambda it: len(it[1].children))  # fields first
+        ]
+        self.steps = _steps(everything)
+        if len(below) <= MAX_TRIED:
+            self._required = None
+            self.steps += sum(child.steps for child in self.children.values())
+        else:
+            self._required = AllBut([everything & ~it[4] for it in self._tried])
+            self._positions = {tried[0]: number for number, tried in enumerate(self._tried)}
+
+    def match(self, value: Any, wanted: int, budget: StepBudget) -> Result:
         if not isinstance(value, dict):
-            return _match_list(value, match, if_missing) if isinstance(value, list) else if_missing
-        result = ABSENT
-        for name, match_child, child, spellings in steps:
-            if not spellings or value.keys().isdisjoint(spellings):
-                child_result = match_child(value.get(name, MISSING))
-            else:
-                child_result = match_child(_merged(child, _spelled(value, name, spellings)))
-            if not child_result:
-                return NO
-            if child_result == FOUND:
-                result = FOUND
-        return result
+            if isinstance(value, list):
+                return self._match_list(value, wanted, budget)
+            return 0, wanted & self._if_missing
+        if self._spellings and self._spellings.occur_in(value, budget):
+            value = without_dots(self.children, value, budget)
+        tried, found = self._tried, 0
+        if self._required is not None:
+            tried, wanted = self._present(value, wanted, budget)
+        for name, match, through, others, optional in tried:
+            if name not in value:
+                wanted &= optional
+            elif here := wanted & through:
+                inner_found, inner_absent = match(value[name], here, budget)
+                found |= inner_found
+                wanted = wanted & others | inner_found | inner_absent
+            if not wanted:
+                return NOTHING
+        found &= wanted
+        return found, wanted ^ found
 
-    return match
+    def _present(self, value: dict[str, Any], wanted: int, budget: StepBudget) -> tuple[list[_Tried], int]:
+        """Return what to try of the names that an object has, and the branches that require no other name.
+
+        The names are found in the time of the smaller of both, the object and this node.
+        """
+        all_positions = self._positions
+        if len(value) < len(all_positions):
+            positions = sorted(all_positions[name] for name in value if name in all_positions)
+        else:
+            positions = [position for name, position in all_positions.items() if name in value]
+        budget.spend((1 + len(positions)) * (self.steps + len(all_positions).bit_length()))
+        return [self._tried[position] for position in positions], wanted & ~self._required.combined(positions)
+
+    def _match_list(self, values: list[Any], wanted: int, budget: StepBudget) -> Result:
+        """Return what an element finds; else a mismatch with any element is one with the list."""
+        found, absent, match = 0, wanted & self._if_missing, self.match
+        for element in flatten(values, self.steps, budget):
+            inner_found, inner_absent = match(element, wanted, budget)
+            absent &= inner_absent
+            if inner_found:
+                found |= inner_found
+                wanted ^= inner_found
+                if not wanted:
+                    break
+        return found, wanted & absent
 
 
-def _match_list(values: list[Any], match: BranchMatcher, result: int) -> int:
-    """Return FOUND if one element matches; else NO if one element does not match, else ``result``."""
-    for element in _flatten(values):
-        element_result = match(element)
-        if element_result == FOUND:
-            return FOUND
-        if not element_result:
-            result = NO
-    return result
+class _MixedNode:
+    """A name that is a field and also has fields below it, e.g. "a" and "a.b", maybe of different branches."""
+
+    __slots__ = ("_field", "_object", "children", "steps")
+
+    def __init__(self, field: _FieldNode, below: _ObjectNode) -> None:
+        self._field, self._object, self.children = field, below, below.children
+        self.steps = field.steps + below.steps
+
+    def match(self, value: Any, wanted: int, budget: StepBudget) -> Result:
+        found, absent = self._field.match(value, wanted & self._field.own, budget)
+        alive = wanted & ~self._field.own | found | absent
+        inner_found, inner_absent = self._object.match(value, alive & self._object.below, budget)
+        alive &= ~self._object.below | inner_found | inner_absent
+        found = (found | inner_found) & alive
+        return found, alive ^ found
 
 
-def _spelled(value: dict[str, Any], name: str, spellings: frozenset[str]) -> list[Any]:
-    """Return the values of an object under a name in every spelling; the rest of a dotted name becomes an object."""
-    plain = [value[name]] if name in value else []
-    return plain + [{key[len(name) + 1 :]: value[key]} for key in spellings if key in value]
+_Node = _FieldNode | _ObjectNode | _MixedNode
 
 
-def _merged(node: _Node, values: list[Any]) -> Any:
-    """Merge several values of one place into one, as far as this node reads it."""
-    objects = [value for value in values if isinstance(value, dict)]
-    if len(objects) > 1:
-        merged = {}
-        for name, child in node.children.items():
-            found = [each for value in objects for each in _spelled(value, name, node.spellings[name])]
-            if found:
-                merged[name] = _merged(child, found)
-        objects = [merged]
-    everything = [value for value in values if not isinstance(value, dict)] + objects
-    return everything[0] if len(everything) == 1 else everything
+def _node(fields: Sequence[Field], depth: int, everything: int) -> _Node:
+    here = [it for it in fields if len(it[0]) == depth]
+    below = [it for it in fields if len(it[0]) > depth]
+    if not below:
+        return _FieldNode(here, everything)
+    if not here:
+        return _ObjectNode(below, depth, everything)
+    return _MixedNode(_FieldNode(here, everything), _ObjectNode(below, depth, everything))
+
+
+def _steps(everything: int) -> int:
+    """Return the steps of an operation on a mask."""
+    return STEPS_PER_VALUE + everything.bit_length() // BRANCHES_PER_STEP
+
+
+def _combined(fields: Iterable[Field]) -> int:
+    mask = 0
+    for _, _, branches in fields:
+        mask |= branches
+    return mask
+
+
+def _optional(fields: Iterable[Field], everything: int) -> int:
+    """Return all branches except those that require a value in one of these fields."""
+    return everything & ~_combined(it for it in fields if not it[1].accepts_absent)

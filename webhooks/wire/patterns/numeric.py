@@ -3,27 +3,58 @@
 Integers of any length are compared exactly, fractions as doubles.
 """
 
-import operator
-from collections.abc import Callable
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, is_number, require_number
 
-_LOWER: dict[str, Callable[[Any, Any], bool]] = {">": operator.gt, ">=": operator.ge}
-_UPPER: dict[str, Callable[[Any, Any], bool]] = {"<": operator.lt, "<=": operator.le}
-COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {"=": operator.eq, **_LOWER, **_UPPER}
+_LOWER: Collection[str] = (">", ">=")
+_UPPER: Collection[str] = ("<", "<=")
+COMPARATORS: Collection[str] = ("=", *_LOWER, *_UPPER)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOfNumbers:
+    """Accept these numbers."""
+
+    numbers: frozenset[int | float]
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the scalar is one of the numbers."""
+        return is_number(scalar) and scalar in self.numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Accept numbers between two bounds; None is no bound. The flags tell whether a bound belongs to the range."""
+
+    low: int | float | None
+    has_low: bool
+    high: int | float | None
+    has_high: bool
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the scalar is a number in the range."""
+        if not is_number(scalar):
+            return False
+        is_above = self.low is None or scalar > self.low or (self.has_low and scalar == self.low)
+        is_below = self.high is None or scalar < self.high or (self.has_high and scalar == self.high)
+        return is_above and is_below
 
 
 def numeric(argument: Any, at: str) -> Predicate:
     """Compile ``{"numeric": [">", 0]}``, or a range with its lower end first: ``{"numeric": [">", 0, "<=", 5]}``."""
     match argument:
-        case [str(comparator), bound] if comparator in COMPARATORS:
-            compare, limit = COMPARATORS[comparator], require_number(bound, at)
-            return lambda scalar: is_number(scalar) and compare(scalar, limit)
+        case ["=", bound]:
+            return OneOfNumbers(frozenset({require_number(bound, at)}))
+        case [str(lower), bound] if lower in _LOWER:
+            return Range(require_number(bound, at), lower == ">=", None, has_high=False)
+        case [str(upper), bound] if upper in _UPPER:
+            return Range(None, False, require_number(bound, at), upper == "<=")
         case [str(lower), low, str(upper), high] if lower in _LOWER and upper in _UPPER:
-            is_above, minimum = _LOWER[lower], require_number(low, at)
-            is_below, maximum = _UPPER[upper], require_number(high, at)
+            minimum, maximum = require_number(low, at), require_number(high, at)
             if minimum >= maximum:
                 raise InvalidPattern(at, "the lower end of a range must be less than the upper end")
-            return lambda scalar: is_number(scalar) and is_above(scalar, minimum) and is_below(scalar, maximum)
+            return Range(minimum, lower == ">=", maximum, upper == "<=")
     raise InvalidPattern(at, 'write one comparison like [">", 5] or a range like [">", 0, "<=", 5]')

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.branches import PatternBranch, compile_branches
 from webhooks.wire.patterns.explanation import PatternMismatch, explain
-from webhooks.wire.patterns.matching import compile_matcher
-from webhooks.wire.step_budget import StepBudget
+from webhooks.wire.patterns.matching import BranchSet
+from webhooks.wire.step_budget import UNLIMITED, StepBudget
 
 
 class Pattern:
@@ -17,31 +17,25 @@ class Pattern:
     ``branches`` are the alternatives of which one must match; PatternIndex reads them.
     """
 
-    __slots__ = ("__weakref__", "_matchers", "branches")
+    __slots__ = ("__weakref__", "_matching", "branches")
 
     def __init__(self, pattern: dict[str, Any] | str) -> None:
         self.branches: list[PatternBranch] = compile_branches(_parse(pattern) if isinstance(pattern, str) else pattern)
-        self._matchers = tuple(compile_matcher(branch) for branch in self.branches)
+        self._matching = BranchSet(self.branches).matching
 
     def matches(self, event: dict[str, Any], budget: StepBudget | None = None) -> bool:
         """Tell whether the pattern matches this event.
 
         Raises nothing for parsed JSON, except BudgetExceeded if there is a budget.
         """
-        if isinstance(event, dict):
-            if budget is not None:
-                budget.spend(len(self._matchers))
-            for matcher in self._matchers:
-                if matcher(event):
-                    return True
-        return False
+        return self._matching(event, None, UNLIMITED if budget is None else budget) != 0
 
     def explain(self, event: dict[str, Any], budget: StepBudget | None = None) -> list[PatternMismatch]:
         """Return why the event does not match: the mismatches of the closest branch; empty if it matches.
 
         Raises BudgetExceeded if there is a budget.
         """
-        return [] if self.matches(event, budget) else explain(self.branches, event)
+        return [] if self.matches(event, budget) else explain(self.branches, event, budget)
 
 
 def _parse(text: str) -> Any:

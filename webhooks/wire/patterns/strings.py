@@ -1,74 +1,125 @@
 """The operators for strings: exact, prefix, suffix, without regard to case, and wildcards. Other types never match.
 
 Each reads the string at most once. Case is compared by full Unicode case folding (Unicode 3.13, D145) of both sides.
+Each operator is a value with the text it compares, so that many of them can be looked up at once (text_lookup.py).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, require_string, single_operator
 
 
-def one_of(strings: set[str]) -> Predicate:
-    """Return the test for being one of these strings."""
-    accepted = frozenset(strings)
-    return lambda scalar: isinstance(scalar, str) and scalar in accepted
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Accept these strings."""
+
+    strings: frozenset[str]
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the scalar is one of the strings."""
+        return isinstance(scalar, str) and scalar in self.strings
 
 
-def exactly(argument: Any, at: str) -> Predicate:
-    """Compile ``{"exactly": "a"}``: the same characters. An IP address is not compared as an address."""
-    return one_of({require_string(argument, at)})
+@dataclass(frozen=True, slots=True)
+class EqualsIgnoreCase:
+    """Accept strings that are equal after case folding. ``text`` is folded."""
+
+    text: str
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the folded scalar is the text."""
+        return isinstance(scalar, str) and scalar.casefold() == self.text
 
 
-def equals_ignore_case(argument: Any, at: str) -> Predicate:
-    """Compile ``{"equals-ignore-case": "a"}``."""
-    folded = require_string(argument, at).casefold()
-    return lambda scalar: isinstance(scalar, str) and scalar.casefold() == folded
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Accept strings that begin with a text, which is folded if case is ignored."""
+
+    text: str
+    ignores_case: bool = False
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the scalar begins with the text."""
+        return isinstance(scalar, str) and (scalar.casefold() if self.ignores_case else scalar).startswith(self.text)
 
 
-def prefix(argument: Any, at: str) -> Predicate:
-    """Compile ``{"prefix": "a"}`` or ``{"prefix": {"equals-ignore-case": "a"}}``. Every string begins with ""."""
-    if isinstance(argument, dict):
-        folded = _folded(argument, at)
-        return lambda scalar: isinstance(scalar, str) and scalar.casefold().startswith(folded)
-    start = require_string(argument, at)
-    return lambda scalar: isinstance(scalar, str) and scalar.startswith(start)
+@dataclass(frozen=True, slots=True)
+class Suffix:
+    """Accept strings that end with a text, which is folded if case is ignored."""
+
+    text: str
+    ignores_case: bool = False
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the scalar ends with the text."""
+        return isinstance(scalar, str) and (scalar.casefold() if self.ignores_case else scalar).endswith(self.text)
 
 
-def suffix(argument: Any, at: str) -> Predicate:
-    """Compile ``{"suffix": "a"}`` or ``{"suffix": {"equals-ignore-case": "a"}}``. Every string ends with ""."""
-    if isinstance(argument, dict):
-        folded = _folded(argument, at)
-        return lambda scalar: isinstance(scalar, str) and scalar.casefold().endswith(folded)
-    end = require_string(argument, at)
-    return lambda scalar: isinstance(scalar, str) and scalar.endswith(end)
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """Accept strings that have these pieces in order: the head at the beginning, the tail at the end.
 
-
-def wildcard(argument: Any, at: str) -> Predicate:
-    """Compile ``{"wildcard": "a*b"}``: a star matches any number of characters, also none.
-
-    Each literal piece is searched once, behind the piece before: its first occurrence leaves the most room for the
-    pieces after it, so no other occurrence has to be tried.
+    Each piece is searched once, behind the piece before: its first occurrence leaves the most room for the pieces after
+    it, so no other occurrence has to be tried.
     """
-    pieces = _literal_pieces(require_string(argument, at), at)
-    if len(pieces) == 1:
-        return one_of({pieces[0]})
-    head, *middle, tail = pieces
-    min_length = sum(map(len, pieces))
 
-    def is_match(scalar: Any) -> bool:
-        if not isinstance(scalar, str) or len(scalar) < min_length:
+    head: str
+    middle: tuple[str, ...]
+    tail: str
+    min_length: int
+
+    def __call__(self, scalar: Any) -> bool:
+        """Tell whether the scalar has all pieces."""
+        if not isinstance(scalar, str) or len(scalar) < self.min_length:
             return False
-        if not (scalar.startswith(head) and scalar.endswith(tail)):
+        if not (scalar.startswith(self.head) and scalar.endswith(self.tail)):
             return False
-        position, end = len(head), len(scalar) - len(tail)
-        for piece in middle:
+        position, end = len(self.head), len(scalar) - len(self.tail)
+        for piece in self.middle:
             start = scalar.find(piece, position, end)
             if start < 0:
                 return False
             position = start + len(piece)
         return True
 
-    return is_match
+
+def exactly(argument: Any, at: str) -> Predicate:
+    """Compile ``{"exactly": "a"}``: the same characters. An IP address is not compared as an address."""
+    return OneOf(frozenset({require_string(argument, at)}))
+
+
+def equals_ignore_case(argument: Any, at: str) -> Predicate:
+    """Compile ``{"equals-ignore-case": "a"}``."""
+    return EqualsIgnoreCase(require_string(argument, at).casefold())
+
+
+def prefix(argument: Any, at: str) -> Predicate:
+    """Compile ``{"prefix": "a"}`` or ``{"prefix": {"equals-ignore-case": "a"}}``. Every string begins with ""."""
+    if isinstance(argument, dict):
+        return Prefix(_folded(argument, at), ignores_case=True)
+    return Prefix(require_string(argument, at))
+
+
+def suffix(argument: Any, at: str) -> Predicate:
+    """Compile ``{"suffix": "a"}`` or ``{"suffix": {"equals-ignore-case": "a"}}``. Every string ends with ""."""
+    if isinstance(argument, dict):
+        return Suffix(_folded(argument, at), ignores_case=True)
+    return Suffix(require_string(argument, at))
+
+
+def wildcard(argument: Any, at: str) -> Predicate:
+    """Compile ``{"wildcard": "a*b"}``: a star matches any number of characters, also none."""
+    match _literal_pieces(require_string(argument, at), at):
+        case [text]:
+            return OneOf(frozenset({text}))
+        case [head, ""]:
+            return Prefix(head)
+        case ["", tail]:
+            return Suffix(tail)
+        case [head, *middle, tail]:
+            return Wildcard(head, tuple(middle), tail, len(head) + sum(map(len, middle)) + len(tail))
+    raise AssertionError("a text has at least one piece")
 
 
 def _folded(argument: dict[str, Any], at: str) -> str:

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.webhooks.wire.patterns import reference
 from webhooks.wire.patterns.branches import PatternBranch, compile_branches
-from webhooks.wire.patterns.matching import compile_matcher
+from webhooks.wire.patterns.matching import BranchSet
 
 ABSENT: Any = {"exists": False}
 PRESENT: Any = {"exists": True}
 
 
 def matches(pattern: dict[str, Any], event: Any) -> bool:
-    return any(compile_matcher(branch)(event) for branch in compile_branches(pattern))
+    return BranchSet(compile_branches(pattern)).matching(event) != 0
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,8 @@ def test_matcher_follows_the_rules_for_lists_and_absence(pattern: dict[str, Any]
         ({"a": {"b": [1], "c": [2]}}, {"a.b": 1, "a": [{"b": 1, "c": 2}]}, True),
         # a name that is both a field and has fields below
         ({"a": ["x"], "a.b": [1]}, {"a": "x", "a.b": 1}, True),
+        ({"a": ["x"], "a.b": [ABSENT]}, {"a": "x"}, True),
+        ({"a": ["x"], "a.b": [ABSENT]}, {"a": "x", "a.b": 1}, False),
         ({"a": ["x"], "a.b": [1]}, {"a": ["x", {"b": 1}]}, True),
         ({"a": ["x"], "a.b": [1]}, {"a": {"b": 1}}, False),
         ({"a": ["x"], "a.b": [1]}, {"a": "x"}, False),
@@ -148,7 +151,9 @@ def matches_by_brute_force(branch: PatternBranch, event: Any) -> bool:
     choices: list[list[Place | None]] = []
     for path, matcher in branch.items():
         accepted: list[Place | None] = [
-            place for place in everything if place[0] == ".".join(path) and matcher.predicate()(place[1])
+            place
+            for place in everything
+            if place[0] == ".".join(path) and any(entry(place[1]) for entry in matcher.entries)
         ]
         choices.append(accepted + [None] * matcher.accepts_absent)
     return any(is_possible(choice, list(branch), everything) for choice in product(*choices))
@@ -183,7 +188,7 @@ patterns = st.dictionaries(
 @given(patterns, st.dictionaries(names, events, max_size=2))
 def test_matcher_agrees_with_brute_force(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     (branch,) = compile_branches(pattern)
-    assert bool(compile_matcher(branch)(event)) is matches_by_brute_force(branch, event)
+    assert bool(BranchSet([branch]).matching(event)) is matches_by_brute_force(branch, event)
 
 
 def flattened(value: Any, path: str, dotted: Iterator[bool]) -> dict[str, Any]:
@@ -236,3 +241,79 @@ PATTERNS = [
 @pytest.mark.parametrize("pattern", PATTERNS, ids=range(len(PATTERNS)))
 def test_matcher_handles_hostile_events(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     assert matches(pattern, event) in (True, False)
+
+
+# The same by a simple matcher that tries one branch and one entry at a time, for many branches with all operators.
+
+dotted = st.sampled_from(["a", "b", "a.b", "b.a", "a.a.b", "a."])
+scalars = st.sampled_from(["x", "xy", "X", "yx", "", 0, 1, 2.5, True, False, None, "10.0.0.1", "::ffff:10.0.0.9"])
+rich_events = st.dictionaries(
+    dotted,
+    st.recursive(
+        scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(dotted, inner, max_size=3), max_leaves=9
+    ),
+    max_size=3,
+)
+entries = st.one_of(
+    scalars,
+    st.builds(lambda name, text: {name: text}, st.sampled_from(["prefix", "suffix"]), st.sampled_from(["x", "xy", ""])),
+    st.builds(
+        lambda name, text: {name: {"equals-ignore-case": text}},
+        st.sampled_from(["prefix", "suffix"]),
+        st.sampled_from(["x", "Y", ""]),
+    ),
+    st.builds(lambda text: {"equals-ignore-case": text}, st.sampled_from(["x", "XY", ""])),
+    st.builds(lambda text: {"wildcard": text}, st.sampled_from(["*", "x*", "*x", "x*y", "*x*", "*y*x*", "x"])),
+    st.builds(lambda value: {"anything-but": value}, st.sampled_from(["x", ["x", "xy"], 1, [0, 2.5]])),
+    st.builds(lambda text: {"anything-but": {"prefix": text}}, st.sampled_from(["x", ["y", "X"]])),
+    st.builds(lambda text: {"anything-but": {"wildcard": text}}, st.sampled_from(["*y*", ["x", "*X"]])),
+    st.builds(
+        lambda sign, bound: {"numeric": [sign, bound]},
+        st.sampled_from(["=", "<", "<=", ">", ">="]),
+        st.sampled_from([0, 1, 2.5]),
+    ),
+    st.sampled_from([{"numeric": [">", 0, "<=", 2]}, {"cidr": "10.0.0.0/29"}, {"cidr": "::/0"}, PRESENT, ABSENT]),
+)
+rich_patterns = st.dictionaries(
+    dotted,
+    st.recursive(
+        st.lists(entries, min_size=1, max_size=3),
+        lambda inner: st.dictionaries(dotted, inner, min_size=1, max_size=2),
+        max_leaves=4,
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+@given(st.lists(rich_patterns, min_size=1, max_size=12), rich_events)
+def test_branch_set_agrees_with_a_simple_matcher_for_each_branch(made: list[Any], event: dict[str, Any]) -> None:
+    branches = [branch for pattern in made for branch in compile_branches(pattern)]
+    expected = sum(reference.branch_matches(branch, event) << number for number, branch in enumerate(branches))
+    assert BranchSet(branches).matching(event) == expected
+
+
+@given(st.lists(rich_patterns, min_size=1, max_size=6), rich_events, st.integers(0, 63))
+def test_branch_set_reports_only_wanted_branches(made: list[Any], event: dict[str, Any], wanted: int) -> None:
+    branches = BranchSet([branch for pattern in made for branch in compile_branches(pattern)])
+    assert branches.matching(event, wanted & branches.everything) == branches.matching(event) & wanted
+
+
+wide_names = st.sampled_from([f"n{number}" for number in range(14)])
+wide = st.dictionaries(wide_names, st.sampled_from([["x"], ["y"], [ABSENT], ["x", ABSENT]]), min_size=1, max_size=3)
+
+
+@given(
+    st.lists(wide, min_size=1, max_size=30),
+    st.lists(st.dictionaries(wide_names, st.sampled_from("xy"), max_size=14), max_size=3),
+)
+def test_branch_set_with_many_names_agrees_with_a_simple_matcher(made: list[Any], objects: list[Any]) -> None:
+    branches = [branch for pattern in made for branch in compile_branches({"d": pattern})]
+    expected = sum(reference.branch_matches(branch, {"d": objects}) << number for number, branch in enumerate(branches))
+    assert BranchSet(branches).matching({"d": objects}) == expected
+
+
+@given(patterns | rich_patterns, st.dictionaries(names, events, max_size=2))
+def test_simple_matcher_agrees_with_brute_force(pattern: dict[str, Any], event: dict[str, Any]) -> None:
+    (branch,) = compile_branches(pattern)
+    assert reference.branch_matches(branch, event) is matches_by_brute_force(branch, event)
