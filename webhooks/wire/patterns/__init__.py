@@ -9,8 +9,10 @@ implementation event-ruler decides. docs/reference/patterns.md describes every o
     pattern.py        Pattern: compile once, match often
     branches.py       objects: fields, $or, limits
     fields.py         the list of one field, and the table of operators
-    strings.py anything_but.py numeric.py cidr.py    the operators
-    matching.py       match one event with one branch
+    operators/        the operators
+    matching.py       match one event with many branches at once
+    masks.py          sets of branches
+    dotted_names.py   read events whose names are joined by dots
     explanation.py    explain a mismatch
     index.py          match one event with many patterns
 """

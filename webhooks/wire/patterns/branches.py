@@ -13,7 +13,7 @@ from typing import Any
 
 from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.fields import OPERATORS, FieldMatcher, compile_field
-from webhooks.wire.patterns.numeric import COMPARATORS
+from webhooks.wire.patterns.operators.numeric import COMPARATORS
 
 FieldPath = tuple[str, ...]
 PatternBranch = dict[FieldPath, FieldMatcher]

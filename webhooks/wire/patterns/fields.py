@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from webhooks.wire.patterns.anything_but import anything_but, merge_alternatives
 from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, is_number, require_finite, single_operator
-from webhooks.wire.patterns.cidr import SameAddress, cidr, parse_address
-from webhooks.wire.patterns.constants import OneOfConstants, exists
-from webhooks.wire.patterns.numeric import OneOfNumbers, numeric
-from webhooks.wire.patterns.strings import OneOf, equals_ignore_case, exactly, prefix, suffix, wildcard
+from webhooks.wire.patterns.operators.anything_but import anything_but, merge_alternatives
+from webhooks.wire.patterns.operators.cidr import SameAddress, cidr, parse_address
+from webhooks.wire.patterns.operators.constants import OneOfConstants, exists
+from webhooks.wire.patterns.operators.numeric import OneOfNumbers, numeric
+from webhooks.wire.patterns.operators.strings import OneOf, equals_ignore_case, exactly, prefix, suffix, wildcard
 
 STAR_COST = 10  # comparisons that each `*` adds to the cost of an operator: it may search the whole string
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
 from webhooks.wire.patterns.dotted_names import Spellings, flatten, without_dots
-from webhooks.wire.patterns.field_lookup import FieldLookup
 from webhooks.wire.patterns.fields import FieldMatcher
 from webhooks.wire.patterns.masks import AllBut
+from webhooks.wire.patterns.operators.field_lookup import FieldLookup
 from webhooks.wire.step_budget import UNLIMITED, StepBudget
 
 MISSING: Any = object()
@@ -118,7 +118,7 @@ class _ObjectNode:
         self._if_missing = _optional(fields, everything)
         self._spellings = Spellings(self.children)
         # For each name: the matcher of its node, its branches, all others, and those that match without the name.
-        self._tried = [
+        self._tried: list[_Tried] = [
             (name, node.match, mask := _combined(below[name]), everything & ~mask, _optional(below[name], everything))
             for name, node in sorted(self.children.items(), key=lambda it: len(it[1].children))  # fields first
         ]
@@ -139,7 +139,7 @@ class _ObjectNode:
             value = without_dots(self.children, value, budget)
         tried, found = self._tried, 0
         if self._required is not None:
-            tried, wanted = self._present(value, wanted, budget)
+            tried, wanted = self._present(self._required, value, wanted, budget)
         for name, match, through, others, optional in tried:
             if name not in value:
                 wanted &= optional
@@ -152,7 +152,9 @@ class _ObjectNode:
         found &= wanted
         return found, wanted ^ found
 
-    def _present(self, value: dict[str, Any], wanted: int, budget: StepBudget) -> tuple[list[_Tried], int]:
+    def _present(
+        self, required: AllBut, value: dict[str, Any], wanted: int, budget: StepBudget
+    ) -> tuple[list[_Tried], int]:
         """Return what to try of the names that an object has, and the branches that require no other name.
 
         The names are found in the time of the smaller of both, the object and this node.
@@ -163,7 +165,7 @@ class _ObjectNode:
         else:
             positions = [position for name, position in all_positions.items() if name in value]
         budget.spend((1 + len(positions)) * (self.steps + len(all_positions).bit_length()))
-        return [self._tried[position] for position in positions], wanted & ~self._required.combined(positions)
+        return [self._tried[position] for position in positions], wanted & ~required.combined(positions)
 
     def _match_list(self, values: list[Any], wanted: int, budget: StepBudget) -> Result:
         """Return what an element finds; else a mismatch with any element is one with the list."""

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.wire.patterns.arguments import InvalidPattern
-from webhooks.wire.patterns.field_lookup import FieldLookup
 from webhooks.wire.patterns.fields import OPERATORS, compile_field
+from webhooks.wire.patterns.operators.field_lookup import FieldLookup
 from webhooks.wire.step_budget import UNLIMITED
 
 EVERY_TYPE = ("text", "", "5", 5, 5.0, -1, 0, True, False, None)

@@ -15,8 +15,8 @@ from webhooks.wire.patterns.arguments import (
     require_string,
     single_operator,
 )
-from webhooks.wire.patterns.numeric import OneOfNumbers
-from webhooks.wire.patterns.strings import OneOf, equals_ignore_case, prefix, suffix, wildcard
+from webhooks.wire.patterns.operators.numeric import OneOfNumbers
+from webhooks.wire.patterns.operators.strings import OneOf, equals_ignore_case, prefix, suffix, wildcard
 
 
 @dataclass(frozen=True, slots=True)

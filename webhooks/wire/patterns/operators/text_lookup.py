@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from webhooks.wire.patterns.arguments import Predicate
 from webhooks.wire.patterns.masks import bits
-from webhooks.wire.patterns.strings import EqualsIgnoreCase, Prefix, Suffix, Wildcard
+from webhooks.wire.patterns.operators.strings import EqualsIgnoreCase, Prefix, Suffix, Wildcard
 from webhooks.wire.step_budget import StepBudget
 
 CHARACTERS_PER_STEP = 512  # of a string that is searched

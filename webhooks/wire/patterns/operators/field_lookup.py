@@ -9,14 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from webhooks.wire.patterns.anything_but import AnythingBut
 from webhooks.wire.patterns.arguments import Predicate
-from webhooks.wire.patterns.cidr import Network, SameAddress, parse_address
-from webhooks.wire.patterns.constants import EXISTS, OneOfConstants
 from webhooks.wire.patterns.masks import RangeMasks
-from webhooks.wire.patterns.numeric import OneOfNumbers, Range
-from webhooks.wire.patterns.strings import OneOf
-from webhooks.wire.patterns.text_lookup import text_finders
+from webhooks.wire.patterns.operators.anything_but import AnythingBut
+from webhooks.wire.patterns.operators.cidr import Network, SameAddress, parse_address
+from webhooks.wire.patterns.operators.constants import EXISTS, OneOfConstants
+from webhooks.wire.patterns.operators.numeric import OneOfNumbers, Range
+from webhooks.wire.patterns.operators.strings import OneOf
+from webhooks.wire.patterns.operators.text_lookup import text_finders
 from webhooks.wire.step_budget import StepBudget
 
 MAX_KEPT_POSITIONS = 65
@@ -135,7 +135,7 @@ class AddressLookup:
 
     __slots__ = ("_networks",)
 
-    def __init__(self, operators: Mapping[Predicate, int]) -> None:
+    def __init__(self, operators: Mapping[Network | SameAddress, int]) -> None:
         self._networks: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
         for it, mask in operators.items():
             if isinstance(it, Network):
