@@ -6,6 +6,7 @@ It comes first in INSTALLED_APPS, so that the Celery app exists before any modul
 from django.apps import AppConfig
 
 from config.celery import app as celery_app
+from config.ops import statement_timeout
 
 __all__ = ["PlatformConfig", "celery_app"]
 
@@ -15,3 +16,7 @@ class PlatformConfig(AppConfig):
 
     name = "config"
     verbose_name = "Platform"
+
+    def ready(self) -> None:
+        """Connect what listens to the signals of Django."""
+        statement_timeout.connect_signals()

@@ -49,6 +49,10 @@ WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DA
 WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=256)  # processes
 WAYPOST_WEB_BUFFERED = env.flag("WAYPOST_WEB_BUFFERED", False)  # a proxy in front sends whole bodies
 WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 16, minimum=1, maximum=1024)  # of each web process
+WAYPOST_EXPENSIVE_REQUESTS = env.integer(
+    "WAYPOST_EXPENSIVE_REQUESTS", 4, minimum=2, maximum=1024
+)  # previews, exports, ... at a time in a web process; a tenant has half of what is free
+WAYPOST_STATEMENT_SECONDS = env.integer("WAYPOST_STATEMENT_SECONDS", 15, minimum=1, maximum=3600)  # of a request
 WAYPOST_DELIVERY_WORKERS = env.integer("WAYPOST_DELIVERY_WORKERS", 2, minimum=1, maximum=256)  # processes
 WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 2, minimum=1, maximum=256)  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
@@ -131,6 +135,7 @@ MIDDLEWARE = [
     "config.web.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.api.conditional_requests.ConditionalRequests",
+    "config.api.expensive_requests.ExpensiveRequests",
     "config.api.idempotency.Idempotency",  # innermost: its transaction contains the view only
 ]
 ROOT_URLCONF = "config.urls"

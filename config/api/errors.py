@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.views import defaults
+from psycopg.errors import QueryCanceled
 from rest_framework import exceptions
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS
@@ -31,6 +32,21 @@ PROBLEM = "application/problem+json"
 MAX_DEPTH = 128  # levels of nesting in a body, far below every recursion limit
 RETRY_AFTER = 2  # seconds, about the time of a database restart
 _RETRY_HEADERS = {"Retry-After": str(RETRY_AFTER)}
+
+
+class StatementTimeout(exceptions.APIException):
+    """503: PostgreSQL cancelled a statement that took too long."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "statement_timeout"
+    wait = RETRY_AFTER
+    members = {"limit": "WAYPOST_STATEMENT_SECONDS"}
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"A statement of the database took more than {settings.WAYPOST_STATEMENT_SECONDS} s "
+            "(WAYPOST_STATEMENT_SECONDS); narrow the request by a filter, or retry."
+        )
 
 
 class Unavailable(exceptions.APIException):
@@ -61,6 +77,8 @@ def _as_api_exception(error: BaseException | None) -> exceptions.APIException | 
             return exceptions.NotFound()
         case PermissionDenied():
             return exceptions.PermissionDenied()
+        case OperationalError(__cause__=QueryCanceled()):
+            return StatementTimeout()
         case OperationalError() | InterfaceError():
             return Unavailable()
         case RequestDataTooBig():

@@ -55,7 +55,7 @@ class Idempotency:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST" or FIELD not in request.META or not request.path_info.startswith("/api/"):
             return self.get_response(request)
-        principal = _principal(request)
+        principal = principal_of(request)
         if principal is None:
             return self.get_response(request)
         run = self.run_outside_transaction if _is_outside_transaction(request) else self.run_in_transaction
@@ -106,7 +106,7 @@ def _is_outside_transaction(request: HttpRequest) -> bool:
     return bool(getattr(getattr(view, "cls", None), "outside_transaction", False))
 
 
-def _principal(request: HttpRequest) -> Principal | None:
+def principal_of(request: HttpRequest) -> Principal | None:
     """Return the principal of the API key; None without a valid one, which the view reports."""
     try:
         found = ApiKeyAuthentication().authenticate(request)  # type: ignore[arg-type]  # it reads only headers

@@ -14,7 +14,14 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
 from config.api.openapi_components import finish_components
-from config.api.openapi_problems import FIELD_ERROR, PROBLEM, WRITES, problem_of_status, problem_statuses
+from config.api.openapi_problems import (
+    EXPENSIVE,
+    FIELD_ERROR,
+    PROBLEM,
+    WRITES,
+    problem_of_status,
+    problem_statuses,
+)
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import StrictSerializer
 
@@ -69,6 +76,13 @@ class Described(AutoSchema):
     def get_description(self) -> str:  # type: ignore[override]
         """Return the view's description of the operation; never a docstring, which is for maintainers."""
         return self._documented()[1]
+
+    def get_operation(self, *arguments: Any, **names: Any) -> Any:
+        """Mark expensive operations."""
+        operation: Any = super().get_operation(*arguments, **names)  # type: ignore[no-untyped-call]
+        if operation is not None and self.method in getattr(self.view, "expensive", ()):
+            operation[EXPENSIVE] = True
+        return operation
 
     def _documented(self) -> tuple[str, str]:
         key = getattr(self.view, "action", None) if hasattr(self.view, "action_map") else None

@@ -17,8 +17,8 @@ PROBLEM_DESCRIPTIONS = {
     413: "The request is too large.",
     415: "The media type of the body is not supported here.",
     422: "The `Idempotency-Key` was used for a different request.",
-    429: "Faster than the tenant's plan allows; retry after `Retry-After` seconds.",
-    503: "The database is unavailable; retry after `Retry-After` seconds.",
+    429: "More than the tenant's plan or share allows; `limit` names the limit. Retry after `Retry-After` seconds.",
+    503: "The database is unavailable, or took too long; retry after `Retry-After` seconds.",
 }
 FIELD_ERROR = {
     "type": "object",
@@ -49,7 +49,7 @@ PROBLEM = {
             "items": {"$ref": "#/components/schemas/FieldError"},
             "description": "One entry per invalid field (400, 409).",
         },
-        "limit": {"type": "string", "description": "The limit of the plan that is reached (402, 413, 429)."},
+        "limit": {"type": "string", "description": "The limit that is reached (402, 413, 429, 503)."},
         "allowed": {"type": "integer", "description": "What the plan allows."},
         "used": {"type": "integer", "description": "What the tenant has used."},
         "resets_at": {
@@ -59,6 +59,7 @@ PROBLEM = {
         },
     },
 }
+EXPENSIVE = "x-expensive"  # marks operations of which a tenant may run a few at a time, until they are described
 CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
 RETRY = {
     "Retry-After": {
@@ -84,6 +85,8 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
         yield 422 if method == "post" else 412
     if method == "post" and path.endswith(("/events/", "/endpoints/")):
         yield from (402, 429) if path.endswith("/events/") else (402,)
+    if operation.pop(EXPENSIVE, False):
+        yield 429
 
 
 def problem_of_status(status: int) -> dict[str, Any]:

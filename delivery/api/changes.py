@@ -99,6 +99,7 @@ class DeliverySetAside(DeliveryChange):
 class Cancellations(TenantScoped[Delivery]):
     """Cancel many deliveries, in batches, so that no drain waits for all of them."""
 
+    expensive = ("POST",)  # read by config.api.expensive_requests
     operations = {
         "post": (
             "Cancel deliveries by filter",
@@ -121,6 +122,7 @@ class Cancellations(TenantScoped[Delivery]):
 class CancellationPreview(TenantScoped[Delivery]):
     """Count the deliveries that a cancellation would cancel."""
 
+    expensive = ("POST",)  # read by config.api.expensive_requests
     operations = {
         "post": (
             "Preview a cancellation",

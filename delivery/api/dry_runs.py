@@ -134,6 +134,7 @@ class DryRunResultsSerializer(serializers.Serializer[Any]):
 class DryRuns(APIView):
     """Test a subscription on events. Nothing is stored, nothing is sent."""
 
+    expensive = ("POST",)  # read by config.api.expensive_requests
     operations = {
         "post": (
             "Test a subscription",

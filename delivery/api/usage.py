@@ -132,6 +132,7 @@ class UsagePageSerializer(serializers.Serializer[Any]):
 class UsageReport(TenantScoped[Tenant]):
     """Accepted events and their deliveries: exact, also for deleted events."""
 
+    expensive = ("GET",)  # read by config.api.expensive_requests
     operations = {
         "get": (
             "Get usage",

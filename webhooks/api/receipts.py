@@ -97,6 +97,7 @@ class ReceiptReplay(BelowReceipt):
 class ReceiptReplays(BelowReceipt):
     """The replay of many receipts."""
 
+    expensive = ("POST",)  # read by config.api.expensive_requests
     operations = {
         "post": (
             "Replay receipts by filter",
