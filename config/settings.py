@@ -42,6 +42,11 @@ WAYPOST_ENDPOINT_VERIFICATION = env.choice(
 )  # before anything is sent to an endpoint
 WAYPOST_MAX_EVENT_BYTES = env.integer("WAYPOST_MAX_EVENT_BYTES", 1024**2, minimum=1024)  # one event: 1 MiB
 WAYPOST_MAX_REQUEST_BYTES = env.integer("WAYPOST_MAX_REQUEST_BYTES", 16 * 1024**2, minimum=1024)  # API: 16 MiB
+WAYPOST_FAN_OUT_STEPS = env.integer("WAYPOST_FAN_OUT_STEPS", 100_000)  # of one event in a request: about 10 ms of CPU
+WAYPOST_FAN_OUT_STEPS_PER_SECOND = env.integer("WAYPOST_FAN_OUT_STEPS_PER_SECOND", 1_000_000, minimum=1)  # of a tenant
+WAYPOST_FAN_OUT_DELIVERIES = env.integer("WAYPOST_FAN_OUT_DELIVERIES", 1_000)  # of one event in a request
+WAYPOST_FAN_OUT_BYTES = env.integer("WAYPOST_FAN_OUT_BYTES", 2 * 1024**2)  # rendered for one event: 2 MiB
+WAYPOST_FAN_OUT_WORKERS = env.integer("WAYPOST_FAN_OUT_WORKERS", 1, minimum=1, maximum=256)  # at once, all machines
 WAYPOST_HANDLERS = env.dotted_paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
 WAYPOST_HANDLER_WAITS = env.integer("WAYPOST_HANDLER_WAITS", 50, minimum=0)  # of a source and web process
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
@@ -242,6 +247,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "EndpointState": "subscriptions.models.Endpoint.State",
         "EndpointVerificationState": "subscriptions.models.HttpSettings.Verification",
+        "EventRouting": "delivery.models.Event.Routing",
         "DeliveryState": "delivery.models.Delivery.State",
         "ReplayState": "delivery.models.Replay.State",
         "ReplayScope": "delivery.models.Replay.Scope",

@@ -18,13 +18,30 @@ from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
 from webhooks.wire import ids
 
-__all__ = ["Attempt", "DeadLetter", "Delivery", "Event", "HourlyStats", "Lane", "Replay", "Usage", "UsageIncrement"]
+__all__ = [
+    "Attempt",
+    "DeadLetter",
+    "DeferredFanOut",
+    "Delivery",
+    "Event",
+    "HourlyStats",
+    "Lane",
+    "Replay",
+    "Usage",
+    "UsageIncrement",
+]
 
 STOPPED = Q(state__in=["dead", "cancelled"])
 
 
 class Event(Row):
     """A published CloudEvent; ``body`` is its structured JSON, byte for byte as it is signed and sent."""
+
+    class Routing(models.TextChoices):
+        """Whether the deliveries of an event are all created."""
+
+        ROUTED = "routed", "Routed: its deliveries are created"
+        DEFERRED = "deferred", "Deferred: a worker creates its deliveries"
 
     prefix = "evt"
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="events", db_constraint=False, db_index=False)
@@ -48,6 +65,49 @@ class Event(Row):
 
     def __str__(self) -> str:
         return f"event {self.public_id}: {self.type}"
+
+    @property
+    def routing(self) -> str:
+        """Whether its deliveries are all created; one query unless ``deferred_fan_out`` was read with the event."""
+        return self.Routing.DEFERRED if hasattr(self, "deferred_fan_out") else self.Routing.ROUTED
+
+
+class DeferredFanOut(models.Model):
+    """An accepted event whose deliveries a worker has to create; the row is deleted with the last of them.
+
+    The ids give the order in which the events of a tenant are routed. ``cursor`` is the last subscription that a slice
+    looked at; all subscriptions with smaller ids are done.
+    """
+
+    class Reason(models.TextChoices):
+        """Why the event was not routed when it was published."""
+
+        STEPS = "steps", "Matching and rendering it takes more steps than one event may take in a request"
+        DELIVERIES = "deliveries", "It has more deliveries than one request may create"
+        BYTES = "bytes", "Its rendered bodies have more bytes than one request may render"
+        RATE = "rate", "The tenant has used its routing steps of this second"
+        ORDER = "order", "An ordered endpoint receives it, and an earlier event of the tenant is not routed yet"
+        OPERATIONAL = "operational", "It is an event of the platform itself, which is always routed by a worker"
+
+    event = models.OneToOneField(Event, models.CASCADE, related_name="deferred_fan_out", db_constraint=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    reason = models.CharField(max_length=11, choices=Reason.choices)
+    is_ordered = models.BooleanField(help_text="Later events for ordered endpoints of the tenant wait for it.")
+    cursor = models.UUIDField(null=True, help_text="The last subscription that is done; empty: none.")
+    token = models.UUIDField(null=True, help_text="Token of the worker's claim; storing a slice requires it.")
+    claimed_until = models.DateTimeField(null=True, help_text="When the claim ends, or when a failed slice is retried.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="fan_out_by_tenant"),  # readers: next_heads, read_fan_outs
+            # reader: publishing to ordered endpoints
+            models.Index(fields=["tenant"], name="fan_out_ordered", condition=Q(is_ordered=True)),
+            # reader: claim_fan_out
+            models.Index(fields=["claimed_until"], name="fan_out_claimed", condition=Q(token__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"deferred fan-out of {ids.public(Event.prefix, self.event_id)}"
 
 
 class Delivery(Row):
@@ -232,7 +292,7 @@ class Replay(Row):
     """A request to send again: a scope, a filter and a rate; carried out in slices that a crash does not repeat.
 
     ``total`` deliveries matched when it was created; ``cursor`` is the last row (a dead letter, or an event) that a
-    slice looked at.
+    slice looked at. If that is an event that is not done, ``route_cursor`` is its last subscription that is.
     """
 
     class Scope(models.TextChoices):
@@ -270,6 +330,9 @@ class Replay(Row):
     estimated = models.BooleanField(default=False, help_text="The total is extrapolated from the first events.")
     replayed = models.PositiveIntegerField(default=0, help_text="Deliveries re-queued so far.")
     cursor = models.UUIDField(null=True, editable=False, help_text="The last row that a slice looked at.")
+    route_cursor = models.UUIDField(
+        null=True, editable=False, help_text="The last subscription done of the event at the cursor; empty: all are."
+    )
     until_at = models.DateTimeField(
         default=timezone.now, editable=False, help_text="Rows that were created later are not part of it."
     )

@@ -1,4 +1,6 @@
-"""Notify the drains that deliveries are due: mark their lanes, wake the running drains, start one where none runs.
+"""Notify the drains that deliveries are due, and the workers that a fan-out is deferred.
+
+For the drains: mark their lanes, wake the running drains, start one where none runs.
 
 A NOTIFY of the database, sent with the mark on the lanes, wakes every running drain. A Celery message, at most one a
 second from each process, starts a drain where none is running; beat sends the same every second. A notification that
@@ -14,6 +16,7 @@ from delivery.sql.due import CHANNEL, LANE_AVAILABLE, mark_lanes_due
 from webhooks.kit.notify import Listener, TaskNotifier, wakeup_failed
 
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
+fan_out_starter = TaskNotifier("delivery.fan_out", "default", pause=0.25, expires=1.0)
 
 
 def notify_drains(endpoint_ids: Iterable[UUID]) -> None:

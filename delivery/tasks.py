@@ -2,6 +2,7 @@
 
 from celery.signals import worker_shutting_down
 
+from delivery.fan_out import deferred
 from delivery.lifecycle import retention, sweep, usage
 from delivery.replaying import replays
 from delivery.sending import drain
@@ -10,6 +11,7 @@ from webhooks.kit.periodic_task import periodic_task
 
 PERIODIC_TASKS = [
     periodic_task("delivery.deliver_due", drain.deliver_due, every=1, queue="delivery"),
+    periodic_task("delivery.fan_out", deferred.run, every=1),
     periodic_task("delivery.recover", sweep.recover, every=2),
     periodic_task("delivery.replay_slices", replays.run_slices, every=2),
     periodic_task("delivery.fold_usage", usage.fold, every=10),

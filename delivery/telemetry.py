@@ -64,11 +64,9 @@ def not_sent(delivery_id: UUID, error: Exception | None) -> None:
         log.error("delivery not sent", delivery=public("dlv", delivery_id), exc_info=error)
 
 
-def operational_event_failed(tenant_id: UUID, event_type: str, error: Exception) -> None:
-    """Log that an operational event could not be published."""
-    log.error(
-        "operational event not sent", tenant=public("tnt", tenant_id), type=event_type, error=type(error).__name__
-    )
+def fan_out_failed(event_id: UUID, error: Exception) -> None:
+    """Log that a slice of a tenant's deferred fan-outs failed, at this event; it is tried again."""
+    log.error("deferred fan-out failed", event_id=public("evt", event_id), exc_info=error)
 
 
 def replay_failed(replay_id: UUID, error: Exception) -> None:

@@ -3,11 +3,12 @@
 from subscriptions.endpoints.http.models import HttpSettings
 from subscriptions.endpoints.models import Endpoint, OAuthToken, SigningSecret
 from subscriptions.event_types.models import EventSchema, EventType
-from subscriptions.routing.models import Subscription
+from subscriptions.routing.models import OPERATIONAL_NAMES, Subscription
 from subscriptions.tenants.models import ApiKey, Plan, Scope, StoredResponse, Tenant
 from webhooks.kit.rows import Row
 
 __all__ = [
+    "OPERATIONAL_NAMES",
     "ApiKey",
     "Endpoint",
     "EventSchema",

@@ -16,7 +16,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from delivery.publishing.references import LinkExpired, UnknownLink, fetch
+from delivery.fan_out.references import LinkExpired, UnknownLink, fetch
 
 
 class Gone(APIException):

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from delivery.api.filters import RowField
 from delivery.models import Delivery
 from delivery.reading import queries
-from delivery.reading.explain import NOT_SENT, endpoints_for, explain
+from delivery.reading.explain import DEFERRED, NOT_SENT, endpoints_for, explain
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint, Subscription
 from webhooks.kit.rest.lookup import require
@@ -20,7 +20,7 @@ from webhooks.kit.rest.query_params import QueryParams
 from webhooks.kit.rest.resources import ListView
 from webhooks.kit.rest.serializers import IdField
 
-OUTCOMES = [*Delivery.State.choices, (NOT_SENT, "Not sent")]
+OUTCOMES = [*Delivery.State.choices, (NOT_SENT, "Not sent"), (DEFERRED, "Not routed yet")]
 
 
 class PatternMismatchSerializer(serializers.Serializer[Any]):
@@ -41,8 +41,9 @@ class ExplanationReasonSerializer(serializers.Serializer[Any]):
 
     code = serializers.CharField(
         help_text="Reason as a code. Not sent: `no_subscription`, `type`, `pattern`, `inactive`, `created_later`, "
-        "`changed_later`, `endpoint_created_later`, `unknown`. Waiting: `paused`, `disabled`, `unverified`, "
-        "`circuit_open`, `scheduled`, `queued`. Otherwise the state of the delivery, or the cause of its dead letter.",
+        "`changed_later`, `endpoint_created_later`, `unknown`. Waiting: `deferred`, `paused`, `disabled`, "
+        "`unverified`, `circuit_open`, `scheduled`, `queued`. Otherwise the state of the delivery, or the cause of its "
+        "dead letter.",
     )
     detail = serializers.CharField(help_text="Reason in words.")
     subscription = serializers.SerializerMethodField(
@@ -67,7 +68,9 @@ class ExplanationSerializer(serializers.Serializer[Any]):
         source="endpoint.state", help_text="State of the endpoint: `active`, `paused`, `disabled` or `unverified`."
     )
     outcome = serializers.ChoiceField(
-        OUTCOMES, help_text="State of the delivery, or `not_sent` if the event was not sent to the endpoint."
+        OUTCOMES,
+        help_text="State of the delivery, or `not_sent` if the event was not sent to the endpoint, or `deferred` while "
+        "a worker has to match it with the subscriptions.",
     )
     delivery = serializers.SerializerMethodField(help_text="Id of the delivery; null: none.")
     reasons = ExplanationReasonSerializer(many=True, help_text="Why the outcome is what it is.")

@@ -1,8 +1,8 @@
 """Erase an event's data for good, and keep the fact that the event was published.
 
 The event keeps its attributes and loses its data; transformed bodies and recorded responses are removed, and its
-unfinished deliveries are cancelled, also those being sent. The event records who erased it and when. Its digest stays,
-so that a repeat is still recognised. Data that was delivered cannot be recalled.
+unfinished deliveries are cancelled, also those being sent; a deferred fan-out is dropped. The event records who erased
+it and when. Its digest stays, so that a repeat is still recognised. Data that was delivered cannot be recalled.
 """
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from delivery import telemetry
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Delivery, Event
 from delivery.sql.attempts import delete_responses
+from delivery.sql.fan_out import cancel_fan_out
 from webhooks.wire.cloudevents.event import Event as CloudEvent
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 
@@ -27,6 +28,7 @@ def erase(event: Event, by: str) -> bool:
         row.payload_deleted_at, row.payload_deleted_by = timezone.now(), by
         row.warnings = None  # they quote the data
         row.save(update_fields=["body", "payload_deleted_at", "payload_deleted_by", "warnings"])
+        cancel_fan_out(row.id)  # after a slice that is being stored: its deliveries are found below
         deliveries = Delivery.objects.filter(event=row)
         cancel_deliveries(list(deliveries.values_list("id", flat=True)), by)
         deliveries.filter(body__isnull=False).update(body=None)

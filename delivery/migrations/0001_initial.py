@@ -45,6 +45,19 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='DeferredFanOut',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reason', models.CharField(choices=[('steps', 'Matching and rendering it takes more steps than one event may take in a request'), ('deliveries', 'It has more deliveries than one request may create'), ('bytes', 'Its rendered bodies have more bytes than one request may render'), ('rate', 'The tenant has used its routing steps of this second'), ('order', 'An ordered endpoint receives it, and an earlier event of the tenant is not routed yet'), ('operational', 'It is an event of the platform itself, which is always routed by a worker')], max_length=11)),
+                ('is_ordered', models.BooleanField(help_text='Later events for ordered endpoints of the tenant wait for it.')),
+                ('cursor', models.UUIDField(help_text='The last subscription that is done; empty: none.', null=True)),
+                ('token', models.UUIDField(help_text="Token of the worker's claim; storing a slice requires it.", null=True)),
+                ('claimed_until', models.DateTimeField(help_text='When the claim ends, or when a failed slice is retried.', null=True)),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.tenant')),
+                ('event', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='deferred_fan_out', to='delivery.event')),
+            ],
+        ),
+        migrations.CreateModel(
             name='HourlyStats',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -95,6 +108,7 @@ class Migration(migrations.Migration):
                 ('estimated', models.BooleanField(default=False, help_text='The total is extrapolated from the first events.')),
                 ('replayed', models.PositiveIntegerField(default=0, help_text='Deliveries re-queued so far.')),
                 ('cursor', models.UUIDField(editable=False, help_text='The last row that a slice looked at.', null=True)),
+                ('route_cursor', models.UUIDField(editable=False, help_text='The last subscription done of the event at the cursor; empty: all are.', null=True)),
                 ('until_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='Rows that were created later are not part of it.')),
                 ('sliced_at', models.DateTimeField(editable=False, help_text='The time up to which the rate is used; like Lane.next_slot_at.', null=True)),
                 ('requested_by', models.CharField(help_text='The API key or the admin user.', max_length=256)),
@@ -190,6 +204,18 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='event',
             constraint=models.UniqueConstraint(fields=('tenant', 'event_id', 'source'), name='unique_event_id_per_tenant_and_source'),
+        ),
+        migrations.AddIndex(
+            model_name='deferredfanout',
+            index=models.Index(fields=['tenant', 'id'], name='fan_out_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='deferredfanout',
+            index=models.Index(condition=models.Q(('is_ordered', True)), fields=['tenant'], name='fan_out_ordered'),
+        ),
+        migrations.AddIndex(
+            model_name='deferredfanout',
+            index=models.Index(condition=models.Q(('token__isnull', False)), fields=['claimed_until'], name='fan_out_claimed'),
         ),
         migrations.AddIndex(
             model_name='hourlystats',

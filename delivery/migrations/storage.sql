@@ -14,3 +14,5 @@ ALTER TABLE delivery_lane SET (fillfactor = 50, autovacuum_vacuum_scale_factor =
     autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE delivery_usageincrement SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_insert_threshold = 100000, autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE delivery_deferredfanout SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0,
+    autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from delivery.publishing.fan_out import NewDelivery
+from delivery.fan_out.deliveries import NewDelivery
 from delivery.publishing.results import EventLimitExceeded, SchemaMismatch
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
@@ -26,13 +26,19 @@ MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, 
 
 @dataclass(slots=True)
 class PreparedEvent:
-    """An event that is ready to be stored; ``deliveries`` are set by the fan-out."""
+    """An event that is ready to be stored.
+
+    The fan-out sets ``deliveries``, or ``deferred`` (a DeferredFanOut.Reason) if a worker has to create them;
+    ``is_ordered``: whether the event then may go to ordered endpoints.
+    """
 
     key: UUID
     event: Event
     digest: bytes
     body: bytes
     deliveries: list[NewDelivery] = field(default_factory=list)
+    deferred: str | None = None
+    is_ordered: bool = False
     finding: SchemaViolations | None = None
 
     @property
@@ -70,12 +76,17 @@ def _completed(tenant: Tenant, key: UUID, plain: Mapping[str, Any]) -> tuple[Eve
     filled = {
         "id": public("evt", key),
         "source": f"urn:waypost:{tenant.public_id}",
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": current_time(),
         **given,
     }
     if "data" not in plain:
         return Event.of(filled), given
     return Event.of(filled, plain["data"]), given
+
+
+def current_time() -> str:
+    """Return the time of an event that is published now, as the attribute ``time`` has it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _digest(attributes: Mapping[str, Any], data: bytes | None) -> bytes:

@@ -8,19 +8,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
-from django.db import Error, transaction
+from django.db import transaction
 
-from delivery import notify, telemetry
+from delivery import telemetry
+from delivery.fan_out.announce import announce
+from delivery.notify import fan_out_starter
 from delivery.publishing.prepare import PreparedEvent, prepare
 from delivery.publishing.results import ContentConflict, Published
 from delivery.publishing.store import store
-from delivery.sql.claim import LOW_WATER_MARGIN
-from delivery.sql.publish import reset_due_times
+from delivery.sql.publish import StoredEvent
 from subscriptions.models import Tenant
-from webhooks.kit.notify import wakeup_failed
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
 
@@ -53,26 +52,27 @@ def publish(
             results[index] = Published(None, error=error)
     stored = store(tenant, list(prepared.values()))
     for index, event in prepared.items():
-        results[index] = _result(event, *stored[event.name])
-    accepted = [it for it in prepared.values() if it.key == stored[it.name][0]]
-    if any(it.deliveries for it in accepted):
-        announce = partial(_notify, accepted, started)
-        transaction.on_commit(announce if after_commit is None else partial(after_commit.append, announce))
+        results[index] = _result(event, stored[event.name])
+    accepted = [it for it in prepared.values() if it.key == stored[it.name].key]
+    if any(it.deliveries or it.deferred for it in accepted):
+        notify = partial(_notify, accepted, started)
+        transaction.on_commit(notify if after_commit is None else partial(after_commit.append, notify))
     complete = [it for it in results if it is not None]
     _count(complete, len(accepted))
     return complete
 
 
-def _result(event: PreparedEvent, key: UUID, digest: bytes) -> Published:
+def _result(event: PreparedEvent, stored: StoredEvent) -> Published:
     """Compare the event with the one that is stored under its name: itself, an equal one, or another."""
     source, event_id = event.name
-    if key == event.key:
+    if stored.key == event.key:
         warnings = event.finding.violations if event.finding else ()
-        return Published(key, source, event_id, deliveries=len(event.deliveries), warnings=warnings)
-    if digest == event.digest:
-        return Published(key, source, event_id, duplicate=True)
+        count, is_deferred = len(event.deliveries), event.deferred is not None
+        return Published(event.key, source, event_id, deliveries=count, is_deferred=is_deferred, warnings=warnings)
+    if stored.digest == event.digest:
+        return Published(stored.key, source, event_id, duplicate=True, is_deferred=stored.is_deferred)
     conflict = ContentConflict("id", "was published before from this source, with other content")
-    return Published(key, source, event_id, error=conflict)
+    return Published(stored.key, source, event_id, error=conflict)
 
 
 def _count(results: Sequence[Published], accepted: int) -> None:
@@ -81,14 +81,9 @@ def _count(results: Sequence[Published], accepted: int) -> None:
 
 
 def _notify(events: list[PreparedEvent], started: float) -> None:
-    """Mark the lanes due and notify the drains; never raises, because the sweep would find the deliveries too.
-
-    If storing took long, the due times are reset first: the lanes' low-water marks may be past them.
-    """
-    pending = [new for it in events for new in it.deliveries if new.reason is None]
-    if time.monotonic() - started > LOW_WATER_MARGIN / 2:
-        try:
-            reset_due_times([new.key for new in pending])
-        except Error as error:
-            wakeup_failed("database", error)
-    notify.notify_drains({new.endpoint_id for new in pending})
+    """Announce the new deliveries, and notify the workers of deferred fan-outs."""
+    pending = [(new.key, new.endpoint_id) for it in events for new in it.deliveries if new.reason is None]
+    if pending:
+        announce(pending, started)
+    if any(it.deferred for it in events):
+        fan_out_starter.notify()

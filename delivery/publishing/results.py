@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from delivery.models import Event
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.event_types.schemas import Violation
@@ -36,7 +37,8 @@ class Published:
     """The result of publishing one event.
 
     With an ``error`` nothing was written, and ``id`` is None; for a ContentConflict it is the id of the first event.
-    ``deliveries`` is the number that this call created. ``warnings`` are schema violations that the type tolerates.
+    ``deliveries`` is the number that this call created; none yet if the fan-out ``is_deferred`` to a worker.
+    ``warnings`` are schema violations that the type tolerates.
     """
 
     id: UUID | None
@@ -44,8 +46,14 @@ class Published:
     event_id: str = ""
     duplicate: bool = False
     deliveries: int = 0
+    is_deferred: bool = False
     error: InvalidEvent | None = None
     warnings: tuple[Violation, ...] = ()
+
+    @property
+    def routing(self) -> str:
+        """Deferred if a worker still has to create deliveries, else routed."""
+        return Event.Routing.DEFERRED if self.is_deferred else Event.Routing.ROUTED
 
 
 def warning_list(violations: Sequence[Violation]) -> list[dict[str, str]]:

@@ -1,20 +1,34 @@
-"""Store prepared events with their deliveries (fan-out), once, under the version of the route table they matched."""
+"""Store prepared events with their deliveries (fan-out), once, under the version of the route table they matched.
+
+An event whose fan-out would exceed the budget is stored without deliveries, and its fan-out is deferred to a worker.
+Events for ordered endpoints are deferred too as long as an earlier event that may go to such an endpoint is: their
+deliveries must not be created before those of the earlier one.
+"""
 
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from uuid import UUID
 
 import orjson
 from django.db import Error, connection, transaction
 
-from delivery.models import DeadLetter
-from delivery.publishing.fan_out import create_deliveries
+from delivery.fan_out.budget import FanOutDeferred, RequestBudget
+from delivery.fan_out.deliveries import RoutedEvent, create_deliveries
+from delivery.models import DeadLetter, DeferredFanOut
 from delivery.publishing.prepare import PreparedEvent
 from delivery.publishing.results import warning_list
 from delivery.sql.dead_letters import DeadLetterRow, dead_letter
-from delivery.sql.publish import DeliveryRow, EventRow, WarningRow, find_events, insert_events, store_warnings
+from delivery.sql.fan_out import FanOutRow, defer_fan_outs, has_ordered_fan_outs
+from delivery.sql.publish import (
+    DeliveryRow,
+    EventRow,
+    StoredEvent,
+    WarningRow,
+    find_events,
+    insert_events,
+    store_warnings,
+)
 from subscriptions.errors import StateConflict
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
@@ -23,7 +37,7 @@ from subscriptions.routing.snapshot import route_table
 DAY = 86_400  # seconds
 RETRY_FOR, RETRY_EVERY = 5.0, 0.1  # seconds, when the connection breaks; a restart of PostgreSQL takes about one
 
-Stored = dict[tuple[str, str], tuple[UUID, bytes]]  # (source, id): key and digest of the stored event of that name
+Stored = dict[tuple[str, str], StoredEvent]  # (source, id): the stored event of that name
 
 
 def store(tenant: Tenant, events: list[PreparedEvent]) -> Stored:
@@ -35,27 +49,52 @@ def store(tenant: Tenant, events: list[PreparedEvent]) -> Stored:
     if not events:
         return {}
     routes = route_table(tenant.id)
-    expires_at = int(time.time()) + tenant.retention_days * DAY
+    is_order_pending = False  # whether an earlier event that may go to ordered endpoints is not routed yet
     while True:
-        for it in events:
-            it.deliveries = create_deliveries(routes, it.event, it.key, expires_at)
+        _fan_out(routes, tenant, events, is_order_pending=is_order_pending)
         stored = _retry(partial(_store_under, routes, tenant, events))
         if stored is not None:
             return stored
         if not Tenant.objects.filter(id=tenant.id, deleted_at=None).exists():
             raise StateConflict("tenant", "The tenant is deleted; nothing can be published for it.")
-        routes = route_table(tenant.id, stale=routes)
+        if _is_ordered(events) and has_ordered_fan_outs(tenant.id):
+            is_order_pending = True
+        else:
+            routes = route_table(tenant.id, stale=routes)
+
+
+def _fan_out(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent], *, is_order_pending: bool) -> None:
+    """Give each event its deliveries, or the reason why a worker has to create them."""
+    budget = RequestBudget(tenant.id)
+    expires_at = int(time.time()) + tenant.retention_days * DAY
+    for it in events:
+        it.deferred = None
+        try:
+            it.deliveries = create_deliveries(routes, RoutedEvent(it.key, it.event, expires_at), budget)
+            if is_order_pending and _is_ordered([it]):
+                raise FanOutDeferred(DeferredFanOut.Reason.ORDER)
+        except FanOutDeferred as error:
+            it.deliveries, it.deferred = [], error.reason
+            it.is_ordered = routes.has_ordered(it.event.attributes["type"])
+            is_order_pending = is_order_pending or it.is_ordered
+
+
+def _is_ordered(events: list[PreparedEvent]) -> bool:
+    """Return whether these events have deliveries to ordered endpoints."""
+    return any(new.order_key is not None for it in events for new in it.deliveries)
 
 
 def _store_under(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent]) -> Stored | None:
     with _transaction(events):
-        new = insert_events(tenant.id, routes.version, _event_rows(events), _delivery_rows(events))
+        rows, is_ordered = _delivery_rows(events), _is_ordered(events)
+        new = insert_events(tenant.id, routes.version, _event_rows(events), rows, is_ordered=is_ordered)
         if new is None:
             return None
         accepted = [it for it in events if it.key in new]
+        defer_fan_outs(tenant.id, _deferred_rows(accepted))
         dead_letter(_failed_transformations(accepted))
         store_warnings(_warning_rows(accepted))
-    stored = {it.name: (it.key, it.digest) for it in accepted}
+    stored = {it.name: StoredEvent(it.key, it.digest, it.deferred is not None) for it in accepted}
     if repeats := [it.name for it in events if it.key not in new]:
         stored |= find_events(tenant.id, repeats)
     return stored if all(name in stored for name in repeats) else None  # retention deleted a repeat's first event
@@ -67,7 +106,10 @@ def _transaction(events: list[PreparedEvent]) -> AbstractContextManager[object]:
     A single statement is atomic by itself, and saves two round trips. In the caller's transaction a savepoint lets
     the caller continue after an error.
     """
-    has_more = any(it.finding is not None or any(new.reason is not None for new in it.deliveries) for it in events)
+    has_more = any(
+        it.finding is not None or it.deferred is not None or any(new.reason is not None for new in it.deliveries)
+        for it in events
+    )
     return transaction.atomic() if has_more or connection.in_atomic_block else nullcontext()
 
 
@@ -118,6 +160,10 @@ def _delivery_rows(events: list[PreparedEvent]) -> list[DeliveryRow]:
         for it in events
         for new in it.deliveries
     ]
+
+
+def _deferred_rows(events: list[PreparedEvent]) -> list[FanOutRow]:
+    return [FanOutRow(it.key, it.deferred, it.is_ordered) for it in events if it.deferred is not None]
 
 
 def _failed_transformations(events: list[PreparedEvent]) -> list[DeadLetterRow]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, prefetch_related_objects
 
 from delivery.models import Attempt, DeadLetter, Delivery, Event
 from delivery.sql.reading import first_deliveries
@@ -18,8 +18,10 @@ T = TypeVar("T")
 
 
 def events(rows: Iterable[Delivery]) -> dict[UUID, Event]:
-    """Return the event of each delivery, which was read with it."""
-    return {row.pk: row.event for row in rows}
+    """Return the event of each delivery, which was read with it, except whether it is deferred."""
+    found = {row.pk: row.event for row in rows}
+    prefetch_related_objects(list(found.values()), "deferred_fan_out")
+    return found
 
 
 def attempts(rows: Sequence[Delivery]) -> dict[UUID, list[Attempt]]:

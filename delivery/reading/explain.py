@@ -1,7 +1,7 @@
 """Explain what became of an event at each endpoint of its tenant: delivered, waiting, failed, or not sent, and why.
 
 An event with a delivery is explained by its delivery, lane and dead letter; one without by the endpoint's
-subscriptions as they are now.
+subscriptions as they are now, or by its fan-out as long as that is deferred.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,14 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from delivery.models import DeadLetter, Delivery, Event, Lane
+from delivery.models import DeadLetter, DeferredFanOut, Delivery, Event, Lane
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.explain import NoMatchReason, explain_mismatch
 from webhooks.wire.cloudevents.json_format import read_structured
 
 MAX_REASONS = 20  # per endpoint; the others are counted
 NOT_SENT = "not_sent"  # outcome at an endpoint for which the event has no delivery
+DEFERRED = "deferred"  # the same, while a worker has to find out
 STATES: dict[str, str] = {
     Delivery.State.DELIVERED: "Delivered.",
     Delivery.State.SENDING: "An attempt is in progress.",
@@ -34,11 +35,14 @@ class Explanation:
     delivery: Delivery | None
     reasons: tuple[NoMatchReason, ...]
     more_reasons: int = 0
+    is_deferred: bool = False
 
     @property
     def outcome(self) -> str:
-        """The state of the delivery, or NOT_SENT."""
-        return NOT_SENT if self.delivery is None else str(self.delivery.state)
+        """The state of the delivery, or NOT_SENT or DEFERRED."""
+        if self.delivery is not None:
+            return str(self.delivery.state)
+        return DEFERRED if self.is_deferred else NOT_SENT
 
 
 def endpoints_for(event: Event) -> QuerySet[Endpoint]:
@@ -57,16 +61,20 @@ def explain(event: Event, endpoints: Sequence[Endpoint]) -> list[Explanation]:
         letter.delivery_id: letter
         for letter in DeadLetter.objects.filter(delivery__in=deliveries.values()).order_by("id")
     }
-    subscriptions = _subscriptions([endpoint for endpoint in endpoints if endpoint.id not in deliveries])
+    fan_out: DeferredFanOut | None = getattr(event, "deferred_fan_out", None)
+    unsent = [endpoint for endpoint in endpoints if endpoint.id not in deliveries] if fan_out is None else []
+    subscriptions = _subscriptions(unsent)
     explained = []
     for endpoint in endpoints:
         delivery = deliveries.get(endpoint.id)
         if delivery is not None:
             reasons = list(_why_sent(endpoint, delivery, lanes.get(endpoint.id), letters.get(delivery.id)))
+        elif fan_out is not None:
+            reasons = [_why_deferred(fan_out)]
         else:
             reasons = list(_why_not_sent(event, endpoint, subscriptions.get(endpoint.id, [])))
         shown = tuple(reasons[:MAX_REASONS])
-        explained.append(Explanation(endpoint, delivery, shown, len(reasons) - len(shown)))
+        explained.append(Explanation(endpoint, delivery, shown, len(reasons) - len(shown), fan_out is not None))
     return explained
 
 
@@ -75,6 +83,11 @@ def _subscriptions(endpoints: Sequence[Endpoint]) -> dict[UUID, list[Subscriptio
     for row in Subscription.objects.filter(endpoint__in=endpoints).order_by("id").iterator():
         found.setdefault(row.endpoint_id, []).append(row)
     return found
+
+
+def _why_deferred(fan_out: DeferredFanOut) -> NoMatchReason:
+    detail = f"Waiting to be routed by a worker. {DeferredFanOut.Reason(fan_out.reason).label}."
+    return NoMatchReason(DEFERRED, detail)
 
 
 def _why_sent(

@@ -41,7 +41,7 @@ def events(
     until: datetime | None = None,
 ) -> QuerySet[Event]:
     """Return events without their bodies. ``event_id`` is the CloudEvent's id, alone or with its ``source``."""
-    rows = below(tenant_id, Event.objects.defer("body", "digest"))
+    rows = below(tenant_id, Event.objects.select_related("deferred_fan_out").defer("body", "digest"))
     conditions = {"source": source, "event_id": event_id}
     rows = rows.filter(**{name: value for name, value in conditions.items() if value is not None})
     return within(rows, "created_at", since, until)

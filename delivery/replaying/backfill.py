@@ -10,26 +10,26 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Func, IntegerField, QuerySet
 
+from delivery.fan_out.budget import SLICE_EVENT_BYTES, SliceBudget, slice_budget
+from delivery.fan_out.deliveries import UNLIMITED, NewDelivery, NextDeliveries, RoutedEvent, next_deliveries, order_key
 from delivery.models import DeadLetter, Delivery, Event, Replay
-from delivery.publishing.fan_out import NewDelivery, create_deliveries, order_key
 from delivery.reading import queries
 from delivery.reading.list_filters import EVENTS, matching
-from delivery.replaying.dead_letters import Slice, replay_letters
+from delivery.replaying.dead_letters import Slice
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.sql import replay as replay_sql
-from delivery.sql.dead_letters import DeadLetterRow, dead_letter
-from delivery.sql.publish import DeliveryRow
-from delivery.sql.replay import replay_finished
+from delivery.sql.dead_letters import DeadLetterRow, dead_letter, replay_dead_letters, replay_finished
+from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Endpoint, Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id
 
-PAGE = 100  # events whose bytes are in memory at once
+PAGE = 100  # events that one slice looks at
 MAX_COUNTED = 5_000  # events a count looks at; beyond them it is extrapolated
+COUNT_STEPS = 2_000_000  # of matching and rendering in a count: about 0.2 s of CPU
 
 
 class DeliveryCount(NamedTuple):
@@ -40,11 +40,17 @@ class DeliveryCount(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The work for some events: deliveries to create (with their event), and ids of finished and dead ones."""
+    """The work for some events: deliveries to create (with their event), and ids of finished and dead ones.
+
+    Dead ones have the delivery that would be created now. ``cursor`` is the last event that the plan looked at, and
+    ``route_cursor`` the last of its subscriptions if it is not done.
+    """
 
     new: list[tuple[UUID, NewDelivery]]
     finished: list[UUID]
-    dead: list[UUID]
+    dead: list[tuple[UUID, NewDelivery]]
+    cursor: UUID | None
+    route_cursor: UUID | None
 
     @property
     def deliveries(self) -> int:
@@ -63,34 +69,51 @@ def validate(tenant: Tenant | None, selected: ReplayFilter) -> None:
 
 
 def count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
-    """Count the deliveries that the replay would send now."""
+    """Count the deliveries that the replay would send now; estimate it from the first events if that costs much."""
     rows, cursor, total, seen = _events(row, selected), None, 0, 0
-    planner = _Planner(row, selected)
+    planner, budget = _Planner(row, selected), SliceBudget(COUNT_STEPS, UNLIMITED, UNLIMITED)
     while seen < MAX_COUNTED:
-        page = list((rows if cursor is None else rows.filter(id__gt=cursor)).order_by("id")[:PAGE])
-        total, seen = total + planner.plan(page).deliveries, seen + len(page)
-        if len(page) < PAGE:
+        page = _page(rows if cursor is None else rows.filter(id__gt=cursor), PAGE)
+        plan = planner.plan(page, None, budget)
+        done = [it.id for it in page if plan.cursor is not None and it.id <= plan.cursor]
+        total, seen = total + plan.deliveries, seen + len(done)
+        if not page:
             return DeliveryCount(total)
+        if budget.is_used:
+            break
         cursor = page[-1].id
     events = rows.defer(None).only("id").count()
-    return DeliveryCount(round(total * events / seen), estimated=events > seen)
+    return DeliveryCount(round(total * events / seen), estimated=events > seen or plan.route_cursor is not None)
 
 
 def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
-    """Send the next events of a replay, about ``limit`` deliveries. Call it in a transaction."""
+    """Send the next events of a replay, about ``limit`` deliveries, as far as a slice goes. Call in a transaction."""
     rows = _events(row, selected).select_for_update(no_key=True)  # against retention and erasure
     if row.cursor is not None:
-        rows = rows.filter(id__gt=row.cursor)
-    page = list(rows.order_by("id")[: min(PAGE, limit)])
-    plan = _Planner(row, selected).plan(page)
+        rows = rows.filter(id__gt=row.cursor) if row.route_cursor is None else rows.filter(id__gte=row.cursor)
+    page = _page(rows, PAGE)
+    after = row.route_cursor if page and page[0].id == row.cursor else None
+    plan = _Planner(row, selected).plan(page, after, slice_budget(limit))
     endpoints = _create(row, plan.new) + replay_finished(row.id, plan.finished, row.until_at)
     endpoints += _replay_dead(row, plan.dead)
-    return Slice(endpoints, page[-1].id if page else row.cursor, len(endpoints), len(page) == min(PAGE, limit))
+    return Slice(endpoints, plan.cursor or row.cursor, len(endpoints), bool(page), plan.route_cursor)
+
+
+def _page(rows: QuerySet[Event], limit: int) -> list[Event]:
+    """Return the first of these events, at most ``limit``, and none after SLICE_EVENT_BYTES of bodies."""
+    size = Func("body", function="octet_length", output_field=IntegerField())
+    keys, total = [], 0
+    for key, length in rows.defer(None).annotate(size=size).order_by("id").values_list("id", "size")[:limit]:
+        if total >= SLICE_EVENT_BYTES:
+            break
+        keys.append(key)
+        total += length
+    return list(Event.objects.filter(id__in=keys).defer("digest").order_by("id"))
 
 
 def _events(row: Replay, selected: ReplayFilter) -> QuerySet[Event]:
-    """Return the matching events with their bytes, except those published after the replay was requested."""
-    rows = queries.events(row.tenant_id, since=selected.since, until=selected.until).defer(None).defer("digest")
+    """Return the matching events, except those published after the replay was requested."""
+    rows = queries.events(row.tenant_id, since=selected.since, until=selected.until).select_related(None)
     texts = {"type": selected.type, "subject": selected.subject, "of_source": selected.source}
     rows = rows.filter(matching(EVENTS, {name: text for name, text in texts.items() if text}))
     if selected.ids:
@@ -109,27 +132,34 @@ class _Planner:
             None if selected.force or row.tenant_id is None else current_route_table(row.tenant_id)
         )
 
-    def plan(self, events: Sequence[Event]) -> Plan:
+    def plan(self, events: Sequence[Event], after: UUID | None, budget: SliceBudget) -> Plan:
+        """Plan these events until the budget is used; the first one from the subscription after ``after`` on."""
         existing = Delivery.objects.filter(event__in=[event.id for event in events])
         if self.endpoint is not None:
             existing = existing.filter(endpoint=self.endpoint)
         by_key = {
             (it.event_id, it.endpoint_id): it for it in existing.only("event_id", "endpoint_id", "state", "started_at")
         }
-        plan = Plan([], [], [])
+        plan = Plan([], [], [], None, None)
         for event in events:
-            for new in self._deliveries(event):
+            found = self._deliveries(event, after, budget)
+            for new in found.deliveries:
                 self._add(plan, event.id, new, by_key.get((event.id, new.endpoint_id)))
+            plan = plan._replace(cursor=event.id, route_cursor=found.after)
+            if budget.is_used or found.after is not None:
+                break
+            after = None
         return plan
 
-    def _deliveries(self, event: Event) -> list[NewDelivery]:
+    def _deliveries(self, event: Event, after: UUID | None, budget: SliceBudget) -> NextDeliveries:
         if self.endpoint is not None and self.endpoint.deleted_at is not None:
-            return []
+            return NextDeliveries([], None)
         if self.routes is None:
-            return [] if self.endpoint is None else [self._forced(event, self.endpoint)]
+            budget.spend(deliveries=1)
+            return NextDeliveries([] if self.endpoint is None else [self._forced(event, self.endpoint)], None)
         expires_at = int((event.created_at + self.retention).timestamp())
-        cloudevent = read_structured(bytes(event.body))
-        return create_deliveries(self.routes, cloudevent, event.id, expires_at, endpoint_id=self.selected.endpoint)
+        routed = RoutedEvent(event.id, read_structured(bytes(event.body)), expires_at)
+        return next_deliveries(self.routes, routed, after, budget, endpoint_id=self.selected.endpoint)
 
     def _forced(self, event: Event, endpoint: Endpoint) -> NewDelivery:
         """Return a delivery of the event as it was published, whether or not the endpoint subscribes to it."""
@@ -143,7 +173,7 @@ class _Planner:
         elif self.row.scope == Replay.Scope.MISSING or existing.started_at > self.row.until_at:
             return
         elif existing.state == Delivery.State.DEAD:
-            plan.dead.append(existing.id)
+            plan.dead.append((existing.id, new))
         elif existing.state in (Delivery.State.DELIVERED, Delivery.State.CANCELLED):
             plan.finished.append(existing.id)
 
@@ -154,12 +184,20 @@ def _create(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list
         DeliveryRow(it.key, event_id, it.endpoint_id, it.body, it.state, it.order_key, it.is_reference)
         for event_id, it in deliveries
     ]
-    created = replay_sql.create_deliveries(row.tenant_id, row.id, rows)
+    created = create_deliveries(row.tenant_id, row.id, rows)
     failed = [(it.key, it.reason) for _, it in deliveries if it.reason is not None and it.key in created]
     dead_letter([DeadLetterRow(key, DeadLetter.Cause.TRANSFORMATION_FAILED, reason) for key, reason in failed])
     return [endpoint_id for endpoint_id, state in created.values() if state == Delivery.State.PENDING]
 
 
-def _replay_dead(row: Replay, deliveries: list[UUID]) -> list[UUID]:
-    letters = DeadLetter.objects.filter(delivery__in=deliveries, replayed_at=None)
-    return replay_letters(row, list(letters.select_related("delivery__event").order_by("id")))
+def _replay_dead(row: Replay, deliveries: Sequence[tuple[UUID, NewDelivery]]) -> list[UUID]:
+    """Replay the dead letters of these deliveries; one whose transformation failed takes the body rendered now."""
+    new = dict(deliveries)
+    letters = DeadLetter.objects.filter(delivery__in=new, replayed_at=None).order_by("id")
+    bodies: list[tuple[UUID, bytes | None]] = []
+    for it in letters:
+        if it.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
+            bodies.append((it.id, None))
+        elif new[it.delivery_id].reason is None:
+            bodies.append((it.id, new[it.delivery_id].body))
+    return replay_dead_letters(row.id, row.requested_by, bodies)

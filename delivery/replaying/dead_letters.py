@@ -4,33 +4,36 @@ A delivery whose transformation failed is transformed again with the subscriptio
 fails too. Dead letters of deleted endpoints and of erased events stay dead.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from delivery.fan_out.budget import SliceBudget, slice_budget
+from delivery.fan_out.deliveries import RoutedEvent, next_deliveries
 from delivery.models import DeadLetter, Event, Replay
 from delivery.replaying.replay_filter import ReplayFilter
-from delivery.sql.replay import replay_dead_letters
+from delivery.sql.dead_letters import replay_dead_letters
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table
 from webhooks.wire.cloudevents.json_format import read_structured
-from webhooks.wire.transform import Unrenderable
 
 
 class Slice(NamedTuple):
     """The result of one step of a replay.
 
     ``endpoints``: one for each re-queued delivery. ``cursor``: the last row it looked at. ``spent``: how much of the
-    rate it used. ``has_more``: whether more rows may follow.
+    rate it used. ``has_more``: whether more rows may follow. ``route_cursor``: the last subscription that it looked at
+    for the event at the cursor; None: that event is done.
     """
 
     endpoints: list[UUID]
     cursor: UUID | None
     spent: int
     has_more: bool
+    route_cursor: UUID | None = None
 
 
 def open_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet[DeadLetter]:
@@ -51,50 +54,51 @@ def open_dead_letters(tenant: Tenant | None, selected: ReplayFilter) -> QuerySet
 
 
 def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:
-    """Replay the next ``limit`` dead letters. Call it in a transaction."""
+    """Replay the next dead letters, at most ``limit``, as far as a slice goes. Call it in a transaction."""
     letters = open_dead_letters(row.tenant, selected).filter(failed_at__lte=row.until_at)
-    letters = letters.select_related("delivery__event")
+    letters = letters.select_related("delivery__event").defer("delivery__body", "delivery__event__body")
     if row.cursor is not None:
         letters = letters.filter(id__gt=row.cursor)
     found = list(letters.order_by("id")[:limit])
-    endpoints = replay_letters(row, found)
-    return Slice(endpoints, found[-1].id if found else row.cursor, len(found), len(found) == limit)
+    kept = lock_events(found)
+    bodies: list[tuple[UUID, bytes | None]] = []
+    budget, renderer, last = slice_budget(limit), _Renderer(), row.cursor
+    for it in found:
+        if budget.is_used:
+            break
+        last = it.id
+        if it.delivery.event_id in kept:
+            bodies += renderer.with_body(it, budget)
+    endpoints = replay_dead_letters(row.id, row.requested_by, bodies)
+    is_cut_short = bool(found) and last != found[-1].id
+    return Slice(endpoints, last, len(endpoints), len(found) == limit or is_cut_short)
 
 
-def replay_letters(row: Replay, letters: Sequence[DeadLetter]) -> list[UUID]:
-    """Replay these dead letters, except those that another replay has taken; return the endpoint of each.
+def lock_events(letters: Sequence[DeadLetter]) -> set[UUID]:
+    """Lock the events of these dead letters, and return those that are not erased.
 
-    Their events are locked first, in key order: retention and erasure cannot interfere, and two replays with common
-    events do not deadlock.
+    They are locked in key order: retention and erasure cannot interfere, and two replays with common events do not
+    deadlock.
     """
     events = Event.objects.select_for_update(no_key=True).filter(id__in=[it.delivery.event_id for it in letters])
-    kept = set(events.filter(payload_deleted_at=None).order_by("id").values_list("id", flat=True))
-    possible = [it for it in letters if it.delivery.event_id in kept]
-    return replay_dead_letters(row.id, row.requested_by, list(_with_bodies(possible)))
+    return set(events.filter(payload_deleted_at=None).order_by("id").values_list("id", flat=True))
 
 
-def _with_bodies(letters: Sequence[DeadLetter]) -> Iterator[tuple[UUID, bytes | None]]:
-    """Yield the letters that can be replayed, each with its new body, or None to keep the one it has."""
-    route_tables: dict[UUID, RouteTable] = {}
-    for it in letters:
-        body = None
-        if it.cause == DeadLetter.Cause.TRANSFORMATION_FAILED:
-            if it.tenant_id not in route_tables:
-                route_tables[it.tenant_id] = current_route_table(it.tenant_id)
-            try:
-                body = _transformed(it, route_tables[it.tenant_id])
-            except Unrenderable:
-                continue
-        yield it.id, body
+class _Renderer:
+    """Render what failed before, with the subscriptions as they are now."""
 
+    def __init__(self) -> None:
+        self._route_tables: dict[UUID, RouteTable] = {}
 
-def _transformed(letter: DeadLetter, routes: RouteTable) -> bytes | None:
-    """Return the transformed body; None if the subscription has no transformer now.
-
-    Raises Unrenderable, also if no subscription of the endpoint matches now.
-    """
-    event = read_structured(bytes(letter.delivery.event.body))
-    for route in routes.find(event.attributes["type"], event.document):
-        if route.endpoint_id == letter.endpoint_id:
-            return None if route.transformer is None else route.transformer.render(event.document())
-    raise Unrenderable("no subscription of the endpoint matches the event")
+    def with_body(self, letter: DeadLetter, budget: SliceBudget) -> list[tuple[UUID, bytes | None]]:
+        """Return the dead letter with its new body, or None to keep the one it has; nothing if it stays dead."""
+        budget.spend(deliveries=1)
+        if letter.cause != DeadLetter.Cause.TRANSFORMATION_FAILED:
+            return [(letter.id, None)]
+        if letter.tenant_id not in self._route_tables:
+            self._route_tables[letter.tenant_id] = current_route_table(letter.tenant_id)
+        event = letter.delivery.event
+        routed = RoutedEvent(event.id, read_structured(bytes(event.body)), expires_at=0)  # it is sent as a whole
+        routes = self._route_tables[letter.tenant_id]
+        found = next_deliveries(routes, routed, None, budget, endpoint_id=letter.endpoint_id).deliveries
+        return [(letter.id, it.body) for it in found if it.reason is None]

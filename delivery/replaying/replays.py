@@ -106,13 +106,13 @@ def _run_slice(key: UUID) -> bool:
         if budget == 0:
             return False
         done = _slice(row, budget)
-        row.cursor = done.cursor
+        row.cursor, row.route_cursor = done.cursor, done.route_cursor
         row.replayed += len(done.endpoints)
         row.sliced_at = max(row.sliced_at or row.until_at, now - timedelta(seconds=BURST))
         row.sliced_at += timedelta(seconds=done.spent / row.rate)
         if not done.has_more:
             row.state, row.finished_at = FINISHED, now
-        row.save(update_fields=["cursor", "replayed", "sliced_at", "state", "finished_at"])
+        row.save(update_fields=["cursor", "route_cursor", "replayed", "sliced_at", "state", "finished_at"])
     if done.endpoints:
         notify.notify_drains(set(done.endpoints))
     return row.state == RUNNING

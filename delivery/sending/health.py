@@ -4,29 +4,25 @@ The warning ladder: after an hour, a day and three days of failures only, the te
 endpoint is disabled, and at once when it reports that it is gone. A success ends the ladder, and is published if there
 had been a warning.
 
-Each step is an operational event of the platform, published like any other: a subscription that names
-``waypost.endpoint.failing`` (or ``waypost.*``) receives it; ``*`` does not. Dead letters of operational events are not
-published, so that they cannot multiply. An event that cannot be published (a pattern of its tenant cannot be
-compiled, for example) is logged and stops nothing else.
+Each step is an operational event of the platform: a subscription that names ``waypost.endpoint.failing`` (or
+``waypost.*``) receives it; ``*`` does not. Dead letters of operational events are not published, so that they cannot
+multiply. The events are stored by one statement and routed by a worker (``publishing.operational_events``): what a
+tenant subscribes to costs the others nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
-
 from delivery import telemetry
 from delivery.models import DeadLetter
-from delivery.publishing.publisher import publish
+from delivery.publishing.operational_events import publish_operational
 from delivery.sending.breaker import Breaker
 from subscriptions.endpoints.state import disable
-from subscriptions.models import Endpoint, Tenant
+from subscriptions.models import Endpoint
 from subscriptions.routing.route_table import OPERATIONAL
-from subscriptions.routing.snapshot import current_route_table
 
-SOURCE = "urn:waypost"
 HOUR, DAY = 3_600.0, 86_400.0
 BATCH = 500  # dead letters published in one transaction
 LADDER = (1 * HOUR, 1 * DAY, 3 * DAY, 5 * DAY)  # seconds of failures only; the last step disables the endpoint
@@ -44,11 +40,11 @@ def publish_warning(endpoint_id: UUID, address: str, level: int, breaker: Breake
     if level == len(LADDER):
         disable_endpoints({endpoint_id: address}, Endpoint.DisabledReason.FAILING)
     elif level == 0:
-        _publish_about([endpoint_id], "waypost.endpoint.recovered", {})
+        _publish_about(_existing([endpoint_id]), "waypost.endpoint.recovered", {})
     else:
         since = datetime.fromtimestamp(breaker.failing_since or 0.0, UTC)
         _publish_about(
-            [endpoint_id],
+            _existing([endpoint_id]),
             "waypost.endpoint.failing",
             {
                 "failing_since": since.isoformat(),
@@ -65,7 +61,7 @@ def disable_endpoints(addresses: Mapping[UUID, str], reason: str) -> list[UUID]:
     disabled = [row for row in rows if row.address == addresses[row.id] and disable(row, reason)]
     for row in disabled:
         telemetry.endpoint_disabled(row.id, reason)
-        _publish_about([row.id], "waypost.endpoint.disabled", {"reason": reason})
+    _publish_about(disabled, "waypost.endpoint.disabled", {"reason": reason})
     return [row.id for row in disabled]
 
 
@@ -77,12 +73,9 @@ def publish_dead_letters(delivery_ids: Sequence[UUID]) -> None:
 
 def _publish_dead_letters(delivery_ids: Sequence[UUID]) -> None:
     letters = DeadLetter.objects.filter(delivery__in=delivery_ids, replayed_at=None)
-    by_tenant: dict[UUID, list[dict[str, Any]]] = {}
-    for letter in letters.select_related("delivery__event").defer("delivery__event__body", "delivery__body"):
-        if not letter.delivery.event.type.startswith(OPERATIONAL):
-            by_tenant.setdefault(letter.tenant_id, []).append(_describe(letter))
-    for tenant in Tenant.objects.filter(id__in=by_tenant):
-        _publish(tenant, "waypost.delivery.dead", by_tenant[tenant.id])
+    found = letters.select_related("delivery__event").defer("delivery__event__body", "delivery__body")
+    about = [it for it in found if not it.delivery.event.type.startswith(OPERATIONAL)]
+    publish_operational("waypost.delivery.dead", [(it.tenant_id, _describe(it)) for it in about])
 
 
 def _describe(letter: DeadLetter) -> dict[str, Any]:
@@ -99,16 +92,10 @@ def _describe(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def _publish_about(endpoint_ids: Iterable[UUID], event_type: str, data: dict[str, Any]) -> None:
-    for endpoint in Endpoint.objects.filter(id__in=endpoint_ids).select_related("tenant", "http"):
-        _publish(endpoint.tenant, event_type, [{"endpoint": endpoint.public_id, "url": endpoint.address, **data}])
+def _existing(endpoint_ids: Sequence[UUID]) -> list[Endpoint]:
+    return list(Endpoint.objects.filter(id__in=endpoint_ids).select_related("http"))
 
 
-def _publish(tenant: Tenant, event_type: str, data: Sequence[Mapping[str, Any]]) -> None:
-    try:
-        if current_route_table(tenant.id).has_type(event_type):
-            publish(tenant, [{"type": event_type, "source": SOURCE, "data": each} for each in data])
-    except (InterfaceError, OperationalError):
-        raise
-    except Exception as error:  # an operational event must not stop the deliveries it is about
-        telemetry.operational_event_failed(tenant.id, event_type, error)
+def _publish_about(endpoints: Sequence[Endpoint], event_type: str, data: dict[str, Any]) -> None:
+    about = [(it.tenant_id, {"endpoint": it.public_id, "url": it.address, **data}) for it in endpoints]
+    publish_operational(event_type, about)

@@ -1,6 +1,12 @@
-"""Insert dead letters: of given deliveries, of a deleted or gone endpoint's deliveries, of expired deliveries."""
+"""Insert dead letters (of given, of a deleted or gone endpoint's, of expired deliveries), and replay what is finished.
+
+A replay sets the retry plan back to its start (``step``), keeps the number of attempts, and never sends twice what
+was requested once: each statement is guarded by the state it changes. The delivery's row stays, so its bytes and its
+`webhook-id` (the event's id) stay too; only a failed transformation is rendered again.
+"""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -8,6 +14,7 @@ from delivery.models import DeadLetter, Delivery
 from webhooks.kit.sql import columns, run
 
 PENDING, DEAD = Delivery.State.PENDING, Delivery.State.DEAD
+DELIVERED, CANCELLED = Delivery.State.DELIVERED, Delivery.State.CANCELLED
 EXPIRED = DeadLetter.Cause.EXPIRED
 
 MAX_EXPIRED = 5_000  # expired deliveries in one statement
@@ -100,3 +107,51 @@ def dead_letter_expired(seconds: float) -> list[UUID]:
     A delivery is expired if it was due more than ``seconds`` ago and its endpoint is inactive.
     """
     return [row[0] for row in run(DEAD_LETTER_EXPIRED, {"seconds": seconds})]
+
+
+# Readers: replays of dead letters and of events. Indexes: the primary keys.
+REPLAY_DEAD_LETTERS = f"""
+WITH closed AS (
+    UPDATE delivery_deadletter l SET replayed_at = now(), replayed_by = %(by)s, replay_id = %(replay)s
+      FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[]) AS r(id, body)
+     WHERE l.id = r.id AND l.replayed_at IS NULL
+    RETURNING l.delivery_id, r.body
+)
+UPDATE delivery_delivery d
+   SET state = '{PENDING}', next_attempt_at = clock_timestamp(), step = 0, claims = 0, started_at = clock_timestamp(),
+       replay_id = %(replay)s, body = coalesce(closed.body, d.body)
+  FROM closed
+ WHERE d.id = closed.delivery_id AND d.state = '{DEAD}'
+RETURNING d.endpoint_id
+"""
+
+
+def replay_dead_letters(replay_id: UUID, by: str, letters: Sequence[tuple[UUID, bytes | None]]) -> list[UUID]:
+    """Close these dead letters and make their deliveries pending; return the endpoint of each delivery.
+
+    ``letters``: ids, each with a new body or None. ``by``: who requested the replay.
+    """
+    ids, bodies = columns(letters, 2)
+    return [
+        row[0] for row in run(REPLAY_DEAD_LETTERS, {"replay": replay_id, "by": by, "letters": ids, "bodies": bodies})
+    ]
+
+
+# Reader: replays of events. Index: the primary key.
+REPLAY_FINISHED = f"""
+UPDATE delivery_delivery
+   SET state = '{PENDING}', next_attempt_at = clock_timestamp(), step = 0, claims = 0,
+       started_at = clock_timestamp(), replay_id = %(replay)s,
+       cancelled_at = NULL, cancelled_by = NULL
+ WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('{DELIVERED}', '{CANCELLED}') AND started_at <= %(requested_at)s
+RETURNING endpoint_id
+"""
+
+
+def replay_finished(replay_id: UUID, delivery_ids: Sequence[UUID], requested_at: datetime) -> list[UUID]:
+    """Make delivered and cancelled deliveries pending that were last started before the replay was requested.
+
+    Returns the endpoint of each delivery that changed.
+    """
+    parameters = {"replay": replay_id, "ids": list(delivery_ids), "requested_at": requested_at}
+    return [row[0] for row in run(REPLAY_FINISHED, parameters)]

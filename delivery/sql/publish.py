@@ -1,4 +1,7 @@
-"""Write events with their deliveries and count them, in one statement; look up events that exist already."""
+"""Write events with their deliveries and count them, in one statement; look up events that exist already.
+
+``create_deliveries`` writes deliveries of events that are stored.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,6 +11,14 @@ from delivery.models import Delivery
 from webhooks.kit.sql import columns, run
 
 PENDING = Delivery.State.PENDING
+
+
+class StoredEvent(NamedTuple):
+    """A stored event: its key, the digest of its content, and whether its fan-out is deferred."""
+
+    key: UUID
+    digest: bytes
+    is_deferred: bool
 
 
 class EventRow(NamedTuple):
@@ -82,14 +93,27 @@ WITH route_table AS MATERIALIZED (
 )
 SELECT EXISTS (SELECT FROM route_table), ARRAY(SELECT id FROM accepted)
 """
+# Reader: publishing, for events with deliveries to ordered endpoints. Index: fan_out_ordered.
+INSERT_ORDERED_EVENTS = INSERT_EVENTS.replace(
+    "AND routes_version = %(version)s",
+    """AND routes_version = %(version)s
+       AND NOT EXISTS (SELECT FROM delivery_deferredfanout WHERE tenant_id = %(tenant)s AND is_ordered)""",
+)
 
 
 def insert_events(
-    tenant_id: UUID, version: int, events: Sequence[EventRow], deliveries: Sequence[DeliveryRow]
+    tenant_id: UUID,
+    version: int,
+    events: Sequence[EventRow],
+    deliveries: Sequence[DeliveryRow],
+    *,
+    is_ordered: bool = False,
 ) -> set[UUID] | None:
     """Insert the events that do not exist yet, each with its deliveries, and return their ids.
 
-    None: nothing was written, because the tenant's route table is no longer at this version, or the tenant is deleted.
+    None: nothing was written, because the tenant's route table is no longer at this version, or the tenant is deleted;
+    or, with ``is_ordered`` (some deliveries are to ordered endpoints), because an earlier event that may go to such
+    endpoints is not routed yet.
     """
     ids, sources, event_ids, types, subjects, digests, bodies = columns(events, 7)
     parameters = {
@@ -103,7 +127,7 @@ def insert_events(
         "bodies": bodies,
         **delivery_parameters(tenant_id, None, deliveries),
     }
-    ((is_current, accepted),) = run(INSERT_EVENTS, parameters)
+    ((is_current, accepted),) = run(INSERT_ORDERED_EVENTS if is_ordered else INSERT_EVENTS, parameters)
     return set(accepted) if is_current else None
 
 
@@ -125,6 +149,32 @@ def delivery_parameters(
     }
 
 
+# Readers: the fan-out task, replays of events. Index: the unique (event, endpoint) of deliveries.
+CREATE_DELIVERIES = f"""
+WITH created AS (
+    {INSERT_DELIVERIES}
+        ON CONFLICT (event_id, endpoint_id) DO NOTHING
+    RETURNING id, event_id, endpoint_id, state
+), counted AS (
+    {INSERT_USAGE}
+    SELECT %(tenant)s, (now() AT TIME ZONE 'UTC')::date, e.type, 0, count(*)
+      FROM created JOIN delivery_event e ON e.id = created.event_id
+     GROUP BY e.type
+)
+SELECT id, endpoint_id, state FROM created
+"""
+
+
+def create_deliveries(
+    tenant_id: UUID | None, replay_id: UUID | None, rows: Sequence[DeliveryRow]
+) -> dict[UUID, tuple[UUID, str]]:
+    """Insert deliveries of stored events, except those that exist; return id: (endpoint, state) of the new ones."""
+    if not rows:
+        return {}
+    created = run(CREATE_DELIVERIES, delivery_parameters(tenant_id, replay_id, rows))
+    return {key: (endpoint_id, state) for key, endpoint_id, state in created}
+
+
 # Reader: publishing, for events whose data does not fit their schema. Index: the primary key.
 STORE_WARNINGS = """
 UPDATE delivery_event SET warnings = w.warnings::jsonb
@@ -139,20 +189,22 @@ def store_warnings(rows: Sequence[WarningRow]) -> None:
         run(STORE_WARNINGS, {"ids": ids, "warnings": warnings})
 
 
-# Readers: publishing, for repeats; the monthly quota. Index: the unique (tenant, event_id, source).
+# Readers: publishing, for repeats; the monthly quota. Indexes: the unique (tenant, event_id, source), the unique one on
+# the event of deferred fan-outs.
 FIND_EVENTS = """
-SELECT e.source, e.event_id, e.id, e.digest
+SELECT e.source, e.event_id, e.id, e.digest,
+       EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = e.id)
   FROM unnest(%(sources)s::text[], %(event_ids)s::text[]) AS requested(source, event_id)
   JOIN delivery_event e
     ON e.tenant_id = %(tenant)s AND e.source = requested.source AND e.event_id = requested.event_id
 """
 
 
-def find_events(tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, bytes]]:
-    """Return key and digest of the events that exist under these (source, id)."""
+def find_events(tenant_id: UUID, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredEvent]:
+    """Return the events that exist under these (source, id)."""
     sources, event_ids = columns(names, 2)
     rows = run(FIND_EVENTS, {"tenant": tenant_id, "sources": sources, "event_ids": event_ids})
-    return {(source, event_id): (key, digest) for source, event_id, key, digest in rows}
+    return {(source, event_id): StoredEvent(*stored) for source, event_id, *stored in rows}
 
 
 # Reader: publishing, after a commit that took long. Index: the primary key.

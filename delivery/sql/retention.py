@@ -38,10 +38,12 @@ DELETE_DELIVERIES = {
     "dead_letters": "DELETE FROM delivery_deadletter WHERE delivery_id = ANY(%(ids)s::uuid[])",
     "deliveries": "DELETE FROM delivery_delivery WHERE id = ANY(%(ids)s::uuid[])",
 }
-# Reader: the retention task. Indexes: the primary key, the unique (event, endpoint) of deliveries.
+# Reader: the retention task. Indexes: the primary key, the unique ones on the event of deliveries and fan-outs. An
+# event that is not routed yet has no deliveries, and stays.
 DELETE_EVENTS = """
 DELETE FROM delivery_event e
  WHERE id = ANY(%(ids)s::uuid[]) AND NOT EXISTS (SELECT FROM delivery_delivery d WHERE d.event_id = e.id)
+   AND NOT EXISTS (SELECT FROM delivery_deferredfanout f WHERE f.event_id = e.id)
 """
 # Reader: the retention task. The table is small: one row per request.
 DELETE_REPLAYS = f"""

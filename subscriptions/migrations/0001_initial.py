@@ -204,7 +204,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.tenant')),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', 'id'], name='subscription_by_tenant')],
+                'indexes': [models.Index(fields=['tenant', 'id'], name='subscription_by_tenant'), models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered'])), fields=['tenant'], name='subscription_operational')],
             },
         ),
         migrations.AddIndex(

@@ -2,10 +2,18 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from subscriptions.endpoints.models import Endpoint
 from subscriptions.tenants.models import Tenant
 from webhooks.kit.rows import Row
+
+# What a subscription may name to receive an event of the platform itself; the types that the platform publishes are
+# those without an asterisk.
+OPERATIONAL_NAMES = [
+    *("waypost.*", "waypost.delivery.*", "waypost.delivery.dead"),
+    *("waypost.endpoint.*", "waypost.endpoint.disabled", "waypost.endpoint.failing", "waypost.endpoint.recovered"),
+]
 
 
 class Subscription(Row):
@@ -29,7 +37,14 @@ class Subscription(Row):
 
     class Meta:
         app_label = "subscriptions"
-        indexes = [models.Index(fields=["tenant", "id"], name="subscription_by_tenant")]  # reader: GET /subscriptions/
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="subscription_by_tenant"),  # reader: GET /subscriptions/
+            models.Index(  # reader: insert_operational_events, which asks whether a tenant wants such events
+                fields=["tenant"],
+                name="subscription_operational",
+                condition=Q(event_types__overlap=OPERATIONAL_NAMES, active=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return ", ".join(self.event_types)

@@ -54,9 +54,10 @@ class RouteSlice:
 class _Bucket:
     """Hold the routes that name one type."""
 
-    __slots__ = ("_index", "with_pattern", "without_pattern")
+    __slots__ = ("_index", "is_ordered", "with_pattern", "without_pattern")
 
     def __init__(self) -> None:
+        self.is_ordered = False
         self.without_pattern: list[Route] = []
         self.with_pattern: list[tuple[IndexablePattern, Route]] = []
         self._index: PatternIndex[Route] | None = None
@@ -82,6 +83,7 @@ class RouteTable:
         for entry in self.entries.values():
             for name in dict.fromkeys(entry.event_types):
                 bucket = self._buckets.setdefault(name, _Bucket())
+                bucket.is_ordered = bucket.is_ordered or bool(entry.route.ordering)
                 if entry.route.pattern is None:
                     bucket.without_pattern.append(entry.route)
                 else:
@@ -90,6 +92,19 @@ class RouteTable:
     def has_type(self, event_type: str) -> bool:
         """Return whether a subscription names this type, whatever its pattern."""
         return any(name in self._buckets for name in matching_names(event_type))
+
+    def of_endpoint(self, endpoint_id: UUID) -> list[RouteEntry]:
+        """Return the entries of this endpoint's subscriptions."""
+        return [entry for entry in self.entries.values() if entry.route.endpoint_id == endpoint_id]
+
+    def has_ordered(self, event_type: str) -> bool:
+        """Return whether a subscription of an ordered endpoint names this type, whatever its pattern."""
+        return any(self._buckets[name].is_ordered for name in matching_names(event_type) if name in self._buckets)
+
+    def count_without_pattern(self, event_type: str) -> int:
+        """Return how many subscriptions match every event of this type: a lower bound of what ``find`` looks at."""
+        found = (self._buckets.get(name) for name in matching_names(event_type))
+        return sum(len(bucket.without_pattern) for bucket in found if bucket is not None)
 
     def find(
         self, event_type: str, document: Callable[[], dict[str, Any]], *, budget: StepBudget | None = None

@@ -32,11 +32,11 @@ from delivery.sending.capacity import share_capacity
 from delivery.sending.lane import LeasedLane
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import claim_deliveries
+from delivery.sql.dead_letters import replay_dead_letters
 from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes
 from delivery.sql.lanes import lease_lanes, release_lanes, renew_lanes
 from delivery.sql.publish import DeliveryRow, EventRow, insert_events
 from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, recover_claims
-from delivery.sql.replay import replay_dead_letters
 from delivery.sql.settle import settle_attempts
 from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Tenant

@@ -197,6 +197,7 @@ def shown(result: Published) -> dict[str, Any]:
         "source": result.source,
         "event_id": result.event_id,
         "duplicate": result.duplicate,
+        "routing": result.routing,
         "deliveries": result.deliveries,
         **({"warnings": warning_list(result.warnings)} if result.warnings else {}),
     }

@@ -8,6 +8,11 @@ from delivery.api.included import IncludingSerializer
 from delivery.models import Event
 from webhooks.kit.rest.serializers import IdField
 
+ROUTING_HELP = (
+    "`routed`: the deliveries of the event are created. `deferred`: the event is accepted, and a worker creates its "
+    "deliveries, because doing so at once would exceed a limit of publishing."
+)
+
 
 class SchemaWarningSerializer(serializers.Serializer[Any]):
     """A place where the data of an event violates the schema of its type."""
@@ -29,8 +34,9 @@ class PublishResultSerializer(serializers.Serializer[Any]):
     duplicate = serializers.BooleanField(
         help_text="Whether an event with this source and id was accepted before. Nothing is sent again."
     )
+    routing = serializers.ChoiceField(Event.Routing.choices, help_text=ROUTING_HELP)
     deliveries = serializers.IntegerField(
-        help_text="Deliveries created: one for each endpoint that receives the event."
+        help_text="Deliveries created: one for each endpoint that receives the event; 0 while routing is `deferred`."
     )
     warnings = SchemaWarningSerializer(
         many=True, required=False, help_text="Violations of the schema of the event's type; absent if there are none."
@@ -41,10 +47,11 @@ class EventSerializer(IncludingSerializer[Event]):
     """An event that was accepted, without its data."""
 
     id = IdField(Event.prefix)
+    routing = serializers.ChoiceField(Event.Routing.choices, read_only=True, help_text=ROUTING_HELP)
 
     class Meta:
         model = Event
-        fields = ["id", "source", "event_id", "type", "subject", "created_at", "payload_deleted_at"]
+        fields = ["id", "source", "event_id", "type", "subject", "created_at", "routing", "payload_deleted_at"]
         read_only_fields = fields
 
 

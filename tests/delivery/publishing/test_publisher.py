@@ -264,11 +264,11 @@ class TestTransactions:
             [lambda: make_subscription(make_endpoint(tenant)), lambda: make_subscription(make_endpoint(tenant))]
         )
 
-        def overtaken(*args: Any) -> Any:
+        def overtaken(*args: Any, **options: Any) -> Any:
             for subscriber in subscribers:
                 in_threads(subscriber)
                 break
-            return take(*args)
+            return take(*args, **options)
 
         monkeypatch.setattr("delivery.publishing.store.insert_events", overtaken)
         assert publish(tenant, [plain()])[0].deliveries == 2
@@ -292,7 +292,7 @@ class TestTransactions:
 
     def test_slow_commit_gives_deliveries_a_new_due_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_subscription().tenant
-        monkeypatch.setattr("delivery.publishing.publisher.LOW_WATER_MARGIN", 0.0)
+        monkeypatch.setattr("delivery.fan_out.announce.LOW_WATER_MARGIN", 0.0)
         with transaction.atomic():
             publish(tenant, [plain()])
             due_at = Delivery.objects.get().next_attempt_at
@@ -301,7 +301,7 @@ class TestTransactions:
 
     def test_database_failure_after_the_commit_does_not_fail_publish(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_subscription().tenant
-        monkeypatch.setattr("delivery.publishing.publisher.LOW_WATER_MARGIN", 0.0)
+        monkeypatch.setattr("delivery.fan_out.announce.LOW_WATER_MARGIN", 0.0)
         monkeypatch.setattr("delivery.sql.publish.RESET_DUE_TIMES", "SELECT 1 / 0, %(ids)s")
         (result,) = publish(tenant, [plain()])
         assert result.deliveries == 1

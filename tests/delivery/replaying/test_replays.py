@@ -13,7 +13,7 @@ from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publishing.publisher import publish
 from delivery.replaying import replays as verb
 from delivery.replaying.replays import ReplayFilter, cancel, preview, run_slices, start
-from delivery.sql.replay import replay_dead_letters
+from delivery.sql.dead_letters import replay_dead_letters
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.tenants.tenants import delete_tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event, make_replay

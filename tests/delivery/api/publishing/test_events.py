@@ -70,6 +70,7 @@ class TestPublish:
             "source": "/orders",
             "event_id": "1",
             "duplicate": False,
+            "routing": "routed",
             "deliveries": 2,
         }
         assert event.tenant == tenant
@@ -258,7 +259,10 @@ class TestReading:
         make_event(make_tenant())
         rows = client.get(EVENTS).json()["data"]
         assert [row["id"] for row in rows] == [newer.public_id, older.public_id]
-        assert set(rows[0]) == {"id", "source", "event_id", "type", "subject", "created_at", "payload_deleted_at"}
+        assert set(rows[0]) == {
+            *("id", "source", "event_id", "type", "subject", "created_at", "routing", "payload_deleted_at")
+        }
+        assert {row["routing"] for row in rows} == {"routed"}
 
     @pytest.mark.parametrize(
         ("query", "finds"),

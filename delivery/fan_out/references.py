@@ -49,14 +49,16 @@ def wants_reference(route: Route, event: Event) -> bool:
     return event.data is not None and len(event.data) > route.reference_above_bytes
 
 
-def reference_body(event: Event, key: UUID, endpoint_id: UUID, expires_at: int) -> bytes:
-    """Return the event with a link instead of its data; the link is valid until ``expires_at`` (unix seconds)."""
-    data = event.data or b""
+def reference_body(event: Event, key: UUID, endpoint_id: UUID, expires_at: int, data_digest: str) -> bytes:
+    """Return the event with a link instead of its data; the link is valid until ``expires_at`` (unix seconds).
+
+    ``data_digest``: the SHA-256 of the data, in hex.
+    """
     attributes = {
         **event.attributes,
         "dataref": _link(key, endpoint_id, expires_at),
-        "datasha256": sha256(data).hexdigest(),
-        "datasize": str(len(data)),
+        "datasha256": data_digest,
+        "datasize": str(len(event.data or b"")),
     }
     return write_structured(replace(event, attributes=attributes, data=None))
 

@@ -1,0 +1,195 @@
+"""Create one delivery for each route that matches an event (fan-out).
+
+    create_deliveries   all at once, within the budget of a request: publishing
+    next_deliveries     the next ones, as many as a slice allows: deferred fan-outs, replays of past events
+
+The bytes of a delivery are fixed here: transformed, a reference, or (no body) those of the event.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from delivery.fan_out.budget import HASHED_BYTES_PER_STEP, STEPS_PER_DELIVERY, RequestBudget, SliceBudget
+from delivery.fan_out.references import reference_body, wants_reference
+from delivery.models import Delivery
+from subscriptions.models import Endpoint
+from subscriptions.routing.route_table import Route, RouteTable, matching_names
+from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.ids import new_id
+from webhooks.wire.step_budget import BudgetExceeded, StepBudget
+from webhooks.wire.transform import Unrenderable
+
+MAX_SLICE_ROUTES = 2_000  # subscriptions that one slice looks at where it cannot use the index
+UNLIMITED = 2**62  # steps, to count them
+
+
+class RoutedEvent:
+    """An event to route, with what is computed from it once for all of its deliveries.
+
+    ``expires_at``: unix seconds until when the event is kept, and a link to its data is valid.
+    """
+
+    def __init__(self, key: UUID, event: Event, expires_at: int) -> None:
+        self.key = key
+        self.event = event
+        self.type = event.attributes["type"]
+        self.expires_at = expires_at
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return self.event.document()
+
+    def document(self) -> dict[str, Any]:
+        """Return the event as patterns and transformers see it."""
+        return self._document
+
+    @cached_property
+    def data_digest(self) -> str:
+        """The SHA-256 of the data, in hex."""
+        return sha256(self.event.data or b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery that is not stored yet. With a ``reason`` its transformation failed: it is dead from the start."""
+
+    key: UUID
+    endpoint_id: UUID
+    order_key: str | None = None
+    body: bytes | None = None
+    is_reference: bool = False
+    reason: str | None = None
+
+    @property
+    def state(self) -> Delivery.State:
+        """Pending, or dead if the transformation failed."""
+        return Delivery.State.PENDING if self.reason is None else Delivery.State.DEAD
+
+    @property
+    def rendered(self) -> int:
+        """The bytes of its own body."""
+        return 0 if self.body is None else len(self.body)
+
+
+class NextDeliveries(NamedTuple):
+    """Deliveries of an event, and the subscription after which the next ones begin; None: these are the last."""
+
+    deliveries: list[NewDelivery]
+    after: UUID | None
+
+
+def create_deliveries(routes: RouteTable, event: RoutedEvent, budget: RequestBudget) -> list[NewDelivery]:
+    """Return a delivery for each matching route. Raises FanOutDeferred if that would exceed the budget."""
+    budget.start_event()
+    try:
+        budget.check_deliveries(routes.count_without_pattern(event.type))
+        found = routes.find(event.type, event.document, budget=budget.steps)
+        budget.check_deliveries(len(found))
+        new, rendered = [], 0
+        for route in found:
+            delivery = _new_delivery(route, event, budget.steps)
+            if delivery.body is not None:
+                budget.add_rendered(delivery.rendered)
+                rendered += delivery.rendered
+            new.append(delivery)
+        budget.keep(len(new), rendered)
+        return new
+    except BudgetExceeded:
+        raise budget.exceeded() from None
+    finally:
+        budget.end_event()
+
+
+def next_deliveries(
+    routes: RouteTable,
+    event: RoutedEvent,
+    after: UUID | None,
+    budget: SliceBudget,
+    *,
+    endpoint_id: UUID | None = None,
+) -> NextDeliveries:
+    """Return the deliveries for routes after this subscription, until the budget is used; at least one is looked at.
+
+    An endpoint may appear in several slices, once in each: only the first delivery counts. ``endpoint_id``: only the
+    route to this endpoint.
+    """
+    if endpoint_id is None:
+        found, last = _next_routes(routes, event, after, budget)
+    else:
+        found, last = _routes_to(endpoint_id, routes, event, budget), None
+    new: list[NewDelivery] = []
+    for number, route in enumerate(found, start=1):
+        counted = StepBudget(UNLIMITED)
+        new.append(_new_delivery(route, event, counted))
+        budget.spend(steps=counted.spent, deliveries=1, rendered=new[-1].rendered)
+        if budget.is_used and number < len(found):
+            return NextDeliveries(new, route.subscription_id)
+    return NextDeliveries(new, last)
+
+
+def _next_routes(
+    routes: RouteTable, event: RoutedEvent, after: UUID | None, budget: SliceBudget
+) -> tuple[list[Route], UUID | None]:
+    """Return matching routes in the order of their subscriptions, and where the next slice begins.
+
+    All at once by the index of the table, if that takes at most a quarter of the budget; else piece by piece.
+    """
+    if routes.count_without_pattern(event.type) <= MAX_SLICE_ROUTES:
+        counted = StepBudget(budget.steps // 4)
+        try:
+            found = routes.find(event.type, event.document, budget=counted)
+            remaining = [it for it in found if after is None or it.subscription_id > after]
+            return sorted(remaining, key=lambda it: it.subscription_id), None
+        except BudgetExceeded:
+            pass
+        finally:
+            budget.spend(steps=counted.spent)
+    counted = StepBudget(max(budget.steps, 0))
+    piece = routes.find_slice(event.type, event.document, after=after, size=MAX_SLICE_ROUTES, budget=counted)
+    budget.spend(steps=counted.spent)
+    return piece.routes, piece.after
+
+
+def _routes_to(endpoint_id: UUID, routes: RouteTable, event: RoutedEvent, budget: SliceBudget) -> list[Route]:
+    """Return the route to this endpoint if one matches: that of its oldest matching subscription."""
+    names = set(matching_names(event.type))
+    counted = StepBudget(UNLIMITED)
+    try:
+        for entry in sorted(routes.of_endpoint(endpoint_id), key=lambda it: it.route.subscription_id):
+            pattern = entry.route.pattern
+            if names.isdisjoint(entry.event_types):
+                continue
+            if pattern is None or pattern.matches(event.document(), counted):
+                return [entry.route]
+        return []
+    finally:
+        budget.spend(steps=counted.spent)
+
+
+def _new_delivery(route: Route, event: RoutedEvent, steps: StepBudget) -> NewDelivery:
+    steps.spend(STEPS_PER_DELIVERY)
+    key = order_key(route.ordering, event.event)
+    if wants_reference(route, event.event):
+        if "data_digest" not in event.__dict__:
+            steps.spend(len(event.event.data or b"") // HASHED_BYTES_PER_STEP)
+        body = reference_body(event.event, event.key, route.endpoint_id, event.expires_at, event.data_digest)
+        return NewDelivery(new_id(), route.endpoint_id, key, body, is_reference=True)
+    if route.transformer is None:
+        return NewDelivery(new_id(), route.endpoint_id, key)
+    try:
+        return NewDelivery(new_id(), route.endpoint_id, key, body=route.transformer.render(event.document(), steps))
+    except Unrenderable as error:
+        return NewDelivery(new_id(), route.endpoint_id, reason=str(error))
+
+
+def order_key(ordering: str, event: Event) -> str | None:
+    """Return the key that an endpoint of this ordering delivers the event under; None if it is not ordered.
+
+    Events without the attribute that the ordering names share the empty key.
+    """
+    if not ordering:
+        return None
+    return "" if ordering == Endpoint.Ordering.ENDPOINT else event.attributes.get(ordering, "")
