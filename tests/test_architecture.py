@@ -79,7 +79,7 @@ ROOMS = {
     "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.fan_out",
     "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.publishing",
     "delivery.testing": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
-    "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.sending",
+    "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.publishing delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
     "delivery.tasks": "webhooks.kit delivery.fan_out delivery.sending delivery.replaying delivery.lifecycle",

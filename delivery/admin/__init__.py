@@ -12,6 +12,7 @@ from delivery.admin import deliveries as deliveries
 from delivery.admin import events as events
 from delivery.admin import queues as queues
 from delivery.admin import replays as replays
+from delivery.admin import tenants as tenants
 from delivery.admin import usage as usage
 
 admin.site.index_template = "delivery/admin/index.html"

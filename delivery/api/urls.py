@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from delivery.api import changes, data, dead_letters, deliveries, dry_runs, explanations, replays, usage
+from delivery.api import changes, data, dead_letters, deliveries, dry_runs, explanations, limits, replays, usage
 from delivery.api.endpoints import lane_status, stats, test_deliveries, verification
 from delivery.api.publishing import events
 
@@ -33,6 +33,7 @@ urlpatterns = [
     ),
     path("endpoints/<str:ref>/stats/", stats.EndpointStats.as_view(), name="endpoint-stats"),
     path("endpoints/<str:ref>/test/", test_deliveries.EndpointTest.as_view(), name="endpoint-test"),
+    path("tenants/<str:ref>/limits/", limits.TenantLimits.as_view(), name="tenant-limits"),
     path("usage/", usage.UsageReport.as_view(), name="usage"),
     path("endpoints/<str:ref>/status/", lane_status.EndpointStatus.as_view(), name="endpoint-status"),
     path("replays/<str:ref>/cancel/", replays.ReplayCancel.as_view(), name="replay-cancel"),

@@ -132,6 +132,7 @@ def manage_tenants(it: Recorder, operator: APIClient) -> str:
     tenant: str = it.call(operator, "create_tenant", {"name": "Acme", "uid": "customer-42", "plan": plan})["id"]
     it.call(operator, "list_tenants")
     it.call(operator, "get_tenant", ref=tenant)
+    it.call(operator, "get_tenant_limits", ref=tenant)
     it.call(operator, "replace_tenant", {"name": "Acme Ltd", "uid": "customer-42", "plan": plan}, ref=tenant)
     it.call(operator, "change_tenant", {"metadata": {"region": "eu"}}, ref=tenant)
     return tenant

@@ -1,0 +1,68 @@
+"""List the limits that apply to a tenant, and what is used of them: those of its plan, and those of the operator.
+
+docs/reference/limits.md describes all limits; a test compares it with this list.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from delivery.publishing.monthly_quota import month, next_month
+from delivery.sql.usage import events_since
+from subscriptions.models import Endpoint, Plan, Tenant
+from subscriptions.tenants.plans import plan_of
+
+PLAN, SETTING = "plan", "setting"
+OF_A_PLAN = ("events_per_month", "publish_rate", "max_endpoints", "max_event_bytes", "max_retention_days")
+OF_THE_OPERATOR = {
+    "WAYPOST_MAX_EVENT_BYTES": "Size of one event in bytes, whatever the plan.",
+    "WAYPOST_MAX_REQUEST_BYTES": "Size of one API request in bytes.",
+    "WAYPOST_ENDPOINTS_PER_ORIGIN": "Endpoints at one scheme, host and port; empty: no limit.",
+    "WAYPOST_EXPENSIVE_REQUESTS": "Previews, exports and dry runs at once in one web process; a tenant has half.",
+    "WAYPOST_STATEMENT_SECONDS": "Seconds that a database statement of one request may take.",
+    "WAYPOST_HANDLER_WAITS": "Requests of one source that wait for its handlers, in one web process.",
+}
+"""Settings that limit a tenant, and what each counts; 0 means no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimit:
+    """A limit: its name, and what is allowed and used in its unit.
+
+    ``allowed``: None for no limit. ``used``: None where nothing is counted over time. ``resets_at``: when the use is
+    counted anew; None: never.
+    """
+
+    name: str
+    set_by: str
+    description: str
+    allowed: int | None
+    used: int | None = None
+    resets_at: datetime | None = None
+
+
+def limits_of(tenant: Tenant) -> list[TenantLimit]:
+    """Return the limits that apply to a tenant now, those of its plan first."""
+    plan = plan_of(tenant)
+    used = {
+        "events_per_month": events_since(tenant.pk, month()),
+        "max_endpoints": Endpoint.objects.filter(tenant=tenant, deleted_at=None).count(),
+        "max_retention_days": tenant.retention_days,
+    }
+    resets_at = {"events_per_month": next_month()}
+    of_the_plan = [
+        TenantLimit(name, PLAN, _help_text(name), getattr(plan, name), used.get(name), resets_at.get(name))
+        for name in OF_A_PLAN
+    ]
+    of_the_operator = [
+        TenantLimit(name, SETTING, description, getattr(settings, name) or None)
+        for name, description in OF_THE_OPERATOR.items()
+    ]
+    return of_the_plan + of_the_operator
+
+
+def _help_text(name: str) -> str:
+    field: Any = Plan._meta.get_field(name)
+    return str(field.help_text)
