@@ -19,6 +19,10 @@ OF_A_PLAN = ("events_per_month", "publish_rate", "max_endpoints", "max_event_byt
 OF_THE_OPERATOR = {
     "WAYPOST_MAX_EVENT_BYTES": "Size of one event in bytes, whatever the plan.",
     "WAYPOST_MAX_REQUEST_BYTES": "Size of one API request in bytes.",
+    "WAYPOST_FAN_OUT_STEPS": "Steps of matching and rendering of one event in a request; more are deferred.",
+    "WAYPOST_FAN_OUT_STEPS_PER_SECOND": "The same of all events, per second and process.",
+    "WAYPOST_FAN_OUT_DELIVERIES": "Deliveries of one event in a request; more are deferred.",
+    "WAYPOST_FAN_OUT_BYTES": "Bytes rendered for one event in a request; more are deferred.",
     "WAYPOST_ENDPOINTS_PER_ORIGIN": "Endpoints at one scheme, host and port; empty: no limit.",
     "WAYPOST_EXPENSIVE_REQUESTS": "Previews, exports and dry runs at once in one web process; a tenant has half.",
     "WAYPOST_STATEMENT_SECONDS": "Seconds that a database statement of one request may take.",
