@@ -16,7 +16,9 @@ from config.ops import login, probes
 from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.api.event_types import catalogue
 from subscriptions.event_types import schema_check
+from tests.dns_server import DnsServer, dns_server
 from tests.threads import SynchronousWriters
+from webhooks.outgoing import resolver
 from webhooks.receiving.insert_receipt import group_commit as receipts
 from webhooks.sources.source_counts import source_counts
 
@@ -49,6 +51,16 @@ def nothing_cached_by_another_test() -> None:
     for cached in (catalogue.kept_pages, probes.readiness, probes.exposition):
         cached.clear()
     login.attempts.clear()
+
+
+@pytest.fixture
+def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
+    """Resolve all names of this process by a DNS server of the test, which knows none."""
+    with dns_server() as server:
+        own = resolver.Resolver([server.address])
+        monkeypatch.setattr(resolver, "resolver", lambda: own)
+        yield server
+        own.close()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

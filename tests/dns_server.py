@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -28,10 +28,15 @@ class Answer:
 
 
 class DnsServer:
-    """Answer queries for the names in `answers`; NXDOMAIN for others. `asked` counts the questions by name."""
+    """Answer queries for the names in `answers`, and for others with `default`. `asked` counts the questions by name.
+
+    `on_query` is called with each name before the answer.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
+        self.default = Answer(status=NO_SUCH_NAME)
+        self.on_query: Callable[[str], object] = lambda name: None
         self.asked: Counter[str] = Counter()
         self._tcp = socket.create_server(("127.0.0.1", 0))
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -82,7 +87,8 @@ class DnsServer:
         name, kind, question = _question(query)
         self.asked[f"{name} {kind}"] += 1
         self.asked[protocol] += 1
-        answer = self.answers.get(name, Answer(status=NO_SUCH_NAME))
+        self.on_query(name)
+        answer = self.answers.get(name, self.default)
         if answer.hangs:
             return None
         cut = answer.truncated and protocol == "udp"

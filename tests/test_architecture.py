@@ -35,7 +35,7 @@ ROOMS = {
     # the ground floor
     "webhooks.wire": "",
     "webhooks.kit": "webhooks.wire",
-    "webhooks.outgoing": "webhooks.wire",
+    "webhooks.outgoing": "webhooks.wire webhooks.kit",
     # the receiver
     "webhooks.schemes": "webhooks.wire",
     "webhooks.telemetry": "webhooks.wire",

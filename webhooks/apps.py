@@ -12,6 +12,8 @@ from webhooks.processing.handler_registry import check_handlers
 DEFAULTS = {
     "WAYPOST_ALLOW_HTTP": False,  # published keys are fetched over https only
     "WAYPOST_ALLOW_NETWORKS": [],  # and from public addresses only
+    "WAYPOST_ALLOW_SELF": False,  # and not from the project itself, whose address is PUBLIC_URL
+    "PUBLIC_URL": "",
     "WAYPOST_NAME_SERVERS": [],  # those of resolv.conf
     "WAYPOST_HANDLERS": {},
     "WAYPOST_HANDLER_WAITS": 50,  # requests of a source and web process that wait for handlers

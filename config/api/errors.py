@@ -25,12 +25,15 @@ from rest_framework.response import Response
 
 from subscriptions.api.problems import problem_of
 from subscriptions.errors import Invalid
+from webhooks.kit.rest.errors import TooManyRequests
 from webhooks.kit.rest.limited_body import TooLarge
+from webhooks.outgoing.errors import LimitReached
 from webhooks.wire.json_text import nests_deeper
 
 PROBLEM = "application/problem+json"
 MAX_DEPTH = 128  # levels of nesting in a body, far below every recursion limit
 RETRY_AFTER = 2  # seconds, about the time of a database restart
+LIMIT_RETRY_AFTER = 2  # seconds, in which a slow server or name server may have responded
 _RETRY_HEADERS = {"Retry-After": str(RETRY_AFTER)}
 
 
@@ -73,6 +76,8 @@ def _as_api_exception(error: BaseException | None) -> exceptions.APIException | 
             return error
         case Invalid():
             return problem_of(error)
+        case LimitReached():
+            return TooManyRequests(error.limit, str(error), LIMIT_RETRY_AFTER)
         case Http404():
             return exceptions.NotFound()
         case PermissionDenied():

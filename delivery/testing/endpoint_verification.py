@@ -8,7 +8,7 @@ many servers respond 200 to every request.
 import secrets
 
 from delivery.testing.test_delivery import send_any
-from subscriptions.endpoints.http.verification import VerificationResult, mark_verified
+from subscriptions.endpoints.http.verification import VerificationResult, changed_meanwhile, mark_verified
 from subscriptions.models import Endpoint, HttpSettings
 
 TYPE = "waypost.endpoint.verification"
@@ -17,11 +17,14 @@ TYPE = "waypost.endpoint.verification"
 def verify_by_event(endpoint: Endpoint) -> VerificationResult:
     """Send the event, look for the challenge in the response, and record the verification if it is there.
 
-    Raises the exceptions of ``delivery.testing.test_delivery.send_any``.
+    Raises the exceptions of ``delivery.testing.test_delivery.send_any``, and StateConflict if the endpoint was changed
+    meanwhile.
     """
-    challenge = secrets.token_urlsafe(24)
-    outcome = send_any(endpoint, type=TYPE, data={"challenge": challenge}).outcome
+    test = send_any(endpoint, type=TYPE, data={"challenge": secrets.token_urlsafe(24)})
+    outcome, challenge = test.outcome, test.data["challenge"]  # that was sent: a suspended request runs twice
     if outcome.delivered and challenge.encode() in outcome.response:
+        if test.url != endpoint.http.url:
+            raise changed_meanwhile()
         mark_verified(endpoint)
         return VerificationResult(HttpSettings.Verification.VERIFIED)
     if outcome.delivered:

@@ -7,54 +7,53 @@ masked. A test of a forbidden address returns the same result whatever the reaso
 cannot map our network with it.
 """
 
+import asyncio
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from selectors import EVENT_READ, DefaultSelector
-from threading import BoundedSemaphore
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
 from delivery.models import Event as StoredEvent
 from delivery.sql.claim import Claimed
+from delivery.testing.test_sender import test_sender
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Request, ResponseTrace
-from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
-from subscriptions.endpoints.http.oauth_tokens import TokenRequestFailed, get_token
+from subscriptions.endpoints.http.credentials import ClientCredentials
+from subscriptions.endpoints.http.oauth_tokens import (
+    BearerToken,
+    TokenRequestFailed,
+    start_token_request,
+    store_token,
+    stored_tokens,
+)
 from subscriptions.endpoints.state import enable_after_successful_test
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import DeliveryTarget, load_targets
+from webhooks.kit.suspend import wait_for
+from webhooks.outgoing.event_loop import event_loop
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.ids import new_id, public
 
 TEST_TYPE = "waypost.test"
-MAX_CONCURRENT = 3  # tests at once in one process: each occupies a thread of the web server until it ends
 LATE_AFTER = 2.0  # seconds beyond its timeout after which a test is no longer waited for
 MASK = "***"
 UNMASKED = ("webhook-", "ce-", "content-", "user-agent", "accept", "expect", "traceparent", "tracestate")
-
-running_tests = BoundedSemaphore(MAX_CONCURRENT)
-
-
-class Busy(Exception):
-    """Signal that MAX_CONCURRENT tests are running in this process."""
 
 
 @dataclass(frozen=True, slots=True)
 class TestDelivery:
     """Hold what was sent and what came back.
 
-    Request ``headers`` that may hold credentials are masked. ``re_enabled``: the endpoint had been disabled for its
-    failures, and is active again.
+    Request ``headers`` that may hold credentials are masked. ``data``: that of a new event, as given. ``re_enabled``:
+    the endpoint had been disabled for its failures, and is active again.
     """
 
     url: str
@@ -63,6 +62,7 @@ class TestDelivery:
     outcome: Outcome
     response_headers: list[tuple[str, str]] = field(default_factory=list)
     timing: Mapping[str, int] = field(default_factory=dict)
+    data: Any = None
     re_enabled: bool = False
 
 
@@ -71,55 +71,85 @@ def send_test(
 ) -> TestDelivery:
     """Send a stored event, or a new one of this type and data that is not stored.
 
-    Takes as long as the endpoint does, up to its own timeout. Raises Busy, Endpoint.DoesNotExist if it was deleted,
-    InvalidEvent for a type or data that no event can have, StateConflict for an endpoint that has to be verified first.
+    Suspends the request that calls it for as long as the endpoint takes, up to its own timeout. Raises
+    Endpoint.DoesNotExist if it was deleted, InvalidEvent for a type or data that no event can have, StateConflict for
+    an endpoint that has to be verified first, TooManyTests if the tenant has too many tests in progress.
     """
     if endpoint.state == Endpoint.State.UNVERIFIED:
         raise StateConflict("state", "The endpoint is not verified; POST to its verification/.")
     test = send_any(endpoint, event=event, type=type, data=data)
-    return replace(test, re_enabled=test.outcome.delivered and enable_after_successful_test(endpoint))
+    is_current = test.outcome.delivered and test.url == endpoint.http.url
+    return replace(test, re_enabled=is_current and enable_after_successful_test(endpoint))
 
 
 def send_any(
     endpoint: Endpoint, *, event: StoredEvent | None = None, type: str = TEST_TYPE, data: Any = None
 ) -> TestDelivery:
     """Send a test as ``send_test`` does, but also to endpoints that are not verified, and without enabling them."""
+    sent = wait_for(lambda: start_test(endpoint, event, type=type, data=data))
+    if sent.new_token is not None:
+        store_token(endpoint.pk, *sent.new_token)
+    return sent.test
+
+
+@dataclass(frozen=True, slots=True)
+class SentTest:
+    """Hold a test and the token that was requested for it, with the credentials it was issued for."""
+
+    test: TestDelivery
+    new_token: tuple[ClientCredentials, BearerToken] | None = None
+
+
+def start_test(
+    endpoint: Endpoint, event: StoredEvent | None = None, *, type: str = TEST_TYPE, data: Any = None
+) -> "Future[SentTest]":
+    """Start a test; its future raises TooManyTests.
+
+    Called once, although a suspended request runs twice: what must not differ between the runs is read and made here.
+    """
     event_id = event.id if event else new_id()
     body = bytes(event.body) if event else _new_event(endpoint, event_id, type, data)
     target = load_targets([endpoint.id]).get(endpoint.id)
     if target is None:
         raise Endpoint.DoesNotExist
-    with _limited():
-        return _send(target, _claimed(endpoint, body, event_id))
-
-
-def _send(target: DeliveryTarget, claimed: Claimed) -> TestDelivery:
-    trace = ResponseTrace()
     oauth = target.http and target.http.oauth
-    try:
-        bearer = get_token(target.endpoint_id, oauth).text if oauth else ""
-    except TokenRequestFailed:
-        return _not_sent(target, claimed, Failure.CREDENTIALS)
+    stored = stored_tokens({target.endpoint_id: oauth}).get(target.endpoint_id) if oauth else None
+    work = _run(target, _claimed(endpoint, body, event_id), stored, data)
+    return asyncio.run_coroutine_threadsafe(work, event_loop())
+
+
+async def _run(target: DeliveryTarget, claimed: Claimed, bearer: BearerToken | None, data: Any) -> SentTest:
+    with test_sender().place(target.tenant_id):
+        oauth = target.http and target.http.oauth
+        new_token = None
+        if oauth and bearer is None:
+            try:
+                bearer = await asyncio.wrap_future(start_token_request(oauth, share=target.tenant_id))
+            except TokenRequestFailed:
+                return SentTest(_not_sent(target, claimed, Failure.CREDENTIALS))
+            new_token = oauth, bearer
+        test = await _send(target, claimed, bearer.text if bearer else "")
+        return SentTest(replace(test, data=data), new_token)
+
+
+async def _send(target: DeliveryTarget, claimed: Claimed, bearer: str) -> TestDelivery:
+    trace = ResponseTrace()
     request = compose(claimed, target, time.time(), bearer)
     if isinstance(request, NotSent):
         return _not_sent(target, claimed, request.failure)
-    outcome = send_request(InFlight(claimed, new_id(), (), new_id(), target.address), request.traced(trace))
+    outcome = await _outcome(InFlight(claimed, new_id(), (), new_id(), target.address), request.traced(trace))
     if outcome.failure is Failure.FORBIDDEN:
         return _not_sent(target, claimed, Failure.FORBIDDEN)
     return TestDelivery(request.url, _masked(request.headers), request.body, outcome, trace.headers, trace.timing)
 
 
-def send_request(attempt: InFlight, request: Request) -> Outcome:
-    """Send one request and wait for its outcome."""
-    give_up_at = time.monotonic() + request.timeout_ms / 1000 + LATE_AFTER
-    with closing(HttpSender(allow_http=settings.WAYPOST_ALLOW_HTTP)) as sender, DefaultSelector() as selector:
-        selector.register(sender, EVENT_READ)
-        sender.submit([(attempt, request)])
-        while time.monotonic() < give_up_at:
-            selector.select(max(0.0, give_up_at - time.monotonic()))
-            for _, outcome in sender.take():
-                return outcome
-    return Outcome(time.time(), request.timeout_ms, failure=Failure.TIMEOUT)
+async def _outcome(attempt: InFlight, request: Request) -> Outcome:
+    """Send one request and return its outcome."""
+    sending = asyncio.wrap_future(test_sender().send(attempt, request))
+    try:
+        return await asyncio.wait_for(sending, request.timeout_ms / 1000 + LATE_AFTER)
+    except TimeoutError:
+        return Outcome(time.time(), request.timeout_ms, failure=Failure.TIMEOUT)
 
 
 def _not_sent(target: DeliveryTarget, claimed: Claimed, failure: Failure) -> TestDelivery:
@@ -153,13 +183,3 @@ def _new_event(endpoint: Endpoint, event_id: UUID, type: str, data: Any) -> byte
 def _masked(lines: list[str]) -> dict[str, str]:
     pairs = [(name.strip(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon]
     return {name: value if name.lower().startswith(UNMASKED) else MASK for name, value in pairs if value}
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    if not running_tests.acquire(blocking=False):
-        raise Busy
-    try:
-        yield
-    finally:
-        running_tests.release()

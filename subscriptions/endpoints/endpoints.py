@@ -24,14 +24,15 @@ def create_endpoint(
 ) -> tuple[Endpoint, str]:
     """Create an endpoint; return it with the key its receiver verifies with: the secret (v1) or public key (v1a).
 
-    Resolves the URL's name in the DNS, so call it outside a transaction that holds row locks. Raises Invalid for a URL,
-    secret or field that is not allowed, AlreadyExists for a uid in use, LimitExceeded if the plan allows no more.
+    Suspends the request while the URL's name is resolved, so call it outside a transaction. Raises Invalid for a URL,
+    secret or field that is not allowed, AlreadyExists for a uid in use, LimitExceeded if the plan allows no more,
+    TooManyLookups if the tenant has too many lookups in progress.
     """
     if fields.get("state") in (DISABLED, UNVERIFIED):
         raise Invalid("state", "Must be active or paused for a new endpoint.")
     rules = KINDS[kind]
     general, own = _split(rules, fields)
-    rules.check(own)
+    rules.check(own, tenant.pk)
     new = new_signing_secret(signing, secret)
     endpoint = Endpoint(tenant=tenant, kind=kind, **general)
     settings = rules.assign(endpoint, own)
@@ -58,7 +59,7 @@ def change_endpoint(
     fields = dict(fields)
     state = fields.pop("state", None)
     general, own = _split(KINDS[endpoint.kind], fields)
-    KINDS[endpoint.kind].check(own)
+    KINDS[endpoint.kind].check(own, endpoint.tenant_id)
     with unique_uid(uid_in_use):
         if precondition is not None:
             precondition()

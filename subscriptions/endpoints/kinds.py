@@ -6,6 +6,7 @@ address of the endpoint.
 
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
+from uuid import UUID
 
 from subscriptions.endpoints.http import settings as http
 from subscriptions.models import Endpoint
@@ -18,8 +19,11 @@ class Kind(Protocol):
 
     FIELDS: Collection[str]  # names of the fields that only this kind stores
 
-    def check(self, fields: Mapping[str, Any]) -> None:
-        """Raise Invalid for a field that is not allowed. Called outside a transaction, so it may do I/O."""
+    def check(self, fields: Mapping[str, Any], tenant_id: UUID) -> None:
+        """Raise Invalid for a field that is not allowed. Called outside a transaction, so it may suspend the request.
+
+        Raises LimitReached if the tenant has too much of that in progress.
+        """
 
     def assign(self, endpoint: Endpoint, fields: Mapping[str, Any]) -> Any:
         """Return the endpoint's row of settings, new or stored, with these fields set in memory."""

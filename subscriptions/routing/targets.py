@@ -15,11 +15,11 @@ from django.utils import timezone
 from subscriptions.endpoints.http.certificates import TlsFiles, tls_files
 from subscriptions.endpoints.http.credentials import ClientCredentials, client_credentials
 from subscriptions.endpoints.http.encrypted_fields import decrypt_fields, request_headers
-from subscriptions.endpoints.http.origins import is_forbidden_own_address
 from subscriptions.endpoints.http.verification import request_origin_header
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret
 from subscriptions.routing.lru_cache import LruCache
 from webhooks.kit.encryption import CannotDecrypt, decrypt
+from webhooks.outgoing.own_address import is_forbidden_own_address
 from webhooks.wire.addresses.guard import address_filter
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
@@ -163,10 +163,10 @@ def _signer(secrets: list[SigningSecret]) -> Signer | None:
 
 def _address_guard(url: str) -> Callable[[str], bool] | None:
     """Return the SSRF guard of a URL: whether an attempt may connect to an IP address. None: nothing may be sent."""
-    if is_forbidden_own_address(url):
-        return None
     try:
         target = parse(url, allow_http=settings.WAYPOST_ALLOW_HTTP)
     except ForbiddenAddress:
+        return None
+    if is_forbidden_own_address(target):
         return None
     return address_filter(target, compile_networks(tuple(settings.WAYPOST_ALLOW_NETWORKS)))

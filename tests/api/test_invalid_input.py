@@ -15,8 +15,8 @@ from subscriptions.api.tenancy import HEADER
 from tests.api.invalid_values import CONTROL_CHARACTERS, invalid_values
 from tests.api.operations import Operation, description, operations
 from tests.api.tenant_rows import TenantRows
+from tests.dns_server import Answer, DnsServer
 from tests.factories import make_client, make_tenant
-from webhooks.outgoing import guarded_call
 
 pytestmark = pytest.mark.django_db
 
@@ -113,9 +113,9 @@ def error_in(name: str, response: Any) -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resolve every name to one public address without DNS."""
-    monkeypatch.setattr(guarded_call, "resolve_within", lambda host, **options: ["93.184.215.14"])
+def names(dns: DnsServer) -> None:
+    """Resolve every name to one public address."""
+    dns.default = Answer(("93.184.215.14",))
 
 
 @EACH

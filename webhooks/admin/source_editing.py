@@ -20,6 +20,7 @@ from webhooks.admin.source_form import SourceForm
 from webhooks.api.serializers.sources import SourceSerializer
 from webhooks.kit.tenancy import UnknownTenant
 from webhooks.models import Source
+from webhooks.outgoing.errors import LimitReached
 
 MAY_ADD, MAY_CHANGE = "webhooks.add_source", "webhooks.change_source"
 CHANGED_MEANWHILE = "Changed by another user since this form was loaded. Reload the page, then change it again."
@@ -31,8 +32,9 @@ def add_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     form = SourceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        serializer = SourceSerializer(data=form.as_api_data(), context={"request": request})
-        if _validate(form, serializer) and _save(form, serializer, tenant_id=form.cleaned_data["tenant"]):
+        tenant_id = form.cleaned_data["tenant"]
+        serializer = SourceSerializer(data=form.as_api_data(), context={"request": request, "tenant_id": tenant_id})
+        if _validate(form, serializer) and _save(form, serializer, tenant_id=tenant_id):
             is_generated = not form.cleaned_data["secret"]
             return _created(model_admin, request, serializer, is_generated=is_generated)
     return _page(model_admin, request, "source_form", "Add source", form=form)
@@ -57,8 +59,12 @@ def edit_page(model_admin: Any, request: HttpRequest, pk: Any) -> HttpResponse:
 
 
 def _validate(form: SourceForm, serializer: SourceSerializer) -> bool:
-    if serializer.is_valid():
-        return True
+    try:
+        if serializer.is_valid():
+            return True
+    except LimitReached as error:
+        form.add_error(None, str(error))
+        return False
     _add_errors(form, serializer.errors)
     return False
 

@@ -50,6 +50,10 @@ class Sources(BelowSource, Resource[Source]):
     serializer_class = SourceSerializer
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        fake = getattr(self, "swagger_fake_view", False)
+        return {**super().get_serializer_context(), "tenant_id": None if fake else self.tenant_id()}
+
     @extend_schema(responses={201: SourceWithSecretSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.tenant_id()  # raises NotFound for another tenant's name, whatever the body says

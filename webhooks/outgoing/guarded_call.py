@@ -2,74 +2,52 @@
 
 For single calls outside of the hot path: an OAuth token, the handshake of an endpoint, a key set. The constraints:
 tenants choose the URLs, DNS may return other addresses at the next lookup, and the server may be slow or send endless
-data on purpose. So the name is resolved once (`dns`), every address is checked, and the socket connects to a checked
-address while TLS and the Host header keep the name (`guarded_connect`). The adapter of `requests` is used without its
-session, because nothing that a session adds may happen here: redirects, cookies, netrc, proxies from the environment.
-Given up: connections are not reused, and a call costs up to two short-lived threads.
+data on purpose. So the name is resolved once, every address is checked, and the socket connects to a checked address
+while TLS and the Host header keep the name (`http_exchange`). A call runs in the event loop of the process, so that
+none occupies a thread while it waits; each tenant has places of its own (`call_limits`). Given up: connections are not
+reused.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+import asyncio
+import ssl
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
-from requests import PreparedRequest, Response
-from requests.exceptions import SSLError
-from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError
 
-from webhooks.outgoing.dns import resolve_within, system_resolve
-from webhooks.outgoing.guarded_connect import (
-    CallFailed,
-    ConnectFailed,
-    Deadline,
-    DeadlineExceeded,
-    FixedSocketAdapter,
-    HostNotResolved,
-    InvalidResponse,
-    TlsFailed,
-    connect_checked,
-)
+from webhooks.outgoing import resolver
+from webhooks.outgoing.call_limits import CallLimits
+from webhooks.outgoing.errors import DeadlineExceeded, HostNotResolved
+from webhooks.outgoing.event_loop import event_loop
+from webhooks.outgoing.http_exchange import CallResponse, GuardedRequest, exchange
+from webhooks.outgoing.own_address import is_forbidden_own_address
+from webhooks.outgoing.per_process import PerProcess
+from webhooks.outgoing.resolver import NotResolved, Resolution
 from webhooks.wire.addresses.guard import check_resolved, forbidden
 from webhooks.wire.addresses.networks import AllowedNetworks, compile_networks
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, ParsedUrl, parse
 from webhooks.wire.custom_headers import check_syntax
 
-__all__ = [
-    "CallFailed",
-    "CallResponse",
-    "ConnectFailed",
-    "DeadlineExceeded",
-    "ForbiddenAddress",
-    "HostNotResolved",
-    "InvalidResponse",
-    "TlsFailed",
-    "call",
-    "resolve_within",
-    "system_resolve",
-]
-
 TIMEOUT = 15.0  # seconds for the whole call: lookup, connect, TLS, request, response
 MAX_RESPONSE = 64 * 1024  # bytes of a response body; tokens and key sets are far smaller
 
+Resolve = Callable[[str, Hashable], "Future[Resolution]"]
 
-@dataclass(frozen=True, slots=True)
-class CallResponse:
-    """The response to a call. Redirects are not followed."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in any case; several of one name are joined by commas."""
-    body: bytes
-    """As sent, never decompressed, `max_response` bytes at most."""
-    truncated: bool
-    """The body was longer; the rest was not read."""
+_limits = PerProcess(CallLimits)
 
 
-def call(
+def call(method: str, url: str, *, share: Hashable, **options: Any) -> CallResponse:
+    """Make one call as `start_call` does, and wait for it: for commands and workers, not for requests."""
+    return start_call(method, url, share=share, **options).result()
+
+
+def start_call(
     method: str,
     url: str,
     *,
+    share: Hashable,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
     timeout: float = TIMEOUT,
@@ -77,85 +55,79 @@ def call(
     allow_http: bool | None = None,
     allow_networks: Sequence[str] | None = None,
     ca_file: str | None = None,
-    resolve: Callable[[str], list[str]] = system_resolve,
-) -> CallResponse:
-    """Make one call and return its response, whatever the status.
+    resolve: Resolve | None = None,
+) -> "Future[CallResponse]":
+    """Start one call on behalf of a tenant (`share`); its response is the result of the future, whatever the status.
 
     `timeout` is in seconds and for the whole call. `allow_http` and `allow_networks` default to the operator's
-    settings (WAYPOST_ALLOW_HTTP, WAYPOST_ALLOW_NETWORKS). `ca_file` replaces the public certificate authorities.
-    Raises ForbiddenAddress if the address may not be called, ForbiddenHeader for invalid headers, CallFailed (see
-    `guarded_connect` for its kinds) if no complete response came.
+    settings (WAYPOST_ALLOW_HTTP, WAYPOST_ALLOW_NETWORKS). `ca_file` replaces the authorities of the system.
+    The future raises ForbiddenAddress if the address may not be called, ForbiddenHeader for invalid headers,
+    TooManyCalls and TooManyLookups beyond the tenant's limits, CallFailed (see `errors` for its kinds) if no complete
+    response came.
     """
     allow_http = settings.WAYPOST_ALLOW_HTTP if allow_http is None else allow_http
-    allow_networks = settings.WAYPOST_ALLOW_NETWORKS if allow_networks is None else allow_networks
-    target = parse(url, allow_http=allow_http)
-    request = _prepare(method, target, headers or {}, body)
-    networks = compile_networks(tuple(allow_networks))
-    with Deadline(timeout) as deadline:
-        addresses = _addresses(target, networks, resolve, deadline)
-        adapter = FixedSocketAdapter(target, partial(connect_checked, target, addresses, networks, deadline))
-        try:
-            return _exchange(adapter, request, deadline, max_response, ca_file)
-        finally:
-            adapter.close()
+    networks = settings.WAYPOST_ALLOW_NETWORKS if allow_networks is None else allow_networks
+    try:
+        target = parse(url, allow_http=allow_http)
+        if is_forbidden_own_address(target):
+            raise ForbiddenAddress("address")
+        request = GuardedRequest(
+            method=method,
+            target=target,
+            headers=_checked_headers(target, headers or {}),
+            body=body,
+            networks=compile_networks(tuple(networks)),
+            max_response=max_response,
+            tls=_tls_context(ca_file),
+        )
+    except Exception as error:
+        refused: Future[CallResponse] = Future()
+        refused.set_exception(error)
+        return refused
+    work = _run(request, share, timeout, resolve or resolver.resolve)
+    return asyncio.run_coroutine_threadsafe(work, event_loop())
 
 
-def _prepare(method: str, target: ParsedUrl, headers: Mapping[str, str], body: bytes | None) -> PreparedRequest:
-    """Build the request with the URL unchanged: `requests` would parse and normalize it."""
-    fields = CaseInsensitiveDict({"User-Agent": "Waypost"})
-    fields.update(headers)
-    fields.update({"Host": target.authority, "Connection": "close", "Accept-Encoding": "identity"})
+def _checked_headers(target: ParsedUrl, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return all headers of the request. Raises ForbiddenHeader."""
+    ours = {"Host": target.authority, "Connection": "close", "Accept-Encoding": "identity"}
+    replaced = {name.lower() for name in ours}
+    fields = {"User-Agent": "Waypost"} if "user-agent" not in map(str.lower, headers) else {}
+    fields |= {name: value for name, value in headers.items() if name.lower() not in replaced} | ours
     for name, value in fields.items():
         check_syntax(name, value)
-    request = PreparedRequest()
-    request.prepare_method(method)
-    request.url = target.url
-    request.prepare_headers(fields)
-    request.prepare_body(data=body, files=None)
-    return request
+    return fields
 
 
-def _addresses(
-    target: ParsedUrl, networks: AllowedNetworks, resolve: Callable[[str], list[str]], deadline: Deadline
-) -> list[str]:
+@lru_cache(maxsize=8)
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return the context that verifies certificates and names, by the authorities of the system or of a file."""
+    context = ssl.create_default_context(cafile=ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _run(request: GuardedRequest, share: Hashable, seconds: float, resolve: Resolve) -> CallResponse:
+    """Resolve, check and exchange, within the time and the limits of the tenant."""
+    target = request.target
+    with _limits().place(share, target.authority):
+        try:
+            async with asyncio.timeout(seconds):
+                addresses = await _addresses(target, request.networks, share, resolve)
+                return await exchange(request, addresses)
+        except TimeoutError:
+            raise DeadlineExceeded from None
+
+
+async def _addresses(target: ParsedUrl, networks: AllowedNetworks, share: Hashable, resolve: Resolve) -> list[str]:
     """Resolve the host, the only lookup of a call, and check every address."""
     if target.reserved and not networks:
         raise forbidden(target, "address")
     addresses = [target.host]
     if not target.is_literal:
         try:
-            addresses = resolve_within(target.host, seconds=deadline.left(), resolve=resolve)
-        except OSError as error:
-            raise (DeadlineExceeded if deadline.passed else HostNotResolved) from error
+            addresses = list((await asyncio.wrap_future(resolve(target.host, share))).addresses)
+        except NotResolved as error:
+            raise HostNotResolved from error
     check_resolved(target, addresses, networks)
     return addresses
-
-
-def _exchange(
-    adapter: FixedSocketAdapter, request: PreparedRequest, deadline: Deadline, max_response: int, ca_file: str | None
-) -> CallResponse:
-    try:
-        response = adapter.send(request, stream=True, timeout=deadline.left(), verify=ca_file or True)
-        try:
-            result = _read(response, max_response)
-        finally:
-            response.close()
-    except (OSError, HTTPError) as error:  # the exceptions of requests are OSErrors
-        if deadline.passed:
-            raise DeadlineExceeded from error
-        raise (TlsFailed if isinstance(error, SSLError) else InvalidResponse) from error
-    if deadline.passed:  # a body without a length ends where the connection is cut
-        raise DeadlineExceeded
-    return result
-
-
-def _read(response: Response, max_response: int) -> CallResponse:
-    """Read up to the end or the limit. Only a read at the end detects a body that is too short."""
-    body = bytearray()
-    while len(body) <= max_response:
-        piece: bytes = response.raw.read(max_response + 1 - len(body), decode_content=False)
-        if not piece:
-            break
-        body += piece
-    whole = len(body) <= max_response
-    return CallResponse(response.status_code, response.headers, bytes(body[:max_response]), truncated=not whole)

@@ -25,6 +25,8 @@ from typing import Any
 import pycares
 from django.conf import settings
 
+from webhooks.kit.fair.partitioned_cache import PartitionedCache
+from webhooks.outgoing.errors import TooManyLookups
 from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.per_process import PerProcess
 
@@ -36,7 +38,7 @@ QUERY_TRIES = 2  # per name server
 MIN_TTL = 5.0  # seconds a result is used at least, also entries of the hosts file, which have no TTL
 MAX_TTL = 300.0  # seconds a result is used at most
 FAILURE_TTL = 5.0  # seconds that a failed lookup is not repeated
-MAX_CACHED = 20_000  # results per process; then the share with the most loses its oldest
+MAX_CACHED = 20_000  # results per process
 RELOAD_AFTER = 10_000  # lookups, after which c-ares's own cache, which has no limit, is emptied
 
 
@@ -48,14 +50,6 @@ class LookupTimeout(NotResolved):
     """The name servers did not respond in time."""
 
 
-class TooManyLookups(Exception):
-    """The tenant has too many lookups of host names in progress."""
-
-    def __init__(self) -> None:
-        limit = LOOKUPS_PER_SHARE + MAX_QUEUED
-        super().__init__(f"At most {limit} host names of a tenant are looked up at once (lookups_per_tenant).")
-
-
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The addresses of a name, each once, in the order in which to try them; valid until `expires_at`, monotonic."""
@@ -64,30 +58,32 @@ class Resolution:
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A name without addresses; the same error is raised until `expires_at`, monotonic."""
+
+    error: type[NotResolved]
+    text: str
+    expires_at: float
+
+
 @dataclass(slots=True)
 class _Lookup:
     host: str
+    share: Hashable
     waiters: "list[Future[Resolution]]" = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class _Share:
-    """The lookups and results of one tenant. Each queued lookup is in `lookups` too."""
+class _Lookups:
+    """The lookups of one tenant: all of them by name, and those that wait."""
 
-    lookups: dict[str, _Lookup] = field(default_factory=dict)
+    by_name: dict[str, _Lookup] = field(default_factory=dict)
     queue: deque[_Lookup] = field(default_factory=deque)
-    cache: dict[str, "Resolution | _Failure"] = field(default_factory=dict)  # oldest first
 
     @property
     def in_flight(self) -> int:
-        return len(self.lookups) - len(self.queue)
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    error: type[NotResolved]
-    text: str
-    expires_at: float
+        return len(self.by_name) - len(self.queue)
 
 
 class Resolver:
@@ -96,8 +92,8 @@ class Resolver:
     def __init__(self, servers: Sequence[str] = ()) -> None:
         self._loop = event_loop()
         self._channel = pycares.Channel(servers=servers or None, timeout=QUERY_SECONDS, tries=QUERY_TRIES)
-        self._shares: dict[Hashable, _Share] = {}
-        self._cached = 0
+        self._cache: PartitionedCache[Resolution | _Failure] = PartitionedCache(MAX_CACHED)
+        self._shares: dict[Hashable, _Lookups] = {}
         self._started = 0
 
     def resolve(self, host: str, share: Hashable) -> "Future[Resolution]":
@@ -107,7 +103,7 @@ class Resolver:
         """
         waiter: Future[Resolution] = Future()
         waiter.set_running_or_notify_cancel()  # others may wait for the same lookup
-        known = self._literal(host) or self._cached_result(host, share)
+        known = _literal(host) or self._cached(host, share)
         if known is None:
             self._loop.call_soon_threadsafe(self._ask, host, share, waiter)
         else:
@@ -118,75 +114,66 @@ class Resolver:
         """End the lookups in flight as failed."""
         self._channel.close()
 
-    @staticmethod
-    def _literal(host: str) -> Resolution | None:
-        try:
-            return Resolution((str(ip_address(host)),), float("inf"))
-        except ValueError:
-            return None
-
-    def _cached_result(self, host: str, share: Hashable) -> Resolution | _Failure | None:
-        own = self._shares.get(share)
-        result = own.cache.get(host) if own else None
+    def _cached(self, host: str, share: Hashable) -> Resolution | _Failure | None:
+        result = self._cache.get(share, host)
         return result if result is not None and time.monotonic() < result.expires_at else None
 
     # The methods below run in the event loop.
 
     def _ask(self, host: str, share: Hashable, waiter: "Future[Resolution]") -> None:
-        known = self._cached_result(host, share)
+        known = self._cached(host, share)
         if known is not None:
             _settle(waiter, known)
             return
-        own = self._shares.setdefault(share, _Share())
-        lookup = own.lookups.get(host)
+        own = self._shares.setdefault(share, _Lookups())
+        lookup = own.by_name.get(host)
         if lookup is None:
             if own.in_flight >= LOOKUPS_PER_SHARE and len(own.queue) >= MAX_QUEUED:
-                waiter.set_exception(TooManyLookups())
+                waiter.set_exception(_too_many())
                 return
-            lookup = own.lookups[host] = _Lookup(host)
+            lookup = own.by_name[host] = _Lookup(host, share)
             own.queue.append(lookup)
         lookup.waiters.append(waiter)
         self._loop.call_later(LOOKUP_SECONDS, _time_out, waiter)
-        self._start_queued(own, share)
+        self._start_queued(share)
 
-    def _start_queued(self, own: _Share, share: Hashable) -> None:
+    def _start_queued(self, share: Hashable) -> None:
+        own = self._shares[share]
         while own.queue and own.in_flight < LOOKUPS_PER_SHARE:
             lookup = own.queue.popleft()
-            if all(waiter.done() for waiter in lookup.waiters):
-                del own.lookups[lookup.host]
+            if all(waiter.done() for waiter in lookup.waiters):  # timed out in the queue
+                del own.by_name[lookup.host]
             else:
-                self._start(lookup, share)
+                self._start(lookup)
+        if not own.by_name:
+            del self._shares[share]
 
-    def _start(self, lookup: _Lookup, share: Hashable) -> None:
+    def _start(self, lookup: _Lookup) -> None:
         self._started += 1
         if self._started % RELOAD_AFTER == 0:
             self._channel.reinit()
 
         def on_result(result: Any, error: int | None) -> None:
-            self._loop.call_soon_threadsafe(self._finish, lookup, share, _read(result, error))
+            self._loop.call_soon_threadsafe(self._finish, lookup, _read(result, error))
 
         try:
             self._channel.getaddrinfo(lookup.host, None, type=SOCK_STREAM, callback=on_result)
         except (ValueError, RuntimeError) as error:  # not a host name; or the resolver is closed
-            self._loop.call_soon(self._finish, lookup, share, _failure(NotResolved, str(error)))
+            self._loop.call_soon(self._finish, lookup, _failure(NotResolved, str(error)))
 
-    def _finish(self, lookup: _Lookup, share: Hashable, result: Resolution | _Failure) -> None:
-        own = self._shares[share]
-        del own.lookups[lookup.host]
-        self._keep(own, lookup.host, result)
+    def _finish(self, lookup: _Lookup, result: Resolution | _Failure) -> None:
+        del self._shares[lookup.share].by_name[lookup.host]
+        self._cache.put(lookup.share, lookup.host, result)
         for waiter in lookup.waiters:
             _settle(waiter, result)
-        self._start_queued(own, share)
+        self._start_queued(lookup.share)
 
-    def _keep(self, own: _Share, host: str, result: Resolution | _Failure) -> None:
-        self._cached += own.cache.pop(host, None) is None
-        own.cache[host] = result
-        if self._cached > MAX_CACHED:
-            share, largest = max(self._shares.items(), key=lambda item: len(item[1].cache))
-            del largest.cache[next(iter(largest.cache))]
-            self._cached -= 1
-            if not (largest.cache or largest.lookups):
-                del self._shares[share]
+
+def _literal(host: str) -> Resolution | None:
+    try:
+        return Resolution((str(ip_address(host)),), float("inf"))
+    except ValueError:
+        return None
 
 
 def _read(result: Any, error: int | None) -> Resolution | _Failure:
@@ -199,6 +186,11 @@ def _read(result: Any, error: int | None) -> Resolution | _Failure:
         return _failure(NotResolved, "The name has no address.")
     ttl = min(record.ttl for record in (*result.nodes, *result.cnames))
     return Resolution(addresses, time.monotonic() + min(max(ttl, MIN_TTL), MAX_TTL))
+
+
+def _too_many() -> TooManyLookups:
+    limit = LOOKUPS_PER_SHARE + MAX_QUEUED
+    return TooManyLookups("lookups_per_tenant", f"At most {limit} host names of a tenant are looked up at once.")
 
 
 def _failure(kind: type[NotResolved], text: str) -> _Failure:

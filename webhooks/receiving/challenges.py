@@ -2,17 +2,18 @@
 
 ``respond_to_handshake``   in a verified message that is not stored: Slack
 ``respond_to_challenge``   by GET with a token: Meta, WebSub, X
-``confirm_subscription``   in a verified message that wants a call back: Amazon SNS
+``start_confirmation``   in a verified message that wants a call back: Amazon SNS
 
 A handshake by OPTIONS (CloudEvents) is ``wire.cloudevents.handshake``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from concurrent.futures import Future
 from http import HTTPStatus
 
-from webhooks.kit.offload import offload
-from webhooks.outgoing.guarded_call import CallFailed, ForbiddenAddress, call
+from webhooks.outgoing.guarded_call import start_call
+from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.schemes import sns, twitter
 from webhooks.sources.message_labels import parse_json
 from webhooks.sources.snapshot import SourceSnapshot
@@ -44,22 +45,32 @@ def respond_to_handshake(scheme: str, body: bytes | None) -> dict[str, str] | No
     return {"challenge": challenge} if isinstance(challenge, str) else None
 
 
-def confirm_subscription(scheme: str, body: bytes | None) -> dict[str, str] | None:
+def start_confirmation(scheme: str, body: bytes | None, share: Hashable) -> "Future[dict[str, str]] | None":
     """Confirm a subscription that Amazon SNS asks for in a verified message; return None for an ordinary message.
 
-    The called address is made from the topic's name, not taken from the message, and guarded like any other. Raises
-    ConfirmationFailed.
+    The result of the future is the response to the message. The called address is made from the topic's name, not taken
+    from the message, and guarded like any other. The future raises ConfirmationFailed.
     """
     url = sns.confirmation_url(body) if scheme == "sns" and body is not None else None
     if url is None:
         return None
+    result: Future[dict[str, str]] = Future()
+    result.set_running_or_notify_cancel()  # a sender that closes its connection has confirmed nevertheless
+    call = start_call("GET", url, share=share, timeout=CONFIRMATION_TIMEOUT)
+    call.add_done_callback(lambda done: _settle_confirmation(result, done))
+    return result
+
+
+def _settle_confirmation(result: "Future[dict[str, str]]", call: "Future[CallResponse]") -> None:
     try:
-        response = offload(lambda: call("GET", url, timeout=CONFIRMATION_TIMEOUT))
-    except (ForbiddenAddress, CallFailed) as error:
-        raise ConfirmationFailed(str(error) or str(type(error).__doc__)) from error
-    if response.status != HTTPStatus.OK:
-        raise ConfirmationFailed(f"The provider responded {response.status}.")
-    return {"subscription": "confirmed"}
+        status = call.result().status
+    except Exception as error:
+        result.set_exception(ConfirmationFailed(str(error) or str(type(error).__doc__)))
+        return
+    if status == HTTPStatus.OK:
+        result.set_result({"subscription": "confirmed"})
+    else:
+        result.set_exception(ConfirmationFailed(f"The provider responded {status}."))
 
 
 def respond_to_challenge(

@@ -4,16 +4,23 @@ Each message asks for a key, so a fetched document is used for ``MAX_AGE``. A sc
 ``newer``, which fetches at most once in ``MIN_INTERVAL`` and URL: a flood of tokens with invented key names causes no
 flood at the publisher. While the publisher is unreachable, the last document is used up to ``MAX_STALE``.
 
-One thread fetches, the others wait for it. Addresses are guarded and redirects not followed: see ``outgoing``.
+Documents are futures, so that no thread waits for a publisher. Each share (a tenant) has documents, fetches and places
+of its own; callers of one share wait for the same fetch. Addresses are guarded and redirects not followed: see
+``outgoing``.
 """
 
-import threading
 import time
+from collections.abc import Hashable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from threading import Lock
 
-from webhooks.kit.offload import offload
-from webhooks.outgoing.guarded_call import CallFailed, ForbiddenAddress, call
+from webhooks.kit.fair.partitioned_cache import PartitionedCache
+from webhooks.outgoing.errors import CallFailed, LimitReached
+from webhooks.outgoing.guarded_call import start_call
+from webhooks.outgoing.http_exchange import CallResponse
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.errors import KeysUnavailable
 
 MAX_AGE = 600.0  # seconds
@@ -21,16 +28,19 @@ MIN_INTERVAL = 30.0  # seconds between two fetches of one URL
 MIN_INTERVAL_WITHOUT_KEYS = 5.0  # seconds between two fetches while there is no document
 MAX_STALE = 86_400.0  # seconds
 TIMEOUT = 5.0  # seconds, while a sender waits
-MAX_URLS = 1000  # cached; at more, all are dropped
+MAX_DOCUMENTS = 1000  # cached per process; see PartitionedCache
 
 
 @dataclass(slots=True)
 class _CacheEntry:
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    """The document of one URL, and the callers that wait while it is fetched."""
+
     document: bytes | None = None
     fetched_at: float = 0.0
     attempted_at: float | None = None
     problem: str = ""
+    is_fetching: bool = False
+    waiting: "list[Future[bytes]]" = field(default_factory=list)
 
     def is_usable(self, now: float, newer: bool) -> bool:
         """Tell whether no fetch is needed, or none is allowed yet."""
@@ -40,20 +50,32 @@ class _CacheEntry:
         return self.document is not None and not newer and now - self.fetched_at < MAX_AGE
 
 
-_cache: dict[str, _CacheEntry] = {}
+_cache: PartitionedCache[_CacheEntry] = PartitionedCache(MAX_DOCUMENTS)
+_lock = Lock()  # of all entries; held for moments only
 
 
-def fetch_keys(url: str, *, newer: bool = False) -> bytes:
-    """Return the document at the URL, at most ``MAX_AGE`` old; with ``newer`` at most ``MIN_INTERVAL``.
+def start_fetch(url: str, *, share: Hashable, newer: bool = False) -> "Future[bytes]":
+    """Return the future document at the URL, at most ``MAX_AGE`` old; with ``newer`` at most ``MIN_INTERVAL``.
 
-    Raises KeysUnavailable.
+    The future raises KeysUnavailable.
     """
-    entry = _entry(url)
-    if entry.lock.locked() or not entry.is_usable(time.monotonic(), newer):
-        offload(lambda: _refresh(url, entry, newer))
-    if entry.document is None or time.monotonic() - entry.fetched_at > MAX_STALE:
-        raise KeysUnavailable(entry.problem)
-    return entry.document
+    result: Future[bytes] = Future()
+    result.set_running_or_notify_cancel()  # a caller that gives up must not cancel the fetch for others
+    now = time.monotonic()
+    with _lock:
+        entry = _entry(url, share)
+        is_waiting = entry.is_fetching or not entry.is_usable(now, newer)
+        starts = is_waiting and not entry.is_fetching
+        if is_waiting:
+            entry.waiting.append(result)
+        if starts:
+            entry.is_fetching, entry.attempted_at = True, now
+    if not is_waiting:
+        _settle(result, entry)
+    if starts:
+        call = start_call("GET", url, share=share, headers={"Accept": "application/json, */*"}, timeout=TIMEOUT)
+        call.add_done_callback(lambda done: _finish(entry, done))
+    return result
 
 
 def clear_keys() -> None:
@@ -61,28 +83,43 @@ def clear_keys() -> None:
     _cache.clear()
 
 
-def _entry(url: str) -> _CacheEntry:
-    if len(_cache) >= MAX_URLS and url not in _cache:
-        _cache.clear()
-    return _cache.setdefault(url, _CacheEntry())
+def _entry(url: str, share: Hashable) -> _CacheEntry:
+    entry = _cache.get(share, url)
+    if entry is None:
+        entry = _CacheEntry()
+        _cache.put(share, url, entry)
+    return entry
 
 
-def _refresh(url: str, entry: _CacheEntry, newer: bool) -> None:
-    with entry.lock:
-        now = time.monotonic()
-        if not entry.is_usable(now, newer):
-            entry.attempted_at = now
-            _fetch(url, entry, now)
+def _finish(entry: _CacheEntry, call: "Future[CallResponse]") -> None:
+    document, problem = _read(call)
+    with _lock:
+        if document is not None:
+            entry.document, entry.fetched_at = document, time.monotonic()
+        if isinstance(call.exception(), LimitReached):  # nothing was sent
+            entry.attempted_at = None
+        entry.problem, entry.is_fetching = problem, False
+        waiting, entry.waiting = entry.waiting, []
+    for result in waiting:
+        _settle(result, entry)
 
 
-def _fetch(url: str, entry: _CacheEntry, now: float) -> None:
+def _read(call: "Future[CallResponse]") -> tuple[bytes | None, str]:
+    """Return the document, or None and what went wrong."""
     try:
-        response = call("GET", url, headers={"Accept": "application/json, */*"}, timeout=TIMEOUT)
-    except (ForbiddenAddress, CallFailed) as error:
-        entry.problem = str(error) or str(type(error).__doc__)
-        return
+        response = call.result()
+    except (ForbiddenAddress, CallFailed, LimitReached) as error:
+        return None, str(error) or str(type(error).__doc__)
+    except Exception as error:  # the callers' futures have to end, whatever happens
+        return None, type(error).__name__
     if response.status != HTTPStatus.OK or response.truncated:
         too_long = ", and too long" if response.truncated else ""
-        entry.problem = f"the key server responded {response.status}{too_long}"
-        return
-    entry.document, entry.fetched_at, entry.problem = response.body, now, ""
+        return None, f"the key server responded {response.status}{too_long}"
+    return response.body, ""
+
+
+def _settle(result: "Future[bytes]", entry: _CacheEntry) -> None:
+    if entry.document is None or time.monotonic() - entry.fetched_at > MAX_STALE:
+        result.set_exception(KeysUnavailable(entry.problem))
+    else:
+        result.set_result(entry.document)

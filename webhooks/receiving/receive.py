@@ -27,6 +27,7 @@ connection), the object stays: a row may name it, and the sweep removes it if no
 """
 
 import time
+from functools import partial
 from http import HTTPStatus
 from uuid import UUID
 
@@ -40,11 +41,12 @@ from webhooks.models import Rejection
 from webhooks.processing.handlers import has_handlers
 from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import find_receipt
-from webhooks.receiving import published_keys, responses
-from webhooks.receiving.challenges import ConfirmationFailed, confirm_subscription, respond_to_handshake
+from webhooks.receiving import responses
+from webhooks.receiving.challenges import ConfirmationFailed, respond_to_handshake, start_confirmation
 from webhooks.receiving.inbound_limits import Throttled, inbound_limits
 from webhooks.receiving.insert_receipt import InsertResult, VerifiedMessage, insert_receipt
 from webhooks.receiving.media_types import UnacceptedMediaType, check_media_type
+from webhooks.receiving.published_keys import start_fetch
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.request_body import CutShort, InboundRequest, LengthMissing, TooLarge, TooSlow
 from webhooks.receiving.responses import InboundResponse
@@ -92,7 +94,7 @@ def _receive(source: SourceSnapshot, request: InboundRequest) -> InboundResponse
     if not source.accepts_messages:
         return _respond_closed(source)
     try:
-        handshake = respond_to_handshake(source.scheme, body.body) or confirm_subscription(source.scheme, body.body)
+        handshake = respond_to_handshake(source.scheme, body.body) or _confirm_subscription(source, body.body)
     except ConfirmationFailed as error:
         return _reject(source, request, error, size=body.size, sha256=body.sha256)
     if handshake is not None:
@@ -110,11 +112,20 @@ def _begin_verification(source: SourceSnapshot, request: InboundRequest, secrets
         tolerance=source.timestamp_tolerance_seconds,
         method=request.method,
         proxied=compile_networks(tuple(settings.WAYPOST_TRUSTED_PROXIES)).contains(request.remote_address),
-        fetch=published_keys.fetch_keys,
+        fetch=partial(_fetch_keys, source),
     )
     if request.length is None and isinstance(verifier, UnsignedBody):
         raise LengthMissing
     return verifier
+
+
+def _fetch_keys(source: SourceSnapshot, url: str, *, newer: bool = False) -> bytes:
+    return start_fetch(url, share=source.tenant_id or source.id, newer=newer).result()
+
+
+def _confirm_subscription(source: SourceSnapshot, body: bytes | None) -> dict[str, str] | None:
+    confirmation = start_confirmation(source.scheme, body, source.tenant_id or source.id)
+    return confirmation.result() if confirmation else None
 
 
 def _store(

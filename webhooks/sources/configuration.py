@@ -6,20 +6,16 @@ A missing secret, unknown options, an unknown scheme: each is reported with its 
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
-
-from django.conf import settings
+from uuid import UUID
 
 from webhooks import schemes
-from webhooks.outgoing.guarded_call import resolve_within
-from webhooks.wire.addresses import guard
+from webhooks.outgoing.url_check import check_saved_url
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.errors import BadOptions, BadSecret, SignatureError, UnknownScheme
 from webhooks.wire.signing.hmac_signatures import keys_from_text
 from webhooks.wire.signing.keys import new_secret
 
 GENERATED = "standard"  # the scheme whose secrets Waypost generates; for others the sender issues them
-LOOKUP_SECONDS = 3.0
 
 
 class InvalidConfiguration(ValueError):
@@ -35,17 +31,21 @@ def generated_secret(scheme: str) -> str | None:
     return new_secret() if scheme == GENERATED else None
 
 
-def check_configuration(scheme: str, secrets: Sequence[str], options: Mapping[str, str]) -> None:
+def check_configuration(
+    scheme: str, secrets: Sequence[str], options: Mapping[str, str], *, tenant_id: UUID | None
+) -> None:
     """Raise InvalidConfiguration if no message could ever be verified with this scheme, these secrets and options.
 
     The scheme checks an empty message: an error about the message itself means that the configuration works. The
-    address of published keys is checked too, and again at every call (``outgoing``).
+    address of published keys is checked too, and again at every call (``outgoing``): its name is resolved on behalf of
+    the tenant, and the request suspended meanwhile. Call it outside a transaction. Raises TooManyLookups.
     """
     try:
         loaded = schemes.get(scheme, options)
         if loaded.needs_secret:
             keys_from_text(secrets)
-        _check_address(loaded.key_url)
+        if loaded.key_url:
+            check_saved_url(loaded.key_url, tenant_id)
         loaded.begin_verification(list(secrets), {}, url="https://example.com/", now=time.time())
     except UnknownScheme as error:
         raise InvalidConfiguration("scheme", str(error)) from error
@@ -55,18 +55,3 @@ def check_configuration(scheme: str, secrets: Sequence[str], options: Mapping[st
         raise InvalidConfiguration("secret", str(error)) from error
     except SignatureError:
         return
-
-
-def _check_address(key_url: str) -> None:
-    """Raise ForbiddenAddress if keys may not be fetched from this URL; a name that does not resolve yet is accepted."""
-    try:
-        if key_url:
-            guard.check(
-                key_url,
-                resolve=partial(resolve_within, seconds=LOOKUP_SECONDS),
-                allow_http=settings.WAYPOST_ALLOW_HTTP,
-                allow_networks=settings.WAYPOST_ALLOW_NETWORKS,
-            )
-    except ForbiddenAddress as error:
-        if error.reason != "unresolved":
-            raise

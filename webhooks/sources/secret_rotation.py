@@ -56,7 +56,7 @@ def rotate_secret(source: Source, text: str | None, *, overlap: int = DEFAULT_OV
     text = text or generated_secret(source.scheme)
     if text is None:
         raise InvalidConfiguration("secret", "Required: with this scheme the sender issues the secret.")
-    check_configuration(source.scheme, [text], source.options)
+    check_configuration(source.scheme, [text], source.options, tenant_id=source.tenant_id)
     return add_secret(source, text, overlap=overlap), text
 
 

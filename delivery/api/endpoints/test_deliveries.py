@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, Throttled, ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,14 +12,12 @@ from delivery.models import Event
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from delivery.reading import queries
 from delivery.reading.timeline import response_text
-from delivery.testing.test_delivery import TEST_TYPE, Busy, TestDelivery, send_test
+from delivery.testing.test_delivery import TEST_TYPE, TestDelivery, send_test
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.serializers import JsonField, StrictSerializer, TextField
 from webhooks.wire.errors import InvalidEvent
-
-RETRY_AFTER = 2  # seconds
 
 
 class TestDeliveryCreateSerializer(StrictSerializer):
@@ -161,5 +159,3 @@ def _send_test(endpoint: Endpoint, arguments: dict[str, Any]) -> TestDelivery:
         raise ValidationError({error.attribute or "data": [error.reason]}) from None
     except Endpoint.DoesNotExist:
         raise NotFound from None
-    except Busy:
-        raise Throttled(wait=RETRY_AFTER) from None

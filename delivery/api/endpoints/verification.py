@@ -4,14 +4,13 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, Throttled, ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from delivery.testing.endpoint_verification import verify_by_event
-from delivery.testing.test_delivery import Busy
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.endpoints.http import verification
 from subscriptions.models import Endpoint, HttpSettings
@@ -21,8 +20,6 @@ METHODS = [
     ("handshake", "An OPTIONS request, as the CloudEvents webhook specification describes"),
     ("event", "A signed event, whose `challenge` the endpoint returns in its response"),
 ]
-
-RETRY_AFTER = 2  # seconds
 
 
 class VerificationSerializer(StrictSerializer):
@@ -86,8 +83,6 @@ class EndpointVerification(TenantScoped[Endpoint]):
                 return Response(VerificationResultSerializer(verify_by_event(endpoint)).data)
             result = verification.request_verification(endpoint, fields.get("rate"))
             return Response(VerificationResultSerializer(result).data)
-        except Busy:
-            raise Throttled(wait=RETRY_AFTER) from None
         except Endpoint.DoesNotExist:
             raise NotFound from None
 

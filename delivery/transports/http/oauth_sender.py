@@ -1,23 +1,25 @@
 """Send HTTP attempts, with an access token to endpoints that require OAuth: a transport that wraps ``HttpSender``.
 
-If the endpoint's token is in memory, the request is sent at once. If not, a thread gets a token (see
-``subscriptions.endpoints.http.oauth_tokens``) while the drain continues. When the thread ends, the attempts that wait
-for the token are sent, or fail if there is no token. A response with status 401 means that the token was revoked: a new
-token is requested, and the request is sent once more, as part of the same attempt and within its timeout. Attempts to
-endpoints without OAuth go to ``HttpSender`` directly.
+If the endpoint's token is in memory, the request is sent at once. If not, the stored token is read, or one is requested
+from the token server (see ``subscriptions.endpoints.http.oauth_tokens``) while the drain continues. When the request
+ends, the attempts that wait for the token are sent, or fail if there is no token. A response with status 401 means that
+the token was revoked: a new token is requested, and the request is sent once more, as part of the same attempt and
+within its timeout. Attempts to endpoints without OAuth go to ``HttpSender`` directly.
 
-A tenant whose token servers hang must not occupy all threads: a tenant gets another thread only while it uses fewer
-than are free. So one tenant occupies at most half of the threads, a second one half of the rest, and so on.
+Token requests run in the event loop of ``webhooks.outgoing``, so a token server that hangs occupies no thread. A tenant
+has at most TOKEN_REQUESTS_PER_TENANT at a time; further endpoints of it wait for a place, up to TOKEN_WAIT.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from selectors import EVENT_READ, DefaultSelector
 from uuid import UUID
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from delivery import telemetry
 from delivery.sql.claim import Claimed
@@ -28,10 +30,17 @@ from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
 from delivery.transports.wake_up import WakeUp
 from subscriptions.endpoints.http.credentials import ClientCredentials
-from subscriptions.endpoints.http.oauth_tokens import BearerToken, TokenRequestFailed, get_token_in_thread
+from subscriptions.endpoints.http.oauth_tokens import (
+    BearerToken,
+    TokenRequestFailed,
+    start_token_request,
+    store_token,
+    stored_tokens,
+)
 from subscriptions.routing.targets import DeliveryTarget
+from webhooks.outgoing.errors import LimitReached
 
-TOKEN_THREADS = 64  # token requests at the same time in one drain: a token server that hangs occupies a thread
+TOKEN_REQUESTS_PER_TENANT = 8  # at the same time in one drain
 TOKEN_WAIT = 6.0  # seconds an attempt waits for its first token; a claim lasts longer than this plus the timeout
 MIN_RESEND_MS = 1_000  # a request is sent once more only if this much of the attempt's timeout is left
 UNAUTHORIZED = 401
@@ -69,23 +78,36 @@ class TokenAttempt:
         return time.monotonic() - self.started > TOKEN_WAIT
 
 
+@dataclass(slots=True)
+class _WaitingEndpoint:
+    """Hold the attempts of one endpoint that wait for its token, and the token request if it has a place."""
+
+    attempts: list[tuple[InFlight, TokenAttempt]] = field(default_factory=list)
+    is_new: bool = True
+    """Whether the stored token has not been read yet."""
+    request: "Future[BearerToken] | None" = None
+
+    @property
+    def target(self) -> DeliveryTarget:
+        return self.attempts[0][1].target
+
+    @property
+    def oauth(self) -> ClientCredentials:
+        return self.attempts[0][1].oauth
+
+    @property
+    def rejected(self) -> set[str]:
+        return {attempt.rejected for _, attempt in self.attempts}
+
+
 class OAuthSender:
-    """Send the HTTP attempts of one drain, with access tokens where endpoints require them.
+    """Send the HTTP attempts of one drain, with access tokens where endpoints require them."""
 
-    An endpoint in ``_waiting`` without an entry in ``_token_requests`` waits for a free thread.
-    """
-
-    def __init__(
-        self, http: HttpSender, clock: Callable[[], float], get_token: Callable[..., BearerToken] = get_token_in_thread
-    ) -> None:
+    def __init__(self, http: HttpSender, clock: Callable[[], float]) -> None:
         self._http = http
         self._clock = clock
-        self._get_token = get_token
-        self._pool: ThreadPoolExecutor | None = None
         self._tokens: dict[UUID, tuple[DeliveryTarget, BearerToken]] = {}  # by endpoint; valid for this target only
-        self._token_requests: dict[UUID, Future[BearerToken]] = {}  # by endpoint
-        self._tenants: dict[Future[BearerToken], UUID] = {}  # tenants of the running token requests
-        self._waiting: dict[UUID, list[tuple[InFlight, TokenAttempt]]] = {}  # attempts without a token, by endpoint
+        self._waiting: dict[UUID, _WaitingEndpoint] = {}
         self._in_flight: dict[UUID, TokenAttempt] = {}  # sent attempts, by attempt id
         self._ended: list[tuple[InFlight, Outcome]] = []
         self._wake_up = WakeUp()
@@ -100,7 +122,7 @@ class OAuthSender:
         return TokenAttempt(claimed, target, target.http.oauth, time.monotonic())
 
     def submit(self, attempts: Sequence[tuple[InFlight, Request | TokenAttempt]]) -> None:
-        """Send the attempts that need no token or whose token is in memory; request tokens for the others."""
+        """Send the attempts that need no token or whose token is in memory; get tokens for the others."""
         requests: list[tuple[InFlight, Request]] = []
         for in_flight, prepared in attempts:
             if isinstance(prepared, Request):
@@ -113,6 +135,7 @@ class OAuthSender:
                 self._queue_for_token(in_flight, prepared)
         if requests:
             self._http.submit(requests)
+        self._get_tokens()
         if self._ended:
             self._wake_up.set()
 
@@ -123,7 +146,9 @@ class OAuthSender:
             return results
         final = [(in_flight, outcome) for in_flight, outcome in results if not self._resend(in_flight, outcome)]
         self._wake_up.clear()
-        self._process_waiting()
+        self._process_ended_requests()
+        self._get_tokens()
+        self._time_out()
         ended, self._ended = self._ended, []
         return final + ended
 
@@ -133,8 +158,6 @@ class OAuthSender:
 
     def close(self) -> None:
         """Abandon the attempts in flight. Token requests that are running end by their own timeout."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
         self._selector.close()
         self._wake_up.close()
         self._http.close()
@@ -153,55 +176,60 @@ class OAuthSender:
 
     def _queue_for_token(self, in_flight: InFlight, attempt: TokenAttempt, rejected: str = "") -> None:
         attempt.rejected = rejected
-        endpoint_id = attempt.target.endpoint_id
-        self._waiting.setdefault(endpoint_id, []).append((in_flight, attempt))
-        request = self._token_requests.get(endpoint_id)
-        if request is None or request.done():
-            self._token_requests.pop(endpoint_id, None)
-            self._request_token(attempt)
+        self._waiting.setdefault(attempt.target.endpoint_id, _WaitingEndpoint()).attempts.append((in_flight, attempt))
 
-    def _request_token(self, attempt: TokenAttempt) -> None:
-        """Get a token in a thread, unless the tenant already uses as many threads as are free."""
-        target = attempt.target
-        self._tenants = {request: tenant for request, tenant in self._tenants.items() if not request.done()}
-        used_by_tenant = sum(tenant == target.tenant_id for tenant in self._tenants.values())
-        free = TOKEN_THREADS - len(self._tenants)
-        if used_by_tenant >= free:
-            return
-        self._pool = self._pool or ThreadPoolExecutor(TOKEN_THREADS, thread_name_prefix="token")
-        request = self._pool.submit(
-            self._get_token, target.endpoint_id, attempt.oauth, rejected=attempt.rejected or None
-        )
-        self._token_requests[target.endpoint_id] = request
-        self._tenants[request] = target.tenant_id
-        request.add_done_callback(self._on_token_request_ended)
+    def _get_tokens(self) -> None:
+        """Use the stored tokens of the endpoints that began to wait; request the others as the tenants have places."""
+        new = {key: waiting for key, waiting in self._waiting.items() if waiting.is_new}
+        for endpoint_id, bearer in self._read_stored(new).items():
+            if bearer.text not in new[endpoint_id].rejected:
+                self._send_all(endpoint_id, bearer)
+        running: Counter[UUID] = Counter(it.target.tenant_id for it in self._waiting.values() if it.request)
+        for waiting in self._waiting.values():
+            tenant_id = waiting.target.tenant_id
+            if waiting.request is None and running[tenant_id] < TOKEN_REQUESTS_PER_TENANT:
+                running[tenant_id] += 1
+                waiting.request = start_token_request(waiting.oauth, share=tenant_id)
+                waiting.request.add_done_callback(self._on_token_request_ended)
 
-    def _on_token_request_ended(self, _request: Future[BearerToken]) -> None:
+    def _read_stored(self, new: dict[UUID, _WaitingEndpoint]) -> dict[UUID, BearerToken]:
+        for waiting in new.values():
+            waiting.is_new = False
+        try:
+            return stored_tokens({key: waiting.oauth for key, waiting in new.items()}) if new else {}
+        except DatabaseError as error:
+            telemetry.token_request_failed(next(iter(new)), error)
+            return {}
+
+    def _on_token_request_ended(self, _request: "Future[BearerToken]") -> None:
         self._wake_up.set()
 
-    def _process_waiting(self) -> None:
-        """Send or fail the attempts whose token request has ended; end those that have waited too long."""
-        for endpoint_id in list(self._waiting):
-            request = self._token_requests.get(endpoint_id)
-            if request is None:
-                self._request_token(self._waiting[endpoint_id][0][1])
-            elif request.done():
-                del self._token_requests[endpoint_id]
-                self._send_or_fail(self._waiting.pop(endpoint_id), request)
+    def _process_ended_requests(self) -> None:
+        """Send or fail the attempts whose token request has ended."""
+        for endpoint_id, waiting in list(self._waiting.items()):
+            if waiting.request is None or not waiting.request.done():
                 continue
-            self._time_out(endpoint_id)
+            try:
+                bearer = waiting.request.result()
+            except Exception as error:  # an error with one token server must not stop other endpoints
+                if not isinstance(error, (TokenRequestFailed, LimitReached)):
+                    telemetry.token_request_failed(endpoint_id, error)
+                del self._waiting[endpoint_id]
+                for in_flight, _ in waiting.attempts:
+                    self._fail(in_flight, Failure.CREDENTIALS)
+            else:
+                self._store(endpoint_id, waiting.oauth, bearer)
+                self._send_all(endpoint_id, bearer)
 
-    def _send_or_fail(self, attempts: list[tuple[InFlight, TokenAttempt]], request: Future[BearerToken]) -> None:
+    def _store(self, endpoint_id: UUID, oauth: ClientCredentials, bearer: BearerToken) -> None:
         try:
-            bearer = request.result()
-        except Exception as error:  # an error with one token server must not stop other endpoints
-            if not isinstance(error, TokenRequestFailed):
-                telemetry.token_request_failed(attempts[0][1].target.endpoint_id, error)
-            for in_flight, _ in attempts:
-                self._fail(in_flight, Failure.CREDENTIALS)
-            return
-        for in_flight, attempt in attempts:
-            self._tokens[attempt.target.endpoint_id] = (attempt.target, bearer)
+            store_token(endpoint_id, oauth, bearer)
+        except DatabaseError as error:  # it can be used nevertheless
+            telemetry.token_request_failed(endpoint_id, error)
+
+    def _send_all(self, endpoint_id: UUID, bearer: BearerToken) -> None:
+        for in_flight, attempt in self._waiting.pop(endpoint_id).attempts:
+            self._tokens[endpoint_id] = (attempt.target, bearer)
             self._send(in_flight, attempt, bearer)
 
     def _resend(self, in_flight: InFlight, outcome: Outcome) -> bool:
@@ -218,13 +246,15 @@ class OAuthSender:
         self._queue_for_token(in_flight, attempt, rejected=attempt.token)
         return True
 
-    def _time_out(self, endpoint_id: UUID) -> None:
-        """End the endpoint's attempts that have waited too long. A token that arrives later is for later attempts."""
-        for in_flight, attempt in self._waiting.pop(endpoint_id):
-            if attempt.has_waited_too_long():
-                self._fail(in_flight, Failure.CREDENTIALS)
-            else:
-                self._waiting.setdefault(endpoint_id, []).append((in_flight, attempt))
+    def _time_out(self) -> None:
+        """End the attempts that have waited too long. A token that arrives later is not used."""
+        for endpoint_id, waiting in list(self._waiting.items()):
+            for in_flight, attempt in waiting.attempts:
+                if attempt.has_waited_too_long():
+                    self._fail(in_flight, Failure.CREDENTIALS)
+            waiting.attempts = [it for it in waiting.attempts if not it[1].has_waited_too_long()]
+            if not waiting.attempts:
+                del self._waiting[endpoint_id]
 
     def _fail(self, in_flight: InFlight, failure: Failure) -> None:
         self._ended.append((in_flight, Outcome(self._clock(), 0, failure=failure)))

@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from subscriptions.endpoints.http.url_check import check_url
 from subscriptions.errors import Invalid
@@ -68,6 +69,16 @@ def check_auth(auth: Any) -> None:
         _CHECKS[kind](auth)
 
 
+def check_token_url(auth: Mapping[str, str], tenant_id: UUID) -> None:
+    """Raise Invalid for ``auth`` if its token server may not be called. Suspends the request as ``check_url`` does."""
+    if auth.get("type") != OAUTH2:
+        return
+    try:
+        check_url(auth["token_url"], tenant_id)
+    except Invalid as error:
+        raise _invalid(f"token_url: {error.message}") from None
+
+
 def public_auth(auth: Mapping[str, str]) -> dict[str, str]:
     """Return the members that may be shown: all but secrets."""
     return {name: text for name, text in auth.items() if name not in SECRET}
@@ -115,10 +126,6 @@ def _check_oauth2(auth: Mapping[str, str]) -> None:
         raise _invalid(f"client_auth: must be one of {', '.join(CLIENT_AUTH)}.")
     if not _SCOPE.fullmatch(auth.get("scope", "x")):
         raise _invalid("scope: must be words of printable ASCII, separated by single spaces (RFC 6749, section 3.3).")
-    try:
-        check_url(auth["token_url"])
-    except Invalid as error:
-        raise _invalid(f"token_url: {error.message}") from None
 
 
 _CHECKS: dict[str, Callable[[Mapping[str, str]], None]] = {

@@ -9,19 +9,20 @@ other would delay deliveries.
 import json
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Hashable, Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 from uuid import UUID
 
-from django.db import connection
-
 from subscriptions.endpoints.http.credentials import ClientCredentials
 from subscriptions.models import OAuthToken
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
-from webhooks.outgoing import guarded_call
+from webhooks.outgoing.errors import CallFailed
+from webhooks.outgoing.guarded_call import start_call
+from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader, check_syntax
 
@@ -48,56 +49,50 @@ class BearerToken:
         return now < self.fresh_until
 
 
-def get_token(
-    endpoint_id: UUID,
-    credentials: ClientCredentials,
-    *,
-    rejected: str | None = None,
-    before_request: Callable[[], None] = lambda: None,
-) -> BearerToken:
-    """Return a fresh token other than the ``rejected`` one. Raises TokenRequestFailed.
-
-    Takes up to REQUEST_TIMEOUT seconds if it must be requested, so call it outside a transaction; ``before_request``
-    is called before that.
-    """
-    digest = sha256(json.dumps([*asdict(credentials).values()]).encode()).hexdigest()
-    cached = _cached(endpoint_id, digest)
-    if cached is not None and cached.text != rejected and cached.is_fresh(time.time()):
-        return cached
-    before_request()
-    token = _request(credentials)
-    _store(endpoint_id, digest, token)
-    return token
+def stored_tokens(wanted: Mapping[UUID, ClientCredentials]) -> dict[UUID, BearerToken]:
+    """Return the fresh tokens that are stored for these endpoints and their current credentials, by endpoint."""
+    now = time.time()
+    found = {row.endpoint_id: _decrypted(row) for row in OAuthToken.objects.filter(endpoint__in=wanted)}
+    return {
+        endpoint_id: BearerToken(stored["token"], stored["fresh_until"])
+        for endpoint_id, stored in found.items()
+        if stored and stored["for"] == _digest(wanted[endpoint_id]) and now < stored["fresh_until"]
+    }
 
 
-def get_token_in_thread(
-    endpoint_id: UUID, credentials: ClientCredentials, *, rejected: str | None = None
-) -> BearerToken:
-    """Call ``get_token`` from a short-lived thread, without a database connection during the request or afterwards."""
-    try:
-        return get_token(endpoint_id, credentials, rejected=rejected, before_request=connection.close)
-    finally:
-        connection.close()
-
-
-def _cached(endpoint_id: UUID, digest: str) -> BearerToken | None:
-    """Return the stored token; None if there is none for these credentials, or it cannot be decrypted."""
-    row = OAuthToken.objects.filter(endpoint=endpoint_id).first()
-    try:
-        stored = json.loads(decrypt(row.ciphertext)) if row else None
-    except CannotDecrypt:
-        return None
-    if stored is None or stored["for"] != digest:
-        return None
-    return BearerToken(stored["token"], stored["fresh_until"])
-
-
-def _store(endpoint_id: UUID, digest: str, token: BearerToken) -> None:
-    stored = {"for": digest, "token": token.text, "fresh_until": token.fresh_until}
+def store_token(endpoint_id: UUID, credentials: ClientCredentials, token: BearerToken) -> None:
+    """Store the token that was issued for these credentials, for other processes and later."""
+    stored = {"for": _digest(credentials), "token": token.text, "fresh_until": token.fresh_until}
     OAuthToken.objects.update_or_create(endpoint_id=endpoint_id, defaults={"ciphertext": encrypt(json.dumps(stored))})
 
 
-def _request(credentials: ClientCredentials) -> BearerToken:
+def start_token_request(credentials: ClientCredentials, *, share: Hashable) -> "Future[BearerToken]":
+    """Request a token on behalf of a tenant (``share``), within REQUEST_TIMEOUT.
+
+    The future raises TokenRequestFailed, and TooManyCalls and TooManyLookups beyond the tenant's limits.
+    """
+    result: Future[BearerToken] = Future()
+    result.set_running_or_notify_cancel()
+    headers, body = _request(credentials)
+    call = start_call("POST", credentials.token_url, share=share, headers=headers, body=body, timeout=REQUEST_TIMEOUT)
+    call.add_done_callback(lambda done: _settle(result, done))
+    return result
+
+
+def _digest(credentials: ClientCredentials) -> str:
+    return sha256(json.dumps([*asdict(credentials).values()]).encode()).hexdigest()
+
+
+def _decrypted(row: OAuthToken) -> dict[str, Any] | None:
+    try:
+        stored: dict[str, Any] = json.loads(decrypt(row.ciphertext))
+    except CannotDecrypt:
+        return None
+    return stored
+
+
+def _request(credentials: ClientCredentials) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a token request."""
     form = {"grant_type": "client_credentials", "scope": credentials.scope, "audience": credentials.audience}
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     if credentials.client_auth == "body":
@@ -105,12 +100,22 @@ def _request(credentials: ClientCredentials) -> BearerToken:
     else:  # RFC 6749, section 2.3.1: both are form-encoded before they are joined
         pair = f"{quote_plus(credentials.client_id)}:{quote_plus(credentials.client_secret)}"
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    body = urlencode({name: text for name, text in form.items() if text}).encode()
+    return headers, urlencode({name: text for name, text in form.items() if text}).encode()
+
+
+def _settle(result: "Future[BearerToken]", call: "Future[CallResponse]") -> None:
     try:
-        response = guarded_call.call("POST", credentials.token_url, headers=headers, body=body, timeout=REQUEST_TIMEOUT)
+        result.set_result(_token(call))
+    except Exception as error:
+        result.set_exception(error)
+
+
+def _token(call: "Future[CallResponse]") -> BearerToken:
+    try:
+        response = call.result()
     except ForbiddenHeader:
         raise TokenRequestFailed("client_id and client_secret are too long for a header.") from None
-    except (guarded_call.CallFailed, ForbiddenAddress):
+    except (CallFailed, ForbiddenAddress):
         raise TokenRequestFailed("The token server could not be reached.") from None
     if response.status != 200:
         raise TokenRequestFailed(f"The token server responded {response.status}.")

@@ -1,10 +1,8 @@
-"""Limit a tenant's endpoints per origin (scheme, host and port), and reject Waypost's own address.
+"""Limit a tenant's endpoints per origin (scheme, host and port).
 
 Every event goes to every endpoint subscribed to it, so a hundred endpoints at one host turn one event into a hundred
 requests to that host. The limit does not apply to IP addresses inside WAYPOST_ALLOW_NETWORKS: they belong to the
-operator. Waypost's own address is rejected unless WAYPOST_ALLOW_SELF is set: a source there that publishes what it
-receives would start an endless loop. A loop through another host name is not detected here, but ended by the hop count
-of events (delivery.publishing.publish_receipt).
+operator.
 """
 
 from django.conf import settings
@@ -21,17 +19,6 @@ def origin_of(url: str) -> str:
         return parse(url, allow_http=True).origin
     except ForbiddenAddress:
         return ""
-
-
-def is_forbidden_own_address(url: str) -> bool:
-    """Return whether the URL has the host and port of PUBLIC_URL. Always false with WAYPOST_ALLOW_SELF."""
-    if settings.WAYPOST_ALLOW_SELF:
-        return False
-    try:
-        own, target = parse(settings.PUBLIC_URL, allow_http=True), parse(url, allow_http=True)
-    except ForbiddenAddress:
-        return False
-    return (own.host, own.port) == (target.host, target.port)
 
 
 def check_endpoints_per_origin(row: HttpSettings) -> None:

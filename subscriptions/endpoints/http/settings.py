@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db.models.functions import Now
 
 from subscriptions.endpoints.http import encrypted_fields, verification
+from subscriptions.endpoints.http.credentials import check_token_url
 from subscriptions.endpoints.http.origins import check_endpoints_per_origin, origin_of
 from subscriptions.endpoints.http.url_check import check_url
 from subscriptions.errors import Invalid
@@ -14,10 +16,15 @@ from subscriptions.models import Endpoint, HttpSettings
 FIELDS: Collection[str] = frozenset({"url", "content_mode", "reference_above_bytes", *encrypted_fields.FIELDS})
 
 
-def check(fields: Mapping[str, Any]) -> None:
-    """Raise Invalid for a URL that is not allowed. Resolves its name in the DNS, so call it outside a transaction."""
+def check(fields: Mapping[str, Any], tenant_id: UUID) -> None:
+    """Raise Invalid for a URL that is not allowed: the endpoint's, or that of its token server.
+
+    Suspends the request while their names are resolved, so call it outside a transaction. Raises TooManyLookups.
+    """
     if "url" in fields:
-        check_url(fields["url"])
+        check_url(fields["url"], tenant_id)
+    if fields.get("auth"):
+        check_token_url(fields["auth"], tenant_id)
 
 
 def assign(endpoint: Endpoint, fields: Mapping[str, Any]) -> HttpSettings:

@@ -12,6 +12,7 @@ the result is shown and nothing is required.
 
 import hashlib
 import secrets
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,8 +25,11 @@ from django.utils import timezone
 
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint, HttpSettings
-from webhooks.outgoing import guarded_call
-from webhooks.wire.addresses.parsed_url import ForbiddenAddress
+from webhooks.kit.suspend import wait_for
+from webhooks.outgoing.errors import CallFailed
+from webhooks.outgoing.guarded_call import start_call
+from webhooks.outgoing.http_exchange import CallResponse
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.cloudevents import handshake
 
 CALLBACK_VALID = timedelta(days=7)  # after the request
@@ -71,34 +75,49 @@ def request_origin_header(row: HttpSettings) -> tuple[str, ...]:
 def request_verification(endpoint: Endpoint, rate: int | None = None) -> VerificationResult:
     """Send the OPTIONS request, asking for ``rate`` requests per minute if given.
 
-    Takes up to TIMEOUT seconds; call it outside a transaction. Raises StateConflict if the endpoint was changed or
-    deleted meanwhile, or PUBLIC_URL has no DNS name.
+    Suspends the request that calls it until the target has responded, up to TIMEOUT seconds: call it outside a
+    transaction. Raises StateConflict if the endpoint was changed or deleted meanwhile, or PUBLIC_URL has no DNS name;
+    TooManyCalls if the tenant has too many calls in progress.
     """
-    key = secrets.token_urlsafe(32) if settings.PUBLIC_URL.startswith("https://") else None
+    pending = Verification.REQUESTED if _has_callback() else Verification.UNVERIFIED
+    try:
+        response = wait_for(lambda: _start_request(endpoint, rate))
+    except ForbiddenAddress as error:
+        return VerificationResult(pending, problem=str(error))
+    except CallFailed as error:
+        return VerificationResult(pending, problem=str(type(error).__doc__))
+    if response.url != parse(endpoint.http.url, allow_http=True).url:  # changed while the request was suspended
+        raise changed_meanwhile()
+    found = handshake.read_response(response.headers, origin=origin(), requested_rate=rate)
+    if not found.allowed:
+        return VerificationResult(pending, problem=found.problem)
+    mark_verified(endpoint, found.rate)
+    return VerificationResult(Verification.VERIFIED, found.rate)
+
+
+def _has_callback() -> bool:
+    return settings.PUBLIC_URL.startswith("https://")
+
+
+def _start_request(endpoint: Endpoint, rate: int | None) -> "Future[CallResponse]":
+    """Send the OPTIONS request; record its callback key first, because the target may call back at once.
+
+    Called once, although a suspended request runs twice: a second key would make the first one invalid.
+    """
+    key = secrets.token_urlsafe(32) if _has_callback() else None
     callback = f"{settings.PUBLIC_URL}/api/v1/{PATH}/{key}/" if key else None
     try:
         headers = handshake.request_headers(origin(), rate=rate, callback=callback)
     except ValueError:
         raise StateConflict("verification", "PUBLIC_URL must have a DNS name to request verification.") from None
-    if key:  # before the request: the target may call back at once
+    if key:
         _update(
             endpoint,
             verification=_REQUESTED_UNLESS_VERIFIED,
             verification_key_digest=_digest(key),
             verification_requested_at=timezone.now(),
         )
-    pending = Verification.REQUESTED if key else Verification.UNVERIFIED
-    try:
-        response = guarded_call.call("OPTIONS", endpoint.http.url, headers=headers, timeout=TIMEOUT)
-    except ForbiddenAddress as error:
-        return VerificationResult(pending, problem=str(error))
-    except guarded_call.CallFailed as error:
-        return VerificationResult(pending, problem=str(type(error).__doc__))
-    found = handshake.read_response(response.headers, origin=origin(), requested_rate=rate)
-    if not found.allowed:
-        return VerificationResult(pending, problem=found.problem)
-    mark_verified(endpoint, found.rate)
-    return VerificationResult(Verification.VERIFIED, found.rate)
+    return start_call("OPTIONS", endpoint.http.url, share=endpoint.tenant_id, headers=headers, timeout=TIMEOUT)
 
 
 def accept_callback(key: str, headers: Any) -> VerificationResult:
@@ -144,7 +163,12 @@ def _update(endpoint: Endpoint, **changes: Any) -> None:
     exists = Endpoint.objects.select_for_update().filter(pk=endpoint.pk, deleted_at=None).first() is not None
     same = HttpSettings.objects.filter(pk=endpoint.pk, url=endpoint.http.url)
     if not (exists and same.update(**changes)):
-        raise StateConflict("url", "The endpoint was changed or deleted meanwhile; request verification again.")
+        raise changed_meanwhile()
+
+
+def changed_meanwhile() -> StateConflict:
+    """Return the error for an endpoint that is no longer at the URL that was asked."""
+    return StateConflict("url", "The endpoint was changed or deleted meanwhile; request verification again.")
 
 
 def _digest(key: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from standardwebhooks import Webhook
 
 from delivery.models import Attempt, Delivery, Event
 from delivery.testing import test_delivery
+from delivery.testing.test_sender import TESTS_PER_TENANT
 from subscriptions.endpoints.state import disable
 from subscriptions.models import Tenant
 from tests import receiver as scripts
@@ -180,16 +182,55 @@ def test_test_of_a_paused_endpoint_during_rotation_has_both_signatures(
     assert len(post_test(client, endpoint)["request"]["headers"]["webhook-signature"].split()) == 2
 
 
-def test_test_beyond_the_concurrent_limit_is_throttled(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
+def start_hanging_tests(receiver: Receiver, tenant: Tenant, count: int) -> tuple[list[Any], threading.Event]:
+    """Start tests of an endpoint that responds when the event is set."""
+    finish = threading.Event()
+
+    def respond(exchange: scripts.Exchange) -> None:
+        finish.wait()
+        scripts.status(200)(exchange)
+
+    path = f"/{tenant.id}"
+    endpoint = make_endpoint(tenant, url=receiver.script(path, respond))
+    running = [test_delivery.start_test(endpoint) for _ in range(count)]
+    receiver.wait_for(count, path)
+    return running, finish
+
+
+def test_test_beyond_the_limit_of_the_tenant_is_a_429_that_names_it(
+    client: APIClient, tenant: Tenant, receiver: Receiver
+) -> None:
     endpoint = make_endpoint(tenant, url=receiver.url())
-    for _ in range(test_delivery.MAX_CONCURRENT):
-        test_delivery.running_tests.acquire()
-    try:
-        post_test(client, endpoint, status=429)
-    finally:
-        for _ in range(test_delivery.MAX_CONCURRENT):
-            test_delivery.running_tests.release()
+    running, finish = start_hanging_tests(receiver, tenant, TESTS_PER_TENANT)
+    problem = post_test(client, endpoint, status=429)
+    assert problem["limit"] == "test_deliveries_per_tenant"
+    assert str(TESTS_PER_TENANT) in problem["detail"]
+    finish.set()
+    assert all(future.result().test.outcome.delivered for future in running)
     assert post_test(client, endpoint)["delivered"] is True
+
+
+def test_hanging_tests_of_one_tenant_leave_those_of_another_alone(
+    client: APIClient, tenant: Tenant, receiver: Receiver
+) -> None:
+    tenants = [make_tenant() for _ in range(10)]
+    started = [start_hanging_tests(receiver, hostile, TESTS_PER_TENANT) for hostile in tenants]
+    assert post_test(client, make_endpoint(tenant, url=receiver.url()))["delivered"] is True
+    assert not any(future.done() for running, _ in started for future in running)
+    for running, finish in started:
+        finish.set()
+        assert all(future.result().test.outcome.delivered for future in running)
+
+
+def test_hanging_tests_occupy_no_thread_each(tenant: Tenant, receiver: Receiver) -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    tenants = [make_tenant() for _ in range(10)]
+    started = [start_hanging_tests(receiver, hostile, TESTS_PER_TENANT) for hostile in tenants]
+    new = {thread.name for thread in threading.enumerate()} - before
+    assert {name for name in new if "process_request_thread" not in name} <= {"http-sender", "outgoing calls"}
+    for running, finish in started:
+        finish.set()
+        assert all(future.result() for future in running)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,13 @@ from django.db import connection
 from django.utils import timezone
 
 from delivery.models import Event
-from delivery.transports.outcome import Outcome
 from subscriptions.errors import Invalid
 from subscriptions.models import ApiKey, Endpoint, Scope, StoredResponse, Tenant
 from subscriptions.tenants import idempotency, keys
 from tests.factories import URL, client_with, make_client, make_endpoint, make_key, make_tenant
+from tests.receiver import Receiver, status
 from tests.threads import in_threads
 from webhooks.models import Source
-from webhooks.outgoing import guarded_call
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +29,23 @@ def post(client, path, body, key='"k-1"', **headers):
 
 def is_replay(response):
     return response.get("Idempotency-Replayed") == "true"
+
+
+@pytest.fixture
+def receiver(names, settings):
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    with Receiver() as it:
+        yield it
+
+
+def transactions():
+    """Count the transactions of others that are open in the database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+        )
+        return cursor.fetchone()[0]
 
 
 @pytest.mark.parametrize(
@@ -106,15 +122,14 @@ def test_key_of_a_rejected_request_can_be_used_again():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_second_request_during_the_first_is_a_409(monkeypatch):
+def test_second_request_during_the_first_is_a_409(dns):
     client, started, finish = make_client(make_tenant()), threading.Event(), threading.Event()
 
-    def resolve(host, **options):
+    def wait(_name):
         started.set()
         finish.wait()
-        return ["93.184.215.14"]
 
-    monkeypatch.setattr(guarded_call, "resolve_within", resolve)
+    dns.on_query = wait
 
     def second():
         started.wait()
@@ -143,37 +158,31 @@ def test_concurrent_requests_take_effect_once():
     ("path", "body"),
     [("test/", {}), ("verification/", {"by": "event"}), ("verification/", {"by": "handshake"})],
 )
-def test_call_of_an_endpoint_is_made_once_and_outside_a_transaction(path, body, monkeypatch, settings):
+def test_call_of_an_endpoint_is_made_once_and_outside_a_transaction(path, body, receiver, settings):
     settings.PUBLIC_URL = "https://hooks.waypost.example"
     in_transaction = []
 
-    def record(*_args, **_options):
-        in_transaction.append(connection.in_atomic_block)
+    def record(exchange):
+        in_transaction.extend(in_threads(transactions))
+        status(200)(exchange)
 
-    monkeypatch.setattr(
-        "delivery.testing.test_delivery.send_request", lambda *_: record() or Outcome(0.0, 5, status=200)
-    )
-    monkeypatch.setattr(
-        guarded_call, "call", lambda *args, **options: record() or guarded_call.CallResponse(200, {}, b"", False)
-    )
-    endpoint = make_endpoint()
+    endpoint = make_endpoint(url=receiver.script("/in", record))
     client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/{path}"
     first, again = post(client, path, body), post(client, path, body)
     assert (first.status_code, first.content) == (200, again.content), first.content
-    assert (is_replay(first), is_replay(again), in_transaction) == (False, True, [False])
+    assert (is_replay(first), is_replay(again), in_transaction) == (False, True, [0])
 
 
 @pytest.mark.django_db(transaction=True)
-def test_second_request_during_a_call_of_an_endpoint_is_a_409(monkeypatch):
+def test_second_request_during_a_call_of_an_endpoint_is_a_409(receiver):
     started, finish = threading.Event(), threading.Event()
 
-    def send(*_):
+    def respond(exchange):
         started.set()
         finish.wait()
-        return Outcome(0.0, 5, status=200)
+        status(200)(exchange)
 
-    monkeypatch.setattr("delivery.testing.test_delivery.send_request", send)
-    endpoint = make_endpoint()
+    endpoint = make_endpoint(url=receiver.script("/in", respond))
     client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/test/"
 
     def second():

@@ -1,5 +1,7 @@
 """Create and change sources in the admin: as over REST, with permissions of their own, each secret shown once."""
 
+from collections.abc import Hashable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -9,13 +11,14 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
 
+from tests.dns_server import Answer, DnsServer
 from tests.factories import make_tenant
 from tests.factories_receiver import SECRET, make_source, signed
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
 from webhooks.admin.source_form import SourceForm
 from webhooks.models import Receipt, Source
+from webhooks.outgoing import resolver
 from webhooks.schemes import SCHEMES
-from webhooks.sources import configuration
 from webhooks.sources.snapshot import find_source
 from webhooks.wire.ids import public
 
@@ -198,18 +201,31 @@ def test_verify_token_stays_until_replaced_or_cleared() -> None:
     assert token_after(clear_verify_token="on") == ""
 
 
-def test_host_names_are_looked_up_outside_any_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_names_are_looked_up_outside_any_transaction(dns: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     open_then = []
+    resolve = resolver.resolve
 
-    def look(host: str, *, seconds: float) -> list[str]:
+    def look(host: str, share: Hashable) -> Future[resolver.Resolution]:
         open_then.append(connection.in_atomic_block)
-        return ["10.0.0.1"]
+        return resolve(host, share)
 
-    monkeypatch.setattr(configuration, "resolve_within", look)
+    dns.answers["keys.example.com"] = Answer(("10.0.0.1",))
+    monkeypatch.setattr(resolver, "resolve", look)
     options = '{"jwks_url": "https://keys.example.com/jwks", "audience": "us"}'
     response = add(operator(*SEES_ALL, "add_source"), scheme="jwt", options=options)
     assert "wp-error" in response.content.decode()
     assert open_then == [False]
+    assert not Source.objects.exists()
+
+
+def test_too_many_lookups_are_an_error_of_the_form(dns: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolver, "LOOKUPS_PER_SHARE", 1)
+    monkeypatch.setattr(resolver, "MAX_QUEUED", 0)
+    dns.default = Answer(hangs=True)
+    resolver.resolve("hangs.example.com", None)
+    options = '{"jwks_url": "https://keys.example.com/jwks", "audience": "us"}'
+    response = add(operator(*SEES_ALL, "add_source"), scheme="jwt", options=options)
+    assert "At most 1 host names" in response.content.decode()
     assert not Source.objects.exists()
 
 

@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from webhooks.outgoing import guarded_call, guarded_connect
+from tests.dns_server import Answer, DnsServer
+from webhooks.outgoing import guarded_call, http_exchange
+from webhooks.outgoing.call_limits import CALLS_PER_HOST, CALLS_PER_TENANT
+from webhooks.outgoing.errors import (
+    ConnectFailed,
+    DeadlineExceeded,
+    HostNotResolved,
+    InvalidResponse,
+    TlsFailed,
+    TooManyCalls,
+)
+from webhooks.outgoing.http_exchange import CallResponse
+from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -141,7 +154,6 @@ class TlsServerContext:
     def options(self, server: Server) -> dict[str, Any]:
         return {
             "url": f"https://hooks.example.com:{server.port}/",
-            "resolve": lambda host: ["127.0.0.1"],
             "ca_file": self.ca_file,
         }
 
@@ -151,10 +163,19 @@ def tls(tmp_path: Path) -> TlsServerContext:
     return TlsServerContext(tmp_path)
 
 
-def call(server: Server, path: str = "/", method: str = "POST", **changes: Any) -> guarded_call.CallResponse:
-    options = {"allow_http": True, "allow_networks": LOOPBACK, "timeout": 10.0} | changes
+@pytest.fixture(autouse=True)
+def names(dns: DnsServer) -> None:
+    dns.answers |= dict.fromkeys(("hooks.example.com", "other.example.com"), Answer(("127.0.0.1",)))
+
+
+def call(server: Server, path: str = "/", method: str = "POST", **changes: Any) -> CallResponse:
+    return start(server, path, method, **changes).result()
+
+
+def start(server: Server, path: str = "/", method: str = "POST", **changes: Any) -> Future[CallResponse]:
+    options = {"share": "a", "allow_http": True, "allow_networks": LOOPBACK, "timeout": 10.0} | changes
     url = options.pop("url", f"http://127.0.0.1:{server.port}{path}")
-    return guarded_call.call(method, url, **options)
+    return guarded_call.start_call(method, url, **options)
 
 
 def test_call_returns_the_response_unchanged(serve: Callable[..., Server]) -> None:
@@ -174,7 +195,6 @@ def test_call_sends_the_request_unchanged(serve: Callable[..., Server]) -> None:
     assert sorted(fields) == [
         "Accept-Encoding: identity",
         "Connection: close",
-        "Content-Length: 0",
         f"Host: 127.0.0.1:{server.port}",
         "User-Agent: Waypost",
         "WebHook-Request-Origin: example.com",
@@ -185,7 +205,7 @@ def test_call_sends_the_request_unchanged(serve: Callable[..., Server]) -> None:
 def test_call_connects_to_the_address_and_sends_the_name(serve: Callable[..., Server]) -> None:
     server = serve(ok())
     url = f"http://hooks.example.com:{server.port}/"
-    assert call(server, url=url, resolve=lambda host: ["127.0.0.1"]).status == 200
+    assert call(server, url=url).status == 200
     assert f"Host: hooks.example.com:{server.port}\r\n".encode() in server.requests[0]
 
 
@@ -194,16 +214,12 @@ def test_call_reaches_localhost_if_loopback_is_allowed(serve: Callable[..., Serv
     assert call(server, url=f"http://localhost:{server.port}/").status == 200
 
 
-def test_call_rejects_loopback_without_connecting(serve: Callable[..., Server]) -> None:
+def test_call_rejects_loopback_without_connecting(serve: Callable[..., Server], dns: DnsServer) -> None:
     server = serve(ok())
+    dns.answers["rebound.example.com"] = Answer((PUBLIC, "127.0.0.1"))
     for host in ("127.0.0.1", "localhost", "[::1]", "rebound.example.com"):
-        with pytest.raises(guarded_call.ForbiddenAddress):
-            call(
-                server,
-                url=f"http://{host}:{server.port}/",
-                allow_networks=(),
-                resolve=lambda host: [PUBLIC, "127.0.0.1"],
-            )
+        with pytest.raises(ForbiddenAddress):
+            call(server, url=f"http://{host}:{server.port}/", allow_networks=())
     assert server.connections == 0
 
 
@@ -212,44 +228,50 @@ def test_call_uses_the_settings_by_default(serve: Callable[..., Server], monkeyp
     url = f"http://127.0.0.1:{server.port}/"
     open_house = SimpleNamespace(WAYPOST_ALLOW_HTTP=True, WAYPOST_ALLOW_NETWORKS=["127.0.0.0/8"])
     monkeypatch.setattr(guarded_call, "settings", open_house)
-    assert guarded_call.call("GET", url).status == 200
-    with pytest.raises(guarded_call.ForbiddenAddress):
-        guarded_call.call("GET", url, allow_networks=())
+    assert guarded_call.call("GET", url, share="a").status == 200
+    with pytest.raises(ForbiddenAddress):
+        guarded_call.call("GET", url, share="a", allow_networks=())
     monkeypatch.setattr(open_house, "WAYPOST_ALLOW_HTTP", False)
-    with pytest.raises(guarded_call.ForbiddenAddress, match="https"):
-        guarded_call.call("GET", url)
+    with pytest.raises(ForbiddenAddress, match="https"):
+        guarded_call.call("GET", url, share="a")
 
 
 def test_call_never_connects_to_a_rebound_address(
-    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Server], dns: DnsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(ok())
-    turns = iter([[PUBLIC], ["127.0.0.1"], ["127.0.0.1"]])
+    dns.answers["rebind.example.com"] = Answer((PUBLIC,), ttl=0)
     dialled: list[tuple[str, int]] = []
 
     class RecordingSocket(socket.socket):
         def connect(self, address: Any) -> None:
             dialled.append(address)
+            dns.answers["rebind.example.com"] = Answer(("127.0.0.1",), ttl=0)
             raise ConnectionRefusedError
 
-    monkeypatch.setattr(guarded_connect.socket, "socket", RecordingSocket)
-    with pytest.raises(guarded_call.ConnectFailed):
-        call(
-            server,
-            url=f"http://rebind.example.com:{server.port}/",
-            allow_networks=(),
-            resolve=lambda host: next(turns),
-        )
+    monkeypatch.setattr(http_exchange.socket, "socket", RecordingSocket)
+    with pytest.raises(ConnectFailed):
+        call(server, url=f"http://rebind.example.com:{server.port}/", allow_networks=())
     assert dialled == [(PUBLIC, server.port)]
-    assert len(list(turns)) == 2
+    assert dns.asked_for("rebind.example.com") == 1
     monkeypatch.undo()
     assert server.connections == 0
 
 
-def test_call_tries_the_next_address_after_a_refused_connection(serve: Callable[..., Server]) -> None:
+def test_call_tries_the_next_address_after_a_refused_connection(serve: Callable[..., Server], dns: DnsServer) -> None:
     server = serve(ok())
-    url = f"http://hooks.example.com:{server.port}/"
-    assert call(server, url=url, resolve=lambda host: ["::1", "127.0.0.2", "127.0.0.1"]).status == 200
+    dns.answers["hooks.example.com"] = Answer(("::1", "127.0.0.2", "127.0.0.1"))
+    assert call(server, url=f"http://hooks.example.com:{server.port}/").status == 200
+
+
+def test_call_checks_each_address_right_before_it_connects(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(ok())
+    monkeypatch.setattr(guarded_call, "check_resolved", lambda *_: None)
+    with pytest.raises(ForbiddenAddress):
+        call(server, url=f"http://hooks.example.com:{server.port}/", allow_networks=())
+    assert server.connections == 0
 
 
 def test_call_returns_a_redirect_without_following_it(serve: Callable[..., Server]) -> None:
@@ -301,43 +323,32 @@ DRIPS: dict[str, Script] = {
 @pytest.mark.parametrize("script", DRIPS.values(), ids=DRIPS)
 def test_call_ends_a_slow_response_at_the_deadline(serve: Callable[..., Server], script: Script) -> None:
     server = serve(script)
-    with pytest.raises(guarded_call.DeadlineExceeded):
+    with pytest.raises(DeadlineExceeded):
         call(server, timeout=0.4)
 
 
 def test_call_ends_a_slow_tls_response_at_the_deadline(serve: Callable[..., Server], tls: TlsServerContext) -> None:
     server = serve(DRIPS["headers"], tls.server)
-    with pytest.raises(guarded_call.DeadlineExceeded):
+    with pytest.raises(DeadlineExceeded):
         call(server, timeout=0.4, **tls.options(server))
 
 
-def test_call_ends_a_hanging_lookup_at_the_deadline() -> None:
-    let_go = threading.Event()
-    with pytest.raises(guarded_call.DeadlineExceeded):
-        guarded_call.call(
-            "GET",
-            "https://example.com/",
-            timeout=0.2,
-            allow_http=False,
-            allow_networks=(),
-            resolve=lambda host: [PUBLIC] if let_go.wait() else [],
-        )
-    let_go.set()
+def test_call_ends_a_hanging_lookup_at_the_deadline(dns: DnsServer) -> None:
+    dns.answers["example.com"] = Answer(hangs=True)
+    with pytest.raises(DeadlineExceeded):
+        guarded_call.call("GET", "https://example.com/", share="a", timeout=0.2, allow_http=False, allow_networks=())
 
 
 def test_call_raises_host_not_resolved_for_a_failing_lookup() -> None:
-    def failing(host: str) -> list[str]:
-        raise socket.gaierror(socket.EAI_NONAME, "no such name")
-
-    with pytest.raises(guarded_call.HostNotResolved):
-        guarded_call.call("GET", "https://example.com/", allow_http=False, allow_networks=(), resolve=failing)
+    with pytest.raises(HostNotResolved):
+        guarded_call.call("GET", "https://missing.example.com/", share="a", allow_http=False, allow_networks=())
 
 
 def test_call_raises_connect_failed_for_a_closed_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(guarded_call.ConnectFailed):
-        guarded_call.call("GET", f"http://127.0.0.1:{port}/", allow_http=True, allow_networks=LOOPBACK)
+    with pytest.raises(ConnectFailed):
+        guarded_call.call("GET", f"http://127.0.0.1:{port}/", share="a", allow_http=True, allow_networks=LOOPBACK)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +364,7 @@ def test_call_raises_connect_failed_for_a_closed_port() -> None:
     ids=["nothing", "not http", "short body", "bad chunk", "many headers", "long header"],
 )
 def test_call_raises_invalid_response_for_an_incomplete_response(serve: Callable[..., Server], text: bytes) -> None:
-    with pytest.raises(guarded_call.InvalidResponse):
+    with pytest.raises(InvalidResponse):
         call(serve(text))
 
 
@@ -397,7 +408,7 @@ def test_call_rejects_a_certificate_for_another_name_before_sending(
 ) -> None:
     server = serve(ok(), tls.server)
     options = tls.options(server) | {"url": f"https://other.example.com:{server.port}/"}
-    with pytest.raises(guarded_call.TlsFailed):
+    with pytest.raises(TlsFailed):
         call(server, **options)
     assert server.requests == []
 
@@ -406,7 +417,7 @@ def test_call_rejects_a_certificate_of_an_unknown_authority(
     serve: Callable[..., Server], tls: TlsServerContext
 ) -> None:
     server = serve(ok(), tls.server)
-    with pytest.raises(guarded_call.TlsFailed):
+    with pytest.raises(TlsFailed):
         call(server, **tls.options(server) | {"ca_file": None})
     assert server.requests == []
 
@@ -417,5 +428,59 @@ def test_call_raises_tls_failed_for_plain_http_on_https(serve: Callable[..., Ser
             return connection.recv(1)
 
     bad_request = responding(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    with closing(PlainServer(bad_request)) as server, pytest.raises(guarded_call.TlsFailed):
+    with closing(PlainServer(bad_request)) as server, pytest.raises(TlsFailed):
         call(server, **tls.options(server))
+
+
+def test_call_does_not_start_beyond_a_limit_of_the_tenant(serve: Callable[..., Server]) -> None:
+    servers = [serve(silent) for _ in range(1 + CALLS_PER_TENANT // CALLS_PER_HOST)]
+    hanging = [start(server) for server in servers[:-1] for _ in range(CALLS_PER_HOST)]
+    with pytest.raises(TooManyCalls, match=f"At most {CALLS_PER_TENANT} calls") as caught:
+        call(servers[-1])
+    assert caught.value.limit == "calls_per_tenant"
+    assert servers[-1].connections == 0
+    for future in hanging:
+        future.cancel()
+
+
+def test_call_does_not_start_beyond_the_limit_of_a_host(serve: Callable[..., Server]) -> None:
+    slow, quick = serve(silent), serve(ok())
+    hanging = [start(slow) for _ in range(CALLS_PER_HOST)]
+    with pytest.raises(TooManyCalls, match=f"At most {CALLS_PER_HOST} calls .* one host") as caught:
+        call(slow)
+    assert caught.value.limit == "calls_per_host"
+    assert call(quick).status == 200
+    for future in hanging:
+        future.cancel()
+
+
+def test_call_of_one_tenant_is_answered_while_servers_of_another_hang(serve: Callable[..., Server]) -> None:
+    slow, quick = serve(silent), serve(ok())
+    hanging = [start(slow, share="hostile") for _ in range(2 * CALLS_PER_TENANT)]
+    assert call(quick, share="neighbour").status == 200
+    with pytest.raises(DeadlineExceeded):
+        call(slow, share="neighbour", timeout=0.1)
+    assert sum(future.done() for future in hanging) == 2 * CALLS_PER_TENANT - CALLS_PER_HOST
+    for future in hanging:
+        future.cancel()
+
+
+def test_a_place_is_free_again_after_a_call_has_ended_or_was_cancelled(serve: Callable[..., Server]) -> None:
+    slow, quick = serve(silent), serve(ok())
+    for _ in range(2):
+        hanging = [start(slow) for _ in range(CALLS_PER_HOST)]
+        with pytest.raises(TooManyCalls):
+            call(slow)
+        for future in hanging:
+            future.cancel()
+        assert [call(quick).status for _ in range(2 * CALLS_PER_TENANT)] == [200] * 2 * CALLS_PER_TENANT
+
+
+def test_call_does_not_go_to_the_deployment_itself(serve: Callable[..., Server], settings: Any) -> None:
+    server = serve(ok())
+    settings.PUBLIC_URL, settings.WAYPOST_ALLOW_SELF = f"https://127.0.0.1:{server.port}", False
+    with pytest.raises(ForbiddenAddress):
+        call(server)
+    assert server.connections == 0
+    settings.WAYPOST_ALLOW_SELF = True
+    assert call(server).status == 200

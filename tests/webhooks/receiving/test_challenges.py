@@ -4,6 +4,7 @@ import hmac
 import json
 import time
 from base64 import b64encode
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +16,8 @@ from tests.factories_receiver import make_source
 from tests.webhooks.schemes.authority import certificate
 from tests.webhooks.schemes.test_sns import subscription_confirmation
 from webhooks.models import Receipt, Rejection, Source
-from webhooks.outgoing.guarded_call import CallResponse, InvalidResponse
+from webhooks.outgoing.errors import InvalidResponse
+from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.receiving import challenges, published_keys
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -142,17 +144,20 @@ class FakeAmazon:
         self.status, self.error = status, error
         self.called: list[str] = []
 
-    def call(self, method: str, url: str, **_: Any) -> CallResponse:
+    def start_call(self, method: str, url: str, **_: Any) -> Future[CallResponse]:
         self.called.append(f"{method} {url}")
+        result: Future[CallResponse] = Future()
         if self.error:
-            raise self.error
+            result.set_exception(self.error)
+            return result
         body = certificate(days=9_000) if url.endswith(".pem") else b""
-        return CallResponse(200 if body else self.status, {}, body, truncated=False)
+        result.set_result(CallResponse(url, 200 if body else self.status, {}, body, truncated=False))
+        return result
 
 
 def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: FakeAmazon) -> Any:
-    monkeypatch.setattr(challenges, "call", amazon.call)
-    monkeypatch.setattr(published_keys, "call", amazon.call)
+    monkeypatch.setattr(challenges, "start_call", amazon.start_call)
+    monkeypatch.setattr(published_keys, "start_call", amazon.start_call)
     body = json.dumps(subscription_confirmation(TOPIC, int(time.time()))).encode()
     source = make_source(scheme="sns", secret=TOPIC)
     return Client().post(f"/in/{source.public_id}/", body, content_type="text/plain; charset=UTF-8")

@@ -2,13 +2,20 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
 
 import pytest
 
 from tests.key_server import KeyServer
+from tests.receiver import Exchange, Receiver
+from webhooks.outgoing.call_limits import CALLS_PER_HOST, CALLS_PER_TENANT
 from webhooks.receiving import published_keys
-from webhooks.receiving.published_keys import MAX_AGE, MAX_STALE, MIN_INTERVAL, MIN_INTERVAL_WITHOUT_KEYS, fetch_keys
+from webhooks.receiving.published_keys import MAX_AGE, MAX_STALE, MIN_INTERVAL, MIN_INTERVAL_WITHOUT_KEYS, start_fetch
 from webhooks.wire.errors import KeysUnavailable
+
+
+def fetch_keys(url: str, *, share: str = "a", newer: bool = False) -> bytes:
+    return start_fetch(url, share=share, newer=newer).result()
 
 
 class Clock:
@@ -101,3 +108,39 @@ def test_fetch_keys_in_many_threads_fetches_once(clock: Clock, server: KeyServer
     for thread in threads:
         thread.join()
     assert len(server.requests) == 1
+
+
+def hang(exchange: Exchange) -> None:
+    exchange.server.receiver.closing.wait()
+
+
+def test_fetch_keys_of_one_share_while_key_servers_of_another_hang(clock: Clock, server: KeyServer) -> None:
+    with Receiver() as slow:
+        urls = [slow.script(f"/{number}", hang) for number in range(2 * CALLS_PER_TENANT)]
+        hanging = [start_fetch(url, share="hostile") for url in urls]
+        slow.wait_for(CALLS_PER_HOST)
+        assert fetch_keys(server.url, share="neighbour") == server.body
+        with pytest.raises(KeysUnavailable, match="one host"):
+            hanging[-1].result()
+        assert sum(not future.done() for future in hanging) == CALLS_PER_HOST
+    for future in hanging:
+        with pytest.raises(KeysUnavailable):
+            future.result()
+
+
+def test_fetch_keys_beyond_the_limit_of_calls_is_tried_again_at_once(clock: Clock, server: KeyServer) -> None:
+    with Receiver() as slow:
+        hanging = [start_fetch(slow.script(f"/{n}", hang), share="a") for n in range(CALLS_PER_HOST)]
+        slow.wait_for(CALLS_PER_HOST)
+        url = slow.script("/keys", 200)
+        with pytest.raises(KeysUnavailable, match="one host"):
+            fetch_keys(url)
+    wait([*hanging])
+    with pytest.raises(KeysUnavailable, match="connection"):
+        fetch_keys(url)
+
+
+def test_shares_do_not_see_each_others_documents(clock: Clock, server: KeyServer) -> None:
+    fetch_keys(server.url, share="a")
+    fetch_keys(server.url, share="b")
+    assert len(server.requests) == 2

@@ -125,7 +125,10 @@ class SourceSerializer(StrictModelSerializer):
         kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
         with configuration_errors():
             check_configuration(
-                scheme, [new, *kept] if new else kept, attrs.get("options", getattr(self.instance, "options", {}))
+                scheme,
+                [new, *kept] if new else kept,
+                attrs.get("options", getattr(self.instance, "options", {})),
+                tenant_id=self.instance.tenant_id if self.instance else self.context.get("tenant_id"),
             )
         self._check_response(attrs)
         return attrs

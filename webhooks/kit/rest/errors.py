@@ -1,4 +1,4 @@
-"""Define the API errors that REST framework lacks: 409 and 412."""
+"""Define the API errors that REST framework lacks: 409, 412, and 429 with the name of the limit."""
 
 from rest_framework.exceptions import APIException, ValidationError
 
@@ -16,3 +16,15 @@ class PreconditionFailed(APIException):
     status_code = 412
     default_code = "stale"
     default_detail = "Changed since it was fetched; fetch it again."
+
+
+class TooManyRequests(APIException):
+    """429: too much in progress at once. The problem names the ``limit``."""
+
+    status_code = 429
+    default_code = "rate_limited"
+
+    def __init__(self, limit: str, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.members = {"limit": limit}
+        self.wait = wait

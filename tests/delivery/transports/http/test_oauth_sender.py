@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from delivery import notify
 from delivery.models import Attempt, Delivery
@@ -15,9 +14,7 @@ from subscriptions.models import Endpoint, Tenant
 from tests import receiver as scripts
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.receiver import Receiver
-from tests.threads import in_threads
 from tests.token_server import TokenServer
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,7 +99,7 @@ def test_unexpected_error_while_getting_a_token_stops_no_other_endpoint(
     def break_down(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("subscriptions.endpoints.http.oauth_tokens.get_token", break_down)
+    monkeypatch.setattr("subscriptions.endpoints.http.oauth_tokens._read", break_down)
     tenant = make_tenant()
     endpoint = subscribed(receiver.url("/in"), tenant, auth=server.credentials())
     subscribed(receiver.url("/neighbour"), tenant)
@@ -111,10 +108,10 @@ def test_unexpected_error_while_getting_a_token_stops_no_other_endpoint(
     assert set(Attempt.objects.values_list("error", flat=True)) == {"", "credentials"}
 
 
-def test_tenant_with_hanging_token_servers_leaves_threads_to_others(
+def test_tenant_with_hanging_token_servers_leaves_places_to_others(
     receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oauth_sender, "TOKEN_THREADS", 4)
+    monkeypatch.setattr(oauth_sender, "TOKEN_REQUESTS_PER_TENANT", 2)
     hanging = make_tenant()
     url = receiver.script("/hanging", scripts.hang)
     for _ in range(12):
@@ -128,23 +125,18 @@ def test_tenant_with_hanging_token_servers_leaves_threads_to_others(
     assert set(failed.values_list("error", flat=True)) == {"credentials"}
     assert len(failed) == 12
     assert not receiver.at("/in")
+    assert len(receiver.at("/hanging")) < 12
 
 
-def test_token_thread_holds_no_database_connection_while_it_waits(receiver: Receiver, server: TokenServer) -> None:
-    held: list[object] = []
-
-    def only_who_counts() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%subscriptions_oauthtoken%'")
-            return bool(cursor.fetchone()[0] == 1)
-
-    def look(exchange: scripts.Exchange) -> None:
-        held.extend(in_threads(lambda: wait_until(only_who_counts, "the connection to be closed")))
-        scripts.status(500)(exchange)
-
-    server.respond_with(look)
-    delivered(subscribed(receiver.url("/in"), auth=server.credentials(), retry_plan=[1000]))
-    assert held == [True]
+def test_endpoints_beyond_the_token_requests_of_a_tenant_wait_for_a_place(
+    receiver: Receiver, server: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oauth_sender, "TOKEN_REQUESTS_PER_TENANT", 2)
+    tenant = make_tenant()
+    endpoints = [subscribed(receiver.url("/in"), tenant, auth=server.credentials()) for _ in range(12)]
+    delivered(endpoints[0])
+    assert len(receiver.at("/in")) == 12
+    assert set(Delivery.objects.values_list("state", "attempts")) == {("delivered", 1)}
 
 
 def test_deliveries_arrive_when_the_token_server_recovers(receiver: Receiver, server: TokenServer) -> None:

@@ -390,7 +390,8 @@ class TestClientCertificates:
 
 def test_close_does_not_wait_for_hanging_requests(receiver: Receiver) -> None:
     receiver.script("/", scripts.hang)
+    before = {thread for thread in threading.enumerate() if thread.name == "http-sender"}
     with closing(HttpSender(allow_http=True)) as sender:
         sender.submit([(make_in_flight(), make_request(receiver.url(), timeout_ms=600_000))])
         receiver.wait_for(1)
-    assert not any(thread.name == "http-sender" for thread in threading.enumerate())
+    assert {thread for thread in threading.enumerate() if thread.name == "http-sender"} == before

@@ -1,8 +1,16 @@
 """The ``auth`` of an endpoint: which values are accepted, and the header they become."""
 
+from uuid import UUID
+
 import pytest
 
-from subscriptions.endpoints.http.credentials import auth_header, check_auth, client_credentials, public_auth
+from subscriptions.endpoints.http.credentials import (
+    auth_header,
+    check_auth,
+    check_token_url,
+    client_credentials,
+    public_auth,
+)
 from subscriptions.errors import Invalid
 
 BASIC = {"type": "basic", "username": "Aladdin", "password": "open sesame"}
@@ -66,9 +74,6 @@ def test_public_auth_omits_secrets(auth):
         ({**HEADER, "value": "é"}, "the value must"),
         ({**OAUTH2, "client_auth": "jwt"}, "client_auth: must"),
         ({**OAUTH2, "scope": "a  b"}, "scope: must"),
-        ({**OAUTH2, "token_url": "ftp://example.com"}, "token_url: "),
-        ({**OAUTH2, "token_url": "https://10.0.0.7/token"}, "token_url: This address may not be called"),
-        ({**OAUTH2, "token_url": "https://inside.example.com/token"}, "token_url: This address may not be called"),
     ],
 )
 def test_unusable_value_is_rejected(auth, message):
@@ -76,3 +81,21 @@ def test_unusable_value_is_rejected(auth, message):
         check_auth(auth)
     assert error.value.field == "auth"
     assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://example.com", "token_url: "),
+        ("https://10.0.0.7/token", "token_url: This address may not be called"),
+        ("https://inside.example.com/token", "token_url: This address may not be called"),
+        ("https://us.example/token", "token_url: Must not be Waypost's own address"),
+    ],
+)
+def test_token_url_that_may_not_be_called_is_rejected(url, message, settings):
+    settings.PUBLIC_URL, settings.WAYPOST_ALLOW_SELF = "https://us.example", False
+    auth = {**OAUTH2, "token_url": url}
+    check_auth(auth)
+    with pytest.raises(Invalid, match=message) as error:
+        check_token_url(auth, UUID(int=1))
+    assert error.value.field == "auth"

@@ -1,10 +1,20 @@
 """URLs that may be saved as an endpoint's, and those that may not."""
 
+from uuid import UUID
+
 import pytest
 
-from subscriptions.endpoints.http.url_check import check_url
+from subscriptions.endpoints.http import url_check
 from subscriptions.errors import Invalid
-from webhooks.outgoing import guarded_call
+from tests.dns_server import Answer
+from webhooks.outgoing import resolver
+from webhooks.outgoing.errors import TooManyLookups
+
+TENANT = UUID(int=1)
+
+
+def check_url(url):
+    url_check.check_url(url, TENANT)
 
 
 def error_of(url):
@@ -22,12 +32,20 @@ def test_check_url_accepts_a_public_name_that_does_not_resolve_yet():
     check_url("https://soon.example.com/")
 
 
-def test_check_url_accepts_a_public_name_when_the_resolver_times_out(monkeypatch):
-    def out_of_time(host, **options):
-        raise TimeoutError
-
-    monkeypatch.setattr(guarded_call, "resolve_within", out_of_time)
+def test_check_url_accepts_a_public_name_when_the_lookup_times_out(dns, monkeypatch):
+    monkeypatch.setattr(resolver, "LOOKUP_SECONDS", 0.05)
+    dns.answers["example.com"] = Answer(hangs=True)
     check_url("https://example.com/")
+
+
+def test_check_url_beyond_the_lookups_of_the_tenant_names_the_limit(dns, monkeypatch):
+    monkeypatch.setattr(resolver, "LOOKUPS_PER_SHARE", 1)
+    monkeypatch.setattr(resolver, "MAX_QUEUED", 0)
+    dns.answers["hangs.example.com"] = Answer(hangs=True)
+    resolver.resolve("hangs.example.com", TENANT)
+    with pytest.raises(TooManyLookups, match="At most 1 host names"):
+        check_url("https://example.com/")
+    url_check.check_url("https://example.com/", UUID(int=2))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +79,7 @@ def test_check_url_error_does_not_reveal_where_a_name_leads():
 
 def test_check_url_accepts_http_and_networks_that_the_operator_allows(settings):
     settings.WAYPOST_ALLOW_HTTP = True
-    settings.WAYPOST_ALLOW_NETWORKS = ["127.0.0.0/8"]
+    settings.WAYPOST_ALLOW_NETWORKS = ["127.0.0.0/8", "::1/128"]
     check_url("http://127.0.0.1:8080/")
     check_url("http://localhost:8080/")
     assert error_of("http://10.0.0.1/")

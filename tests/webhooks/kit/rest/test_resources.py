@@ -4,10 +4,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from tests.dns_server import Answer
 from tests.factories import make_client, make_tenant
 from webhooks.api.serializers.sources import SourceSerializer
 from webhooks.models import Source
-from webhooks.sources import configuration
+from webhooks.outgoing import resolver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,15 +43,17 @@ def test_write_with_an_older_entity_tag_is_a_412_and_changes_nothing(source, met
     assert Source.objects.get(deleted_at=None).name == "Another"
 
 
-def test_change_is_validated_outside_a_transaction_since_it_resolves_names(source, monkeypatch):
+def test_change_is_validated_outside_a_transaction_since_it_resolves_names(source, dns, monkeypatch):
     client, path = source
     in_transaction = []
+    resolve = resolver.resolve
 
-    def resolve(host, *, seconds):
+    def record(host, share):
         in_transaction.append(connection.in_atomic_block)
-        return ["93.184.215.14"]
+        return resolve(host, share)
 
-    monkeypatch.setattr(configuration, "resolve_within", resolve)
+    dns.answers["keys.example.com"] = Answer(("93.184.215.14",))
+    monkeypatch.setattr(resolver, "resolve", record)
     options = {"jwks_url": "https://keys.example.com/jwks", "audience": "us"}
     made = client.post(API, {"scheme": "jwt", "options": options}, content_type="application/json")
     path = f"{API}{made.json()['id']}/"

@@ -1,0 +1,84 @@
+"""Send single attempts by the transport of deliveries, and return their outcomes as futures.
+
+One ``HttpSender`` per process needs one thread however many attempts hang; the event loop of outgoing calls waits for
+its descriptor. The transport is that of deliveries, so that a test sends the same bytes under the same guard.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.conf import settings
+
+from delivery.transports.http.exchange import Request
+from delivery.transports.http.sender import HttpSender
+from delivery.transports.in_flight import InFlight
+from delivery.transports.outcome import Outcome
+from webhooks.kit.fair.shares import Shares
+from webhooks.outgoing.errors import LimitReached
+from webhooks.outgoing.event_loop import event_loop
+from webhooks.outgoing.per_process import PerProcess
+
+MAX_TESTS = 256  # test deliveries in progress, per process: each has a socket
+TESTS_PER_TENANT = 3  # test deliveries of one tenant in progress, per process
+
+
+class TooManyTests(LimitReached):
+    """The tenant has too many test deliveries in progress."""
+
+
+class TestSender:
+    """Submit requests to one transport, and complete a future for each. The methods run in the event loop."""
+
+    __test__ = False  # not for pytest
+
+    def __init__(self) -> None:
+        self._running = Shares("test deliveries", MAX_TESTS, most=TESTS_PER_TENANT)
+        self._outcomes: dict[UUID, Future[Outcome]] = {}
+        self._http = self._open()
+
+    @contextmanager
+    def place(self, tenant_id: UUID) -> Iterator[None]:
+        """Take one of the tenant's places during a `with` statement. Raises TooManyTests."""
+        if not self._running.take(tenant_id):
+            limit = f"At most {TESTS_PER_TENANT} test deliveries of a tenant run at once; wait for one to end."
+            raise TooManyTests("test_deliveries_per_tenant", limit)
+        try:
+            yield
+        finally:
+            self._running.release(tenant_id)
+
+    def send(self, attempt: InFlight, request: Request) -> "Future[Outcome]":
+        """Return the future outcome of one request; it ends at the latest by the request's timeout."""
+        outcome: Future[Outcome] = Future()
+        outcome.set_running_or_notify_cancel()
+        self._outcomes[attempt.attempt_id] = outcome
+        self._http.submit([(attempt, request)])
+        return outcome
+
+    def _open(self) -> HttpSender:
+        http = HttpSender(allow_http=settings.WAYPOST_ALLOW_HTTP)
+        event_loop().call_soon_threadsafe(event_loop().add_reader, http.fileno(), self._take)
+        return http
+
+    def _take(self) -> None:
+        try:
+            ended = self._http.take()
+        except Exception as error:
+            self._replace(error)
+            return
+        for attempt, outcome in ended:
+            self._outcomes.pop(attempt.attempt_id).set_result(outcome)
+
+    def _replace(self, error: Exception) -> None:
+        """Continue with another transport after an error ended this one and what it was sending."""
+        failed, self._outcomes = self._outcomes, {}
+        for outcome in failed.values():
+            outcome.set_exception(error)
+        event_loop().remove_reader(self._http.fileno())
+        self._http.close()
+        self._http = self._open()
+
+
+test_sender = PerProcess(TestSender)

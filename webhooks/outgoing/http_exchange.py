@@ -1,0 +1,162 @@
+"""Send one request to checked addresses by aiohttp, and read its response, for `guarded_call`.
+
+Nothing changes the target on the way: no redirects, no proxies, netrc or cookies, and the only names that are resolved
+are those that were checked. The socket is made by `_GuardedConnector`, which checks each address again right before
+the connect, so that no caller can omit the check.
+"""
+
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from django.utils.datastructures import CaseInsensitiveMapping
+from yarl import URL
+
+from webhooks.outgoing.errors import CallFailed, ConnectFailed, InvalidResponse, TlsFailed
+from webhooks.wire.addresses.guard import forbidden, is_allowed
+from webhooks.wire.addresses.networks import AllowedNetworks
+from webhooks.wire.addresses.parsed_url import ParsedUrl
+
+CONNECT_SECONDS = 5.0  # for all addresses; a silent one delays the next by NEXT_ADDRESS_SECONDS
+NEXT_ADDRESS_SECONDS = 0.25
+MAX_HEADER = 16 * 1024  # bytes of one field of the response's header
+MAX_HEADERS = 100  # fields of the response's header
+BUFFER = 16 * 1024  # bytes of the response in memory that have not been read
+
+
+@dataclass(frozen=True, slots=True)
+class CallResponse:
+    """The response to a call. Redirects are not followed."""
+
+    url: str
+    """The URL that was called, normalized."""
+    status: int
+    headers: Mapping[str, str]
+    """Names in any case; several of one name are joined by commas."""
+    body: bytes
+    """As sent, never decompressed, `max_response` bytes at most."""
+    truncated: bool
+    """The body was longer; the rest was not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedRequest:
+    """A request with all that its exchange needs."""
+
+    method: str
+    target: ParsedUrl
+    headers: Mapping[str, str]
+    body: bytes | None
+    networks: AllowedNetworks
+    max_response: int
+    tls: ssl.SSLContext
+
+
+async def exchange(request: GuardedRequest, addresses: list[str]) -> CallResponse:
+    """Send the request to the first of the addresses that accepts a connection, and return the response.
+
+    Raises ForbiddenAddress, ConnectFailed, TlsFailed, InvalidResponse. Has no time limit: cancel it.
+    """
+    connector = _GuardedConnector(request, addresses)
+    try:
+        async with _session(connector) as session:
+            return await _send(session, request)
+    except (aiohttp.ClientError, OSError) as error:  # its own timeout for connecting is an OSError, too
+        if connector.is_forbidden:
+            raise forbidden(request.target, "address") from None
+        raise _failure(error) from error
+
+
+class _GuardedConnector(aiohttp.TCPConnector):
+    """Connect to the addresses of one request only, and only to those that may be called."""
+
+    def __init__(self, request: GuardedRequest, addresses: list[str]) -> None:
+        super().__init__(
+            resolver=_FixedAddresses(addresses),
+            use_dns_cache=False,
+            ssl=request.tls,
+            force_close=True,
+            happy_eyeballs_delay=NEXT_ADDRESS_SECONDS,
+            socket_factory=self._open_socket,
+        )
+        self._request = request
+        self.is_forbidden = False
+
+    def _open_socket(self, address: Any) -> socket.socket:
+        family, kind, protocol, _, where = address
+        if not is_allowed(self._request.target, where[0], self._request.networks):
+            self.is_forbidden = True
+        if self.is_forbidden:
+            raise OSError
+        return socket.socket(family, kind, protocol)
+
+
+class _FixedAddresses(AbstractResolver):
+    """Resolve any name to the given addresses."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        self._addresses = addresses
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:  # noqa: ARG002
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        auto_decompress=False,
+        trust_env=False,
+        skip_auto_headers=("Accept", "Content-Type"),
+        read_bufsize=BUFFER,
+        max_line_size=MAX_HEADER,
+        max_field_size=MAX_HEADER,
+        max_headers=MAX_HEADERS,
+    )
+
+
+async def _send(session: aiohttp.ClientSession, request: GuardedRequest) -> CallResponse:
+    url = URL(request.target.url, encoded=True)  # unchanged: not parsed and normalized a second time
+    async with session.request(
+        request.method, url, headers=request.headers, data=request.body, allow_redirects=False
+    ) as response:
+        body = bytearray()
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > request.max_response:
+                break
+        whole = len(body) <= request.max_response
+        kept = bytes(body[: request.max_response])
+        return CallResponse(request.target.url, response.status, _joined(response), kept, truncated=not whole)
+
+
+def _joined(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    names = dict.fromkeys(name.lower() for name in response.headers)
+    return CaseInsensitiveMapping({name: ", ".join(response.headers.getall(name)) for name in names})
+
+
+def _failure(error: Exception) -> CallFailed:
+    """Return the kind of failure of an error of aiohttp."""
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
+        return TlsFailed()
+    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError)):
+        return ConnectFailed()
+    return InvalidResponse()
