@@ -79,7 +79,7 @@ class Described(AutoSchema):
 
     def get_operation(self, *arguments: Any, **names: Any) -> Any:
         """Mark expensive operations."""
-        operation: Any = super().get_operation(*arguments, **names)  # type: ignore[no-untyped-call]
+        operation: Any = super().get_operation(*arguments, **names)
         if operation is not None and self.method in getattr(self.view, "expensive", ()):
             operation[EXPENSIVE] = True
         return operation

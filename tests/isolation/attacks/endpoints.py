@@ -32,13 +32,13 @@ def flood(attacker: Attacker, respond: int | Respond, endpoints: int = 20, rate:
 @attack(7, "80 endpoints that hang", is_short=True)
 def hanging_endpoints(attacker: Attacker) -> None:
     """80 endpoints hang, with the usual limit of 1,024 open files."""
-    flood(attacker, hang, endpoints=80, rate=1000)
+    flood(attacker, hang, endpoints=80, rate=1000, max_in_flight=512)
 
 
 @attack(70, "80 endpoints that hang, 1,024 files at most", platform=FEW_FILES)
 def hanging_endpoints_few_files(attacker: Attacker) -> None:
     """80 endpoints hang, and no process can open more than 1,024 files."""
-    flood(attacker, hang, endpoints=80, rate=1000)
+    flood(attacker, hang, endpoints=80, rate=1000, max_in_flight=512)
 
 
 @attack(13, "test deliveries to a hanging endpoint", is_short=True)

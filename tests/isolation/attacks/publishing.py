@@ -19,9 +19,10 @@ def operational_events(attacker: Attacker) -> None:
     dead = attacker.server(500, "/dead")
     attacker.endpoint(dead, "dying", retry_plan=[1])
     observer = attacker.endpoint(attacker.server(200), "none")
+    stars = "*".join("abcdef0123")
     pattern = {
-        "$or": [{"data": {"delivery": [{"wildcard": f"*{number}*a*b*"}]}} for number in range(30)],
-        "data": {"$or": [{"event": [{"wildcard": f"*{number}*c*"}]} for number in range(30)]},
+        "$or": [{"data": {"delivery": [{"wildcard": f"*{number}*{stars}*"}]}} for number in range(30)],
+        "data": {"$or": [{"event": [{"wildcard": f"*{number}*{stars}*"}]} for number in range(30)]},
     }
     for _ in range(60):
         attacker.create("subscriptions", endpoint=observer, event_types=["waypost.delivery.dead"], pattern=pattern)

@@ -66,11 +66,13 @@ def deleted_tenant(attacker: Attacker) -> None:
 
 @attack(11, "large bodies that drip", is_short=True)
 def dripping_bodies(attacker: Attacker) -> None:
-    """Eight anonymous sockets send large bodies, one byte in eight seconds, then 64 with the neighbour's address."""
-    opening = b"POST /in/%s/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 300_000
-    path = attacker.victim["source"]["url"].split("/in/")[1].strip("/").encode()
-    attacker.hold(8, opening % b"unknown" + b"", b"x")
-    attacker.hold(56, opening % path, b"x")
+    """24 anonymous sockets send large bodies to the login, and 40 to a source, one byte in eight seconds."""
+    head = "POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\nContent-Type: {}\r\n"
+    head += f"Cookie: waypost_csrf={'c' * 32}\r\n\r\n"
+    form = head.format("/admin/login/", "application/x-www-form-urlencoded").encode()
+    attacker.hold(24, form + b"csrfmiddlewaretoken=" + b"x" * 300_000, b"x")
+    path = "/" + attacker.source()["url"].split("/", 3)[3]
+    attacker.hold(40, head.format(path, "application/json").encode() + b"x" * 300_000, b"x")
 
 
 @attack(14, "key servers that hang")
