@@ -27,6 +27,7 @@ from config.local import embedded
 from tests.isolation.attacks import ATTACKS
 from tests.receiver import Receiver, Respond
 
+ADDRESS, PROXY = "127.66.0.1", "127.0.0.9"  # of the attacker; of the proxy that the platform trusts
 BATCH = "application/cloudevents-batch+json"
 Body = bytes | list[Any] | dict[str, Any] | None
 
@@ -109,7 +110,9 @@ class Attacker:
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if found is None:
-            found = self._local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+            found = self._local.connection = http.client.HTTPConnection(
+                "127.0.0.1", self.port, timeout=timeout, source_address=(ADDRESS, 0)
+            )
         return found
 
     def get(self, path: str, **options: Any) -> bytes:
@@ -151,9 +154,9 @@ class Attacker:
 
     # Sockets.
 
-    def connect(self) -> socket.socket:
-        """Open a raw connection to the platform."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+    def connect(self, address: str = ADDRESS) -> socket.socket:
+        """Open a raw connection to the platform from this address."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60, source_address=(address, 0))
 
     def hold(self, count: int, opening: bytes, drip: bytes = b"", every: float = 8.0) -> None:
         """Keep this many connections open after these bytes; send ``drip`` now and then, and replace closed ones."""

@@ -19,6 +19,7 @@ from config.local.process_guard import ProcessGuard
 from tests.faults.running_platform import ROOT, Platform
 from tests.isolation import name_server
 from tests.isolation.attack import FAKED_CLOCK, FEW_FILES
+from tests.isolation.attacker import PROXY
 from tests.isolation.faked_database import faked_database
 from tests.isolation.measurement import Activity, Measurement
 from tests.ports import free_port
@@ -28,7 +29,7 @@ HANDLERS = ("quick", "sleep", "spin", "crash", "fail")
 ENVIRONMENT = {
     "WAYPOST_LOG_LEVEL": "WARNING",
     "WAYPOST_MAX_EVENT_BYTES": str(10 * 1024**2),
-    "WAYPOST_TRUSTED_PROXIES": "127.0.0.0/8",
+    "WAYPOST_TRUSTED_PROXIES": PROXY,
     "WAYPOST_HANDLERS": ",".join(f"{name}=tests.isolation.handlers.{name}" for name in HANDLERS),
 }
 

@@ -3,24 +3,16 @@
 The long form, every attack with times, is ``make isolation``.
 """
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.isolation import name_server
 from tests.isolation.attack import PLAIN, Attack
 from tests.isolation.attacks import ATTACKS
-from tests.isolation.platforms import Scene, scene
+from tests.isolation.platforms import Scene
 from tests.isolation.run import run_one
 
 ALONE, BESIDE = 0.5, 2.5  # seconds
 CHOSEN = [attack for attack in ATTACKS.values() if attack.is_short and attack.platform == PLAIN]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Scene]:
-    with scene(PLAIN) as running:
-        yield running
 
 
 @pytest.mark.parametrize("attack", CHOSEN, ids=lambda attack: attack.name.replace(" ", "-"))

@@ -3,7 +3,7 @@
 import time
 
 from tests.isolation.attack import attack
-from tests.isolation.attacker import Attacker
+from tests.isolation.attacker import PROXY, Attacker
 from tests.isolation.neighbour_process import signed
 from tests.receiver import hang
 
@@ -24,7 +24,7 @@ def forged_certificate(attacker: Attacker) -> None:
     """A header with underscores names a client certificate, past a proxy that removes the one with hyphens."""
     source = attacker.source(scheme="mtls", secret="CN=shop", options={"form": "subject", "header": "x-client-subject"})
     for name in ("X_Client_Subject", "x_client_subject", "X-Client_Subject"):
-        with attacker.connect() as raw:
+        with attacker.connect(PROXY) as raw:
             path = "/" + source["url"].split("/", 3)[3]
             head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{name}: CN=shop\r\nContent-Length: 2\r\n\r\n{{}}"
             raw.sendall(head.encode())
