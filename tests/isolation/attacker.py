@@ -1,15 +1,12 @@
 """Give attacks their tools: API calls, raw connections, servers, SQL, and clients that repeat until the end.
 
-``python -m tests.isolation.attacker`` is a process of its own with low priority: its own CPU time stands for another
-machine's. It reads its configuration from stdin, says `ready` once the attack runs, and ends with stdin.
+Each attack runs in a process of its own (``attacker_process``).
 """
 
 import http.client
 import json
-import os
 import random
 import socket
-import sys
 import threading
 import time
 from collections import Counter
@@ -24,7 +21,6 @@ import orjson
 import psycopg
 
 from config.local import embedded
-from tests.isolation.attacks import ATTACKS
 from tests.receiver import Receiver, Respond
 
 ADDRESS, PROXY = "127.66.0.1", "127.0.0.9"  # of the attacker; of the proxy that the platform trusts
@@ -212,19 +208,3 @@ class Attacker:
         with psycopg.connect(embedded.database_url(Path(self.data)), autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
-
-
-def main() -> None:
-    os.nice(10)
-    attacker = Attacker(**json.loads(sys.stdin.readline()))
-    ATTACKS[attacker.number].run(attacker)
-    print("ready", flush=True)
-    sys.stdin.read()
-    attacker.stopping.set()
-    seen = ", ".join(f"{count} {what}" for what, count in attacker.outcomes.most_common(6))
-    print(json.dumps({"requests": seen, "breaches": attacker.breaches}), flush=True)
-    os._exit(0)  # clients may be in the middle of requests that never end
-
-
-if __name__ == "__main__":
-    main()

@@ -89,6 +89,7 @@ def scene(kind: str) -> Iterator[Scene]:
         platform = stack.enter_context(Platform(data, environment, prefix=prefix))
         facts = set_up(platform, names)
         neighbour = start(guard, "neighbour_process", facts)
+        stack.callback(stop, neighbour)
         yield Scene(platform, guard, platform.operator_key(), facts, names, clock, neighbour)
 
 
@@ -103,6 +104,15 @@ def start(guard: ProcessGuard, module: str, facts: dict[str, Any]) -> "subproces
     )
     talk(process, json.dumps(facts))
     return process
+
+
+def stop(process: "subprocess.Popen[str]") -> None:
+    """Kill a process that `start` started, and close its pipes."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def set_up(platform: Platform, names: bool) -> dict[str, Any]:

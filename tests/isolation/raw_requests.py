@@ -87,8 +87,16 @@ def lengths(target: Target) -> Iterator[RawRequest]:
     }
     for name, (head, body) in conflicting.items():
         yield RawRequest(name, (head, body, hidden), REJECTED)
-    for value in (f"+{size}", f"-{size}", hex(size), f"{size} {size}", "1" + "0" * 30, "five", ""):
-        yield RawRequest(f"length {value!r}", (target.head(f"Content-Length: {value}"), target.body, hidden), REJECTED)
+    for name, value in {
+        "a length with a plus": f"+{size}",
+        "a negative length": f"-{size}",
+        "a length in hexadecimal": hex(size),
+        "two lengths in one value": f"{size} {size}",
+        "an enormous length": "1" + "0" * 30,
+        "a length that is no number": "five",
+        "an empty length": "",
+    }.items():
+        yield RawRequest(name, (target.head(f"Content-Length: {value}"), target.body, hidden), REJECTED)
 
 
 def chunks(target: Target) -> Iterator[RawRequest]:

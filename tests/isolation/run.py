@@ -11,7 +11,7 @@ from typing import Any
 from tests.faults.running_platform import DIRECT
 from tests.isolation.attack import Attack
 from tests.isolation.measurement import Result
-from tests.isolation.platforms import Scene, scene, start
+from tests.isolation.platforms import Scene, scene, start, stop
 
 ALONE, BESIDE, GET_GOING = 8.0, 15.0, 2.0  # seconds
 
@@ -42,9 +42,8 @@ def run_one(running: Scene, attack: Attack, alone: float, beside: float) -> Resu
     before = running.memory()
     facts = attacker_facts(running, attack)
     with ExitStack() as stack:
-        attacker = start(running.guard, "attacker", facts)
-        stack.callback(attacker.wait)
-        stack.callback(attacker.kill)
+        attacker = start(running.guard, "attacker_process", facts)
+        stack.callback(stop, attacker)
         time.sleep(0 if attack.is_outcome else GET_GOING)
         measured = running.measure(min(5.0, beside) if attack.is_outcome else beside)
         memory = running.memory() - before
