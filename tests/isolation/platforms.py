@@ -44,6 +44,7 @@ class Scene:
     facts: dict[str, Any]
     names: bool
     clock: str
+    database_home: Path
     neighbour: "subprocess.Popen[str]"
 
     def measure(self, seconds: float) -> Measurement:
@@ -76,10 +77,10 @@ def scene(kind: str) -> Iterator[Scene]:
         data.chmod(0o711)  # so that the servers' user can traverse it when we are root
         guard = ProcessGuard(f"isolation {data}")
         stack.callback(guard.close)
-        environment, clock = dict(ENVIRONMENT), ""
+        environment, clock, database_home = dict(ENVIRONMENT), "", data
         if kind == FAKED_CLOCK:
-            database = stack.enter_context(faked_database(data, guard))
-            environment["DATABASE_URL"], clock = database.url, str(database.clock)
+            database = stack.enter_context(faked_database(guard))
+            environment["DATABASE_URL"], clock, database_home = database.url, str(database.clock), database.home
         names = name_server.is_available()
         if names:
             stack.enter_context(name_server.NameServer())
@@ -90,7 +91,7 @@ def scene(kind: str) -> Iterator[Scene]:
         facts = set_up(platform, names)
         neighbour = start(guard, "neighbour_process", facts)
         stack.callback(stop, neighbour)
-        yield Scene(platform, guard, platform.operator_key(), facts, names, clock, neighbour)
+        yield Scene(platform, guard, platform.operator_key(), facts, names, clock, database_home, neighbour)
 
 
 def start(guard: ProcessGuard, module: str, facts: dict[str, Any]) -> "subprocess.Popen[str]":

@@ -68,7 +68,7 @@ def attacker_facts(running: Scene, attack: Attack) -> dict[str, Any]:
         "read_key": keys[1],
         "operator_key": operator,
         "victim": running.facts,
-        "data": str(platform.data / "other" if running.clock else platform.data),
+        "data": str(running.database_home),
         "names": running.names,
         "clock": running.clock,
     }
