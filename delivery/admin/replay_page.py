@@ -105,7 +105,7 @@ class ReplayPage:
             "media": self.model_admin.media,
             "back": self._list(),
             "total": counted.total,
-            "estimated": counted.estimated,
+            "estimated": counted.estimated or counted.is_lower_bound,
             "time_needed": _time_needed(counted.total, form),
             "problem": wanted.problem,
             "form": form,

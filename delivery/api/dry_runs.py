@@ -21,8 +21,11 @@ from subscriptions.routing.targets import load_targets
 from webhooks.kit.rest.lookup import find
 from webhooks.kit.rest.serializers import JsonField, ListField, ReferenceField, StrictSerializer
 from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 
 MAX_EVENTS = 25
+MAX_STEPS = 5_000_000  # of matching and rendering in one request: about half a second of processor time
+TOO_COSTLY = "This costs too much at once; give fewer or smaller events, or a simpler pattern."
 ONE = 'Give "event" or "events": an event as an object, or the id of one that was published.'
 
 
@@ -168,7 +171,11 @@ class DryRuns(APIView):
         fields = serializer.validated_data
         subjects = list(_subjects(tenant, fields))
         arguments = _dry_run_arguments(fields)
-        results = [dry_run.dry_run(it, **arguments) for it in subjects]
+        budget = StepBudget(MAX_STEPS)
+        try:
+            results = [dry_run.dry_run(it, **arguments, budget=budget) for it in subjects]
+        except BudgetExceeded:
+            raise ValidationError({"non_field_errors": [TOO_COSTLY]}) from None
         return Response({"data": DryRunResultSerializer(results, many=True).data})
 
 

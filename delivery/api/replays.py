@@ -82,8 +82,8 @@ class ReplayPreview(ReplayView):
         tenant = tenant_of(request)
         fields = self.body(ReplaySelectionSerializer)
         with filter_errors():
-            total, estimated = replays.preview(tenant, read_filter(tenant, fields))
-        return Response({"total": total, "estimated": estimated})
+            counted = replays.preview(tenant, read_filter(tenant, fields))
+        return Response(counted._asdict())
 
 
 class ReplayCancel(ReplayView):

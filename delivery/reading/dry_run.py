@@ -23,6 +23,7 @@ from webhooks.wire.cloudevents.json_format import read_structured, write_structu
 from webhooks.wire.eventbridge import event_from_eventbridge
 from webhooks.wire.ids import new_id, public
 from webhooks.wire.patterns import Pattern, PatternMismatch
+from webhooks.wire.step_budget import StepBudget
 from webhooks.wire.transform import Transformer, Unrenderable
 
 SIGNATURE_PLACEHOLDER = "v1,(signed when it is sent)"
@@ -101,18 +102,19 @@ def dry_run(
     pattern: Pattern | None,
     transformer: Transformer | None,
     target: DeliveryTarget | None,
+    budget: StepBudget,
 ) -> DryRunResult:
-    """Test a subscription (its event types, pattern and transformer) on an event.
+    """Test a subscription (its event types, pattern and transformer) on an event. Raises BudgetExceeded.
 
     ``target``: the endpoint, which determines headers and content mode; None for the headers that every endpoint gets.
     """
     matching = set(matching_names(str(event.document.get("type", ""))))
-    mismatches = () if pattern is None else tuple(pattern.explain(event.document))
+    mismatches = () if pattern is None else tuple(pattern.explain(event.document, budget))
     result = DryRunResult(not matching.isdisjoint(event_types), mismatches)
     body = event.body
     if transformer is not None:
         try:
-            body = transformer.render(event.document)
+            body = transformer.render(event.document, budget)
         except Unrenderable as error:
             return replace(result, transformation_error=str(error))
     return replace(result, preview=_preview(event, body, transformer is not None, target))

@@ -29,14 +29,19 @@ from webhooks.wire.ids import new_id
 
 PAGE = 100  # events that one slice looks at
 MAX_COUNTED = 5_000  # events a count looks at; beyond them it is extrapolated
+MAX_ROWS = 100_000  # events or dead letters a count goes through; beyond them it is a lower bound
 COUNT_STEPS = 2_000_000  # of matching and rendering in a count: about 0.2 s of CPU
 
 
 class DeliveryCount(NamedTuple):
-    """A number of deliveries; ``estimated`` if it was extrapolated from the first events."""
+    """A number of deliveries.
+
+    ``estimated``: it was extrapolated from the first events. ``is_lower_bound``: counting stopped at it.
+    """
 
     total: int
     estimated: bool = False
+    is_lower_bound: bool = False
 
 
 class Plan(NamedTuple):
@@ -82,8 +87,9 @@ def count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
         if budget.is_used:
             break
         cursor = page[-1].id
-    events = rows.defer(None).only("id").count()
-    return DeliveryCount(round(total * events / seen), estimated=events > seen or plan.route_cursor is not None)
+    events = rows.defer(None).only("id")[: MAX_ROWS + 1].count()
+    estimated = events > seen or plan.route_cursor is not None
+    return DeliveryCount(round(total * min(events, MAX_ROWS) / max(seen, 1)), estimated, events > MAX_ROWS)
 
 
 def run_slice(row: Replay, selected: ReplayFilter, limit: int) -> Slice:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from delivery import notify, telemetry
 from delivery.models import Replay
 from delivery.replaying import backfill, dead_letters
-from delivery.replaying.backfill import DeliveryCount
+from delivery.replaying.backfill import MAX_ROWS, DeliveryCount
 from delivery.replaying.dead_letters import Slice, open_dead_letters
 from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.models import Tenant
@@ -48,7 +48,8 @@ def start(tenant: Tenant | None, selected: ReplayFilter, *, rate: int = DEFAULT_
         raise ValueError("rate", f"must be from 1 to {MAX_RATE} per second")
     row = _new_row(tenant, selected)
     row.rate, row.requested_by = rate, by[:256]
-    row.total, row.estimated = _count(row, selected)
+    counted = _count(row, selected)
+    row.total, row.estimated = counted.total, counted.estimated or counted.is_lower_bound
     row.save(force_insert=True)
     transaction.on_commit(lambda: send_task("delivery.replay_slices", "default", expires=1.0))
     telemetry.replay_started(row)
@@ -63,7 +64,8 @@ def _new_row(tenant: Tenant | None, selected: ReplayFilter) -> Replay:
 
 def _count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
     if row.scope == Replay.Scope.DEAD_LETTERS:
-        return DeliveryCount(open_dead_letters(row.tenant, selected).count())
+        letters = open_dead_letters(row.tenant, selected)[: MAX_ROWS + 1].count()
+        return DeliveryCount(min(letters, MAX_ROWS), is_lower_bound=letters > MAX_ROWS)
     return backfill.count(row, selected)
 
 

@@ -4,7 +4,7 @@ The subscription is evaluated as it is now, since earlier versions are not store
 or changed after the event was accepted, that is the reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from subscriptions.models import Subscription
 from subscriptions.routing.compiled_patterns import compile_pattern
 from subscriptions.routing.route_table import matching_names
 from webhooks.wire.patterns import PatternMismatch
+from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 
 MAX_TYPES_SHOWN, MAX_PATHS_SHOWN = 5, 3
 
@@ -28,14 +29,25 @@ class NoMatchReason:
 
 
 def explain_mismatch(
-    subscription: Subscription, event_type: str, document: Callable[[], dict[str, Any]], accepted_at: datetime
+    subscription: Subscription,
+    event_type: str,
+    document: Callable[[], dict[str, Any]],
+    accepted_at: datetime,
+    budget: StepBudget,
 ) -> NoMatchReason:
-    """Return the reason for an event of this type, accepted at this time. ``document`` returns the event."""
+    """Return the reason for an event of this type, accepted at this time. ``document`` returns the event.
+
+    Once the budget is used, the reason of a pattern is that it was not compared.
+    """
     if not set(subscription.event_types).intersection(matching_names(event_type)):
         types = subscription.event_types
         shown = ", ".join(types[:MAX_TYPES_SHOWN]) + (", ..." if len(types) > MAX_TYPES_SHOWN else "")
         return NoMatchReason("type", f"Subscribed types {shown} do not include {event_type}.", subscription)
-    mismatches = () if subscription.pattern is None else compile_pattern(subscription.pattern).explain(document())
+    try:
+        mismatches = _mismatches(subscription, document, budget)
+    except BudgetExceeded:
+        detail = "Not compared: the patterns cost too much at once. Explain one endpoint, or test the subscription."
+        return NoMatchReason("not_compared", detail, subscription)
     if mismatches:
         paths = ", ".join(it.path or "the event" for it in mismatches[:MAX_PATHS_SHOWN])
         return NoMatchReason("pattern", f"The pattern does not match at {paths}.", subscription, tuple(mismatches))
@@ -48,3 +60,10 @@ def explain_mismatch(
         detail = "The subscription matches now, but was changed after the event was accepted."
         return NoMatchReason("changed_later", detail, subscription)
     return NoMatchReason("unknown", "The subscription matches now; the earlier reason is not recorded.", subscription)
+
+
+def _mismatches(
+    subscription: Subscription, document: Callable[[], dict[str, Any]], budget: StepBudget
+) -> Sequence[PatternMismatch]:
+    """Return why the pattern does not match; empty if it does. Raises BudgetExceeded."""
+    return () if subscription.pattern is None else compile_pattern(subscription.pattern).explain(document(), budget)

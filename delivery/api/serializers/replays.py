@@ -64,3 +64,4 @@ class ReplayPreviewSerializer(serializers.Serializer[Any]):
     estimated = serializers.BooleanField(
         help_text="Whether the total is extrapolated from the first of very many events."
     )
+    is_lower_bound = serializers.BooleanField(help_text="Whether counting stopped at 100,000 rows: there may be more.")

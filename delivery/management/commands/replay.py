@@ -48,7 +48,8 @@ class Command(BaseCommand):
             tenant = _tenant(options["tenant"])
             selected = replays.ReplayFilter.parse(_filter_options(options), options["scope"], tenant)
             counted = replays.preview(tenant, selected)
-            self.stdout.write(f"{'About ' if counted.estimated else ''}{counted.total} deliveries of {tenant.name}.")
+            precision = "At least " if counted.is_lower_bound else "About " if counted.estimated else ""
+            self.stdout.write(f"{precision}{counted.total} deliveries of {tenant.name}.")
             if options["count"] or not counted.total or not (options["yes"] or self._is_confirmed()):
                 return
             row = replays.start(tenant, selected, rate=options["rate"], by="manage.py replay")

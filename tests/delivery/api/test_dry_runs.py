@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from delivery.api import dry_runs
 from delivery.models import Delivery, Event
 from delivery.publishing.publisher import publish
 from tests.delivery.factories import make_event
@@ -167,3 +168,10 @@ def test_rows_of_another_tenant_are_not_found(tenant):
         {"event": PLAIN, "endpoint": theirs.endpoint.public_id},
     ):
         assert make_client(tenant).post(TEST, body).status_code == 400
+
+
+def test_dry_run_beyond_the_budget_is_a_400(tenant, monkeypatch):
+    monkeypatch.setattr(dry_runs, "MAX_STEPS", 1)
+    response = make_client(tenant, "read").post(TEST, {"pattern": {"data": {"total": [42]}}, "event": PLAIN})
+    assert response.status_code == 400
+    assert "costs too much at once" in response.json()["detail"]

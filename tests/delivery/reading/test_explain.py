@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from delivery.models import Event, Lane
 from delivery.publishing.publisher import publish
+from delivery.reading import explain as explain_module
 from delivery.reading.explain import MAX_REASONS, Explanation, endpoints_for, explain
 from subscriptions.models import Endpoint, Subscription, Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
@@ -144,3 +145,11 @@ def test_explain_takes_the_same_number_of_queries_for_many_endpoints(
     endpoints = list(endpoints_for(event))
     with django_assert_num_queries(5):
         assert len(explain(event, endpoints)) == 6
+
+
+def test_pattern_beyond_the_budget_is_not_compared(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain_module, "EXPLAIN_STEPS", 1)
+    event, endpoint = make_event(tenant), old_endpoint(tenant)
+    old_subscription(endpoint, event_types=[event.type], pattern={"data": {"a": [1]}})
+    (explained,) = explain(event, [endpoint])
+    assert [it.code for it in explained.reasons] == ["not_compared"]

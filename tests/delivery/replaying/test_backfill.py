@@ -58,7 +58,7 @@ class TestMissing:
     def test_missing_events_are_sent_to_a_later_endpoint(self, tenant: Tenant) -> None:
         subscription = events_before_their_subscription(tenant)
         given = ReplayFilter(endpoint=subscription.endpoint_id, scope="missing")
-        assert preview(tenant, given) == (3, False)
+        assert preview(tenant, given) == (3, False, False)
         row = run_to_end(start(tenant, given, by="ops"))
         assert (row.total, row.replayed, row.state) == (3, 3, "finished")
         pending = Delivery.objects.filter(endpoint=subscription.endpoint, state="pending", replay=row)
@@ -229,9 +229,23 @@ class TestManyEvents:
         monkeypatch.setattr(backfill, "PAGE", 2)
         monkeypatch.setattr(backfill, "MAX_COUNTED", 4)
         events_before_their_subscription(tenant, 9)
-        assert preview(tenant, ReplayFilter(scope="missing")) == (9, True)
+        assert preview(tenant, ReplayFilter(scope="missing")) == (9, True, False)
         row = replayed(tenant, "missing")
         assert (row.total, row.estimated, row.replayed) == (9, True, 9)
+
+    def test_preview_stops_counting_events_at_a_bound(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backfill, "PAGE", 2)
+        monkeypatch.setattr(backfill, "MAX_COUNTED", 4)
+        monkeypatch.setattr(backfill, "MAX_ROWS", 6)
+        events_before_their_subscription(tenant, 9)
+        assert preview(tenant, ReplayFilter(scope="missing")) == (6, True, True)
+
+    def test_preview_of_an_event_beyond_the_budget_is_an_estimate(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backfill, "COUNT_STEPS", 1)
+        events_before_their_subscription(tenant, 2)
+        assert preview(tenant, ReplayFilter(scope="missing")).estimated
 
 
 @pytest.mark.django_db(transaction=True)

@@ -219,6 +219,14 @@ class TestFailedTransformation:
         assert self.replayed(subscription) == 2
 
 
+@pytest.mark.django_db
+def test_preview_stops_counting_dead_letters_at_a_bound(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "MAX_ROWS", 2)
+    letters_of(endpoint, 3)
+    assert preview(endpoint.tenant, ReplayFilter()) == (2, False, True)
+    assert start(endpoint.tenant, ReplayFilter(), by="ops").estimated
+
+
 class TestFilter:
     def test_each_filter_field_selects(self, endpoint: Endpoint) -> None:
         gone, spent = letters_of(endpoint, 1, cause="responded_410")[0], letters_of(endpoint, 1, cause="exhausted")[0]

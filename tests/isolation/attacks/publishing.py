@@ -15,9 +15,8 @@ LISTS = {"items": [{"z": f"a{item}", **{f"k{number}": f"w{item}" for number in r
 
 @attack(2, "operational events against expensive patterns")
 def operational_events(attacker: Attacker) -> None:
-    """60 subscriptions to `waypost.delivery.dead` have patterns of 900 branches, and 400 deliveries die."""
-    dead = attacker.server(500, "/dead")
-    attacker.endpoint(dead, "dying", retry_plan=[1])
+    """60 subscriptions to `waypost.delivery.dead` have patterns of 900 branches, and hundreds of deliveries die at once."""
+    dying = [attacker.endpoint(attacker.server(410, f"/{number}"), f"dying.{number}") for number in range(4)]
     observer = attacker.endpoint(attacker.server(200), "none")
     stars = "*".join("abcdef0123")
     pattern = {
@@ -26,9 +25,13 @@ def operational_events(attacker: Attacker) -> None:
     }
     for _ in range(60):
         attacker.create("subscriptions", endpoint=observer, event_types=["waypost.delivery.dead"], pattern=pattern)
-    for _ in range(4):
-        attacker.publish(*({"type": "dying"} for _ in range(100)))
-    attacker.clients(1, lambda: attacker.publish(*({"type": "dying"} for _ in range(100))), pause=2)
+
+    def die() -> None:
+        for number, endpoint in enumerate(dying):
+            attacker.request("PATCH", f"/api/v1/endpoints/{endpoint}/", {"state": "active"})
+            attacker.publish(*({"type": f"dying.{number}"} for _ in range(200)))
+
+    attacker.clients(1, die, pause=2)
 
 
 @attack(4, "patterns of 900 branches over lists of 1,000 elements", is_short=True)
