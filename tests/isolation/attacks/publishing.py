@@ -15,7 +15,7 @@ LISTS = {"items": [{"z": f"a{item}", **{f"k{number}": f"w{item}" for number in r
 
 @attack(2, "operational events against expensive patterns")
 def operational_events(attacker: Attacker) -> None:
-    """60 subscriptions to `waypost.delivery.dead` have patterns of 900 branches, and hundreds of deliveries die at once."""
+    """60 subscriptions to `waypost.delivery.dead` have patterns of 900 branches, and hundreds of deliveries die."""
     dying = [attacker.endpoint(attacker.server(410, f"/{number}"), f"dying.{number}") for number in range(4)]
     observer = attacker.endpoint(attacker.server(200), "none")
     stars = "*".join("abcdef0123")
