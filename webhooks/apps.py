@@ -6,7 +6,7 @@ from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules, import_string
 
 from webhooks.checks import check_project
-from webhooks.kit.tenancy import tenant_deleted
+from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 from webhooks.processing.handler_registry import check_handlers
 
 DEFAULTS = {
@@ -20,6 +20,7 @@ DEFAULTS = {
     "WAYPOST_TRUSTED_PROXIES": [],
 }
 """Settings a project may leave out; each default is the restrictive one."""
+ON_TENANT_USAGE = "webhooks.sources.sources.count_sources_of"
 ON_TENANT_DELETED = "webhooks.sources.sources.delete_sources_of"
 
 
@@ -36,5 +37,6 @@ class WebhooksConfig(AppConfig):
                 setattr(settings, name, value)
         register(check_handlers)
         register(check_project)
+        tenant_usage.connect(import_string(ON_TENANT_USAGE))
         tenant_deleted.connect(import_string(ON_TENANT_DELETED))
         autodiscover_modules("webhook_handlers")

@@ -83,7 +83,7 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
     if method in WRITES:
         yield 409
         yield 422 if method == "post" else 412
-    if method == "post" and path.endswith(("/events/", "/endpoints/")):
+    if method == "post" and path.endswith(("/events/", "/endpoints/", "/sources/")):
         yield from (402, 429) if path.endswith("/events/") else (402,)
     if operation.pop(EXPENSIVE, False):
         yield 429

@@ -13,9 +13,17 @@ from delivery.publishing.monthly_quota import month, next_month
 from delivery.sql.usage import events_since
 from subscriptions.models import Endpoint, Plan, Tenant
 from subscriptions.tenants.plans import plan_of
+from webhooks.kit.tenancy import tenant_usage
 
 PLAN, SETTING = "plan", "setting"
-OF_A_PLAN = ("events_per_month", "publish_rate", "max_endpoints", "max_event_bytes", "max_retention_days")
+OF_A_PLAN = (
+    "events_per_month",
+    "publish_rate",
+    "max_endpoints",
+    "max_sources",
+    "max_event_bytes",
+    "max_retention_days",
+)
 OF_THE_OPERATOR = {
     "WAYPOST_MAX_EVENT_BYTES": "Size of one event in bytes, whatever the plan.",
     "WAYPOST_MAX_REQUEST_BYTES": "Size of one API request in bytes.",
@@ -55,6 +63,8 @@ def limits_of(tenant: Tenant) -> list[TenantLimit]:
         "max_endpoints": Endpoint.objects.filter(tenant=tenant, deleted_at=None).count(),
         "max_retention_days": tenant.retention_days,
     }
+    for _, answer in tenant_usage.send(Tenant, tenant_id=tenant.pk):
+        used |= answer
     resets_at = {"events_per_month": next_month()}
     of_the_plan = [
         TenantLimit(name, PLAN, _help_text(name), getattr(plan, name), used.get(name), resets_at.get(name))

@@ -15,6 +15,7 @@ from webhooks.kit.rows import Row, uid_format
 MAX_EVENTS_PER_MONTH = 10**12
 MAX_PUBLISH_RATE = 1_000_000  # events per second
 MAX_ENDPOINTS = 1_000_000
+MAX_SOURCES = 1_000_000
 MAX_EVENT_BYTES = 1024**3
 MAX_RETENTION_DAYS = 3650
 
@@ -56,6 +57,13 @@ class Plan(Row):
         default=10_000,
         validators=_between(0, MAX_ENDPOINTS),
         help_text="Number of endpoints that a tenant may have; empty: no limit.",
+    )
+    max_sources = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        default=1_000,
+        validators=_between(0, MAX_SOURCES),
+        help_text="Number of sources that a tenant may have; empty: no limit.",
     )
     max_event_bytes = models.PositiveIntegerField(
         null=True,

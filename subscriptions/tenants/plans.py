@@ -9,13 +9,16 @@ its retention is shortened to the limit.
 
 from typing import Any
 
-from django.db.models import ProtectedError, Q
+from django.db.models import Model, ProtectedError, Q
 from django.utils import timezone
 
 from subscriptions.errors import Invalid, LimitExceeded, StateConflict, uid_in_use
 from subscriptions.models import Endpoint, Plan, Tenant
 from webhooks.kit.rows import unique_uid
 from webhooks.kit.timed_cache import TimedCache
+
+ROW_LIMITS = {"webhooks.source": "max_sources"}
+"""Tables of other apps with the limit of a plan; each has the columns ``tenant_id`` and ``deleted_at``."""
 
 
 def plan_of(tenant: Tenant) -> Plan:
@@ -76,6 +79,21 @@ def check_endpoint_limit(tenant: Tenant) -> None:
     if count > allowed:
         message = f"The plan allows {allowed} endpoints, and there are {count - 1}; delete one or change the plan."
         raise LimitExceeded("max_endpoints", message, allowed=allowed, used=count - 1)
+
+
+def check_row_limit(tenant: Tenant, table: type[Model]) -> None:
+    """Raise LimitExceeded if the plan allows no more rows of a table of another app, such as sources.
+
+    Call this in the transaction that creates a row, with the tenant's row locked.
+    """
+    limit = ROW_LIMITS.get(table._meta.label_lower, "")
+    allowed = getattr(plan_of(tenant), limit) if limit else None
+    if allowed is None:
+        return
+    used = table._default_manager.filter(tenant_id=tenant.pk, deleted_at=None).count()
+    if used >= allowed:
+        message = f"The plan allows {allowed} {table._meta.verbose_name_plural}; delete one or change the plan."
+        raise LimitExceeded(limit, message, allowed=allowed, used=used)
 
 
 def check_retention(plan: Plan, days: int) -> None:

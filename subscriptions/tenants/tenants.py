@@ -4,12 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from subscriptions.errors import uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Subscription, Tenant
-from subscriptions.tenants.plans import check_retention, plan_of
+from subscriptions.tenants.plans import check_retention, check_row_limit, plan_of
 from webhooks.kit.rows import unique_uid
 from webhooks.kit.tenancy import UnknownTenant, tenant_deleted
 
@@ -71,11 +71,13 @@ def delete_tenant(tenant: Tenant) -> None:
             tenant_deleted.send(Tenant, tenant_id=tenant.pk)
 
 
-def lock_tenant(*, tenant_id: UUID, **_: Any) -> None:
-    """Lock a tenant against its deletion until the transaction ends (receiver of ``tenant_required``).
+def lock_tenant(*, sender: type[Model], tenant_id: UUID, **_: Any) -> None:
+    """Lock a tenant until the transaction ends, which creates a row of ``sender`` (receiver of ``tenant_required``).
 
-    Raises UnknownTenant for a tenant that does not exist or is deleted.
+    Raises UnknownTenant for a tenant that does not exist or is deleted, LimitExceeded if its plan allows no more rows.
     """
-    rows = Tenant.objects.filter(pk=tenant_id, deleted_at=None)
-    if not rows.select_for_update(no_key=True).values_list("pk", flat=True):
+    rows = Tenant.objects.select_related("plan").filter(pk=tenant_id, deleted_at=None)
+    tenant = rows.select_for_update(of=["self"], no_key=True).first()
+    if tenant is None:
         raise UnknownTenant(tenant_id)
+    check_row_limit(tenant, sender)

@@ -85,6 +85,9 @@ def _save(form: SourceForm, serializer: SourceSerializer, *, version: str | None
     except UnknownTenant:
         form.add_error("tenant", "There is no tenant with this ID.")
         return False
+    except ValueError as error:  # a limit of the tenant
+        form.add_error("tenant", str(error))
+        return False
     return True
 
 

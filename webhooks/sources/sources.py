@@ -27,7 +27,10 @@ class UidInUse(InvalidConfiguration):
 
 
 def create_source(*, tenant_id: UUID | None = None, secret: str | None = None, **fields: Any) -> Source:
-    """Create a source and its first secret. Raises UidInUse, UnknownTenant."""
+    """Create a source and its first secret.
+
+    Raises UidInUse, UnknownTenant, and ValueError if a limit of the tenant is reached.
+    """
     with unique_uid(UidInUse):
         if tenant_id is not None:
             tenant_required.send(Source, tenant_id=tenant_id)
@@ -61,6 +64,11 @@ def delete_source(source: Source) -> None:
     source.deleted_at = timezone.now()
     source.save(update_fields=["deleted_at", "updated_at"])
     clear_snapshots()
+
+
+def count_sources_of(*, tenant_id: UUID, **_: Any) -> dict[str, int]:
+    """Return how many sources a tenant has, by the name of their limit (receiver of ``tenant_usage``)."""
+    return {"max_sources": Source.objects.filter(tenant_id=tenant_id, deleted_at=None).count()}
 
 
 def delete_sources_of(*, tenant_id: UUID, **_: Any) -> None:

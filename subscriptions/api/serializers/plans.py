@@ -21,6 +21,7 @@ class PlanSerializer(StrictModelSerializer):
             "events_per_month",
             "publish_rate",
             "max_endpoints",
+            "max_sources",
             "max_event_bytes",
             "max_retention_days",
             "created_at",

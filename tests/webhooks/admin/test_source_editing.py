@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from tests.dns_server import Answer, DnsServer
-from tests.factories import make_tenant
+from tests.factories import make_plan, make_tenant
 from tests.factories_receiver import SECRET, make_source, signed
 from tests.webhooks.admin.test_pages import SEES_ALL, operator
 from webhooks.admin.source_form import SourceForm
@@ -143,6 +143,13 @@ def test_invalid_value_is_reported_at_its_field_and_nothing_is_created(given: di
     assert any(message in error for error in objections), objections
     assert Source.objects.count() == 1
     assert not LogEntry.objects.exists()
+
+
+def test_source_beyond_the_limit_of_the_tenants_plan_is_rejected() -> None:
+    tenant = make_tenant(plan=make_plan(max_sources=0))
+    shown = add(operator(*SEES_ALL, "add_source"), scheme="standard", tenant=tenant.public_id)
+    assert "The plan allows 0 sources" in shown.content.decode()
+    assert not Source.objects.exists()
 
 
 def test_invalid_form_shows_the_values_again_except_secrets() -> None:

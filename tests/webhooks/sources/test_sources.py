@@ -9,7 +9,7 @@ from django.test import Client
 
 from subscriptions.models import Tenant
 from subscriptions.tenants.tenants import delete_tenant
-from tests.factories import make_client, make_tenant
+from tests.factories import make_client, make_plan, make_tenant
 from tests.factories_receiver import make_receipt, make_source, signed
 from tests.threads import in_threads
 from tests.waiting import wait_until
@@ -118,3 +118,28 @@ def test_project_without_the_provider_ends_the_sources_of_its_tenants_by_the_sig
     source = make_source(tenant_id=new_id())
     tenant_deleted.send(None, tenant_id=source.tenant_id)
     assert post(source, signed(BODY)).status_code == 410
+
+
+def test_source_beyond_the_limit_of_the_plan_is_a_402_that_names_it() -> None:
+    tenant = make_tenant(plan=make_plan(max_sources=1))
+    client = make_client(tenant)
+    assert client.post("/api/v1/sources/", {"scheme": "none"}, format="json").status_code == 201
+    response = client.post("/api/v1/sources/", {"scheme": "none"}, format="json")
+    problem = response.json()
+    assert (response.status_code, problem["limit"], problem["allowed"], problem["used"]) == (402, "max_sources", 1, 1)
+    limits = client.get(f"/api/v1/tenants/{tenant.public_id}/limits/").json()["data"]
+    assert [it["used"] for it in limits if it["name"] == "max_sources"] == [1]
+    client.delete(f"/api/v1/sources/{Source.objects.get().public_id}/")
+    assert client.post("/api/v1/sources/", {"scheme": "none"}, format="json").status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sources_created_at_the_same_time_do_not_exceed_the_limit_of_the_plan() -> None:
+    tenant = make_tenant(plan=make_plan(max_sources=2))
+
+    def create() -> str:
+        return create_source(tenant_id=tenant.pk, scheme="none").scheme
+
+    results = in_threads(*[create] * 4)
+    assert results.count("none") == Source.objects.count() == 2
+    assert [type(it).__name__ for it in results if it != "none"] == ["LimitExceeded"] * 2
