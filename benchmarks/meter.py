@@ -13,7 +13,12 @@ import psutil
 from benchmarks.deployment import Deployment
 from benchmarks.result import Cost
 
-PROGRAMS = {"granian": "web", "deliver@": "drains", "work@": "work", " beat": "beat"}  # by a part of the command line
+PROGRAMS = {
+    "config.web": "web",
+    "deliver@": "drains",
+    "work@": "work",
+    " beat": "beat",
+}  # by a part of the command line
 WAL = "SELECT pg_current_wal_lsn() - '0/0'"
 ALL = ("web", "drains", "work", "beat", "up", "postgres", "valkey")
 

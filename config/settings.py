@@ -26,14 +26,13 @@ PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https"), None if IN_PRODUCTION else
 _LOCAL = [] if IN_PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [urlsplit(PUBLIC_URL).hostname or "", *_LOCAL])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
-WAYPOST_TRUST_PROXY = env.flag("WAYPOST_TRUST_PROXY", False)  # trust X-Forwarded-Proto: a proxy must set it
 SECURE_SSL_REDIRECT = env.flag("WAYPOST_HTTPS_ONLY", IN_PRODUCTION)
 SECURE_HSTS_SECONDS = env.integer("WAYPOST_HSTS_SECONDS", 31_536_000 if IN_PRODUCTION else 0)  # one year
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("WAYPOST_HSTS_SUBDOMAINS", IN_PRODUCTION)
 
 WAYPOST_ALLOW_HTTP = env.flag("WAYPOST_ALLOW_HTTP", False)  # endpoints without TLS
 WAYPOST_ALLOW_NETWORKS = env.networks("WAYPOST_ALLOW_NETWORKS")  # otherwise rejected: private, loopback, ...
-WAYPOST_TRUSTED_PROXIES = env.networks("WAYPOST_TRUSTED_PROXIES")  # that may pass on client certificates
+WAYPOST_TRUSTED_PROXIES = env.networks("WAYPOST_TRUSTED_PROXIES")  # whose X-Forwarded-* headers are used
 WAYPOST_NAME_SERVERS = env.name_servers("WAYPOST_NAME_SERVERS")  # otherwise those of resolv.conf
 WAYPOST_ALLOW_SELF = env.flag("WAYPOST_ALLOW_SELF", not IN_PRODUCTION)  # endpoints at PUBLIC_URL
 WAYPOST_ENDPOINTS_PER_ORIGIN = env.integer("WAYPOST_ENDPOINTS_PER_ORIGIN", 100)  # of a tenant; 0: no limit
@@ -52,7 +51,6 @@ WAYPOST_HANDLER_WAITS = env.integer("WAYPOST_HANDLER_WAITS", 50, minimum=0)  # o
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
 
 WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=256)  # processes
-WAYPOST_WEB_BUFFERED = env.flag("WAYPOST_WEB_BUFFERED", False)  # a proxy in front sends whole bodies
 WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 16, minimum=1, maximum=1024)  # of each web process
 WAYPOST_EXPENSIVE_REQUESTS = env.integer(
     "WAYPOST_EXPENSIVE_REQUESTS", 4, minimum=2, maximum=1024
@@ -144,7 +142,6 @@ MIDDLEWARE = [
     "config.api.idempotency.Idempotency",  # innermost: its transaction contains the view only
 ]
 ROOT_URLCONF = "config.urls"
-WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -180,7 +177,6 @@ LOGGING = logs.config(WAYPOST_LOG_LEVEL, as_json=IN_PRODUCTION)
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:") or IN_PRODUCTION
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "waypost_session", "waypost_csrf"
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if WAYPOST_TRUST_PROXY else None
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # requested from the internal network, without TLS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -1,7 +1,8 @@
 """Render every error of the API as a problem (RFC 9457), and parse JSON bodies strictly.
 
-All problems are built in ``_problem``, whether a serializer, REST framework, Django or the database reports the error.
-A validation error names each field; an authorization error reveals nothing; a server error shows no internals.
+All problems are built in ``problem_content``, whether a serializer, REST framework, Django or the database reports
+the error. A validation error names each field; an authorization error reveals nothing; a server error shows no
+internals.
 """
 
 import sys
@@ -63,14 +64,15 @@ class Unavailable(exceptions.APIException):
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     """Handle the exceptions of views for REST framework; None for server errors, which Django logs (``failed``)."""
     request: Request = context["request"]
-    known = _as_api_exception(error)
+    known = as_api_exception(error)
     if known is None:
         return None
-    body, headers = _problem(known, in_body=request.method not in SAFE_METHODS)
+    body, headers = problem_content(known, in_body=request.method not in SAFE_METHODS)
     return Response(body, known.status_code, headers=headers, content_type=PROBLEM)
 
 
-def _as_api_exception(error: BaseException | None) -> exceptions.APIException | None:
+def as_api_exception(error: BaseException | None) -> exceptions.APIException | None:
+    """Return the error of the API for an exception; None for an error of ours."""
     match error:
         case exceptions.APIException():
             return error
@@ -93,7 +95,7 @@ def _as_api_exception(error: BaseException | None) -> exceptions.APIException | 
     return None
 
 
-def _problem(error: exceptions.APIException, *, in_body: bool) -> tuple[dict[str, Any], dict[str, str]]:
+def problem_content(error: exceptions.APIException, *, in_body: bool) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the members of a problem (RFC 9457, section 3.1; ``errors`` as in section 3) and its headers."""
     code = str(getattr(error, "default_code", "error"))
     status = HTTPStatus(error.status_code)
@@ -139,7 +141,7 @@ def _pointer(path: tuple[str | int, ...]) -> str:
 
 def problem_response(request: HttpRequest, error: exceptions.APIException) -> HttpResponse:
     """Return the problem as a Django response, for middleware and Django's error handlers."""
-    body, headers = _problem(error, in_body=request.method not in SAFE_METHODS)
+    body, headers = problem_content(error, in_body=request.method not in SAFE_METHODS)
     return HttpResponse(orjson.dumps(body), content_type=PROBLEM, status=error.status_code, headers=headers)
 
 
@@ -157,7 +159,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Handle 400 for Django: a request that is rejected before a view runs."""
-    known = _as_api_exception(exception)
+    known = as_api_exception(exception)
     if known is None or not _expects_json(request):
         return defaults.bad_request(request, exception)
     return problem_response(request, known)
@@ -165,7 +167,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Handle 500 for Django, after it logged the error; 503 if the database is unavailable."""
-    known = _as_api_exception(sys.exc_info()[1])
+    known = as_api_exception(sys.exc_info()[1])
     if known is None:
         known = exceptions.APIException("Internal error; it has been logged.")
     if _expects_json(request):

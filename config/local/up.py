@@ -141,26 +141,14 @@ def programs(host: str, port: int) -> list[Child]:
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "-q", "-A", "config.celery"]
     worker = [*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    web = ["--host", host, "--port", str(port), "--no-ws", "--log-level", "error"]
-    web += ["--workers", str(settings.WAYPOST_WEB_WORKERS), "--respawn-failed-workers", "--workers-kill-timeout", "8"]
-    web += _wsgi_front() if settings.WAYPOST_WEB_BUFFERED else _rsgi_front()
+    web = ["--host", host, "--port", str(port), "--workers", str(settings.WAYPOST_WEB_WORKERS)]
     deliverers, others = str(settings.WAYPOST_DELIVERY_WORKERS), str(settings.WAYPOST_DEFAULT_WORKERS)
     return [
         Child("beat", [*celery, "beat", "--pidfile="], 1, STOP_WITHIN),
         Child("deliver", [*worker, "-n", "deliver@%h", "-Q", "delivery", "-c", deliverers], 1, DRAIN_WITHIN),
         Child("work", [*worker, "-n", "work@%h", "-Q", "default", "-c", others], 1, DRAIN_WITHIN),
-        Child("web", [*python, "granian", *web], 2, STOP_WITHIN),
+        Child("web", [*python, "config.web", *web], 2, STOP_WITHIN),
     ]
-
-
-def _rsgi_front() -> list[str]:
-    """Return the options of the front that awaits slow request bodies without a thread (``config.web.rsgi``)."""
-    return ["config.web.rsgi:application", "--interface", "rsgi", "--backlog", "4096", "--backpressure", "16384"]
-
-
-def _wsgi_front() -> list[str]:
-    """Return the options of a plain WSGI server, for use behind a proxy that buffers request bodies."""
-    return ["config.wsgi:application", "--interface", "wsgi", "--blocking-threads", str(settings.WAYPOST_WEB_THREADS)]
 
 
 def _environment(data: Path, host: str, port: int) -> dict[str, str]:

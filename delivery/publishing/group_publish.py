@@ -1,15 +1,16 @@
-"""Publish by group commit: callers of one tenant that publish at the same moment share a transaction.
+"""Publish by group commit: requests of one tenant that publish at the same moment share a transaction.
 
 Writing an event takes a few round trips and a flush of the disk, whether it is one or fifty. Only small requests
 share a transaction; a batch is large enough by itself.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from django.db import connection
 
-from delivery.publishing.publisher import publish
+from delivery.publishing.plan_limits import publish_within_plan
 from delivery.publishing.results import Published
 from subscriptions.models import Tenant
 from webhooks.kit.group_commit import AfterCommit, GroupCommit
@@ -26,20 +27,24 @@ Item = Event | InvalidEvent | Mapping[str, Any]
 class _Request(NamedTuple):
     tenant: Tenant
     items: Sequence[Item]
-    max_bytes: int | None
 
 
-def publish_in_group(tenant: Tenant, items: Sequence[Item], *, max_bytes: int | None = None) -> list[Published]:
-    """Publish like ``publish``, in a transaction shared with others of this tenant, unless the caller has its own."""
+def publish_in_group(tenant: Tenant, items: Sequence[Item]) -> list[Published]:
+    """Publish within the tenant's plan, in a transaction shared with others, unless the caller has its own."""
     if len(items) > MAX_SHARED or connection.in_atomic_block:
-        return publish(tenant, items, max_bytes=max_bytes)
-    return group_commit.add(_Request(tenant, items, max_bytes), tenant.id)
+        return publish_within_plan(tenant, items)
+    return submit(tenant, items).result()
+
+
+def submit(tenant: Tenant, items: Sequence[Item]) -> "Future[list[Published]]":
+    """Return the future results of publishing a few events within the tenant's plan. Never blocks."""
+    return group_commit.submit(_Request(tenant, items), tenant.id)
 
 
 def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -> list[list[Published]]:
     """Publish the events of these requests, all of one tenant, at once."""
     items = [item for request in requests for item in request.items]
-    results = iter(publish(requests[0].tenant, items, max_bytes=requests[0].max_bytes, after_commit=after_commit))
+    results = iter(publish_within_plan(requests[0].tenant, items, after_commit=after_commit))
     return [[next(results) for _ in request.items] for request in requests]
 
 

@@ -1,17 +1,17 @@
 """Publish within the limits of the tenant's plan: first the publish rate, then the monthly quota.
 
-Repeats do not count against the quota, unreadable items against neither. The REST API publishes through this module; a
-host project that calls ``publish`` in its own transaction is counted, but not limited.
+Requests that share a transaction (``group_publish``) are limited together, so the limits cost once for all. Repeats do
+not count against the quota, unreadable items against neither. The REST API publishes through this module; a host
+project that calls ``publish`` in its own transaction is counted, but not limited.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from delivery.publishing import monthly_quota, publish_rate
-from delivery.publishing.group_publish import publish_in_group
 from delivery.publishing.publisher import publish
 from delivery.publishing.results import EventLimitExceeded, Published
 from delivery.sql.publish import find_events
@@ -24,16 +24,18 @@ from webhooks.wire.errors import InvalidEvent
 Item = Event | InvalidEvent | Mapping[str, Any]
 
 
-def publish_within_plan(tenant: Tenant, events: Sequence[Item]) -> list[Published]:
+def publish_within_plan(
+    tenant: Tenant, events: Sequence[Item], *, after_commit: list[Callable[[], None]] | None = None
+) -> list[Published]:
     """Publish as ``publish`` does; events beyond a limit get EventLimitExceeded as their error and are not written."""
     plan = plan_of(tenant)
     items = events if plan.publish_rate is None else _within_rate(tenant, plan.publish_rate, events)
     limit = plan.events_per_month
     if limit is None or not monthly_quota.is_near(tenant.id, limit, _readable(items)):
-        return publish_in_group(tenant, items, max_bytes=plan.max_event_bytes)
+        return publish(tenant, items, max_bytes=plan.max_event_bytes, after_commit=after_commit)
     with transaction.atomic():
         items = _within_month(tenant, limit, items)
-        return publish(tenant, items, max_bytes=plan.max_event_bytes)
+        return publish(tenant, items, max_bytes=plan.max_event_bytes, after_commit=after_commit)
 
 
 def _within_rate(tenant: Tenant, rate: int, events: Sequence[Item]) -> list[Item]:

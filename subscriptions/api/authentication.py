@@ -16,6 +16,8 @@ from rest_framework.request import Request
 from subscriptions.models import ApiKey, Scope, Tenant
 from subscriptions.tenants import keys
 
+INVALID_KEY = "This API key is not valid."
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -45,13 +47,18 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = keys.find_key(text.strip().decode("latin-1"))
         if key is None:
-            raise AuthenticationFailed("This API key is not valid.")
+            raise AuthenticationFailed(INVALID_KEY)
         return AnonymousUser(), _principal_of(key)
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401 (RFC 6750, section 3)."""
-        given = get_authorization_header(request).lower().startswith(b"bearer ")
-        return 'Bearer realm="waypost"' + (', error="invalid_token"' if given else "")
+        """Return the challenge of a 401."""
+        return bearer_challenge(get_authorization_header(request).decode("latin-1"))
+
+
+def bearer_challenge(authorization: str) -> str:
+    """Return the ``WWW-Authenticate`` of a 401 (RFC 6750, section 3) to a request with this ``Authorization``."""
+    given = authorization.lower().startswith("bearer ")
+    return 'Bearer realm="waypost"' + (', error="invalid_token"' if given else "")
 
 
 def principal(request: Request) -> Principal:

@@ -38,8 +38,13 @@ def tenant_of(request: Request) -> Tenant:
     """
     tenant = _named(request) or principal(request).tenant
     if tenant is None:
-        raise ValidationError({"tenant": [f"Name a tenant in the header {HEADER} or as ?tenant=."]}, code="required")
+        raise tenant_required()
     return tenant
+
+
+def tenant_required() -> ValidationError:
+    """Return the error for an operator who names no tenant where one is needed."""
+    return ValidationError({"tenant": [f"Name a tenant in the header {HEADER} or as ?tenant=."]}, code="required")
 
 
 def _named(request: Request) -> Tenant | None:

@@ -60,6 +60,20 @@ def find_key(text: str) -> ApiKey | None:
     return key if key is not None and is_valid(key) else None
 
 
+def peek_key(text: str) -> tuple[ApiKey | None, bool]:
+    """Return the key with this text if this process has seen it, and whether that is recent enough to rely on.
+
+    For callers that must not query. A recent key is checked as ``find_key`` checks it; an older one only tells the
+    tenant.
+    """
+    if not _FORM.fullmatch(text):
+        return None, True
+    key, is_recent = cached_keys.peek(_digest(text))
+    if key is not None and is_recent and not is_valid(key):
+        return None, True
+    return key, is_recent
+
+
 def is_valid(key: ApiKey) -> bool:
     """Return whether the key is neither revoked nor expired, and its tenant not deleted."""
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= timezone.now()):

@@ -5,7 +5,7 @@ waiting on locks; what does is awaited as a future (``webhooks.kit.group_commit`
 makes the request (``config.web``); in another project a plain Django view wraps the same functions.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +28,12 @@ class RequestBody(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """Return an iterator over the raw body, to be used once. Raises BodyCutShort, BodyTooSlow while iterating."""
 
+    async def read(self, limit: int) -> bytes:
+        """Return the body, or of a longer one the first ``limit`` + 1 bytes, instead of ``chunks``.
+
+        Raises BodyCutShort, BodyTooSlow, and ShareExceeded if the client sends too many bodies at once.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class NativeRequest:
@@ -42,7 +48,11 @@ class NativeRequest:
     headers: Mapping[str, str]
     """By names in lower case, without underscores. Values of one name are joined by commas (RFC 9110, section 5.3)."""
     remote_address: str
-    """IP address of the connection, which may be a proxy's."""
+    """IP address of the client: of the connection, or behind a trusted proxy what the proxy says."""
+    is_proxied: bool
+    """Whether a proxy in WAYPOST_TRUSTED_PROXIES passed the request on; else its headers say nothing of the client."""
+    share: Hashable
+    """The client, for shares (``webhooks.kit.fair``): its IPv4 address, or its IPv6 network."""
     body: RequestBody
 
 

@@ -50,6 +50,11 @@ class TimedCache(Generic[K, V]):
             self._values[key] = (now, value)
         return value
 
+    def peek(self, key: K) -> tuple[V | None, bool]:
+        """Return the last value of a key, of any age, and whether it is young enough for ``get``; loads nothing."""
+        at, value = self._values.get(key, (0.0, None))
+        return value, value is not None and monotonic() - at < self.max_age
+
     def discard(self, key: K) -> None:
         """Drop the value of a key."""
         self._values.pop(key, None)

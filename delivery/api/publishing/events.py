@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -28,22 +28,21 @@ from rest_framework.response import Response
 from delivery.api.filters import EventFilters
 from delivery.api.included import IncludingList
 from delivery.api.publishing.forms import EXAMPLES, FORMS, RESPONSES
+from delivery.api.publishing.publish_results import accepted, problem_of, shown
 from delivery.api.publishing.request_events import Limits, read_events
 from delivery.api.serializers.deliveries import DeliverySerializer
 from delivery.api.serializers.events import EventDetailSerializer, EventSerializer
 from delivery.lifecycle import erase
 from delivery.models import Event
-from delivery.publishing.plan_limits import publish_within_plan
-from delivery.publishing.results import ContentConflict, EventLimitExceeded, Published, SchemaMismatch, warning_list
+from delivery.publishing.group_publish import publish_in_group
+from delivery.publishing.results import Published
 from delivery.reading import expand, queries
 from subscriptions.api.authentication import principal
 from subscriptions.api.problems import PlanExceeded
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope
-from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.resources import ReadOnlyResource
-from webhooks.wire import ids
 from webhooks.wire.errors import InvalidEvent
 
 JSON = "application/json"
@@ -115,14 +114,10 @@ class Events(IncludingList[Event], ReadOnlyResource[Event]):
             read = read_events(request._request, limits)
         except InvalidEvent as error:
             raise problem_of(error) from error
-        results = publish_within_plan(tenant, read.items)
-        return self.batch_response(results) if read.batch else self.event_response(results[0])
-
-    def event_response(self, result: Published) -> HttpResponse:
-        """Return a 202 with the result of the event. Raises the problem if it was not accepted."""
-        if result.error:
-            raise problem_of(result.error)
-        return HttpResponse(orjson.dumps(shown(result)), JSON, 202)
+        results = publish_in_group(tenant, read.items)
+        if read.batch:
+            return self.batch_response(results)
+        return HttpResponse(orjson.dumps(accepted(results[0])), JSON, 202)
 
     def batch_response(self, results: list[Published]) -> HttpResponse:
         """Return a 202 with the result of each event, or a problem if there were events and none was accepted."""
@@ -178,26 +173,3 @@ class EventPayload(TenantScoped[Event]):
         erase.erase(event, principal(request).label)
         event.refresh_from_db(fields=["payload_deleted_at"])
         return Response(self.get_serializer(event).data)
-
-
-def problem_of(error: InvalidEvent) -> APIException:
-    """Return the API's error for an event that was not accepted: 409, or 402, 413, 429 beyond a limit, else 400."""
-    if isinstance(error, EventLimitExceeded):
-        return PlanExceeded(error.exceeded)
-    if isinstance(error, SchemaMismatch):  # the code is the place in the data: see config.api.errors
-        return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
-    kind = Conflict if isinstance(error, ContentConflict) else ValidationError
-    return kind({error.attribute or "non_field_errors": [error.reason]})
-
-
-def shown(result: Published) -> dict[str, Any]:
-    """Return the result of an event that was accepted, now or before."""
-    return {
-        "id": result.id and ids.public(Event.prefix, result.id),
-        "source": result.source,
-        "event_id": result.event_id,
-        "duplicate": result.duplicate,
-        "routing": result.routing,
-        "deliveries": result.deliveries,
-        **({"warnings": warning_list(result.warnings)} if result.warnings else {}),
-    }

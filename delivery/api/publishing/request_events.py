@@ -11,6 +11,7 @@ and fractions have the precision of a double.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
 PLAIN = "application/json"
 ACCEPTED_FORMS = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
 LONGEST_INTEGER = 40  # characters; far beyond 64 bits
-ATTRIBUTE_HEADERS = ("HTTP_CE_ID", "HTTP_CE_SOURCE", "HTTP_CE_TYPE", "HTTP_CE_SPECVERSION")
+ATTRIBUTE_HEADERS = ("ce-id", "ce-source", "ce-type", "ce-specversion")
 
 
 Item = Event | InvalidEvent | dict[str, Any]
@@ -55,13 +56,17 @@ def read_events(request: HttpRequest, limits: Limits) -> RequestEvents:
     Raises InvalidEvent if the whole, or its one event, cannot be read; what ``read_body`` raises; and
     UnsupportedMediaType (415).
     """
-    form = _form(request)
+    form = form_of(request.headers)
     if form == "batch":
         return RequestEvents([*http_modes.read_batch(read_body(request, limits.batch))], batch=True)
-    body = read_body(request, limits.event)
+    return RequestEvents([read_event(form, request.headers, read_body(request, limits.event))], batch=False)
+
+
+def read_event(form: str, headers: Mapping[str, str], body: bytes) -> Item:
+    """Return the one event of a request in this form (``form_of``). Raises InvalidEvent."""
     if form == "binary":
-        return RequestEvents([http_modes.read_binary(request.headers, body)], batch=False)
-    return RequestEvents([http_modes.read_structured(body) if form == "structured" else read_plain(body)], batch=False)
+        return http_modes.read_binary(headers, body)
+    return http_modes.read_structured(body) if form == "structured" else read_plain(body)
 
 
 def read_plain(body: bytes) -> dict[str, Any]:
@@ -90,13 +95,14 @@ def _whole(digits: str) -> int:
     return number
 
 
-def _form(request: HttpRequest) -> str:
-    declared: str = request.META.get("CONTENT_TYPE") or ""
+def form_of(headers: Mapping[str, str]) -> str:
+    """Return the form of a request, one of the four above. Raises UnsupportedMediaType."""
+    declared = headers.get("content-type", "")
     try:
         form = http_modes.content_mode({"content-type": declared})
     except UnsupportedFormat:
         raise UnsupportedMediaType(declared, ACCEPTED_FORMS) from None
-    if form != "binary" or any(name in request.META for name in ATTRIBUTE_HEADERS):
+    if form != "binary" or any(name in headers for name in ATTRIBUTE_HEADERS):
         return form
     media = media_type(declared)
     if media is None or media.name != PLAIN or not media.is_utf8:

@@ -1,26 +1,11 @@
-"""Test the programs that `up` starts, by the settings of the web front."""
+"""Test the programs that `up` starts."""
 
 from typing import Any
-
-import pytest
 
 from config.local import up
 
 
-def web() -> list[str]:
+def test_web_server_has_the_address_and_the_configured_number_of_processes(settings: Any) -> None:
+    settings.WAYPOST_WEB_WORKERS = 3
     (command,) = [child.command for child in up.programs("127.0.0.1", 8000) if child.name == "web"]
-    return command
-
-
-@pytest.mark.parametrize(
-    ("buffered", "front"), [(False, "config.web.rsgi:application"), (True, "config.wsgi:application")]
-)
-def test_web_front_buffers_bodies_unless_a_proxy_does(settings: Any, buffered: bool, front: str) -> None:
-    settings.WAYPOST_WEB_BUFFERED = buffered
-    assert front in web()
-
-
-def test_web_behind_a_buffering_proxy_has_the_configured_number_of_threads(settings: Any) -> None:
-    settings.WAYPOST_WEB_BUFFERED, settings.WAYPOST_WEB_THREADS = True, 3
-    command = web()
-    assert command[command.index("--blocking-threads") + 1] == "3"
+    assert command[1:] == ["-m", "config.web", "--host", "127.0.0.1", "--port", "8000", "--workers", "3"]

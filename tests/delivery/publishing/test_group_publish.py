@@ -39,7 +39,7 @@ class BlockedPublish:
         self.groups: list[int] = []
         self.go_on = threading.Event()
         self._fails = fails
-        monkeypatch.setattr(group_publish, "publish", self)
+        monkeypatch.setattr(group_publish, "publish_within_plan", self)
 
     def __call__(self, tenant: Tenant, items: Sequence[Any], **more: Any) -> list[Published]:
         self.groups.append(len(items))
@@ -188,7 +188,7 @@ def test_stopped_writer_fails_its_callers_and_the_next_publish_works(
         raise SystemExit
 
     with monkeypatch.context() as stopping:
-        stopping.setattr(group_publish, "publish", stop)
+        stopping.setattr(group_publish, "publish_within_plan", stop)
         with pytest.raises(OperationalError):
             publish_in_group(tenant, [named("a")])
     assert publish_in_group(tenant, [named("b")])[0].error is None

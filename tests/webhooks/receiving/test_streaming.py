@@ -1,4 +1,4 @@
-"""Test bodies over real sockets on granian: disconnecting and idle senders, and bounded memory."""
+"""Test bodies over real sockets on the platform's web server: disconnecting and idle senders, and bounded memory."""
 
 import hashlib
 import hmac
@@ -37,10 +37,9 @@ class Server:
     def __init__(self, data: Path, *, database: str = "", largest_file: int = 0) -> None:
         self.port = free_port()
         env = {**os.environ, "DATABASE_URL": database or database_url(), "WAYPOST_STORAGE_URL": data.as_uri()}
-        command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(self.port), "--no-ws"]
         env["DJANGO_SETTINGS_MODULE"] = "config.settings"
         self.process = start(
-            [*command, "--backpressure", "16384", "--workers-kill-timeout", "2", "config.web.rsgi:application"],
+            [sys.executable, "-m", "config.web", "--port", str(self.port)],
             cwd=ROOT,
             env=env,
             stdout=subprocess.DEVNULL,

@@ -1,8 +1,8 @@
 """Share a limited resource: each key may hold as much as is free at that moment.
 
 The rule is that of dynamic thresholds for shared buffers (Choudhury and Hahne, "Dynamic queue length thresholds for
-shared-memory packet switches", 1998). Alone a key gets half of the resource, a second one a quarter, and so on: a key that
-comes next always finds something, without a fixed part for each, which would be small where keys are many.
+shared-memory packet switches", 1998). Alone a key gets half of the resource, a second one a quarter, and so on: a
+newcomer always finds something, without a fixed part for each key, which would be small where keys are many.
 """
 
 import threading

@@ -46,9 +46,7 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
     Raises TooLarge (413), LengthRequired (411), ParseError (400: the body is shorter than declared) and
     UnsupportedMediaType (415: it is compressed; its decompressed size has no limit known beforehand).
     """
-    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity")
-    if encoding.lower() != "identity":
-        raise UnsupportedMediaType(encoding, "Send the body uncompressed: Content-Encoding {media_type} is not taken.")
+    check_encoding(request.META.get("HTTP_CONTENT_ENCODING", "identity"))
     declared = _declared(request)
     if declared is not None and declared > limit:
         raise TooLarge("A request", limit)
@@ -58,6 +56,12 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
     if declared is not None and len(body) < declared:
         raise ParseError("The body is shorter than its Content-Length.")
     return body
+
+
+def check_encoding(encoding: str) -> None:
+    """Raise UnsupportedMediaType for a compressed body."""
+    if encoding.lower() != "identity":
+        raise UnsupportedMediaType(encoding, "Send the body uncompressed: Content-Encoding {media_type} is not taken.")
 
 
 def _declared(request: HttpRequest) -> int | None:

@@ -1,0 +1,226 @@
+"""Respond to requests: the ASGI application of the platform.
+
+    POST /api/v1/events/, POST /in/<source>/    native views: coroutines in the event loop
+    /healthz, /readyz, /metrics                 Django, on threads of their own
+    everything else                             Django, on threads in turns among tenants
+
+A native view gets only what it is made for; the same request with anything unusual (an unknown host, plain HTTP where
+HTTPS is required, an Idempotency-Key) goes to Django, which has a view for it too, with the same responses.
+"""
+
+import sys
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import orjson
+import structlog
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpResponse
+from django.http.request import split_domain_port, validate_host
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
+from rest_framework.exceptions import APIException
+
+from config.api import errors
+from config.web.bodies import HeldBody, IncomingBody, Receive, holder
+from config.web.clients import Client, client_of
+from config.web.connections import network_of
+from config.web.django_view import DjangoResponse, Send, run_django
+from config.web.middleware import PROBES
+from delivery.api.publishing.native_publish import can_publish_natively, publish_natively
+from subscriptions.tenants.keys import peek_key
+from webhooks.kit.fair.shares import ShareExceeded
+from webhooks.kit.fair.threads import FairThreads, request_threads
+from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, NativeResponse, NativeView
+
+RETRY_AFTER = 2  # seconds, when a queue or a place is full
+PROBE_THREADS = 2
+BEARER = "bearer "
+
+log = structlog.get_logger("waypost.web")
+
+
+class TooManyRequests(APIException):
+    """503: this client, or all clients, have too many requests in progress."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "too_many_requests_in_progress"
+    wait = RETRY_AFTER
+
+
+class TooSlow(APIException):
+    """408: the request body arrived too slowly."""
+
+    status_code = HTTPStatus.REQUEST_TIMEOUT
+    default_detail = "The request body arrived too slowly."
+    default_code = "too_slow"
+
+
+class WebApplication:
+    """The ASGI application of one process."""
+
+    def __init__(self) -> None:
+        self._django = WSGIHandler()
+        self._probe_threads = FairThreads(PROBE_THREADS, "probe")
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Respond to one request (ASGI 3.0, "HTTP")."""
+        headers = _joined(scope["headers"])
+        peer = scope["client"][0] if scope["client"] else ""
+        client = client_of(peer, scope["scheme"], headers)
+        share = network_of(client.address)
+        body = IncomingBody(receive, _length(headers), share)
+        try:
+            view = _native_view(scope, headers, client)
+            if view is not None:
+                response = await view(_native_request(scope, headers, client, share, body))
+                await _send_native(send, response, client.scheme)
+            else:
+                found = await self._run_django(scope, headers, client, share, body)
+                await found.send(send)
+        except BodyCutShort:
+            return  # the client is gone
+        except Exception as error:
+            await _send_native(send, _error_response(scope, error), client.scheme)
+
+    async def _run_django(
+        self, scope: Any, headers: Mapping[str, str], client: Client, share: Hashable, body: IncomingBody
+    ) -> DjangoResponse:
+        with holder(share) as held:
+            if body.length is None or 0 < body.length <= settings.WAYPOST_MAX_REQUEST_BYTES:
+                await held.read(body, settings.WAYPOST_MAX_REQUEST_BYTES)
+            return await run_django(
+                _environ(scope, headers, client, held),
+                threads=self._probe_threads if scope["path"] in PROBES else request_threads(),
+                share=_tenant_share(headers.get("authorization", ""), share),
+                application=self._django,
+            )
+
+
+def _joined(headers: Any) -> dict[str, str]:
+    """Return the headers by name; values of one name are joined (RFC 9110, section 5.3; cookies: RFC 6265, 5.4)."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        found[key] = f"{found[key]}{'; ' if key == 'cookie' else ','}{text}" if key in found else text
+    return found
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    """Return the announced length of the body, which the parser has checked; None for a chunked body."""
+    return None if "transfer-encoding" in headers else int(headers.get("content-length") or 0)
+
+
+def _tenant_share(authorization: str, address: Hashable) -> Hashable:
+    """Return whose turn a request takes: that of the key's tenant, or of the address for a key not seen lately."""
+    if authorization[: len(BEARER)].lower() != BEARER:
+        return address
+    key, _ = peek_key(authorization[len(BEARER) :].strip())
+    return address if key is None else ("tenant", key.tenant_id or key.pk)
+
+
+# --- native views ----------------------------------------------------------------------------------------------
+
+
+def _native_view(scope: Any, headers: Mapping[str, str], client: Client) -> NativeView | None:
+    """Return the native view of a request, or None if Django has to respond."""
+    if scope["method"] != "POST" or not _is_allowed_host(headers.get("host", "")):
+        return None
+    if settings.SECURE_SSL_REDIRECT and client.scheme != "https":
+        return None
+    if scope["path"] == "/api/v1/events/":
+        return publish_natively if can_publish_natively(headers, scope["query_string"]) else None
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _is_allowed_host(host: str) -> bool:
+    return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
+
+
+def _native_request(
+    scope: Any, headers: Mapping[str, str], client: Client, share: Hashable, body: IncomingBody
+) -> NativeRequest:
+    return NativeRequest(
+        method=scope["method"],
+        scheme=client.scheme,
+        host=headers.get("host", ""),
+        path=scope["path"],
+        query_string=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        remote_address=client.address,
+        is_proxied=client.is_proxied,
+        share=share,
+        body=body,
+    )
+
+
+async def _send_native(send: Send, response: NativeResponse, scheme: str) -> None:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    headers.append((b"content-length", b"%d" % len(response.body)))
+    headers += _security_headers(scheme)
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+@lru_cache(maxsize=2)
+def _security_headers(scheme: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers that Django's middleware adds to every response."""
+    request = WSGIRequest({"REQUEST_METHOD": "POST", "wsgi.url_scheme": scheme, "wsgi.input": BytesIO()})
+    respond = XFrameOptionsMiddleware(SecurityMiddleware(lambda _request: HttpResponse()))
+    response: Any = respond(request)
+    del response["content-type"]
+    return [(name.lower().encode(), value.encode()) for name, value in response.items()]
+
+
+def _error_response(scope: Any, error: Exception) -> NativeResponse:
+    """Return the problem (RFC 9457) for what ended a request before a view responded."""
+    if isinstance(error, ShareExceeded):
+        error = TooManyRequests(str(error))
+    elif isinstance(error, BodyTooSlow):
+        error = TooSlow()
+    known = errors.as_api_exception(error)
+    if known is None:
+        log.error("request.failed", exc_info=error)
+        known = APIException("Internal error; it has been logged.")
+    content, headers = errors.problem_content(known, in_body=scope["method"] not in ("GET", "HEAD", "OPTIONS"))
+    return NativeResponse(known.status_code, orjson.dumps(content), {"content-type": errors.PROBLEM, **headers})
+
+
+# --- Django ----------------------------------------------------------------------------------------------------
+
+
+def _environ(scope: Any, headers: Mapping[str, str], client: Client, body: HeldBody) -> dict[str, Any]:
+    """Return the WSGI environment of a request (PEP 3333). No header name in it came with an underscore."""
+    server, port = scope["server"] or ("localhost", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server,
+        "SERVER_PORT": str(port or 0),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client.address,
+        "waypost.is_proxied": client.is_proxied,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": client.scheme,
+        "wsgi.input": body.file,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in headers.items():
+        variable = name.replace("-", "_").upper()
+        environ[variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"] = value
+    return environ
+
+
+application = WebApplication()

@@ -1,0 +1,283 @@
+"""Limit what a client may do with a connection: uvicorn's protocol for HTTP/1.1 with bounds on heads, time and number.
+
+    too many connections of one address     503, and the connection is closed
+    request line or headers too long        414, 431
+    head not complete in time               408
+    framing that proxies read differently   400: no or two Host headers, other transfer codings than chunked, chunks
+                                            that are mostly framing (RFC 9112, sections 3.2, 6.1, 7.1)
+    response not read in time               the connection is closed
+
+Headers with an underscore in their name are dropped, all of them: CGI and WSGI cannot tell ``X_Client_Cert`` from
+``X-Client-Cert``, so a client could send in one spelling what a proxy removes in the other. Trailers are dropped too.
+Bodies have limits of their own (``config.web.bodies``).
+"""
+
+import asyncio
+import ipaddress
+from functools import lru_cache
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from config.web.clients import is_trusted_proxy
+from webhooks.kit.fair.shares import Shares
+
+HEAD_TIMEOUT = 10.0  # seconds from the first byte of a request, or from connecting, to the end of its headers
+UNREAD_TIMEOUT = 60.0  # seconds in which a client reads nothing of a response
+DISCARD_TIMEOUT = 5.0  # seconds for the rest of a body that was responded to before its end
+MAX_URL = 8 * 1024  # bytes
+MAX_HEADERS = 100
+MAX_HEAD = 32 * 1024  # bytes of the names and values of all headers
+FRAMING_ALLOWANCE = 64 * 1024  # bytes of a chunked body that may be framing, besides 8 for each byte of content
+FRAMING_RATIO = 8
+CHECK_EVERY = 1.0  # seconds between two checks of the time limits
+MAX_CONNECTIONS = 16_384  # of a process, if it may open so many files
+
+_STATUS = {
+    400: b"400 Bad Request",
+    408: b"408 Request Timeout",
+    414: b"414 URI Too Long",
+    431: b"431 Request Header Fields Too Large",
+    501: b"501 Not Implemented",
+    503: b"503 Service Unavailable",
+}
+
+
+class ConnectionLimits:
+    """The connections of this process: how many each address has, and which are slow."""
+
+    def __init__(self) -> None:
+        self.open: set[LimitedProtocol] = set()
+        self.shares = Shares("connections", MAX_CONNECTIONS)
+        self._is_checking = False
+
+    def check_times(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Check the time limits now and then, as long as there are connections."""
+        if not self._is_checking:
+            self._is_checking = True
+            loop.call_later(CHECK_EVERY, self._check, loop)
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for connection in list(self.open):
+            connection.check_time(now)
+        self._is_checking = False
+        if self.open:
+            self.check_times(loop)
+
+
+limits = ConnectionLimits()
+
+
+@lru_cache(maxsize=8192)
+def network_of(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ipaddress.IPv6Network((parsed, 64), strict=False))
+    return address
+
+
+class _Refused(Exception):
+    """The head of a request is refused."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _share: Any = None
+    _waiting_since: float | None = None  # loop time since when the rest of a head is awaited
+    _discarding_since: float | None = None
+    _unread_since: float | None = None
+    _part = "idle"  # of a request, that arrives: head, body, or idle between two requests
+    _head_bytes = _header_count = _header_bytes = _raw_bytes = _body_bytes = 0
+    _refusal = 400
+    _is_refused = _is_half_closed = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Accept the connection if its address has not too many already."""
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        share: Any = object() if is_trusted_proxy(address) else network_of(address)  # all clients of a proxy share one
+        if not limits.shares.take(share):
+            self._refuse(503)
+            return
+        self._share = share
+        self._waiting_since = self.loop.time()
+        limits.open.add(self)
+        limits.check_times(self.loop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        limits.open.discard(self)
+        if self._share is not None:
+            limits.shares.release(self._share)
+            self._share = None
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio.Protocol allows it
+        """Return whether to go on: a client that only stops sending still gets the responses to its requests."""
+        self._is_half_closed = True
+        cycle = self.cycle
+        if cycle is None or self._is_refused or (cycle.response_complete and not self.pipeline):
+            return False
+        if not cycle.more_body:
+            return True
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived, and refuse what is against the limits."""
+        self._unset_keepalive_if_required()
+        if not self._is_refused and not self.transport.is_closing():
+            was_in_head = self._part == "head"
+            self._raw_bytes += len(data)
+            self._refusal = 400
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._ignore_upgrade(data[upgrade.args[0] :])
+            except (httptools.HttpParserError, httptools.HttpParserCallbackError):
+                self._refuse(self._refusal)
+                return
+            if (
+                was_in_head and self._part == "head"
+            ):  # the parser holds an incomplete head: bound it before it is parsed
+                self._head_bytes += len(data)
+                if self._head_bytes > MAX_HEAD + MAX_URL:
+                    self._refuse(431)
+            elif self._raw_bytes > FRAMING_ALLOWANCE + FRAMING_RATIO * self._body_bytes:
+                self._refuse(400)
+
+    def on_message_begin(self) -> None:
+        """Start to count a request."""
+        super().on_message_begin()
+        self._part = "head"
+        self._waiting_since = self.loop.time()
+        self._head_bytes = self._header_count = self._header_bytes = self._raw_bytes = self._body_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Collect the request target within its limit."""
+        super().on_url(url)
+        if len(self.url) > MAX_URL:
+            self._refusal = 414
+            raise _Refused
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a header within the limits; drop trailers and names with underscores."""
+        self._header_count += 1
+        self._header_bytes += len(name) + len(value)
+        if self._header_count > MAX_HEADERS or self._header_bytes > MAX_HEAD:
+            self._refusal = 431
+            raise _Refused
+        if self._part == "head" and b"_" not in name:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Check the head, and start the request."""
+        self._part = "body"
+        self._waiting_since = None
+        self._check_head()
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Serve a request that offers an upgrade as if it did not: the parser has stopped behind its head."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(400)
+            return
+        unwanted = (b"connection", b"upgrade", b"http2-settings")
+        lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] not in unwanted]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, b"".join(lines), rest))
+
+    def _check_head(self) -> None:
+        hosts, codings = 0, []
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings.append(value.lower())
+        version = self.parser.get_http_version()
+        if hosts > 1 or (hosts == 0 and version != "1.0"):
+            raise _Refused
+        if codings and (codings != [b"chunked"] or version == "1.0"):
+            self._refusal = 501 if version != "1.0" else 400
+            raise _Refused
+
+    def on_body(self, body: bytes) -> None:
+        """Pass a piece of the body on."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        if self.parser.should_upgrade():
+            return
+        super().on_message_complete()
+        self._part = "idle"
+        self._discarding_since = None
+        if self.cycle.response_complete:  # its keep-alive timer was stopped by the rest of the body
+            self._waiting_since = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """Discard the rest of a body that was responded to before its end, within a time limit."""
+        super().on_response_complete()
+        if not self.cycle.response_complete:
+            return  # the next request of a pipeline has begun
+        if self._is_half_closed:
+            self.transport.close()
+        elif self._part == "body":
+            self._discarding_since = self.loop.time()
+
+    def pause_writing(self) -> None:
+        """Note since when the client does not read."""
+        super().pause_writing()
+        self._unread_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """Note that the client reads again."""
+        super().resume_writing()
+        self._unread_since = None
+
+    def check_time(self, now: float) -> None:
+        """End the connection if a time limit has passed."""
+        if self._waiting_since is not None and now - self._waiting_since > HEAD_TIMEOUT:
+            self._refuse(408) if self._part == "head" else self.transport.close()
+        elif self._discarding_since is not None and now - self._discarding_since > DISCARD_TIMEOUT:
+            self.transport.close()
+        elif self._unread_since is not None and now - self._unread_since > UNREAD_TIMEOUT:
+            self.transport.abort()
+
+    def _refuse(self, status: int) -> None:
+        """Respond with an error and end the connection; the response to an earlier request is sent first.
+
+        What the client still sends is read for a while, and discarded: closing at once would reset the connection, and
+        the client might not see the response.
+        """
+        cycle = self.cycle
+        self._is_refused = True
+        self._waiting_since, self._discarding_since = None, self.loop.time()
+        self.pipeline.clear()
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:  # its response is on the way
+                cycle.keep_alive = False
+                return
+            cycle.disconnected = True  # its own body is malformed
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        extra = b"retry-after: 5\r\n" if status == 503 else b""
+        head = b"HTTP/1.1 %s\r\n%scontent-length: 0\r\nconnection: close\r\n\r\n" % (_STATUS[status], extra)
+        self.transport.write(head)
+        if status == 503 or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self.transport.write_eof()

@@ -1,0 +1,111 @@
+"""Run Django on a thread for one request, and send its response.
+
+A request begins when its body is there. Threads take turns among tenants, or addresses where no key is given
+(``webhooks.kit.fair.threads``); a request that is one too many gets 503. A view that waits for the outside world
+suspends its request (``webhooks.kit.suspend``): the thread is free, the future is awaited here, and the request runs
+again.
+
+The response is complete before it is sent, in memory or in a temporary file, so that a slow reader holds no thread.
+"""
+
+import tempfile
+from collections.abc import Callable, Hashable, Iterable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import IO, Any
+
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished
+
+from webhooks.kit.fair.futures import await_future
+from webhooks.kit.fair.shares import Shares
+from webhooks.kit.fair.threads import FairThreads
+from webhooks.kit.suspend import Awaited, Suspended, resumable
+
+HELD = 1024 * 1024  # bytes of a response in memory; a larger one goes to a temporary file
+PIECE = 64 * 1024  # bytes that are read from such a file at a time
+SUSPENDED = Shares("requests that wait for another server", 2048)
+
+Application = Callable[..., Any]  # WSGI
+Send = Callable[[Any], Any]
+
+
+@dataclass(slots=True)
+class DjangoResponse:
+    """A complete response: its content is ``body``, or in ``file`` if it is large."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    file: IO[bytes] | None = None
+
+    async def send(self, send: Send) -> None:
+        """Send the response as fast as the client reads."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        if self.file is None:
+            await send({"type": "http.response.body", "body": self.body})
+            return
+        with self.file:
+            while piece := self.file.read(PIECE):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def run_django(
+    environ: dict[str, Any], *, threads: FairThreads, share: Hashable, application: Application
+) -> DjangoResponse:
+    """Return the response of Django to the request in ``environ`` (PEP 3333), whose body is a seekable file.
+
+    Raises ShareExceeded if too many requests of this share wait.
+    """
+    awaited = Awaited()
+    while True:
+        try:
+            return await threads.run(share, lambda: copy_context().run(_respond, environ, awaited, application))
+        except Suspended as suspended:
+            with SUSPENDED.hold(share):
+                await _wait(suspended, awaited)
+        environ["wsgi.input"].seek(0)
+
+
+async def _wait(suspended: Suspended, awaited: Awaited) -> None:
+    """Await the future of a suspended request. Its exception is raised when the request runs again."""
+    awaited.futures.append(suspended.future)
+    try:
+        await await_future(suspended.future)
+    except Exception:  # noqa: S110  # raised by wait_for in the next run
+        pass
+
+
+def _respond(environ: dict[str, Any], awaited: Awaited, application: Application) -> DjangoResponse:
+    """Run the request and collect its response. In a thread."""
+    begun: list[Any] = []
+    try:
+        with resumable(awaited):
+            response = application(dict(environ), lambda status, headers, _error=None: begun.extend((status, headers)))
+    except Suspended:
+        request_finished.send(sender=WSGIHandler)  # what Django does when a response is closed
+        raise
+    try:
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in begun[1]]
+        return _collect(int(begun[0][:3]), headers, response)
+    finally:
+        if hasattr(response, "close"):
+            response.close()
+
+
+def _collect(status: int, headers: list[tuple[bytes, bytes]], response: Iterable[bytes]) -> DjangoResponse:
+    if not getattr(response, "streaming", False):
+        return DjangoResponse(status, headers, b"".join(response))
+    held, pieces = bytearray(), iter(response)
+    for piece in pieces:
+        held += piece
+        if len(held) > HELD:
+            break
+    else:
+        return DjangoResponse(status, headers, bytes(held))
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it was sent
+    file.write(held)
+    file.writelines(pieces)
+    file.seek(0)
+    return DjangoResponse(status, headers, b"", file)

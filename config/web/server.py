@@ -1,0 +1,74 @@
+"""Run the web server: uvicorn with the platform's protocol and application (``python -m config.web``)."""
+
+import argparse
+import gc
+import resource
+from contextlib import suppress
+from typing import Any
+
+import django
+import uvicorn
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from config.web import connections
+
+BACKLOG = 4096  # connections that wait to be accepted
+KEEP_ALIVE = 75  # seconds; longer than the idle timeout of common proxies, so that they close first
+STOP_WITHIN = 8  # seconds for requests in progress, when the server is stopped
+FILES = 65_536  # connections are files to the system
+FILES_FOR_OTHERS = 256  # open files that are not connections: databases, temporary files, libraries
+
+
+OPTIONS: dict[str, Any] = {  # of uvicorn
+    "http": connections.LimitedProtocol,
+    "ws": "none",
+    "lifespan": "off",
+    "loop": "uvloop",
+    "backlog": BACKLOG,
+    "proxy_headers": False,  # config.web.clients reads them
+    "server_header": False,
+    "access_log": False,
+    "log_level": "error",
+    "timeout_keep_alive": KEEP_ALIVE,
+    "timeout_graceful_shutdown": STOP_WITHIN,
+}
+
+
+def main() -> None:
+    """Run the server until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m config.web", description="Serve the platform over HTTP.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--workers", type=int, default=settings.WAYPOST_WEB_WORKERS, help="number of processes")
+    options = parser.parse_args()
+    uvicorn.run(
+        "config.web.server:create_application",
+        factory=True,
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        **OPTIONS,
+    )
+
+
+def create_application() -> object:
+    """Prepare the process, and return its application."""
+    django.setup()
+    application: object = import_string("config.web.application.application")  # it imports models
+    _open_many_files()
+    gc.collect()
+    gc.freeze()  # what was loaded at the start is not garbage
+    gc.set_threshold(10_000, 20, 50)
+    return application
+
+
+def _open_many_files() -> None:
+    """Raise the limit of open files, and accept no more connections than there can be."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    shares = connections.limits.shares
+    shares.capacity = max(16, min(connections.MAX_CONNECTIONS, allowed - FILES_FOR_OTHERS))

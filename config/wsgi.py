@@ -1,9 +1,0 @@
-"""Expose the platform as a WSGI application, for granian or any other server."""
-
-import os
-
-from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-
-application = get_wsgi_application()

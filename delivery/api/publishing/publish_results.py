@@ -1,0 +1,42 @@
+"""Show the result of publishing one event: its fields, or the problem it was not accepted for."""
+
+from typing import Any
+
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+
+from delivery.models import Event
+from delivery.publishing.results import ContentConflict, EventLimitExceeded, Published, SchemaMismatch, warning_list
+from subscriptions.api.problems import PlanExceeded
+from webhooks.kit.rest.errors import Conflict
+from webhooks.wire import ids
+from webhooks.wire.errors import InvalidEvent
+
+
+def accepted(result: Published) -> dict[str, Any]:
+    """Return the response to a single event. Raises the problem if it was not accepted."""
+    if result.error:
+        raise problem_of(result.error)
+    return shown(result)
+
+
+def problem_of(error: InvalidEvent) -> APIException:
+    """Return the API's error for an event that was not accepted: 409, or 402, 413, 429 beyond a limit, else 400."""
+    if isinstance(error, EventLimitExceeded):
+        return PlanExceeded(error.exceeded)
+    if isinstance(error, SchemaMismatch):  # the code is the place in the data: see config.api.errors
+        return ValidationError({"data": [ErrorDetail(it.detail, it.pointer) for it in error.finding.violations]})
+    kind = Conflict if isinstance(error, ContentConflict) else ValidationError
+    return kind({error.attribute or "non_field_errors": [error.reason]})
+
+
+def shown(result: Published) -> dict[str, Any]:
+    """Return the result of an event that was accepted, now or before."""
+    return {
+        "id": result.id and ids.public(Event.prefix, result.id),
+        "source": result.source,
+        "event_id": result.event_id,
+        "duplicate": result.duplicate,
+        "routing": result.routing,
+        "deliveries": result.deliveries,
+        **({"warnings": warning_list(result.warnings)} if result.warnings else {}),
+    }

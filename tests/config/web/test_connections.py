@@ -1,0 +1,212 @@
+"""Test the limits of connections and request heads, over raw sockets."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from config.web import connections
+from config.web.connections import MAX_HEAD, MAX_HEADERS, MAX_URL, network_of
+from tests.config.web.server import exchange, serving
+from tests.waiting import wait_until
+from webhooks.kit.fair.shares import Shares
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Respond with the path, the headers and the body's size."""
+    size, more = 0, True
+    if scope["path"] != "/early":
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            size += len(message.get("body", b""))
+            more = message.get("more_body", False)
+    lines = [scope["path"].encode(), *(b"%s=%s" % header for header in scope["headers"]), b"size=%d" % size]
+    body = b"|".join(lines)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving(echo) as port:
+        yield port
+
+
+@pytest.fixture(autouse=True)
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections.limits, "shares", Shares("connections", 1000))
+    monkeypatch.setattr(connections, "DISCARD_TIMEOUT", 0.3)
+    monkeypatch.setattr(connections, "CHECK_EVERY", 0.1)
+
+
+def statuses(received: bytes) -> list[int]:
+    return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]]
+
+
+GET = b"GET /a HTTP/1.1\r\nHost: a\r\n"
+
+
+def test_ordinary_requests_share_a_connection(port: int) -> None:
+    assert statuses(exchange(port, GET + b"\r\n" + GET + b"\r\n" + GET + b"Connection: close\r\n\r\n")) == [200] * 3
+
+
+def test_header_with_an_underscore_is_dropped_whatever_it_is(port: int) -> None:
+    received = exchange(port, GET + b"X_Forwarded_Client_Cert: forged\r\nX-Real: 1\r\nConnection: close\r\n\r\n")
+    assert b"x-real=1" in received
+    assert b"forged" not in received
+
+
+def test_trailers_do_not_become_headers(port: int) -> None:
+    received = exchange(
+        port,
+        b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n"
+        b"3\r\nabc\r\n0\r\nAuthorization: Bearer forged\r\n\r\n" + GET + b"Connection: close\r\n\r\n",
+    )
+    assert b"size=3" in received
+    assert b"forged" not in received
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /" + b"a" * MAX_URL + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (GET + b"".join(b"X-%d: 1\r\n" % number for number in range(MAX_HEADERS)) + b"\r\n", 431),
+        (GET + b"X-Long: " + b"a" * MAX_HEAD + b"\r\n\r\n", 431),
+        (GET + b"X-Endless: " + b"a" * (MAX_HEAD + MAX_URL), 431),
+        (b"GET /a HTTP/1.1\r\n\r\n", 400),
+        (GET + b"Host: b\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (b"POST /a HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na", 400),
+        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\na", 400),
+        (b"GET /a\x00b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /a HTTP/1.1\r\nHost: a\r\nX-A: 1\x00\r\n\r\n", 400),
+        (b"GET /a HTTP/1.1\nHost: a\r\n folded: 1\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, bytes) else "",
+)
+def test_invalid_head_is_refused_and_the_connection_closed(port: int, head: bytes, status: int) -> None:
+    assert statuses(exchange(port, head, GET + b"\r\n")) == [status]
+
+
+def test_chunks_that_are_mostly_framing_are_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "FRAMING_ALLOWANCE", 1000)
+    head = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = [b"1;" + b"x" * 90 + b"\r\na\r\n"] * 50
+    assert statuses(exchange(port, head, *chunks)) == [400]
+
+
+def test_client_that_stops_sending_gets_the_responses_to_its_requests(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
+        wire.sendall(GET + b"\r\n" + GET + b"\r\n")
+        wire.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: wire.recv(65536), b""))
+    assert statuses(received) == [200, 200]
+
+
+def test_client_that_stops_within_a_body_ends_the_connection(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
+        wire.sendall(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        wire.shutdown(socket.SHUT_WR)
+        assert wire.recv(4096) == b""
+
+
+def test_malformed_rest_of_a_pipeline_does_not_replace_the_response_before_it(port: int) -> None:
+    received = exchange(port, GET + b"\r\n" + b"\x00garbage\r\n\r\n")
+    assert statuses(received) == [200]
+
+
+def test_request_that_asks_for_an_upgrade_is_served_without(port: int) -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    head = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n" + upgrade + b"\r\nabc"
+    received = exchange(port, head + GET + b"Connection: close\r\n\r\n")
+    assert b"size=3" in received
+    assert statuses(received) == [200, 200]
+
+
+def test_body_after_an_early_response_is_discarded(port: int) -> None:
+    head = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
+    assert statuses(exchange(port, head + bytes(100_000) + GET + b"Connection: close\r\n\r\n")) == [200, 200]
+
+
+def test_continue_is_sent_before_the_body_is_awaited(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
+        wire.sendall(b"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        assert wire.recv(4096).startswith(b"HTTP/1.1 100 Continue")
+        wire.sendall(b"abc")
+        received = wire.recv(4096)
+        while b"size=3" not in received:
+            received += wire.recv(4096)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /a HTTP/1.1\r\nHo"], ids=["nothing", "half a head"])
+def test_head_that_does_not_come_ends_the_connection(port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.2)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
+        wire.sendall(sent)
+        received = wire.recv(4096)
+        assert statuses(received) == ([408] if sent else [])
+        assert wire.recv(4096) == b""
+
+
+def test_response_that_is_not_read_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "UNREAD_TIMEOUT", 0.2)
+    ended: list[bool] = []
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(10_000):
+            await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
+        ended.append(True)
+
+    with serving(endless) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
+        wire.sendall(GET + b"\r\n")
+        wait_until(lambda: bool(ended), "the end of the response")
+
+
+def test_address_may_have_as_many_connections_as_are_free(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections.limits, "shares", Shares("connections", 8))
+    with ExitStack() as stack:
+        for _ in range(4):
+            wire = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            wire.sendall(GET + b"\r\n")
+            assert statuses(wire.recv(4096)) == [200]
+        refused = exchange(port, GET + b"\r\n")
+        assert statuses(refused) == [503]
+        assert b"retry-after" in refused
+    wait_until(lambda: connections.limits.shares.free == 8, "the connections to be released")
+
+
+def test_connections_through_a_trusted_proxy_are_not_those_of_one_address(
+    port: int, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.WAYPOST_TRUSTED_PROXIES = ["127.0.0.0/8"]
+    monkeypatch.setattr(connections.limits, "shares", Shares("connections", 8))
+    with ExitStack() as stack:
+        for _ in range(7):
+            wire = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            wire.sendall(GET + b"\r\n")
+            assert statuses(wire.recv(4096)) == [200]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+        ("", ""),
+        ("no address", "no address"),
+    ],
+)
+def test_client_is_an_ipv4_address_or_an_ipv6_network(address: str, network: str) -> None:
+    assert network_of(address) == network
