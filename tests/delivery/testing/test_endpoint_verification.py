@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from delivery.testing.endpoint_verification import verify_by_event
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, HttpSettings
 from tests.factories import make_client, make_endpoint
 from tests.receiver import Exchange, Receiver, status
 from tests.routes import ApiRoute, RouteCases
+from tests.suspension import run_suspended
 
 pytestmark = pytest.mark.django_db
 
@@ -58,4 +59,23 @@ def test_response_without_the_challenge_or_success_does_not_verify(receiver: Rec
     result = verify_by_event(endpoint)
     assert result.verification == "unverified"
     assert result.problem
+    assert Endpoint.objects.get().state == "unverified"
+
+
+def test_suspended_verification_compares_with_the_challenge_that_was_sent(receiver: Receiver) -> None:
+    endpoint = make_endpoint(url=receiver.script("/in", echo()), state="unverified")
+    result, suspensions = run_suspended(lambda: verify_by_event(endpoint))
+    assert (result.verification, suspensions, len(receiver.arrivals)) == ("verified", 1, 1)
+
+
+def test_verification_does_not_verify_a_url_that_was_changed_while_it_was_suspended(receiver: Receiver) -> None:
+    endpoint = make_endpoint(url=receiver.script("/in", echo()), state="unverified")
+    path = f"/api/v1/endpoints/{endpoint.public_id}/verification/"
+    client = make_client(endpoint.tenant)
+
+    def change() -> None:
+        HttpSettings.objects.update(url=receiver.url("/other"))
+
+    response, _ = run_suspended(lambda: client.post(path, {"by": "event"}), meanwhile=change)
+    assert response.status_code == 409
     assert Endpoint.objects.get().state == "unverified"

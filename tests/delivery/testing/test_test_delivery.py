@@ -14,13 +14,14 @@ from delivery.models import Attempt, Delivery, Event
 from delivery.testing import test_delivery
 from delivery.testing.test_sender import TESTS_PER_TENANT
 from subscriptions.endpoints.state import disable
-from subscriptions.models import Tenant
+from subscriptions.models import Endpoint, HttpSettings, Tenant
 from tests import receiver as scripts
 from tests.delivery.factories import make_event
 from tests.factories import make_client, make_endpoint, make_secret, make_tenant
 from tests.pki import Authority
 from tests.receiver import Receiver
 from tests.routes import ApiRoute, RouteCases
+from tests.suspension import run_suspended
 from tests.token_server import TokenServer
 from webhooks.wire.signing.keys import new_secret
 
@@ -253,3 +254,31 @@ def test_delivered_test_leaves_a_paused_endpoint_paused(client: APIClient, tenan
     assert post_test(client, endpoint)["re_enabled"] is False
     endpoint.refresh_from_db()
     assert endpoint.state == "paused"
+
+
+def test_suspended_test_sends_one_request_with_one_new_token(
+    client: APIClient, tenant: Tenant, receiver: Receiver
+) -> None:
+    server = TokenServer(receiver)
+    endpoint = make_endpoint(tenant, url=receiver.url("/in"), auth=server.credentials())
+    shown, suspensions = run_suspended(lambda: post_test(client, endpoint, {"data": {"n": 5}}))
+    (arrival,) = receiver.at("/in")
+    assert (shown["delivered"], suspensions, len(server.forms)) == (True, 1, 1)
+    assert shown["request"]["headers"]["webhook-id"] == arrival.message_id
+    post_test(client, endpoint)
+    assert len(server.forms) == 1
+
+
+def test_suspended_test_does_not_enable_an_endpoint_that_has_moved(tenant: Tenant, receiver: Receiver) -> None:
+    endpoint = make_endpoint(tenant, url=receiver.url("/in"))
+    assert disable(endpoint, "failing")
+
+    def change() -> None:
+        HttpSettings.objects.update(url=receiver.url("/other"))
+
+    def send() -> Any:
+        return test_delivery.send_test(Endpoint.objects.get())
+
+    sent, _ = run_suspended(send, meanwhile=change)
+    assert (sent.outcome.delivered, sent.re_enabled) == (True, False)
+    assert Endpoint.objects.get().state == "disabled"

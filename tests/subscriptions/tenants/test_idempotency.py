@@ -15,6 +15,7 @@ from subscriptions.models import ApiKey, Endpoint, Scope, StoredResponse, Tenant
 from subscriptions.tenants import idempotency, keys
 from tests.factories import URL, client_with, make_client, make_endpoint, make_key, make_tenant
 from tests.receiver import Receiver, status
+from tests.suspension import run_suspended
 from tests.threads import in_threads
 from webhooks.models import Source
 
@@ -286,3 +287,46 @@ def test_chunked_body_is_part_of_the_request():
     assert send(whole).status_code == 202
     assert is_replay(send(whole))
     assert send(whole.replace(b"1", b"2")).status_code == 422
+
+
+@pytest.mark.django_db(transaction=True)
+def test_suspended_creation_takes_effect_once_and_is_stored():
+    client = make_client(make_tenant())
+    first, suspensions = run_suspended(lambda: post(client, "endpoints/", {"url": URL}))
+    assert (first.status_code, is_replay(first), suspensions) == (201, False, 1)
+    assert is_replay(post(client, "endpoints/", {"url": URL}))
+    assert Endpoint.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_suspended_creation_holds_no_transaction_and_no_lock():
+    client, open_then = make_client(make_tenant()), []
+
+    def look():
+        open_then.append(connection.in_atomic_block)
+        assert not Endpoint.objects.exists()
+        assert post(client, "endpoints/", {"url": URL}).status_code == 201
+
+    first, _ = run_suspended(lambda: post(client, "endpoints/", {"url": URL}), meanwhile=look)
+    assert open_then == [False]
+    assert is_replay(first)
+    assert Endpoint.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_suspended_call_of_an_endpoint_is_made_once_and_stored(receiver):
+    endpoint = make_endpoint(url=receiver.url("/in"))
+    client, path = make_client(endpoint.tenant), f"endpoints/{endpoint.public_id}/test/"
+    first, suspensions = run_suspended(lambda: post(client, path, {}))
+    assert (first.status_code, is_replay(first), suspensions) == (200, False, 1)
+    assert is_replay(post(client, path, {}))
+    assert len(receiver.arrivals) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_suspended_creation_with_two_names_waits_for_each(dns):
+    dns.answers["tokens.example.com"] = dns.answers["example.com"]
+    auth = {"type": "oauth2", "token_url": "https://tokens.example.com/", "client_id": "a", "client_secret": "b"}
+    client = make_client(make_tenant())
+    first, suspensions = run_suspended(lambda: post(client, "endpoints/", {"url": URL, "auth": auth}))
+    assert (first.status_code, suspensions) == (201, 2)

@@ -13,6 +13,9 @@ from subscriptions.routing.targets import load_targets
 from tests import receiver as scripts
 from tests.factories import URL, make_client, make_endpoint, make_tenant
 from tests.receiver import Receiver
+from tests.suspension import run_suspended
+from webhooks.outgoing.call_limits import CALLS_PER_HOST
+from webhooks.outgoing.guarded_call import start_call
 
 pytestmark = pytest.mark.django_db
 
@@ -215,3 +218,44 @@ def test_invalid_verification_request_names_the_field(body: Any, field: str) -> 
     response = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/verification/", body)
     assert response.status_code == 400
     assert field in {error["field"] for error in response.json()["errors"]}
+
+
+def test_suspended_handshake_asks_once_and_its_callback_key_stays_valid(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver, 200)
+    result, suspensions = run_suspended(lambda: request_verification(endpoint))
+    assert (result["verification"], suspensions) == ("requested", 1)
+    (arrival,) = receiver.arrivals
+    path = arrival.headers["webhook-request-callback"].removeprefix(f"https://{ORIGIN}")
+    assert APIClient().post(path).json()["verification"] == "verified"
+
+
+def test_suspended_handshake_verifies(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver, allows(allowed_origin=ORIGIN), state="unverified")
+    result, suspensions = run_suspended(lambda: request_verification(endpoint))
+    assert (result["verification"], suspensions, len(receiver.arrivals)) == ("verified", 1, 1)
+    assert Endpoint.objects.get().state == "active"
+
+
+def test_handshake_does_not_verify_a_url_that_was_changed_while_it_was_suspended(receiver: Receiver) -> None:
+    endpoint = endpoint_at(receiver, allows(allowed_origin=ORIGIN))
+    path = f"{API}{endpoint.public_id}/verification/"
+    client = make_client(endpoint.tenant)
+
+    def change() -> None:
+        endpoints.change_endpoint(endpoint, {"url": receiver.url("/other")})
+
+    response, _ = run_suspended(lambda: client.post(path, {}), meanwhile=change)
+    assert response.status_code == 409
+    assert HttpSettings.objects.get().verification == "unverified"
+
+
+def test_handshake_beyond_the_calls_of_the_tenant_is_a_429_that_names_the_limit(receiver: Receiver) -> None:
+    receiver.script("/in", scripts.hang)
+    endpoint, other = endpoint_at(receiver, scripts.hang), make_endpoint(url=receiver.url("/other"))
+    running = [start_call("OPTIONS", endpoint.http.url, share=endpoint.tenant_id) for _ in range(CALLS_PER_HOST)]
+    receiver.wait_for(CALLS_PER_HOST, "/in")
+    response = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/verification/", {})
+    assert (response.status_code, response.json()["limit"]) == (429, "calls_per_host")
+    assert response["Retry-After"] == "2"
+    assert request_verification(other)["verification"] == "requested"
+    assert not any(future.done() for future in running)
