@@ -19,6 +19,7 @@ from django.utils.module_loading import module_has_submodule
 
 from config.local import embedded
 from config.ops.worker_watchdog import BrokerWatchdog
+from webhooks.kit.open_files import raise_limit
 from webhooks.kit.periodic_task import PeriodicTask
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -48,6 +49,13 @@ def schedule_periodic_tasks(sender: Celery, **_signal: Any) -> None:
         it.name: {"task": it.name, "schedule": it.every, "options": {"queue": it.queue, "expires": it.every}}
         for it in periodic_tasks()
     }
+
+
+@celeryd_init.connect
+@beat_init.connect
+def raise_limit_of_open_files(**_signal: Any) -> None:
+    """Allow this process and its children as many open files as the system does."""
+    raise_limit()
 
 
 @celeryd_init.connect

@@ -18,6 +18,10 @@ log = structlog.get_logger("delivery")
 
 EVENTS = Counter("waypost_events_total", "Published events, by result: accepted, duplicate, rejected.", ["result"])
 ATTEMPTS = Counter("waypost_attempts_total", "Delivery attempts, by outcome: delivered or a failure.", ["outcome"])
+NOT_STARTED = Counter(
+    "waypost_attempts_not_started_total",
+    "Attempts put off because the process had no files, memory or name lookups left.",
+)
 RATE_LIMIT_ERRORS = Counter(
     "waypost_rate_limit_errors_total", "Publish requests let through because Valkey was unavailable."
 )
@@ -67,6 +71,12 @@ def not_sent(delivery_id: UUID, error: Exception | None) -> None:
 def fan_out_failed(event_id: UUID, error: Exception) -> None:
     """Log that a slice of a tenant's deferred fan-outs failed, at this event; it is tried again."""
     log.error("deferred fan-out failed", event_id=public("evt", event_id), exc_info=error)
+
+
+def attempts_not_started(count: int) -> None:
+    """Log and count attempts that this process had no files, memory or lookups left for; they are not recorded."""
+    NOT_STARTED.inc(count)
+    log.warning("attempts not started", count=count)
 
 
 def replay_failed(replay_id: UUID, error: Exception) -> None:

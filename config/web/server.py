@@ -2,8 +2,6 @@
 
 import argparse
 import gc
-import resource
-from contextlib import suppress
 from typing import Any
 
 import django
@@ -12,13 +10,11 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from config.web import connections
+from webhooks.kit.open_files import free_for_connections, raise_limit
 
 BACKLOG = 4096  # connections that wait to be accepted
 KEEP_ALIVE = 75  # seconds; longer than the idle timeout of common proxies, so that they close first
 STOP_WITHIN = 8  # seconds for requests in progress, when the server is stopped
-FILES = 65_536  # connections are files to the system
-FILES_FOR_OTHERS = 256  # open files that are not connections: databases, temporary files, libraries
-
 
 OPTIONS: dict[str, Any] = {  # of uvicorn
     "http": connections.LimitedProtocol,
@@ -65,10 +61,6 @@ def create_application() -> object:
 
 def _open_many_files() -> None:
     """Raise the limit of open files, and accept no more connections than there can be."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    raise_limit()
     shares = connections.limits.shares
-    shares.capacity = max(16, min(connections.MAX_CONNECTIONS, allowed - FILES_FOR_OTHERS))
+    shares.capacity = max(16, min(connections.MAX_CONNECTIONS, free_for_connections()))

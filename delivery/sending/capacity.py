@@ -1,8 +1,8 @@
 """Limit the attempts and the bytes in flight in one drain, and divide what is free among tenants and lanes.
 
 An endpoint that hangs must not take capacity from the others: attempts older than SLOW_AFTER are not counted against
-MAX_FAST_IN_FLIGHT, only against MAX_IN_FLIGHT. A tenant with as many attempts in flight as are left to everybody gets
-no more once slow attempts fill that difference.
+MAX_FAST_IN_FLIGHT, only against MAX_IN_FLIGHT. Of either, a tenant may have as much as is left to everybody: alone half
+of it, a second tenant a quarter, and so on, so that the next one always finds something.
 
 Bodies of more than LARGE_BODY bytes count against MAX_BODY_BYTES, with a share for each tenant. Smaller ones are
 limited by their number, and never wait for large ones of other tenants.
@@ -10,8 +10,9 @@ limited by their number, and never wait for large ones of other tenants.
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from itertools import takewhile
+from types import MappingProxyType
 from uuid import UUID
 
 from delivery.sending.lane import LeasedLane
@@ -20,42 +21,103 @@ from delivery.sql.claim import LARGE_BODY, BodyAllowance, ClaimRequest
 MAX_FAST_IN_FLIGHT = 512  # attempts in flight that are younger than SLOW_AFTER
 MAX_IN_FLIGHT = 2_048  # attempts in flight altogether: a limit on memory
 SLOW_AFTER = 1.0  # seconds
+REDUCED_FOR = 5.0  # seconds with fewer attempts after the process has run out of files or memory
 MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes of large bodies in flight; the one that reaches it may exceed it
 IDLE_PROBE = 4  # deliveries requested for a lane that seems empty, so that it cannot take the capacity of a full one
 
 
 class Capacity:
-    """Count the attempts in flight in one drain, by their age."""
+    """Count the attempts in flight in one drain, by their age.
 
-    def __init__(self) -> None:
-        self._started: dict[UUID, float] = {}  # monotonic seconds by attempt, the oldest first
+    ``max_attempts``: how many the transports can have in flight; None: no limit of theirs.
+    """
+
+    def __init__(self, max_attempts: int | None = None) -> None:
+        self._fast: dict[UUID, tuple[float, UUID]] = {}  # start in monotonic seconds and tenant, the oldest first
+        self._slow: dict[UUID, UUID] = {}  # tenant
+        self._fast_by_tenant: Counter[UUID] = Counter()
+        self._slow_by_tenant: Counter[UUID] = Counter()
+        self._max_attempts = max_attempts
+        self._reduced_to: int | None = None
+        self._reduced_until = 0.0
+
+    @property
+    def most(self) -> int:
+        """Return how many attempts may be in flight altogether."""
+        limits = [MAX_IN_FLIGHT, self._max_attempts]
+        if time.monotonic() < self._reduced_until:
+            limits.append(self._reduced_to)
+        return min(it for it in limits if it is not None)
+
+    @property
+    def most_fast(self) -> int:
+        """Return how many of them may be younger than SLOW_AFTER, so that hanging ones leave room."""
+        if self.most == MAX_IN_FLIGHT:
+            return MAX_FAST_IN_FLIGHT
+        return min(MAX_FAST_IN_FLIGHT, max(self.most // 4, 1))
+
+    def reduce(self) -> None:
+        """Allow fewer attempts than are in flight now for a while: the process has run out of something."""
+        self._reduced_to = max(len(self) * 3 // 4, 1)
+        self._reduced_until = time.monotonic() + REDUCED_FOR
 
     def __len__(self) -> int:
-        return len(self._started)
+        return len(self._fast) + len(self._slow)
 
-    def start(self, attempt_id: UUID) -> None:
+    def start(self, attempt_id: UUID, tenant_id: UUID) -> None:
         """Count an attempt that starts now."""
-        self._started[attempt_id] = time.monotonic()
+        self._fast[attempt_id] = (time.monotonic(), tenant_id)
+        self._fast_by_tenant[tenant_id] += 1
 
     def end(self, attempt_id: UUID) -> None:
         """Stop counting an attempt."""
-        del self._started[attempt_id]
+        if (fast := self._fast.pop(attempt_id, None)) is not None:
+            _count_down(self._fast_by_tenant, fast[1])
+        else:
+            _count_down(self._slow_by_tenant, self._slow.pop(attempt_id))
 
     def free(self) -> int:
         """Return how many attempts may start now; may be negative."""
-        slow_before = time.monotonic() - SLOW_AFTER
-        slow = sum(1 for _ in takewhile(lambda started: started < slow_before, self._started.values()))
-        return min(MAX_FAST_IN_FLIGHT + slow, MAX_IN_FLIGHT) - len(self._started)
+        self._find_slow()
+        return min(self.most_fast - len(self._fast), self.most - len(self))
 
-    def saturating_tenants(self, lanes: Iterable[LeasedLane]) -> frozenset[UUID]:
+    def room(self, free: int) -> "TenantRoom":
+        """Return how many of ``free`` attempts each tenant may start."""
+        return TenantRoom(free, self._fast_by_tenant)
+
+    def saturating_tenants(self) -> frozenset[UUID]:
         """Return the tenants that get no more for now: as many attempts in flight as are left to all tenants."""
-        if len(self._started) <= MAX_FAST_IN_FLIGHT:
+        if len(self) < self.most_fast:
             return frozenset()
-        in_flight: Counter[UUID] = Counter()
-        for lane in lanes:
-            in_flight[lane.target.tenant_id] += lane.in_flight
-        left = MAX_IN_FLIGHT - len(self._started)
+        left = self.most - len(self)
+        in_flight = self._fast_by_tenant + self._slow_by_tenant
         return frozenset(tenant for tenant, count in in_flight.items() if count >= left)
+
+    def _find_slow(self) -> None:
+        slow_before = time.monotonic() - SLOW_AFTER
+        for attempt_id, (_, tenant_id) in [*takewhile(lambda it: it[1][0] < slow_before, self._fast.items())]:
+            del self._fast[attempt_id]
+            _count_down(self._fast_by_tenant, tenant_id)
+            self._slow[attempt_id] = tenant_id
+            self._slow_by_tenant[tenant_id] += 1
+
+
+class TenantRoom:
+    """Count down how many attempts each tenant may start in one turn: afterwards it has no more than is then left."""
+
+    def __init__(self, free: int, in_flight: Mapping[UUID, int] = MappingProxyType({})) -> None:
+        self._free = free
+        self._in_flight = in_flight
+        self._left: dict[UUID, int] = {}
+
+    def take(self, tenant_id: UUID, wanted: int) -> int:
+        """Take up to ``wanted`` attempts for a tenant; return how many."""
+        left = self._left.get(tenant_id)
+        if left is None:
+            left = max(self._free - self._in_flight.get(tenant_id, 0) + 1, 0) // 2
+        taken = min(wanted, left)
+        self._left[tenant_id] = left - taken
+        return taken
 
 
 class BodyBudget:
@@ -96,8 +158,12 @@ class BodyBudget:
         return BodyAllowance(left, {tenant: max(left - size, 0) // 2 for tenant, size in self._by_tenant.items()})
 
 
-def share_capacity(lanes: list[LeasedLane], capacity: int, now: float) -> list[ClaimRequest]:
+def share_capacity(
+    lanes: list[LeasedLane], capacity: int, now: float, room: TenantRoom | None = None
+) -> list[ClaimRequest]:
     """Divide ``capacity`` attempts: equally among tenants, and each tenant's part equally among its lanes.
+
+    ``room`` limits what each tenant gets of it; None: no limit.
 
     Lanes that seem empty get up to IDLE_PROBE each, of half the capacity at most. Where there is not enough for all
     lanes, one lane of each tenant comes first, then a second of each, and so on.
@@ -108,10 +174,21 @@ def share_capacity(lanes: list[LeasedLane], capacity: int, now: float) -> list[C
     spare = capacity - len(able)  # after one for each lane
     probe = min(IDLE_PROBE - 1, spare // 2 // max(idle, 1))
     part = (spare - probe * idle) // max(len(full), 1)
-    return [
-        lane.claim_request(min(free, 1 + (part // full[lane.target.tenant_id] if lane.may_have_more else probe)))
-        for lane, free in able
-    ]
+    requests = []
+    for lane, free in able:
+        tenant_id = lane.target.tenant_id
+        limit = min(free, 1 + (part // full[tenant_id] if lane.may_have_more else probe))
+        if room is not None:
+            limit = room.take(tenant_id, limit)
+        if limit > 0:
+            requests.append(lane.claim_request(limit))
+    return requests
+
+
+def _count_down(counter: Counter[UUID], tenant_id: UUID) -> None:
+    counter[tenant_id] -= 1
+    if not counter[tenant_id]:
+        del counter[tenant_id]
 
 
 def _interleave_tenants(lanes: list[tuple[LeasedLane, int]]) -> list[tuple[LeasedLane, int]]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import datetime
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ, PollSelector
 from uuid import UUID
 
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
@@ -31,9 +31,10 @@ from delivery.sending.verdict import RESPONDED_410
 from delivery.sql.claim import Claimed, claim_deliveries, without_body
 from delivery.sql.due import LANE_AVAILABLE
 from delivery.sql.order_heads import MAX_KEYS
-from delivery.sql.settle import find_unrecorded, settle_attempts
+from delivery.sql.settle import find_unrecorded, release_claims, settle_attempts
+from delivery.transports.http.sender import max_attempts
 from delivery.transports.in_flight import InFlight
-from delivery.transports.outcome import Outcome
+from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.registry import Transports
 from delivery.transports.transport import NotSent
 from webhooks.kit import sql
@@ -86,7 +87,7 @@ class Drain:
         self._listener = listener
         self._clock = clock
         self._lanes = LeasedLanes(clock)
-        self._capacity = Capacity()
+        self._capacity = Capacity(max_attempts())
         self._bodies = BodyBudget()
         self._saturating: frozenset[UUID] = frozenset()
         self._stats = AttemptStats()
@@ -119,13 +120,14 @@ class Drain:
         """Claim as much as there is capacity for. Lanes that were empty are asked after a notification or a while."""
         ask_all = self._is_notified or self._clock.is_due("claim", POLL_EVERY)
         self._is_notified = False
-        self._saturating = self._capacity.saturating_tenants(self._lanes)
+        self._saturating = self._capacity.saturating_tenants()
         lanes = [lane for lane in self._lanes if (lane.may_have_more or ask_all) and self._is_eligible(lane)]
         now = self._clock.now()
         self._continue_searches(lanes, now, again=ask_all)
         if self._bodies.is_used_up:
             random.shuffle(lanes)  # the first ones get what memory there is
-        requests = share_capacity(lanes, self._capacity.free(), now)
+        free = self._capacity.free()
+        requests = share_capacity(lanes, free, now, self._capacity.room(free))
         if not requests:
             return
         token = new_id()
@@ -162,7 +164,7 @@ class Drain:
             target = self._lanes.target_of(it.endpoint_id)
             plan = DEFAULT_PLAN if target.retry_plan is None else target.retry_plan
             attempt = InFlight(without_body(it), token, plan, new_id(), target.address, target.kind)
-            self._capacity.start(attempt.attempt_id)
+            self._capacity.start(attempt.attempt_id, target.tenant_id)
             self._bodies.start(attempt.attempt_id, target.tenant_id, len(it.body))
             request = self._transports.prepare(it, target, now)
             if isinstance(request, NotSent):
@@ -175,6 +177,8 @@ class Drain:
     def _settle(self) -> None:
         """Write the outcomes of ended attempts, and what follows from them for lanes, endpoints and tenants."""
         self._ended += self._transports.take()
+        if any(outcome.not_attempted for _, outcome in self._ended):
+            self._release_not_attempted()
         if not self._ended:
             return
         rows = settlements(self._ended)
@@ -189,6 +193,18 @@ class Drain:
         if disabled:
             self._lanes.refresh()
 
+    def _release_not_attempted(self) -> None:
+        """Make deliveries pending again that this process could not attempt: that is no failure of their endpoints."""
+        released = [attempt for attempt, outcome in self._ended if outcome.not_attempted]
+        release_claims([(it.claimed.id, it.token) for it in released])
+        if any(outcome.not_attempted and outcome.failure is Failure.INTERNAL for _, outcome in self._ended):
+            self._capacity.reduce()
+        telemetry.attempts_not_started(len(released))
+        for attempt, outcome in self._ended:
+            if outcome.not_attempted:
+                self._end(attempt, outcome)
+        self._ended = [(attempt, outcome) for attempt, outcome in self._ended if not outcome.not_attempted]
+
     def _record_ended(self) -> list[LeasedLane]:
         """Count the ended attempts and update their lanes. Return the lanes that are still leased."""
         self.attempts += len(self._ended)
@@ -198,16 +214,22 @@ class Drain:
         for attempt, outcome in self._ended:
             endpoint_id = attempt.claimed.endpoint_id
             self._stats.add(endpoint_id, outcome)
-            self._capacity.end(attempt.attempt_id)
-            if self._bodies.end(attempt.attempt_id):
-                self._is_notified = True  # lanes may have waited for memory
-            if (lane := self._lanes.get(endpoint_id)) is not None:
-                lane.on_attempt_ended(outcome, self._clock.now(), attempt.address, attempt.claimed.order_key)
+            if (lane := self._end(attempt, outcome)) is not None:
                 lanes[endpoint_id] = lane
-            else:
-                self._lanes.on_orphaned_attempt_ended(endpoint_id)
         self._ended.clear()
         return list(lanes.values())
+
+    def _end(self, attempt: InFlight, outcome: Outcome) -> LeasedLane | None:
+        """Count an attempt as ended, and return its lane if that is still leased."""
+        endpoint_id = attempt.claimed.endpoint_id
+        self._capacity.end(attempt.attempt_id)
+        if self._bodies.end(attempt.attempt_id):
+            self._is_notified = True  # lanes may have waited for memory
+        if (lane := self._lanes.get(endpoint_id)) is None:
+            self._lanes.on_orphaned_attempt_ended(endpoint_id)
+        else:
+            lane.on_attempt_ended(outcome, self._clock.now(), attempt.address, attempt.claimed.order_key)
+        return lane
 
     def _publish_warnings(self, lanes: list[LeasedLane]) -> None:
         """Warn the tenants of endpoints that have failed for long, and notify those of recovered ones."""
@@ -224,7 +246,7 @@ class Drain:
     def _wait(self) -> None:
         """Wait until an attempt ends, a notification comes, a rate limit allows the next attempt, or POLL_EVERY."""
         time.sleep(max(0.0, self._turned_at + self._turn_seconds() - time.monotonic()))
-        with DefaultSelector() as selector:
+        with PollSelector() as selector:  # needs no file of its own
             for transport in self._transports:
                 selector.register(transport, EVENT_READ)
             if self._listener.fileno() >= 0:

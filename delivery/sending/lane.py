@@ -16,6 +16,7 @@ from delivery.sending.concurrency import INITIAL_WINDOW, ConcurrencyWindow
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.lanes import LaneRow
 from delivery.sql.order_heads import HeadSearch
+from delivery.sql.settle import RELEASED_WAIT
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.kit.rate_limit import RateLimit
@@ -30,8 +31,9 @@ class LeasedLane:
 
     ``may_have_more``: the last claim returned all that was requested. ``last_active_at``: when an attempt last started
     or ended. ``warning_level``: the steps of the warning ladder already published (see ``health``). ``requested``: the
-    limit of the last claim. ``heads``: in an ordered lane, the search for deliveries that can be claimed; it began at
-    ``search_began_at``, and the next one begins at ``next_search_at`` at the earliest.
+    limit of the last claim. ``held_until``: nothing is sent before, because an attempt could not be started. ``heads``:
+    in an ordered lane, the search for deliveries that can be claimed; it began at ``search_began_at``, and the next one
+    begins at ``next_search_at`` at the earliest.
     """
 
     target: DeliveryTarget
@@ -46,6 +48,7 @@ class LeasedLane:
     last_active_at: float = 0.0
     requested: int = 0
     heads: HeadSearch | None = None
+    held_until: float = 0.0
     search_began_at: float = 0.0
     next_search_at: float = 0.0
 
@@ -107,16 +110,16 @@ class LeasedLane:
 
     def capacity(self, now: float) -> int:
         """Return how many attempts may start now, regardless of the drain's own capacity."""
-        if self.is_blocked(now):
+        if self.is_blocked(now) or now < self.held_until:
             return 0
         allowed = 1 if self.breaker.is_half_open(now) else self.window.allowed
         return int(max(0, min(allowed - self.in_flight, self.rate.tokens(now))))
 
     def ready_at(self, now: float) -> float:
-        """Return when a lane that only its rate limit holds back has capacity; infinity for every other lane."""
+        """Return when a lane has capacity that only its rate limit, or ``held_until``, holds back; else infinity."""
         if not self.may_have_more or self.is_blocked(now) or self.in_flight >= self.window.allowed:
             return math.inf
-        ready_at = self.rate.ready_at(now)
+        ready_at = max(self.rate.ready_at(now), self.held_until)
         return ready_at if ready_at > now else math.inf
 
     def claim_request(self, limit: int) -> ClaimRequest:
@@ -164,6 +167,9 @@ class LeasedLane:
             self.may_have_more = True
             if order_key is not None:
                 self.heads.freed_keys[order_key] = None
+        if outcome.not_attempted:
+            self.held_until = now + RELEASED_WAIT
+            return
         if address not in (None, self.target.address) or outcome.failure is Failure.INTERNAL:
             return
         self.window.on_attempt_ended(outcome, now)

@@ -11,6 +11,7 @@ from delivery.sql.dead_letters import DeadLetterRow, dead_letter
 from webhooks.kit.sql import columns, run
 
 PENDING = Delivery.State.PENDING
+RELEASED_WAIT = 1.0  # seconds until a delivery is due again whose attempt this process could not start
 
 
 class Settlement(NamedTuple):
@@ -78,6 +79,22 @@ def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
     settled = [it for it in settlements if (it.delivery_id, it.token) in applied]
     dead_letter([DeadLetterRow(it.delivery_id, it.cause, None) for it in settled if it.cause])
     return {it.attempt_id for it in settled}
+
+
+# Reader: the drain, for attempts that it could not start. Index: the primary key.
+RELEASE_CLAIMS = f"""
+UPDATE delivery_delivery d
+   SET state = '{PENDING}', claims = greatest(claims - 1, 0), token = NULL, claimed_until = NULL,
+       next_attempt_at = now() + make_interval(secs => {RELEASED_WAIT})
+  FROM (SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS r(id, token) ORDER BY id) r
+ WHERE d.id = r.id AND d.token = r.token
+"""
+
+
+def release_claims(claims: Sequence[tuple[UUID, UUID]]) -> None:
+    """End claims, each a delivery and its token, without an attempt; the deliveries are due after RELEASED_WAIT."""
+    ids, tokens = columns(claims, 2)
+    run(RELEASE_CLAIMS, {"ids": ids, "tokens": tokens})
 
 
 def find_unrecorded(settlements: Sequence[Settlement]) -> list[Settlement]:

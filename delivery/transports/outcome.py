@@ -30,7 +30,8 @@ class Outcome:
 
     ``retry_after``: seconds from the end of the attempt before which the endpoint must not be tried again, as it asked
     or as its failure requires. ``gone``: the destination no longer exists. ``overloaded``: it has more attempts at once
-    than it can handle.
+    than it can handle. ``not_attempted``: nothing was sent, because this process had no files or memory left (failure
+    ``internal``) or the tenant no lookups (``dns``); the delivery is released without an attempt.
     """
 
     started_at: float  # unix seconds
@@ -41,6 +42,7 @@ class Outcome:
     retry_after: float | None = None
     gone: bool = False
     overloaded: bool = False
+    not_attempted: bool = False
 
     @property
     def delivered(self) -> bool:

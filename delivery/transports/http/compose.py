@@ -56,6 +56,7 @@ def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = 
         body=body,
         timeout_ms=target.timeout_ms,
         admits=http.admits,
+        share=target.tenant_id,
         tls=http.tls,
     )
 

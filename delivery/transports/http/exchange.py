@@ -9,7 +9,7 @@ that no second look-up can change it. However it ends, it ends as an Outcome.
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,8 +19,10 @@ from delivery.transports.http.responses import outcome_of, parse_retry_after
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
+from webhooks.kit.open_files import EXHAUSTED
 
 CONNECT_TIMEOUT_MS = 5_000
+MAX_ADDRESSES = 16  # addresses of one name that are tried
 MAX_RESPONSE = 16 * 1024  # bytes of the response body that are kept
 MAX_HEADERS = 32 * 1024  # bytes of the response's header section, interim responses included
 
@@ -37,8 +39,9 @@ class ResponseTrace:
 class Request:
     """Describe one request.
 
-    ``admits`` says whether an IP address may be connected to. ``tls``: the endpoint's own client certificate and
-    authorities. ``trace`` is filled while the request runs.
+    ``admits`` says whether an IP address may be connected to. ``share``: the tenant in whose share its host name is
+    looked up. ``tls``: the endpoint's own client certificate and authorities. ``trace`` is filled while the request
+    runs.
     """
 
     url: str
@@ -46,6 +49,7 @@ class Request:
     body: bytes = field(repr=False)
     timeout_ms: int
     admits: Callable[[str], bool]
+    share: Hashable = None
     tls: TlsFiles | None = None
     trace: ResponseTrace | None = None
 
@@ -62,6 +66,7 @@ class Exchange:
         self.request: Request
         self.clock = clock
         self.is_reusable = True
+        self.has_addresses = False
         self.curl = curl = pycurl.Curl()
         curl.exchange = self
         curl.setopt(pycurl.POST, 1)
@@ -77,27 +82,51 @@ class Exchange:
         curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
 
-    def begin(self, attempt: InFlight, request: Request) -> None:
-        """Set the handle up for a request. Raises ValueError or pycurl.error for one that libcurl does not accept."""
+    def begin(
+        self,
+        attempt: InFlight,
+        request: Request,
+        authority: str = "",
+        addresses: Sequence[str] = (),
+        waited: float = 0.0,
+    ) -> None:
+        """Set the handle up for a request. Raises ValueError or pycurl.error for one that libcurl does not accept.
+
+        ``authority``: host and port ("example.com:443") for which libcurl uses these ``addresses``; empty if the host
+        is an address. ``waited``: seconds of the timeout that the lookup took.
+        """
         self.attempt, self.request = attempt, request
-        self.started_at = self.clock()
-        self.started = time.monotonic()  # the duration does not depend on changes of the clock
+        self.waited = waited
+        self.started_at = self.clock() - waited
+        self.started = time.monotonic() - waited  # the duration does not depend on changes of the clock
         self.status: int | None = None
         self.status_line = b""
         self.header_bytes = 0
         self.retry_after = ""
         self.response = b""
         self.is_forbidden = False
+        self.is_exhausted = False
         self.is_requested = False
         curl = self.curl
         curl.setopt(pycurl.URL, request.url)
         curl.setopt(pycurl.HTTPHEADER, request.headers)
         curl.setopt(pycurl.POSTFIELDS, request.body)
-        curl.setopt(pycurl.TIMEOUT_MS, request.timeout_ms)
+        curl.setopt(pycurl.TIMEOUT_MS, max(request.timeout_ms - round(waited * 1000), 1))
+        if authority or self.has_addresses:
+            self._set_addresses(authority, addresses)
         if request.tls is not None:
             self._set_certificates(request.tls)
         if request.trace is not None:
             self._trace_headers(request.trace)
+
+    def _set_addresses(self, authority: str, addresses: Sequence[str]) -> None:
+        """Fill libcurl's cache of names before the transfer: it never looks one up itself."""
+        self.has_addresses = bool(authority)
+        if authority:
+            entry = f"+{authority}:" + ",".join(f"[{it}]" if ":" in it else it for it in addresses[:MAX_ADDRESSES])
+        else:
+            entry = "-unused.invalid:1"  # replaces the entry of the handle's last transfer, which is old by now
+        self.curl.setopt(pycurl.RESOLVE, [entry])
 
     def _set_certificates(self, files: TlsFiles) -> None:
         """Use the endpoint's own certificates: libcurl reuses a connection only for requests with the same ones."""
@@ -124,21 +153,36 @@ class Exchange:
     def end(self, code: int) -> tuple[InFlight, Outcome]:
         """Return the attempt with its outcome, given libcurl's result code. Nothing of it stays in memory here."""
         if self.request.trace is not None:
-            times = {name: round(self.curl.getinfo(what) * 1000) for name, what in STEPS.items()}
-            self.request.trace.timing.update({name: it for name, it in times.items() if it})
-        outcome = outcome_of(
-            started_at=self.started_at,
-            duration_ms=round((time.monotonic() - self.started) * 1000),
-            status=self.status,
-            failure=Failure.FORBIDDEN if self.is_forbidden else FAILURES.get(code, Failure.PROTOCOL),
-            response=self.response,
-            retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
-        )
+            times = {name: self.curl.getinfo(what) for name, what in STEPS.items()}
+            self.request.trace.timing.update(
+                {name: round((it + self.waited) * 1000) for name, it in times.items() if it}
+            )
+        duration_ms = round((time.monotonic() - self.started) * 1000)
+        if code and self.status is None and self._ran_out(code):
+            outcome = Outcome(self.started_at, duration_ms, failure=Failure.INTERNAL, not_attempted=True)
+        else:
+            outcome = self._outcome(code, duration_ms)
         attempt = self.attempt
         del self.attempt, self.request
         self.response = b""
         self.curl.setopt(pycurl.POSTFIELDS, b"")  # libcurl had a reference to the body
         return attempt, outcome
+
+    def _ran_out(self, code: int) -> bool:
+        """Return whether this process had no file or memory left to connect with; nothing was sent then."""
+        if self.is_exhausted or code == pycurl.E_OUT_OF_MEMORY:
+            return not self.is_requested
+        return code == pycurl.E_COULDNT_CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in EXHAUSTED
+
+    def _outcome(self, code: int, duration_ms: int) -> Outcome:
+        return outcome_of(
+            started_at=self.started_at,
+            duration_ms=duration_ms,
+            status=self.status,
+            failure=Failure.FORBIDDEN if self.is_forbidden else FAILURES.get(code, Failure.PROTOCOL),
+            response=self.response,
+            retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
+        )
 
     def close(self) -> None:
         """Free the handle. Also break the reference cycle, or the memory is freed much later."""
@@ -150,7 +194,11 @@ class Exchange:
             self.is_forbidden = True  # one forbidden address forbids the host name, as when the URL was saved
         if self.is_forbidden:
             return pycurl.SOCKET_BAD
-        return _Socket(address.family, address.socktype, address.protocol)
+        try:
+            return _Socket(address.family, address.socktype, address.protocol)
+        except OSError as error:
+            self.is_exhausted = error.errno in EXHAUSTED
+            return pycurl.SOCKET_BAD
 
     def _on_request(self, *_connection: Any) -> int:
         """Let one request out: libcurl must not repeat it on another connection within the same attempt."""
@@ -184,6 +232,7 @@ class _Socket:
 
     def __init__(self, family: int, kind: int, protocol: int) -> None:
         self._fd = socket.socket(family, kind, protocol).detach()
+        os.close(os.dup(self._fd))  # raises OSError if there is no descriptor left for the duplicate
 
     def fileno(self) -> int:
         return self._fd

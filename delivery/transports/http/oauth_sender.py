@@ -212,11 +212,12 @@ class OAuthSender:
             try:
                 bearer = waiting.request.result()
             except Exception as error:  # an error with one token server must not stop other endpoints
-                if not isinstance(error, (TokenRequestFailed, LimitReached)):
+                is_limit = isinstance(error, LimitReached)  # the tenant's share is used up: no failure of the endpoint
+                if not (is_limit or isinstance(error, TokenRequestFailed)):
                     telemetry.token_request_failed(endpoint_id, error)
                 del self._waiting[endpoint_id]
                 for in_flight, _ in waiting.attempts:
-                    self._fail(in_flight, Failure.CREDENTIALS)
+                    self._fail(in_flight, Failure.CREDENTIALS, not_attempted=is_limit)
             else:
                 self._store(endpoint_id, waiting.oauth, bearer)
                 self._send_all(endpoint_id, bearer)
@@ -256,5 +257,5 @@ class OAuthSender:
             if not waiting.attempts:
                 del self._waiting[endpoint_id]
 
-    def _fail(self, in_flight: InFlight, failure: Failure) -> None:
-        self._ended.append((in_flight, Outcome(self._clock(), 0, failure=failure)))
+    def _fail(self, in_flight: InFlight, failure: Failure, *, not_attempted: bool = False) -> None:
+        self._ended.append((in_flight, Outcome(self._clock(), 0, failure=failure, not_attempted=not_attempted)))

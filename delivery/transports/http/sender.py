@@ -2,7 +2,11 @@
 
 The thread keeps a slow database from making a response look late. It waits on the sockets that libcurl names
 (``socket_action``), so an exchange that hangs costs nothing until its timeout. Attempts enter by ``submit`` and leave
-by ``take``; ``fileno`` is readable when there are some. What one exchange may do: see ``exchange``.
+by ``take``; ``fileno`` is readable when there are some. What one exchange may do: see ``exchange``; how its host name
+becomes addresses: see ``lookups``.
+
+Connections are open files. Their number follows from the limit of the process: an attempt may need two while it
+connects, and idle ones are closed, the oldest first, when a new one would exceed the limit.
 """
 
 import time
@@ -17,11 +21,16 @@ import pycurl
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Exchange, Request
+from delivery.transports.http.lookups import Lookups, Waiting, target_of
+from delivery.transports.http.responses import outcome_of
 from delivery.transports.in_flight import InFlight
-from delivery.transports.outcome import Outcome
+from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.transport import NotSent
 from delivery.transports.wake_up import WakeUp
 from subscriptions.routing.targets import DeliveryTarget
+from webhooks.kit.open_files import free_for_connections
+from webhooks.outgoing.errors import LimitReached
+from webhooks.outgoing.resolver import LookupTimeout, Resolution
 
 MAX_KEPT_CONNECTIONS = 1_024
 MAX_IDLE_HANDLES = 512  # curl handles that wait for the next attempt
@@ -45,6 +54,7 @@ class HttpSender:
         self._timer: float | None = None
         self._watched: set[int] = set()
         self._idle: list[Exchange] = []
+        self._lookups = Lookups(self._has_work.set)
         self._multi = self._new_multi()
         self._thread = Thread(target=self._run, name="http-sender", daemon=True)
         self._thread.start()
@@ -53,7 +63,9 @@ class HttpSender:
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        multi.setopt(pycurl.M_MAXCONNECTS, MAX_KEPT_CONNECTIONS)
+        connections = max_connections()
+        multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
+        multi.setopt(pycurl.M_MAXCONNECTS, min(MAX_KEPT_CONNECTIONS, connections))
         return multi
 
     def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = "") -> Request | NotSent:
@@ -105,6 +117,7 @@ class HttpSender:
                 else:
                     self._multi.socket_action(key.fd, _flags(events))
             self._start(in_flight)
+            self._start_resolved(in_flight)
             if self._timer is not None and self._timer <= time.monotonic():
                 self._timer = None
                 self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
@@ -121,19 +134,49 @@ class HttpSender:
         del self._multi  # its callbacks refer to this sender
 
     def _seconds_to_timer(self) -> float | None:
-        return None if self._timer is None else max(0.0, self._timer - time.monotonic())
+        moments = [it for it in (self._timer, self._lookups.next_deadline) if it is not None]
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _start(self, in_flight: set[Exchange]) -> None:
         while self._inbox:
-            exchange = self._idle.pop() if self._idle else Exchange(self._protocols, self._clock)
-            try:
-                exchange.begin(*self._inbox.popleft())
-            except (ValueError, pycurl.error):  # a URL or a header that libcurl does not accept
-                self._end(exchange, pycurl.E_URL_MALFORMAT)
+            attempt, request = self._inbox.popleft()
+            target = target_of(request.url)
+            if target is None or target.is_literal:
+                self._begin(in_flight, attempt, request)
+            elif (known := self._lookups.find(request)) is not None:
+                self._begin(in_flight, attempt, request, f"{target.host}:{target.port}", known)
+            else:
+                now = time.monotonic()
+                self._lookups.wait(Waiting(attempt, request, now, now + request.timeout_ms / 1000))
+
+    def _start_resolved(self, in_flight: set[Exchange]) -> None:
+        for waiting, result in self._lookups.take():
+            waited = time.monotonic() - waiting.started
+            if isinstance(result, Resolution) and (target := target_of(waiting.request.url)) is not None:
+                authority = f"{target.host}:{target.port}"
+                self._begin(in_flight, waiting.attempt, waiting.request, authority, result, waited)
+            else:
+                self._outbox.append((waiting.attempt, _not_resolved(result, self._clock() - waited, waited)))
                 self._has_ended.set()
-                continue
-            in_flight.add(exchange)
-            self._multi.add_handle(exchange.curl)
+
+    def _begin(
+        self,
+        in_flight: set[Exchange],
+        attempt: InFlight,
+        request: Request,
+        authority: str = "",
+        resolution: Resolution | None = None,
+        waited: float = 0.0,
+    ) -> None:
+        exchange = self._idle.pop() if self._idle else Exchange(self._protocols, self._clock)
+        try:
+            exchange.begin(attempt, request, authority, resolution.addresses if resolution else (), waited)
+        except (ValueError, pycurl.error):  # a URL or a header that libcurl does not accept
+            self._end(exchange, pycurl.E_URL_MALFORMAT)
+            self._has_ended.set()
+            return
+        in_flight.add(exchange)
+        self._multi.add_handle(exchange.curl)
 
     def _finish(self, in_flight: set[Exchange]) -> None:
         left = 1
@@ -170,6 +213,24 @@ class HttpSender:
 
     def _on_timer(self, milliseconds: int) -> None:
         self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+def max_attempts() -> int:
+    """Return how many attempts at once the open files of this process suffice for."""
+    return max(free_for_connections() // 3, 1)
+
+
+def max_connections() -> int:
+    """Return how many connections, kept ones included, a sender may have besides the second one of each attempt."""
+    return max(free_for_connections() - max_attempts(), 1)
+
+
+def _not_resolved(error: object, started_at: float, seconds: float) -> Outcome:
+    duration_ms = round(seconds * 1000)
+    if isinstance(error, LimitReached):
+        return Outcome(started_at, duration_ms, failure=Failure.DNS, not_attempted=True)
+    failure = Failure.TIMEOUT if isinstance(error, LookupTimeout) else Failure.DNS
+    return outcome_of(started_at=started_at, duration_ms=duration_ms, status=None, failure=failure)
 
 
 def _flags(events: int) -> int:

@@ -1,13 +1,14 @@
 """Divide a drain's capacity among lanes, and count what is in flight, without a database."""
 
 from collections import deque
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.sending import capacity
-from delivery.sending.capacity import IDLE_PROBE, BodyBudget, Capacity, share_capacity
+from delivery.sending.capacity import IDLE_PROBE, BodyBudget, Capacity, TenantRoom, share_capacity
 from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import LARGE_BODY
 from tests.delivery.factories_lanes import START, make_lane
@@ -26,38 +27,64 @@ def groups(draw: st.DrawFn) -> list[LeasedLane]:
     return lanes
 
 
-def capacity_with(count: int) -> Capacity:
-    found = Capacity()
-    for _ in range(count):
-        found.start(new_id())
-    return found
+def capacity_with(*counts: int, max_attempts: int | None = None) -> tuple[Capacity, list[UUID]]:
+    """Return a capacity with so many attempts of each of several tenants in flight, and these tenants."""
+    found, tenants = Capacity(max_attempts), [new_id() for _ in counts]
+    for tenant, count in zip(tenants, counts, strict=True):
+        for _ in range(count):
+            found.start(new_id(), tenant)
+    return found, tenants
 
 
 class TestCapacity:
     def test_free_counts_down_while_attempts_are_fast(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(capacity, "MAX_FAST_IN_FLIGHT", 10)
-        assert capacity_with(3).free() == 7
+        assert capacity_with(3)[0].free() == 7
 
     def test_free_does_not_count_slow_attempts_up_to_the_maximum(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in {"MAX_FAST_IN_FLIGHT": 10, "MAX_IN_FLIGHT": 15, "SLOW_AFTER": 0.0}.items():
             monkeypatch.setattr(capacity, name, value)
-        assert capacity_with(4).free() == 10
-        assert capacity_with(12).free() == 3
+        assert capacity_with(4)[0].free() == 10
+        assert capacity_with(12)[0].free() == 3
 
     def test_end_frees_what_start_took(self) -> None:
         attempt, found = new_id(), Capacity()
         free = found.free()
-        found.start(attempt)
+        found.start(attempt, new_id())
         found.end(attempt)
         assert (found.free(), len(found)) == (free, 0)
+
+    def test_end_of_a_slow_attempt_frees_what_it_took(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(capacity, "SLOW_AFTER", 0.0)
+        attempt, found = new_id(), Capacity()
+        found.start(attempt, new_id())
+        found.free()
+        found.end(attempt)
+        assert len(found) == 0
+
+    def test_free_ends_at_what_the_transports_can_have_in_flight(self) -> None:
+        assert capacity_with(4, max_attempts=40)[0].free() == 6  # a quarter may be fast
+
+    def test_reduce_allows_fewer_than_are_in_flight(self) -> None:
+        found, _ = capacity_with(100)
+        found.reduce()
+        assert found.free() == 75 // 4 - 100  # a quarter may be fast
 
     def test_saturating_tenants_have_as_many_in_flight_as_are_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in {"MAX_FAST_IN_FLIGHT": 10, "MAX_IN_FLIGHT": 20}.items():
             monkeypatch.setattr(capacity, name, value)
-        large, small = make_lane(), make_lane()
-        large.in_flight, small.in_flight = 9, 3
-        assert capacity_with(10).saturating_tenants([large, small]) == frozenset()
-        assert capacity_with(12).saturating_tenants([large, small]) == {large.target.tenant_id}
+        assert capacity_with(7, 2)[0].saturating_tenants() == frozenset()
+        found, (large, _) = capacity_with(9, 3)
+        assert found.saturating_tenants() == {large}
+
+    def test_room_of_a_tenant_ends_where_it_has_as_many_in_flight_as_are_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(capacity, "MAX_FAST_IN_FLIGHT", 100)
+        found, (large, small) = capacity_with(40, 10)
+        room = found.room(found.free())
+        assert [room.take(tenant, 100) for tenant in (large, small, new_id())] == [5, 20, 25]
+        assert room.take(small, 100) == 0
 
 
 TENANT, OTHER = new_id(), new_id()
@@ -133,6 +160,11 @@ class TestShareCapacity:
         small = make_lane()
         served = {it.endpoint_id for it in share_capacity([*large, small], 2, START)}
         assert served == {large[0].target.endpoint_id, small.target.endpoint_id}
+
+    def test_share_leaves_room_for_the_next_tenant(self) -> None:
+        tenant = new_id()
+        lanes = [make_lane(max_in_flight=500, tenant_id=tenant) for _ in range(4)]
+        assert [it.limit for it in share_capacity(lanes, 100, START, TenantRoom(100))] == [25, 25]
 
     def test_share_gives_full_lanes_equal_parts(self) -> None:
         lanes = [make_lane(max_in_flight=500) for _ in range(4)]

@@ -1,8 +1,11 @@
 """Drains in this process with real endpoints and a real database."""
 
+import multiprocessing
+import os
+import resource
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -11,9 +14,11 @@ from uuid import UUID
 import orjson
 import pytest
 from django.db import DataError, OperationalError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from delivery import notify
+from delivery.fan_out import deferred
 from delivery.lifecycle import sweep
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
@@ -30,6 +35,7 @@ from tests.factories import make_endpoint, make_subscription
 from tests.receiver import Receiver
 from tests.threads import in_threads
 from tests.waiting import wait_until
+from webhooks.kit import open_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -565,6 +571,68 @@ class TestLargeBodies:
             receiver.closing.set()
 
 
+class TestOpenFiles:
+    """Drains in processes of their own, whose limit of open files is low."""
+
+    def drain_with(self, spare_files: int, reserved: int, until: Callable[[], bool]) -> None:
+        """Run a drain that may open so many files, of which it takes ``reserved`` for other uses."""
+        connection.close()  # the child process has no use for it
+        process = multiprocessing.get_context("fork").Process(
+            target=drain_with_few_files, args=(spare_files, reserved), daemon=True
+        )
+        process.start()
+        try:
+            wait_until(until, "the deliveries")
+            assert process.is_alive()
+        finally:
+            process.terminate()
+            process.join()
+
+    def make_hanging(self, receiver: Receiver) -> Endpoint:
+        """Make a tenant with ten endpoints that hang, each with eight deliveries."""
+        hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=1_000)
+        for _ in range(9):
+            make_subscription(make_endpoint(hanging.tenant, url=receiver.url("/hang"), timeout_ms=1_000))
+        publish_to(hanging, 8)
+        return hanging
+
+    def test_drain_takes_no_more_than_its_limit_of_open_files_allows(self, receiver: Receiver) -> None:
+        tenant = self.make_hanging(receiver).tenant
+        fast = subscribed(receiver.url("/fast"))
+
+        def is_done() -> bool:
+            publish_to(fast)
+            return len(receiver.at("/fast")) > 20 and Attempt.objects.filter(delivery__tenant=tenant).count() > 10
+
+        self.drain_with(90, 60, is_done)
+        assert not fast.deliveries.filter(attempts__gt=0).exclude(state="delivered").exists()
+        assert set(Attempt.objects.filter(delivery__tenant=tenant).values_list("error", flat=True)) == {"timeout"}
+        assert not Delivery.objects.filter(attempts=0, next_attempt_at__gt=F("started_at")).exists()  # none was put off
+
+    def test_attempts_that_find_no_file_are_put_off_without_a_failure(self, receiver: Receiver) -> None:
+        """Other parts of the process have used more than was reserved for them."""
+        tenant = self.make_hanging(receiver).tenant
+        fast = subscribed(receiver.url("/fast"))
+        publish_to(fast, 20)
+
+        self.drain_with(40, -1_000, lambda: len(receiver.at("/fast")) >= 20 and is_attempted(tenant.id, 80))
+        assert set(Attempt.objects.filter(delivery__endpoint=fast).values_list("status", flat=True)) <= {200}
+        assert set(Attempt.objects.filter(delivery__tenant=tenant).values_list("error", flat=True)) == {"timeout"}
+
+
+def is_attempted(tenant_id: UUID, count: int) -> bool:
+    return Attempt.objects.filter(delivery__tenant=tenant_id).count() >= count
+
+
+def drain_with_few_files(spare: int, reserved: int) -> None:
+    """Run a drain in a forked process that can open ``spare`` more files."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + spare, hard))
+    open_files.RESERVED = highest + reserved
+    deliver_due(idle_timeout=600.0, seconds=600.0, stopping=lambda: False)
+
+
 class TestRunning:
     def test_notification_wakes_a_running_drain(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         """Polling every ten minutes only."""
@@ -688,6 +756,8 @@ class TestDatabaseFailures:
         assert failed
         endpoint.refresh_from_db()
         assert endpoint.state == "disabled"
+        deferred.run()
+        run_drain()
         published = [orjson.loads(it.body)["type"] for it in receiver.at("/ops")]
         assert sorted(published) == ["waypost.delivery.dead", "waypost.endpoint.disabled"]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from delivery.sending.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS
 from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN
+from delivery.sql.settle import RELEASED_WAIT
 from delivery.transports.outcome import Failure, Outcome
 from tests.delivery.factories_lanes import START, make_lane, make_target
 from webhooks.kit.rate_limit import DEFAULT_BURST_SECONDS
@@ -277,3 +278,15 @@ class TestBreaker:
         successor = LeasedLane.from_row(lane.row(), lane.target, START + OPEN_AFTER_SECONDS)
         assert successor.is_blocked(START + OPEN_AFTER_SECONDS + FIRST_PAUSE / 2)
         assert successor.capacity(START + OPEN_AFTER_SECONDS + FIRST_PAUSE) == 1
+
+
+class TestNotAttempted:
+    def test_attempt_that_was_not_started_holds_the_lane_for_a_while(self) -> None:
+        lane = make_lane(row={"concurrency": 8})
+        start(lane, START, 4)
+        lane.on_attempt_ended(Outcome(START, 1, failure=Failure.DNS, not_attempted=True), START)
+        assert (lane.in_flight, lane.capacity(START)) == (3, 0)
+        assert (lane.breaker.failures, lane.window.allowed) == (0, 8)
+        assert lane.capacity(START + RELEASED_WAIT) == 5
+        lane.may_have_more = True
+        assert lane.ready_at(START) == START + RELEASED_WAIT

@@ -11,7 +11,7 @@ from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Attempt, DeadLetter, Delivery
 from delivery.sql.claim import Claimed, claim_deliveries
 from delivery.sql.recovery import recover_claims
-from delivery.sql.settle import find_unrecorded, settle_attempts
+from delivery.sql.settle import find_unrecorded, release_claims, settle_attempts
 from tests.delivery.sql.factories import (
     HOUR,
     STALE,
@@ -124,3 +124,24 @@ def test_settle_and_cancel_at_once_do_not_deadlock() -> None:
             lambda theirs=theirs: cancel_deliveries(theirs, "ops"),
         )
         assert not [it for it in results if isinstance(it, Exception)]
+
+
+@pytest.mark.django_db
+class TestRelease:
+    def test_released_claim_costs_no_attempt_and_is_due_again_soon(self) -> None:
+        endpoint = make_endpoint()
+        (delivery,) = make_deliveries(endpoint)
+        claim_deliveries(TOKEN, [claim_request(endpoint)])
+        release_claims([(delivery.id, TOKEN)])
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.attempts, delivery.claims, delivery.token) == ("pending", 0, 0, None)
+        assert delivery.next_attempt_at is not None
+        assert delivery.next_attempt_at > now()
+
+    def test_claim_of_another_token_is_not_released(self) -> None:
+        endpoint = make_endpoint()
+        (delivery,) = make_deliveries(endpoint)
+        claim_deliveries(TOKEN, [claim_request(endpoint)])
+        release_claims([(delivery.id, STALE)])
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.token) == ("sending", TOKEN)
