@@ -15,6 +15,7 @@ DEFAULTS = {
     "WAYPOST_ALLOW_SELF": False,  # and not from the project itself, whose address is PUBLIC_URL
     "PUBLIC_URL": "",
     "WAYPOST_NAME_SERVERS": [],  # those of resolv.conf
+    "WAYPOST_DROPS_UNDERSCORES": False,  # the server may keep header names with underscores
     "WAYPOST_HANDLERS": {},
     "WAYPOST_HANDLER_WAITS": 50,  # requests of a source and web process that wait for handlers
     "WAYPOST_TRUSTED_PROXIES": [],

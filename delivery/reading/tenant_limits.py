@@ -5,7 +5,7 @@ docs/reference/limits.md describes all limits; a test compares it with this list
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 
@@ -58,13 +58,13 @@ class TenantLimit:
 def limits_of(tenant: Tenant) -> list[TenantLimit]:
     """Return the limits that apply to a tenant now, those of its plan first."""
     plan = plan_of(tenant)
-    used = {
+    used: dict[str, int] = {
         "events_per_month": events_since(tenant.pk, month()),
         "max_endpoints": Endpoint.objects.filter(tenant=tenant, deleted_at=None).count(),
         "max_retention_days": tenant.retention_days,
     }
     for _, answer in tenant_usage.send(Tenant, tenant_id=tenant.pk):
-        used |= answer
+        used.update(cast(dict[str, int], answer))
     resets_at = {"events_per_month": next_month()}
     of_the_plan = [
         TenantLimit(name, PLAN, _help_text(name), getattr(plan, name), used.get(name), resets_at.get(name))

@@ -23,8 +23,10 @@ class TenantAdmin(AdminList):
     list_select_related = ("plan",)
     search_help_text = BY_ID_OR_UID
     form = TenantForm
-    readonly_fields = ("public_id", "created_at", "deleted_at")
-    fields = ("public_id", "name", "uid", "plan", "metadata", "retention_days", "created_at", "deleted_at")
+    readonly_fields: tuple[str, ...] = ("public_id", "created_at", "deleted_at")
+    fields: tuple[str, ...] = (
+        *("public_id", "name", "uid", "plan", "metadata", "retention_days", "created_at", "deleted_at"),
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.add_tenant")

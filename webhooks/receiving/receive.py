@@ -31,7 +31,6 @@ from functools import partial
 from http import HTTPStatus
 from uuid import UUID
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
@@ -50,11 +49,11 @@ from webhooks.receiving.published_keys import start_fetch
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.request_body import CutShort, InboundRequest, LengthMissing, TooLarge, TooSlow
 from webhooks.receiving.responses import InboundResponse
+from webhooks.receiving.trusted_proxy import is_proxied
 from webhooks.schemes.scheme import UnsignedBody
 from webhooks.sources import source_counts
 from webhooks.sources.message_labels import find_labels, redact_credentials, storable_label
 from webhooks.sources.snapshot import SourceSnapshot
-from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
 from webhooks.wire.ids import new_id, public
 
@@ -111,7 +110,7 @@ def _begin_verification(source: SourceSnapshot, request: InboundRequest, secrets
         now=time.time(),
         tolerance=source.timestamp_tolerance_seconds,
         method=request.method,
-        proxied=compile_networks(tuple(settings.WAYPOST_TRUSTED_PROXIES)).contains(request.remote_address),
+        proxied=is_proxied(request.request),
         fetch=partial(_fetch_keys, source),
     )
     if request.length is None and isinstance(verifier, UnsignedBody):

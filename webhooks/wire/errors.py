@@ -88,7 +88,7 @@ class WrongClaim(SignatureError):
 
 
 class UntrustedProxy(SignatureError):
-    """A client certificate is accepted only from a trusted proxy."""
+    """A client certificate is accepted only from a trusted proxy, and not if its header could have been forged."""
 
     code = "untrusted_proxy"
 

@@ -357,17 +357,6 @@ def test_slack_challenge_gets_its_response_only_if_signed_and_creates_no_receipt
     assert not Receipt.objects.exists()
 
 
-def test_client_certificate_header_is_accepted_only_from_a_trusted_proxy(settings) -> None:
-    options = {"form": "subject", "header": "X-Subject"}
-    source = make_source(scheme="mtls", secret="CN=shop", options=options)
-    assert post(source, headers={"X-Subject": "CN=shop"}).status_code == 401
-    assert Rejection.objects.get().reason == "untrusted_proxy"
-    settings.WAYPOST_TRUSTED_PROXIES = ["127.0.0.0/8"]
-    assert post(source, headers={"X-Subject": "CN=other"}).status_code == 401
-    assert post(source, headers={"X-Subject": "CN=shop"}).status_code == 202
-    assert post(source, headers={"X-Subject": "CN=shop"}, REMOTE_ADDR="192.0.2.1").status_code == 401
-
-
 def test_json_web_token_is_verified_with_the_published_keys(settings) -> None:
     settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
     key = RSAKey.generate_key(2048, {"kid": "k1"})
