@@ -5,6 +5,7 @@ now. A finished one (delivered, cancelled, dead) becomes pending again with its 
 left alone, and so is one that was started after the replay was requested: two replays requested together send once.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -12,8 +13,8 @@ from uuid import UUID
 
 from django.db.models import Func, IntegerField, QuerySet
 
-from delivery.fan_out.budget import SLICE_EVENT_BYTES, SliceBudget, slice_budget
-from delivery.fan_out.deliveries import UNLIMITED, NewDelivery, NextDeliveries, RoutedEvent, next_deliveries, order_key
+from delivery.fan_out.budget import MAX_REQUEST_BYTES, SLICE_EVENT_BYTES, SliceBudget, slice_budget
+from delivery.fan_out.deliveries import NewDelivery, NextDeliveries, RoutedEvent, next_deliveries, order_key
 from delivery.models import DeadLetter, Delivery, Event, Replay
 from delivery.reading import queries
 from delivery.reading.list_filters import EVENTS, matching
@@ -76,7 +77,7 @@ def validate(tenant: Tenant | None, selected: ReplayFilter) -> None:
 def count(row: Replay, selected: ReplayFilter) -> DeliveryCount:
     """Count the deliveries that the replay would send now; estimate it from the first events if that costs much."""
     rows, cursor, total, seen = _events(row, selected), None, 0, 0
-    planner, budget = _Planner(row, selected), SliceBudget(COUNT_STEPS, UNLIMITED, UNLIMITED)
+    planner, budget = _Planner(row, selected), SliceBudget(COUNT_STEPS, math.inf, MAX_REQUEST_BYTES)
     while seen < MAX_COUNTED:
         page = _page(rows if cursor is None else rows.filter(id__gt=cursor), PAGE)
         plan = planner.plan(page, None, budget)

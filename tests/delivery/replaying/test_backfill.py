@@ -257,3 +257,81 @@ def test_concurrent_replays_of_the_same_events_create_each_delivery_once() -> No
     assert in_threads(*[run_slices] * 4) == [None] * 4
     assert sum(run_to_end(row).replayed for row in rows) == 40
     assert Delivery.objects.count() == 40
+
+
+class TestSlices:
+    """A slice costs as little as one of a deferred fan-out, and the next one continues."""
+
+    def small_slices(self, monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
+        for name, limit in limits.items():
+            monkeypatch.setattr(f"delivery.fan_out.budget.SLICE_{name.upper()}", limit)
+
+    def one_slice(self, row: Replay, limit: int = 500) -> Replay:
+        """Run one slice, and store how far it came."""
+        done = backfill.run_slice(row, ReplayFilter(scope="events"), limit)
+        row.cursor, row.route_cursor = done.cursor, done.route_cursor
+        return row
+
+    def test_event_with_many_endpoints_is_replayed_in_several_slices(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = [make_subscription(make_endpoint(tenant)) for _ in range(7)]
+        events = [make_event(tenant, created_at=AGO + timedelta(seconds=number)) for number in range(2)]
+        self.small_slices(monkeypatch, deliveries=3)
+        row = start(tenant, ReplayFilter(scope="events"), by="ops")
+        self.one_slice(row)
+        assert Delivery.objects.count() == 3
+        assert (row.cursor, row.route_cursor) == (events[0].id, sorted(it.id for it in made)[2])
+        run_to_end(row)
+        created = Delivery.objects.values_list("event_id", "endpoint_id")
+        assert sorted(created) == sorted((event.id, it.endpoint_id) for event in events for it in made)
+
+    def test_slice_ends_when_its_steps_are_used(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        branches = {"data": {"$or": [{"total": [{"numeric": ["=", number]}]} for number in range(100)]}}
+        for _ in range(4):
+            make_subscription(make_endpoint(tenant), pattern=branches)
+        for number in range(3):
+            make_event(tenant, created_at=AGO + timedelta(seconds=number))
+        self.small_slices(monkeypatch, steps=10)
+        row = start(tenant, ReplayFilter(scope="events"), by="ops")
+        self.one_slice(row)
+        assert Delivery.objects.count() < 12
+        run_to_end(row)
+        assert Delivery.objects.count() == 12
+
+    def test_slice_renders_no_more_than_its_limit_and_one_body(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(5):
+            make_subscription(
+                make_endpoint(tenant), transformer={"input_paths": {"d": "$.data"}, "template": "[<d>, <d>]"}
+            )
+        make_event(tenant, created_at=AGO, data="x" * 1_000)
+        self.small_slices(monkeypatch, bytes=5_000)
+        row = start(tenant, ReplayFilter(scope="events"), by="ops")
+        self.one_slice(row)
+        assert Delivery.objects.count() == 3
+        run_to_end(row)
+        assert Delivery.objects.count() == 5
+
+    def test_erased_event_at_the_cursor_is_left_out(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        for _ in range(4):
+            make_subscription(make_endpoint(tenant))
+        first, second = (make_event(tenant, created_at=AGO + timedelta(seconds=number)) for number in range(2))
+        self.small_slices(monkeypatch, deliveries=3)
+        row = start(tenant, ReplayFilter(scope="events"), by="ops")
+        self.one_slice(row).save()
+        Event.objects.filter(id=first.id).update(payload_deleted_at=timezone.now())
+        run_to_end(row)
+        assert Delivery.objects.filter(event=second).count() == 4
+        assert Delivery.objects.filter(event=first).count() == 3
+
+    def test_preview_that_would_take_too_many_steps_is_an_estimate(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(20):
+            make_event(tenant, created_at=AGO + timedelta(seconds=number))
+        make_subscription(make_endpoint(tenant))
+        assert preview(tenant, ReplayFilter(scope="events")) == (20, False, False)
+        monkeypatch.setattr(backfill, "COUNT_STEPS", 100)
+        assert preview(tenant, ReplayFilter(scope="events")) == (20, True, False)

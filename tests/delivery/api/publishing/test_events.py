@@ -9,6 +9,7 @@ import pytest
 from django.test import override_settings
 from rest_framework.test import APIClient
 
+from delivery.fan_out import deferred
 from delivery.models import Delivery, Event
 from subscriptions.models import Tenant
 from tests.delivery.factories import make_delivery, make_event
@@ -310,3 +311,32 @@ def test_erased_event_shows_its_attributes_and_when_it_was_erased(client: APICli
     shown = client.get(path)
     assert b"4111" not in shown.content
     assert shown.json()["event"]["id"] == event.event_id
+
+
+class TestDeferredRouting:
+    @pytest.fixture
+    def event(self, client: APIClient, tenant: Tenant, settings: Any) -> dict[str, Any]:
+        """Publish an event that costs more than a request may, and return the response."""
+        make_subscription(make_endpoint(tenant), event_types=["order.*"])
+        settings.WAYPOST_FAN_OUT_STEPS = 0
+        response = post(client, MINIMAL)
+        assert response.status_code == 202
+        return dict(response.json())
+
+    def test_expensive_event_is_accepted_and_deferred(self, event: dict[str, Any]) -> None:
+        assert (event["routing"], event["deliveries"]) == ("deferred", 0)
+
+    def test_event_and_explanation_say_deferred_until_a_worker_has_routed_it(
+        self, client: APIClient, event: dict[str, Any]
+    ) -> None:
+        path = f"{EVENTS}{event['id']}/"
+        assert client.get(path).json()["routing"] == "deferred"
+        assert [it["routing"] for it in client.get(EVENTS).json()["data"]] == ["deferred"]
+        (explained,) = client.get(f"{path}explain/").json()["data"]
+        assert (explained["outcome"], explained["delivery"]) == ("deferred", None)
+        assert [it["code"] for it in explained["reasons"]] == ["deferred"]
+        assert "more steps than one event may take" in explained["reasons"][0]["detail"]
+        deferred.run()
+        assert client.get(path).json()["routing"] == "routed"
+        (explained,) = client.get(f"{path}explain/").json()["data"]
+        assert explained["outcome"] == "pending"
