@@ -49,6 +49,7 @@ class Attacker:
     stopping: threading.Event = field(default_factory=threading.Event)
     outcomes: Counter[str] = field(default_factory=Counter)
     breaches: list[str] = field(default_factory=list)
+    listeners: list[socket.socket] = field(default_factory=list)  # kept open until the end
     _receivers: list[Receiver] = field(default_factory=list)
     _local: threading.local = field(default_factory=threading.local)
 

@@ -1,5 +1,6 @@
 """Load sending: endpoints that hang, fail, stream, and tell others to wait."""
 
+import socket
 import time
 from collections.abc import Callable
 from itertools import count
@@ -91,6 +92,17 @@ def hanging_token_servers(attacker: Attacker) -> None:
         }
         attacker.endpoint(attacker.server(200, f"/{number}"), f"to.{number}", auth=auth)
     events = [{"type": f"to.{number}"} for number in range(40)]
+    attacker.clients(1, lambda: attacker.publish(*events), pause=1)
+
+
+@attack(61, "TLS handshakes that hang")
+def hanging_handshakes(attacker: Attacker) -> None:
+    """20 endpoints accept connections and never answer the TLS handshake."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    attacker.listeners.append(listener)
+    for number in range(20):
+        attacker.endpoint(f"https://127.0.0.1:{listener.getsockname()[1]}/{number}", f"to.{number}", retry_plan=[1] * 9)
+    events = [{"type": f"to.{number % 20}"} for number in range(400)]
     attacker.clients(1, lambda: attacker.publish(*events), pause=1)
 
 

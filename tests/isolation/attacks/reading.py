@@ -66,3 +66,12 @@ def exports(attacker: Attacker) -> None:
     attacker.request("POST", "/api/v1/event-types/import/", {"document": document})
     for path in ("event-types/openapi/", "event-types/asyncapi/", "event-types/?limit=250"):
         attacker.clients(4, lambda it=path: attacker.get(f"/api/v1/{it}"))
+
+
+@attack(60, "large pages")
+def large_pages(attacker: Attacker) -> None:
+    """Eight clients list 100 event types with schemas of 50 KB, 5 MB a page."""
+    schema = {"type": "object", "properties": {f"p{n}": {"type": "string", "title": "t" * 400} for n in range(110)}}
+    for number in range(100):
+        attacker.create("event-types", name=f"large.n{number}", schema=schema)
+    attacker.clients(8, lambda: attacker.get("/api/v1/event-types/?limit=250", key=attacker.read_key))
