@@ -36,15 +36,15 @@ def run(
                         break
 
 
-def run_one(running: Scene, attack: Attack, alone: float, beside: float) -> Result:
-    """Run one attack on a platform that is at rest."""
-    without = running.measure(alone)
+def run_one(running: Scene, attack: Attack, alone: float, beside: float, *, get_going: float = GET_GOING) -> Result:
+    """Run one attack on a platform that is at rest. Without ``alone``, the neighbour is measured beside it only."""
+    without = running.measure(alone) if alone else {}
     before = running.memory()
     facts = attacker_facts(running, attack)
     with ExitStack() as stack:
         attacker = start(running.guard, "attacker_process", facts)
         stack.callback(stop, attacker)
-        time.sleep(0 if attack.is_outcome else GET_GOING)
+        time.sleep(0 if attack.is_outcome else get_going)
         measured = running.measure(min(5.0, beside) if attack.is_outcome else beside)
         memory = running.memory() - before
         said = end(attacker)

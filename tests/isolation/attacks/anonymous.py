@@ -13,7 +13,7 @@ def schema(attacker: Attacker) -> None:
     attacker.clients(24, lambda: attacker.get("/api/v1/schema/", key=""))
 
 
-@attack(24, "unknown API keys", is_short=True)
+@attack(24, "unknown API keys")
 def unknown_keys(attacker: Attacker) -> None:
     """32 clients try keys that do not exist, each another one."""
     numbers = count()
@@ -45,7 +45,7 @@ def logins(attacker: Attacker) -> None:
     attacker.clients(16, log_in)
 
 
-@attack(26, "readers of the metrics", is_short=True)
+@attack(26, "readers of the metrics")
 def metrics(attacker: Attacker) -> None:
     """16 clients read the metrics."""
     attacker.clients(16, lambda: attacker.get("/metrics", key=""))
@@ -59,7 +59,7 @@ def pages(attacker: Attacker) -> None:
         attacker.clients(4, lambda it=path: attacker.get(it, key=""))
 
 
-@attack(28, "readiness probes", is_short=True)
+@attack(28, "readiness probes")
 def readiness(attacker: Attacker) -> None:
     """16 anonymous clients ask whether the platform is ready."""
     attacker.clients(16, lambda: attacker.get("/readyz", key=""))

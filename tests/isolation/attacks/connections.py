@@ -16,7 +16,7 @@ def idle_connections(attacker: Attacker) -> None:
     attacker.hold(2_000, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 
 
-@attack(21, "readers that do not read", is_short=True)
+@attack(21, "readers that do not read")
 def slow_readers(attacker: Attacker) -> None:
     """200 connections request large responses, and do not read them."""
     for _ in range(5):
@@ -28,7 +28,7 @@ def slow_readers(attacker: Attacker) -> None:
     attacker.hold(200, request.encode() * 20)
 
 
-@attack(23, "huge heads", is_short=True)
+@attack(23, "huge heads")
 def huge_heads(attacker: Attacker) -> None:
     """16 connections send heads of 1 MB, and many small headers."""
     large = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Large: " + b"x" * 1_000_000 + b"\r\n\r\n"
@@ -59,7 +59,7 @@ def odd_requests(attacker: Attacker) -> None:
         attacker.hold(50, opening, b"x", every=1.0)
 
 
-@attack(53, "pipelining", is_short=True)
+@attack(53, "pipelining")
 def pipelining(attacker: Attacker) -> None:
     """Eight connections send a thousand requests at once, each."""
 

@@ -30,7 +30,7 @@ def flood(attacker: Attacker, respond: int | Respond, endpoints: int = 20, rate:
     attacker.clients(1, lambda: attacker.publish(*events), pause=1)
 
 
-@attack(7, "80 endpoints that hang", is_short=True)
+@attack(7, "80 endpoints that hang")
 def hanging_endpoints(attacker: Attacker) -> None:
     """80 endpoints hang, with the usual limit of 1,024 open files."""
     flood(attacker, hang, endpoints=80, rate=1000, max_in_flight=512)

@@ -7,7 +7,7 @@ from tests.isolation.attacker import Attacker
 from tests.receiver import hang
 
 
-@attack(22, "idempotency keys", is_short=True)
+@attack(22, "idempotency keys")
 def idempotency_keys(attacker: Attacker) -> None:
     """16 clients publish with ever new keys, and 16 hold one key while a test delivery hangs."""
     numbers = count()

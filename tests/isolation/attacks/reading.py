@@ -47,7 +47,7 @@ def explanations(attacker: Attacker) -> None:
     attacker.clients(12, lambda: attacker.get(f"/api/v1/events/{made['id']}/explain/", key=attacker.read_key))
 
 
-@attack(52, "dry runs of large patterns", is_short=True)
+@attack(52, "dry runs of large patterns")
 def dry_runs(attacker: Attacker) -> None:
     """12 clients with a read-only key try a pattern of 900 branches on a large event."""
     body = {"pattern": BRANCHES, "event": {"type": "a.b", "data": LISTS}}

@@ -85,7 +85,7 @@ def hanging_key_servers(attacker: Attacker) -> None:
         post_forever(attacker, 4, source["url"], authorization=f"Bearer {token}")
 
 
-@attack(35, "large bodies at full speed", is_short=True)
+@attack(35, "large bodies at full speed")
 def large_bodies(attacker: Attacker) -> None:
     """Eight clients post bodies of 16 MB with a signature that is right."""
     source = attacker.source(scheme="standard")
