@@ -23,7 +23,7 @@ from tests.ports import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = {"beat": "beat", "deliver": "deliver@%h", "work": "work@%h", "web": "granian"}  # a word of each command
+PROGRAMS = {"beat": "beat", "deliver": "deliver@%h", "work": "work@%h", "web": "config.web"}  # a word of each command
 # Discard stops the servers, so that the file system can be unmounted; the second one removes the rest.
 UNMOUNT = ("sh", "-c", 'mounted="$0"; "$@"; umount --lazy "$mounted"; "$@"')
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
