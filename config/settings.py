@@ -58,7 +58,7 @@ WAYPOST_EXPENSIVE_REQUESTS = env.integer(
 )  # previews, exports, ... at a time in a web process; a tenant has half of what is free
 WAYPOST_STATEMENT_SECONDS = env.integer("WAYPOST_STATEMENT_SECONDS", 15, minimum=1, maximum=3600)  # of a request
 WAYPOST_DELIVERY_WORKERS = env.integer("WAYPOST_DELIVERY_WORKERS", 2, minimum=1, maximum=256)  # processes
-WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 2, minimum=1, maximum=256)  # processes
+WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 3, minimum=1, maximum=256)  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
 WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 

@@ -1,7 +1,7 @@
 """Collect the models of the receiver for Django; each is defined in the room of its subject."""
 
-from webhooks.processing.models import LatestSequence
+from webhooks.processing.models import LatestSequence, SlowSource
 from webhooks.receiving.models import Receipt, Rejection
 from webhooks.sources.models import Source, SourceHour, SourceSecret
 
-__all__ = ["LatestSequence", "Receipt", "Rejection", "Source", "SourceHour", "SourceSecret"]
+__all__ = ["LatestSequence", "Receipt", "Rejection", "SlowSource", "Source", "SourceHour", "SourceSecret"]

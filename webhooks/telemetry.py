@@ -41,6 +41,16 @@ def log_handler_failed(receipt: str, handler: str, error: BaseException, attempt
     log.warning("handler failed", receipt=receipt, handler=handler, error=repr(error), attempts=attempts)
 
 
+def log_group_failed(size: int, error: BaseException) -> None:
+    """Log a shared transaction of this many receipts that failed; each runs again alone."""
+    log.warning("handler group failed", receipts=size, error=repr(error))
+
+
+def log_hook_failed(receipt: str, error: BaseException) -> None:
+    """Log an after-commit hook of a handler that failed; the receipt is processed."""
+    log.error("after-commit hook failed", receipt=receipt, error=repr(error))
+
+
 def log_dead(receipt: str, cause: str, error: str) -> None:
     """Log a receipt that is not tried again."""
     log.error("receipt dead", receipt=receipt, cause=cause, error=error)

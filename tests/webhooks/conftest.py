@@ -7,6 +7,7 @@ import pytest
 
 from webhooks.processing import handlers, notify
 from webhooks.processing.handler_waits import stop_waits
+from webhooks.processing.turns.slow_sources import paces
 from webhooks.receiving import published_keys, rejections
 from webhooks.sources import snapshot
 
@@ -43,6 +44,7 @@ def receiver(notifications: CountingNotifier, claims: Path) -> Iterator[None]:
     snapshot.clear_snapshots()
     rejections.reset_samples()
     published_keys.clear_keys()
+    paces.clear()
     yield
     stop_waits()
     snapshot.clear_snapshots()

@@ -55,6 +55,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SlowSource',
+            fields=[
+                ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('until', models.DateTimeField()),
+                ('source', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='webhooks.source')),
+            ],
+            options={
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
             name='SourceSecret',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -117,7 +128,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'permissions': [('replay_receipt', 'Can replay receipts')],
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='receipt_due'), models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('order_key', ''), _negated=True)), fields=['source', 'order_key', 'id'], name='receipt_order_key'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['dead_at'], name='receipt_dead'), models.Index(fields=['source', 'id'], name='receipt_source'), models.Index(condition=models.Q(('event_type', ''), _negated=True), fields=['source', 'event_type', 'id'], name='receipt_event_type'), models.Index(condition=models.Q(('body_key', ''), _negated=True), fields=['body_key'], name='receipt_body_key')],
+                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['source', 'due_at'], name='receipt_due'), models.Index(condition=models.Q(('claims__gt', 0)), fields=['due_at'], name='receipt_suspect'), models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('order_key', ''), _negated=True)), fields=['source', 'order_key', 'id'], name='receipt_order_key'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['dead_at'], name='receipt_dead'), models.Index(fields=['source', 'id'], name='receipt_source'), models.Index(condition=models.Q(('event_type', ''), _negated=True), fields=['source', 'event_type', 'id'], name='receipt_event_type'), models.Index(condition=models.Q(('body_key', ''), _negated=True), fields=['body_key'], name='receipt_body_key')],
                 'constraints': [models.UniqueConstraint(fields=('source', 'message_id'), name='receipt_message_id_unique'), models.CheckConstraint(condition=models.Q(models.Q(('body__isnull', False), ('body_key', '')), models.Q(('body__isnull', True), ('body_key__gt', '')), _connector='OR'), name='receipt_body_in_one_place')],
             },
         ),

@@ -1,4 +1,4 @@
-"""Define the high-water mark of each order key: see ``sequence``."""
+"""Define the high-water mark of each order key (``sequence``) and the slow sources (``turns.slow_sources``)."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -24,3 +24,13 @@ class LatestSequence(KeyedRow):
 
     def __str__(self) -> str:
         return f"{self.order_key} {self.sequence}".strip()
+
+
+class SlowSource(KeyedRow):
+    """A source whose handlers were slow lately: its receipts run alone."""
+
+    source = models.OneToOneField(Source, models.CASCADE, related_name="+", db_constraint=False)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.source_id} until {self.until:%Y-%m-%d %H:%M:%S}"

@@ -1,171 +1,185 @@
-"""Run the handlers of due receipts: claim some, then run each in one transaction, and record the result.
+"""Process due receipts: claim some in turns, run their handlers in shared transactions, record the results.
 
-The row is locked while its handlers run, and their writes commit together with "processed". So a receipt is never
-handled twice at once, even if a handler outlasts its claim, and its database effects happen once. The price is a
-transaction that is open as long as a handler runs: handlers that call other services should be short.
+Each round claims receipts of fast sources for shared transactions, one receipt that may have crashed its worker, and
+one of a slow source. The latter two run alone.
 
 A handler that raises, or exceeds the time limit of its source, costs an attempt, and the receipt is due again by the
-retry plan. Then all handlers of the receipt run again, since they share one transaction. A worker that crashes records
+retry plan. Then all handlers of the receipt run again, since they share one savepoint. A worker that crashes records
 nothing: ``claims`` counts such claims, and after ``MAX_CLAIMS`` the receipt is dead (``crashed_worker``) and can be
-replayed.
+replayed. Those that shared the transaction of a crash run alone afterwards, so only the first of these claims may be
+the fault of another.
 """
 
 import random
 import time
-from uuid import UUID
+from collections.abc import Sequence
 
-from django.db import transaction
+from django.db import Error, InterfaceError, OperationalError
 
 from webhooks import telemetry
-from webhooks.models import Receipt, Source
-from webhooks.processing import handler_timeout, sequence
-from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
-from webhooks.processing.notify import notify_waiters, receipt_workers
-from webhooks.processing.receipts import claim, lock, mark_dead, mark_processed, release, reschedule
-from webhooks.processing.retry_plan import wait_after
+from webhooks.models import Receipt
+from webhooks.processing.notify import receipt_workers
+from webhooks.processing.receipts import release
+from webhooks.processing.running.handler_runs import (
+    HandlerRun,
+    Outcome,
+    TransactionLost,
+    fail,
+    failed_commit,
+    give_up,
+    run_together,
+    settle_alone,
+)
+from webhooks.processing.turns.claims import claim_group, claim_slow, claim_suspect
+from webhooks.processing.turns.slow_sources import due_slow_sources, mark_slow, paces
+from webhooks.processing.turns.worker_places import handler_place, slow_place
 from webhooks.sources import source_counts
+from webhooks.wire.ids import public
 
-BATCH = 20  # receipts per claim
+BATCH = 64  # receipts per claim
+MAX_GROUP = 32  # receipts per transaction: beyond 64 subtransactions PostgreSQL slows down every session
 RELEASE_AFTER = 2.0  # seconds after which claimed receipts that have not started are released
 MAX_CLAIMS = 3  # claims without a result; then the receipt is dead
-MAX_RETRY_LATER = 24 * 3600  # seconds
-MAX_ERROR_LENGTH = 2000  # characters
 MAX_RUN_SECONDS = 25.0  # seconds a task runs before it gives its worker to other tasks
 
 
 def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
-    """Process due receipts until none is left or the time is over (then wake another worker); return their number."""
+    """Process due receipts until none is left or the time is over (then wake another worker); return their number.
+
+    Returns at once if all processes of this worker that may run handlers do so.
+    """
     end = time.monotonic() + seconds
     done = 0
-    while time.monotonic() < end:
-        claimed = claim(BATCH)
-        if not claimed:
-            return done
-        done += process_claimed(claimed)
-    receipt_workers.notify()
+    with handler_place() as is_free:
+        while is_free and time.monotonic() < end:
+            processed = _process_round()
+            if not processed:
+                return done
+            done += processed
+    if is_free:
+        receipt_workers.notify()
     return done
 
 
-def process_claimed(claimed: list[Receipt]) -> int:
-    """Process claimed receipts, oldest first, and return their number.
+def _process_round() -> int:
+    """Give each kind one turn: receipts that may share a transaction, one suspect, one receipt of a slow source."""
+    return process_claimed(claim_group(BATCH)) + _process_suspect() + _process_slow()
 
-    Those that have not started after ``RELEASE_AFTER``, or when an exception ends this, are released to others.
+
+def process_claimed(claimed: Sequence[Receipt]) -> int:
+    """Process receipts of one claim in groups, oldest first, and return their number.
+
+    Those that have not started after ``RELEASE_AFTER``, or when an exception ends this, are released to others. Those
+    of the group that an exception ended stay claimed, since one of them may be its cause.
     """
     end = time.monotonic() + RELEASE_AFTER
-    done = 0
+    done = started = 0
     try:
-        for receipt in claimed:
-            if done and time.monotonic() > end:
-                break
-            done += 1
-            process(receipt)
+        while done < len(claimed) and (not done or time.monotonic() < end):
+            started = min(done + MAX_GROUP, len(claimed))
+            done += _process_group(claimed[done:started])
+            started = done
     finally:
-        release(claimed[done:])
+        release(claimed[started:])
     return done
 
 
-def process(receipt: Receipt) -> None:
-    """Run the handlers of one claimed receipt and record the result."""
-    if receipt.claims > MAX_CLAIMS:
-        _mark_dead(receipt, Receipt.Cause.CRASHED_WORKER, f"{MAX_CLAIMS} claims ended without a result", attempts=0)
-        return
-    if receipt.source.tenant_deleted_at is not None:
-        _mark_dead(receipt, Receipt.Cause.TENANT_DELETED, "the tenant of the source was deleted", attempts=0)
-        return
-    run = _HandlerRun(receipt)
+def process(receipt: Receipt, *, has_whole_limit: bool = True) -> None:
+    """Run the handlers of one claimed receipt alone, as long as its source allows or as long as in a group."""
     try:
-        outcome = run.in_one_transaction()
-    except _OutOfOrder:
-        outcome = run.skip()
-    except RetryLater as request:
-        seconds = min(max(request.seconds, 0.0), MAX_RETRY_LATER)
-        reschedule(receipt, seconds, f"{run.current}: RetryLater", attempts=0)
-        outcome = "retry_later"
-    except GiveUp as error:
-        _mark_dead(receipt, Receipt.Cause.HANDLER_GAVE_UP, run.describe(error), attempts=1)
+        run = run_together([receipt], has_whole_limit=has_whole_limit)[0]
+    except TransactionLost as lost:
+        run = lost.run
+        if run.outcome in (Outcome.PROCESSED, Outcome.SKIPPED):
+            fail(run, lost)
+        settle_alone([run])
+    except (OperationalError, InterfaceError):
+        raise  # the connection broke: whether it is committed shows in the row
+    except Error as error:  # a deferred constraint
+        run = failed_commit(receipt, error)
+        settle_alone([run])
+    _finish([run])
+
+
+def _process_group(group: Sequence[Receipt]) -> int:
+    """Run receipts together, and those alone that must be; return how many of them were started, at least one."""
+    try:
+        runs = run_together(group)
+    except (Error, TransactionLost) as error:
+        telemetry.log_group_failed(len(group), error)
+        return _process_one_by_one(group)
+    _finish(runs)
+    for run in runs:
+        if run.outcome is Outcome.AGAIN:
+            process(run.receipt, has_whole_limit=False)
+    return len(runs)
+
+
+def _process_one_by_one(group: Sequence[Receipt]) -> int:
+    """Run each receipt in its own transaction, so that the one that breaks a shared one fails alone."""
+    end = time.monotonic() + RELEASE_AFTER
+    for done, receipt in enumerate(group, 1):
+        process(receipt, has_whole_limit=False)
+        if time.monotonic() > end:
+            return done
+    return len(group)
+
+
+def _process_suspect() -> int:
+    """Run one receipt alone that may have crashed its worker."""
+    claimed = claim_suspect()
+    for receipt in claimed:
+        if receipt.claims >= MAX_CLAIMS:  # it has crashed a worker that ran nothing else
+            mark_slow([receipt.source_id])
+            release(claimed)
+        else:
+            process(receipt, has_whole_limit=False)
+    return len(claimed)
+
+
+def _process_slow() -> int:
+    """Run one receipt of a slow source alone, if this process may."""
+    due = due_slow_sources()
+    random.shuffle(due)
+    for tenant, source in due:
+        with slow_place(tenant) as is_free:
+            claimed = claim_slow(source) if is_free else []
+            for receipt in claimed:
+                _process_slow_receipt(receipt)
+            if claimed:
+                return 1
+    return 0
+
+
+def _process_slow_receipt(receipt: Receipt) -> None:
+    if receipt.claims <= MAX_CLAIMS:
+        process(receipt)
         return
-    except (Exception, handler_timeout.HandlerTimeout) as error:
-        _fail(receipt, run, error)
-        return
-    if outcome in ("processed", "skipped"):
-        source_counts.count(receipt.source_id, "processed")
-    telemetry.count_run(outcome)
+    run = HandlerRun(receipt, limit=0.0)
+    give_up(run, Receipt.Cause.CRASHED_WORKER, f"{MAX_CLAIMS} claims ended without a result")
+    settle_alone([run])
+    _finish([run])
 
 
-class _OutOfOrder(Exception):
-    """A later receipt of the order key was handled first, and the source skips receipts out of order."""
+def _finish(runs: Sequence[HandlerRun]) -> None:
+    """Count and log runs after their commit, and leave slow sources to the processes that may run them."""
+    slow = set()
+    for run in runs:
+        if paces.add(run.source.id, run.seconds) or run.outcome is Outcome.TOO_SLOW:
+            slow.add(run.source.id)
+        _count(run)
+    mark_slow(slow)
+    release([run.receipt for run in runs if run.outcome is Outcome.TOO_SLOW])
 
 
-class _HandlerRun:
-    """A run of the handlers of one receipt, with the current handler and those that finished."""
-
-    def __init__(self, receipt: Receipt) -> None:
-        self.receipt = receipt
-        self.id = receipt.id  # of the row, also if a handler deletes it
-        self.source = receipt.source
-        self.current = ""
-        self.done: list[str] = []
-
-    def in_one_transaction(self) -> str:
-        """Commit the handlers' writes and their success together, or neither; return the outcome."""
-        place = sequence.sequence_of(self.receipt)
-        with transaction.atomic():
-            if not lock(self.receipt):
-                return "lost"
-            if place is not None and self.source.skip_out_of_order and sequence.is_out_of_order(self.receipt, place):
-                raise _OutOfOrder
-            with handler_timeout.time_limit(self.source.handler_timeout_seconds):
-                self._all_handlers()
-            behind = place is not None and sequence.advance_latest(self.receipt, place)
-            if behind and self.source.skip_out_of_order:
-                raise _OutOfOrder
-            mark_processed(self.receipt, self.done, out_of_order=behind)
-            _notify_waiter(self.source, self.id, "processed")
-        return "processed"
-
-    def skip(self) -> str:
-        """Settle the receipt without running handlers."""
-        mark_processed(self.receipt, [], out_of_order=True, skipped=True)
-        _notify_waiter(self.source, self.id, "processed")
-        return "skipped"
-
-    def _all_handlers(self) -> None:
-        for rule in matching_rules(self.receipt):
-            self.current = rule.name
-            rule.function(self.receipt)
-            self.done.append(rule.name)
-
-    def describe(self, error: BaseException) -> str:
-        said = (
-            f"took longer than {self.source.handler_timeout_seconds} s"
-            if isinstance(error, handler_timeout.HandlerTimeout)
-            else error
-        )
-        text = f"{self.current}: {type(error).__name__}: {said}".replace("\0", "")
-        return text.encode("utf-8", "replace").decode()[:MAX_ERROR_LENGTH]
-
-
-def _fail(receipt: Receipt, run: _HandlerRun, error: BaseException) -> None:
-    attempts = receipt.attempts + 1
-    source_counts.count(receipt.source_id, "handler_failures")
-    telemetry.log_handler_failed(receipt.public_id, run.current, error, attempts)
-    wait = wait_after(attempts, random.random(), receipt.source.retry_plan)  # noqa: S311 - spreads load, hides nothing
-    if wait is None:
-        _mark_dead(receipt, Receipt.Cause.EXHAUSTED, run.describe(error), attempts=1)
-        return
-    reschedule(receipt, wait, run.describe(error), attempts=1)
-    _notify_waiter(receipt.source, receipt.id, "pending")
-    telemetry.count_run("failed")
-
-
-def _mark_dead(receipt: Receipt, cause: Receipt.Cause, error: str, *, attempts: int) -> None:
-    mark_dead(receipt, cause, error, attempts=attempts)
-    _notify_waiter(receipt.source, receipt.id, "dead")
-    source_counts.count(receipt.source_id, "dead")
-    telemetry.log_dead(receipt.public_id, cause, error)
-    telemetry.count_run("dead")
-
-
-def _notify_waiter(source: Source, receipt_id: UUID, state: str) -> None:
-    if source.response_when == Source.ResponseWhen.PROCESSED:
-        notify_waiters([(receipt_id, state)])
+def _count(run: HandlerRun) -> None:
+    telemetry.count_run(run.outcome.value)
+    receipt = public(Receipt.prefix, run.receipt_id)
+    if run.outcome in (Outcome.PROCESSED, Outcome.SKIPPED):
+        source_counts.count(run.source.id, "processed")
+    if run.error is not None:
+        source_counts.count(run.source.id, "handler_failures")
+        telemetry.log_handler_failed(receipt, run.current, run.error, run.receipt.attempts + 1)
+    if run.outcome is Outcome.DEAD and run.result is not None:
+        source_counts.count(run.source.id, "dead")
+        telemetry.log_dead(receipt, run.result.cause, run.result.error)

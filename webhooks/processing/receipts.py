@@ -1,73 +1,77 @@
-"""Change the state of receipts, one guarded statement each, on the database's clock.
+"""Change the state of receipts, many in one guarded statement, on the database's clock.
 
-claim                due receipts become this worker's: a token, and due again when the claim expires
-lock                 the claimed row, for the transaction its handlers run in
-mark_processed, reschedule, mark_dead, release   only while the claim's token is in the row
-retry                settled receipts are due again
+turns.claims   due receipts become this worker's: a token, and due again when the claim expires
+lock           the claimed rows, for the transaction their handlers run in
+settle         record results, only while the claim's token is in the row
+release        claimed receipts that have not started are due again
+retry          settled receipts are due again
 
 ``receiving.insert_receipt`` inserts them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import F, Q, QuerySet, prefetch_related_objects
+import orjson
+from django.db.models import F, Q
 from django.db.models.functions import Now
-from psycopg.types.json import Jsonb
 
 from webhooks.kit import sql
 from webhooks.models import Receipt, Source
-from webhooks.wire.ids import new_id
-
-CLAIM_SECONDS = 60
-"""Time until a crashed worker's receipt is due again. A handler may run longer: it holds the row's lock."""
-
-# Of an order key only the oldest pending receipt is claimed. A receipt whose last claim ended without a result may have
-# crashed its worker, so it is claimed alone: a second crash affects no other receipt.
-_CLAIM = """
-    WITH due AS MATERIALIZED (
-        SELECT id, claims, row_number() OVER (ORDER BY due_at) AS place FROM (
-            SELECT id, claims, due_at FROM webhooks_receipt AS candidate
-            WHERE due_at <= statement_timestamp()
-              AND (order_key = '' OR NOT EXISTS (
-                    SELECT FROM webhooks_receipt AS earlier
-                    WHERE earlier.source_id = candidate.source_id AND earlier.order_key = candidate.order_key
-                      AND earlier.order_key <> '' AND earlier.due_at IS NOT NULL AND earlier.id < candidate.id))
-            ORDER BY due_at
-            LIMIT %s
-            FOR UPDATE SKIP LOCKED
-        ) AS locked
-    ), mine AS (
-        SELECT id FROM due
-        WHERE place = 1 OR (claims = 0 AND (SELECT claims FROM due WHERE place = 1) = 0)
-    )
-    UPDATE webhooks_receipt AS receipt
-    SET claim_token = %s, claims = claims + 1, due_at = statement_timestamp() + make_interval(secs => %s)
-    FROM mine WHERE receipt.id = mine.id
-    RETURNING receipt.*
-"""
 
 SETTLED = Q(due_at__isnull=True)
 """The handlers have finished, or the receipt is dead."""
 
-_LOCK = b"SELECT 1 FROM webhooks_receipt WHERE id = $1 AND claim_token = $2 FOR UPDATE"
-
-_MARK_PROCESSED = b"""
-    UPDATE webhooks_receipt
-    SET due_at = NULL, claim_token = NULL, claims = 0, processed_at = statement_timestamp(), handled_by = $3::jsonb,
-        attempts = $4::int, last_error = '', out_of_order = $5::boolean, skipped = $6::boolean
-    WHERE id = $1 AND claim_token = $2
+# In the order of the keys, so that two transactions cannot deadlock.
+_LOCK = """
+    SELECT id FROM webhooks_receipt WHERE id = ANY(%(ids)s::uuid[]) AND claim_token = %(token)s::uuid
+    ORDER BY id FOR UPDATE
 """
 
-_RESCHEDULE = """
-    UPDATE webhooks_receipt
-    SET claim_token = NULL, claims = 0, attempts = attempts + %s, last_error = %s,
-        due_at = statement_timestamp() + make_interval(secs => %s)
-    WHERE id = %s AND claim_token = %s
+_SETTLE = """
+    UPDATE webhooks_receipt AS receipt
+    SET claim_token = NULL, claims = 0, attempts = receipt.attempts + result.attempts, last_error = result.error,
+        due_at = CASE WHEN result.retry_in >= 0 THEN statement_timestamp() + make_interval(secs => result.retry_in) END,
+        processed_at = CASE WHEN result.is_processed THEN statement_timestamp() ELSE receipt.processed_at END,
+        dead_at = CASE WHEN result.cause <> '' THEN statement_timestamp() ELSE receipt.dead_at END,
+        cause = result.cause,
+        handled_by = CASE WHEN result.is_processed THEN result.handled_by::jsonb ELSE receipt.handled_by END,
+        out_of_order = CASE WHEN result.is_processed THEN result.out_of_order ELSE receipt.out_of_order END,
+        skipped = CASE WHEN result.is_processed THEN result.skipped ELSE receipt.skipped END
+    FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(attempts)s::int[], %(errors)s::text[], %(retries)s::float8[],
+        %(processed)s::boolean[], %(causes)s::text[], %(handled_by)s::text[], %(out_of_order)s::boolean[],
+        %(skipped)s::boolean[]) AS result (id, token, attempts, error, retry_in, is_processed, cause, handled_by,
+        out_of_order, skipped)
+    WHERE receipt.id = result.id AND receipt.claim_token = result.token
 """
+_NO_RETRY = -1.0  # seconds, for results that are settled
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of a claimed receipt: due again in ``retry_in`` seconds, dead with a ``cause``, or else processed.
+
+    ``attempts`` (0 or 1) are added to those of the receipt; ``handled_by`` names the handlers that finished.
+    """
+
+    receipt_id: UUID
+    token: UUID | None
+    attempts: int
+    handled_by: Sequence[str] = ()
+    out_of_order: bool = False
+    skipped: bool = False
+    retry_in: float | None = None
+    cause: str = ""
+    error: str = ""
+
+    @property
+    def state(self) -> str:
+        """Return the state of the receipt: pending, processed or dead."""
+        if self.retry_in is not None:
+            return "pending"
+        return "dead" if self.cause else "processed"
 
 
 def find_receipt(source_id: UUID, message_id: str) -> Receipt | None:
@@ -76,44 +80,36 @@ def find_receipt(source_id: UUID, message_id: str) -> Receipt | None:
     return stored.only("id", "sha256").first()
 
 
-def claim(limit: int) -> list[Receipt]:
-    """Claim the receipts due longest, up to ``limit``, or one that may have crashed its worker; oldest first."""
-    claimed = list(Receipt.objects.raw(_CLAIM, [limit, new_id(), CLAIM_SECONDS]))
-    prefetch_related_objects(claimed, "source")
-    return sorted(claimed, key=lambda receipt: receipt.id)
-
-
 def release(claimed: Sequence[Receipt]) -> None:
-    """Make claimed receipts that have not started due again at once, without counting the claim."""
+    """Make receipts of one claim that have not started due again at once, without counting the claim."""
     if claimed:
         rows = Receipt.objects.filter(id__in=[receipt.id for receipt in claimed], claim_token=claimed[0].claim_token)
         rows.update(due_at=Now(), claim_token=None, claims=F("claims") - 1)
 
 
-def lock(receipt: Receipt) -> bool:
-    """Lock the row until the transaction ends; return False if another worker has claimed it."""
-    return bool(sql.run(_LOCK, [receipt.id, receipt.claim_token]))
+def lock(claimed: Sequence[Receipt]) -> set[UUID]:
+    """Lock receipts of one claim until the transaction ends; return the ids of those that are still this worker's."""
+    values = {"ids": [receipt.id for receipt in claimed], "token": claimed[0].claim_token}
+    return {id for (id,) in sql.run(_LOCK, values)}
 
 
-def mark_processed(
-    receipt: Receipt, handled_by: Sequence[str], *, out_of_order: bool = False, skipped: bool = False
-) -> None:
-    """Record that the handlers finished or, if ``skipped``, that none ran."""
-    names = Jsonb(list(handled_by))
-    sql.run(_MARK_PROCESSED, [receipt.id, receipt.claim_token, names, receipt.attempts + 1, out_of_order, skipped])
-
-
-def reschedule(receipt: Receipt, seconds: float, error: str, *, attempts: int) -> None:
-    """Make the receipt due again in this many seconds; ``attempts`` (0 or 1) are added."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RESCHEDULE, [attempts, error, seconds, receipt.id, receipt.claim_token])
-
-
-def mark_dead(receipt: Receipt, cause: str, error: str, *, attempts: int) -> None:
-    """End the attempts: the receipt is not tried again unless it is replayed."""
-    _claimed(receipt).update(
-        **_SETTLED_VALUES, dead_at=Now(), cause=cause, last_error=error, attempts=receipt.attempts + attempts
-    )
+def settle(results: Sequence[Result]) -> None:
+    """Record these results, only where the claim's token is still in the row."""
+    if not results:
+        return
+    values = {
+        "ids": [result.receipt_id for result in results],
+        "tokens": [result.token for result in results],
+        "attempts": [result.attempts for result in results],
+        "errors": [result.error for result in results],
+        "retries": [_NO_RETRY if result.retry_in is None else float(result.retry_in) for result in results],
+        "processed": [result.state == "processed" for result in results],
+        "causes": [str(result.cause) for result in results],
+        "handled_by": [orjson.dumps(list(result.handled_by)).decode() for result in results],
+        "out_of_order": [result.out_of_order for result in results],
+        "skipped": [result.skipped for result in results],
+    }
+    sql.run(_SETTLE, values)
 
 
 def retry(ids: Sequence[UUID]) -> int:
@@ -137,10 +133,3 @@ def first_id_at(moment: datetime) -> UUID:
     """Return the least UUIDv7 of this millisecond (RFC 9562, 5.7), or the nearest valid one."""
     milliseconds = int(moment.timestamp() * 1000)
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
-
-
-_SETTLED_VALUES: dict[str, Any] = {"due_at": None, "claim_token": None, "claims": 0}
-
-
-def _claimed(receipt: Receipt) -> QuerySet[Receipt]:
-    return Receipt.objects.filter(id=receipt.id, claim_token=receipt.claim_token)

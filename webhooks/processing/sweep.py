@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from webhooks import telemetry
 from webhooks.kit.claim_check import FOLDER, created_at
-from webhooks.models import LatestSequence, Receipt, Rejection, Source, SourceHour, SourceSecret
+from webhooks.models import LatestSequence, Receipt, Rejection, SlowSource, Source, SourceHour, SourceSecret
 from webhooks.processing.receipts import first_id_at
 
 PROCESSED_DAYS = 30  # duplicates are recognised for this long: longer than any sender retries
@@ -95,7 +95,8 @@ def delete_sources(now: datetime) -> None:
 
 
 def delete_statistics(now: datetime) -> None:
-    """Delete unused high-water marks and old hourly counts."""
+    """Delete unused high-water marks, sources that are slow no longer, and old hourly counts."""
+    SlowSource.objects.filter(until__lt=now).delete()
     marks = LatestSequence.objects.filter(updated_at__lt=now - timedelta(days=SEQUENCE_DAYS)).values_list(
         "id", flat=True
     )

@@ -76,9 +76,11 @@ class Receipt(KeyedRow):
             ),
         ]
         indexes = [
-            # reader: receipts.claim
-            models.Index(fields=["due_at"], name="receipt_due", condition=Q(due_at__isnull=False)),
-            # reader: receipts.claim, for the oldest pending receipt of an order key
+            # readers: turns.claims, which walks over the sources; turns.slow_sources
+            models.Index(fields=["source", "due_at"], name="receipt_due", condition=Q(due_at__isnull=False)),
+            # reader: turns.claims.claim_suspect
+            models.Index(fields=["due_at"], name="receipt_suspect", condition=Q(claims__gt=0)),
+            # reader: turns.claims, for the oldest pending receipt of an order key
             models.Index(
                 fields=["source", "order_key", "id"],
                 name="receipt_order_key",

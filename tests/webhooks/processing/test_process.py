@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from webhooks.processing import process, receipts
 from webhooks.processing.handlers import GiveUp, RetryLater, handles
 from webhooks.processing.process import process_due
 from webhooks.processing.retry_plan import DEFAULT_PLAN
+from webhooks.processing.turns.claims import claim_group, claim_suspect
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
@@ -127,36 +127,15 @@ def test_retry_later_without_a_number_is_a_failure(seconds: Any) -> None:
     assert (receipt.state, receipt.attempts) == ("pending", 1)
 
 
-def test_claim_takes_many_and_only_the_oldest_of_an_order_key() -> None:
-    source = make_source()
-    first, _, other = [make_receipt(source, order_key=key) for key in ("k", "k", "other")]
-    loose = [make_receipt(source) for _ in range(3)]
-    assert receipts.claim(20) == [first, other, *loose]
-    assert receipts.claim(20) == []
-
-
-def test_claim_takes_a_receipt_with_an_unsettled_claim_alone() -> None:
-    receipt, *others = [make_receipt() for _ in range(3)]
-    receipts.claim(1)
-    make_due(receipt)
-    assert receipts.claim(20) == [receipt]
-    assert receipts.claim(20) == others
-
-
-def test_claim_leaves_a_receipt_with_an_unsettled_claim_out_of_a_batch() -> None:
-    older, suspect, younger = [make_receipt() for _ in range(3)]
-    Receipt.objects.filter(pk=suspect.pk).update(claims=1)
-    assert receipts.claim(20) == [older, younger]
-    assert receipts.claim(20) == [suspect]
-
-
 def test_claimed_receipts_not_started_in_time_are_released_uncounted(monkeypatch) -> None:
     monkeypatch.setattr(process, "RELEASE_AFTER", 0)
+    monkeypatch.setattr(process, "MAX_GROUP", 1)
+    source = make_source()
     for _ in range(3):
-        make_receipt()
-    claimed = receipts.claim(20)
+        make_receipt(source)
+    claimed = claim_group(20)
     assert process.process_claimed(claimed) == 1
-    assert receipts.claim(20) == claimed[1:]
+    assert claim_group(20) == claimed[1:]
     assert set(Receipt.objects.filter(due_at__isnull=False).values_list("claims", flat=True)) == {1}
 
 
@@ -170,6 +149,7 @@ def test_receipt_that_crashes_its_worker_repeatedly_is_dead_and_others_are_proce
     neighbour = make_receipt(source=killer.source)
     for _ in range(process.MAX_CLAIMS):
         make_due(killer)
+        make_due(neighbour)
         with pytest.raises(KeyboardInterrupt):
             process_due()
     make_due(killer)
@@ -182,18 +162,18 @@ def test_receipt_that_crashes_its_worker_repeatedly_is_dead_and_others_are_proce
 
 def test_expired_claim_makes_its_receipt_due_again() -> None:
     receipt = make_receipt()
-    assert receipts.claim(1) == [receipt]
-    assert receipts.claim(1) == []
+    assert claim_group(1) == [receipt]
+    assert (claim_group(1), claim_suspect()) == ([], [])
     make_due(receipt)
-    assert receipts.claim(1) == [receipt]
+    assert (claim_group(1), claim_suspect()) == ([], [receipt])
 
 
 def test_process_with_a_lost_claim_runs_no_handler() -> None:
     handles()(write_mark)
     receipt = make_receipt()
-    (stalled,) = receipts.claim(1)
+    (stalled,) = claim_group(1)
     make_due(receipt)
-    (owner,) = receipts.claim(1)
+    (owner,) = claim_suspect()
     process.process(stalled)
     assert not Rejection.objects.exists()
     process.process(owner)
@@ -201,18 +181,13 @@ def test_process_with_a_lost_claim_runs_no_handler() -> None:
     assert receipt.state == "processed"
 
 
-@pytest.mark.parametrize("settle", ["mark_processed", "reschedule", "mark_dead"])
-def test_settling_with_a_lost_claim_changes_nothing(settle: str) -> None:
+@pytest.mark.parametrize("values", [{}, {"retry_in": 60.0}, {"cause": "crashed_worker"}])
+def test_settling_with_a_lost_claim_changes_nothing(values: dict[str, Any]) -> None:
     receipt = make_receipt()
-    (stalled,) = receipts.claim(1)
+    (stalled,) = claim_group(1)
     make_due(receipt)
-    (owner,) = receipts.claim(1)
-    calls: dict[str, Callable[[], None]] = {
-        "mark_processed": lambda: receipts.mark_processed(stalled, []),
-        "reschedule": lambda: receipts.reschedule(stalled, 60, "", attempts=1),
-        "mark_dead": lambda: receipts.mark_dead(stalled, "crashed_worker", "", attempts=1),
-    }
-    calls[settle]()
+    (owner,) = claim_suspect()
+    receipts.settle([receipts.Result(stalled.id, stalled.claim_token, 1, **values)])
     receipt.refresh_from_db()
     assert (receipt.claim_token, receipt.attempts, receipt.state) == (owner.claim_token, 0, "pending")
 
@@ -386,7 +361,7 @@ def test_receipt_whose_handler_outlasts_its_claim_is_not_claimed_again() -> None
     with transaction.atomic():  # the claim has expired by the clock
         claimed = Receipt.objects.select_for_update(skip_locked=True).filter(pk=receipt.pk)
         assert not claimed.exists()
-    assert receipts.claim(1) == []
+    assert (claim_group(1), claim_suspect()) == ([], [])
     go_on.set()
     worker.join()
     receipt.refresh_from_db()

@@ -11,8 +11,8 @@ from webhooks.models import LatestSequence, Receipt, Rejection
 from webhooks.processing import sequence
 from webhooks.processing.handlers import handles
 from webhooks.processing.process import process, process_due
-from webhooks.processing.receipts import claim
 from webhooks.processing.replay import replay
+from webhooks.processing.turns.claims import claim_group
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
@@ -132,7 +132,7 @@ def test_failed_handler_does_not_move_the_high_water_mark() -> None:
 def test_receipt_overtaken_while_its_handler_runs_is_rolled_back() -> None:
     source = make_source(sequence_path="body:/n", skip_out_of_order=True)
     first, second = receive(source, 1), receive(source, 2)
-    (claimed_first, claimed_second) = claim(2)
+    (claimed_first, claimed_second) = claim_group(2)
 
     def overtake() -> None:
         process(claimed_second)

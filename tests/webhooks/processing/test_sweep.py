@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.factories_receiver import id_at, make_receipt, make_source
 from webhooks.kit.claim_check import INLINE_MAX, store_body
-from webhooks.models import LatestSequence, Receipt, Rejection, Source, SourceHour, SourceSecret
+from webhooks.models import LatestSequence, Receipt, Rejection, SlowSource, Source, SourceHour, SourceSecret
 from webhooks.processing import sweep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
@@ -126,6 +126,8 @@ def test_sweep_deletes_unused_high_water_marks_and_old_hours() -> None:
     for days in (1, 31, 91):
         LatestSequence.objects.create(source=source, order_key=str(days), sequence=1, updated_at=days_ago(days))
         SourceHour.objects.create(source=source, starts_at=days_ago(days))
+    SlowSource.objects.create(source=source, until=days_ago(1))
     sweep.sweep()
+    assert not SlowSource.objects.exists()
     assert [mark.order_key for mark in LatestSequence.objects.all()] == ["1"]
     assert sorted(hour.starts_at for hour in SourceHour.objects.all()) == [days_ago(31), days_ago(1)]

@@ -30,7 +30,7 @@ from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing import notify
 from webhooks.processing.handlers import GiveUp, handles
 from webhooks.processing.process import process_due
-from webhooks.processing.receipts import claim
+from webhooks.processing.turns.claims import claim_group
 from webhooks.schemes.scheme import UnsignedMessage
 from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import clear_snapshots, find_source
@@ -64,7 +64,7 @@ def test_message_without_handlers_is_stored_as_processed_and_notifies_no_worker(
     receipt = Receipt.objects.get()
     assert (receipt.state, receipt.handled_by, receipt.claims, notifications.calls) == ("processed", [], 0, 0)
     assert receipt.processed_at is not None
-    assert claim(10) == []
+    assert claim_group(10) == []
 
 
 def test_handler_that_another_process_just_added_gets_the_next_message() -> None:

@@ -30,20 +30,43 @@ class HandlerTimeout(KeyboardInterrupt):
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise HandlerTimeout in the context's body after this many seconds."""
-    if threading.current_thread() is not threading.main_thread():
+    with watchdog(seconds), alarm(seconds):
+        yield
+
+
+@contextmanager
+def watchdog(seconds: float) -> Iterator[None]:
+    """Allow ``alarm`` in the context's body, and end the process ``GRACE`` after this many seconds.
+
+    One watchdog may span several alarms: it starts a thread, which costs more than many a handler.
+    """
+    if not _has_signals():
         yield
         return
     before = signal.signal(signal.SIGALRM, _raise_timeout)
     faulthandler.dump_traceback_later(seconds + GRACE, exit=True, file=STDERR)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def alarm(seconds: float) -> Iterator[None]:
+    """Raise HandlerTimeout in the context's body after this many seconds. Only within ``watchdog``."""
+    if not _has_signals():
+        yield
+        return
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        finally:  # the alarm may still fire on the line above; the watchdog must end too
-            faulthandler.cancel_dump_traceback_later()
-            signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the alarm may still fire on this line
+
+
+def _has_signals() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _raise_timeout(_signal: int, _frame: FrameType | None) -> None:

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from webhooks.processing.handler_timeout import HandlerTimeout, time_limit
+from webhooks.processing.running.handler_timeout import HandlerTimeout, time_limit
 
 STUBBORN = """
 import time
-from webhooks.processing import handler_timeout
+from webhooks.processing.running import handler_timeout
 
 handler_timeout.GRACE = 0.3
 with handler_timeout.time_limit(0.1):

@@ -1,0 +1,145 @@
+"""Test that claims take turns between tenants and sources, and that suspects and slow sources are claimed alone."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.utils import timezone
+
+from tests.factories_receiver import make_receipt, make_source
+from webhooks.models import Receipt, Source
+from webhooks.processing.turns import claims
+from webhooks.processing.turns.claims import Turn, claim_group, claim_slow, claim_suspect
+from webhooks.processing.turns.slow_sources import mark_slow
+from webhooks.wire.ids import new_id
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
+
+FIRST = UUID(int=0)
+
+
+@pytest.fixture
+def turn() -> Turn:
+    return Turn(FIRST)
+
+
+def make_due(receipt: Receipt) -> None:
+    Receipt.objects.filter(pk=receipt.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+def make_backlog(source: Source, count: int) -> list[Receipt]:
+    return [make_receipt(source) for _ in range(count)]
+
+
+def sources_of(claimed: list[Receipt]) -> list[UUID]:
+    return [receipt.source_id for receipt in claimed]
+
+
+def test_claim_takes_many_and_only_the_oldest_of_an_order_key() -> None:
+    source = make_source()
+    first, _, other = [make_receipt(source, order_key=key) for key in ("k", "k", "other")]
+    loose = [make_receipt(source) for _ in range(3)]
+    assert claim_group(20) == [*loose, first, other]
+    assert claim_group(20) == []
+
+
+def test_claimed_receipt_has_all_fields_and_its_source() -> None:
+    source = make_source()
+    stored = make_receipt(source, headers={"a": "b"}, handled_by=["x"])
+    (claimed,) = claim_group(1)
+    stored.refresh_from_db()
+    for field in Receipt._meta.concrete_fields:
+        assert getattr(claimed, field.attname) == getattr(stored, field.attname), field.name
+    assert (claimed.source, claimed.claims) == (source, 1)
+
+
+def test_receipt_that_arrives_after_a_flood_of_another_source_is_in_the_next_claim(turn: Turn) -> None:
+    make_backlog(make_source(), 50)
+    late = make_receipt(make_source())
+    assert late in claim_group(8, turn)
+
+
+def test_claim_is_divided_between_tenants_and_between_the_sources_of_a_tenant(turn: Turn) -> None:
+    tenant, other = new_id(), new_id()
+    many = [make_source(tenant_id=tenant) for _ in range(4)]
+    (one,) = [make_source(tenant_id=other)]
+    for source in (*many, one):
+        make_backlog(source, 20)
+    claimed = sources_of(claim_group(16, turn))
+    assert [claimed.count(source.id) for source in many] == [2, 2, 2, 2]
+    assert claimed.count(one.id) == 8
+
+
+def test_tenant_with_very_many_sources_takes_a_limited_part_of_a_claim(turn: Turn) -> None:
+    tenant = new_id()
+    for _ in range(3 * claims.MAX_SOURCES_PER_TENANT):
+        make_receipt(make_source(tenant_id=tenant))
+    late = make_receipt(make_source(tenant_id=new_id()))
+    claimed = claim_group(64, turn)
+    assert late in claimed
+    assert len(claimed) == claims.MAX_SOURCES_PER_TENANT + 1
+
+
+def test_each_source_gets_its_turn_where_a_claim_has_no_room_for_all(turn: Turn) -> None:
+    sources = [make_source() for _ in range(5)]
+    for source in sources:
+        make_backlog(source, 3)
+    served = [source_id for _ in range(3) for source_id in sources_of(claim_group(2, turn))]
+    assert set(served) == {source.id for source in sources}
+
+
+def test_walk_goes_on_where_the_last_one_ended_and_reaches_sources_beyond_its_limit(
+    turn: Turn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "MAX_VISITS", 2)
+    for _ in range(5):
+        make_receipt(make_source(), due_at=timezone.now() + timedelta(hours=1))
+    due = make_receipt(make_source())
+    assert claim_group(8, turn) == [due]
+
+
+def test_claim_without_due_receipts_ends_after_a_limited_walk(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "MAX_VISITS", 1)
+    monkeypatch.setattr(claims, "MAX_WALKS", 2)
+    for _ in range(5):
+        make_receipt(make_source(), due_at=timezone.now() + timedelta(hours=1))
+    assert claim_group(8, turn) == []
+
+
+def test_suspect_is_claimed_alone_and_never_in_a_group() -> None:
+    older, suspect, younger = make_backlog(make_source(), 3)
+    Receipt.objects.filter(pk=suspect.pk).update(claims=1)
+    assert claim_group(20) == [older, younger]
+    assert claim_suspect() == [suspect]
+    assert claim_suspect() == []
+
+
+def test_expired_claims_become_suspects_one_by_one() -> None:
+    first, second = make_backlog(make_source(), 2)
+    assert claim_group(20) == [first, second]
+    make_due(second)
+    make_due(first)
+    assert {receipt.pk for _ in range(2) for receipt in claim_suspect()} == {first.pk, second.pk}
+
+
+def test_slow_source_is_claimed_one_by_one_and_never_in_a_group() -> None:
+    slow, fast = make_source(), make_source()
+    waiting, other = make_backlog(slow, 2), make_receipt(fast)
+    mark_slow([slow.id])
+    assert claim_group(20) == [other]
+    assert [claim_slow(slow.id) for _ in range(3)] == [[waiting[0]], [waiting[1]], []]
+
+
+def test_suspect_of_a_slow_source_waits_for_the_turn_of_its_source() -> None:
+    receipt = make_receipt()
+    Receipt.objects.filter(pk=receipt.pk).update(claims=1)
+    mark_slow([receipt.source_id])
+    assert claim_suspect() == []
+    assert claim_slow(receipt.source_id) == [receipt]
+
+
+def test_replayed_receipt_of_a_suspect_is_no_suspect() -> None:
+    receipt = make_receipt()
+    claim_group(1)
+    Receipt.objects.filter(pk=receipt.pk).update(claims=0, due_at=timezone.now() - timedelta(seconds=1))
+    assert (claim_suspect(), claim_group(1)) == ([], [receipt])

@@ -1,0 +1,256 @@
+"""Run the handlers of several receipts in one transaction, each receipt in a savepoint, and decide the results.
+
+A handler that fails undoes its own receipt only. The rows are locked meanwhile, and the handlers' writes commit
+together with the results: so a receipt is never handled twice at once, even if a handler outlasts its claim, and its
+database effects happen once. A crash undoes the whole group.
+
+So that locks are not held long, a group starts no further receipt after ``GROUP_SECONDS``, and a receipt in it has
+``GROUP_LIMIT`` seconds: one that takes longer is undone, uses no attempt, and runs again alone with the time limit of
+its source. A receipt also runs again alone if its failure may be due to the others (deadlock, serialization failure).
+
+The after-commit hooks (``transaction.on_commit``) of a receipt run after the shared commit, each with a time limit; an
+exception in one stops no other. They are part of no result.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from uuid import UUID
+
+from django.db import OperationalError, connection, transaction
+
+from webhooks import telemetry
+from webhooks.models import Receipt, Source
+from webhooks.processing import sequence
+from webhooks.processing.handlers import GiveUp, RetryLater, matching_rules
+from webhooks.processing.notify import notify_waiters
+from webhooks.processing.receipts import Result, lock, settle
+from webhooks.processing.retry_plan import wait_after
+from webhooks.processing.running.handler_timeout import HandlerTimeout, alarm, time_limit, watchdog
+from webhooks.processing.running.savepoints import Savepoints, check_transaction
+
+GROUP_SECONDS = 0.1  # after which a group starts no further receipt
+GROUP_LIMIT = 1.0  # seconds of one receipt in a group; longer ones run alone
+MAX_RETRY_LATER = 24 * 3600  # seconds
+MAX_ERROR_LENGTH = 2000  # characters
+_MAY_BE_DUE_TO_OTHERS = ("40001", "40P01")  # serialization failure, deadlock
+
+
+class Outcome(Enum):
+    """List the ends of a run; the values label the metric."""
+
+    PROCESSED = "processed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    RETRY_LATER = "retry_later"
+    DEAD = "dead"
+    LOST = "lost"  # another worker has claimed it
+    TOO_SLOW = "too_slow"  # for a group: to be run again alone
+    AGAIN = "again"  # the failure may be due to others in the group: to be run again alone
+
+
+class TransactionLost(Exception):
+    """The transaction cannot be committed: the handler of ``run`` ended it or closed the connection."""
+
+    def __init__(self, run: "HandlerRun") -> None:
+        super().__init__(f"{run.current} ended the transaction")
+        self.run = run
+
+
+class _OutOfOrder(Exception):
+    """A later receipt of the order key was handled first, and the source skips receipts out of order."""
+
+
+@dataclass(slots=True)
+class HandlerRun:
+    """A run of the handlers of one receipt: what they did and how it ended."""
+
+    receipt: Receipt
+    limit: float
+    receipt_id: UUID = field(init=False)  # a handler may delete the receipt, which clears its id
+    source: Source = field(init=False)
+    outcome: Outcome = Outcome.LOST
+    result: Result | None = None
+    error: BaseException | None = None
+    current: str = ""
+    done: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.receipt_id, self.source = self.receipt.id, self.receipt.source
+
+    def describe(self, error: BaseException) -> str:
+        """Return the text that the receipt shows: the handler and its error."""
+        said: object = f"took longer than {self.limit:g} s" if isinstance(error, HandlerTimeout) else error
+        text = f"{self.current}: {type(error).__name__}: {said}".replace("\0", "")
+        return text.encode("utf-8", "replace").decode()[:MAX_ERROR_LENGTH]
+
+
+def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -> list[HandlerRun]:
+    """Run receipts of one claim in one transaction, and return the runs of those that were started, in order.
+
+    Each receipt has ``GROUP_LIMIT`` seconds at most, or the whole time limit of its source. Raises TransactionLost, and
+    what the commit raises; then nothing has happened.
+    """
+    runs: list[HandlerRun] = []
+    limit = math.inf if has_whole_limit else GROUP_LIMIT
+    limits = {receipt.id: min(limit, float(receipt.source.handler_timeout_seconds)) for receipt in claimed}
+    end = time.monotonic() + GROUP_SECONDS
+    savepoints = Savepoints()
+    with transaction.atomic():
+        still_claimed = lock(claimed)
+        with watchdog(GROUP_SECONDS + max(limits.values())):
+            for receipt in claimed:
+                if runs and time.monotonic() > end:
+                    break
+                run = HandlerRun(receipt, limits[receipt.id])
+                runs.append(run)
+                if receipt.id not in still_claimed:
+                    continue
+                if run.source.tenant_deleted_at is not None:
+                    give_up(run, Receipt.Cause.TENANT_DELETED, "the tenant of the source was deleted")
+                else:
+                    _run_in_savepoint(run, savepoints, is_alone=len(claimed) == 1)
+        settle([run.result for run in runs if run.result is not None])
+        _notify_waiters(runs)
+    return runs
+
+
+def failed_commit(receipt: Receipt, error: BaseException) -> HandlerRun:
+    """Return the run of a receipt whose handlers succeeded and whose commit failed."""
+    run = HandlerRun(receipt, float(receipt.source.handler_timeout_seconds), current="commit")
+    fail(run, error)
+    return run
+
+
+def settle_alone(runs: Sequence[HandlerRun]) -> None:
+    """Record results in a transaction of their own."""
+    with transaction.atomic():
+        settle([run.result for run in runs if run.result is not None])
+        _notify_waiters(runs)
+
+
+def give_up(run: HandlerRun, cause: Receipt.Cause, error: str) -> None:
+    """Make a receipt dead without running its handlers."""
+    run.outcome = Outcome.DEAD
+    run.result = _result(run, 0, cause=cause, error=error)
+
+
+def _run_in_savepoint(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool) -> None:
+    hooks_before, begin = len(connection.run_on_commit), time.monotonic()
+    try:
+        with savepoints.savepoint():
+            out_of_order = _run_handlers(run)
+        run.outcome = Outcome.PROCESSED
+        run.result = _processed(run, out_of_order=out_of_order)
+    except _OutOfOrder:
+        run.done, run.outcome = [], Outcome.SKIPPED
+        run.result = _processed(run, out_of_order=True)
+    except RetryLater as request:
+        run.outcome = Outcome.RETRY_LATER
+        seconds = min(max(request.seconds, 0.0), MAX_RETRY_LATER)
+        run.result = _result(run, 0, retry_in=seconds, error=f"{run.current}: RetryLater")
+    except GiveUp as error:
+        run.outcome = Outcome.DEAD
+        run.result = _result(run, 1, cause=Receipt.Cause.HANDLER_GAVE_UP, error=run.describe(error))
+    except (Exception, HandlerTimeout) as error:
+        if not _runs_again(run, error, is_alone=is_alone):
+            fail(run, error)
+    run.seconds = time.monotonic() - begin
+    if connection.closed_in_transaction or connection.needs_rollback:
+        raise TransactionLost(run) from run.error
+    _limit_hooks(hooks_before, run)
+
+
+def _run_handlers(run: HandlerRun) -> bool:
+    """Run all matching handlers of a receipt; return whether it is out of order. Raises what a handler raises."""
+    receipt, source = run.receipt, run.source
+    place = sequence.sequence_of(receipt)
+    if place is not None and source.skip_out_of_order and sequence.is_out_of_order(receipt, place):
+        raise _OutOfOrder
+    with alarm(run.limit):
+        for rule in matching_rules(receipt):
+            run.current = rule.name
+            rule.function(receipt)
+            run.done.append(rule.name)
+    check_transaction()
+    is_behind = place is not None and sequence.advance_latest(receipt, place)
+    if is_behind and source.skip_out_of_order:
+        raise _OutOfOrder
+    return is_behind
+
+
+def _runs_again(run: HandlerRun, error: BaseException, *, is_alone: bool) -> bool:
+    """Decide whether a receipt that failed runs again alone, without an attempt."""
+    if isinstance(error, HandlerTimeout) and run.limit < run.source.handler_timeout_seconds:
+        run.outcome = Outcome.TOO_SLOW
+        return True
+    if not is_alone and isinstance(error, OperationalError) and _sqlstate(error) in _MAY_BE_DUE_TO_OTHERS:
+        run.outcome = Outcome.AGAIN
+        return True
+    return False
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def fail(run: HandlerRun, error: BaseException) -> None:
+    """Give a run the result of a failure: due again by the retry plan, or dead."""
+    run.error = error
+    attempts = run.receipt.attempts + 1
+    wait = wait_after(attempts, random.random(), run.source.retry_plan)  # noqa: S311 - spreads load, hides nothing
+    if wait is None:
+        run.outcome = Outcome.DEAD
+        run.result = _result(run, 1, cause=Receipt.Cause.EXHAUSTED, error=run.describe(error))
+    else:
+        run.outcome = Outcome.FAILED
+        run.result = _result(run, 1, retry_in=wait, error=run.describe(error))
+
+
+def _processed(run: HandlerRun, *, out_of_order: bool) -> Result:
+    is_skipped = run.outcome is Outcome.SKIPPED
+    return Result(
+        run.receipt_id,
+        run.receipt.claim_token,
+        1,
+        handled_by=run.done,
+        out_of_order=out_of_order,
+        skipped=is_skipped,
+    )
+
+
+def _result(run: HandlerRun, attempts: int, *, retry_in: float | None = None, cause: str = "", error: str) -> Result:
+    return Result(run.receipt_id, run.receipt.claim_token, attempts, retry_in=retry_in, cause=cause, error=error)
+
+
+def _notify_waiters(runs: Sequence[HandlerRun]) -> None:
+    """Notify the requests that wait for these receipts. RetryLater is no result: they go on waiting."""
+    waited_for = [
+        (run.receipt_id, run.result.state)
+        for run in runs
+        if run.source.response_when == Source.ResponseWhen.PROCESSED
+        and run.result is not None
+        and run.outcome is not Outcome.RETRY_LATER
+    ]
+    notify_waiters(waited_for)
+
+
+def _limit_hooks(start: int, run: HandlerRun) -> None:
+    """Give the after-commit hooks of this receipt a time limit, and keep an exception in one from stopping others."""
+    hooks = connection.run_on_commit
+    hooks[start:] = [(savepoints, partial(_run_hook, run, hook), True) for savepoints, hook, _ in hooks[start:]]
+
+
+def _run_hook(run: HandlerRun, hook: Callable[[], object]) -> None:
+    begin = time.monotonic()
+    try:
+        with time_limit(run.source.handler_timeout_seconds):
+            hook()
+    except (Exception, HandlerTimeout) as error:
+        telemetry.log_hook_failed(str(run.receipt_id), error)
+    run.seconds += time.monotonic() - begin

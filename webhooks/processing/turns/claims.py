@@ -1,0 +1,161 @@
+"""Claim due receipts in turns: every source with due receipts gets a part of each claim, whatever others have due.
+
+claim_group     receipts of sources that are not slow, which may share a transaction
+claim_suspect   one receipt whose last claim ended without a result: it may have crashed its worker
+claim_slow      one receipt of this slow source
+
+A claim walks over the sources with pending receipts, in the order of their ids, from where the last one of this
+process ended. Each step is one lookup in the index ``receipt_due``, so a backlog of a source costs nothing. Tenants
+get equal parts of a claim, and so do the sources of a tenant. Within a source the receipt due longest is first; of an
+order key only the oldest pending one is claimed.
+
+A suspect is claimed alone, so that a second crash affects no other receipt.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+
+from webhooks.kit import sql
+from webhooks.models import Receipt, Source
+from webhooks.wire.ids import new_id
+
+CLAIM_SECONDS = 60
+"""Time until a crashed worker's receipt is due again. A handler may run longer: it has locked the row."""
+
+MAX_VISITS = 1000  # sources one claim walks over
+MAX_SOURCES = 64  # sources in one claim
+MAX_SOURCES_PER_TENANT = 8  # in one claim, chosen at random
+MAX_WALKS = 20  # claims without a due receipt before a caller ends its search
+
+_IS_FIRST_OF_ITS_ORDER_KEY = """
+    (candidate.order_key = '' OR NOT EXISTS (
+        SELECT FROM webhooks_receipt AS earlier
+        WHERE earlier.source_id = candidate.source_id AND earlier.order_key = candidate.order_key
+          AND earlier.order_key <> '' AND earlier.due_at IS NOT NULL AND earlier.id < candidate.id))
+"""
+_IS_SLOW = """
+    EXISTS (SELECT FROM webhooks_slowsource AS slow WHERE slow.source_id = {} AND slow.until > statement_timestamp())
+"""
+
+_FIELDS = [field.attname for field in Receipt._meta.concrete_fields]
+_COLUMNS = ", ".join(f"receipt.{field.column}" for field in Receipt._meta.concrete_fields)
+_TAKE = f"""
+    UPDATE webhooks_receipt AS receipt
+    SET claim_token = %(token)s, claims = claims + 1,
+        due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
+    FROM candidate WHERE receipt.id = candidate.id
+    RETURNING {_COLUMNS}
+"""  # noqa: S608 - the names are those of the model
+
+_CLAIM_GROUP = f"""
+    WITH RECURSIVE turn (place, source_id, is_second_round) AS (
+        SELECT 0, %(after)s::uuid, false
+      UNION ALL
+        SELECT turn.place + 1, next.source_id, turn.is_second_round OR next.begins_again
+        FROM turn CROSS JOIN LATERAL (
+            (SELECT source_id, false AS begins_again FROM webhooks_receipt
+             WHERE due_at IS NOT NULL AND source_id > turn.source_id ORDER BY source_id LIMIT 1)
+            UNION ALL
+            (SELECT source_id, true FROM webhooks_receipt
+             WHERE due_at IS NOT NULL AND NOT turn.is_second_round ORDER BY source_id LIMIT 1)
+            LIMIT 1
+        ) AS next
+        WHERE turn.place < %(visits)s
+          AND (NOT (turn.is_second_round OR next.begins_again) OR next.source_id <= %(after)s::uuid)
+    ), due AS (
+        SELECT turn.place, turn.source_id, COALESCE(source.tenant_id, turn.source_id) AS tenant
+        FROM turn LEFT JOIN webhooks_source AS source ON source.id = turn.source_id
+        WHERE turn.place > 0 AND NOT {_IS_SLOW.format("turn.source_id")} AND EXISTS (
+            SELECT FROM webhooks_receipt AS pending
+            WHERE pending.source_id = turn.source_id AND pending.due_at <= statement_timestamp())
+    ), ranked AS (
+        SELECT *, row_number() OVER (PARTITION BY tenant ORDER BY random()) AS rank FROM due
+    ), chosen AS MATERIALIZED (
+        SELECT place, source_id, GREATEST(
+            1, %(limit)s / count(*) FILTER (WHERE rank = 1) OVER () / count(*) OVER (PARTITION BY tenant)) AS part
+        FROM (SELECT * FROM ranked WHERE rank <= %(per_tenant)s ORDER BY place LIMIT %(sources)s) AS first
+    ), candidate AS MATERIALIZED (
+        SELECT locked.id FROM chosen CROSS JOIN LATERAL (
+            SELECT id FROM webhooks_receipt AS candidate
+            WHERE candidate.source_id = chosen.source_id AND candidate.due_at <= statement_timestamp()
+              AND candidate.claims = 0 AND {_IS_FIRST_OF_ITS_ORDER_KEY}
+            ORDER BY candidate.due_at LIMIT chosen.part
+            FOR UPDATE SKIP LOCKED
+        ) AS locked
+        LIMIT %(limit)s
+    ), receipt AS ({_TAKE}), ended AS (
+        SELECT CASE WHEN (SELECT count(*) FROM chosen) < %(sources)s THEN (SELECT max(place) FROM turn)
+            ELSE (SELECT max(place) FROM chosen) END AS place,
+            (SELECT count(*) FROM chosen) < %(sources)s AND (SELECT max(place) FROM turn) < %(visits)s AS is_whole
+    ), walk AS (
+        SELECT turn.source_id AS ended_at, ended.is_whole FROM ended JOIN turn USING (place)
+    )
+    SELECT walk.ended_at, walk.is_whole, {_COLUMNS} FROM walk LEFT JOIN receipt ON true
+"""  # noqa: S608 - the names are those of the model
+
+_CLAIM_ONE = f"""
+    WITH candidate AS MATERIALIZED (
+        SELECT id FROM webhooks_receipt AS candidate
+        WHERE {{}} AND candidate.due_at <= statement_timestamp() AND {_IS_FIRST_OF_ITS_ORDER_KEY}
+        ORDER BY candidate.due_at LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
+    {_TAKE}
+"""  # noqa: S608 - the names are those of the model
+_CLAIM_SUSPECT = _CLAIM_ONE.format(f"candidate.claims > 0 AND NOT {_IS_SLOW.format('candidate.source_id')}")
+_CLAIM_SLOW = _CLAIM_ONE.format("candidate.source_id = %(source)s::uuid")
+
+
+@dataclass(slots=True)
+class Turn:
+    """The place in the order of sources where the last claim of this process ended."""
+
+    after: UUID
+
+
+_turn = Turn(uuid4())  # at random, so that processes do not walk in step
+
+
+def claim_group(limit: int, turn: Turn = _turn) -> list[Receipt]:
+    """Claim up to ``limit`` receipts of sources that are not slow, in turns; oldest first within an order key."""
+    for _ in range(MAX_WALKS):
+        limits = {"visits": MAX_VISITS, "sources": min(MAX_SOURCES, limit), "per_tenant": MAX_SOURCES_PER_TENANT}
+        rows = sql.run(_CLAIM_GROUP, {**_claim_values(), **limits, "after": turn.after, "limit": limit})
+        turn.after = rows[0][0]
+        claimed = [row[2:] for row in rows if row[2] is not None]
+        if claimed or rows[0][1]:
+            return _receipts(claimed)
+    return []
+
+
+def claim_suspect() -> list[Receipt]:
+    """Claim the suspect that is due longest: a list of one or none."""
+    return _receipts(sql.run(_CLAIM_SUSPECT, _claim_values()))
+
+
+def claim_slow(source_id: UUID) -> list[Receipt]:
+    """Claim the receipt of this source that is due longest: a list of one or none."""
+    return _receipts(sql.run(_CLAIM_SLOW, {**_claim_values(), "source": source_id}))
+
+
+def _claim_values() -> dict[str, Any]:
+    return {"token": new_id(), "seconds": CLAIM_SECONDS}
+
+
+def _receipts(rows: list[tuple[Any, ...]]) -> list[Receipt]:
+    """Build the receipts with their sources, ordered so that transactions lock sequences in one order."""
+    receipts = [Receipt.from_db("default", _FIELDS, row) for row in rows]
+    sources = Source.objects.in_bulk({receipt.source_id for receipt in receipts})
+    for receipt in receipts:
+        receipt.source = sources[receipt.source_id]
+        receipt.headers = _parsed(receipt.headers)
+        receipt.handled_by = _parsed(receipt.handled_by)
+    return sorted(receipts, key=lambda receipt: (receipt.source_id, receipt.order_key, receipt.id))
+
+
+def _parsed(value: Any) -> Any:
+    """Parse what the driver left as text."""
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
