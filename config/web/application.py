@@ -37,6 +37,7 @@ from subscriptions.tenants.keys import peek_key
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads, request_threads
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, NativeResponse, NativeView
+from webhooks.receiving.native_inbound import receive_native
 
 RETRY_AFTER = 2  # seconds, when a queue or a place is full
 PROBE_THREADS = 2
@@ -135,7 +136,7 @@ def _native_view(scope: Any, headers: Mapping[str, str], client: Client) -> Nati
         return None
     if scope["path"] == "/api/v1/events/":
         return publish_natively if can_publish_natively(headers, scope["query_string"]) else None
-    return None
+    return receive_native if scope["path"].startswith("/in/") else None
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.processing.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
-from webhooks.receiving import media_types
+from webhooks.wire import media_types
 from webhooks.wire.cloudevents.handshake import is_origin
 from webhooks.wire.patterns import InvalidPattern, Pattern
 

@@ -1,24 +1,33 @@
 """Store a body by claim check: a small one is returned for its row, a large one becomes an object in storage.
 
-Memory is bounded at any size: at most ``INLINE_MAX`` bytes and one chunk. ``store_body`` returns when the object is
-complete and, on a file system, synced to disk, so a row never names a missing object. A crash between object and row
-leaves an orphaned object; ``sweep.remove_orphans`` removes it, by the time in its name.
+A body is added chunk by chunk while it arrives. Up to ``INLINE_MAX`` bytes of it stay in memory. Of a larger one at
+most ``FLUSH_BYTES`` and a chunk are in memory; the rest is on disk: in its object itself if the storage is a file
+system, and otherwise in a temporary file that is uploaded once the body is complete and verified. So memory is flat at
+any size, and nothing goes to a remote storage that is not kept.
+
+``store`` returns when the object is complete and, on a file system, synced to disk, so a row never names a missing
+object. A crash between object and row leaves an orphaned object; ``sweep.remove_orphans`` removes it, by the time in
+its name.
 """
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
-from django.core.files.base import File
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 FOLDER = "receipts"  # in the storage; it has one folder per day
 INLINE_MAX = 64 * 1024  # bytes; the largest event every CloudEvents intermediary forwards: CloudEvents 1.0, Size Limits
+FLUSH_BYTES = 256 * 1024  # bytes of a large body that are written at once
+MIN_FREE_BYTES = 256 * 1024 * 1024  # of the disk; the database and the logs may be on the same
 
 
 class StorageDown(Exception):
@@ -35,31 +44,80 @@ class StoredBody:
     key: str = ""
 
     def discard(self) -> None:
-        """Delete the object, if there is one, because no row will name it."""
+        """Delete the object, if there is one, because no row will name it. May block if there is one."""
         if self.key:
             _delete(storages["claims"], self.key)
 
 
-def store_body(chunks: Iterator[bytes], object_id: UUID, on_chunk: Callable[[bytes], None]) -> StoredBody:
-    """Read a body to its end, pass every chunk to ``on_chunk``, and store the body.
+class IncomingBody:
+    """A body while it arrives: counted, hashed, passed to ``on_chunk`` and, if ``is_kept``, kept.
 
-    Exceptions of ``chunks`` and ``on_chunk`` are raised unchanged, and nothing is stored. Raises StorageDown if a large
-    body cannot be stored.
+    Call ``flush`` where ``add`` returns True, and at the end ``flush`` and ``store``. For a body of more than
+    ``INLINE_MAX`` bytes these two may block.
     """
-    body = _Body(chunks, on_chunk)
-    head = body.read_up_to(INLINE_MAX + 1)
-    if len(head) <= INLINE_MAX:
-        return StoredBody(body.size, body.sha256, body=head)
-    key = _save(_UnreadFile(head, body), object_id)
-    return StoredBody(body.size, body.sha256, key=key)
 
+    def __init__(self, object_id: UUID, on_chunk: Callable[[bytes], None], *, is_kept: bool = True) -> None:
+        self.size = 0
+        self.pending = 0  # bytes that are not flushed
+        self._object_id = object_id
+        self._on_chunk = on_chunk
+        self._is_kept = is_kept
+        self._chunks: list[bytes] = []
+        self._digest = hashlib.sha256()
+        self._inline: bytes | None = None
+        self._object: _Object | None = None
 
-def measure_body(chunks: Iterator[bytes], on_chunk: Callable[[bytes], None]) -> StoredBody:
-    """Read a body to its end like ``store_body``, but store nothing; return its size and SHA-256."""
-    body = _Body(chunks, on_chunk)
-    for _ in body:
-        pass
-    return StoredBody(body.size, body.sha256)
+    @property
+    def is_large(self) -> bool:
+        """Tell whether the body is too large for its row, so that ``flush``, ``store`` and ``discard`` may block."""
+        return self.size > INLINE_MAX
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of what was flushed."""
+        return self._digest.hexdigest()
+
+    def add(self, chunk: bytes) -> bool:
+        """Add the next chunk; return whether ``flush`` is due."""
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+        self.pending += len(chunk)
+        return self.pending >= FLUSH_BYTES
+
+    def flush(self) -> None:
+        """Hash, pass on and write what was added. Raises StorageDown, and what ``on_chunk`` raises."""
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks, self.pending = [], 0
+        self._digest.update(data)
+        self._on_chunk(data)
+        if not self._is_kept:
+            return
+        if not self.is_large:
+            self._inline = data
+            return
+        try:
+            if self._object is None:
+                self._object = _begin_object(self._object_id)
+            self._object.write(data)
+        except Exception as error:
+            raise StorageDown(str(error)) from error
+
+    def store(self) -> StoredBody:
+        """Complete the object of a large body; return the body. Raises StorageDown, and then nothing is stored."""
+        if self._object is None:
+            return StoredBody(self.size, self.sha256, body=self._inline)
+        try:
+            key = self._object.complete()
+        except Exception as error:
+            self.discard()
+            raise StorageDown(str(error)) from error
+        return StoredBody(self.size, self.sha256, key=key)
+
+    def discard(self) -> None:
+        """Delete what was written of a body that is not stored. May block if the body is large."""
+        if self._object is not None:
+            self._object.discard()
+            self._object = None
 
 
 def created_at(key: str) -> datetime:
@@ -67,100 +125,61 @@ def created_at(key: str) -> datetime:
     return datetime.fromtimestamp((UUID(hex=key.rsplit("/", 1)[-1]).int >> 80) / 1000, tz=UTC)
 
 
-class _Body:
-    """Chunks that are counted and hashed as they are read."""
+class _Object:
+    """The object of a large body in a remote storage: a temporary file until the body is complete."""
 
-    def __init__(self, chunks: Iterator[bytes], on_chunk: Callable[[bytes], None]) -> None:
-        self._chunks = chunks
-        self._on_chunk = on_chunk
-        self._digest = hashlib.sha256()
-        self.size = 0
-        self.failure: BaseException | None = None
+    def __init__(self, storage: Storage, key: str, file: IO[bytes]) -> None:
+        self._storage, self._key, self._file = storage, key, file
 
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
+    def write(self, data: bytes) -> None:
+        """Write the next part. Raises OSError."""
+        if _free_bytes(self._file.fileno()) < MIN_FREE_BYTES:
+            raise OSError("The disk is nearly full.")
+        self._file.write(data)
 
-    def read_up_to(self, size: int) -> bytes:
-        parts: list[bytes] = []
-        for chunk in self:
-            parts.append(chunk)
-            if self.size >= size:
-                break
-        return b"".join(parts)
+    def complete(self) -> str:
+        """Upload the file; return the key."""
+        with self._file:
+            self._file.seek(0)
+            self._key = self._storage.save(self._key, File(self._file, name=self._key))
+        return self._key
 
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self._chunks:
-                self.size += len(chunk)
-                self._digest.update(chunk)
-                self._on_chunk(chunk)
-                yield chunk
-        except Exception as error:
-            self.failure = error
-            raise
+    def discard(self) -> None:
+        """Delete the file, and what a failed upload left."""
+        self._file.close()
+        _delete(self._storage, self._key)
 
 
-class _UnreadFile(File):  # type: ignore[type-arg]
-    """Present the rest of a body as the file that Django's storages save, by ``chunks`` or by ``read``."""
+class _LocalObject(_Object):
+    """The object of a large body in a file system: written in place."""
 
-    def __init__(self, head: bytes, body: _Body) -> None:
-        super().__init__(None)
-        self.body = body
-        self._head = head
-        self._pieces = self._read_pieces()
-        self._buffer = b""
+    _storage: FileSystemStorage
 
-    def _read_pieces(self) -> Iterator[bytes]:
-        yield self._head
-        yield from self.body
-
-    def chunks(self, _chunk_size: int | None = None) -> Iterator[bytes]:
-        return self._pieces
-
-    def read(self, size: int = -1) -> bytes:
-        parts = [self._buffer]
-        length = len(self._buffer)
-        while size < 0 or length < size:
-            piece = next(self._pieces, b"")
-            if not piece:
-                break
-            parts.append(piece)
-            length += len(piece)
-        joined = b"".join(parts)
-        end = length if size < 0 else size
-        self._buffer = joined[end:]
-        return joined[:end]
-
-    def seekable(self) -> bool:
-        return False
+    def complete(self) -> str:
+        """Sync the file, and the folders that may be new today; return the key."""
+        with self._file:
+            os.fsync(self._file.fileno())
+        for folder in list(Path(self._storage.path(self._key)).parents)[:3]:
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        return self._key
 
 
-def _save(file: _UnreadFile, object_id: UUID) -> str:
+def _begin_object(object_id: UUID) -> _Object:
     storage = storages["claims"]
     key = f"{FOLDER}/{datetime.now(UTC):%Y-%m-%d}/{object_id.hex}"
-    try:
-        saved = storage.save(key, file)
-        _sync(storage, saved)
-    except Exception as error:
-        _delete(storage, key)
-        if file.body.failure is not None:
-            raise file.body.failure from None
-        raise StorageDown(str(error)) from error
-    return saved
-
-
-def _sync(storage: Storage, key: str) -> None:
-    """Sync the object, and the folders that may be new today. Other storages return when it is durable."""
     if not isinstance(storage, FileSystemStorage):
-        return
-    path = Path(storage.path(key))
-    for name in (path, *list(path.parents)[:3]):
-        handle = os.open(name, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        return _Object(storage, key, tempfile.TemporaryFile(buffering=0))
+    saved = storage.save(key, ContentFile(b""))  # with the folders and permissions of the storage
+    return _LocalObject(storage, saved, open(storage.path(saved), "ab", buffering=0))
+
+
+def _free_bytes(handle: int) -> int:
+    disk = os.fstatvfs(handle)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _delete(storage: Storage, key: str) -> None:

@@ -62,7 +62,8 @@ class HourlyCounts(Generic[C]):
             if counts is None:
                 counts = self._counts[key] = self._new()
             counts.add(item)
-        self._has_counts.set()
+        if not self._has_counts.is_set():  # cheaper than to set it again
+            self._has_counts.set()
 
     def write(self) -> None:
         """Write all counts. Raises django.db.Error, and then keeps them for the next call."""

@@ -20,7 +20,6 @@ import time
 from collections import Counter
 from collections.abc import Hashable
 from concurrent.futures import Future, InvalidStateError
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -35,7 +34,6 @@ from webhooks.processing.notify import HANDLED_CHANNEL, read_states
 POLL_EVERY = 1.0  # seconds between two looks at the rows of all waits
 RECONNECT_EVERY = 0.2  # seconds, while the listener has no connection
 IDLE_SECONDS = 30.0  # without a wait, after which the thread and its two connections end
-THREAD_LATE = 1.0  # seconds a blocking caller allows beyond its time, if the thread hangs with the database
 PER_TENANT = 2  # times the limit of a source
 MISSED = "missed"  # payload of the listener after a lost connection
 
@@ -56,16 +54,6 @@ def wait_for_handlers(
     """
     owners = (source_id,) if tenant_id is None else (source_id, ("tenant", tenant_id))
     return _waits.add(receipt_id, owners, seconds)
-
-
-def state_after_handlers(receipt_id: UUID, source_id: UUID, seconds: float, *, tenant_id: UUID | None = None) -> str:
-    """Return the state that ``wait_for_handlers`` completes with, for callers that may block."""
-    future = wait_for_handlers(receipt_id, source_id, seconds, tenant_id=tenant_id)
-    try:
-        return future.result(seconds + THREAD_LATE)
-    except FutureTimeoutError:
-        future.cancel()
-        return "pending"
 
 
 def stop_waits() -> None:

@@ -1,30 +1,68 @@
-"""Enforce the rate limit of each source in one web process, before any work is done for a request.
+"""Enforce the limits on the requests of each source, tenant and client address in one web process.
 
-Two limits: the source's rate (``webhooks.kit.rate_limit``); and the number of bodies that have been
-arriving for long, because each occupies a thread and slow uploads must not occupy all.
+    rate       the source's rate of requests (``webhooks.kit.rate_limit``): beyond it 429
+    bodies     that are arriving at once: a share of a source, of a tenant and of an address; beyond it 429
+    spool      bytes of large bodies that are on disk and not accepted yet: a share of a tenant and of an address;
+               beyond it 503
+
+Shares are those of ``webhooks.kit.fair.shares``: no client can use up what the next one needs. Every client that knows
+the address of a source can send bodies to it slowly. So where the share of a source or tenant is full, its slowest body
+is evicted and the new one is admitted; only an address with too many bodies is refused.
+
+In a thread of a plain WSGI server a slow body occupies the thread. There a source may have ``max_slow`` slow ones.
 """
 
 import math
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Self
 from uuid import UUID
 
+from webhooks.kit.fair.shares import Shares
 from webhooks.kit.rate_limit import RateLimit
+from webhooks.sources.snapshot import SourceSnapshot
 
 SLOW_AFTER = 2.0  # seconds after which an arriving body counts as slow
-MAX_SLOW = 4  # slow bodies per source and process
 SLOW_RETRY_AFTER = 5  # seconds
 BURST = 0.1  # share of a minute's requests that may come at once
+MAX_ARRIVING = 4096  # bodies at once, of which a source or tenant may have as many as are free
+MAX_ARRIVING_PER_ADDRESS = 512  # bodies at once
+MAX_SPOOLED = 16 * 1024**3  # bytes, of which a tenant or address may have as many as are free: at most half
 
 
 class Throttled(Exception):
     """A limit is reached; ``seconds`` is the Retry-After."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, status: HTTPStatus = HTTPStatus.TOO_MANY_REQUESTS) -> None:
         super().__init__(seconds)
         self.seconds = max(1, math.ceil(seconds))
+        self.status = status
+
+
+@dataclass(eq=False, slots=True)
+class Arrival:
+    """A body that is arriving, and what it uses of the limits."""
+
+    limits: "InboundLimits"
+    source: UUID
+    owner: Hashable
+    address: Hashable
+    started: float
+    is_evicted: bool = False
+    spooled: int = 0
+
+    def spool(self, size: int) -> None:
+        """Note that this many more bytes go to disk. Raises Throttled."""
+        self.limits.spool(self, size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.limits.release(self)
 
 
 class InboundLimits:
@@ -33,22 +71,47 @@ class InboundLimits:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rates: dict[UUID, RateLimit] = {}
-        self._arriving: dict[UUID, list[float]] = {}
+        self._arriving: dict[UUID, dict[Arrival, None]] = {}  # by source, oldest first
+        self._of_source = Shares("bodies of a source", MAX_ARRIVING)
+        self._of_tenant = Shares("bodies of a tenant", MAX_ARRIVING)
+        self._of_address = Shares("bodies of an address", MAX_ARRIVING, most=MAX_ARRIVING_PER_ADDRESS)
+        self._spooled_by_owner = Shares("bytes of large bodies of a tenant", MAX_SPOOLED)
+        self._spooled_by_address = Shares("bytes of large bodies of an address", MAX_SPOOLED)
 
-    @contextmanager
-    def admit(self, source: UUID, rate_per_minute: int | None) -> Iterator[None]:
-        """Admit a request for as long as the context lasts. Raises Throttled."""
+    def admit(self, source: SourceSnapshot, address: Hashable, *, max_slow: int | None = None) -> Arrival:
+        """Admit a request for as long as its body arrives: until its context ends. Raises Throttled."""
         now = time.monotonic()
+        arrival = Arrival(self, source.id, source.owner, address, now)
         with self._lock:
-            if sum(now - start > SLOW_AFTER for start in self._arriving.get(source, ())) >= MAX_SLOW:
-                raise Throttled(SLOW_RETRY_AFTER)
-            if rate_per_minute:
-                self._count(source, rate_per_minute, now)
-            self._arriving.setdefault(source, []).append(now)
-        try:
-            yield
-        finally:
-            self._release(source, now)
+            self._check_slow(source.id, max_slow, now)
+            if source.rate_per_minute:
+                self._count(source.id, source.rate_per_minute, now)
+            self._take_places(arrival)
+            self._arriving.setdefault(source.id, {})[arrival] = None
+        return arrival
+
+    def release(self, arrival: Arrival) -> None:
+        """Free what a body uses."""
+        with self._lock:
+            self._remove(arrival)
+        if arrival.spooled:
+            self._spooled_by_owner.release(arrival.owner, arrival.spooled)
+            self._spooled_by_address.release(arrival.address, arrival.spooled)
+
+    def spool(self, arrival: Arrival, size: int) -> None:
+        """Note that this many more bytes of a body go to disk. Raises Throttled."""
+        if not self._spooled_by_owner.take(arrival.owner, size):
+            raise Throttled(SLOW_RETRY_AFTER, HTTPStatus.SERVICE_UNAVAILABLE)
+        if not self._spooled_by_address.take(arrival.address, size):
+            self._spooled_by_owner.release(arrival.owner, size)
+            raise Throttled(SLOW_RETRY_AFTER, HTTPStatus.SERVICE_UNAVAILABLE)
+        arrival.spooled += size
+
+    def _check_slow(self, source: UUID, max_slow: int | None, now: float) -> None:
+        if max_slow is None:
+            return
+        if sum(now - arrival.started > SLOW_AFTER for arrival in self._arriving.get(source, ())) >= max_slow:
+            raise Throttled(SLOW_RETRY_AFTER)
 
     def _count(self, source: UUID, rate_per_minute: int, now: float) -> None:
         limit = self._rates.setdefault(source, RateLimit(None))
@@ -57,12 +120,38 @@ class InboundLimits:
             raise Throttled(limit.ready_at(now) - now)
         limit.spend(1, now)
 
-    def _release(self, source: UUID, start: float) -> None:
-        with self._lock:
-            arriving = self._arriving[source]
-            arriving.remove(start)
-            if not arriving:
-                del self._arriving[source]
+    def _take_places(self, arrival: Arrival) -> None:
+        """Take a place of the address, the source and the tenant."""
+        if not self._of_address.take(arrival.address):
+            raise Throttled(SLOW_RETRY_AFTER)
+        if not (self._of_source.take(arrival.source) or self._evict(arrival, self._of_source, arrival.source)):
+            self._of_address.release(arrival.address)
+            raise Throttled(SLOW_RETRY_AFTER)
+        if not (self._of_tenant.take(arrival.owner) or self._evict(arrival, self._of_tenant, arrival.owner)):
+            self._of_address.release(arrival.address)
+            self._of_source.release(arrival.source)
+            raise Throttled(SLOW_RETRY_AFTER)
+
+    def _evict(self, arrival: Arrival, places: Shares, key: Hashable) -> bool:
+        """Take a place after the oldest body of this source was evicted; return False if none is slow."""
+        oldest = next(iter(self._arriving.get(arrival.source, ())), None)
+        if oldest is None or arrival.started - oldest.started <= SLOW_AFTER:
+            return False
+        oldest.is_evicted = True
+        self._remove(oldest)
+        return places.take(key)
+
+    def _remove(self, arrival: Arrival) -> None:
+        """Free the places of a body, unless it was evicted before."""
+        arriving = self._arriving.get(arrival.source, {})
+        if arrival not in arriving:
+            return
+        del arriving[arrival]
+        if not arriving:
+            del self._arriving[arrival.source]
+        self._of_address.release(arrival.address)
+        self._of_source.release(arrival.source)
+        self._of_tenant.release(arrival.owner)
 
 
 inbound_limits = InboundLimits()

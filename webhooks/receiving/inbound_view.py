@@ -1,14 +1,17 @@
-"""Serve ``/in/<source>/``: a plain Django view without REST framework, sessions or CSRF tokens.
+"""Serve ``/in/<source>/`` as a plain Django view, under WSGI and ASGI: without REST framework, sessions or CSRF tokens.
+
+In other projects it serves all methods. Our own web server has messages (POST) served by ``native_inbound``, so that
+they hold no thread; both wrap ``receive``.
 
 An error response has no body, so that a sender without a valid signature learns only the status; ``receive`` lists
 the statuses. A deleted source responds 404 like an unknown one, and 410 only to a message with a valid signature.
 """
 
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from http import HTTPStatus
-from typing import cast
+from typing import TypeVar
 
-import orjson
-from django.core.handlers.wsgi import WSGIRequest
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -17,15 +20,19 @@ from django.views.decorators.csrf import csrf_exempt
 
 from webhooks import telemetry
 from webhooks.kit.encryption import CannotDecrypt
-from webhooks.models import Rejection
+from webhooks.kit.native_request import NativeRequest
 from webhooks.receiving.challenges import ChallengeRejected, respond_to_challenge
+from webhooks.receiving.django_request import InvalidLength, LengthUnknown, read_head, run_blocking
 from webhooks.receiving.receive import UNAVAILABLE_SECONDS, receive
 from webhooks.receiving.rejections import record_rejection
-from webhooks.receiving.request_body import InvalidLength, LengthMissing, read_request
 from webhooks.receiving.responses import InboundResponse
 from webhooks.sources.snapshot import SourceSnapshot, find_source
 from webhooks.wire.cloudevents import handshake
 from webhooks.wire.errors import SignatureError
+
+MAX_SLOW = 4  # slow bodies of one source and process, because each occupies a thread of the server
+
+T = TypeVar("T")
 
 
 @csrf_exempt
@@ -33,28 +40,43 @@ from webhooks.wire.errors import SignatureError
 def inbound(request: HttpRequest, source: str) -> HttpResponse:
     """Respond to a message (POST), a challenge (GET), or a handshake (OPTIONS; CloudEvents webhooks, section 4)."""
     if request.method not in ("POST", "OPTIONS", "GET"):
-        return _count(_method_not_allowed())
+        return _count(_render(_method_not_allowed()))
     try:
         snapshot = find_source(source)
     except (DatabaseError, CannotDecrypt) as error:
         telemetry.log_not_stored(source, error)
         return _count(_render(InboundResponse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=UNAVAILABLE_SECONDS)))
     if snapshot is None or (snapshot.deleted_at is not None and request.method != "POST"):
-        return _count(HttpResponse(status=HTTPStatus.NOT_FOUND))
+        return _count(_render(InboundResponse(HTTPStatus.NOT_FOUND)))
     if request.method == "OPTIONS":
         return _handshake(request, snapshot)
-    if request.method == "GET":
-        return _count(_challenge(request, snapshot))
-    return _count(_render(_receive(request, snapshot)))
+    return _count(_render(_respond(request, snapshot)))
 
 
-def _receive(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:
+def _respond(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:
     try:
-        return receive(source, read_request(cast(WSGIRequest, request)))
+        native = read_head(request)
     except InvalidLength:
         return InboundResponse(HTTPStatus.BAD_REQUEST)
-    except LengthMissing:
+    except LengthUnknown:
         return InboundResponse(HTTPStatus.LENGTH_REQUIRED)
+    if request.method == "GET":
+        return _challenge(request, native, source)
+    return run_blocking(receive(source, native, _Thread()))
+
+
+class _Thread:
+    """Wait in the thread of the request."""
+
+    max_slow: int | None = MAX_SLOW
+
+    async def wait(self, future: "Future[T]", seconds: float | None = None) -> T:
+        """Return the result of a future, or raise its exception; TimeoutError after so many seconds."""
+        return future.result(seconds)
+
+    async def run(self, _share: Hashable, work: Callable[[], T]) -> T:
+        """Return the result of work that blocks."""
+        return work()
 
 
 def _handshake(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
@@ -63,36 +85,31 @@ def _handshake(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.OK, headers=headers)
 
 
-def _challenge(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
+def _challenge(request: HttpRequest, native: NativeRequest, source: SourceSnapshot) -> InboundResponse:
     """Respond to the challenge of a provider, even if the source is paused. Rejected challenges are recorded."""
     secrets = [secret.text for secret in source.active_secrets(timezone.now())]
     try:
         response = respond_to_challenge(source, request.GET.dict(), secrets)
     except (ChallengeRejected, SignatureError) as error:
-        address = str(request.META.get("REMOTE_ADDR", ""))[:64]
-        record_rejection(Rejection(source_id=source.id, reason="challenge", detail=str(error), remote_address=address))
-        return HttpResponse(status=HTTPStatus.FORBIDDEN)
+        record_rejection(source, native, "challenge", str(error))
+        return InboundResponse(HTTPStatus.FORBIDDEN)
     if response is None:
         return _method_not_allowed()
     if isinstance(response, str):
-        return HttpResponse(response, "text/plain; charset=utf-8")
-    return HttpResponse(orjson.dumps(response), "application/json")
+        return InboundResponse(HTTPStatus.OK, text=response, content_type="text/plain; charset=utf-8")
+    return InboundResponse(HTTPStatus.OK, json=response)
 
 
-def _method_not_allowed() -> HttpResponse:
-    return HttpResponse(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST, OPTIONS"})
+def _method_not_allowed() -> InboundResponse:
+    return InboundResponse(HTTPStatus.METHOD_NOT_ALLOWED, allow="POST, OPTIONS")
 
 
 def _render(response: InboundResponse) -> HttpResponse:
-    headers = {} if response.retry_after is None else {"Retry-After": str(response.retry_after)}
-    if response.text and response.status != HTTPStatus.NO_CONTENT:
-        # The tenant chose this text, but it is served from our domain: a browser must not run scripts in it.
-        headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-        headers["X-Content-Type-Options"] = "nosniff"
-        return HttpResponse(response.text, response.content_type, response.status, headers=headers)
-    if response.json is not None and response.status != HTTPStatus.NO_CONTENT:
-        return HttpResponse(orjson.dumps(response.json), "application/json", response.status, headers=headers)
-    return HttpResponse(status=response.status, headers=headers)
+    headers, body = response.headers_and_body()
+    rendered = HttpResponse(body, status=response.status, headers=headers)
+    if not body:
+        del rendered.headers["Content-Type"]  # Django's default
+    return rendered
 
 
 def _count(response: HttpResponse) -> HttpResponse:

@@ -9,6 +9,7 @@ has the same type, also where there is none.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -16,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.db import Error as DatabaseError
 from django.db import connection
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
@@ -44,22 +46,43 @@ class VerifiedMessage:
     has_handlers: bool = True
 
 
-class InsertResult(Enum):
-    """The result of inserting a message."""
+class Outcome(Enum):
+    """The possible results of inserting a message."""
 
     DUE = "stored, and its handlers are due"
     SETTLED = "stored, and nothing handles it"
     DUPLICATE = "a receipt with its message id exists"
 
 
-def insert_receipt(message: VerifiedMessage) -> InsertResult:
-    """Insert a message together with others that arrive at the same time; it is committed when this returns.
+@dataclass(frozen=True, slots=True)
+class FirstReceipt:
+    """The receipt that a duplicate repeats."""
+
+    id: UUID
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class InsertResult:
+    """The result of inserting a message; ``first`` of a duplicate, unless the sweep removed it meanwhile."""
+
+    outcome: Outcome
+    first: FirstReceipt | None = None
+
+
+def insert_receipt(message: VerifiedMessage) -> "Future[InsertResult]":
+    """Insert a message together with others that arrive at the same time; it is committed when the future is done.
 
     Inside a transaction of the caller the message is inserted alone, in that transaction.
     """
-    if connection.in_atomic_block:
-        return insert_receipts([message])[0]
-    return group_commit.add(message)
+    if not connection.in_atomic_block:
+        return group_commit.submit(message)
+    inserted: Future[InsertResult] = Future()
+    try:
+        inserted.set_result(insert_receipts([message])[0])
+    except Exception as error:
+        inserted.set_exception(error)
+    return inserted
 
 
 def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
@@ -70,8 +93,24 @@ def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
     ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
     values = [value for message in ordered for value in _values(message)]
     rows = sql.run(_statement(len(ordered)), values)
-    new = {id: InsertResult.DUE if is_due else InsertResult.SETTLED for id, is_due in rows}
-    return [new.get(message.id, InsertResult.DUPLICATE) for message in messages]
+    new = {id: InsertResult(Outcome.DUE if is_due else Outcome.SETTLED) for id, is_due in rows}
+    duplicates = [message for message in messages if message.id not in new]
+    first = _find_first(duplicates) if duplicates else {}
+    return [
+        new.get(message.id)
+        or InsertResult(Outcome.DUPLICATE, first.get((message.source_id, message.labels.message_id)))
+        for message in messages
+    ]
+
+
+def _find_first(duplicates: Sequence[VerifiedMessage]) -> dict[tuple[UUID, str], FirstReceipt]:
+    """Return the stored receipts of duplicates. A failure counts as none: the other messages are committed."""
+    keys = {"sources": [one.source_id for one in duplicates], "ids": [one.labels.message_id for one in duplicates]}
+    try:
+        rows = sql.run(_FIND, keys)
+    except DatabaseError:
+        return {}
+    return {(source_id, message_id): FirstReceipt(id, sha256) for source_id, message_id, id, sha256 in rows}
 
 
 MAX_GROUP = 64  # messages in one shared transaction
@@ -108,6 +147,11 @@ _INSERT = f"""
     ON CONFLICT (source_id, message_id) DO NOTHING
     RETURNING id, due_at IS NOT NULL
 """  # noqa: S608 - the names are those above
+
+_FIND = """
+    SELECT source_id, message_id, id, sha256 FROM webhooks_receipt
+    WHERE (source_id, message_id) IN (SELECT * FROM unnest(%(sources)s::uuid[], %(ids)s::text[]))
+"""
 
 
 @lru_cache(maxsize=128)

@@ -10,9 +10,9 @@ What each status makes the sender do:
     410   source deleted: stop
     411   chunked body under a scheme that does not sign the body: send Content-Length
     413   larger than max_bytes, 415 not an accepted media type: do not retry
-    429   rate limit: retry after Retry-After
-    503   paused, or database, storage or the sender's key server unavailable; nothing was stored: retry after
-          Retry-After
+    429   rate limit, or too many bodies of a source, tenant or address at once: retry after Retry-After
+    503   paused, or database, storage or the sender's key server unavailable, or too many bytes of a tenant or address
+          arriving at once; nothing was stored: retry after Retry-After
 
 Without a valid signature the state of a source cannot be observed: a paused source responds 401 like an active one,
 a deleted one 404 like an unknown one. Therefore bodies are verified there too, and then dropped.
@@ -24,141 +24,206 @@ a retry would change nothing.
 
 The object of a large body is complete before its row is committed. If the outcome of the commit is unknown (broken
 connection), the object stays: a row may name it, and the sweep removes it if none does.
+
+The steps are the same in each shell (``native_inbound``, ``inbound_view``); a shell says how to wait and how to run
+what blocks. Nothing here blocks: decisions are ``verification``, and everything else is awaited.
 """
 
-import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
-from uuid import UUID
+from typing import Protocol, TypeVar
 
 from django.db import Error as DatabaseError
-from django.utils import timezone
 
-from webhooks import schemes, telemetry
-from webhooks.kit.claim_check import StorageDown, StoredBody, measure_body, store_body
-from webhooks.models import Rejection
-from webhooks.processing.handlers import has_handlers
+from webhooks import telemetry
+from webhooks.kit.claim_check import IncomingBody, StorageDown, StoredBody
+from webhooks.kit.fair.shares import ShareExceeded
+from webhooks.kit.native_request import BodyTooSlow, NativeRequest
 from webhooks.processing.notify import receipt_workers
-from webhooks.processing.receipts import find_receipt
 from webhooks.receiving import responses
-from webhooks.receiving.challenges import ConfirmationFailed, respond_to_handshake, start_confirmation
-from webhooks.receiving.inbound_limits import Throttled, inbound_limits
-from webhooks.receiving.insert_receipt import InsertResult, VerifiedMessage, insert_receipt
-from webhooks.receiving.media_types import UnacceptedMediaType, check_media_type
+from webhooks.receiving.challenges import respond_to_handshake, start_confirmation
+from webhooks.receiving.inbound_limits import Arrival, Throttled, inbound_limits
+from webhooks.receiving.insert_receipt import InsertResult, Outcome, VerifiedMessage, insert_receipt
 from webhooks.receiving.published_keys import start_fetch
 from webhooks.receiving.rejections import record_rejection
-from webhooks.receiving.request_body import CutShort, InboundRequest, LengthMissing, TooLarge, TooSlow
 from webhooks.receiving.responses import InboundResponse
-from webhooks.receiving.trusted_proxy import is_proxied
-from webhooks.schemes.scheme import UnsignedBody
+from webhooks.receiving.verification import (
+    REFUSALS,
+    TooLarge,
+    begin_verification,
+    label_message,
+    status_and_reason,
+)
 from webhooks.sources import source_counts
-from webhooks.sources.message_labels import find_labels, redact_credentials, storable_label
 from webhooks.sources.snapshot import SourceSnapshot
-from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
+from webhooks.wire.errors import KeysUnavailable
 from webhooks.wire.ids import new_id, public
 
 PAUSED_SECONDS = 300  # Retry-After of a paused source
 UNAVAILABLE_SECONDS = 5  # Retry-After while nothing can be stored
+MAX_FETCHES = 4  # of key documents for one message; a scheme needs two at most
+
+T = TypeVar("T")
 
 
-def receive(source: SourceSnapshot, request: InboundRequest) -> InboundResponse:
+class Shell(Protocol):
+    """How a web server waits."""
+
+    max_slow: int | None
+    """Slow bodies of one source that may arrive at once; None where they occupy no thread."""
+
+    async def wait(self, future: "Future[T]", /, seconds: float | None = None) -> T:
+        """Return the result of a future, or raise its exception; TimeoutError after so many seconds."""
+
+    async def run(self, share: Hashable, work: Callable[[], T], /) -> T:
+        """Return the result of work that blocks on files, done on behalf of a share. Raises ShareExceeded."""
+
+
+async def receive(source: SourceSnapshot, request: NativeRequest, shell: Shell) -> InboundResponse:
     """Receive one message within the limits of its source, and return the response."""
     try:
-        with inbound_limits.admit(source.id, source.rate_per_minute):
-            return _receive(source, request)
+        with inbound_limits.admit(source, request.share, max_slow=shell.max_slow) as arrival:
+            verified = await _verify(source, request, arrival, shell)
+        if isinstance(verified, InboundResponse):
+            return verified
+        return await _insert(source, request, verified, shell)
     except Throttled as error:
-        return _throttle(source, HTTPStatus.TOO_MANY_REQUESTS, error.seconds)
+        return _throttle(source, error.status, error.seconds)
+    except ShareExceeded:
+        return _throttle(source, HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE_SECONDS)
     except (DatabaseError, StorageDown) as error:
         telemetry.log_not_stored(public("src", source.id), error)
         return _throttle(source, HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE_SECONDS)
 
 
-def _receive(source: SourceSnapshot, request: InboundRequest) -> InboundResponse:
-    receipt_id, secrets = new_id(), source.active_secrets(timezone.now())
+async def _verify(
+    source: SourceSnapshot, request: NativeRequest, arrival: Arrival, shell: Shell
+) -> VerifiedMessage | InboundResponse:
+    """Read and verify a message and store its body; return it, or the response if it becomes no receipt."""
     try:
-        check_media_type(source.content_types, request.headers.get("content-type", ""))
-        chunks = request.chunks(source.max_bytes)
-        verifier = _begin_verification(source, request, [secret.text for secret in secrets])
-        if source.accepts_messages:
-            body = store_body(chunks, receipt_id, verifier.update)
+        begin = partial(begin_verification, source, request, partial(_fetched_keys, source.owner))
+        verification = await _with_keys(source, shell, begin)
+    except REFUSALS as error:
+        return _reject(source, request, error, size=request.body.length or 0)
+    receipt_id = new_id()
+    body = IncomingBody(receipt_id, verification.update, is_kept=source.accepts_messages)
+    stored: StoredBody | None = None
+    is_complete = False
+    try:
+        await _read(source, request, body, arrival, shell)
+        is_complete = True
+        secret_id = await _with_keys(source, shell, verification.finish, blocks=body.is_large)
+        if not source.accepts_messages:
+            return _respond_closed(source)
+        if body.is_large:
+            stored = await shell.run(source.owner, body.store)
         else:
-            body = measure_body(chunks, verifier.update)
-    except (SignatureError, UnacceptedMediaType, TooLarge, CutShort, TooSlow, LengthMissing, OSError) as error:
-        return _reject(source, request, error, size=request.length or 0)
-    try:
-        secret_index = verifier.finish()
-    except SignatureError as error:
-        body.discard()
+            stored = body.store()
+            if (response := await _respond_to_handshake(source, stored.body, shell)) is not None:
+                return response
+        return label_message(source, request, receipt_id, stored, secret_id)
+    except REFUSALS as error:
+        if not is_complete:
+            return _reject(source, request, error, size=request.body.length or 0)
         return _reject(source, request, error, size=body.size, sha256=body.sha256)
-    if not source.accepts_messages:
-        return _respond_closed(source)
+    finally:
+        if stored is None and body.is_large:
+            await _discard(source, body.discard, shell)
+
+
+class KeysNeeded(Exception):
+    """A step of the verification needs keys that are being fetched; it is to be run again when ``fetch`` is done."""
+
+    def __init__(self, fetch: "Future[bytes]") -> None:
+        super().__init__()
+        self.fetch = fetch
+
+
+def _fetched_keys(owner: Hashable, url: str, *, newer: bool = False) -> bytes:
+    """Return published keys from the cache. Raises KeysUnavailable, and KeysNeeded while they are fetched."""
+    fetch = start_fetch(url, share=owner, newer=newer)
+    if not fetch.done():
+        raise KeysNeeded(fetch)
+    return fetch.result()
+
+
+async def _with_keys(source: SourceSnapshot, shell: Shell, step: Callable[[], T], *, blocks: bool = False) -> T:
+    """Run a step of the verification, and again after each fetch of the keys that it needs."""
+    for _ in range(MAX_FETCHES):
+        try:
+            return await shell.run(source.owner, step) if blocks else step()
+        except KeysNeeded as needed:
+            await shell.wait(needed.fetch)
+    raise KeysUnavailable("The keys expire faster than they are fetched.")
+
+
+async def _read(
+    source: SourceSnapshot, request: NativeRequest, body: IncomingBody, arrival: Arrival, shell: Shell
+) -> None:
+    """Read the body to its end. Raises what is refused, Throttled, StorageDown."""
+
+    async def flush() -> None:
+        if source.accepts_messages:
+            arrival.spool(body.pending)
+        await shell.run(source.owner, body.flush)
+
+    async for chunk in request.body.chunks():
+        if body.size + len(chunk) > source.max_bytes:
+            raise TooLarge
+        if arrival.is_evicted:
+            raise BodyTooSlow
+        if body.add(chunk):
+            await flush()
+    if body.is_large:
+        await flush()
+    else:
+        body.flush()
+
+
+async def _respond_to_handshake(source: SourceSnapshot, body: bytes | None, shell: Shell) -> InboundResponse | None:
+    """Respond to a verified message that is part of the provider's handshake. Raises ConfirmationFailed."""
+    json = respond_to_handshake(source.scheme, body)
+    if json is None and (confirmation := start_confirmation(source.scheme, body, source.owner)) is not None:
+        json = await shell.wait(confirmation)
+    return None if json is None else InboundResponse(HTTPStatus.OK, json=json)
+
+
+async def _discard(source: SourceSnapshot, discard: Callable[[], None], shell: Shell) -> None:
+    """Delete a large body. Without a thread at once: the sweep would keep it for a day."""
     try:
-        handshake = respond_to_handshake(source.scheme, body.body) or _confirm_subscription(source, body.body)
-    except ConfirmationFailed as error:
-        return _reject(source, request, error, size=body.size, sha256=body.sha256)
-    if handshake is not None:
-        return InboundResponse(HTTPStatus.OK, json=handshake)
-    return _store(source, request, receipt_id, body, None if secret_index is None else secrets[secret_index].id)
+        await shell.run(source.owner, discard)
+    except ShareExceeded:
+        discard()
 
 
-def _begin_verification(source: SourceSnapshot, request: InboundRequest, secrets: list[str]) -> schemes.BodyVerifier:
-    """Verify all but the body. A chunked body is accepted only if the signature shows where it ends."""
-    verifier = source.load_scheme().begin_verification(
-        secrets,
-        request.headers,
-        url=request.url(source.public_url),
-        now=time.time(),
-        tolerance=source.timestamp_tolerance_seconds,
-        method=request.method,
-        proxied=is_proxied(request.request),
-        fetch=partial(_fetch_keys, source),
-    )
-    if request.length is None and isinstance(verifier, UnsignedBody):
-        raise LengthMissing
-    return verifier
-
-
-def _fetch_keys(source: SourceSnapshot, url: str, *, newer: bool = False) -> bytes:
-    return start_fetch(url, share=source.tenant_id or source.id, newer=newer).result()
-
-
-def _confirm_subscription(source: SourceSnapshot, body: bytes | None) -> dict[str, str] | None:
-    confirmation = start_confirmation(source.scheme, body, source.tenant_id or source.id)
-    return confirmation.result() if confirmation else None
-
-
-def _store(
-    source: SourceSnapshot, request: InboundRequest, receipt_id: UUID, body: StoredBody, secret_id: UUID | None
+async def _insert(
+    source: SourceSnapshot, request: NativeRequest, message: VerifiedMessage, shell: Shell
 ) -> InboundResponse:
-    message = VerifiedMessage(
-        id=receipt_id,
-        source_id=source.id,
-        labels=find_labels(source, source.load_scheme(), request.headers, body.body, body.sha256),
-        content_type=storable_label(request.headers.get("content-type", "")),
-        headers=redact_credentials(request.headers, source.credential_headers()),
-        body=body,
-        secret_id=secret_id,
-        has_handlers=has_handlers(source),
-    )
-    result = insert_receipt(message)
-    if result is InsertResult.DUPLICATE:
-        body.discard()
-        return _respond_duplicate(source, request, message)
+    inserted = await shell.wait(insert_receipt(message))
+    if inserted.outcome is Outcome.DUPLICATE:
+        if message.body.key:
+            await _discard(source, message.body.discard, shell)
+        return _respond_duplicate(source, request, message, inserted)
     source_counts.count(source.id, "received")
-    if result is InsertResult.DUE:
+    if inserted.outcome is Outcome.DUE:
         receipt_workers.notify()
     else:
         source_counts.count(source.id, "processed")
-    return responses.stored_response(source, receipt_id)
+    return await responses.stored_response(source, message.id, shell.wait)
 
 
-def _respond_duplicate(source: SourceSnapshot, request: InboundRequest, message: VerifiedMessage) -> InboundResponse:
+def _respond_duplicate(
+    source: SourceSnapshot, request: NativeRequest, message: VerifiedMessage, inserted: InsertResult
+) -> InboundResponse:
     source_counts.count(source.id, "duplicates")
-    first = find_receipt(source.id, message.labels.message_id)
+    first = inserted.first
     if first is not None and first.sha256 != message.body.sha256:
         telemetry.log_content_conflict(public("src", source.id), message.labels.message_id)
-        detail = f"{first.public_id} has this message id and other content; it was kept."
-        _record(source, request, "other_content", detail, message.body.size, message.body.sha256)
+        detail = f"{public('rcp', first.id)} has this message id and other content; it was kept."
+        size, sha256 = message.body.size, message.body.sha256
+        record_rejection(source, request, "other_content", detail, size=size, sha256=sha256)
     return responses.duplicate_response(source, first.id if first else None)
 
 
@@ -176,45 +241,15 @@ def _throttle(source: SourceSnapshot, status: HTTPStatus, retry_after: int) -> I
     return InboundResponse(status, retry_after=retry_after)
 
 
-_REASONS: dict[type[Exception], tuple[HTTPStatus, str]] = {
-    UnacceptedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
-    TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
-    ConfirmationFailed: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
-    KeysUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
-    BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
-    CutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),
-    TooSlow: (HTTPStatus.REQUEST_TIMEOUT, "too_slow"),
-    LengthMissing: (HTTPStatus.LENGTH_REQUIRED, "no_length"),
-}
-
-
 def _reject(
-    source: SourceSnapshot, request: InboundRequest, error: Exception, *, size: int, sha256: str = ""
+    source: SourceSnapshot, request: NativeRequest, error: Exception, *, size: int, sha256: str = ""
 ) -> InboundResponse:
-    """Record why a request was refused, and respond with its status; a signature error without its own gives 401."""
+    """Record why a request was refused, and respond with its status."""
     if source.deleted_at is not None:
         return InboundResponse(HTTPStatus.NOT_FOUND)
-    status, reason = _REASONS.get(type(error), (HTTPStatus.UNAUTHORIZED, ""))
-    if isinstance(error, SignatureError):
-        reason = error.code
-    elif isinstance(error, OSError):
-        status, reason = HTTPStatus.BAD_REQUEST, "cut_short"
+    status, reason = status_and_reason(error)
     source_counts.count(source.id, "rejected")
-    _record(source, request, reason, str(error) or str(type(error).__doc__), size, sha256)
-    return InboundResponse(
-        status, retry_after=UNAVAILABLE_SECONDS if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    )
-
-
-def _record(source: SourceSnapshot, request: InboundRequest, reason: str, detail: str, size: int, sha256: str) -> None:
-    record_rejection(
-        Rejection(
-            source_id=source.id,
-            reason=reason,
-            detail=detail,
-            headers=redact_credentials(request.headers, source.credential_headers()),
-            remote_address=request.remote_address,
-            size=size,
-            sha256=sha256,
-        )
-    )
+    detail = str(error) or str(type(error).__doc__)
+    record_rejection(source, request, reason, detail, size=size, sha256=sha256)
+    is_ours = status == HTTPStatus.SERVICE_UNAVAILABLE
+    return InboundResponse(status, retry_after=UNAVAILABLE_SECONDS if is_ours else None)

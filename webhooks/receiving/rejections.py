@@ -1,21 +1,38 @@
 """Store a sample of the refused requests, so that a wrong secret can be found and a flood cannot fill the disk.
 
 At most ``PER_MINUTE`` rows a minute, source and process are stored; the others are counted, and the next row has
-their number in ``suppressed_count``. ``sweep.trim_rejections`` keeps the newest of each source. A rejection that
+their number in ``suppressed_count``. One thread writes them, many in one
+transaction, so no request waits for it. ``sweep.trim_rejections`` keeps the newest of each source. A rejection that
 cannot be stored is dropped: the response does not depend on it.
 """
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db import Error
+from django.db import Error, connection
 
-from webhooks.models import Receipt, Rejection
+from webhooks.kit import sql
+from webhooks.kit.group_commit import GroupCommit
+from webhooks.kit.native_request import NativeRequest
+from webhooks.models import Rejection
+from webhooks.sources.message_labels import redact_credentials
+from webhooks.sources.snapshot import SourceSnapshot
 
 PER_MINUTE = 10
+MAX_GROUP = 100  # rejections in one transaction
+MAX_WAITING = 1000  # rejections that wait to be written; more are dropped
+
+# Index: receipt_source.
+_LAST_VALID = """
+    SELECT source.id, newest.secret_id, newest.received_at
+    FROM unnest(%(sources)s::uuid[]) AS source (id) CROSS JOIN LATERAL (
+        SELECT secret_id, received_at FROM webhooks_receipt WHERE source_id = source.id ORDER BY id DESC LIMIT 1
+    ) AS newest
+"""
 
 
 @dataclass(slots=True)
@@ -29,25 +46,47 @@ _lock = threading.Lock()
 _minutes: dict[UUID, _Minute] = {}
 
 
-def record_rejection(rejection: Rejection) -> None:
-    """Store this rejection, or only count it. Its headers must be free of credentials."""
-    suppressed = _reserve_slot(rejection.source_id)
+def record_rejection(
+    source: SourceSnapshot, request: NativeRequest, reason: str, detail: str, *, size: int = 0, sha256: str = ""
+) -> None:
+    """Store this rejection soon, or only count it. Returns at once, except inside a transaction of the caller."""
+    suppressed = _reserve_slot(source.id)
     if suppressed is None:
         return
-    rejection.reason = rejection.reason[:64]
-    rejection.detail = rejection.detail.replace("\0", "")[:512]
-    rejection.suppressed_count = suppressed
+    rejection = Rejection(
+        source_id=source.id,
+        reason=reason[:64],
+        detail=detail.replace("\0", "")[:512],
+        headers=redact_credentials(request.headers, source.credential_headers),
+        remote_address=request.remote_address[:64],
+        size=size,
+        sha256=sha256,
+        suppressed_count=suppressed,
+    )
+    if connection.in_atomic_block:
+        write_rejections([rejection])
+    elif group_commit.waiting() < MAX_WAITING:
+        group_commit.submit(rejection)
+
+
+def write_rejections(rejections: Sequence[Rejection]) -> list[None]:
+    """Insert rejections, each with the secret and time of the newest valid message of its source.
+
+    A later change of the secret explains the rejection.
+    """
     with suppress(Error):
-        _set_last_valid(rejection)
-        rejection.save(force_insert=True)
+        rows = sql.run(_LAST_VALID, {"sources": list({rejection.source_id for rejection in rejections})})
+        newest = {source_id: (secret_id, received_at) for source_id, secret_id, received_at in rows}
+        for rejection in rejections:
+            last_valid = newest.get(rejection.source_id, (None, None))
+            rejection.last_valid_secret_id, rejection.last_valid_at = last_valid
+        Rejection.objects.bulk_create(rejections)
+    return [None] * len(rejections)
 
 
-def _set_last_valid(rejection: Rejection) -> None:
-    """Note which secret signed the newest valid message, and when: a later change explains the rejection."""
-    newest = Receipt.objects.filter(source_id=rejection.source_id).order_by("-id")
-    receipt = newest.values("secret_id", "received_at").first()
-    if receipt is not None:
-        rejection.last_valid_secret_id, rejection.last_valid_at = receipt["secret_id"], receipt["received_at"]
+group_commit: GroupCommit[Rejection, None] = GroupCommit(
+    lambda rejections, _after_commit: write_rejections(rejections), threads=1, max_group=MAX_GROUP
+)
 
 
 def _reserve_slot(source_id: UUID) -> int | None:

@@ -64,7 +64,7 @@ def send_test_message(source: Source, url: str, *, event_type: str = "", body: s
     headers = {name.lower(): text for name, text in sample.headers.items()}
     return SentTestMessage(
         url=_with_query(snapshot.public_url or url, sample),
-        headers=redact_credentials(headers, snapshot.credential_headers()),
+        headers=redact_credentials(headers, snapshot.credential_headers),
         body=sample.body.decode("utf-8", "replace"),
         status=response.status_code,
         response=response.content.decode("utf-8", "replace"),
@@ -74,7 +74,7 @@ def send_test_message(source: Source, url: str, *, event_type: str = "", body: s
 
 
 def _signed_sample(source: SourceSnapshot, url: str, event_type: str, body: bytes) -> SignedMessage:
-    scheme = source.load_scheme()
+    scheme = source.scheme_with_options
     secrets = source.active_secrets(timezone.now())
     if scheme.needs_secret and not secrets:
         raise NoActiveSecret(str(NoActiveSecret.__doc__))

@@ -4,12 +4,16 @@ Receiving looks up the source of every request; the cache makes that one stateme
 secret, a pause or a deletion therefore takes effect within a second in every process.
 """
 
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import cached_property, lru_cache, partial
 from uuid import UUID
 
 from webhooks import schemes
 from webhooks.kit.encryption import decrypt
+from webhooks.kit.fair.threads import request_threads
 from webhooks.kit.timed_cache import TimedCache
 from webhooks.models import Source
 from webhooks.wire.ids import parse
@@ -24,7 +28,7 @@ class SecretSnapshot:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for what is computed once
 class SourceSnapshot:
     """The fields of a source that receiving needs; ``secrets`` are newest first."""
 
@@ -61,30 +65,78 @@ class SourceSnapshot:
         """Return the secrets that signatures are checked with now."""
         return [secret for secret in self.secrets if secret.expires_at is None or now < secret.expires_at]
 
-    def load_scheme(self) -> schemes.Scheme:
-        """Return the scheme with the options of this source. Raises UnknownScheme, BadOptions."""
+    @property
+    def owner(self) -> Hashable:
+        """Return whose share of limited resources the source uses: the tenant's, or its own if no tenant owns it."""
+        return self.tenant_id or self.id
+
+    @cached_property
+    def scheme_with_options(self) -> schemes.Scheme:
+        """The scheme with the options of this source. Raises UnknownScheme, BadOptions."""
         return schemes.get(self.scheme, self.options)
 
+    @cached_property
     def credential_headers(self) -> frozenset[str]:
         """Return the names of configured headers that contain the secret itself, in lower case."""
         return frozenset({self.options.get("header", "").lower()} if self.scheme in ("token", "jwt") else ())
 
 
-_FIELDS = tuple(name for name in SourceSnapshot.__slots__ if name not in ("secrets", "verify_token"))
+_FIELDS = tuple(item.name for item in fields(SourceSnapshot) if item.name not in ("secrets", "verify_token"))
 _SECRET = ("secrets__id", "secrets__ciphertext", "secrets__expires_at")
 
 
 def find_source(name: str) -> SourceSnapshot | None:
     """Return the source with this id (``src_...``), which its address ends with; None if there is none."""
-    try:
-        return _snapshots.get(parse(Source.prefix, name))
-    except ValueError:
-        return None
+    key = _key(name)
+    return None if key is None else _snapshots.get(key)
 
 
 def clear_snapshots() -> None:
     """Empty the cache of this process, so that its next request sees the tables."""
     _snapshots.clear()
+    _missing.clear()
+
+
+class SourceLookup:
+    """Find sources in an event loop: in the cache, or on a thread; requests for one source share a query.
+
+    A source that is known is loaded again on behalf of itself, and an unknown one on behalf of the client, so
+    that a client that guesses ids delays only itself. An id that was not found is not looked up again for a second.
+    """
+
+    def __init__(self) -> None:
+        self._loading: dict[UUID, asyncio.Task[SourceSnapshot | None]] = {}
+
+    async def find(self, name: str, client: Hashable) -> SourceSnapshot | None:
+        """Return the source with this id, or None. Raises ShareExceeded, and what ``find_source`` raises."""
+        key = _key(name)
+        if key is None or _missing.peek(key)[1]:
+            return None
+        known, is_fresh = _snapshots.peek(key)
+        if is_fresh:
+            return known
+        loading = self._loading.get(key)
+        if loading is None:
+            share = client if known is None else ("source", key)
+            loading = asyncio.ensure_future(request_threads().run(share, partial(_find, key)))
+            self._loading[key] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(key))
+        return await asyncio.shield(loading)
+
+
+@lru_cache(maxsize=4096)
+def _key(name: str) -> UUID | None:
+    try:
+        return parse(Source.prefix, name)
+    except ValueError:
+        return None
+
+
+def _find(key: UUID) -> SourceSnapshot | None:
+    found = _snapshots.get(key)
+    if found is None:
+        _missing.get(key)
+    return found
 
 
 def _load(key: UUID) -> SourceSnapshot | None:
@@ -102,3 +154,4 @@ def _load(key: UUID) -> SourceSnapshot | None:
 
 
 _snapshots = TimedCache(_load)  # by id
+_missing: TimedCache[UUID, bool] = TimedCache(lambda _: True)  # ids that no source has

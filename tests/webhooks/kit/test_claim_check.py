@@ -10,7 +10,8 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 
-from webhooks.kit.claim_check import INLINE_MAX, StorageDown, StoredBody, created_at, store_body
+from tests.bodies import store_body
+from webhooks.kit.claim_check import INLINE_MAX, StorageDown, StoredBody, created_at
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.usefixtures("claims")

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from tests.factories_receiver import make_receipt, make_source
 from tests.waiting import wait_until
 from webhooks.models import Receipt
 from webhooks.processing import handler_waits
-from webhooks.processing.handler_waits import HandlerWaits, state_after_handlers, stop_waits, wait_for_handlers
+from webhooks.processing.handler_waits import HandlerWaits, stop_waits, wait_for_handlers
 from webhooks.processing.handlers import GiveUp, RetryLater, handles
 from webhooks.processing.notify import HANDLED_CHANNEL, MAX_STATES, notify_waiters, read_states
 from webhooks.processing.process import process_due
@@ -81,11 +81,11 @@ def test_wait_ends_by_the_notification_of_the_result(error: Exception | None, st
 def test_wait_for_a_receipt_that_has_a_result_ends_by_its_row() -> None:
     receipt = make_receipt()
     process_due()
-    assert state_after_handlers(receipt.id, receipt.source_id, LONG) == "processed"
+    assert wait_for_handlers(receipt.id, receipt.source_id, LONG).result() == "processed"
 
 
 def test_wait_for_a_receipt_that_was_deleted_is_processed() -> None:
-    assert state_after_handlers(new_id(), new_id(), LONG) == "processed"
+    assert wait_for_handlers(new_id(), new_id(), LONG).result() == "processed"
 
 
 def test_wait_without_a_notification_ends_by_a_poll(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_wait_survives_a_cut_connection_of_the_listener() -> None:
 def test_wait_during_an_outage_is_pending_and_works_again_afterwards() -> None:
     receipt = make_receipt(make_source(response_when="processed"))
     with no_new_connections():
-        assert state_after_handlers(receipt.id, receipt.source_id, 0.1) == "pending"
+        assert wait_for_handlers(receipt.id, receipt.source_id, 0.1).result() == "pending"
     future = wait_for_handlers(receipt.id, receipt.source_id, LONG)
     process_due()
     assert future.result() == "processed"
@@ -190,29 +190,6 @@ def test_wait_where_no_thread_is_available_is_pending(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert wait_for_handlers(new_id(), new_id(), LONG).result(0) == "pending"
-
-
-def test_blocking_wait_ends_while_the_thread_hangs_with_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handler_waits, "THREAD_LATE", 0.05)
-    locked, release = threading.Event(), threading.Event()
-
-    def lock_all_receipts() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN; LOCK TABLE webhooks_receipt IN ACCESS EXCLUSIVE MODE")
-            locked.set()
-            release.wait()
-            cursor.execute("ROLLBACK")
-        connections.close_all()
-
-    receipt = make_receipt()
-    locker = threading.Thread(target=lock_all_receipts)
-    locker.start()
-    locked.wait()
-    try:
-        assert state_after_handlers(receipt.id, receipt.source_id, 0.05) == "pending"
-    finally:
-        release.set()
-        locker.join()
 
 
 def test_read_states_reads_what_notify_waiters_sends_and_ignores_other_text() -> None:

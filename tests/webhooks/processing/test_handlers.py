@@ -4,9 +4,10 @@ import pytest
 from django.apps import apps
 from django.core.checks.registry import registry
 
+from tests.bodies import store_body
 from tests.factories_receiver import make_receipt, make_source
 from tests.webhooks.handlers_of_tests import fail, succeed
-from webhooks.kit.claim_check import INLINE_MAX, store_body
+from webhooks.kit.claim_check import INLINE_MAX
 from webhooks.processing.handler_registry import check_handlers, handler_paths
 from webhooks.processing.handlers import UnknownHandler, handles, log_receipt, matching_rules
 from webhooks.wire.ids import new_id

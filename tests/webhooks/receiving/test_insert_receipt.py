@@ -9,7 +9,7 @@ from django.utils import timezone
 from tests.factories_receiver import make_source
 from webhooks.kit.claim_check import StoredBody
 from webhooks.models import Receipt, Source
-from webhooks.receiving.insert_receipt import MAX_GROUP, InsertResult, VerifiedMessage, insert_receipts
+from webhooks.receiving.insert_receipt import MAX_GROUP, FirstReceipt, Outcome, VerifiedMessage, insert_receipts
 from webhooks.sources.message_labels import MessageLabels
 from webhooks.wire.ids import new_id
 
@@ -21,6 +21,10 @@ USES = """
 SELECT generic_plans + custom_plans FROM pg_prepared_statements
  WHERE statement LIKE '%INTO webhooks_receipt%' AND statement NOT LIKE '%$14::%'
 """  # of the statement for one message
+
+
+def outcomes(messages: list[VerifiedMessage]) -> list[Outcome]:
+    return [result.outcome for result in insert_receipts(messages)]
 
 
 def message(source: Source, message_id: str, body: bytes | None = b"{}", **changes: Any) -> VerifiedMessage:
@@ -36,15 +40,15 @@ def message(source: Source, message_id: str, body: bytes | None = b"{}", **chang
 def test_insert_receipts_with_duplicates_in_one_statement_stores_the_first() -> None:
     source = make_source(handlers=LOGGED)
     messages = [message(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
-    assert insert_receipts(messages) == [
-        InsertResult.DUE,
-        InsertResult.DUE,
-        InsertResult.DUPLICATE,
-        InsertResult.DUPLICATE,
-        InsertResult.DUPLICATE,
+    assert outcomes(messages) == [
+        Outcome.DUE,
+        Outcome.DUE,
+        Outcome.DUPLICATE,
+        Outcome.DUPLICATE,
+        Outcome.DUPLICATE,
     ]
     assert set(Receipt.objects.values_list("id", flat=True)) == {messages[0].id, messages[1].id}
-    assert insert_receipts(messages) == [InsertResult.DUPLICATE] * 5
+    assert outcomes(messages) == [Outcome.DUPLICATE] * 5
 
 
 def test_insert_receipts_stores_messages_of_every_shape_in_one_statement() -> None:
@@ -58,12 +62,12 @@ def test_insert_receipts_stores_messages_of_every_shape_in_one_statement() -> No
         message(quiet, "in code", has_handlers=True),
         message(quiet, "longer", b"x" * 70_000),
     ]
-    assert insert_receipts(messages) == [
-        InsertResult.SETTLED,
-        InsertResult.DUE,
-        InsertResult.SETTLED,
-        InsertResult.DUE,
-        InsertResult.SETTLED,
+    assert outcomes(messages) == [
+        Outcome.SETTLED,
+        Outcome.DUE,
+        Outcome.SETTLED,
+        Outcome.DUE,
+        Outcome.SETTLED,
     ]
     stored = [Receipt.objects.get(id=one.id) for one in messages]
     assert [receipt.message_id for receipt in stored] == ["odd", "empty", "large", "in code", "longer"]
@@ -76,11 +80,23 @@ def test_insert_receipts_stores_messages_of_every_shape_in_one_statement() -> No
     assert {receipt.headers["a"] for receipt in stored} == {'b"\\'}
 
 
+def test_insert_receipts_names_the_first_of_each_duplicate_with_its_digest() -> None:
+    source, other = make_source(), make_source()
+    first, elsewhere = message(source, "a"), message(other, "a")
+    insert_receipts([first, elsewhere])
+    results = insert_receipts([message(source, "a"), message(source, "b"), message(other, "a")])
+    assert [result.first for result in results] == [
+        FirstReceipt(first.id, DIGEST),
+        None,
+        FirstReceipt(elsewhere.id, DIGEST),
+    ]
+
+
 @pytest.mark.parametrize("count", [1, MAX_GROUP])
 def test_insert_receipts_stores_up_to_a_full_group(count: int) -> None:
     source = make_source()
     messages = [message(source, str(number)) for number in range(count)]
-    assert insert_receipts(messages) == [InsertResult.SETTLED] * count
+    assert outcomes(messages) == [Outcome.SETTLED] * count
     assert Receipt.objects.count() == count
 
 
@@ -106,7 +122,7 @@ def test_insert_receipts_without_the_setting_prepares_no_statement(settings: Any
 
     del settings.WAYPOST_PREPARE_STATEMENTS
     source, before = make_source(), count()
-    assert insert_receipts([message(source, "one")]) == [InsertResult.SETTLED]
+    assert outcomes([message(source, "one")]) == [Outcome.SETTLED]
     assert count() == before
 
 
@@ -125,7 +141,7 @@ def test_insert_receipts_of_a_deleted_source_makes_the_message_due() -> None:
     source = make_source()
     of_deleted_source = message(source, "a")
     source.delete()
-    assert insert_receipts([of_deleted_source]) == [InsertResult.DUE]
+    assert outcomes([of_deleted_source]) == [Outcome.DUE]
 
 
 def test_insert_receipts_with_a_value_too_long_raises_djangos_data_error() -> None:

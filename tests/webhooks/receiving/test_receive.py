@@ -1,7 +1,6 @@
 """Test receiving over HTTP: verify, deduplicate, store, notify, respond."""
 
 import io
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from joserfc import jwt
@@ -24,6 +23,8 @@ from tests.factories_receiver import (
     signed_by_slack,
 )
 from tests.key_server import KeyServer
+from tests.threads import in_threads
+from tests.webhooks.receiving import shells
 from webhooks import schemes
 from webhooks.kit import claim_check
 from webhooks.models import Receipt, Rejection, Source
@@ -36,17 +37,15 @@ from webhooks.sources.secret_rotation import add_secret
 from webhooks.sources.snapshot import clear_snapshots, find_source
 from webhooks.wire.signing.keys import new_secret
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules", "shell")]
 
 BODY = b'{"type":"invoice.paid","data":{"id":7}}'
 LOGGED = [{"handler": "log"}]
 LARGE = b"x" * (claim_check.INLINE_MAX + 1)
 
 
-def post(source: Source | str, body: bytes = BODY, headers: dict[str, str] | None = None, **extra: Any):
-    name = source if isinstance(source, str) else source.public_id
-    found = signed(body) if headers is None else headers
-    return Client().post(f"/in/{name}/", body, content_type="application/json", headers=found, **extra)
+def post(source: Source | str, body: bytes = BODY, headers: dict[str, str] | None = None, **how: Any) -> Any:
+    return shells.post(source, body, headers, **how)
 
 
 def test_signed_message_is_stored_byte_for_byte_and_the_response_names_its_receipt(notifications) -> None:
@@ -109,7 +108,7 @@ def test_large_body_is_stored_as_an_object_and_its_row_has_the_key(claims) -> No
 @pytest.mark.parametrize("slash", ["/", ""])
 def test_source_is_found_by_id_with_and_without_a_slash(slash: str) -> None:
     source = make_source(uid="billing.v1-x")
-    response = Client().post(f"/in/{source.public_id}{slash}", BODY, "application/json", headers=signed(BODY))
+    response = shells.current.post(f"/in/{source.public_id}{slash}", BODY, signed(BODY))
     assert response.status_code == 202
 
 
@@ -281,14 +280,13 @@ class Unreadable(io.RawIOBase):
 
 def test_announced_length_over_max_bytes_is_413_before_reading() -> None:
     source = make_source(max_bytes=10)
-    response = post(source, headers={}, **{"CONTENT_LENGTH": "11", "wsgi.input": Unreadable()})
+    response = post(source, headers={}, length=11, stream=Unreadable())
     assert response.status_code == 413
     assert Rejection.objects.get().reason == "too_large"
 
 
-def chunked(source: Source, body: bytes, headers: dict[str, str], *, terminated: bool = True):
-    environ = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": terminated, "CONTENT_LENGTH": ""}
-    return post(source, headers=headers | {"transfer-encoding": "chunked"}, **environ)
+def chunked(source: Source, body: bytes, headers: dict[str, str]) -> Any:
+    return post(source, body, headers, length=None)
 
 
 def test_chunked_body_is_accepted_if_the_signature_covers_it() -> None:
@@ -308,13 +306,9 @@ def test_chunked_body_that_no_signature_covers_is_411(scheme: str) -> None:
     assert response.status_code == 411
 
 
-def test_chunked_body_on_a_server_that_cannot_tell_its_end_is_411() -> None:
-    assert chunked(make_source(), BODY, signed(BODY), terminated=False).status_code == 411
-
-
 def test_body_shorter_than_its_length_is_400_and_not_stored() -> None:
     source = make_source(scheme="none", secret=None)
-    response = post(source, headers={}, **{"CONTENT_LENGTH": "100", "wsgi.input": io.BytesIO(BODY)})
+    response = post(source, headers={}, length=100)
     assert response.status_code == 400
     assert not Receipt.objects.exists()
 
@@ -324,14 +318,9 @@ def test_body_cut_by_a_broken_connection_is_400_and_not_stored() -> None:
         def read(self, size: int = -1) -> bytes:
             raise ConnectionResetError
 
-    response = post(make_source(), **{"CONTENT_LENGTH": "100", "wsgi.input": Broken()})
+    response = post(make_source(), length=100, stream=Broken())
     assert response.status_code == 400
     assert not Receipt.objects.exists()
-
-
-@pytest.mark.parametrize("length", ["-1", "ten", "1e3", "٣", "9" * 5000, " 5"])
-def test_invalid_content_length_is_400(length: str) -> None:
-    assert post(make_source(), CONTENT_LENGTH=length).status_code == 400
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head"])
@@ -504,19 +493,8 @@ def test_small_message_costs_one_statement_and_one_more_without_a_snapshot(
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_duplicates_store_one_receipt_and_all_get_2xx() -> None:
     source = make_source()
-    start, responses = threading.Barrier(8), []
-
-    def send() -> None:
-        start.wait()
-        responses.append(post(source).status_code)
-        connections.close_all()
-
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(responses) == [200] * 7 + [202]
+    responses = shells.current.post_at_once(8, lambda: post(source))
+    assert sorted(response.status_code for response in responses) == [200] * 7 + [202]
     assert Receipt.objects.count() == 1
 
 
@@ -568,7 +546,7 @@ def test_hostile_bodies_are_stored_unchanged_and_never_our_error(body: bytes, co
         order_key_path="body:/type",
         handlers=[{"handler": "log", "pattern": {"data": {"x": [1]}}}],
     )
-    response = Client().generic("POST", f"/in/{source.public_id}/", body, content_type=content_type)
+    response = post(source, body, {}, content_type=content_type)
     assert response.status_code == 202
     assert Receipt.objects.get().read() == body
     process_due()
@@ -577,7 +555,7 @@ def test_hostile_bodies_are_stored_unchanged_and_never_our_error(body: bytes, co
 
 @pytest.mark.parametrize("path", ["/in/", "/in//", "/in/a b/", "/in/%00/", "/in/\xff/", "/in/" + "a" * 300, "/in/../x"])
 def test_paths_that_name_no_source_are_404(path: str) -> None:
-    assert Client().post(path, BODY, "application/json").status_code == 404
+    assert shells.current.post(path, BODY, {}).status_code == 404
 
 
 def test_message_id_too_long_for_an_index_still_identifies_duplicates() -> None:
@@ -606,7 +584,7 @@ def test_message_for_an_unknown_source_records_no_rejection() -> None:
 )
 def test_media_type_that_the_source_does_not_list_is_415_and_recorded(content_type: str, status: int) -> None:
     source = make_source(scheme="none", secret=None, content_types=["application/json", "text/*"])
-    response = Client().post(f"/in/{source.public_id}/", BODY, content_type=content_type)
+    response = post(source, headers={}, content_type=content_type)
     assert (response.status_code, Receipt.objects.count()) == (status, int(status == 202))
     assert [rejection.reason for rejection in Rejection.objects.all()] == ["content_type"] * (status == 415)
     assert status == 202 or response.content == b""
@@ -638,7 +616,7 @@ def test_response_when_processed_has_the_result_of_the_handlers(monkeypatch, out
         if outcome == "gives up":
             raise GiveUp
 
-    monkeypatch.setattr(notify.receipt_workers, "notify", process_due)
+    monkeypatch.setattr(notify.receipt_workers, "notify", lambda: in_threads(process_due))
     response = post(make_source(response_when="processed", response_status=200, response_timeout_seconds=25))
     receipt = Receipt.objects.get()
     assert (response.status_code, response.json()) == (status, {"receipt": receipt.public_id, "state": state})
@@ -664,6 +642,6 @@ def test_response_when_processed_of_a_receipt_its_handler_deleted_is_processed(m
     def removes(receipt: Receipt) -> None:
         receipt.delete()
 
-    monkeypatch.setattr(notify.receipt_workers, "notify", process_due)
+    monkeypatch.setattr(notify.receipt_workers, "notify", lambda: in_threads(process_due))
     response = post(make_source(response_when="processed", response_timeout_seconds=25))
     assert (response.status_code, response.json()["state"]) == (202, "processed")

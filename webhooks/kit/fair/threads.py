@@ -10,7 +10,7 @@ requests.
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,7 +29,7 @@ class FairThreads:
     """Run functions of one event loop on ``threads`` threads. Not for use by several loops."""
 
     def __init__(self, threads: int, name: str) -> None:
-        self._executor = ThreadPoolExecutor(threads, name)
+        self.executor: Executor = ThreadPoolExecutor(threads, name)
         self._running = Shares("requests at the same time", threads)
         self._queued = Shares("requests that wait for a thread", threads * QUEUED_PER_THREAD)
         self._queues: OrderedDict[Hashable, deque[_Call]] = OrderedDict()  # the first has the next turn
@@ -53,7 +53,7 @@ class FairThreads:
         """Start a call if the key may have another thread; return whether it was started."""
         if not self._running.take(key):
             return False
-        self._executor.submit(call.work, lambda: self._ended(key))
+        self.executor.submit(call.work, lambda: self._ended(key))
         return True
 
     def _ended(self, key: Hashable) -> None:

@@ -4,7 +4,7 @@ A declared length above the limit is refused before reading; everything else is 
 
 Failure: each is an API error (411, 413, 400, 415), see ``read_body``.
 
-Used by the REST API. The receiver has a reader of its own (``webhooks.receiving.request_body``), which yields chunks
+Used by the REST API. The receiver has a reader of its own (``webhooks.receiving.django_request``), which yields chunks
 without holding the body, ends slow senders, and raises errors that become rejections; only the check of Content-Length
 is alike.
 """

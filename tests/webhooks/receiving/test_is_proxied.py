@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.factories_receiver import make_source
 from webhooks.models import Rejection, Source
-from webhooks.receiving.trusted_proxy import OWN_SERVER
+from webhooks.receiving.django_request import OWN_SERVER
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 

@@ -1,0 +1,75 @@
+"""Serve POST ``/in/<source>/`` as a coroutine in the event loop of our web server.
+
+No thread waits for anything: the source comes from the process's snapshot, the body is awaited, the commit is a future
+that many requests share. What blocks on files runs on threads with shares for each tenant. For the same in a Django
+view see ``inbound_view``; both wrap ``receive``.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from functools import cache
+from http import HTTPStatus
+from typing import TypeVar
+
+from django.db import Error as DatabaseError
+
+from webhooks import telemetry
+from webhooks.kit.encryption import CannotDecrypt
+from webhooks.kit.fair.futures import await_future
+from webhooks.kit.fair.shares import ShareExceeded
+from webhooks.kit.fair.threads import FairThreads
+from webhooks.kit.native_request import NativeRequest, NativeResponse
+from webhooks.receiving.receive import UNAVAILABLE_SECONDS, receive
+from webhooks.receiving.responses import InboundResponse
+from webhooks.sources.snapshot import SourceLookup
+
+STORAGE_THREADS = 8  # for bodies above 64 KiB: hash, write, sync, upload
+
+T = TypeVar("T")
+
+
+async def receive_native(request: NativeRequest) -> NativeResponse:
+    """Respond to a message. ``receive`` lists the statuses."""
+    response = await _respond(request)
+    telemetry.count_request(str(int(response.status)))
+    headers, body = response.headers_and_body()
+    return NativeResponse(response.status, body, headers)
+
+
+async def _respond(request: NativeRequest) -> InboundResponse:
+    name = request.path.removeprefix("/in/").removesuffix("/")
+    try:
+        source = await _sources.find(name, request.share)
+    except (DatabaseError, CannotDecrypt, ShareExceeded) as error:
+        telemetry.log_not_stored(name, error)
+        return InboundResponse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=UNAVAILABLE_SECONDS)
+    if source is None:
+        return InboundResponse(HTTPStatus.NOT_FOUND)
+    return await receive(source, request, _EventLoop())
+
+
+class _EventLoop:
+    """Wait in the event loop."""
+
+    max_slow: int | None = None
+
+    async def wait(self, future: "Future[T]", seconds: float | None = None) -> T:
+        """Return the result of a future, or raise its exception; TimeoutError after so many seconds."""
+        if seconds is None:
+            return await await_future(future)
+        async with asyncio.timeout(seconds):
+            return await await_future(future)
+
+    async def run(self, share: Hashable, work: Callable[[], T]) -> T:
+        """Return the result of work that blocks, from one of the threads. Raises ShareExceeded."""
+        return await storage_threads().run(share, work)
+
+
+@cache
+def storage_threads() -> FairThreads:
+    """Return the threads of this process on which large bodies are written."""
+    return FairThreads(STORAGE_THREADS, "storage")
+
+
+_sources = SourceLookup()

@@ -1,0 +1,126 @@
+"""Decide on a message: verify it, and label it. No I/O: the head and the body of a request in, a decision out.
+
+``begin_verification`` checks everything but the body; the ``Verification`` that it returns gets the body in chunks, and
+its ``finish`` returns the secret that signed the message. Keys that senders publish come from ``fetch``, which raises
+an exception where they must be fetched first (``receive.KeysNeeded``); then the same step is run again with them.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from uuid import UUID
+
+from django.utils import timezone
+
+from webhooks.kit.claim_check import StoredBody
+from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest
+from webhooks.processing.handlers import has_handlers
+from webhooks.receiving.challenges import ConfirmationFailed
+from webhooks.receiving.insert_receipt import VerifiedMessage
+from webhooks.schemes.scheme import FetchKeys, UnsignedBody
+from webhooks.sources.message_labels import find_labels, redact_credentials, storable_label
+from webhooks.sources.snapshot import SourceSnapshot
+from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
+from webhooks.wire.media_types import UnacceptedMediaType, check_media_type
+
+
+class TooLarge(Exception):
+    """The body exceeds the source's max_bytes."""
+
+
+class LengthMissing(Exception):
+    """The request has no Content-Length, and the signature does not cover the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The verification of a body: call ``update`` with each chunk, then ``finish``."""
+
+    update: Callable[[bytes], None]
+    _finish: Callable[[], int | None]
+    _secret_ids: list[UUID]
+
+    def finish(self) -> UUID | None:
+        """Return the id of the secret that signed the message, None if none was needed. Raises SignatureError."""
+        index = self._finish()
+        return None if index is None else self._secret_ids[index]
+
+
+def begin_verification(source: SourceSnapshot, request: NativeRequest, fetch: FetchKeys) -> Verification:
+    """Check all but the body.
+
+    A chunked body is accepted only if the signature shows where it ends: servers may report a broken connection as an
+    end. Raises UnacceptedMediaType, TooLarge, LengthMissing, SignatureError, and what ``fetch`` raises.
+    """
+    check_media_type(source.content_types, request.headers.get("content-type", ""))
+    if request.body.length is not None and request.body.length > source.max_bytes:
+        raise TooLarge
+    secrets = source.active_secrets(timezone.now())
+    verifier = source.scheme_with_options.begin_verification(
+        [secret.text for secret in secrets],
+        request.headers,
+        url=called_url(request, source.public_url),
+        now=time.time(),
+        tolerance=source.timestamp_tolerance_seconds,
+        method=request.method,
+        proxied=request.is_proxied,
+        fetch=fetch,
+    )
+    if request.body.length is None and isinstance(verifier, UnsignedBody):
+        raise LengthMissing
+    return Verification(verifier.update, verifier.finish, [secret.id for secret in secrets])
+
+
+def called_url(request: NativeRequest, public_url: str) -> str:
+    """Return the called URL as the sender knows it: ``public_url`` with the query, or the request's own URL."""
+    query = request.query_string
+    if not public_url:
+        own_url = f"{request.scheme}://{request.host}{request.path}"
+        return f"{own_url}?{query}" if query else own_url
+    return f"{public_url}?{query}" if query and "?" not in public_url else public_url
+
+
+def label_message(
+    source: SourceSnapshot, request: NativeRequest, receipt_id: UUID, body: StoredBody, secret_id: UUID | None
+) -> VerifiedMessage:
+    """Return the row of a verified message: with its id, type and order key, and without credentials."""
+    return VerifiedMessage(
+        id=receipt_id,
+        source_id=source.id,
+        labels=find_labels(source, source.scheme_with_options, request.headers, body.body, body.sha256),
+        content_type=storable_label(request.headers.get("content-type", "")),
+        headers=redact_credentials(request.headers, source.credential_headers),
+        body=body,
+        secret_id=secret_id,
+        has_handlers=has_handlers(source),
+    )
+
+
+REFUSALS = (
+    *(SignatureError, UnacceptedMediaType, TooLarge, BodyCutShort, BodyTooSlow, LengthMissing, ConfirmationFailed),
+    OSError,
+)
+"""The exceptions with which a request is refused: what is wrong with it, and not with us."""
+
+_STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
+    UnacceptedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
+    TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
+    ConfirmationFailed: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
+    KeysUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
+    BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
+    BodyCutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),
+    BodyTooSlow: (HTTPStatus.REQUEST_TIMEOUT, "too_slow"),
+    LengthMissing: (HTTPStatus.LENGTH_REQUIRED, "no_length"),
+}
+
+
+def status_and_reason(error: Exception) -> tuple[HTTPStatus, str]:
+    """Return the status and the recorded reason of a refusal; a signature error without a status of its own gives 401.
+
+    An OSError is a broken connection.
+    """
+    status, reason = _STATUSES.get(type(error), (HTTPStatus.UNAUTHORIZED, ""))
+    if isinstance(error, SignatureError):
+        return status, error.code
+    return (HTTPStatus.BAD_REQUEST, "cut_short") if isinstance(error, OSError) else (status, reason)
