@@ -3,8 +3,9 @@
 from django.apps import AppConfig
 from django.utils.module_loading import import_string
 
-from webhooks.kit.tenancy import tenant_required
+from webhooks.kit.tenancy import tenant_named, tenant_required
 
+ON_TENANT_NAMED = "subscriptions.tenants.tenants.find_id"
 ON_TENANT_REQUIRED = "subscriptions.tenants.tenants.lock_tenant"
 
 
@@ -16,4 +17,5 @@ class SubscriptionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect signals."""
+        tenant_named.connect(import_string(ON_TENANT_NAMED))
         tenant_required.connect(import_string(ON_TENANT_REQUIRED))

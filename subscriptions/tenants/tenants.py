@@ -10,7 +10,7 @@ from django.utils import timezone
 from subscriptions.errors import uid_in_use
 from subscriptions.models import Endpoint, OAuthToken, SigningSecret, Subscription, Tenant
 from subscriptions.tenants.plans import check_retention, check_row_limit, plan_of
-from webhooks.kit.rows import unique_uid
+from webhooks.kit.rows import is_uid, unique_uid
 from webhooks.kit.tenancy import UnknownTenant, tenant_deleted
 
 
@@ -69,6 +69,12 @@ def delete_tenant(tenant: Tenant) -> None:
             OAuthToken.objects.filter(endpoint__tenant=tenant).delete()
             Endpoint.objects.filter(tenant=tenant, deleted_at=None).update(deleted_at=now)
             tenant_deleted.send(Tenant, tenant_id=tenant.pk)
+
+
+def find_id(*, uid: str, **_: Any) -> UUID | None:
+    """Return the id of the tenant with this uid; None if there is none (receiver of ``tenant_named``)."""
+    rows = Tenant.objects.filter(uid=uid, deleted_at=None) if is_uid(uid) else Tenant.objects.none()
+    return rows.values_list("pk", flat=True).first()
 
 
 def lock_tenant(*, sender: type[Model], tenant_id: UUID, **_: Any) -> None:

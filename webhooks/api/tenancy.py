@@ -1,16 +1,19 @@
 """Find the tenant of a request: the key's own; for an operator's key all tenants, or the one that the request names.
 
-The receiver knows tenants by id only. An operator names one in the header ``Waypost-Tenant`` or as ``?tenant=``.
+An operator names a tenant in the header ``Waypost-Tenant`` or as ``?tenant=``, by id or uid. The receiver knows ids
+only; the app that has the tenants finds a uid. A tenant's key may name its own tenant; any other is not found (404),
+whether it exists or not.
 """
 
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Model
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 
 from webhooks.kit.rest.resources import ScopedView
+from webhooks.kit.tenancy import tenant_named
 from webhooks.models import Source
 from webhooks.wire.ids import parse
 
@@ -22,16 +25,24 @@ def tenant_id_of(request: Request) -> UUID | None:
     """Return the tenant of this request; None: all. Raises NotFound for another tenant than the key's own."""
     key: Any = request.auth
     own: UUID | None = key.tenant_id
-    name = request.headers.get(HEADER) or request.query_params.get("tenant")
-    if not name:
+    names = {name for name in (request.headers.get(HEADER), request.query_params.get("tenant")) if name is not None}
+    if len(names) > 1:
+        raise ValidationError({"tenant": [f"The header {HEADER} and the query name different tenants."]})
+    if not names:
         return own
-    try:
-        named = parse("tnt", name)
-    except ValueError as error:
-        raise NotFound from error
-    if own is not None and own != named:
+    named = _id_of(names.pop())
+    if named is None or own not in (None, named):
         raise NotFound
     return named
+
+
+def _id_of(name: str) -> UUID | None:
+    """Return the id of the tenant with this id or uid; None if no app knows the uid."""
+    try:
+        return parse("tnt", name)
+    except ValueError:
+        answers = [answer for _, answer in tenant_named.send(None, uid=name)]
+        return next((answer for answer in answers if answer is not None), None)
 
 
 class TenantScoped(ScopedView[M]):

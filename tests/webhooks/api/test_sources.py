@@ -273,6 +273,30 @@ def test_operator_lists_all_sources_and_may_name_a_tenant() -> None:
     assert client.get(f"{API}/sources/{other.public_id}/").status_code == 200
 
 
+def test_operator_names_a_tenant_by_its_uid() -> None:
+    tenant = make_tenant(uid="acme")
+    mine = make_source(uid="shop", tenant_id=tenant.pk)
+    make_source(uid="shop")
+    changed = make_client().patch(f"{API}/sources/shop/?tenant=acme", {"uid": "till"}, format="json")
+    assert (changed.status_code, changed.json()["id"], changed.json()["uid"]) == (200, mine.public_id, "till")
+    headers = {"waypost-tenant": "acme"}
+    created = make_client().post(f"{API}/sources/", {"scheme": "none"}, format="json", headers=headers)
+    assert created.json()["tenant"] == tenant.public_id
+    for name in ("unknown", "", "a b"):
+        assert make_client().get(f"{API}/sources/", headers={"waypost-tenant": name}).status_code == 404
+    both = make_client().get(f"{API}/sources/?tenant={make_tenant().public_id}", headers=headers)
+    assert (both.status_code, both.json()["errors"][0]["field"]) == (400, "tenant")
+
+
+def test_uid_of_another_tenant_is_a_404_like_an_unknown_one() -> None:
+    tenant, _ = make_tenant(uid="acme"), make_tenant(uid="other")
+    client = make_client(tenant)
+    assert client.get(f"{API}/sources/?tenant=acme").status_code == 200
+    known, unknown = (client.get(f"{API}/sources/?tenant={uid}") for uid in ("other", "unknown"))
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    assert known.status_code == 404
+
+
 def test_tenant_that_names_another_tenant_is_a_404() -> None:
     tenant, other = make_tenant(), make_tenant()
     client = make_client(tenant)
