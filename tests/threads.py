@@ -36,11 +36,11 @@ class NoThreads:
         raise RuntimeError("can't start new thread")
 
 
-class SynchronousWriters(ThreadPoolExecutor):
-    """Wait for each work, and close its connection: an open one would keep the test's database from being removed."""
+class ClosingThreads(ThreadPoolExecutor):
+    """Close each work's connection: an open one would keep the test's database from being removed."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run the work in a thread and return when it has ended."""
+        """Run the work in a thread."""
 
         def run() -> Any:
             try:
@@ -48,6 +48,14 @@ class SynchronousWriters(ThreadPoolExecutor):
             finally:
                 connection.close()
 
-        future = super().submit(run)
+        return super().submit(run)
+
+
+class SynchronousWriters(ClosingThreads):
+    """Wait for each work, too."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run the work in a thread and return when it has ended."""
+        future = super().submit(work, *args, **kwargs)
         wait([future])
         return future

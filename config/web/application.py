@@ -9,11 +9,11 @@ HTTPS is required, an Idempotency-Key) goes to Django, which has a view for it t
 """
 
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -76,18 +76,18 @@ class WebApplication:
         client = client_of(peer, scope["scheme"], headers)
         share = network_of(client.address)
         body = IncomingBody(receive, _length(headers), share)
+        route = _native_route(scope, headers, client)
         try:
-            view = _native_view(scope, headers, client)
-            if view is not None:
-                response = await view(_native_request(scope, headers, client, share, body))
-                await _send_native(send, response, client.scheme)
+            if route is not None:
+                response = await route.view(_native_request(scope, headers, client, share, body))
+                await _send_native(send, response, client.scheme, route.headers)
             else:
                 found = await self._run_django(scope, headers, client, share, body)
                 await found.send(send)
         except BodyCutShort:
             return  # the client is gone
         except Exception as error:
-            await _send_native(send, _error_response(scope, error), client.scheme)
+            await _send_native(send, _error_response(scope, error), client.scheme, route.headers if route else ())
 
     async def _run_django(
         self, scope: Any, headers: Mapping[str, str], client: Client, share: Hashable, body: IncomingBody
@@ -128,15 +128,26 @@ def _tenant_share(authorization: str, address: Hashable) -> Hashable:
 # --- native views ----------------------------------------------------------------------------------------------
 
 
-def _native_view(scope: Any, headers: Mapping[str, str], client: Client) -> NativeView | None:
+class NativeRoute(NamedTuple):
+    """A native view, and the headers of all its responses."""
+
+    view: NativeView
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+PUBLISH = NativeRoute(publish_natively, ((b"allow", b"GET, POST, HEAD, OPTIONS"),))
+RECEIVE = NativeRoute(receive_native)
+
+
+def _native_route(scope: Any, headers: Mapping[str, str], client: Client) -> NativeRoute | None:
     """Return the native view of a request, or None if Django has to respond."""
     if scope["method"] != "POST" or not _is_allowed_host(headers.get("host", "")):
         return None
     if settings.SECURE_SSL_REDIRECT and client.scheme != "https":
         return None
     if scope["path"] == "/api/v1/events/":
-        return publish_natively if can_publish_natively(headers, scope["query_string"]) else None
-    return receive_native if scope["path"].startswith("/in/") else None
+        return PUBLISH if can_publish_natively(headers, scope["query_string"]) else None
+    return RECEIVE if scope["path"].startswith("/in/") else None
 
 
 @lru_cache(maxsize=1024)
@@ -161,10 +172,11 @@ def _native_request(
     )
 
 
-async def _send_native(send: Send, response: NativeResponse, scheme: str) -> None:
+async def _send_native(
+    send: Send, response: NativeResponse, scheme: str, more: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    headers.append((b"content-length", b"%d" % len(response.body)))
-    headers += _security_headers(scheme)
+    headers += [(b"content-length", b"%d" % len(response.body)), *more, *_security_headers(scheme)]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
 

@@ -50,19 +50,19 @@ class ConnectionLimits:
     def __init__(self) -> None:
         self.open: set[LimitedProtocol] = set()
         self.shares = Shares("connections", MAX_CONNECTIONS)
-        self._is_checking = False
+        self._checked_by: asyncio.AbstractEventLoop | None = None  # in which a check is scheduled
 
     def check_times(self, loop: asyncio.AbstractEventLoop) -> None:
         """Check the time limits now and then, as long as there are connections."""
-        if not self._is_checking:
-            self._is_checking = True
+        if self._checked_by is not loop:
+            self._checked_by = loop
             loop.call_later(CHECK_EVERY, self._check, loop)
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for connection in list(self.open):
             connection.check_time(now)
-        self._is_checking = False
+        self._checked_by = None
         if self.open:
             self.check_times(loop)
 

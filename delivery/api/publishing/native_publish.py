@@ -24,7 +24,7 @@ from webhooks.wire.cloudevents.http_modes import BATCH
 from webhooks.wire.errors import InvalidEvent
 
 MAX_BYTES = 64 * 1024  # of a request; parsing a larger one would take the event loop for more than a millisecond
-RESPONSE_HEADERS = {"content-type": JSON, "allow": "GET, POST, HEAD, OPTIONS"}
+RESPONSE_HEADERS = {"content-type": JSON}
 
 
 def can_publish_natively(headers: Mapping[str, str], query_string: bytes) -> bool:

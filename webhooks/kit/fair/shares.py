@@ -46,7 +46,9 @@ class Shares:
         """Take an amount for a key, if its share allows; return whether it was taken."""
         with self._lock:
             holds = self._held[key] + amount
-            if holds > self._most or holds > self.capacity - self._total:
+            if (
+                holds > self._most or holds > self.capacity - self._total - amount + 1
+            ):  # + 1: the last unit is for a newcomer
                 if not self._held[key]:
                     del self._held[key]
                 return False

@@ -18,6 +18,13 @@ def test_each_further_key_gets_half_of_what_is_free() -> None:
     assert shares.free == 0
 
 
+def test_single_large_amount_leaves_as_much_for_others() -> None:
+    shares = Shares("bytes", 1000)
+    assert not shares.take("a", 600)
+    assert shares.take("a", 500)
+    assert shares.take("b", 250)
+
+
 def test_released_amounts_are_free_for_others() -> None:
     shares = Shares("bytes", 100)
     assert shares.take("a", 50)

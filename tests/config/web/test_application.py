@@ -1,0 +1,196 @@
+"""Test the ASGI application over real connections: the same responses from the native view and from Django."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from config.web import application, bodies
+from config.web.application import WebApplication
+from delivery.models import Event
+from subscriptions.models import Scope, Tenant
+from tests.config.web.server import exchange, send, serving
+from tests.factories import make_event_type, make_key, make_plan, make_tenant
+from tests.threads import ClosingThreads
+from webhooks.kit.fair.shares import Shares
+from webhooks.kit.fair.threads import request_threads
+from webhooks.wire.cloudevents.http_modes import BATCH, STRUCTURED
+
+pytestmark = pytest.mark.django_db(transaction=True)
+EVENTS = "/api/v1/events/"
+EVENT = {"specversion": "1.0", "id": "1", "source": "/a", "type": "order.paid", "data": {"n": 1}}
+SERVER_HEADERS = {"date", "server", "connection"}
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[int]:
+    settings.ALLOWED_HOSTS = ["127.0.0.1", "testserver"]
+    with ClosingThreads(4) as threads:
+        monkeypatch.setattr(request_threads(), "executor", threads)
+        with serving(WebApplication()) as port:
+            yield port
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant()
+
+
+def post(port: int, key: str, body: bytes, content_type: str = STRUCTURED, **headers: str) -> Any:
+    given = {"Authorization": f"Bearer {key}", "Content-Type": content_type, **headers}
+    return send(port, "POST", EVENTS, body, headers=given)
+
+
+def post_to_django(key: str, body: bytes, content_type: str = STRUCTURED, **headers: str) -> Any:
+    given = {"authorization": f"Bearer {key}", **{name.lower(): value for name, value in headers.items()}}
+    response = Client().post(EVENTS, body, content_type=content_type, headers=given)
+    return response.status_code, {name.lower(): value for name, value in response.headers.items()}, response.content
+
+
+REQUESTS = [
+    ("plain", b'{"type": "a"}', "application/json", {}),
+    ("without a type", b'{"data": 1}', "application/json", {}),
+    ("not an object", b"[1]", "application/json", {}),
+    ("not JSON", b"{", STRUCTURED, {}),
+    ("not UTF-8", b'{"type": "\xff"}', "application/json", {}),
+    ("a duplicate key", b'{"type": "a", "type": "b"}', "application/json", {}),
+    ("unknown form", b"x", "text/plain", {}),
+    ("unknown format", b"x", "application/cloudevents+xml", {}),
+    ("binary", b"<a/>", "text/xml", {"ce-id": "9", "ce-source": "/a", "ce-type": "b", "ce-specversion": "1.0"}),
+    ("binary without a type", b"x", "text/xml", {"ce-id": "9", "ce-source": "/a", "ce-specversion": "1.0"}),
+    ("compressed", b"x", STRUCTURED, {"Content-Encoding": "gzip"}),
+    ("long attribute", json.dumps({**EVENT, "id": "a" * 600}).encode(), STRUCTURED, {}),
+    ("large", json.dumps({**EVENT, "data": "a" * 3000}).encode(), STRUCTURED, {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "headers"), [case[1:] for case in REQUESTS], ids=[it[0] for it in REQUESTS]
+)
+def test_native_view_responds_like_django(
+    port: int, tenant: Tenant, settings: Any, body: bytes, content_type: str, headers: dict[str, str]
+) -> None:
+    settings.WAYPOST_MAX_EVENT_BYTES = 2048
+    key = make_key(tenant)[1]
+    assert_equal(post(port, key, body, content_type, **headers), post_to_django(key, body, content_type, **headers))
+
+
+def assert_equal(native: Any, django: Any) -> None:
+    """Compare status, headers and body, but for ids, which are new each time."""
+    assert native[0] == django[0]
+    assert {**native[1], "content-length": ""} | dict.fromkeys(SERVER_HEADERS) == {
+        **django[1],
+        "content-length": "",
+    } | dict.fromkeys(SERVER_HEADERS)
+    assert without_ids(native[2]) == without_ids(django[2])
+
+
+def without_ids(body: bytes) -> Any:
+    document = json.loads(body)
+    return {**document, "id": "", "event_id": "", "duplicate": ""} if "routing" in document else document
+
+
+def test_event_is_stored_once_and_a_repeat_is_a_duplicate_in_both(port: int, tenant: Tenant) -> None:
+    key, body = make_key(tenant)[1], json.dumps(EVENT).encode()
+    first, again = post(port, key, body), post_to_django(key, body)
+    assert [it[0] for it in (first, again)] == [202, 202]
+    assert json.loads(again[2]) == {**json.loads(first[2]), "duplicate": True}
+    assert Event.objects.get().tenant == tenant
+    assert_equal(again, post(port, key, body))
+    other = json.dumps({**EVENT, "data": 2}).encode()
+    assert_equal(post(port, key, other), post_to_django(key, other))
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic abc", "Bearer", "Bearer wp_wrong", f"Bearer wp_{'a' * 43}"])
+def test_missing_or_invalid_key_gets_the_same_401(port: int, authorization: str) -> None:
+    headers = {"Content-Type": STRUCTURED, **({"Authorization": authorization} if authorization else {})}
+    native = send(port, "POST", EVENTS, b"{}", headers=headers)
+    response = Client().post(EVENTS, b"{}", content_type=STRUCTURED, headers=headers)
+    assert_equal(native, (401, {name.lower(): it for name, it in response.headers.items()}, response.content))
+
+
+def test_key_without_the_scope_and_key_of_an_operator_get_the_same_errors(port: int, tenant: Tenant) -> None:
+    body = json.dumps(EVENT).encode()
+    for key, status in ((make_key(tenant, Scope.READ)[1], 403), (make_key()[1], 400)):
+        native = post(port, key, body)
+        assert native[0] == status
+        assert_equal(native, post_to_django(key, body))
+
+
+def test_limits_of_the_plan_are_the_same(port: int) -> None:
+    body = json.dumps(EVENT).encode()
+    for plan, status in ((make_plan(max_event_bytes=50), 413), (make_plan(events_per_month=0), 402)):
+        key = make_key(make_tenant(plan=plan))[1]
+        native = post(port, key, body)
+        assert native[0] == status
+        assert_equal(native, post_to_django(key, body))
+
+
+def test_schema_violation_is_the_same(port: int, tenant: Tenant) -> None:
+    make_event_type(tenant, name="order.paid", schema={"required": ["total"]}, schema_check="enforce")
+    key, body = make_key(tenant)[1], json.dumps(EVENT).encode()
+    native = post(port, key, body)
+    assert native[0] == 400
+    assert_equal(native, post_to_django(key, body))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        (EVENTS, [EVENT], {"Content-Type": BATCH}, 202),
+        (EVENTS, [EVENT], {"Content-Type": BATCH.upper()}, 202),
+        (EVENTS, EVENT, {"Content-Type": STRUCTURED, "Idempotency-Key": '"k"'}, 202),
+        (EVENTS + "?tenant=tnt_unknown", EVENT, {"Content-Type": STRUCTURED}, 404),
+        (EVENTS, {**EVENT, "data": "a" * 100_000}, {"Content-Type": STRUCTURED}, 202),
+        (EVENTS, EVENT, {"Content-Type": STRUCTURED, "Host": "unknown.example"}, 400),
+    ],
+    ids=["batch", "batch in capitals", "idempotency key", "named tenant", "large", "unknown host"],
+)
+def test_unusual_requests_are_served_by_django(
+    port: int, tenant: Tenant, path: str, body: Any, headers: dict[str, str], status: int
+) -> None:
+    given = {"Authorization": f"Bearer {make_key(tenant)[1]}", **headers}
+    assert send(port, "POST", path, json.dumps(body).encode(), headers=given)[0] == status
+
+
+def test_chunked_event_is_accepted(port: int, tenant: Tenant) -> None:
+    given = {"Authorization": f"Bearer {make_key(tenant)[1]}", "Content-Type": STRUCTURED}
+    pieces = iter([json.dumps(EVENT).encode()[:20], json.dumps(EVENT).encode()[20:]])
+    assert send(port, "POST", EVENTS, pieces, headers=given, encode_chunked=True)[0] == 202
+
+
+def test_plain_http_is_redirected_where_https_is_required(settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.ALLOWED_HOSTS = True, ["127.0.0.1"]
+    with serving(WebApplication()) as port:
+        status, headers, _ = send(port, "POST", EVENTS, b"{}")
+    assert (status, headers["location"]) == (301, f"https://127.0.0.1:{port}{EVENTS}")
+
+
+def test_path_is_decoded_once_and_headers_are_joined(port: int) -> None:
+    status, _, body = send(port, "GET", "/api/v1/a%2525b%C3%A9/")
+    assert status == 404
+    assert "/api/v1/a%25bé/" in json.loads(body)["detail"]
+
+
+def test_body_above_the_limit_is_413_without_being_read(port: int, tenant: Tenant, settings: Any) -> None:
+    settings.WAYPOST_MAX_REQUEST_BYTES = 70_000
+    head = f"POST {EVENTS} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {make_key(tenant)[1]}\r\n"
+    head += f"Content-Type: {BATCH}\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n"
+    assert exchange(port, head.encode()).startswith(b"HTTP/1.1 413")
+
+
+def test_slow_body_is_408_and_holds_no_thread(port: int, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "STALL", 0.2)
+    head = f"POST {EVENTS} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {make_key(tenant)[1]}\r\n"
+    head += f"Content-Type: {STRUCTURED}\r\nContent-Length: 100\r\nConnection: close\r\n\r\nabc"
+    assert exchange(port, head.encode()).startswith(b"HTTP/1.1 408")
+
+
+def test_client_that_holds_too_many_bytes_gets_503(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MEMORY", Shares("request bodies in memory", 1000))
+    status, headers, body = send(port, "POST", "/api/v1/endpoints/", bytes(600))
+    assert (status, headers["retry-after"]) == (503, str(application.RETRY_AFTER))
+    assert "request bodies in memory" in json.loads(body)["detail"]
+    assert bodies.MEMORY.free == 1000
