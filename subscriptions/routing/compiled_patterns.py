@@ -3,50 +3,124 @@
 A rule copied from EventBridge works as it is: its envelope names (``detail-type``, ``detail``) mean ``type`` and
 ``data``. It is stored and shown as written.
 
-A compiled pattern takes a hundred times the memory of its text, and few of them are evaluated at any time. So a
-``LazyPattern`` keeps the text, and an LRU cache shared by all of them keeps the compiled patterns.
+A compiled pattern takes a hundred times the memory of its text, and few of them are evaluated at any time. So
+``LazyPattern`` and ``LazyTransformer`` keep the text, and a cache the compiled forms. Each tenant has a share of it, so
+that one with very many or very large patterns compiles its own again, and not those of others.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from subscriptions.routing.shared_cache import CacheShare, SharedCache
 from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventbridge
-from webhooks.wire.patterns import IndexablePattern, InvalidPattern, Pattern, PatternBranch
-from webhooks.wire.step_budget import StepBudget
+from webhooks.wire.patterns import (
+    CompiledGroup,
+    GroupCompiler,
+    InvalidPattern,
+    Pattern,
+    PatternBranch,
+    PatternGroup,
+    PatternOutline,
+    StepBudget,
+)
+from webhooks.wire.step_budget import UNLIMITED
 from webhooks.wire.transform import Transformer
 
-MAX_COMPILED = 2_048  # patterns in the cache, about 12 KB each
+MAX_COMPILED_BYTES = 64 * 1024**2  # of all tenants in a process, about
+MAX_TENANT_BYTES = 16 * 1024**2  # of one tenant
+
+STEPS_PER_BYTE = 10  # of compiling a pattern or a transformer, by the length of its text
+STEPS_PER_BRANCH = 200
+BYTES_PER_BYTE = 40  # a compiled form takes so many times the size of its text
+
+_compiled = SharedCache[Any](MAX_COMPILED_BYTES, owner_size=MAX_TENANT_BYTES)
 
 
 class LazyPattern:
-    """Hold a valid pattern as text and compile it when it is evaluated. Equal texts are equal patterns."""
+    """Hold a valid pattern as text and compile it when it is needed. Equal texts are equal patterns.
 
-    __slots__ = ("text",)
+    ``owner``: the tenant whose share of the cache keeps the compiled form.
+    """
 
-    def __init__(self, written: Mapping[str, Any]) -> None:
+    __slots__ = ("_outline", "_share", "text")
+
+    def __init__(self, written: Mapping[str, Any], owner: Hashable = None) -> None:
         self.text = json.dumps(written, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+        self._share: CacheShare[Any] = _compiled.share(owner)
+        self._outline: PatternOutline | None = None
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LazyPattern) and self.text == other.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def matches(self, event: dict[str, Any], budget: StepBudget | None = None) -> bool:
-        """Return whether the pattern matches this event. Raises BudgetExceeded."""
-        return _compile(self.text).matches(event, budget)
+    @property
+    def key(self) -> bytes:
+        """Return the text."""
+        return self.text
 
     @property
     def branches(self) -> Sequence[PatternBranch]:
-        """Return the alternatives that satisfy the pattern."""
-        return _compile(self.text).branches
+        """Return the alternatives of which one must match. They are compiled each time."""
+        return self._compile().branches
+
+    def outline(self, budget: StepBudget = UNLIMITED, /) -> PatternOutline:
+        """Return what an index needs to know of the pattern, which is kept. Raises BudgetExceeded."""
+        if self._outline is None:
+            self._outline = self._compile().outline()
+            budget.spend(STEPS_PER_BYTE * len(self.text) + STEPS_PER_BRANCH * self._outline.branches)
+        return self._outline
+
+    def matches(self, event: dict[str, Any], budget: StepBudget | None = None) -> bool:
+        """Return whether the pattern matches this event. Raises BudgetExceeded."""
+        budget = UNLIMITED if budget is None else budget
+        compiled: CompiledGroup | None = self._share.get(self.text)
+        if compiled is None:
+            compiled = _compile(PatternGroup([self]), self._share, budget)
+        return compiled.is_match(event, budget)
+
+    def _compile(self) -> Pattern:
+        return compile_pattern(json.loads(self.text))
 
 
-def compiled(pattern: IndexablePattern) -> IndexablePattern:
-    """Return the compiled form of a pattern, for an index that evaluates it for every event."""
-    return _compile(pattern.text) if isinstance(pattern, LazyPattern) else pattern
+class LazyTransformer:
+    """Hold a valid transformer as text and compile it when it is needed.
+
+    ``owner``: the tenant whose share of the cache keeps the compiled form.
+    """
+
+    __slots__ = ("_share", "text")
+
+    def __init__(self, written: Mapping[str, Any], owner: Hashable = None) -> None:
+        self.text = json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
+        self._share: CacheShare[Any] = _compiled.share(owner)
+
+    def render(self, event: dict[str, Any], budget: StepBudget | None = None) -> bytes:
+        """Render the body for this event, in UTF-8. Raises Unrenderable and BudgetExceeded."""
+        key = (Transformer, self.text)
+        transformer: Transformer | None = self._share.get(key)
+        if transformer is None:
+            transformer = compile_transformer(json.loads(self.text))
+            self._share.put(key, transformer, BYTES_PER_BYTE * len(self.text))
+            (UNLIMITED if budget is None else budget).spend(STEPS_PER_BYTE * len(self.text))
+        return transformer.render(event, budget)
+
+
+def group_compiler(owner: Hashable) -> GroupCompiler:
+    """Return a function that compiles groups of patterns, or takes them from a tenant's share of the cache.
+
+    What was compiled is kept even if it exceeds the budget, so that the next call continues from there.
+    """
+    share = _compiled.share(owner)
+
+    def compiled(group: PatternGroup, budget: StepBudget) -> CompiledGroup:
+        known: CompiledGroup | None = share.get(group.key)
+        return _compile(group, share, budget) if known is None else known
+
+    return compiled
+
+
+def _compile(group: PatternGroup, share: CacheShare[Any], budget: StepBudget) -> CompiledGroup:
+    compiled = group.compile()
+    share.put(group.key, compiled, compiled.size)
+    budget.spend(compiled.steps)
+    return compiled
 
 
 def compile_pattern(written: Mapping[str, Any]) -> Pattern:
@@ -67,8 +141,3 @@ def compile_transformer(written: Mapping[str, Any]) -> Transformer:
         {name: path_from_eventbridge(path) if isinstance(path, str) else path for name, path in paths.items()},
         written["template"],
     )
-
-
-@lru_cache(maxsize=MAX_COMPILED)
-def _compile(text: bytes) -> Pattern:
-    return compile_pattern(json.loads(text))

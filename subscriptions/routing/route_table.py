@@ -4,18 +4,30 @@ Routes are looked up by event type, then by the exact values in their patterns (
 is built when the first event of that type arrives, so a table with many types costs little until it is used.
 """
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter, is_
+from typing import Any, Protocol
 from uuid import UUID
 
-from subscriptions.routing.compiled_patterns import compiled
+from subscriptions.routing.compiled_patterns import group_compiler
 from webhooks.wire.patterns import IndexablePattern, PatternIndex
-from webhooks.wire.step_budget import BudgetExceeded, StepBudget
-from webhooks.wire.transform import Transformer
+from webhooks.wire.step_budget import UNLIMITED, BudgetExceeded, StepBudget
 
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
+STEPS_PER_ROUTE = 3  # comparing a route with those that were found
+MAX_STEPS = 10**18  # more than anything costs; unlike UNLIMITED it can be subtracted from
+
+
+class BodyTransformer(Protocol):
+    """Render the body of a delivery."""
+
+    def render(self, event: dict[str, Any], budget: StepBudget | None = None) -> bytes:
+        """Render the body for this event. Raises Unrenderable and BudgetExceeded."""
+
+
+_id = attrgetter("subscription_id.int")  # integers are compared much faster than UUIDs
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class Route:
     endpoint_id: UUID
     ordering: str = ""
     pattern: IndexablePattern | None = None
-    transformer: Transformer | None = None
+    transformer: BodyTransformer | None = None
     reference_above_bytes: int | None = None  # bytes of data above which a link is sent instead; None: never
 
 
@@ -52,22 +64,61 @@ class RouteSlice:
 
 
 class _Bucket:
-    """Hold the routes that name one type."""
+    """Hold the routes that name one type, in the order of their subscriptions."""
 
-    __slots__ = ("_index", "is_ordered", "with_pattern", "without_pattern")
+    __slots__ = ("_index", "_owner", "is_ordered", "with_pattern", "without_pattern")
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Hashable) -> None:
         self.is_ordered = False
         self.without_pattern: list[Route] = []
-        self.with_pattern: list[tuple[IndexablePattern, Route]] = []
+        self.with_pattern: list[Route] = []
+        self._owner = owner
         self._index: PatternIndex[Route] | None = None
 
-    def find(self, document: Callable[[], dict[str, Any]], budget: StepBudget | None) -> Iterator[Route]:
-        yield from self.without_pattern
-        if self.with_pattern:
-            if self._index is None:
-                self._index = PatternIndex(self.with_pattern, compact=compiled)
-            yield from self._index.find(document(), budget)
+    def add(self, route: Route) -> None:
+        """Add the next route."""
+        self.is_ordered = self.is_ordered or bool(route.ordering)
+        (self.without_pattern if route.pattern is None else self.with_pattern).append(route)
+
+    def has_same_routes(self, other: "_Bucket") -> bool:
+        """Return whether another bucket has the same routes, so that one can stand for the other."""
+        return _are_same(self.without_pattern, other.without_pattern) and _are_same(
+            self.with_pattern, other.with_pattern
+        )
+
+    def find(
+        self, document: Callable[[], dict[str, Any]], budget: StepBudget, ids: "_Ids | None" = None
+    ) -> list[Route]:
+        """Return the routes that match, only of the subscriptions with these ids. Raises BudgetExceeded."""
+        found = self.without_pattern if ids is None else ids.within(self.without_pattern)
+        budget.spend(STEPS_PER_ROUTE * len(found))
+        among = None if ids is None else ids.positions(self.with_pattern)
+        if not (self.with_pattern if among is None else among):
+            return found
+        if self._index is None:
+            entries = [(it.pattern, it) for it in self.with_pattern if it.pattern is not None]
+            self._index = PatternIndex(entries, group_compiler(self._owner))
+        matching = self._index.find(document(), budget, among)
+        return found + matching if found else matching
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """The ids of some subscriptions: those after one, up to and including another; None is no limit."""
+
+    after: UUID | None
+    last: UUID | None
+
+    def positions(self, routes: list[Route]) -> range:
+        """Return the positions of the routes of these subscriptions."""
+        start = 0 if self.after is None else bisect_right(routes, self.after.int, key=_id)
+        end = len(routes) if self.last is None else bisect_right(routes, self.last.int, key=_id)
+        return range(start, end)
+
+    def within(self, routes: list[Route]) -> list[Route]:
+        """Return the routes of these subscriptions."""
+        positions = self.positions(routes)
+        return routes[positions.start : positions.stop]
 
 
 class RouteTable:
@@ -75,19 +126,31 @@ class RouteTable:
 
     __slots__ = ("_buckets", "entries", "version")
 
-    def __init__(self, version: int, entries: dict[UUID, RouteEntry] | None = None) -> None:
-        """Index the entries, which are keyed by subscription id."""
+    def __init__(
+        self,
+        version: int,
+        entries: Mapping[UUID, RouteEntry] | None = None,
+        owner: Hashable = None,
+        known: "RouteTable | None" = None,
+    ) -> None:
+        """Index the entries, which are keyed by subscription id.
+
+        ``owner``: the tenant whose share of the cache keeps the compiled patterns. ``known``: an earlier version, whose
+        indexes are used again for types whose routes have not changed.
+        """
         self.version = version
-        self.entries = entries or {}
+        self.entries = dict(entries or {})
         self._buckets: dict[str, _Bucket] = {}
-        for entry in self.entries.values():
+        for entry in sorted(self.entries.values(), key=attrgetter("route.subscription_id.int")):
             for name in dict.fromkeys(entry.event_types):
-                bucket = self._buckets.setdefault(name, _Bucket())
-                bucket.is_ordered = bucket.is_ordered or bool(entry.route.ordering)
-                if entry.route.pattern is None:
-                    bucket.without_pattern.append(entry.route)
-                else:
-                    bucket.with_pattern.append((entry.route.pattern, entry.route))
+                if name not in self._buckets:
+                    self._buckets[name] = _Bucket(owner)
+                self._buckets[name].add(entry.route)
+        if known is not None:
+            for name, bucket in self._buckets.items():
+                earlier = known._buckets.get(name)
+                if earlier is not None and earlier.has_same_routes(bucket):
+                    self._buckets[name] = earlier
 
     def has_type(self, event_type: str) -> bool:
         """Return whether a subscription names this type, whatever its pattern."""
@@ -114,12 +177,17 @@ class RouteTable:
         ``document`` returns the event as patterns see it; it is called only if a pattern must be evaluated. Raises
         BudgetExceeded if there is a budget; ``find_slice`` then finds the same routes piece by piece.
         """
+        return self._find(event_type, document, UNLIMITED if budget is None else budget)
+
+    def _find(
+        self, event_type: str, document: Callable[[], dict[str, Any]], budget: StepBudget, ids: _Ids | None = None
+    ) -> list[Route]:
         found: dict[UUID, Route] = {}
         for name in matching_names(event_type):
             bucket = self._buckets.get(name)
             if bucket is None:
                 continue
-            for route in bucket.find(document, budget):
+            for route in bucket.find(document, budget, ids):
                 known = found.get(route.endpoint_id)
                 if known is None or route.subscription_id < known.subscription_id:
                     found[route.endpoint_id] = route
@@ -141,24 +209,57 @@ class RouteTable:
         first, which is that of the oldest subscription. If the budget ends, the slice ends early, but never before its
         first subscription; so repeated calls always come to the end.
         """
-        names = set(matching_names(event_type))
-        remaining = sorted(
-            (
-                (key, entry)
-                for key, entry in self.entries.items()
-                if (after is None or key > after) and not names.isdisjoint(entry.event_types)
-            ),
-            key=itemgetter(0),
-        )
+        budget = UNLIMITED if budget is None else budget
         found: dict[UUID, Route] = {}
-        for number, (_, entry) in enumerate(remaining[:size]):
-            route = entry.route
+        width, looked_at = 1, 0
+        while looked_at < size:
+            piece = self._next_routes(event_type, after, min(width, size - looked_at))
+            if not piece:
+                return RouteSlice(list(found.values()), None)
             try:
-                if route.pattern is None or route.pattern.matches(document(), budget if number else None):
-                    found.setdefault(route.endpoint_id, route)
+                matching = self._matching(event_type, document, piece, after, budget, looked_at == 0)
             except BudgetExceeded:
-                return RouteSlice(list(found.values()), remaining[number - 1][0])
-        return RouteSlice(list(found.values()), remaining[size - 1][0] if len(remaining) > size else None)
+                break
+            for route in matching:
+                found.setdefault(route.endpoint_id, route)
+            after, looked_at, width = piece[-1].subscription_id, looked_at + len(piece), 2 * width
+        has_more = bool(self._next_routes(event_type, after, 1))
+        return RouteSlice(list(found.values()), after if has_more else None)
+
+    def _next_routes(self, event_type: str, after: UUID | None, count: int) -> list[Route]:
+        """Return the next routes for a type after a subscription, in the order of their subscriptions."""
+        found: dict[UUID, Route] = {}
+        ids = _Ids(after, None)
+        for name in matching_names(event_type):
+            if name in self._buckets:
+                for routes in (self._buckets[name].without_pattern, self._buckets[name].with_pattern):
+                    start = ids.positions(routes).start
+                    found.update((it.subscription_id, it) for it in routes[start : start + count])
+        return sorted(found.values(), key=_id)[:count]
+
+    def _matching(
+        self,
+        event_type: str,
+        document: Callable[[], dict[str, Any]],
+        piece: list[Route],
+        after: UUID | None,
+        budget: StepBudget,
+        is_first: bool,
+    ) -> list[Route]:
+        """Return those that match of the routes that follow a subscription, in their order.
+
+        The first one of a slice is evaluated by itself, without the index and whatever it costs.
+        """
+        if is_first:
+            counted = StepBudget(MAX_STEPS)
+            matching = [it for it in piece if it.pattern is None or it.pattern.matches(document(), counted)]
+            budget.remaining -= counted.spent
+            return matching
+        return sorted(self._find(event_type, document, budget, _Ids(after, piece[-1].subscription_id)), key=_id)
+
+
+def _are_same(some: list[Route], others: list[Route]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 def matching_names(event_type: str) -> Iterator[str]:

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.db.models import F, Func, TextField
 
 from subscriptions.models import Endpoint, HttpSettings, Subscription, Tenant
-from subscriptions.routing.compiled_patterns import LazyPattern, compile_transformer
-from subscriptions.routing.lru_cache import LruCache
+from subscriptions.routing.compiled_patterns import LazyPattern, LazyTransformer
 from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
+from subscriptions.routing.shared_cache import SharedCache
 
-MAX_TENANTS = 10_000  # route tables in memory; the least recently rebuilt are dropped first
+MAX_SUBSCRIPTIONS = 500_000  # in the route tables of all tenants in memory; tables that are not read are dropped first
 
 # Identifies a version of a subscription's row (writer, command, place on disk) together with its endpoint's version.
 _ROW = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
@@ -22,22 +22,22 @@ STAMP = Func(F("endpoint__version"), template=f"{_ROW} || '/' || %(expressions)s
 
 ENDPOINT_FIELDS = ("endpoint__ordering", "endpoint__http__content_mode", "endpoint__http__reference_above_bytes")
 
-_snapshots = LruCache[RouteTable](MAX_TENANTS)
+_snapshots = SharedCache[RouteTable](MAX_SUBSCRIPTIONS, owner_size=MAX_SUBSCRIPTIONS)
 
 
 def route_table(tenant_id: UUID, *, stale: RouteTable | None = None) -> RouteTable:
     """Return the tenant's route table from memory; build it if it is missing or is the one known to be stale."""
-    known = _snapshots.get(tenant_id)
+    known = _snapshots.share(tenant_id).get(tenant_id)
     if known is not None and known is not stale:
         return known
     table = _build(tenant_id, known)
-    _snapshots.put(tenant_id, table)
+    _snapshots.share(tenant_id).put(tenant_id, table, 1 + len(table.entries))
     return table
 
 
 def current_route_table(tenant_id: UUID) -> RouteTable:
     """Return the tenant's route table as of now, for callers that do not write under its version. One query more."""
-    known = _snapshots.get(tenant_id)
+    known = _snapshots.share(tenant_id).get(tenant_id)
     if known is not None and known.version == _version_of(tenant_id):
         return known
     return route_table(tenant_id, stale=known)
@@ -49,7 +49,7 @@ def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
     version = _version_of(tenant_id)
     rows = Subscription.objects.filter(tenant_id=tenant_id, active=True, endpoint__deleted_at=None)
     rows = rows.annotate(stamp=STAMP).select_related("endpoint__http")
-    rows = rows.only("endpoint", "event_types", "pattern", "transformer", *ENDPOINT_FIELDS)
+    rows = rows.only("endpoint", "tenant", "event_types", "pattern", "transformer", *ENDPOINT_FIELDS)
     entries: dict[UUID, RouteEntry] = {}
     if known is not None and known.entries:
         stamps = dict(rows.values_list("id", "stamp"))
@@ -57,7 +57,7 @@ def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
         rows = rows.filter(id__in=list(stamps.keys() - entries.keys()))
     for row in rows.iterator():
         entries[row.id] = RouteEntry(row.stamp, _route(row), tuple(row.event_types))
-    return RouteTable(version, entries)
+    return RouteTable(version, entries, tenant_id, known)
 
 
 def _version_of(tenant_id: UUID) -> int:
@@ -69,8 +69,8 @@ def _route(row: Subscription) -> Route:
         subscription_id=row.id,
         endpoint_id=row.endpoint_id,
         ordering=row.endpoint.ordering,
-        pattern=None if row.pattern is None else LazyPattern(row.pattern),
-        transformer=None if row.transformer is None else compile_transformer(row.transformer),
+        pattern=None if row.pattern is None else LazyPattern(row.pattern, row.tenant_id),
+        transformer=None if row.transformer is None else LazyTransformer(row.transformer, row.tenant_id),
         reference_above_bytes=_reference_above_bytes(row.endpoint),
     )
 

@@ -17,7 +17,7 @@ from subscriptions.endpoints.http.credentials import ClientCredentials, client_c
 from subscriptions.endpoints.http.encrypted_fields import decrypt_fields, request_headers
 from subscriptions.endpoints.http.verification import request_origin_header
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret
-from subscriptions.routing.lru_cache import LruCache
+from subscriptions.routing.shared_cache import SharedCache
 from webhooks.kit.encryption import CannotDecrypt, decrypt
 from webhooks.outgoing.own_address import is_forbidden_own_address
 from webhooks.wire.addresses.guard import address_filter
@@ -27,7 +27,8 @@ from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.errors import SignatureError
 from webhooks.wire.signing.standard_webhooks import Signer
 
-MAX_TARGETS = 50_000  # in memory; the least recently read are dropped first
+MAX_TARGETS = 50_000  # in memory; those that are not read are dropped first
+MAX_TENANT_TARGETS = 20_000  # of one tenant; beyond them its own are dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +78,24 @@ class DeliveryTarget:
         return self.state == Endpoint.State.ACTIVE
 
 
-_targets = LruCache[DeliveryTarget](MAX_TARGETS)
+_targets = SharedCache[DeliveryTarget](MAX_TARGETS, owner_size=MAX_TENANT_TARGETS)
 
 
 def load_targets(endpoint_ids: Iterable[UUID]) -> dict[UUID, DeliveryTarget]:
     """Return the current targets of these endpoints by id, without deleted endpoints."""
     rows = Endpoint.objects.filter(id__in=list(endpoint_ids), deleted_at=None, tenant__deleted_at=None)
-    versions = dict(rows.values_list("id", "version"))
     now = timezone.now()
-    known = {key: _targets.get(key) for key in versions}
-    stale = [key for key, it in known.items() if it is None or it.version != versions[key] or _has_expired(it, now)]
-    current = {key: it for key, it in known.items() if it is not None}
+    current: dict[UUID, DeliveryTarget] = {}
+    stale: list[UUID] = []
+    for key, tenant_id, version in rows.values_list("id", "tenant_id", "version"):
+        known = _targets.share(tenant_id).get(key)
+        if known is None or known.version != version or _has_expired(known, now):
+            stale.append(key)
+        else:
+            current[key] = known
     for target in _read(stale, now):
         current[target.endpoint_id] = target
-        _targets.put(target.endpoint_id, target)
+        _targets.share(target.tenant_id).put(target.endpoint_id, target, 1)
     return current
 
 

@@ -1,11 +1,12 @@
 """Patterns and transformers as written by tenants, in the names of CloudEvents or EventBridge, compiled."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from subscriptions.routing.compiled_patterns import LazyPattern, compile_pattern, compile_transformer, compiled
-from webhooks.wire.patterns import InvalidPattern, Pattern
+from subscriptions.routing.compiled_patterns import LazyPattern, LazyTransformer, compile_pattern, compile_transformer
+from webhooks.wire.patterns import BudgetExceeded, InvalidPattern, StepBudget
 from webhooks.wire.transform import InvalidTransformer
 
 EVENT = {"id": "1", "type": "EC2 Change", "source": "aws.ec2", "account": "42", "data": {"state": "up"}}
@@ -51,11 +52,11 @@ def test_error_in_an_input_path_names_the_path() -> None:
     assert caught.value.path == "/input_paths/s"
 
 
-def test_pattern_in_another_order_is_equal() -> None:
-    one, other = LazyPattern({"a": ["x"], "b": [1]}), LazyPattern({"b": [1], "a": ["x"]})
-    assert (one, hash(one)) == (other, hash(other))
-    assert LazyPattern({"a": ["x"], "b": [2]}) != one
-    assert LazyPattern({"a": ["x"], "b": [1.0]}) != one
+def test_pattern_in_another_order_has_the_same_key() -> None:
+    one = LazyPattern({"a": ["x"], "b": [1]}).key
+    assert LazyPattern({"b": [1], "a": ["x"]}).key == one
+    assert LazyPattern({"a": ["x"], "b": [2]}).key != one
+    assert LazyPattern({"a": ["x"], "b": [1.0]}).key != one
 
 
 def test_lazy_pattern_matches_as_its_pattern() -> None:
@@ -64,7 +65,52 @@ def test_lazy_pattern_matches_as_its_pattern() -> None:
         assert LazyPattern(written).matches(document) is compile_pattern(written).matches(document)
 
 
-def test_unindexed_pattern_is_kept_compiled() -> None:
-    assert isinstance(compiled(LazyPattern({"a": [{"prefix": "x"}]})), Pattern)
-    pattern = Pattern({"a": ["x"]})
-    assert compiled(pattern) is pattern
+def test_lazy_pattern_spends_steps_to_be_compiled_once() -> None:
+    pattern, spent = LazyPattern({"data": {"x": [f"v{uuid4()}" for _ in range(100)]}}), []
+    for _ in range(2):
+        budget = StepBudget(10**6)
+        assert not pattern.matches({}, budget)
+        spent.append(budget.spent)
+    assert spent[0] > 1_000 > spent[1]
+
+
+def test_lazy_pattern_that_exceeds_the_budget_is_compiled_nevertheless() -> None:
+    pattern = LazyPattern({"data": {"x": [f"v{uuid4()}" for _ in range(100)]}})
+    with pytest.raises(BudgetExceeded):
+        pattern.matches({}, StepBudget(100))
+    assert not pattern.matches({}, StepBudget(100))
+
+
+def test_outline_of_a_lazy_pattern_is_that_of_its_pattern_and_is_kept() -> None:
+    written = {"a": ["x", "y"], "$or": [{"b": [1]}, {"b": [{"prefix": "x"}]}]}
+    pattern = LazyPattern(written)
+    assert pattern.outline() == compile_pattern(written).outline()
+    assert pattern.outline(StepBudget(0)) is pattern.outline()
+
+
+def test_tenant_with_many_patterns_does_not_make_another_compile_again() -> None:
+    few = [LazyPattern({"a": [{"prefix": f"{uuid4()}"}]}, "few") for _ in range(10)]
+    for pattern in few:
+        pattern.matches({})
+    for _ in range(300):  # more together than the share of a tenant
+        LazyPattern({f"{uuid4()}": ["x"] for _ in range(100)}, "many").matches({})
+    budget = StepBudget(10**6)
+    for pattern in few:
+        pattern.matches({}, budget)
+    assert budget.spent < 1_000
+
+
+def test_lazy_transformer_renders_as_its_transformer() -> None:
+    written = {"input_paths": {"s": "$.detail.state"}, "template": '{"s": <s>}'}
+    assert LazyTransformer(written).render(EVENT) == compile_transformer(written).render(EVENT)
+
+
+def test_lazy_transformer_spends_the_rendered_bytes() -> None:
+    transformer, spent = LazyTransformer({"input_paths": {"s": "$.data"}, "template": "<s>"}), []
+    for size in (1_000, 1_000, 1_000_000):
+        budget = StepBudget(10**6)
+        transformer.render({"data": "x" * size}, budget)
+        spent.append(budget.spent)
+    assert spent[2] > 100 * spent[1]
+    with pytest.raises(BudgetExceeded):
+        transformer.render({"data": "x" * 1_000_000}, StepBudget(100))

@@ -5,9 +5,11 @@ from uuid import UUID
 
 import pytest
 
+from subscriptions.routing.compiled_patterns import LazyPattern
 from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
 from webhooks.wire.ids import new_id
-from webhooks.wire.patterns import BudgetExceeded, Pattern, StepBudget
+from webhooks.wire.patterns import BudgetExceeded, Pattern, PatternOutline, StepBudget
+from webhooks.wire.step_budget import UNLIMITED
 
 
 def table_of(*rows: tuple[Route, list[str]]) -> RouteTable:
@@ -103,3 +105,42 @@ class TestFindSlice:
         rows = [(Route(new_id(), new_id(), pattern=pattern), ["*"]) for _ in range(3)]
         found = table_of(*rows).find_slice("t", lambda: {"n": 1}, size=10, budget=StepBudget(0))
         assert (found.routes, found.after) == ([rows[0][0]], rows[0][0].subscription_id)
+
+    def test_slices_find_the_same_routes_as_find_at_any_budget(self) -> None:
+        patterns = [it for number in range(60) for it in ({"n": [number % 5]}, {"n": [{"numeric": [">", number]}]})]
+        table = table_of(*((Route(new_id(), new_id(), pattern=LazyPattern(it)), ["*"]) for it in patterns))
+        expected = sorted(route.subscription_id for route in table.find("t", lambda: {"n": 3}))
+        for steps in (0, 300, 3_000, 10**9):
+            piece = table.find_slice("t", lambda: {"n": 3}, size=50, budget=StepBudget(steps))
+            found = [route.subscription_id for route in piece.routes]
+            while piece.after is not None:
+                piece = table.find_slice("t", lambda: {"n": 3}, after=piece.after, size=50, budget=StepBudget(steps))
+                found += [route.subscription_id for route in piece.routes]
+            assert found == expected
+
+    def test_slice_can_be_continued_with_a_later_table(self) -> None:
+        rows = [(Route(new_id(), new_id()), ["*"]) for _ in range(6)]
+        added = Route(new_id(), new_id())
+        first = table_of(*rows).find_slice("t", dict, size=3)
+        later = table_of(*rows[2:], (added, ["*"])).find_slice("t", dict, after=first.after, size=10)
+        assert [*first.routes, *later.routes] == [*(route for route, _ in rows), added]
+
+
+class TestRebuilding:
+    def test_types_whose_routes_have_not_changed_keep_their_index(self) -> None:
+        compiled: list[int] = []
+
+        class Counted(LazyPattern):
+            def outline(self, budget: StepBudget = UNLIMITED, /) -> PatternOutline:
+                compiled.append(1)
+                return super().outline(budget)
+
+        routes = [Route(new_id(), new_id(), pattern=Counted({"n": [number]})) for number in range(100)]
+        rows = {it.subscription_id: RouteEntry("", it, ("b",)) for it in routes}
+        before = RouteTable(1, rows)
+        assert len(before.find("b", lambda: {"n": 5})) == 1
+        counted = len(compiled)
+        other = Route(new_id(), new_id())
+        after = RouteTable(2, rows | {other.subscription_id: RouteEntry("", other, ("c",))}, known=before)
+        assert len(after.find("b", lambda: {"n": 5})) == 1
+        assert len(compiled) == counted

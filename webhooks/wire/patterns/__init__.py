@@ -14,23 +14,30 @@ implementation event-ruler decides. docs/reference/patterns.md describes every o
     masks.py          sets of branches
     dotted_names.py   read events whose names are joined by dots
     explanation.py    explain a mismatch
-    index.py          match one event with many patterns
+    index.py          match one event with many patterns, with value_tree.py and pattern_group.py
+    outline.py        what the index needs to know of a pattern
 """
 
 from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.branches import PatternBranch
 from webhooks.wire.patterns.explanation import PatternMismatch
-from webhooks.wire.patterns.index import IndexablePattern, PatternIndex
+from webhooks.wire.patterns.index import PatternIndex
+from webhooks.wire.patterns.outline import PatternOutline
 from webhooks.wire.patterns.pattern import Pattern
+from webhooks.wire.patterns.pattern_group import CompiledGroup, GroupCompiler, IndexablePattern, PatternGroup
 from webhooks.wire.step_budget import BudgetExceeded, StepBudget
 
 __all__ = [
     "BudgetExceeded",
+    "CompiledGroup",
+    "GroupCompiler",
     "IndexablePattern",
     "InvalidPattern",
     "Pattern",
     "PatternBranch",
+    "PatternGroup",
     "PatternIndex",
     "PatternMismatch",
+    "PatternOutline",
     "StepBudget",
 ]

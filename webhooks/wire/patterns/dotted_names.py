@@ -27,28 +27,11 @@ class NamedNode(Protocol):
 Children = Mapping[str, NamedNode]
 
 
-class Spellings:
-    """The dotted names that lead from an object to nodes further below than its children."""
+def spellings(children: Children) -> frozenset[str] | None:
+    """Return the dotted names that lead from an object to nodes further below than its children.
 
-    __slots__ = ("_names",)
-
-    def __init__(self, children: Children) -> None:
-        self._names = _dotted_names(children)
-
-    def __bool__(self) -> bool:
-        """Tell whether there are any."""
-        return self._names is None or bool(self._names)
-
-    def occur_in(self, value: dict[str, Any], budget: StepBudget) -> bool:
-        """Tell whether an object has such a name; also true for other dotted names if there are many spellings."""
-        if self._names is not None:
-            return not value.keys().isdisjoint(self._names)
-        budget.spend(len(value) // NAMES_PER_STEP)
-        return any("." in name for name in value)
-
-
-def _dotted_names(children: Children) -> frozenset[str] | None:
-    """Return all of them; None if they are too many or too long."""
+    None if they are too many or too long; then every dotted name counts.
+    """
     names: set[str] = set()
     characters = 0
     unfinished = list(children.items())
@@ -62,6 +45,14 @@ def _dotted_names(children: Children) -> frozenset[str] | None:
             names.add(dotted)
             unfinished.append((dotted, child))
     return frozenset(names)
+
+
+def has_dotted(value: dict[str, Any], names: frozenset[str] | None, budget: StepBudget) -> bool:
+    """Tell whether an object has one of these spellings."""
+    if names is not None:
+        return not value.keys().isdisjoint(names)
+    budget.spend(len(value) // NAMES_PER_STEP)
+    return any("." in name for name in value)
 
 
 def without_dots(children: Children, value: dict[str, Any], budget: StepBudget) -> dict[str, Any]:

@@ -67,8 +67,16 @@ def compile_field(values: list[Any], at: str) -> FieldMatcher:
         constants=frozenset(constants),
         predicates=tuple(merge_alternatives(predicates)),
         accepts_absent=any(_is_exists_false(value) for value in values),
-        cost=sum(1 + STAR_COST * json.dumps(value).count("*") for value in values if isinstance(value, dict)),
+        cost=sum(map(_cost, values)),
     )
+
+
+def _cost(value: Any) -> int:
+    """Return the work of an operator on one scalar, in comparisons; 0 for an exact value."""
+    if not isinstance(value, dict):
+        return 0
+    has_stars = not value.keys().isdisjoint(("wildcard", "anything-but"))
+    return 1 + (STAR_COST * json.dumps(value).count("*") if has_stars else 0)
 
 
 def _operator(value: Any, at: str) -> Predicate:

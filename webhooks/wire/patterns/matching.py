@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
-from webhooks.wire.patterns.dotted_names import Spellings, flatten, without_dots
+from webhooks.wire.patterns.dotted_names import flatten, has_dotted, spellings, without_dots
 from webhooks.wire.patterns.fields import FieldMatcher
 from webhooks.wire.patterns.masks import AllBut
 from webhooks.wire.patterns.operators.field_lookup import FieldLookup
@@ -34,9 +34,10 @@ Match = Callable[[Any, int, StepBudget], Result]
 """Matches a value, or MISSING, for the wanted branches."""
 Field = tuple[FieldPath, FieldMatcher, int]
 """The path and the list of a field, and the mask of the branches that have it."""
-_Tried = tuple[str, Match, int, int, int]
+_Tried = tuple[str, Mapping[str, int] | None, Match, int, int, int]
 
 NOTHING: Result = (0, 0)
+NO_NAMES: frozenset[str] = frozenset()
 
 
 class BranchSet:
@@ -68,7 +69,7 @@ class BranchSet:
 class _FieldNode:
     """A name that is a field of the wanted branches. ``steps``: what it costs to match a scalar."""
 
-    __slots__ = ("_absent", "_find", "_strings", "own", "steps")
+    __slots__ = ("_absent", "_find", "own", "steps", "strings")
     children: Mapping[str, "_Node"] = {}
 
     def __init__(self, fields: Sequence[Field], everything: int) -> None:
@@ -76,11 +77,9 @@ class _FieldNode:
         self.steps = _steps(everything)
         self._absent = _optional(fields, everything)
         lookup = FieldLookup((entry, mask) for _, matcher, mask in fields for entry in matcher.entries)
-        self._find, self._strings = lookup.find, lookup.only_strings
+        self._find, self.strings = lookup.find, lookup.only_strings
 
     def match(self, value: Any, wanted: int, budget: StepBudget) -> Result:
-        if self._strings is not None and isinstance(value, str):
-            return wanted & self._strings.get(value, 0), 0
         if isinstance(value, list):
             return self._match_list(value, wanted, budget)
         if value is MISSING or isinstance(value, dict):
@@ -108,6 +107,7 @@ class _ObjectNode:
     """
 
     __slots__ = ("_if_missing", "_positions", "_required", "_spellings", "_tried", "below", "children", "steps")
+    strings = None
 
     def __init__(self, fields: Sequence[Field], depth: int, everything: int) -> None:
         below: dict[str, list[Field]] = defaultdict(list)
@@ -116,18 +116,19 @@ class _ObjectNode:
         self.below = _combined(fields)
         self.children: dict[str, _Node] = {name: _node(it, depth + 1, everything) for name, it in below.items()}
         self._if_missing = _optional(fields, everything)
-        self._spellings = Spellings(self.children)
-        # For each name: the matcher of its node, its branches, all others, and those that match without the name.
-        self._tried: list[_Tried] = [
-            (name, node.match, mask := _combined(below[name]), everything & ~mask, _optional(below[name], everything))
-            for name, node in sorted(self.children.items(), key=lambda it: len(it[1].children))  # fields first
-        ]
+        self._spellings = spellings(self.children)
+        # For each name: what exact strings match, if that is all; else the matcher of its node; its branches, all
+        # others, and those that match without the name.
+        self._tried: list[_Tried] = []
+        for name, node in sorted(self.children.items(), key=lambda it: len(it[1].children)):  # fields first
+            through, optional = _combined(below[name]), _optional(below[name], everything)
+            self._tried.append((name, node.strings, node.match, through, everything & ~through, optional))
         self.steps = _steps(everything)
         if len(below) <= MAX_TRIED:
             self._required = None
             self.steps += sum(child.steps for child in self.children.values())
         else:
-            self._required = AllBut([everything & ~it[4] for it in self._tried])
+            self._required = AllBut([everything & ~it[5] for it in self._tried])
             self._positions = {tried[0]: number for number, tried in enumerate(self._tried)}
 
     def match(self, value: Any, wanted: int, budget: StepBudget) -> Result:
@@ -135,16 +136,20 @@ class _ObjectNode:
             if isinstance(value, list):
                 return self._match_list(value, wanted, budget)
             return 0, wanted & self._if_missing
-        if self._spellings and self._spellings.occur_in(value, budget):
+        if self._spellings != NO_NAMES and has_dotted(value, self._spellings, budget):
             value = without_dots(self.children, value, budget)
         tried, found = self._tried, 0
         if self._required is not None:
             tried, wanted = self._present(self._required, value, wanted, budget)
-        for name, match, through, others, optional in tried:
-            if name not in value:
+        for name, strings, match, through, others, optional in tried:
+            inner = value.get(name, MISSING)
+            if inner is MISSING:
                 wanted &= optional
             elif here := wanted & through:
-                inner_found, inner_absent = match(value[name], here, budget)
+                if strings is not None and isinstance(inner, str):
+                    inner_found, inner_absent = here & strings.get(inner, 0), 0
+                else:
+                    inner_found, inner_absent = match(inner, here, budget)
                 found |= inner_found
                 wanted = wanted & others | inner_found | inner_absent
             if not wanted:
@@ -185,6 +190,7 @@ class _MixedNode:
     """A name that is a field and also has fields below it, e.g. "a" and "a.b", maybe of different branches."""
 
     __slots__ = ("_field", "_object", "children", "steps")
+    strings = None
 
     def __init__(self, field: _FieldNode, below: _ObjectNode) -> None:
         self._field, self._object, self.children = field, below, below.children

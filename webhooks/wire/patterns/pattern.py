@@ -7,6 +7,7 @@ from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.branches import PatternBranch, compile_branches
 from webhooks.wire.patterns.explanation import PatternMismatch, explain
 from webhooks.wire.patterns.matching import BranchSet
+from webhooks.wire.patterns.outline import PatternOutline, outline
 from webhooks.wire.step_budget import UNLIMITED, StepBudget
 
 
@@ -17,18 +18,29 @@ class Pattern:
     ``branches`` are the alternatives of which one must match; PatternIndex reads them.
     """
 
-    __slots__ = ("__weakref__", "_matching", "branches")
+    __slots__ = ("__weakref__", "_branch_set", "branches")
 
     def __init__(self, pattern: dict[str, Any] | str) -> None:
         self.branches: list[PatternBranch] = compile_branches(_parse(pattern) if isinstance(pattern, str) else pattern)
-        self._matching = BranchSet(self.branches).matching
+        self._branch_set: BranchSet | None = None  # made for the first event, since some patterns are only checked
+
+    @property
+    def key(self) -> "Pattern":
+        """Return the pattern itself: it equals no other."""
+        return self
+
+    def outline(self, _: StepBudget = UNLIMITED, /) -> PatternOutline:
+        """Return what an index needs to know of the pattern."""
+        return outline(self.branches)
 
     def matches(self, event: dict[str, Any], budget: StepBudget | None = None) -> bool:
         """Tell whether the pattern matches this event.
 
         Raises nothing for parsed JSON, except BudgetExceeded if there is a budget.
         """
-        return self._matching(event, None, UNLIMITED if budget is None else budget) != 0
+        if self._branch_set is None:
+            self._branch_set = BranchSet(self.branches)
+        return self._branch_set.matching(event, None, UNLIMITED if budget is None else budget) != 0
 
     def explain(self, event: dict[str, Any], budget: StepBudget | None = None) -> list[PatternMismatch]:
         """Return why the event does not match: the mismatches of the closest branch; empty if it matches.

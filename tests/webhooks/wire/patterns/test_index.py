@@ -7,37 +7,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.webhooks.wire.test_patterns import events, objects
-from webhooks.wire.patterns import Pattern, PatternIndex, StepBudget
+from webhooks.wire.patterns import BudgetExceeded, CompiledGroup, Pattern, PatternGroup, PatternIndex, StepBudget
+from webhooks.wire.patterns.index import MAX_UNINDEXED
 
 
-class CountingPattern:
-    """A pattern that counts its evaluations in a class attribute."""
+class Evaluations:
+    """The sizes of the groups that an index evaluates; each is compiled once."""
 
-    evaluations = 0
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self._compiled: dict[Any, CompiledGroup] = {}
 
-    def __init__(self, pattern: dict[str, Any]) -> None:
-        self._pattern = Pattern(pattern)
-        self.branches = self._pattern.branches
-
-    def matches(self, event: dict[str, Any], /, budget: StepBudget | None = None) -> bool:
-        CountingPattern.evaluations += 1
-        return self._pattern.matches(event, budget)
+    def compiled(self, group: PatternGroup, _: StepBudget) -> CompiledGroup:
+        self.sizes.append(len(group.patterns))
+        return self._compiled.get(group.key) or self._compiled.setdefault(group.key, group.compile())
 
 
 def index(*patterns: dict[str, Any]) -> PatternIndex[int]:
-    return PatternIndex((CountingPattern(pattern), number) for number, pattern in enumerate(patterns))
+    return PatternIndex((Pattern(pattern), number) for number, pattern in enumerate(patterns))
 
 
-def evaluations(patterns: PatternIndex[int], event: dict[str, Any]) -> int:
-    CountingPattern.evaluations = 0
-    list(patterns.find(event))
-    return CountingPattern.evaluations
+def evaluated(patterns: list[dict[str, Any]], event: dict[str, Any]) -> list[int]:
+    counted = Evaluations()
+    many = PatternIndex([(Pattern(pattern), number) for number, pattern in enumerate(patterns)], counted.compiled)
+    many.find(event)
+    return counted.sizes
 
 
-@given(st.lists(objects, max_size=6), events)
-def test_find_agrees_with_evaluating_every_pattern(patterns: list[dict[str, Any]], event: dict[str, Any]) -> None:
-    matching = {number for number, pattern in enumerate(patterns) if Pattern(pattern).matches(event)}
-    assert sorted(index(*patterns).find(event)) == sorted(matching)
+FILLING: list[dict[str, Any]] = [{"filling": [number]} for number in range(MAX_UNINDEXED)]
+
+
+@given(st.lists(objects, max_size=6), st.booleans(), events)
+def test_find_agrees_with_evaluating_every_pattern(
+    patterns: list[dict[str, Any]], is_indexed: bool, event: dict[str, Any]
+) -> None:
+    matching = [number for number, pattern in enumerate(patterns) if Pattern(pattern).matches(event)]
+    assert sorted(index(*patterns, *(FILLING if is_indexed else [])).find(event)) == matching
 
 
 @given(st.lists(objects, min_size=2, max_size=4), st.lists(objects, max_size=3), events)
@@ -46,19 +51,30 @@ def test_find_with_or_agrees_with_evaluating_every_pattern(
 ) -> None:
     patterns = [{"$or": branches}, *others]
     matching = {number for number, pattern in enumerate(patterns) if Pattern(pattern).matches(event)}
-    assert set(index(*patterns).find(event)) == matching
+    assert set(index(*patterns, *FILLING).find(event)) == matching
+
+
+@given(st.lists(objects, max_size=6), st.integers(0, 3), st.integers(0, 30), events)
+def test_find_among_some_entries_finds_no_others(
+    patterns: list[dict[str, Any]], start: int, size: int, event: dict[str, Any]
+) -> None:
+    made = [Pattern(pattern) for pattern in (*patterns, *FILLING)]
+    many = PatternIndex((made[number % len(made)], number) for number in range(2 * len(made)))  # each pattern twice
+    among = range(start, min(start + size, 2 * len(made)))
+    assert many.find(event, None, among) == [number for number in among if made[number % len(made)].matches(event)]
 
 
 def test_find_in_many_patterns_evaluates_only_candidates() -> None:
-    many = index(*({"data": {"customer": [f"c{n}"], "kind": ["invoice"]}} for n in range(1_000)))
+    patterns: list[dict[str, Any]] = [{"data": {"customer": [f"c{n}"], "kind": ["invoice"]}} for n in range(1_000)]
     event = {"data": {"customer": "c7", "kind": "invoice"}}
-    assert (list(many.find(event)), evaluations(many, event)) == ([7], 1)
+    assert list(index(*patterns).find(event)) == [7]
+    assert evaluated(patterns, event) == [1]
 
 
 def test_index_uses_the_field_whose_values_the_fewest_patterns_share() -> None:
-    many = index(*({"data": {"region": ["eu"], "customer": [n]}} for n in range(100)))
-    assert evaluations(many, {"data": {"region": "eu", "customer": 3}}) == 1
-    assert evaluations(many, {"data": {"region": "eu"}}) == 0
+    patterns: list[dict[str, Any]] = [{"data": {"region": ["eu"], "customer": [n]}} for n in range(100)]
+    assert evaluated(patterns, {"data": {"region": "eu", "customer": 3}}) == [1]
+    assert evaluated(patterns, {"data": {"region": "eu"}}) == []
 
 
 @pytest.mark.parametrize(
@@ -71,22 +87,68 @@ def test_index_uses_the_field_whose_values_the_fewest_patterns_share() -> None:
     ids=ascii,
 )
 def test_find_reads_values_in_lists_and_under_dotted_names(event: dict[str, Any]) -> None:
-    assert list(index({"data": {"customer": ["c1"]}}, {"data.customer": ["c2"]}).find(event)) == [0]
+    assert index({"data": {"customer": ["c1"]}}, {"data.customer": ["c2"]}, *FILLING).find(event) == [0]
 
 
 def test_find_evaluates_a_pattern_with_many_items_once() -> None:
-    shared = CountingPattern({"data": {"total": [{"numeric": [">", 5]}]}})
-    many = PatternIndex((shared, number) for number in range(1_000))
-    assert (len(list(many.find({"data": {"total": 6}}))), evaluations(many, {})) == (1_000, 1)
+    shared, counted = Pattern({"data": {"total": [{"numeric": [">", 5]}]}}), Evaluations()
+    many = PatternIndex([(shared, number) for number in range(1_000)], counted.compiled)
+    assert (len(many.find({"data": {"total": 6}})), counted.sizes) == (1_000, [1])
 
 
 def test_find_always_evaluates_patterns_without_exact_values() -> None:
-    many = index({"a": [{"prefix": "x"}]}, {"a": ["x", {"exists": False}]}, {"a": ["10.0.0.1"]})
-    assert evaluations(many, {}) == 3
-    assert list(many.find({"a": "::ffff:10.0.0.1"})) == [2]
+    patterns: list[dict[str, Any]] = [{"a": [{"prefix": "x"}]}, {"a": ["x", {"exists": False}]}, {"a": ["10.0.0.1"]}]
+    assert sum(evaluated([*patterns, *FILLING], {})) == 3
+    assert index(*patterns, *FILLING).find({"a": "::ffff:10.0.0.1"}) == [2]
 
 
 def test_find_always_evaluates_a_pattern_with_too_many_branches() -> None:
-    wide = {"$or": [{"a": [n]} for n in range(40)]}
-    assert evaluations(index(wide), {}) == 1
-    assert list(index(wide).find({"a": 39})) == [0]
+    wide: dict[str, Any] = {"$or": [{"a": [n]} for n in range(40)]}
+    assert evaluated([wide, *FILLING], {}) == [1]
+    assert index(wide, *FILLING).find({"a": 39}) == [0]
+
+
+def test_find_evaluates_many_candidates_in_groups() -> None:
+    patterns: list[dict[str, Any]] = [{"a": ["x"], "b": [{"numeric": [">", n]}]} for n in range(1_000)]
+    sizes = evaluated(patterns, {"a": "x", "b": 500})
+    assert sum(sizes) == 1_000
+    assert len(sizes) < 100
+
+
+def test_change_of_one_pattern_changes_few_groups() -> None:
+    patterns = [Pattern({"a": [{"prefix": str(n)}]}) for n in range(1_000)]
+    keys: list[set[Any]] = []
+    for made in (patterns, [*patterns[:500], *patterns[501:], Pattern({"b": [1]})]):
+        seen: set[Any] = set()
+
+        def compiled(group: PatternGroup, _: StepBudget, seen: set[Any] = seen) -> CompiledGroup:
+            seen.add(group.key)
+            return group.compile()
+
+        PatternIndex(((pattern, 0) for pattern in made), compiled).find({})
+        keys.append(seen)
+    assert len(keys[1] - keys[0]) <= 3
+
+
+def test_index_is_built_in_pieces_when_its_budget_is_exceeded() -> None:
+    many = index(*({"a": [n]} for n in range(1_000)))
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
+            assert many.find({"a": 7}, StepBudget(5_000)) == [7]
+            break
+        except BudgetExceeded:
+            continue
+    assert 4 <= attempts <= 20
+
+
+def test_steps_of_finding_do_not_grow_with_the_number_of_patterns() -> None:
+    spent = []
+    for size in (100, 1_000):
+        many = index(*({"a": [n], "b": ["x"]} for n in range(size)))
+        many.find({"a": 7, "b": "x"})
+        budget = StepBudget(10**6)
+        many.find({"a": 7, "b": "x"}, budget)
+        spent.append(budget.spent)
+    assert spent[0] == spent[1]
