@@ -13,11 +13,10 @@ from uuid import UUID
 
 from subscriptions.routing.compiled_patterns import group_compiler
 from webhooks.wire.patterns import IndexablePattern, PatternIndex
-from webhooks.wire.step_budget import UNLIMITED, BudgetExceeded, StepBudget
+from webhooks.wire.step_budget import UNLIMITED, UNLIMITED_STEPS, BudgetExceeded, StepBudget
 
 OPERATIONAL = "waypost."  # prefix of the types of the platform's own events
 STEPS_PER_ROUTE = 3  # comparing a route with those that were found
-MAX_STEPS = 10**18  # more than anything costs; unlike UNLIMITED it can be subtracted from
 
 
 class BodyTransformer(Protocol):
@@ -251,7 +250,7 @@ class RouteTable:
         The first one of a slice is evaluated by itself, without the index and whatever it costs.
         """
         if is_first:
-            counted = StepBudget(MAX_STEPS)
+            counted = StepBudget(UNLIMITED_STEPS)
             matching = [it for it in piece if it.pattern is None or it.pattern.matches(document(), counted)]
             budget.remaining -= counted.spent
             return matching
