@@ -15,7 +15,8 @@ What each status makes the sender do:
           arriving at once; nothing was stored: retry after Retry-After
 
 Without a valid signature the state of a source cannot be observed: a paused source responds 401 like an active one,
-a deleted one 404 like an unknown one. Therefore bodies are verified there too, and then dropped.
+a deleted one 404 like an unknown one. Therefore bodies are verified there too, and then dropped. A deleted source
+fetches no published keys: messages under such schemes get 404.
 
 Two requests with one message id are decided by the unique constraint: one is stored, the other is a duplicate,
 whatever became of the handlers. A failed handler therefore loses nothing when the sender retries; it runs by its own
@@ -56,6 +57,7 @@ from webhooks.receiving.verification import (
     label_message,
     status_and_reason,
 )
+from webhooks.schemes.scheme import FetchKeys, fetch_unavailable
 from webhooks.sources import source_counts
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.errors import KeysUnavailable
@@ -103,7 +105,7 @@ async def _verify(
 ) -> VerifiedMessage | InboundResponse:
     """Read and verify a message and store its body; return it, or the response if it becomes no receipt."""
     try:
-        begin = partial(begin_verification, source, request, partial(_fetched_keys, source.owner))
+        begin = partial(begin_verification, source, request, _key_fetcher(source))
         verification = await _with_keys(source, shell, begin)
     except REFUSALS as error:
         return _reject(source, request, error, size=request.body.length or 0)
@@ -139,6 +141,11 @@ class KeysNeeded(Exception):
     def __init__(self, fetch: "Future[bytes]") -> None:
         super().__init__()
         self.fetch = fetch
+
+
+def _key_fetcher(source: SourceSnapshot) -> FetchKeys:
+    """Return how published keys are fetched: for a deleted source, whose owner may be gone, not at all."""
+    return partial(_fetched_keys, source.owner) if source.deleted_at is None else fetch_unavailable
 
 
 def _fetched_keys(owner: Hashable, url: str, *, newer: bool = False) -> bytes:

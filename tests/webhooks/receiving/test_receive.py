@@ -360,6 +360,17 @@ def test_json_web_token_is_verified_with_the_published_keys(settings) -> None:
     assert Receipt.objects.get().secret_id is None
 
 
+def test_deleted_source_fetches_no_keys(settings) -> None:
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    key = RSAKey.generate_key(2048, {"kid": "k1"})
+    token = jwt.encode({"alg": "RS256", "kid": "k1"}, {"aud": "us", "iat": int(time.time())}, key)
+    with KeyServer(dict(key.as_dict(private=False))) as server:
+        options = {"jwks_url": server.url, "audience": "us"}
+        source = make_source(scheme="jwt", secret=None, options=options, deleted_at=timezone.now())
+        assert post(source, headers={"Authorization": f"Bearer {token}"}).status_code == 404
+        assert server.requests == []
+
+
 def test_unavailable_keys_are_503_with_retry_after() -> None:
     options = {"jwks_url": "https://127.0.0.1:1/", "audience": "us"}
     token = jwt.encode({"alg": "HS256"}, {"aud": "us"}, OctKey.import_key("x" * 32))
