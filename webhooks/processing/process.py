@@ -30,7 +30,7 @@ from webhooks.processing.running.handler_runs import (
     run_together,
     settle_alone,
 )
-from webhooks.processing.turns.claims import claim_group, claim_slow, claim_suspect
+from webhooks.processing.turns.claims import claim_group, claim_slow, claim_suspect, has_pending
 from webhooks.processing.turns.slow_sources import due_slow_sources, mark_slow, paces
 from webhooks.processing.turns.worker_places import handler_place, slow_place
 from webhooks.sources import source_counts
@@ -50,6 +50,8 @@ def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
     """
     end = time.monotonic() + seconds
     done = 0
+    if not has_pending():
+        return 0
     with handler_place() as is_free:
         while is_free and time.monotonic() < end:
             processed = _process_round()

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
@@ -242,7 +243,7 @@ def _notify_waiters(runs: Sequence[HandlerRun]) -> None:
 
 def _limit_hooks(start: int, run: HandlerRun) -> None:
     """Give the after-commit hooks of this receipt a time limit, and keep an exception in one from stopping others."""
-    hooks = connection.run_on_commit
+    hooks: list[Any] = connection.run_on_commit  # (savepoints, hook, whether its exception is only logged)
     hooks[start:] = [(savepoints, partial(_run_hook, run, hook), True) for savepoints, hook, _ in hooks[start:]]
 
 

@@ -119,6 +119,11 @@ class Turn:
 _turn = Turn(uuid4())  # at random, so that processes do not walk in step
 
 
+def has_pending() -> bool:
+    """Tell whether any receipt is pending: one lookup, so that an idle worker costs no more."""
+    return bool(sql.run(b"SELECT EXISTS (SELECT FROM webhooks_receipt WHERE due_at IS NOT NULL)", [])[0][0])
+
+
 def claim_group(limit: int, turn: Turn = _turn) -> list[Receipt]:
     """Claim up to ``limit`` receipts of sources that are not slow, in turns; oldest first within an order key."""
     for _ in range(MAX_WALKS):
