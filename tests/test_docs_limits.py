@@ -1,9 +1,11 @@
 """Compare the table of limits (docs/reference/limits.md) with the plan, the settings and the constants of the code."""
 
+import math
 import re
 from pathlib import Path
 
 import pytest
+from django.db.models.fields import NOT_PROVIDED
 
 from delivery.reading import tenant_limits
 from subscriptions.models import Endpoint, Plan
@@ -12,6 +14,8 @@ from webhooks.models import Source
 ROOT = Path(__file__).resolve().parent.parent
 NAME = re.compile(r"`(\w+)`")
 CONSTANT = re.compile(r"^_?([A-Z][A-Z0-9_]+)(?:: [^=]+)? = ", re.MULTILINE)
+SETTING = re.compile(r'env\.integer\(\s*"(WAYPOST_\w+)", ([0-9_*\s]+)[,)]')
+UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 NO_LIMIT_OF_A_PLAN = {"id", "uid", "name", "is_default", "created_at", "updated_at"}
 NO_LIMIT_OF_THE_OPERATOR = {"WAYPOST_HSTS_SECONDS"}
 LINES = (ROOT / "docs/reference/limits.md").read_text().splitlines()
@@ -48,6 +52,30 @@ def test_tenant_sees_every_limit_of_its_plan_and_of_the_operator() -> None:
     assert set(tenant_limits.OF_A_PLAN) == names_set_by("plan")
     limits = {name for name in names_set_by("setting") if not name.endswith(("_WORKERS", "_THREADS"))}
     assert set(tenant_limits.OF_THE_OPERATOR) == limits, "complete OF_THE_OPERATOR in delivery/reading/tenant_limits.py"
+
+
+def test_default_in_a_row_is_that_of_the_setting_or_of_the_plan() -> None:
+    text = (ROOT / "config/settings.py").read_text()
+    defaults = {name: product(default) for name, default in re.findall(SETTING, text)}
+    defaults |= {name: Plan._meta.get_field(name).default for name in names_set_by("plan")}
+    rows = {limit.strip("`"): default for limit, default, place, *_ in ROWS if place in ("plan", "setting")}
+    assert {name: size_of(default) for name, default in rows.items()} == {
+        name: None if defaults[name] is NOT_PROVIDED else defaults[name] for name in rows
+    }
+
+
+def product(text: str) -> int:
+    """Return the value of factors as the settings write them: ``16 * 1024**2``."""
+    factors = [factor.split("**") for factor in text.replace(" ** ", "**").split(" * ")]
+    return math.prod(int(base) ** int(power[0] if power else 1) for base, *power in factors)
+
+
+def size_of(default: str) -> int | None:
+    """Return the number at the beginning of a default, in bytes if it has a binary unit; None for ``none``."""
+    if default == "none":
+        return None
+    number, _, rest = default.replace(",", "").partition(" ")
+    return int(number.rstrip(";")) * UNITS.get(rest[:3], 1)
 
 
 @pytest.mark.parametrize("model", [Endpoint, Source], ids=["endpoint", "source"])
