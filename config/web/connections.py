@@ -211,6 +211,11 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refusal = 501 if version != "1.0" else 400
             raise _Refused
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Start the request, and write the head of its response together with the first piece of its body."""
+        cycle.transport = _JoinedHead(self.transport)
+        super()._start_asgi_task(cycle, app)
+
     def on_body(self, body: bytes) -> None:
         """Pass a piece of the body on."""
         self._body_bytes += len(body)
@@ -281,3 +286,32 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.transport.write_eof()
+
+
+class _JoinedHead:
+    """Hold back the head of a response, and write it with what follows: one system call and packet less."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Write bytes, but for the head."""
+        if data.startswith(b"HTTP/1.1 100"):
+            self._transport.write(data)
+        elif self._head is None:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def is_closing(self) -> bool:
+        """Return whether the connection is being closed."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Write what is held back, and close the connection."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+        self._transport.close()
