@@ -18,6 +18,7 @@ Used for publishing (``delivery.publishing.group_publish``) and for receipts (``
 
 import threading
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
@@ -44,18 +45,62 @@ class _Entry(NamedTuple, Generic[M, R]):
     future: "Future[R]"
 
 
+class _Queue(Generic[M, R]):
+    """The entries of one key that wait, by owner; the first owner has the next turn."""
+
+    def __init__(self) -> None:
+        self._owners: OrderedDict[Hashable, deque[_Entry[M, R]]] = OrderedDict()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, entry: _Entry[M, R], owner: Hashable) -> None:
+        """Add an entry behind the others of its owner."""
+        self._owners.setdefault(owner, deque()).append(entry)
+        self._size += 1
+
+    def take(self, most: int, weigh: Callable[[M], int]) -> list[_Entry[M, R]]:
+        """Take entries of the owners in turns, up to this weight together, one at least."""
+        taken: list[_Entry[M, R]] = []
+        while self._owners:
+            owner, entries = next(iter(self._owners.items()))
+            most -= weigh(entries[0].item)
+            if most < 0 and taken:
+                break
+            taken.append(entries.popleft())
+            if entries:
+                self._owners.move_to_end(owner)
+            else:
+                del self._owners[owner]
+        self._size -= len(taken)
+        return taken
+
+
 class GroupCommit(Generic[M, R]):
-    """Write items in groups of up to ``max_group`` of one key, counted by ``weigh``, with up to ``threads`` writers."""
+    """Write items in groups of up to ``max_group`` of one key, counted by ``weigh``, with up to ``threads`` writers.
+
+    The owners of the items of one key (``owner_of``) take turns, and so do the keys where there are more than writers:
+    a flood of one delays others by a group or two.
+    """
 
     def __init__(
-        self, write: Write[M, R], *, threads: int, max_group: int, weigh: Callable[[M], int] | None = None
+        self,
+        write: Write[M, R],
+        *,
+        threads: int,
+        max_group: int,
+        weigh: Callable[[M], int] = lambda _: 1,
+        owner_of: Callable[[M], Hashable] = lambda _: None,
     ) -> None:
         self.writers: Executor = ThreadPoolExecutor(threads, "group-commit")
+        self._threads = threads
         self._write = write
         self._weigh = weigh
+        self._owner_of = owner_of
         self._max_group = max_group
         self._lock = threading.Lock()
-        self._queues: dict[Hashable, list[_Entry[M, R]]] = {}  # a key is present while a writer works on it
+        self._queues: dict[Hashable, _Queue[M, R]] = {}  # a key is present while a writer works on it
         self._thread = threading.local()
 
     def add(self, item: M, key: Hashable = None) -> R:
@@ -70,15 +115,12 @@ class GroupCommit(Generic[M, R]):
         future: Future[R] = Future()
         with self._lock:
             queue = self._queues.get(key)
+            is_first = queue is None
             if queue is None:
-                self._queues[key] = [_Entry(item, future)]
-            else:
-                queue.append(_Entry(item, future))
-        if queue is None:
-            try:
-                self.writers.submit(self._write_queue, key)
-            except RuntimeError:  # no thread is available, or the process is ending
-                self._write_queue(key)
+                queue = self._queues[key] = _Queue()
+            queue.append(_Entry(item, future), self._owner_of(item))
+        if is_first:
+            self._start_writer(key)
         return future
 
     def waiting(self) -> int:
@@ -86,33 +128,31 @@ class GroupCommit(Generic[M, R]):
         with self._lock:
             return sum(map(len, self._queues.values()))
 
+    def _start_writer(self, key: Hashable) -> None:
+        try:
+            self.writers.submit(self._write_queue, key)
+        except RuntimeError:  # no thread is available, or the process is ending
+            self._write_queue(key)
+
     def _write_queue(self, key: Hashable) -> None:
-        """Write groups until no item of this key is left."""
+        """Write groups until no item of this key is left, or until another key waits for this thread."""
         while group := self._next_group(key):
             self._check_connection()
             after_commit: AfterCommit = []
             for set_result in self._write_group(group, after_commit):
                 set_result()
             _run(after_commit)
+            if len(self._queues) > self._threads:
+                self._start_writer(key)
+                return
 
     def _next_group(self, key: Hashable) -> list[_Entry[M, R]]:
-        """Take the oldest items that fit in one group, one at least. Removes the key if there is none."""
+        """Take items that fit in one group, one at least. Removes the key if there is none."""
         with self._lock:
-            queue = self._queues.pop(key)
-            count = self._count(queue)
-            if queue:
-                self._queues[key] = queue[count:]
-            return queue[:count]
-
-    def _count(self, queue: Sequence[_Entry[M, R]]) -> int:
-        if self._weigh is None:
-            return self._max_group
-        total = 0
-        for count, entry in enumerate(queue):
-            total += self._weigh(entry.item)
-            if total > self._max_group:
-                return max(count, 1)
-        return len(queue)
+            group = self._queues[key].take(self._max_group, self._weigh)
+            if not group:
+                del self._queues[key]
+            return group
 
     def _check_connection(self) -> None:
         """Close a connection that is broken or too old, as Django does between requests."""

@@ -8,7 +8,7 @@ and a body twice as long. The price is one plan for each number of rows; psycopg
 has the same type, also where there is none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
@@ -44,6 +44,7 @@ class VerifiedMessage:
     body: StoredBody
     secret_id: UUID | None = None
     has_handlers: bool = True
+    owner: Hashable = None
 
 
 class Outcome(Enum):
@@ -176,5 +177,8 @@ def _values(message: VerifiedMessage) -> tuple[Any, ...]:
 
 
 group_commit: GroupCommit[VerifiedMessage, InsertResult] = GroupCommit(
-    lambda messages, _after_commit: insert_receipts(messages), threads=1, max_group=MAX_GROUP
+    lambda messages, _after_commit: insert_receipts(messages),
+    threads=1,
+    max_group=MAX_GROUP,
+    owner_of=lambda message: message.owner,
 )

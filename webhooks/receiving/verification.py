@@ -94,6 +94,7 @@ def label_message(
         body=body,
         secret_id=secret_id,
         has_handlers=has_handlers(source),
+        owner=source.owner,
     )
 
 

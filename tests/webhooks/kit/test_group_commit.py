@@ -199,3 +199,25 @@ def test_after_commit_calls_of_a_failed_write_are_dropped() -> None:
     with pytest.raises(DataError):
         group.add(1)
     assert called == []
+
+
+def test_owners_of_items_take_turns_where_more_wait_than_fit_in_one_group() -> None:
+    writer = HeldWriter()
+    group = commits(writer, max_group=4, owner_of=lambda number: number // 100)
+    first = group.submit(0)
+    wait_until(lambda: writer.groups == [[0]], "the first group")
+    others = [group.submit(number) for number in [*range(1, 10), 100, 101, 200]]
+    writer.go_on.set()
+    assert [future.result() for future in (first, *others)] == [0, *range(-1, -10, -1), -100, -101, -200]
+    assert writer.groups == [[0], [1, 100, 200, 2], [101, 3, 4, 5], [6, 7, 8, 9]]
+
+
+def test_keys_take_turns_where_there_are_more_than_writers() -> None:
+    writer = HeldWriter()
+    group = commits(writer, max_group=2)
+    futures = [group.submit(0, "a")]
+    wait_until(lambda: writer.groups == [[0]], "the first group")
+    futures += [group.submit(number, "a") for number in range(1, 7)] + [group.submit(100, "b"), group.submit(200, "c")]
+    writer.go_on.set()
+    assert [-future.result() for future in futures] == [0, 1, 2, 3, 4, 5, 6, 100, 200]
+    assert writer.groups == [[0], [100], [200], [1, 2], [3, 4], [5, 6]]
