@@ -50,10 +50,11 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
         return _count(_render(InboundResponse(HTTPStatus.NOT_FOUND)))
     if request.method == "OPTIONS":
         return _handshake(request, snapshot)
-    return _count(_render(_respond(request, snapshot)))
+    return _count(_render(respond(request, snapshot)))
 
 
-def _respond(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:
+def respond(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:
+    """Respond to a message (POST) or a challenge (GET) for this source."""
     try:
         native = read_head(request)
     except InvalidLength:

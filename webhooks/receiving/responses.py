@@ -57,6 +57,8 @@ async def stored_response(source: SourceSnapshot, receipt_id: UUID, wait: Wait) 
     if source.response_when == Source.ResponseWhen.STORED:
         return _configured(source, source.response_status, {"receipt": public("rcp", receipt_id)})
     seconds = source.response_timeout_seconds
+    if not seconds:
+        return InboundResponse(HTTPStatus.ACCEPTED, {"receipt": public("rcp", receipt_id), "state": "pending"})
     handled = wait_for_handlers(receipt_id, source.id, seconds, tenant_id=source.tenant_id)
     try:
         state = await wait(handled, seconds + LATE)

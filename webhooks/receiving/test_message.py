@@ -1,13 +1,13 @@
-"""Send a test message to a source: a sample, signed as its sender would sign it, through the inbound view.
+"""Send a test message to a source: a sample, signed as its sender would sign it, through the steps of the inbound view.
 
-It is stored and handled like any other message. Where only the sender has the signing key, SenderKeyRequired is
-raised. What is shown of the message contains no secret, not even under a scheme that sends the secret itself.
+It is stored and handled like any other message, but its response does not wait for the handlers, because that would
+occupy a thread of the API. Where only the sender has the signing key, SenderKeyRequired is raised. What is shown of the message contains no secret, not even under a scheme that sends the secret itself.
 """
 
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from io import BytesIO
@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing.receipts import first_id_at
-from webhooks.receiving.inbound_view import inbound
+from webhooks.receiving.inbound_view import respond
 from webhooks.schemes import Scheme, SignedMessage, UnsignedMessage
 from webhooks.sources.message_labels import redact_credentials
 from webhooks.sources.snapshot import SourceSnapshot, find_source
@@ -60,16 +60,17 @@ def send_test_message(source: Source, url: str, *, event_type: str = "", body: s
         raise NoActiveSecret(str(NoActiveSecret.__doc__))
     started = timezone.now()
     sample = _signed_sample(snapshot, url, event_type or EVENT_TYPE, body.encode())
-    response = inbound(_request(url, sample), source.public_id)
+    response = respond(_request(url, sample), replace(snapshot, response_timeout_seconds=0))
+    content = response.headers_and_body()[1]
     headers = {name.lower(): text for name, text in sample.headers.items()}
     return SentTestMessage(
         url=_with_query(snapshot.public_url or url, sample),
         headers=redact_credentials(headers, snapshot.credential_headers),
         body=sample.body.decode("utf-8", "replace"),
-        status=response.status_code,
-        response=response.content.decode("utf-8", "replace"),
-        receipt=_receipt(source, started, sample.body, response.content),
-        rejection=_rejection(source, started, response.status_code),
+        status=response.status,
+        response=content.decode("utf-8", "replace"),
+        receipt=_receipt(source, started, sample.body, content),
+        rejection=_rejection(source, started, response.status),
     )
 
 

@@ -13,6 +13,7 @@ from django.test import Client
 
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_source
+from tests.webhooks.receiving import shells
 from tests.webhooks.schemes.authority import certificate
 from tests.webhooks.schemes.test_sns import subscription_confirmation
 from webhooks.models import Receipt, Rejection, Source
@@ -160,9 +161,10 @@ def subscribe(monkeypatch: pytest.MonkeyPatch, amazon: FakeAmazon) -> Any:
     monkeypatch.setattr(published_keys, "start_call", amazon.start_call)
     body = json.dumps(subscription_confirmation(TOPIC, int(time.time()))).encode()
     source = make_source(scheme="sns", secret=TOPIC)
-    return Client().post(f"/in/{source.public_id}/", body, content_type="text/plain; charset=UTF-8")
+    return shells.post(source, body, {}, content_type="text/plain; charset=UTF-8")
 
 
+@pytest.mark.usefixtures("shell")
 def test_sns_subscription_is_confirmed_at_amazon_and_stored_as_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
     amazon = FakeAmazon()
     response = subscribe(monkeypatch, amazon)
@@ -174,6 +176,7 @@ def test_sns_subscription_is_confirmed_at_amazon_and_stored_as_no_receipt(monkey
     assert not Receipt.objects.exists()
 
 
+@pytest.mark.usefixtures("shell")
 def test_sns_subscription_that_cannot_be_confirmed_is_503_so_that_amazon_retries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -182,6 +185,7 @@ def test_sns_subscription_that_cannot_be_confirmed_is_503_so_that_amazon_retries
     assert Rejection.objects.get().reason == "not_confirmed"
 
 
+@pytest.mark.usefixtures("shell")
 def test_sns_subscription_without_a_certificate_is_503_and_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     amazon = FakeAmazon(error=InvalidResponse())
     assert subscribe(monkeypatch, amazon).status_code == 503

@@ -72,6 +72,12 @@ def test_test_message_runs_its_handlers() -> None:
     assert Receipt.objects.get().state == "processed"
 
 
+def test_test_message_does_not_wait_for_handlers() -> None:
+    source = make_source(handlers=[{"handler": "log"}], response_when="processed", response_timeout_seconds=25)
+    shown = send(source).json()
+    assert (shown["status"], shown["receipt"]["state"]) == (202, "pending")
+
+
 def test_test_message_accepts_a_type_and_a_body() -> None:
     source = make_source(scheme="github", secret="shh")
     shown = send(source, {"event_type": "push", "body": "not JSON"}).json()
