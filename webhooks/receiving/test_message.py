@@ -1,7 +1,8 @@
 """Send a test message to a source: a sample, signed as its sender would sign it, through the steps of the inbound view.
 
 It is stored and handled like any other message, but its response does not wait for the handlers, because that would
-occupy a thread of the API. Where only the sender has the signing key, SenderKeyRequired is raised. What is shown of the message contains no secret, not even under a scheme that sends the secret itself.
+occupy a thread of the API. Where only the sender has the signing key, SenderKeyRequired is raised. What is shown of the
+message contains no secret, not even under a scheme that sends the secret itself.
 """
 
 import hashlib
