@@ -41,7 +41,7 @@ def _id_of(name: str) -> UUID | None:
     try:
         return parse("tnt", name)
     except ValueError:
-        answers = [answer for _, answer in tenant_named.send(None, uid=name)]
+        answers: list[Any] = [answer for _, answer in tenant_named.send(None, uid=name)]
         return next((answer for answer in answers if answer is not None), None)
 
 
