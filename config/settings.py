@@ -47,6 +47,9 @@ WAYPOST_FAN_OUT_STEPS_PER_SECOND = env.integer("WAYPOST_FAN_OUT_STEPS_PER_SECOND
 WAYPOST_FAN_OUT_DELIVERIES = env.integer("WAYPOST_FAN_OUT_DELIVERIES", 1_000)  # of one event in a request
 WAYPOST_FAN_OUT_BYTES = env.integer("WAYPOST_FAN_OUT_BYTES", 2 * 1024**2)  # rendered for one event: 2 MiB
 WAYPOST_FAN_OUT_WORKERS = env.integer("WAYPOST_FAN_OUT_WORKERS", 1, minimum=1, maximum=256)  # at once, all machines
+WAYPOST_LOOKUPS_PER_TENANT = env.integer("WAYPOST_LOOKUPS_PER_TENANT", 16, minimum=1)  # in flight, per process
+WAYPOST_CALLS_PER_TENANT = env.integer("WAYPOST_CALLS_PER_TENANT", 16, minimum=1)  # single calls, per process
+WAYPOST_TESTS_PER_TENANT = env.integer("WAYPOST_TESTS_PER_TENANT", 3, minimum=1)  # test deliveries, per process
 WAYPOST_HANDLERS = env.dotted_paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
 WAYPOST_HANDLER_WAITS = env.integer("WAYPOST_HANDLER_WAITS", 50, minimum=0)  # of a source and web process
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())

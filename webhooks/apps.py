@@ -16,6 +16,8 @@ DEFAULTS = {
     "PUBLIC_URL": "",
     "WAYPOST_NAME_SERVERS": [],  # those of resolv.conf
     "WAYPOST_DROPS_UNDERSCORES": False,  # the server may keep header names with underscores
+    "WAYPOST_LOOKUPS_PER_TENANT": 16,  # at the same time in one process
+    "WAYPOST_CALLS_PER_TENANT": 16,
     "WAYPOST_HANDLERS": {},
     "WAYPOST_HANDLER_WAITS": 50,  # requests of a source and web process that wait for handlers
     "WAYPOST_TRUSTED_PROXIES": [],

@@ -1,5 +1,6 @@
 """Describe the problems (RFC 9457) of the API in OpenAPI: their schema, and which statuses an operation can have."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ PROBLEM_DESCRIPTIONS = {
     429: "More than the tenant's plan or share allows; `limit` names the limit. Retry after `Retry-After` seconds.",
     503: "The database is unavailable, or took too long; retry after `Retry-After` seconds.",
 }
+CALLS_OUT = re.compile(r"/(endpoints|sources)/(\{\w+\}/)?$|/endpoints/\{\w+\}/(test|verification)/$")
+"""Operations that resolve a name or call a server; a tenant may have some in progress."""
 FIELD_ERROR = {
     "type": "object",
     "description": "An invalid field of a request.",
@@ -85,7 +88,7 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
         yield 422 if method == "post" else 412
     if method == "post" and path.endswith(("/events/", "/endpoints/", "/sources/")):
         yield from (402, 429) if path.endswith("/events/") else (402,)
-    if operation.pop(EXPENSIVE, False):
+    if operation.pop(EXPENSIVE, False) or (method in WRITES and method != "delete" and CALLS_OUT.search(path)):
         yield 429
 
 

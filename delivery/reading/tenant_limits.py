@@ -34,6 +34,9 @@ OF_THE_OPERATOR = {
     "WAYPOST_ENDPOINTS_PER_ORIGIN": "Endpoints at one scheme, host and port; empty: no limit.",
     "WAYPOST_EXPENSIVE_REQUESTS": "Previews, exports and dry runs at once in one web process; a tenant has half.",
     "WAYPOST_STATEMENT_SECONDS": "Seconds that a database statement of one request may take.",
+    "WAYPOST_LOOKUPS_PER_TENANT": "Host names looked up at once in one process.",
+    "WAYPOST_CALLS_PER_TENANT": "Calls to verify endpoints, and for tokens and keys, at once in one process.",
+    "WAYPOST_TESTS_PER_TENANT": "Test deliveries at once in one web process.",
     "WAYPOST_HANDLER_WAITS": "Requests of one source that wait for its handlers, in one web process.",
 }
 """Settings that limit a tenant, and what each counts; 0 means no limit."""

@@ -38,6 +38,7 @@ from subscriptions.models import Endpoint
 from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.kit.suspend import wait_for
 from webhooks.outgoing.event_loop import event_loop
+from webhooks.outgoing.resolver import too_many_lookups
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.ids import new_id, public
@@ -73,7 +74,8 @@ def send_test(
 
     Suspends the request that calls it for as long as the endpoint takes, up to its own timeout. Raises
     Endpoint.DoesNotExist if it was deleted, InvalidEvent for a type or data that no event can have, StateConflict for
-    an endpoint that has to be verified first, TooManyTests if the tenant has too many tests in progress.
+    an endpoint that has to be verified first, LimitReached if the tenant has too many tests, lookups or token requests
+    in progress.
     """
     if endpoint.state == Endpoint.State.UNVERIFIED:
         raise StateConflict("state", "The endpoint is not verified; POST to its verification/.")
@@ -138,6 +140,8 @@ async def _send(target: DeliveryTarget, claimed: Claimed, bearer: str) -> TestDe
     if isinstance(request, NotSent):
         return _not_sent(target, claimed, request.failure)
     outcome = await _outcome(InFlight(claimed, new_id(), (), new_id(), target.address), request.traced(trace))
+    if outcome.not_attempted and outcome.failure is Failure.DNS:
+        raise too_many_lookups()
     if outcome.failure is Failure.FORBIDDEN:
         return _not_sent(target, claimed, Failure.FORBIDDEN)
     return TestDelivery(request.url, _masked(request.headers), request.body, outcome, trace.headers, trace.timing)

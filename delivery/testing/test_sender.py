@@ -21,7 +21,6 @@ from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.per_process import PerProcess
 
 MAX_TESTS = 256  # test deliveries in progress, per process: each has a socket
-TESTS_PER_TENANT = 3  # test deliveries of one tenant in progress, per process
 
 
 class TooManyTests(LimitReached):
@@ -34,7 +33,7 @@ class TestSender:
     __test__ = False  # not for pytest
 
     def __init__(self) -> None:
-        self._running = Shares("test deliveries", MAX_TESTS, most=TESTS_PER_TENANT)
+        self._running = Shares("test deliveries", MAX_TESTS, most=settings.WAYPOST_TESTS_PER_TENANT)
         self._outcomes: dict[UUID, Future[Outcome]] = {}
         self._http = self._open()
 
@@ -42,8 +41,9 @@ class TestSender:
     def place(self, tenant_id: UUID) -> Iterator[None]:
         """Take one of the tenant's places during a `with` statement. Raises TooManyTests."""
         if not self._running.take(tenant_id):
-            limit = f"At most {TESTS_PER_TENANT} test deliveries of a tenant run at once; wait for one to end."
-            raise TooManyTests("test_deliveries_per_tenant", limit)
+            limit = settings.WAYPOST_TESTS_PER_TENANT
+            text = f"At most {limit} test deliveries of a tenant run at once; wait for one to end."
+            raise TooManyTests("WAYPOST_TESTS_PER_TENANT", text)
         try:
             yield
         finally:

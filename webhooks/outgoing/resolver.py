@@ -5,7 +5,7 @@ c-ares sends all queries from one thread (`pycares`). It reads resolv.conf and t
 truncated answer over TCP, and sorts addresses (RFC 6724). What it lacks is here: limits per tenant, and a cache that
 one tenant cannot flush for another.
 
-A share is a tenant. It has LOOKUPS_PER_SHARE lookups in flight; MAX_QUEUED more wait; beyond that TooManyLookups is
+A share is a tenant. It has WAYPOST_LOOKUPS_PER_TENANT lookups in flight; some more wait; beyond that TooManyLookups is
 raised. A place stays in use until c-ares has ended the lookup, which may be later than the caller's time limit. Equal
 names of one share are looked up once. Shares do not wait for each other, and do not see what others look up.
 
@@ -30,8 +30,7 @@ from webhooks.outgoing.errors import TooManyLookups
 from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.per_process import PerProcess
 
-LOOKUPS_PER_SHARE = 16  # lookups of one tenant in flight, per process
-MAX_QUEUED = 64  # further lookups of one tenant that wait, per process
+QUEUED_PER_PLACE = 4  # further lookups of one tenant that wait, for each that may be in flight
 LOOKUP_SECONDS = 5.0  # for a caller, including the time in the queue
 QUERY_SECONDS = 1.5  # for the first try at one name server; c-ares doubles it for the second
 QUERY_TRIES = 2  # per name server
@@ -128,8 +127,8 @@ class Resolver:
         own = self._shares.setdefault(share, _Lookups())
         lookup = own.by_name.get(host)
         if lookup is None:
-            if own.in_flight >= LOOKUPS_PER_SHARE and len(own.queue) >= MAX_QUEUED:
-                waiter.set_exception(_too_many())
+            if len(own.by_name) >= max_lookups():
+                waiter.set_exception(too_many_lookups())
                 return
             lookup = own.by_name[host] = _Lookup(host, share)
             own.queue.append(lookup)
@@ -139,7 +138,7 @@ class Resolver:
 
     def _start_queued(self, share: Hashable) -> None:
         own = self._shares[share]
-        while own.queue and own.in_flight < LOOKUPS_PER_SHARE:
+        while own.queue and own.in_flight < settings.WAYPOST_LOOKUPS_PER_TENANT:
             lookup = own.queue.popleft()
             if all(waiter.done() for waiter in lookup.waiters):  # timed out in the queue
                 del own.by_name[lookup.host]
@@ -188,9 +187,10 @@ def _read(result: Any, error: int | None) -> Resolution | _Failure:
     return Resolution(addresses, time.monotonic() + min(max(ttl, MIN_TTL), MAX_TTL))
 
 
-def _too_many() -> TooManyLookups:
-    limit = LOOKUPS_PER_SHARE + MAX_QUEUED
-    return TooManyLookups("lookups_per_tenant", f"At most {limit} host names of a tenant are looked up at once.")
+def too_many_lookups() -> TooManyLookups:
+    """Return the error of a tenant without a free place."""
+    text = f"At most {max_lookups()} host names of a tenant are looked up at once; wait for earlier ones."
+    return TooManyLookups("WAYPOST_LOOKUPS_PER_TENANT", text)
 
 
 def _failure(kind: type[NotResolved], text: str) -> _Failure:
@@ -209,6 +209,11 @@ def _settle(waiter: "Future[Resolution]", result: Resolution | _Failure) -> None
 def _time_out(waiter: "Future[Resolution]") -> None:
     if not waiter.done():
         waiter.set_exception(LookupTimeout())
+
+
+def max_lookups() -> int:
+    """Return how many lookups a tenant may have in progress, in flight and queued."""
+    return int(settings.WAYPOST_LOOKUPS_PER_TENANT) * (1 + QUEUED_PER_PLACE)
 
 
 resolver = PerProcess(lambda: Resolver(settings.WAYPOST_NAME_SERVERS))

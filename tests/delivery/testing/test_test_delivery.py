@@ -7,22 +7,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from rest_framework.test import APIClient
 from standardwebhooks import Webhook
 
 from delivery.models import Attempt, Delivery, Event
 from delivery.testing import test_delivery
-from delivery.testing.test_sender import TESTS_PER_TENANT
 from subscriptions.endpoints.state import disable
 from subscriptions.models import Endpoint, HttpSettings, Tenant
 from tests import receiver as scripts
 from tests.delivery.factories import make_event
+from tests.dns_server import Answer, DnsServer
 from tests.factories import make_client, make_endpoint, make_secret, make_tenant
 from tests.pki import Authority
 from tests.receiver import Receiver
 from tests.routes import ApiRoute, RouteCases
 from tests.suspension import run_suspended
 from tests.token_server import TokenServer
+from webhooks.outgoing import resolver
 from webhooks.wire.signing.keys import new_secret
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +79,7 @@ def test_test_sends_a_signed_event_and_shows_request_and_response(
     assert Webhook(secret).verify(shown["request"]["body"], shown["request"]["headers"])
     assert (shown["response"]["status"], shown["response"]["body"]) == (201, '{"ok":true}')
     assert ["x-trace", "abc"] in shown["response"]["headers"]
-    assert {"connected_ms", "first_byte_ms", "total_ms"} >= shown["timing"].keys()
+    assert {"resolved_ms", "connected_ms", "first_byte_ms", "total_ms"} >= shown["timing"].keys()
 
 
 def test_test_with_a_stored_event_sends_its_bytes(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
@@ -183,6 +185,9 @@ def test_test_of_a_paused_endpoint_during_rotation_has_both_signatures(
     assert len(post_test(client, endpoint)["request"]["headers"]["webhook-signature"].split()) == 2
 
 
+TESTS_PER_TENANT = settings.WAYPOST_TESTS_PER_TENANT
+
+
 def start_hanging_tests(receiver: Receiver, tenant: Tenant, count: int) -> tuple[list[Any], threading.Event]:
     """Start tests of an endpoint that responds when the event is set."""
     finish = threading.Event()
@@ -204,7 +209,7 @@ def test_test_beyond_the_limit_of_the_tenant_is_a_429_that_names_it(
     endpoint = make_endpoint(tenant, url=receiver.url())
     running, finish = start_hanging_tests(receiver, tenant, TESTS_PER_TENANT)
     problem = post_test(client, endpoint, status=429)
-    assert problem["limit"] == "test_deliveries_per_tenant"
+    assert problem["limit"] == "WAYPOST_TESTS_PER_TENANT"
     assert str(TESTS_PER_TENANT) in problem["detail"]
     finish.set()
     assert all(future.result().test.outcome.delivered for future in running)
@@ -221,6 +226,23 @@ def test_hanging_tests_of_one_tenant_leave_those_of_another_alone(
     for running, finish in started:
         finish.set()
         assert all(future.result().test.outcome.delivered for future in running)
+
+
+def test_test_beyond_the_lookups_of_the_tenant_is_a_429_that_names_them(
+    client: APIClient,
+    tenant: Tenant,
+    receiver: Receiver,
+    dns: DnsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:
+    settings.WAYPOST_LOOKUPS_PER_TENANT = 1
+    monkeypatch.setattr(resolver, "QUEUED_PER_PLACE", 0)
+    dns.answers["hangs.example.com"] = Answer(hangs=True)
+    resolver.resolve("hangs.example.com", tenant.id)
+    problem = post_test(client, make_endpoint(tenant, url=receiver.url(host="hooks.example.com")), status=429)
+    assert problem["limit"] == "WAYPOST_LOOKUPS_PER_TENANT"
+    assert not receiver.arrivals
 
 
 def test_hanging_tests_occupy_no_thread_each(tenant: Tenant, receiver: Receiver) -> None:

@@ -225,9 +225,11 @@ def test_host_names_are_looked_up_outside_any_transaction(dns: DnsServer, monkey
     assert not Source.objects.exists()
 
 
-def test_too_many_lookups_are_an_error_of_the_form(dns: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver, "LOOKUPS_PER_SHARE", 1)
-    monkeypatch.setattr(resolver, "MAX_QUEUED", 0)
+def test_too_many_lookups_are_an_error_of_the_form(
+    dns: DnsServer, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.WAYPOST_LOOKUPS_PER_TENANT = 1
+    monkeypatch.setattr(resolver, "QUEUED_PER_PLACE", 0)
     dns.default = Answer(hangs=True)
     resolver.resolve("hangs.example.com", None)
     options = '{"jwks_url": "https://keys.example.com/jwks", "audience": "us"}'

@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from django.conf import settings
 
 from tests.dns_server import Answer, DnsServer
 from webhooks.outgoing import guarded_call, http_exchange
-from webhooks.outgoing.call_limits import CALLS_PER_HOST, CALLS_PER_TENANT
+from webhooks.outgoing.call_limits import calls_per_host
 from webhooks.outgoing.errors import (
     ConnectFailed,
     DeadlineExceeded,
@@ -34,6 +35,7 @@ from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader
 
+CALLS_PER_TENANT, CALLS_PER_HOST = settings.WAYPOST_CALLS_PER_TENANT, calls_per_host()
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 PUBLIC = "93.184.215.14"
 
@@ -437,7 +439,7 @@ def test_call_does_not_start_beyond_a_limit_of_the_tenant(serve: Callable[..., S
     hanging = [start(server) for server in servers[:-1] for _ in range(CALLS_PER_HOST)]
     with pytest.raises(TooManyCalls, match=f"At most {CALLS_PER_TENANT} calls") as caught:
         call(servers[-1])
-    assert caught.value.limit == "calls_per_tenant"
+    assert caught.value.limit == "WAYPOST_CALLS_PER_TENANT"
     assert servers[-1].connections == 0
     for future in hanging:
         future.cancel()
@@ -448,7 +450,7 @@ def test_call_does_not_start_beyond_the_limit_of_a_host(serve: Callable[..., Ser
     hanging = [start(slow) for _ in range(CALLS_PER_HOST)]
     with pytest.raises(TooManyCalls, match=f"At most {CALLS_PER_HOST} calls .* one host") as caught:
         call(slow)
-    assert caught.value.limit == "calls_per_host"
+    assert caught.value.limit == "WAYPOST_CALLS_PER_TENANT"
     assert call(quick).status == 200
     for future in hanging:
         future.cancel()

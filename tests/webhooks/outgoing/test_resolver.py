@@ -5,20 +5,20 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 
 from tests.dns_server import SERVER_FAILURE, Answer, DnsServer, dns_server
 from webhooks.outgoing import resolver as module
 from webhooks.outgoing.errors import TooManyLookups
 from webhooks.outgoing.per_process import PerProcess
 from webhooks.outgoing.resolver import (
-    LOOKUPS_PER_SHARE,
-    MAX_QUEUED,
     MAX_TTL,
     MIN_TTL,
     LookupTimeout,
     NotResolved,
     Resolution,
     Resolver,
+    max_lookups,
 )
 
 HANGS = Answer(hangs=True)
@@ -129,17 +129,17 @@ def test_resolve_asks_again_after_a_result_has_expired(
 
 
 def test_resolve_refuses_more_than_a_share_and_names_the_limit(dns: DnsServer, resolver: Resolver) -> None:
-    names = [f"hangs-{n}.test" for n in range(LOOKUPS_PER_SHARE + MAX_QUEUED + 1)]
+    names = [f"hangs-{n}.test" for n in range(max_lookups() + 1)]
     dns.answers |= dict.fromkeys(names, HANGS)
     futures = [resolver.resolve(name, "a") for name in names]
-    with pytest.raises(TooManyLookups, match=f"{LOOKUPS_PER_SHARE + MAX_QUEUED} host names") as caught:
+    with pytest.raises(TooManyLookups, match=f"{max_lookups()} host names") as caught:
         futures[-1].result()
-    assert caught.value.limit == "lookups_per_tenant"
-    assert sum(1 for name in names if dns.asked_for(name)) <= LOOKUPS_PER_SHARE
+    assert caught.value.limit == "WAYPOST_LOOKUPS_PER_TENANT"
+    assert sum(1 for name in names if dns.asked_for(name)) <= settings.WAYPOST_LOOKUPS_PER_TENANT
 
 
 def test_resolve_answers_one_share_while_names_of_another_hang(dns: DnsServer, resolver: Resolver) -> None:
-    names = [f"hangs-{n}.test" for n in range(LOOKUPS_PER_SHARE + MAX_QUEUED)]
+    names = [f"hangs-{n}.test" for n in range(max_lookups())]
     dns.answers |= dict.fromkeys(names, HANGS)
     dns.answers["shared.test"] = Answer(("192.0.2.9",))
     hanging = [resolver.resolve(name, "hostile") for name in names]
@@ -150,7 +150,7 @@ def test_resolve_answers_one_share_while_names_of_another_hang(dns: DnsServer, r
 
 
 def test_queued_lookups_start_when_earlier_ones_have_ended(dns: DnsServer, resolver: Resolver) -> None:
-    names = [f"name-{n}.test" for n in range(LOOKUPS_PER_SHARE + MAX_QUEUED)]
+    names = [f"name-{n}.test" for n in range(max_lookups())]
     dns.answers |= dict.fromkeys(names, Answer(("192.0.2.1",)))
     assert [resolver.resolve(name, "a") for name in names][-1].result().addresses == ("192.0.2.1",)
 

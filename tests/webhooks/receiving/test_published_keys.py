@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from concurrent.futures import wait
 
 import pytest
+from django.conf import settings
 
 from tests.key_server import KeyServer
 from tests.receiver import Exchange, Receiver
-from webhooks.outgoing.call_limits import CALLS_PER_HOST, CALLS_PER_TENANT
+from webhooks.outgoing.call_limits import calls_per_host
 from webhooks.receiving import published_keys
 from webhooks.receiving.published_keys import MAX_AGE, MAX_STALE, MIN_INTERVAL, MIN_INTERVAL_WITHOUT_KEYS, start_fetch
 from webhooks.wire.errors import KeysUnavailable
@@ -16,6 +17,9 @@ from webhooks.wire.errors import KeysUnavailable
 
 def fetch_keys(url: str, *, share: str = "a", newer: bool = False) -> bytes:
     return start_fetch(url, share=share, newer=newer).result()
+
+
+CALLS_PER_TENANT, CALLS_PER_HOST = settings.WAYPOST_CALLS_PER_TENANT, calls_per_host()
 
 
 class Clock:

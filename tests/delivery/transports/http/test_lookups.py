@@ -122,10 +122,10 @@ def test_names_that_hang_delay_no_other_name(dns: DnsServer, sender: HttpSender,
 
 
 def test_more_names_than_a_share_allows_are_not_attempted(
-    dns: DnsServer, sender: HttpSender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    dns: DnsServer, sender: HttpSender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    monkeypatch.setattr(resolver_module, "LOOKUPS_PER_SHARE", 1)
-    monkeypatch.setattr(resolver_module, "MAX_QUEUED", 1)
+    settings.WAYPOST_LOOKUPS_PER_TENANT = 1
+    monkeypatch.setattr(resolver_module, "QUEUED_PER_PLACE", 1)
     hanging = [f"hangs{number}.test" for number in range(4)]
     dns.answers |= dict.fromkeys(hanging, HANGS)
     outcomes = send(sender, *(request_to(host, receiver, timeout_ms=1_100) for host in hanging))

@@ -38,9 +38,9 @@ def test_check_url_accepts_a_public_name_when_the_lookup_times_out(dns, monkeypa
     check_url("https://example.com/")
 
 
-def test_check_url_beyond_the_lookups_of_the_tenant_names_the_limit(dns, monkeypatch):
-    monkeypatch.setattr(resolver, "LOOKUPS_PER_SHARE", 1)
-    monkeypatch.setattr(resolver, "MAX_QUEUED", 0)
+def test_check_url_beyond_the_lookups_of_the_tenant_names_the_limit(dns, monkeypatch, settings):
+    settings.WAYPOST_LOOKUPS_PER_TENANT = 1
+    monkeypatch.setattr(resolver, "QUEUED_PER_PLACE", 0)
     dns.answers["hangs.example.com"] = Answer(hangs=True)
     resolver.resolve("hangs.example.com", TENANT)
     with pytest.raises(TooManyLookups, match="At most 1 host names"):

@@ -14,7 +14,7 @@ from tests import receiver as scripts
 from tests.factories import URL, make_client, make_endpoint, make_tenant
 from tests.receiver import Receiver
 from tests.suspension import run_suspended
-from webhooks.outgoing.call_limits import CALLS_PER_HOST
+from webhooks.outgoing.call_limits import calls_per_host
 from webhooks.outgoing.guarded_call import start_call
 
 pytestmark = pytest.mark.django_db
@@ -252,10 +252,10 @@ def test_handshake_does_not_verify_a_url_that_was_changed_while_it_was_suspended
 def test_handshake_beyond_the_calls_of_the_tenant_is_a_429_that_names_the_limit(receiver: Receiver) -> None:
     receiver.script("/in", scripts.hang)
     endpoint, other = endpoint_at(receiver, scripts.hang), make_endpoint(url=receiver.url("/other"))
-    running = [start_call("OPTIONS", endpoint.http.url, share=endpoint.tenant_id) for _ in range(CALLS_PER_HOST)]
-    receiver.wait_for(CALLS_PER_HOST, "/in")
+    running = [start_call("OPTIONS", endpoint.http.url, share=endpoint.tenant_id) for _ in range(calls_per_host())]
+    receiver.wait_for(calls_per_host(), "/in")
     response = make_client(endpoint.tenant).post(f"{API}{endpoint.public_id}/verification/", {})
-    assert (response.status_code, response.json()["limit"]) == (429, "calls_per_host")
+    assert (response.status_code, response.json()["limit"]) == (429, "WAYPOST_CALLS_PER_TENANT")
     assert response["Retry-After"] == "2"
     assert request_verification(other)["verification"] == "requested"
     assert not any(future.done() for future in running)
