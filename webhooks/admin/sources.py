@@ -36,7 +36,15 @@ class SourceAdmin(AdminList):
     search_help_text = "Search by ID or external ID (exact), or part of the name"
     fieldsets = (
         (f"Last {HOURS} hours", {"fields": ("status",)}),
-        ("General", {"fields": (("public_id", "state"), ("name", "external_id"), "tenant_id", ("created", "changed"))}),
+        (
+            "General",
+            {
+                "fields": (
+                    *(("public_id", "state"), ("name", "external_id"), "address", "tenant_id"),
+                    ("created", "changed"),
+                )
+            },
+        ),
         (
             "Signature",
             {"fields": (("scheme", "timestamp_tolerance_seconds"), "public_url", "options_block", "secrets_list")},
@@ -135,6 +143,7 @@ class SourceAdmin(AdminList):
             return state_pill("paused", "Senders get 503 with Retry-After.")
         return state_pill("open")
 
+    address = column("Address", lambda source: code(reverse("inbound", args=[source.public_id])))
     options_block = column("Options", lambda source: as_json(source.options))
     secrets_list = column("Secrets", lambda source: secrets_table(source.secrets.order_by("-id"), timezone.now()))
     origins = column("Allowed origins", lambda source: ", ".join(source.allowed_origins) or "None")

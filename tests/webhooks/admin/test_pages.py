@@ -62,6 +62,13 @@ def test_source_page_shows_no_secret() -> None:
     assert bytes(source.secrets.get().ciphertext) not in shown
 
 
+def test_source_page_shows_the_address_with_the_id_even_if_there_is_a_uid() -> None:
+    source = make_source(uid="shop")
+    shown = operator(*SEES_ALL).get(f"/admin/webhooks/source/{source.pk}/change/").content.decode()
+    assert f"/in/{source.public_id}/" in shown
+    assert "/in/shop/" not in shown
+
+
 def test_pages_escape_data_of_others() -> None:
     script = SCRIPT.decode()
     receipt = make_receipt(
