@@ -79,6 +79,11 @@ def attempts_not_started(count: int) -> None:
     log.warning("attempts not started", count=count)
 
 
+def clock_went_back(seconds: float) -> None:
+    """Log that the database's clock went back."""
+    log.warning("database clock went back", seconds=round(seconds, 3))
+
+
 def replay_failed(replay_id: UUID, error: Exception) -> None:
     """Log that a slice of a replay failed; it is tried again."""
     log.error("replay failed", replay=public("rpl", replay_id), exc_info=error)

@@ -267,14 +267,14 @@ class Drain:
         can_claim = self._capacity.free() > 0 and any(
             lane.may_have_more and lane.capacity(now) and self._is_eligible(lane) for lane in self._lanes
         )
-        if can_claim or self._is_notified or self._lanes.has_undeliverable:
+        if can_claim or self._is_notified or self._lanes.has_batches:
             return 0.0
         ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + POLL_EVERY)
         return max(0.0, min(POLL_EVERY, ready_at - now))
 
     def _is_idle(self, idle_timeout: float) -> bool:
         lanes = self._lanes
-        has_work = len(self._capacity) or lanes.is_contended or lanes.has_undeliverable
+        has_work = len(self._capacity) or lanes.is_contended or lanes.has_batches
         if has_work or any(lane.may_have_more for lane in lanes):
             self._worked_at = time.monotonic()
         return time.monotonic() - self._worked_at > idle_timeout

@@ -21,6 +21,7 @@ from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget
 from webhooks.kit.rate_limit import RateLimit
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 SEARCH_PAUSE = 2.0  # times the duration of a search for heads that the next one waits, so that a lane with very many
 # order keys does not search without end
 
@@ -57,7 +58,7 @@ class LeasedLane:
         """Build the lane from the row that was leased."""
         lane = cls(
             target=target,
-            low_water_mark=row.low_water_mark,
+            low_water_mark=row.low_water_mark if row.low_water_mark.timestamp() <= now else EPOCH,  # of a later clock
             rate=RateLimit(target.rate_limit, _seconds(row.next_slot_at) or 0.0, target.rate_burst),
             window=ConcurrencyWindow(target.max_in_flight, row.concurrency or INITIAL_WINDOW),
             breaker=Breaker(
@@ -85,6 +86,20 @@ class LeasedLane:
             circuit_open_until=_instant(self.breaker.open_until),
             warnings_sent=self.warning_level,
         )
+
+    def shift(self, seconds: float) -> None:
+        """Move every instant by so many seconds, as the database's clock has moved."""
+        self.low_water_mark += timedelta(seconds=seconds)
+        self.rate.next_slot += seconds
+        self.window.next_shrink_at += seconds
+        self.window.best_latency_at += seconds
+        for name in ("failing_since", "open_until"):
+            if (instant := getattr(self.breaker, name)) is not None:
+                setattr(self.breaker, name, instant + seconds)
+        for name in ("leased_at", "last_active_at", "held_until", "search_began_at", "next_search_at"):
+            setattr(self, name, getattr(self, name) + seconds)
+        if self.heads is not None and self.heads.due_from is not None:
+            self.heads.due_from += timedelta(seconds=seconds)
 
     def refresh(self, target: DeliveryTarget | None, now: float) -> None:
         """Apply the endpoint's current settings; None if it was deleted, and then nothing more is sent.

@@ -12,14 +12,18 @@ pending again.
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from uuid import UUID
 
+from delivery import telemetry
 from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sql.dead_letters import dead_letter_pending
 from delivery.sql.due import recheck_due
 from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
+from delivery.sql.recovery import bring_claims_forward, bring_deliveries_forward, bring_lanes_forward
 from subscriptions.routing.targets import DeliveryTarget, load_targets
+from webhooks.kit.sql import database_now
 from webhooks.wire.ids import new_id
 
 MAX_ACTIVE_LANES = 512  # lanes leased by one drain, not counting stuck ones, so that hanging endpoints take no place
@@ -31,6 +35,7 @@ YIELD_AFTER = 2.0  # seconds after which a lane is released while more lanes are
 RELEASE_EVERY = 0.02  # seconds between two checks for lanes to release
 RENEW_EVERY = LEASE_SECONDS / 3  # seconds
 REFRESH_EVERY = 1.0  # seconds between two readings of the endpoints of the leased lanes
+READ_CLOCK_EVERY = 1.0  # seconds between two readings of the database's clock while no lane is due
 POLL_EVERY = 0.25  # seconds between two checks for due lanes and deliveries without a notification
 DEAD_LETTER_BATCH = 200  # deliveries dead-lettered in one turn of the loop, so that sending goes on in between
 
@@ -50,6 +55,10 @@ class LeasedLanes:
         self._lanes: dict[UUID, LeasedLane] = {}
         self._orphaned_attempts: Counter[UUID] = Counter()  # by endpoint: attempts in flight of lanes that were lost
         self._undeliverable: dict[UUID, str] = {}  # endpoint: the cause its deliveries are dead-lettered for
+        self._of_old_clock: dict[
+            UUID, None
+        ] = {}  # endpoints with deliveries that are due by the clock before it went back
+        self._old_clock_until = 0.0  # unix seconds: the clock before it went back
         self._renewed_at = time.monotonic()
 
     def __iter__(self) -> Iterator[LeasedLane]:
@@ -69,9 +78,9 @@ class LeasedLanes:
         return lane
 
     @property
-    def has_undeliverable(self) -> bool:
-        """Whether deliveries of deleted or gone endpoints are still to be dead-lettered."""
-        return bool(self._undeliverable)
+    def has_batches(self) -> bool:
+        """Whether deliveries are still to be dead-lettered, or to be made due, batch by batch."""
+        return bool(self._undeliverable or self._of_old_clock)
 
     def renew(self) -> None:
         """Renew the leases and drop the lanes that have another owner. Call before every claim."""
@@ -81,7 +90,7 @@ class LeasedLanes:
         renewed = renew_lanes(self.owner, [lane.row() for lane in self])
         self._renewed_at = began
         if renewed.now is not None:
-            self._clock.set(renewed.now)
+            self._set_clock(renewed.now, began)
         for endpoint_id in self._lanes.keys() - renewed.held:
             self._orphaned_attempts[endpoint_id] += self._lanes.pop(endpoint_id).in_flight
 
@@ -92,14 +101,17 @@ class LeasedLanes:
         self.lane_available = False
         places = self._free_places()
         held = self._by_tenant()
+        asked_at = time.monotonic()
         leased = lease_lanes(self.owner, places, max_per_tenant=MAX_LANES_PER_TENANT, held=held) if places > 0 else None
         if leased is not None:
+            self._set_clock(leased.now, asked_at)
             self._add(leased)
+        elif self._clock.is_due("clock", READ_CLOCK_EVERY):
+            self._set_clock(database_now(), asked_at)
         is_full = places <= 0 or (leased is not None and len(leased.lanes) == places)
         self.is_contended = is_full or max(self._by_tenant().values(), default=0) >= MAX_LANES_PER_TENANT
 
     def _add(self, leased: LeaseResult) -> None:
-        self._clock.set(leased.now)
         self._undeliverable |= leased.undeliverable
         known = load_targets(row.endpoint_id for row in leased.lanes)
         for row in leased.lanes:
@@ -107,6 +119,30 @@ class LeasedLanes:
             if target is not None and row.endpoint_id not in self._lanes:
                 self._lanes[row.endpoint_id] = lane = LeasedLane.from_row(row, target, self._clock.now())
                 lane.in_flight = self._orphaned_attempts.pop(row.endpoint_id, 0)
+                if self._clock.now() < self._old_clock_until:
+                    self._of_old_clock[row.endpoint_id] = None
+
+    def _set_clock(self, now: datetime, asked_at: float) -> None:
+        back = self._clock.set(now, asked_at)
+        if not back:
+            return
+        telemetry.clock_went_back(back)
+        for lane in self:
+            lane.shift(-back)
+        self._old_clock_until = self._clock.now() + back
+        self._of_old_clock |= dict.fromkeys(self._lanes)
+        bring_lanes_forward(back)
+        bring_claims_forward(back)
+        self.lane_available = True
+
+    def _bring_deliveries_forward(self) -> None:
+        """Make a batch of a lane's deliveries due that were due by the clock before it went back."""
+        endpoint_id = next(iter(self._of_old_clock))
+        left = self._old_clock_until - self._clock.now()
+        if left <= 0 or not bring_deliveries_forward(endpoint_id, left):
+            del self._of_old_clock[endpoint_id]
+        if (lane := self._lanes.get(endpoint_id)) is not None:
+            lane.may_have_more = True
 
     def _free_places(self) -> int:
         stuck_before = self._clock.now() - STUCK_AFTER
@@ -122,6 +158,8 @@ class LeasedLanes:
             self.refresh()
         if self._undeliverable:
             self._dead_letter_batch()
+        if self._of_old_clock:
+            self._bring_deliveries_forward()
         if self._clock.is_due("release", RELEASE_EVERY):
             self.release([lane for lane in self if self._is_releasable(lane)])
 

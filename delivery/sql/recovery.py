@@ -1,4 +1,8 @@
-"""Repair what a crash or a late commit left behind. Rows that others have locked are skipped."""
+"""Repair what a crash, a late commit or a step of the database's clock left behind. Locked rows are skipped.
+
+When the clock goes back, instants that were written before lie in the future. What was due by the clock before the step
+is due now. Retries that were planned for later are left alone: they come as much later as the clock went back.
+"""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -7,10 +11,13 @@ from delivery.models import DeadLetter, Delivery
 from delivery.sql.attempts import AttemptRow, record_attempts
 from delivery.sql.claim import CLAIM_GRACE, MAX_ATTEMPTS_COUNTED
 from delivery.sql.dead_letters import INSERT_DEAD_LETTERS
+from delivery.sql.lanes import LEASE_SECONDS
 from delivery.transports.outcome import Failure
 from webhooks.kit.sql import run
 from webhooks.wire.ids import new_id
 
+MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement after the clock went back
+LONGEST_CLAIM = 60.0  # seconds: no claim lasts longer, so that one with a later end was made before the clock went back
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD
 UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.CRASHED_WORKER
@@ -78,3 +85,57 @@ RETURNING d.endpoint_id
 def raise_to_low_water_mark() -> set[UUID]:
     """Make pending deliveries due now whose commit was later than their lane's low-water mark; return the endpoints."""
     return {row[0] for row in run(RAISE_TO_LOW_WATER_MARK, {})}
+
+
+# Reader: the drain. Index: lane_due.
+BRING_LANES_FORWARD = """
+UPDATE delivery_lane
+   SET due_at = CASE WHEN owner IS NULL THEN now() ELSE now() + make_interval(secs => %(lease)s) END
+ WHERE CASE WHEN owner IS NULL THEN due_at > now() AND due_at <= now() + make_interval(secs => %(back)s)
+            ELSE due_at > now() + make_interval(secs => %(lease)s) END
+RETURNING endpoint_id
+"""
+
+
+def bring_lanes_forward(back: float) -> int:
+    """Make lanes due that were due before the clock went ``back`` seconds, and end leases on time; return how many."""
+    return len(run(BRING_LANES_FORWARD, {"back": back, "lease": LEASE_SECONDS}))
+
+
+# Reader: the drain. Index: delivery_claimed.
+BRING_CLAIMS_FORWARD = f"""
+WITH late AS (
+    SELECT id FROM delivery_delivery
+     WHERE state = '{SENDING}' AND claimed_until > now() + make_interval(secs => {LONGEST_CLAIM})
+     ORDER BY id FOR UPDATE SKIP LOCKED
+)
+UPDATE delivery_delivery d SET claimed_until = claimed_until - make_interval(secs => %(back)s)
+  FROM late WHERE d.id = late.id
+RETURNING d.id
+"""
+
+
+def bring_claims_forward(back: float) -> int:
+    """Let claims that were made before the clock went ``back`` seconds expire on time; return how many."""
+    return len(run(BRING_CLAIMS_FORWARD, {"back": back}))
+
+
+# Reader: the drain, batch by batch. Index: delivery_due.
+BRING_DELIVERIES_FORWARD = f"""
+WITH late AS (
+    SELECT id FROM delivery_delivery
+     WHERE endpoint_id = %(endpoint)s AND state = '{PENDING}'
+       AND next_attempt_at > now() AND next_attempt_at <= now() + make_interval(secs => %(back)s)
+     ORDER BY next_attempt_at LIMIT {MAX_BROUGHT_FORWARD} FOR UPDATE SKIP LOCKED
+)
+UPDATE delivery_delivery d SET next_attempt_at = now() FROM late WHERE d.id = late.id
+RETURNING d.id
+"""
+
+
+def bring_deliveries_forward(endpoint_id: UUID, back: float) -> int:
+    """Make deliveries of an endpoint due that were due before the clock went ``back`` seconds; return how many.
+
+    At most MAX_BROUGHT_FORWARD; call again until there are none.
+    """
+    return len(run(BRING_DELIVERIES_FORWARD, {"endpoint": endpoint_id, "back": back}))

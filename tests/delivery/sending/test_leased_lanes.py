@@ -1,21 +1,25 @@
 """The leased lanes of one drain on the real tables."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from delivery.models import Lane
+from delivery.models import Delivery, Lane
 from delivery.sending import leased_lanes
 from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import LeasedLanes
-from delivery.sql.lanes import lease_lanes
+from delivery.sql.lanes import LEASE_SECONDS, lease_lanes
 from subscriptions.endpoints.state import enable
+from subscriptions.models import Endpoint
 from tests.delivery.sql.factories import OTHER, make_deliveries, make_lane, now
 from tests.factories import make_endpoint, make_tenant
 
 pytestmark = pytest.mark.django_db
+
+BACK = timedelta(minutes=3)
 
 
 @pytest.fixture(autouse=True)
@@ -105,10 +109,10 @@ def test_enabled_endpoint_is_no_longer_dead_lettered() -> None:
     (delivery,) = make_deliveries(endpoint)
     lanes = LeasedLanes(Clock())
     lanes.lease()
-    assert lanes.has_undeliverable
+    assert lanes.has_batches
     enable(endpoint)
     lanes.maintain()
-    assert not lanes.has_undeliverable
+    assert not lanes.has_batches
     delivery.refresh_from_db()
     assert delivery.state == "pending"
 
@@ -129,3 +133,100 @@ def test_lease_keeps_each_tenant_below_its_share_of_lanes(monkeypatch: pytest.Mo
     lanes.lane_available = True
     lanes.lease()
     assert lanes.get(small.endpoint_id) is not None
+
+
+class TestClockWentBack:
+    """The clock of the database was three minutes ahead when the rows were written, and has gone back since."""
+
+    def leasing(self, **lane: Any) -> tuple[Clock, LeasedLanes]:
+        """Lease the lane of an endpoint with a rate limit, at the time of the clock before it went back."""
+        clock = Clock()
+        lanes = LeasedLanes(clock)
+        make_lane(make_endpoint(rate_limit=60, rate_period="minute", rate_burst=1), due_at=now(), **lane)
+        lanes.lease()
+        held(lanes).shift(BACK.total_seconds())
+        clock.set(now() + BACK)
+        return clock, lanes
+
+    def test_leased_lane_claims_what_is_published_now(self) -> None:
+        clock, lanes = self.leasing()
+        lane = held(lanes)
+        lane.on_claimed(1, now() + BACK, clock.now())
+        assert lane.capacity(clock.now()) == 0
+        lanes.renew()
+        assert lane.low_water_mark <= now()
+        assert lane.rate.next_slot < clock.now() + 30
+
+    def test_open_breaker_and_hold_end_on_time(self) -> None:
+        clock, lanes = self.leasing()
+        lane = held(lanes)
+        lane.breaker.open_until = clock.now() + 30
+        lane.breaker.failing_since = clock.now() - 60
+        lane.held_until = clock.now() + 1
+        lanes.renew()
+        assert not lane.is_blocked(clock.now() + 31)
+        assert lane.breaker.failing_since == pytest.approx(clock.now() - 60, abs=20)
+        assert lane.held_until < clock.now() + 20
+
+    def test_deliveries_that_were_due_become_due(self) -> None:
+        _, lanes = self.leasing()
+        endpoint = held(lanes).target.endpoint_id
+        make_deliveries(Endpoint.objects.get(id=endpoint), 3, next_attempt_at=now() + BACK / 2)
+        (later,) = make_deliveries(Endpoint.objects.get(id=endpoint), 1, next_attempt_at=now() + BACK * 2)
+        lanes.renew()
+        while lanes.has_batches:
+            lanes.maintain()
+        due = Delivery.objects.filter(next_attempt_at__lte=now() + timedelta(seconds=1))
+        assert due.count() == 3
+        later.refresh_from_db()
+        assert later.next_attempt_at is not None
+        assert later.next_attempt_at > now() + BACK
+
+    def test_lane_that_was_due_is_leased(self) -> None:
+        _, lanes = self.leasing()
+        waiting = make_lane(due_at=now() + BACK / 2)
+        blocked = make_lane(due_at=now() + BACK * 2)
+        lanes.renew()
+        lanes.lease()
+        assert lanes.get(waiting.endpoint_id) is not None
+        assert lanes.get(blocked.endpoint_id) is None
+
+    def test_lease_and_claim_of_a_crashed_drain_end_on_time(self) -> None:
+        _, lanes = self.leasing()
+        crashed = make_lane(owner=OTHER, due_at=now() + BACK + timedelta(seconds=5))
+        (delivery,) = make_deliveries(
+            crashed.endpoint, 1, state="sending", claimed_until=now() + BACK + timedelta(seconds=5)
+        )
+        lanes.renew()
+        crashed.refresh_from_db()
+        delivery.refresh_from_db()
+        assert crashed.due_at is not None
+        assert crashed.due_at <= now() + timedelta(seconds=LEASE_SECONDS)
+        assert delivery.claimed_until is not None
+        assert delivery.claimed_until < now() + timedelta(seconds=30)
+
+    def test_idle_drain_notices_it_too(self) -> None:
+        clock = Clock()
+        lanes = LeasedLanes(clock)
+        clock.set(now() + BACK)
+        waiting = make_lane(due_at=now() + BACK / 2)
+        for _ in range(2):
+            lanes.lane_available = True
+            lanes.lease()
+        assert lanes.get(waiting.endpoint_id) is not None
+
+    def test_mark_of_a_later_clock_is_not_used(self) -> None:
+        """No drain was running when the clock went back."""
+        lane = make_lane(due_at=now(), low_water_mark=now() + BACK)
+        lanes = LeasedLanes(Clock())
+        lanes.lease()
+        assert held(lanes).target.endpoint_id == lane.endpoint_id
+        assert held(lanes).low_water_mark <= now()
+
+
+def test_process_that_was_stopped_takes_its_pause_for_no_step_of_the_clock() -> None:
+    clock = Clock()
+    clock.set(now())
+    asked_at = time.monotonic() - 60  # the database answered a minute ago
+    assert clock.set(now() - timedelta(seconds=60), asked_at) == 0
+    assert clock.set(now() - timedelta(seconds=180)) == pytest.approx(120, abs=30)
