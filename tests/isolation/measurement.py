@@ -74,7 +74,7 @@ class Result:
         return [
             f"{name}: p99 {it.p99:,.0f} ms instead of {self.without[name].p99:,.0f}"
             for name, it in self.beside.items()
-            if it.p99 > max(ALWAYS_FINE, MAX_RATIO * self.without[name].p99)
+            if name in self.without and it.p99 > max(ALWAYS_FINE, MAX_RATIO * self.without[name].p99)
         ]
 
     @property

@@ -13,7 +13,7 @@ def text(result: Result) -> str:
     lines = [f"{result.number}. {result.name}: {'met' if result.is_met else 'MISSED'}"]
     lines += [f"   {'':<18}{'without':>24}{'with the attacker':>28}"]
     for name, it in result.beside.items():
-        before = result.without[name]
+        before = result.without.get(name, Activity.of([]))
         figures = f"{_times(before):>24}{_times(it):>24}"
         lines.append(f"   {name:<18}{figures}  {f'{it.failures}/{it.count} failed: {it.problem}' * bool(it.failures)}")
     lines += [f"   memory {result.memory:+,.0f} MB; attacker: {result.requests}"]
