@@ -76,7 +76,7 @@ def _pieces(text: str, is_json: bool) -> Iterator[str | Placeholder]:
 
 def _writer(is_json: bool, is_quoted: bool) -> ValueWriter:
     if is_json:
-        return _write_escaped if is_quoted else write_value
+        return write_escaped if is_quoted else write_value
     return _write_quoted_text if is_quoted else _write_bare_text
 
 
@@ -104,7 +104,8 @@ def write_value(value: Any) -> str:
     return '""' if value is MISSING else _dumps(value)
 
 
-def _write_escaped(value: Any) -> str:
+def write_escaped(value: Any) -> str:
+    """Write a value inside quotes of JSON."""
     if isinstance(value, (dict, list)):
         value = _dumps(value)
     return _dumps(value)[1:-1] if isinstance(value, str) else _write_bare_text(value)
@@ -113,15 +114,19 @@ def _write_escaped(value: Any) -> str:
 def _write_quoted_text(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return _JSON_STRING.sub(r"\1", _dumps(value))
-    return _write_escaped(value)
+    return write_escaped(value)
 
 
 def _write_bare_text(value: Any) -> str:
     if value is MISSING:
         return ""
     if isinstance(value, (dict, list)):
-        return _JSON_STRING.sub(lambda quoted: str(json.loads(quoted[0])), _dumps(value))
+        return _JSON_STRING.sub(_unquoted, _dumps(value))
     return value if isinstance(value, str) else _dumps(value)
+
+
+def _unquoted(string: re.Match[str]) -> str:
+    return str(json.loads(string[0])) if "\\" in string[1] else string[1]
 
 
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

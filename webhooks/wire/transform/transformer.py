@@ -4,13 +4,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from webhooks.wire.step_budget import StepBudget
+from webhooks.wire.step_budget import UNLIMITED, StepBudget
 from webhooks.wire.transform.errors import InvalidTransformer, Unrenderable
-from webhooks.wire.transform.paths import InputPath
-from webhooks.wire.transform.template import Placeholder, Template, is_json_text, write_value
+from webhooks.wire.transform.paths import InputPaths, PathStep, parse_path
+from webhooks.wire.transform.template import Placeholder, Template, is_json_text, write_escaped, write_value
 
 MAX_PATHS = 100
-BYTES_PER_STEP = 64  # of a rendered body: writing so many costs about one step
+COPIED_PER_STEP = 100  # bytes of a body that are copied
+ESCAPED_PER_STEP = 25  # bytes of strings that are written
+WRITTEN_PER_STEP = 5  # bytes of objects and lists that are written or parsed as JSON
+TEXT_PER_STEP = 1  # bytes of objects and lists that are written as text
 MAX_RENDERED = 8 * 1024 * 1024  # bytes; a short template can repeat a long value thousands of times
 
 PAYLOAD = frozenset({"data", "data_base64", "detail"})
@@ -35,12 +38,13 @@ class Transformer:
             raise InvalidTransformer("/input_paths", f"takes an object of at most {MAX_PATHS} names and paths")
         paths = {name: _compile_path(name, text) for name, text in input_paths.items()}
         self._template = Template(template)
-        self._paths: dict[str, InputPath] = {}
+        used: dict[str, tuple[PathStep, ...]] = {}
         for piece in self._template.pieces:
             if isinstance(piece, Placeholder):
                 _check_placeholder(piece, paths)
                 if piece.name in paths:
-                    self._paths[piece.name] = paths[piece.name]
+                    used[piece.name] = paths[piece.name]
+        self._paths = InputPaths(used)
 
     def render(
         self,
@@ -56,7 +60,8 @@ class Transformer:
         The keyword arguments are the values of ``<aws.events.rule-arn>``, ``<aws.events.rule-name>`` and
         ``<aws.events.event.ingestion-time>``.
         """
-        values = {name: path.find(event) for name, path in self._paths.items()}
+        budget = UNLIMITED if budget is None else budget
+        values = self._paths.find(event, budget)
         values |= {
             "aws.events.rule-arn": rule_arn,
             "aws.events.rule-name": rule_name,
@@ -71,11 +76,13 @@ class Transformer:
             raise
         except (TypeError, ValueError) as error:
             raise Unrenderable(f"a value cannot be written as JSON in UTF-8: {error}") from error
-        if self._template.can_break and not is_json_text(body.decode()):
-            raise Unrenderable("the result is not JSON: a name in an object must be a string")
+        if self._template.can_break:
+            budget.spend(len(body) // WRITTEN_PER_STEP)
+            if not is_json_text(body.decode()):
+                raise Unrenderable("the result is not JSON: a name in an object must be a string")
         return body
 
-    def _write(self, event: dict[str, Any], values: dict[str, Any], budget: StepBudget | None) -> bytes:
+    def _write(self, event: dict[str, Any], values: dict[str, Any], budget: StepBudget) -> bytes:
         parts: list[bytes] = []
         written: dict[Placeholder, bytes] = {}
         size = 0
@@ -84,31 +91,38 @@ class Transformer:
                 part = piece.encode()
             elif piece in written:
                 part = written[piece]
+                budget.spend(len(part) // COPIED_PER_STEP)
             else:
                 value = _without_payload(event) if piece.name == "aws.events.event" else values[piece.name]
                 part = written[piece] = piece.write(value).encode()
+                budget.spend(len(part) // _bytes_per_step(piece, value))
             size += len(part)
             if size > MAX_RENDERED:
                 raise Unrenderable(f"the result is larger than {MAX_RENDERED} bytes")
-            if budget is not None:
-                budget.spend(1 + len(part) // BYTES_PER_STEP)
+            budget.spend(1)
             parts.append(part)
         return b"".join(parts)
+
+
+def _bytes_per_step(piece: Placeholder, value: Any) -> int:
+    if not isinstance(value, (dict, list)):
+        return ESCAPED_PER_STEP
+    return WRITTEN_PER_STEP if piece.write in (write_value, write_escaped) else TEXT_PER_STEP
 
 
 def _without_payload(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in event.items() if name not in PAYLOAD}
 
 
-def _compile_path(name: Any, text: Any) -> InputPath:
+def _compile_path(name: Any, text: Any) -> tuple[PathStep, ...]:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidTransformer(
             "/input_paths", f"{name!r} is not a name; use 1 to 256 letters, digits, hyphens and underscores"
         )
-    return InputPath(text, f"/input_paths/{name}")
+    return parse_path(text, f"/input_paths/{name}")
 
 
-def _check_placeholder(placeholder: Placeholder, paths: Mapping[str, InputPath]) -> None:
+def _check_placeholder(placeholder: Placeholder, paths: Mapping[str, object]) -> None:
     name = placeholder.name
     if name in WHOLE_EVENT and placeholder.write is not write_value:
         raise InvalidTransformer("/template", f"<{name}> is an object and is only allowed as a JSON value")

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from webhooks.wire.step_budget import UNLIMITED, BudgetExceeded, StepBudget
 from webhooks.wire.transform import InvalidTransformer
-from webhooks.wire.transform.paths import MAX_LENGTH, MISSING, InputPath
+from webhooks.wire.transform.paths import MAX_LENGTH, MISSING, InputPaths, parse_path
 
 EVENT: dict[str, Any] = {
     "detail-type": "t",
@@ -46,7 +49,7 @@ EVENT: dict[str, Any] = {
     ],
 )
 def test_find_returns_the_value_at_the_path(path: str, found: Any) -> None:
-    value = InputPath(path, "/p").find(EVENT)
+    value = InputPaths({"p": parse_path(path, "/p")}).find(EVENT, UNLIMITED)["p"]
     assert value is MISSING if found is MISSING else value == found
 
 
@@ -61,5 +64,50 @@ def test_find_returns_the_value_at_the_path(path: str, found: Any) -> None:
 )  # fmt: skip
 def test_input_path_rejects_invalid_text(path: Any) -> None:
     with pytest.raises(InvalidTransformer) as caught:
-        InputPath(path, "/input_paths/p")
+        parse_path(path, "/input_paths/p")
     assert caught.value.path == "/input_paths/p"
+
+
+# All paths together find what each finds by the rules, applied step by step.
+
+names = st.sampled_from("ab")
+values = st.recursive(
+    st.sampled_from([1, "x", None]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=2),
+    max_leaves=12,
+)
+steps = st.lists(names | st.integers(0, 2) | st.none(), max_size=4)
+
+
+def found_alone(path: list[Any], event: Any) -> Any:
+    found, has_wildcard = [event], False
+    for step in path:
+        if step is None:
+            containers = [each for each in found if isinstance(each, (dict, list))]
+            if not containers and not has_wildcard:
+                return MISSING
+            has_wildcard = True
+            found = [item for each in containers for item in (each.values() if isinstance(each, dict) else each)]
+        elif isinstance(step, str):
+            found = [each[step] for each in found if isinstance(each, dict) and step in each]
+        else:
+            found = [each[step] for each in found if isinstance(each, list) and step < len(each)]
+    return found if has_wildcard else found[0] if found else MISSING
+
+
+@given(st.lists(steps, max_size=6), values)
+def test_find_with_many_paths_agrees_with_each_path_alone(paths: list[list[Any]], event: Any) -> None:
+    found = InputPaths({str(number): tuple(path) for number, path in enumerate(paths)}).find(event, UNLIMITED)
+    assert found == {str(number): found_alone(path, event) for number, path in enumerate(paths)}
+
+
+def steps_of(count: int, event: Any) -> int:
+    budget = StepBudget(10**9)
+    InputPaths({str(number): parse_path(f"$[*].x{number}", "") for number in range(count)}).find(event, budget)
+    return budget.spent
+
+
+def test_steps_of_many_paths_do_not_grow_with_the_product_of_paths_and_event() -> None:
+    assert steps_of(100, [{"y": 1}] * 10_000) < 3 * steps_of(1, [{"y": 1}] * 10_000)
+    with pytest.raises(BudgetExceeded):
+        InputPaths({"p": parse_path("$[*]", "")}).find([1] * 10_000, StepBudget(1_000))
