@@ -17,11 +17,11 @@ class StepBudget:
 
     __slots__ = ("remaining", "steps")
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: float) -> None:
         self.steps = self.remaining = steps
 
     @property
-    def spent(self) -> int:
+    def spent(self) -> float:
         """Return the steps spent so far; more than ``steps`` after the budget was exceeded."""
         return self.steps - self.remaining
 

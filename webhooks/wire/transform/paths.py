@@ -69,7 +69,7 @@ class _Node:
 
 
 class InputPaths:
-    """Named input paths; those with ``*`` form a tree, so that each value of an event is visited once for all of them."""
+    """Named input paths; those with ``*`` form a tree, so that each value of an event is visited once for all."""
 
     __slots__ = ("_plain", "_root", "_with_members")
 

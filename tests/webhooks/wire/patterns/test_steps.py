@@ -13,7 +13,7 @@ from webhooks.wire.patterns import BudgetExceeded, Pattern, StepBudget
 Make = Callable[[int], dict[str, Any]]
 
 
-def steps(pattern: dict[str, Any], event: dict[str, Any]) -> int:
+def steps(pattern: dict[str, Any], event: dict[str, Any]) -> float:
     budget = StepBudget(10**9)
     assert not Pattern(pattern).matches(event, budget)
     return budget.spent

@@ -101,7 +101,7 @@ def test_find_with_many_paths_agrees_with_each_path_alone(paths: list[list[Any]]
     assert found == {str(number): found_alone(path, event) for number, path in enumerate(paths)}
 
 
-def steps_of(count: int, event: Any) -> int:
+def steps_of(count: int, event: Any) -> float:
     budget = StepBudget(10**9)
     InputPaths({str(number): parse_path(f"$[*].x{number}", "") for number in range(count)}).find(event, budget)
     return budget.spent
