@@ -1,7 +1,7 @@
 """Process due receipts: claim some in turns, run their handlers in shared transactions, record the results.
 
-Each round claims receipts of fast sources for shared transactions, one receipt that may have crashed its worker, and
-one of a slow source. The latter two run alone.
+Receipts of fast sources share transactions. Every ``ALONE_EVERY`` seconds, and when none of those is due, one receipt
+that may have crashed its worker and one of a slow source run alone.
 
 A handler that raises, or exceeds the time limit of its source, costs an attempt, and the receipt is due again by the
 retry plan. Then all handlers of the receipt run again, since they share one savepoint. A worker that crashes records
@@ -12,12 +12,15 @@ the fault of another.
 
 import random
 import time
+from collections import defaultdict, deque
 from collections.abc import Sequence
+from itertools import zip_longest
+from uuid import UUID
 
 from django.db import Error, InterfaceError, OperationalError
 
 from webhooks import telemetry
-from webhooks.models import Receipt
+from webhooks.models import Receipt, Source
 from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import release
 from webhooks.processing.running.handler_runs import (
@@ -38,7 +41,9 @@ from webhooks.wire.ids import public
 
 BATCH = 64  # receipts per claim
 MAX_GROUP = 32  # receipts per transaction: beyond 64 subtransactions PostgreSQL slows down every session
-RELEASE_AFTER = 2.0  # seconds after which claimed receipts that have not started are released
+RELEASE_AFTER = 0.5  # seconds after which claimed receipts that have not started are released
+TENANT_SECONDS = 0.1  # of one claim for the receipts of one tenant
+ALONE_EVERY = 0.05  # seconds between two turns of the receipts that run alone
 MAX_CLAIMS = 3  # claims without a result; then the receipt is dead
 MAX_RUN_SECONDS = 25.0  # seconds a task runs before it gives its worker to other tasks
 
@@ -53,40 +58,74 @@ def process_due(seconds: float = MAX_RUN_SECONDS) -> int:
     if not has_pending():
         return 0
     with handler_place() as is_free:
+        alone_at = time.monotonic()
         while is_free and time.monotonic() < end:
-            processed = _process_round()
-            if not processed:
-                return done
+            processed = process_claimed(claim_group(BATCH))
+            if not processed or time.monotonic() - alone_at > ALONE_EVERY:
+                processed += _process_suspect() + _process_slow()
+                alone_at = time.monotonic()
             done += processed
+            if not processed or not has_pending():
+                return done
     if is_free:
         receipt_workers.notify()
     return done
 
 
-def _process_round() -> int:
-    """Give each kind one turn: receipts that may share a transaction, one suspect, one receipt of a slow source."""
-    return process_claimed(claim_group(BATCH)) + _process_suspect() + _process_slow()
-
-
 def process_claimed(claimed: Sequence[Receipt]) -> int:
-    """Process receipts of one claim in groups, oldest first, and return their number.
+    """Process receipts of one claim in groups, in turns among their sources, and return their number.
 
-    Those that have not started after ``RELEASE_AFTER``, or when an exception ends this, are released to others. Those
-    of the group that an exception ended stay claimed, since one of them may be its cause.
+    A tenant whose receipts of this claim have taken ``TENANT_SECONDS`` waits for the next claim. Receipts that have not
+    started then, or after ``RELEASE_AFTER``, or when an exception ends this, are released to others. Those of the group
+    that an exception ended stay claimed, since one of them may be its cause.
     """
     end = time.monotonic() + RELEASE_AFTER
-    done = started = 0
+    queues, done = _queues(claimed), 0
+    unstarted = {receipt.id: receipt for receipt in claimed}
+    seconds: defaultdict[UUID, float] = defaultdict(float)
     try:
-        while done < len(claimed) and (not done or time.monotonic() < end):
-            started = min(done + MAX_GROUP, len(claimed))
-            done += _process_group(claimed[done:started])
-            started = done
+        while queues and (not done or time.monotonic() < end):
+            queue = queues.popleft()
+            group = queue[:MAX_GROUP]
+            for receipt in group:
+                del unstarted[receipt.id]
+            runs = _process_group(group)
+            unstarted.update((receipt.id, receipt) for receipt in group[len(runs) :])
+            done += len(runs)
+            for run in runs:
+                seconds[_tenant(run.source)] += run.seconds
+            left = [receipt for receipt in queue[len(runs) :] if seconds[_tenant(receipt.source)] <= TENANT_SECONDS]
+            if left:
+                queues.append(left)
     finally:
-        release(claimed[started:])
+        release(list(unstarted.values()))
     return done
 
 
-def process(receipt: Receipt, *, has_whole_limit: bool = True) -> None:
+def _queues(claimed: Sequence[Receipt]) -> deque[list[Receipt]]:
+    """Return the receipts in the order of their turns: one list of those that may share a transaction with others.
+
+    Each source with a sequence has a list of its own, in the order of its keys: a transaction locks the sequences that
+    it advances, and two transactions that lock them in different orders would wait for each other.
+    """
+    by_source: dict[UUID, list[Receipt]] = {}
+    for receipt in claimed:
+        by_source.setdefault(receipt.source_id, []).append(receipt)
+    sources = list(by_source.values())
+    random.shuffle(sources)
+    shared = [source for source in sources if not source[0].source.sequence_path]
+    in_turns = [receipt for round_ in zip_longest(*shared) for receipt in round_ if receipt is not None]
+    queues = [*([in_turns] if in_turns else []), *(source for source in sources if source[0].source.sequence_path)]
+    random.shuffle(queues)
+    return deque(queues)
+
+
+def _tenant(source: Source) -> UUID:
+    """Return the id that has a share of each claim: of the tenant, or of a source that no tenant owns."""
+    return source.tenant_id or source.id
+
+
+def process(receipt: Receipt, *, has_whole_limit: bool = True) -> HandlerRun:
     """Run the handlers of one claimed receipt alone, as long as its source allows or as long as in a group."""
     try:
         run = run_together([receipt], has_whole_limit=has_whole_limit)[0]
@@ -101,10 +140,11 @@ def process(receipt: Receipt, *, has_whole_limit: bool = True) -> None:
         run = failed_commit(receipt, error)
         settle_alone([run])
     _finish([run])
+    return run
 
 
-def _process_group(group: Sequence[Receipt]) -> int:
-    """Run receipts together, and those alone that must be; return how many of them were started, at least one."""
+def _process_group(group: Sequence[Receipt]) -> list[HandlerRun]:
+    """Run receipts together, and those alone that must be; return the runs of those that were started, at least one."""
     try:
         runs = run_together(group)
     except (Error, TransactionLost) as error:
@@ -114,17 +154,18 @@ def _process_group(group: Sequence[Receipt]) -> int:
     for run in runs:
         if run.outcome is Outcome.AGAIN:
             process(run.receipt, has_whole_limit=False)
-    return len(runs)
+    return runs
 
 
-def _process_one_by_one(group: Sequence[Receipt]) -> int:
+def _process_one_by_one(group: Sequence[Receipt]) -> list[HandlerRun]:
     """Run each receipt in its own transaction, so that the one that breaks a shared one fails alone."""
     end = time.monotonic() + RELEASE_AFTER
-    for done, receipt in enumerate(group, 1):
-        process(receipt, has_whole_limit=False)
-        if time.monotonic() > end:
-            return done
-    return len(group)
+    runs: list[HandlerRun] = []
+    for receipt in group:
+        if runs and time.monotonic() > end:
+            break
+        runs.append(process(receipt, has_whole_limit=False))
+    return runs
 
 
 def _process_suspect() -> int:

@@ -139,6 +139,31 @@ def test_claimed_receipts_not_started_in_time_are_released_uncounted(monkeypatch
     assert set(Receipt.objects.filter(due_at__isnull=False).values_list("claims", flat=True)) == {1}
 
 
+def test_sources_of_a_claim_run_in_turns() -> None:
+    seen: list[str] = []
+    handles()(lambda receipt: seen.append(receipt.message_id[0]))
+    for name in "ab":
+        source = make_source()
+        for number in range(4):
+            make_receipt(source, message_id=f"{name}{number}")
+    process_due()
+    assert [set(seen[turn : turn + 2]) for turn in range(0, 8, 2)] == [{"a", "b"}] * 4
+
+
+def test_tenant_that_has_used_its_time_in_a_claim_waits_for_the_next_and_others_run(monkeypatch) -> None:
+    monkeypatch.setattr(process, "TENANT_SECONDS", 0.05)
+    monkeypatch.setattr(process, "MAX_GROUP", 2)
+    slow, fast = make_source(), make_source()
+    handles(slow.public_id)(lambda receipt: time.sleep(0.06))
+    for source in (slow, fast):
+        for _ in range(4):
+            make_receipt(source)
+    claimed = claim_group(20)
+    assert process.process_claimed(claimed) == 5
+    due = Receipt.objects.filter(due_at__isnull=False)
+    assert set(due.values_list("source_id", "claims", "claim_token")) == {(slow.id, 0, None)}
+
+
 def test_receipt_that_crashes_its_worker_repeatedly_is_dead_and_others_are_processed() -> None:
     @handles()
     def ends_the_worker(receipt: Receipt) -> None:

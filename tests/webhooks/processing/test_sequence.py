@@ -7,6 +7,7 @@ import pytest
 from django.db import connections
 
 from tests.factories_receiver import make_receipt, make_source
+from tests.threads import in_threads
 from webhooks.models import LatestSequence, Receipt, Rejection
 from webhooks.processing import sequence
 from webhooks.processing.handlers import handles
@@ -162,3 +163,13 @@ def test_skipped_receipt_can_be_replayed_when_the_source_no_longer_skips(seen: l
     replay(Receipt.objects.filter(pk=first.pk))
     process_due()
     assert result(first) == LATE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_groups_of_two_workers_with_the_same_order_keys_do_not_deadlock(seen: list[str]) -> None:
+    source = make_source(sequence_path="header:n")
+    for number in range(120):
+        make_receipt(source, headers={"n": str(number)}, message_id=f"{number}")
+    in_threads(process_due, process_due)
+    assert sorted(seen, key=int) == [f"{number}" for number in range(120)]
+    assert set(Receipt.objects.values_list("attempts", "last_error")) == {(1, "")}

@@ -11,7 +11,7 @@ from uuid import UUID
 from webhooks.kit import sql
 from webhooks.wire.ids import new_id
 
-SLOW_MEAN = 0.1  # seconds of a receipt's handlers
+SLOW_MEAN = 0.05  # seconds of a receipt's handlers
 SLOW_FOR = 600.0  # seconds
 WEIGHT = 0.2  # of the newest receipt in the moving average, so that a single hiccup makes no source slow
 MAX_REMEMBERED = 10_000  # sources per process

@@ -24,6 +24,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no group end early because the machine is slow."""
     monkeypatch.setattr(handler_runs, "GROUP_SECONDS", 3600.0)
     monkeypatch.setattr(process, "RELEASE_AFTER", 3600.0)
+    monkeypatch.setattr(process, "TENANT_SECONDS", 3600.0)
     monkeypatch.setattr(slow_sources, "SLOW_MEAN", 3600.0)
 
 
