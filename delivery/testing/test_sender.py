@@ -35,7 +35,7 @@ class TestSender:
     def __init__(self) -> None:
         self._running = Shares("test deliveries", MAX_TESTS, most=settings.WAYPOST_TESTS_PER_TENANT)
         self._outcomes: dict[UUID, Future[Outcome]] = {}
-        self._http = self._open()
+        self._transports: dict[bool, HttpSender] = {}  # by WAYPOST_ALLOW_HTTP, which changes in tests only
 
     @contextmanager
     def place(self, tenant_id: UUID) -> Iterator[None]:
@@ -54,31 +54,33 @@ class TestSender:
         outcome: Future[Outcome] = Future()
         outcome.set_running_or_notify_cancel()
         self._outcomes[attempt.attempt_id] = outcome
-        self._http.submit([(attempt, request)])
+        self._transport().submit([(attempt, request)])
         return outcome
 
-    def _open(self) -> HttpSender:
-        http = HttpSender(allow_http=settings.WAYPOST_ALLOW_HTTP)
-        event_loop().call_soon_threadsafe(event_loop().add_reader, http.fileno(), self._take)
-        return http
+    def _transport(self) -> HttpSender:
+        allow_http = settings.WAYPOST_ALLOW_HTTP
+        if allow_http not in self._transports:
+            http = self._transports[allow_http] = HttpSender(allow_http=allow_http)
+            event_loop().add_reader(http.fileno(), self._take, allow_http)
+        return self._transports[allow_http]
 
-    def _take(self) -> None:
+    def _take(self, allow_http: bool) -> None:
         try:
-            ended = self._http.take()
+            ended = self._transports[allow_http].take()
         except Exception as error:
-            self._replace(error)
+            self._drop(allow_http, error)
             return
         for attempt, outcome in ended:
             self._outcomes.pop(attempt.attempt_id).set_result(outcome)
 
-    def _replace(self, error: Exception) -> None:
-        """Continue with another transport after an error ended this one and what it was sending."""
+    def _drop(self, allow_http: bool, error: Exception) -> None:
+        """Fail what a broken transport was sending; the next attempt gets another transport."""
+        broken = self._transports.pop(allow_http)
+        event_loop().remove_reader(broken.fileno())
+        broken.close()
         failed, self._outcomes = self._outcomes, {}
         for outcome in failed.values():
             outcome.set_exception(error)
-        event_loop().remove_reader(self._http.fileno())
-        self._http.close()
-        self._http = self._open()
 
 
 test_sender = PerProcess(TestSender)

@@ -304,3 +304,17 @@ def test_suspended_test_does_not_enable_an_endpoint_that_has_moved(tenant: Tenan
     sent, _ = run_suspended(send, meanwhile=change)
     assert (sent.outcome.delivered, sent.re_enabled) == (True, False)
     assert Endpoint.objects.get().state == "disabled"
+
+
+def test_test_after_a_broken_transport_is_sent_by_another(
+    tenant: Tenant, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    endpoint = make_endpoint(tenant, url=receiver.url())
+    with monkeypatch.context() as patched:
+        patched.setattr("delivery.transports.http.exchange.Exchange.end", break_down)
+        with pytest.raises(ZeroDivisionError):
+            test_delivery.start_test(endpoint).result()
+    assert test_delivery.start_test(endpoint).result().test.outcome.delivered
