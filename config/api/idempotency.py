@@ -1,11 +1,12 @@
 """Run a POST to the API with an ``Idempotency-Key`` once (see ``subscriptions.tenants.idempotency``).
 
 The view runs in the transaction that records its response; a request that fails is rolled back as a whole. A view that
-resolves a host name does so before it writes, so that the open transaction locks only the key meanwhile.
+resolves a host name does so before it writes: the request is suspended, its transaction rolled back, and begun anew when
+the name is there (``webhooks.kit.suspend``).
 
 A view with ``outside_transaction`` runs in no transaction: it calls an endpoint, which may be slow and call back, or it
 works through many rows. Its response is recorded afterwards. If the process is killed in between, a retry runs it
-again, so it must do no harm twice.
+again, and so does the same request that arrives while the first is suspended; it must do no harm twice.
 """
 
 from collections.abc import Callable
