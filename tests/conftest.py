@@ -17,12 +17,15 @@ from delivery.publishing.group_publish import group_commit as publishes
 from subscriptions.api.event_types import catalogue
 from subscriptions.event_types import schema_check
 from tests.dns_server import DnsServer, dns_server
-from tests.threads import SynchronousWriters
+from tests.threads import ClosingThreads, SynchronousWriters
+from webhooks.kit.fair import threads
 from webhooks.outgoing import resolver
+from webhooks.receiving import rejections
 from webhooks.receiving.insert_receipt import group_commit as receipts
 from webhooks.sources.source_counts import source_counts
 
 logging.raiseExceptions = False  # a notifier's thread may log when the stream captured for its test is closed
+threads.ThreadPoolExecutor = ClosingThreads  # those of the process outlive a test, and their connections must not
 settings.register_profile("waypost", deadline=None)
 settings.load_profile("waypost")
 
@@ -41,6 +44,7 @@ def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     with SynchronousWriters() as writers:
         monkeypatch.setattr(publishes, "writers", writers)
         monkeypatch.setattr(receipts, "writers", writers)
+        monkeypatch.setattr(rejections.group_commit, "writers", writers)
         yield
 
 

@@ -13,9 +13,7 @@ from delivery.models import Event
 from subscriptions.models import Scope, Tenant
 from tests.config.web.server import exchange, send, serving
 from tests.factories import make_event_type, make_key, make_plan, make_tenant
-from tests.threads import ClosingThreads
 from webhooks.kit.fair.shares import Shares
-from webhooks.kit.fair.threads import request_threads
 from webhooks.wire.cloudevents.http_modes import BATCH, STRUCTURED
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,12 +23,10 @@ SERVER_HEADERS = {"date", "server", "connection"}
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[int]:
+def port(settings: Any) -> Iterator[int]:
     settings.ALLOWED_HOSTS = ["127.0.0.1", "testserver"]
-    with ClosingThreads(4) as threads:
-        monkeypatch.setattr(request_threads(), "executor", threads)
-        with serving(WebApplication()) as port:
-            yield port
+    with serving(WebApplication()) as port:
+        yield port
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 
 from config.web import django_view
 from config.web.django_view import DjangoResponse, run_django
-from tests.threads import ClosingThreads
 from webhooks.kit.fair.shares import ShareExceeded, Shares
 from webhooks.kit.fair.threads import FairThreads
 from webhooks.kit.suspend import wait_for
@@ -32,11 +31,8 @@ class Pieces:
 
 def run(application: Callable[..., Any], body: bytes = b"") -> DjangoResponse:
     async def main() -> DjangoResponse:
-        threads = FairThreads(2, "test")
-        with ClosingThreads(2) as executor:
-            threads.executor = executor
-            environ = {"wsgi.input": io.BytesIO(body)}
-            return await run_django(environ, threads=threads, share="a", application=application)
+        environ = {"wsgi.input": io.BytesIO(body)}
+        return await run_django(environ, threads=FairThreads(2, "test"), share="a", application=application)
 
     return asyncio.run(main())
 
