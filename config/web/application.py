@@ -38,6 +38,7 @@ from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads, request_threads
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, NativeResponse, NativeView
 from webhooks.receiving.native_inbound import receive_native
+from webhooks.wire.header_values import LowerCaseHeaders
 
 RETRY_AFTER = 2  # seconds, when a queue or a place is full
 PROBE_THREADS = 2
@@ -103,9 +104,9 @@ class WebApplication:
             )
 
 
-def _joined(headers: Any) -> dict[str, str]:
+def _joined(headers: Any) -> LowerCaseHeaders:
     """Return the headers by name; values of one name are joined (RFC 9110, section 5.3; cookies: RFC 6265, 5.4)."""
-    found: dict[str, str] = {}
+    found = LowerCaseHeaders()
     for name, value in headers:
         key, text = name.decode("latin-1"), value.decode("latin-1")
         found[key] = f"{found[key]}{'; ' if key == 'cookie' else ','}{text}" if key in found else text

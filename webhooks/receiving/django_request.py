@@ -16,6 +16,7 @@ from django.http import HttpRequest
 
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest
 from webhooks.wire.addresses.networks import compile_networks
+from webhooks.wire.header_values import LowerCaseHeaders
 
 CHUNK_BYTES = 64 * 1024
 GRACE_SECONDS = 20.0  # before the minimum rate applies
@@ -37,7 +38,9 @@ class InvalidLength(Exception):
 
 def read_head(request: HttpRequest) -> NativeRequest:
     """Read everything but the body. Raises InvalidLength, LengthUnknown."""
-    headers = {_header_name(key): value for key, value in request.META.items() if key.startswith(_PREFIXES)}
+    headers = LowerCaseHeaders(
+        {_header_name(key): value for key, value in request.META.items() if key.startswith(_PREFIXES)}
+    )
     address = str(request.META.get("REMOTE_ADDR", ""))
     path, _, query_string = request.get_full_path().partition("?")
     return NativeRequest(

@@ -22,9 +22,15 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def lowered(headers: Mapping[str, str]) -> dict[str, str]:
+class LowerCaseHeaders(dict[str, str]):
+    """Headers whose names are in lower case, so that no reader has to convert them again."""
+
+
+def lowered(headers: Mapping[str, str]) -> LowerCaseHeaders:
     """Return the headers under lower-case names; repeated names are joined by commas (RFC 9110 section 5.3)."""
-    fields: dict[str, str] = {}
+    if isinstance(headers, LowerCaseHeaders):
+        return headers
+    fields = LowerCaseHeaders()
     for name, value in headers.items():
         key = name.lower()
         fields[key] = f"{fields[key]}, {value}" if key in fields else value
