@@ -25,10 +25,10 @@ from webhooks.wire.ids import new_id
 CLAIM_SECONDS = 60
 """Time until a crashed worker's receipt is due again. A handler may run longer: it has locked the row."""
 
-MAX_VISITS = 1000  # sources one claim walks over
+MAX_VISITS = 250  # sources one claim walks over, some 10 us each
 MAX_SOURCES = 64  # sources in one claim
 MAX_SOURCES_PER_TENANT = 8  # in one claim, chosen at random
-MAX_WALKS = 20  # claims without a due receipt before a caller ends its search
+MAX_WALKS = 40  # claims without a due receipt before a caller ends its search
 
 _IS_FIRST_OF_ITS_ORDER_KEY = """
     (candidate.order_key = '' OR NOT EXISTS (
