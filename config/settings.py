@@ -255,6 +255,7 @@ SPECTACULAR_SETTINGS = {
         "DeliveryOutcome": "delivery.api.explanations.OUTCOMES",
         "EndpointQueueState": "delivery.api.endpoints.lane_status.QUEUE_STATES",
         "CircuitBreakerState": "delivery.api.endpoints.lane_status.BREAKER_STATES",
+        "LimitSetBy": "delivery.api.limits.SET_BY",
         "VerificationMethod": "delivery.api.endpoints.verification.METHODS",
         "CloudEventsVersion": "delivery.api.publishing.forms.SPEC_VERSIONS",
         "EndpointDisabledReason": "subscriptions.models.Endpoint.DisabledReason",

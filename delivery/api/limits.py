@@ -11,13 +11,15 @@ from delivery.reading.tenant_limits import PLAN, SETTING, TenantLimit, limits_of
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Tenant
 
+SET_BY = [(PLAN, "Plan of the tenant"), (SETTING, "Setting of the operator")]
+
 
 class TenantLimitSerializer(serializers.Serializer[TenantLimit]):
     """A limit that applies to a tenant."""
 
     name = serializers.CharField(help_text="Name of the limit, as problems name it: `max_endpoints`.")
     set_by = serializers.ChoiceField(
-        [(PLAN, "Plan of the tenant"), (SETTING, "Setting of the operator")],
+        SET_BY,
         help_text="Where the limit is set: in the tenant's `plan`, or in a `setting` of the operator.",
     )
     description = serializers.CharField(help_text="What the limit counts, and in which unit.")
