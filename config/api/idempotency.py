@@ -1,8 +1,8 @@
 """Run a POST to the API with an ``Idempotency-Key`` once (see ``subscriptions.tenants.idempotency``).
 
 The view runs in the transaction that records its response; a request that fails is rolled back as a whole. A view that
-resolves a host name does so before it writes: the request is suspended, its transaction rolled back, and begun anew when
-the name is there (``webhooks.kit.suspend``).
+resolves a host name does so before it writes: the request is suspended, its transaction rolled back, and begun anew
+when the name is there (``webhooks.kit.suspend``).
 
 A view with ``outside_transaction`` runs in no transaction: it calls an endpoint, which may be slow and call back, or it
 works through many rows. Its response is recorded afterwards. If the process is killed in between, a retry runs it
