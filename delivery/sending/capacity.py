@@ -18,7 +18,7 @@ from uuid import UUID
 from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import LARGE_BODY, BodyAllowance, ClaimRequest
 
-MAX_FAST_IN_FLIGHT = 512  # attempts in flight that are younger than SLOW_AFTER
+MAX_FAST_IN_FLIGHT = 1_024  # attempts in flight that are younger than SLOW_AFTER; a single tenant gets half of them
 MAX_IN_FLIGHT = 2_048  # attempts in flight altogether: a limit on memory
 SLOW_AFTER = 1.0  # seconds
 REDUCED_FOR = 5.0  # seconds with fewer attempts after the process has run out of files or memory

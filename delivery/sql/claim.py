@@ -102,23 +102,28 @@ WITH due AS (
        FOR UPDATE OF d SKIP LOCKED
 )"""
 # Follows either of the two. Index: the primary key. In each lane the first large body that exceeds an allowance, and
-# what is due after it, stays pending. The sizes are read without reading the bodies.
+# what is due after it, stays pending. The sizes are read without reading the bodies, and summed only if one is large.
 CLAIM_DUE = f""",
 sized AS (
-    SELECT *, CASE WHEN octet_length(body) > {LARGE_BODY} THEN octet_length(body) ELSE 0 END AS bytes FROM due
+    SELECT id, tenant, place, due_at, max_bytes,
+           CASE WHEN octet_length(body) > {LARGE_BODY} THEN octet_length(body) ELSE 0 END AS bytes
+      FROM due
 ), summed AS (
-    SELECT *, sum(bytes) OVER (PARTITION BY tenant, place ORDER BY due_at, id ROWS UNBOUNDED PRECEDING) AS of_lane,
+    SELECT id, bytes, max_bytes,
+           sum(bytes) OVER (PARTITION BY tenant, place ORDER BY due_at, id ROWS UNBOUNDED PRECEDING) AS of_lane,
            sum(bytes) OVER (PARTITION BY tenant ORDER BY place, due_at, id ROWS UNBOUNDED PRECEDING) AS of_tenant,
            sum(bytes) OVER (ORDER BY tenant, place, due_at, id ROWS UNBOUNDED PRECEDING) AS of_all
       FROM sized
 )
 UPDATE delivery_delivery d
    SET state = '{SENDING}', token = %(token)s, claims = claims + 1,
-       claimed_until = now() + make_interval(secs => summed.seconds)
-  FROM summed
- WHERE d.id = summed.id AND d.token IS NULL
-   AND (of_lane = 0 OR (of_tenant - bytes < summed.max_bytes AND of_all - bytes < %(total)s))
-RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, summed.body, d.body IS NOT NULL,
+       claimed_until = now() + make_interval(secs => due.seconds)
+  FROM due
+ WHERE d.id = due.id AND d.token IS NULL
+   AND ((SELECT max(octet_length(body)) FROM due) <= {LARGE_BODY}
+        OR d.id IN (SELECT id FROM summed
+                     WHERE of_lane = 0 OR (of_tenant - bytes < max_bytes AND of_all - bytes < %(total)s)))
+RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, due.body, d.body IS NOT NULL,
           d.is_reference, d.order_key
 """
 

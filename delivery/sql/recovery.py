@@ -16,6 +16,7 @@ from delivery.transports.outcome import Failure
 from webhooks.kit.sql import run
 from webhooks.wire.ids import new_id
 
+MAX_RAISED = 10_000  # deliveries below their lane's low-water mark that one sweep makes due
 MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement after the clock went back
 LONGEST_CLAIM = 60.0  # seconds: no claim lasts longer, so that one with a later end was made before the clock went back
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
@@ -75,7 +76,7 @@ WITH below AS (
     SELECT d.id FROM delivery_lane l
       JOIN delivery_delivery d ON d.endpoint_id = l.endpoint_id
      WHERE d.state = '{PENDING}' AND d.next_attempt_at < l.low_water_mark
-       FOR UPDATE OF d SKIP LOCKED
+     LIMIT {MAX_RAISED} FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE delivery_delivery d SET next_attempt_at = now() FROM below WHERE d.id = below.id
 RETURNING d.endpoint_id
@@ -83,7 +84,10 @@ RETURNING d.endpoint_id
 
 
 def raise_to_low_water_mark() -> set[UUID]:
-    """Make pending deliveries due now whose commit was later than their lane's low-water mark; return the endpoints."""
+    """Make up to MAX_RAISED pending deliveries due now that lie below their lane's low-water mark; return the endpoints.
+
+    Their commit was later than the mark allows for.
+    """
     return {row[0] for row in run(RAISE_TO_LOW_WATER_MARK, {})}
 
 
