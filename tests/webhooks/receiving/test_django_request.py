@@ -6,11 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
-from django.test import AsyncRequestFactory, RequestFactory
+from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 
+from tests.factories_receiver import make_source, signed
+from webhooks.kit.claim_check import INLINE_MAX
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow
+from webhooks.models import Receipt
 from webhooks.receiving import django_request as module
 from webhooks.receiving.django_request import (
     GRACE_SECONDS,
@@ -133,3 +137,19 @@ def test_run_blocking_returns_raises_and_refuses_to_suspend() -> None:
         run_blocking(fails())
     with pytest.raises(RuntimeError, match="event loop"):
         run_blocking(asyncio.sleep(0))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.parametrize("body", [b'{"type":"a.b"}', b"x" * (INLINE_MAX + 1)], ids=["small", "large"])
+def test_message_to_a_project_under_asgi_is_verified_and_stored(body: bytes) -> None:
+    source = make_source()
+
+    def post(headers: dict[str, str]) -> int:
+        send = async_to_sync(AsyncClient().post)
+        response = send(f"/in/{source.public_id}/", body, "application/json", headers=headers)
+        return int(response.status_code)
+
+    assert post(signed(b"other")) == 401
+    assert [post(signed(body)) for _ in range(2)] == [202, 200]
+    assert Receipt.objects.get().read() == body
