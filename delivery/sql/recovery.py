@@ -84,9 +84,9 @@ RETURNING d.endpoint_id
 
 
 def raise_to_low_water_mark() -> set[UUID]:
-    """Make up to MAX_RAISED pending deliveries due now that lie below their lane's low-water mark; return the endpoints.
+    """Make pending deliveries due now whose commit was later than their lane's low-water mark; return the endpoints.
 
-    Their commit was later than the mark allows for.
+    At most MAX_RAISED at a time.
     """
     return {row[0] for row in run(RAISE_TO_LOW_WATER_MARK, {})}
 
