@@ -16,12 +16,13 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from webhooks.outgoing import resolver
 from webhooks.outgoing.call_limits import CallLimits
+from webhooks.outgoing.call_messages import CallResponse, GuardedRequest
 from webhooks.outgoing.errors import DeadlineExceeded, HostNotResolved
 from webhooks.outgoing.event_loop import event_loop
-from webhooks.outgoing.http_exchange import CallResponse, GuardedRequest, exchange
 from webhooks.outgoing.own_address import is_forbidden_own_address
 from webhooks.outgoing.per_process import PerProcess
 from webhooks.outgoing.resolver import NotResolved, Resolution
@@ -34,6 +35,8 @@ TIMEOUT = 15.0  # seconds for the whole call: lookup, connect, TLS, request, res
 MAX_RESPONSE = 64 * 1024  # bytes of a response body; tokens and key sets are far smaller
 
 Resolve = Callable[[str, Hashable], "Future[Resolution]"]
+
+EXCHANGE = "webhooks.outgoing.http_exchange.exchange"  # imported at the first call
 
 _limits = PerProcess(CallLimits)
 
@@ -84,6 +87,7 @@ def start_call(
         refused: Future[CallResponse] = Future()
         refused.set_exception(error)
         return refused
+    import_string(EXCHANGE)  # not in the event loop, which the import would block
     work = _run(request, share, timeout, resolve or resolver.resolve)
     return asyncio.run_coroutine_threadsafe(work, event_loop())
 
@@ -114,7 +118,8 @@ async def _run(request: GuardedRequest, share: Hashable, seconds: float, resolve
         try:
             async with asyncio.timeout(seconds):
                 addresses = await _addresses(target, request.networks, share, resolve)
-                return await exchange(request, addresses)
+                response: CallResponse = await import_string(EXCHANGE)(request, addresses)
+                return response
         except TimeoutError:
             raise DeadlineExceeded from None
 

@@ -12,8 +12,8 @@ from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from http import HTTPStatus
 
+from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.guarded_call import start_call
-from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.schemes import sns, twitter
 from webhooks.sources.message_labels import parse_json
 from webhooks.sources.snapshot import SourceSnapshot

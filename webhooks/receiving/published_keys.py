@@ -17,9 +17,9 @@ from http import HTTPStatus
 from threading import Lock
 
 from webhooks.kit.fair.partitioned_cache import PartitionedCache
+from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import CallFailed, LimitReached
 from webhooks.outgoing.guarded_call import start_call
-from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.errors import KeysUnavailable
 

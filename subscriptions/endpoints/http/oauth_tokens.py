@@ -20,9 +20,9 @@ from uuid import UUID
 from subscriptions.endpoints.http.credentials import ClientCredentials
 from subscriptions.models import OAuthToken
 from webhooks.kit.encryption import CannotDecrypt, decrypt, encrypt
+from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import CallFailed
 from webhooks.outgoing.guarded_call import start_call
-from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader, check_syntax
 

@@ -26,9 +26,9 @@ from django.utils import timezone
 from subscriptions.errors import StateConflict
 from subscriptions.models import Endpoint, HttpSettings
 from webhooks.kit.suspend import wait_for
+from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import CallFailed
 from webhooks.outgoing.guarded_call import start_call
-from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.cloudevents import handshake
 

@@ -23,6 +23,7 @@ from django.conf import settings
 from tests.dns_server import Answer, DnsServer
 from webhooks.outgoing import guarded_call, http_exchange
 from webhooks.outgoing.call_limits import calls_per_host
+from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import (
     ConnectFailed,
     DeadlineExceeded,
@@ -31,7 +32,6 @@ from webhooks.outgoing.errors import (
     TlsFailed,
     TooManyCalls,
 )
-from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader
 

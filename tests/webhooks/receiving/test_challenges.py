@@ -17,8 +17,8 @@ from tests.webhooks.receiving import shells
 from tests.webhooks.schemes.authority import certificate
 from tests.webhooks.schemes.test_sns import subscription_confirmation
 from webhooks.models import Receipt, Rejection, Source
+from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import InvalidResponse
-from webhooks.outgoing.http_exchange import CallResponse
 from webhooks.receiving import challenges, published_keys
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
