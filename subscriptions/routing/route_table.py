@@ -43,11 +43,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RouteEntry:
-    """Hold a route, the event types it is for, and the stamp of the row version it was read from."""
+    """Hold a route, the event types it is for, the stamp of the row version it was read from, and its bytes, about."""
 
     stamp: str
     route: Route
     event_types: tuple[str, ...]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

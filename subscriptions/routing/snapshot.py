@@ -14,7 +14,8 @@ from subscriptions.routing.compiled_patterns import LazyPattern, LazyTransformer
 from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
 from subscriptions.routing.shared_cache import SharedCache
 
-MAX_SUBSCRIPTIONS = 500_000  # in the route tables of all tenants in memory; tables that are not read are dropped first
+MAX_TABLE_BYTES = 512 * 1024**2  # of the route tables of all tenants in a process; those not read are dropped first
+ROUTE_BYTES = 1_900  # of a subscription and its place in the index, without the texts of pattern and transformer
 
 # Identifies a version of a subscription's row (writer, command, place on disk) together with its endpoint's version.
 _ROW = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
@@ -22,7 +23,7 @@ STAMP = Func(F("endpoint__version"), template=f"{_ROW} || '/' || %(expressions)s
 
 ENDPOINT_FIELDS = ("endpoint__ordering", "endpoint__http__content_mode", "endpoint__http__reference_above_bytes")
 
-_snapshots = SharedCache[RouteTable](MAX_SUBSCRIPTIONS, owner_size=MAX_SUBSCRIPTIONS)
+_snapshots = SharedCache[RouteTable](MAX_TABLE_BYTES, owner_size=MAX_TABLE_BYTES)
 
 
 def route_table(tenant_id: UUID, *, stale: RouteTable | None = None) -> RouteTable:
@@ -31,7 +32,7 @@ def route_table(tenant_id: UUID, *, stale: RouteTable | None = None) -> RouteTab
     if known is not None and known is not stale:
         return known
     table = _build(tenant_id, known)
-    _snapshots.share(tenant_id).put(tenant_id, table, 1 + len(table.entries))
+    _snapshots.share(tenant_id).put(tenant_id, table, ROUTE_BYTES + sum(entry.size for entry in table.entries.values()))
     return table
 
 
@@ -56,7 +57,7 @@ def _build(tenant_id: UUID, known: RouteTable | None) -> RouteTable:
         entries = {key: it for key, it in known.entries.items() if stamps.get(key) == it.stamp}
         rows = rows.filter(id__in=list(stamps.keys() - entries.keys()))
     for row in rows.iterator():
-        entries[row.id] = RouteEntry(row.stamp, _route(row), tuple(row.event_types))
+        entries[row.id] = _entry(row, row.stamp)
     return RouteTable(version, entries, tenant_id, known)
 
 
@@ -64,15 +65,19 @@ def _version_of(tenant_id: UUID) -> int:
     return Tenant.objects.values_list("routes_version", flat=True).get(id=tenant_id)
 
 
-def _route(row: Subscription) -> Route:
-    return Route(
+def _entry(row: Subscription, stamp: str) -> RouteEntry:
+    pattern = None if row.pattern is None else LazyPattern(row.pattern, row.tenant_id)
+    transformer = None if row.transformer is None else LazyTransformer(row.transformer, row.tenant_id)
+    route = Route(
         subscription_id=row.id,
         endpoint_id=row.endpoint_id,
         ordering=row.endpoint.ordering,
-        pattern=None if row.pattern is None else LazyPattern(row.pattern, row.tenant_id),
-        transformer=None if row.transformer is None else LazyTransformer(row.transformer, row.tenant_id),
+        pattern=pattern,
+        transformer=transformer,
         reference_above_bytes=_reference_above_bytes(row.endpoint),
     )
+    size = ROUTE_BYTES + sum(len(it.text) for it in (pattern, transformer) if it is not None)
+    return RouteEntry(stamp, route, tuple(row.event_types), size)
 
 
 def _reference_above_bytes(endpoint: Endpoint) -> int | None:

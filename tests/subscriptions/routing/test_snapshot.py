@@ -102,6 +102,15 @@ class TestRebuilding:
         assert after.entries[first.id] is before.entries[first.id]
         assert len(after.entries) == 2
 
+    def test_entry_counts_the_bytes_of_its_pattern_and_transformer(self) -> None:
+        endpoint = make_endpoint()
+        small = make_subscription(endpoint)
+        large = make_subscription(
+            endpoint, pattern={"x": ["v" * 5_000]}, transformer={"template": '"' + "t" * 7_000 + '"'}
+        )
+        entries = route_table(endpoint.tenant_id).entries
+        assert entries[large.id].size - entries[small.id].size > 12_000
+
     def test_row_that_changes_twice_is_read_each_time(self) -> None:
         subscription = make_subscription(pattern={"data": {"x": [1]}})
         for expected in (2, 3):

@@ -8,6 +8,7 @@ from webhooks.wire.patterns.fields import FieldMatcher
 
 MAX_INDEXED_BRANCHES = 32  # of one pattern; a pattern with more cannot be indexed
 MAX_INDEXED_VALUES = 64  # of one field; a field with more is not used by an index
+MAX_KEY_VALUES = 256  # of all these fields of one pattern; a pattern with more cannot be indexed
 
 IndexKey = tuple[FieldPath, tuple[Any, ...]]
 """A field and the only values that it accepts."""
@@ -16,7 +17,8 @@ IndexKey = tuple[FieldPath, tuple[Any, ...]]
 class PatternOutline(NamedTuple):
     """The fields by which each branch can be indexed, and the number of branches.
 
-    ``keys`` is empty if the pattern cannot be indexed: it has too many branches, or one without such a field.
+    ``keys`` is empty if the pattern cannot be indexed: it has too many branches or values, or a branch without such a
+    field.
     """
 
     keys: tuple[tuple[IndexKey, ...], ...]
@@ -28,7 +30,8 @@ def outline(branches: Sequence[PatternBranch]) -> PatternOutline:
     keys: list[tuple[IndexKey, ...]] = []
     if len(branches) <= MAX_INDEXED_BRANCHES:
         keys = [tuple((path, values) for path, it in branch.items() if (values := _exact(it))) for branch in branches]
-    return PatternOutline(tuple(keys) if all(keys) else (), len(branches))
+    is_small = sum(len(values) for each in keys for _, values in each) <= MAX_KEY_VALUES
+    return PatternOutline(tuple(keys) if all(keys) and is_small else (), len(branches))
 
 
 def _exact(matcher: FieldMatcher) -> tuple[Any, ...]:

@@ -108,6 +108,14 @@ def test_find_always_evaluates_a_pattern_with_too_many_branches() -> None:
     assert index(wide, *FILLING).find({"a": 39}) == [0]
 
 
+def test_pattern_with_very_many_values_is_not_indexed() -> None:
+    few: dict[str, Any] = {"$or": [{"a": [f"{n}-{m}" for m in range(8)]} for n in range(32)]}
+    many: dict[str, Any] = {"$or": [{"a": [f"{n}-{m}" for m in range(9)]} for n in range(32)]}
+    assert len(Pattern(few).outline().keys) == 32
+    assert Pattern(many).outline().keys == ()
+    assert index(many, *FILLING).find({"a": "31-8"}) == [0]
+
+
 def test_find_evaluates_many_candidates_in_groups() -> None:
     patterns: list[dict[str, Any]] = [{"a": ["x"], "b": [{"numeric": [">", n]}]} for n in range(1_000)]
     sizes = evaluated(patterns, {"a": "x", "b": 500})
