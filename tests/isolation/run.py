@@ -10,9 +10,10 @@ from typing import Any
 
 from tests.faults.running_platform import DIRECT
 from tests.isolation.attack import Attack
-from tests.isolation.measurement import Result
+from tests.isolation.measurement import Measurement, Result
 from tests.isolation.platforms import Scene, scene, start, stop
 
+ALONE_AGAIN = 5  # attacks on a platform, until the neighbour is measured alone again
 ALONE, BESIDE, GET_GOING = 8.0, 15.0, 2.0  # seconds
 LOOK, WELL = 2.0, 1_000.0  # seconds of a measurement after an attack; p99 in milliseconds
 
@@ -25,10 +26,13 @@ def run(
         remaining = [attack for attack in attacks if attack.platform == kind]
         while remaining:
             with scene(kind) as running:
+                without: Measurement = {}
                 while remaining:
                     attack = remaining.pop(0)
+                    if alone and (not without or len(remaining) % ALONE_AGAIN == 0):
+                        without = running.measure(alone)
                     try:
-                        result = run_one(running, attack, alone, beside)
+                        result = run_one(running, attack, without, beside)
                     except RuntimeError as error:
                         print(f"{attack.number}. {attack.name}: could not be measured: {error}")
                         break
@@ -43,9 +47,10 @@ def is_well(running: Scene) -> bool:
     return not any(activity.failures for activity in found) and all(activity.p99 < WELL for activity in found)
 
 
-def run_one(running: Scene, attack: Attack, alone: float, beside: float, *, get_going: float = GET_GOING) -> Result:
-    """Run one attack on a platform that is at rest. Without ``alone``, the neighbour is measured beside it only."""
-    without = running.measure(alone) if alone else {}
+def run_one(
+    running: Scene, attack: Attack, without: Measurement, beside: float, *, get_going: float = GET_GOING
+) -> Result:
+    """Run one attack on a platform that is at rest. ``without``: what was measured there without an attacker."""
     before = running.memory()
     facts = attacker_facts(running, attack)
     with ExitStack() as stack:

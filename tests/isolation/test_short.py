@@ -18,4 +18,4 @@ CHOSEN = [attack for attack in ATTACKS.values() if attack.is_short and attack.pl
 @pytest.mark.parametrize("attack", CHOSEN, ids=lambda attack: attack.name.replace(" ", "-"))
 def test_attack_harms_nothing_of_the_neighbour(running: Scene, attack: Attack) -> None:
     assert name_server.is_available() or not attack.by_name
-    assert run_one(running, attack, 0, BESIDE, get_going=GET_GOING).problems == []
+    assert run_one(running, attack, {}, BESIDE, get_going=GET_GOING).problems == []
