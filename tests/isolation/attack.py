@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.isolation.attacker import Attacker
 
-PLAIN, FEW_FILES, FAKED_CLOCK = "plain", "few files", "faked clock"  # platforms
+# Platforms: with all defaults, with 1,024 open files at most, with events of 10 MB, with a clock that can be set.
+PLAIN, FEW_FILES, LARGE_EVENTS, FAKED_CLOCK = "plain", "few files", "large events", "faked clock"
 Function = Callable[["Attacker"], None]
 
 

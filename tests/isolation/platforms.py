@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 from config.local.process_guard import ProcessGuard
 from tests.faults.running_platform import ROOT, Platform
 from tests.isolation import name_server
-from tests.isolation.attack import FAKED_CLOCK, FEW_FILES
+from tests.isolation.attack import FAKED_CLOCK, FEW_FILES, LARGE_EVENTS
 from tests.isolation.attacker import PROXY
 from tests.isolation.faked_database import faked_database
 from tests.isolation.measurement import Activity, Measurement
@@ -28,7 +28,6 @@ USUAL_FILES = 1024  # soft limit of open files on most systems
 HANDLERS = ("quick", "sleep", "spin", "crash", "fail")
 ENVIRONMENT = {
     "WAYPOST_LOG_LEVEL": "WARNING",
-    "WAYPOST_MAX_EVENT_BYTES": str(10 * 1024**2),
     "WAYPOST_TRUSTED_PROXIES": PROXY,
     "WAYPOST_HANDLERS": ",".join(f"{name}=tests.isolation.handlers.{name}" for name in HANDLERS),
 }
@@ -78,6 +77,8 @@ def scene(kind: str) -> Iterator[Scene]:
         guard = ProcessGuard(f"isolation {data}")
         stack.callback(guard.close)
         environment, clock, database_home = dict(ENVIRONMENT), "", data
+        if kind == LARGE_EVENTS:
+            environment["WAYPOST_MAX_EVENT_BYTES"] = str(10 * 1024**2)
         if kind == FAKED_CLOCK:
             database = stack.enter_context(faked_database(guard))
             environment["DATABASE_URL"], clock, database_home = database.url, str(database.clock), database.home

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from tests.isolation.attack import attack
+from tests.isolation.attack import LARGE_EVENTS, attack
 from tests.isolation.attacker import BATCH, Attacker
 from tests.receiver import status
 
@@ -51,7 +51,7 @@ def large_rendering(attacker: Attacker) -> None:
     attacker.clients(1, lambda: attacker.publish(*({"data": {"text": "y" * 10_000}} for _ in range(60))))
 
 
-@attack(6, "events of 8 MB")
+@attack(6, "events of 8 MB", platform=LARGE_EVENTS)
 def large_events(attacker: Attacker) -> None:
     """60 events of 8 MB are published and delivered once."""
     attacker.endpoint(attacker.server(200), "attack")
@@ -156,9 +156,9 @@ def batches(attacker: Attacker) -> None:
 
 @attack(34, "deep and wide JSON")
 def deep_json(attacker: Attacker) -> None:
-    """Bodies of 15 MB have a million keys, or nest as deep as they can."""
-    wide = b'{"type":"a.b","data":{' + b",".join(b'"%d":1' % n for n in range(900_000)) + b"}}"
-    deep = b'{"type":"a.b","data":' + b"[" * 5_000_000 + b"]" * 5_000_000 + b"}"
+    """Events of 1 MB have 90,000 keys, or nest as deep as they can; batches of 6 MB have two million objects."""
+    wide = b'{"type":"a.b","data":{' + b",".join(b'"%d":1' % n for n in range(90_000)) + b"}}"
+    deep = b'{"type":"a.b","data":' + b"[" * 500_000 + b"]" * 500_000 + b"}"
     many = b"[" + b",".join([b"{}"] * 2_000_000) + b"]"
     for body, kind in ((wide, "application/json"), (deep, "application/json"), (many, BATCH)):
         attacker.clients(2, lambda it=body, of=kind: attacker.request("POST", "/api/v1/events/", it, content_type=of))
