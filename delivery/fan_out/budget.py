@@ -45,7 +45,7 @@ class RequestBudget:
     def __init__(self, tenant_id: UUID) -> None:
         self.steps = StepBudget(0)  # of the current event
         self._rate = _rate_of(tenant_id)
-        self._available = self._rate.tokens(time.monotonic())
+        self._available = int(self._rate.tokens(time.monotonic()))
         self._deliveries, self._bytes = MAX_REQUEST_DELIVERIES, MAX_REQUEST_BYTES
         self._event_deliveries = self._event_bytes = 0
 
@@ -78,7 +78,7 @@ class RequestBudget:
         spent = self.steps.spent
         self._available -= spent
         if spent:
-            self._rate.spend(int(spent), time.monotonic())
+            self._rate.spend(spent, time.monotonic())
 
     def keep(self, deliveries: int, rendered: int) -> None:
         """Count the deliveries of an event that is routed, and the bytes of their bodies."""
@@ -89,7 +89,7 @@ class RequestBudget:
 class SliceBudget:
     """Count what a slice costs. It ends after the step that exceeds it, so that every slice makes progress."""
 
-    def __init__(self, steps: float, deliveries: float, rendered_bytes: float) -> None:
+    def __init__(self, steps: int, deliveries: float, rendered_bytes: int) -> None:
         self.steps, self.deliveries, self.bytes = steps, deliveries, rendered_bytes
 
     @property
@@ -97,7 +97,7 @@ class SliceBudget:
         """Whether the slice has to end."""
         return self.steps <= 0 or self.deliveries <= 0 or self.bytes <= 0
 
-    def spend(self, *, steps: float = 0, deliveries: int = 0, rendered: int = 0) -> None:
+    def spend(self, *, steps: int = 0, deliveries: int = 0, rendered: int = 0) -> None:
         """Count work that was done."""
         self.steps -= steps
         self.deliveries -= deliveries

@@ -19,10 +19,9 @@ from subscriptions.models import Endpoint
 from subscriptions.routing.route_table import Route, RouteTable, matching_names
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.ids import new_id
-from webhooks.wire.step_budget import BudgetExceeded, StepBudget
+from webhooks.wire.step_budget import UNLIMITED_STEPS, BudgetExceeded, StepBudget
 from webhooks.wire.transform import Unrenderable
 
-COUNTED = 2**62  # steps of a budget that only counts: more than a slice can take, and exact unlike infinity
 MAX_SLICE_ROUTES = 2_000  # subscriptions that one slice looks at where it cannot use the index
 
 
@@ -122,7 +121,7 @@ def next_deliveries(
         found, last = _routes_to(endpoint_id, routes, event, budget), None
     new: list[NewDelivery] = []
     for number, route in enumerate(found, start=1):
-        counted = StepBudget(COUNTED)
+        counted = StepBudget(UNLIMITED_STEPS)
         new.append(_new_delivery(route, event, counted))
         budget.spend(steps=counted.spent, deliveries=1, rendered=new[-1].rendered)
         if budget.is_used and number < len(found):
@@ -156,7 +155,7 @@ def _next_routes(
 def _routes_to(endpoint_id: UUID, routes: RouteTable, event: RoutedEvent, budget: SliceBudget) -> list[Route]:
     """Return the route to this endpoint if one matches: that of its oldest matching subscription."""
     names = set(matching_names(event.type))
-    counted = StepBudget(COUNTED)
+    counted = StepBudget(UNLIMITED_STEPS)
     try:
         for entry in sorted(routes.of_endpoint(endpoint_id), key=lambda it: it.route.subscription_id):
             pattern = entry.route.pattern

@@ -31,6 +31,8 @@ SELECT 'delivery ' || id || ' is ' || state FROM delivery_delivery WHERE state I
 UNION ALL
 SELECT 'lane ' || endpoint_id || ' has the owner ' || owner FROM delivery_lane WHERE owner IS NOT NULL
 UNION ALL
+SELECT 'event ' || event_id || ' is not routed' FROM delivery_deferredfanout
+UNION ALL
 SELECT 'lane ' || endpoint_id || ' has an inactive endpoint' FROM delivery_lane WHERE endpoint_inactive
 LIMIT 5
 """

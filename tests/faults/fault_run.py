@@ -13,7 +13,7 @@ from math import nan
 from tests.faults.checker import Report, check, expected_deliveries, unfinished_work
 from tests.faults.injectors import Fault, FaultTarget
 from tests.faults.proxy import Proxy
-from tests.faults.publisher import Publisher, PublishLog
+from tests.faults.publisher import COSTLY, Publisher, PublishLog
 from tests.faults.running_platform import Platform
 from tests.faults.sink import RecordedRequest, Sink
 from tests.waiting import wait_until
@@ -26,6 +26,7 @@ ENDPOINT_SETTINGS = {
     "max_in_flight": IN_FLIGHT,
     "retry_plan": [1, 1, 1, 1, 1, 2, 2, 2, 2, 2],  # seconds; longer in sum than every outage here
 }
+COSTLY_PATTERN = {"data": {"numbers": [{"numeric": [">", 10_000]}]}}
 BEFORE, AFTER = 2.0, 2.0  # seconds of publishing before (at most) and after the fault
 DRAIN_IDLE_END = 5.0  # seconds until an idle drain has ended
 
@@ -34,13 +35,15 @@ DRAIN_IDLE_END = 5.0  # seconds until an idle drain has ended
 class FaultResult:
     """The outcome of a fault.
 
-    ``copies_allowed``: copies that the fault can cause. ``recovered_after``: seconds from the repair until every
-    endpoint received a request. ``publish_p99``: the 99th percentile of publishing in the meantime, in seconds.
+    ``deferred``: how many of the accepted events a worker routed. ``copies_allowed``: copies that the fault can cause.
+    ``recovered_after``: seconds from the repair until every endpoint received a request. ``publish_p99``: the 99th
+    percentile of publishing in the meantime, in seconds.
     """
 
     fault: str
     seed: int
     accepted: int
+    deferred: int
     report: Report
     copies_allowed: int
     recovered_after: float
@@ -74,6 +77,7 @@ class FaultRunner:
             fault=fault.name,
             seed=seed,
             accepted=len(log.accepted),
+            deferred=log.deferred,
             report=report,
             copies_allowed=copies_allowed,
             recovered_after=all_served_since(requests, repaired) - repaired,
@@ -125,6 +129,7 @@ def fault_runner(platform: Platform) -> Iterator[FaultRunner]:
                 "endpoints", url=f"http://127.0.0.1:{port}/{name}", secret=secret, **ENDPOINT_SETTINGS
             )
             platform.post("subscriptions", endpoint=endpoint["id"])
+            platform.post("subscriptions", endpoint=endpoint["id"], event_types=[COSTLY], pattern=COSTLY_PATTERN)
         yield FaultRunner(platform, sink, proxy)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.faults.injectors.fault import FAKED_CLOCK, PLAIN, SMALL_DISK
 from tests.faults.running_platform import Platform
 
+ENVIRONMENT = {"WAYPOST_FAN_OUT_STEPS": "100"}  # enough for an event at three endpoints, not for a pattern as well
 SMALL = "300m"  # the cluster, a few segments of its log, and a run
 
 
@@ -37,7 +38,7 @@ def _data() -> Iterator[Path]:
 @contextmanager
 def plain() -> Iterator[Platform]:
     """Run a platform."""
-    with _data() as data, Platform(data, {}) as platform:
+    with _data() as data, Platform(data, ENVIRONMENT) as platform:
         yield platform
 
 
@@ -48,7 +49,7 @@ def small_disk() -> Iterator[Platform]:
         home = data / "postgres" / "home"
         for directory in (home.parent, home):
             directory.mkdir(mode=0o711)
-        platform = Platform(data, {}, mounted=home)
+        platform = Platform(data, ENVIRONMENT, mounted=home)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL},mode=700", "none", home], check=True)
         with platform:
             yield platform
@@ -62,7 +63,8 @@ def faked_clock() -> Iterator[Platform]:
         clock.write_text("0")
         source = Path(__file__).with_name("clock.c")
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
-        with Platform(data, {"LD_PRELOAD": str(library), "WAYPOST_FAULTS_CLOCK": str(clock)}) as platform:
+        faked = {"LD_PRELOAD": str(library), "WAYPOST_FAULTS_CLOCK": str(clock)}
+        with Platform(data, ENVIRONMENT | faked) as platform:
             yield platform
 
 

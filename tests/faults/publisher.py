@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import orjson
 
 TIMEOUT = 10.0  # seconds for one response
 RETRY_PAUSE = 0.2  # seconds before a request is repeated
 BATCH = 10
+COSTLY = "fault.costly"  # a type with a subscription whose pattern costs more than a request may
 JSON, BATCH_JSON = "application/json", "application/cloudevents-batch+json"
 
 
@@ -35,7 +37,8 @@ class PublishLog:
     """The responses to published events.
 
     ``accepted``: event id -> message id, after a 2xx. ``rejected``: ids with only error responses. ``unknown``: ids
-    with a missing response and no 2xx. ``unexpected``: responses that must not occur.
+    with a missing response and no 2xx. ``unexpected``: responses that must not occur. ``deferred``: how many accepted
+    events had to be routed by a worker.
     """
 
     path: Path
@@ -44,6 +47,7 @@ class PublishLog:
     unknown: set[str] = field(default_factory=set)
     unexpected: list[Any] = field(default_factory=list)
     requests: list[PublishRequest] = field(default_factory=list)
+    deferred: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def record_accepted(self, ids: dict[str, str]) -> None:
@@ -107,7 +111,9 @@ class Publisher:
         """Log a 202; every event is valid, so an error for one of them is unexpected."""
         items = response.get("data", [response])
         self.log.unexpected += [item for item in items if "error" in item]
-        self.log.record_accepted({item["event_id"]: item["id"] for item in items if "error" not in item})
+        accepted = [item for item in items if "error" not in item]
+        self.log.record_accepted({item["event_id"]: item["id"] for item in accepted})
+        self.log.deferred += sum(item["routing"] == "deferred" for item in accepted)
 
     def _send(self, connection: http.client.HTTPConnection, ids: list[str]) -> tuple[int | None, Any]:
         body = [{"specversion": "1.0", "source": "/faults", **event(one)} for one in ids]
@@ -127,5 +133,8 @@ class Publisher:
 
 
 def event(name: str) -> dict[str, Any]:
-    """Return an event with this id."""
-    return {"id": name, "type": "fault.injected", "data": {"of": name, "filler": "é" * 200}}
+    """Return an event with this id; a third of them have the type that only a worker routes."""
+    data = {"of": name, "filler": "é" * 200}
+    if crc32(name.encode()) % 3 == 0:
+        return {"id": name, "type": COSTLY, "data": {**data, "numbers": list(range(300))}}
+    return {"id": name, "type": "fault.injected", "data": data}

@@ -22,7 +22,7 @@ def _summary(ended: FaultResult | str) -> str:
     report = ended.report
     verdict = f"{len(report.violations)} VIOLATED" if report.violations else "ok"
     return (
-        f"{verdict}; accepted {ended.accepted}, lost {report.lost}, "
+        f"{verdict}; accepted {ended.accepted} ({ended.deferred} deferred), lost {report.lost}, "
         f"copies {report.copies} of at most {ended.copies_allowed}, "
         f"all served again after {ended.recovered_after:.2f} s, publishing p99 {ended.publish_p99 * 1000:.0f} ms"
     )

@@ -28,6 +28,20 @@ def kill_workers(target: FaultTarget) -> Iterator[None]:
     yield
 
 
+@fault("kill -9 the processes that route deferred events")
+def kill_other_workers(target: FaultTarget) -> Iterator[None]:
+    kill(target.platform.program("work")[1:])
+    yield
+
+
+@fault("SIGSTOP a process that routes deferred events past its claim", seconds=12.0)
+def stop_other_worker(target: FaultTarget) -> Iterator[None]:
+    process = busiest(target.platform.program("work")[1:])
+    process.suspend()
+    yield
+    process.resume()
+
+
 @fault("kill -9 a web process")
 def kill_web(target: FaultTarget) -> Iterator[None]:
     target.chance.choice(target.platform.program("web")).kill()
