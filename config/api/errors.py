@@ -32,6 +32,7 @@ from webhooks.outgoing.errors import LimitReached
 from webhooks.wire.json_text import nests_deeper
 
 PROBLEM = "application/problem+json"
+MAX_JSON_BYTES = 1024 * 1024  # of a body: parsing it takes up to 0.1 s
 MAX_DEPTH = 128  # levels of nesting in a body, far below every recursion limit
 RETRY_AFTER = 2  # seconds, about the time of a database restart
 LIMIT_RETRY_AFTER = 2  # seconds, in which a slow server or name server may have responded
@@ -178,10 +179,16 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 
 class JsonBody(JSONParser):
-    """Parse JSON (RFC 8259) within a size limit; reject NaN, unpaired surrogates and deep nesting."""
+    """Parse JSON (RFC 8259) within a size limit; reject NaN, unpaired surrogates and deep nesting.
+
+    A parser runs without giving up the interpreter, so the limit is low: other requests wait for it. A view that needs
+    more has ``has_large_body``.
+    """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         limit = settings.WAYPOST_MAX_REQUEST_BYTES
+        if not getattr((parser_context or {}).get("view"), "has_large_body", False):
+            limit = min(limit, MAX_JSON_BYTES)
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise TooLarge("A request", limit)

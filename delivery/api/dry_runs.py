@@ -137,6 +137,7 @@ class DryRunResultsSerializer(serializers.Serializer[Any]):
 class DryRuns(APIView):
     """Test a subscription on events. Nothing is stored, nothing is sent."""
 
+    has_large_body = True  # read by config.api.errors
     expensive = ("POST",)  # read by config.api.expensive_requests
     operations = {
         "post": (

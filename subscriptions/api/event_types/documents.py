@@ -17,6 +17,7 @@ from subscriptions.event_types.models import EventType
 class EventTypeImport(TenantScoped[EventType]):
     """Import event types from the webhooks of an OpenAPI document."""
 
+    has_large_body = True  # read by config.api.errors
     expensive = ("POST",)  # read by config.api.expensive_requests
     operations = {
         "post": (

@@ -214,3 +214,12 @@ def test_error_under_api_is_a_problem(method: str, path_: str, headers: dict[str
     assert response.status_code == status
     assert response["Content-Type"] == "application/problem+json"
     assert response.json()["status"] == status
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("config.urls")
+def test_large_body_is_a_413_unless_the_view_is_made_for_it() -> None:
+    client = make_client(make_tenant())
+    text = "a" * errors.MAX_JSON_BYTES
+    assert client.post("/api/v1/endpoints/", {"description": text}).status_code == 413
+    assert client.post("/api/v1/event-types/import/", {"document": {"text": text}}).status_code == 400
