@@ -278,6 +278,8 @@ class Lane(models.Model):
         verbose_name = "queue"  # on the admin's pages
         indexes = [
             models.Index(fields=["due_at"], name="lane_due", condition=Q(due_at__isnull=False)),  # reader: lease_lanes
+            # reader: lease_lanes, walked from one tenant to the next
+            models.Index(fields=["tenant", "due_at"], name="lane_due_by_tenant", condition=Q(due_at__isnull=False)),
             # readers: resume_lanes, dead_letter_expired
             models.Index(fields=["endpoint"], name="lane_endpoint_inactive", condition=Q(endpoint_inactive=True)),
             # reader: retry_changed_endpoints

@@ -231,6 +231,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='lane',
+            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['tenant', 'due_at'], name='lane_due_by_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='lane',
             index=models.Index(condition=models.Q(('endpoint_inactive', True)), fields=['endpoint'], name='lane_endpoint_inactive'),
         ),
         migrations.AddIndex(

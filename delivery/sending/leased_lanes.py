@@ -51,6 +51,7 @@ class LeasedLanes:
         self.owner = new_id()
         self.lane_available = True
         self.is_contended = False
+        self._is_crowded = False  # more lanes are due than one statement looks at
         self._clock = clock
         self._lanes: dict[UUID, LeasedLane] = {}
         self._orphaned_attempts: Counter[UUID] = Counter()  # by endpoint: attempts in flight of lanes that were lost
@@ -100,15 +101,26 @@ class LeasedLanes:
             return
         self.lane_available = False
         places = self._free_places()
-        held = self._by_tenant()
         asked_at = time.monotonic()
-        leased = lease_lanes(self.owner, places, max_per_tenant=MAX_LANES_PER_TENANT, held=held) if places > 0 else None
-        if leased is not None:
-            self._set_clock(leased.now, asked_at)
-            self._add(leased)
-        elif self._clock.is_due("clock", READ_CLOCK_EVERY):
+        leased: LeaseResult | None = None
+        taken = 0
+        for one_of_each_tenant in (True, False) if self._is_crowded else (False,):
+            if (left := places - taken) > 0:
+                leased = lease_lanes(
+                    self.owner,
+                    left,
+                    max_per_tenant=MAX_LANES_PER_TENANT,
+                    held=self._by_tenant(),
+                    one_of_each_tenant=one_of_each_tenant,
+                )
+            if leased is not None:
+                taken += len(leased.lanes)
+                self._set_clock(leased.now, asked_at)
+                self._add(leased)
+        self._is_crowded = leased is not None and leased.is_crowded
+        if leased is None and self._clock.is_due("clock", READ_CLOCK_EVERY):
             self._set_clock(database_now(), asked_at)
-        is_full = places <= 0 or (leased is not None and len(leased.lanes) == places)
+        is_full = places <= 0 or taken == places
         self.is_contended = is_full or max(self._by_tenant().values(), default=0) >= MAX_LANES_PER_TENANT
 
     def _add(self, leased: LeaseResult) -> None:

@@ -13,7 +13,8 @@ from subscriptions.models import Endpoint
 from webhooks.kit.sql import columns, run
 
 LEASE_SECONDS = 10.0  # a lease lasts so long after it was taken or renewed; then another drain can lease the lane
-MAX_DUE_LANES = 20_000  # due lanes that one statement reads and ranks, longest due first: a bound on its cost
+MAX_DUE_LANES = 1_000  # due lanes that one statement reads and ranks, longest due first: a bound on its cost
+MAX_TENANTS = 5_000  # tenants that one statement walks where more lanes are due
 DISABLED = Endpoint.State.DISABLED
 ENDPOINT_DELETED, RESPONDED_410 = DeadLetter.Cause.ENDPOINT_DELETED, DeadLetter.Cause.RESPONDED_410
 
@@ -41,12 +42,13 @@ class LeaseResult(NamedTuple):
     """The result of leasing lanes.
 
     ``undeliverable``: endpoints of due lanes that are deleted or responded 410, with the cause for their dead letters.
-    ``now``: the time of the database.
+    ``now``: the time of the database. ``is_crowded``: more lanes are due than were looked at.
     """
 
     lanes: list[LaneRow]
     undeliverable: dict[UUID, str]
     now: datetime
+    is_crowded: bool = False
 
 
 class RenewResult(NamedTuple):
@@ -60,17 +62,33 @@ class RenewResult(NamedTuple):
     now: datetime | None
 
 
-# Reader: the drain. Index: lane_due. The turn of a lane is the number of lanes that its tenant would hold with it.
-# Lanes are leased by turn, so that a tenant with thousands of due lanes does not keep the other tenants waiting.
+OLDEST_LANES = f"""
+            SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
+             WHERE due_at <= now() AND tenant_id <> ALL(%(tenants_at_maximum)s::uuid[])
+             ORDER BY due_at LIMIT {MAX_DUE_LANES}"""
+OLDEST_LANE_OF_EACH_TENANT = f"""
+            WITH RECURSIVE walk AS (
+                (SELECT endpoint_id, tenant_id, due_at, 1 AS walked FROM delivery_lane
+                  WHERE due_at IS NOT NULL ORDER BY tenant_id, due_at LIMIT 1)
+                UNION ALL
+                SELECT next.*, walk.walked + 1 FROM walk CROSS JOIN LATERAL (
+                       SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
+                        WHERE due_at IS NOT NULL AND tenant_id > walk.tenant_id
+                        ORDER BY tenant_id, due_at LIMIT 1) next
+                 WHERE walk.walked < {MAX_TENANTS}
+            )
+            SELECT endpoint_id, tenant_id, due_at FROM walk
+             WHERE due_at <= now() AND tenant_id <> ALL(%(tenants_at_maximum)s::uuid[])"""
+# Reader: the drain. Indexes: lane_due, or lane_due_by_tenant where more lanes are due than are read. The turn of a lane
+# is the number of lanes that its tenant would hold with it. Lanes are leased by turn, so that a tenant with thousands
+# of due lanes does not keep the other tenants waiting.
 LEASE_LANES = f"""
 WITH turns AS (
     SELECT endpoint_id, due_at,
            coalesce((%(held)s::jsonb ->> tenant_id::text)::int, 0)
                + row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn
       FROM (SELECT {ASYNCHRONOUS_COMMIT}) AS asynchronous_commit,
-           (SELECT endpoint_id, tenant_id, due_at FROM delivery_lane
-             WHERE due_at <= now() AND tenant_id <> ALL(%(tenants_at_maximum)s::uuid[])
-             ORDER BY due_at LIMIT {MAX_DUE_LANES}) oldest
+           ({OLDEST_LANES}) oldest
 ), chosen AS MATERIALIZED (
     SELECT endpoint_id FROM turns WHERE turn <= %(max_per_tenant)s ORDER BY turn, due_at LIMIT %(limit)s
 ), due AS (
@@ -94,18 +112,27 @@ UPDATE delivery_lane l
  WHERE l.endpoint_id = due.endpoint_id
 RETURNING now(), due.active, due.undeliverable, l.endpoint_id, coalesce(l.low_water_mark, 'epoch'), l.next_slot_at,
           l.concurrency, l.failures, l.failing_since, l.open_count, l.circuit_open_until, l.warnings_sent,
-          due.previous_lease_expired
+          due.previous_lease_expired, (SELECT count(*) FROM turns)
 """
+LEASE_ONE_OF_EACH_TENANT = LEASE_LANES.replace(OLDEST_LANES, OLDEST_LANE_OF_EACH_TENANT)
 
 
 def lease_lanes(
-    owner: UUID, limit: int, *, max_per_tenant: int | None = None, held: Mapping[UUID, int] | None = None
+    owner: UUID,
+    limit: int,
+    *,
+    max_per_tenant: int | None = None,
+    held: Mapping[UUID, int] | None = None,
+    one_of_each_tenant: bool = False,
 ) -> LeaseResult | None:
     """Lease up to ``limit`` due lanes: first one of each tenant, then a second of each, and so on, longest due first.
 
     ``held`` counts the lanes that this owner holds already, by tenant; with these, a tenant gets at most
-    ``max_per_tenant`` lanes (None: ``limit``). A due lane whose endpoint is not active is not leased: it stops being
-    due, and is marked ``endpoint_inactive`` unless the endpoint is undeliverable. Returns None if no lane is due.
+    ``max_per_tenant`` lanes (None: ``limit``). Only the MAX_DUE_LANES that are due longest are looked at, or, with
+    ``one_of_each_tenant``, of each tenant the one that is due longest. Returns None if no lane is due.
+
+    A due lane whose endpoint is not active is not leased: it stops being due, and is marked ``endpoint_inactive``
+    unless the endpoint is undeliverable.
     """
     max_per_tenant, held = max_per_tenant or limit, held or {}
     parameters = {
@@ -116,13 +143,14 @@ def lease_lanes(
         "tenants_at_maximum": [tenant for tenant, count in held.items() if count >= max_per_tenant],
         "seconds": LEASE_SECONDS,
     }
-    rows = run(LEASE_LANES, parameters)
+    rows = run(LEASE_ONE_OF_EACH_TENANT if one_of_each_tenant else LEASE_LANES, parameters)
     if not rows:
         return None
     return LeaseResult(
-        lanes=[LaneRow(*row[3:]) for row in rows if row[1]],
+        lanes=[LaneRow(*row[3:-1]) for row in rows if row[1]],
         undeliverable={row[3]: row[2] for row in rows if row[2]},
         now=rows[0][0],
+        is_crowded=rows[0][-1] >= MAX_DUE_LANES,
     )
 
 

@@ -11,7 +11,7 @@ from delivery.sending import leased_lanes
 from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import LeasedLanes
-from delivery.sql.lanes import LEASE_SECONDS, lease_lanes
+from delivery.sql.lanes import LEASE_LANES, LEASE_SECONDS, lease_lanes
 from subscriptions.endpoints.state import enable
 from subscriptions.models import Endpoint
 from tests.delivery.sql.factories import OTHER, make_deliveries, make_lane, now
@@ -133,6 +133,23 @@ def test_lease_keeps_each_tenant_below_its_share_of_lanes(monkeypatch: pytest.Mo
     lanes.lane_available = True
     lanes.lease()
     assert lanes.get(small.endpoint_id) is not None
+
+
+def test_tenant_is_leased_a_lane_although_more_lanes_are_due_than_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("delivery.sql.lanes.MAX_DUE_LANES", 5)
+    monkeypatch.setattr("delivery.sql.lanes.LEASE_LANES", LEASE_LANES.replace("LIMIT 1000", "LIMIT 5"))
+    crowd = make_tenant()
+    for _ in range(20):
+        make_lane(make_endpoint(crowd), due_at=now() - timedelta(hours=1))
+    quiet = make_lane(make_endpoint(), due_at=now())
+    lanes = LeasedLanes(Clock())
+    for _ in range(2):
+        lanes.lane_available = True
+        lanes.lease()
+    assert lanes.get(quiet.endpoint_id) is not None
+    assert len(list(lanes)) < 20
 
 
 class TestClockWentBack:

@@ -153,3 +153,14 @@ class TestRenewAndRelease:
         release_lanes(OWNER, [lane_row(lane.endpoint, failures=2)])
         lane.refresh_from_db()
         assert (lane.owner, lane.due_at, lane.failures) == (None, None, 2)
+
+
+@pytest.mark.django_db
+def test_lease_of_one_lane_of_each_tenant_takes_the_one_that_is_due_longest() -> None:
+    many = make_tenant()
+    lanes = [make_lane(make_endpoint(many), due_at=now() - HOUR * (n + 1)) for n in range(4)]
+    few = make_lane(make_endpoint(), due_at=now())
+    make_lane(make_endpoint(), due_at=now() + HOUR)
+    leased = lease_lanes(OWNER, 10, one_of_each_tenant=True)
+    assert leased is not None
+    assert {it.endpoint_id for it in leased.lanes} == {lanes[3].endpoint_id, few.endpoint_id}
