@@ -1,7 +1,7 @@
 """Respond to requests: the ASGI application of the platform.
 
     POST /api/v1/events/, POST /in/<source>/    native views: coroutines in the event loop
-    /healthz, /readyz, /metrics                 Django, on threads of their own
+    /healthz, /readyz, /metrics                 Django, on threads of their own; batches of events too, on few
     everything else                             Django, on threads in turns among tenants
 
 A native view gets only what it is made for; the same request with anything unusual (an unknown host, plain HTTP where
@@ -42,6 +42,8 @@ from webhooks.wire.header_values import LowerCaseHeaders
 
 RETRY_AFTER = 2  # seconds, when a queue or a place is full
 PROBE_THREADS = 2
+PUBLISH_PATH = "/api/v1/events/"
+BATCH_THREADS = 3  # a batch computes all the time, and all threads share one interpreter with the event loop
 BEARER = "bearer "
 
 log = structlog.get_logger("waypost.web")
@@ -69,6 +71,7 @@ class WebApplication:
     def __init__(self) -> None:
         self._django = WSGIHandler()
         self._probe_threads = FairThreads(PROBE_THREADS, "probe")
+        self._batch_threads = FairThreads(BATCH_THREADS, "batch")
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Respond to one request (ASGI 3.0, "HTTP")."""
@@ -98,10 +101,17 @@ class WebApplication:
                 await held.read(body, settings.WAYPOST_MAX_REQUEST_BYTES)
             return await run_django(
                 _environ(scope, headers, client, held),
-                threads=self._probe_threads if scope["path"] in PROBES else request_threads(),
+                threads=self._threads_for(scope),
                 share=_tenant_share(headers.get("authorization", ""), share),
                 application=self._django,
             )
+
+    def _threads_for(self, scope: Any) -> FairThreads:
+        """Return the threads that run a request: probes, and events that are not published natively, have their own."""
+        if scope["path"] in PROBES:
+            return self._probe_threads
+        is_batch = scope["path"] == PUBLISH_PATH and scope["method"] == "POST"
+        return self._batch_threads if is_batch else request_threads()
 
 
 def _joined(headers: Any) -> LowerCaseHeaders:
@@ -146,7 +156,7 @@ def _native_route(scope: Any, headers: Mapping[str, str], client: Client) -> Nat
         return None
     if settings.SECURE_SSL_REDIRECT and client.scheme != "https":
         return None
-    if scope["path"] == "/api/v1/events/":
+    if scope["path"] == PUBLISH_PATH:
         return PUBLISH if can_publish_natively(headers, scope["query_string"]) else None
     return RECEIVE if scope["path"].startswith("/in/") else None
 
