@@ -22,6 +22,7 @@ NOT_STARTED = Counter(
     "waypost_attempts_not_started_total",
     "Attempts put off because the process had no files, memory or name lookups left.",
 )
+DEFERRED = Counter("waypost_fan_outs_deferred_total", "Events that workers have to route, by reason.", ["reason"])
 RATE_LIMIT_ERRORS = Counter(
     "waypost_rate_limit_errors_total", "Publish requests let through because Valkey was unavailable."
 )
@@ -32,6 +33,12 @@ def published(accepted: int, duplicates: int, rejected: int) -> None:
     EVENTS.labels("accepted").inc(accepted)
     EVENTS.labels("duplicate").inc(duplicates)
     EVENTS.labels("rejected").inc(rejected)
+
+
+def fan_outs_deferred(reasons: Iterable[str]) -> None:
+    """Count accepted events whose fan-out is deferred."""
+    for reason, count in Multiset(reasons).items():
+        DEFERRED.labels(str(reason)).inc(count)
 
 
 def attempted(outcomes: Iterable[Outcome]) -> None:

@@ -45,7 +45,9 @@ class RequestBudget:
     def __init__(self, tenant_id: UUID) -> None:
         self.steps = StepBudget(0)  # of the current event
         self._rate = _rate_of(tenant_id)
-        self._available = int(self._rate.tokens(time.monotonic()))
+        self._available = self._steps_at_start = self._rate.tokens(time.monotonic())
+        self._max_steps = settings.WAYPOST_FAN_OUT_STEPS
+        self._max_deliveries, self._max_bytes = settings.WAYPOST_FAN_OUT_DELIVERIES, settings.WAYPOST_FAN_OUT_BYTES
         self._deliveries, self._bytes = MAX_REQUEST_DELIVERIES, MAX_REQUEST_BYTES
         self._event_deliveries = self._event_bytes = 0
 
@@ -53,9 +55,9 @@ class RequestBudget:
         """Start counting the next event. Raises FanOutDeferred if the tenant has no steps left."""
         if self._available <= 0:
             raise FanOutDeferred(Reason.RATE)
-        self.steps = StepBudget(min(settings.WAYPOST_FAN_OUT_STEPS, self._available))
-        self._event_deliveries = min(settings.WAYPOST_FAN_OUT_DELIVERIES, self._deliveries)
-        self._event_bytes = min(settings.WAYPOST_FAN_OUT_BYTES, self._bytes)
+        self.steps = StepBudget(min(self._max_steps, self._available))
+        self._event_deliveries = min(self._max_deliveries, self._deliveries)
+        self._event_bytes = min(self._max_bytes, self._bytes)
 
     def check_deliveries(self, count: int) -> None:
         """Raise FanOutDeferred if the event has more deliveries than it may have."""
@@ -70,26 +72,26 @@ class RequestBudget:
 
     def exceeded(self) -> FanOutDeferred:
         """Return the error for an event that has used up its steps."""
-        is_rate = self.steps.steps < settings.WAYPOST_FAN_OUT_STEPS
-        return FanOutDeferred(Reason.RATE if is_rate else Reason.STEPS)
+        return FanOutDeferred(Reason.RATE if self.steps.steps < self._max_steps else Reason.STEPS)
 
     def end_event(self) -> None:
         """Count the steps of the event, also if it was deferred: they were spent."""
-        spent = self.steps.spent
-        self._available -= spent
-        if spent:
-            self._rate.spend(spent, time.monotonic())
+        self._available -= self.steps.spent
 
     def keep(self, deliveries: int, rendered: int) -> None:
         """Count the deliveries of an event that is routed, and the bytes of their bodies."""
         self._deliveries -= deliveries
         self._bytes -= rendered
 
+    def close(self) -> None:
+        """Take the steps of all events from the tenant's rate."""
+        self._rate.spend(int(self._steps_at_start - self._available), time.monotonic())
+
 
 class SliceBudget:
     """Count what a slice costs. It ends after the step that exceeds it, so that every slice makes progress."""
 
-    def __init__(self, steps: int, deliveries: float, rendered_bytes: int) -> None:
+    def __init__(self, steps: float, deliveries: float, rendered_bytes: float) -> None:
         self.steps, self.deliveries, self.bytes = steps, deliveries, rendered_bytes
 
     @property
@@ -97,7 +99,7 @@ class SliceBudget:
         """Whether the slice has to end."""
         return self.steps <= 0 or self.deliveries <= 0 or self.bytes <= 0
 
-    def spend(self, *, steps: int = 0, deliveries: int = 0, rendered: int = 0) -> None:
+    def spend(self, *, steps: float = 0, deliveries: int = 0, rendered: int = 0) -> None:
         """Count work that was done."""
         self.steps -= steps
         self.deliveries -= deliveries

@@ -87,6 +87,7 @@ def create_deliveries(routes: RouteTable, event: RoutedEvent, budget: RequestBud
         budget.check_deliveries(routes.count_without_pattern(event.type))
         found = routes.find(event.type, event.document, budget=budget.steps)
         budget.check_deliveries(len(found))
+        budget.steps.spend(STEPS_PER_DELIVERY * len(found))
         new, rendered = [], 0
         for route in found:
             delivery = _new_delivery(route, event, budget.steps)
@@ -123,7 +124,7 @@ def next_deliveries(
     for number, route in enumerate(found, start=1):
         counted = StepBudget(UNLIMITED_STEPS)
         new.append(_new_delivery(route, event, counted))
-        budget.spend(steps=counted.spent, deliveries=1, rendered=new[-1].rendered)
+        budget.spend(steps=counted.spent + STEPS_PER_DELIVERY, deliveries=1, rendered=new[-1].rendered)
         if budget.is_used and number < len(found):
             return NextDeliveries(new, route.subscription_id)
     return NextDeliveries(new, last)
@@ -169,8 +170,7 @@ def _routes_to(endpoint_id: UUID, routes: RouteTable, event: RoutedEvent, budget
 
 
 def _new_delivery(route: Route, event: RoutedEvent, steps: StepBudget) -> NewDelivery:
-    steps.spend(STEPS_PER_DELIVERY)
-    key = order_key(route.ordering, event.event)
+    key = order_key(route.ordering, event.event) if route.ordering else None
     if wants_reference(route, event.event):
         if "data_digest" not in event.__dict__:
             steps.spend(len(event.event.data or b"") // HASHED_BYTES_PER_STEP)

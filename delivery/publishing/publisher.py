@@ -59,6 +59,7 @@ def publish(
         transaction.on_commit(notify if after_commit is None else partial(after_commit.append, notify))
     complete = [it for it in results if it is not None]
     _count(complete, len(accepted))
+    telemetry.fan_outs_deferred(it.deferred for it in accepted if it.deferred is not None)
     return complete
 
 

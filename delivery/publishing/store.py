@@ -77,6 +77,7 @@ def _fan_out(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent], *,
             it.deliveries, it.deferred = [], error.reason
             it.is_ordered = routes.has_ordered(it.event.attributes["type"])
             is_order_pending = is_order_pending or it.is_ordered
+    budget.close()
 
 
 def _is_ordered(events: list[PreparedEvent]) -> bool:

@@ -15,6 +15,8 @@ from subscriptions.models import OPERATIONAL_NAMES
 from webhooks.kit.sql import columns, run
 
 CLAIM_SECONDS = 10.0  # a slice takes a fraction of a second; after so long another worker may claim the head
+# A claim, or the delay of a failed slice, in force. One that ends too late was written by a clock that was ahead.
+_IN_FORCE = f"claimed_until BETWEEN now() AND now() + make_interval(secs => {2 * CLAIM_SECONDS})"
 OPERATIONAL = DeferredFanOut.Reason.OPERATIONAL
 _NAMES = ", ".join(f"'{name}'" for name in OPERATIONAL_NAMES)
 IS_OPERATIONAL = (
@@ -126,7 +128,7 @@ class Head(NamedTuple):
     event_id: UUID
 
 
-CLAIMS = "(SELECT count(*) FROM delivery_deferredfanout WHERE token IS NOT NULL AND claimed_until > now())"
+CLAIMS = f"(SELECT count(*) FROM delivery_deferredfanout WHERE token IS NOT NULL AND {_IN_FORCE})"
 
 # Reader: the fan-out task. Indexes: fan_out_by_tenant, walked from one tenant to the next; fan_out_claimed.
 NEXT_HEADS = f"""
@@ -139,7 +141,7 @@ WITH RECURSIVE heads AS (
             WHERE tenant_id > heads.tenant_id ORDER BY tenant_id, id LIMIT 1) next
 )
 SELECT tenant_id, event_id FROM heads
- WHERE (claimed_until IS NULL OR claimed_until < now()) AND {CLAIMS} < %(max_claims)s
+ WHERE ({_IN_FORCE}) IS NOT TRUE AND {CLAIMS} < %(max_claims)s
  LIMIT %(limit)s
 """
 
@@ -154,7 +156,7 @@ def next_heads(after: UUID, limit: int, max_claims: int) -> list[Head]:
 CLAIM_FAN_OUT = f"""
 UPDATE delivery_deferredfanout
    SET token = %(token)s, claimed_until = now() + make_interval(secs => %(seconds)s)
- WHERE event_id = %(event)s AND (claimed_until IS NULL OR claimed_until < now())
+ WHERE event_id = %(event)s AND ({_IN_FORCE}) IS NOT TRUE
    AND {CLAIMS} < %(max_claims)s
 RETURNING id
 """

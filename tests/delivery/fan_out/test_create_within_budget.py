@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from delivery import telemetry
 from delivery.fan_out import deferred
 from delivery.models import DeferredFanOut, Delivery, Event, UsageIncrement
 from delivery.publishing.publisher import publish
@@ -98,6 +99,13 @@ class TestLimits:
 
 
 class TestResult:
+    def test_deferred_events_are_counted_by_reason(self, tenant: Tenant, settings: Any) -> None:
+        subscribe(tenant)
+        settings.WAYPOST_FAN_OUT_STEPS = 0
+        before = telemetry.DEFERRED.labels("steps")._value.get()
+        publish(tenant, [plain(1), plain(2)])
+        assert telemetry.DEFERRED.labels("steps")._value.get() - before == 2
+
     def test_repeat_tells_whether_the_first_is_deferred(self, tenant: Tenant, settings: Any) -> None:
         subscribe(tenant)
         settings.WAYPOST_FAN_OUT_STEPS = 0

@@ -280,6 +280,13 @@ class TestClaims:
         expire_claims()
         assert run() == 1
 
+    def test_claim_of_a_clock_that_was_ahead_is_void(self, tenant: Tenant, defer: Callable[..., list[UUID]]) -> None:
+        subscribe(tenant, 1)
+        defer(tenant)
+        claim(tenant)
+        DeferredFanOut.objects.update(claimed_until=timezone.now() + timedelta(minutes=3))
+        assert run() == 1
+
     def test_no_more_slices_at_once_than_workers_are_set(
         self, tenant: Tenant, defer: Callable[..., list[UUID]], settings: Any
     ) -> None:

@@ -105,7 +105,7 @@ def _count_statements(monkeypatch: pytest.MonkeyPatch, deliveries: list[UUID]) -
 
     def counted(self: Any, *args: Any, **options: Any) -> Any:
         nonlocal count
-        count += 1
+        count += args[0] != b"DISCARD PLANS"  # once a second, whatever runs
         return execute(self, *args, **options)
 
     def forbidden(*_: Any) -> None:
