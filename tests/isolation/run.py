@@ -13,6 +13,7 @@ from tests.isolation.attack import Attack
 from tests.isolation.measurement import Measurement, Result
 from tests.isolation.platforms import Scene, scene, start, stop
 
+WARM_UP = 3.0  # seconds on a new platform that do not count: connections and caches are made
 ALONE_AGAIN = 5  # attacks on a platform, until the neighbour is measured alone again
 ALONE, BESIDE, GET_GOING = 8.0, 15.0, 2.0  # seconds
 LOOK, WELL = 2.0, 1_000.0  # seconds of a measurement after an attack; p99 in milliseconds
@@ -26,6 +27,7 @@ def run(
         remaining = [attack for attack in attacks if attack.platform == kind]
         while remaining:
             with scene(kind) as running:
+                running.measure(WARM_UP if alone else 0)
                 without: Measurement = {}
                 while remaining:
                     attack = remaining.pop(0)
