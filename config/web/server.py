@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import sys
 from typing import Any
 
 import django
@@ -14,6 +15,7 @@ from webhooks.kit.open_files import free_for_connections, raise_limit
 
 BACKLOG = 4096  # connections that wait to be accepted
 KEEP_ALIVE = 75  # seconds; longer than the idle timeout of common proxies, so that they close first
+SWITCH_INTERVAL = 0.001  # seconds until a thread that computes lets the event loop run; Python's default is 0.005
 STOP_WITHIN = 8  # seconds for requests in progress, when the server is stopped
 
 OPTIONS: dict[str, Any] = {  # of uvicorn
@@ -56,6 +58,7 @@ def create_application() -> object:
     gc.collect()
     gc.freeze()  # what was loaded at the start is not garbage
     gc.set_threshold(10_000, 20, 50)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     return application
 
 
