@@ -27,7 +27,8 @@ class Client:
 
 def is_trusted_proxy(address: str) -> bool:
     """Return whether the operator lists this address in WAYPOST_TRUSTED_PROXIES."""
-    return compile_networks(tuple(settings.WAYPOST_TRUSTED_PROXIES)).contains(address)
+    networks = settings.WAYPOST_TRUSTED_PROXIES
+    return bool(networks) and compile_networks(tuple(networks)).contains(address)
 
 
 def client_of(peer: str, scheme: str, headers: Mapping[str, str]) -> Client:
