@@ -25,7 +25,7 @@ from webhooks.processing.notify import receipt_workers
 from webhooks.processing.receipts import release
 from webhooks.processing.running.handler_runs import (
     HandlerRun,
-    Outcome,
+    RunOutcome,
     TransactionLost,
     fail,
     failed_commit,
@@ -131,7 +131,7 @@ def process(receipt: Receipt, *, has_whole_limit: bool = True) -> HandlerRun:
         run = run_together([receipt], has_whole_limit=has_whole_limit)[0]
     except TransactionLost as lost:
         run = lost.run
-        if run.outcome in (Outcome.PROCESSED, Outcome.SKIPPED):
+        if run.outcome in (RunOutcome.PROCESSED, RunOutcome.SKIPPED):
             fail(run, lost)
         settle_alone([run])
     except (OperationalError, InterfaceError):
@@ -152,7 +152,7 @@ def _process_group(group: Sequence[Receipt]) -> list[HandlerRun]:
         return _process_one_by_one(group)
     _finish(runs)
     for run in runs:
-        if run.outcome is Outcome.AGAIN:
+        if run.outcome is RunOutcome.AGAIN:
             process(run.receipt, has_whole_limit=False)
     return runs
 
@@ -208,21 +208,21 @@ def _finish(runs: Sequence[HandlerRun]) -> None:
     """Count and log runs after their commit, and leave slow sources to the processes that may run them."""
     slow = set()
     for run in runs:
-        if paces.add(run.source.id, run.seconds) or run.outcome is Outcome.TOO_SLOW:
+        if paces.add(run.source.id, run.seconds) or run.outcome is RunOutcome.TOO_SLOW:
             slow.add(run.source.id)
         _count(run)
     mark_slow(slow)
-    release([run.receipt for run in runs if run.outcome is Outcome.TOO_SLOW])
+    release([run.receipt for run in runs if run.outcome is RunOutcome.TOO_SLOW])
 
 
 def _count(run: HandlerRun) -> None:
     telemetry.count_run(run.outcome.value)
     receipt = public(Receipt.prefix, run.receipt_id)
-    if run.outcome in (Outcome.PROCESSED, Outcome.SKIPPED):
+    if run.outcome in (RunOutcome.PROCESSED, RunOutcome.SKIPPED):
         source_counts.count(run.source.id, "processed")
     if run.error is not None:
         source_counts.count(run.source.id, "handler_failures")
         telemetry.log_handler_failed(receipt, run.current, run.error, run.receipt.attempts + 1)
-    if run.outcome is Outcome.DEAD and run.result is not None:
+    if run.outcome is RunOutcome.DEAD and run.result is not None:
         source_counts.count(run.source.id, "dead")
         telemetry.log_dead(receipt, run.result.cause, run.result.error)

@@ -74,12 +74,6 @@ class Result:
         return "dead" if self.cause else "processed"
 
 
-def find_receipt(source_id: UUID, message_id: str) -> Receipt | None:
-    """Return the stored receipt of a duplicate (id and sha256 only), or None if the sweep removed it."""
-    stored = Receipt.objects.filter(source_id=source_id, message_id=message_id)
-    return stored.only("id", "sha256").first()
-
-
 def release(claimed: Sequence[Receipt]) -> None:
     """Make receipts of one claim that have not started due again at once, without counting the claim."""
     if claimed:

@@ -47,7 +47,7 @@ class VerifiedMessage:
     owner: Hashable = None
 
 
-class Outcome(Enum):
+class InsertOutcome(Enum):
     """The possible results of inserting a message."""
 
     DUE = "stored, and its handlers are due"
@@ -67,7 +67,7 @@ class FirstReceipt:
 class InsertResult:
     """The result of inserting a message; ``first`` of a duplicate, unless the sweep removed it meanwhile."""
 
-    outcome: Outcome
+    outcome: InsertOutcome
     first: FirstReceipt | None = None
 
 
@@ -94,12 +94,12 @@ def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
     ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
     values = [value for message in ordered for value in _values(message)]
     rows = sql.run(_statement(len(ordered)), values)
-    new = {id: InsertResult(Outcome.DUE if is_due else Outcome.SETTLED) for id, is_due in rows}
+    new = {id: InsertResult(InsertOutcome.DUE if is_due else InsertOutcome.SETTLED) for id, is_due in rows}
     duplicates = [message for message in messages if message.id not in new]
     first = _find_first(duplicates) if duplicates else {}
     return [
         new.get(message.id)
-        or InsertResult(Outcome.DUPLICATE, first.get((message.source_id, message.labels.message_id)))
+        or InsertResult(InsertOutcome.DUPLICATE, first.get((message.source_id, message.labels.message_id)))
         for message in messages
     ]
 

@@ -46,7 +46,7 @@ from webhooks.processing.notify import receipt_workers
 from webhooks.receiving import responses
 from webhooks.receiving.challenges import respond_to_handshake, start_confirmation
 from webhooks.receiving.inbound_limits import Arrival, Throttled, inbound_limits
-from webhooks.receiving.insert_receipt import InsertResult, Outcome, VerifiedMessage, insert_receipt
+from webhooks.receiving.insert_receipt import InsertOutcome, InsertResult, VerifiedMessage, insert_receipt
 from webhooks.receiving.published_keys import start_fetch
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.responses import InboundResponse
@@ -209,12 +209,12 @@ async def _insert(
     source: SourceSnapshot, request: NativeRequest, message: VerifiedMessage, shell: Shell
 ) -> InboundResponse:
     inserted = await shell.wait(insert_receipt(message))
-    if inserted.outcome is Outcome.DUPLICATE:
+    if inserted.outcome is InsertOutcome.DUPLICATE:
         if message.body.key:
             await _discard(source, message.body.discard, shell)
         return _respond_duplicate(source, request, message, inserted)
     source_counts.count(source.id, "received")
-    if inserted.outcome is Outcome.DUE:
+    if inserted.outcome is InsertOutcome.DUE:
         receipt_workers.notify()
     else:
         source_counts.count(source.id, "processed")

@@ -9,7 +9,7 @@ from django.utils import timezone
 from tests.factories_receiver import make_source
 from webhooks.kit.claim_check import StoredBody
 from webhooks.models import Receipt, Source
-from webhooks.receiving.insert_receipt import MAX_GROUP, FirstReceipt, Outcome, VerifiedMessage, insert_receipts
+from webhooks.receiving.insert_receipt import MAX_GROUP, FirstReceipt, InsertOutcome, VerifiedMessage, insert_receipts
 from webhooks.sources.message_labels import MessageLabels
 from webhooks.wire.ids import new_id
 
@@ -23,7 +23,7 @@ SELECT generic_plans + custom_plans FROM pg_prepared_statements
 """  # of the statement for one message
 
 
-def outcomes(messages: list[VerifiedMessage]) -> list[Outcome]:
+def outcomes(messages: list[VerifiedMessage]) -> list[InsertOutcome]:
     return [result.outcome for result in insert_receipts(messages)]
 
 
@@ -41,14 +41,14 @@ def test_insert_receipts_with_duplicates_in_one_statement_stores_the_first() -> 
     source = make_source(handlers=LOGGED)
     messages = [message(source, message_id) for message_id in ("a", "b", "a", "b", "a")]
     assert outcomes(messages) == [
-        Outcome.DUE,
-        Outcome.DUE,
-        Outcome.DUPLICATE,
-        Outcome.DUPLICATE,
-        Outcome.DUPLICATE,
+        InsertOutcome.DUE,
+        InsertOutcome.DUE,
+        InsertOutcome.DUPLICATE,
+        InsertOutcome.DUPLICATE,
+        InsertOutcome.DUPLICATE,
     ]
     assert set(Receipt.objects.values_list("id", flat=True)) == {messages[0].id, messages[1].id}
-    assert outcomes(messages) == [Outcome.DUPLICATE] * 5
+    assert outcomes(messages) == [InsertOutcome.DUPLICATE] * 5
 
 
 def test_insert_receipts_stores_messages_of_every_shape_in_one_statement() -> None:
@@ -63,11 +63,11 @@ def test_insert_receipts_stores_messages_of_every_shape_in_one_statement() -> No
         message(quiet, "longer", b"x" * 70_000),
     ]
     assert outcomes(messages) == [
-        Outcome.SETTLED,
-        Outcome.DUE,
-        Outcome.SETTLED,
-        Outcome.DUE,
-        Outcome.SETTLED,
+        InsertOutcome.SETTLED,
+        InsertOutcome.DUE,
+        InsertOutcome.SETTLED,
+        InsertOutcome.DUE,
+        InsertOutcome.SETTLED,
     ]
     stored = [Receipt.objects.get(id=one.id) for one in messages]
     assert [receipt.message_id for receipt in stored] == ["odd", "empty", "large", "in code", "longer"]
@@ -96,7 +96,7 @@ def test_insert_receipts_names_the_first_of_each_duplicate_with_its_digest() -> 
 def test_insert_receipts_stores_up_to_a_full_group(count: int) -> None:
     source = make_source()
     messages = [message(source, str(number)) for number in range(count)]
-    assert outcomes(messages) == [Outcome.SETTLED] * count
+    assert outcomes(messages) == [InsertOutcome.SETTLED] * count
     assert Receipt.objects.count() == count
 
 
@@ -122,7 +122,7 @@ def test_insert_receipts_without_the_setting_prepares_no_statement(settings: Any
 
     del settings.WAYPOST_PREPARE_STATEMENTS
     source, before = make_source(), count()
-    assert outcomes([message(source, "one")]) == [Outcome.SETTLED]
+    assert outcomes([message(source, "one")]) == [InsertOutcome.SETTLED]
     assert count() == before
 
 
@@ -141,7 +141,7 @@ def test_insert_receipts_of_a_deleted_source_makes_the_message_due() -> None:
     source = make_source()
     of_deleted_source = message(source, "a")
     source.delete()
-    assert outcomes([of_deleted_source]) == [Outcome.DUE]
+    assert outcomes([of_deleted_source]) == [InsertOutcome.DUE]
 
 
 def test_insert_receipts_with_a_value_too_long_raises_djangos_data_error() -> None:

@@ -41,7 +41,7 @@ MAX_ERROR_LENGTH = 2000  # characters
 _MAY_BE_DUE_TO_OTHERS = ("40001", "40P01")  # serialization failure, deadlock
 
 
-class Outcome(Enum):
+class RunOutcome(Enum):
     """List the ends of a run; the values label the metric."""
 
     PROCESSED = "processed"
@@ -74,7 +74,7 @@ class HandlerRun:
     limit: float
     receipt_id: UUID = field(init=False)  # a handler may delete the receipt, which clears its id
     source: Source = field(init=False)
-    outcome: Outcome = Outcome.LOST
+    outcome: RunOutcome = RunOutcome.LOST
     result: Result | None = None
     error: BaseException | None = None
     current: str = ""
@@ -137,7 +137,7 @@ def settle_alone(runs: Sequence[HandlerRun]) -> None:
 
 def give_up(run: HandlerRun, cause: Receipt.Cause, error: str) -> None:
     """Make a receipt dead without running its handlers."""
-    run.outcome = Outcome.DEAD
+    run.outcome = RunOutcome.DEAD
     run.result = _result(run, 0, cause=cause, error=error)
 
 
@@ -146,17 +146,17 @@ def _run_in_savepoint(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool
     try:
         with savepoints.savepoint():
             out_of_order = _run_handlers(run)
-        run.outcome = Outcome.PROCESSED
+        run.outcome = RunOutcome.PROCESSED
         run.result = _processed(run, out_of_order=out_of_order)
     except _OutOfOrder:
-        run.done, run.outcome = [], Outcome.SKIPPED
+        run.done, run.outcome = [], RunOutcome.SKIPPED
         run.result = _processed(run, out_of_order=True)
     except RetryLater as request:
-        run.outcome = Outcome.RETRY_LATER
+        run.outcome = RunOutcome.RETRY_LATER
         seconds = min(max(request.seconds, 0.0), MAX_RETRY_LATER)
         run.result = _result(run, 0, retry_in=seconds, error=f"{run.current}: RetryLater")
     except GiveUp as error:
-        run.outcome = Outcome.DEAD
+        run.outcome = RunOutcome.DEAD
         run.result = _result(run, 1, cause=Receipt.Cause.HANDLER_GAVE_UP, error=run.describe(error))
     except (Exception, HandlerTimeout) as error:
         if not _runs_again(run, error, is_alone=is_alone):
@@ -188,10 +188,10 @@ def _run_handlers(run: HandlerRun) -> bool:
 def _runs_again(run: HandlerRun, error: BaseException, *, is_alone: bool) -> bool:
     """Decide whether a receipt that failed runs again alone, without an attempt."""
     if isinstance(error, HandlerTimeout) and run.limit < run.source.handler_timeout_seconds:
-        run.outcome = Outcome.TOO_SLOW
+        run.outcome = RunOutcome.TOO_SLOW
         return True
     if not is_alone and isinstance(error, OperationalError) and _sqlstate(error) in _MAY_BE_DUE_TO_OTHERS:
-        run.outcome = Outcome.AGAIN
+        run.outcome = RunOutcome.AGAIN
         return True
     return False
 
@@ -206,15 +206,15 @@ def fail(run: HandlerRun, error: BaseException) -> None:
     attempts = run.receipt.attempts + 1
     wait = wait_after(attempts, random.random(), run.source.retry_plan)  # noqa: S311 - spreads load, hides nothing
     if wait is None:
-        run.outcome = Outcome.DEAD
+        run.outcome = RunOutcome.DEAD
         run.result = _result(run, 1, cause=Receipt.Cause.EXHAUSTED, error=run.describe(error))
     else:
-        run.outcome = Outcome.FAILED
+        run.outcome = RunOutcome.FAILED
         run.result = _result(run, 1, retry_in=wait, error=run.describe(error))
 
 
 def _processed(run: HandlerRun, *, out_of_order: bool) -> Result:
-    is_skipped = run.outcome is Outcome.SKIPPED
+    is_skipped = run.outcome is RunOutcome.SKIPPED
     return Result(
         run.receipt_id,
         run.receipt.claim_token,
@@ -236,7 +236,7 @@ def _notify_waiters(runs: Sequence[HandlerRun]) -> None:
         for run in runs
         if run.source.response_when == Source.ResponseWhen.PROCESSED
         and run.result is not None
-        and run.outcome is not Outcome.RETRY_LATER
+        and run.outcome is not RunOutcome.RETRY_LATER
     ]
     notify_waiters(waited_for)
 
