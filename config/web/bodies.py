@@ -1,7 +1,7 @@
 """Await request bodies in the event loop, within limits of size, rate and place.
 
-A slow client costs its connection and what it has sent so far, and no thread. A body must arrive at ``MIN_RATE`` after
-``GRACE`` seconds, and may pause for ``STALL`` seconds at most.
+A slow client costs its connection and what it has sent so far, and no thread. A body must arrive at a minimum rate
+(``webhooks.kit.native_request``), and may pause for ``MAX_PAUSE`` seconds.
 
 A body for a thread is held in memory up to ``HELD`` bytes, and in a temporary file beyond. How many bytes each client
 holds in this way is shared (``webhooks.kit.fair.shares``): one client cannot fill memory or disk.
@@ -14,11 +14,9 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from webhooks.kit.fair.shares import ShareExceeded, Shares
-from webhooks.kit.native_request import BodyCutShort, BodyTooSlow
+from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, seconds_allowed
 
-STALL = 10.0  # seconds between two pieces
-GRACE = 20.0  # seconds before the minimum rate applies
-MIN_RATE = 64 * 1024  # bytes per second; so 5 GiB take less than a day
+MAX_PAUSE = 10.0  # seconds between two pieces
 HELD = 256 * 1024  # bytes of a body in memory
 MEMORY = Shares("request bodies in memory", 256 * 1024**2)  # bytes
 DISK = Shares("large request bodies", 8 * 1024**3)  # bytes
@@ -26,7 +24,7 @@ DISK = Shares("large request bodies", 8 * 1024**3)  # bytes
 Receive = Callable[[], Awaitable[Any]]
 
 
-class IncomingBody:
+class AsgiRequestBody:
     """The body of one ASGI request (``webhooks.kit.native_request.RequestBody``)."""
 
     def __init__(self, receive: Receive, length: int | None, share: Hashable) -> None:
@@ -40,7 +38,7 @@ class IncomingBody:
         started, size, more = loop.time(), 0, True
         while more:
             try:
-                async with asyncio.timeout_at(min(started + GRACE + size / MIN_RATE, loop.time() + STALL)):
+                async with asyncio.timeout_at(min(started + seconds_allowed(size), loop.time() + MAX_PAUSE)):
                     message = await self._receive()
             except TimeoutError:
                 raise BodyTooSlow from None
@@ -88,7 +86,7 @@ class HeldBody:
         self._memory = self._disk = 0
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(HELD)  # noqa: SIM115  # closed by close
 
-    async def read(self, body: IncomingBody, limit: int) -> None:
+    async def read(self, body: AsgiRequestBody, limit: int) -> None:
         """Read the body up to one byte past ``limit``.
 
         Raises BodyCutShort, BodyTooSlow, and ShareExceeded if the client holds too much.

@@ -9,13 +9,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mappin
 from dataclasses import dataclass, field
 from typing import Protocol
 
+GRACE_SECONDS = 20.0  # before the minimum rate of a body applies
+MIN_BYTES_PER_SECOND = 64 * 1024  # of a body: 5 GiB take less than a day, the age at which orphaned objects are removed
+
 
 class BodyCutShort(Exception):
     """The body ended before its announced length, or the client closed the connection."""
 
 
 class BodyTooSlow(Exception):
-    """The body arrived more slowly than the server's minimum rate."""
+    """The body arrived more slowly than ``MIN_BYTES_PER_SECOND``, or paused for too long."""
+
+
+def seconds_allowed(size: int) -> float:
+    """Return how many seconds after its beginning a body must have so many bytes."""
+    return GRACE_SECONDS + size / MIN_BYTES_PER_SECOND
 
 
 class RequestBody(Protocol):

@@ -24,7 +24,7 @@ REJECTION_DAYS = 30
 SEQUENCE_DAYS = 30  # an unused sequence starts anew after this
 STATS_DAYS = 90
 MAX_REJECTIONS = 1000  # per source
-ORPHAN_AGE = timedelta(days=1)  # no upload takes longer: see django_request.MIN_BYTES_PER_SECOND
+ORPHAN_AGE = timedelta(days=1)  # no upload takes longer: see native_request.MIN_BYTES_PER_SECOND
 BATCH = 1000  # rows or object names
 MAX_BATCHES = 20  # of receipts per call
 MAX_STATISTICS = 10_000  # rows per call

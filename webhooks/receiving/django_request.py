@@ -14,13 +14,11 @@ from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 
-from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest
+from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, seconds_allowed
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.header_values import LowerCaseHeaders
 
 CHUNK_BYTES = 64 * 1024
-GRACE_SECONDS = 20.0  # before the minimum rate applies
-MIN_BYTES_PER_SECOND = 64 * 1024  # 5 GiB take less than a day, the age at which the sweep removes orphaned objects
 MAX_LENGTH_DIGITS = 18
 OWN_SERVER = "waypost.is_proxied"  # variable of our server, which no header can set
 _PREFIXES = ("HTTP_", "CONTENT_TYPE", "CONTENT_LENGTH")
@@ -87,7 +85,7 @@ class _Body:
             if not chunk:
                 break
             size += len(chunk)
-            if time.monotonic() - started > GRACE_SECONDS + size / MIN_BYTES_PER_SECOND:
+            if time.monotonic() - started > seconds_allowed(size):
                 raise BodyTooSlow
             yield chunk
         if self.length is not None and size < self.length:

@@ -178,7 +178,7 @@ def test_body_above_the_limit_is_413_without_being_read(port: int, tenant: Tenan
 
 
 def test_slow_body_is_408_and_holds_no_thread(port: int, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "STALL", 0.2)
+    monkeypatch.setattr(bodies, "MAX_PAUSE", 0.2)
     head = f"POST {EVENTS} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {make_key(tenant)[1]}\r\n"
     head += f"Content-Type: {STRUCTURED}\r\nContent-Length: 100\r\nConnection: close\r\n\r\nabc"
     assert exchange(port, head.encode()).startswith(b"HTTP/1.1 408")

@@ -34,7 +34,7 @@ def port(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[int]:
     monkeypatch.setattr(connections, "DISCARD_TIMEOUT", 0.2)
     monkeypatch.setattr(connections, "HEAD_TIMEOUT", 1.0)
     monkeypatch.setattr(connections, "CHECK_EVERY", 0.05)
-    monkeypatch.setattr(bodies, "STALL", 1.0)
+    monkeypatch.setattr(bodies, "MAX_PAUSE", 1.0)
     with serving(WebApplication()) as port:
         yield port
 

@@ -13,12 +13,10 @@ from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 
 from tests.factories_receiver import make_source, signed
 from webhooks.kit.claim_check import INLINE_MAX
-from webhooks.kit.native_request import BodyCutShort, BodyTooSlow
+from webhooks.kit.native_request import GRACE_SECONDS, MIN_BYTES_PER_SECOND, BodyCutShort, BodyTooSlow
 from webhooks.models import Receipt
 from webhooks.receiving import django_request as module
 from webhooks.receiving.django_request import (
-    GRACE_SECONDS,
-    MIN_BYTES_PER_SECOND,
     InvalidLength,
     LengthUnknown,
     read_head,
