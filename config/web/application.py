@@ -1,7 +1,8 @@
 """Respond to requests: the ASGI application of the platform.
 
     POST /api/v1/events/, POST /in/<source>/    native views: coroutines in the event loop
-    /healthz, /readyz, /metrics                 Django, on threads of their own; batches of events too, on few
+    other POST /api/v1/events/                  Django, on a few threads of their own: batches and large events
+    /healthz, /readyz, /metrics                 Django, on threads of their own
     everything else                             Django, on threads in turns among tenants
 
 A native view gets only what it is made for; the same request with anything unusual (an unknown host, plain HTTP where
@@ -27,7 +28,7 @@ from django.middleware.security import SecurityMiddleware
 from rest_framework.exceptions import APIException
 
 from config.api import errors
-from config.web.bodies import HeldBody, IncomingBody, Receive, holder
+from config.web.bodies import AsgiRequestBody, HeldBody, Receive, holder
 from config.web.clients import Client, client_of
 from config.web.connections import network_of
 from config.web.django_view import DjangoResponse, Send, run_django
@@ -43,21 +44,23 @@ from webhooks.wire.header_values import LowerCaseHeaders
 RETRY_AFTER = 2  # seconds, when a queue or a place is full
 PROBE_THREADS = 2
 PUBLISH_PATH = "/api/v1/events/"
-BATCH_THREADS = 3  # a batch computes all the time, and all threads share one interpreter with the event loop
+BATCH_THREADS = (
+    3  # for batches and large events, which compute all the time and share the interpreter with the event loop
+)
 BEARER = "bearer "
 
 log = structlog.get_logger("waypost.web")
 
 
-class TooManyRequests(APIException):
-    """503: this client, or all clients, have too many requests in progress."""
+class TooManyInProgress(APIException):
+    """503: too many requests are in progress, of this client or of all."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     default_code = "too_many_requests_in_progress"
     wait = RETRY_AFTER
 
 
-class TooSlow(APIException):
+class RequestTooSlow(APIException):
     """408: the request body arrived too slowly."""
 
     status_code = HTTPStatus.REQUEST_TIMEOUT
@@ -79,7 +82,7 @@ class WebApplication:
         peer = scope["client"][0] if scope["client"] else ""
         client = client_of(peer, scope["scheme"], headers)
         share = network_of(client.address)
-        body = IncomingBody(receive, _length(headers), share)
+        body = AsgiRequestBody(receive, _length(headers), share)
         route = _native_route(scope, headers, client)
         try:
             if route is not None:
@@ -94,7 +97,7 @@ class WebApplication:
             await _send_native(send, _error_response(scope, error), client.scheme, route.headers if route else ())
 
     async def _run_django(
-        self, scope: Any, headers: Mapping[str, str], client: Client, share: Hashable, body: IncomingBody
+        self, scope: Any, headers: Mapping[str, str], client: Client, share: Hashable, body: AsgiRequestBody
     ) -> DjangoResponse:
         with holder(share) as held:
             if body.length is None or 0 < body.length <= settings.WAYPOST_MAX_REQUEST_BYTES:
@@ -110,8 +113,8 @@ class WebApplication:
         """Return the threads that run a request: probes, and events that are not published natively, have their own."""
         if scope["path"] in PROBES:
             return self._probe_threads
-        is_batch = scope["path"] == PUBLISH_PATH and scope["method"] == "POST"
-        return self._batch_threads if is_batch else request_threads()
+        is_publishing = scope["path"] == PUBLISH_PATH and scope["method"] == "POST"
+        return self._batch_threads if is_publishing else request_threads()
 
 
 def _joined(headers: Any) -> LowerCaseHeaders:
@@ -167,7 +170,7 @@ def _is_allowed_host(host: str) -> bool:
 
 
 def _native_request(
-    scope: Any, headers: Mapping[str, str], client: Client, share: Hashable, body: IncomingBody
+    scope: Any, headers: Mapping[str, str], client: Client, share: Hashable, body: AsgiRequestBody
 ) -> NativeRequest:
     return NativeRequest(
         method=scope["method"],
@@ -205,9 +208,9 @@ def _security_headers(scheme: str) -> list[tuple[bytes, bytes]]:
 def _error_response(scope: Any, error: Exception) -> NativeResponse:
     """Return the problem (RFC 9457) for what ended a request before a view responded."""
     if isinstance(error, ShareExceeded):
-        error = TooManyRequests(str(error))
+        error = TooManyInProgress(str(error))
     elif isinstance(error, BodyTooSlow):
-        error = TooSlow()
+        error = RequestTooSlow()
     known = errors.as_api_exception(error)
     if known is None:
         log.error("request.failed", exc_info=error)
