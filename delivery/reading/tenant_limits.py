@@ -66,8 +66,8 @@ def limits_of(tenant: Tenant) -> list[TenantLimit]:
         "max_endpoints": Endpoint.objects.filter(tenant=tenant, deleted_at=None).count(),
         "max_retention_days": tenant.retention_days,
     }
-    for _, answer in tenant_usage.send(Tenant, tenant_id=tenant.pk):
-        used.update(cast(dict[str, int], answer))
+    for _, counts in tenant_usage.send(Tenant, tenant_id=tenant.pk):
+        used.update(cast(dict[str, int], counts))
     resets_at = {"events_per_month": next_month()}
     of_the_plan = [
         TenantLimit(name, PLAN, _help_text(name), getattr(plan, name), used.get(name), resets_at.get(name))

@@ -38,11 +38,11 @@ def tenant_of(request: Request) -> Tenant:
     """
     tenant = _named(request) or principal(request).tenant
     if tenant is None:
-        raise tenant_required()
+        raise missing_tenant()
     return tenant
 
 
-def tenant_required() -> ValidationError:
+def missing_tenant() -> ValidationError:
     """Return the error for an operator who names no tenant where one is needed."""
     return ValidationError({"tenant": [f"Name a tenant in the header {HEADER} or as ?tenant=."]}, code="required")
 

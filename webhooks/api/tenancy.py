@@ -41,8 +41,8 @@ def _id_of(name: str) -> UUID | None:
     try:
         return parse("tnt", name)
     except ValueError:
-        answers: list[Any] = [answer for _, answer in tenant_named.send(None, uid=name)]
-        return next((answer for answer in answers if answer is not None), None)
+        ids: list[Any] = [found for _, found in tenant_named.send(None, uid=name)]
+        return next((found for found in ids if found is not None), None)
 
 
 class TenantScoped(ScopedView[M]):

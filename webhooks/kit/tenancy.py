@@ -1,15 +1,15 @@
-"""Signals about tenants between apps that do not import each other: the receiver knows a tenant by its id only.
+"""Define the signals about tenants between apps that do not import each other: the receiver has only a tenant's id.
 
-    tenant_required   sent in a transaction that creates a row for a tenant, by its model. The app that has the tenants
-                      locks the tenant's row; it raises UnknownTenant if there is none, or a deleted one, and a
-                      ValueError if a limit of the tenant is reached.
-    tenant_named      asks for the id of the tenant with this ``uid``: the answers are UUIDs, or None.
-    tenant_usage      asks each app what a tenant uses of its limits: the answers are dicts of numbers by limit.
-    tenant_deleted    sent in the transaction that deletes a tenant. Each app ends what it does for the tenant.
+    tenant_required   is sent in a transaction that creates a row for a tenant; the sender is the row's model. The app
+                      that has the tenants locks the tenant's row. It raises UnknownTenant if there is none or a deleted
+                      one, and a ValueError if a limit of the tenant is reached.
+    tenant_named      finds a tenant by the argument ``uid``. Each receiver returns its id, a UUID, or None.
+    tenant_usage      counts what a tenant uses of its limits. Each receiver returns numbers by the name of the limit.
+    tenant_deleted    is sent in the transaction that deletes a tenant. Each app ends what it does for the tenant.
 
-The others have the argument ``tenant_id``, a UUID. Receivers run in the sender's transaction; their exceptions undo it.
-So what is created for a tenant either commits before the deletion, which then sees it, or is refused. In a project
-without the provider the tenant ids are the project's own: it sends ``tenant_deleted`` itself.
+All but ``tenant_named`` have the argument ``tenant_id``, a UUID. Receivers run in the sender's transaction; their
+exceptions undo it. So what is created for a tenant either commits before the deletion, which then sees it, or is
+refused. In a project without the provider the tenant ids are the project's own: it sends ``tenant_deleted`` itself.
 """
 
 from django.dispatch import Signal

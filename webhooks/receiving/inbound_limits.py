@@ -6,8 +6,8 @@
                beyond it 503
 
 Shares are those of ``webhooks.kit.fair.shares``: no client can use up what the next one needs. Every client that knows
-the address of a source can send bodies to it slowly. So where the share of a source or tenant is full, its slowest body
-is evicted and the new one is admitted; only an address with too many bodies is refused.
+the address of a source can send bodies to it slowly. So where the share of a source or tenant is full, the oldest body
+of the source is evicted if it is slow, and the new one admitted. An address with too many bodies is refused.
 
 In a thread of a plain WSGI server a slow body occupies the thread. There a source may have ``max_slow`` slow ones.
 """

@@ -15,7 +15,7 @@ from delivery.api.publishing.publish_results import accepted, problem_of
 from delivery.api.publishing.request_events import form_of, read_event
 from delivery.publishing.group_publish import submit
 from subscriptions.api.native_authentication import authenticate_natively
-from subscriptions.api.tenancy import HEADER, tenant_required
+from subscriptions.api.tenancy import HEADER, missing_tenant
 from subscriptions.models import Scope
 from webhooks.kit.fair.futures import await_future
 from webhooks.kit.native_request import BodyCutShort, NativeRequest, NativeResponse
@@ -39,7 +39,7 @@ async def publish_natively(request: NativeRequest) -> NativeResponse:
     """Publish the one event of this request. Raises APIException for a problem, as the view does."""
     key = await authenticate_natively(request, Scope.PUBLISH)
     if key.tenant is None:
-        raise tenant_required()
+        raise missing_tenant()
     form = form_of(request.headers)
     check_encoding(request.headers.get("content-encoding", "identity"))
     limit = settings.WAYPOST_MAX_EVENT_BYTES
