@@ -10,8 +10,8 @@ import time
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.rate_limit import RateLimit
-from webhooks.kit.timed_cache import TimedCache
 
 ATTEMPTS_PER_MINUTE = 10  # of one client address, which may come at once
 MAX_CONCURRENT = 1  # passwords checked at the same time in one process

@@ -21,7 +21,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from webhooks.kit.timed_cache import SingleFlight
+from webhooks.kit.caches.timed_cache import SingleFlight
 
 BROKER_TIMEOUT = 1.0  # seconds to connect to the broker
 _OK = "ok"

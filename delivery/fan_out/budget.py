@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 
 from delivery.models import DeferredFanOut
-from subscriptions.routing.lru_cache import LruCache
+from webhooks.kit.caches.lru_cache import LruCache
 from webhooks.kit.rate_limit import RateLimit
 from webhooks.wire.step_budget import StepBudget
 

@@ -16,9 +16,9 @@ from delivery.transports.http.sender import HttpSender
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
 from webhooks.kit.fair.shares import Shares
+from webhooks.kit.per_process import PerProcess
 from webhooks.outgoing.errors import LimitReached
 from webhooks.outgoing.event_loop import event_loop
-from webhooks.outgoing.per_process import PerProcess
 
 MAX_TESTS = 256  # test deliveries in progress, per process: each has a socket
 

@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from subscriptions.event_types.models import EventType, SchemaCheckMode
 from subscriptions.event_types.schemas import CompiledSchema, Violation, compile_schema, find_violations
-from webhooks.kit.timed_cache import TimedCache
+from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.wire.cloudevents.event import Event
 
 MAX_CACHED_CHECKS = 10_000  # pairs of tenant and event type in a snapshot

@@ -12,7 +12,7 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from subscriptions.routing.shared_cache import CacheShare, SharedCache
+from webhooks.kit.caches.shared_cache import CacheShare, SharedCache
 from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventbridge
 from webhooks.wire.patterns import (
     CompiledGroup,

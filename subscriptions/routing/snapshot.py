@@ -12,7 +12,7 @@ from django.db.models import F, Func, TextField
 from subscriptions.models import Endpoint, HttpSettings, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import LazyPattern, LazyTransformer
 from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
-from subscriptions.routing.shared_cache import SharedCache
+from webhooks.kit.caches.shared_cache import SharedCache
 
 MAX_TABLE_BYTES = 512 * 1024**2  # of the route tables of all tenants in a process; those not read are dropped first
 ROUTE_BYTES = 1_900  # of a subscription and its place in the index, without the texts of pattern and transformer

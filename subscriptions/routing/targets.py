@@ -17,7 +17,7 @@ from subscriptions.endpoints.http.credentials import ClientCredentials, client_c
 from subscriptions.endpoints.http.encrypted_fields import decrypt_fields, request_headers
 from subscriptions.endpoints.http.verification import request_origin_header
 from subscriptions.models import Endpoint, HttpSettings, SigningSecret
-from subscriptions.routing.shared_cache import SharedCache
+from webhooks.kit.caches.shared_cache import SharedCache
 from webhooks.kit.encryption import CannotDecrypt, decrypt
 from webhooks.outgoing.own_address import is_forbidden_own_address
 from webhooks.wire.addresses.guard import address_filter

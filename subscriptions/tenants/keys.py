@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import ApiKey, Scope, Tenant
-from webhooks.kit.timed_cache import TimedCache
+from webhooks.kit.caches.timed_cache import TimedCache
 
 RECORD_USE_EVERY = timedelta(minutes=1)
 MAX_OVERLAP = 7 * 86_400  # seconds

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from subscriptions.errors import Invalid, LimitExceeded, StateConflict, uid_in_use
 from subscriptions.models import Endpoint, Plan, Tenant
+from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.rows import unique_uid
-from webhooks.kit.timed_cache import TimedCache
 
 ROW_LIMITS = {"webhooks.source": "max_sources"}
 """Tables of other apps with the limit of a plan; each has the columns ``tenant_id`` and ``deleted_at``."""

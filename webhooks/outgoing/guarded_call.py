@@ -18,13 +18,13 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from webhooks.kit.per_process import PerProcess
 from webhooks.outgoing import resolver
 from webhooks.outgoing.call_limits import CallLimits
 from webhooks.outgoing.call_messages import CallResponse, GuardedRequest
 from webhooks.outgoing.errors import DeadlineExceeded, HostNotResolved
 from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.own_address import is_forbidden_own_address
-from webhooks.outgoing.per_process import PerProcess
 from webhooks.outgoing.resolver import NotResolved, Resolution
 from webhooks.wire.addresses.guard import check_resolved, forbidden
 from webhooks.wire.addresses.networks import AllowedNetworks, compile_networks

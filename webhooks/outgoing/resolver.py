@@ -25,10 +25,10 @@ from typing import Any
 import pycares
 from django.conf import settings
 
-from webhooks.kit.fair.partitioned_cache import PartitionedCache
+from webhooks.kit.caches.partitioned_cache import PartitionedCache
+from webhooks.kit.per_process import PerProcess
 from webhooks.outgoing.errors import TooManyLookups
 from webhooks.outgoing.event_loop import event_loop
-from webhooks.outgoing.per_process import PerProcess
 
 QUEUED_PER_PLACE = 4  # further lookups of one tenant that wait, for each that may be in flight
 LOOKUP_SECONDS = 5.0  # for a caller, including the time in the queue

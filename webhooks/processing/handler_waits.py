@@ -12,7 +12,6 @@ limited (WAYPOST_HANDLER_WAITS); beyond the limit the state is ``pending`` at on
 States: ``processed``; ``dead``; ``pending`` if the handlers failed and are retried, or when the time is over.
 """
 
-import os
 import select
 import socket
 import threading
@@ -29,6 +28,7 @@ from django.db import Error, connection
 from webhooks import telemetry
 from webhooks.kit import sql
 from webhooks.kit.notify import Listener
+from webhooks.kit.per_process import PerProcess
 from webhooks.processing.notify import HANDLED_CHANNEL, read_states
 
 POLL_EVERY = 1.0  # seconds between two looks at the rows of all waits
@@ -53,12 +53,12 @@ def wait_for_handlers(
     Call it once the receipt is committed. Never blocks, and the future never fails.
     """
     owners = (source_id,) if tenant_id is None else (source_id, ("tenant", tenant_id))
-    return _waits.add(receipt_id, owners, seconds)
+    return _waits().add(receipt_id, owners, seconds)
 
 
 def stop_waits() -> None:
     """Complete all waits of this process with ``pending``, and end the thread and its connections."""
-    _waits.stop()
+    _waits().stop()
 
 
 @dataclass(slots=True)
@@ -79,7 +79,6 @@ class HandlerWaits:
     """The waits of this process, by receipt, and the thread that completes them while there are any."""
 
     def __init__(self) -> None:
-        self._process = os.getpid()
         self._lock = threading.Lock()
         self._waits: dict[UUID, _Wait] = {}
         self._unread: set[UUID] = set()  # waits whose rows have not been read yet
@@ -90,8 +89,6 @@ class HandlerWaits:
 
     def add(self, receipt_id: UUID, owners: tuple[Hashable, ...], seconds: float) -> Future[str]:
         """Return the future of a new wait, completed with ``pending`` if an owner has too many. See above."""
-        if self._process != os.getpid():  # threads do not survive a fork
-            self.__init__()  # type: ignore[misc]
         wait = _Wait(receipt_id, owners, time.monotonic() + seconds)
         with self._lock:
             if self._is_stopping or not self._has_room(owners) or not self._has_thread():
@@ -240,4 +237,4 @@ class HandlerWaits:
             telemetry.count_wait(how)
 
 
-_waits = HandlerWaits()
+_waits = PerProcess(HandlerWaits)

@@ -8,7 +8,6 @@ view see ``inbound_view``; both wrap ``receive``.
 import asyncio
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from functools import cache
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from webhooks.kit.fair.futures import await_future
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads
 from webhooks.kit.native_request import NativeRequest, NativeResponse
+from webhooks.kit.per_process import PerProcess
 from webhooks.receiving.receive import UNAVAILABLE_SECONDS, receive
 from webhooks.receiving.responses import InboundResponse
 from webhooks.sources.snapshot import SourceLookup
@@ -66,10 +66,7 @@ class _EventLoop:
         return await storage_threads().run(share, work)
 
 
-@cache
-def storage_threads() -> FairThreads:
-    """Return the threads of this process on which large bodies are written."""
-    return FairThreads(STORAGE_THREADS, "storage")
-
+storage_threads = PerProcess(lambda: FairThreads(STORAGE_THREADS, "storage"))
+"""The threads of this process on which large bodies are written."""
 
 _sources = SourceLookup()

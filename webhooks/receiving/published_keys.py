@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Lock
 
-from webhooks.kit.fair.partitioned_cache import PartitionedCache
+from webhooks.kit.caches.partitioned_cache import PartitionedCache
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import CallFailed, LimitReached
 from webhooks.outgoing.guarded_call import start_call

@@ -12,9 +12,9 @@ from functools import cached_property, lru_cache, partial
 from uuid import UUID
 
 from webhooks import schemes
+from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.fair.threads import request_threads
-from webhooks.kit.timed_cache import TimedCache
 from webhooks.models import Source
 from webhooks.wire.ids import parse
 

@@ -24,7 +24,7 @@ from subscriptions.event_types.models import EventType
 from subscriptions.event_types.schema_outline import outline
 from subscriptions.models import Scope
 from subscriptions.tenants import keys
-from webhooks.kit.timed_cache import SingleFlight
+from webhooks.kit.caches.timed_cache import SingleFlight
 
 MAX_SEARCH = 100  # characters
 UNGROUPED = "Other"

@@ -8,7 +8,7 @@ from subscriptions.event_types import registry, schema_check
 from subscriptions.event_types.models import EventType
 from subscriptions.models import Tenant
 from tests.factories import make_event_type, make_tenant
-from webhooks.kit import timed_cache
+from webhooks.kit.caches import timed_cache
 from webhooks.wire.cloudevents.event import Event
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from subscriptions.errors import Invalid, StateConflict
 from subscriptions.models import ApiKey
 from subscriptions.tenants import keys
 from tests.factories import make_key, make_tenant
-from webhooks.kit import timed_cache
+from webhooks.kit.caches import timed_cache
 
 pytestmark = pytest.mark.django_db
 

@@ -41,7 +41,7 @@ def listeners() -> list[int]:
 
 def wait_until_listening() -> None:
     """Wait until the thread listens and has read the rows of all waits."""
-    wait_until(lambda: listeners() and not handler_waits._waits._unread, "the listener")
+    wait_until(lambda: listeners() and not handler_waits._waits()._unread, "the listener")
 
 
 def end_session(pid: int) -> None:

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from webhooks.kit.fair.shares import ShareExceeded, Shares
+from webhooks.kit.per_process import PerProcess
 
 R = TypeVar("R")
 
@@ -104,12 +105,5 @@ class _Call:
             self.done.set_exception(error)
 
 
-_request_threads: FairThreads | None = None
-
-
-def request_threads() -> FairThreads:
-    """Return the threads of this process that requests run on: those of Django's views, and queries of native views."""
-    global _request_threads  # noqa: PLW0603  # one for each process, and made in it
-    if _request_threads is None:
-        _request_threads = FairThreads(getattr(settings, "WAYPOST_WEB_THREADS", DEFAULT_THREADS), "request")
-    return _request_threads
+request_threads = PerProcess(lambda: FairThreads(getattr(settings, "WAYPOST_WEB_THREADS", DEFAULT_THREADS), "request"))
+"""The threads of this process that requests run on: those of Django's views, and queries of native views."""

@@ -4,11 +4,11 @@ A source is slow for ``SLOW_FOR`` seconds after its handlers took longer on aver
 time limit of a shared transaction, or crashed a worker that ran nothing else. The row is for all processes.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from uuid import UUID
 
 from webhooks.kit import sql
+from webhooks.kit.caches.lru_cache import LruCache
 from webhooks.wire.ids import new_id
 
 SLOW_MEAN = 0.05  # seconds of a receipt's handlers
@@ -39,18 +39,16 @@ class Paces:
     """The moving average of the seconds that the handlers of each source take, in this process."""
 
     def __init__(self) -> None:
-        self._seconds: OrderedDict[UUID, float] = OrderedDict()
+        self._seconds = LruCache[float](MAX_REMEMBERED)
 
     def add(self, source_id: UUID, seconds: float) -> bool:
         """Count one run; return whether the source is slow by now."""
-        mean = (1 - WEIGHT) * self._seconds.pop(source_id, 0.0) + WEIGHT * seconds
-        self._seconds[source_id] = mean
-        if len(self._seconds) > MAX_REMEMBERED:
-            self._seconds.popitem(last=False)
+        mean = (1 - WEIGHT) * (self._seconds.get(source_id) or 0.0) + WEIGHT * seconds
+        self._seconds.put(source_id, mean)
         return mean > SLOW_MEAN
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget the averages of all sources."""
         self._seconds.clear()
 
 

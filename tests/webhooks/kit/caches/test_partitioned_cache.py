@@ -1,6 +1,6 @@
 """Check that a partition that fills the cache displaces its own values only."""
 
-from webhooks.kit.fair.partitioned_cache import PartitionedCache
+from webhooks.kit.caches.partitioned_cache import PartitionedCache
 
 
 def test_partition_that_fills_the_cache_loses_its_own_oldest_values() -> None:

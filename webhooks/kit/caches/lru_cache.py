@@ -1,4 +1,8 @@
-"""Cache a bounded number of values by UUID; the least recently stored are dropped first."""
+"""Keep a bounded number of values by UUID in memory; the least recently stored are dropped first.
+
+Used for what a process has learned and no database has: the rate limits of tenants (``delivery.fan_out.budget``) and
+the seconds that handlers take (``webhooks.processing.turns.slow_sources``).
+"""
 
 from collections import OrderedDict
 from threading import Lock
@@ -16,6 +20,9 @@ class LruCache(Generic[V]):
         self._values: OrderedDict[UUID, V] = OrderedDict()
         self._lock = Lock()
 
+    def __len__(self) -> int:
+        return len(self._values)
+
     def get(self, key: UUID) -> V | None:
         """Return the value of a key; None if it is missing."""
         return self._values.get(key)
@@ -27,3 +34,8 @@ class LruCache(Generic[V]):
             self._values.move_to_end(key)
             while len(self._values) > self._size:
                 self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Drop all values."""
+        with self._lock:
+            self._values.clear()

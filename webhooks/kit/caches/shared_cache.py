@@ -1,7 +1,10 @@
-"""Cache values of many owners, none of which can push out what the others have.
+"""Keep values of many sizes and owners (tenants) in memory, within a size for all and a size for each owner.
 
-An owner has at most a share of the whole; beyond it, its own values go. Values that were not read since the last round
-go first (the CLOCK algorithm, a cheap approximation of least recently used).
+Beyond the size of an owner its own values are dropped; beyond the size for all, those of any owner. Values that were
+not read since the last round are dropped first (the CLOCK algorithm, a cheap approximation of least recently used), so
+an owner whose values are in use keeps them.
+
+Used for compiled patterns, route tables and delivery targets (``subscriptions.routing``).
 """
 
 from collections import OrderedDict

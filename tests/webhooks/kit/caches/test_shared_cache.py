@@ -1,6 +1,6 @@
 """The cache keeps the values that are read, and no owner pushes out the values of others."""
 
-from subscriptions.routing.shared_cache import SharedCache
+from webhooks.kit.caches.shared_cache import SharedCache
 
 
 def test_full_cache_drops_the_values_that_were_stored_first() -> None:

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from webhooks.kit import timed_cache
-from webhooks.kit.timed_cache import SingleFlight, TimedCache
+from webhooks.kit.caches import timed_cache
+from webhooks.kit.caches.timed_cache import SingleFlight, TimedCache
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Keep values of many tenants in memory, so that one tenant's values displace those of no other.
 
-Used for resolved names (``webhooks.outgoing``) and published keys (``webhooks.receiving``).
+Used for resolved names (``webhooks.outgoing.resolver``) and published keys (``webhooks.receiving.published_keys``).
 """
 
 from collections.abc import Hashable

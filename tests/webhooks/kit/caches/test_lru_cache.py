@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from subscriptions.routing.lru_cache import LruCache
+from webhooks.kit.caches.lru_cache import LruCache
 
 
 def test_full_cache_drops_the_least_recently_stored() -> None:
