@@ -9,13 +9,11 @@ A native view gets only what it is made for; the same request with anything unus
 HTTPS is required, an Idempotency-Key) goes to Django, which has a view for it too, with the same responses.
 """
 
-import sys
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 import orjson
 import structlog
@@ -28,10 +26,9 @@ from django.middleware.security import SecurityMiddleware
 from rest_framework.exceptions import APIException
 
 from config.api import errors
-from config.web.bodies import AsgiRequestBody, HeldBody, Receive, holder
-from config.web.clients import Client, client_of
-from config.web.connections import network_of
-from config.web.django_view import DjangoResponse, Send, run_django
+from config.web.bodies import AsgiRequestBody, Receive, holder
+from config.web.clients import Client, client_of, network_of
+from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
 from delivery.api.publishing.native_publish import can_publish_natively, publish_natively
 from subscriptions.tenants.keys import peek_key
@@ -103,7 +100,7 @@ class WebApplication:
             if body.length is None or 0 < body.length <= settings.WAYPOST_MAX_REQUEST_BYTES:
                 await held.read(body, settings.WAYPOST_MAX_REQUEST_BYTES)
             return await run_django(
-                _environ(scope, headers, client, held),
+                environ_of(scope, headers, client, held),
                 threads=self._threads_for(scope),
                 share=_tenant_share(headers.get("authorization", ""), share),
                 application=self._django,
@@ -217,37 +214,6 @@ def _error_response(scope: Any, error: Exception) -> NativeResponse:
         known = APIException("Internal error; it has been logged.")
     content, headers = errors.problem_content(known, in_body=scope["method"] not in ("GET", "HEAD", "OPTIONS"))
     return NativeResponse(known.status_code, orjson.dumps(content), {"content-type": errors.PROBLEM, **headers})
-
-
-# --- Django ----------------------------------------------------------------------------------------------------
-
-
-def _environ(scope: Any, headers: Mapping[str, str], client: Client, body: HeldBody) -> dict[str, Any]:
-    """Return the WSGI environment of a request (PEP 3333). No header name in it came with an underscore."""
-    server, port = scope["server"] or ("localhost", 0)
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": server,
-        "SERVER_PORT": str(port or 0),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": client.address,
-        "waypost.is_proxied": client.is_proxied,
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": client.scheme,
-        "wsgi.input": body.file,
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    for name, value in headers.items():
-        variable = name.replace("-", "_").upper()
-        environ[variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"] = value
-    return environ
 
 
 application = WebApplication()

@@ -7,7 +7,7 @@ Only addresses in WAYPOST_TRUSTED_PROXIES may say so. From all others the header
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from django.conf import settings
 
@@ -52,3 +52,15 @@ def _is_client(hop: str) -> bool:
     except ValueError:
         return False
     return not is_trusted_proxy(hop)
+
+
+@lru_cache(maxsize=8192)
+def network_of(address: str) -> str:
+    """Return the network that has one share of what clients share: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+        return str(IPv6Network((parsed, 64), strict=False))
+    return address

@@ -13,15 +13,14 @@ Bodies have limits of their own (``config.web.bodies``).
 """
 
 import asyncio
-import ipaddress
-from functools import lru_cache
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from config.web.clients import is_trusted_proxy
-from webhooks.kit.fair.shares import Shares
+from config.web.clients import is_trusted_proxy, network_of
+from config.web.connection_limits import limits
+from config.web.joined_head import JoinedHead
 
 HEAD_TIMEOUT = 10.0  # seconds from the first byte of a request, or from connecting, to the end of its headers
 UNREAD_TIMEOUT = 60.0  # seconds in which a client reads nothing of a response
@@ -31,8 +30,6 @@ MAX_HEADERS = 100
 MAX_HEAD = 32 * 1024  # bytes of the names and values of all headers
 FRAMING_ALLOWANCE = 64 * 1024  # bytes of a chunked body that may be framing, besides 8 for each byte of content
 FRAMING_RATIO = 8
-CHECK_EVERY = 1.0  # seconds between two checks of the time limits
-MAX_CONNECTIONS = 16_384  # of a process, if it may open so many files
 
 _STATUS = {
     400: b"400 Bad Request",
@@ -42,44 +39,6 @@ _STATUS = {
     501: b"501 Not Implemented",
     503: b"503 Service Unavailable",
 }
-
-
-class ConnectionLimits:
-    """The connections of this process: how many each address has, and which are slow."""
-
-    def __init__(self) -> None:
-        self.open: set[LimitedProtocol] = set()
-        self.shares = Shares("connections", MAX_CONNECTIONS)
-        self._checked_by: asyncio.AbstractEventLoop | None = None  # in which a check is scheduled
-
-    def check_times(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Check the time limits now and then, as long as there are connections."""
-        if self._checked_by is not loop:
-            self._checked_by = loop
-            loop.call_later(CHECK_EVERY, self._check, loop)
-
-    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for connection in list(self.open):
-            connection.check_time(now)
-        self._checked_by = None
-        if self.open:
-            self.check_times(loop)
-
-
-limits = ConnectionLimits()
-
-
-@lru_cache(maxsize=8192)
-def network_of(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
-        return str(ipaddress.IPv6Network((parsed, 64), strict=False))
-    return address
 
 
 class _Refused(Exception):
@@ -213,7 +172,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Start the request, and write the head of its response together with the first piece of its body."""
-        cycle.transport = _JoinedHead(self.transport)
+        cycle.transport = JoinedHead(self.transport)
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
@@ -286,32 +245,3 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.transport.write_eof()
-
-
-class _JoinedHead:
-    """Hold back the head of a response, and write it with what follows: one system call and packet less."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head: bytes | None = None
-
-    def write(self, data: bytes) -> None:
-        """Write bytes, but for the head."""
-        if data.startswith(b"HTTP/1.1 100"):
-            self._transport.write(data)
-        elif self._head is None:
-            self._head = data
-        else:
-            self._transport.write(self._head + data)
-            self._head = b""
-
-    def is_closing(self) -> bool:
-        """Return whether the connection is being closed."""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """Write what is held back, and close the connection."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
-        self._transport.close()

@@ -8,15 +8,19 @@ again.
 The response is complete before it is sent, in memory or in a temporary file, so that a slow reader holds no thread.
 """
 
+import sys
 import tempfile
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import IO, Any
+from urllib.parse import unquote_to_bytes
 
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
 
+from config.web.bodies import HeldBody
+from config.web.clients import Client
 from webhooks.kit.fair.futures import await_future
 from webhooks.kit.fair.shares import Shares
 from webhooks.kit.fair.threads import FairThreads
@@ -49,6 +53,34 @@ class DjangoResponse:
             while piece := self.file.read(PIECE):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+
+def environ_of(scope: Any, headers: Mapping[str, str], client: Client, body: HeldBody) -> dict[str, Any]:
+    """Return the WSGI environment of a request (PEP 3333). No header name in it came with an underscore."""
+    server, port = scope["server"] or ("localhost", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server,
+        "SERVER_PORT": str(port or 0),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client.address,
+        "waypost.is_proxied": client.is_proxied,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": client.scheme,
+        "wsgi.input": body.file,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in headers.items():
+        variable = name.replace("-", "_").upper()
+        environ[variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"] = value
+    return environ
 
 
 async def run_django(

@@ -10,7 +10,8 @@ import uvicorn
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from config.web import connections
+from config.web.connection_limits import MAX_CONNECTIONS, limits
+from config.web.connections import LimitedProtocol
 from webhooks.kit.open_files import free_for_connections, raise_limit
 
 BACKLOG = 4096  # connections that wait to be accepted
@@ -19,7 +20,7 @@ SWITCH_INTERVAL = 0.001  # seconds until a thread that computes lets the event l
 STOP_WITHIN = 8  # seconds for requests in progress, when the server is stopped
 
 OPTIONS: dict[str, Any] = {  # of uvicorn
-    "http": connections.LimitedProtocol,
+    "http": LimitedProtocol,
     "ws": "none",
     "lifespan": "off",
     "loop": "uvloop",
@@ -63,7 +64,6 @@ def create_application() -> object:
 
 
 def _open_many_files() -> None:
-    """Raise the limit of open files, and accept no more connections than there can be."""
+    """Raise the limit of open files, and accept no more connections than it leaves room for."""
     raise_limit()
-    shares = connections.limits.shares
-    shares.capacity = max(16, min(connections.MAX_CONNECTIONS, free_for_connections()))
+    limits.shares.capacity = max(16, min(MAX_CONNECTIONS, free_for_connections()))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from config.web import bodies, connections
+from config.web import bodies, connection_limits, connections
 from config.web.application import WebApplication
 from delivery.models import Event
 from tests.config.web.server import exchange, send, serving
@@ -33,7 +33,7 @@ def port(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[int]:
     monkeypatch.setattr(connections.limits, "shares", Shares("connections", 1000))
     monkeypatch.setattr(connections, "DISCARD_TIMEOUT", 0.2)
     monkeypatch.setattr(connections, "HEAD_TIMEOUT", 1.0)
-    monkeypatch.setattr(connections, "CHECK_EVERY", 0.05)
+    monkeypatch.setattr(connection_limits, "CHECK_EVERY", 0.05)
     monkeypatch.setattr(bodies, "MAX_PAUSE", 1.0)
     with serving(WebApplication()) as port:
         yield port
