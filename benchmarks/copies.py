@@ -21,7 +21,8 @@ WITH wanted AS MATERIALIZED (
       FROM wanted w, subscriptions_signingsecret s WHERE s.endpoint_id = (SELECT id FROM model)
 )
 INSERT INTO subscriptions_subscription
-SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7(), 'endpoint_id', w.id,
-           'event_types', jsonb_build_array(w.type, 'bench.all')))).*
+       (id, created_at, tenant_id, endpoint_id, event_types, pattern, transformer, description, active, updated_at)
+SELECT uuidv7(), s.created_at, s.tenant_id, w.id, ARRAY[w.type, 'bench.all'],
+       s.pattern, s.transformer, s.description, s.active, s.updated_at
   FROM wanted w, subscriptions_subscription s WHERE s.endpoint_id = (SELECT id FROM model)
 """

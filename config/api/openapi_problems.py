@@ -23,6 +23,7 @@ PROBLEM_DESCRIPTIONS = {
 }
 CALLS_OUT = re.compile(r"/(endpoints|sources)/(\{\w+\}/)?$|/endpoints/\{\w+\}/(test|verification)/$")
 """Operations that resolve a name or call a server; a tenant may have some in progress."""
+SUBSCRIPTIONS = re.compile(r"/subscriptions/(\{\w+\}/)?$")
 FIELD_ERROR = {
     "type": "object",
     "description": "An invalid field of a request.",
@@ -88,6 +89,8 @@ def problem_statuses(path: str, method: str, operation: dict[str, Any]) -> Itera
         yield 422 if method == "post" else 412
     if method == "post" and path.endswith(("/events/", "/endpoints/", "/sources/")):
         yield from (402, 429) if path.endswith("/events/") else (402,)
+    if method in ("post", "put", "patch") and SUBSCRIPTIONS.search(path):
+        yield 402
     if operation.pop(EXPENSIVE, False) or (method in WRITES and method != "delete" and CALLS_OUT.search(path)):
         yield 429
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from delivery.publishing.monthly_quota import month, next_month
 from delivery.sql.usage import events_since
 from subscriptions.models import Endpoint, Plan, Tenant
-from subscriptions.tenants.plans import plan_of
+from subscriptions.tenants.plans import plan_of, subscriptions_used
 from webhooks.kit.tenancy import tenant_usage
 
 PLAN, SETTING = "plan", "setting"
@@ -20,6 +20,8 @@ OF_A_PLAN = (
     "events_per_month",
     "publish_rate",
     "max_endpoints",
+    "max_subscriptions",
+    "max_subscription_bytes",
     "max_sources",
     "max_event_bytes",
     "max_retention_days",
@@ -65,6 +67,7 @@ def limits_of(tenant: Tenant) -> list[TenantLimit]:
         "events_per_month": events_since(tenant.pk, month()),
         "max_endpoints": Endpoint.objects.filter(tenant=tenant, deleted_at=None).count(),
         "max_retention_days": tenant.retention_days,
+        **subscriptions_used(tenant),
     }
     for _, counts in tenant_usage.send(Tenant, tenant_id=tenant.pk):
         used.update(cast(dict[str, int], counts))

@@ -58,8 +58,8 @@ class PlanForm(NamedForm):
     class Meta:
         model = Plan
         fields = (
-            *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints", "max_sources"),
-            *("max_event_bytes", "max_retention_days"),
+            *("name", "uid", "is_default", "events_per_month", "publish_rate", "max_endpoints"),
+            *("max_subscriptions", "max_subscription_bytes", "max_sources", "max_event_bytes", "max_retention_days"),
         )
 
     def _get_validation_exclusions(self) -> set[str]:

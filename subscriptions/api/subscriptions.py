@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from rest_framework.response import Response
 
 from subscriptions.api import openapi
@@ -11,6 +10,7 @@ from subscriptions.api.serializers.subscriptions import SubscriptionSerializer
 from subscriptions.api.tenancy import OwnedResource
 from subscriptions.models import Endpoint, Subscription
 from subscriptions.routing.route_table import matching_names
+from subscriptions.routing.subscriptions import change_subscription, create_subscription
 from webhooks.kit.rest.query_params import BooleanFilter, QueryParams, ReferenceFilter, TextFilter
 
 
@@ -68,11 +68,10 @@ class Subscriptions(OwnedResource[Subscription]):
     query_params = SubscriptionFilters
 
     def create_row(self, fields: dict[str, Any]) -> Response:
-        return self.created(Subscription.objects.create(tenant=self.tenant, **fields))
+        return self.created(create_subscription(self.tenant, fields))
 
     def change_row(self, row: Subscription, fields: dict[str, Any]) -> Subscription:
-        Subscription.objects.filter(pk=row.pk).update(**fields, updated_at=timezone.now())
-        return Subscriptions.queryset.get(pk=row.pk)
+        return change_subscription(row, fields)
 
     def delete_row(self, row: Subscription) -> None:
         row.delete()

@@ -1,6 +1,8 @@
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.expressions
+import django.db.models.functions.comparison
 import django.utils.timezone
 import webhooks.wire.ids
 from pathlib import Path
@@ -60,6 +62,8 @@ class Migration(migrations.Migration):
                 ('events_per_month', models.PositiveBigIntegerField(blank=True, help_text='Events accepted in a calendar month (UTC); empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1000000000000)])),
                 ('publish_rate', models.PositiveIntegerField(blank=True, help_text='Events per second; those of one second may arrive at once. Empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000)])),
                 ('max_endpoints', models.PositiveIntegerField(blank=True, default=10000, help_text='Number of endpoints that a tenant may have; empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1000000)])),
+                ('max_subscriptions', models.PositiveIntegerField(blank=True, default=10000, help_text='Number of subscriptions that a tenant may have; empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1000000)])),
+                ('max_subscription_bytes', models.PositiveIntegerField(blank=True, default=33554432, help_text='Bytes of the patterns and transformers of all subscriptions of a tenant, and 512 for each event type that one names; empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1073741824)])),
                 ('max_sources', models.PositiveIntegerField(blank=True, default=1000, help_text='Number of sources that a tenant may have; empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1000000)])),
                 ('max_event_bytes', models.PositiveIntegerField(blank=True, help_text='Size of one published event in bytes; empty: only the limit of the platform.', null=True, validators=[django.core.validators.MinValueValidator(256), django.core.validators.MaxValueValidator(1073741824)])),
                 ('max_retention_days', models.PositiveSmallIntegerField(blank=True, help_text='Longest retention that a tenant may choose, in days; empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)])),
@@ -200,12 +204,13 @@ class Migration(migrations.Migration):
                 ('transformer', models.JSONField(blank=True, help_text='input_paths and template of the body to send; null: the whole event.', null=True)),
                 ('description', models.CharField(blank=True, help_text='Free text for people.', max_length=1024)),
                 ('active', models.BooleanField(default=True, help_text='Whether the subscription matches events.')),
+                ('size', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.functions.comparison.Coalesce(models.Func(django.db.models.functions.comparison.Cast('pattern', models.TextField()), function='octet_length', output_field=models.IntegerField()), 0), '+', django.db.models.functions.comparison.Coalesce(models.Func(django.db.models.functions.comparison.Cast('transformer', models.TextField()), function='octet_length', output_field=models.IntegerField()), 0)), '+', django.db.models.expressions.CombinedExpression(models.Value(512), '*', models.Func('event_types', function='cardinality', output_field=models.IntegerField()))), help_text='What the subscription counts in the limit of a plan on bytes.', output_field=models.IntegerField())),
                 ('updated_at', models.DateTimeField(auto_now=True, help_text='When it was last changed.')),
                 ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.endpoint')),
                 ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='subscriptions.tenant')),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', 'id'], name='subscription_by_tenant'), models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered'])), fields=['tenant'], name='subscription_operational')],
+                'indexes': [models.Index(fields=['tenant', 'id'], include=('size',), name='subscription_by_tenant'), models.Index(condition=models.Q(('active', True), ('event_types__overlap', ['waypost.*', 'waypost.delivery.*', 'waypost.delivery.dead', 'waypost.endpoint.*', 'waypost.endpoint.disabled', 'waypost.endpoint.failing', 'waypost.endpoint.recovered'])), fields=['tenant'], name='subscription_operational')],
             },
         ),
         migrations.AddIndex(

@@ -2,7 +2,8 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, IntegerField, Q, TextField
+from django.db.models.functions import Cast, Coalesce
 
 from subscriptions.endpoints.models import Endpoint
 from subscriptions.tenants.models import Tenant
@@ -14,6 +15,14 @@ OPERATIONAL_NAMES = [
     *("waypost.*", "waypost.delivery.*", "waypost.delivery.dead"),
     *("waypost.endpoint.*", "waypost.endpoint.disabled", "waypost.endpoint.failing", "waypost.endpoint.recovered"),
 ]
+
+BYTES_PER_TYPE = 512  # that an event type of a subscription takes in the memory of a process, about
+
+
+def _bytes_of(field: str) -> Coalesce:
+    """Return the expression for the bytes of a JSON field as text; 0 for null."""
+    text = Cast(field, TextField())
+    return Coalesce(Func(text, function="octet_length", output_field=IntegerField()), 0)
 
 
 class Subscription(Row):
@@ -33,12 +42,22 @@ class Subscription(Row):
     )
     description = models.CharField(max_length=1024, blank=True, help_text="Free text for people.")
     active = models.BooleanField(default=True, help_text="Whether the subscription matches events.")
+    size = models.GeneratedField(
+        expression=_bytes_of("pattern")
+        + _bytes_of("transformer")
+        + BYTES_PER_TYPE * Func("event_types", function="cardinality", output_field=IntegerField()),
+        output_field=IntegerField(),
+        db_persist=True,
+        help_text="What the subscription counts in the limit of a plan on bytes.",
+    )
     updated_at = models.DateTimeField(auto_now=True, help_text="When it was last changed.")
 
     class Meta:
         app_label = "subscriptions"
         indexes = [
-            models.Index(fields=["tenant", "id"], name="subscription_by_tenant"),  # reader: GET /subscriptions/
+            models.Index(  # readers: GET /subscriptions/, subscriptions_used
+                fields=["tenant", "id"], include=["size"], name="subscription_by_tenant"
+            ),
             models.Index(  # reader: insert_operational_events, which asks whether a tenant wants such events
                 fields=["tenant"],
                 name="subscription_operational",

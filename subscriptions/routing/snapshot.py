@@ -11,11 +11,12 @@ from django.db.models import F, Func, TextField
 
 from subscriptions.models import Endpoint, HttpSettings, Subscription, Tenant
 from subscriptions.routing.compiled_patterns import LazyPattern, LazyTransformer
+from subscriptions.routing.models import BYTES_PER_TYPE
 from subscriptions.routing.route_table import Route, RouteEntry, RouteTable
 from webhooks.kit.caches.shared_cache import SharedCache
 
 MAX_TABLE_BYTES = 512 * 1024**2  # of the route tables of all tenants in a process; those not read are dropped first
-ROUTE_BYTES = 1_900  # of a subscription and its place in the index, without the texts of pattern and transformer
+ROUTE_BYTES = 1_900  # of a subscription and its place in the index, without event types and the texts of its rules
 
 # Identifies a version of a subscription's row (writer, command, place on disk) together with its endpoint's version.
 _ROW = " || '/' || ".join(f"{Subscription._meta.db_table}.{name}::text" for name in ("xmin", "cmin", "ctid"))
@@ -76,7 +77,8 @@ def _entry(row: Subscription, stamp: str) -> RouteEntry:
         transformer=transformer,
         reference_above_bytes=_reference_above_bytes(row.endpoint),
     )
-    size = ROUTE_BYTES + sum(len(it.text) for it in (pattern, transformer) if it is not None)
+    size = ROUTE_BYTES + BYTES_PER_TYPE * len(row.event_types)
+    size += sum(len(it.text) for it in (pattern, transformer) if it is not None)
     return RouteEntry(stamp, route, tuple(row.event_types), size)
 
 

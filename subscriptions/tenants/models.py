@@ -15,6 +15,8 @@ from webhooks.kit.rows import Row, uid_format
 MAX_EVENTS_PER_MONTH = 10**12
 MAX_PUBLISH_RATE = 1_000_000  # events per second
 MAX_ENDPOINTS = 1_000_000
+MAX_SUBSCRIPTIONS = 1_000_000
+MAX_SUBSCRIPTION_BYTES = 1024**3
 MAX_SOURCES = 1_000_000
 MAX_EVENT_BYTES = 1024**3
 MAX_RETENTION_DAYS = 3650
@@ -57,6 +59,21 @@ class Plan(Row):
         default=10_000,
         validators=_between(0, MAX_ENDPOINTS),
         help_text="Number of endpoints that a tenant may have; empty: no limit.",
+    )
+    max_subscriptions = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        default=10_000,
+        validators=_between(0, MAX_SUBSCRIPTIONS),
+        help_text="Number of subscriptions that a tenant may have; empty: no limit.",
+    )
+    max_subscription_bytes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        default=32 * 1024**2,
+        validators=_between(0, MAX_SUBSCRIPTION_BYTES),
+        help_text="Bytes of the patterns and transformers of all subscriptions of a tenant, and 512 for each event "
+        "type that one names; empty: no limit.",
     )
     max_sources = models.PositiveIntegerField(
         null=True,

@@ -1,19 +1,19 @@
-"""Create, change and delete plans, and enforce their limits on endpoints and retention.
+"""Create, change and delete plans, and enforce their limits on endpoints, subscriptions, sources and retention.
 
 The plan of a tenant is the one it was given, else the default plan, else a plan with the default values of the model.
 Every publish request reads the plan, so each process caches the default plan for a second.
 
-A tenant may already use more than a new or changed plan allows. It keeps its endpoints but cannot create others, and
-its retention is shortened to the limit.
+A tenant may already use more than a new or changed plan allows. It keeps its endpoints, subscriptions and sources but
+cannot create others, and its retention is shortened to the limit.
 """
 
 from typing import Any
 
-from django.db.models import Model, ProtectedError, Q
+from django.db.models import Count, Model, ProtectedError, Q, Sum
 from django.utils import timezone
 
 from subscriptions.errors import Invalid, LimitExceeded, StateConflict, uid_in_use
-from subscriptions.models import Endpoint, Plan, Tenant
+from subscriptions.models import Endpoint, Plan, Subscription, Tenant
 from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.rows import unique_uid
 
@@ -79,6 +79,30 @@ def check_endpoint_limit(tenant: Tenant) -> None:
     if count > allowed:
         message = f"The plan allows {allowed} endpoints, and there are {count - 1}; delete one or change the plan."
         raise LimitExceeded("max_endpoints", message, allowed=allowed, used=count - 1)
+
+
+def check_subscription_limits(tenant: Tenant) -> None:
+    """Raise LimitExceeded if the tenant has more subscriptions, or larger ones, than its plan allows.
+
+    Call this after creating or enlarging a subscription, in the same transaction, as ``check_endpoint_limit``.
+    """
+    plan = plan_of(tenant)
+    Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
+    used = subscriptions_used(tenant)
+    for limit, unit in (("max_subscriptions", "subscriptions"), ("max_subscription_bytes", "bytes of subscriptions")):
+        allowed = getattr(plan, limit)
+        if allowed is not None and used[limit] > allowed:
+            message = (
+                f"The plan allows {allowed} {unit}, and this would be {used[limit]}; delete some or change the plan."
+            )
+            raise LimitExceeded(limit, message, allowed=allowed, used=used[limit])
+
+
+def subscriptions_used(tenant: Tenant) -> dict[str, int]:
+    """Return what a tenant uses of the limits on subscriptions, by the name of the limit."""
+    rows = Subscription.objects.filter(tenant=tenant)
+    used = rows.aggregate(max_subscriptions=Count("id"), max_subscription_bytes=Sum("size", default=0))
+    return {limit: int(count) for limit, count in used.items()}
 
 
 def check_row_limit(tenant: Tenant, table: type[Model]) -> None:

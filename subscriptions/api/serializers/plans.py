@@ -21,6 +21,8 @@ class PlanSerializer(StrictModelSerializer):
             "events_per_month",
             "publish_rate",
             "max_endpoints",
+            "max_subscriptions",
+            "max_subscription_bytes",
             "max_sources",
             "max_event_bytes",
             "max_retention_days",

@@ -11,6 +11,7 @@ BRANCHES = {  # 30 times 30 alternatives are 900 branches in few bytes
     "$or": [{"data": {"items": {"z": [{"wildcard": f"*a*{number}"}]}}} for number in range(30)],
 }
 LISTS = {"items": [{"z": f"a{item}", **{f"k{number}": f"w{item}" for number in range(3)}} for item in range(1000)]}
+COPIED = "tenant_id, event_types, pattern, transformer, description, active, created_at, updated_at"
 
 
 @attack(2, "operational events against expensive patterns")
@@ -95,8 +96,8 @@ def copies(attacker: Attacker, number: int, url: str) -> None:
             SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7(), 'endpoint_id', w.id))).*
               FROM wanted w, subscriptions_signingsecret s WHERE s.endpoint_id = (SELECT id FROM model)
         )
-        INSERT INTO subscriptions_subscription
-        SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7(), 'endpoint_id', w.id))).*
+        INSERT INTO subscriptions_subscription ({COPIED}, id, endpoint_id)
+        SELECT {COPIED}, uuidv7(), w.id
           FROM wanted w, subscriptions_subscription s WHERE s.endpoint_id = (SELECT id FROM model)""")
 
 
@@ -120,8 +121,8 @@ def many_subscriptions(attacker: Attacker) -> None:
     pattern = {"data": {"a": [{"wildcard": "*x*y*"}, {"numeric": [">", 5, "<", 9]}], "b": [{"suffix": "zz"}]}}
     attacker.create("subscriptions", endpoint=endpoint, event_types=["attack"], pattern=pattern, description="copied")
     attacker.sql(f"""
-        INSERT INTO subscriptions_subscription
-        SELECT (jsonb_populate_record(s, jsonb_build_object('id', uuidv7()))).*
+        INSERT INTO subscriptions_subscription ({COPIED}, endpoint_id, id)
+        SELECT {COPIED}, endpoint_id, uuidv7()
           FROM generate_series(1, 2000), subscriptions_subscription s
          WHERE s.description = 'copied' AND s.endpoint_id IN (SELECT id FROM subscriptions_endpoint WHERE tenant_id =
                (SELECT tenant_id FROM subscriptions_apikey WHERE key_prefix = '{attacker.key[:11]}'))""")

@@ -4,10 +4,12 @@ import pytest
 
 from subscriptions.endpoints.endpoints import create_endpoint, delete_endpoint
 from subscriptions.errors import Invalid, LimitExceeded, StateConflict
-from subscriptions.models import Endpoint, Plan, Tenant
+from subscriptions.models import Endpoint, Plan, Subscription, Tenant
+from subscriptions.routing.models import BYTES_PER_TYPE
+from subscriptions.routing.subscriptions import change_subscription, create_subscription
 from subscriptions.tenants import plans
 from subscriptions.tenants.tenants import change_tenant, create_tenant
-from tests.factories import URL, make_client, make_plan, make_tenant
+from tests.factories import URL, make_client, make_endpoint, make_plan, make_subscription, make_tenant
 from tests.routes import ApiRoute, RouteCases
 from tests.threads import in_threads
 
@@ -106,6 +108,81 @@ def test_endpoint_above_the_limit_is_a_402_with_the_numbers():
     }
 
 
+# --- subscriptions
+
+
+def test_subscription_beyond_the_limit_of_the_plan_is_a_402_that_names_it():
+    tenant = make_tenant(plan=make_plan(max_subscriptions=1))
+    client, body = make_client(tenant), {"endpoint": make_endpoint(tenant).public_id}
+    created = client.post(f"{API}subscriptions/", body)
+    assert created.status_code == 201
+    problem = client.post(f"{API}subscriptions/", body).json()
+    assert (problem["status"], problem["limit"], problem["allowed"]) == (402, "max_subscriptions", 1)
+    assert Subscription.objects.count() == 1
+    limits = client.get(f"{API}tenants/{tenant.public_id}/limits/").json()["data"]
+    used = {it["name"]: it["used"] for it in limits}
+    assert (used["max_subscriptions"], used["max_subscription_bytes"]) == (1, BYTES_PER_TYPE)
+    client.delete(f"{API}subscriptions/{created.json()['id']}/")
+    assert client.post(f"{API}subscriptions/", body).status_code == 201
+
+
+LARGE = {"pattern": {"data": {"a": ["x" * 900]}}, "event_types": ["*"]}
+
+
+@pytest.mark.parametrize(
+    "large",
+    [LARGE, {"transformer": {"template": '"' + "x" * 900 + '"'}}, {"event_types": ["a.b", "a.c", "a.d"]}],
+    ids=["pattern", "transformer", "types"],
+)
+def test_bytes_of_all_subscriptions_of_a_tenant_are_limited(large):
+    tenant = make_tenant(plan=make_plan(max_subscription_bytes=3 * BYTES_PER_TYPE))
+    endpoint = make_endpoint(tenant)
+    small = create_subscription(tenant, {"endpoint": endpoint, "event_types": ["a.b"]})
+    for write in (
+        lambda: create_subscription(tenant, {"endpoint": endpoint, "event_types": ["a.b"], **large}),
+        lambda: change_subscription(create_subscription(tenant, {"endpoint": endpoint, "event_types": ["a.b"]}), large),
+    ):
+        with pytest.raises(LimitExceeded) as error:
+            write()
+        assert (error.value.limit, error.value.allowed) == ("max_subscription_bytes", 3 * BYTES_PER_TYPE)
+    small.refresh_from_db()
+    assert small.size == BYTES_PER_TYPE
+    create_subscription(make_tenant(), {"endpoint": make_endpoint(), **large})  # of a tenant with the default limit
+
+
+def test_subscription_that_becomes_no_larger_may_be_changed_beyond_the_limit():
+    row = make_subscription(make_endpoint(make_tenant(plan=make_plan(max_subscription_bytes=0))), **LARGE)
+    assert change_subscription(row, {"active": False, "pattern": {"data": {"a": ["y" * 900]}}}).active is False
+    assert change_subscription(row, {"pattern": None}).size == BYTES_PER_TYPE
+    with pytest.raises(LimitExceeded):
+        change_subscription(row, LARGE)
+
+
+def test_changed_subscription_beyond_the_limit_of_bytes_is_a_402_and_unchanged():
+    tenant = make_tenant(plan=make_plan(max_subscription_bytes=BYTES_PER_TYPE))
+    row = make_subscription(make_endpoint(tenant))
+    problem = make_client(tenant).patch(f"{API}subscriptions/{row.public_id}/", LARGE).json()
+    assert (problem["status"], problem["limit"]) == (402, "max_subscription_bytes")
+    row.refresh_from_db()
+    assert row.pattern is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_creations_of_the_last_subscription_admit_one():
+    tenant = make_tenant(plan=make_plan(max_subscriptions=1))
+    endpoint = make_endpoint(tenant)
+
+    def create():
+        try:
+            return create_subscription(tenant, {"endpoint": endpoint, "event_types": ["*"]})
+        except LimitExceeded as error:
+            return error
+
+    results = in_threads(create, create)
+    assert sorted(type(result).__name__ for result in results) == ["LimitExceeded", "Subscription"]
+    assert Subscription.objects.count() == 1
+
+
 # --- retention
 
 
@@ -173,6 +250,8 @@ def test_tenant_reads_only_its_own_plan():
         ("publish_rate", 0),
         ("publish_rate", 1.5),
         ("max_endpoints", -1),
+        ("max_subscriptions", -1),
+        ("max_subscription_bytes", 2**31),
         ("max_event_bytes", 10),
         ("max_retention_days", 0),
         ("max_retention_days", 4000),
