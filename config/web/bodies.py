@@ -53,7 +53,7 @@ class AsgiRequestBody:
         """Return the body, or of a longer one the first ``limit`` + 1 bytes; see RequestBody."""
         if self.length == 0:
             return b""
-        pieces, size = [], 0
+        pieces, size, taken = [], 0, 0
         try:
             async for piece in self.chunks():
                 pieces.append(piece)
@@ -61,10 +61,10 @@ class AsgiRequestBody:
                 if size == self.length or size > limit:
                     break
                 if not MEMORY.take(self._share, len(piece)):
-                    pieces.pop()
                     raise ShareExceeded(MEMORY.what)
+                taken = size
         finally:
-            MEMORY.release(self._share, sum(map(len, pieces[:-1])))
+            MEMORY.release(self._share, taken)
         return b"".join(pieces)[: limit + 1]
 
 

@@ -16,6 +16,7 @@ from delivery.models import Event
 from tests.config.web.server import exchange, send, serving
 from tests.factories import make_key, make_tenant
 from tests.factories_receiver import make_source, signed
+from tests.waiting import wait_until
 from webhooks.kit.fair.shares import Shares
 from webhooks.models import Receipt
 
@@ -35,6 +36,7 @@ def port(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[int]:
     monkeypatch.setattr(connections, "HEAD_TIMEOUT", 1.0)
     monkeypatch.setattr(connection_limits, "CHECK_EVERY", 0.05)
     monkeypatch.setattr(bodies, "MAX_PAUSE", 1.0)
+    monkeypatch.setattr(bodies, "MEMORY", Shares("request bodies in memory", 1024**2))
     with serving(WebApplication()) as port:
         yield port
 
@@ -165,6 +167,14 @@ def test_client_that_closes_within_the_body_stores_nothing(port: int, make_view:
             while wire.recv(4096):
                 pass
     assert view.stored() == 0
+
+
+def test_body_that_is_cut_short_gives_back_the_memory_that_it_held(port: int) -> None:
+    view = publishing("held")
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
+        wire.sendall(view.request(body=view.body[:-1]))
+        wait_until(lambda: bodies.MEMORY.free < bodies.MEMORY.capacity, "the body")
+    wait_until(lambda: bodies.MEMORY.free == bodies.MEMORY.capacity, "its memory")
 
 
 @pytest.mark.parametrize("make_view", VIEWS)
