@@ -98,10 +98,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._raw_bytes += len(data)
             self._refusal = 400
             try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                self._ignore_upgrade(data[upgrade.args[0] :])
-            except (httptools.HttpParserError, httptools.HttpParserCallbackError):
+                self._parse(data)
+            except (httptools.HttpParserError, httptools.HttpParserCallbackError, _Refused):
                 self._refuse(self._refusal)
                 return
             if (
@@ -135,7 +133,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refusal = 431
             raise _Refused
         if self._part == "head" and b"_" not in name:
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))  # the parser removes only the space before a value
 
     def on_headers_complete(self) -> None:
         """Check the head, and start the request."""
@@ -145,16 +143,27 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
-    def _ignore_upgrade(self, rest: bytes) -> None:
-        """Serve a request that offers an upgrade as if it did not: the parser has stopped behind its head."""
+    def _parse(self, data: bytes) -> None:
+        """Parse what has arrived. The parser stops behind each head that offers an upgrade."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+                self._ignore_upgrade()
+            else:
+                return
+
+    def _ignore_upgrade(self) -> None:
+        """Serve a request that offers an upgrade as if it did not."""
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse(400)
-            return
+            raise _Refused
         unwanted = (b"connection", b"upgrade", b"http2-settings")
         lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] not in unwanted]
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, b"".join(lines), rest))
+        self.parser.feed_data(b"%s %s HTTP/1.1\r\n%s\r\n" % (method, self.url, b"".join(lines)))
 
     def _check_head(self) -> None:
         hosts, codings = 0, []

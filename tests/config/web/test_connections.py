@@ -133,6 +133,17 @@ def test_request_that_asks_for_an_upgrade_is_served_without(port: int) -> None:
     assert statuses(received) == [200, 200]
 
 
+def test_offers_of_an_upgrade_may_be_pipelined_like_other_requests(port: int) -> None:
+    offer = GET + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert statuses(exchange(port, offer * 1000 + GET + b"Connection: close\r\n\r\n")) == [200] * 1001
+
+
+def test_space_around_a_header_is_not_part_of_its_value(port: int) -> None:
+    head = b"POST /a HTTP/1.1\r\nHost: a \r\nContent-Length: 3\t\r\nX-Real: \t1 \t\r\nConnection: close\r\n\r\n"
+    received = exchange(port, head + b"abc")
+    assert b"|host=a|content-length=3|x-real=1|" in received
+
+
 def test_body_after_an_early_response_is_discarded(port: int) -> None:
     head = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
     assert statuses(exchange(port, head + bytes(100_000) + GET + b"Connection: close\r\n\r\n")) == [200, 200]
