@@ -1,5 +1,6 @@
 """Configure logging: lines in development, JSON in production, secrets redacted in both."""
 
+import logging
 import os
 import re
 import sys
@@ -28,6 +29,13 @@ def _hide(name: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_hide(name, item) for item in value]
     return value
+
+
+def hide_traceback(record: logging.LogRecord) -> bool:
+    """Drop the traceback of a request that Django refuses, such as one for an unknown host: anyone can send many."""
+    if record.name.startswith("django.security."):
+        record.exc_info = None
+    return True
 
 
 def config(level: str, *, as_json: bool) -> dict[str, Any]:
@@ -62,7 +70,8 @@ def config(level: str, *, as_json: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"structured": formatter},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "filters": {"refused": {"()": lambda: hide_traceback}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refused"]}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import structlog
+from django.core.exceptions import DisallowedHost
 
 from config.ops import logs
 
@@ -42,6 +43,14 @@ def test_exception_is_part_of_the_line(as_json: bool) -> None:
     error = RuntimeError("went wrong")
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "oh", (), (type(error), error, None))
     assert "went wrong" in formatter(as_json=as_json).format(record)
+
+
+def test_request_that_django_refuses_is_logged_without_a_traceback() -> None:
+    error = DisallowedHost("evil.example")
+    for name, is_shown in (("django.security.DisallowedHost", False), ("django.request", True)):
+        record = logging.LogRecord(name, logging.ERROR, __file__, 1, "oh", (), (type(error), error, None))
+        assert logs.config("INFO", as_json=True)["filters"]["refused"]["()"]()(record)
+        assert bool(record.exc_info) is is_shown
 
 
 def test_celery_loggers_drop_lines_below_warning() -> None:
