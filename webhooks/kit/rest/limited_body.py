@@ -61,7 +61,7 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
 def check_encoding(encoding: str) -> None:
     """Raise UnsupportedMediaType for a compressed body."""
     if encoding.lower() != "identity":
-        raise UnsupportedMediaType(encoding, "Send the body uncompressed: Content-Encoding {media_type} is not taken.")
+        raise UnsupportedMediaType(encoding, f"Send the body uncompressed: Content-Encoding {encoding} is not taken.")
 
 
 def _declared(request: HttpRequest) -> int | None:
