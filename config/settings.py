@@ -33,7 +33,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("WAYPOST_HSTS_SU
 WAYPOST_ALLOW_HTTP = env.flag("WAYPOST_ALLOW_HTTP", False)  # endpoints without TLS
 WAYPOST_ALLOW_NETWORKS = env.networks("WAYPOST_ALLOW_NETWORKS")  # otherwise rejected: private, loopback, ...
 WAYPOST_TRUSTED_PROXIES = env.networks("WAYPOST_TRUSTED_PROXIES")  # whose X-Forwarded-* headers are used
-WAYPOST_DROPS_UNDERSCORES = env.flag("WAYPOST_DROPS_UNDERSCORES", False)  # another web server than ours does
+WAYPOST_DROPS_UNDERSCORES = env.flag("WAYPOST_DROPS_UNDERSCORES", False)  # another web server than ours drops them
 WAYPOST_NAME_SERVERS = env.name_servers("WAYPOST_NAME_SERVERS")  # otherwise those of resolv.conf
 WAYPOST_ALLOW_SELF = env.flag("WAYPOST_ALLOW_SELF", not IN_PRODUCTION)  # endpoints at PUBLIC_URL
 WAYPOST_ENDPOINTS_PER_ORIGIN = env.integer("WAYPOST_ENDPOINTS_PER_ORIGIN", 100)  # of a tenant; 0: no limit

@@ -1,4 +1,4 @@
-"""Let each tenant run a few expensive requests at a time: previews, exports, explanations, imports.
+"""Let each tenant run a few expensive requests at a time: previews, exports, explanations, dry runs, imports.
 
 Such a request computes for a long time, and all threads of a process share one interpreter. A view names its expensive
 methods in ``expensive``: ``("POST",)``. A tenant may hold half of the places of a process, a second one half of the
@@ -26,8 +26,8 @@ class TooManyExpensiveRequests(APIException):
     status_code = 429
     default_code = "too_many_expensive_requests"
     default_detail = (
-        f"Too many previews, exports, explanations or imports of this tenant at the same time ({LIMIT}); wait for "
-        "earlier ones to end."
+        f"Too many previews, exports, explanations, dry runs or imports of this tenant at the same time ({LIMIT}); "
+        "wait for earlier ones to end."
     )
     wait = RETRY_AFTER
     members = {"limit": LIMIT}
