@@ -31,7 +31,7 @@ from config.web.clients import Client, client_of, network_of
 from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
 from delivery.api.publishing.native_publish import can_publish_natively, publish_natively
-from subscriptions.tenants.keys import peek_key
+from subscriptions.tenants.keys import peek_key, share_of
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads, request_threads
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, NativeResponse, NativeView
@@ -133,7 +133,7 @@ def _tenant_share(authorization: str, address: Hashable) -> Hashable:
     if authorization[: len(BEARER)].lower() != BEARER:
         return address
     key, _ = peek_key(authorization[len(BEARER) :].strip())
-    return address if key is None else ("tenant", key.tenant_id or key.pk)
+    return address if key is None else share_of(key)
 
 
 # --- native views ----------------------------------------------------------------------------------------------

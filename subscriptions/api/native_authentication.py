@@ -3,19 +3,17 @@
 The rules, errors and headers are those of ``authentication``.
 """
 
-import asyncio
 from collections.abc import Hashable
-from functools import partial
 
 from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated, PermissionDenied
 
 from subscriptions.api.authentication import INVALID_KEY, bearer_challenge
 from subscriptions.models import ApiKey
-from subscriptions.tenants.keys import find_key, peek_key
-from webhooks.kit.fair.threads import request_threads
+from subscriptions.tenants.keys import find_key, peek_key, share_of
+from webhooks.kit.fair.shared_queries import SharedQueries
 from webhooks.kit.native_request import NativeRequest
 
-_lookups: dict[str, "asyncio.Task[ApiKey | None]"] = {}  # queries in progress: requests with one key share one
+_queries: SharedQueries[str, ApiKey | None] = SharedQueries(find_key)
 
 
 async def authenticate_natively(request: NativeRequest, scope: str) -> ApiKey:
@@ -41,9 +39,4 @@ async def _find(text: str, share: Hashable) -> ApiKey | None:
     key, is_recent = peek_key(text)
     if is_recent:
         return key
-    if text not in _lookups:
-        whose = share if key is None else ("tenant", key.tenant_id or key.pk)
-        task = asyncio.ensure_future(request_threads().run(whose, partial(find_key, text)))
-        _lookups[text] = task
-        task.add_done_callback(lambda _: _lookups.pop(text, None))
-    return await asyncio.shield(_lookups[text])
+    return await _queries.run(text, share if key is None else share_of(key))

@@ -6,7 +6,7 @@ nothing.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
@@ -72,6 +72,11 @@ def peek_key(text: str) -> tuple[ApiKey | None, bool]:
     if key is not None and is_recent and not is_valid(key):
         return None, True
     return key, is_recent
+
+
+def share_of(key: ApiKey) -> Hashable:
+    """Return whose share of limited resources a request with this key uses: the tenant's, or the operator key's own."""
+    return "tenant", key.tenant_id or key.pk
 
 
 def is_valid(key: ApiKey) -> bool:

@@ -4,17 +4,16 @@ Receiving looks up the source of every request; the cache makes that one stateme
 secret, a pause or a deletion therefore takes effect within a second in every process.
 """
 
-import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from uuid import UUID
 
 from webhooks import schemes
 from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.encryption import decrypt
-from webhooks.kit.fair.threads import request_threads
+from webhooks.kit.fair.shared_queries import SharedQueries
 from webhooks.models import Source
 from webhooks.wire.ids import parse
 
@@ -105,7 +104,7 @@ class SourceLookup:
     """
 
     def __init__(self) -> None:
-        self._loading: dict[UUID, asyncio.Task[SourceSnapshot | None]] = {}
+        self._queries: SharedQueries[UUID, SourceSnapshot | None] = SharedQueries(_find)
 
     async def find(self, name: str, client: Hashable) -> SourceSnapshot | None:
         """Return the source with this id, or None. Raises ShareExceeded, and what ``find_source`` raises."""
@@ -115,13 +114,7 @@ class SourceLookup:
         known, is_fresh = _snapshots.peek(key)
         if is_fresh:
             return known
-        loading = self._loading.get(key)
-        if loading is None:
-            share = client if known is None else ("source", key)
-            loading = asyncio.ensure_future(request_threads().run(share, partial(_find, key)))
-            self._loading[key] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(key))
-        return await asyncio.shield(loading)
+        return await self._queries.run(key, client if known is None else ("source", key))
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,8 @@
 Belongs here: mechanisms by which one tenant, source or address can use much of an idle resource, and never all of it.
 All three apps and the web server may call in.
 
-    shares    counts how much each key holds, by one rule
-    threads   runs functions on threads, in turns among the keys that wait
-    futures   awaits in an event loop what threads do
+    shares            counts how much each key holds, by one rule
+    threads           runs functions on threads, in turns among the keys that wait
+    shared_queries    runs queries of coroutines on these threads, equal ones once
+    futures           awaits in an event loop what threads do
 """
