@@ -152,10 +152,6 @@ class RouteTable:
                 if earlier is not None and earlier.has_same_routes(bucket):
                     self._buckets[name] = earlier
 
-    def has_type(self, event_type: str) -> bool:
-        """Return whether a subscription names this type, whatever its pattern."""
-        return any(name in self._buckets for name in matching_names(event_type))
-
     def of_endpoint(self, endpoint_id: UUID) -> list[RouteEntry]:
         """Return the entries of this endpoint's subscriptions."""
         return [entry for entry in self.entries.values() if entry.route.endpoint_id == endpoint_id]

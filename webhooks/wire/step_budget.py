@@ -1,10 +1,10 @@
 """Limit the work that one event may cause, counted in steps.
 
-A step is about 0.1 us of CPU time. Steps do not depend on the load of the machine, as a clock does, so the same event
-exceeds the same budget everywhere and always.
+A step is about 0.1 us of CPU time: 6,000 to 25,000 steps were measured in a millisecond, for all kinds of patterns with
+CPython 3.11. Steps do not depend on the load of the machine, as a clock does, so the same event exceeds the same budget
+everywhere and always.
 """
 
-STEPS_PER_MILLISECOND = 10_000  # of CPU time; measured: 6,000 to 25,000 for all kinds of patterns, with CPython 3.11
 UNLIMITED_STEPS = 2**62  # more than ten thousand years of CPU time
 
 
@@ -32,4 +32,4 @@ class StepBudget:
             raise BudgetExceeded
 
 
-UNLIMITED = StepBudget(UNLIMITED_STEPS)  # for all who count nothing; what is spent of it means nothing
+UNLIMITED = StepBudget(UNLIMITED_STEPS)  # where nothing is counted; what is spent of it means nothing
