@@ -102,9 +102,7 @@ class LimitedProtocol(HttpToolsProtocol):
             except (httptools.HttpParserError, httptools.HttpParserCallbackError, _Refused):
                 self._refuse(self._refusal)
                 return
-            if (
-                was_in_head and self._part == "head"
-            ):  # the parser holds an incomplete head: bound it before it is parsed
+            if was_in_head and self._part == "head":  # still incomplete, so the parser holds it: bound its size
                 self._head_bytes += len(data)
                 if self._head_bytes > MAX_HEAD + MAX_URL:
                     self._refuse(431)

@@ -45,7 +45,7 @@ class DeliveryCount(NamedTuple):
     is_lower_bound: bool = False
 
 
-class Plan(NamedTuple):
+class BackfillPlan(NamedTuple):
     """The work for some events: deliveries to create (with their event), and ids of finished and dead ones.
 
     Dead ones have the delivery that would be created now. ``cursor`` is the last event that the plan looked at, and
@@ -139,7 +139,7 @@ class _Planner:
             None if selected.force or row.tenant_id is None else current_route_table(row.tenant_id)
         )
 
-    def plan(self, events: Sequence[Event], after: UUID | None, budget: SliceBudget) -> Plan:
+    def plan(self, events: Sequence[Event], after: UUID | None, budget: SliceBudget) -> BackfillPlan:
         """Plan these events until the budget is used; the first one from the subscription after ``after`` on."""
         existing = Delivery.objects.filter(event__in=[event.id for event in events])
         if self.endpoint is not None:
@@ -147,7 +147,7 @@ class _Planner:
         by_key = {
             (it.event_id, it.endpoint_id): it for it in existing.only("event_id", "endpoint_id", "state", "started_at")
         }
-        plan = Plan([], [], [], None, None)
+        plan = BackfillPlan([], [], [], None, None)
         for event in events:
             found = self._deliveries(event, after, budget)
             for new in found.deliveries:
@@ -174,7 +174,7 @@ class _Planner:
         key = order_key(ordering, read_structured(bytes(event.body))) if ordering else None
         return NewDelivery(new_id(), endpoint.id, key)
 
-    def _add(self, plan: Plan, event_id: UUID, new: NewDelivery, existing: Delivery | None) -> None:
+    def _add(self, plan: BackfillPlan, event_id: UUID, new: NewDelivery, existing: Delivery | None) -> None:
         if existing is None:
             plan.new.append((event_id, new))
         elif self.row.scope == Replay.Scope.MISSING or existing.started_at > self.row.until_at:

@@ -22,8 +22,9 @@ from subscriptions.routing.targets import DeliveryTarget
 from webhooks.kit.rate_limit import RateLimit
 
 EPOCH = datetime.fromtimestamp(0, UTC)
-SEARCH_PAUSE = 2.0  # times the duration of a search for heads that the next one waits, so that a lane with very many
-# order keys does not search without end
+# A search for heads waits so many times as long as the last one took, so that a lane with very many order keys is not
+# searched without end.
+SEARCH_PAUSE = 2.0
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 ``respond_to_handshake``   in a verified message that is not stored: Slack
 ``respond_to_challenge``   by GET with a token: Meta, WebSub, X
-``start_confirmation``   in a verified message that wants a call back: Amazon SNS
+``start_confirmation``     in a verified message that requests a call back: Amazon SNS
 
 A handshake by OPTIONS (CloudEvents) is ``wire.cloudevents.handshake``.
 """

@@ -52,7 +52,7 @@ from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.responses import InboundResponse
 from webhooks.receiving.verification import (
     REFUSALS,
-    TooLarge,
+    MessageTooLarge,
     begin_verification,
     label_message,
     status_and_reason,
@@ -178,7 +178,7 @@ async def _read(
 
     async for chunk in request.body.chunks():
         if body.size + len(chunk) > source.max_bytes:
-            raise TooLarge
+            raise MessageTooLarge
         if arrival.is_evicted:
             raise BodyTooSlow
         if body.add(chunk):

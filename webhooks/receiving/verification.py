@@ -25,7 +25,7 @@ from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
 from webhooks.wire.media_types import UnacceptedMediaType, check_media_type
 
 
-class TooLarge(Exception):
+class MessageTooLarge(Exception):
     """The body exceeds the source's max_bytes."""
 
 
@@ -51,11 +51,11 @@ def begin_verification(source: SourceSnapshot, request: NativeRequest, fetch: Fe
     """Check all but the body.
 
     A chunked body is accepted only if the signature shows where it ends: servers may report a broken connection as an
-    end. Raises UnacceptedMediaType, TooLarge, LengthMissing, SignatureError, and what ``fetch`` raises.
+    end. Raises UnacceptedMediaType, MessageTooLarge, LengthMissing, SignatureError, and what ``fetch`` raises.
     """
     check_media_type(source.content_types, request.headers.get("content-type", ""))
     if request.body.length is not None and request.body.length > source.max_bytes:
-        raise TooLarge
+        raise MessageTooLarge
     secrets = source.active_secrets(timezone.now())
     verifier = source.scheme_with_options.begin_verification(
         [secret.text for secret in secrets],
@@ -99,14 +99,22 @@ def label_message(
 
 
 REFUSALS = (
-    *(SignatureError, UnacceptedMediaType, TooLarge, BodyCutShort, BodyTooSlow, LengthMissing, ConfirmationFailed),
+    *(
+        SignatureError,
+        UnacceptedMediaType,
+        MessageTooLarge,
+        BodyCutShort,
+        BodyTooSlow,
+        LengthMissing,
+        ConfirmationFailed,
+    ),
     OSError,
 )
 """The exceptions with which a request is refused: what is wrong with it, and not with us."""
 
 _STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     UnacceptedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
-    TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
+    MessageTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
     ConfirmationFailed: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     KeysUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),

@@ -27,8 +27,8 @@ from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.custom_headers import ForbiddenHeader, check_syntax
 
 REQUEST_TIMEOUT = 5.0  # seconds, for the whole request to the token server
-REFRESH_BEFORE = 30.0  # seconds before its expiry from which a token is stale,
-MAX_REFRESH_PART = 0.1  # but at most this part of its lifetime
+REFRESH_BEFORE = 30.0  # seconds before its expiry from which a token is stale
+MAX_REFRESH_PART = 0.1  # of a token's lifetime: REFRESH_BEFORE is shortened to this
 DEFAULT_LIFETIME = 300.0  # seconds, if the response has no expires_in
 MAX_LIFETIME = 86_400.0  # seconds
 

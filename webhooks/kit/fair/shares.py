@@ -1,8 +1,8 @@
 """Share a limited resource: each key may hold as much as is free at that moment.
 
 The rule is that of dynamic thresholds for shared buffers (Choudhury and Hahne, "Dynamic queue length thresholds for
-shared-memory packet switches", 1998). Alone a key gets half of the resource, a second one a quarter, and so on: a
-newcomer always finds something, without a fixed part for each key, which would be small where keys are many.
+shared-memory packet switches", 1998). Alone a key gets half of the resource, a second one a quarter, and so on: the
+next key always gets something, without a fixed part for each, which would be small where keys are many.
 """
 
 import threading
@@ -46,9 +46,8 @@ class Shares:
         """Take an amount for a key, if its share allows; return whether it was taken."""
         with self._lock:
             holds = self._held[key] + amount
-            if (
-                holds > self._most or holds > self.capacity - self._total - amount + 1
-            ):  # + 1: the last unit is for a newcomer
+            free = self.capacity - self._total - amount
+            if holds > self._most or holds > free + 1:  # a key without any may have the last unit
                 if not self._held[key]:
                     del self._held[key]
                 return False
