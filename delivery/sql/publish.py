@@ -62,13 +62,14 @@ INSERT_DELIVERIES = f"""
            %(replay)s::uuid
       FROM unnest(%(delivery_ids)s::uuid[], %(delivery_events)s::uuid[], %(endpoints)s::uuid[],
                   %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(references)s::bool[])
-           AS d(id, event_id, endpoint_id, body, state, order_key, is_reference)
+           WITH ORDINALITY AS d(id, event_id, endpoint_id, body, state, order_key, is_reference, place)
 """
 # The one INSERT of usage; a SELECT of these columns follows it.
 INSERT_USAGE = "INSERT INTO delivery_usageincrement (tenant_id, day, type, events, deliveries)"
 
 # Reader: publishing. Indexes: the unique (tenant, event_id, source) finds repeats, the primary key of tenants the
-# version. Materialized, so that the version is compared before anything is written.
+# version. Materialized, so that the version is compared before anything is written. Deliveries are created in the order
+# in which they are given, which is that of the batch: ordered endpoints get them in the order of creation.
 INSERT_EVENTS = f"""
 WITH route_table AS MATERIALIZED (
     SELECT FROM subscriptions_tenant
@@ -83,7 +84,7 @@ WITH route_table AS MATERIALIZED (
     RETURNING id, created_at, type
 ), fan_out AS (
     {INSERT_DELIVERIES}
-     WHERE d.event_id IN (SELECT id FROM accepted)
+     WHERE d.event_id IN (SELECT id FROM accepted) ORDER BY d.place
     RETURNING event_id
 ), counted AS (
     {INSERT_USAGE}

@@ -290,6 +290,13 @@ class TestTransactions:
             assert ids[0] == ids[1]
         assert Event.objects.count() == Delivery.objects.count() == 1000
 
+    @pytest.mark.parametrize("size", [2, 12, 300])
+    def test_deliveries_of_a_batch_are_created_in_its_order(self, size: int) -> None:
+        tenant = make_subscription().tenant
+        results = publish(tenant, [plain(number) for number in range(size, 0, -1)])
+        created = Delivery.objects.order_by("created_at", "id").values_list("event_id", flat=True)
+        assert list(created) == [it.id for it in results]
+
     def test_slow_commit_gives_deliveries_a_new_due_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_subscription().tenant
         monkeypatch.setattr("delivery.fan_out.announce.LOW_WATER_MARGIN", 0.0)
