@@ -26,19 +26,18 @@ is settled when it is inserted, and no worker claims it.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
-import orjson
 from django.utils.module_loading import import_string
 
 from webhooks import telemetry
 from webhooks.models import Receipt, Source
+from webhooks.processing.handler_patterns import ReceiptPatterns, compile_pattern
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.sources.message_labels import EventDocument, parse_events
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
-from webhooks.wire.patterns import Pattern
+from webhooks.wire.patterns import CompiledGroup
 
 Function = Callable[[Receipt], object]
 F = TypeVar("F", bound=Function)
@@ -74,17 +73,17 @@ class HandlerRule:
     name: str
     function: Function
     source: str = ANY
-    pattern: str | None = None
+    pattern: CompiledGroup | None = None
 
     def is_for(self, source: Source | SourceSnapshot) -> bool:
         """Tell whether the rule is for this source."""
         return self.source in (ANY, name_in_code(source)) or self.source == public(Source.prefix, source.id)
 
-    def matches(self, receipt: Receipt, found: list[EventDocument]) -> bool:
-        """Tell whether the rule is for this receipt, whose events these are."""
+    def matches(self, receipt: Receipt, found: list[EventDocument], patterns: ReceiptPatterns) -> bool:
+        """Tell whether the rule is for this receipt, whose events these are. Raises PatternsTooExpensive."""
         if not self.is_for(receipt.source):
             return False
-        return self.pattern is None or any(_compiled(self.pattern).matches(event) for event in found)
+        return self.pattern is None or patterns.is_match(self.pattern, found)
 
 
 _rules: list[HandlerRule] = []
@@ -98,7 +97,7 @@ def handles(source: str = ANY, pattern: Mapping[str, Any] | None = None) -> Call
 
     def register(function: F) -> F:
         name = f"{function.__module__}.{function.__qualname__}"
-        _rules.append(HandlerRule(name, function, source, _text(pattern)))
+        _rules.append(HandlerRule(name, function, source, None if pattern is None else compile_pattern(pattern)))
         return function
 
     return register
@@ -116,10 +115,11 @@ def name_in_code(source: Source | SourceSnapshot) -> str:
 
 
 def matching_rules(receipt: Receipt) -> list[HandlerRule]:
-    """Return the rules that match this receipt, each function once. Raises UnknownHandler."""
-    rules = [*_rules_of(receipt.source), *_rules]
+    """Return the rules that match this receipt, each function once. Raises UnknownHandler, PatternsTooExpensive."""
+    patterns = ReceiptPatterns(receipt.source.tenant_id or receipt.source_id)
+    rules = [*_rules_of(receipt.source, patterns), *_rules]
     found = _events_in(receipt) if any(rule.pattern for rule in rules) else []
-    matching = {rule.function: rule for rule in reversed(rules) if rule.matches(receipt, found)}
+    matching = {rule.function: rule for rule in reversed(rules) if rule.matches(receipt, found, patterns)}
     return list(reversed(matching.values()))
 
 
@@ -128,14 +128,15 @@ def log_receipt(receipt: Receipt) -> None:
     telemetry.log_received(receipt.public_id, str(receipt.source), receipt.event_type, receipt.size)
 
 
-def _rules_of(source: Source) -> Iterator[HandlerRule]:
+def _rules_of(source: Source, patterns: ReceiptPatterns) -> Iterator[HandlerRule]:
     for choice in source.handlers:
         name = choice["handler"]
         try:
             function = import_string(handler_paths()[name])
         except (KeyError, ImportError) as error:
             raise UnknownHandler(name) from error
-        yield HandlerRule(name, function, ANY, _text(choice.get("pattern")))
+        pattern = choice.get("pattern")
+        yield HandlerRule(name, function, ANY, None if pattern is None else patterns.compile(pattern))
 
 
 def _events_in(receipt: Receipt) -> list[EventDocument]:
@@ -143,16 +144,3 @@ def _events_in(receipt: Receipt) -> list[EventDocument]:
     headers = {key.lower(): value for key, value in receipt.headers.items()}
     name = name_in_code(receipt.source)
     return parse_events(name, receipt.event_type, receipt.message_id, headers, bytes(receipt.body or b""))
-
-
-def _text(pattern: Mapping[str, Any] | None) -> str | None:
-    if pattern is None:
-        return None
-    text = orjson.dumps(pattern).decode()
-    _compiled(text)
-    return text
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> Pattern:
-    return Pattern(pattern)

@@ -4,7 +4,8 @@ Beyond the size of an owner its own values are dropped; beyond the size for all,
 not read since the last round are dropped first (the CLOCK algorithm, a cheap approximation of least recently used), so
 an owner whose values are in use keeps them.
 
-Used for compiled patterns, route tables and delivery targets (``subscriptions.routing``).
+Used for compiled patterns, route tables and delivery targets (``subscriptions.routing``), and for patterns of
+handlers (``webhooks.processing``).
 """
 
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 V = TypeVar("V")
 
@@ -37,13 +39,17 @@ class SharedCache(Generic[V]):
     def __init__(self, size: int, *, owner_size: int) -> None:
         self._size, self._owner_size = size, owner_size
         self._used = 0
-        self._shares: dict[Hashable, CacheShare[V]] = {}
+        self._shares: WeakValueDictionary[Hashable, CacheShare[V]] = WeakValueDictionary()  # those in use
         self._entries: _Entries = OrderedDict()  # of all owners, by the identity of the entry
         self._lock = Lock()
 
     def share(self, owner: Hashable) -> "CacheShare[V]":
-        """Return the share of an owner."""
-        return self._shares.get(owner) or self._shares.setdefault(owner, CacheShare(self))
+        """Return the share of an owner, which exists as long as it has values or is referred to."""
+        share = self._shares.get(owner)
+        if share is None:
+            with self._lock:
+                share = self._shares.setdefault(owner, CacheShare(self))
+        return share
 
     def _put(self, share: "CacheShare[V]", key: Hashable, value: V, size: int) -> None:
         entry = _Entry(share, key, value, size)
@@ -77,7 +83,7 @@ class SharedCache(Generic[V]):
 class CacheShare(Generic[V]):
     """The values of one owner."""
 
-    __slots__ = ("_cache", "entries", "used")
+    __slots__ = ("__weakref__", "_cache", "entries", "used")
 
     def __init__(self, cache: SharedCache[V]) -> None:
         self._cache = cache

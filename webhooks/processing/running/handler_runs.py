@@ -174,6 +174,7 @@ def _run_handlers(run: HandlerRun) -> bool:
     if place is not None and source.skip_out_of_order and sequence.is_out_of_order(receipt, place):
         raise _OutOfOrder
     with alarm(run.limit):
+        run.current = "matching"
         for rule in matching_rules(receipt):
             run.current = rule.name
             rule.function(receipt)

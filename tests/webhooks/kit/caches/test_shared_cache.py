@@ -1,5 +1,8 @@
 """The cache keeps the values that are read, and no owner pushes out the values of others."""
 
+import gc
+import weakref
+
 from webhooks.kit.caches.shared_cache import SharedCache
 
 
@@ -53,3 +56,16 @@ def test_share_of_an_owner_is_always_the_same() -> None:
     cache = SharedCache[int](10, owner_size=5)
     assert cache.share("one") is cache.share("one")
     assert cache.share("one") is not cache.share("two")
+
+
+def test_share_lasts_as_long_as_its_values() -> None:
+    cache = SharedCache[int](1, owner_size=1)
+    share = weakref.ref(cache.share("one"))
+    assert share() is None
+    cache.share("one").put("key", 1, 1)
+    share = weakref.ref(cache.share("one"))
+    gc.collect()
+    assert cache.share("one").get("key") == 1
+    cache.share("two").put("key", 2, 1)
+    gc.collect()
+    assert share() is None
