@@ -5,7 +5,7 @@ server and the URL conf, and by the REST API and the admin for test messages and
 to its response, in four files:
 
 1. ``config.web.application``   the web server's ASGI application: headers, the client, the body's chunks
-2. ``native_inbound``           the source, and how to wait in an event loop; other projects: ``inbound_view``
+2. ``native_inbound``           the source, and waiting in an event loop; in other projects: ``inbound_view``
 3. ``receive``                  the steps of one message, and the response to each outcome
 4. ``insert_receipt``           the row, by group commit; the unique constraint finds duplicates
 

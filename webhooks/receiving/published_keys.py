@@ -13,6 +13,7 @@ import time
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from threading import Lock
 
@@ -20,6 +21,8 @@ from webhooks.kit.caches.partitioned_cache import PartitionedCache
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.errors import CallFailed, LimitReached
 from webhooks.outgoing.guarded_call import start_call
+from webhooks.schemes.scheme import FetchKeys, fetch_unavailable
+from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.errors import KeysUnavailable
 
@@ -52,6 +55,27 @@ class _CacheEntry:
 
 _cache: PartitionedCache[_CacheEntry] = PartitionedCache(MAX_DOCUMENTS)
 _lock = Lock()  # of all entries; held for moments only
+
+
+class KeysNeeded(Exception):
+    """A step of the verification needs keys that are being fetched; it is to be run again when ``fetch`` is done."""
+
+    def __init__(self, fetch: "Future[bytes]") -> None:
+        super().__init__()
+        self.fetch = fetch
+
+
+def key_fetcher(source: SourceSnapshot) -> FetchKeys:
+    """Return the function that fetches published keys; for a deleted source, whose owner may be gone, none are."""
+    return partial(_fetched_keys, source.owner) if source.deleted_at is None else fetch_unavailable
+
+
+def _fetched_keys(owner: Hashable, url: str, *, newer: bool = False) -> bytes:
+    """Return published keys from the cache. Raises KeysUnavailable, and KeysNeeded while they are fetched."""
+    fetch = start_fetch(url, share=owner, newer=newer)
+    if not fetch.done():
+        raise KeysNeeded(fetch)
+    return fetch.result()
 
 
 def start_fetch(url: str, *, share: Hashable, newer: bool = False) -> "Future[bytes]":

@@ -26,8 +26,8 @@ a retry would change nothing.
 The object of a large body is complete before its row is committed. If the outcome of the commit is unknown (broken
 connection), the object stays: a row may name it, and the sweep removes it if none does.
 
-The steps are the same in each shell (``native_inbound``, ``inbound_view``); a shell says how to wait and how to run
-what blocks. Nothing here blocks: decisions are ``verification``, and everything else is awaited.
+The steps are the same in each shell (``native_inbound``, ``inbound_view``), which waits and runs what blocks. Nothing
+here blocks: ``verification`` decides, and everything else is awaited.
 """
 
 from collections.abc import Callable, Hashable
@@ -47,7 +47,7 @@ from webhooks.receiving import responses
 from webhooks.receiving.challenges import respond_to_handshake, start_confirmation
 from webhooks.receiving.inbound_limits import Arrival, Throttled, inbound_limits
 from webhooks.receiving.insert_receipt import InsertOutcome, InsertResult, VerifiedMessage, insert_receipt
-from webhooks.receiving.published_keys import start_fetch
+from webhooks.receiving.published_keys import KeysNeeded, key_fetcher
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.responses import InboundResponse
 from webhooks.receiving.verification import (
@@ -57,7 +57,6 @@ from webhooks.receiving.verification import (
     label_message,
     status_and_reason,
 )
-from webhooks.schemes.scheme import FetchKeys, fetch_unavailable
 from webhooks.sources import source_counts
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.errors import KeysUnavailable
@@ -71,7 +70,7 @@ T = TypeVar("T")
 
 
 class Shell(Protocol):
-    """How a web server waits."""
+    """Wait, and run what blocks, in the way of one web server."""
 
     max_slow: int | None
     """Slow bodies of one source that may arrive at once; None where they occupy no thread."""
@@ -105,7 +104,7 @@ async def _verify(
 ) -> VerifiedMessage | InboundResponse:
     """Read and verify a message and store its body; return it, or the response if it becomes no receipt."""
     try:
-        begin = partial(begin_verification, source, request, _key_fetcher(source))
+        begin = partial(begin_verification, source, request, key_fetcher(source))
         verification = await _with_keys(source, shell, begin)
     except REFUSALS as error:
         return _reject(source, request, error, size=request.body.length or 0)
@@ -135,29 +134,8 @@ async def _verify(
             await _discard(source, body.discard, shell)
 
 
-class KeysNeeded(Exception):
-    """A step of the verification needs keys that are being fetched; it is to be run again when ``fetch`` is done."""
-
-    def __init__(self, fetch: "Future[bytes]") -> None:
-        super().__init__()
-        self.fetch = fetch
-
-
-def _key_fetcher(source: SourceSnapshot) -> FetchKeys:
-    """Return how published keys are fetched: for a deleted source, whose owner may be gone, not at all."""
-    return partial(_fetched_keys, source.owner) if source.deleted_at is None else fetch_unavailable
-
-
-def _fetched_keys(owner: Hashable, url: str, *, newer: bool = False) -> bytes:
-    """Return published keys from the cache. Raises KeysUnavailable, and KeysNeeded while they are fetched."""
-    fetch = start_fetch(url, share=owner, newer=newer)
-    if not fetch.done():
-        raise KeysNeeded(fetch)
-    return fetch.result()
-
-
 async def _with_keys(source: SourceSnapshot, shell: Shell, step: Callable[[], T], *, blocks: bool = False) -> T:
-    """Run a step of the verification, and again after each fetch of the keys that it needs."""
+    """Run a step of the verification, and again after each fetch of keys that it needs. Raises KeysUnavailable."""
     for _ in range(MAX_FETCHES):
         try:
             return await shell.run(source.owner, step) if blocks else step()

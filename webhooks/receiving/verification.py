@@ -2,7 +2,7 @@
 
 ``begin_verification`` checks everything but the body; the ``Verification`` that it returns gets the body in chunks, and
 its ``finish`` returns the secret that signed the message. Keys that senders publish come from ``fetch``, which raises
-an exception where they must be fetched first (``receive.KeysNeeded``); then the same step is run again with them.
+an exception where they must be fetched first (``published_keys.KeysNeeded``); then the step is run again with them.
 """
 
 import time
