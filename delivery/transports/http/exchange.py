@@ -15,7 +15,8 @@ from typing import Any
 
 import pycurl
 
-from delivery.transports.http.responses import outcome_of, parse_retry_after
+from delivery.transports.http.curl_codes import FAILURES, STEPS
+from delivery.transports.http.responses import final_status, outcome_of, parse_retry_after
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
@@ -214,7 +215,7 @@ class Exchange:
         if line[:5] == b"HTTP/":
             self.status_line = line
         elif line in (b"\r\n", b"\n"):
-            self.status = _final_status(self.status_line)
+            self.status = final_status(self.status_line)
         elif line[:12].lower() == b"retry-after:":
             self.retry_after = line[12:].decode("latin-1")
         return len(line)
@@ -239,40 +240,3 @@ class _Socket:
 
     def __del__(self) -> None:
         os.close(self._fd)
-
-
-STEPS = {
-    "resolved_ms": pycurl.NAMELOOKUP_TIME,
-    "connected_ms": pycurl.CONNECT_TIME,
-    "tls_ms": pycurl.APPCONNECT_TIME,
-    "first_byte_ms": pycurl.STARTTRANSFER_TIME,
-    "total_ms": pycurl.TOTAL_TIME,
-}
-
-FAILURES = {
-    pycurl.E_OPERATION_TIMEDOUT: Failure.TIMEOUT,
-    pycurl.E_COULDNT_RESOLVE_HOST: Failure.DNS,
-    pycurl.E_COULDNT_CONNECT: Failure.CONNECT,
-    pycurl.E_GOT_NOTHING: Failure.RESET,
-    pycurl.E_ABORTED_BY_CALLBACK: Failure.RESET,
-    pycurl.E_SEND_ERROR: Failure.RESET,
-    pycurl.E_RECV_ERROR: Failure.RESET,
-    pycurl.E_PARTIAL_FILE: Failure.RESET,
-    pycurl.E_SSL_CONNECT_ERROR: Failure.TLS,
-    pycurl.E_PEER_FAILED_VERIFICATION: Failure.TLS,
-    pycurl.E_SSL_CERTPROBLEM: Failure.TLS,
-    pycurl.E_SSL_CIPHER: Failure.TLS,
-    pycurl.E_SSL_ISSUER_ERROR: Failure.TLS,
-    pycurl.E_SSL_INVALIDCERTSTATUS: Failure.TLS,
-    98: Failure.TLS,  # CURLE_SSL_CLIENTCERT, which pycurl does not name: the server requires a client certificate
-}
-
-
-def _final_status(line: bytes) -> int | None:
-    """Return the status in ``HTTP/1.1 200 OK``; None for an interim one (1xx) and for what is not three digits.
-
-    RFC 9112, 4. libcurl calls back with the line before it checks it.
-    """
-    words = line.split(None, 2)
-    digits = words[1] if len(words) > 1 else b""
-    return int(digits) if len(digits) == 3 and digits.isdigit() and digits >= b"200" else None

@@ -73,3 +73,13 @@ def parse_retry_after(text: str, now: float) -> float | None:
         moment = moment.replace(tzinfo=UTC)
     wait = moment.timestamp() - now
     return wait if wait > 0 else None
+
+
+def final_status(line: bytes) -> int | None:
+    """Return the status in ``HTTP/1.1 200 OK``; None for an interim one (1xx) and for what is not three digits.
+
+    RFC 9112, 4. libcurl calls back with the line before it checks it.
+    """
+    words = line.split(None, 2)
+    digits = words[1] if len(words) > 1 else b""
+    return int(digits) if len(digits) == 3 and digits.isdigit() and digits >= b"200" else None

@@ -1,0 +1,33 @@
+"""Translate what libcurl reports: result codes into failures, and times into the steps of a test delivery."""
+
+import pycurl
+
+from delivery.transports.outcome import Failure
+
+FAILURES = {
+    pycurl.E_OPERATION_TIMEDOUT: Failure.TIMEOUT,
+    pycurl.E_COULDNT_RESOLVE_HOST: Failure.DNS,
+    pycurl.E_COULDNT_CONNECT: Failure.CONNECT,
+    pycurl.E_GOT_NOTHING: Failure.RESET,
+    pycurl.E_ABORTED_BY_CALLBACK: Failure.RESET,
+    pycurl.E_SEND_ERROR: Failure.RESET,
+    pycurl.E_RECV_ERROR: Failure.RESET,
+    pycurl.E_PARTIAL_FILE: Failure.RESET,
+    pycurl.E_SSL_CONNECT_ERROR: Failure.TLS,
+    pycurl.E_PEER_FAILED_VERIFICATION: Failure.TLS,
+    pycurl.E_SSL_CERTPROBLEM: Failure.TLS,
+    pycurl.E_SSL_CIPHER: Failure.TLS,
+    pycurl.E_SSL_ISSUER_ERROR: Failure.TLS,
+    pycurl.E_SSL_INVALIDCERTSTATUS: Failure.TLS,
+    98: Failure.TLS,  # CURLE_SSL_CLIENTCERT, which pycurl does not name: the server requires a client certificate
+}
+"""The failure for each result code; every other code is a failure of the protocol."""
+
+STEPS = {
+    "resolved_ms": pycurl.NAMELOOKUP_TIME,
+    "connected_ms": pycurl.CONNECT_TIME,
+    "tls_ms": pycurl.APPCONNECT_TIME,
+    "first_byte_ms": pycurl.STARTTRANSFER_TIME,
+    "total_ms": pycurl.TOTAL_TIME,
+}
+"""When each step of a transfer ended."""
