@@ -56,9 +56,8 @@ class LeasedLanes:
         self._lanes: dict[UUID, LeasedLane] = {}
         self._orphaned_attempts: Counter[UUID] = Counter()  # by endpoint: attempts in flight of lanes that were lost
         self._undeliverable: dict[UUID, str] = {}  # endpoint: the cause its deliveries are dead-lettered for
-        self._of_old_clock: dict[
-            UUID, None
-        ] = {}  # endpoints with deliveries that are due by the clock before it went back
+        # Endpoints with deliveries that are due by the clock before it went back.
+        self._of_old_clock: dict[UUID, None] = {}
         self._old_clock_until = 0.0  # unix seconds: the clock before it went back
         self._renewed_at = time.monotonic()
 

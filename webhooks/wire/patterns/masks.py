@@ -1,6 +1,7 @@
-"""Sets of branches as bit masks: bit n of an integer stands for branch n. One operation handles 30 branches a word.
+"""Combine sets of branches as bit masks: bit n of an integer stands for branch n.
 
-``RangeMasks`` and ``AllBut`` are segment trees: they combine many masks in logarithmically many steps.
+CPython combines 30 bits at a time. ``RangeMasks`` and ``AllBut`` are segment trees: they combine many masks in
+logarithmically many steps.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The operator ``anything-but``: every value that exists, of any type, except those that it names.
+"""Compile the operator ``anything-but``: every value that exists, of any type, except those that it names.
 
 So null and 5 match ``{"anything-but": "banned"}``; a missing field has no value and does not match.
 """

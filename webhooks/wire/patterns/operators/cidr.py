@@ -1,4 +1,4 @@
-"""The operator ``cidr``, and IP addresses as exact values: both compare addresses by their bits in any notation.
+"""Compile the operator ``cidr`` and IP addresses as exact values, which compare addresses by bits in any notation.
 
 An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is the IPv4 address in it. Octets with leading zeros are not
 addresses: some parsers read them as octal (RFC 6943 section 3.1.1).

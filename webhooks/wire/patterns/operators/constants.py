@@ -1,4 +1,4 @@
-"""The entries ``true``, ``false`` and ``null``, and the operator ``exists``."""
+"""Compile the operator ``exists``, and match the entries ``true``, ``false`` and ``null``."""
 
 from dataclasses import dataclass
 from typing import Any

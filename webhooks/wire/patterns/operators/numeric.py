@@ -1,4 +1,4 @@
-"""The operator ``numeric``: compare a number with one bound or with two. A string with digits is no number.
+"""Compile the operator ``numeric``: a number within one bound or two. A string with digits is no number.
 
 Integers of any length are compared exactly, fractions as doubles.
 """

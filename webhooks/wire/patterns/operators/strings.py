@@ -1,4 +1,4 @@
-"""The operators for strings: exact, prefix, suffix, without regard to case, and wildcards. Other types never match.
+"""Compile the operators for strings: exact, prefix, suffix, without regard to case, wildcard. Other types never match.
 
 Each reads the string at most once. Case is compared by full Unicode case folding (Unicode 3.13, D145) of both sides.
 Each operator is a value with the text it compares, so that many of them can be looked up at once (text_lookup.py).
