@@ -16,6 +16,7 @@ from delivery.sql.due import CHANNEL, LANE_AVAILABLE, mark_lanes_due
 from webhooks.kit.notify import Listener, TaskNotifier, wakeup_failed
 
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
+replay_starter = TaskNotifier("delivery.replay_slices", "default", pause=1.0, expires=1.0)
 fan_out_starter = TaskNotifier("delivery.fan_out", "default", pause=0.25, expires=1.0)
 
 

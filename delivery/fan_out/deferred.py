@@ -28,6 +28,7 @@ from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table
+from webhooks.kit.worker_places import slice_place
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id
 
@@ -69,8 +70,21 @@ _turns = _Turns()
 
 
 def run(*, seconds: float = RUN_SECONDS) -> int:
-    """Store slices until nothing is deferred, or for so many seconds; return their number."""
-    until, slices, idle_rounds = time.monotonic() + seconds, 0, 0
+    """Store slices until nothing is deferred, or for so many seconds; return their number.
+
+    Returns at once if all processes of this worker that may work in slices do so.
+    """
+    with slice_place() as is_free:
+        slices, is_late = _run_rounds(time.monotonic() + seconds) if is_free else (0, False)
+    if is_late:
+        notify.replay_starter.send()  # first: it needs the same place
+        notify.fan_out_starter.send()
+    return slices
+
+
+def _run_rounds(until: float) -> tuple[int, bool]:
+    """Store slices in turns; return their number, and whether the time was over before nothing was left."""
+    slices, idle_rounds = 0, 0
     while idle_rounds < MAX_IDLE_ROUNDS and (heads := _turns.next_round()):
         idle_rounds += 1
         for head in heads:
@@ -78,9 +92,8 @@ def run(*, seconds: float = RUN_SECONDS) -> int:
             if _run_turn(head):
                 slices, idle_rounds = slices + 1, 0
             if time.monotonic() > until:
-                notify.fan_out_starter.send()
-                return slices
-    return slices
+                return slices, True
+    return slices, False
 
 
 def _run_turn(head: Head) -> bool:

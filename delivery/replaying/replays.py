@@ -8,6 +8,7 @@ second replay of the same rows sends nothing twice.
 
 import time
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -23,12 +24,14 @@ from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.models import Tenant
 from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
+from webhooks.kit.worker_places import slice_place
 
 __all__ = ["DEFAULT_RATE", "MAX_RATE", "DeliveryCount", "ReplayFilter", "cancel", "preview", "run_slices", "start"]
 
 SLICE = 500  # deliveries in one transaction
 BURST = 2.0  # seconds of unused rate that a replay may catch up on: the period of its task
-TURN = 5.0  # seconds one replay runs before the next has its turn
+TURN = 1.0  # seconds one replay runs before the next has its turn
+RUN_SECONDS = 5.0  # one run of the task; if work is left, the next continues with the next tenant
 DEFAULT_RATE, MAX_RATE = 100, 10_000  # deliveries per second
 RUNNING, FINISHED, CANCELLED = Replay.State.RUNNING, Replay.State.FINISHED, Replay.State.CANCELLED
 
@@ -80,19 +83,52 @@ def cancel_all_of(*, tenant_id: UUID, **_: Any) -> None:
     Replay.objects.filter(tenant=tenant_id, state=RUNNING).update(state=CANCELLED, finished_at=timezone.now())
 
 
-def run_slices() -> None:
-    """Continue every running replay as far as its rate allows now."""
-    for key in list(Replay.objects.filter(state=RUNNING).order_by("id").values_list("id", flat=True)):
+class _Turns:
+    """Remember whose turn is next, across the runs of a process."""
+
+    def __init__(self) -> None:
+        self.after = ""
+
+    def next_round(self) -> list[tuple[str, UUID]]:
+        """Return the running replays, each with its tenant: in turns among tenants, from the next tenant on."""
+        by_tenant: dict[str, list[tuple[str, UUID]]] = {}
+        for key, tenant_id in Replay.objects.filter(state=RUNNING).order_by("id").values_list("id", "tenant_id"):
+            by_tenant.setdefault(str(tenant_id), []).append((str(tenant_id), key))
+        tenants = sorted(by_tenant, key=lambda tenant: (tenant <= self.after, tenant))
+        return [it for turns in zip_longest(*map(by_tenant.__getitem__, tenants)) for it in turns if it is not None]
+
+
+_turns = _Turns()
+
+
+def run_slices(*, seconds: float = RUN_SECONDS) -> None:
+    """Continue the running replays as far as their rates allow now, or for so many seconds.
+
+    Returns at once if all processes of this worker that may work in slices do so.
+    """
+    with slice_place() as is_free:
+        is_late = is_free and _run_round(time.monotonic() + seconds)
+    if is_late:
+        notify.fan_out_starter.send()  # first: it needs the same place
+        notify.replay_starter.send()
+
+
+def _run_round(until: float) -> bool:
+    """Give each running replay a turn, at least one; return whether the time is over."""
+    for tenant, key in _turns.next_round():
+        _turns.after = tenant
         try:
-            _run_turn(key)
+            _run_turn(key, min(until, time.monotonic() + TURN))
         except (InterfaceError, OperationalError):
             raise
         except Exception as error:  # a failure caused by one tenant's data must not stop the other replays
             telemetry.replay_failed(key, error)
+        if time.monotonic() > until:
+            return True
+    return False
 
 
-def _run_turn(key: UUID) -> None:
-    until = time.monotonic() + TURN
+def _run_turn(key: UUID, until: float) -> None:
     while _run_slice(key) and time.monotonic() < until:
         pass
 

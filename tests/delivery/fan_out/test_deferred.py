@@ -23,6 +23,7 @@ from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import Subscription, Tenant
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
+from webhooks.kit.worker_places import slice_place
 from webhooks.wire.ids import new_id
 
 TRANSFORMER = {"input_paths": {"n": "$.data.n"}, "template": '{"number": <n>}'}
@@ -44,6 +45,7 @@ def no_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
     monkeypatch.setattr(notify.fan_out_starter, "notify", lambda: None)
     monkeypatch.setattr(notify.fan_out_starter, "send", lambda: True)
+    monkeypatch.setattr(notify.replay_starter, "send", lambda: True)
 
 
 @pytest.fixture
@@ -418,7 +420,7 @@ class TestCrashes:
     def test_workers_side_by_side_create_each_delivery_once_and_keep_the_order(
         self, defer: Callable[..., list[UUID]], monkeypatch: pytest.MonkeyPatch, settings: Any
     ) -> None:
-        settings.WAYPOST_FAN_OUT_WORKERS = 4
+        settings.WAYPOST_FAN_OUT_WORKERS, settings.WAYPOST_DEFAULT_WORKERS = 4, 6
         small_slices(monkeypatch, deliveries=7)
         keys: dict[UUID, list[UUID]] = {}
         for _ in range(3):
@@ -473,3 +475,15 @@ class TestCrashes:
         ordered = Delivery.objects.filter(order_key__isnull=False).order_by("created_at", "id")
         for subject, keys in published.items():
             assert list(ordered.filter(order_key=subject).values_list("event_id", flat=True)) == keys
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deferred_event_waits_until_a_process_of_the_worker_may_work_in_slices(
+    tenant: Tenant, defer: Callable[..., list[UUID]]
+) -> None:
+    subscribe(tenant, 1)
+    defer(tenant)
+    with slice_place() as is_free:
+        assert is_free
+        assert in_threads(run) == [0]
+    assert in_threads(run) == [1]

@@ -249,7 +249,8 @@ class TestManyEvents:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_replays_of_the_same_events_create_each_delivery_once() -> None:
+def test_concurrent_replays_of_the_same_events_create_each_delivery_once(settings: Any) -> None:
+    settings.WAYPOST_FAN_OUT_WORKERS, settings.WAYPOST_DEFAULT_WORKERS = 4, 6
     tenant = make_tenant()
     events_before_their_subscription(tenant, 40)
     rows = [start(tenant, ReplayFilter(scope="missing"), rate=10_000, by="ops") for _ in range(3)]

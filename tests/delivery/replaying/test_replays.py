@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from delivery import notify
 from delivery.models import DeadLetter, Delivery, Replay
 from delivery.publishing.publisher import publish
 from delivery.replaying import replays as verb
@@ -20,6 +21,7 @@ from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
 from tests.waiting import wait_until
+from webhooks.kit.worker_places import slice_place
 
 pytestmark = pytest.mark.django_db
 
@@ -262,3 +264,33 @@ def test_deletion_of_a_tenant_ends_its_running_replays_and_no_others(endpoint: E
     states = {row.pk: row.state for row in Replay.objects.all()}
     assert [states[row.pk] for row in (mine, other, of_all, ended)] == ["cancelled", "running", "running", "finished"]
     assert Replay.objects.get(pk=mine.pk).finished_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_replay_continues_once_a_process_of_the_worker_may_work_in_slices(endpoint: Endpoint) -> None:
+    letters_of(endpoint, 3)
+    row = start(endpoint.tenant, ReplayFilter(), by="ops")
+    with slice_place() as is_free:
+        assert is_free
+        in_threads(run_slices)
+        row.refresh_from_db()
+        assert row.replayed == 0
+    in_threads(run_slices)
+    row.refresh_from_db()
+    assert row.replayed == 3
+
+
+@pytest.mark.django_db
+def test_run_ends_after_its_time_and_the_next_continues_with_the_next_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    for starter in (notify.fan_out_starter, notify.replay_starter):
+        monkeypatch.setattr(starter, "send", lambda task=starter.task: sent.append(task))
+    tenants = [make_tenant() for _ in range(3)]
+    for tenant in tenants:
+        letters_of(make_endpoint(tenant), 1)
+    rows = [start(tenant, ReplayFilter(), by="ops") for tenant in [tenants[0], *tenants] for _ in range(2)]
+    for number in range(1, 4):
+        run_slices(seconds=0)
+        replayed = [Replay.objects.get(pk=row.pk) for row in rows]
+        assert len({row.tenant_id for row in replayed if row.replayed}) == number
+    assert sent == ["delivery.fan_out", "delivery.replay_slices"] * 3
