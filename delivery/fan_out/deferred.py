@@ -28,7 +28,7 @@ from delivery.sql.publish import DeliveryRow, create_deliveries
 from subscriptions.models import Tenant
 from subscriptions.routing.route_table import RouteTable
 from subscriptions.routing.snapshot import current_route_table
-from webhooks.kit.worker_places import slice_place
+from webhooks.kit.fair.worker_places import slice_place
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.ids import new_id
 

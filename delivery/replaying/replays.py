@@ -22,9 +22,9 @@ from delivery.replaying.backfill import MAX_ROWS, DeliveryCount
 from delivery.replaying.dead_letters import Slice, open_dead_letters
 from delivery.replaying.replay_filter import ReplayFilter
 from subscriptions.models import Tenant
+from webhooks.kit.fair.worker_places import slice_place
 from webhooks.kit.notify import send_task
 from webhooks.kit.sql import database_now
-from webhooks.kit.worker_places import slice_place
 
 __all__ = ["DEFAULT_RATE", "MAX_RATE", "DeliveryCount", "ReplayFilter", "cancel", "preview", "run_slices", "start"]
 

@@ -23,7 +23,7 @@ from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import Subscription, Tenant
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
-from webhooks.kit.worker_places import slice_place
+from webhooks.kit.fair.worker_places import slice_place
 from webhooks.wire.ids import new_id
 
 TRANSFORMER = {"input_paths": {"n": "$.data.n"}, "template": '{"number": <n>}'}

@@ -21,7 +21,7 @@ from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
 from tests.threads import in_threads
 from tests.waiting import wait_until
-from webhooks.kit.worker_places import slice_place
+from webhooks.kit.fair.worker_places import slice_place
 
 pytestmark = pytest.mark.django_db
 

@@ -7,4 +7,5 @@ All three apps and the web server may call in.
     threads           runs functions on threads, in turns among the keys that wait
     shared_queries    runs queries of coroutines on these threads, equal ones once
     futures           awaits in an event loop what threads do
+    worker_places     shares the processes of a worker between kinds of tasks
 """

@@ -2,15 +2,15 @@
 
 Of N processes (WAYPOST_DEFAULT_WORKERS) at most N-1 run handlers, so that one is left for replays, retention and the
 like. Slow sources run in so many that one is left for the others, beside those that may work in slices for seconds
-(``webhooks.kit.worker_places``); of these a tenant gets half, one at least. Where the setting is missing (a project
-without the platform) nothing is limited, and a worker with a single process runs everything in it.
+(``webhooks.kit.fair.worker_places``); of these a tenant gets half, one at least. Where the setting is missing (a
+project without the platform) nothing is limited, and a worker with a single process runs everything in it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from webhooks.kit.worker_places import processes, slice_places, worker_place
+from webhooks.kit.fair.worker_places import processes, slice_places, worker_place
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.webhooks.processing.turns.test_worker_places import taken_at_once
-from webhooks.kit.worker_places import slice_place
+from webhooks.kit.fair.worker_places import slice_place
 from webhooks.processing.turns.worker_places import slow_place
 from webhooks.wire.ids import new_id
 
