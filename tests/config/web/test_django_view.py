@@ -74,6 +74,25 @@ def test_large_streaming_response_is_sent_from_a_file_and_closed() -> None:
     assert response.file.closed
 
 
+@pytest.mark.parametrize(("share", "content"), [("DISK", Pieces()), ("MEMORY", [bytes(100_000)])])
+def test_bytes_that_wait_for_the_readers_of_a_tenant_are_limited(
+    monkeypatch: pytest.MonkeyPatch, share: str, content: Any
+) -> None:
+    capacity = 3 * len(b"".join(content))
+    shares = Shares("large responses", capacity)
+    monkeypatch.setattr(django_view, share, shares)
+
+    def application(_environ: Any, start: Any) -> Any:
+        start("200 OK", [])
+        return content
+
+    response = run(application)
+    with pytest.raises(ShareExceeded, match="large responses"):
+        run(application)
+    asyncio.run(sent(response))
+    assert shares.free == capacity
+
+
 def test_suspended_request_runs_again_from_its_start_with_the_result() -> None:
     runs: list[bytes] = []
 
