@@ -32,7 +32,7 @@ def processes() -> int | None:
 
 
 def slice_places() -> int | None:
-    """Return how many processes may work in slices: WAYPOST_FAN_OUT_WORKERS, and two fewer than all, one at least."""
+    """Return how many processes may work in slices: WAYPOST_FAN_OUT_WORKERS, at most all but two, at least one."""
     number = processes()
     return None if number is None else min(getattr(settings, "WAYPOST_FAN_OUT_WORKERS", 1), max(1, number - 2))
 
