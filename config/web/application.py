@@ -32,6 +32,7 @@ from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
 from delivery.api.publishing.native_publish import can_publish_natively, publish_natively
 from subscriptions.tenants.keys import peek_key, share_of
+from webhooks.kit.caches.short_text_cache import short_text_cache
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads, request_threads
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, NativeResponse, NativeView
@@ -161,7 +162,7 @@ def _native_route(scope: Any, headers: Mapping[str, str], client: Client) -> Nat
     return RECEIVE if scope["path"].startswith("/in/") else None
 
 
-@lru_cache(maxsize=1024)
+@short_text_cache(1024)
 def _is_allowed_host(host: str) -> bool:
     return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
 

@@ -6,11 +6,11 @@ Only addresses in WAYPOST_TRUSTED_PROXIES may say so. From all others the header
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from django.conf import settings
 
+from webhooks.kit.caches.short_text_cache import short_text_cache
 from webhooks.wire.addresses.networks import compile_networks
 
 MAX_HOPS = 20  # addresses of X-Forwarded-For that are read, from its end
@@ -44,7 +44,7 @@ def client_of(peer: str, scheme: str, headers: Mapping[str, str]) -> Client:
     return Client(address, forwarded if forwarded in ("http", "https") else scheme, is_proxied=True)
 
 
-@lru_cache(maxsize=8192)
+@short_text_cache(8192)
 def _is_client(hop: str) -> bool:
     """Return whether this is an IP address, and not that of a trusted proxy."""
     try:
@@ -54,7 +54,7 @@ def _is_client(hop: str) -> bool:
     return not is_trusted_proxy(hop)
 
 
-@lru_cache(maxsize=8192)
+@short_text_cache(8192)
 def network_of(address: str) -> str:
     """Return the network that has one share of what clients share: an IPv4 address, or the /64 of an IPv6 address."""
     try:

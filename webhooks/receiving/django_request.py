@@ -6,7 +6,6 @@ body before it calls a view.
 
 import time
 from collections.abc import AsyncIterator, Coroutine
-from functools import lru_cache
 from typing import IO, Any, TypeVar
 
 from django.conf import settings
@@ -14,6 +13,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 
+from webhooks.kit.caches.short_text_cache import short_text_cache
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, seconds_allowed
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.header_values import LowerCaseHeaders
@@ -128,7 +128,7 @@ def _length(request: HttpRequest, headers: dict[str, str]) -> int | None:
     return int(length)
 
 
-@lru_cache(maxsize=1024)
+@short_text_cache(1024)
 def _header_name(key: str) -> str:
     """Return the lower-case header name of a WSGI variable (PEP 3333)."""
     return key.removeprefix("HTTP_").replace("_", "-").lower()

@@ -21,6 +21,7 @@ from http import HTTPStatus
 from typing import Self
 from uuid import UUID
 
+from webhooks.kit.caches.lru_cache import LruCache
 from webhooks.kit.fair.shares import Shares
 from webhooks.kit.rate_limit import RateLimit
 from webhooks.sources.snapshot import SourceSnapshot
@@ -28,6 +29,7 @@ from webhooks.sources.snapshot import SourceSnapshot
 SLOW_AFTER = 2.0  # seconds after which an arriving body counts as slow
 SLOW_RETRY_AFTER = 5  # seconds
 BURST = 0.1  # share of a minute's requests that may come at once
+MAX_RATES = 10_000  # sources whose rate a process remembers
 MAX_ARRIVING = 4096  # bodies at once, of which a source or tenant may have as many as are free
 MAX_ARRIVING_PER_ADDRESS = 512  # bodies at once
 MAX_SPOOLED = 16 * 1024**3  # bytes, of which a tenant or address may have as many as are free: at most half
@@ -70,7 +72,7 @@ class InboundLimits:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rates: dict[UUID, RateLimit] = {}
+        self._rates = LruCache[RateLimit](MAX_RATES)
         self._arriving: dict[UUID, dict[Arrival, None]] = {}  # by source, oldest first
         self._of_source = Shares("bodies of a source", MAX_ARRIVING)
         self._of_tenant = Shares("bodies of a tenant", MAX_ARRIVING)
@@ -114,7 +116,10 @@ class InboundLimits:
             raise Throttled(SLOW_RETRY_AFTER)
 
     def _count(self, source: UUID, rate_per_minute: int, now: float) -> None:
-        limit = self._rates.setdefault(source, RateLimit(None))
+        limit = self._rates.get(source)
+        if limit is None:
+            limit = RateLimit(None)
+            self._rates.put(source, limit)
         limit.change(rate_per_minute / 60, max(1.0, rate_per_minute * BURST), now)
         if limit.tokens(now) < 1:
             raise Throttled(limit.ready_at(now) - now)

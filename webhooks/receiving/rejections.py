@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import Error, connection
 
 from webhooks.kit import sql
+from webhooks.kit.caches.lru_cache import LruCache
 from webhooks.kit.group_commit import GroupCommit
 from webhooks.kit.native_request import NativeRequest
 from webhooks.models import Rejection
@@ -23,6 +24,7 @@ from webhooks.sources.message_labels import redact_credentials
 from webhooks.sources.snapshot import SourceSnapshot
 
 PER_MINUTE = 10
+MAX_REMEMBERED = 10_000  # sources whose last minute a process remembers
 MAX_GROUP = 100  # rejections in one transaction
 MAX_WAITING = 1000  # rejections that wait to be written; more are dropped
 
@@ -43,7 +45,7 @@ class _Minute:
 
 
 _lock = threading.Lock()
-_minutes: dict[UUID, _Minute] = {}
+_minutes = LruCache[_Minute](MAX_REMEMBERED)
 
 
 def record_rejection(
@@ -94,7 +96,8 @@ def _reserve_slot(source_id: UUID) -> int | None:
     with _lock:
         minute = _minutes.get(source_id)
         if minute is None or time.monotonic() - minute.started >= 60:
-            minute = _minutes[source_id] = _Minute(suppressed=minute.suppressed if minute else 0)
+            minute = _Minute(suppressed=minute.suppressed if minute else 0)
+            _minutes.put(source_id, minute)
         if minute.stored >= PER_MINUTE:
             minute.suppressed += 1
             return None

@@ -13,11 +13,11 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
 
+from webhooks.kit.caches.short_text_cache import short_text_cache
 from webhooks.schemes import Scheme
 from webhooks.wire.cloudevents import http_modes
 from webhooks.wire.errors import InvalidEvent
@@ -140,7 +140,7 @@ def redact_credentials(headers: Mapping[str, str], credential_headers: Collectio
     return kept
 
 
-@lru_cache(maxsize=1024)
+@short_text_cache(1024)
 def _is_credential(name: str) -> bool:
     return CREDENTIAL_NAMES.search(name) is not None
 

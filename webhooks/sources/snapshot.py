@@ -7,10 +7,11 @@ secret, a pause or a deletion therefore takes effect within a second in every pr
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from uuid import UUID
 
 from webhooks import schemes
+from webhooks.kit.caches.short_text_cache import short_text_cache
 from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.fair.shared_queries import SharedQueries
@@ -117,7 +118,7 @@ class SourceLookup:
         return await self._queries.run(key, client if known is None else ("source", key))
 
 
-@lru_cache(maxsize=4096)
+@short_text_cache(4096)
 def _key(name: str) -> UUID | None:
     try:
         return parse(Source.prefix, name)

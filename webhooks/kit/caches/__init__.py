@@ -7,4 +7,5 @@ may call in.
     partitioned_cache  values of many tenants: the tenant with the most values loses its oldest one
     shared_cache       values of many sizes, of many tenants: each has a limit; what is not read is dropped first
     lru_cache          values that are never loaded again: the least recently stored one is dropped
+    short_text_cache   results for short texts of clients; long ones are computed each time
 """
