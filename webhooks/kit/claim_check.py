@@ -27,7 +27,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 FOLDER = "receipts"  # in the storage; it has one folder per day
 INLINE_MAX = 64 * 1024  # bytes; the largest event every CloudEvents intermediary forwards: CloudEvents 1.0, Size Limits
 FLUSH_BYTES = 256 * 1024  # bytes of a large body that are written at once
-MIN_FREE_BYTES = 256 * 1024 * 1024  # of the disk; the database and the logs may be on the same
+MIN_FREE_BYTES = 256 * 1024 * 1024  # or a twentieth of a small disk; the database and the logs may be on the same
 
 
 class StorageDown(Exception):
@@ -133,7 +133,7 @@ class _Object:
 
     def write(self, data: bytes) -> None:
         """Write the next part. Raises OSError."""
-        if _free_bytes(self._file.fileno()) < MIN_FREE_BYTES:
+        if _is_nearly_full(self._file.fileno()):
             raise OSError("The disk is nearly full.")
         self._file.write(data)
 
@@ -177,9 +177,9 @@ def _begin_object(object_id: UUID) -> _Object:
     return _LocalObject(storage, saved, open(storage.path(saved), "ab", buffering=0))
 
 
-def _free_bytes(handle: int) -> int:
+def _is_nearly_full(handle: int) -> bool:
     disk = os.fstatvfs(handle)
-    return disk.f_bavail * disk.f_frsize
+    return disk.f_bavail * disk.f_frsize < min(MIN_FREE_BYTES, disk.f_blocks * disk.f_frsize // 20)
 
 
 def _delete(storage: Storage, key: str) -> None:

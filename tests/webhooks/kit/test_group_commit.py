@@ -42,14 +42,11 @@ def test_items_added_during_a_write_share_the_next_one_and_each_caller_gets_its_
     writer = HeldWriter()
     group = commits(writer)
 
-    def release() -> None:
-        try:
-            wait_until(lambda: group.waiting() == 9, "nine items")
-        finally:
-            writer.go_on.set()
-
-    results = in_threads(release, *[lambda number=number: group.add(number) for number in range(10)])
-    assert results[1:] == [-number for number in range(10)]
+    first = group.submit(0)
+    wait_until(lambda: writer.groups == [[0]], "the first write")
+    futures = [first, *(group.submit(number) for number in range(1, 10))]
+    writer.go_on.set()
+    assert [future.result() for future in futures] == [-number for number in range(10)]
     assert [len(batch) for batch in writer.groups] == [1, 9]
 
 
