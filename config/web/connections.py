@@ -179,7 +179,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Start the request, and write the head of its response together with the first piece of its body."""
-        cycle.transport = JoinedHead(self.transport)
+        if cycle.scope["method"] != "HEAD":  # its response has no body, after which nothing is written
+            cycle.transport = JoinedHead(self.transport)
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:

@@ -54,6 +54,13 @@ def test_ordinary_requests_share_a_connection(port: int) -> None:
     assert statuses(exchange(port, GET + b"\r\n" + GET + b"\r\n" + GET + b"Connection: close\r\n\r\n")) == [200] * 3
 
 
+def test_head_request_gets_its_response_on_a_connection_that_stays_open(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+        for _ in range(2):
+            wire.sendall(b"HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert wire.recv(4096).endswith(b"\r\n\r\n")
+
+
 def test_header_with_an_underscore_is_dropped_whatever_it_is(port: int) -> None:
     received = exchange(port, GET + b"X_Forwarded_Client_Cert: forged\r\nX-Real: 1\r\nConnection: close\r\n\r\n")
     assert b"x-real=1" in received
