@@ -13,6 +13,8 @@ Bodies have limits of their own (``config.web.bodies``).
 """
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httptools
@@ -48,7 +50,7 @@ class _Refused(Exception):
 class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    _share: Any = None
+    _release_share: Callable[[], None] | None = None
     _waiting_since: float | None = None  # loop time since when the rest of a head is awaited
     _discarding_since: float | None = None
     _unread_since: float | None = None
@@ -65,7 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if not limits.shares.take(share):
             self._refuse(503)
             return
-        self._share = share
+        self._release_share = partial(limits.shares.release, share)
         self._waiting_since = self.loop.time()
         limits.open.add(self)
         limits.check_times(self.loop)
@@ -74,9 +76,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Forget the connection."""
         super().connection_lost(exc)
         limits.open.discard(self)
-        if self._share is not None:
-            limits.shares.release(self._share)
-            self._share = None
+        if self._release_share is not None:
+            self._release_share()
+            self._release_share = None
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio.Protocol allows it
         """Return whether to go on: a client that only stops sending still gets the responses to its requests."""

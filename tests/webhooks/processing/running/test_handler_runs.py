@@ -32,6 +32,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def commits() -> Iterator[Callable[[], int]]:
     """Count the transactions of this session that wrote something."""
     with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS handled")  # of another test's process that was killed
         cursor.execute("CREATE TABLE handled (message_id text, transaction xid8 DEFAULT pg_current_xact_id())")
 
     def count() -> int:
