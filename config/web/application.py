@@ -42,9 +42,7 @@ from webhooks.wire.header_values import LowerCaseHeaders
 RETRY_AFTER = 2  # seconds, when a queue or a place is full
 PROBE_THREADS = 2
 PUBLISH_PATH = "/api/v1/events/"
-BATCH_THREADS = (
-    3  # for batches and large events, which compute all the time and share the interpreter with the event loop
-)
+BATCH_THREADS = 3  # for batches and large events; they compute, and share the interpreter with the event loop
 BEARER = "bearer "
 
 log = structlog.get_logger("waypost.web")

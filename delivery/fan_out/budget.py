@@ -19,7 +19,7 @@ MAX_REQUEST_DELIVERIES = 10_000  # deliveries that the events of one transaction
 MAX_REQUEST_BYTES = 8 * 1024**2  # rendered bytes of the events of one transaction, all in memory at once
 MAX_TENANTS = 10_000  # rate limits that one process remembers
 
-# What one slice may cost: about 50 ms of CPU, and some MB of memory.
+# Limits of one slice. The steps are about 50 ms of CPU.
 SLICE_STEPS = 500_000
 SLICE_DELIVERIES = 1_000
 SLICE_BYTES = 4 * 1024**2  # rendered; the last body may exceed it

@@ -9,8 +9,7 @@ from subscriptions.endpoints.models import Endpoint
 from subscriptions.tenants.models import Tenant
 from webhooks.kit.rows import Row
 
-# What a subscription may name to receive an event of the platform itself; the types that the platform publishes are
-# those without an asterisk.
+# Event types by which a subscription gets operational events. Those without an asterisk are the types that exist.
 OPERATIONAL_NAMES = [
     *("waypost.*", "waypost.delivery.*", "waypost.delivery.dead"),
     *("waypost.endpoint.*", "waypost.endpoint.disabled", "waypost.endpoint.failing", "waypost.endpoint.recovered"),

@@ -11,7 +11,7 @@ from contextlib import suppress
 RESERVED = 256  # open files for everything but connections: database, broker, key sets, tokens, lookups, logs
 MOST = 65_536  # open files of a process; a higher hard limit is not used in full
 
-# What the operating system says when this process or this machine has run out of something: an error of ours.
+# Error codes of the operating system for no more open files, buffers or memory: our failure, not the endpoint's.
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 

@@ -51,7 +51,7 @@ class TestRoutes(RouteCases):
         ("?event_type=x.y", ["due"]),
         ("?message_id=done", ["done"]),
         ("?source=shop", ["dead", "done", "due"]),
-        ("?source=nobody", []),
+        ("?source=unknown", []),
         ("?until=2020-01-01T00:00:00Z", []),
         ("?since=2020-01-01T00:00:00Z", ["dead", "done", "due"]),
         ("?since=0001-01-01T00:00:00Z&until=9999-12-31T00:00:00Z", ["dead", "done", "due"]),
