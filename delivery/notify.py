@@ -30,5 +30,5 @@ def notify_drains(endpoint_ids: Iterable[UUID]) -> None:
 
 
 def listen() -> Listener:
-    """Listen for lanes that became due, as a running drain does. A payload is LANE_AVAILABLE if one can be leased."""
+    """Listen for lanes that became due, as a running drain does. For payloads see read_notification."""
     return Listener(CHANNEL, missed=LANE_AVAILABLE)

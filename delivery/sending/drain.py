@@ -10,7 +10,7 @@ out. See docs/why/how-a-drain-works.md.
 import random
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import datetime
 from selectors import EVENT_READ, PollSelector
 from uuid import UUID
@@ -25,13 +25,14 @@ from delivery.sending.capacity import BodyBudget, Capacity, share_capacity
 from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
+from delivery.sending.pacing import Pacing
 from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.shutdown import is_stopping
 from delivery.sending.verdict import RESPONDED_410
 from delivery.sql.claim import Claimed, claim_deliveries, without_body
-from delivery.sql.due import LANE_AVAILABLE
+from delivery.sql.due import read_notification
 from delivery.sql.order_heads import MAX_KEYS
-from delivery.sql.settle import find_unrecorded, release_claims, settle_attempts
+from delivery.sql.settle import find_unrecorded, is_one_statement, release_claims, settle_attempts
 from delivery.transports.http.sender import max_attempts
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
@@ -42,9 +43,6 @@ from webhooks.kit.notify import Listener
 from webhooks.wire.ids import new_id
 
 IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends; beat starts one every second, so one always runs
-MIN_TURN = 0.006  # seconds between two turns of the loop: what happens meanwhile is claimed and settled together
-MAX_TURN = 0.015  # seconds
-TURN_PER_ATTEMPT = 0.003  # seconds added to MIN_TURN for each attempt that ended in the last turn, up to MAX_TURN
 KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
 MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
 WRITE_STATS_EVERY = 5.0  # seconds
@@ -82,7 +80,6 @@ class Drain:
 
     def __init__(self, transports: Transports, listener: Listener, clock: Clock) -> None:
         self.attempts = 0
-        self._attempts_before_turn = 0
         self._transports = transports
         self._listener = listener
         self._clock = clock
@@ -93,7 +90,9 @@ class Drain:
         self._stats = AttemptStats()
         self._ended: list[Ended] = []
         self._is_commit_unknown = False  # whether the last settlement may have been committed or not
-        self._is_notified = True
+        self._ask_all = True  # whether every leased lane is asked for deliveries in the next turn
+        self._pacing = Pacing()
+        self._work = 0  # attempts started and ended in this turn
         self._turned_at = self._worked_at = time.monotonic()
 
     def run(self, until: float, idle_timeout: float, stopping: Callable[[], bool]) -> None:
@@ -118,8 +117,8 @@ class Drain:
 
     def _claim(self) -> None:
         """Claim as much as there is capacity for. Lanes that were empty are asked after a notification or a while."""
-        ask_all = self._is_notified or self._clock.is_due("claim", POLL_EVERY)
-        self._is_notified = False
+        ask_all = self._clock.is_due("claim", POLL_EVERY) or self._ask_all
+        self._ask_all = False
         self._saturating = self._capacity.saturating_tenants()
         lanes = [lane for lane in self._lanes if (lane.may_have_more or ask_all) and self._is_eligible(lane)]
         now = self._clock.now()
@@ -172,6 +171,7 @@ class Drain:
                 self._ended.append((attempt, Outcome(now, 0, failure=request.failure)))
             else:
                 prepared.append((attempt, request))
+        self._work += len(claimed)
         self._transports.submit(prepared)
 
     def _settle(self) -> None:
@@ -182,7 +182,7 @@ class Drain:
         if not self._ended:
             return
         rows = settlements(self._ended)
-        with transaction.atomic():
+        with nullcontext() if is_one_statement(rows) else transaction.atomic():
             new = find_unrecorded(rows) if self._is_commit_unknown else rows
             self._is_commit_unknown = True
             settled = settle_attempts(new)
@@ -208,6 +208,7 @@ class Drain:
     def _record_ended(self) -> list[LeasedLane]:
         """Count the ended attempts and update their lanes. Return the lanes that are still leased."""
         self.attempts += len(self._ended)
+        self._work += len(self._ended)
         telemetry.attempted(outcome for _, outcome in self._ended)
         self._worked_at = time.monotonic()
         lanes: dict[UUID, LeasedLane] = {}
@@ -224,7 +225,7 @@ class Drain:
         endpoint_id = attempt.claimed.endpoint_id
         self._capacity.end(attempt.attempt_id)
         if self._bodies.end(attempt.attempt_id):
-            self._is_notified = True  # lanes may have waited for memory
+            self._ask_all = True  # lanes may have waited for memory
         if (lane := self._lanes.get(endpoint_id)) is None:
             self._lanes.on_orphaned_attempt_ended(endpoint_id)
         else:
@@ -245,29 +246,36 @@ class Drain:
 
     def _wait(self) -> None:
         """Wait until an attempt ends, a notification comes, a rate limit allows the next attempt, or POLL_EVERY."""
-        time.sleep(max(0.0, self._turned_at + self._turn_seconds() - time.monotonic()))
+        ended_at = time.monotonic()
+        if pause := self._pacing.pause():
+            time.sleep(pause)
         with PollSelector() as selector:  # needs no file of its own
             for transport in self._transports:
                 selector.register(transport, EVENT_READ)
             if self._listener.fileno() >= 0:
                 selector.register(self._listener, EVENT_READ)
             ready = {key.fileobj for key, _ in selector.select(self._seconds_to_wait())}
-        self._turned_at = time.monotonic()
+        turned_at, self._turned_at = self._turned_at, time.monotonic()
+        self._pacing.on_turn_ended(ended_at - turned_at, self._turned_at - ended_at, self._work)
+        self._work = 0
         if self._listener in ready or self._listener.fileno() < 0:  # without a connection it tries to connect again
-            messages = self._listener.received()
-            self._is_notified = self._is_notified or bool(messages)
-            self._lanes.lane_available = self._lanes.lane_available or LANE_AVAILABLE in messages
+            self._read_notifications()
 
-    def _turn_seconds(self) -> float:
-        ended, self._attempts_before_turn = self.attempts - self._attempts_before_turn, self.attempts
-        return min(MIN_TURN + TURN_PER_ATTEMPT * ended, MAX_TURN)
+    def _read_notifications(self) -> None:
+        """Note which lanes have deliveries, and whether there is a lane to lease."""
+        for notification in map(read_notification, self._listener.received()):
+            self._lanes.lane_available = self._lanes.lane_available or notification.lane_available
+            self._ask_all = self._ask_all or not notification.endpoints
+            for endpoint_id in notification.endpoints:
+                if (lane := self._lanes.get(endpoint_id)) is not None:
+                    lane.may_have_more = True
 
     def _seconds_to_wait(self) -> float:
         now = self._clock.now()
         can_claim = self._capacity.free() > 0 and any(
             lane.may_have_more and lane.capacity(now) and self._is_eligible(lane) for lane in self._lanes
         )
-        if can_claim or self._is_notified or self._lanes.has_batches:
+        if can_claim or self._ask_all or self._lanes.has_batches:
             return 0.0
         ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + POLL_EVERY)
         return max(0.0, min(POLL_EVERY, ready_at - now))

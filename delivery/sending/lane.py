@@ -31,7 +31,7 @@ SEARCH_PAUSE = 2.0
 class LeasedLane:
     """Hold the state of one leased lane.
 
-    ``may_have_more``: the last claim returned all that was requested. ``last_active_at``: when an attempt last started
+    ``may_have_more``: the last claim returned all that was requested, or a notification came since. ``last_active_at``: when an attempt last started
     or ended. ``warning_level``: the steps of the warning ladder already published (see ``health``). ``requested``: the
     limit of the last claim. ``held_until``: nothing is sent before, because an attempt could not be started. ``heads``:
     in an ordered lane, the search for deliveries that can be claimed; it began at ``search_began_at``, and the next one

@@ -21,7 +21,8 @@ class AttemptRow(NamedTuple):
     response: bytes | None
 
 
-# The one INSERT of attempts. Readers: the drain, the recovery task. COPY costs less per row than INSERT.
+# Readers: the drain, unless it settles a few attempts (settle.SETTLE_FEW), and the recovery task. COPY costs less per
+# row than INSERT.
 RECORD_ATTEMPTS = """
 COPY delivery_attempt (id, created_at, delivery_id, number, started_at, duration_ms, status, error, response)
 FROM STDIN (FORMAT BINARY)

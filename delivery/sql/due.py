@@ -5,6 +5,7 @@ running drains in the same transaction.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
@@ -14,7 +15,9 @@ from webhooks.kit.sql import run
 PENDING = Delivery.State.PENDING
 ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.RESPONDED_410
 CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
-LANE_AVAILABLE = "free"  # its payload if at least one of the marked lanes has no owner
+LANE_AVAILABLE = "free"  # begins its payload if at least one of the marked lanes has no owner
+ALL_LEASED = "leased"  # begins its payload otherwise
+MAX_NAMED = 128  # endpoints that one payload names (it has less than 8,000 bytes); of more it names none
 
 # Marks and leases may be lost in a crash of the server (the sweep repeats a mark, a lease runs out), so their commits
 # do not wait for the disk. Events, settlements and claims do wait, and flush what was committed before them.
@@ -46,14 +49,30 @@ WITH late AS (
 )
 SELECT {ASYNCHRONOUS_COMMIT},
        pg_notify('{CHANNEL}', CASE WHEN EXISTS (SELECT FROM marked) OR EXISTS (SELECT FROM created)
-                                   THEN '{LANE_AVAILABLE}' ELSE '' END)
+                                   THEN '{LANE_AVAILABLE}' ELSE '{ALL_LEASED}' END
+                              || CASE WHEN cardinality(%(endpoints)s::uuid[]) <= {MAX_NAMED}
+                                      THEN ' ' || array_to_string(%(endpoints)s::uuid[], ' ') ELSE '' END)
 """
+
+
+class Notification(NamedTuple):
+    """What a notification says. ``endpoints``: whose lanes were marked; empty: any."""
+
+    lane_available: bool
+    endpoints: frozenset[UUID] = frozenset()
+
+
+def read_notification(payload: str) -> Notification:
+    """Read the payload of a notification on CHANNEL. An empty one says that any lane may have deliveries."""
+    word, *endpoints = payload.split() or [ALL_LEASED]
+    return Notification(word == LANE_AVAILABLE, frozenset(map(UUID, endpoints)))
 
 
 def mark_lanes_due(endpoint_ids: Sequence[UUID]) -> None:
     """Make the lanes of these endpoints due, creating those that do not exist, and notify the drains.
 
-    A leased lane is left alone: its owner is notified. The payload is LANE_AVAILABLE if a lane can be leased now.
+    A leased lane is left alone: its owner is notified. The payload says whether a lane can be leased now, and which
+    lanes were marked.
     """
     run(MARK_LANES_DUE, {"endpoints": list(endpoint_ids)})
 
