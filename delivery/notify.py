@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import Error
 
-from delivery.sql.due import CHANNEL, LANE_AVAILABLE, mark_lanes_due
+from delivery.sql.due import CHANNEL, STOPPED, mark_lanes_due, notify_stopped
 from webhooks.kit.notify import Listener, TaskNotifier, wakeup_failed
 
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
@@ -29,6 +29,18 @@ def notify_drains(endpoint_ids: Iterable[UUID]) -> None:
     drain_starter.notify()
 
 
+def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
+    """Notify the drains, after the commit, that deliveries of these endpoints were cancelled or set aside.
+
+    Their lanes are marked, because ordered ones may have new heads. Never raises.
+    """
+    try:
+        notify_stopped()
+    except Error as error:
+        wakeup_failed("database", error)
+    notify_drains(endpoint_ids)
+
+
 def listen() -> Listener:
     """Listen for lanes that became due, as a running drain does. For payloads see read_notification."""
-    return Listener(CHANNEL, missed=LANE_AVAILABLE)
+    return Listener(CHANNEL, missed=STOPPED)

@@ -43,7 +43,7 @@ def cancel_deliveries(ids: Sequence[UUID], by: str) -> int:
     """Cancel those of these deliveries that are unfinished; return how many."""
     stopped = stop_deliveries(ids, Delivery.State.CANCELLED, by)
     if stopped:  # ordered lanes may have a new head
-        transaction.on_commit(partial(notify.notify_drains, {endpoint_id for _, endpoint_id in stopped}))
+        transaction.on_commit(partial(notify.notify_drains_of_stopped, {endpoint_id for _, endpoint_id in stopped}))
     return len(stopped)
 
 

@@ -16,5 +16,5 @@ def set_aside(delivery: Delivery, by: str) -> bool:
         stopped = stop_deliveries([delivery.id], Delivery.State.DEAD, None)
         dead_letter([DeadLetterRow(key, DeadLetter.Cause.SET_ASIDE, f"Set aside by {by}.") for key, _ in stopped])
         if stopped:
-            transaction.on_commit(partial(notify.notify_drains, {delivery.endpoint_id}))
+            transaction.on_commit(partial(notify.notify_drains_of_stopped, {delivery.endpoint_id}))
     return bool(stopped)

@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import takewhile
 from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from delivery.sending.lane import LeasedLane
-from delivery.sql.claim import LARGE_BODY, BodyAllowance, ClaimRequest
+from delivery.sql.claim import LARGE_BODY, BodyAllowance
 
 MAX_FAST_IN_FLIGHT = 1_024  # attempts in flight that are younger than SLOW_AFTER; a single tenant gets half of them
 MAX_IN_FLIGHT = 2_048  # attempts in flight altogether: a limit on memory
@@ -158,9 +159,14 @@ class BodyBudget:
         return BodyAllowance(left, {tenant: max(left - size, 0) // 2 for tenant, size in self._by_tenant.items()})
 
 
-def share_capacity(
-    lanes: list[LeasedLane], capacity: int, now: float, room: TenantRoom | None = None
-) -> list[ClaimRequest]:
+class Share(NamedTuple):
+    """How many attempts a lane may start in this turn."""
+
+    lane: LeasedLane
+    limit: int
+
+
+def share_capacity(lanes: list[LeasedLane], capacity: int, now: float, room: TenantRoom | None = None) -> list[Share]:
     """Divide ``capacity`` attempts: equally among tenants, and each tenant's part equally among its lanes.
 
     ``room`` limits what each tenant gets of it; None: no limit.
@@ -174,15 +180,15 @@ def share_capacity(
     spare = capacity - len(able)  # after one for each lane
     probe = min(IDLE_PROBE - 1, spare // 2 // max(idle, 1))
     part = (spare - probe * idle) // max(len(full), 1)
-    requests = []
+    shares = []
     for lane, free in able:
         tenant_id = lane.target.tenant_id
         limit = min(free, 1 + (part // full[tenant_id] if lane.may_have_more else probe))
         if room is not None:
             limit = room.take(tenant_id, limit)
         if limit > 0:
-            requests.append(lane.claim_request(limit))
-    return requests
+            shares.append(Share(lane, limit))
+    return shares
 
 
 def _count_down(counter: Counter[UUID], tenant_id: UUID) -> None:

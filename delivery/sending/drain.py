@@ -20,29 +20,28 @@ from django.db import Error, InterfaceError, OperationalError, connection, trans
 from delivery import notify, telemetry
 from delivery.sending import health
 from delivery.sending.attempt_stats import AttemptStats
-from delivery.sending.backoff import DEFAULT_PLAN
-from delivery.sending.capacity import BodyBudget, Capacity, share_capacity
-from delivery.sending.clock import Clock
+from delivery.sending.capacity import share_capacity
+from delivery.sending.claimed_ahead import HOLD_SECONDS
+from delivery.sending.clock import Clock, Pacing
+from delivery.sending.dispatch import Dispatcher
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
-from delivery.sending.pacing import Pacing
 from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.shutdown import is_stopping
 from delivery.sending.verdict import RESPONDED_410
-from delivery.sql.claim import Claimed, claim_deliveries, without_body
+from delivery.sql.claim import Claimed, ClaimRequest, claim_deliveries
 from delivery.sql.due import read_notification
 from delivery.sql.order_heads import MAX_KEYS
-from delivery.sql.settle import find_unrecorded, is_one_statement, release_claims, settle_attempts
+from delivery.sql.settle import find_claims, find_unrecorded, is_one_statement, release_claims, settle_attempts
 from delivery.transports.http.sender import max_attempts
-from delivery.transports.in_flight import InFlight
-from delivery.transports.outcome import Failure, Outcome
+from delivery.transports.outcome import Failure
 from delivery.transports.registry import Transports
-from delivery.transports.transport import NotSent
 from webhooks.kit import sql
 from webhooks.kit.notify import Listener
 from webhooks.wire.ids import new_id
 
 IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends; beat starts one every second, so one always runs
+ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
 KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
 MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
 WRITE_STATS_EVERY = 5.0  # seconds
@@ -84,22 +83,21 @@ class Drain:
         self._listener = listener
         self._clock = clock
         self._lanes = LeasedLanes(clock)
-        self._capacity = Capacity(max_attempts())
-        self._bodies = BodyBudget()
-        self._saturating: frozenset[UUID] = frozenset()
+        self._dispatcher = Dispatcher(transports, self._lanes, clock, max_attempts())
         self._stats = AttemptStats()
         self._ended: list[Ended] = []
         self._is_commit_unknown = False  # whether the last settlement may have been committed or not
         self._ask_all = True  # whether every leased lane is asked for deliveries in the next turn
         self._pacing = Pacing()
-        self._work = 0  # attempts started and ended in this turn
+        self._has_stopped = False  # whether deliveries were stopped that may be held
         self._turned_at = self._worked_at = time.monotonic()
 
     def run(self, until: float, idle_timeout: float, stopping: Callable[[], bool]) -> None:
         """Turn until there is nothing to do, then settle what is in flight and release the lanes."""
         lanes = self._lanes
+        steps = (lanes.renew, lanes.lease, self._claim, self._settle, self._release_held, lanes.maintain)
         while not stopping() and time.monotonic() < until and not self._is_idle(idle_timeout):
-            self._run_steps(lanes.renew, lanes.lease, self._claim, self._settle, lanes.maintain, self._write_stats)
+            self._run_steps(*steps, self._write_stats)
             self._wait()
         self._finish(FINISH_WITHIN_ON_STOP if stopping() else FINISH_WITHIN)
 
@@ -116,23 +114,61 @@ class Drain:
                 sql.force_index_plans()
 
     def _claim(self) -> None:
-        """Claim as much as there is capacity for. Lanes that were empty are asked after a notification or a while."""
-        ask_all = self._clock.is_due("claim", POLL_EVERY) or self._ask_all
-        self._ask_all = False
-        self._saturating = self._capacity.saturating_tenants()
-        lanes = [lane for lane in self._lanes if (lane.may_have_more or ask_all) and self._is_eligible(lane)]
+        """Share the free places among the lanes, fill them with what is held, and claim for the rest and ahead.
+
+        Lanes that were empty are asked for deliveries after a notification or a while.
+        """
+        dispatcher = self._dispatcher
+        self._take()
+        ask_all = self._clock.is_due("claim", POLL_EVERY) or self._ask_all or dispatcher.memory_freed
+        self._ask_all = dispatcher.memory_freed = False
+        dispatcher.saturating = dispatcher.capacity.saturating_tenants()
         now = self._clock.now()
-        self._continue_searches(lanes, now, again=ask_all)
-        if self._bodies.is_used_up:
-            random.shuffle(lanes)  # the first ones get what memory there is
-        free = self._capacity.free()
-        requests = share_capacity(lanes, free, now, self._capacity.room(free))
+        asked = [lane for lane in self._lanes if (lane.may_have_more or ask_all) and dispatcher.may_send(lane)]
+        self._continue_searches(asked, now, again=ask_all)
+        places = self._fill_places(asked, now)
+        requests = self._requests(asked, places, now)
         if not requests:
             return
-        token = new_id()
-        claimed = claim_deliveries(token, requests, self._bodies.allowance())
+        token, asked_at = new_id(), time.monotonic()
+        claimed = claim_deliveries(token, requests, dispatcher.bodies.allowance())
         self._record_claimed([request.endpoint_id for request in requests], claimed)
-        self._send(claimed, token)
+        dispatcher.hold(claimed, token, asked_at + HOLD_SECONDS)
+        dispatcher.start([(self._lanes.move_to_end(key), count) for key, count in places.items()])
+
+    def _fill_places(self, asked: list[LeasedLane], now: float) -> dict[UUID, int]:
+        """Share the free places among these lanes and those that hold deliveries, and fill them with what is held.
+
+        Return how many are left by endpoint, in the order in which the lanes are asked.
+        """
+        dispatcher, ahead = self._dispatcher, self._dispatcher.ahead
+        lanes = {lane.target.endpoint_id: lane for lane in asked}
+        for endpoint_id in ahead:
+            if (lane := self._lanes.get(endpoint_id)) is not None and dispatcher.may_send(lane):
+                lanes[endpoint_id] = lane
+        sharing = list(lanes.values())
+        if dispatcher.bodies.is_used_up:
+            random.shuffle(sharing)  # the first ones get what memory there is
+        free = dispatcher.capacity.free()
+        shares = share_capacity(sharing, free, now, dispatcher.capacity.room(free))
+        left = {it.lane.target.endpoint_id: it.limit - ahead.count(it.lane.target.endpoint_id) for it in shares}
+        dispatcher.start(shares)
+        return {key: count for key, count in left.items() if count > 0}
+
+    def _requests(self, asked: list[LeasedLane], places: dict[UUID, int], now: float) -> list[ClaimRequest]:
+        """Request deliveries for these places, and some to hold for lanes whose attempts end fast."""
+        ahead = self._dispatcher.ahead
+        room, free = ahead.room(), ahead.free
+        order = {key: number for number, key in enumerate(places)}
+        requests: list[ClaimRequest] = []
+        for lane in sorted(asked, key=lambda it: order.get(it.target.endpoint_id, len(order))):
+            endpoint_id = lane.target.endpoint_id
+            wanted = min(lane.wanted_ahead(now) - ahead.count(endpoint_id), free)
+            beyond = room.take(lane.target.tenant_id, wanted) if wanted > 0 else 0
+            free -= beyond
+            if (limit := places.get(endpoint_id, 0) + beyond) > 0:
+                requests.append(lane.claim_request(limit, HOLD_SECONDS if beyond else 0.0))
+        return requests
 
     def _continue_searches(self, lanes: list[LeasedLane], now: float, *, again: bool) -> None:
         """Divide the order keys that may be walked in this turn among the lanes that search for heads."""
@@ -143,9 +179,6 @@ class Drain:
         for heads in searches:
             heads.max_keys = min(MAX_KEYS, max(KEYS_PER_TURN // len(searches), MIN_KEYS))
 
-    def _is_eligible(self, lane: LeasedLane) -> bool:
-        return not self._lanes.must_yield(lane) and lane.target.tenant_id not in self._saturating
-
     def _record_claimed(self, asked: list[UUID], claimed: list[Claimed]) -> None:
         counts: dict[UUID, int] = {}
         newest: dict[UUID, datetime] = {}
@@ -155,28 +188,14 @@ class Drain:
         for key in asked:
             self._lanes.move_to_end(key).on_claimed(counts.get(key, 0), newest.get(key), self._clock.now())
 
-    def _send(self, claimed: list[Claimed], token: UUID) -> None:
-        """Hand the claimed deliveries to the transports of their endpoints. Only these keep the bodies."""
-        prepared: list[tuple[InFlight, object]] = []
-        now = self._clock.now()
-        for it in claimed:
-            target = self._lanes.target_of(it.endpoint_id)
-            plan = DEFAULT_PLAN if target.retry_plan is None else target.retry_plan
-            attempt = InFlight(without_body(it), token, plan, new_id(), target.address, target.kind)
-            self._capacity.start(attempt.attempt_id, target.tenant_id)
-            self._bodies.start(attempt.attempt_id, target.tenant_id, len(it.body))
-            request = self._transports.prepare(it, target, now)
-            if isinstance(request, NotSent):
-                telemetry.not_sent(it.id, request.error)
-                self._ended.append((attempt, Outcome(now, 0, failure=request.failure)))
-            else:
-                prepared.append((attempt, request))
-        self._work += len(claimed)
-        self._transports.submit(prepared)
+    def _take(self) -> None:
+        """Take the attempts that have ended; they are settled later."""
+        self._ended += self._dispatcher.take()
 
     def _settle(self) -> None:
         """Write the outcomes of ended attempts, and what follows from them for lanes, endpoints and tenants."""
-        self._ended += self._transports.take()
+        self._take()
+        self._dispatcher.refill()
         if any(outcome.not_attempted for _, outcome in self._ended):
             self._release_not_attempted()
         if not self._ended:
@@ -189,48 +208,47 @@ class Drain:
             disabled = report_dead(self._ended, [row for row in new if row.cause and row.attempt_id in settled])
         self._is_commit_unknown = False
         self._lanes.dead_letter(disabled, RESPONDED_410)
-        self._publish_warnings(self._record_ended())
+        self._publish_warnings(self._record_settled())
         if disabled:
             self._lanes.refresh()
 
     def _release_not_attempted(self) -> None:
         """Make deliveries pending again that this process could not attempt: that is no failure of their endpoints."""
-        released = [attempt for attempt, outcome in self._ended if outcome.not_attempted]
-        release_claims([(it.claimed.id, it.token) for it in released])
-        if any(outcome.not_attempted and outcome.failure is Failure.INTERNAL for _, outcome in self._ended):
-            self._capacity.reduce()
+        released = [(attempt, outcome) for attempt, outcome in self._ended if outcome.not_attempted]
+        release_claims([(it.claimed.id, it.token) for it, _ in released])
+        if any(outcome.failure is Failure.INTERNAL for _, outcome in released):
+            self._dispatcher.capacity.reduce()
         telemetry.attempts_not_started(len(released))
-        for attempt, outcome in self._ended:
-            if outcome.not_attempted:
-                self._end(attempt, outcome)
+        for attempt, _ in released:
+            if (lane := self._lanes.get(attempt.claimed.endpoint_id)) is not None:
+                lane.on_settled(attempt.claimed.order_key)
         self._ended = [(attempt, outcome) for attempt, outcome in self._ended if not outcome.not_attempted]
 
-    def _record_ended(self) -> list[LeasedLane]:
-        """Count the ended attempts and update their lanes. Return the lanes that are still leased."""
+    def _record_settled(self) -> list[LeasedLane]:
+        """Count the settled attempts. Return their lanes, as far as they are still leased."""
         self.attempts += len(self._ended)
-        self._work += len(self._ended)
         telemetry.attempted(outcome for _, outcome in self._ended)
         self._worked_at = time.monotonic()
         lanes: dict[UUID, LeasedLane] = {}
         for attempt, outcome in self._ended:
             endpoint_id = attempt.claimed.endpoint_id
             self._stats.add(endpoint_id, outcome)
-            if (lane := self._end(attempt, outcome)) is not None:
+            if (lane := self._lanes.get(endpoint_id)) is not None:
+                lane.on_settled(attempt.claimed.order_key)
                 lanes[endpoint_id] = lane
         self._ended.clear()
         return list(lanes.values())
 
-    def _end(self, attempt: InFlight, outcome: Outcome) -> LeasedLane | None:
-        """Count an attempt as ended, and return its lane if that is still leased."""
-        endpoint_id = attempt.claimed.endpoint_id
-        self._capacity.end(attempt.attempt_id)
-        if self._bodies.end(attempt.attempt_id):
-            self._ask_all = True  # lanes may have waited for memory
-        if (lane := self._lanes.get(endpoint_id)) is None:
-            self._lanes.on_orphaned_attempt_ended(endpoint_id)
-        else:
-            lane.on_attempt_ended(outcome, self._clock.now(), attempt.address, attempt.claimed.order_key)
-        return lane
+    def _release_held(self) -> None:
+        """Release the claims of held deliveries that are not sent; drop those that others have ended."""
+        dispatcher = self._dispatcher
+        if self._has_stopped:
+            self._has_stopped = False
+            if claims := dispatcher.ahead.claims():
+                dispatcher.drop(dispatcher.ahead.pop_others(find_claims(claims)))
+        if held := dispatcher.unsendable():
+            release_claims([(it.claimed.id, it.token) for it in held], wait=0.0)
+            dispatcher.forget_unsendable()
 
     def _publish_warnings(self, lanes: list[LeasedLane]) -> None:
         """Warn the tenants of endpoints that have failed for long, and notify those of recovered ones."""
@@ -256,41 +274,54 @@ class Drain:
                 selector.register(self._listener, EVENT_READ)
             ready = {key.fileobj for key, _ in selector.select(self._seconds_to_wait())}
         turned_at, self._turned_at = self._turned_at, time.monotonic()
-        self._pacing.on_turn_ended(ended_at - turned_at, self._turned_at - ended_at, self._work)
-        self._work = 0
+        self._pacing.on_turn_ended(ended_at - turned_at, self._turned_at - ended_at, self._dispatcher.pop_work())
         if self._listener in ready or self._listener.fileno() < 0:  # without a connection it tries to connect again
             self._read_notifications()
 
     def _read_notifications(self) -> None:
-        """Note which lanes have deliveries, and whether there is a lane to lease."""
+        """Note which lanes have deliveries, whether there is a lane to lease, and whether deliveries were stopped."""
         for notification in map(read_notification, self._listener.received()):
             self._lanes.lane_available = self._lanes.lane_available or notification.lane_available
+            self._has_stopped = self._has_stopped or notification.has_stopped
             self._ask_all = self._ask_all or not notification.endpoints
             for endpoint_id in notification.endpoints:
                 if (lane := self._lanes.get(endpoint_id)) is not None:
-                    lane.may_have_more = True
+                    lane.on_notified(self._clock.now())
 
     def _seconds_to_wait(self) -> float:
-        now = self._clock.now()
-        can_claim = self._capacity.free() > 0 and any(
-            lane.may_have_more and lane.capacity(now) and self._is_eligible(lane) for lane in self._lanes
-        )
-        if can_claim or self._ask_all or self._lanes.has_batches:
+        now, dispatcher = self._clock.now(), self._dispatcher
+        if self._ask_all or dispatcher.memory_freed or self._has_stopped or self._lanes.has_batches:
+            return 0.0
+        wanting = [
+            lane
+            for lane in self._lanes
+            if (lane.may_have_more or dispatcher.ahead.count(lane.target.endpoint_id))
+            and lane.capacity(now)
+            and dispatcher.may_send(lane)
+        ]
+        free = dispatcher.capacity.free() if wanting else 0
+        room = dispatcher.capacity.room(free)
+        if any(free > 0 and room.take(lane.target.tenant_id, 1) for lane in wanting):
             return 0.0
         ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + POLL_EVERY)
-        return max(0.0, min(POLL_EVERY, ready_at - now))
+        return max(0.0, min(ROOM_EVERY if wanting else POLL_EVERY, ready_at - now))
+
+    def _has_work(self) -> bool:
+        """Return whether anything is in flight, held, or not settled."""
+        return bool(len(self._dispatcher.capacity) or len(self._dispatcher.ahead) or self._ended)
 
     def _is_idle(self, idle_timeout: float) -> bool:
         lanes = self._lanes
-        has_work = len(self._capacity) or lanes.is_contended or lanes.has_batches
-        if has_work or any(lane.may_have_more for lane in lanes):
+        if self._has_work() or lanes.is_contended or lanes.has_batches or any(lane.may_have_more for lane in lanes):
             self._worked_at = time.monotonic()
         return time.monotonic() - self._worked_at > idle_timeout
 
     def _finish(self, seconds: float) -> None:
-        """Claim nothing more, settle the attempts that end within ``seconds``, release the lanes."""
+        """Claim and send nothing more, settle the attempts that end within ``seconds``, release the lanes."""
         until = time.monotonic() + seconds
-        while len(self._capacity) and time.monotonic() < until:
+        self._dispatcher.stop_holding()
+        self._run_steps(self._release_held)
+        while self._has_work() and time.monotonic() < until:
             self._wait()
-            self._run_steps(self._lanes.renew, self._settle, self._lanes.maintain)
-        self._run_steps(self._lanes.release_all, self._stats.write)
+            self._run_steps(self._lanes.renew, self._settle, self._release_held, self._lanes.maintain)
+        self._run_steps(self._release_held, self._lanes.release_all, self._stats.write)

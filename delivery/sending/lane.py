@@ -25,17 +25,21 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 # A search for heads waits so many times as long as the last one took, so that a lane with very many order keys is not
 # searched without end.
 SEARCH_PAUSE = 2.0
+FAST_MS = 250  # milliseconds of an attempt whose place is likely to be free again before the next claim
 
 
 @dataclass(slots=True)
 class LeasedLane:
     """Hold the state of one leased lane.
 
-    ``may_have_more``: the last claim returned all that was requested, or a notification came since. ``last_active_at``: when an attempt last started
-    or ended. ``warning_level``: the steps of the warning ladder already published (see ``health``). ``requested``: the
-    limit of the last claim. ``held_until``: nothing is sent before, because an attempt could not be started. ``heads``:
-    in an ordered lane, the search for deliveries that can be claimed; it began at ``search_began_at``, and the next one
-    begins at ``next_search_at`` at the earliest.
+    ``may_have_more``: the last claim returned all that was requested, or a notification came since.
+    ``last_active_at``: when an attempt last started or ended. ``warning_level``: the steps of the warning ladder that
+    were published (see ``health``). ``is_gone``: an attempt found the endpoint gone, which is not settled yet; nothing
+    is sent meanwhile.
+    ``requested``: the limit of the last claim. ``fast_since_claim``: attempts that were delivered within FAST_MS since.
+    ``held_until``: nothing is sent before, because an attempt could not be started. ``heads``: in an ordered lane, the
+    search for deliveries that can be claimed; it began at ``search_began_at``, and the next one begins at
+    ``next_search_at`` at the earliest.
     """
 
     target: DeliveryTarget
@@ -45,6 +49,8 @@ class LeasedLane:
     breaker: Breaker
     warning_level: int = 0
     in_flight: int = 0
+    fast_since_claim: int = 0
+    is_gone: bool = False
     may_have_more: bool = True
     leased_at: float = 0.0
     last_active_at: float = 0.0
@@ -121,8 +127,8 @@ class LeasedLane:
             self.breaker, self.window, self.warning_level = Breaker(), ConcurrencyWindow(target.max_in_flight), 0
 
     def is_blocked(self, now: float) -> bool:
-        """Return whether nothing may be sent for a while: endpoint not active, or breaker open."""
-        return not self.target.is_active or self.breaker.is_open(now)
+        """Return whether nothing may be sent for a while: endpoint not active or gone, or breaker open."""
+        return not self.target.is_active or self.is_gone or self.breaker.is_open(now)
 
     def capacity(self, now: float) -> int:
         """Return how many attempts may start now, regardless of the drain's own capacity."""
@@ -138,11 +144,24 @@ class LeasedLane:
         ready_at = max(self.rate.ready_at(now), self.held_until)
         return ready_at if ready_at > now else math.inf
 
-    def claim_request(self, limit: int) -> ClaimRequest:
-        """Request up to ``limit`` deliveries."""
+    def may_hold(self, now: float) -> bool:
+        """Return whether deliveries may be claimed ahead: nothing limits the lane but its window."""
+        return (
+            self.heads is None
+            and self.target.rate_limit is None
+            and not self.is_blocked(now)
+            and not self.breaker.is_half_open(now)
+        )
+
+    def wanted_ahead(self, now: float) -> int:
+        """Return how many deliveries to hold beyond the free places: as many as were fast since the last claim."""
+        return self.fast_since_claim if self.may_have_more and self.may_hold(now) else 0
+
+    def claim_request(self, limit: int, held_for: float = 0.0) -> ClaimRequest:
+        """Request up to ``limit`` deliveries, of which some may be held for so many seconds before they are sent."""
         self.requested = limit
         target = self.target
-        seconds = target.timeout_ms / 1000 + CLAIM_GRACE
+        seconds = target.timeout_ms / 1000 + CLAIM_GRACE + held_for
         return ClaimRequest(target.endpoint_id, limit, self.low_water_mark, seconds, self.heads, target.tenant_id)
 
     def search_again(self, now: float) -> None:
@@ -151,43 +170,57 @@ class LeasedLane:
             self.heads.restart()
             self.search_began_at = now
 
+    def on_notified(self, now: float) -> None:
+        """Record that the lane may have deliveries that are due."""
+        self.may_have_more = True
+        self.search_again(now)
+
     def on_claimed(self, count: int, newest: datetime | None, now: float) -> None:
         """Record a claim of ``count`` deliveries, the newest of them due at ``newest``.
 
         An ordered lane keeps its low-water mark: when a delivery ends, the next one of its key may be an older row.
         """
         self.may_have_more = count > 0 and count >= self.requested
+        self.fast_since_claim = 0
         if self.heads is not None:
             self.may_have_more = self.may_have_more or not self.heads.is_complete or bool(self.heads.freed_keys)
             if self.heads.is_complete and self.next_search_at <= self.search_began_at:
                 self.next_search_at = now + (now - self.search_began_at) * SEARCH_PAUSE
         if not count or newest is None:
             return
-        self.in_flight += count
-        self.last_active_at = now
         if self.heads is None:
             self.low_water_mark = max(self.low_water_mark, newest - timedelta(seconds=LOW_WATER_MARGIN))
+
+    def on_started(self, count: int, now: float) -> None:
+        """Record the start of ``count`` attempts."""
+        self.in_flight += count
+        self.last_active_at = now
         self.rate.spend(count, now)
 
-    def on_attempt_ended(
-        self, outcome: Outcome, now: float, address: str | None = None, order_key: str | None = None
-    ) -> None:
-        """Record the end of an attempt, and update window and breaker by its outcome.
-
-        The outcome does not count if the attempt went to another ``address`` than the endpoint has now (None: the same
-        one), or failed by an error of ours. In an ordered lane the next delivery of its order key may be claimed.
-        """
-        self.in_flight -= 1
-        self.last_active_at = now
+    def on_settled(self, order_key: str | None) -> None:
+        """Record that an attempt is settled: in an ordered lane, the next delivery of its order key may be claimed."""
+        self.is_gone = False
         if self.heads is not None:
             self.may_have_more = True
             if order_key is not None:
                 self.heads.freed_keys[order_key] = None
+
+    def on_attempt_ended(self, outcome: Outcome, now: float, address: str | None = None) -> None:
+        """Record the end of an attempt, and update window and breaker by its outcome.
+
+        The outcome does not count if the attempt went to another ``address`` than the endpoint has now (None: the same
+        one), or failed by an error of ours.
+        """
+        self.in_flight -= 1
+        if outcome.delivered and outcome.duration_ms < FAST_MS:
+            self.fast_since_claim += 1
+        self.last_active_at = now
         if outcome.not_attempted:
             self.held_until = now + RELEASED_WAIT
             return
         if address not in (None, self.target.address) or outcome.failure is Failure.INTERNAL:
             return
+        self.is_gone = self.is_gone or outcome.gone
         self.window.on_attempt_ended(outcome, now)
         if outcome.delivered:
             self.breaker.on_success()

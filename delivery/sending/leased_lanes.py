@@ -78,6 +78,11 @@ class LeasedLanes:
         return lane
 
     @property
+    def leased_until(self) -> float:
+        """Return until when the lanes are certainly leased, in monotonic seconds."""
+        return self._renewed_at + LEASE_SECONDS
+
+    @property
     def has_batches(self) -> bool:
         """Whether deliveries are still to be dead-lettered, or to be made due, batch by batch."""
         return bool(self._undeliverable or self._of_old_clock)

@@ -17,6 +17,7 @@ ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.RESPONDED_410
 CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
 LANE_AVAILABLE = "free"  # begins its payload if at least one of the marked lanes has no owner
 ALL_LEASED = "leased"  # begins its payload otherwise
+STOPPED = "stopped"  # begins the payload of the notification that deliveries were cancelled or set aside
 MAX_NAMED = 128  # endpoints that one payload names (it has less than 8,000 bytes); of more it names none
 
 # Marks and leases may be lost in a crash of the server (the sweep repeats a mark, a lease runs out), so their commits
@@ -56,16 +57,29 @@ SELECT {ASYNCHRONOUS_COMMIT},
 
 
 class Notification(NamedTuple):
-    """What a notification says. ``endpoints``: whose lanes were marked; empty: any."""
+    """Say which lanes a notification concerns.
+
+    ``endpoints``: whose lanes were marked; empty: any. ``has_stopped``: deliveries were cancelled or set aside, which a
+    drain may have claimed ahead.
+    """
 
     lane_available: bool
     endpoints: frozenset[UUID] = frozenset()
+    has_stopped: bool = False
 
 
 def read_notification(payload: str) -> Notification:
     """Read the payload of a notification on CHANNEL. An empty one says that any lane may have deliveries."""
     word, *endpoints = payload.split() or [ALL_LEASED]
-    return Notification(word == LANE_AVAILABLE, frozenset(map(UUID, endpoints)))
+    return Notification(word != ALL_LEASED, frozenset(map(UUID, endpoints)), word == STOPPED)
+
+
+NOTIFY_STOPPED = f"SELECT {ASYNCHRONOUS_COMMIT}, pg_notify('{CHANNEL}', '{STOPPED}')"
+
+
+def notify_stopped() -> None:
+    """Have the drains drop what they have claimed ahead and may no longer send."""
+    run(NOTIFY_STOPPED, {})
 
 
 def mark_lanes_due(endpoint_ids: Sequence[UUID]) -> None:

@@ -104,20 +104,33 @@ def settle_attempts(settlements: Sequence[Settlement]) -> set[UUID]:
     return {it.attempt_id for it in settled}
 
 
-# Reader: the drain, for attempts that it could not start. Index: the primary key.
+# Reader: the drain, for what it could not start, or claimed ahead and does not send. Index: the primary key.
 RELEASE_CLAIMS = f"""
 UPDATE delivery_delivery d
    SET state = '{PENDING}', claims = greatest(claims - 1, 0), token = NULL, claimed_until = NULL,
-       next_attempt_at = now() + make_interval(secs => {RELEASED_WAIT})
+       next_attempt_at = now() + make_interval(secs => %(wait)s)
   FROM (SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS r(id, token) ORDER BY id) r
  WHERE d.id = r.id AND d.token = r.token
 """
 
 
-def release_claims(claims: Sequence[tuple[UUID, UUID]]) -> None:
-    """End claims, each a delivery and its token, without an attempt; the deliveries are due after RELEASED_WAIT."""
+def release_claims(claims: Sequence[tuple[UUID, UUID]], wait: float = RELEASED_WAIT) -> None:
+    """End claims, each a delivery and its token, without an attempt; the deliveries are due after ``wait`` seconds."""
     ids, tokens = columns(claims, 2)
-    run(RELEASE_CLAIMS, {"ids": ids, "tokens": tokens})
+    run(RELEASE_CLAIMS, {"ids": ids, "tokens": tokens, "wait": wait})
+
+
+# Reader: the drain, for what it has claimed ahead when deliveries were stopped. Index: the primary key.
+FIND_CLAIMS = """
+SELECT d.id, d.token FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS r(id, token)
+  JOIN delivery_delivery d ON d.id = r.id AND d.token = r.token
+"""
+
+
+def find_claims(claims: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Return those of these claims, each a delivery and its token, that have not been ended."""
+    ids, tokens = columns(claims, 2)
+    return {(row[0], row[1]) for row in run(FIND_CLAIMS, {"ids": ids, "tokens": tokens})}
 
 
 def find_unrecorded(settlements: Sequence[Settlement]) -> list[Settlement]:

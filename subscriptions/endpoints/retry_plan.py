@@ -24,7 +24,7 @@ def exponential_waits(
     """Return the waits in seconds between ``attempts``: ``first``, then ``factor`` times the one before, up to ``cap``.
 
     No wait ends later than ``horizon`` seconds after the first failure. Jitter is added to each wait when it begins
-    (``delivery.sending.backoff``).
+    (``delivery.sending.verdict``).
     """
     waits: list[int] = []
     wait = float(min(first, cap))

@@ -8,10 +8,12 @@ import pytest
 
 from delivery import notify
 from delivery.models import Lane
+from delivery.sql.due import MAX_NAMED, read_notification
 from delivery.tasks import PERIODIC_TASKS
 from tests.factories import make_endpoint
 from tests.waiting import wait_until
 from webhooks.kit.notify import WAKEUPS_FAILED, Listener
+from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,6 +44,34 @@ def test_notify_drains_marks_lanes_due_before_listeners_wake(listener: Listener,
     notify.notify_drains([endpoint.id])
     wait_until(listener.received, "the notification")
     assert Lane.objects.filter(endpoint=endpoint, due_at__isnull=False).exists()
+
+
+def test_notification_names_the_endpoints_and_says_whether_a_lane_is_available(
+    listener: Listener, starts: list[str]
+) -> None:
+    endpoints = [make_endpoint().id for _ in range(3)]
+    for is_available in (True, False):
+        notify.notify_drains(endpoints)
+        (payload,) = wait_until(listener.received, "the notification")
+        assert read_notification(payload) == (is_available, frozenset(endpoints), False)
+
+
+def test_notification_of_very_many_endpoints_names_none(listener: Listener, starts: list[str]) -> None:
+    notify.notify_drains([new_id() for _ in range(MAX_NAMED + 1)])
+    (payload,) = wait_until(listener.received, "the notification")
+    assert read_notification(payload).endpoints == frozenset()
+
+
+def test_notification_of_stopped_deliveries_says_so(listener: Listener, starts: list[str]) -> None:
+    endpoint = make_endpoint()
+    notify.notify_drains_of_stopped([endpoint.id])
+    payload, *_ = sorted(wait_until(listener.received, "the notification"), reverse=True)
+    assert read_notification(payload) == (True, frozenset(), True)
+    assert Lane.objects.get().due_at is not None
+
+
+def test_notification_without_content_may_concern_any_lane() -> None:
+    assert read_notification("") == (False, frozenset(), False)
 
 
 def test_notify_drains_after_a_database_failure_counts_it_and_starts_a_drain(

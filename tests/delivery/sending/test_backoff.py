@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.backoff import DEFAULT_PLAN, JITTER, planned_wait, wait_after
+from delivery.sending.verdict import DEFAULT_PLAN, JITTER, planned_wait, wait_after
 
 MIDDLE = 0.5  # the jitter that leaves the planned wait unchanged
 

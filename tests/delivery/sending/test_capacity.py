@@ -135,7 +135,7 @@ class TestShareCapacity:
     def test_share_requests_no_more_than_a_lane_has_capacity_for(self, lanes: list[LeasedLane], free: int) -> None:
         limits = {lane.target.endpoint_id: lane.capacity(START) for lane in lanes}
         for asking in share_capacity(lanes, free, START):
-            assert 1 <= asking.limit <= limits[asking.endpoint_id]
+            assert 1 <= asking.limit <= limits[asking.lane.target.endpoint_id]
 
     @given(groups(), st.integers(1, 600))
     def test_share_reaches_every_lane_with_capacity(self, lanes: list[LeasedLane], free: int) -> None:
@@ -143,7 +143,7 @@ class TestShareCapacity:
         queue = deque(lanes)
         waiting = {lane.target.endpoint_id for lane in lanes if lane.capacity(START)}
         for _ in range(len(lanes)):
-            served = {asking.endpoint_id for asking in share_capacity(list(queue), free, START)}
+            served = {asking.lane.target.endpoint_id for asking in share_capacity(list(queue), free, START)}
             waiting -= served
             queue = deque(sorted(queue, key=lambda lane: lane.target.endpoint_id in served))
         assert not waiting
@@ -151,14 +151,14 @@ class TestShareCapacity:
     def test_share_gives_a_full_lane_what_idle_lanes_leave(self) -> None:
         full, empty = make_lane(max_in_flight=500), make_lane(max_in_flight=500)
         empty.may_have_more = False
-        asking = {it.endpoint_id: it.limit for it in share_capacity([full, empty], 100, START)}
+        asking = {it.lane.target.endpoint_id: it.limit for it in share_capacity([full, empty], 100, START)}
         assert asking == {full.target.endpoint_id: 100 - IDLE_PROBE, empty.target.endpoint_id: IDLE_PROBE}
 
     def test_share_below_one_each_takes_one_lane_of_each_tenant_first(self) -> None:
         tenant = new_id()
         large = [make_lane(tenant_id=tenant) for _ in range(5)]
         small = make_lane()
-        served = {it.endpoint_id for it in share_capacity([*large, small], 2, START)}
+        served = {it.lane.target.endpoint_id for it in share_capacity([*large, small], 2, START)}
         assert served == {large[0].target.endpoint_id, small.target.endpoint_id}
 
     def test_share_leaves_room_for_the_next_tenant(self) -> None:

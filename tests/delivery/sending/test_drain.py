@@ -1,5 +1,6 @@
 """Drains in this process with real endpoints and a real database."""
 
+import itertools
 import multiprocessing
 import os
 import resource
@@ -20,6 +21,7 @@ from django.utils import timezone
 from delivery import notify
 from delivery.fan_out import deferred
 from delivery.lifecycle import sweep
+from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
 from delivery.sending import capacity, drain, leased_lanes
@@ -85,6 +87,10 @@ def draining(**options: Any) -> Iterator[None]:
 
 def states() -> list[str]:
     return sorted(Delivery.objects.values_list("state", flat=True))
+
+
+def sending(endpoint: Endpoint) -> int:
+    return endpoint.deliveries.filter(state="sending").count()
 
 
 def make_due(endpoint: Endpoint) -> None:
@@ -374,6 +380,104 @@ class TestChangedEndpoints:
         sweep.recover()
         run_drain()
         assert not receiver.arrivals
+
+
+class TestClaimedAhead:
+    """Deliveries to a fast endpoint are claimed before there is a place for them."""
+
+    @pytest.fixture(autouse=True)
+    def hold_for_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(drain, "HOLD_SECONDS", 600.0)
+        monkeypatch.setattr(leased_lanes, "REFRESH_EVERY", 0.0)
+
+    @contextmanager
+    def holding(self, receiver: Receiver) -> Iterator[tuple[Endpoint, threading.Event]]:
+        """Run a drain that holds deliveries, while the two that are in flight wait for the event."""
+        go_on, count = threading.Event(), itertools.count()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            if next(count) >= 50:
+                while not go_on.is_set() and not receiver.closing.is_set():
+                    exchange.pause(0.005)
+            scripts.status(200)(exchange)
+
+        endpoint = subscribed(receiver.script("/", respond), max_in_flight=2, timeout_ms=30_000)
+        publish_to(endpoint, 400)
+        with draining():
+            receiver.wait_for(52, "/")
+            wait_until(lambda: sending(endpoint) > 2, "deliveries that are held")
+            yield endpoint, go_on
+            go_on.set()
+
+    def let_the_drain_turn(self, receiver: Receiver) -> None:
+        """Wait until the drain has made a whole turn."""
+        other = subscribed(receiver.url("/other"))
+        for count in range(1, 4):
+            publish_to(other)
+            receiver.wait_for(count, "/other")
+
+    def test_held_deliveries_are_sent_once_each(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            go_on.set()
+            wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
+        assert set(receiver.counts().values()) == {1}
+        assert Attempt.objects.count() == 400
+
+    def test_cancelled_deliveries_are_not_sent_although_they_were_held(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            unfinished = endpoint.deliveries.filter(state__in=["pending", "sending"])
+            cancel_deliveries([it.id for it in unfinished], "ops")
+            self.let_the_drain_turn(receiver)
+            go_on.set()
+            wait_until(lambda: Attempt.objects.filter(delivery__endpoint=endpoint).count() == 52, "the attempts")
+        assert len(receiver.at("/")) == 52
+
+    def test_paused_endpoint_gets_what_was_held_after_it_is_resumed(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            pause(endpoint)
+            wait_until(lambda: sending(endpoint) == 2, "the claims to be released")
+            go_on.set()
+            wait_until(lambda: sending(endpoint) == 0, "the settlements")
+            assert len(receiver.at("/")) == 52
+            assert set(endpoint.deliveries.filter(state="pending").values_list("attempts", "claims")) == {(0, 0)}
+            resume(endpoint)
+            sweep.recover()
+            wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
+        assert len(receiver.at("/")) == 400
+
+    def test_held_deliveries_go_to_the_new_url_of_their_endpoint(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            change_endpoint(endpoint, {"url": receiver.url("/new")})
+            self.let_the_drain_turn(receiver)
+            go_on.set()
+            wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
+        assert (len(receiver.at("/")), len(receiver.at("/new"))) == (52, 348)
+
+    def test_rate_limit_that_is_set_applies_to_what_was_held(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            change_endpoint(endpoint, {"rate_limit": 1, "rate_period": "minute"})
+            wait_until(lambda: sending(endpoint) == 2, "the claims to be released")
+            go_on.set()
+            wait_until(lambda: sending(endpoint) == 0, "the settlements")
+            assert len(receiver.at("/")) <= 53
+
+    def test_drain_that_ends_releases_what_it_holds(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, _):
+            pass
+        assert sending(endpoint) == 0
+        assert len(receiver.at("/")) == Attempt.objects.count() < 400
+        run_drain()
+        assert set(receiver.counts().values()) == {1}
+
+    def test_what_is_held_too_long_is_released_and_sent_later(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(drain, "HOLD_SECONDS", 0.5)
+        with self.holding(receiver) as (endpoint, go_on):
+            wait_until(lambda: sending(endpoint) == 2, "the claims to be released")
+            go_on.set()
+            wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
+        assert set(receiver.counts().values()) == {1}
 
 
 class TestOrdering:

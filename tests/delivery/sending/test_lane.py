@@ -24,6 +24,7 @@ def start(lane: LeasedLane, now: float, most: int = 1_000_000) -> int:
     if quota:
         lane.claim_request(quota)
         lane.on_claimed(quota, instant(now), now)
+        lane.on_started(quota, now)
     return quota
 
 

@@ -169,6 +169,7 @@ class TestClockWentBack:
         clock, lanes = self.leasing()
         lane = held(lanes)
         lane.on_claimed(1, now() + BACK, clock.now())
+        lane.on_started(1, clock.now())
         assert lane.capacity(clock.now()) == 0
         lanes.renew()
         assert lane.low_water_mark <= now()
