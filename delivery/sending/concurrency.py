@@ -2,8 +2,11 @@
 
 PURE: the clock is passed in, as unix seconds.
 
-Like the congestion window of TCP, it grows by one with every success and is halved when the endpoint is overloaded.
-It also shrinks by a fifth when responses become much slower than the fastest ones were.
+Like the congestion window of TCP, it grows with every success, up to twice of what was in use at once, and is halved
+when the endpoint is overloaded. It also shrinks by a fifth when responses become much slower than the fastest
+ones were; an endpoint that was always slow is healthy. By Little's law it needs as many attempts in flight as its rate
+times its response time. A window that doubles once in every response time would reach that too late, so it grows by
+one more for each second that a response takes.
 """
 
 import math
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 
 from delivery.transports.outcome import Outcome
 
-INITIAL_WINDOW = 16  # attempts in flight to an endpoint before its first response
+INITIAL_WINDOW = 64  # attempts in flight to an endpoint before its first response
 MIN_SHRINK_INTERVAL = 1.0  # seconds between two reductions: many slow responses at the same time cause only one
 OVERLOADED_FACTOR = 0.5  # the window is multiplied by this when the endpoint is overloaded
 SLOW_FACTOR = 0.8  # the window is multiplied by this when the endpoint has slowed down
@@ -28,6 +31,7 @@ class ConcurrencyWindow:
     limit: int
     size: float = INITIAL_WINDOW
     next_shrink_at: float = 0.0
+    most_used: int = 0  # attempts that were in flight at once
     best_latency: float = math.inf  # seconds
     best_latency_at: float = 0.0
 
@@ -35,6 +39,10 @@ class ConcurrencyWindow:
     def allowed(self) -> int:
         """Return how many attempts may be in flight."""
         return max(1, min(self.limit, int(self.size)))
+
+    def on_started(self, in_flight: int) -> None:
+        """Record how many attempts are in flight."""
+        self.most_used = max(self.most_used, in_flight)
 
     def on_attempt_ended(self, outcome: Outcome, now: float) -> None:
         """Grow or shrink the window by the outcome of an attempt. Failures without overload change nothing."""
@@ -44,11 +52,15 @@ class ConcurrencyWindow:
             if self._has_slowed_down(outcome.duration_ms / 1000, now):
                 self._shrink(SLOW_FACTOR, now)
             else:
-                self.size = min(self.size + 1, float(self.limit))
+                self._grow(outcome.duration_ms // 1000)
 
     def reset_to_one(self) -> None:
         """Reduce the window to one attempt in flight; called when the circuit breaker opens."""
         self.size = 1.0
+
+    def _grow(self, seconds: int) -> None:
+        useful = self.most_used * (2 + seconds)
+        self.size = max(self.size, min(self.size + 1 + seconds, useful, self.limit))
 
     def _shrink(self, factor: float, now: float) -> None:
         if now >= self.next_shrink_at:

@@ -194,6 +194,7 @@ class LeasedLane:
     def on_started(self, count: int, now: float) -> None:
         """Record the start of ``count`` attempts."""
         self.in_flight += count
+        self.window.on_started(self.in_flight)
         self.last_active_at = now
         self.rate.spend(count, now)
 

@@ -89,7 +89,7 @@ class Endpoint(Row):
         help_text="Milliseconds for one attempt, from its start to its end.",
     )
     max_in_flight = models.PositiveSmallIntegerField(
-        default=64, validators=_between(1, 512), help_text="Maximum number of concurrent attempts."
+        default=512, validators=_between(1, 512), help_text="Maximum number of concurrent attempts."
     )
     rate_limit = models.PositiveIntegerField(
         null=True,

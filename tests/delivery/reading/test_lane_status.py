@@ -68,7 +68,7 @@ class TestRate:
             make_attempt(make_delivery(make_event(endpoint.tenant), endpoint), duration_ms=duration_ms)
 
     @pytest.mark.parametrize(
-        ("window", "limit", "rate"), [(10, None, 50.0), (1, None, 5.0), (10, 7, 7.0), (1000, None, 64 * 5.0)]
+        ("window", "limit", "rate"), [(10, None, 50.0), (1, None, 5.0), (10, 7, 7.0), (1000, None, 512 * 5.0)]
     )
     def test_rate_follows_from_the_window(
         self, endpoint: Endpoint, window: int, limit: int | None, rate: float

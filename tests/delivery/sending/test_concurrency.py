@@ -13,6 +13,11 @@ def success(ms: int = 10) -> Outcome:
     return Outcome(START, ms, status=200)
 
 
+def used(limit: int, **fields: float) -> ConcurrencyWindow:
+    """Make the window of an endpoint to which as many attempts were in flight as it allows."""
+    return ConcurrencyWindow(limit, **fields, most_used=limit)  # type: ignore[arg-type]
+
+
 OVERLOADED = Outcome(START, 5, failure=Failure.STATUS, overloaded=True)
 FAILED = Outcome(START, 5, failure=Failure.STATUS)
 
@@ -22,12 +27,27 @@ class TestGrowing:
         assert ConcurrencyWindow(512).allowed == INITIAL_WINDOW
 
     def test_window_grows_by_one_for_each_success_up_to_the_limit(self) -> None:
-        window = ConcurrencyWindow(20)
+        window = used(INITIAL_WINDOW + 4)
         sizes = []
         for _ in range(6):
             window.on_attempt_ended(success(), START)
             sizes.append(window.allowed)
-        assert sizes == [17, 18, 19, 20, 20, 20]
+        assert sizes == [INITIAL_WINDOW + more for more in (1, 2, 3, 4, 4, 4)]
+
+    def test_window_grows_to_twice_what_is_in_use(self) -> None:
+        window = ConcurrencyWindow(512, size=4)
+        window.on_started(3)
+        for _ in range(100):
+            window.on_attempt_ended(success(), START)
+        assert window.allowed == 6
+
+    def test_window_of_a_slow_endpoint_keeps_up_after_one_response_time(self) -> None:
+        """At 50 events per second and 5 seconds each, 250 attempts are in flight."""
+        window = ConcurrencyWindow(512)
+        window.on_started(INITIAL_WINDOW)
+        for _ in range(INITIAL_WINDOW):
+            window.on_attempt_ended(success(5_000), START)
+        assert window.allowed >= 250
 
     def test_window_obeys_a_lower_limit_at_once(self) -> None:
         window = ConcurrencyWindow(512)
@@ -56,7 +76,7 @@ class TestShrinking:
 
     @given(st.lists(st.sampled_from([OVERLOADED, FAILED, success(), success(9_000)])))
     def test_window_stays_between_one_and_the_limit(self, outcomes: list[Outcome]) -> None:
-        window = ConcurrencyWindow(24)
+        window = used(24)
         for second, outcome in enumerate(outcomes):
             window.on_attempt_ended(outcome, START + second)
             assert 1 <= window.allowed <= 24
@@ -64,7 +84,7 @@ class TestShrinking:
 
 class TestLatency:
     def slowed(self, ms: int, *, after: float = 1.0) -> int:
-        window = ConcurrencyWindow(512, size=100)
+        window = used(512, size=100)
         window.on_attempt_ended(success(100), START)
         window.on_attempt_ended(success(ms), START + after)
         return window.allowed
@@ -79,7 +99,7 @@ class TestLatency:
         assert self.slowed(700, after=300.0) == 102
 
     def test_window_recovers_with_the_latency(self) -> None:
-        window = ConcurrencyWindow(512, size=100)
+        window = used(512, size=100)
         window.on_attempt_ended(success(100), START)
         for second in range(1, 11):
             window.on_attempt_ended(success(5_000), START + second)
