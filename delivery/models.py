@@ -283,7 +283,7 @@ class Lane(models.Model):
             # readers: resume_lanes, dead_letter_expired
             models.Index(fields=["endpoint"], name="lane_endpoint_inactive", condition=Q(endpoint_inactive=True)),
             # reader: retry_changed_endpoints
-            models.Index(fields=["endpoint"], name="lane_circuit_open", condition=Q(circuit_open_until__isnull=False)),
+            models.Index(fields=["endpoint"], name="lane_failing", condition=Q(failing_since__isnull=False)),
         ]
 
     def __str__(self) -> str:

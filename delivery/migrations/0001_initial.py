@@ -239,7 +239,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='lane',
-            index=models.Index(condition=models.Q(('circuit_open_until__isnull', False)), fields=['endpoint'], name='lane_circuit_open'),
+            index=models.Index(condition=models.Q(('failing_since__isnull', False)), fields=['endpoint'], name='lane_failing'),
         ),
         migrations.AddIndex(
             model_name='replay',

@@ -251,8 +251,12 @@ class Drain:
             dispatcher.forget_unsendable()
 
     def _publish_warnings(self, lanes: list[LeasedLane]) -> None:
-        """Warn the tenants of endpoints that have failed for long, and notify those of recovered ones."""
+        """Warn the tenants of endpoints that have failed for long, and notify those of recovered ones.
+
+        What waits because of an outage that is over will be due.
+        """
         for lane in lanes:
+            self._lanes.note_recovery(lane)
             level = health.warning_level(lane.warning_level, lane.breaker.failing_since, self._clock.now())
             if level != lane.warning_level:
                 health.publish_warning(lane.target.endpoint_id, lane.target.address, level, lane.breaker)

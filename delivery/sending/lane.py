@@ -35,7 +35,7 @@ class LeasedLane:
     ``may_have_more``: the last claim returned all that was requested, or a notification came since.
     ``last_active_at``: when an attempt last started or ended. ``warning_level``: the steps of the warning ladder that
     were published (see ``health``). ``is_gone``: an attempt found the endpoint gone, which is not settled yet; nothing
-    is sent meanwhile.
+    is sent meanwhile. ``recovered_since``: when an outage began that is over, until what waits because of it is due.
     ``requested``: the limit of the last claim. ``fast_since_claim``: attempts that were delivered within FAST_MS since.
     ``held_until``: nothing is sent before, because an attempt could not be started. ``heads``: in an ordered lane, the
     search for deliveries that can be claimed; it began at ``search_began_at``, and the next one begins at
@@ -51,6 +51,7 @@ class LeasedLane:
     in_flight: int = 0
     fast_since_claim: int = 0
     is_gone: bool = False
+    recovered_since: float | None = None
     may_have_more: bool = True
     leased_at: float = 0.0
     last_active_at: float = 0.0
@@ -103,6 +104,8 @@ class LeasedLane:
         for name in ("failing_since", "open_until"):
             if (instant := getattr(self.breaker, name)) is not None:
                 setattr(self.breaker, name, instant + seconds)
+        if self.recovered_since is not None:
+            self.recovered_since += seconds
         for name in ("leased_at", "last_active_at", "held_until", "search_began_at", "next_search_at"):
             setattr(self, name, getattr(self, name) + seconds)
         if self.heads is not None and self.heads.due_from is not None:
@@ -124,6 +127,7 @@ class LeasedLane:
         self.window.limit = target.max_in_flight
         since = self.breaker.failing_since
         if since is not None and since < target.reset_at:
+            self.recovered_since = since
             self.breaker, self.window, self.warning_level = Breaker(), ConcurrencyWindow(target.max_in_flight), 0
 
     def is_blocked(self, now: float) -> bool:
@@ -224,6 +228,8 @@ class LeasedLane:
         self.is_gone = self.is_gone or outcome.gone
         self.window.on_attempt_ended(outcome, now)
         if outcome.delivered:
+            if (since := self.breaker.outage_since(now)) is not None:
+                self.recovered_since = since
             self.breaker.on_success()
         elif self.breaker.on_failure(now):
             self.window.reset_to_one()

@@ -12,16 +12,23 @@ pending again.
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from delivery import telemetry
 from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sql.dead_letters import dead_letter_pending
-from delivery.sql.due import recheck_due
+from delivery.sql.due import mark_lanes_due, recheck_due
 from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
-from delivery.sql.recovery import bring_claims_forward, bring_deliveries_forward, bring_lanes_forward
+from delivery.sql.recovery import (
+    Outage,
+    bring_claims_forward,
+    bring_deliveries_forward,
+    bring_lanes_forward,
+    make_probes_due,
+    retry_after_outage,
+)
 from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.kit.sql import database_now
 from webhooks.wire.ids import new_id
@@ -58,6 +65,8 @@ class LeasedLanes:
         self._undeliverable: dict[UUID, str] = {}  # endpoint: the cause its deliveries are dead-lettered for
         # Endpoints with deliveries that are due by the clock before it went back.
         self._of_old_clock: dict[UUID, None] = {}
+        # Outages that are over, by endpoint, while some of what waits is not due yet.
+        self._outages: dict[UUID, Outage] = {}
         self._old_clock_until = 0.0  # unix seconds: the clock before it went back
         self._renewed_at = time.monotonic()
 
@@ -85,7 +94,7 @@ class LeasedLanes:
     @property
     def has_batches(self) -> bool:
         """Whether deliveries are still to be dead-lettered, or to be made due, batch by batch."""
-        return bool(self._undeliverable or self._of_old_clock)
+        return bool(self._undeliverable or self._of_old_clock or self._outages)
 
     def renew(self) -> None:
         """Renew the leases and drop the lanes that have another owner. Call before every claim."""
@@ -130,13 +139,18 @@ class LeasedLanes:
     def _add(self, leased: LeaseResult) -> None:
         self._undeliverable |= leased.undeliverable
         known = load_targets(row.endpoint_id for row in leased.lanes)
+        half_open: dict[UUID, bool] = {}
         for row in leased.lanes:
             target = known.get(row.endpoint_id)
             if target is not None and row.endpoint_id not in self._lanes:
                 self._lanes[row.endpoint_id] = lane = LeasedLane.from_row(row, target, self._clock.now())
+                self.note_recovery(lane)
                 lane.in_flight = self._orphaned_attempts.pop(row.endpoint_id, 0)
+                if lane.breaker.is_half_open(self._clock.now()):
+                    half_open[row.endpoint_id] = bool(target.ordering)
                 if self._clock.now() < self._old_clock_until:
                     self._of_old_clock[row.endpoint_id] = None
+        make_probes_due(half_open)
 
     def _set_clock(self, now: datetime, asked_at: float) -> None:
         back = self._clock.set(now, asked_at)
@@ -160,6 +174,27 @@ class LeasedLanes:
         if (lane := self._lanes.get(endpoint_id)) is not None:
             lane.may_have_more = True
 
+    def note_recovery(self, lane: LeasedLane) -> None:
+        """Make what waits because of an outage of the endpoint due, batch by batch, if the outage is over."""
+        if lane.recovered_since is not None:
+            now = self._clock.now()
+            since = lane.recovered_since - lane.target.timeout_ms / 1000  # when the first failed attempt may have begun
+            moments = [datetime.fromtimestamp(it, UTC) for it in (since, now, 0.0)]
+            self._outages[lane.target.endpoint_id] = Outage(*moments)
+            lane.recovered_since = None
+
+    def _retry_batch(self) -> None:
+        endpoint_id, outage = next(iter(self._outages.items()))
+        del self._outages[endpoint_id]
+        if (looked_at := retry_after_outage(endpoint_id, outage)) is None:
+            return
+        after, count = looked_at
+        self._outages[endpoint_id] = outage._replace(after=after)  # behind those of other endpoints
+        if count and (lane := self._lanes.get(endpoint_id)) is not None:
+            lane.on_notified(self._clock.now())
+        elif count:
+            mark_lanes_due([endpoint_id])
+
     def _free_places(self) -> int:
         stuck_before = self._clock.now() - STUCK_AFTER
         stuck = sum(lane.in_flight > 0 and lane.last_active_at < stuck_before for lane in self)
@@ -176,6 +211,8 @@ class LeasedLanes:
             self._dead_letter_batch()
         if self._of_old_clock:
             self._bring_deliveries_forward()
+        if self._outages:
+            self._retry_batch()
         if self._clock.is_due("release", RELEASE_EVERY):
             self.release([lane for lane in self if self._is_releasable(lane)])
 
@@ -184,6 +221,7 @@ class LeasedLanes:
         known = load_targets([*self._lanes, *self._undeliverable])
         for endpoint_id, lane in self._lanes.items():
             lane.refresh(known.get(endpoint_id), self._clock.now())
+            self.note_recovery(lane)
         for endpoint_id in [key for key in self._undeliverable if key in known and known[key].is_active]:
             del self._undeliverable[endpoint_id]
 

@@ -93,13 +93,16 @@ def mark_lanes_due(endpoint_ids: Sequence[UUID]) -> None:
 
 # Readers: a drain that has released lanes (RECHECK_THESE), the sweep (RECHECK_ALL).
 # Index: delivery_due, from the low-water mark on. A lane is not due before its circuit breaker and its rate limit
-# allow an attempt; the rate limit's clock next_slot_at runs ahead by up to a burst (GCRA).
+# allow an attempt; after that, a lane whose breaker has opened needs no delivery that is due: the next retry is the
+# probe (make_probes_due). The rate limit's clock next_slot_at runs ahead by up to a burst (GCRA).
 RECHECK_ALL = f"""
 WITH missed AS (
     SELECT l.endpoint_id, oldest.due_at, rate.slots, rate.burst
       FROM delivery_lane l
      CROSS JOIN LATERAL (
-           SELECT next_attempt_at AS due_at FROM delivery_delivery
+           SELECT CASE WHEN l.open_count > 0 AND attempts > 0 AND last_status IS DISTINCT FROM 429
+                       THEN least(next_attempt_at, now()) ELSE next_attempt_at END AS due_at
+             FROM delivery_delivery
             WHERE endpoint_id = l.endpoint_id AND state = '{PENDING}'
               AND next_attempt_at >= coalesce(l.low_water_mark, 'epoch')
             ORDER BY next_attempt_at LIMIT 1) oldest
@@ -172,13 +175,14 @@ def resume_lanes() -> int:
     return len(run(RESUME_LANES, {}))
 
 
-# Reader: the recovery task. Index: lane_circuit_open. The drain that leases such a lane starts with a closed breaker.
+# Reader: the recovery task. Index: lane_failing. The drain that leases such a lane starts with a closed breaker,
+# and makes due what failed before.
 RETRY_CHANGED_ENDPOINTS = """
 WITH changed AS (
     SELECT l.endpoint_id FROM delivery_lane l
       JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
       LEFT JOIN subscriptions_httpsettings http ON http.endpoint_id = e.id
-     WHERE l.circuit_open_until > now() AND l.due_at > now() AND l.owner IS NULL
+     WHERE l.failing_since IS NOT NULL AND l.due_at > now() AND l.owner IS NULL
        AND greatest(http.url_changed_at, e.state_changed_at) > l.failing_since
        FOR NO KEY UPDATE OF l SKIP LOCKED
 )
@@ -188,5 +192,5 @@ RETURNING l.endpoint_id
 
 
 def retry_changed_endpoints() -> int:
-    """Make lanes with an open circuit due whose endpoint got a new URL or was enabled since; return how many."""
+    """Make lanes due whose endpoint failed, and got a new URL or was enabled since; return how many."""
     return len(run(RETRY_CHANGED_ENDPOINTS, {}))

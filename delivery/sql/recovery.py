@@ -4,6 +4,8 @@ When the clock goes back, instants that were written before lie in the future. W
 is due now. Retries that were planned for later are left alone: they come as much later as the clock went back.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,7 +19,8 @@ from webhooks.kit.sql import run
 from webhooks.wire.ids import new_id
 
 MAX_RAISED = 10_000  # deliveries below their lane's low-water mark that one sweep makes due
-MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement after the clock went back
+MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement after the clock went back, or an outage
+TOO_MANY_REQUESTS = 429  # no outage: the endpoint asked for a pause
 LONGEST_CLAIM = 60.0  # seconds: no claim lasts longer, so that one with a later end was made before the clock went back
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD
@@ -143,3 +146,73 @@ def bring_deliveries_forward(endpoint_id: UUID, back: float) -> int:
     At most MAX_BROUGHT_FORWARD; call again until there are none.
     """
     return len(run(BRING_DELIVERIES_FORWARD, {"endpoint": endpoint_id, "back": back}))
+
+
+# Reader: the drain, batch by batch. Indexes: delivery_due; attempt_by_delivery.
+RETRY_AFTER_OUTAGE = f"""
+WITH looked_at AS (
+    SELECT id, next_attempt_at, attempts, last_status FROM delivery_delivery
+     WHERE endpoint_id = %(endpoint)s AND state = '{PENDING}' AND next_attempt_at > greatest(now(), %(after)s)
+     ORDER BY next_attempt_at FETCH FIRST {MAX_BROUGHT_FORWARD} ROWS WITH TIES
+), failed AS (
+    SELECT l.id FROM looked_at l
+     CROSS JOIN LATERAL (
+           SELECT started_at FROM delivery_attempt WHERE delivery_id = l.id ORDER BY id DESC LIMIT 1) latest
+      JOIN delivery_delivery d ON d.id = l.id
+     WHERE l.attempts > 0 AND l.last_status IS DISTINCT FROM {TOO_MANY_REQUESTS}
+       AND latest.started_at BETWEEN %(since)s AND %(until)s AND d.state = '{PENDING}'
+     ORDER BY l.id FOR UPDATE OF d SKIP LOCKED
+), brought AS (
+    UPDATE delivery_delivery d SET next_attempt_at = now() FROM failed WHERE d.id = failed.id RETURNING d.id
+)
+SELECT max(next_attempt_at), (SELECT count(*) FROM brought) FROM looked_at HAVING count(*) > 0
+"""
+
+
+class Outage(NamedTuple):
+    """An outage of an endpoint that is over. ``after``: retries up to then were looked at."""
+
+    since: datetime
+    until: datetime
+    after: datetime
+
+
+def retry_after_outage(endpoint_id: UUID, outage: Outage) -> tuple[datetime, int] | None:
+    """Make retries due that wait because of an outage: their latest attempt was made in it.
+
+    Looks at about MAX_BROUGHT_FORWARD. Returns up to when retries were looked at, and how many of them are due now;
+    None if there are no more.
+    """
+    parameters = {"endpoint": endpoint_id, "since": outage.since, "until": outage.until, "after": outage.after}
+    rows = run(RETRY_AFTER_OUTAGE, parameters)
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+# Reader: the drain, for lanes whose breaker is half-open. Index: delivery_due. In an ordered lane, what is due may wait
+# for a retry before it.
+MAKE_PROBES_DUE = f"""
+WITH next AS (
+    SELECT retry.* FROM unnest(%(endpoints)s::uuid[], %(ordered)s::bool[]) AS probed(endpoint_id, is_ordered)
+     CROSS JOIN LATERAL (
+           SELECT id, attempts, last_status FROM delivery_delivery
+            WHERE endpoint_id = probed.endpoint_id AND state = '{PENDING}' AND next_attempt_at > now()
+            ORDER BY next_attempt_at LIMIT 1) retry
+     WHERE probed.is_ordered
+        OR NOT EXISTS (SELECT FROM delivery_delivery
+                        WHERE endpoint_id = probed.endpoint_id AND state = '{PENDING}' AND next_attempt_at <= now())
+)
+UPDATE delivery_delivery d SET next_attempt_at = now() FROM next
+ WHERE d.id = next.id AND d.state = '{PENDING}'
+   AND next.attempts > 0 AND next.last_status IS DISTINCT FROM {TOO_MANY_REQUESTS}
+RETURNING d.endpoint_id
+"""
+
+
+def make_probes_due(endpoints: Mapping[UUID, bool]) -> int:
+    """Make the next retry of these endpoints due, as the probe of the breaker; return how many.
+
+    ``endpoints``: whether each is ordered; where it is not, only if no other delivery is due.
+    """
+    if not endpoints:
+        return 0
+    return len(run(MAKE_PROBES_DUE, {"endpoints": list(endpoints), "ordered": list(endpoints.values())}))

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS, Breaker
+from delivery.sending.breaker import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    OPEN_AFTER_FAILURES,
+    OPEN_AFTER_SECONDS,
+    OUTAGE_FAILURES,
+    Breaker,
+)
 
 START = 1_900_000_000.0
 
@@ -18,8 +25,8 @@ def opened() -> Breaker:
 
 def test_on_failure_returns_true_only_when_it_opens() -> None:
     breaker = Breaker()
-    results = [breaker.on_failure(START + number) for number in range(OPEN_AFTER_FAILURES + 10)]
-    assert results == [False] * (OPEN_AFTER_FAILURES - 1) + [True] + [False] * 10
+    results = [breaker.on_failure(START + number) for number in range(OPEN_AFTER_FAILURES + int(FIRST_PAUSE) - 1)]
+    assert results == [False] * (OPEN_AFTER_FAILURES - 1) + [True] + [False] * (int(FIRST_PAUSE) - 1)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +47,28 @@ def test_on_success_resets_everything() -> None:
     breaker = opened()
     breaker.on_success()
     assert breaker == Breaker()
+
+
+def test_outage_is_over_with_a_success_after_the_breaker_opened() -> None:
+    breaker = opened()
+    assert breaker.outage_since(START + OPEN_AFTER_SECONDS + FIRST_PAUSE) == START
+    breaker.on_success()
+    assert breaker.outage_since(START + 60) is None
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds", "is_outage"),
+    [
+        (OUTAGE_FAILURES, OPEN_AFTER_SECONDS, True),
+        (OUTAGE_FAILURES - 1, OPEN_AFTER_SECONDS * 100, False),
+        (OPEN_AFTER_FAILURES * 5, OPEN_AFTER_SECONDS / 2, False),
+    ],
+)
+def test_outage_is_several_failures_in_a_row_over_a_time(failures: int, seconds: float, is_outage: bool) -> None:
+    breaker = Breaker()
+    for _ in range(failures):
+        breaker.on_failure(START)
+    assert (breaker.outage_since(START + seconds) is not None) == is_outage
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 2_000)), max_size=80))

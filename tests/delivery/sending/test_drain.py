@@ -24,7 +24,7 @@ from delivery.lifecycle import sweep
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
-from delivery.sending import capacity, drain, leased_lanes
+from delivery.sending import breaker, capacity, drain, leased_lanes
 from delivery.sending.drain import deliver_due
 from delivery.sql.claim import LARGE_BODY
 from delivery.sql.due import CHANNEL
@@ -478,6 +478,60 @@ class TestClaimedAhead:
             go_on.set()
             wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
         assert set(receiver.counts().values()) == {1}
+
+
+class TestRecovery:
+    """When an outage is over, what failed in it is sent at once, not when its retry plan says."""
+
+    @pytest.fixture(autouse=True)
+    def short_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(breaker, "OPEN_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.05)
+        monkeypatch.setattr(breaker, "LONGEST_PAUSE", 0.2)
+
+    @pytest.mark.parametrize("ordering", ["", "subject"])
+    def test_deliveries_that_failed_in_an_outage_are_sent_when_it_is_over(
+        self, receiver: Receiver, ordering: str
+    ) -> None:
+        is_over = threading.Event()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            scripts.status(200 if is_over.is_set() else 503)(exchange)
+
+        endpoint = subscribed(receiver.script("/", respond), ordering=ordering, retry_plan=[3600] * 50)
+        keys = [f"s{n % 25}" for n in range(75)]
+        publish(endpoint.tenant, [{"type": "order.created", "subject": key, "data": n} for n, key in enumerate(keys)])
+        with draining():
+            receiver.wait_for(breaker.OPEN_AFTER_FAILURES + 3)
+            failed = {it.message_id for it in receiver.arrivals}
+            is_over.set()
+            wait_until(lambda: not Delivery.objects.exclude(state="delivered").exists(), "the deliveries")
+        assert failed <= receiver.counts().keys()
+        if ordering:
+            done = [orjson.loads(it.body) for it in receiver.arrivals[-200:]]
+            last: dict[str, int] = {}
+            for event in done:
+                assert event["data"] >= last.get(event["subject"], 0)
+                last[event["subject"]] = event["data"]
+
+    def test_endpoint_that_its_owner_resumes_is_sent_what_failed(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", 500, 500, 200), retry_plan=[3600] * 5)
+        publish_to(endpoint, 2)
+        run_drain()
+        assert states() == ["pending"] * 2
+        pause(endpoint)
+        resume(endpoint)
+        sweep.recover()
+        run_drain()
+        assert states() == ["delivered"] * 2
+
+    def test_delivery_that_alone_fails_waits_for_its_own_retry(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", 500, 200), retry_plan=[3600] * 5)
+        publish_to(endpoint)
+        run_drain()
+        publish_to(endpoint, 5)
+        run_drain()
+        assert states() == ["delivered"] * 5 + ["pending"]
 
 
 class TestOrdering:

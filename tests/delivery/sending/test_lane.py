@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.sending.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS
+from delivery.sending.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPEN_AFTER_FAILURES, OPEN_AFTER_SECONDS, PAUSE_GROWTH
 from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN
 from delivery.sql.settle import RELEASED_WAIT
@@ -247,7 +247,7 @@ class TestBreaker:
         assert start(lane, now) == 1
         assert lane.capacity(now) == 0
 
-    def test_failed_probe_doubles_the_pause_up_to_the_longest(self) -> None:
+    def test_failed_probe_lengthens_the_pause_up_to_the_longest(self) -> None:
         lane, now, pauses = self.opened(), START + OPEN_AFTER_SECONDS + FIRST_PAUSE, []
         for _ in range(20):
             start(lane, now)
@@ -255,8 +255,9 @@ class TestBreaker:
             assert lane.breaker.open_until is not None
             pauses.append(lane.breaker.open_until - now)
             now = lane.breaker.open_until
-        assert pauses[:5] == pytest.approx([60, 120, 240, 480, 900])
-        assert set(pauses[5:]) == {LONGEST_PAUSE}
+        assert pauses[:3] == pytest.approx([FIRST_PAUSE * PAUSE_GROWTH**count for count in (1, 2, 3)])
+        assert pauses == sorted(pauses)
+        assert set(pauses[14:]) == {LONGEST_PAUSE}
 
     def test_failures_while_open_do_not_lengthen_the_pause(self) -> None:
         lane = self.opened()

@@ -10,7 +10,13 @@ from django.db import connection
 from django.utils import timezone
 
 from delivery.models import Lane
-from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes, retry_changed_endpoints
+from delivery.sql.due import (
+    create_missing_lanes,
+    mark_lanes_due,
+    recheck_due,
+    resume_lanes,
+    retry_changed_endpoints,
+)
 from delivery.sql.lanes import lease_lanes
 from subscriptions.endpoints.endpoints import change_endpoint, delete_endpoint
 from subscriptions.endpoints.state import disable, enable, pause, resume
@@ -211,10 +217,16 @@ class TestRetryChangedEndpoints:
         enable(lane.endpoint)
         assert retry_changed_endpoints() == 1
 
+    def test_failing_lane_with_a_closed_breaker_is_due(self) -> None:
+        lane = self.lane_with_open_breaker(circuit_open_until=None, open_count=0)
+        pause(lane.endpoint)
+        resume(lane.endpoint)
+        assert retry_changed_endpoints() == 1
+
     @pytest.mark.parametrize(
-        "changes", [{"owner": OWNER}, {"endpoint_inactive": True, "due_at": None}, {"circuit_open_until": None}]
+        "changes", [{"owner": OWNER}, {"endpoint_inactive": True, "due_at": None}, {"failing_since": None}]
     )
-    def test_leased_inactive_or_closed_lane_is_left_unchanged(self, changes: dict[str, Any]) -> None:
+    def test_leased_inactive_or_healthy_lane_is_left_unchanged(self, changes: dict[str, Any]) -> None:
         lane = self.lane_with_open_breaker(**changes)
         pause(lane.endpoint)
         resume(lane.endpoint)

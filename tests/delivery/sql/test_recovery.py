@@ -8,9 +8,17 @@ from django.db import connection
 
 from delivery.models import DeadLetter, Delivery
 from delivery.sql.claim import CLAIM_GRACE, claim_deliveries
-from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, recover_claims
+from delivery.sql.recovery import (
+    MAX_UNSETTLED_CLAIMS,
+    Outage,
+    make_probes_due,
+    raise_to_low_water_mark,
+    recover_claims,
+    retry_after_outage,
+)
 from tests.delivery.factories import make_attempt
 from tests.delivery.sql.factories import (
+    EPOCH,
     HOUR,
     TOKEN,
     claim_request,
@@ -117,3 +125,69 @@ def test_key_made_by_the_database_is_a_uuid_version_7_of_now() -> None:
     for key, moment in rows:
         assert (key.version, key.variant) == (7, "specified in RFC 4122")
         assert abs((key.int >> 80) / 1000 - moment.timestamp()) < 1
+
+
+@pytest.mark.django_db
+class TestRetryAfterOutage:
+    """The outage lasted from two hours ago until an hour ago."""
+
+    def waiting(self, attempted_before: timedelta, **changes: Any) -> Delivery:
+        """Create a delivery that waits for a retry in an hour, after an attempt so long ago."""
+        endpoint = make_endpoint()
+        fields = {"attempts": 1, "step": 1, "last_status": 503, "next_attempt_at": now() + HOUR}
+        (delivery,) = make_deliveries(endpoint, **{**fields, **changes})
+        make_attempt(delivery, started_at=now() - 24 * HOUR)
+        make_attempt(delivery, started_at=now() - attempted_before)
+        return delivery
+
+    def is_due_after(self, delivery: Delivery) -> bool:
+        outage = Outage(now() - 2 * HOUR, now() - HOUR, EPOCH)
+        while looked_at := retry_after_outage(delivery.endpoint_id, outage):
+            outage = outage._replace(after=looked_at[0])
+        delivery.refresh_from_db()
+        assert delivery.step == 1
+        return delivery.next_attempt_at == now()
+
+    def test_delivery_whose_latest_attempt_failed_in_the_outage_is_due(self) -> None:
+        assert self.is_due_after(self.waiting(1.5 * HOUR))
+
+    @pytest.mark.parametrize("hours", [2.5, 0.5])
+    def test_delivery_that_failed_before_or_after_the_outage_waits(self, hours: float) -> None:
+        assert not self.is_due_after(self.waiting(hours * HOUR))
+
+    @pytest.mark.parametrize("changes", [{"last_status": 429}, {"attempts": 0}])
+    def test_delivery_that_waits_for_another_reason_is_left_unchanged(self, changes: dict[str, Any]) -> None:
+        assert not self.is_due_after(self.waiting(1.5 * HOUR, **changes))
+
+
+@pytest.mark.django_db
+class TestMakeProbesDue:
+    RETRY: dict[str, Any] = {"attempts": 1, "last_status": 500}
+
+    def test_next_retry_is_the_probe(self) -> None:
+        endpoint = make_endpoint()
+        first, second = make_deliveries(endpoint, 2, next_attempt_at=now() + HOUR, **self.RETRY)
+        assert make_probes_due({endpoint.id: False}) == 1
+        first.refresh_from_db()
+        second.refresh_from_db()
+        assert first.next_attempt_at == now()
+        assert second.next_attempt_at is not None
+        assert second.next_attempt_at > now()
+
+    @pytest.mark.parametrize(("is_ordered", "count"), [(False, 0), (True, 1)])
+    def test_delivery_that_is_due_is_the_probe_unless_it_may_wait_for_a_retry(
+        self, is_ordered: bool, count: int
+    ) -> None:
+        endpoint = make_endpoint()
+        make_deliveries(endpoint)
+        make_deliveries(endpoint, next_attempt_at=now() + HOUR, **self.RETRY)
+        assert make_probes_due({endpoint.id: is_ordered}) == count
+
+    @pytest.mark.parametrize("changes", [{"last_status": 429}, {"attempts": 0}])
+    def test_delivery_that_waits_for_another_reason_is_no_probe(self, changes: dict[str, Any]) -> None:
+        endpoint = make_endpoint()
+        make_deliveries(endpoint, next_attempt_at=now() + HOUR, **{**self.RETRY, **changes})
+        assert make_probes_due({endpoint.id: False}) == 0
+
+    def test_no_endpoints_need_no_probe(self) -> None:
+        assert make_probes_due({}) == 0
