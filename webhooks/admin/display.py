@@ -27,6 +27,7 @@ TONES: Final[dict[str, Tone]] = {
 TILES: Final[dict[str, tuple[str, Tone]]] = {
     "received": ("Received", "info"),
     "duplicates": ("Duplicates", "plain"),
+    "conflicts": ("Duplicates of other content", "warn"),
     "rejected": ("Rejected", "bad"),
     "throttled": ("Rate limited", "warn"),
     "processed": ("Processed", "good"),

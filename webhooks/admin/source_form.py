@@ -23,7 +23,15 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "General": ("name", "uid", "tenant"),
     "Signature": ("scheme", "secret", "options", "timestamp_tolerance_seconds", "public_url"),
     "Verification": ("verify_token", "clear_verify_token", "allowed_origins"),
-    "Field mapping": ("message_id_path", "event_type_path", "order_key_path", "sequence_path", "skip_out_of_order"),
+    "Field mapping": (
+        "message_id_path",
+        "dedupe",
+        "dedupe_window_seconds",
+        "event_type_path",
+        "order_key_path",
+        "sequence_path",
+        "skip_out_of_order",
+    ),
     "Limits": ("max_bytes", "rate_per_minute", "content_types"),
     "Response": (
         *("response_status", "response_when", "response_timeout_seconds", "response_content_type"),
@@ -32,7 +40,16 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Handlers": ("handlers", "handler_timeout_seconds", "retry_plan"),
 }
 _MODEL_FIELDS = (
-    *("name", "uid", "timestamp_tolerance_seconds", "message_id_path", "event_type_path", "order_key_path"),
+    *(
+        "name",
+        "uid",
+        "timestamp_tolerance_seconds",
+        "message_id_path",
+        "dedupe",
+        "dedupe_window_seconds",
+        "event_type_path",
+    ),
+    "order_key_path",
     *("sequence_path", "skip_out_of_order", "max_bytes", "rate_per_minute", "response_status", "response_when"),
     *("response_timeout_seconds", "response_body", "handler_timeout_seconds"),
 )

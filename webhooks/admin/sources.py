@@ -50,7 +50,15 @@ class SourceAdmin(AdminList):
             {"fields": (("scheme", "timestamp_tolerance_seconds"), "public_url", "options_block", "secrets_list")},
         ),
         ("Verification", {"fields": (("origins", "has_verify_token"),)}),
-        ("Field mapping", {"fields": (("message_id_path", "event_type_path"), ("order_key_path", "sequence_path"))}),
+        (
+            "Field mapping",
+            {
+                "fields": (
+                    *(("message_id_path", "dedupe", "dedupe_window_seconds"), "event_type_path"),
+                    ("order_key_path", "sequence_path"),
+                )
+            },
+        ),
         ("Limits", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
         (
             "Response",

@@ -28,6 +28,8 @@ class Migration(migrations.Migration):
                 ('timestamp_tolerance_seconds', models.PositiveIntegerField(default=300, help_text='Accepted difference between a signed timestamp and the present, in seconds.', validators=[django.core.validators.MaxValueValidator(86400)])),
                 ('public_url', models.URLField(blank=True, help_text='The URL as the sender knows it, for schemes that sign the URL; empty: the URL of the request.', max_length=2048, verbose_name='public URL')),
                 ('message_id_path', models.CharField(blank=True, help_text='Where the message id is: header:Name or body:/json/pointer; empty: as the scheme says.', max_length=256)),
+                ('dedupe', models.CharField(choices=[('id', 'By the message id'), ('content', 'By the content, within a window'), ('off', 'Store every message')], default='id', help_text='How repeats are found: by the message id (a message without one is never a repeat), by equal content within dedupe_window_seconds, or not at all.', max_length=16)),
+                ('dedupe_window_seconds', models.PositiveIntegerField(default=86400, help_text='With dedupe content: seconds for which equal content counts as the same message.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(2592000)])),
                 ('event_type_path', models.CharField(blank=True, help_text='Where the event type is: header:Name or body:/json/pointer; empty: as the scheme says.', max_length=256)),
                 ('order_key_path', models.CharField(blank=True, help_text="Where the order key is: header:Name or body:/json/pointer. One key's receipts run in order.", max_length=256)),
                 ('verify_token', models.BinaryField(help_text='Encrypted token that a GET with hub.mode and hub.challenge must carry (Meta, WebSub).', null=True)),
@@ -102,7 +104,8 @@ class Migration(migrations.Migration):
             name='Receipt',
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('message_id', models.CharField(help_text="The sender's id of the message, or the body's SHA-256.", max_length=256)),
+                ('message_id', models.CharField(help_text="The sender's id of the message; without one the receipt's own id, or, if the source deduplicates by content, the SHA-256 of the body.", max_length=256)),
+                ('may_repeat', models.BooleanField(db_default=False, editable=False, help_text='Whether other receipts may have the same message id.')),
                 ('event_type', models.CharField(blank=True, help_text='Event type; empty if the message has none.', max_length=256)),
                 ('order_key', models.CharField(blank=True, help_text='Receipts of one key are handled in order.', max_length=256)),
                 ('secret_id', models.UUIDField(editable=False, help_text="The source's secret that signed the message.", null=True)),
@@ -128,8 +131,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'permissions': [('replay_receipt', 'Can replay receipts')],
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['source', 'due_at'], name='receipt_due'), models.Index(condition=models.Q(('claims__gt', 0)), fields=['due_at'], name='receipt_suspect'), models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('order_key', ''), _negated=True)), fields=['source', 'order_key', 'id'], name='receipt_order_key'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['dead_at'], name='receipt_dead'), models.Index(fields=['source', 'id'], name='receipt_source'), models.Index(condition=models.Q(('event_type', ''), _negated=True), fields=['source', 'event_type', 'id'], name='receipt_event_type'), models.Index(condition=models.Q(('body_key', ''), _negated=True), fields=['body_key'], name='receipt_body_key')],
-                'constraints': [models.UniqueConstraint(fields=('source', 'message_id'), name='receipt_message_id_unique'), models.CheckConstraint(condition=models.Q(models.Q(('body__isnull', False), ('body_key', '')), models.Q(('body__isnull', True), ('body_key__gt', '')), _connector='OR'), name='receipt_body_in_one_place')],
+                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['source', 'due_at'], name='receipt_due'), models.Index(condition=models.Q(('claims__gt', 0)), fields=['due_at'], name='receipt_suspect'), models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('order_key', ''), _negated=True)), fields=['source', 'order_key', 'id'], name='receipt_order_key'), models.Index(condition=models.Q(('dead_at__isnull', False)), fields=['dead_at'], name='receipt_dead'), models.Index(condition=models.Q(('may_repeat', True)), fields=['source', 'message_id'], name='receipt_message_id'), models.Index(fields=['source', 'id'], name='receipt_source'), models.Index(condition=models.Q(('event_type', ''), _negated=True), fields=['source', 'event_type', 'id'], name='receipt_event_type'), models.Index(condition=models.Q(('body_key', ''), _negated=True), fields=['body_key'], name='receipt_body_key')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('may_repeat', False)), fields=('source', 'message_id'), name='receipt_message_id_unique'), models.CheckConstraint(condition=models.Q(models.Q(('body__isnull', False), ('body_key', '')), models.Q(('body__isnull', True), ('body_key__gt', '')), _connector='OR'), name='receipt_body_in_one_place')],
             },
         ),
         migrations.CreateModel(
@@ -153,6 +156,7 @@ class Migration(migrations.Migration):
                 ('starts_at', models.DateTimeField()),
                 ('received', models.BigIntegerField(default=0)),
                 ('duplicates', models.BigIntegerField(default=0)),
+                ('conflicts', models.BigIntegerField(default=0)),
                 ('rejected', models.BigIntegerField(default=0)),
                 ('throttled', models.BigIntegerField(default=0)),
                 ('processed', models.BigIntegerField(default=0)),

@@ -114,8 +114,12 @@ def retry(ids: Sequence[UUID]) -> int:
 
 
 def by_message_id(message_id: str) -> Q:
-    """Return the filter for this message id at any source: one lookup in the unique index for each source."""
-    return Q(source__in=Source.objects.values("id"), message_id=message_id.replace("\0", ""))
+    """Return the filter for this message id at any source: a lookup in two indexes for each source.
+
+    One index has the receipts that are unique by their message id, the other those that are not.
+    """
+    found = Q(source__in=Source.objects.values("id"), message_id=message_id.replace("\0", ""))
+    return found & (Q(may_repeat=False) | Q(may_repeat=True))
 
 
 def by_event_type(event_type: str) -> Q:

@@ -33,7 +33,8 @@ class VerifiedMessage:
     """A verified message before it is a row.
 
     ``secret_id`` names the secret that signed it, if any; ``has_handlers`` says that code registers handlers for its
-    source (the source's row may name more).
+    source (the source's row may name more); ``may_repeat``: it is stored whatever its message id; ``unique_for``:
+    seconds after which a message with its id is stored again, or None for as long as the receipt is kept.
     """
 
     id: UUID
@@ -45,6 +46,13 @@ class VerifiedMessage:
     secret_id: UUID | None = None
     has_handlers: bool = True
     owner: Hashable = None
+    may_repeat: bool = False
+    unique_for: int | None = None
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """Return what identifies the message: its source and its message id."""
+        return self.source_id, self.labels.message_id
 
 
 class InsertOutcome(Enum):
@@ -87,21 +95,39 @@ def insert_receipt(message: VerifiedMessage) -> "Future[InsertResult]":
 
 
 def insert_receipts(messages: Sequence[VerifiedMessage]) -> list[InsertResult]:
-    """Insert messages by one statement; of duplicates among them the first is stored.
+    """Insert messages by one statement; of duplicates among them the first is stored."""
+    new = _insert(messages)
+    duplicates = [message for message in messages if message.id not in new]
+    if any(message.unique_for is not None for message in duplicates) and (freed := _free_keys(duplicates)):
+        new |= _insert([message for message in duplicates if message.key in freed])
+        duplicates = [message for message in duplicates if message.id not in new]
+    first = _find_first(duplicates) if duplicates else {}
+    return [
+        new.get(message.id) or InsertResult(InsertOutcome.DUPLICATE, first.get(message.key)) for message in messages
+    ]
+
+
+def _insert(messages: Sequence[VerifiedMessage]) -> dict[UUID, InsertResult]:
+    """Insert messages, and return the results of those that are no duplicates.
 
     Rows are ordered by their unique key, so that two processes with the same messages cannot deadlock.
     """
-    ordered = sorted(messages, key=lambda message: (message.source_id, message.labels.message_id))
+    ordered = sorted(messages, key=lambda message: message.key)
     values = [value for message in ordered for value in _values(message)]
     rows = sql.run(_statement(len(ordered)), values)
-    new = {id: InsertResult(InsertOutcome.DUE if is_due else InsertOutcome.SETTLED) for id, is_due in rows}
-    duplicates = [message for message in messages if message.id not in new]
-    first = _find_first(duplicates) if duplicates else {}
-    return [
-        new.get(message.id)
-        or InsertResult(InsertOutcome.DUPLICATE, first.get((message.source_id, message.labels.message_id)))
-        for message in messages
-    ]
+    return {id: InsertResult(InsertOutcome.DUE if is_due else InsertOutcome.SETTLED) for id, is_due in rows}
+
+
+def _free_keys(duplicates: Sequence[VerifiedMessage]) -> set[tuple[UUID, str]]:
+    """Let receipts whose time as the only one with their message id is over be repeated; return their keys."""
+    limited = {message.key: message.unique_for for message in duplicates if message.unique_for is not None}
+    keys = sorted(limited)
+    values = {
+        "sources": [source_id for source_id, _ in keys],
+        "ids": [message_id for _, message_id in keys],
+        "seconds": [limited[key] for key in keys],
+    }
+    return {(source_id, message_id) for source_id, message_id in sql.run(_FREE, values)}
 
 
 def _find_first(duplicates: Sequence[VerifiedMessage]) -> dict[tuple[UUID, str], FirstReceipt]:
@@ -128,6 +154,7 @@ _COLUMNS = {
     "size": "bigint",
     "sha256": "text",
     "secret_id": "uuid",
+    "may_repeat": "boolean",
 }
 _NAMES = ", ".join(_COLUMNS)
 _TYPES = [*_COLUMNS.values(), "boolean"]
@@ -145,13 +172,22 @@ _INSERT = f"""
         ), true) AS is_due
         FROM (VALUES {{}}) AS message ({_NAMES}, has_handlers)
     ) AS candidate
-    ON CONFLICT (source_id, message_id) DO NOTHING
+    ON CONFLICT (source_id, message_id) WHERE NOT may_repeat DO NOTHING
     RETURNING id, due_at IS NOT NULL
 """  # noqa: S608 - the names are those above
 
 _FIND = """
     SELECT source_id, message_id, id, sha256 FROM webhooks_receipt
-    WHERE (source_id, message_id) IN (SELECT * FROM unnest(%(sources)s::uuid[], %(ids)s::text[]))
+    WHERE (source_id, message_id) IN (SELECT * FROM unnest(%(sources)s::uuid[], %(ids)s::text[])) AND NOT may_repeat
+"""
+
+# Index: receipt_message_id_unique.
+_FREE = """
+    UPDATE webhooks_receipt AS receipt SET may_repeat = true
+    FROM unnest(%(sources)s::uuid[], %(ids)s::text[], %(seconds)s::float8[]) AS given (source_id, message_id, seconds)
+    WHERE receipt.source_id = given.source_id AND receipt.message_id = given.message_id AND NOT receipt.may_repeat
+        AND receipt.received_at < statement_timestamp() - make_interval(secs => given.seconds)
+    RETURNING receipt.source_id, receipt.message_id
 """
 
 
@@ -172,7 +208,7 @@ def _values(message: VerifiedMessage) -> tuple[Any, ...]:
         *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
         *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
         *(body.body or b"", body.key, Int8(body.size), body.sha256),
-        *(message.secret_id or _NO_SECRET, message.has_handlers),
+        *(message.secret_id or _NO_SECRET, message.may_repeat, message.has_handlers),
     )
 
 

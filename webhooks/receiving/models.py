@@ -34,7 +34,14 @@ class Receipt(KeyedRow):
     # No constraint in the database: checking it would lock the source's row for every message. Only the sweep deletes
     # sources, and only those without receipts.
     source = models.ForeignKey(Source, models.PROTECT, related_name="receipts", db_index=False, db_constraint=False)
-    message_id = models.CharField(max_length=256, help_text="The sender's id of the message, or the body's SHA-256.")
+    message_id = models.CharField(
+        max_length=256,
+        help_text="The sender's id of the message; without one the receipt's own id, or, if the source deduplicates by "
+        "content, the SHA-256 of the body.",
+    )
+    may_repeat = models.BooleanField(
+        db_default=False, editable=False, help_text="Whether other receipts may have the same message id."
+    )
     event_type = models.CharField(max_length=256, blank=True, help_text="Event type; empty if the message has none.")
     order_key = models.CharField(max_length=256, blank=True, help_text="Receipts of one key are handled in order.")
     secret_id = models.UUIDField(null=True, editable=False, help_text="The source's secret that signed the message.")
@@ -69,7 +76,9 @@ class Receipt(KeyedRow):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["source", "message_id"], name="receipt_message_id_unique"),
+            models.UniqueConstraint(
+                fields=["source", "message_id"], condition=Q(may_repeat=False), name="receipt_message_id_unique"
+            ),
             models.CheckConstraint(
                 condition=Q(body__isnull=False, body_key="") | Q(body__isnull=True, body_key__gt=""),
                 name="receipt_body_in_one_place",
@@ -88,6 +97,8 @@ class Receipt(KeyedRow):
             ),
             # readers: the list of dead receipts, sweep.delete_expired
             models.Index(fields=["dead_at"], name="receipt_dead", condition=Q(dead_at__isnull=False)),
+            # reader: the search by message id
+            models.Index(fields=["source", "message_id"], name="receipt_message_id", condition=Q(may_repeat=True)),
             models.Index(fields=["source", "id"], name="receipt_source"),  # reader: the list of a source
             # reader: the list of a source, filtered by event type
             models.Index(fields=["source", "event_type", "id"], name="receipt_event_type", condition=~Q(event_type="")),

@@ -18,6 +18,8 @@ Without a valid signature the state of a source cannot be observed: a paused sou
 a deleted one 404 like an unknown one. Therefore bodies are verified there too, and then dropped. A deleted source
 fetches no published keys: messages under such schemes get 404.
 
+A message without an id is never a duplicate, unless the source deduplicates by content.
+
 Two requests with one message id are decided by the unique constraint: one is stored, the other is a duplicate,
 whatever became of the handlers. A failed handler therefore loses nothing when the sender retries; it runs by its own
 retry plan. A duplicate with other content is recorded as a Rejection and responded 200: the first content stays, and
@@ -205,6 +207,7 @@ def _respond_duplicate(
     source_counts.count(source.id, "duplicates")
     first = inserted.first
     if first is not None and first.sha256 != message.body.sha256:
+        source_counts.count(source.id, "conflicts")
         telemetry.log_content_conflict(public("src", source.id), message.labels.message_id)
         detail = f"{public('rcp', first.id)} has this message id and other content; it was kept."
         size, sha256 = message.body.size, message.body.sha256

@@ -7,7 +7,7 @@ an exception where they must be fetched first (``published_keys.KeysNeeded``); t
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from webhooks.kit.claim_check import StoredBody
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest
+from webhooks.models import Receipt, Source
 from webhooks.processing.handlers import has_handlers
 from webhooks.receiving.challenges import ConfirmationFailed
 from webhooks.receiving.insert_receipt import VerifiedMessage
@@ -22,6 +23,7 @@ from webhooks.schemes.scheme import FetchKeys, UnsignedBody
 from webhooks.sources.message_labels import find_labels, redact_credentials, storable_label
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
+from webhooks.wire.ids import public
 from webhooks.wire.media_types import UnacceptedMediaType, check_media_type
 
 
@@ -84,17 +86,27 @@ def called_url(request: NativeRequest, public_url: str) -> str:
 def label_message(
     source: SourceSnapshot, request: NativeRequest, receipt_id: UUID, body: StoredBody, secret_id: UUID | None
 ) -> VerifiedMessage:
-    """Return the row of a verified message: with its id, type and order key, and without credentials."""
+    """Return the row of a verified message: with its id, type and order key, and without credentials.
+
+    A message without an id has that of its receipt, so it is no duplicate of another.
+    """
+    labels = find_labels(source, source.scheme_with_options, request.headers, body.body)
+    by_content = source.dedupe == Source.Dedupe.CONTENT
+    if by_content or not labels.message_id:
+        own_id = f"sha256:{body.sha256}" if by_content else public(Receipt.prefix, receipt_id)
+        labels = replace(labels, message_id=own_id)
     return VerifiedMessage(
         id=receipt_id,
         source_id=source.id,
-        labels=find_labels(source, source.scheme_with_options, request.headers, body.body, body.sha256),
+        labels=labels,
         content_type=storable_label(request.headers.get("content-type", "")),
         headers=redact_credentials(request.headers, source.credential_headers),
         body=body,
         secret_id=secret_id,
         has_handlers=has_handlers(source),
         owner=source.owner,
+        may_repeat=source.dedupe == Source.Dedupe.OFF,
+        unique_for=source.dedupe_window_seconds if by_content else None,
     )
 
 

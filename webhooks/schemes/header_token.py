@@ -3,7 +3,7 @@
 It authenticates the caller; the body is not signed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from webhooks.schemes.scheme import (
     BodyVerifier,
@@ -14,7 +14,7 @@ from webhooks.schemes.scheme import (
     VerificationContext,
 )
 from webhooks.wire.errors import BadOptions, MalformedHeader
-from webhooks.wire.header_values import is_name
+from webhooks.wire.header_values import is_name, lowered
 from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 
 
@@ -60,20 +60,24 @@ class BearerToken(HeaderToken):
 class GitLab(HeaderToken):
     """GitLab's secret token in `X-Gitlab-Token`.
 
-    https://docs.gitlab.com/user/project/integrations/webhooks/
+    `Idempotency-Key` is the same for every attempt at a message. `X-Gitlab-Event-UUID` is not an id: all webhooks that
+    one event triggers share it. https://docs.gitlab.com/user/project/integrations/webhooks/
     """
 
     name = "gitlab"
     label = "GitLab: the secret token"
-    id_header = "x-gitlab-event-uuid"
+    id_header = "idempotency-key"
     type_header = "x-gitlab-event"
 
     def __init__(self) -> None:
         super().__init__("x-gitlab-token")
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        headers = message.json_headers(X_Gitlab_Event_UUID=message.message_id, X_Gitlab_Event=message.event_type)
+        headers = message.json_headers(Idempotency_Key=message.message_id, X_Gitlab_Event=message.event_type)
         return SignedMessage({**super().sign(secret, message).headers, **headers}, message.body)
+
+    def message_id(self, headers: Mapping[str, str]) -> str | None:
+        return super().message_id(headers) or lowered(headers).get("x-gitlab-webhook-uuid") or None
 
 
 def bearer_token(header: str, value: str) -> str:

@@ -1,12 +1,10 @@
 """Read from a received message its labels (id, type, order key), its events, and the headers to store.
 
 The id comes from the first of these that exists: the source's ``message_id_path``, the id that the scheme signs or
-sends, the CloudEvent's source and id, the SHA-256 of the body. By the SHA-256, messages with equal bodies count as one
-message. That is right for retries without an id; where a sender may send two equal messages, the source needs
-``message_id_path``.
+sends, the CloudEvent's source and id.
 
-A body in object storage (a claim check) is not read: its labels come from the headers only, and its id, if they have
-none, from the SHA-256. Header names are in lower case throughout this module.
+A body in object storage (a claim check) is not read: its labels come from the headers only. Header names are in lower
+case throughout this module.
 """
 
 import hashlib
@@ -52,22 +50,20 @@ class LabelPaths(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MessageLabels:
-    """The id, type and order key of a message."""
+    """The id, type and order key of a message; each is empty if the message has none."""
 
     message_id: str
     event_type: str
     order_key: str
 
 
-def find_labels(
-    paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], body: bytes | None, digest: str
-) -> MessageLabels:
-    """Find the labels of a message. ``body``: None if it is in object storage; ``digest``: its SHA-256."""
+def find_labels(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], body: bytes | None) -> MessageLabels:
+    """Find the labels of a message. ``body``: None if it is in object storage."""
     document = parse_json(body)
     attributes = _cloud_event(headers, body)
     cloud_event_id = f"{attributes['source']} {attributes['id']}" if attributes else ""
     scheme_id = scheme.message_id(headers) or _at_pointer(scheme.id_path, document)
-    message_id = read_path(paths.message_id_path, headers, document) or scheme_id or cloud_event_id or digest
+    message_id = read_path(paths.message_id_path, headers, document) or scheme_id or cloud_event_id
     event_type = read_path(paths.event_type_path, headers, document) or scheme.event_type(headers)
     event_type = event_type or _at_pointer(scheme.type_path, document)
     event_type = event_type or attributes.get("type") or _type_in(document)

@@ -38,6 +38,11 @@ class Source(Row):
         STORED = "stored", "When the message is stored"
         PROCESSED = "processed", "When its handlers have finished"
 
+    class Dedupe(models.TextChoices):
+        ID = "id", "By the message id"
+        CONTENT = "content", "By the content, within a window"
+        OFF = "off", "Store every message"
+
     prefix = "src"
     tenant_id = models.UUIDField(
         "tenant ID", null=True, blank=True, db_index=True, help_text="Owner; empty: the operator."
@@ -70,6 +75,18 @@ class Source(Row):
         max_length=256,
         blank=True,
         help_text="Where the message id is: header:Name or body:/json/pointer; empty: as the scheme says.",
+    )
+    dedupe = models.CharField(
+        max_length=16,
+        choices=Dedupe,
+        default=Dedupe.ID,
+        help_text="How repeats are found: by the message id (a message without one is never a repeat), by equal "
+        "content within dedupe_window_seconds, or not at all.",
+    )
+    dedupe_window_seconds = models.PositiveIntegerField(
+        default=86_400,
+        validators=[MinValueValidator(1), MaxValueValidator(30 * 86_400)],
+        help_text="With dedupe content: seconds for which equal content counts as the same message.",
     )
     event_type_path = models.CharField(
         max_length=256,
@@ -194,6 +211,7 @@ class SourceHour(KeyedRow):
     starts_at = models.DateTimeField()
     received = models.BigIntegerField(default=0)
     duplicates = models.BigIntegerField(default=0)
+    conflicts = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
     throttled = models.BigIntegerField(default=0)
     processed = models.BigIntegerField(default=0)

@@ -40,6 +40,8 @@ class SourceSnapshot:
     timestamp_tolerance_seconds: int
     public_url: str
     message_id_path: str
+    dedupe: str
+    dedupe_window_seconds: int
     event_type_path: str
     order_key_path: str
     max_bytes: int

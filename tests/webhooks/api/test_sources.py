@@ -307,7 +307,9 @@ def test_tenant_that_names_another_tenant_is_a_404() -> None:
 
 def test_stats_have_hours_totals_and_current_counts() -> None:
     client = make_client(make_tenant())
-    created = post(client, "sources/", {"scheme": "none", "uid": "shop", "handlers": [{"handler": "log"}]}).json()
+    created = post(
+        client, "sources/", {"scheme": "none", "uid": "shop", "dedupe": "content", "handlers": [{"handler": "log"}]}
+    ).json()
     for body in (b"1", b"1", b"2"):
         Client().post(created["url"], body, "text/plain")
     source_counts.write()

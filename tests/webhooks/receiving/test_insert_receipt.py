@@ -19,7 +19,7 @@ LOGGED = [{"handler": "log"}]
 DIGEST = "ab" * 32
 USES = """
 SELECT generic_plans + custom_plans FROM pg_prepared_statements
- WHERE statement LIKE '%INTO webhooks_receipt%' AND statement NOT LIKE '%$14::%'
+ WHERE statement LIKE '%INTO webhooks_receipt%' AND statement NOT LIKE '%$15::%'
 """  # of the statement for one message
 
 

@@ -42,9 +42,14 @@ class TestGitLab(SchemeBattery):
     signature_headers = ("X-Gitlab-Token",)
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
-        return Message({"X-Gitlab-Token": secret, "X-Gitlab-Event-UUID": "13792a34"}, body)
+        return Message({"X-Gitlab-Token": secret, "Idempotency-Key": "13792a34"}, body)
 
     def test_message_id_and_event_type_are_read_from_the_headers(self) -> None:
-        headers = {"X-Gitlab-Event-UUID": "13792a34", "X-Gitlab-Event": "Push Hook"}
+        headers = {"X-Gitlab-Webhook-UUID": "w", "Idempotency-Key": "13792a34", "X-Gitlab-Event": "Push Hook"}
         assert schemes.get("gitlab").message_id(headers) == "13792a34"
         assert schemes.get("gitlab").event_type(headers) == "Push Hook"
+
+    def test_message_id_is_no_header_that_other_webhooks_of_the_event_share(self) -> None:
+        shared = {"X-Gitlab-Event-UUID": "13792a34"}
+        assert schemes.get("gitlab").message_id(shared) is None
+        assert schemes.get("gitlab").message_id({**shared, "X-Gitlab-Webhook-UUID": "w"}) == "w"

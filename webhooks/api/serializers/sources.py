@@ -99,7 +99,8 @@ class SourceSerializer(StrictModelSerializer):
         model = Source
         fields = [
             *("id", "tenant", "uid", "name", "url", "scheme", "secret", "options", "timestamp_tolerance_seconds"),
-            *("public_url", "message_id_path", "event_type_path", "order_key_path", "max_bytes", "rate_per_minute"),
+            *("public_url", "message_id_path", "dedupe", "dedupe_window_seconds", "event_type_path", "order_key_path"),
+            *("max_bytes", "rate_per_minute"),
             *("verify_token", "allowed_origins", "content_types", "response_status", "response_body"),
             *("response_content_type", "response_when", "response_timeout_seconds", "handlers"),
             *("handler_timeout_seconds", "retry_plan", "sequence_path", "skip_out_of_order", "paused", "created_at"),

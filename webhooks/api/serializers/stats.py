@@ -28,6 +28,9 @@ class SourceCountsSerializer(serializers.Serializer[Any]):
     duplicates = serializers.IntegerField(
         help_text="Messages received again under the same message id; not stored again."
     )
+    conflicts = serializers.IntegerField(
+        help_text="Duplicates with other content than the first, which is kept; each is in the rejections."
+    )
     rejected = serializers.IntegerField(help_text="Requests rejected: signature, size or form.")
     throttled = serializers.IntegerField(
         help_text="Requests that got 429 or 503: over the rate limit, or while paused."
