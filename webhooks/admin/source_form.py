@@ -15,8 +15,9 @@ from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH
 from webhooks.wire.ids import parse
 
 OPTIONS_HELP = (
-    'A JSON object of strings, for hmac, token, jwt and mtls only. hmac: {"header": "x-signature", "algorithm": '
-    '"sha256", "encoding": "hex", "prefix": "", "signed": "{timestamp}.{body}", "timestamp_header": "x-time"}; '
+    "A JSON object of strings, for hmac, public_key, token, jwt and mtls only. hmac: "
+    '{"header": "x-proof", "algorithm": "sha256", "encoding": "hex", "format": "t={timestamp},v1={signature}", '
+    '"separator": ",", "signed": "{timestamp}.{body}"}; public_key: {"algorithm": "ed25519", "header": "x-proof"}; '
     'jwt: {"jwks_url": "https://...", "issuer": "...", "audience": "..."}.'
 )
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {

@@ -29,6 +29,7 @@ _CLASSES = (
     "twilio.Twilio",
     "twitter.Twitter",
     "generic_hmac.GenericHmac",
+    "public_key.PublicKeySignature",
     "basic.Basic",
     "header_token.BearerToken",
     "header_token.HeaderToken",

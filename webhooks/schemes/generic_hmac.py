@@ -1,46 +1,29 @@
-"""HMAC as most providers use it: the options name the header, the digest, its encoding and the signed content.
+"""HMAC as most providers use it: the options name the digest, its encoding, the key, and where everything is.
 
 Options and their defaults:
 
-header            the header with the signature                             x-signature
-algorithm         sha1, sha256, sha384, sha512                              sha256
-encoding          hex, base64, base64url                                    hex
-prefix            the text before the signature, e.g. "sha256="             none
-signed            the signed content: {body} once, and {id} {timestamp} {url} {method}       {body}
-secret_encoding   text, hex, base64                                         text
-id_header         the header with the message id; required if {id} is signed
-timestamp_header  the header with the Unix time; required if {timestamp} is signed, and checked
-timestamp_unit    s, ms                                                     s
-type_header       the header with the event type                            none
+algorithm        md5, sha1, sha256, sha384, sha512; several, separated by commas, need {algorithm} in the format: sha256
+encoding         hex, hex_upper, base64, base64url, base64_of_hex: hex
+secret_encoding  how a secret becomes a key: text, hex, base64, or hashed by sha1, sha256, sha256_hex, md5_hex: text
+secret_prefix    text at the start of a secret that is not part of the key: none
+secret_suffix    text that is added to the secret: none
+
+and those of ``signature_layout``. With {secret} in the signed content the signature is a plain digest of the content.
 """
 
-import binascii
-import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 
 from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
-from webhooks.schemes.signed_content import SignedContent
-from webhooks.wire import base64_text
-from webhooks.wire.errors import BadOptions, BadSecret
-from webhooks.wire.header_values import is_name, lowered
-from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, hex_digest, keys_from_text
+from webhooks.schemes.signature_algorithms import DIGESTS, ENCODINGS, SECRETS, Digest, new_digest
+from webhooks.schemes.signature_layout import Proof, SignatureLayout
+from webhooks.wire.errors import BadOptions, BadSecret, MalformedHeader
+from webhooks.wire.signing.hmac_signatures import constant_time_equal, first_match, keys_from_text
 
-_ALGORITHMS = frozenset({"sha1", "sha256", "sha384", "sha512"})
-_ENCODINGS: dict[str, Callable[[hmac.HMAC], str]] = {
-    "hex": hex_digest,
-    "base64": base64_digest,
-    "base64url": lambda mac: urlsafe_b64encode(mac.digest()).decode().rstrip("="),
-}
-_SECRETS: dict[str, Callable[[bytes], bytes]] = {
-    "text": lambda text: text,
-    "hex": binascii.unhexlify,
-    "base64": lambda text: base64_text.decode(text.decode("latin-1")),
-}
+Around = Callable[[str], tuple[bytes, bytes]]
 
 
 class GenericHmac(Scheme):
-    """An HMAC that is described by options. Raises BadOptions."""
+    """An HMAC, or a plain digest with the secret, that is described by options. Raises BadOptions."""
 
     name = "hmac"
     label = "Other HMAC signature: described by the options"
@@ -48,55 +31,102 @@ class GenericHmac(Scheme):
     def __init__(
         self,
         *,
-        header: str = "x-signature",
         algorithm: str = "sha256",
         encoding: str = "hex",
-        prefix: str = "",
-        signed: str = "{body}",
         secret_encoding: str = "text",  # noqa: S107 (a word, not a secret)
-        id_header: str = "",
-        timestamp_header: str = "",
-        timestamp_unit: str = "s",
-        type_header: str = "",
+        secret_prefix: str = "",
+        secret_suffix: str = "",
+        **layout: str,
     ) -> None:
-        self._header, self._type_header = header.lower(), type_header.lower()
-        self._id_header, self._timestamp_header = id_header.lower(), timestamp_header.lower()
-        if not self._header:
-            raise BadOptions("header must not be empty")
-        if not all(is_name(name) for name in (header, id_header, timestamp_header, type_header) if name):
-            raise BadOptions("the options that end in header must be header names")
-        if algorithm not in _ALGORITHMS:
-            raise BadOptions("algorithm must be sha1, sha256, sha384 or sha512")
-        if encoding not in _ENCODINGS or secret_encoding not in _SECRETS:
-            raise BadOptions("encoding must be hex, base64 or base64url; secret_encoding text, hex or base64")
-        self._algorithm, self._decode = algorithm, _SECRETS[secret_encoding]
-        encode = _ENCODINGS[encoding]
-        self._encode: Callable[[hmac.HMAC], str] = lambda mac: prefix + encode(mac)
-        self._content = SignedContent(signed, self._id_header, self._timestamp_header, timestamp_unit)
+        self._layout = SignatureLayout(**layout)
+        self._algorithms = algorithm.split(",")
+        if not DIGESTS.issuperset(self._algorithms):
+            raise BadOptions(f"algorithm must be one of {', '.join(sorted(DIGESTS))}")
+        if len(self._algorithms) > 1 and not self._layout.has_algorithm:
+            raise BadOptions("several algorithms need {algorithm} in format")
+        if encoding not in ENCODINGS or secret_encoding not in SECRETS:
+            raise BadOptions(
+                f"encoding must be one of {', '.join(ENCODINGS)}; secret_encoding one of {', '.join(SECRETS)}"
+            )
+        self._encode, self._decode = ENCODINGS[encoding], SECRETS[secret_encoding]
+        self._prefix, self._suffix = secret_prefix, secret_suffix
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
-        keys = self._keys(secrets)
-        signature = context.header(self._header)
-        head, tail = self._content.around(context)
-        return HmacVerifier(keys, [signature], self._encode, digest=self._algorithm, head=head, tail=tail)
+        check = _HmacCheck(self._keys(secrets), secrets, self._algorithms, self._encode, self._layout.is_plain_digest)
+        return self._layout.verifier(context, check)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
-        [key] = self._keys([secret])
-        headers = self._content.headers(message)
-        if self._type_header and message.event_type:
-            headers[self._type_header] = message.event_type
-        head, tail = self._content.around(VerificationContext(headers, message.url, message.now, tolerance=0))
-        signature = self._encode(hmac.new(key, head + message.body + tail, self._algorithm))
-        return SignedMessage({**message.json_headers(), **headers, self._header: signature}, message.body)
+        check = _HmacCheck(self._keys([secret]), [secret], self._algorithms, self._encode, self._layout.is_plain_digest)
+
+        def sign(around: Around, body: bytes) -> Mapping[str, str]:
+            check.begin(Proof([], algorithm=self._algorithms[0] if self._layout.has_algorithm else ""), around)
+            check.update(body)
+            return {"signature": check.expected()[0], "algorithm": self._algorithms[0]}
+
+        return self._layout.sign(message, sign)
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
-        return lowered(headers).get(self._id_header) or None
+        return self._layout.message_id(headers)
 
     def event_type(self, headers: Mapping[str, str]) -> str | None:
-        return lowered(headers).get(self._type_header) or None
+        return self._layout.event_type(headers)
 
     def _keys(self, secrets: Sequence[str]) -> list[bytes]:
+        keys_from_text(secrets)
+        texts = [secret.removeprefix(self._prefix) + self._suffix for secret in secrets]
         try:
-            return [self._decode(key) for key in keys_from_text(secrets)]
+            return [self._decode(key) for key in keys_from_text(texts)]
         except ValueError as error:
             raise BadSecret("must be encoded as secret_encoding says") from error
+
+
+class _HmacCheck:
+    """The digest of the content with each secret, compared as text in constant time."""
+
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        secrets: Sequence[str],
+        algorithms: Sequence[str],
+        encode: Callable[[bytes], str],
+        is_plain: bool,
+    ) -> None:
+        self._keys, self._secrets, self._algorithms = keys, secrets, algorithms
+        self._encode, self._is_plain = encode, is_plain
+        self._signatures: Sequence[str] = ()
+        self._digests: list[tuple[Digest, bytes]] = []
+
+    def begin(self, proof: Proof, around: Around) -> None:
+        """Begin the content with each secret. Raises MalformedHeader for an algorithm that is not allowed."""
+        algorithm = proof.algorithm or self._algorithms[0]
+        if algorithm not in self._algorithms:
+            raise MalformedHeader("algorithm")
+        self._signatures = proof.signatures
+        shared = None if self._is_plain else around("")
+        for key, secret in zip(self._keys, self._secrets, strict=True):
+            head, tail = shared or around(secret)
+            digest = new_digest(algorithm, None if self._is_plain else key)
+            digest.update(head)
+            self._digests.append((digest, tail))
+
+    def update(self, chunk: bytes, /) -> None:
+        """Add the next piece of the body."""
+        for digest, _ in self._digests:
+            digest.update(chunk)
+
+    def expected(self) -> list[str]:
+        """Return the signature that each secret makes. To be called once."""
+        for digest, tail in self._digests:
+            digest.update(tail)
+        return [self._encode(digest.digest()) for digest, _ in self._digests]
+
+    def finish(self) -> int:
+        """Return the index of the secret that signed the content. Raises NoMatchingSignature."""
+        return first_match(
+            [
+                index
+                for index, expected in enumerate(self.expected())
+                for signature in self._signatures
+                if constant_time_equal(expected, signature)
+            ]
+        )

@@ -1,9 +1,10 @@
-"""A secret in a header: a bearer token (RFC 6750), or a key in a header of its own.
+"""A secret that the sender repeats: a bearer token (RFC 6750), a header of its own, a parameter, a member of the body.
 
 It authenticates the caller; the body is not signed.
 """
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode, urlsplit
 
 from webhooks.schemes.scheme import (
     BodyVerifier,
@@ -13,32 +14,78 @@ from webhooks.schemes.scheme import (
     UnsignedMessage,
     VerificationContext,
 )
-from webhooks.wire.errors import BadOptions, MalformedHeader
+from webhooks.schemes.signature_layout import MAX_BUFFERED, with_member
+from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, NoMatchingSignature
 from webhooks.wire.header_values import is_name, lowered
+from webhooks.wire.message_values import MessageValues, is_in_body, is_path
 from webhooks.wire.signing.hmac_signatures import keys_from_text, matching_index
 
 
 class HeaderToken(Scheme):
-    """A header with the secret and nothing else, e.g. `X-Api-Key` or `X-Gitlab-Token`. Raises BadOptions."""
+    """A header with the secret and nothing else, e.g. `X-Api-Key`, or the place that `path` names. Raises BadOptions.
+
+    With ``*`` in the JSON pointer every element of a list must have the secret. A body is kept in memory, up to 1 MiB.
+    """
 
     name = "token"
-    label = "Secret in a header: named by the option header"
+    label = "Secret in a header: named by the option header; elsewhere: by the option path"
 
-    def __init__(self, header: str = "x-api-key") -> None:
+    def __init__(self, header: str = "x-api-key", path: str = "") -> None:
         if not is_name(header):
             raise BadOptions("header must be a header name")
-        self._header = header.lower()
+        if path and (not is_path(path) or path.startswith("header:")):
+            raise BadOptions("path must be query:name, body:/json/pointer or form:name")
+        self._header, self._path = header.lower(), path
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         keys_from_text(secrets)
+        if is_in_body(self._path):
+            return _BodyTokenVerifier(secrets, context, self._path)
+        if self._path:
+            query = urlsplit(context.called_url().decode("utf-8", "replace")).query
+            return UnsignedBody(_matching(secrets, MessageValues(context.headers, query), self._path))
         return UnsignedBody(matching_index(secrets, self._token(context.header(self._header))))
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         keys_from_text([secret])
-        return SignedMessage({**message.json_headers(), self._header: secret}, message.body)
+        headers = message.json_headers()
+        part, _, name = self._path.partition(":")
+        if part == "query":
+            return SignedMessage(headers, message.body, urlencode({name: secret}))
+        if part == "form":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if part:
+            return SignedMessage(headers, with_member(message.body, self._path, secret))
+        return SignedMessage({**headers, self._header: secret}, message.body)
 
     def _token(self, value: str) -> str:
         return value
+
+
+class _BodyTokenVerifier:
+    """Keep the body, and compare what is at the path."""
+
+    def __init__(self, secrets: Sequence[str], context: VerificationContext, path: str) -> None:
+        self._secrets, self._context, self._path, self._body = secrets, context, path, bytearray()
+
+    def update(self, chunk: bytes, /) -> None:
+        """Keep the next piece of the body. Raises BodyTooLarge."""
+        if len(self._body) + len(chunk) > MAX_BUFFERED:
+            raise BodyTooLarge
+        self._body += chunk
+
+    def finish(self) -> int:
+        """Return the index of the secret. Raises NoMatchingSignature."""
+        values = MessageValues(self._context.headers, "", bytes(self._body))
+        return _matching(self._secrets, values, self._path)
+
+
+def _matching(secrets: Sequence[str], values: MessageValues, path: str) -> int:
+    """Return the index of the secret that every value at the path equals. Raises NoMatchingSignature."""
+    indexes = {matching_index(secrets, value) for value in values.find_all(path)}
+    if len(indexes) != 1:
+        raise NoMatchingSignature(f"the message has no {path}, or several")
+    return indexes.pop()
 
 
 class BearerToken(HeaderToken):

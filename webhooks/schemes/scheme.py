@@ -75,11 +75,9 @@ class VerificationContext:
             raise MissingUrl
         return self.url.encode("utf-8", "surrogatepass")
 
-    def check_timestamp(self, header: str, value: str, *, units_per_second: int = 1) -> None:
+    def check_timestamp(self, header: str, value: str) -> None:
         """Check that the signed Unix time is within the tolerance. Raises MalformedHeader, StaleTimestamp."""
-        timestamps.check_timestamp(
-            header, value, now=self.now, tolerance=self.tolerance, units_per_second=units_per_second
-        )
+        timestamps.check_timestamp(header, value, now=self.now, tolerance=self.tolerance)
 
     def check_moment(self, seconds: float, *, repeated_for: float = 0.0) -> None:
         """Check that a signed moment is within the tolerance, or as old as a sender repeats it. Raises StaleTimestamp.

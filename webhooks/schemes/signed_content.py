@@ -1,71 +1,127 @@
-"""The signed content as a template: `{body}` once, and around it `{id}`, `{timestamp}`, `{url}`, `{method}`.
+"""The signed content as a template: the body, parts of the message around it, or members of the body.
 
-The content must be unambiguous, or a forger could move the border between two parts. So a separator must follow the id,
-and the id must not contain it.
+    {body}                      the raw body, at most once
+    {id} {timestamp}            as the options say where they are
+    {url} {path} {query} {host} {method}        of the request as the sender made it
+    {header:Name} {query:name}  a header, a parameter
+    {body:/json/pointer} {form:name}            a member of a JSON body, a field of a form; with ? at its end it may
+                                be missing, and is empty then
+    {form_sorted}               the names and values of all fields of a form, sorted by name, without separators
+    {secret}                    the secret itself: the signature is then a plain digest, not an HMAC
+
+The content must be unambiguous, or a forger could move the border between two parts. So a separator, or the time, must
+follow the id, and the id must not contain the separator.
 """
 
-import re
-from collections.abc import Sequence
 from itertools import pairwise
+from urllib.parse import urlsplit
 
-from webhooks.schemes.scheme import UnsignedMessage, VerificationContext
-from webhooks.wire.errors import BadOptions, MalformedHeader
+from webhooks.schemes.scheme import VerificationContext
+from webhooks.wire import placeholders
+from webhooks.wire.errors import BadOptions, MalformedHeader, NoMatchingSignature
+from webhooks.wire.message_values import MessageValues, is_path
+from webhooks.wire.placeholders import Part, Placeholder
 
-_PARTS = re.compile(r"(\{(?:id|timestamp|url|method|body)\})")
-_UNITS = {"s": 1, "ms": 1000}
+_REQUEST = ("url", "path", "query", "host", "method")
+_PLAIN = ("body", "id", "timestamp", "form_sorted", "secret", *_REQUEST)
+_WITH_ARGUMENT = ("header", "query", "body", "form")
+_IN_BODY = ("form_sorted", "form")
 
 
 class SignedContent:
-    """A template and the headers that its parts are taken from. Raises BadOptions."""
+    """A template of the signed content. Raises BadOptions."""
 
-    def __init__(self, signed: str, id_header: str, timestamp_header: str, timestamp_unit: str) -> None:
-        parts = _PARTS.split(signed)
-        if parts.count("{body}") != 1:
-            raise BadOptions("signed must contain {body} once")
-        if "{id}" in parts and not id_header:
-            raise BadOptions("id_header is required when {id} is signed")
-        if "{timestamp}" in parts and not timestamp_header:
-            raise BadOptions("timestamp_header is required when {timestamp} is signed")
-        if timestamp_unit not in _UNITS:
-            raise BadOptions("timestamp_unit must be s or ms")
-        if any(here == "{id}" and not following for here, following in pairwise(parts)):
+    def __init__(self, signed: str) -> None:
+        parts = placeholders.parse(signed)
+        given = [part for part in parts if isinstance(part, Placeholder)]
+        for part in given:
+            _check_placeholder(part)
+        whole = [part for part in given if part == Placeholder("body")]
+        if len(whole) > 1 or not any(part.name in (*_WITH_ARGUMENT, *_IN_BODY) for part in given):
+            raise BadOptions("signed must contain {body} once, or members of the body")
+        if any(here == Placeholder("id") and not _ends_id(after) for here, after in pairwise([*parts, ""])):
             raise BadOptions("signed must have a separator after {id}")
-        self._id_header, self._timestamp_header, self._unit = id_header, timestamp_header, _UNITS[timestamp_unit]
-        middle = parts.index("{body}")
+        self.has_id, self.has_timestamp = Placeholder("id") in given, Placeholder("timestamp") in given
+        self.has_secret, self.has_body = Placeholder("secret") in given, bool(whole)
+        self.names = {part.name for part in given}
+        self.members = [f"{part.name}:{part.argument}" for part in given if part.argument]
+        self.reads_body = any(part.name in _IN_BODY or (part.name == "body" and part.argument) for part in given)
+        middle = parts.index(whole[0]) if whole else len(parts)
         self._head, self._tail = parts[:middle], parts[middle + 1 :]
 
-    def around(self, context: VerificationContext) -> tuple[bytes, bytes]:
-        """Return the signed bytes before and after the body. Raises SignatureError."""
-        return self._filled(self._head, context), self._filled(self._tail, context)
+    def around(
+        self, context: VerificationContext, values: MessageValues, message_id: str, timestamp: str, secret: str = ""
+    ) -> tuple[bytes, bytes]:
+        """Return the signed bytes before and after the body; without {body} all of them come before.
 
-    def headers(self, message: UnsignedMessage) -> dict[str, str]:
-        """Return the headers of a test message that this content is signed from."""
-        named = {self._id_header: message.message_id, self._timestamp_header: str(message.now * self._unit)}
-        return {name: value for name, value in named.items() if name}
+        Raises SignatureError.
+        """
+        special = {"timestamp": timestamp, "secret": secret, "method": context.method}
+        head, tail = (
+            b"".join(
+                _filled(part, after, context, values, message_id, special) for part, after in pairwise([*parts, ""])
+            )
+            for parts in (self._head, self._tail)
+        )
+        return head, tail
 
-    def _filled(self, parts: Sequence[str], context: VerificationContext) -> bytes:
-        pairs = zip(parts, [*parts[1:], ""], strict=True)
-        return b"".join(self._part(part, following, context) for part, following in pairs)
 
-    def _part(self, part: str, following: str, context: VerificationContext) -> bytes:
-        if part == "{url}":
-            return context.called_url()
-        if part == "{method}":
-            return context.method.encode("utf-8", "surrogatepass")
-        if part == "{timestamp}":
-            return self._timestamp(context)
-        if part == "{id}":
-            return self._id(following, context)
-        return part.encode("utf-8", "surrogatepass")
+def _check_placeholder(part: Placeholder) -> None:
+    if part.argument:
+        path = f"{part.name}:{part.argument.removesuffix('?')}"
+        if part.name not in _WITH_ARGUMENT or not is_path(path):
+            raise BadOptions(f"signed must not contain {{{part.name}:{part.argument}}}")
+    elif part.name not in _PLAIN:
+        raise BadOptions(f"signed must not contain {{{part.name}}}")
 
-    def _timestamp(self, context: VerificationContext) -> bytes:
-        written = context.header(self._timestamp_header)
-        context.check_timestamp(self._timestamp_header, written, units_per_second=self._unit)
-        return written.encode()
 
-    def _id(self, following: str, context: VerificationContext) -> bytes:
-        message_id = context.header(self._id_header)
-        # The part of the id after a separator in it could be read as the timestamp or the body.
-        if not message_id.isascii() or (following and following in message_id):
-            raise MalformedHeader(self._id_header)
-        return message_id.encode()
+def _ends_id(after: Part) -> bool:
+    return after == Placeholder("timestamp") or (isinstance(after, str) and after != "")
+
+
+def _filled(
+    part: Part,
+    after: Part,
+    context: VerificationContext,
+    values: MessageValues,
+    message_id: str,
+    special: dict[str, str],
+) -> bytes:
+    if isinstance(part, str):
+        return _bytes(part)
+    if part.argument:
+        return _bytes(_member(part, values))
+    if part.name == "id":
+        return _id(message_id, after)
+    if part.name in special:
+        return _bytes(special[part.name])
+    if part.name == "form_sorted":
+        return _bytes("".join(name + value for name, value in sorted(values.form_pairs)))
+    return _of_url(part.name, context)
+
+
+def _member(part: Placeholder, values: MessageValues) -> str:
+    path = f"{part.name}:{part.argument.removesuffix('?')}"
+    value = values.find(path)
+    if value is None and not part.argument.endswith("?"):
+        raise NoMatchingSignature(f"the message has no {path}")
+    return value or ""
+
+
+def _of_url(name: str, context: VerificationContext) -> bytes:
+    url = context.called_url()
+    if name == "url":
+        return url
+    parts = urlsplit(url)
+    return {"path": parts.path, "query": parts.query, "host": parts.netloc}[name]
+
+
+def _id(message_id: str, after: Part) -> bytes:
+    # The part of the id after a separator in it could be read as the timestamp or the body.
+    if not message_id.isascii() or (isinstance(after, str) and after and after in message_id):
+        raise MalformedHeader("id")
+    return message_id.encode()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -13,7 +13,7 @@ FULL = {
     "header": "X-Acme-Signature",
     "algorithm": "sha512",
     "encoding": "base64",
-    "prefix": "v9=",
+    "format": "v9={signature}",
     "signed": "{id}.{timestamp}.{url}|{body}#",
     "secret_encoding": "hex",
     "id_header": "X-Acme-Id",
@@ -72,7 +72,7 @@ class TestGenericLikeHubSpot(SchemeBattery):
         "encoding": "base64",
         "signed": "{method}{url}{body}{timestamp}",
         "timestamp_header": "X-HubSpot-Request-Timestamp",
-        "timestamp_unit": "ms",
+        "timestamp_format": "ms",
     }
 
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
@@ -114,7 +114,8 @@ def test_verify_decodes_a_secret_in_base64() -> None:
     [
         {"header": ""},
         {"header": "x y"},
-        {"algorithm": "md5"},
+        {"algorithm": "md4"},
+        {"algorithm": "sha1,sha256"},
         {"algorithm": "SHA256"},
         {"encoding": "base32"},
         {"secret_encoding": "rot13"},
@@ -126,7 +127,7 @@ def test_verify_decodes_a_secret_in_base64() -> None:
         {"signed": "{id}{body}", "id_header": "x-id"},
         {"signed": "{body}.{id}", "id_header": "x-id"},
         {"unknown": "x"},
-        {"timestamp_unit": "us"},
+        {"timestamp_format": "ns"},
         {"id_header": "x y"},
         {"header": None},
     ],

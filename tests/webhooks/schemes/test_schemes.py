@@ -50,7 +50,7 @@ def test_verify_without_secrets_and_headers_fails_for_every_scheme_but_none(name
         schemes.verify(name, [], {}, b"", now=0, url="https://example.com/")
 
 
-@pytest.mark.parametrize("name", sorted(set(schemes.SCHEMES) - {"hmac", "token", "jwt", "mtls"}))
+@pytest.mark.parametrize("name", sorted(set(schemes.SCHEMES) - {"hmac", "token", "jwt", "mtls", "public_key"}))
 def test_get_rejects_options_of_a_scheme_without_options(name: str) -> None:
     with pytest.raises(BadOptions):
         schemes.get(name, {"header": "x"})

@@ -22,7 +22,7 @@ from webhooks.wire.errors import StaleTimestamp
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
 TEXT = BODY.decode()
-TIMED = {"standard", "svix", "stripe", "slack", "hmac", "jwt", "paypal", "sns"}
+TIMED = {"standard", "svix", "stripe", "slack", "hmac", "jwt", "paypal", "sns", "public_key"}
 
 Signer = Callable[[int], Mapping[str, str]]
 

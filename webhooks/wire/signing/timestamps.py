@@ -5,11 +5,16 @@ further ahead than the tolerance could be replayed until it has become old, so i
 """
 
 import re
+from datetime import UTC, datetime
 
 from webhooks.wire.errors import MalformedHeader, StaleTimestamp
 
 TOLERANCE = 300  # seconds, as in the reference libraries
-_DIGITS = re.compile(r"[0-9]{1,15}")
+_DIGITS = re.compile(r"[0-9]{1,16}")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
+_UNITS = {"s": 1, "ms": 1000, "us": 1_000_000}  # per second
+FORMATS = (*_UNITS, "iso")
+"""How senders write a time: as a number since 1970, or as ISO 8601 with a zone."""
 
 
 def check_moment(seconds: float, *, now: float, tolerance: float, repeated_for: float = 0.0) -> None:
@@ -23,8 +28,27 @@ def check_moment(seconds: float, *, now: float, tolerance: float, repeated_for: 
         raise StaleTimestamp(f"{seconds - now:+.0f} s from now, {-oldest:g} to +{tolerance:g} s allowed")
 
 
-def check_timestamp(header: str, value: str, *, now: float, tolerance: float, units_per_second: int = 1) -> None:
+def check_timestamp(header: str, value: str, *, now: float, tolerance: float) -> None:
     """Check the Unix time in a header. Raises MalformedHeader for anything but digits, StaleTimestamp."""
-    if not _DIGITS.fullmatch(value):
-        raise MalformedHeader(header)
-    check_moment(int(value) / units_per_second, now=now, tolerance=tolerance)
+    check_moment(read(header, value, "s"), now=now, tolerance=tolerance)
+
+
+def read(place: str, value: str, form: str) -> float:
+    """Return the Unix seconds of a time in one of the FORMATS. Raises MalformedHeader; ``place`` is named then."""
+    if form != "iso":
+        if not _DIGITS.fullmatch(value):
+            raise MalformedHeader(place)
+        return int(value) / _UNITS[form]
+    try:
+        if _ISO.fullmatch(value):
+            return datetime.fromisoformat(value).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise MalformedHeader(place)
+
+
+def write(seconds: int, form: str) -> str:
+    """Return a time in one of the FORMATS."""
+    if form != "iso":
+        return str(seconds * _UNITS[form])
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
