@@ -1,4 +1,4 @@
-"""Run `python -m benchmarks [--quick] [--only ROW ...]`: measure the platform on this machine and write a report.
+"""Run `python -m benchmarks [--quick] [--only ROW ...] [--usual]`: measure on this machine and write a report.
 
 The platform is measured from outside, beside the usual way of doing the same work on the same servers. `rows/` has one
 function for each row of the report, `wire/` the load generator and the sink, `usual/` the project compared with.
@@ -27,7 +27,7 @@ def main() -> int:
         row for row in ROWS if (row.name in arguments.only if arguments.only else row.quick or not arguments.quick)
     ]
     try:
-        facts, results = run(chosen, arguments.quick)
+        facts, results = run(chosen, arguments.quick, arguments.usual or not (arguments.only or arguments.quick))
     except NoCompilerError as error:
         print(error, file=sys.stderr)
         return 2
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     names = [row.name for row in ROWS]
     parser.add_argument("--quick", action="store_true", help="use small sizes; leave out the rows marked (full)")
     parser.add_argument("--only", action="append", metavar="ROW", choices=names, help="measure this row; repeatable")
+    parser.add_argument("--usual", action="store_true", help="measure the usual way too; the full run does")
     return parser
 
 

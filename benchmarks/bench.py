@@ -1,26 +1,26 @@
 """Operations that rows share: set endpoints up, send requests, wait, and check what happened."""
 
-import json
 import math
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.copies import ENDPOINTS
 from benchmarks.deployment import Deployment
 from benchmarks.meter import Meter
 from benchmarks.result import Check, Cost, Latency, latency
-from benchmarks.wire.messages import api_request, publish_batch
+from benchmarks.system import System
 from benchmarks.wire.programs import Arrival, LoadGenerator, Response, Sink, Start
 
 SIZE = 1024  # bytes of an event, envelope included
 BATCH = 100  # events in one request
+USUAL_PART = 10  # the usual way is measured with a tenth of the deliveries: it is that much slower, at least
 LOOK_EVERY = 0.05  # seconds
 LOOK_PAUSE = 20  # times as long as a look takes is the pause before the next, so that looking costs little
 STUCK_AFTER = 90.0  # seconds without any change
-PENDING = """SELECT (SELECT count(*) FROM delivery_delivery WHERE state = 'pending')
-     + (SELECT count(*) FROM delivery_delivery WHERE state = 'sending')"""  # each has an index of its own
-ATTEMPTS = "SELECT count(*) FROM delivery_attempt"
 
 
 class StuckError(Exception):
@@ -37,48 +37,80 @@ class Stretch(NamedTuple):
 
 
 class Bench:
-    """The platform, the sink and the load generator, as each row uses them."""
+    """A system under test, the sink and the load generator, as each row uses them."""
 
-    def __init__(self, deployment: Deployment, sink: Sink, generator: LoadGenerator, start: Start, quick: bool) -> None:
-        """Use these; `quick` selects the small sizes."""
-        self.deployment = deployment
+    def __init__(
+        self, directory: Path, start: Start, sink: Sink, launch: Callable[[Path], System], quick: bool = False
+    ) -> None:
+        """Use these; `launch` starts a system in a directory. `quick` selects the small sizes."""
         self.sink = sink
-        self.start = start
-        self._generator = generator
-        self._quick = quick
+        self._directory, self._start, self._launch, self._quick = directory, start, launch, quick
+        self._generator = LoadGenerator(directory, start)
+
+    @cached_property
+    def system(self) -> System:
+        """Return the system that rows share; the first use starts it."""
+        return self._launch(self._new_directory())
+
+    @property
+    def deployment(self) -> Deployment:
+        """Return the system of a row that measures only this product."""
+        assert isinstance(self.system, Deployment)
+        return self.system
+
+    def empty(self) -> None:
+        """Delete what earlier rows left."""
+        if "system" in vars(self):
+            self.system.empty()
+
+    @contextmanager
+    def fresh_system(self) -> Iterator[System]:
+        """Start a further system on files of its own, and remove it in the end."""
+        made = self._launch(self._new_directory())
+        try:
+            yield made
+        finally:
+            made.discard()
+
+    def closed_sink(self) -> Sink:
+        """Return a further sink that refuses connections until it comes up."""
+        return Sink(self._directory, self._start, name=f"arrivals-{time.time_ns()}", down=True)
+
+    def server_version(self) -> str:
+        """Return the version of PostgreSQL; empty if no row has used the shared system."""
+        return str(self.system.sql("SHOW server_version")[0][0]) if "system" in vars(self) else ""
 
     def size(self, quick: int, full: int) -> int:
         """Return the size for this run."""
         return quick if self._quick else full
 
-    def create_endpoints(
-        self, count: int, *, first: int = 0, kind: str = "o", api_key: str = "", **fields: Any
-    ) -> None:
-        """Create endpoints at the sink, each with a subscription to its own type and to `bench.all`; one over REST."""
-        uids, types = [f"lane{lane}" for lane in range(first, first + count)], event_types(count, first)
-        urls = [self.sink.url(lane, kind) for lane in range(first, first + count)]
-        self.create("endpoints/", {"uid": uids[0], "url": urls[0], **fields}, api_key)
-        self.create("subscriptions/", {"endpoint": uids[0], "event_types": [types[0], "bench.all"]}, api_key)
-        self.deployment.sql(ENDPOINTS, uids[1:], urls[1:], types[1:], uids[0])
+    def count(self, quick: int, full: int) -> int:
+        """Return the number of deliveries for this run and this system."""
+        return self.size(quick, full) // (USUAL_PART if self.system.is_usual else 1)
 
-    def create(self, path: str, content: dict[str, Any], api_key: str = "") -> None:
-        """Create a resource over REST. Raises RuntimeError if it is rejected."""
-        key = api_key or self.deployment.api_key
-        check = all_have_status(self.send([api_request(key, path, json.dumps(content).encode())]), 201)
-        if not check.holds:
-            raise RuntimeError(f"{path}: {check.what}, {check.found}")
+    def create_endpoints(
+        self, count: int, *, first: int = 0, kind: str = "o", sink: Sink | None = None, **fields: Any
+    ) -> None:
+        """Create endpoints at the sink, each with a subscription to its own type and to `bench.all`."""
+        lanes = range(first, first + count)
+        urls = [(sink or self.sink).url(lane, kind) for lane in lanes]
+        self.system.create_endpoints([f"lane{lane}" for lane in lanes], urls, event_types(count, first), **fields)
 
     def batches(self, event_types: list[str]) -> list[bytes]:
         """Return requests that publish events of these types in turn, `BATCH` at a time."""
         types = event_types * (math.lcm(len(event_types), BATCH) // len(event_types))
         parts = [types[start : start + BATCH] for start in range(0, len(types), BATCH)]
-        return [publish_batch(self.deployment.api_key, part, SIZE) for part in parts]
+        return [self.system.publish_request(part, SIZE) for part in parts]
+
+    def singles(self, event_types: list[str], size: int = SIZE) -> list[bytes]:
+        """Return requests that publish one event each."""
+        return [self.system.publish_request([each], size) for each in event_types]
 
     def send(
         self, requests: list[bytes], count: int = 0, *, rate: float = 0.0, connections: int = 4, port: int = 0
     ) -> list[Response]:
         """Send `count` requests (default: each once), these in turn, and return the responses."""
-        count, port = count or len(requests), port or self.deployment.port
+        count, port = count or len(requests), port or self.system.port
         return self._generator.send(port, requests, count=count, rate=rate, connections=connections)
 
     def publish(self, requests: list[bytes], count: int, deliveries: int, **options: Any) -> Stretch:
@@ -91,9 +123,16 @@ class Bench:
         checks = [all_have_status(responses), *self.checks(since, deliveries)]
         return Stretch(responses, self.sink.arrivals(since), meter.cost, checks)
 
-    def meter(self, **extra: int) -> Meter:
-        """Return a meter; `extra` are further process trees (program: id of the root)."""
-        return Meter(self.deployment, extra)
+    def warm_up(self, types: list[str]) -> None:
+        """Publish and deliver an event of each type: connections are open and statements planned after it."""
+        since = self.sink.count
+        self.send(self.singles(types))
+        self.await_arrivals(since, len(types))
+        self.await_settled()
+
+    def meter(self) -> Meter:
+        """Return a meter of the system."""
+        return Meter(self.system)
 
     def await_arrivals(self, since: int, count: int) -> None:
         """Wait until the sink has `count` arrivals more than `since`. Raises StuckError."""
@@ -101,7 +140,11 @@ class Bench:
 
     def await_settled(self) -> None:
         """Wait until no delivery is pending or being sent. Raises StuckError."""
-        self.wait("pending deliveries", lambda: self.deployment.number(PENDING), lambda pending: pending == 0)
+        self.wait("pending deliveries", self.pending, lambda pending: pending == 0)
+
+    def pending(self) -> int:
+        """Return the number of deliveries that have not ended."""
+        return self.system.number(self.system.PENDING)
 
     def wait(self, what: str, look: Callable[[], int], is_done: Callable[[int], bool]) -> None:
         """Wait until the figure is as it should be. Raises StuckError if it stops changing."""
@@ -118,14 +161,17 @@ class Bench:
             time.sleep(min(1.0, max(LOOK_EVERY, LOOK_PAUSE * (now - began))))
 
     def checks(self, since: int, expected: int) -> list[Check]:
-        """Check that the sink and the tables agree, and that nothing is left to do."""
-        arrived, attempts = self.sink.count - since, self.deployment.number(ATTEMPTS)
-        pending = self.deployment.number(PENDING)
+        """Check that the sink and the tables agree, and that nothing is left to do; tables were empty at `since`."""
+        arrived, attempts = self.sink.count - since, self.system.number(self.system.ATTEMPTS)
+        pending = self.pending()
         return [
             Check("every delivery arrived once", arrived == expected, f"{arrived} of {expected}"),
             Check("the sink's count agrees with the recorded attempts", arrived == attempts, f"{arrived}, {attempts}"),
             Check("nothing is pending at the end", pending == 0, f"{pending} pending"),
         ]
+
+    def _new_directory(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix="system-", dir=self._directory))
 
 
 def event_types(count: int, first: int = 0) -> list[str]:
@@ -147,7 +193,12 @@ def rate(arrivals: list[Arrival] | list[Response], since: int = 0) -> float:
 
 def end_to_end_rate(stretch: Stretch) -> float:
     """Return arrivals per second since the first request was sent."""
-    return rate(stretch.arrivals, min(response.sent for response in stretch.responses))
+    return rate(stretch.arrivals, first_request(stretch.responses))
+
+
+def first_request(responses: list[Response]) -> int:
+    """Return when the first request was sent (ns)."""
+    return min(response.sent for response in responses)
 
 
 def latency_of(records: list[Arrival] | list[Response]) -> Latency:

@@ -23,6 +23,24 @@ class Check(NamedTuple):
     found: str = ""
 
 
+class Figure(NamedTuple):
+    """A measured value."""
+
+    value: float
+    unit: str
+    more_is_better: bool = False
+
+    def times_better_than(self, other: "Figure") -> float:
+        """Return how many times better this value is; 0.0 if one of them is 0."""
+        if not self.value or not other.value:
+            return 0.0
+        return self.value / other.value if self.more_is_better else other.value / self.value
+
+    def meets(self, aim: float) -> bool:
+        """Tell whether the value is as good as the aim."""
+        return self.value >= aim if self.more_is_better else self.value <= aim
+
+
 @dataclass
 class Cost:
     """Resources used by all measured processes: CPU in seconds by program, and write-ahead log."""
@@ -33,25 +51,25 @@ class Cost:
 
 @dataclass
 class Result:
-    """`count` things (`unit`) were done at `rate` per second. The run sets name, usual and seconds.
+    """`count` things (`unit`) were done at `rate` per second (0: the row has no rate).
 
-    `usual` is the row that does the same work the usual way; the ratios say how many times its rate this row has,
-    and how many times less CPU.
+    `more` has the figures that only this row has, by name. `aim`: a condition that is no single figure. The run sets
+    `name`, `seconds`, `aims` (by the name of a figure), and `usual`: the result of the same row the usual way.
     """
 
     count: int
-    rate: float
+    rate: float = 0.0
     latency: Latency | None = None
     cost: Cost = field(default_factory=Cost)
     checks: list[Check] = field(default_factory=list)
     unit: str = "deliveries"
     aim: Check | None = None
     notes: list[str] = field(default_factory=list)
+    more: dict[str, Figure] = field(default_factory=dict)
     name: str = ""
-    usual: str = ""
     seconds: float = 0.0
-    rate_ratio: float = 0.0
-    cpu_ratio: float = 0.0
+    aims: dict[str, float] = field(default_factory=dict)
+    usual: "Result | None" = None
 
     @property
     def is_valid(self) -> bool:
@@ -73,25 +91,28 @@ class Result:
         """Return bytes of write-ahead log for each thing."""
         return self.cost.wal_bytes / max(self.count, 1)
 
-    def aim_at_least(self, rate: float) -> "Result":
-        """Set the aim to a rate, and return the result."""
-        self.aim = Check(f"at least {rate:,.0f} {self.unit}/s", self.rate >= rate)
-        return self
-
-
-def compare(results: Sequence[Result]) -> None:
-    """Set the ratios of each result to its usual counterpart, where both were measured."""
-    found = {result.name: result for result in results}
-    for result in results:
-        usual = found.get(result.usual)
-        if usual and usual.rate and result.rate and result.cpu_ms_per_1000:
-            result.rate_ratio = result.rate / usual.rate
-            result.cpu_ratio = usual.cpu_ms_per_1000 / result.cpu_ms_per_1000
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Return all figures of the row by name; a failed row has none."""
+        if not self.is_valid:
+            return {}
+        found = {"rate": Figure(self.rate, f"{self.unit}/s", more_is_better=True)} if self.rate else {}
+        if self.latency:
+            found |= {name: Figure(value, "ms") for name, value in self.latency._asdict().items()}
+        found |= self.more
+        if self.cost.cpu:
+            found["CPU"] = Figure(self.cpu_ms_per_1000, "ms per 1,000")
+        return found
 
 
 def latency(milliseconds: Sequence[float]) -> Latency:
     """Return the percentiles of these values."""
     return Latency(percentile(milliseconds, 0.50), percentile(milliseconds, 0.99))
+
+
+def latency_figures(name: str, found: Latency) -> dict[str, Figure]:
+    """Return a second latency of a row as figures: `NAME p50` and `NAME p99`."""
+    return {f"{name} {part}": Figure(value, "ms") for part, value in found._asdict().items()}
 
 
 def percentile(values: Sequence[float], part: float) -> float:

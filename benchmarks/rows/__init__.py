@@ -1,43 +1,107 @@
 """The rows of the report, one file for each family. To add one, write a function and add a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from benchmarks.bench import Bench
 from benchmarks.result import Result
-from benchmarks.rows import backlog, large_body, neighbours, publishing, receiving, routing, steady, usual
+from benchmarks.rows import (
+    backlog,
+    footprint,
+    large_body,
+    neighbours,
+    outage,
+    publishing,
+    receiving,
+    routing,
+    slow,
+    steady,
+)
+
+NO_AIMS: Mapping[str, float] = MappingProxyType({})
 
 
 class Row(NamedTuple):
-    """A row: `usual` names the row that does the same work the usual way; `quick`: part of the quick run."""
+    """A row. `aims`: by the name of a figure.
+
+    `quick`: part of the quick run. `usual`: the usual way is measured too, by the same function. `driven`: the row
+    measures a running system, so that another commit can be measured as well.
+    """
 
     name: str
     title: str
     measure: Callable[[Bench], Result]
+    aims: Mapping[str, float] = NO_AIMS
     quick: bool = True
-    usual: str = ""
+    usual: bool = False
+    driven: bool = True
 
 
 ROWS = [
-    Row("drain", "drain a backlog, 1 KB, 100 endpoints", backlog.drain, usual="usual"),
-    Row("usual", "the same the usual way: a Celery task, requests.post, ORM rows", usual.deliver),
-    Row("one-to-one", "batch publish to delivered", publishing.one_to_one, usual="usual"),
-    Row("fan-out", "one event to ten endpoints", publishing.fan_out, usual="usual"),
-    Row("publish", "single events, durable before 202", publishing.single),
-    Row("idle", "latency at 50 events/s", publishing.idle),
-    Row("hanging", "19 fast endpoints beside one that hangs", neighbours.hanging),
+    # These are measured on a system that has done nothing yet.
+    Row("start", "start, until ready", footprint.start, {footprint.FIRST: 4}, quick=False, usual=True),
+    Row("idle", "memory and CPU when idle", footprint.idle, {"memory": 250, "idle CPU": 10}, usual=True),
+    Row("memory", "memory after 20,000", footprint.memory_after_work, {"memory": 400}, quick=False, usual=True),
+    Row(
+        "hot-endpoint",
+        "batch publish to one endpoint",
+        publishing.hot_endpoint,
+        {"rate": 8_000, "CPU": 150},
+        usual=True,
+    ),
+    Row(
+        "publish",
+        "single events over 16 connections, durable before 202",
+        publishing.single,
+        {"rate": 4_000, "p50": 4, "p99": 10},
+        usual=True,
+    ),
+    Row("fan-out", "one event to ten endpoints", publishing.fan_out, {"rate": 10_000, "CPU": 100}, usual=True),
+    Row(
+        "latency",
+        "50 events/s: publish to arrival, and the response",
+        publishing.trickle,
+        {"p50": 2.5, "p99": 7, "response p50": 2, "response p99": 5},
+        usual=True,
+    ),
+    Row(
+        "slow-4",
+        "4 fast endpoints beside one of 5 s, 250 deliveries/s",
+        slow.beside_4,
+        {"p50": 3, "p99": 8, slow.KEPT_UP: 600},
+        usual=True,
+    ),
+    Row(
+        "slow-19",
+        "19 fast endpoints beside one of 5 s, 1,000 deliveries/s",
+        slow.beside_19,
+        {"p50": 4, "p99": 15, slow.KEPT_UP: 600},
+        quick=False,
+        usual=True,
+    ),
+    Row(
+        "outage",
+        "2,000 events for an endpoint that is down for 20 s",
+        outage.recovery,
+        {"all there after": 10},
+        quick=False,
+        usual=True,
+    ),
+    Row("drain", "drain a backlog, 100 endpoints", backlog.drain, {"rate": 12_000, "CPU": 100}, usual=True),
+    Row("one-to-one", "batch publish to 100 endpoints", publishing.one_to_one, {"rate": 8_000}, usual=True),
+    Row("hanging", "19 fast endpoints beside one that hangs", neighbours.hanging, quick=False),
     Row("failing", "10 % of the endpoints respond 500", neighbours.failing, quick=False),
-    Row("crowd", "one endpoint of a tenant beside 10,000 of another with a backlog", neighbours.crowd, quick=False),
-    Row("routing", "one event among 1, 100, 10,000 subscriptions with patterns", routing.route),
-    Row("receive", "receive, verify, dedupe, keep, 1 KB", receiving.receive, usual="receive-usual"),
-    Row("receive-usual", "the same the usual way: a REST view, standardwebhooks, the ORM", usual.receive),
-    Row("receive-handled", "receive and handle, 1 KB", receiving.receive_handled, quick=False),
+    Row("crowd", "one endpoint beside 10,000 of another tenant", neighbours.crowd, {"p99": 1_000}, quick=False),
+    Row("routing", "one event among 10,000 subscriptions with patterns", routing.route, driven=False),
+    Row("receive", "receive, verify, dedupe, keep", receiving.receive, {"rate": 4_000}, usual=True),
+    Row("receive-handled", "receive and handle", receiving.receive_handled, {"rate": 2_000}, quick=False),
     Row("large-body", "receive one body of 1 GB (quick: 256 MB)", large_body.receive),
     Row("megabyte", "events of 1 MB", publishing.megabyte),
     Row("endpoints-1000", "a backlog for 1,000 endpoints", backlog.endpoints_1000, quick=False),
     Row("endpoints-10000", "a backlog for 10,000 endpoints", backlog.endpoints_10000, quick=False),
-    Row("snapshot", "ten minutes at 1,000/s while another session has an old snapshot", steady.snapshot, quick=False),
+    Row("snapshot", "ten minutes at 1,000/s beside an old snapshot", steady.snapshot, quick=False),
     Row("backlog-large", "a backlog of 500,000", backlog.large, quick=False),
     Row("finished", "a backlog beside 10 million finished deliveries", backlog.beside_finished, quick=False),
-    Row("soak", "ten minutes at 1,000 events/s: memory and p99 over time", steady.soak, quick=False),
+    Row("soak", "ten minutes at 1,000/s: memory and p99 over time", steady.soak, quick=False),
 ]

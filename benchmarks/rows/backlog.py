@@ -1,22 +1,17 @@
-"""Drain a backlog: events wait for endpoints that are paused, then all endpoints become active at once.
+"""Drain a backlog: events wait, then all are sent at once.
 
 The whole backlog is there before the first delivery, so the rate, from the first arrival to the last, is that of
 sending alone.
 """
 
-import time
-
 from benchmarks.bench import BATCH, Bench, all_have_status, event_types, rate
 from benchmarks.result import Result
 from benchmarks.rows.finished import insert_finished
 
-ACTIVATE = "UPDATE subscriptions_endpoint SET state = 'active'"
-PAUSED_FOR = 1.5  # seconds until every drain has seen that the endpoints are paused
-
 
 def drain(bench: Bench) -> Result:
     """Drain a backlog for 100 endpoints."""
-    return _drain(bench, bench.size(20_000, 100_000), 100).aim_at_least(10_000)
+    return _drain(bench, bench.count(20_000, 100_000), 100)
 
 
 def endpoints_1000(bench: Bench) -> Result:
@@ -40,14 +35,14 @@ def beside_finished(bench: Bench) -> Result:
 
 
 def _drain(bench: Bench, count: int, endpoints: int, finished: int = 0) -> Result:
-    bench.create_endpoints(endpoints, state="paused")
+    bench.create_endpoints(endpoints)
     if finished:
         insert_finished(bench.deployment, finished)
-    time.sleep(PAUSED_FOR)
+    bench.system.suspend()
     responses = bench.send(bench.batches(event_types(endpoints)), count // BATCH)
     since = bench.sink.count
     with bench.meter() as meter:
-        bench.deployment.sql(ACTIVATE)
+        bench.system.resume()
         bench.await_arrivals(since, count)
         bench.await_settled()
     checks = [all_have_status(responses), *bench.checks(since, count)]

@@ -8,7 +8,6 @@ import time
 from benchmarks.bench import Bench
 from benchmarks.meter import Sampler
 from benchmarks.result import MIB, Check, Result, latency
-from benchmarks.rows.receiving import create_source
 from benchmarks.wire.messages import request
 
 PIECE = bytes(MIB)
@@ -25,13 +24,13 @@ def receive(bench: Bench) -> Result:
         mac.update(PIECE)
         digest.update(PIECE)
     options = {"header": "x-signature", "algorithm": "sha256", "encoding": "hex", "signed": "{body}"}
-    path = create_source(bench, scheme="hmac", secret="bench", options=options, max_bytes=2 * 2**30)
+    path = bench.system.create_source("bench", scheme="hmac", options=options, max_bytes=2 * 2**30)
     time.sleep(SETTLE)
-    with bench.meter() as meter, Sampler(bench.deployment, every=0.02, programs=("web",)) as sampler:
+    with bench.meter() as meter, Sampler(bench.system, every=0.02, programs=("web",)) as sampler:
         started = time.monotonic()
-        status = _send(bench.deployment.port, path, mac.hexdigest(), pieces)
+        status = _send(bench.system.port, path, mac.hexdigest(), pieces)
         seconds = time.monotonic() - started
-    kept = bench.deployment.sql("SELECT size, sha256 FROM webhooks_receipt")
+    kept = bench.system.sql("SELECT size, sha256 FROM webhooks_receipt")
     memory = [sample.memory / MIB for sample in sampler.samples]
     checks = [
         Check("the response is 202", status == 202, f"{status}"),

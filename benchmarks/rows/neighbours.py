@@ -1,11 +1,8 @@
 """Measure endpoints beside a bad neighbour: one that hangs or fails, or another tenant with a backlog."""
 
-import time
-
-from benchmarks.bench import BATCH, PENDING, SIZE, Bench, Stretch, all_have_status, event_types, latency_of, rate
+from benchmarks.bench import BATCH, SIZE, Bench, Stretch, all_have_status, event_types, latency_of, rate
 from benchmarks.result import Check, Result
-from benchmarks.rows.backlog import ACTIVATE, PAUSED_FOR
-from benchmarks.wire.messages import api_request, publish_batch, publish_one
+from benchmarks.wire.messages import api_request
 
 ROUNDS = 25  # per second; in each, every endpoint is sent one event
 MARGIN = 0.10  # by which healthy endpoints may be slower beside an unhealthy one
@@ -26,7 +23,7 @@ def failing(bench: Bench) -> Result:
 
 def _compare(bench: Bench, healthy: int, unhealthy: int, kind: str) -> Result:
     alone = _publish_rounds(bench, healthy, 0, kind)
-    bench.deployment.empty()
+    bench.system.empty()
     beside = _publish_rounds(bench, healthy, unhealthy, kind)
     before, latency = latency_of(alone.arrivals), latency_of(beside.arrivals)
     is_near = latency.p99 <= before.p99 * (1 + MARGIN) and rate(beside.arrivals) >= rate(alone.arrivals) * (1 - MARGIN)
@@ -47,14 +44,14 @@ def _publish_rounds(bench: Bench, healthy: int, unhealthy: int, kind: str) -> St
     if unhealthy:
         bench.create_endpoints(unhealthy, first=healthy, kind=kind, retry_plan=RETRY_PLAN)
     since, rounds = bench.sink.count, ROUNDS * bench.size(4, 30)
-    request = publish_batch(bench.deployment.api_key, event_types(healthy + unhealthy), SIZE)
+    request = bench.system.publish_request(event_types(healthy + unhealthy), SIZE)
     with bench.meter() as meter:
         responses = bench.send([request], rounds, rate=ROUNDS)
     for lane in range(healthy, healthy + unhealthy):
         bench.send([api_request(bench.deployment.api_key, f"endpoints/lane{lane}/", b"", method="DELETE")])
     bench.await_settled()
     arrivals = [arrival for arrival in bench.sink.arrivals(since) if arrival.lane < healthy]
-    expected, ended = rounds * healthy, bench.deployment.number(ENDED)
+    expected, ended = rounds * healthy, bench.system.number(ENDED)
     checks = [
         all_have_status(responses),
         Check("every healthy delivery arrived once", len(arrivals) == expected, f"{len(arrivals)} of {expected}"),
@@ -67,15 +64,16 @@ def _publish_rounds(bench: Bench, healthy: int, unhealthy: int, kind: str) -> St
 def crowd(bench: Bench) -> Result:
     """Publish by the clock for a tenant with one endpoint while a backlog of another tenant is drained."""
     lanes, count, events = bench.size(1_000, 10_000), bench.size(30_000, 100_000), QUIET_RATE * bench.size(2, 6)
-    bench.create_endpoints(lanes, state="paused")
-    time.sleep(PAUSED_FOR)
+    bench.create_endpoints(lanes)
+    bench.system.suspend()
     responses = bench.send(bench.batches(event_types(lanes)), count // BATCH)
     since, api_key = bench.sink.count, bench.deployment.create_tenant("quiet")
     bench.create_endpoints(1, first=lanes, api_key=api_key)
     with bench.meter() as meter:
-        bench.deployment.sql(ACTIVATE)
-        responses += bench.send([publish_one(api_key, f"bench.lane{lanes}", SIZE)], events, rate=QUIET_RATE)
-        pending = bench.deployment.number(PENDING)
+        bench.system.resume()
+        request = bench.system.publish_request([f"bench.lane{lanes}"], SIZE, api_key)
+        responses += bench.send([request], events, rate=QUIET_RATE)
+        pending = bench.pending()
         bench.await_settled()
     arrivals = bench.sink.arrivals(since)
     quiet = [arrival for arrival in arrivals if arrival.lane == lanes]
@@ -84,6 +82,4 @@ def crowd(bench: Bench) -> Result:
         Check("the backlog lasted longer than the events of the quiet tenant", pending > 0, f"{pending} pending"),
         Check("every event of the quiet tenant arrived", len(quiet) == events, f"{len(quiet)} of {events}"),
     ]
-    latency = latency_of(quiet)
-    aim = Check("p99 under a second", latency.p99 < 1_000)
-    return Result(len(arrivals), rate(arrivals), latency, meter.cost, checks, aim=aim)
+    return Result(len(arrivals), rate(arrivals), latency_of(quiet), meter.cost, checks)

@@ -39,7 +39,7 @@ def _measure(bench: Bench, seconds: int) -> tuple[Result, dict[str, float]]:
     bench.create_endpoints(ENDPOINTS)
     requests = RATE * seconds // BATCH
     batches = bench.batches(event_types(ENDPOINTS))
-    with Sampler(bench.deployment, every=seconds / SAMPLES) as sampler:
+    with Sampler(bench.system, every=seconds / SAMPLES) as sampler:
         found = bench.publish(batches, requests, requests * BATCH, rate=RATE / BATCH)
     values = thirds(sampler.samples, found.arrivals)
     notes = [

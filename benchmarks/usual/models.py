@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -18,10 +19,11 @@ class Row(models.Model):
 
 
 class Endpoint(Row):
-    """A URL that receives events."""
+    """A URL that receives events of these types."""
 
     url = models.TextField()
     secret = models.BinaryField()
+    types = ArrayField(models.TextField())
 
 
 class Event(Row):

@@ -12,13 +12,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": "usual",
+        "NAME": "waypost",
         "USER": _database.username,
         "HOST": parse_qs(_database.query)["host"][0],
         "CONN_MAX_AGE": None,
     }
 }
-ROOT_URLCONF = "benchmarks.usual.receiving"
+ROOT_URLCONF = "benchmarks.usual.web"
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # sets Content-Length
 ALLOWED_HOSTS = ["127.0.0.1"]
 REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}

@@ -1,29 +1,29 @@
 """Deliver with one Celery task per delivery, done well: connections are kept, both writes share a transaction.
 
-Run as `python -m benchmarks.usual.tasks COUNT SIZE URL...` to create a backlog and queue its tasks.
+Run as `python -m benchmarks.usual.tasks purge` to empty the broker.
 """
 
 import base64
 import hashlib
 import hmac
-import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import django
 import requests
 from celery import Celery
-from django.db import connection, transaction
+from celery.signals import worker_ready
+from django.db import transaction
 from django.utils import timezone
 from requests.adapters import HTTPAdapter
 
-from benchmarks.wire.messages import text
-
 django.setup()
-from benchmarks.usual.models import Attempt, Delivery, Endpoint, Event  # noqa: E402
+from benchmarks.usual.models import Attempt, Delivery  # noqa: E402
 
 RETRIES = 9
 FIRST_WAIT = 5  # seconds; doubles each time
@@ -74,19 +74,19 @@ def _post(delivery: Delivery) -> tuple[int | None, str]:
     return response.status_code, "" if response.ok else "status"
 
 
-def create_backlog(count: int, size: int, urls: list[str]) -> None:
-    """Create `count` pending deliveries and queue a task for each."""
-    endpoints = Endpoint.objects.bulk_create([Endpoint(url=url, secret=os.urandom(32)) for url in urls])
-    body = json.dumps({"type": "bench", "data": {"text": text(size - 60)}}).encode()
-    events = Event.objects.bulk_create([Event(type="bench", body=body) for _ in range(count)], batch_size=1_000)
-    pending = [Delivery(event=event, endpoint=endpoints[number % len(urls)]) for number, event in enumerate(events)]
-    deliveries = Delivery.objects.bulk_create(pending, batch_size=1_000)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")  # as autovacuum does for tables that are older than a second
+def queue(deliveries: Sequence[int]) -> None:
+    """Queue a task for each of these deliveries, over one connection to the broker."""
     with app.pool.acquire(block=True) as broker:
         for delivery in deliveries:
-            app.send_task("usual.deliver", [delivery.pk], connection=broker)
+            app.send_task("usual.deliver", [delivery], connection=broker)
 
 
-if __name__ == "__main__":
-    create_backlog(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+@worker_ready.connect
+def announce(**_signal: object) -> None:
+    """Create the file that the benchmark waits for."""
+    Path(os.environ["USUAL_READY"]).touch()
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["purge"]:
+    with app.connection_for_write() as broker:
+        broker.default_channel.client.flushdb()

@@ -14,6 +14,7 @@ from functools import cache
 from standardwebhooks import Webhook
 
 DUE, NUMBER = "@" * 19, "#" * 19
+SECRET = "whsec_QmVuY2htYXJrcyBhcmUgbm90IHNlY3JldHMsIHRoaXMgb25lIGVpdGhlcg=="  # of messages to receive
 ENVELOPE = 190  # bytes of a structured event around the text in its data
 
 
@@ -38,16 +39,27 @@ def api_request(api_key: str, path: str, body: bytes, kind: str = "json", method
 
 def publish_one(api_key: str, event_type: str, size: int) -> bytes:
     """Return a request that publishes one event of about `size` bytes, as a structured CloudEvent."""
-    return api_request(api_key, "events/", _event(event_type, size), "cloudevents+json")
+    return api_request(api_key, "events/", event(event_type, size), "cloudevents+json")
 
 
 def publish_batch(api_key: str, event_types: list[str], size: int) -> bytes:
     """Return a request that publishes one event of each of these types."""
-    events = b",".join(_event(each, size) for each in event_types)
-    return api_request(api_key, "events/", b"[" + events + b"]", "cloudevents-batch+json")
+    events = [event(each, size) for each in event_types]
+    return api_request(api_key, "events/", json_list(events), "cloudevents-batch+json")
 
 
-def _event(event_type: str, size: int) -> bytes:
+def events_request(path: str, events: list[bytes]) -> bytes:
+    """Return a request with a list of events as plain JSON."""
+    return request(path, {"Content-Type": "application/json"}, json_list(events))
+
+
+def json_list(items: list[bytes]) -> bytes:
+    """Return a JSON array of these values."""
+    return b"[" + b",".join(items) + b"]"
+
+
+def event(event_type: str, size: int) -> bytes:
+    """Return a structured CloudEvent of about `size` bytes."""
     attributes = f'"specversion":"1.0","id":"{NUMBER}","source":"/bench","type":"{event_type}"'
     data = f'{{"due":"{DUE}","text":"{text(max(0, size - ENVELOPE))}"}}'
     return f'{{{attributes},"datacontenttype":"application/json","data":{data}}}'.encode()

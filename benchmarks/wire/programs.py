@@ -64,13 +64,19 @@ def build(directory: Path) -> None:
 class Sink:
     """The receiving end of every delivery."""
 
-    def __init__(self, directory: Path, start: Start) -> None:
-        """Start the sink."""
-        self._records = directory / "arrivals"
-        command = [str(directory / "sink"), str(self._records)]
-        self._process = start(command, stdout=subprocess.PIPE, text=True)
+    def __init__(self, directory: Path, start: Start, *, name: str = "arrivals", down: bool = False) -> None:
+        """Start the sink; `down`: it refuses connections until `come_up`."""
+        self._records = directory / name
+        command = [str(directory / "sink"), str(self._records), *(["down"] if down else [])]
+        self._process = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self._port = int(self._process.stdout.readline())
+
+    def come_up(self) -> None:
+        """Accept connections from now on."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
 
     def close(self) -> None:
         """End the sink."""
@@ -78,7 +84,7 @@ class Sink:
             self._process.kill()
 
     def url(self, lane: int, kind: str = "o") -> str:
-        """Return an endpoint's URL; kind `o` responds 200, `f` 500, `h` hangs."""
+        """Return an endpoint's URL; kind `o` responds 200, `f` 500, `s` 200 after five seconds, `h` hangs."""
         host = lane % HOSTS
         return f"http://127.0.{host // 250}.{host % 250 + 1}:{self._port}/{kind}/{lane}"
 

@@ -1,5 +1,6 @@
 """Test the measurements that rows share: rates, waiting, batches and checks."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,16 +9,17 @@ import pytest
 from benchmarks import bench as module
 from benchmarks.bench import Bench, Stretch, StuckError, all_have_status, end_to_end_rate, rate
 from benchmarks.result import Cost
+from benchmarks.wire.messages import publish_batch
 from benchmarks.wire.programs import Arrival, Response
 
 SECOND = 1_000_000_000
 
 
-def make_bench(**deployment: Any) -> Bench:
-    fake_deployment: Any = SimpleNamespace(api_key="wp_key", **deployment)
+def make_bench(tmp_path: Path, **fields: Any) -> Bench:
+    fake_system: Any = SimpleNamespace(is_usual=False, **fields)
     sink: Any = SimpleNamespace(count=7)
     unused: Any = None
-    return Bench(fake_deployment, sink, unused, unused, quick=True)
+    return Bench(tmp_path, unused, sink, lambda directory: fake_system, quick=True)
 
 
 def test_rate_counts_from_the_first_arrival_and_end_to_end_rate_from_the_first_request() -> None:
@@ -34,24 +36,44 @@ def test_all_have_status_names_the_other_statuses() -> None:
 
 
 def test_wait_returns_when_the_figure_is_reached_and_raises_when_it_stops_changing(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     figures = iter([3, 2, 1, 0])
-    make_bench().wait("deliveries", lambda: next(figures), lambda figure: figure == 0)
+    make_bench(tmp_path).wait("deliveries", lambda: next(figures), lambda figure: figure == 0)
     assert list(figures) == []
     monkeypatch.setattr(module, "STUCK_AFTER", 0.1)
     with pytest.raises(StuckError, match="deliveries: 5, and no change"):
-        make_bench().wait("deliveries", lambda: 5, lambda figure: figure == 0)
+        make_bench(tmp_path).wait("deliveries", lambda: 5, lambda figure: figure == 0)
 
 
-def test_batches_contain_the_types_in_equal_parts() -> None:
-    requests = make_bench().batches([f"bench.lane{lane}" for lane in range(30)])
+def test_batches_contain_the_types_in_equal_parts(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, publish_request=lambda types, size: publish_batch("key", types, size))
+    requests = bench.batches([f"bench.lane{lane}" for lane in range(30)])
     assert [request.count(b'"specversion"') for request in requests] == [100, 100, 100]
     assert sum(request.count(b'"bench.lane7"') for request in requests) == 10
 
 
-def test_checks_fail_where_sink_and_tables_disagree() -> None:
-    figures = {module.ATTEMPTS: 4, module.PENDING: 1}
-    checks = make_bench(number=figures.__getitem__).checks(since=2, expected=5)
+def test_checks_fail_where_sink_and_tables_disagree(tmp_path: Path) -> None:
+    bench = make_bench(
+        tmp_path, number={"attempts": 4, "pending": 1}.__getitem__, ATTEMPTS="attempts", PENDING="pending"
+    )
+    checks = bench.checks(since=2, expected=5)
     assert [check.holds for check in checks] == [True, False, False]
     assert [check.found for check in checks] == ["5 of 5", "5, 4", "1 pending"]
+
+
+def test_usual_way_is_measured_with_a_tenth_of_the_deliveries(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    assert (bench.size(100, 1_000), bench.count(100, 1_000)) == (100, 100)
+    bench.system.is_usual = True  # type: ignore[misc]
+    assert (bench.size(100, 1_000), bench.count(100, 1_000)) == (100, 10)
+
+
+def test_first_use_starts_the_shared_system_and_empty_leaves_an_unused_one_alone(tmp_path: Path) -> None:
+    emptied: list[bool] = []
+    bench = make_bench(tmp_path, empty=lambda: emptied.append(True))
+    bench.empty()
+    assert (emptied, list(tmp_path.iterdir())) == ([], [])
+    assert bench.system is bench.system
+    bench.empty()
+    assert (emptied, len(list(tmp_path.iterdir()))) == ([True], 1)

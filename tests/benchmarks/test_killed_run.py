@@ -54,7 +54,9 @@ def test_killed_benchmark_leaves_no_process_and_no_file(place: Path, number: sig
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while not list(place.glob("waypost-bench-*/data/postgres/home/pid")):  # the run has a deadline for that itself
+    while not list(
+        place.glob("waypost-bench-*/system-*/data/postgres/home/pid")
+    ):  # the run has a deadline for that itself
         assert run.poll() is None, "it ended before the platform's servers ran"
         time.sleep(0.05)
     guard = guard_of(run.pid)

@@ -12,9 +12,9 @@ from benchmarks.rows import ROWS
 from benchmarks.wire.programs import NoCompilerError
 
 QUOTED = {  # by README.md, docs/why/*.md and docs/scale.md
-    *("drain", "usual", "one-to-one", "fan-out", "publish", "idle", "hanging", "failing", "crowd", "routing"),
-    *("receive", "receive-usual", "receive-handled", "large-body", "megabyte", "endpoints-1000", "endpoints-10000"),
-    *("snapshot", "backlog-large", "finished", "soak"),
+    *("start", "idle", "memory", "hot-endpoint", "publish", "fan-out", "latency", "slow-4", "slow-19", "outage"),
+    *("drain", "one-to-one", "hanging", "failing", "crowd", "routing", "receive", "receive-handled", "large-body"),
+    *("megabyte", "endpoints-1000", "endpoints-10000", "snapshot", "backlog-large", "finished", "soak"),
 }
 
 
@@ -34,28 +34,38 @@ def test_rows_have_unique_names_and_include_every_quoted_row() -> None:
     assert set(names) == QUOTED
 
 
-def test_rows_are_compared_with_existing_rows() -> None:
-    assert {row.usual for row in ROWS} - {""} == {"usual", "receive-usual"}
-
-
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
         ([], [row.name for row in ROWS]),
         (["--quick"], [row.name for row in ROWS if row.quick]),
         (["--quick", "--only", "soak"], ["soak"]),
-        (["--only", "idle", "--only", "drain"], ["drain", "idle"]),
+        (["--only", "drain", "--only", "idle"], ["idle", "drain"]),
     ],
 )
 def test_arguments_select_the_rows(
     monkeypatch: pytest.MonkeyPatch, measured: list[Result], arguments: list[str], names: list[str]
 ) -> None:
     chosen: list[Any] = []
-    monkeypatch.setattr(command, "run", lambda rows, quick: chosen.extend([quick, *rows]) or ({}, measured))
+    monkeypatch.setattr(command, "run", lambda rows, quick, usual: chosen.extend([quick, *rows]) or ({}, measured))
     monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
     assert command.main() == 0
     assert chosen[0] is ("--quick" in arguments)
     assert [row.name for row in chosen[1:]] == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [([], True), (["--quick"], False), (["--only", "drain"], False), (["--only", "drain", "--usual"], True)],
+)
+def test_usual_way_is_measured_in_the_full_run_and_where_it_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, measured: list[Result], arguments: list[str], expected: bool
+) -> None:
+    chosen: list[bool] = []
+    monkeypatch.setattr(command, "run", lambda rows, quick, usual: chosen.append(usual) or ({}, measured))
+    monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
+    assert command.main() == 0
+    assert chosen == [expected]
 
 
 def test_unknown_row_is_rejected_with_the_known_names(
@@ -64,7 +74,7 @@ def test_unknown_row_is_rejected_with_the_known_names(
     monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "nonsense"])
     with pytest.raises(SystemExit):
         command.main()
-    assert "receive-usual" in capsys.readouterr().err
+    assert "receive-handled" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("holds", "status"), [(True, 0), (False, 1)])

@@ -1,30 +1,53 @@
-"""Test results: ratios, costs, percentiles and aims."""
+"""Test results: figures, costs, percentiles and aims."""
 
 import pytest
 
-from benchmarks.result import Cost, Result, compare, latency, percentile
-
-
-def result(name: str, rate: float, cpu: float, usual: str = "") -> Result:
-    return Result(1_000, rate, cost=Cost({"web": cpu / 4, "postgres": cpu * 3 / 4}, 5_000), name=name, usual=usual)
-
-
-def test_compare_sets_the_ratios_to_the_usual_counterpart_in_any_order() -> None:
-    drain, usual, idle = result("drain", 9_000.0, 0.1, "usual"), result("usual", 200.0, 5.0), result("idle", 50.0, 1.0)
-    compare([drain, usual, idle])
-    assert (drain.rate_ratio, drain.cpu_ratio) == pytest.approx((45.0, 50.0))
-    assert (usual.rate_ratio, idle.rate_ratio) == (0.0, 0.0)
-
-
-def test_compare_with_a_usual_way_that_failed_sets_no_ratio() -> None:
-    drain = result("drain", 9_000.0, 0.1, "usual")
-    compare([drain, result("usual", 0.0, 0.0)])
-    assert drain.rate_ratio == 0.0
+from benchmarks.result import Check, Cost, Figure, Latency, Result, latency, latency_figures, percentile
 
 
 def test_result_has_cpu_per_thousand_and_wal_bytes_per_item() -> None:
-    assert result("drain", 1.0, 0.25).cpu_ms_per_1000 == pytest.approx(250)
-    assert result("drain", 1.0, 0.25).wal_bytes_each == 5
+    result = Result(1_000, 1.0, cost=Cost({"web": 0.0625, "postgres": 0.1875}, 5_000))
+    assert result.cpu_ms_per_1000 == pytest.approx(250)
+    assert result.wal_bytes_each == 5
+
+
+def test_figures_are_those_that_the_row_has() -> None:
+    full = Result(
+        1_000, 5.0, Latency(1.0, 2.0), Cost({"web": 0.5}), more={"memory": Figure(7.0, "MiB")}, unit="requests"
+    )
+    assert full.figures == {
+        "rate": Figure(5.0, "requests/s", more_is_better=True),
+        "p50": Figure(1.0, "ms"),
+        "p99": Figure(2.0, "ms"),
+        "memory": Figure(7.0, "MiB"),
+        "CPU": Figure(500.0, "ms per 1,000"),
+    }
+    assert Result(1).figures == {}
+
+
+def test_failed_result_has_no_figures() -> None:
+    assert Result(1_000, 5.0, checks=[Check("all arrived", False, "9 of 10")]).figures == {}
+
+
+def test_figure_is_compared_in_its_better_direction() -> None:
+    fast, slow = Figure(10.0, "/s", more_is_better=True), Figure(5.0, "/s", more_is_better=True)
+    assert (fast.times_better_than(slow), slow.times_better_than(fast)) == (2.0, 0.5)
+    short, long = Figure(10.0, "ms"), Figure(20.0, "ms")
+    assert (short.times_better_than(long), long.times_better_than(short)) == (2.0, 0.5)
+    assert short.times_better_than(Figure(0.0, "ms")) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("figure", "meets"),
+    [
+        (Figure(100.0, "/s", more_is_better=True), True),
+        (Figure(99.9, "/s", more_is_better=True), False),
+        (Figure(100.0, "ms"), True),
+        (Figure(100.1, "ms"), False),
+    ],
+)
+def test_figure_as_good_as_the_aim_meets_it(figure: Figure, meets: bool) -> None:
+    assert figure.meets(100.0) is meets
 
 
 def test_percentile_is_the_smallest_value_that_covers_the_part() -> None:
@@ -33,8 +56,8 @@ def test_percentile_is_the_smallest_value_that_covers_the_part() -> None:
     assert latency([7.0]) == (7.0, 7.0)
 
 
-@pytest.mark.parametrize(("rate", "holds"), [(100.0, True), (99.9, False)])
-def test_aim_is_met_at_its_rate(rate: float, holds: bool) -> None:
-    aim = Result(1, rate, unit="requests").aim_at_least(100).aim
-    assert aim is not None
-    assert (aim.what, aim.holds) == ("at least 100 requests/s", holds)
+def test_latency_figures_have_the_name_of_the_latency() -> None:
+    assert latency_figures("response", Latency(1.0, 2.0)) == {
+        "response p50": Figure(1.0, "ms"),
+        "response p99": Figure(2.0, "ms"),
+    }

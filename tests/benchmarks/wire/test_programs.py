@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,45 @@ def test_hanging_endpoint_records_the_arrival_and_does_not_respond(directory: Pa
     assert load.poll() is None
     load.kill()
     load.wait()
+
+
+def test_slow_endpoint_responds_after_five_seconds_to_each_request(generator: LoadGenerator, sink: Sink) -> None:
+    port, requests = requests_to(sink, 3, "s")
+    responses = generator.send(port, requests, count=20, rate=0.0, connections=20)
+    assert [response.status for response in responses] == [200] * 20
+    assert all(response.done - response.sent >= 5_000_000_000 for response in responses)
+
+
+def test_slow_response_to_a_closed_connection_is_left_out(directory: Path, sink: Sink) -> None:
+    since = sink.count
+    port, requests = requests_to(sink, 4, "s")
+    (directory / "one").write_bytes(len(requests[0]).to_bytes(4, "little") + requests[0])
+    load = start([str(directory / "load"), str(port), "1", "0", "1", str(directory / "one")])
+    wait_until(lambda: sink.count > since, "the arrival")
+    load.kill()
+    load.wait()
+    responses = LoadGenerator(directory, start).send(port, requests, count=2, rate=0.0, connections=2)
+    assert [response.status for response in responses] == [200] * 2
+
+
+def test_sink_that_is_down_refuses_connections_until_it_comes_up(directory: Path, generator: LoadGenerator) -> None:
+    made = Sink(directory, start, name="arrivals-down", down=True)
+    port, requests = requests_to(made, 5, "o")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+    made.come_up()
+    wait_until(lambda: accepts(port), "the sink")
+    assert [one.status for one in generator.send(port, requests, count=3, rate=0.0, connections=1)] == [200] * 3
+    assert made.count == 3
+    made.close()
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_batch_has_a_number_and_a_due_time_for_each_event() -> None:
