@@ -2,13 +2,11 @@
 
 A statement runs on Django's connection and in its transaction, but not through Django's cursor. That cursor checks
 the connection before each transaction and writes every value, event bodies included, into the text of the statement.
-Psycopg sends lists as text unless a placeholder asks for binary, which for an event of 1 KB cost more than the rest
-of its INSERT. So parameters that a statement casts to an array are sent in binary.
 
 Statements are prepared where the setting WAYPOST_PREPARE_STATEMENTS is true (default: false). Parsing and planning
 cost the server about as much as running a statement for a few rows. Set it only if no pooler in transaction mode
-stands between Django and PostgreSQL, since prepared statements belong to a server session. A plan that was made for
-an empty table reads all of it once it is full, until the table is analyzed; so plans are discarded after PLAN_LIFETIME.
+stands between Django and PostgreSQL, since prepared statements belong to a server session. Prepared statements do not
+pass through psycopg's cursor either (``webhooks.kit.postgresql``).
 
 Failure: ``run`` raises Django's database errors (``django.db.Error``), as the ORM does.
 
@@ -17,7 +15,6 @@ Used by ``delivery.sql`` for all its statements, and by the receiver to insert, 
 
 import re
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -28,7 +25,8 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-PLAN_LIFETIME = 1.0  # seconds until the plans of prepared statements are made anew
+from webhooks.kit.postgresql.prepared_statements import PreparedStatements, UnsupportedParameterError
+
 ARRAY_PARAMETER = re.compile(r"%\((\w+)\)s(?=::\w+\[\])")  # a named parameter that is cast to an array
 _thread = threading.local()  # Django's connection is one per thread, too
 
@@ -36,21 +34,31 @@ _thread = threading.local()  # Django's connection is one per thread, too
 def run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run one statement and return its rows; an empty list if it returns none.
 
-    Parameters are a mapping for ``%(name)s`` (a ``str`` statement), or a sequence for ``$1``, ``$2`` (``bytes``),
-    which spares psycopg the conversion of long statements. Raises Django's database errors.
+    Parameters are a mapping for ``%(name)s`` (a ``str`` statement), or a sequence for ``$1``, ``$2`` (``bytes``).
+    Raises Django's database errors.
     """
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        if getattr(settings, "WAYPOST_PREPARE_STATEMENTS", False):
+            try:
+                return _prepared_statements().execute(statement, parameters)
+            except UnsupportedParameterError:
+                pass
+        return _run_by_cursor(statement, parameters)
+
+
+def _prepared_statements() -> PreparedStatements:
+    known: PreparedStatements | None = getattr(_thread, "statements", None)
+    if known is None or known.connection is not connection.connection:
+        known = _thread.statements = PreparedStatements(connection.connection)
+    return known
+
+
+def _run_by_cursor(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run a statement unprepared. Lists that are cast to an array are sent in binary; psycopg sends them as text."""
     with cursor(psycopg.RawCursor if isinstance(statement, bytes) else psycopg.Cursor) as opened:
-        is_prepared = getattr(settings, "WAYPOST_PREPARE_STATEMENTS", False)
-        if is_prepared and time.monotonic() - getattr(_thread, "planned_at", 0.0) > PLAN_LIFETIME:
-            opened.execute(b"DISCARD PLANS")
-            _thread.planned_at = time.monotonic()
-        # Only for this statement: psycopg would also prepare Django's statements, whose texts contain their values.
-        opened.connection.prepare_threshold = 0 if is_prepared else None
-        try:
-            query = statement if isinstance(statement, bytes) else _with_binary_arrays(statement)
-            opened.execute(query, parameters, prepare=is_prepared, binary=True)
-        finally:
-            opened.connection.prepare_threshold = None
+        query = statement if isinstance(statement, bytes) else _with_binary_arrays(statement)
+        opened.execute(query, parameters, prepare=False, binary=True)
         return opened.fetchall() if opened.description else []
 
 

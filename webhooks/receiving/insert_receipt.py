@@ -19,8 +19,6 @@ from uuid import UUID
 import orjson
 from django.db import Error as DatabaseError
 from django.db import connection
-from psycopg.types.json import Jsonb
-from psycopg.types.numeric import Int8
 
 from webhooks.kit import sql
 from webhooks.kit.claim_check import StoredBody
@@ -206,8 +204,8 @@ def _values(message: VerifiedMessage) -> tuple[Any, ...]:
     labels, body = message.labels, message.body
     return (
         *(message.id, message.source_id, labels.message_id, labels.event_type, labels.order_key),
-        *(message.content_type, Jsonb(message.headers, dumps=orjson.dumps)),
-        *(body.body or b"", body.key, Int8(body.size), body.sha256),
+        *(message.content_type, orjson.dumps(message.headers).decode()),
+        *(body.body or b"", body.key, body.size, body.sha256),
         *(message.secret_id or _NO_SECRET, message.may_repeat, message.has_handlers),
     )
 

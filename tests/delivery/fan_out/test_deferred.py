@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -22,6 +21,7 @@ from delivery.sql.fan_out import Head, claim_fan_out
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import Subscription, Tenant
 from tests.factories import make_endpoint, make_subscription, make_tenant
+from tests.statements import before_statements
 from tests.threads import in_threads
 from webhooks.kit.fair.worker_places import slice_place
 from webhooks.wire.ids import new_id
@@ -343,22 +343,20 @@ class Killed(BaseException):
 @pytest.fixture
 def kill_before_statement(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """Set up that the process ends before its n-th statement: nothing after it runs, and the connection breaks."""
-    execute = psycopg.Cursor.execute
     remaining: list[int] = []
 
-    def counted(self: Any, *args: Any, **options: Any) -> Any:
+    def count(_statement: Any) -> None:
         if remaining and threading.current_thread() is threading.main_thread():
             remaining[0] -= 1
             if remaining[0] == 0:
                 remaining.clear()
                 connection.close()
                 raise Killed
-        return execute(self, *args, **options)
 
     def arm(number: int) -> None:
         remaining[:] = [number]
 
-    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    before_statements(monkeypatch, count)
     yield arm
     remaining.clear()
 

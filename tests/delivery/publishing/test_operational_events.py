@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import connection
 
@@ -17,6 +16,7 @@ from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import OPERATIONAL_NAMES, Subscription, Tenant
 from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_endpoint, make_subscription, make_tenant
+from tests.statements import before_statements
 from webhooks.wire.patterns import Pattern
 from webhooks.wire.transform import Transformer
 
@@ -101,22 +101,17 @@ def endpoints(tenant: Tenant, count: int) -> list[Any]:
 
 def _count_statements(monkeypatch: pytest.MonkeyPatch, deliveries: list[UUID]) -> int:
     """Publish these dead letters, and fail if anything is matched or rendered meanwhile."""
-    count, execute = 0, psycopg.Cursor.execute
-
-    def counted(self: Any, *args: Any, **options: Any) -> Any:
-        nonlocal count
-        count += args[0] != b"DISCARD PLANS"  # once a second, whatever runs
-        return execute(self, *args, **options)
+    statements: list[Any] = []
 
     def forbidden(*_: Any) -> None:
         raise AssertionError("matched or rendered in the settling transaction")
 
     with monkeypatch.context() as patched:
-        patched.setattr(psycopg.Cursor, "execute", counted)
+        before_statements(patched, statements.append)
         patched.setattr(Pattern, "matches", forbidden)
         patched.setattr(Transformer, "render", forbidden)
         health.publish_dead_letters(deliveries)
-    return count
+    return len(statements)
 
 
 def test_tenants_are_asked_by_the_partial_index() -> None:

@@ -7,6 +7,7 @@ import pytest
 from django.db import DataError, connection
 
 from webhooks.kit import sql
+from webhooks.kit.postgresql import prepared_statements
 
 COUNT = "SELECT count(*) FROM unnest(%(ids)s::uuid[]) AS asked(id) JOIN crowd ON crowd.id = asked.id"
 
@@ -47,10 +48,11 @@ def test_run_keeps_a_plan_for_its_lifetime_and_then_plans_for_the_present_tables
         ((name,),) = fetch("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%JOIN crowd%'")
         plan_of_empty_table = plan()
         cursor.execute("INSERT INTO crowd SELECT gen_random_uuid() FROM generate_series(1, 5000)")
-    monkeypatch.setattr(sql, "PLAN_LIFETIME", 3600.0)
+    monkeypatch.setattr(prepared_statements, "LONGEST_PLAN_LIFETIME", 3600.0)
     count()
     assert plan() == plan_of_empty_table
-    monkeypatch.setattr(sql, "PLAN_LIFETIME", 0.0)
+    monkeypatch.setattr(prepared_statements, "LONGEST_PLAN_LIFETIME", 0.0)
+    monkeypatch.setattr(prepared_statements, "PLAN_LIFETIME", 0.0)
     count()
     assert "Index Cond: (id = asked.id)" in plan()
     assert "Index Cond: (id = asked.id)" not in plan_of_empty_table

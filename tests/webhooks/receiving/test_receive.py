@@ -23,6 +23,7 @@ from tests.factories_receiver import (
     signed_by_slack,
 )
 from tests.key_server import KeyServer
+from tests.statements import before_statements
 from tests.threads import in_threads
 from tests.webhooks.receiving import shells
 from webhooks import schemes
@@ -445,13 +446,13 @@ def test_database_outage_while_finding_the_source_is_503_with_retry_after() -> N
 def test_database_outage_while_inserting_is_503_and_notifies_no_worker(
     monkeypatch: pytest.MonkeyPatch, notifications
 ) -> None:
-    def lost(*args: Any, **how: Any) -> None:
+    def lost(_statement: Any) -> None:
         raise psycopg.OperationalError("the connection is lost")
 
     source = make_source()
     with monkeypatch.context() as outage:
         find_source(source.public_id)
-        outage.setattr(psycopg.Cursor, "execute", lost)
+        before_statements(outage, lost)
         response = post(source)
     assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert notifications.calls == 0
@@ -484,15 +485,8 @@ def test_secret_encrypted_with_a_lost_key_is_503(settings) -> None:
 def test_small_message_costs_one_statement_and_one_more_without_a_snapshot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    statements = []
-    execute = psycopg.Cursor.execute
-
-    def count(cursor: Any, statement: Any, *args: Any, **how: Any) -> Any:
-        if statement != b"DISCARD PLANS":  # once a second, of prepared statements
-            statements.append(statement)
-        return execute(cursor, statement, *args, **how)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", count)
+    statements: list[Any] = []
+    before_statements(monkeypatch, statements.append)
     source = make_source()
     statements.clear()
     post(source)
