@@ -181,7 +181,7 @@ LOGGING = logs.config(WAYPOST_LOG_LEVEL, as_json=IN_PRODUCTION)
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:") or IN_PRODUCTION
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "waypost_session", "waypost_csrf"
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # requested from the internal network, without TLS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics|status/)$"]  # requested from the internal network, without TLS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
@@ -227,6 +227,7 @@ API_TAGS = [
     {"name": "Tenants", "description": "Your customers. Operators only."},
     {"name": "Plans", "description": "What tenants may use. Operators only."},
     {"name": "Usage", "description": "What was used, by day and type."},
+    {"name": "Status", "description": "How busy the platform is. Operators only."},
 ]
 SPECTACULAR_SETTINGS = {
     "TITLE": "Waypost",
@@ -255,6 +256,9 @@ SPECTACULAR_SETTINGS = {
         "DeliveryOutcome": "delivery.api.explanations.OUTCOMES",
         "EndpointQueueState": "delivery.api.endpoints.lane_status.QUEUE_STATES",
         "CircuitBreakerState": "delivery.api.endpoints.lane_status.BREAKER_STATES",
+        "PlatformBusy": "config.status.serializers.BUSY",
+        "PlatformBusyBecause": "config.status.serializers.BECAUSE",
+        "EndpointBehindBecause": "delivery.api.endpoints.lane_status.BEHIND_BECAUSE",
         "LimitSetBy": "delivery.api.limits.SET_BY",
         "VerificationMethod": "delivery.api.endpoints.verification.METHODS",
         "CloudEventsVersion": "delivery.api.publishing.forms.SPEC_VERSIONS",

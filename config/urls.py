@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from config.api import description
 from config.ops import landing, login, probes
+from config.status import views as status
 from delivery.api.urls import urlpatterns as delivery_urlpatterns
 from subscriptions.api.event_types.urls import catalogue_urlpatterns
 from subscriptions.api.urls import urlpatterns as subscriptions_urlpatterns
@@ -14,6 +15,7 @@ api = [
     *delivery_urlpatterns,  # first: some of its paths lie below a resource of subscriptions
     *subscriptions_urlpatterns,
     *api_urlpatterns,
+    path("status/", status.Status.as_view(), name="status"),
     path("schema/", description.schema, name="schema"),
     path("docs/", description.docs, name="docs"),
 ]
@@ -27,6 +29,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
+    path("status/", status.status_probe, name="status-probe"),
     path("metrics", probes.metrics, name="metrics"),
 ]
 

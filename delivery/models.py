@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from delivery.load_models import DrainReport, LoadMinute, PublisherReport
 from delivery.usage_models import Usage, UsageIncrement
 from subscriptions.models import Endpoint, Row, Tenant
 from webhooks.wire import ids
@@ -23,9 +24,12 @@ __all__ = [
     "DeadLetter",
     "DeferredFanOut",
     "Delivery",
+    "DrainReport",
     "Event",
     "HourlyStats",
     "Lane",
+    "LoadMinute",
+    "PublisherReport",
     "Replay",
     "Usage",
     "UsageIncrement",

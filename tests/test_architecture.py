@@ -70,23 +70,27 @@ ROOMS = {
     "subscriptions.apps": "webhooks.kit",
     # the provider: what is due, and its delivery
     "delivery.usage_models": "",
-    "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models",
+    "delivery.load_models": "",
+    "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load_models",
     "delivery.sql": f"{GROUND} subscriptions.models delivery.models delivery.transports.outcome",
     "delivery.transports": f"{GROUND} {TENANCY} delivery.sql delivery.telemetry",
     "delivery.telemetry": f"{GROUND} delivery.models delivery.transports.outcome",
     "delivery.notify": f"{GROUND} delivery.sql delivery.telemetry",
+    "delivery.load": f"{GROUND} {DELIVERY}",
     "delivery.fan_out": f"{GROUND} {TENANCY} {DELIVERY}",
-    "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.fan_out",
-    "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.publishing",
+    "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.fan_out delivery.load",
+    "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing",
     "delivery.testing": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
-    "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports delivery.publishing delivery.sending",
+    "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
+    "delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
     "delivery.tasks": "webhooks.kit delivery.fan_out delivery.sending delivery.replaying delivery.lifecycle",
-    "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.transports delivery.fan_out "
-    "delivery.publishing delivery.sending delivery.testing delivery.reading delivery.replaying delivery.lifecycle",
-    "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.publishing delivery.sending "
-    "delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
+    "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
+    "delivery.fan_out delivery.publishing delivery.sending delivery.testing delivery.reading delivery.replaying "
+    "delivery.lifecycle",
+    "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
+    "delivery.sending delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
     "delivery.apps": "webhooks.kit",

@@ -21,6 +21,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from config.status.metrics import LoadCollector
 from webhooks.kit.caches.timed_cache import SingleFlight
 
 BROKER_TIMEOUT = 1.0  # seconds to connect to the broker
@@ -120,6 +121,7 @@ def _exposition(_key: str) -> bytes:
     body = generate_latest(registry)
     backlog = CollectorRegistry()
     backlog.register(BacklogCollector())
+    backlog.register(LoadCollector())
     try:
         body += generate_latest(backlog)
     except Error:

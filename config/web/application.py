@@ -2,7 +2,7 @@
 
     POST /api/v1/events/, POST /in/<source>/    native views: coroutines in the event loop
     other POST /api/v1/events/                  Django, on a few threads of their own: batches and large events
-    /healthz, /readyz, /metrics                 Django, on threads of their own
+    /healthz, /readyz, /metrics, /status/       Django, on threads of their own
     everything else                             Django, on threads in turns among tenants
 
 A native view gets only what it is made for; the same request with anything unusual (an unknown host, plain HTTP where

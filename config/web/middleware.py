@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.middleware.common import CommonMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
-PROBES = ("/healthz", "/readyz", "/metrics")
+PROBES = ("/healthz", "/readyz", "/metrics", "/status/")
 API = ("/api/", "/in/")
 
 

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter
 from unfold.decorators import display
 
@@ -13,8 +13,9 @@ from delivery.admin.display import state_pill
 from delivery.admin.hourly_chart import hourly_chart
 from delivery.models import Lane
 from delivery.reading.lane_status import LaneStatus, lane_status, state_of
+from delivery.reading.lanes_behind import OURS
 from delivery.sending.attempt_stats import stats_by_hour
-from webhooks.kit.admin.display import NOTHING, column, link, when
+from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
 CHART_HOURS = 24
@@ -36,6 +37,7 @@ class QueueAdmin(AdminList):
         ("rate", "in_flight"),
         ("backlog", "oldest"),
         ("due", "worker"),
+        "behind",
         "blockers",
         ("failures_in_row", "failing"),
         ("times_opened", "circuit_open"),
@@ -80,6 +82,14 @@ class QueueAdmin(AdminList):
         return f"{status.backlog:,}{'+' if status.backlog_is_lower_bound else ''}"
 
     oldest = column("Oldest due (UTC)", lambda lane: when(_status(lane).oldest_due_at))
+
+    @display(description="Behind")
+    def behind(self, lane: Lane) -> str:
+        late = _status(lane).behind
+        if late is None:
+            return NOTHING
+        tone: Tone = "warn" if late.because in OURS else "info"
+        return format_html("{} {} s: {}", pill(late.label, tone), f"{late.seconds:,.0f}", late.explanation)
 
     @display(description="Blocking delivery (ordered)")
     def blockers(self, lane: Lane) -> str:

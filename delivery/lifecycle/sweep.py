@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from delivery import notify, telemetry
 from delivery.models import Delivery
+from delivery.reading import platform_load
 from delivery.sending import attempt_stats, health
 from delivery.sql.dead_letters import dead_letter_expired
 from delivery.sql.due import create_missing_lanes, recheck_due, resume_lanes, retry_changed_endpoints
@@ -32,7 +33,7 @@ def recover() -> int:
 
 
 def sweep() -> None:
-    """Make due what has pending deliveries and is not due, dead-letter what expired, delete old statistics."""
+    """Make due what has pending deliveries and is not due, dead-letter what expired, keep and delete statistics."""
     raised = raise_to_low_water_mark()
     created = create_missing_lanes()
     missed = recheck_due()
@@ -40,6 +41,7 @@ def sweep() -> None:
         expired = dead_letter_expired(EXPIRES_AFTER)
         health.publish_dead_letters(expired)
     attempt_stats.delete_old_stats(timezone.now())
+    platform_load.record_minute()
     telemetry.swept(below_low_water_mark=len(raised), without_lane=len(created), not_due=missed, expired=len(expired))
     if raised or created or missed:
         notify.notify_drains(raised | created)

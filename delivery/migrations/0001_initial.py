@@ -17,6 +17,20 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='LoadMinute',
+            fields=[
+                ('begins_at', models.DateTimeField(primary_key=True, serialize=False)),
+                ('drains', models.PositiveIntegerField(help_text='Drains that had reported within the last seconds.')),
+                ('used', models.FloatField(help_text="Part of the drains' capacity in use, from 0 to 1, averaged over the drains.")),
+                ('waiting', models.FloatField(help_text='Part of their time in which they waited for the database, from 0 to 1.')),
+                ('machine_cpu', models.FloatField(help_text='The same of the processors of the busiest machine.')),
+                ('published_per_second', models.FloatField()),
+                ('settled_per_second', models.FloatField()),
+                ('due', models.PositiveIntegerField(help_text='Deliveries due, counted up to a bound.')),
+                ('seconds_behind', models.FloatField(help_text='How long the oldest of those had waited for a drain.')),
+            ],
+        ),
+        migrations.CreateModel(
             name='UsageIncrement',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -26,6 +40,32 @@ class Migration(migrations.Migration):
                 ('events', models.IntegerField()),
                 ('deliveries', models.IntegerField()),
             ],
+        ),
+        migrations.CreateModel(
+            name='DrainReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('machine', models.CharField(help_text='Host name of the machine or container.', max_length=255)),
+                ('pid', models.PositiveIntegerField()),
+                ('reported_at', models.DateTimeField()),
+                ('cpu', models.FloatField(help_text='Processor time of the process, in processors: 1 is one of them.')),
+                ('machine_cpu', models.FloatField(help_text="Part of the machine's processors in use, by any process, from 0 to 1.")),
+                ('started_at', models.DateTimeField(help_text='When the drain started; a process runs one after the other.')),
+                ('load', models.FloatField(help_text='Part of the time spent in turns, from 0 to 1.')),
+                ('minute_load', models.FloatField(help_text='The same, averaged over about a minute.')),
+                ('waiting', models.FloatField(help_text='Part of the time spent in turns without using the processor, from 0 to 1.')),
+                ('turn_size', models.FloatField(help_text='Attempts started and ended in a turn, on average.')),
+                ('in_flight', models.PositiveIntegerField(help_text='Attempts in flight.')),
+                ('max_in_flight', models.PositiveIntegerField(help_text='Attempts that may be in flight.')),
+                ('held', models.PositiveIntegerField(help_text='Deliveries claimed ahead that are not sent yet.')),
+                ('lanes', models.PositiveIntegerField(help_text='Leased lanes.')),
+                ('claimed_per_second', models.FloatField()),
+                ('settled_per_second', models.FloatField()),
+            ],
+            options={
+                'verbose_name_plural': 'capacity',
+                'constraints': [models.UniqueConstraint(fields=('machine', 'pid'), name='unique_drain_report_per_process')],
+            },
         ),
         migrations.CreateModel(
             name='Event',
@@ -93,6 +133,22 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'queue',
+            },
+        ),
+        migrations.CreateModel(
+            name='PublisherReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('machine', models.CharField(help_text='Host name of the machine or container.', max_length=255)),
+                ('pid', models.PositiveIntegerField()),
+                ('reported_at', models.DateTimeField()),
+                ('cpu', models.FloatField(help_text='Processor time of the process, in processors: 1 is one of them.')),
+                ('machine_cpu', models.FloatField(help_text="Part of the machine's processors in use, by any process, from 0 to 1.")),
+                ('requests_per_second', models.FloatField()),
+                ('max_waiting', models.PositiveIntegerField(help_text='Most requests that waited for the next group.')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('machine', 'pid'), name='unique_publisher_report_per_process')],
             },
         ),
         migrations.CreateModel(

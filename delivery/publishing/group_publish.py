@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from delivery.load.publisher_meter import publisher_meter
 from delivery.publishing.plan_limits import publish_within_plan
 from delivery.publishing.results import Published
 from subscriptions.models import Tenant
@@ -31,8 +32,13 @@ class _Request(NamedTuple):
 
 def publish_in_group(tenant: Tenant, items: Sequence[Item]) -> list[Published]:
     """Publish within the tenant's plan, in a transaction shared with others, unless the caller has its own."""
-    if len(items) > MAX_SHARED or connection.in_atomic_block:
+    if connection.in_atomic_block:
         return publish_within_plan(tenant, items)
+    if len(items) > MAX_SHARED:
+        published = publish_within_plan(tenant, items)
+        if publisher_meter().count(1, group_commit.waiting()):
+            publisher_meter().report()
+        return published
     return submit(tenant, items).result()
 
 
@@ -45,6 +51,9 @@ def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -
     """Publish the events of these requests, all of one tenant, at once."""
     items = [item for request in requests for item in request.items]
     results = iter(publish_within_plan(requests[0].tenant, items, after_commit=after_commit))
+    meter = publisher_meter()
+    if meter.count(len(requests), group_commit.waiting()):
+        after_commit.append(meter.report)
     return [[next(results) for _ in request.items] for request in requests]
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from delivery.models import DeadLetter, Delivery, Lane
 from delivery.reading import queries
+from delivery.reading.platform_load import platform_load
 
 RECENT = timedelta(hours=1)
 MAX_COUNTED = 20_000  # rows that any of the numbers looks at
@@ -39,6 +40,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "states": states(now),
         "overdue": overdue(now),
+        "load": platform_load(),
         "causes": [cause for cause in causes() if cause.count],
         "failing": failing(),
         "max_counted": MAX_COUNTED,

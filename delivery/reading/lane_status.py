@@ -6,32 +6,19 @@ Every number is bounded. Values that a drain keeps in memory are as old as its l
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Avg
 from django.utils import timezone
 
 from delivery.models import Attempt, Delivery, Lane
+from delivery.reading.blockers import Blocker, blockers
+from delivery.reading.lanes_behind import LaneBehind, lane_behind
 from delivery.sending.concurrency import INITIAL_WINDOW
-from delivery.sql.reading import blocking_deliveries
 from subscriptions.models import Endpoint
 
 MAX_COUNTED = 10_000  # pending deliveries
 SAMPLE = 50  # latest attempts from which the response time is computed
 SHOWN_BLOCKERS = 20
-MAX_KEYS = 1_000  # order keys that are searched for blockers
-
-
-@dataclass(frozen=True, slots=True)
-class Blocker:
-    """The first delivery of an order key, which failed and waits; the deliveries behind it wait too."""
-
-    key: str
-    delivery_id: UUID
-    attempts: int
-    next_attempt_at: datetime | None
-    last_status: int | None
-    last_error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +29,7 @@ class LaneStatus:
     circuit_open. ``breaker``: closed, open, or half_open (one attempt at a time decides). ``concurrency``: attempts
     that may be in flight at once. ``effective_rate``: attempts per second that follow from it, the latest response
     times and the rate limit; None if unknown. ``backlog``: pending deliveries, up to MAX_COUNTED.
+    ``behind``: how far it is behind, and why; None if it is not.
     """
 
     state: str
@@ -63,6 +51,7 @@ class LaneStatus:
     oldest_due_at: datetime | None = None
     ordering: str = ""
     blockers: list[Blocker] = field(default_factory=list)
+    behind: LaneBehind | None = None
 
 
 def lane_status(endpoint: Endpoint) -> LaneStatus:
@@ -91,7 +80,8 @@ def lane_status(endpoint: Endpoint) -> LaneStatus:
         sending=Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.SENDING).count(),
         oldest_due_at=pending.order_by("next_attempt_at").values_list("next_attempt_at", flat=True).first(),
         ordering=endpoint.ordering,
-        blockers=_blockers(endpoint) if endpoint.ordering else [],
+        blockers=blockers(endpoint.pk, SHOWN_BLOCKERS) if endpoint.ordering else [],
+        behind=lane_behind(endpoint.pk),
     )
 
 
@@ -124,7 +114,3 @@ def _rate(endpoint: Endpoint, state: str, concurrency: int) -> float | None:
         return limit
     possible = concurrency / (max(float(mean), 1.0) / 1000)
     return round(possible if limit is None else min(possible, limit), 1)
-
-
-def _blockers(endpoint: Endpoint) -> list[Blocker]:
-    return [Blocker(*row) for row in blocking_deliveries(endpoint.id, MAX_KEYS, SHOWN_BLOCKERS)]

@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext, suppress
 from datetime import datetime
+from functools import partial
 from selectors import EVENT_READ, PollSelector
 from uuid import UUID
 
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
 from delivery import notify, telemetry
+from delivery.load.drain_meter import DrainMeter
 from delivery.sending import health
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sending.capacity import share_capacity
@@ -89,6 +91,7 @@ class Drain:
         self._is_commit_unknown = False  # whether the last settlement may have been committed or not
         self._ask_all = True  # whether every leased lane is asked for deliveries in the next turn
         self._pacing = Pacing()
+        self._meter = DrainMeter()
         self._has_stopped = False  # whether deliveries were stopped that may be held
         self._turned_at = self._worked_at = time.monotonic()
 
@@ -97,7 +100,7 @@ class Drain:
         lanes = self._lanes
         steps = (lanes.renew, lanes.lease, self._claim, self._settle, self._release_held, lanes.maintain)
         while not stopping() and time.monotonic() < until and not self._is_idle(idle_timeout):
-            self._run_steps(*steps, self._write_stats)
+            self._run_steps(*steps, self._write_stats, self._report)
             self._wait()
         self._finish(FINISH_WITHIN_ON_STOP if stopping() else FINISH_WITHIN)
 
@@ -133,6 +136,7 @@ class Drain:
         token, asked_at = new_id(), time.monotonic()
         claimed = claim_deliveries(token, requests, dispatcher.bodies.allowance())
         self._record_claimed([request.endpoint_id for request in requests], claimed)
+        self._meter.claimed += len(claimed)
         dispatcher.hold(claimed, token, asked_at + HOLD_SECONDS)
         dispatcher.start([(self._lanes.move_to_end(key), count) for key, count in places.items()])
 
@@ -227,6 +231,7 @@ class Drain:
     def _record_settled(self) -> list[LeasedLane]:
         """Count the settled attempts. Return their lanes, as far as they are still leased."""
         self.attempts += len(self._ended)
+        self._meter.settled += len(self._ended)
         telemetry.attempted(outcome for _, outcome in self._ended)
         self._worked_at = time.monotonic()
         lanes: dict[UUID, LeasedLane] = {}
@@ -266,6 +271,13 @@ class Drain:
         if self._clock.is_due("stats", WRITE_STATS_EVERY):
             self._stats.write()
 
+    def _report(self, *, at_end: bool = False) -> None:
+        """Report how busy the drain is."""
+        if self._meter.is_due(at_end=at_end):
+            capacity = self._dispatcher.capacity
+            held, lanes = len(self._dispatcher.ahead), sum(1 for _ in self._lanes)
+            self._meter.report(in_flight=len(capacity), max_in_flight=capacity.most, held=held, lanes=lanes)
+
     def _wait(self) -> None:
         """Wait until an attempt ends, a notification comes, a rate limit allows the next attempt, or POLL_EVERY."""
         ended_at = time.monotonic()
@@ -278,7 +290,9 @@ class Drain:
                 selector.register(self._listener, EVENT_READ)
             ready = {key.fileobj for key, _ in selector.select(self._seconds_to_wait())}
         turned_at, self._turned_at = self._turned_at, time.monotonic()
-        self._pacing.on_turn_ended(ended_at - turned_at, self._turned_at - ended_at, self._dispatcher.pop_work())
+        turn, work = ended_at - turned_at, self._dispatcher.pop_work()
+        self._pacing.on_turn_ended(turn, self._turned_at - ended_at, work)
+        self._meter.on_turn_ended(turn, work)
         if self._listener in ready or self._listener.fileno() < 0:  # without a connection it tries to connect again
             self._read_notifications()
 
@@ -328,4 +342,6 @@ class Drain:
         while self._has_work() and time.monotonic() < until:
             self._wait()
             self._run_steps(self._lanes.renew, self._settle, self._release_held, self._lanes.maintain)
-        self._run_steps(self._release_held, self._lanes.release_all, self._stats.write)
+        self._run_steps(
+            self._release_held, self._lanes.release_all, self._stats.write, partial(self._report, at_end=True)
+        )

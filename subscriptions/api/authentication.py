@@ -82,6 +82,13 @@ class HasScope(BasePermission):
         return _required_scope(request.method or "", view) in principal(request).scopes
 
 
+class OperatorOnly(HasScope):
+    """Require the scope as HasScope does, and an operator's key."""
+
+    def has_permission(self, request: Request, view: object) -> bool:
+        return super().has_permission(request, view) and principal(request).is_operator
+
+
 class OperatorWrites(HasScope):
     """Require the scope as HasScope does, and an operator's key for methods that are not safe."""
 

@@ -8,15 +8,20 @@ import base64
 import json
 import re
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.api.errors import Unavailable, problem_response
+from config.status.status import cached_status
+from delivery.models import DrainReport, PublisherReport
 from delivery.sending.drain import deliver_due
 from subscriptions.models import Tenant
 from tests.api.operations import operations
+from tests.delivery.factories_load import make_drain_report, make_lane_behind, make_publisher_report
 from tests.factories import make_client
 from tests.receiver import Receiver
 from webhooks.processing.process import process_due
@@ -91,6 +96,8 @@ VARYING = {
     "p95": 42,
     "p99": 42,
     "webhook-timestamp": "1777897800",
+    "seconds": 60.0,
+    "published_per_second": 99.8,
     "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 
@@ -114,6 +121,7 @@ def record(receiver: Receiver) -> dict[str, Any]:
     describe_event_types(it, client)
     endpoint = subscribe(it, client, receiver)
     publish(it, client, endpoint)
+    watch(it, operator)
     replay(it, client, endpoint, receiver)
     receive(it, client)
     record_problems(it, client, operator, tenant, endpoint)
@@ -213,6 +221,16 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     it.call(client, "get_endpoint_status", ref=endpoint)
     it.call(client, "get_usage")
     it.call(client, "delete_event_payload", ref=event)
+
+
+def watch(it: Recorder, operator: APIClient) -> None:
+    """Read the status of the platform while two processes run and an endpoint is behind."""
+    DrainReport.objects.all().delete(), PublisherReport.objects.all().delete()
+    make_drain_report(4711), make_publisher_report(4712)
+    lane = make_lane_behind(60, lane={"circuit_open_until": timezone.now() + timedelta(minutes=5), "open_count": 4})
+    cached_status.clear()
+    it.call(operator, "get_status")
+    lane.endpoint.tenant.delete()
 
 
 def replay(it: Recorder, client: APIClient, endpoint: str, receiver: Receiver) -> None:

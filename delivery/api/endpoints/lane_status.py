@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from delivery.models import Delivery
 from delivery.reading.lane_status import LaneStatus, lane_status
+from delivery.reading.lanes_behind import WORDS, LaneBehind
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
@@ -25,6 +26,18 @@ QUEUE_STATES = [
     ("endpoint_inactive", "Deliveries wait because the endpoint is not active"),
     ("circuit_open", "Sending is paused by the circuit breaker"),
 ]
+
+
+BEHIND_BECAUSE = [(reason.value, words) for reason, words in WORDS.items()]
+
+
+class BehindSerializer(serializers.Serializer[LaneBehind]):
+    """How far an endpoint is behind, and why."""
+
+    due_since = serializers.DateTimeField(help_text="Since when the oldest of its deliveries has been due.")
+    seconds = serializers.FloatField(help_text="The same in seconds.")
+    because = serializers.ChoiceField(BEHIND_BECAUSE, help_text="Why it is behind.")
+    explanation = serializers.CharField(help_text="The same in words.")
 
 
 class BlockingDeliverySerializer(serializers.Serializer[Any]):
@@ -79,6 +92,9 @@ class EndpointStatusSerializer(serializers.Serializer[LaneStatus]):
     backlog_is_lower_bound = serializers.BooleanField(help_text="Whether there are more than `backlog`.")
     oldest_due_at = serializers.DateTimeField(
         allow_null=True, help_text="Due time of the oldest pending delivery; null: none."
+    )
+    behind = BehindSerializer(
+        allow_null=True, help_text="How far it is behind, and why; null: no delivery has been due for more than 5 s."
     )
     circuit_breaker = CircuitBreakerSerializer(source="*", help_text="Circuit breaker of the endpoint.")
     ordering = serializers.CharField(

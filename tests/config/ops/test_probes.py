@@ -6,6 +6,8 @@ from django.test import Client, override_settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.local import embedded
+from config.status.metrics import GAUGES
+from config.status.status import cached_status
 from tests.factories import make_tenant
 
 
@@ -66,13 +68,15 @@ def test_readyz_with_an_unreachable_database_is_a_503(client: Client, monkeypatc
 @pytest.mark.django_db
 def test_metrics_are_in_the_prometheus_text_format(client: Client) -> None:
     make_tenant()
+    cached_status.clear()
     response = client.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(response.content.decode())}
     assert families["waypost_deliveries_pending"].samples[0].value == 0
     assert families["waypost_oldest_due_seconds"].samples[0].value == 0
+    assert {name: families[name].samples[0].value for name in GAUGES} == dict.fromkeys(GAUGES, 0.0)
     assert response["Content-Type"].startswith("text/plain")
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/status/"])
 def test_probe_rejects_post(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405

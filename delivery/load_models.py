@@ -1,0 +1,76 @@
+"""What processes report about their load, and what was measured each minute: the page Capacity and ``/status/``.
+
+Nothing else depends on these rows, so the tables are not logged (``UNLOGGED``): a crash of the database empties them.
+"""
+
+from django.db import models
+
+
+class ProcessReport(models.Model):
+    """What one process reported last, a few seconds ago unless it is idle or gone."""
+
+    machine = models.CharField(max_length=255, help_text="Host name of the machine or container.")
+    pid = models.PositiveIntegerField()
+    reported_at = models.DateTimeField()
+    cpu = models.FloatField(help_text="Processor time of the process, in processors: 1 is one of them.")
+    machine_cpu = models.FloatField(
+        help_text="Part of the machine's processors in use by any process, over about a minute, from 0 to 1."
+    )
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.machine}"
+
+
+class DrainReport(ProcessReport):
+    """The load of a drain, averaged over the seconds before ``reported_at``; one row for each worker process."""
+
+    started_at = models.DateTimeField(help_text="When the drain started; a process runs one after the other.")
+    load = models.FloatField(help_text="Part of the time spent in turns, from 0 to 1.")
+    minute_load = models.FloatField(help_text="The same, averaged over about a minute.")
+    waiting = models.FloatField(help_text="Part of the time spent in turns without using the processor, from 0 to 1.")
+    turn_size = models.FloatField(help_text="Attempts started and ended in a turn, on average.")
+    in_flight = models.PositiveIntegerField(help_text="Attempts in flight.")
+    max_in_flight = models.PositiveIntegerField(help_text="Attempts that may be in flight.")
+    held = models.PositiveIntegerField(help_text="Deliveries claimed ahead that are not sent yet.")
+    lanes = models.PositiveIntegerField(help_text="Leased lanes.")
+    claimed_per_second = models.FloatField()
+    settled_per_second = models.FloatField()
+
+    class Meta:
+        app_label = "delivery"
+        verbose_name_plural = "capacity"  # on the admin's pages
+        constraints = [models.UniqueConstraint(fields=["machine", "pid"], name="unique_drain_report_per_process")]
+
+
+class PublisherReport(ProcessReport):
+    """What a process that publishes in groups (a web process) reported last."""
+
+    requests_per_second = models.FloatField()
+    max_waiting = models.PositiveIntegerField(help_text="Most requests that waited for the next group.")
+
+    class Meta:
+        app_label = "delivery"
+        constraints = [models.UniqueConstraint(fields=["machine", "pid"], name="unique_publisher_report_per_process")]
+
+
+class LoadMinute(models.Model):
+    """The load of all drains, and the backlog, as measured once in a minute; kept for a day."""
+
+    begins_at = models.DateTimeField(primary_key=True)
+    drains = models.PositiveIntegerField(help_text="Drains that had reported within the last seconds.")
+    used = models.FloatField(help_text="Part of the drains' capacity in use, from 0 to 1, averaged over the drains.")
+    waiting = models.FloatField(help_text="Part of their time in which they waited for the database, from 0 to 1.")
+    machine_cpu = models.FloatField(help_text="The same of the processors of the busiest machine.")
+    published_per_second = models.FloatField()
+    settled_per_second = models.FloatField()
+    due = models.PositiveIntegerField(help_text="Deliveries due, counted up to a bound.")
+    seconds_behind = models.FloatField(help_text="How long the oldest of those had waited for a drain.")
+
+    class Meta:
+        app_label = "delivery"
+
+    def __str__(self) -> str:
+        return f"{self.begins_at:%Y-%m-%d %H:%M}"

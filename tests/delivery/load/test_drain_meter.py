@@ -1,0 +1,73 @@
+"""Check what a drain measures of itself, and when it reports."""
+
+import os
+import time
+
+import pytest
+
+from delivery.load import drain_meter
+from delivery.load.drain_meter import DrainMeter
+from delivery.models import DrainReport
+
+pytestmark = pytest.mark.django_db
+STATE = {"in_flight": 3, "max_in_flight": 2048, "held": 5, "lanes": 2}
+
+
+def spin(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def test_report_tells_working_from_waiting_and_from_idle() -> None:
+    meter = DrainMeter()
+    began = time.monotonic()
+    spin(0.1)
+    time.sleep(0.1)  # as a statement does: neither working nor idle
+    meter.on_turn_ended(time.monotonic() - began, 12)
+    time.sleep(0.2)  # idle
+    meter.claimed += 40
+    meter.settled += 20
+    meter.report(**STATE)
+    row = DrainReport.objects.get()
+    elapsed = 20 / row.settled_per_second
+    assert elapsed >= 0.4
+    assert 0.2 / elapsed <= row.load <= 1 - 0.2 / elapsed + 0.01
+    assert 0.1 / elapsed <= row.waiting <= row.load - 0.1 / elapsed + 0.01
+    assert row.cpu >= 0.1 / elapsed - 0.01
+    assert 0 <= row.machine_cpu <= 1
+    assert row.claimed_per_second == pytest.approx(40 / elapsed)
+    assert (row.turn_size, row.in_flight, row.held, row.lanes, row.pid) == (12, 3, 5, 2, os.getpid())
+
+
+def test_turns_without_work_do_not_make_turns_smaller() -> None:
+    meter = DrainMeter()
+    meter.on_turn_ended(0.001, 30)
+    for _ in range(10):
+        meter.on_turn_ended(0.001, 0)
+    meter.report(**STATE)
+    assert DrainReport.objects.get().turn_size == 30
+
+
+def test_process_keeps_one_report_with_the_latest_figures() -> None:
+    meter = DrainMeter()
+    meter.report(**STATE)
+    first = DrainReport.objects.get()
+    meter.report(**{**STATE, "lanes": 9})
+    DrainMeter().report(**{**STATE, "lanes": 10})  # the next drain of the process
+    row = DrainReport.objects.get()
+    assert (row.pk, row.lanes) == (first.pk, 10)
+    assert row.reported_at >= first.reported_at
+    assert row.started_at > first.started_at
+
+
+def test_report_is_due_after_a_while_and_at_the_end_only_if_the_process_was_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = DrainMeter()
+    assert not first.is_due()
+    first.report(**STATE)
+    assert not DrainMeter().is_due(at_end=True)
+    monkeypatch.setattr(drain_meter, "REPORT_EVERY", 0.0)
+    assert first.is_due()
+    assert DrainMeter().is_due(at_end=True)
