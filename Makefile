@@ -12,7 +12,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cksum < requirements.txt | tr ' ' '-')
 DEV_STAMP := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast journey faults isolation api-fuzz bench bench-quick lint format typecheck coverage hooks lock clean
+.PHONY: help demo up test test-fast journey faults isolation api-fuzz bench bench-quick bench-compare lint format typecheck coverage hooks lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
@@ -47,12 +47,18 @@ isolation: $(DEV_STAMP) ## measure a neighbour beside every attack (about forty 
 api-fuzz: $(DEV_STAMP) ## send the API valid and invalid requests that are generated from its description
 	@$(BIN)/python -m tests.api $(ARGS)
 
-bench: $(DEV_STAMP) ## measure every row, and the usual way for comparison; needs a C compiler (about forty minutes)
+bench: $(DEV_STAMP) ## measure every row, and the usual way for comparison; needs a C compiler (about an hour)
 	@echo "== the benchmarks"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-quick: $(DEV_STAMP) ## measure the main rows in small sizes (about two minutes)
+bench-quick: $(DEV_STAMP) ## measure the main rows in small sizes (under three minutes)
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+BASE ?= HEAD
+ROWS ?=
+ROUNDS ?= 6
+bench-compare: $(DEV_STAMP) ## say what became slower than BASE=COMMIT, measured in turns; ROWS="publish drain", ROUNDS=6
+	@$(BIN)/python -m benchmarks.compare $(BASE) --rounds $(ROUNDS) $(foreach row,$(ROWS),--only $(row)) $(ARGS)
 
 lint: $(DEV_STAMP) ## check style, types, migrations and the settings of production
 	@echo "== style";      $(BIN)/ruff check . && $(BIN)/ruff format --check .

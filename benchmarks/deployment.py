@@ -116,7 +116,7 @@ class Deployment(System):
         self._create_endpoint(uids[0], urls[0], types[0], api_key, fields)
         try:
             self.sql(ENDPOINTS, uids[1:], urls[1:], types[1:], uids[0])
-        except psycopg.errors.SyntaxErrorOrAccessRuleViolation:  # undefined tables and columns are among these
+        except psycopg.ProgrammingError:  # a table or a column is not there
             for each in zip(uids[1:], urls[1:], types[1:], strict=True):
                 self._create_endpoint(*each, api_key, fields)
 
