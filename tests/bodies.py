@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
-from webhooks.kit.claim_check import IncomingBody, StoredBody
+from webhooks.kit.bodies.claim_check import IncomingBody, StoredBody
 
 
 def store_body(chunks: Iterator[bytes], object_id: UUID, on_chunk: Callable[[bytes], None]) -> StoredBody:

@@ -6,7 +6,7 @@ It runs in the transaction that settles the receipt, so that both are committed 
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from delivery.publishing.publisher import publish
@@ -41,8 +41,8 @@ class Receipt(Protocol):
     def source(self) -> Source:
         """The source that received it."""
 
-    def open(self) -> IO[bytes]:
-        """Open the body."""
+    def content(self) -> bytes:
+        """Read the body, decompressed."""
 
 
 def publish_receipt(receipt: Receipt) -> list[Published]:
@@ -60,8 +60,7 @@ def publish_receipt(receipt: Receipt) -> list[Published]:
 
 
 def _events(receipt: Receipt) -> list[Event | InvalidEvent | Mapping[str, Any]]:
-    with receipt.open() as stream:
-        body = stream.read()
+    body = receipt.content()
     try:
         return [_count_hop(it) for it in read({**receipt.headers, "content-type": receipt.content_type}, body)]
     except InvalidEvent:

@@ -31,6 +31,7 @@ TILES: Final[dict[str, tuple[str, Tone]]] = {
     "rejected": ("Rejected", "bad"),
     "throttled": ("Rate limited", "warn"),
     "processed": ("Processed", "good"),
+    "unhandled": ("Matched no handler", "warn"),
     "handler_failures": ("Handler failures", "warn"),
     "dead": ("Failed", "bad"),
 }

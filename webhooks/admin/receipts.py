@@ -18,7 +18,7 @@ from webhooks.kit.admin.display import NOTHING, code, column, pill, size, when
 from webhooks.models import Receipt
 from webhooks.processing.receipts import by_event_type, by_message_id
 from webhooks.receiving.body_preview import download_body, preview_body
-from webhooks.sources.source_stats import STATES
+from webhooks.sources.source_stats import STATES, UNHANDLED
 
 STORAGE_UNAVAILABLE = "Storage unavailable. Try again later."
 
@@ -36,12 +36,25 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(STATES[self.value() or ""]) if self.value() in STATES else queryset
 
 
+class UnhandledFilter(admin.SimpleListFilter):
+    """Filter the receipts that matched none of the handlers of their source."""
+
+    title = "handlers"
+    parameter_name = "unhandled"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "Matched none")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Receipt]) -> QuerySet[Receipt]:
+        return queryset.filter(UNHANDLED) if self.value() else queryset
+
+
 @admin.register(Receipt)
 class ReceiptAdmin(MessageList):
     """Show receipts, replay them and download their bodies."""
 
     list_display = (*("public_id", "source_link", "event_type", "sender_id", "state", "attempts", "bytes"), "received")
-    list_filter = (*SOURCE_FILTER, StateFilter, "cause", ReceivedFilter, "out_of_order")
+    list_filter = (*SOURCE_FILTER, StateFilter, UnhandledFilter, "cause", ReceivedFilter, "out_of_order")
     search_columns = {"rcp": "pk", "src": "source"}
     search_help_text = "Search by ID of a receipt or source, message ID or event type (exact)"
     fieldsets = (
@@ -123,6 +136,8 @@ class ReceiptAdmin(MessageList):
     def state(self, receipt: Receipt) -> SafeString:
         if receipt.skipped:
             return pill("skipped", "warn", "A later one of its order key was handled before.")
+        if receipt.is_unhandled:
+            return pill("unhandled", "warn", "Its source has handlers, and none of them is for this message.")
         return state_pill(receipt.state, receipt.get_cause_display())
 
     sender_id = column("Message ID", lambda receipt: receipt.message_id)

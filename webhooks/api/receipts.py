@@ -22,7 +22,7 @@ from webhooks.models import Receipt
 from webhooks.processing.receipts import by_message_id
 from webhooks.processing.replay import count_replayable, replay
 from webhooks.receiving.body_preview import download_body
-from webhooks.sources.source_stats import STATES
+from webhooks.sources.source_stats import STATES, UNHANDLED
 
 
 class ReceiptFilters(SourceFilters):
@@ -33,6 +33,10 @@ class ReceiptFilters(SourceFilters):
     message_id = TextFilter(where=by_message_id, help_text="The sender's id of the message, exact.")
     cause = ChoiceFilter(Receipt.Cause.choices, help_text="Why the receipt is dead.")
     out_of_order = BooleanFilter(help_text="Whether a later message of the same order key was handled before this one.")
+    unhandled = BooleanFilter(
+        where=lambda value: UNHANDLED if value else ~UNHANDLED,
+        help_text="Whether it was processed and matched no handler, although its source has handlers.",
+    )
     skipped = BooleanFilter(help_text="Whether it was not handled because it was out of order.")
 
 

@@ -19,22 +19,23 @@ In code a source is named by its id. A uid names a source of the installation it
 chooses the uids of its own sources, and must not reach a handler of the installation by choosing the same one.
 
 Every matching handler runs, those of the row first, in their order. A receipt that matches none is processed with no
-handler, and can be replayed once there is one. Where neither code nor row names a handler for the source, the receipt
-is settled when it is inserted, and no worker claims it.
+handler (``Receipt.is_unhandled``), and can be replayed once there is one. Where neither code nor row names a handler
+for the source, the receipt is settled when it is inserted, and no worker claims it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.utils.module_loading import import_string
 
 from webhooks import telemetry
+from webhooks.kit.bodies.message_body import is_plain
 from webhooks.models import Receipt, Source
 from webhooks.processing.handler_patterns import ReceiptPatterns, compile_pattern
 from webhooks.processing.handler_registry import handler_paths
-from webhooks.sources.message_labels import EventDocument, parse_events
+from webhooks.sources.message_events import EventDocument, parse_events, select_events
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.ids import public
 from webhooks.wire.patterns import CompiledGroup
@@ -118,7 +119,8 @@ def matching_rules(receipt: Receipt) -> list[HandlerRule]:
     """Return the rules that match this receipt, each function once. Raises UnknownHandler, PatternsTooExpensive."""
     patterns = ReceiptPatterns(receipt.source.tenant_id or receipt.source_id)
     rules = [*_rules_of(receipt.source, patterns), *_rules]
-    found = _events_in(receipt) if any(rule.pattern for rule in rules) else []
+    compiled = [rule.pattern for rule in rules if rule.pattern is not None and rule.is_for(receipt.source)]
+    found = _events_in(receipt, compiled) if compiled else []
     matching = {rule.function: rule for rule in reversed(rules) if rule.matches(receipt, found, patterns)}
     return list(reversed(matching.values()))
 
@@ -139,8 +141,14 @@ def _rules_of(source: Source, patterns: ReceiptPatterns) -> Iterator[HandlerRule
         yield HandlerRule(name, function, ANY, None if pattern is None else patterns.compile(pattern))
 
 
-def _events_in(receipt: Receipt) -> list[EventDocument]:
-    """Return the events of a receipt; of a body in storage only what its headers say."""
-    headers = {key.lower(): value for key, value in receipt.headers.items()}
-    name = name_in_code(receipt.source)
-    return parse_events(name, receipt.event_type, receipt.message_id, headers, bytes(receipt.body or b""))
+def _events_in(receipt: Receipt, patterns: Sequence[CompiledGroup]) -> list[EventDocument]:
+    """Return the events of a receipt; of a large or compressed body only what the patterns look at.
+
+    Raises SelectionTooLarge.
+    """
+    headers = receipt.body_headers()
+    envelope = {"id": receipt.message_id, "source": name_in_code(receipt.source), "type": receipt.event_type}
+    if not receipt.body_key and is_plain(headers):
+        return parse_events(envelope, headers, bytes(receipt.body or b""))
+    with receipt.open() as file:
+        return select_events(envelope, headers, file, [pattern.names for pattern in patterns])

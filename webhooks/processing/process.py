@@ -220,6 +220,8 @@ def _count(run: HandlerRun) -> None:
     receipt = public(Receipt.prefix, run.receipt_id)
     if run.outcome in (RunOutcome.PROCESSED, RunOutcome.SKIPPED):
         source_counts.count(run.source.id, "processed")
+    if run.outcome is RunOutcome.PROCESSED and not run.done:
+        source_counts.count(run.source.id, "unhandled")
     if run.error is not None:
         source_counts.count(run.source.id, "handler_failures")
         telemetry.log_handler_failed(receipt, run.current, run.error, run.receipt.attempts + 1)

@@ -13,8 +13,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 
 from django.db import connection
 
+from webhooks.kit.bodies.message_body import is_plain
 from webhooks.models import LatestSequence, Receipt
-from webhooks.sources.message_labels import parse_json, read_path
+from webhooks.sources.message_labels import read_exactly, read_in_file
 from webhooks.wire.ids import new_id
 
 BOUND = Decimal(10) ** 28  # greater numbers are not sequence values
@@ -32,12 +33,15 @@ _ADVANCE = """
 
 
 def sequence_of(receipt: Receipt) -> Decimal | None:
-    """Return the sequence value of a receipt, or None. Bodies in storage are not read for it."""
+    """Return the sequence value of a receipt, or None."""
     place = receipt.source.sequence_path
     if not place:
         return None
-    headers = {name.lower(): value for name, value in receipt.headers.items()}
-    return parse_sequence(read_path(place, headers, parse_json(bytes(receipt.body or b""))))
+    headers = receipt.body_headers()
+    if not receipt.body_key and is_plain(headers):
+        return parse_sequence(read_exactly(place, headers, bytes(receipt.body or b"")))
+    with receipt.open() as file:
+        return parse_sequence(read_in_file(place, headers, file))
 
 
 def parse_sequence(text: str) -> Decimal | None:

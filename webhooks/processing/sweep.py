@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from webhooks import telemetry
-from webhooks.kit.claim_check import FOLDER, created_at
+from webhooks.kit.bodies.claim_check import FOLDER, created_at
 from webhooks.models import LatestSequence, Receipt, Rejection, SlowSource, Source, SourceHour, SourceSecret
 from webhooks.processing.receipts import first_id_at
 

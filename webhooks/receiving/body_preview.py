@@ -3,8 +3,8 @@
 import orjson
 from django.http import FileResponse
 
+from webhooks.kit.bodies.message_body import parse_document
 from webhooks.models import Receipt
-from webhooks.sources.message_labels import parse_json
 
 PREVIEW_BYTES = 64 * 1024  # read of a body; the rest is for the download
 MAX_PREVIEW_CHARACTERS = 100_000  # indentation makes text longer
@@ -32,7 +32,7 @@ def preview_body(receipt: Receipt) -> tuple[str, int]:
     with receipt.open() as file:
         head = file.read(PREVIEW_BYTES)
     remaining = receipt.size - len(head)
-    document = parse_json(head) if remaining == 0 else None
+    document = parse_document({}, head) if remaining == 0 else None
     text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if document is not None else ""
     if not text or len(text) > MAX_PREVIEW_CHARACTERS:
         text = head.decode("utf-8", "replace")

@@ -12,10 +12,10 @@ from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from http import HTTPStatus
 
+from webhooks.kit.bodies.message_body import parse_document
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.guarded_call import start_call
 from webhooks.schemes import sns, twitter
-from webhooks.sources.message_labels import parse_json
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.signing.hmac_signatures import constant_time_equal
 
@@ -38,7 +38,7 @@ def respond_to_handshake(scheme: str, body: bytes | None) -> dict[str, str] | No
     """
     if scheme != "slack" or body is None or b"url_verification" not in body:
         return None
-    document = parse_json(body)
+    document = parse_document({}, body)
     if not isinstance(document, dict) or document.get("type") != "url_verification":
         return None
     challenge = document.get("challenge")

@@ -21,7 +21,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from webhooks.kit import sql
-from webhooks.kit.claim_check import StoredBody
+from webhooks.kit.bodies.claim_check import StoredBody
 from webhooks.kit.group_commit import GroupCommit
 from webhooks.sources.message_labels import MessageLabels
 

@@ -5,17 +5,18 @@ future and writes a token, so the receipt of a crashed worker is due again when 
 """
 
 from io import BytesIO
-from typing import IO, cast
+from typing import IO, Any, cast
 
-import orjson
 from django.core.files.storage import storages
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from webhooks.kit.bodies import message_body
 from webhooks.kit.rows import KeyedRow
 from webhooks.sources.models import Source
+from webhooks.wire.bodies.json_document import parse_json
 
 
 class Receipt(KeyedRow):
@@ -28,6 +29,7 @@ class Receipt(KeyedRow):
         EXHAUSTED = "exhausted", "Retries exhausted"
         HANDLER_GAVE_UP = "handler_gave_up", "A handler raised GiveUp"
         CRASHED_WORKER = "crashed_worker", "Crashed its worker repeatedly"
+        UNREADABLE_BODY = "unreadable_body", "Its body is not what a handler reads it as"
         TENANT_DELETED = "tenant_deleted", "Its tenant was deleted"
 
     prefix = "rcp"
@@ -117,6 +119,11 @@ class Receipt(KeyedRow):
             return "pending"
         return "dead" if self.dead_at is not None else "processed"
 
+    @property
+    def is_unhandled(self) -> bool:
+        """Tell whether the source has handlers, and none of them was for this receipt."""
+        return self.state == "processed" and self.attempts > 0 and self.handled_by == [] and not self.skipped
+
     def open(self) -> IO[bytes]:
         """Open the body as a binary file, which the caller closes. Raises OSError if storage is unavailable."""
         if self.body_key:
@@ -124,13 +131,35 @@ class Receipt(KeyedRow):
         return BytesIO(bytes(self.body or b""))
 
     def read(self) -> bytes:
-        """Read the whole body into memory."""
+        """Read the whole body into memory, as it was received."""
         with self.open() as file:
             return file.read()
 
-    def json(self) -> object:
-        """Parse the body as JSON. Raises ValueError if it is not JSON."""
-        return orjson.loads(self.read())
+    def content(self) -> bytes:
+        """Read the whole body into memory, decompressed if it has a Content-Encoding. Raises UnreadableBody."""
+        with self.open() as file:
+            return message_body.read_decoded(self.body_headers(), file)
+
+    def json(self) -> Any:
+        """Parse the body as JSON; integers are exact at any length. Raises UnreadableBody, which ends the attempts."""
+        return parse_json(self.content(), self.content_type)
+
+    def form(self) -> message_body.Form:
+        """Return the text fields of a form, urlencoded or in parts, as ``request.POST`` has them.
+
+        Raises UnreadableBody, which ends the attempts.
+        """
+        with self.open() as file:
+            return message_body.read_form(self.body_headers(), file)
+
+    def files(self) -> message_body.Files:
+        """Return the files of a form in parts, as ``request.FILES`` has them. Raises UnreadableBody."""
+        with self.open() as file:
+            return message_body.read_files(self.body_headers(), file)
+
+    def body_headers(self) -> dict[str, str]:
+        """Return the headers by names in lower case, with the content type of the body."""
+        return {**{name.lower(): value for name, value in self.headers.items()}, "content-type": self.content_type}
 
 
 class Rejection(KeyedRow):

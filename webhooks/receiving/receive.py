@@ -41,7 +41,8 @@ from typing import Protocol, TypeVar
 from django.db import Error as DatabaseError
 
 from webhooks import telemetry
-from webhooks.kit.claim_check import IncomingBody, StorageDown, StoredBody
+from webhooks.kit.bodies.claim_check import IncomingBody, StorageDown, StoredBody
+from webhooks.kit.bodies.message_body import is_plain
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.native_request import BodyTooSlow, NativeRequest
 from webhooks.processing.notify import receipt_workers
@@ -57,6 +58,7 @@ from webhooks.receiving.verification import (
     MessageTooLarge,
     begin_verification,
     label_message,
+    read_labels,
     status_and_reason,
 )
 from webhooks.sources import source_counts
@@ -120,13 +122,16 @@ async def _verify(
         secret_id = await _with_keys(source, shell, verification.finish, blocks=body.is_large)
         if not source.accepts_messages:
             return _respond_closed(source)
+        labels = None
+        if body.is_large or not is_plain(request.headers):
+            labels = await shell.run(source.owner, partial(read_labels, source, request, body))
         if body.is_large:
             stored = await shell.run(source.owner, body.store)
         else:
             stored = body.store()
             if (response := await _respond_to_handshake(source, stored.body, shell)) is not None:
                 return response
-        return label_message(source, request, receipt_id, stored, secret_id)
+        return label_message(source, request, receipt_id, stored, secret_id, labels)
     except REFUSALS as error:
         if not is_complete:
             return _reject(source, request, error, size=request.body.length or 0)

@@ -13,15 +13,16 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from webhooks.kit.claim_check import StoredBody
+from webhooks.kit.bodies.claim_check import IncomingBody, StoredBody
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest
 from webhooks.models import Receipt, Source
 from webhooks.processing.handlers import has_handlers
 from webhooks.receiving.challenges import ConfirmationFailed
 from webhooks.receiving.insert_receipt import VerifiedMessage
 from webhooks.schemes.scheme import FetchKeys, UnsignedBody
-from webhooks.sources.message_labels import find_labels, redact_credentials, storable_label
+from webhooks.sources.message_labels import MessageLabels, find_labels, find_labels_in_file, storable_label
 from webhooks.sources.snapshot import SourceSnapshot
+from webhooks.sources.stored_headers import redact_credentials
 from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
 from webhooks.wire.ids import public
 from webhooks.wire.media_types import UnacceptedMediaType, check_media_type
@@ -83,14 +84,27 @@ def called_url(request: NativeRequest, public_url: str) -> str:
     return f"{public_url}?{query}" if query and "?" not in public_url else public_url
 
 
+def read_labels(source: SourceSnapshot, request: NativeRequest, body: IncomingBody) -> MessageLabels:
+    """Read the labels of a body that is complete and not stored yet. May block unless it is small and plain."""
+    with body.opened() as file:
+        return find_labels_in_file(source, source.scheme_with_options, request.headers, file)
+
+
 def label_message(
-    source: SourceSnapshot, request: NativeRequest, receipt_id: UUID, body: StoredBody, secret_id: UUID | None
+    source: SourceSnapshot,
+    request: NativeRequest,
+    receipt_id: UUID,
+    body: StoredBody,
+    secret_id: UUID | None,
+    labels: MessageLabels | None,
 ) -> VerifiedMessage:
     """Return the row of a verified message: with its id, type and order key, and without credentials.
 
-    A message without an id has that of its receipt, so it is no duplicate of another.
+    ``labels``: None to find them in the body. A message without an id has that of its receipt, so it is no duplicate of
+    another.
     """
-    labels = find_labels(source, source.scheme_with_options, request.headers, body.body)
+    if labels is None:
+        labels = find_labels(source, source.scheme_with_options, request.headers, body.body or b"")
     by_content = source.dedupe == Source.Dedupe.CONTENT
     if by_content or not labels.message_id:
         own_id = f"sha256:{body.sha256}" if by_content else public(Receipt.prefix, receipt_id)

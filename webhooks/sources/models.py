@@ -109,7 +109,7 @@ class Source(Row):
         help_text='DNS names of senders that may send after an OPTIONS request (CloudEvents webhooks); "*": all.',
     )
     max_bytes = models.BigIntegerField(
-        default=16 * MIB,
+        default=25 * MIB,  # the largest message of GitHub and GitLab
         validators=[MinValueValidator(1), MaxValueValidator(MAX_BODY_BYTES)],
         help_text="Largest accepted body in bytes; a larger one gets 413.",
     )
@@ -215,6 +215,7 @@ class SourceHour(KeyedRow):
     rejected = models.BigIntegerField(default=0)
     throttled = models.BigIntegerField(default=0)
     processed = models.BigIntegerField(default=0)
+    unhandled = models.BigIntegerField(default=0)
     handler_failures = models.BigIntegerField(default=0)
     dead = models.BigIntegerField(default=0)
 

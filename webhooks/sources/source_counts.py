@@ -12,7 +12,17 @@ from django.db import connection
 from webhooks.kit.hourly_counts import HourlyCounts
 from webhooks.wire.ids import new_id
 
-KINDS = ("received", "duplicates", "conflicts", "rejected", "throttled", "processed", "handler_failures", "dead")
+KINDS = (
+    "received",
+    "duplicates",
+    "conflicts",
+    "rejected",
+    "throttled",
+    "processed",
+    "unhandled",
+    "handler_failures",
+    "dead",
+)
 
 # Reader: the statistics of a source. Index: the unique (source, starts_at).
 _ADD = f"""

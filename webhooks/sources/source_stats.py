@@ -24,6 +24,9 @@ STATES = {
     "dead": Q(dead_at__isnull=False),
 }
 
+UNHANDLED = STATES["processed"] & Q(handled_by=[], attempts__gt=0, skipped=False)
+"""The receipts that ``Receipt.is_unhandled``: the source had handlers, and none of them was for the message."""
+
 
 @dataclass(frozen=True, slots=True)
 class CurrentCounts:

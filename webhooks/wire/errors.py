@@ -19,6 +19,7 @@
         SenderKeyRequired       a test message cannot be signed: only the sender has the key
         InvalidEvent            not a valid CloudEvent: .attribute .reason .index
           UnsupportedFormat       an unsupported event format or charset (HTTP 415)
+        UnreadableBody          the body is not what it is read as; the message completes a sentence
 
 The first line of a SignatureError's docstring is its message. `code` is its value in logs, metrics and rejections. No
 message contains a secret, a signature or a part of the body.
@@ -150,3 +151,10 @@ class InvalidEvent(WireError):
 
 class UnsupportedFormat(InvalidEvent):
     """The event format or charset is not supported."""
+
+
+class UnreadableBody(WireError):
+    """The body of a message is not what it is read as: JSON, a form, compressed data. A retry would change nothing."""
+
+    def __str__(self) -> str:
+        return f"the body {' '.join(map(str, self.args))}"

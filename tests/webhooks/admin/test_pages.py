@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tests.bodies import store_body
 from tests.factories_receiver import SECRET, id_at, make_receipt, make_source
-from webhooks.kit.claim_check import INLINE_MAX
+from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.models import Receipt, Rejection, Source, SourceHour
 from webhooks.processing.receipts import by_event_type, by_message_id
 from webhooks.wire.ids import new_id

@@ -11,7 +11,7 @@ from tests.bodies import store_body
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source, signed
 from tests.routes import ApiRoute, RouteCases
-from webhooks.kit.claim_check import INLINE_MAX
+from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.models import Receipt
 from webhooks.processing.process import process_due
 from webhooks.wire.ids import new_id

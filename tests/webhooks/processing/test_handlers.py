@@ -7,7 +7,7 @@ from django.core.checks.registry import registry
 from tests.bodies import store_body
 from tests.factories_receiver import make_receipt, make_source
 from tests.webhooks.handlers_of_tests import fail, succeed
-from webhooks.kit.claim_check import INLINE_MAX
+from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.processing.handler_registry import check_handlers, handler_paths
 from webhooks.processing.handlers import UnknownHandler, handles, log_receipt, matching_rules
 from webhooks.wire.ids import new_id
@@ -67,12 +67,12 @@ def test_matching_rules_has_the_handlers_of_the_source_first_and_each_function_o
     assert functions(make_receipt(source, event_type="c")) == [succeed]
 
 
-def test_matching_rules_of_a_body_in_storage_use_the_row_only() -> None:
+def test_matching_rules_of_a_body_in_storage_are_those_for_its_data() -> None:
     handles("*", {"type": ["big"]})(succeed)
     handles("*", {"data": {"x": [1]}})(fail)
     stored = store_body(iter([b'{"x":1,"y":"' + b"z" * INLINE_MAX, b'"}']), new_id(), lambda chunk: None)
     receipt = make_receipt(body=None, body_key=stored.key, size=stored.size, event_type="big")
-    assert functions(receipt) == [succeed]
+    assert functions(receipt) == [succeed, fail]
 
 
 def test_handler_not_in_the_setting_is_never_imported() -> None:

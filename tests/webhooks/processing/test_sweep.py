@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.bodies import store_body
 from tests.factories_receiver import id_at, make_receipt, make_source
-from webhooks.kit.claim_check import INLINE_MAX
+from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.models import LatestSequence, Receipt, Rejection, SlowSource, Source, SourceHour, SourceSecret
 from webhooks.processing import sweep
 

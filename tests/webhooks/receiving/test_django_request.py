@@ -12,7 +12,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 
 from tests.factories_receiver import make_source, signed
-from webhooks.kit.claim_check import INLINE_MAX
+from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.kit.native_request import GRACE_SECONDS, MIN_BYTES_PER_SECOND, BodyCutShort, BodyTooSlow
 from webhooks.models import Receipt
 from webhooks.receiving import django_request as module

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from tests.factories_receiver import make_source
 from tests.webhooks.receiving.shells import post
-from webhooks.kit.claim_check import INLINE_MAX
+from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.models import Receipt, Rejection
 from webhooks.receiving.rejections import reset_samples
 from webhooks.sources.source_counts import source_counts

@@ -7,7 +7,7 @@ from django.db import DataError, connection
 from django.utils import timezone
 
 from tests.factories_receiver import make_source
-from webhooks.kit.claim_check import StoredBody
+from webhooks.kit.bodies.claim_check import StoredBody
 from webhooks.models import Receipt, Source
 from webhooks.receiving.insert_receipt import MAX_GROUP, FirstReceipt, InsertOutcome, VerifiedMessage, insert_receipts
 from webhooks.sources.message_labels import MessageLabels

@@ -17,7 +17,7 @@ from tests.factories import make_tenant
 from tests.factories_receiver import make_source, signed
 from tests.webhooks.receiving import shells
 from tests.webhooks.receiving.shells import Shell
-from webhooks.kit.claim_check import FLUSH_BYTES, INLINE_MAX
+from webhooks.kit.bodies.claim_check import FLUSH_BYTES, INLINE_MAX
 from webhooks.kit.fair.threads import FairThreads
 from webhooks.kit.native_request import NativeRequest, NativeResponse
 from webhooks.models import Receipt, Rejection, Source

@@ -27,7 +27,7 @@ from tests.statements import before_statements
 from tests.threads import in_threads
 from tests.webhooks.receiving import shells
 from webhooks import schemes
-from webhooks.kit import claim_check
+from webhooks.kit.bodies import claim_check
 from webhooks.models import Receipt, Rejection, Source
 from webhooks.processing import notify
 from webhooks.processing.handlers import GiveUp, handles

@@ -29,12 +29,27 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         child=serializers.CharField(), allow_null=True, help_text="Names of the handlers that ran; null: none yet."
     )
 
+    unhandled = serializers.BooleanField(
+        source="is_unhandled",
+        help_text="Whether it was processed and matched no handler, although its source has handlers.",
+    )
+
     class Meta:
         model = Receipt
         fields = [
             *("id", "source", "state", "message_id", "event_type", "order_key", "content_type", "headers"),
             "secret",
-            *("size", "sha256", "received_at", "due_at", "attempts", "last_error", "processed_at", "handled_by"),
+            *(
+                "size",
+                "sha256",
+                "received_at",
+                "due_at",
+                "attempts",
+                "last_error",
+                "processed_at",
+                "handled_by",
+                "unhandled",
+            ),
             *("dead_at", "cause", "out_of_order", "skipped"),
         ]
         read_only_fields = fields
@@ -47,7 +62,7 @@ class ReceiptReplayCreateSerializer(StrictSerializer):
         required=False,
         default=dict,
         help_text="Filters of the list of receipts: `source`, `state`, `event_type`, `message_id`, `cause`, `since`, "
-        "`until`, `out_of_order`, `skipped`. The default of `state` is `dead`. "
+        "`until`, `out_of_order`, `unhandled`, `skipped`. The default of `state` is `dead`. "
         'Example: `{"source": "shop", "since": "2030-01-31T12:00:00Z"}`.',
     )
     preview = BooleanField(required=False, default=False, help_text="Only count the receipts.")

@@ -36,6 +36,9 @@ class SourceCountsSerializer(serializers.Serializer[Any]):
         help_text="Requests that got 429 or 503: over the rate limit, or while paused."
     )
     processed = serializers.IntegerField(help_text="Receipts whose handlers succeeded.")
+    unhandled = serializers.IntegerField(
+        help_text="Of these, receipts that matched no handler, although the source has handlers."
+    )
     handler_failures = serializers.IntegerField(help_text="Failed runs of handlers, including those that were retried.")
     dead = serializers.IntegerField(help_text="Receipts given up after their last retry.")
 

@@ -33,6 +33,7 @@ from webhooks.processing.receipts import Result, lock, settle
 from webhooks.processing.retry_plan import wait_after
 from webhooks.processing.running.handler_timeout import HandlerTimeout, alarm, time_limit, watchdog
 from webhooks.processing.running.savepoints import Savepoints, check_transaction
+from webhooks.wire.errors import UnreadableBody
 
 GROUP_SECONDS = 0.1  # after which a group starts no further receipt
 GROUP_LIMIT = 1.0  # seconds of one receipt in a group; longer ones run alone
@@ -155,9 +156,11 @@ def _run_in_savepoint(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool
         run.outcome = RunOutcome.RETRY_LATER
         seconds = min(max(request.seconds, 0.0), MAX_RETRY_LATER)
         run.result = _result(run, 0, retry_in=seconds, error=f"{run.current}: RetryLater")
-    except GiveUp as error:
+    except (GiveUp, UnreadableBody) as error:
         run.outcome = RunOutcome.DEAD
-        run.result = _result(run, 1, cause=Receipt.Cause.HANDLER_GAVE_UP, error=run.describe(error))
+        gave_up = isinstance(error, GiveUp)
+        cause = Receipt.Cause.HANDLER_GAVE_UP if gave_up else Receipt.Cause.UNREADABLE_BODY
+        run.result = _result(run, 1, cause=cause, error=run.describe(error))
     except (Exception, HandlerTimeout) as error:
         if not _runs_again(run, error, is_alone=is_alone):
             fail(run, error)

@@ -43,7 +43,7 @@ NO_NAMES: frozenset[str] = frozenset()
 class BranchSet:
     """Branches, numbered in their order, that are matched together."""
 
-    __slots__ = ("_match", "_steps", "everything")
+    __slots__ = ("_match", "_steps", "children", "everything")
 
     def __init__(self, branches: Sequence[PatternBranch]) -> None:
         self.everything = (1 << len(branches)) - 1  # the mask of all branches
@@ -56,6 +56,7 @@ class BranchSet:
         fields = [(path, matchers[key], mask) for (path, key), mask in masks.items()]
         root = _ObjectNode(fields, 0, self.everything)
         self._match, self._steps = root.match, root.steps
+        self.children = root.children
 
     def matching(self, event: Any, wanted: int | None = None, budget: StepBudget = UNLIMITED) -> int:
         """Return the mask of those of the wanted branches (None: all) that match. Raises BudgetExceeded."""

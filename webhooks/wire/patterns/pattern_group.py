@@ -5,11 +5,12 @@ change of one pattern changes one group, and the compiled forms of the others ca
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
 
 from webhooks.wire.patterns.branches import PatternBranch
+from webhooks.wire.patterns.dotted_names import NamedNode
 from webhooks.wire.patterns.matching import BranchSet
 from webhooks.wire.patterns.outline import PatternOutline
 from webhooks.wire.step_budget import UNLIMITED, StepBudget
@@ -75,6 +76,11 @@ class CompiledGroup:
         mask_bytes = len(branches) // 8
         self.steps = STEPS_PER_FIELD * sum(map(len, branches)) + STEPS_PER_VALUE * values
         self.size = len(paths) * (BYTES_PER_FIELD + 4 * mask_bytes) + values * (BYTES_PER_VALUE + mask_bytes)
+
+    @property
+    def names(self) -> Mapping[str, NamedNode]:
+        """Return the names in an event that the patterns look at, as a tree."""
+        return self._branches.children
 
     def is_match(self, event: dict[str, Any], budget: StepBudget) -> bool:
         """Tell whether one of the patterns matches. Raises BudgetExceeded."""

@@ -13,10 +13,11 @@ its name.
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 from uuid import UUID
@@ -102,6 +103,19 @@ class IncomingBody:
         except Exception as error:
             raise StorageDown(str(error)) from error
 
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Open what was flushed, to be read before it is stored. May block if the body is large. Raises StorageDown."""
+        if self._object is None:
+            yield BytesIO(self._inline or b"")
+            return
+        try:
+            file = self._object.reopened()
+        except OSError as error:
+            raise StorageDown(str(error)) from error
+        with file:
+            yield file
+
     def store(self) -> StoredBody:
         """Complete the object of a large body; return the body. Raises StorageDown, and then nothing is stored."""
         if self._object is None:
@@ -137,6 +151,12 @@ class _Object:
             raise OSError("The disk is nearly full.")
         self._file.write(data)
 
+    def reopened(self) -> IO[bytes]:
+        """Open what was written for reading. Raises OSError."""
+        reader = os.fdopen(os.dup(self._file.fileno()), "rb")
+        reader.seek(0)
+        return reader
+
     def complete(self) -> str:
         """Upload the file; return the key."""
         with self._file:
@@ -154,6 +174,10 @@ class _LocalObject(_Object):
     """The object of a large body in a file system: written in place."""
 
     _storage: FileSystemStorage
+
+    def reopened(self) -> IO[bytes]:
+        """Open the object for reading. Raises OSError."""
+        return open(self._storage.path(self._key), "rb")
 
     def complete(self) -> str:
         """Sync the file, and the folders that may be new today; return the key."""

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 
 from tests.bodies import store_body
-from webhooks.kit.claim_check import INLINE_MAX, StorageDown, StoredBody, created_at
+from webhooks.kit.bodies.claim_check import INLINE_MAX, StorageDown, StoredBody, created_at
 from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.usefixtures("claims")

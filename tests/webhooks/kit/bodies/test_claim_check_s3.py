@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from config.ops.storage import backend
 from tests.bodies import store_body
 from tests.factories_receiver import id_at, make_receipt, make_source, signed
-from webhooks.kit.claim_check import INLINE_MAX, StorageDown
+from webhooks.kit.bodies.claim_check import INLINE_MAX, StorageDown
 from webhooks.models import Receipt, Rejection
 from webhooks.processing import sweep
 from webhooks.wire.ids import new_id

@@ -1,0 +1,65 @@
+"""Test the events that patterns match in a message: the same from memory and from a file of any size."""
+
+import gzip
+from io import BytesIO
+from typing import Any
+
+import orjson
+import pytest
+
+from webhooks.sources.message_events import parse_events, select_events
+from webhooks.wire.bodies.json_selection import MAX_KEPT_VALUES, SelectionTooLarge
+from webhooks.wire.patterns import Pattern, PatternGroup
+
+CLOUD_EVENT = b'{"specversion":"1.0","id":"7","source":"/shop","type":"order.paid","data":{"total":3}}'
+BATCH = b"[" + CLOUD_EVENT + b"," + CLOUD_EVENT.replace(b'"7"', b'"8"') + b"]"
+STRUCTURED = {"content-type": "application/cloudevents+json"}
+BATCHED = {"content-type": "application/cloudevents-batch+json"}
+BINARY = {"ce-specversion": "1.0", "ce-id": "7", "ce-source": "/shop", "ce-type": "order.paid"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+ENVELOPE = {"id": "m", "source": "src", "type": "t"}
+NAMES = PatternGroup([Pattern({"type": ["x"], "data": {"total": [3], "a": [1]}})]).compile().names
+
+
+def selected(headers: dict[str, str], body: bytes, names: Any = NAMES) -> list[dict[str, Any]]:
+    return select_events(ENVELOPE, headers, BytesIO(body), [names])
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        (STRUCTURED, CLOUD_EVENT, [("7", "/shop", {"total": 3})]),
+        (BATCHED, BATCH, [("7", "/shop", {"total": 3}), ("8", "/shop", {"total": 3})]),
+        ({**BINARY, "content-type": "application/json"}, b'{"total":3}', [("7", "/shop", {"total": 3})]),
+        (STRUCTURED, b'{"a":1}', [("m", "src", {"a": 1})]),
+        ({}, b'{"a":1}', [("m", "src", {"a": 1})]),
+        ({}, '\ufeff{"a":1}'.encode("utf-16-le"), [("m", "src", {"a": 1})]),
+        ({}, b'{"a":18446744073709551617}', [("m", "src", {"a": 18446744073709551617})]),
+        (FORM, b"a=1&total=3", [("m", "src", {"a": "1", "total": "3"})]),
+        ({}, b"<xml/>", [("m", "src", None)]),
+        ({}, b"", [("m", "src", None)]),
+    ],
+)
+def test_events_of_a_message_are_the_same_at_any_size(headers, body, expected) -> None:
+    for events in (
+        parse_events(ENVELOPE, headers, body),
+        selected(headers, body),
+        selected({**headers, "content-encoding": "gzip"}, gzip.compress(body)),
+    ):
+        assert [(event["id"], event["source"], event.get("data")) for event in events] == expected
+
+
+def test_data_that_no_pattern_looks_at_is_not_read() -> None:
+    names = PatternGroup([Pattern({"type": ["x"]})]).compile().names
+    assert selected({}, b"never read {", names) == [ENVELOPE]
+
+
+def test_binary_data_of_a_large_cloud_event_leaves_its_attributes_readable() -> None:
+    body = orjson.dumps({**orjson.loads(CLOUD_EVENT), "data_base64": "eA==" * 500_000})
+    body = body.replace(b',"data":{"total":3}', b"")
+    assert [event["type"] for event in selected(STRUCTURED, body)] == ["order.paid"]
+
+
+def test_too_many_values_in_a_field_of_a_pattern_are_an_error() -> None:
+    with pytest.raises(SelectionTooLarge):
+        selected({}, orjson.dumps({"a": [1] * (MAX_KEPT_VALUES + 1)}))

@@ -1,0 +1,41 @@
+"""Choose the headers of a message to store: without the values of credentials, and bounded in size."""
+
+import re
+from collections.abc import Collection, Mapping
+
+from webhooks.kit.caches.short_text_cache import short_text_cache
+
+# A header whose name contains one of these words holds a credential.
+CREDENTIAL_NAMES = re.compile("authorization|cookie|token|secret|password|api-?key|credential")
+MAX_HEADER_LENGTH = 2048  # characters stored of the name of a header, and of its value
+MAX_HEADERS_LENGTH = 16 * 1024  # characters stored of the names and values of all headers of a message
+
+
+def redact_credentials(headers: Mapping[str, str], credential_headers: Collection[str] = ()) -> dict[str, str]:
+    """Return the headers to store: without the values of credentials, and at most MAX_HEADERS_LENGTH characters.
+
+    ``credential_headers``: names of headers to redact beside those that CREDENTIAL_NAMES finds.
+    """
+    kept: dict[str, str] = {}
+    room = MAX_HEADERS_LENGTH
+    for name, value in headers.items():
+        hidden = name in credential_headers or _is_credential(name)
+        kept_name, kept_value = _storable_text(name), "[removed]" if hidden else _storable_text(value)
+        room -= len(kept_name) + len(kept_value)
+        if room < 0:
+            break
+        kept[kept_name] = kept_value
+    return kept
+
+
+@short_text_cache(1024)
+def _is_credential(name: str) -> bool:
+    return CREDENTIAL_NAMES.search(name) is not None
+
+
+def _storable_text(text: str) -> str:
+    """Return text that jsonb can store: without NUL and unpaired surrogates, cut to MAX_HEADER_LENGTH."""
+    cut = text[:MAX_HEADER_LENGTH]
+    if cut.isascii() and "\0" not in cut:
+        return cut
+    return cut.replace("\0", "").encode("utf-8", "replace").decode()
