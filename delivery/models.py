@@ -277,6 +277,13 @@ class Lane(models.Model):
     warnings_sent = models.PositiveSmallIntegerField(
         default=0, help_text="Warnings about the failures that were published so far."
     )
+    recovering_since = models.DateTimeField(
+        null=True,
+        help_text="Retries of attempts since then are being made due, as the endpoint works again; empty: no.",
+    )
+    recovered_until = models.DateTimeField(
+        null=True, help_text="Retries of attempts up to then were made due, or are being made due."
+    )
 
     class Meta:
         verbose_name = "queue"  # on the admin's pages

@@ -1,4 +1,4 @@
-"""Show the queue of each endpoint, called a lane in the code: state, rate, backlog and circuit breaker."""
+"""Show the queue of each endpoint, called a lane in the code: state, rate, backlog, breaker. Retry what waits in it."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -7,14 +7,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from delivery.admin.display import state_pill
 from delivery.admin.hourly_chart import hourly_chart
+from delivery.admin.operations import MAY_OPERATE
+from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.models import Lane
 from delivery.reading.lane_status import LaneStatus, lane_status, state_of
 from delivery.reading.lanes_behind import OURS
 from delivery.sending.attempt_stats import stats_by_hour
+from subscriptions.admin.actions import run_for_each
 from webhooks.kit.admin.display import NOTHING, Tone, column, link, pill, when
 from webhooks.kit.admin.lists import AdminList
 
@@ -30,6 +33,7 @@ class QueueAdmin(AdminList):
     list_select_related = ("endpoint__http",)
     list_filter = (("endpoint", AutocompleteSelectFilter), ("endpoint_inactive", BooleanRadioFilter))
     ordering = ("-pk",)
+    actions = ("retry_now",)
     search_columns = {"ep": "pk"}
     search_help_text = "Search by ID of the endpoint (exact)"
     fields = (
@@ -48,6 +52,14 @@ class QueueAdmin(AdminList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
         rows: QuerySet[Lane] = super().get_queryset(request)
         return rows.select_related("endpoint__http")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(MAY_OPERATE))
+
+    @action(description="Retry all now: the endpoint works again", permissions=["operate"])
+    def retry_now(self, request: HttpRequest, queryset: QuerySet[Lane]) -> None:
+        """Make the retries of the selected queues due, and probe their endpoints."""
+        run_for_each(self, request, queryset, lambda lane: retry_endpoint(lane.endpoint), "retried")
 
     endpoint_link = column("Endpoint", lambda lane: link(lane.endpoint, str(lane.endpoint)))
 

@@ -33,6 +33,7 @@ urlpatterns = [
     ),
     path("endpoints/<str:ref>/stats/", stats.EndpointStats.as_view(), name="endpoint-stats"),
     path("endpoints/<str:ref>/test/", test_deliveries.EndpointTest.as_view(), name="endpoint-test"),
+    path("endpoints/<str:ref>/retry/", lane_status.EndpointRetry.as_view(), name="endpoint-retry"),
     path("tenants/<str:ref>/limits/", limits.TenantLimits.as_view(), name="tenant-limits"),
     path("usage/", usage.UsageReport.as_view(), name="usage"),
     path("endpoints/<str:ref>/status/", lane_status.EndpointStatus.as_view(), name="endpoint-status"),

@@ -57,11 +57,16 @@ class Breaker:
         """Close the breaker and forget all failures."""
         self.failures, self.failing_since, self.open_count, self.open_until = 0, None, 0, None
 
-    def on_failure(self, now: float) -> bool:
-        """Count a failure. Return whether it opened the breaker."""
+    def probe_now(self, now: float) -> None:
+        """End the pause of an open breaker."""
+        if self.is_open(now):
+            self.open_until = now
+
+    def on_failure(self, now: float, started_at: float) -> bool:
+        """Count the failure of an attempt that began at ``started_at``. Return whether it opened the breaker."""
         self.failures += 1
         self.failing_since = now if self.failing_since is None else self.failing_since
-        if self.is_open(now):  # an attempt that was in flight when the breaker opened
+        if self.open_until is not None and started_at < self.open_until:  # in flight when the breaker opened: no probe
             return False
         is_long = self.failures >= OPEN_AFTER_FAILURES and now - self.failing_since >= OPEN_AFTER_SECONDS
         if not self.open_count and not is_long:

@@ -204,7 +204,7 @@ class Drain:
             self._release_not_attempted()
         if not self._ended:
             return
-        rows = settlements(self._ended)
+        rows = settlements(self._ended, self._lanes.is_overdue)
         with nullcontext() if is_one_statement(rows) else transaction.atomic():
             new = find_unrecorded(rows) if self._is_commit_unknown else rows
             self._is_commit_unknown = True
@@ -308,7 +308,11 @@ class Drain:
 
     def _seconds_to_wait(self) -> float:
         now, dispatcher = self._clock.now(), self._dispatcher
-        if self._ask_all or dispatcher.memory_freed or self._has_stopped or self._lanes.has_batches:
+        if self._lanes.is_ending:
+            return ROOM_EVERY
+        if self._ask_all or dispatcher.memory_freed or self._has_stopped:
+            return 0.0
+        if self._lanes.has_batches or self._lanes.lane_available:
             return 0.0
         wanting = [
             lane
@@ -335,13 +339,19 @@ class Drain:
         return time.monotonic() - self._worked_at > idle_timeout
 
     def _finish(self, seconds: float) -> None:
-        """Claim and send nothing more, settle the attempts that end within ``seconds``, release the lanes."""
+        """Claim and send nothing more, settle the attempts that end within ``seconds``.
+
+        Each lane is released when its last attempt has ended, so that the lanes of fast endpoints do not wait for the
+        slow ones.
+        """
         until = time.monotonic() + seconds
         self._dispatcher.stop_holding()
-        self._run_steps(self._release_held)
-        while self._has_work() and time.monotonic() < until:
-            self._wait()
+        self._lanes.is_ending = True
+        while True:
             self._run_steps(self._lanes.renew, self._settle, self._release_held, self._lanes.maintain)
+            if not self._has_work() or time.monotonic() >= until:
+                break
+            self._wait()
         self._run_steps(
             self._release_held, self._lanes.release_all, self._stats.write, partial(self._report, at_end=True)
         )

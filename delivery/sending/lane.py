@@ -16,6 +16,7 @@ from delivery.sending.concurrency import INITIAL_WINDOW, ConcurrencyWindow
 from delivery.sql.claim import CLAIM_GRACE, LOW_WATER_MARGIN, ClaimRequest
 from delivery.sql.lanes import LaneRow
 from delivery.sql.order_heads import HeadSearch
+from delivery.sql.recovery import TOO_MANY_REQUESTS
 from delivery.sql.settle import RELEASED_WAIT
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.routing.targets import DeliveryTarget
@@ -25,6 +26,9 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 # A search for heads waits so many times as long as the last one took, so that a lane with very many order keys is not
 # searched without end.
 SEARCH_PAUSE = 2.0
+UNSETTLED_FACTOR = (
+    2  # times max_in_flight: attempts in flight, or ended and not settled, at most; a crash repeats those
+)
 FAST_MS = 250  # milliseconds of an attempt whose place is likely to be free again before the next claim
 
 
@@ -35,11 +39,12 @@ class LeasedLane:
     ``may_have_more``: the last claim returned all that was requested, or a notification came since.
     ``last_active_at``: when an attempt last started or ended. ``warning_level``: the steps of the warning ladder that
     were published (see ``health``). ``is_gone``: an attempt found the endpoint gone, which is not settled yet; nothing
-    is sent meanwhile. ``recovered_since``: when an outage began that is over, until what waits because of it is due.
-    ``requested``: the limit of the last claim. ``fast_since_claim``: attempts that were delivered within FAST_MS since.
-    ``held_until``: nothing is sent before, because an attempt could not be started. ``heads``: in an ordered lane, the
-    search for deliveries that can be claimed; it began at ``search_began_at``, and the next one begins at
-    ``next_search_at`` at the earliest.
+    is sent meanwhile. ``recovering_since``: an outage is over, and retries of attempts since then and up to
+    ``recovered_until`` are being made due. ``stale_in_flight``: attempts in flight since before the breaker opened.
+    ``unsettled``: attempts that have ended and are not settled. ``requested``: the limit of the last claim.
+    ``fast_since_claim``: attempts that were delivered within FAST_MS since. ``held_until``: nothing is sent before,
+    because an attempt could not be started. ``heads``: in an ordered lane, the search for deliveries that can be
+    claimed; it began at ``search_began_at``, and the next one begins at ``next_search_at`` at the earliest.
     """
 
     target: DeliveryTarget
@@ -49,9 +54,12 @@ class LeasedLane:
     breaker: Breaker
     warning_level: int = 0
     in_flight: int = 0
+    unsettled: int = 0
     fast_since_claim: int = 0
     is_gone: bool = False
-    recovered_since: float | None = None
+    recovering_since: float | None = None
+    recovered_until: float = 0.0
+    stale_in_flight: int = 0
     may_have_more: bool = True
     leased_at: float = 0.0
     last_active_at: float = 0.0
@@ -73,6 +81,8 @@ class LeasedLane:
                 row.failures, _seconds(row.failing_since), row.open_count, _seconds(row.circuit_open_until)
             ),
             warning_level=row.warnings_sent,
+            recovering_since=_seconds(row.recovering_since),
+            recovered_until=min(_seconds(row.recovered_until) or 0.0, now),  # not of a later clock
             leased_at=now,
             last_active_at=now,
         )
@@ -93,6 +103,8 @@ class LeasedLane:
             open_count=self.breaker.open_count,
             circuit_open_until=_instant(self.breaker.open_until),
             warnings_sent=self.warning_level,
+            recovering_since=_instant(self.recovering_since),
+            recovered_until=_instant(self.recovered_until or None),
         )
 
     def shift(self, seconds: float) -> None:
@@ -104,8 +116,10 @@ class LeasedLane:
         for name in ("failing_since", "open_until"):
             if (instant := getattr(self.breaker, name)) is not None:
                 setattr(self.breaker, name, instant + seconds)
-        if self.recovered_since is not None:
-            self.recovered_since += seconds
+        if self.recovering_since:
+            self.recovering_since += seconds
+        if self.recovered_until:
+            self.recovered_until += seconds
         for name in ("leased_at", "last_active_at", "held_until", "search_began_at", "next_search_at"):
             setattr(self, name, getattr(self, name) + seconds)
         if self.heads is not None and self.heads.due_from is not None:
@@ -127,8 +141,21 @@ class LeasedLane:
         self.window.limit = target.max_in_flight
         since = self.breaker.failing_since
         if since is not None and since < target.reset_at:
-            self.recovered_since = since
+            self.recover(since, now)
             self.breaker, self.window, self.warning_level = Breaker(), ConcurrencyWindow(target.max_in_flight), 0
+        if target.repaired_at > self.recovered_until:
+            self.recover(0.0, max(now, target.repaired_at))
+            self.breaker.probe_now(now)
+
+    def recover(self, since: float, until: float) -> None:
+        """Have retries made due whose latest attempt began between these instants; 0: at any time."""
+        began = max(since - self.target.timeout_ms / 1000, 0.0)  # an attempt that failed then may have begun before
+        self.recovering_since = min(began, began if self.recovering_since is None else self.recovering_since)
+        self.recovered_until = max(until, self.recovered_until)
+
+    def is_overdue(self, outcome: Outcome) -> bool:
+        """Return whether a failed attempt is to be repeated at once: it began in an outage that has ended since."""
+        return outcome.started_at <= self.recovered_until and outcome.status != TOO_MANY_REQUESTS
 
     def is_blocked(self, now: float) -> bool:
         """Return whether nothing may be sent for a while: endpoint not active or gone, or breaker open."""
@@ -138,12 +165,19 @@ class LeasedLane:
         """Return how many attempts may start now, regardless of the drain's own capacity."""
         if self.is_blocked(now) or now < self.held_until:
             return 0
-        allowed = 1 if self.breaker.is_half_open(now) else self.window.allowed
-        return int(max(0, min(allowed - self.in_flight, self.rate.tokens(now))))
+        return int(max(0, min(self._free_places(now), self.rate.tokens(now))))
+
+    def _free_places(self, now: float) -> int:
+        """Return how many attempts the window leaves room for, or a half-open breaker, which allows one probe."""
+        limit = self.window.limit
+        allowed = self.window.allowed
+        if self.breaker.is_half_open(now):
+            allowed = min(1 + min(self.stale_in_flight, self.in_flight), limit)
+        return min(allowed, limit * UNSETTLED_FACTOR - self.unsettled) - self.in_flight
 
     def ready_at(self, now: float) -> float:
         """Return when a lane has capacity that only its rate limit, or ``held_until``, holds back; else infinity."""
-        if not self.may_have_more or self.is_blocked(now) or self.in_flight >= self.window.allowed:
+        if not self.may_have_more or self.is_blocked(now) or self._free_places(now) <= 0:
             return math.inf
         ready_at = max(self.rate.ready_at(now), self.held_until)
         return ready_at if ready_at > now else math.inf
@@ -204,6 +238,7 @@ class LeasedLane:
 
     def on_settled(self, order_key: str | None) -> None:
         """Record that an attempt is settled: in an ordered lane, the next delivery of its order key may be claimed."""
+        self.unsettled = max(self.unsettled - 1, 0)
         self.is_gone = False
         if self.heads is not None:
             self.may_have_more = True
@@ -217,6 +252,9 @@ class LeasedLane:
         one), or failed by an error of ours.
         """
         self.in_flight -= 1
+        self.unsettled += 1
+        if self.breaker.open_until is not None and outcome.started_at < self.breaker.open_until:
+            self.stale_in_flight = max(self.stale_in_flight - 1, 0)
         if outcome.delivered and outcome.duration_ms < FAST_MS:
             self.fast_since_claim += 1
         self.last_active_at = now
@@ -229,15 +267,21 @@ class LeasedLane:
         self.window.on_attempt_ended(outcome, now)
         if outcome.delivered:
             if (since := self.breaker.outage_since(now)) is not None:
-                self.recovered_since = since
+                self.recover(since, now)
             self.breaker.on_success()
-        elif self.breaker.on_failure(now):
+        elif self.breaker.on_failure(now, outcome.started_at):
             self.window.reset_to_one()
+            self.stale_in_flight = self.in_flight
 
 
 def _seconds(instant: datetime | None) -> float | None:
     return None if instant is None else instant.timestamp()
 
 
+def instant(seconds: float) -> datetime:
+    """Return the instant of these unix seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def _instant(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return None if seconds is None else instant(seconds)

@@ -12,14 +12,14 @@ pending again.
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from delivery import telemetry
 from delivery.sending.clock import Clock
-from delivery.sending.lane import LeasedLane
+from delivery.sending.lane import EPOCH, LeasedLane, instant
 from delivery.sql.dead_letters import dead_letter_pending
-from delivery.sql.due import mark_lanes_due, recheck_due
+from delivery.sql.due import notify_lane_available, recheck_due
 from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
 from delivery.sql.recovery import (
     Outage,
@@ -29,6 +29,7 @@ from delivery.sql.recovery import (
     make_probes_due,
     retry_after_outage,
 )
+from delivery.transports.outcome import Outcome
 from subscriptions.routing.targets import DeliveryTarget, load_targets
 from webhooks.kit.sql import database_now
 from webhooks.wire.ids import new_id
@@ -36,6 +37,7 @@ from webhooks.wire.ids import new_id
 MAX_ACTIVE_LANES = 512  # lanes leased by one drain, not counting stuck ones, so that hanging endpoints take no place
 MAX_LANES = 2_048  # lanes leased by one drain, stuck ones included: a limit on memory
 MAX_LANES_PER_TENANT = 384  # stuck ones included, so that other tenants always find a place
+LEASED_AT_ONCE = 32  # lanes leased in one turn, so that drains which are notified together share them
 STUCK_AFTER = 1.0  # seconds: a lane with attempts in flight is stuck if none has started or ended for so long
 KEEP_IDLE = 5.0  # seconds an empty lane is kept, so that the lane of a busy endpoint is not written again and again
 YIELD_AFTER = 2.0  # seconds after which a lane is released while more lanes are due than the drain can lease
@@ -51,13 +53,15 @@ class LeasedLanes:
     """Hold the leased lanes of one drain, in the order in which they are asked for deliveries.
 
     ``lane_available``: a lane may be there to lease, as a notification said. ``is_contended``: more lanes are due than
-    this drain has places for.
+    this drain has places for. ``is_ending``: the drain sends nothing more, so each lane is released once its attempts
+    have ended, and other drains are notified.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.owner = new_id()
         self.lane_available = True
         self.is_contended = False
+        self.is_ending = False
         self._is_crowded = False  # more lanes are due than one statement looks at
         self._clock = clock
         self._lanes: dict[UUID, LeasedLane] = {}
@@ -65,8 +69,8 @@ class LeasedLanes:
         self._undeliverable: dict[UUID, str] = {}  # endpoint: the cause its deliveries are dead-lettered for
         # Endpoints with deliveries that are due by the clock before it went back.
         self._of_old_clock: dict[UUID, None] = {}
-        # Outages that are over, by endpoint, while some of what waits is not due yet.
-        self._outages: dict[UUID, Outage] = {}
+        # Lanes whose retries are being made due, by endpoint: up to when they were looked at.
+        self._recovering: dict[UUID, datetime] = {}
         self._old_clock_until = 0.0  # unix seconds: the clock before it went back
         self._renewed_at = time.monotonic()
 
@@ -94,7 +98,7 @@ class LeasedLanes:
     @property
     def has_batches(self) -> bool:
         """Whether deliveries are still to be dead-lettered, or to be made due, batch by batch."""
-        return bool(self._undeliverable or self._of_old_clock or self._outages)
+        return bool(self._undeliverable or self._of_old_clock or self._recovering)
 
     def renew(self) -> None:
         """Renew the leases and drop the lanes that have another owner. Call before every claim."""
@@ -109,16 +113,17 @@ class LeasedLanes:
             self._orphaned_attempts[endpoint_id] += self._lanes.pop(endpoint_id).in_flight
 
     def lease(self) -> None:
-        """Lease due lanes, as many as there are places for."""
+        """Lease due lanes, a few at once, so that other drains get some too, and as many as there are places for."""
         if not (self.lane_available or self._clock.is_due("lease", POLL_EVERY)):
             return
         self.lane_available = False
         places = self._free_places()
+        limit = min(places, LEASED_AT_ONCE)
         asked_at = time.monotonic()
         leased: LeaseResult | None = None
         taken = 0
         for one_of_each_tenant in (True, False) if self._is_crowded else (False,):
-            if (left := places - taken) > 0:
+            if (left := limit - taken) > 0:
                 leased = lease_lanes(
                     self.owner,
                     left,
@@ -133,6 +138,9 @@ class LeasedLanes:
         self._is_crowded = leased is not None and leased.is_crowded
         if leased is None and self._clock.is_due("clock", READ_CLOCK_EVERY):
             self._set_clock(database_now(), asked_at)
+        if taken == limit < places:
+            self.lane_available = True
+            return
         is_full = places <= 0 or taken == places
         self.is_contended = is_full or max(self._by_tenant().values(), default=0) >= MAX_LANES_PER_TENANT
 
@@ -145,7 +153,7 @@ class LeasedLanes:
             if target is not None and row.endpoint_id not in self._lanes:
                 self._lanes[row.endpoint_id] = lane = LeasedLane.from_row(row, target, self._clock.now())
                 self.note_recovery(lane)
-                lane.in_flight = self._orphaned_attempts.pop(row.endpoint_id, 0)
+                lane.in_flight = lane.stale_in_flight = self._orphaned_attempts.pop(row.endpoint_id, 0)
                 if lane.breaker.is_half_open(self._clock.now()):
                     half_open[row.endpoint_id] = bool(target.ordering)
                 if self._clock.now() < self._old_clock_until:
@@ -176,24 +184,32 @@ class LeasedLanes:
 
     def note_recovery(self, lane: LeasedLane) -> None:
         """Make what waits because of an outage of the endpoint due, batch by batch, if the outage is over."""
-        if lane.recovered_since is not None:
-            now = self._clock.now()
-            since = lane.recovered_since - lane.target.timeout_ms / 1000  # when the first failed attempt may have begun
-            moments = [datetime.fromtimestamp(it, UTC) for it in (since, now, 0.0)]
-            self._outages[lane.target.endpoint_id] = Outage(*moments)
-            lane.recovered_since = None
+        if lane.recovering_since is not None:
+            self._recovering.setdefault(lane.target.endpoint_id, EPOCH)
+
+    def is_overdue(self, endpoint_id: UUID, outcome: Outcome) -> bool:
+        """Return whether a failed attempt is to be repeated at once: an outage has ended since it began."""
+        lane = self._lanes.get(endpoint_id)
+        return lane is not None and lane.is_overdue(outcome)
 
     def _retry_batch(self) -> None:
-        endpoint_id, outage = next(iter(self._outages.items()))
-        del self._outages[endpoint_id]
-        if (looked_at := retry_after_outage(endpoint_id, outage)) is None:
+        """Make a batch of a lane's retries due. If the lane is not leased any more, its next owner begins again."""
+        endpoint_id, after = next(iter(self._recovering.items()))
+        del self._recovering[endpoint_id]
+        lane = self._lanes.get(endpoint_id)
+        if lane is None or lane.recovering_since is None:
             return
-        after, count = looked_at
-        self._outages[endpoint_id] = outage._replace(after=after)  # behind those of other endpoints
-        if count and (lane := self._lanes.get(endpoint_id)) is not None:
+        since, until = lane.recovering_since, lane.recovered_until
+        looked_at = retry_after_outage(
+            endpoint_id,
+            Outage(instant(since), instant(until), after, include_overload=not since),
+        )
+        if looked_at is None:
+            lane.recovering_since = None
+            return
+        self._recovering[endpoint_id], count = looked_at  # behind those of other endpoints
+        if count:
             lane.on_notified(self._clock.now())
-        elif count:
-            mark_lanes_due([endpoint_id])
 
     def _free_places(self) -> int:
         stuck_before = self._clock.now() - STUCK_AFTER
@@ -211,7 +227,7 @@ class LeasedLanes:
             self._dead_letter_batch()
         if self._of_old_clock:
             self._bring_deliveries_forward()
-        if self._outages:
+        if self._recovering:
             self._retry_batch()
         if self._clock.is_due("release", RELEASE_EVERY):
             self.release([lane for lane in self if self._is_releasable(lane)])
@@ -238,7 +254,7 @@ class LeasedLanes:
         if lane.in_flight:
             return False
         now = self._clock.now()
-        if lane.is_blocked(now) or self.must_yield(lane):
+        if self.is_ending or lane.is_blocked(now) or self.must_yield(lane):
             return True
         return not lane.may_have_more and (self.is_contended or now - lane.last_active_at > KEEP_IDLE)
 
@@ -259,7 +275,9 @@ class LeasedLanes:
         for lane in lanes:
             del self._lanes[lane.target.endpoint_id]
         release_lanes(self.owner, [lane.row() for lane in lanes])
-        recheck_due([lane.target.endpoint_id for lane in lanes])
+        count = recheck_due([lane.target.endpoint_id for lane in lanes])
+        if count and self.is_ending:
+            notify_lane_available()
         if self.is_contended:
             self.lane_available = True  # places have become free
 

@@ -1,7 +1,7 @@
 """Turn ended attempts into settlements, and report the deliveries that are dead."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,11 +17,19 @@ from subscriptions.routing.targets import load_targets
 Ended = tuple[InFlight, Outcome]
 
 
-def settlements(ended: Sequence[Ended]) -> list[Settlement]:
-    """Judge these attempts. A response "gone" does not count if the endpoint has another address by now."""
+def settlements(ended: Sequence[Ended], is_overdue: Callable[[UUID, Outcome], bool]) -> list[Settlement]:
+    """Judge these attempts. A response "gone" does not count if the endpoint has another address by now.
+
+    ``is_overdue``: whether a failed attempt to this endpoint is to be repeated at once, if its retry plan is not used
+    up.
+    """
     gone = {attempt.claimed.endpoint_id: attempt.address for attempt, outcome in ended if outcome.gone}
     moved = {key for key, target in load_targets(gone).items() if target.address != gone[key]} if gone else ()
-    return [_settlement(attempt, outcome, moved=attempt.claimed.endpoint_id in moved) for attempt, outcome in ended]
+    rows = [_settlement(attempt, outcome, moved=attempt.claimed.endpoint_id in moved) for attempt, outcome in ended]
+    return [
+        row._replace(wait=0.0) if row.wait and is_overdue(row.endpoint_id, outcome) else row
+        for row, (_, outcome) in zip(rows, ended, strict=True)
+    ]
 
 
 def _settlement(attempt: InFlight, outcome: Outcome, *, moved: bool) -> Settlement:

@@ -33,7 +33,7 @@ def stop_deliveries(ids: Sequence[UUID], state: Delivery.State, by: str | None) 
     ]
 
 
-# Reader: send now. Index: the primary keys.
+# Readers: send now, retry an endpoint. Index: the primary keys.
 MAKE_DUE = f"""
 UPDATE delivery_delivery SET next_attempt_at = now()
  WHERE id = %(id)s AND state = '{PENDING}' AND next_attempt_at > now()
@@ -47,4 +47,9 @@ UPDATE delivery_lane SET circuit_open_until = now()
 def make_due(delivery_id: UUID, endpoint_id: UUID) -> None:
     """Make a pending delivery due now; an open circuit breaker of its lane becomes half-open."""
     run(MAKE_DUE, {"id": delivery_id})
+    allow_probe(endpoint_id)
+
+
+def allow_probe(endpoint_id: UUID) -> None:
+    """Make an open circuit breaker half-open, unless a drain leases the lane."""
     run(ALLOW_PROBE, {"endpoint": endpoint_id})

@@ -82,6 +82,14 @@ def notify_stopped() -> None:
     run(NOTIFY_STOPPED, {})
 
 
+NOTIFY_LANE_AVAILABLE = f"SELECT {ASYNCHRONOUS_COMMIT}, pg_notify('{CHANNEL}', '{LANE_AVAILABLE}')"
+
+
+def notify_lane_available() -> None:
+    """Have the drains lease lanes, because one that ends has released some that are due."""
+    run(NOTIFY_LANE_AVAILABLE, {})
+
+
 def mark_lanes_due(endpoint_ids: Sequence[UUID]) -> None:
     """Make the lanes of these endpoints due, creating those that do not exist, and notify the drains.
 
@@ -94,13 +102,15 @@ def mark_lanes_due(endpoint_ids: Sequence[UUID]) -> None:
 # Readers: a drain that has released lanes (RECHECK_THESE), the sweep (RECHECK_ALL).
 # Index: delivery_due, from the low-water mark on. A lane is not due before its circuit breaker and its rate limit
 # allow an attempt; after that, a lane whose breaker has opened needs no delivery that is due: the next retry is the
-# probe (make_probes_due). The rate limit's clock next_slot_at runs ahead by up to a burst (GCRA).
+# probe (make_probes_due). So does a lane whose retries are being made due (retry_after_outage). The rate limit's clock
+# next_slot_at runs ahead by up to a burst (GCRA).
 RECHECK_ALL = f"""
 WITH missed AS (
     SELECT l.endpoint_id, oldest.due_at, rate.slots, rate.burst
       FROM delivery_lane l
      CROSS JOIN LATERAL (
-           SELECT CASE WHEN l.open_count > 0 AND attempts > 0 AND last_status IS DISTINCT FROM 429
+           SELECT CASE WHEN l.recovering_since IS NOT NULL THEN now()
+                       WHEN l.open_count > 0 AND attempts > 0 AND last_status IS DISTINCT FROM 429
                        THEN least(next_attempt_at, now()) ELSE next_attempt_at END AS due_at
              FROM delivery_delivery
             WHERE endpoint_id = l.endpoint_id AND state = '{PENDING}'

@@ -35,6 +35,8 @@ class LaneRow(NamedTuple):
     open_count: int
     circuit_open_until: datetime | None
     warnings_sent: int
+    recovering_since: datetime | None = None
+    recovered_until: datetime | None = None
     previous_lease_expired: bool = False
 
 
@@ -112,7 +114,7 @@ UPDATE delivery_lane l
  WHERE l.endpoint_id = due.endpoint_id
 RETURNING now(), due.active, due.undeliverable, l.endpoint_id, coalesce(l.low_water_mark, 'epoch'), l.next_slot_at,
           l.concurrency, l.failures, l.failing_since, l.open_count, l.circuit_open_until, l.warnings_sent,
-          due.previous_lease_expired, (SELECT count(*) FROM turns)
+          l.recovering_since, l.recovered_until, due.previous_lease_expired, (SELECT count(*) FROM turns)
 """
 LEASE_ONE_OF_EACH_TENANT = LEASE_LANES.replace(OLDEST_LANES, OLDEST_LANE_OF_EACH_TENANT)
 
@@ -161,18 +163,20 @@ UPDATE delivery_lane l
        due_at = CASE WHEN %(next_owner)s::uuid IS NOT NULL THEN now() + make_interval(secs => %(seconds)s) END,
        low_water_mark = r.low_water_mark, next_slot_at = r.next_slot_at, concurrency = r.concurrency,
        failures = r.failures, failing_since = r.failing_since, open_count = r.open_count,
-       circuit_open_until = r.circuit_open_until, warnings_sent = r.warnings_sent
+       circuit_open_until = r.circuit_open_until, warnings_sent = r.warnings_sent,
+       recovering_since = r.recovering_since, recovered_until = r.recovered_until
   FROM unnest(%(endpoints)s::uuid[], %(low_water_marks)s::timestamptz[], %(slots)s::timestamptz[],
               %(concurrencies)s::int2[], %(failures)s::int[], %(failing_since)s::timestamptz[],
-              %(open_counts)s::int2[], %(open_until)s::timestamptz[], %(warnings_sent)s::int2[])
+              %(open_counts)s::int2[], %(open_until)s::timestamptz[], %(warnings_sent)s::int2[],
+              %(recovering_since)s::timestamptz[], %(recovered_until)s::timestamptz[])
            AS r(endpoint_id, low_water_mark, next_slot_at, concurrency, failures, failing_since, open_count,
-                circuit_open_until, warnings_sent)
+                circuit_open_until, warnings_sent, recovering_since, recovered_until)
  WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
 RETURNING l.endpoint_id, clock_timestamp()
 """
 LANE_PARAMETERS = (
     *("endpoints", "low_water_marks", "slots", "concurrencies", "failures", "failing_since"),
-    *("open_counts", "open_until", "warnings_sent"),
+    *("open_counts", "open_until", "warnings_sent", "recovering_since", "recovered_until"),
 )
 
 

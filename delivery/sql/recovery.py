@@ -159,7 +159,7 @@ WITH looked_at AS (
      CROSS JOIN LATERAL (
            SELECT started_at FROM delivery_attempt WHERE delivery_id = l.id ORDER BY id DESC LIMIT 1) latest
       JOIN delivery_delivery d ON d.id = l.id
-     WHERE l.attempts > 0 AND l.last_status IS DISTINCT FROM {TOO_MANY_REQUESTS}
+     WHERE l.attempts > 0 AND (%(overload)s OR l.last_status IS DISTINCT FROM {TOO_MANY_REQUESTS})
        AND latest.started_at BETWEEN %(since)s AND %(until)s AND d.state = '{PENDING}'
      ORDER BY l.id FOR UPDATE OF d SKIP LOCKED
 ), brought AS (
@@ -170,11 +170,15 @@ SELECT max(next_attempt_at), (SELECT count(*) FROM brought) FROM looked_at HAVIN
 
 
 class Outage(NamedTuple):
-    """An outage of an endpoint that is over. ``after``: retries up to then were looked at."""
+    """A time in which attempts failed, and which is over. ``after``: retries up to then were looked at.
+
+    ``include_overload``: also retries after a response 429, because its owner says that the endpoint works again.
+    """
 
     since: datetime
     until: datetime
     after: datetime
+    include_overload: bool = False
 
 
 def retry_after_outage(endpoint_id: UUID, outage: Outage) -> tuple[datetime, int] | None:
@@ -183,7 +187,13 @@ def retry_after_outage(endpoint_id: UUID, outage: Outage) -> tuple[datetime, int
     Looks at about MAX_BROUGHT_FORWARD. Returns up to when retries were looked at, and how many of them are due now;
     None if there are no more.
     """
-    parameters = {"endpoint": endpoint_id, "since": outage.since, "until": outage.until, "after": outage.after}
+    parameters = {
+        "endpoint": endpoint_id,
+        "since": outage.since,
+        "until": outage.until,
+        "after": outage.after,
+        "overload": outage.include_overload,
+    }
     rows = run(RETRY_AFTER_OUTAGE, parameters)
     return (rows[0][0], rows[0][1]) if rows else None
 

@@ -79,6 +79,9 @@ class Endpoint(Row):
     state_changed_at = models.DateTimeField(
         default=timezone.now, editable=False, help_text="When the state last changed."
     )
+    repaired_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its owner or an operator last said that it works again; null: never."
+    )
     allowed_rate = models.PositiveIntegerField(
         null=True, editable=False, help_text="Requests per minute that the endpoint allowed when verified; null: any."
     )

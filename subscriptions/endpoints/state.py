@@ -80,6 +80,15 @@ def disable(endpoint: Endpoint, reason: str) -> bool:
     return existing(endpoint).exclude(state=DISABLED).update(**changes) > 0
 
 
+def mark_repaired(endpoint: Endpoint) -> None:
+    """Record that the endpoint works again, as its owner or an operator says.
+
+    The drains probe it at once and make its retries due. Raises StateConflict unless the endpoint is active.
+    """
+    if not existing(endpoint).filter(state=ACTIVE).update(repaired_at=Now()):
+        raise StateConflict("state", "The endpoint is not active; set its state to active.")
+
+
 def _may_be_active() -> Q:
     """Match endpoints that are verified or need not be; kinds without a verification need none."""
     unverified = HttpSettings.objects.exclude(verification=HttpSettings.Verification.VERIFIED)

@@ -68,6 +68,7 @@ class DeliveryTarget:
     signer: Signer | None
     valid_until: datetime | None  # when a secret expires, after which the target is read again
     rate_burst: int | None = None  # attempts; None: a tenth of a second's rate
+    repaired_at: float = 0.0  # unix seconds; when its owner or an operator last said that it works again
     reset_at: float = 0.0  # unix seconds of the last change of address or state; failures before it do not count
     kind: str = "http"  # its transport (delivery.transports)
     http: HttpTarget | None = None
@@ -131,6 +132,7 @@ def _target(endpoint: Endpoint, secrets: list[SigningSecret]) -> DeliveryTarget:
         max_in_flight=endpoint.max_in_flight,
         rate_limit=endpoint.rate_per_second,
         rate_burst=endpoint.rate_burst,
+        repaired_at=0.0 if endpoint.repaired_at is None else endpoint.repaired_at.timestamp(),
         reset_at=max(moved_at, endpoint.state_changed_at).timestamp(),
         ordering=endpoint.ordering,
         retry_plan=None if endpoint.retry_plan is None else tuple(endpoint.retry_plan),

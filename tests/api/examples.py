@@ -219,6 +219,7 @@ def publish(it: Recorder, client: APIClient, endpoint: str) -> None:
     it.call(client, "list_delivery_attempts", ref=delivery)
     it.call(client, "get_endpoint_stats", ref=endpoint)
     it.call(client, "get_endpoint_status", ref=endpoint)
+    it.call(client, "retry_endpoint", ref=endpoint)
     it.call(client, "get_usage")
     it.call(client, "delete_event_payload", ref=event)
 

@@ -21,6 +21,7 @@ from webhooks.wire.signing.keys import new_secret
 
 ENDPOINTS = ("recovered_after", "second", "proxied")
 IN_FLIGHT = 8  # per endpoint at most
+REPEATED = 2 * IN_FLIGHT  # per endpoint at most, after a crash: in flight, or ended and not settled
 ENDPOINT_SETTINGS = {
     "timeout_ms": 4_000,  # long enough for a machine that runs several platforms
     "max_in_flight": IN_FLIGHT,
@@ -65,7 +66,7 @@ class FaultRunner:
         log, injected, repaired = self._publish_through(fault, name, random.Random(f"{seed} {fault.name}"))
         self._wait_until_settled()
         requests = self.sink.requests()[skipped:]
-        copies_allowed = fault.cut_drains * IN_FLIGHT * len(ENDPOINTS) + self.proxy.cuts - cuts
+        copies_allowed = fault.cut_drains * REPEATED * len(ENDPOINTS) + self.proxy.cuts - cuts
         report = check(log, requests, expected_deliveries(self.platform, name), copies_allowed)
         during = [it for it in log.requests if it.at + it.seconds >= injected and it.at <= repaired + AFTER]
         if fault.required_status is not None:

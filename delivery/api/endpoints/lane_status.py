@@ -1,4 +1,4 @@
-"""Serve the status of an endpoint: its queue, rate and circuit breaker, and what blocks its order keys."""
+"""Serve the status of an endpoint: its queue, rate and circuit breaker, and what blocks its order keys; retry all."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.models import Delivery
 from delivery.reading.lane_status import LaneStatus, lane_status
 from delivery.reading.lanes_behind import WORDS, LaneBehind
@@ -122,3 +123,25 @@ class EndpointStatus(TenantScoped[Endpoint]):
     @extend_schema(responses={200: EndpointStatusSerializer}, operation_id="get_endpoint_status")
     def get(self, request: Request, ref: str) -> Response:
         return Response(EndpointStatusSerializer(lane_status(self.get_object())).data)
+
+
+class EndpointRetry(TenantScoped[Endpoint]):
+    """Retry what waits for one endpoint."""
+
+    operations = {
+        "post": (
+            "Retry an endpoint's deliveries now",
+            "Says that the endpoint works again. All its deliveries that wait for a retry become due, within seconds "
+            "if there are many, and an open circuit breaker sends a probe at once. Rate limit and order still apply. "
+            "Returns the delivery status. 409 unless the endpoint is active.",
+        ),
+    }
+
+    queryset = Endpoint.objects.filter(deleted_at=None)
+    serializer_class: type[serializers.Serializer[Any]] = EndpointStatusSerializer
+
+    @extend_schema(request=None, responses={200: EndpointStatusSerializer}, operation_id="retry_endpoint")
+    def post(self, request: Request, ref: str) -> Response:
+        endpoint = self.get_object()
+        retry_endpoint(endpoint)
+        return Response(EndpointStatusSerializer(lane_status(endpoint)).data)

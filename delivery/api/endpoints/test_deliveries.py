@@ -8,6 +8,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from delivery.lifecycle.retry_endpoint import retry_after_successful_test
 from delivery.models import Event
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from delivery.reading import queries
@@ -115,7 +116,7 @@ class EndpointTest(TenantScoped[Endpoint]):
             "Send a test delivery",
             "Sends one signed test event to the endpoint now, and returns the request, the response and the "
             "timing. Counts towards nothing and is not retried. A success enables an endpoint that was "
-            "disabled because it failed.",
+            "disabled because it failed, and retries at once what waits for an endpoint that fails.",
         ),
     }
 
@@ -140,7 +141,10 @@ class EndpointTest(TenantScoped[Endpoint]):
         arguments = dict(serializer.validated_data)
         if "event" in arguments:
             arguments["event"] = _event(endpoint, arguments["event"])
-        sent = TestDeliverySerializer(_send_test(endpoint, arguments)).data
+        test = _send_test(endpoint, arguments)
+        if test.outcome.delivered:
+            retry_after_successful_test(endpoint)
+        sent = TestDeliverySerializer(test).data
         return Response(sent, headers={"Cache-Control": "no-store"})
 
 

@@ -19,13 +19,18 @@ START = 1_900_000_000.0
 def opened() -> Breaker:
     breaker = Breaker()
     for number in range(OPEN_AFTER_FAILURES):
-        breaker.on_failure(START + number * OPEN_AFTER_SECONDS / (OPEN_AFTER_FAILURES - 1))
+        fail(breaker, START + number * OPEN_AFTER_SECONDS / (OPEN_AFTER_FAILURES - 1))
     return breaker
+
+
+def fail(breaker: Breaker, now: float) -> bool:
+    """Fail an attempt that began just now."""
+    return breaker.on_failure(now, now)
 
 
 def test_on_failure_returns_true_only_when_it_opens() -> None:
     breaker = Breaker()
-    results = [breaker.on_failure(START + number) for number in range(OPEN_AFTER_FAILURES + int(FIRST_PAUSE) - 1)]
+    results = [fail(breaker, START + number) for number in range(OPEN_AFTER_FAILURES + int(FIRST_PAUSE) - 1)]
     assert results == [False] * (OPEN_AFTER_FAILURES - 1) + [True] + [False] * (int(FIRST_PAUSE) - 1)
 
 
@@ -41,6 +46,20 @@ def test_on_failure_returns_true_only_when_it_opens() -> None:
 def test_breaker_is_open_for_a_pause_and_half_open_after_it(after: float, is_open: bool, is_half_open: bool) -> None:
     breaker, now = opened(), START + OPEN_AFTER_SECONDS + after
     assert (breaker.is_open(now), breaker.is_half_open(now)) == (is_open, is_half_open)
+
+
+def test_attempt_that_began_before_the_breaker_opened_is_no_probe() -> None:
+    breaker, later = opened(), START + OPEN_AFTER_SECONDS + FIRST_PAUSE + 1
+    assert not breaker.on_failure(later, started_at=START + OPEN_AFTER_SECONDS)
+    assert breaker.is_half_open(later)
+    assert breaker.on_failure(later, started_at=later)
+
+
+def test_pause_ends_at_once_when_the_endpoint_is_said_to_work() -> None:
+    breaker, now = opened(), START + OPEN_AFTER_SECONDS + 1
+    breaker.probe_now(now)
+    assert breaker.is_half_open(now)
+    assert breaker.outage_since(now) == START
 
 
 def test_on_success_resets_everything() -> None:
@@ -67,7 +86,7 @@ def test_outage_is_over_with_a_success_after_the_breaker_opened() -> None:
 def test_outage_is_several_failures_in_a_row_over_a_time(failures: int, seconds: float, is_outage: bool) -> None:
     breaker = Breaker()
     for _ in range(failures):
-        breaker.on_failure(START)
+        fail(breaker, START)
     assert (breaker.outage_since(START + seconds) is not None) == is_outage
 
 
@@ -79,6 +98,6 @@ def test_breaker_is_never_open_for_longer_than_the_longest_pause(story: list[tup
         if succeeds:
             breaker.on_success()
         else:
-            breaker.on_failure(now)
+            fail(breaker, now)
         assert not breaker.is_open(now + LONGEST_PAUSE)
         assert breaker.open_count == 0 or breaker.failing_since is not None

@@ -22,10 +22,12 @@ from delivery import notify
 from delivery.fan_out import deferred
 from delivery.lifecycle import sweep
 from delivery.lifecycle.cancel import cancel_deliveries
+from delivery.lifecycle.retry_endpoint import retry_endpoint
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
 from delivery.sending import breaker, capacity, drain, leased_lanes
 from delivery.sending.drain import deliver_due
+from delivery.sql import recovery
 from delivery.sql.claim import LARGE_BODY
 from delivery.sql.due import CHANNEL
 from delivery.sql.settle import settle_attempts
@@ -69,15 +71,15 @@ def run_drain(**options: Any) -> int:
 
 
 @contextmanager
-def draining(**options: Any) -> Iterator[None]:
-    """Run a drain beside the test."""
+def draining(**options: Any) -> Iterator[threading.Event]:
+    """Run a drain beside the test, which ends when the event is set, or with the context."""
     over = threading.Event()
     options = {"idle_timeout": 600.0, "seconds": 600.0, "stopping": over.is_set, **options}
     results: list[Any] = []
     thread = threading.Thread(target=lambda: results.extend(in_threads(lambda: deliver_due(**options))))
     thread.start()
     try:
-        yield
+        yield over
     finally:
         over.set()
         connection.cursor().execute(f"NOTIFY {CHANNEL}")  # wakes the drain
@@ -525,6 +527,73 @@ class TestRecovery:
         run_drain()
         assert states() == ["delivered"] * 2
 
+    def test_attempts_that_hang_when_the_outage_ends_are_repeated_at_once(self, receiver: Receiver) -> None:
+        arrived = itertools.count()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            number = next(arrived)
+            if 5 <= number < 8:
+                scripts.hang(exchange)
+            scripts.status(500 if number < 5 else 200)(exchange)
+
+        endpoint = subscribed(receiver.script("/", respond), retry_plan=[3600] * 5)
+        publish_to(endpoint, 5)
+        with draining():
+            wait_until(lambda: Attempt.objects.count() == 5, "the failures")
+            publish_to(endpoint, 3)
+            receiver.wait_for(8)
+            publish_to(endpoint)
+            wait_until(lambda: set(states()) == {"delivered"}, "the deliveries")
+        assert Attempt.objects.filter(error="timeout").count() == 3
+
+    def test_endpoint_that_is_said_to_work_is_sent_all_that_waits(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", 500, 200, 500, 429, 200), retry_plan=[3600] * 5)
+        for _ in range(4):
+            publish_to(endpoint)
+            run_drain()
+        assert states() == ["delivered"] + ["pending"] * 3
+        with draining():
+            retry_endpoint(endpoint)
+            wait_until(lambda: set(states()) == {"delivered"}, "the deliveries")
+        assert Delivery.objects.filter(step=1).count() == 3
+
+    def test_endpoint_that_is_said_to_work_and_does_not_is_probed_only(self, receiver: Receiver) -> None:
+        endpoint = subscribed(receiver.script("/", 500), retry_plan=[3600] * 5)
+        publish_to(endpoint, 30)
+        run_drain()
+        sent = len(receiver.arrivals)
+        assert Lane.objects.get().open_count == 1
+        until = timezone.now() + timedelta(minutes=15)
+        Lane.objects.update(circuit_open_until=until, due_at=until)
+        retry_endpoint(endpoint)
+        run_drain(seconds=1.0)
+        assert len(receiver.arrivals) == sent + 1
+        assert Delivery.objects.filter(state="pending", next_attempt_at__lte=timezone.now()).count() == 29
+
+    def test_order_holds_when_the_retries_of_an_outage_are_made_due_in_batches(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        few = recovery.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 3 ROWS ONLY")
+        monkeypatch.setattr(recovery, "RETRY_AFTER_OUTAGE", few)
+        is_over = threading.Event()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            scripts.status(200 if is_over.is_set() else 500)(exchange)
+
+        endpoint = subscribed(receiver.script("/", respond), ordering="subject", retry_plan=[3600] * 50)
+        keys = [f"s{n % 10}" for n in range(60)]
+        publish(endpoint.tenant, [{"type": "order.created", "subject": key, "data": n} for n, key in enumerate(keys)])
+        with draining():
+            wait_until(lambda: Attempt.objects.count() >= 10, "the failures")
+            is_over.set()
+            retry_endpoint(endpoint)
+            wait_until(lambda: set(states()) == {"delivered"}, "the deliveries")
+        arrived = [orjson.loads(it.body)["data"] for it in receiver.arrivals]
+        first_success = {number: len(arrived) - 1 - arrived[::-1].index(number) for number in range(60)}
+        for key in range(10):
+            order = [first_success[number] for number in range(key, 60, 10)]
+            assert order == sorted(order)
+
     def test_delivery_that_alone_fails_waits_for_its_own_retry(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 500, 200), retry_plan=[3600] * 5)
         publish_to(endpoint)
@@ -754,7 +823,10 @@ class TestOpenFiles:
         publish_to(hanging, 8)
         return hanging
 
-    def test_drain_takes_no_more_than_its_limit_of_open_files_allows(self, receiver: Receiver) -> None:
+    def test_drain_takes_no_more_than_its_limit_of_open_files_allows(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(drain, "HOLD_SECONDS", 600.0)  # what is released after that is not put off
         tenant = self.make_hanging(receiver).tenant
         fast = subscribed(receiver.url("/fast"))
 
@@ -839,6 +911,38 @@ class TestRunning:
         lane = Lane.objects.get()
         assert lane.owner is None
         assert lane.due_at is not None
+
+    def test_ending_drain_leaves_fast_lanes_to_others_while_slow_attempts_last(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Polling every ten minutes only."""
+        for module in (drain, leased_lanes):
+            monkeypatch.setattr(module, "POLL_EVERY", 600.0)
+        monkeypatch.setattr(drain, "FINISH_WITHIN_ON_STOP", 600.0)
+        hanging = subscribed(receiver.script("/hang", scripts.hang), timeout_ms=30_000)
+        fast = subscribed(receiver.url("/fast"))
+        with draining() as is_over:
+            publish_to(hanging)
+            publish_to(fast)
+            receiver.wait_for(2)
+            with draining():
+                is_over.set()
+                publish_to(fast, 5)
+                receiver.wait_for(6, "/fast")
+                assert sending(hanging) == 1
+                receiver.closing.set()
+
+    def test_drains_that_are_notified_together_share_the_lanes(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(leased_lanes, "LEASED_AT_ONCE", 1)
+        tenant = subscribed(receiver.script("/", scripts.slow(0.05))).tenant
+        for _ in range(7):
+            make_subscription(make_endpoint(tenant, url=receiver.url()))
+        with draining(), draining():
+            wait_until(lambda: listeners() == 2, "two drains")
+            publish(tenant, [{"type": "order.created", "data": n} for n in range(200)])
+            wait_until(lambda: Lane.objects.values("owner").distinct().count() == 2, "both to lease lanes")
 
     def test_drain_restores_the_plan_settings_of_its_connection(self) -> None:
         run_drain()

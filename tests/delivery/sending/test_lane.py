@@ -1,5 +1,6 @@
 """A lane in memory, with a clock of the test's own."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +17,10 @@ from webhooks.kit.rate_limit import DEFAULT_BURST_SECONDS
 
 SUCCESS = Outcome(START, 1, status=200)
 FAILURE = Outcome(START, 1, status=500, failure=Failure.STATUS)
+
+
+def failure_at(now: float, status: int | None = 500) -> Outcome:
+    return Outcome(now, 1, status=status, failure=Failure.STATUS)
 
 
 def start(lane: LeasedLane, now: float, most: int = 1_000_000) -> int:
@@ -60,6 +65,77 @@ class TestCapacity:
 
     def test_claim_outlasts_the_timeout_of_its_attempt(self) -> None:
         assert make_lane(timeout_ms=2_000).claim_request(1).seconds == 2 + CLAIM_GRACE
+
+    def test_attempts_that_are_not_settled_limit_the_capacity(self) -> None:
+        lane = make_lane(max_in_flight=3)
+        for _ in range(2):
+            lane.on_started(3, START)
+            for _ in range(3):
+                lane.on_attempt_ended(SUCCESS, START)
+        assert lane.capacity(START) == 0
+        assert lane.ready_at(START) == math.inf
+        for _ in range(2):
+            lane.on_settled(None)
+        assert lane.capacity(START) == 2
+
+
+class TestRecovery:
+    OPEN = {"failures": 50, "failing_since": instant(START - 60), "open_count": 4}
+
+    def succeed(self, lane: LeasedLane, now: float) -> None:
+        lane.on_started(1, now)
+        lane.on_attempt_ended(Outcome(now, 1, status=200), now)
+
+    def test_success_after_an_outage_has_its_retries_made_due(self) -> None:
+        lane = make_lane(self.OPEN, timeout_ms=15_000)
+        self.succeed(lane, START + 1)
+        assert (lane.recovering_since, lane.recovered_until) == (START - 60 - 15, START + 1)
+
+    def test_next_owner_continues(self) -> None:
+        lane = make_lane(self.OPEN)
+        self.succeed(lane, START + 1)
+        successor = LeasedLane.from_row(lane.row(), lane.target, START + 2)
+        assert (successor.recovering_since, successor.recovered_until) == (lane.recovering_since, START + 1)
+
+    def test_second_outage_does_not_shorten_the_first(self) -> None:
+        lane = make_lane()
+        lane.recover(START - 100, START - 50)
+        lane.recover(START - 20, START)
+        assert (lane.recovering_since, lane.recovered_until) == (START - 100 - 15, START)
+
+    def test_endpoint_that_is_said_to_work_is_probed_and_all_its_retries_are_made_due_once(self) -> None:
+        lane = make_lane({**self.OPEN, "circuit_open_until": instant(START + 900)})
+        repaired = make_target(repaired_at=START)
+        lane.refresh(repaired, START)
+        assert (lane.recovering_since, lane.recovered_until, lane.capacity(START)) == (0.0, START, 1)
+        lane.recovering_since = None
+        LeasedLane.from_row(lane.row(), repaired, START).refresh(repaired, START)
+        lane.refresh(repaired, START + 1)
+        assert lane.recovering_since is None
+        assert LeasedLane.from_row(lane.row(), repaired, START + 1).recovering_since is None
+
+    @pytest.mark.parametrize(
+        ("began", "status", "is_overdue"), [(-1, 500, True), (-1, None, True), (-1, 429, False), (1, 500, False)]
+    )
+    def test_attempt_that_fails_after_the_outage_is_repeated_if_it_began_in_it(
+        self, began: float, status: int | None, is_overdue: bool
+    ) -> None:
+        lane = make_lane(self.OPEN)
+        self.succeed(lane, START + 10)
+        assert lane.is_overdue(failure_at(START + 10 + began, status)) == is_overdue
+
+    def test_clock_that_goes_back_moves_the_end_of_the_outage(self) -> None:
+        lane = make_lane(self.OPEN)
+        self.succeed(lane, START)
+        lane.shift(-100)
+        assert (lane.recovering_since, lane.recovered_until) == (START - 60 - 15 - 100, START - 100)
+        assert LeasedLane.from_row(lane.row(), lane.target, START - 200).recovered_until == START - 200
+
+    def test_clock_that_goes_back_starts_no_recovery(self) -> None:
+        lane = make_lane()
+        lane.shift(-100)
+        lane.refresh(lane.target, START - 100)
+        assert (lane.recovering_since, lane.recovered_until) == (None, 0.0)
 
 
 class TestMayHaveMore:
@@ -217,7 +293,8 @@ class TestBreaker:
 
     def fail(self, lane: LeasedLane, now: float) -> None:
         lane.in_flight += 1
-        lane.on_attempt_ended(FAILURE, now)
+        lane.on_attempt_ended(failure_at(now), now)
+        lane.on_settled(None)
 
     def test_breaker_opens_after_failures_in_a_row_over_a_time(self) -> None:
         lane = self.opened()
@@ -247,11 +324,27 @@ class TestBreaker:
         assert start(lane, now) == 1
         assert lane.capacity(now) == 0
 
+    @pytest.mark.parametrize(("max_in_flight", "probes"), [(64, 1), (5, 0)])
+    def test_probe_does_not_wait_for_attempts_that_hang_since_before(self, max_in_flight: int, probes: int) -> None:
+        lane = make_lane(max_in_flight=max_in_flight)
+        lane.on_started(5, START)  # these hang
+        for number in range(OPEN_AFTER_FAILURES):
+            self.fail(lane, START + number * OPEN_AFTER_SECONDS / (OPEN_AFTER_FAILURES - 1))
+        now = START + OPEN_AFTER_SECONDS + FIRST_PAUSE
+        assert lane.capacity(now) == probes
+        lane.on_attempt_ended(failure_at(START), now)
+        assert not lane.is_blocked(now)
+        assert lane.capacity(now) == 1
+        lane.on_started(1, now)
+        assert lane.capacity(now) == 0
+        lane.on_attempt_ended(failure_at(now), now + 1)
+        assert lane.is_blocked(now + 1)
+
     def test_failed_probe_lengthens_the_pause_up_to_the_longest(self) -> None:
         lane, now, pauses = self.opened(), START + OPEN_AFTER_SECONDS + FIRST_PAUSE, []
         for _ in range(20):
             start(lane, now)
-            lane.on_attempt_ended(FAILURE, now)
+            lane.on_attempt_ended(failure_at(now), now)
             assert lane.breaker.open_until is not None
             pauses.append(lane.breaker.open_until - now)
             now = lane.breaker.open_until
@@ -271,7 +364,8 @@ class TestBreaker:
         now, rooms = START + OPEN_AFTER_SECONDS + FIRST_PAUSE, []
         while not rooms or rooms[-1] < lane.target.max_in_flight:
             for _ in range(start(lane, now)):
-                lane.on_attempt_ended(SUCCESS, now)
+                lane.on_attempt_ended(Outcome(now, 1, status=200), now)
+                lane.on_settled(None)
             rooms.append(lane.capacity(now))
         assert rooms[:4] == [2, 4, 8, 16]
 

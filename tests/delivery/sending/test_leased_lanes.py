@@ -11,9 +11,12 @@ from delivery.sending import leased_lanes
 from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import LeasedLanes
+from delivery.sql import recovery
 from delivery.sql.lanes import LEASE_LANES, LEASE_SECONDS, lease_lanes
-from subscriptions.endpoints.state import enable
+from delivery.transports.outcome import Outcome
+from subscriptions.endpoints.state import enable, mark_repaired
 from subscriptions.models import Endpoint
+from tests.delivery.factories import make_attempt
 from tests.delivery.sql.factories import OTHER, make_deliveries, make_lane, now
 from tests.factories import make_endpoint, make_tenant
 
@@ -150,6 +153,70 @@ def test_tenant_is_leased_a_lane_although_more_lanes_are_due_than_are_looked_at(
         lanes.lease()
     assert lanes.get(quiet.endpoint_id) is not None
     assert len(list(lanes)) < 20
+
+
+class TestRecovery:
+    """An endpoint works again, and five deliveries wait for retries in an hour."""
+
+    @pytest.fixture(autouse=True)
+    def two_in_a_batch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        few = recovery.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 2 ROWS ONLY")
+        monkeypatch.setattr(recovery, "RETRY_AFTER_OUTAGE", few)
+
+    def make_waiting(self, **lane: Any) -> Endpoint:
+        endpoint = make_endpoint()
+        for number in range(5):
+            later = now() + timedelta(hours=1, seconds=number)
+            (delivery,) = make_deliveries(endpoint, attempts=1, last_status=503, next_attempt_at=later)
+            make_attempt(delivery, started_at=now() - timedelta(minutes=30))
+        make_lane(endpoint, due_at=now(), **lane)
+        return endpoint
+
+    def due(self) -> int:
+        return Delivery.objects.filter(next_attempt_at__lte=now()).count()
+
+    def leased(self) -> LeasedLanes:
+        lanes = LeasedLanes(Clock())
+        lanes.lease()
+        return lanes
+
+    def test_next_owner_makes_due_what_a_dead_drain_has_not(self) -> None:
+        self.make_waiting(failures=50, failing_since=now() - timedelta(hours=1), open_count=3)
+        first = self.leased()
+        lane = held(first)
+        lane.on_started(1, now().timestamp())
+        lane.on_attempt_ended(Outcome(now().timestamp(), 1, status=200), now().timestamp())
+        first.note_recovery(lane)
+        first.renew()
+        first.maintain()
+        assert self.due() == 2
+        expire_lease()  # the first one is dead
+        second = self.leased()
+        assert second.has_batches
+        while second.has_batches:
+            second.maintain()
+        assert self.due() == 5
+        second.release_all()
+        row = Lane.objects.get()
+        assert (row.recovering_since, row.failing_since) == (None, None)
+        assert row.recovered_until is not None
+
+    def test_lane_that_is_released_in_between_is_due_again(self) -> None:
+        self.make_waiting(recovering_since=now() - timedelta(hours=1), recovered_until=now())
+        first = self.leased()
+        first.release_all()
+        assert Lane.objects.get().due_at == now()
+        assert self.leased().has_batches
+
+    def test_endpoint_that_is_said_to_work_has_all_its_retries_made_due(self) -> None:
+        endpoint = self.make_waiting(failures=1)
+        lanes = self.leased()
+        assert not lanes.has_batches
+        mark_repaired(endpoint)
+        lanes.refresh()
+        while lanes.has_batches:
+            lanes.maintain()
+        assert self.due() == 5
 
 
 class TestClockWentBack:

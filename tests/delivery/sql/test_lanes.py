@@ -89,11 +89,14 @@ class TestLease:
             "failing_since": now() - HOUR,
             "open_count": 2,
         }
-        make_lane(due_at=now(), low_water_mark=now() - HOUR, circuit_open_until=now(), warnings_sent=1, **state)
+        recovery = {"recovering_since": now() - 2 * HOUR, "recovered_until": now() - HOUR}
+        make_lane(
+            due_at=now(), low_water_mark=now() - HOUR, circuit_open_until=now(), warnings_sent=1, **state, **recovery
+        )
         leased = lease_lanes(OWNER, 10)
         assert leased is not None
         (row,) = leased.lanes
-        assert row[1:] == (now() - HOUR, now(), 40, 3, now() - HOUR, 2, now(), 1, False)
+        assert row[1:] == (now() - HOUR, now(), 40, 3, now() - HOUR, 2, now(), 1, now() - 2 * HOUR, now() - HOUR, False)
 
     @pytest.mark.parametrize("stop", [pause, lambda it: disable(it, "operator"), lambda it: disable(it, "failing")])
     def test_lease_marks_the_lane_of_an_inactive_endpoint(self, stop: Any) -> None:

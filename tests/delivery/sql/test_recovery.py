@@ -140,8 +140,8 @@ class TestRetryAfterOutage:
         make_attempt(delivery, started_at=now() - attempted_before)
         return delivery
 
-    def is_due_after(self, delivery: Delivery) -> bool:
-        outage = Outage(now() - 2 * HOUR, now() - HOUR, EPOCH)
+    def is_due_after(self, delivery: Delivery, **changes: Any) -> bool:
+        outage = Outage(now() - 2 * HOUR, now() - HOUR, EPOCH)._replace(**changes)
         while looked_at := retry_after_outage(delivery.endpoint_id, outage):
             outage = outage._replace(after=looked_at[0])
         delivery.refresh_from_db()
@@ -158,6 +158,9 @@ class TestRetryAfterOutage:
     @pytest.mark.parametrize("changes", [{"last_status": 429}, {"attempts": 0}])
     def test_delivery_that_waits_for_another_reason_is_left_unchanged(self, changes: dict[str, Any]) -> None:
         assert not self.is_due_after(self.waiting(1.5 * HOUR, **changes))
+
+    def test_overload_is_over_when_the_endpoint_is_said_to_work(self) -> None:
+        assert self.is_due_after(self.waiting(1.5 * HOUR, last_status=429), include_overload=True)
 
 
 @pytest.mark.django_db

@@ -1,0 +1,36 @@
+"""Retry all that waits for an endpoint which works again, as its owner or an operator says, or as a test has shown.
+
+The instant is stored with the endpoint; the drain that leases the lane makes the retries due, batch by batch
+(``delivery.sql.recovery``), and another one continues if it dies. No burst hits an endpoint that is still down: an open
+circuit breaker becomes half-open, and the backlog follows as fast as the concurrency window grows.
+"""
+
+from functools import partial
+
+from django.db import transaction
+
+from delivery import notify
+from delivery.models import Lane
+from delivery.sql.cancel import allow_probe
+from subscriptions.endpoints.state import mark_repaired
+from subscriptions.errors import StateConflict
+from subscriptions.models import Endpoint
+
+
+def retry_endpoint(endpoint: Endpoint) -> None:
+    """Make all deliveries of the endpoint due that wait for a retry, and probe it at once if its breaker is open.
+
+    Rate limit and order still apply. Raises StateConflict unless the endpoint is active.
+    """
+    mark_repaired(endpoint)
+    allow_probe(endpoint.id)
+    transaction.on_commit(partial(notify.notify_drains, {endpoint.id}))
+
+
+def retry_after_successful_test(endpoint: Endpoint) -> None:
+    """Retry what waits for the endpoint if its latest delivery failed: a test that succeeded is a sign of life."""
+    if Lane.objects.filter(endpoint=endpoint, failing_since__isnull=False).exists():
+        try:
+            retry_endpoint(endpoint)
+        except StateConflict:
+            pass  # it is paused, or an operator has disabled it
