@@ -32,7 +32,7 @@ def create_endpoint(
         raise Invalid("state", "Must be active or paused for a new endpoint.")
     rules = KINDS[kind]
     general, own = _split(rules, fields)
-    rules.check(own, tenant.pk)
+    own = rules.checked(own, tenant.pk)
     new = new_signing_secret(signing, secret)
     endpoint = Endpoint(tenant=tenant, kind=kind, **general)
     settings = rules.assign(endpoint, own)
@@ -59,7 +59,7 @@ def change_endpoint(
     fields = dict(fields)
     state = fields.pop("state", None)
     general, own = _split(KINDS[endpoint.kind], fields)
-    KINDS[endpoint.kind].check(own, endpoint.tenant_id)
+    own = KINDS[endpoint.kind].checked(own, endpoint.tenant_id)
     with unique_uid(uid_in_use):
         if precondition is not None:
             precondition()

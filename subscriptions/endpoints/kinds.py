@@ -19,10 +19,11 @@ class Kind(Protocol):
 
     FIELDS: Collection[str]  # names of the fields that only this kind stores
 
-    def check(self, fields: Mapping[str, Any], tenant_id: UUID) -> None:
-        """Raise Invalid for a field that is not allowed. Called outside a transaction, so it may suspend the request.
+    def checked(self, fields: Mapping[str, Any], tenant_id: UUID) -> dict[str, Any]:
+        """Return the fields in the form in which they are stored. Raises Invalid for a field that is not allowed.
 
-        Raises LimitReached if the tenant has too much of that in progress.
+        Called outside a transaction, so it may suspend the request. Raises LimitReached if the tenant has too much of
+        that in progress.
         """
 
     def assign(self, endpoint: Endpoint, fields: Mapping[str, Any]) -> Any:

@@ -17,17 +17,20 @@ from webhooks.wire.addresses.guard import check
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 
 
-def check_saved_url(url: str, share: Hashable) -> None:
-    """Raise ForbiddenAddress unless this URL may be called; resolve its name on behalf of a tenant (`share`).
+def check_saved_url(url: str, share: Hashable) -> str:
+    """Return the URL in the form in which it is sent: the host after IDNA, the path percent-encoded.
+
+    Raises ForbiddenAddress unless it may be called; resolves its name on behalf of a tenant (`share`).
 
     The request that calls this is suspended during the lookup (`webhooks.kit.suspend`), so no transaction should be
     open. Raises TooManyLookups. The message is the same for every reason that depends on where the URL leads.
     """
-    if is_forbidden_own_address(parse(url, allow_http=True)):
+    parsed = parse(url, allow_http=True)
+    if is_forbidden_own_address(parsed):
         raise ForbiddenAddress("address", "Must not be Waypost's own address.")
     try:
         check(
-            url,
+            parsed.url,
             resolve=lambda host: list(wait_for(lambda: resolver.resolve(host, share)).addresses),
             allow_http=settings.WAYPOST_ALLOW_HTTP,
             allow_networks=settings.WAYPOST_ALLOW_NETWORKS,
@@ -35,3 +38,4 @@ def check_saved_url(url: str, share: Hashable) -> None:
     except ForbiddenAddress as error:
         if error.reason != "unresolved":
             raise
+    return parsed.url

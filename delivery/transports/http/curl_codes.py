@@ -19,9 +19,23 @@ FAILURES = {
     pycurl.E_SSL_CIPHER: Failure.TLS,
     pycurl.E_SSL_ISSUER_ERROR: Failure.TLS,
     pycurl.E_SSL_INVALIDCERTSTATUS: Failure.TLS,
+    pycurl.E_URL_MALFORMAT: Failure.INTERNAL,
+    pycurl.E_FAILED_INIT: Failure.INTERNAL,
+    pycurl.E_NOT_BUILT_IN: Failure.INTERNAL,
+    pycurl.E_BAD_FUNCTION_ARGUMENT: Failure.INTERNAL,
+    pycurl.E_UNKNOWN_OPTION: Failure.INTERNAL,
+    pycurl.E_READ_ERROR: Failure.INTERNAL,
+    pycurl.E_OUT_OF_MEMORY: Failure.INTERNAL,
+    pycurl.E_INTERFACE_FAILED: Failure.INTERNAL,
+    pycurl.E_SSL_ENGINE_NOTFOUND: Failure.INTERNAL,
+    pycurl.E_SSL_ENGINE_SETFAILED: Failure.INTERNAL,
+    pycurl.E_SSL_CACERT_BADFILE: Failure.INTERNAL,
     98: Failure.TLS,  # CURLE_SSL_CLIENTCERT, which pycurl does not name: the server requires a client certificate
 }
-"""The failure for each result code; every other code is a failure of the protocol."""
+"""The failure for each result code; every other code is a failure of the protocol.
+
+What libcurl says of our own calls, or of this machine, is never shown as a failure of the endpoint.
+"""
 
 STEPS = {
     "resolved_ms": pycurl.NAMELOOKUP_TIME,

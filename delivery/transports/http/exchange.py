@@ -108,6 +108,8 @@ class Exchange:
         self.is_forbidden = False
         self.is_exhausted = False
         self.is_requested = False
+        self.is_too_long = False
+        self.is_checking = False  # an exception while it is true is an error of ours
         curl = self.curl
         curl.setopt(pycurl.URL, request.url)
         curl.setopt(pycurl.HTTPHEADER, request.headers)
@@ -180,10 +182,21 @@ class Exchange:
             started_at=self.started_at,
             duration_ms=duration_ms,
             status=self.status,
-            failure=Failure.FORBIDDEN if self.is_forbidden else FAILURES.get(code, Failure.PROTOCOL),
+            failure=self._failure(code),
             response=self.response,
             retry_after=parse_retry_after(self.retry_after, self.clock()) if self.retry_after else None,
         )
+
+    def _failure(self, code: int) -> Failure:
+        if self.is_forbidden:
+            return Failure.FORBIDDEN
+        if self.is_checking:
+            return Failure.INTERNAL
+        if code == pycurl.E_WRITE_ERROR:  # a callback ended the transfer, or raised
+            return Failure.PROTOCOL if self.is_too_long else Failure.INTERNAL
+        if code == pycurl.E_UNSUPPORTED_PROTOCOL and not self.is_requested:  # plain HTTP where HTTPS is required
+            return Failure.FORBIDDEN
+        return FAILURES.get(code, Failure.PROTOCOL)
 
     def close(self) -> None:
         """Free the handle. Also break the reference cycle, or the memory is freed much later."""
@@ -191,8 +204,10 @@ class Exchange:
         del self.curl.exchange
 
     def _open_socket(self, _purpose: int, address: Any) -> Any:
+        self.is_checking = True
         if not self.request.admits(address.addr[0]):
             self.is_forbidden = True  # one forbidden address forbids the host name, as when the URL was saved
+        self.is_checking = False
         if self.is_forbidden:
             return pycurl.SOCKET_BAD
         try:
@@ -211,6 +226,7 @@ class Exchange:
     def _on_header(self, line: bytes) -> int:
         self.header_bytes += len(line)
         if self.header_bytes > MAX_HEADERS:
+            self.is_too_long = True
             return 0  # ends the transfer
         if line[:5] == b"HTTP/":
             self.status_line = line

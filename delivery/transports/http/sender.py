@@ -18,6 +18,7 @@ from typing import Any
 
 import pycurl
 
+from delivery import telemetry
 from delivery.sql.claim import Claimed
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Exchange, Request
@@ -171,8 +172,9 @@ class HttpSender:
         exchange = self._idle.pop() if self._idle else Exchange(self._protocols, self._clock)
         try:
             exchange.begin(attempt, request, authority, resolution.addresses if resolution else (), waited)
-        except (ValueError, pycurl.error):  # a URL or a header that libcurl does not accept
-            self._end(exchange, pycurl.E_URL_MALFORMAT)
+        except (ValueError, pycurl.error) as error:  # a URL or a header that libcurl does not accept: ours to prevent
+            telemetry.not_sent(attempt.claimed.id, error)
+            self._end(exchange, pycurl.E_BAD_FUNCTION_ARGUMENT)
             self._has_ended.set()
             return
         in_flight.add(exchange)

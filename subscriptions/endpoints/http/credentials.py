@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from subscriptions.endpoints.http.url_check import check_url
+from subscriptions.endpoints.http.url_check import checked_url
 from subscriptions.errors import Invalid
 from webhooks.wire.custom_headers import ForbiddenHeader, check
 
@@ -69,12 +69,15 @@ def check_auth(auth: Any) -> None:
         _CHECKS[kind](auth)
 
 
-def check_token_url(auth: Mapping[str, str], tenant_id: UUID) -> None:
-    """Raise Invalid for ``auth`` if its token server may not be called. Suspends the request as ``check_url`` does."""
+def checked_auth(auth: Mapping[str, str], tenant_id: UUID) -> Mapping[str, str]:
+    """Return ``auth`` with the URL of its token server in the form in which it is called.
+
+    Raises Invalid for ``auth`` if that may not be called. Suspends the request as ``checked_url`` does.
+    """
     if auth.get("type") != OAUTH2:
-        return
+        return auth
     try:
-        check_url(auth["token_url"], tenant_id)
+        return {**auth, "token_url": checked_url(auth["token_url"], tenant_id)}
     except Invalid as error:
         raise _invalid(f"token_url: {error.message}") from None
 

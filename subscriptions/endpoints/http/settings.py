@@ -7,24 +7,27 @@ from uuid import UUID
 from django.db.models.functions import Now
 
 from subscriptions.endpoints.http import encrypted_fields, verification
-from subscriptions.endpoints.http.credentials import check_token_url
+from subscriptions.endpoints.http.credentials import checked_auth
 from subscriptions.endpoints.http.origins import check_endpoints_per_origin, origin_of
-from subscriptions.endpoints.http.url_check import check_url
+from subscriptions.endpoints.http.url_check import checked_url
 from subscriptions.errors import Invalid
 from subscriptions.models import Endpoint, HttpSettings
 
 FIELDS: Collection[str] = frozenset({"url", "content_mode", "reference_above_bytes", *encrypted_fields.FIELDS})
 
 
-def check(fields: Mapping[str, Any], tenant_id: UUID) -> None:
-    """Raise Invalid for a URL that is not allowed: the endpoint's, or that of its token server.
+def checked(fields: Mapping[str, Any], tenant_id: UUID) -> dict[str, Any]:
+    """Return the fields as they are stored: URLs in the form in which they are called.
 
-    Suspends the request while their names are resolved, so call it outside a transaction. Raises TooManyLookups.
+    Raises Invalid for a URL that is not allowed: the endpoint's, or that of its token server. Suspends the request
+    while their names are resolved, so call it outside a transaction. Raises TooManyLookups.
     """
+    changed = dict(fields)
     if "url" in fields:
-        check_url(fields["url"], tenant_id)
+        changed["url"] = checked_url(fields["url"], tenant_id)
     if fields.get("auth"):
-        check_token_url(fields["auth"], tenant_id)
+        changed["auth"] = checked_auth(fields["auth"], tenant_id)
+    return changed
 
 
 def assign(endpoint: Endpoint, fields: Mapping[str, Any]) -> HttpSettings:

@@ -69,6 +69,25 @@ def send(sender: HttpSender, *requests: Request) -> list[Outcome]:
     return [ended[attempt.attempt_id] for attempt, _ in attempts]
 
 
+class TestOurErrors:
+    """An error of ours is never shown as the endpoint's."""
+
+    def test_url_that_was_not_encoded_is_internal(self, sender: HttpSender) -> None:
+        (outcome,) = send(sender, make_request("http://127.0.0.1:80:80/"))
+        assert outcome.failure is Failure.INTERNAL
+
+    def test_exception_while_an_address_is_checked_is_internal(self, sender: HttpSender, receiver: Receiver) -> None:
+        def fail(_ip: str) -> bool:
+            raise LookupError
+
+        (outcome,) = send(sender, make_request(receiver.url(), admits=fail))
+        assert (outcome.failure, receiver.arrivals) == (Failure.INTERNAL, [])
+
+    def test_attempt_after_one_that_failed_so_is_sent(self, sender: HttpSender, receiver: Receiver) -> None:
+        send(sender, make_request(receiver.url(), headers=["x: \0"]))
+        assert send(sender, make_request(receiver.url()))[0].delivered
+
+
 class TestRequests:
     def test_request_body_and_path_arrive_unchanged(self, sender: HttpSender, receiver: Receiver) -> None:
         body = bytes(range(256)) * 100
@@ -254,7 +273,7 @@ class TestOutcomes:
     def test_plain_http_without_allow_http_is_not_sent(self, receiver: Receiver) -> None:
         with closing(HttpSender(allow_http=False)) as sender:
             (outcome,) = send(sender, make_request(receiver.url()))
-        assert outcome.failure is Failure.PROTOCOL
+        assert outcome.failure is Failure.FORBIDDEN
         assert not receiver.arrivals
 
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://127.0.0.1/", "telnet://127.0.0.1/", "nonsense"])
@@ -272,7 +291,7 @@ class TestOutcomes:
     ) -> None:
         impossible = make_request(**{"url": receiver.url(), **changes})
         outcomes = send(sender, impossible, make_request(receiver.url("/other")))
-        assert [it.failure for it in outcomes] == [Failure.PROTOCOL, None]
+        assert [it.failure for it in outcomes] == [Failure.INTERNAL, None]
 
 
 class TestResponses:

@@ -7,7 +7,7 @@ import pytest
 from subscriptions.endpoints.http.credentials import (
     auth_header,
     check_auth,
-    check_token_url,
+    checked_auth,
     client_credentials,
     public_auth,
 )
@@ -97,5 +97,5 @@ def test_token_url_that_may_not_be_called_is_rejected(url, message, settings):
     auth = {**OAUTH2, "token_url": url}
     check_auth(auth)
     with pytest.raises(Invalid, match=message) as error:
-        check_token_url(auth, UUID(int=1))
+        checked_auth(auth, UUID(int=1))
     assert error.value.field == "auth"

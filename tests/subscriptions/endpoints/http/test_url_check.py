@@ -14,7 +14,7 @@ TENANT = UUID(int=1)
 
 
 def check_url(url):
-    url_check.check_url(url, TENANT)
+    return url_check.checked_url(url, TENANT)
 
 
 def error_of(url):
@@ -45,7 +45,7 @@ def test_check_url_beyond_the_lookups_of_the_tenant_names_the_limit(dns, monkeyp
     resolver.resolve("hangs.example.com", TENANT)
     with pytest.raises(TooManyLookups, match="At most 1 host names"):
         check_url("https://example.com/")
-    url_check.check_url("https://example.com/", UUID(int=2))
+    url_check.checked_url("https://example.com/", UUID(int=2))
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,25 @@ def test_check_url_accepts_http_and_networks_that_the_operator_allows(settings):
 def test_check_url_rejects_an_internal_name_that_does_not_resolve(settings):
     settings.WAYPOST_ALLOW_NETWORKS = ["127.0.0.0/8"]
     assert error_of("https://metadata.google.internal/")
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://bücher.example/h", "https://xn--bcher-kva.example/h"),
+        ("https://BÜCHER.Example.:443/h", "https://xn--bcher-kva.example/h"),
+        ("https://example.com/grün?q=é", "https://example.com/gr%C3%BCn?q=%C3%A9"),
+        ("https://example.com/😱", "https://example.com/%F0%9F%98%B1"),
+        ("https://example.com", "https://example.com/"),
+        ("https://example.com?a=b", "https://example.com/?a=b"),
+        ("https://example.com/a%2Fb/../c?x=%C3%BC", "https://example.com/a%2Fb/../c?x=%C3%BC"),
+        ("https://example.com/{a}|b", "https://example.com/%7Ba%7D%7Cb"),
+    ],
+)
+def test_checked_url_is_the_form_that_is_sent(given, sent):
+    assert check_url(given) == sent
+    assert check_url(sent) == sent
+
+
+def test_checked_url_that_is_too_long_once_it_is_encoded_is_refused():
+    assert error_of("https://example.com/" + "ü" * 500) == "Must be at most 2048 characters once it is percent-encoded."
