@@ -271,7 +271,6 @@ SPECTACULAR_SETTINGS = {
         "ApiKeyScope": "subscriptions.models.Scope",
         "ReceiptCause": "webhooks.models.Receipt.Cause",
         "SourceDedupe": "webhooks.models.Source.Dedupe",
-        "SourceResponseStatus": "webhooks.models.Source.ResponseStatus",
         "SourceResponseWhen": "webhooks.models.Source.ResponseWhen",
         "SourceResponseContentType": "webhooks.api.serializers.sources.RESPONSE_CONTENT_TYPES",
     },

@@ -38,19 +38,20 @@ ROOMS = {
     "webhooks.outgoing": "webhooks.wire webhooks.kit",
     # the receiver
     "webhooks.schemes": "webhooks.wire",
+    "webhooks.senders": "webhooks.wire",
     "webhooks.telemetry": "webhooks.wire",
     "webhooks.sources.models": "webhooks.wire webhooks.kit",
     "webhooks.receiving.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.processing.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.models": "webhooks.sources.models webhooks.receiving.models webhooks.processing.models",
     "webhooks.checks": "",
-    "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes",
+    "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders",
     "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
-    "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.sources webhooks.processing",
+    "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources webhooks.processing",
     "webhooks.inbound_urls": "webhooks.receiving",
     "webhooks.tasks": "webhooks.kit webhooks.processing",
-    "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.sources.models webhooks.inbound_urls",
-    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.api",
+    "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.senders webhooks.sources.models webhooks.inbound_urls",
+    "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.senders webhooks.api",
     "webhooks.management": "webhooks.processing webhooks.api",
     "webhooks.apps": "webhooks.kit webhooks.checks webhooks.processing",
     # the provider: tenants and what they want
@@ -97,7 +98,7 @@ ROOMS = {
     # the platform
     "config": " ".join(PACKAGES),
 }
-PURE = ("webhooks.wire", "webhooks.schemes")
+PURE = ("webhooks.wire", "webhooks.schemes", "webhooks.senders")
 FORBIDDEN_IN_PURE = ("django", "rest_framework", "celery", "requests", "urllib3", "pycurl", "socket", "time")
 THIN = ("admin", "api", "urls", "tasks", "management", "portal")  # rooms without rules, which nothing else imports
 PLUGINS = {"webhooks.schemes"}  # folders of plug-ins, one file a kind: of any length

@@ -23,8 +23,12 @@ from subscriptions.models import Tenant
 from tests.api.operations import operations
 from tests.delivery.factories_load import make_drain_report, make_lane_behind, make_publisher_report
 from tests.factories import make_client
+from tests.factories_receiver import make_source
 from tests.receiver import Receiver
+from webhooks.models import Source
 from webhooks.processing.process import process_due
+from webhooks.sources.secret_rotation import keep_received_secret
+from webhooks.wire.ids import parse
 
 TYPE_ID = re.compile(r"\b([a-z]{2,5})_([0-7][0-9a-hjkmnp-tv-z]{25})\b")
 INSTANT = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
@@ -37,6 +41,15 @@ REPLACED: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"http://testserver"), "https://waypost.example"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
 ]
+
+
+MOST_ROWS = 10  # of a list in an example
+
+
+def shortened(found: Any) -> Any:
+    """Return the response with the first rows of a long list only."""
+    rows = found.get("data") if isinstance(found, dict) else None
+    return {**found, "data": rows[:2]} if isinstance(rows, list) and len(rows) > MOST_ROWS else found
 
 
 class Recorder:
@@ -56,7 +69,7 @@ class Recorder:
             entry["request"] = body
         is_json = "json" in response.get("Content-Type", "")
         if is_json and response.content:
-            entry["responses"][str(response.status_code)] = json.loads(response.content)
+            entry["responses"][str(response.status_code)] = shortened(json.loads(response.content))
         return json.loads(response.content) if is_json and response.content else None
 
     def problem(self, response: Any) -> None:
@@ -279,6 +292,11 @@ def receive(it: Recorder, client: APIClient) -> None:
     body = {"secret": "the-next-secret-of-github", "overlap_seconds": 3600}
     secret = it.call(client, "create_source_secret", body, ref=source)["id"]
     it.call(client, "list_source_secrets", ref=source)
+    it.call(client, "list_senders")
+    asked = make_source(tenant_id=Source.objects.get(id=parse("src", source)).tenant_id, secret=None)
+    keep_received_secret(asked.pk, "secret-that-the-sender-gave")
+    it.call(client, "create_source_secret_reveal", ref=asked.public_id, secret=asked.secrets.get().public_id)
+    asked.delete()
     it.call(client, "delete_source_secret", ref=source, secret=secret)
 
 

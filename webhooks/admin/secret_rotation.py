@@ -1,7 +1,8 @@
 """Show the page on which operators add and revoke the secrets of a source.
 
 Adding and revoking need a permission each and are written to the admin's log. The text of a generated secret is shown
-once, in the response that creates it; the text of a secret that the operator entered is not shown.
+once, in the response that creates it; the text of a secret that the operator entered is not shown. A secret that the
+sender gave in its handshake is shown, because some senders want it to be entered at their side.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from webhooks.admin.source_form import secret_input
+from webhooks.kit.encryption import decrypt
 from webhooks.models import Source
 from webhooks.sources.configuration import InvalidConfiguration
 from webhooks.sources.secret_rotation import (
@@ -94,7 +96,12 @@ def _revoke(model_admin: Any, request: HttpRequest, source: Source) -> HttpRespo
 def _render(model_admin: Any, request: HttpRequest, source: Source, form: RotationForm, generated: str) -> HttpResponse:
     now = timezone.now()
     rows = [
-        {"id": secret.public_id, "secret": secret, "is_active": secret.is_active_at(now)}
+        {
+            "id": secret.public_id,
+            "secret": secret,
+            "is_active": secret.is_active_at(now),
+            "received": decrypt(secret.ciphertext) if secret.is_received else "",
+        }
         for secret in source.secrets.order_by("-id")
     ]
     context = {

@@ -7,10 +7,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 
-from webhooks.api.serializers.sources import RESPONSE_CONTENT_TYPES
 from webhooks.models import Source
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.schemes import SCHEMES
+from webhooks.senders.presets import Sender, all_senders
 from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH
 from webhooks.wire.ids import parse
 
@@ -21,9 +21,9 @@ OPTIONS_HELP = (
     'jwt: {"jwks_url": "https://...", "issuer": "...", "audience": "..."}.'
 )
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "General": ("name", "uid", "tenant"),
+    "General": ("sender", "name", "uid", "tenant"),
     "Signature": ("scheme", "secret", "options", "timestamp_tolerance_seconds", "public_url"),
-    "Verification": ("verify_token", "clear_verify_token", "allowed_origins"),
+    "Verification": ("verify_token", "clear_verify_token", "allowed_origins", "handshake"),
     "Field mapping": (
         "message_id_path",
         "dedupe",
@@ -36,7 +36,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Limits": ("max_bytes", "rate_per_minute", "content_types"),
     "Response": (
         *("response_status", "response_when", "response_timeout_seconds", "response_content_type"),
-        "response_body",
+        *("response_body", "response_is_empty", "responses"),
     ),
     "Handlers": ("handlers", "handler_timeout_seconds", "retry_plan"),
 }
@@ -54,7 +54,9 @@ _MODEL_FIELDS = (
     *("sequence_path", "skip_out_of_order", "max_bytes", "rate_per_minute", "response_status", "response_when"),
     *("response_timeout_seconds", "response_body", "handler_timeout_seconds"),
 )
-_WIDE = frozenset({"scheme", "options", "response_body", "handlers", "public_url", "secret"})
+_WIDE = frozenset(
+    {"sender", "handshake", "responses", "scheme", "options", "response_body", "handlers", "public_url", "secret"}
+)
 _LABELS = {"uid": "External ID", "public_url": "Public URL", "tenant": "Owner"}
 
 
@@ -106,7 +108,7 @@ class SourceForm(forms.Form):
     def __init__(self, data: Any = None, *, source: Source | None = None) -> None:
         super().__init__(data, initial=_initial(source) if source else None)
         fields: dict[str, Any] = {**forms.fields_for_model(Source, fields=_MODEL_FIELDS), **_other_fields()}
-        left_out = ("secret", "tenant") if source else ("clear_verify_token",)
+        left_out = ("secret", "tenant", "sender") if source else ("clear_verify_token",)
         if source:
             fields["verify_token"].help_text += " Empty: unchanged."
         names = (name for group in _GROUPS.values() for name in group if name not in left_out)
@@ -125,14 +127,23 @@ class SourceForm(forms.Form):
             yield title, [(self[name], name in _WIDE) for name in names if name in self.fields]
 
     def as_api_data(self, *, changed_only: bool = False) -> dict[str, Any]:
-        """Return the values as a request body of the REST API."""
+        """Return the values as a request body of the REST API.
+
+        With the name of a sender those that were left as they are come from its preset.
+        """
+        changed_only = changed_only or bool(self.cleaned_data.get("sender"))
         names = self.changed_data if changed_only else list(self.cleaned_data)
+        if changed_only and {"response_body", "response_is_empty"} & set(names):
+            names = [*names, "response_body", "response_is_empty"]
         values = {name: value for name, value in self.cleaned_data.items() if name in names}
         clears_token = values.pop("clear_verify_token", False)
+        is_empty = values.pop("response_is_empty", False)
+        if "response_body" in values:
+            values["response_body"] = values["response_body"] or ("" if is_empty else None)
         for name in ("secret", "verify_token"):
             if not values.get(name):
                 values.pop(name, None)
-        for name, empty in (("options", dict), ("handlers", list)):
+        for name, empty in (("options", dict), ("handlers", list), ("handshake", list), ("responses", dict)):
             if name in values:
                 values[name] = values[name] or empty()
         values.pop("tenant", None)
@@ -141,13 +152,25 @@ class SourceForm(forms.Form):
 
 def _initial(source: Source) -> dict[str, Any]:
     names = {field.name for field in Source._meta.concrete_fields} - {"verify_token"}
-    return {name: getattr(source, name) for name in names}
+    return {**{name: getattr(source, name) for name in names}, "response_is_empty": source.response_body == ""}
 
 
 def _other_fields() -> dict[str, forms.Field]:
     """Return the fields whose input differs from the column's."""
-    content_types = [("", "application/json"), *((name, name) for name in RESPONSE_CONTENT_TYPES[1:])]
+    senders = [("", "Another sender"), *((it.name, _sender_label(it)) for it in all_senders())]
     return {
+        "sender": forms.ChoiceField(
+            required=False,
+            choices=senders,
+            help_text="A known sender: what is left unchanged below has the values of its preset.",
+        ),
+        "handshake": forms.JSONField(
+            required=False, initial=list, widget=forms.Textarea(attrs={"rows": 3}), help_text=_help("handshake")
+        ),
+        "responses": forms.JSONField(
+            required=False, initial=dict, widget=forms.Textarea(attrs={"rows": 3}), help_text=_help("responses")
+        ),
+        "response_is_empty": forms.BooleanField(required=False, help_text="Respond without a body."),
         "tenant": TenantField(required=False, help_text="A tenant's ID, tnt_...; empty: the operator."),
         "scheme": forms.ChoiceField(
             choices=[(name, scheme.label) for name, scheme in SCHEMES.items()],
@@ -176,8 +199,8 @@ def _other_fields() -> dict[str, forms.Field]:
             required=False, initial=["*"], help_text=f"{_help('allowed_origins')} One per line; empty: none."
         ),
         "content_types": LinesField(required=False, help_text=f"{_help('content_types')} One per line."),
-        "response_content_type": forms.ChoiceField(
-            required=False, choices=content_types, help_text=_help("response_content_type")
+        "response_content_type": forms.CharField(
+            required=False, max_length=128, help_text=_help("response_content_type")
         ),
         "handlers": forms.JSONField(
             required=False,
@@ -187,6 +210,10 @@ def _other_fields() -> dict[str, forms.Field]:
         ),
         "retry_plan": RetryPlanField(required=False, help_text=f"{_help('retry_plan')} Example: 5, 60, 3600."),
     }
+
+
+def _sender_label(sender: Sender) -> str:
+    return f"{sender.label}: {sender.secret}" if sender.secret else sender.label
 
 
 def _help(column: str) -> str:

@@ -32,7 +32,7 @@ hide_secrets = method_decorator(sensitive_post_parameters("secret", "verify_toke
 class SourceAdmin(AdminList):
     """Show sources, with a page for each thing an operator does to one."""
 
-    list_display = ("public_id", "name", "external_id", "scheme", "state", "created")
+    list_display = ("public_id", "name", "external_id", "sender", "scheme", "state", "created")
     search_help_text = "Search by ID or external ID (exact), or part of the name"
     fieldsets = (
         (f"Last {HOURS} hours", {"fields": ("status",)}),
@@ -49,7 +49,7 @@ class SourceAdmin(AdminList):
             "Signature",
             {"fields": (("scheme", "timestamp_tolerance_seconds"), "public_url", "options_block", "secrets_list")},
         ),
-        ("Verification", {"fields": (("origins", "has_verify_token"),)}),
+        ("Verification", {"fields": (("origins", "has_verify_token"), "handshake_block")}),
         (
             "Field mapping",
             {
@@ -65,7 +65,7 @@ class SourceAdmin(AdminList):
             {
                 "fields": (
                     ("response_status", "response_when", "response_timeout_seconds"),
-                    *("response_content_type", "response_block"),
+                    *("response_content_type", "response_block", "responses_block"),
                 )
             },
         ),
@@ -153,10 +153,12 @@ class SourceAdmin(AdminList):
 
     address = column("Address", lambda source: code(reverse("inbound", args=[source.public_id])))
     options_block = column("Options", lambda source: as_json(source.options))
+    handshake_block = column("Handshake", lambda source: as_json(source.handshake))
+    responses_block = column("Responses to other outcomes", lambda source: as_json(source.responses))
     secrets_list = column("Secrets", lambda source: secrets_table(source.secrets.order_by("-id"), timezone.now()))
     origins = column("Allowed origins", lambda source: ", ".join(source.allowed_origins) or "None")
     has_verify_token = column("Verify token", lambda source: "Set" if source.verify_token is not None else "None")
     handlers_block = column("Handlers", lambda source: as_json(source.handlers))
-    response_block = column("Response body", lambda source: code(source.response_body))
+    response_block = column("Response body", lambda source: code(source.response_body or ""))
     created = column("Created (UTC)", lambda source: when(source.created_at))
     changed = column("Changed (UTC)", lambda source: when(source.updated_at))

@@ -9,11 +9,17 @@ from rest_framework import serializers
 from webhooks.kit.rest.serializers import ListField, StorableJsonField, TextField
 from webhooks.processing.handler_registry import handler_paths
 from webhooks.processing.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
+from webhooks.senders.handshake import InvalidHandshake, read_rules
 from webhooks.wire import media_types
 from webhooks.wire.cloudevents.handshake import is_origin
 from webhooks.wire.patterns import InvalidPattern, Pattern
 
 VALUE_PATH = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
+CONTENT_TYPE = re.compile(
+    r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}(; ?[a-z]+=[A-Za-z0-9_.-]+)?"
+)
+OUTCOMES = ("duplicate", "failed", "rejected", "paused", "deleted")
+MAX_RESPONSE_BODY = 4096  # characters
 MAX_HANDLERS = 20  # per source
 MAX_ORIGINS = 100  # per source
 
@@ -109,6 +115,83 @@ class RetryPlanField(serializers.Field[list[int], Any, Any, Any]):
         if sum(data) > MAX_TOTAL_WAIT:
             self.fail("long", longest=MAX_TOTAL_WAIT)
         return data
+
+
+@extend_schema_field({"type": "array", "items": {"type": "object", "additionalProperties": True}})
+class HandshakeField(StorableJsonField):
+    """The rules of a handshake."""
+
+    default_error_messages = {"rules": "The handshake {problem}."}
+
+    def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
+        rules: list[dict[str, Any]] = super().to_internal_value(data)
+        try:
+            read_rules(rules)
+        except InvalidHandshake as error:
+            self.fail("rules", problem=error)
+        return rules
+
+
+class ContentTypeField(TextField):
+    """A media type with parameters, as in a header."""
+
+    default_error_messages = {"content_type": "Must be a content type such as text/xml or text/plain; charset=utf-8."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=128, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        value: str = super().to_internal_value(data)
+        if value and not CONTENT_TYPE.fullmatch(value):
+            self.fail("content_type")
+        return value
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "x-component": ("OutcomeResponse", "The response to one outcome."),
+            "type": "object",
+            "properties": {
+                "status": {"type": "integer", "minimum": 200, "maximum": 599, "description": "Status."},
+                "body": {"type": "string", "maxLength": 4096, "description": "Body; empty by default."},
+                "content_type": {"type": "string", "description": "Content type of the body."},
+            },
+            "additionalProperties": False,
+        },
+    }
+)
+class ResponsesField(StorableJsonField):
+    """Responses by outcome: ``{"rejected": {"status": 403, "body": "", "content_type": ""}}``."""
+
+    default_error_messages = {
+        "outcomes": "Must be an object with some of the outcomes {outcomes}.",
+        "response": "{outcome} must be an object with status (200 to 599), body (4,096 characters) and content_type.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, dict[str, Any]]:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict) or not value.keys() <= set(OUTCOMES):
+            self.fail("outcomes", outcomes=", ".join(OUTCOMES))
+        for outcome, response in value.items():
+            if not _is_response(response):
+                self.fail("response", outcome=outcome)
+        return value
+
+
+def _is_response(response: Any) -> bool:
+    if not isinstance(response, dict) or not response.keys() <= {"status", "body", "content_type"}:
+        return False
+    status, body, content_type = response.get("status", 200), response.get("body", ""), response.get("content_type", "")
+    return (
+        type(status) is int
+        and 200 <= status <= 599
+        and isinstance(body, str)
+        and len(body) <= MAX_RESPONSE_BODY
+        and isinstance(content_type, str)
+        and (not content_type or CONTENT_TYPE.fullmatch(content_type) is not None)
+    )
 
 
 def _is_wait(seconds: Any) -> bool:

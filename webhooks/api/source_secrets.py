@@ -15,6 +15,7 @@ from webhooks.api.serializers.secrets import (
 )
 from webhooks.api.serializers.sources import configuration_errors
 from webhooks.api.tenancy import BelowSource
+from webhooks.kit.encryption import decrypt
 from webhooks.kit.rest.lookup import require
 from webhooks.kit.rest.resources import NO_STORE
 from webhooks.models import SourceSecret
@@ -65,3 +66,23 @@ class SourceSecretDetail(BelowSource):
     def delete(self, request: Request, ref: str, secret: str) -> Response:
         revoke_secret(require(SourceSecret.objects.filter(source=self.get_object()), secret))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SourceSecretReveal(BelowSource):
+    """The text of a secret that the sender gave."""
+
+    operations = {
+        "post": (
+            "Reveal a secret that the sender gave",
+            "Returns a secret with its text, if the sender gave it in its handshake: some senders want it "
+            "to be entered at their side. 404 for all other secrets, which are never shown again.",
+        ),
+    }
+
+    serializer_class: type[Serializer[Any]] = SourceSecretWithValueSerializer
+
+    @extend_schema(request=None, responses=SourceSecretWithValueSerializer)
+    def post(self, request: Request, ref: str, secret: str) -> Response:
+        row = require(SourceSecret.objects.filter(source=self.get_object(), is_received=True), secret)
+        shown = {**SourceSecretSerializer(row).data, "secret": decrypt(row.ciphertext)}
+        return Response(shown, headers=NO_STORE)

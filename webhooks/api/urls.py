@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from webhooks.api import receipts, rejections, source_secrets, sources
+from webhooks.api import receipts, rejections, senders, source_secrets, sources
 from webhooks.inbound_urls import urlpatterns as inbound_urlpatterns
 
 __all__ = ["api_urlpatterns", "inbound_urlpatterns"]
@@ -18,8 +18,14 @@ api_urlpatterns = [
     *router.urls,
     path("receipts/<str:ref>/body/", receipts.ReceiptBody.as_view(), name="receipt-body"),
     path("receipts/<str:ref>/replays/", receipts.ReceiptReplay.as_view(), name="receipt-replay"),
+    path("senders/", senders.Senders.as_view(), name="senders"),
     path("sources/<str:ref>/secrets/", source_secrets.SourceSecrets.as_view(), name="source-secrets"),
     path("sources/<str:ref>/secrets/<str:secret>/", source_secrets.SourceSecretDetail.as_view(), name="source-secret"),
+    path(
+        "sources/<str:ref>/secrets/<str:secret>/reveal/",
+        source_secrets.SourceSecretReveal.as_view(),
+        name="source-secret-reveal",
+    ),
     path("sources/<str:ref>/stats/", sources.SourceStats.as_view(), name="source-stats"),
     path("sources/<str:ref>/test/", sources.SourceTest.as_view(), name="source-test"),
 ]

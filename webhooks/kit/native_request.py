@@ -73,4 +73,13 @@ class NativeResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def called_url(request: NativeRequest, public_url: str) -> str:
+    """Return the called URL as the sender knows it: ``public_url`` with the query, or the request's own URL."""
+    query = request.query_string
+    if not public_url:
+        own_url = f"{request.scheme}://{request.host}{request.path}"
+        return f"{own_url}?{query}" if query else own_url
+    return f"{public_url}?{query}" if query and "?" not in public_url else public_url
+
+
 NativeView = Callable[[NativeRequest], Awaitable[NativeResponse]]

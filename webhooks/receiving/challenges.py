@@ -1,48 +1,61 @@
-"""Respond to the challenges by which providers check that an endpoint exists and knows its secret.
+"""Respond to the requests by which senders check that an address exists and knows its secret.
 
-``respond_to_handshake``   in a verified message that is not stored: Slack
-``respond_to_challenge``   by GET with a token: Meta, WebSub, X
+``handshake_response``     by the rules of the source: GET, HEAD, and messages that are not stored
 ``start_confirmation``     in a verified message that requests a call back: Amazon SNS
 
 A handshake by OPTIONS (CloudEvents) is ``wire.cloudevents.handshake``.
 """
 
-import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from concurrent.futures import Future
 from http import HTTPStatus
 
-from webhooks.kit.bodies.message_body import parse_document
+from django.utils import timezone
+
+from webhooks.kit.native_request import NativeRequest, called_url
 from webhooks.outgoing.call_messages import CallResponse
 from webhooks.outgoing.guarded_call import start_call
-from webhooks.schemes import sns, twitter
+from webhooks.receiving.responses import InboundResponse
+from webhooks.schemes import sns
+from webhooks.senders.handshake import HandshakeRejected, HandshakeReply, HandshakeRequest, reply_to
+from webhooks.sources.secret_rotation import keep_received_secret
 from webhooks.sources.snapshot import SourceSnapshot
-from webhooks.wire.signing.hmac_signatures import constant_time_equal
+from webhooks.wire.message_values import MessageValues
 
 CONFIRMATION_TIMEOUT = 5.0  # seconds, while the sender waits
-_CHALLENGE = re.compile(r"[!-~]{1,1024}")  # printable ASCII, because the response repeats it
 
 
 class ConfirmationFailed(Exception):
     """The subscription could not be confirmed at the provider."""
 
 
-class ChallengeRejected(ValueError):
-    """The challenge is not valid for this source."""
+def handshake_reply(
+    source: SourceSnapshot, request: NativeRequest, body: bytes = b"", *, is_verified: bool = False
+) -> HandshakeReply | None:
+    """Return the reply of the source's rules to a request; None if it is no handshake. Raises HandshakeRejected."""
+    if not source.handshake_rules:
+        return None
+    handshake = HandshakeRequest(
+        request.method,
+        MessageValues(request.headers, request.query_string, body),
+        is_verified,
+        [secret.text for secret in source.active_secrets(timezone.now())],
+        source.verify_token,
+        called_url(request, source.public_url).partition("?")[0],
+    )
+    return reply_to(source.handshake_rules, handshake)
 
 
-def respond_to_handshake(scheme: str, body: bytes | None) -> dict[str, str] | None:
-    """Return the JSON response to Slack's ``url_verification``, or None for an ordinary message.
+def finish_handshake(source: SourceSnapshot, reply: HandshakeReply) -> InboundResponse:
+    """Keep the secret that the sender gave, if any, and return the response. Raises HandshakeRejected.
 
-    https://docs.slack.dev/reference/events/url_verification
+    A source that has a secret already keeps no other, because anyone who knows the address could give one. May block.
     """
-    if scheme != "slack" or body is None or b"url_verification" not in body:
-        return None
-    document = parse_document({}, body)
-    if not isinstance(document, dict) or document.get("type") != "url_verification":
-        return None
-    challenge = document.get("challenge")
-    return {"challenge": challenge} if isinstance(challenge, str) else None
+    if reply.secret and not keep_received_secret(source.id, reply.secret):
+        raise HandshakeRejected("The source has a secret already; revoke it, or create another source.")
+    return InboundResponse(
+        reply.status, text=reply.body.decode(), content_type=reply.content_type, headers=reply.headers
+    )
 
 
 def start_confirmation(scheme: str, body: bytes | None, share: Hashable) -> "Future[dict[str, str]] | None":
@@ -71,33 +84,3 @@ def _settle_confirmation(result: "Future[dict[str, str]]", call: "Future[CallRes
         result.set_result({"subscription": "confirmed"})
     else:
         result.set_exception(ConfirmationFailed(f"The provider responded {status}."))
-
-
-def respond_to_challenge(
-    source: SourceSnapshot, query: Mapping[str, str], secrets: list[str]
-) -> str | dict[str, str] | None:
-    """Return the response to a GET: text, JSON, or None if this source has no challenge by GET.
-
-    ``hub.mode``, ``hub.verify_token`` and ``hub.challenge``: Meta and, with a token, WebSub
-    (https://developers.facebook.com/docs/graph-api/webhooks/getting-started). ``crc_token``: X
-    (https://docs.x.com/x-api/webhooks/quickstart), signed with the newest secret. Raises ChallengeRejected.
-    """
-    if source.scheme == "twitter":
-        return _sign_token(query.get("crc_token", ""), secrets)
-    return _echo(source.verify_token, query) if source.verify_token else None
-
-
-def _sign_token(token: str, secrets: list[str]) -> dict[str, str]:
-    response = twitter.crc_response(secrets[0], token) if secrets else None
-    if response is None:
-        raise ChallengeRejected("The crc_token is missing or not valid, or the source has no secret.")
-    return {"response_token": response}
-
-
-def _echo(verify_token: str, query: Mapping[str, str]) -> str:
-    challenge = query.get("hub.challenge", "")
-    if not constant_time_equal(verify_token, query.get("hub.verify_token", "")):
-        raise ChallengeRejected("hub.verify_token is not the verify_token of the source.")
-    if query.get("hub.mode") != "subscribe" or not _CHALLENGE.fullmatch(challenge):
-        raise ChallengeRejected("hub.mode must be subscribe, and hub.challenge 1 to 1024 printable ASCII characters.")
-    return challenge

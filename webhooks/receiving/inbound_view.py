@@ -15,17 +15,17 @@ from typing import TypeVar
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from webhooks import telemetry
 from webhooks.kit.encryption import CannotDecrypt
 from webhooks.kit.native_request import NativeRequest
-from webhooks.receiving.challenges import ChallengeRejected, respond_to_challenge
+from webhooks.receiving.challenges import finish_handshake, handshake_reply
 from webhooks.receiving.django_request import InvalidLength, LengthUnknown, read_head, run_blocking
 from webhooks.receiving.receive import UNAVAILABLE_SECONDS, receive
 from webhooks.receiving.rejections import record_rejection
 from webhooks.receiving.responses import InboundResponse
+from webhooks.senders.handshake import HandshakeRejected
 from webhooks.sources.snapshot import SourceSnapshot, find_source
 from webhooks.wire.cloudevents import handshake
 from webhooks.wire.errors import SignatureError
@@ -38,8 +38,8 @@ T = TypeVar("T")
 @csrf_exempt
 @transaction.non_atomic_requests
 def inbound(request: HttpRequest, source: str) -> HttpResponse:
-    """Respond to a message (POST), a challenge (GET), or a handshake (OPTIONS; CloudEvents webhooks, section 4)."""
-    if request.method not in ("POST", "OPTIONS", "GET"):
+    """Respond to a message (POST), a challenge (GET, HEAD), or a handshake (OPTIONS; CloudEvents webhooks)."""
+    if request.method not in ("POST", "OPTIONS", "GET", "HEAD"):
         return _count(_render(_method_not_allowed()))
     try:
         snapshot = find_source(source)
@@ -54,15 +54,15 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
 
 
 def respond(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:
-    """Respond to a message (POST) or a challenge (GET) for this source."""
+    """Respond to a message (POST) or a challenge (GET, HEAD) for this source."""
     try:
         native = read_head(request)
     except InvalidLength:
         return InboundResponse(HTTPStatus.BAD_REQUEST)
     except LengthUnknown:
         return InboundResponse(HTTPStatus.LENGTH_REQUIRED)
-    if request.method == "GET":
-        return _challenge(request, native, source)
+    if request.method in ("GET", "HEAD"):
+        return _challenge(native, source)
     return run_blocking(receive(source, native, _Thread()))
 
 
@@ -86,19 +86,18 @@ def _handshake(request: HttpRequest, source: SourceSnapshot) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.OK, headers=headers)
 
 
-def _challenge(request: HttpRequest, native: NativeRequest, source: SourceSnapshot) -> InboundResponse:
+def _challenge(request: NativeRequest, source: SourceSnapshot) -> InboundResponse:
     """Respond to the challenge of a provider, even if the source is paused. Rejected challenges are recorded."""
-    secrets = [secret.text for secret in source.active_secrets(timezone.now())]
     try:
-        response = respond_to_challenge(source, request.GET.dict(), secrets)
-    except (ChallengeRejected, SignatureError) as error:
-        record_rejection(source, native, "challenge", str(error))
+        reply = handshake_reply(source, request)
+        if reply is not None:
+            return finish_handshake(source, reply)
+        if not any(rule.method == request.method for rule in source.handshake_rules):
+            return _method_not_allowed()
+        raise HandshakeRejected("The request is none that the handshake of the source describes.")
+    except (HandshakeRejected, SignatureError) as error:
+        record_rejection(source, request, "challenge", str(error))
         return InboundResponse(HTTPStatus.FORBIDDEN)
-    if response is None:
-        return _method_not_allowed()
-    if isinstance(response, str):
-        return InboundResponse(HTTPStatus.OK, text=response, content_type="text/plain; charset=utf-8")
-    return InboundResponse(HTTPStatus.OK, json=response)
 
 
 def _method_not_allowed() -> InboundResponse:

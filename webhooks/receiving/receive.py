@@ -47,7 +47,7 @@ from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.native_request import BodyTooSlow, NativeRequest
 from webhooks.processing.notify import receipt_workers
 from webhooks.receiving import responses
-from webhooks.receiving.challenges import respond_to_handshake, start_confirmation
+from webhooks.receiving.challenges import finish_handshake, handshake_reply, start_confirmation
 from webhooks.receiving.inbound_limits import Arrival, Throttled, inbound_limits
 from webhooks.receiving.insert_receipt import InsertOutcome, InsertResult, VerifiedMessage, insert_receipt
 from webhooks.receiving.published_keys import KeysNeeded, key_fetcher
@@ -61,13 +61,15 @@ from webhooks.receiving.verification import (
     read_labels,
     status_and_reason,
 )
+from webhooks.senders.handshake import HandshakeReply
 from webhooks.sources import source_counts
 from webhooks.sources.snapshot import SourceSnapshot
-from webhooks.wire.errors import KeysUnavailable
+from webhooks.wire.errors import KeysUnavailable, SignatureError
 from webhooks.wire.ids import new_id, public
 
 PAUSED_SECONDS = 300  # Retry-After of a paused source
 UNAVAILABLE_SECONDS = 5  # Retry-After while nothing can be stored
+MAX_HANDSHAKE_BYTES = 64 * 1024  # of the body of a handshake
 MAX_FETCHES = 4  # of key documents for one message; a scheme needs two at most
 
 T = TypeVar("T")
@@ -111,7 +113,7 @@ async def _verify(
         begin = partial(begin_verification, source, request, key_fetcher(source))
         verification = await _with_keys(source, shell, begin)
     except REFUSALS as error:
-        return _reject(source, request, error, size=request.body.length or 0)
+        return await _handshake_or_rejection(source, request, error, None, shell)
     receipt_id = new_id()
     body = IncomingBody(receipt_id, verification.update, is_kept=source.accepts_messages)
     stored: StoredBody | None = None
@@ -129,13 +131,13 @@ async def _verify(
             stored = await shell.run(source.owner, body.store)
         else:
             stored = body.store()
-            if (response := await _respond_to_handshake(source, stored.body, shell)) is not None:
+            if (response := await _respond_to_handshake(source, request, stored.body, shell)) is not None:
                 return response
         return label_message(source, request, receipt_id, stored, secret_id, labels)
     except REFUSALS as error:
         if not is_complete:
             return _reject(source, request, error, size=request.body.length or 0)
-        return _reject(source, request, error, size=body.size, sha256=body.sha256)
+        return await _handshake_or_rejection(source, request, error, body, shell)
     finally:
         if stored is None and body.is_large:
             await _discard(source, body.discard, shell)
@@ -174,12 +176,46 @@ async def _read(
         body.flush()
 
 
-async def _respond_to_handshake(source: SourceSnapshot, body: bytes | None, shell: Shell) -> InboundResponse | None:
-    """Respond to a verified message that is part of the provider's handshake. Raises ConfirmationFailed."""
-    json = respond_to_handshake(source.scheme, body)
-    if json is None and (confirmation := start_confirmation(source.scheme, body, source.owner)) is not None:
-        json = await shell.wait(confirmation)
-    return None if json is None else InboundResponse(HTTPStatus.OK, json=json)
+async def _respond_to_handshake(
+    source: SourceSnapshot, request: NativeRequest, body: bytes | None, shell: Shell
+) -> InboundResponse | None:
+    """Respond to a verified message that is part of the provider's handshake.
+
+    Raises HandshakeRejected, ConfirmationFailed.
+    """
+    if (reply := handshake_reply(source, request, body or b"", is_verified=True)) is not None:
+        return await _finish_handshake(source, reply, shell)
+    if (confirmation := start_confirmation(source.scheme, body, source.owner)) is not None:
+        confirmed = await shell.wait(confirmation)
+        return InboundResponse(HTTPStatus.OK, json=confirmed)
+    return None
+
+
+async def _finish_handshake(source: SourceSnapshot, reply: HandshakeReply, shell: Shell) -> InboundResponse:
+    if not reply.secret:
+        return finish_handshake(source, reply)
+    return await shell.run(source.owner, partial(finish_handshake, source, reply))
+
+
+async def _handshake_or_rejection(
+    source: SourceSnapshot, request: NativeRequest, error: Exception, body: IncomingBody | None, shell: Shell
+) -> InboundResponse:
+    """Respond to a message without a valid signature: it may be a handshake, which many senders do not sign.
+
+    ``body``: None if it was not read.
+    """
+    size, sha256 = (request.body.length or 0, "") if body is None else (body.size, body.sha256)
+    if not isinstance(error, SignatureError) or source.deleted_at is not None or not source.handshake_rules:
+        return _reject(source, request, error, size=size, sha256=sha256)
+    try:
+        content = await request.body.read(MAX_HANDSHAKE_BYTES) if body is None else body.small
+        if content is not None and len(content) <= MAX_HANDSHAKE_BYTES:
+            reply = handshake_reply(source, request, content)
+            if reply is not None:
+                return await _finish_handshake(source, reply, shell)
+    except REFUSALS as refused:
+        error = refused
+    return _reject(source, request, error, size=size, sha256=sha256)
 
 
 async def _discard(source: SourceSnapshot, discard: Callable[[], None], shell: Shell) -> None:
@@ -223,8 +259,8 @@ def _respond_duplicate(
 def _respond_closed(source: SourceSnapshot) -> InboundResponse:
     """Respond to a message with a valid signature at a paused or deleted source."""
     if source.deleted_at is not None:
-        return InboundResponse(HTTPStatus.GONE)
-    return _throttle(source, HTTPStatus.SERVICE_UNAVAILABLE, PAUSED_SECONDS)
+        return responses.response_to(source, "deleted", InboundResponse(HTTPStatus.GONE))
+    return responses.response_to(source, "paused", _throttle(source, HTTPStatus.SERVICE_UNAVAILABLE, PAUSED_SECONDS))
 
 
 def _throttle(source: SourceSnapshot, status: HTTPStatus, retry_after: int) -> InboundResponse:
@@ -245,4 +281,5 @@ def _reject(
     detail = str(error) or str(type(error).__doc__)
     record_rejection(source, request, reason, detail, size=size, sha256=sha256)
     is_ours = status == HTTPStatus.SERVICE_UNAVAILABLE
-    return InboundResponse(status, retry_after=UNAVAILABLE_SECONDS if is_ours else None)
+    response = InboundResponse(status, retry_after=UNAVAILABLE_SECONDS if is_ours else None)
+    return responses.response_to(source, "rejected", response) if status == HTTPStatus.UNAUTHORIZED else response

@@ -1,13 +1,14 @@
-"""Build the response to a stored message: at once, or when its handlers have finished.
+"""Build the response to each outcome: at once, or when the handlers have finished.
 
-A message is stored before any response, so each response here is 2xx. A source with ``response_when = processed``
-lets its sender wait; if the handlers fail or take longer than ``response_timeout_seconds``, the response is 202 and
-the retry plan continues without the sender.
+A new message is stored before it is responded to. A source with ``response_when = processed`` lets its sender wait; if
+the handlers fail or take longer than ``response_timeout_seconds``, the response is that of the outcome ``failed``, 202
+by default, and the retry plan continues without the sender. Senders want all kinds of responses, so a source may
+replace the default of each outcome: status, body and content type.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from uuid import UUID
 
@@ -24,23 +25,28 @@ Wait = Callable[[Future[str], float], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class InboundResponse:
-    """A response to a sender: ``text`` if there is any, else ``json``; ``retry_after`` in seconds."""
+    """A response to a sender: ``text`` unless it is None, else ``json``; ``retry_after`` in seconds."""
 
     status: int
     json: dict[str, str] | None = None
     retry_after: int | None = None
-    text: str = ""
+    text: str | None = None
     content_type: str = "application/json"
     allow: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def headers_and_body(self) -> tuple[dict[str, str], bytes]:
         """Return the headers and the body as they are sent."""
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        headers = dict(self.headers)
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
         if self.allow:
             headers["Allow"] = self.allow
         if self.status == HTTPStatus.NO_CONTENT:
             return headers, b""
-        if self.text:
+        if self.text is not None:
+            if not self.text:
+                return headers, b""
             # The tenant chose this text, but it is served from our domain: a browser must not run scripts in it.
             headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
             headers["X-Content-Type-Options"] = "nosniff"
@@ -67,13 +73,27 @@ async def stored_response(source: SourceSnapshot, receipt_id: UUID, wait: Wait) 
         state = "pending"
     json = {"receipt": public("rcp", receipt_id), "state": state}
     if state != "processed":
-        return InboundResponse(HTTPStatus.ACCEPTED, json)
+        return response_to(source, "failed", InboundResponse(HTTPStatus.ACCEPTED, json))
     return _configured(source, source.response_status, json)
 
 
 def duplicate_response(source: SourceSnapshot, receipt_id: UUID | None) -> InboundResponse:
     """Return the response to a duplicate: 200, whatever became of the first (None: the sweep removed it)."""
-    return _configured(source, HTTPStatus.OK, {"receipt": public("rcp", receipt_id)} if receipt_id else None)
+    json = {"receipt": public("rcp", receipt_id)} if receipt_id else None
+    return response_to(source, "duplicate", _configured(source, HTTPStatus.OK, json))
+
+
+def response_to(source: SourceSnapshot, outcome: str, default: InboundResponse) -> InboundResponse:
+    """Return the response that the source has for an outcome, or the default; a Retry-After is kept."""
+    chosen = source.responses.get(outcome)
+    if chosen is None:
+        return default
+    return InboundResponse(
+        chosen.get("status", default.status),
+        text=chosen.get("body", ""),
+        content_type=chosen.get("content_type") or "application/json",
+        retry_after=default.retry_after,
+    )
 
 
 def _configured(source: SourceSnapshot, status: int, json: dict[str, str] | None) -> InboundResponse:

@@ -14,16 +14,17 @@ from uuid import UUID
 from django.utils import timezone
 
 from webhooks.kit.bodies.claim_check import IncomingBody, StoredBody
-from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest
+from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, called_url
 from webhooks.models import Receipt, Source
 from webhooks.processing.handlers import has_handlers
 from webhooks.receiving.challenges import ConfirmationFailed
 from webhooks.receiving.insert_receipt import VerifiedMessage
-from webhooks.schemes.scheme import FetchKeys, UnsignedBody
+from webhooks.schemes.scheme import BodyVerifier, FetchKeys, UnsignedBody
+from webhooks.senders.handshake import MAX_TOKEN_BODY, HandshakeRejected, is_token
 from webhooks.sources.message_labels import MessageLabels, find_labels, find_labels_in_file, storable_label
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.sources.stored_headers import redact_credentials
-from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, SignatureError
+from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, NoMatchingSignature, SignatureError
 from webhooks.wire.ids import public
 from webhooks.wire.media_types import UnacceptedMediaType, check_media_type
 
@@ -72,16 +73,27 @@ def begin_verification(source: SourceSnapshot, request: NativeRequest, fetch: Fe
     )
     if request.body.length is None and isinstance(verifier, UnsignedBody):
         raise LengthMissing
+    if any(rule.signs for rule in source.handshake_rules):
+        verifier = _NonTokenVerifier(verifier)
     return Verification(verifier.update, verifier.finish, [secret.id for secret in secrets])
 
 
-def called_url(request: NativeRequest, public_url: str) -> str:
-    """Return the called URL as the sender knows it: ``public_url`` with the query, or the request's own URL."""
-    query = request.query_string
-    if not public_url:
-        own_url = f"{request.scheme}://{request.host}{request.path}"
-        return f"{own_url}?{query}" if query else own_url
-    return f"{public_url}?{query}" if query and "?" not in public_url else public_url
+class _NonTokenVerifier:
+    """Reject a body that a handshake of the source would sign for any client."""
+
+    def __init__(self, verifier: BodyVerifier) -> None:
+        self._verifier, self._head = verifier, b""
+
+    def update(self, chunk: bytes, /) -> None:
+        """Pass the next piece on."""
+        self._head += chunk[: MAX_TOKEN_BODY + 1 - len(self._head)]
+        self._verifier.update(chunk)
+
+    def finish(self) -> int | None:
+        """Return the index of the secret. Raises SignatureError."""
+        if is_token(self._head):
+            raise NoMatchingSignature("the body could be the token of a handshake")
+        return self._verifier.finish()
 
 
 def read_labels(source: SourceSnapshot, request: NativeRequest, body: IncomingBody) -> MessageLabels:
@@ -133,6 +145,7 @@ REFUSALS = (
         BodyTooSlow,
         LengthMissing,
         ConfirmationFailed,
+        HandshakeRejected,
     ),
     OSError,
 )
@@ -142,6 +155,7 @@ _STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     UnacceptedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type"),
     MessageTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
     ConfirmationFailed: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
+    HandshakeRejected: (HTTPStatus.FORBIDDEN, "challenge"),
     KeysUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, ""),
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     BodyCutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),

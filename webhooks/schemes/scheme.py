@@ -12,7 +12,7 @@ SenderKeyRequired.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from webhooks.wire.errors import KeysUnavailable, MissingHeader, MissingUrl, SenderKeyRequired
 from webhooks.wire.header_values import lowered
@@ -119,6 +119,8 @@ class Scheme(ABC):
     """The value of ``scheme`` in the API."""
     label: ClassVar[str]
     """The choice in the admin: the provider, and which secret to enter."""
+    handshake: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    """The rules by which the provider checks an address (``webhooks.senders.handshake``)."""
     id_header: ClassVar[str] = ""
     type_header: ClassVar[str] = ""
     id_path: ClassVar[str] = ""

@@ -18,6 +18,14 @@ class Slack(Scheme):
     name = "slack"
     label = "Slack: the signing secret"
     id_path = "/event_id"
+    # https://docs.slack.dev/reference/events/url_verification
+    handshake = (
+        {
+            "verified": True,
+            "when": {"body:/type": "url_verification", "body:/challenge": "*"},
+            "json": {"challenge": "{body:/challenge}"},
+        },
+    )
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         keys = keys_from_text(secrets)

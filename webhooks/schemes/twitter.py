@@ -2,7 +2,8 @@
 
 https://docs.x.com/x-api/webhooks/quickstart. X verifies the URL by a challenge-response check (CRC), first and then
 every hour: the receiver signs a token with the same secret. Without a restriction, any client that knows the URL could
-get any body signed. So only base64 is signed as a token, and a body that could be such a token is rejected.
+get any body signed. So only base64 is signed as a token (the rule ``handshake``), and a body that could be such a token
+is rejected.
 """
 
 import hmac
@@ -22,6 +23,13 @@ class Twitter(Scheme):
 
     name = "twitter"
     label = "X (Twitter): the consumer secret"
+    handshake = (
+        {
+            "method": "GET",
+            "when": {"query:crc_token": "*"},
+            "json": {"response_token": "sha256={hmac_sha256_base64:query:crc_token}"},
+        },
+    )
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
         return _NonTokenVerifier(
@@ -31,11 +39,6 @@ class Twitter(Scheme):
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         signature = hmac_signature(secret, message.body, sha256_base64)
         return SignedMessage({**message.json_headers(), "x-twitter-webhooks-signature": signature}, message.body)
-
-
-def crc_response(secret: str, token: str) -> str | None:
-    """Return the `response_token` to a CRC token; None if the token may not be signed. Raises BadSecret."""
-    return hmac_signature(secret, token.encode(), sha256_base64) if _TOKEN.fullmatch(token) else None
 
 
 class _NonTokenVerifier(HmacVerifier):

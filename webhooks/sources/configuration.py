@@ -6,10 +6,12 @@ A missing secret, unknown options, an unknown scheme: each is reported with its 
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from webhooks import schemes
 from webhooks.outgoing.url_check import check_saved_url
+from webhooks.senders.handshake import InvalidHandshake, Rule, read_rules
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress
 from webhooks.wire.errors import BadOptions, BadSecret, SignatureError, UnknownScheme
 from webhooks.wire.signing.hmac_signatures import keys_from_text
@@ -31,21 +33,38 @@ def generated_secret(scheme: str) -> str | None:
     return new_secret() if scheme == GENERATED else None
 
 
+def check_handshake(rules: object) -> tuple[Rule, ...]:
+    """Return the rules of a handshake. Raises InvalidConfiguration."""
+    try:
+        return read_rules(list(rules) if isinstance(rules, Sequence) else rules)
+    except InvalidHandshake as error:
+        raise InvalidConfiguration("handshake", f"The handshake {error}.") from error
+
+
 def check_configuration(
-    scheme: str, secrets: Sequence[str], options: Mapping[str, str], *, tenant_id: UUID | None
+    scheme: str,
+    secrets: Sequence[str],
+    options: Mapping[str, str],
+    *,
+    tenant_id: UUID | None,
+    handshake: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Raise InvalidConfiguration if no message could ever be verified with this scheme, these secrets and options.
 
     The scheme checks an empty message: an error about the message itself means that the configuration works. The
     address of published keys is checked too, and again at every call (``outgoing``): its name is resolved on behalf of
-    the tenant, and the request suspended meanwhile. Call it outside a transaction. Raises TooManyLookups.
+    the tenant, and the request suspended meanwhile. Call it outside a transaction. A source whose sender gives the
+    secret in its ``handshake`` needs none before. Raises TooManyLookups.
     """
+    awaits_secret = not secrets and any(rule.keep for rule in check_handshake(handshake))
     try:
         loaded = schemes.get(scheme, options)
-        if loaded.needs_secret:
+        if loaded.needs_secret and not awaits_secret:
             keys_from_text(secrets)
         if loaded.key_url:
             check_saved_url(loaded.key_url, tenant_id)
+        if awaits_secret:
+            return
         loaded.begin_verification(list(secrets), {}, url="https://example.com/", now=time.time())
     except UnknownScheme as error:
         raise InvalidConfiguration("scheme", str(error)) from error

@@ -29,11 +29,6 @@ class Source(Row):
     none; a ``uid`` is no address, because its owner chooses it, and may change it or give it to a later source.
     """
 
-    class ResponseStatus(models.IntegerChoices):
-        OK = 200, "200 OK"
-        ACCEPTED = 202, "202 Accepted"
-        NO_CONTENT = 204, "204 No Content"
-
     class ResponseWhen(models.TextChoices):
         STORED = "stored", "When the message is stored"
         PROCESSED = "processed", "When its handlers have finished"
@@ -60,6 +55,16 @@ class Source(Row):
         max_length=64, help_text="How the sender signs its messages, such as standard, github or stripe."
     )
     options = models.JSONField(default=dict, blank=True, help_text="Options of the scheme: an object of strings.")
+    sender = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Name of a known sender, whose settings the source was created with; GET /senders/ lists them.",
+    )
+    handshake = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Rules by which the sender checks the address; empty: those of the scheme.",
+    )
     timestamp_tolerance_seconds = models.PositiveIntegerField(
         default=300,
         validators=[MaxValueValidator(86_400)],
@@ -125,10 +130,15 @@ class Source(Row):
         help_text="Accepted media types, such as application/json or text/*; others get 415. Empty: all.",
     )
     response_status = models.PositiveSmallIntegerField(
-        choices=ResponseStatus, default=ResponseStatus.ACCEPTED, help_text="Status of the response to a new message."
+        default=202,
+        validators=[MinValueValidator(200), MaxValueValidator(599)],
+        help_text="Status of the response to a new message, from 200 to 599.",
     )
     response_body = models.TextField(
-        blank=True, max_length=4096, help_text="Body of the response; empty: the receipt's id as JSON."
+        null=True,
+        blank=True,
+        max_length=4096,
+        help_text="Body of the response; null: the receipt's id as JSON. An empty string: no body.",
     )
     response_content_type = models.CharField(
         max_length=128, blank=True, help_text="Content type of response_body; empty: application/json."
@@ -143,6 +153,12 @@ class Source(Row):
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(25)],
         help_text="Longest wait for the handlers before the response, in seconds; after it the response is 202.",
+    )
+    responses = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Responses to the outcomes duplicate, failed (the handlers did, or took too long), rejected (no "
+        'valid signature), paused and deleted, where they differ: {outcome: {"status", "body", "content_type"}}.',
     )
     handlers = models.JSONField(
         default=list, blank=True, help_text='Handlers to run: [{"handler": name, "pattern": {...}}, ...].'
@@ -195,6 +211,9 @@ class SourceSecret(Row):
     source = models.ForeignKey(Source, models.CASCADE, related_name="secrets")
     ciphertext = models.BinaryField(help_text="Encrypted under WAYPOST_ENCRYPTION_KEYS.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Last moment of use; empty: no end.")
+    is_received = models.BooleanField(
+        default=False, help_text="The sender gave it in its handshake, so it can be shown to the owner."
+    )
 
     def __str__(self) -> str:
         return self.public_id

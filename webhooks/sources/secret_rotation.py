@@ -5,12 +5,13 @@ older secret expires.
 """
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from webhooks.kit.encryption import encrypt
+from webhooks.kit.encryption import decrypt, encrypt
 from webhooks.models import Source, SourceSecret
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
 from webhooks.sources.snapshot import clear_snapshots
@@ -58,6 +59,21 @@ def rotate_secret(source: Source, text: str | None, *, overlap: int = DEFAULT_OV
         raise InvalidConfiguration("secret", "Required: with this scheme the sender issues the secret.")
     check_configuration(source.scheme, [text], source.options, tenant_id=source.tenant_id)
     return add_secret(source, text, overlap=overlap), text
+
+
+def keep_received_secret(source_id: UUID, text: str) -> bool:
+    """Add the secret that a sender gave in its handshake; return whether the source has no other.
+
+    The same secret, given again, changes nothing.
+    """
+    with transaction.atomic():
+        source = Source.objects.select_for_update().get(id=source_id)
+        known = list(active_secrets(source))
+        if known:
+            return [decrypt(secret.ciphertext) for secret in known] == [text]
+        SourceSecret.objects.create(source=source, ciphertext=encrypt(text), is_received=True)
+    clear_snapshots()
+    return True
 
 
 def revoke_secret(secret: SourceSecret) -> None:

@@ -4,10 +4,11 @@ Receiving looks up the source of every request; the cache makes that one stateme
 secret, a pause or a deletion therefore takes effect within a second in every process.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from webhooks import schemes
@@ -16,6 +17,7 @@ from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.kit.encryption import decrypt
 from webhooks.kit.fair.shared_queries import SharedQueries
 from webhooks.models import Source
+from webhooks.senders.handshake import HUB, Rule, read_rules
 from webhooks.wire.ids import parse
 
 
@@ -37,6 +39,7 @@ class SourceSnapshot:
     uid: str | None
     scheme: str
     options: dict[str, str]
+    handshake: list[dict[str, Any]]
     timestamp_tolerance_seconds: int
     public_url: str
     message_id_path: str
@@ -49,10 +52,11 @@ class SourceSnapshot:
     rate_per_minute: int | None
     content_types: list[str]
     response_status: int
-    response_body: str
+    response_body: str | None
     response_content_type: str
     response_when: str
     response_timeout_seconds: int
+    responses: dict[str, dict[str, Any]]
     paused_at: datetime | None
     deleted_at: datetime | None
     verify_token: str
@@ -76,6 +80,13 @@ class SourceSnapshot:
     def scheme_with_options(self) -> schemes.Scheme:
         """The scheme with the options of this source. Raises UnknownScheme, BadOptions."""
         return schemes.get(self.scheme, self.options)
+
+    @cached_property
+    def handshake_rules(self) -> tuple[Rule, ...]:
+        """The rules of the source, or else those of its scheme, and that of a verify token."""
+        of_scheme = schemes.SCHEMES[self.scheme].handshake if self.scheme in schemes.SCHEMES else ()
+        own: list[Mapping[str, Any]] = [*of_scheme, *([HUB] if self.verify_token else [])]
+        return read_rules(self.handshake or own)
 
     @cached_property
     def credential_headers(self) -> frozenset[str]:

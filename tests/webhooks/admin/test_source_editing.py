@@ -126,7 +126,7 @@ def test_every_field_of_the_form_is_saved() -> None:
         ({"message_id_path": "there"}, "header:Name"),
         ({"max_bytes": "0"}, "greater than or equal to 1"),
         ({"max_bytes": ""}, "required"),
-        ({"response_status": "500"}, "valid choice"),
+        ({"response_status": "600"}, "less than or equal to 599"),
         ({"response_body": "no json"}, "Must be JSON"),
         ({"skip_out_of_order": "on"}, "Requires sequence_path"),
         ({"public_url": "not an address"}, "valid URL"),

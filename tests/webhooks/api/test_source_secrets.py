@@ -12,6 +12,7 @@ from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_source, signed
 from tests.routes import ApiRoute, RouteCases
 from webhooks.models import SourceSecret
+from webhooks.sources.secret_rotation import keep_received_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
 
@@ -28,11 +29,13 @@ class TestRoutes(RouteCases):
     routes = [
         ApiRoute("get", "sources/{source}/secrets/", "read", 200),
         ApiRoute("post", "sources/{source}/secrets/", "manage", 201, {}),
+        ApiRoute("post", "sources/{source}/secrets/{secret}/reveal/", "manage", 200),
         ApiRoute("delete", "sources/{source}/secrets/{secret}/", "manage", 204),
     ]
 
     def make_ids(self, tenant: Tenant) -> dict[str, str]:
-        source = make_source(tenant_id=tenant.pk)
+        source = make_source(tenant_id=tenant.pk, secret=None)
+        keep_received_secret(source.pk, "given by the sender")
         return {"source": source.public_id, "secret": source.secrets.get().public_id}
 
 
@@ -89,3 +92,17 @@ def test_secret_of_another_source_is_a_404() -> None:
     path = f"{API}/sources/{one.public_id}/secrets/{other.secrets.get().public_id}/"
     assert make_client(tenant).delete(path).status_code == 404
     assert other.secrets.exists()
+
+
+def test_secret_is_shown_only_if_the_sender_gave_it() -> None:
+    tenant = make_tenant()
+    client, source = make_client(tenant), make_source(tenant_id=tenant.pk, secret=None)
+    assert keep_received_secret(source.pk, "given by the sender")
+    path = f"{API}/sources/{source.public_id}/secrets/"
+    [listed] = client.get(path).json()
+    shown = post(client, f"sources/{source.public_id}/secrets/{listed['id']}/reveal/", {})
+    assert (listed["is_received"], "secret" in listed) == (True, False)
+    assert (shown.json()["secret"], shown["Cache-Control"]) == ("given by the sender", "no-store")
+    own = make_source(tenant_id=tenant.pk)
+    hidden = f"sources/{own.public_id}/secrets/{own.secrets.get().public_id}/reveal/"
+    assert post(client, hidden, {}).status_code == 404

@@ -10,6 +10,7 @@ from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_receipt, make_source, signed
 from tests.routes import ApiRoute, RouteCases
 from webhooks.models import Source, SourceSecret
+from webhooks.senders.presets import find_sender
 from webhooks.sources.source_counts import source_counts
 from webhooks.wire.ids import public
 from webhooks.wire.signing.keys import new_secret
@@ -66,7 +67,7 @@ def test_create_returns_a_given_secret_once() -> None:
         ({"scheme": "github", "secret": ""}, "secret"),
         ({"scheme": "standard", "secret": "whsec_!!"}, "secret"),
         ({"scheme": "none", "secret": "x"}, "secret"),
-        ({"scheme": "hmac", "secret": "x", "options": {"algorithm": "md5"}}, "options"),
+        ({"scheme": "hmac", "secret": "x", "options": {"algorithm": "md4"}}, "options"),
         ({"scheme": "hmac", "secret": "x", "options": {"header": 5}}, "options"),
         ({"scheme": "hmac", "secret": "x", "options": ["a"]}, "options"),
         ({"scheme": "standard", "options": {"what": "ever"}}, "options"),
@@ -76,7 +77,7 @@ def test_create_returns_a_given_secret_once() -> None:
         ({"scheme": "standard", "message_id_path": "header:a b"}, "message_id_path"),
         ({"scheme": "standard", "order_key_path": "body:no/slash"}, "order_key_path"),
         ({"scheme": "standard", "max_bytes": 0}, "max_bytes"),
-        ({"scheme": "standard", "response_status": 500}, "response_status"),
+        ({"scheme": "standard", "response_status": 600}, "response_status"),
         ({"scheme": "standard", "timestamp_tolerance_seconds": -1}, "timestamp_tolerance_seconds"),
         ({"scheme": "standard", "rate_per_minute": 0}, "rate_per_minute"),
         ({"scheme": "standard", "handlers": "log"}, "handlers"),
@@ -95,7 +96,17 @@ def test_create_returns_a_given_secret_once() -> None:
         ({"scheme": "standard", "response_body": "a\0b", "response_content_type": "text/plain"}, "response_body"),
         ({"scheme": "standard", "response_body": "<Response/>"}, "response_body"),
         ({"scheme": "standard", "response_body": "{}", "response_status": 204}, "response_body"),
-        ({"scheme": "standard", "response_content_type": "text/html"}, "response_content_type"),
+        ({"scheme": "standard", "response_content_type": "text"}, "response_content_type"),
+        ({"scheme": "standard", "response_content_type": "text/xml\r\nX: y"}, "response_content_type"),
+        ({"sender": "nonsense", "scheme": "none"}, "sender"),
+        ({"sender": "zoom"}, "secret"),
+        ({"scheme": "none", "handshake": {}}, "handshake"),
+        ({"scheme": "none", "handshake": [{"method": "PUT"}]}, "handshake"),
+        ({"scheme": "none", "responses": []}, "responses"),
+        ({"scheme": "none", "responses": {"other": {}}}, "responses"),
+        ({"scheme": "none", "responses": {"rejected": {"status": 99}}}, "responses"),
+        ({"scheme": "none", "responses": {"rejected": {"body": "x" * 4097}}}, "responses"),
+        ({"scheme": "none", "responses": {"rejected": {"content_type": "a b"}}}, "responses"),
         ({"scheme": "standard", "response_when": "never"}, "response_when"),
         ({"scheme": "standard", "response_timeout_seconds": 26}, "response_timeout_seconds"),
         ({"scheme": "standard", "response_timeout_seconds": 0}, "response_timeout_seconds"),
@@ -154,6 +165,28 @@ def test_create_returns_the_processing_settings_and_patch_resets_them() -> None:
     assert {name: created[name] for name in settings} == settings
     changed = client.patch(f"{API}/sources/shop/", {"retry_plan": None}, format="json")
     assert changed.json()["retry_plan"] is None
+
+
+def test_create_with_a_sender_takes_the_fields_of_its_preset_and_keeps_those_that_are_given() -> None:
+    client = make_client(make_tenant())
+    created = post(client, "sources/", {"sender": "zoom", "secret": "s", "response_status": 204}).json()
+    preset = find_sender("zoom").fields
+    assert (created["sender"], created["scheme"], created["response_status"]) == ("zoom", "hmac", 204)
+    assert {name: created[name] for name in ("options", "handshake", "event_type_path")} == {
+        name: preset[name] for name in ("options", "handshake", "event_type_path")
+    }
+    other = {"options": {"header": "x-other"}}
+    changed = post(client, "sources/", {"sender": "zoom", "secret": "s", **other}).json()
+    assert changed["options"] == {**preset["options"], **other["options"]}
+
+
+def test_sender_of_a_source_cannot_be_changed() -> None:
+    client = make_client(make_tenant())
+    created = post(client, "sources/", {"sender": "zoom", "secret": "s"}).json()
+    path = f"{API}/sources/{created['id']}/"
+    assert client.patch(path, {"sender": "zoom", "name": "meetings"}, format="json").status_code == 200
+    refused = client.patch(path, {"sender": ""}, format="json")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "sender")
 
 
 def test_create_with_scheme_none_is_a_201() -> None:

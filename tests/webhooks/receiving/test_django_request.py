@@ -13,7 +13,7 @@ from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 
 from tests.factories_receiver import make_source, signed
 from webhooks.kit.bodies.claim_check import INLINE_MAX
-from webhooks.kit.native_request import GRACE_SECONDS, MIN_BYTES_PER_SECOND, BodyCutShort, BodyTooSlow
+from webhooks.kit.native_request import GRACE_SECONDS, MIN_BYTES_PER_SECOND, BodyCutShort, BodyTooSlow, called_url
 from webhooks.models import Receipt
 from webhooks.receiving import django_request as module
 from webhooks.receiving.django_request import (
@@ -22,7 +22,6 @@ from webhooks.receiving.django_request import (
     read_head,
     run_blocking,
 )
-from webhooks.receiving.verification import called_url
 
 
 def request(body: bytes, **environ: object) -> WSGIRequest:

@@ -4,7 +4,6 @@ from base64 import b64encode
 import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
-from webhooks.schemes.twitter import crc_response
 from webhooks.wire.errors import NoMatchingSignature
 
 
@@ -19,19 +18,10 @@ class TestTwitter(SchemeBattery):
     def signed(self, secret: str, body: bytes = BODY, now: int = NOW) -> Message:
         return Message({"x-twitter-webhooks-signature": digest(secret, body)}, body)
 
-    def test_crc_response_signs_the_token(self) -> None:
-        assert crc_response(self.secret, "MGYxYmY0-_+/==") == digest(self.secret, b"MGYxYmY0-_+/==")
-
-    @pytest.mark.parametrize("token", ["", "a b", "{}", "[1]", "a" * 257, "a===", "=", "é", "a\n", "\ud800", '"a"'])
-    def test_crc_response_rejects_a_token_that_could_be_a_message(self, token: str) -> None:
-        assert crc_response(self.secret, token) is None
-
     @pytest.mark.parametrize("body", [b"12345", b"true", b"a" * 256 + b"==", b"MGYxYmY0="])
     def test_verify_rejects_a_body_that_could_be_a_crc_token(self, body: bytes) -> None:
         with pytest.raises(NoMatchingSignature):
             self.verify(self.signed(self.secret, body), self.secret)
-        [header] = self.signature_headers
-        assert crc_response(self.secret, body.decode()) == self.signed(self.secret, body).headers[header]
 
     @pytest.mark.parametrize("body", [b"a" * 257, b"a" * 256 + b"===", b"\xff", b"1.5"])
     def test_verify_accepts_bodies_that_are_no_crc_tokens(self, body: bytes) -> None:

@@ -14,7 +14,7 @@ class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
 
     class Meta:
         model = SourceSecret
-        fields = ["id", "created_at", "expires_at"]
+        fields = ["id", "created_at", "expires_at", "is_received"]
         read_only_fields = fields
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -9,10 +10,13 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from webhooks.api.fields import (
+    ContentTypeField,
     HandlersField,
+    HandshakeField,
     MediaTypesField,
     OptionsField,
     OriginsField,
+    ResponsesField,
     RetryPlanField,
     ValuePathField,
 )
@@ -20,19 +24,17 @@ from webhooks.kit.encryption import decrypt
 from webhooks.kit.rest.errors import Conflict
 from webhooks.kit.rest.serializers import (
     BooleanField,
-    ChoiceField,
     IdField,
     MultilineTextField,
     StrictModelSerializer,
     TextField,
 )
 from webhooks.models import Source
+from webhooks.senders.presets import sender_names, with_preset
 from webhooks.sources.configuration import InvalidConfiguration, check_configuration, generated_secret
 from webhooks.sources.models import uid_format
 from webhooks.sources.secret_rotation import MAX_SECRET_LENGTH, TooManySecrets, active_secrets
 from webhooks.sources.sources import UidInUse, change_source, create_source
-
-RESPONSE_CONTENT_TYPES = ["application/json", "application/xml", "text/plain", "text/xml"]  # of response_body
 
 
 def help_of(column: str) -> str:
@@ -70,7 +72,16 @@ class SourceSerializer(StrictModelSerializer):
         help_text="Secret of the signature scheme, as the sender shows it. Default: generated, if the scheme is "
         "`standard`. Only when the source is created; later it is rotated.",
     )
+    sender = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=64,
+        help_text="Name of a known sender (`GET /senders/`): fields that are not given have the values of its preset. "
+        "Only when the source is created.",
+    )
     options = OptionsField(required=False, help_text=help_of("options"))
+    handshake = HandshakeField(required=False, help_text=help_of("handshake"))
+    responses = ResponsesField(required=False, help_text=help_of("responses"))
     verify_token = TextField(
         write_only=True,
         required=False,
@@ -85,11 +96,8 @@ class SourceSerializer(StrictModelSerializer):
     order_key_path = ValuePathField(help_text=help_of("order_key_path"))
     sequence_path = ValuePathField(help_text=help_of("sequence_path"))
     content_types = MediaTypesField(required=False, help_text=help_of("content_types"))
-    response_content_type = ChoiceField(
-        choices=RESPONSE_CONTENT_TYPES,
-        required=False,
-        allow_blank=True,
-        help_text=help_of("response_content_type"),
+    response_content_type = ContentTypeField(
+        required=False, allow_blank=True, help_text=help_of("response_content_type")
     )
     retry_plan = RetryPlanField(required=False, allow_null=True, help_text=help_of("retry_plan"))
     handlers = HandlersField(required=False, help_text=help_of("handlers"))
@@ -98,15 +106,29 @@ class SourceSerializer(StrictModelSerializer):
     class Meta:
         model = Source
         fields = [
-            *("id", "tenant", "uid", "name", "url", "scheme", "secret", "options", "timestamp_tolerance_seconds"),
+            *("id", "tenant", "uid", "name", "url", "sender", "scheme", "secret", "options", "handshake"),
+            "timestamp_tolerance_seconds",
             *("public_url", "message_id_path", "dedupe", "dedupe_window_seconds", "event_type_path", "order_key_path"),
             *("max_bytes", "rate_per_minute"),
             *("verify_token", "allowed_origins", "content_types", "response_status", "response_body"),
-            *("response_content_type", "response_when", "response_timeout_seconds", "handlers"),
+            *("response_content_type", "response_when", "response_timeout_seconds", "responses", "handlers"),
             *("handler_timeout_seconds", "retry_plan", "sequence_path", "skip_out_of_order", "paused", "created_at"),
             "updated_at",
         ]
         read_only_fields = ["created_at", "updated_at"]
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Add the values of the preset to a new source."""
+        sender = data.get("sender") if isinstance(data, dict) else None
+        if self.instance is None and isinstance(sender, str) and sender in sender_names():
+            data = with_preset(data)
+        return super().to_internal_value(data)
+
+    def validate_sender(self, name: str) -> str:
+        """Refuse a name that no preset has."""
+        if name and name not in sender_names():
+            raise serializers.ValidationError("Unknown sender; GET /senders/ lists the known ones.")
+        return name
 
     def get_url(self, source: Source) -> str:
         return reverse("inbound", args=[source.public_id], request=self.context.get("request"))
@@ -121,6 +143,8 @@ class SourceSerializer(StrictModelSerializer):
         scheme = attrs.get("scheme", getattr(self.instance, "scheme", ""))
         if self.instance is not None and new is not None:
             raise serializers.ValidationError({"secret": "Cannot be changed here; create a secret at secrets/."})
+        if self.instance is not None and attrs.get("sender", self.instance.sender) != self.instance.sender:
+            raise serializers.ValidationError({"sender": "Cannot be changed; create another source."})
         if self.instance is None and new is None:
             new = attrs["secret"] = generated_secret(scheme)
         kept = [decrypt(row.ciphertext) for row in active_secrets(self.instance)] if self.instance else []
@@ -130,6 +154,7 @@ class SourceSerializer(StrictModelSerializer):
                 [new, *kept] if new else kept,
                 attrs.get("options", getattr(self.instance, "options", {})),
                 tenant_id=self.instance.tenant_id if self.instance else self.context.get("tenant_id"),
+                handshake=attrs.get("handshake", getattr(self.instance, "handshake", [])),
             )
         self._check_response(attrs)
         return attrs
@@ -140,7 +165,7 @@ class SourceSerializer(StrictModelSerializer):
         def value(name: str) -> Any:
             return attrs.get(name, getattr(self.instance or Source(), name))
 
-        if value("response_body") and value("response_status") == Source.ResponseStatus.NO_CONTENT:
+        if value("response_body") and value("response_status") == HTTPStatus.NO_CONTENT:
             raise serializers.ValidationError({"response_body": "Must be empty with response_status 204."})
         if (
             value("response_body")

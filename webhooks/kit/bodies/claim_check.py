@@ -78,6 +78,11 @@ class IncomingBody:
         """Return the SHA-256 of what was flushed."""
         return self._digest.hexdigest()
 
+    @property
+    def small(self) -> bytes | None:
+        """Return what was flushed of a body for its row; None of a large one, and of one that is not kept."""
+        return None if self.is_large else self._inline
+
     def add(self, chunk: bytes) -> bool:
         """Add the next chunk; return whether ``flush`` is due."""
         self._chunks.append(chunk)
