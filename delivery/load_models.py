@@ -1,4 +1,4 @@
-"""What processes report about their load, and what was measured each minute: the page Capacity and ``/status/``.
+"""Reports of processes about their load, and the figures of each minute: for the page Capacity and ``/status/``.
 
 Nothing else depends on these rows, so the tables are not logged (``UNLOGGED``): a crash of the database empties them.
 """
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class ProcessReport(models.Model):
-    """What one process reported last, a few seconds ago unless it is idle or gone."""
+    """The last report of one process, a few seconds old unless it is idle or gone."""
 
     machine = models.CharField(max_length=255, help_text="Host name of the machine or container.")
     pid = models.PositiveIntegerField()
@@ -46,7 +46,7 @@ class DrainReport(ProcessReport):
 
 
 class PublisherReport(ProcessReport):
-    """What a process that publishes in groups (a web process) reported last."""
+    """The load of a process that publishes in groups: a web process."""
 
     requests_per_second = models.FloatField()
     max_waiting = models.PositiveIntegerField(help_text="Most requests that waited for the next group.")

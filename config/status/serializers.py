@@ -46,7 +46,7 @@ class RateField(serializers.FloatField):
 
 
 class BacklogSerializer(serializers.Serializer[PlatformStatus]):
-    """What waits, and how fast it comes and goes."""
+    """The backlog, and how fast it comes and goes."""
 
     due = serializers.IntegerField(
         source="load.due",

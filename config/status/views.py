@@ -1,4 +1,4 @@
-"""Serve how busy the platform is: to operators in full, and to whoever can reach ``/status/`` in figures only."""
+"""Serve how busy the platform is: to operators in full; at ``/status/``, without a key, in figures only."""
 
 from typing import Any
 

@@ -30,7 +30,7 @@ class Busy(StrEnum):
 
 
 class BusyBecause(StrEnum):
-    """What would be exhausted first."""
+    """The resource that is exhausted, or would be first."""
 
     NOTHING = "nothing"
     NO_DRAINS = "no_drains"
@@ -64,7 +64,7 @@ class DrainLoad:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is known of the whole platform.
+    """The load of the whole platform.
 
     ``machine_cpu``: part of the processors in use, of each machine that runs drains. ``web_cpu``: processors that each
     publishing process uses. ``seconds_behind``: how long the oldest delivery has waited for a drain. ``due``:
