@@ -30,7 +30,9 @@ def notify_drains(endpoint_ids: Iterable[UUID]) -> None:
 
 
 def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
-    """Notify the drains, after the commit, that deliveries of these endpoints were cancelled or set aside.
+    """Notify the drains, after the commit, that claims of deliveries of these endpoints were ended by others.
+
+    The deliveries were cancelled or set aside, or the claims have run out, for example because the clock went forward.
 
     Their lanes are marked, because ordered ones may have new heads. Never raises.
     """

@@ -27,8 +27,10 @@ def recover() -> int:
         health.publish_dead_letters(dead)
     resumed = resume_lanes() + retry_changed_endpoints()
     telemetry.claims_recovered(len(recovered), dead=len(dead))
-    if recovered or resumed:
-        notify.notify_drains({it.endpoint_id for it in recovered})
+    if recovered:  # a drain may hold one of them, if the clock went forward
+        notify.notify_drains_of_stopped({it.endpoint_id for it in recovered})
+    elif resumed:
+        notify.notify_drains(())
     return len(recovered)
 
 

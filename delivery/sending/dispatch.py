@@ -53,7 +53,12 @@ class Dispatcher:
             self.ahead.add(held)
 
     def start(self, places: Iterable[tuple[LeasedLane, int]]) -> None:
-        """Send up to so many held deliveries of each of these lanes, without those that are held too long."""
+        """Send up to so many held deliveries of each of these lanes, without those that are held too long.
+
+        Nothing is sent after the leases may have ended, for example because a statement has taken long.
+        """
+        if time.monotonic() >= self._lanes.leased_until:
+            return
         prepared: list[tuple[InFlight, object]] = []
         now = self._clock.now()
         self._unsendable += self.ahead.pop_late(time.monotonic())
@@ -79,11 +84,8 @@ class Dispatcher:
         return None
 
     def refill(self) -> None:
-        """Send held deliveries where places have become free, up to half of what is free: the rest is for all lanes.
-
-        Nothing is sent after the leases may have ended.
-        """
-        if not len(self.ahead) or time.monotonic() >= self._lanes.leased_until:
+        """Send held deliveries where places have become free, up to half of what is free: the rest is for all lanes."""
+        if not len(self.ahead):
             return
         free = max(self.capacity.free(), 0) // 2
         room = self.capacity.room(free)

@@ -122,6 +122,7 @@ class Drain:
         Lanes that were empty are asked for deliveries after a notification or a while.
         """
         dispatcher = self._dispatcher
+        self._drop_stopped()
         self._take()
         ask_all = self._clock.is_due("claim", POLL_EVERY) or self._ask_all or dispatcher.memory_freed
         self._ask_all = dispatcher.memory_freed = False
@@ -245,15 +246,18 @@ class Drain:
         return list(lanes.values())
 
     def _release_held(self) -> None:
-        """Release the claims of held deliveries that are not sent; drop those that others have ended."""
-        dispatcher = self._dispatcher
-        if self._has_stopped:
-            self._has_stopped = False
-            if claims := dispatcher.ahead.claims():
-                dispatcher.drop(dispatcher.ahead.pop_others(find_claims(claims)))
-        if held := dispatcher.unsendable():
+        """Release the claims of held deliveries that are not sent."""
+        if held := self._dispatcher.unsendable():
             release_claims([(it.claimed.id, it.token) for it in held], wait=0.0)
-            dispatcher.forget_unsendable()
+            self._dispatcher.forget_unsendable()
+
+    def _drop_stopped(self) -> None:
+        """After a notification that claims were ended, drop the held deliveries of those."""
+        if self._has_stopped:
+            ahead = self._dispatcher.ahead
+            if claims := ahead.claims():
+                self._dispatcher.drop(ahead.pop_others(find_claims(claims)))
+            self._has_stopped = False
 
     def _publish_warnings(self, lanes: list[LeasedLane]) -> None:
         """Warn the tenants of endpoints that have failed for long, and notify those of recovered ones.

@@ -17,7 +17,7 @@ ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.RESPONDED_410
 CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
 LANE_AVAILABLE = "free"  # begins its payload if at least one of the marked lanes has no owner
 ALL_LEASED = "leased"  # begins its payload otherwise
-STOPPED = "stopped"  # begins the payload of the notification that deliveries were cancelled or set aside
+STOPPED = "stopped"  # begins the payload of the notification that claims were ended, as by cancelling
 MAX_NAMED = 128  # endpoints that one payload names (it has less than 8,000 bytes); of more it names none
 
 # Marks and leases may be lost in a crash of the server (the sweep repeats a mark, a lease runs out), so their commits
@@ -59,7 +59,7 @@ SELECT {ASYNCHRONOUS_COMMIT},
 class Notification(NamedTuple):
     """Say which lanes a notification concerns.
 
-    ``endpoints``: whose lanes were marked; empty: any. ``has_stopped``: deliveries were cancelled or set aside, which a
+    ``endpoints``: whose lanes were marked; empty: any. ``has_stopped``: claims were ended, of deliveries which a
     drain may have claimed ahead.
     """
 

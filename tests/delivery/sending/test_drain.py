@@ -23,10 +23,12 @@ from delivery.fan_out import deferred
 from delivery.lifecycle import sweep
 from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.lifecycle.retry_endpoint import retry_endpoint
+from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
 from delivery.sending import breaker, capacity, drain, leased_lanes
 from delivery.sending.drain import deliver_due
+from delivery.sending.lane import UNSETTLED_FACTOR
 from delivery.sql import recovery
 from delivery.sql.claim import LARGE_BODY
 from delivery.sql.due import CHANNEL
@@ -40,6 +42,7 @@ from tests.receiver import Receiver
 from tests.threads import in_threads
 from tests.waiting import wait_until
 from webhooks.kit import open_files
+from webhooks.wire.ids import new_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -463,6 +466,125 @@ class TestClaimedAhead:
             wait_until(lambda: sending(endpoint) == 0, "the settlements")
             assert len(receiver.at("/")) <= 53
 
+    def test_delivery_that_is_set_aside_is_not_sent_although_it_was_held(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            for delivery in endpoint.deliveries.filter(state__in=["pending", "sending"]):
+                set_aside(delivery, "ops")
+            self.let_the_drain_turn(receiver)
+            go_on.set()
+            wait_until(lambda: Attempt.objects.filter(delivery__endpoint=endpoint).count() == 52, "the attempts")
+        assert len(receiver.at("/")) == 52
+        assert DeadLetter.objects.count() == 348 + 2
+
+    def test_deleted_endpoint_gets_nothing_of_what_was_held(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            delete_endpoint(endpoint)
+            wait_until(lambda: sending(endpoint) == 2, "the claims to be released")
+            go_on.set()
+            wait_until(lambda: DeadLetter.objects.count() == 348, "the dead letters")
+        assert len(receiver.at("/")) == 52
+
+    def test_held_deliveries_of_a_lane_that_another_drain_took_are_sent_once(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(leased_lanes, "RENEW_EVERY", 0.0)
+        with self.holding(receiver) as (endpoint, go_on):
+            other = new_id()
+            lane = Lane.objects.filter(endpoint=endpoint)
+            lane.update(owner=other, due_at=timezone.now() + timedelta(seconds=600))
+            wait_until(lambda: sending(endpoint) == 2, "the claims to be released")
+            go_on.set()
+            wait_until(lambda: sending(endpoint) == 0, "the settlements")
+            assert len(receiver.at("/")) == 52
+            assert lane.get().owner == other
+            lane.update(due_at=timezone.now())  # the other one has died
+            wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
+        assert set(receiver.counts().values()) == {1}
+
+    def test_held_deliveries_whose_claims_ran_out_are_sent_once(self, receiver: Receiver) -> None:
+        """The clock of the database went forward."""
+        with self.holding(receiver) as (endpoint, go_on):
+            in_flight = {it.message_id for it in receiver.at("/")[50:]}
+            held = [it for it in endpoint.deliveries.filter(state="sending") if it.event.public_id not in in_flight]
+            past = timezone.now() - timedelta(seconds=1)
+            Delivery.objects.filter(id__in=[it.id for it in held]).update(claimed_until=past)
+            sweep.recover()
+            self.let_the_drain_turn(receiver)
+            go_on.set()
+            wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
+        assert set(receiver.counts().values()) == {1}
+        assert Attempt.objects.filter(error="unknown").count() == len(held)
+
+    def test_order_that_is_set_applies_to_what_is_published_then(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            change_endpoint(endpoint, {"ordering": "endpoint"})
+            wait_until(lambda: sending(endpoint) == 2, "the claims to be released")
+            endpoint.refresh_from_db()
+            publish_to(endpoint, 20)
+            go_on.set()
+            wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
+        assert set(receiver.counts().values()) == {1}
+        ordered = [it.message_id for it in receiver.at("/")]
+        published = endpoint.deliveries.exclude(order_key=None).order_by("created_at", "id")
+        expected = [it.event.public_id for it in published]
+        assert [it for it in ordered if it in set(expected)] == expected
+        assert len(expected) == 20
+
+    def test_what_is_held_while_the_database_restarts_is_sent_once(self, receiver: Receiver) -> None:
+        with self.holding(receiver) as (endpoint, go_on):
+            cut_other_connections()
+            go_on.set()
+            wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
+        assert set(receiver.counts().values()) == {1}
+
+    def test_breaker_that_opens_has_what_was_held_released(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(breaker, "OPEN_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(breaker, "FIRST_PAUSE", 600.0)
+        count = itertools.count()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            scripts.status(200 if next(count) < 100 else 500)(exchange)
+
+        endpoint = subscribed(receiver.script("/", respond), max_in_flight=2)
+        publish_to(endpoint, 400)
+        with draining():
+            wait_until(lambda: Lane.objects.get().open_count == 1, "the breaker to open")
+            wait_until(lambda: sending(endpoint) == 0, "the claims to be released")
+        assert len(receiver.arrivals) == Attempt.objects.count() <= 100 + breaker.OPEN_AFTER_FAILURES + 1
+        assert set(endpoint.deliveries.filter(attempts=0).values_list("state", "claims")) == {("pending", 0)}
+
+    def test_killed_drain_repeats_no_more_than_what_was_not_settled(self, receiver: Receiver) -> None:
+        go_on, count = threading.Event(), itertools.count()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            if 50 <= next(count) < 52:
+                while not go_on.is_set() and not receiver.closing.is_set():
+                    exchange.pause(0.005)
+            scripts.status(200)(exchange)
+
+        endpoint = subscribed(receiver.script("/", respond), max_in_flight=2, timeout_ms=30_000)
+        publish_to(endpoint, 400)
+        connection.close()  # the child process has no use for it
+        process = multiprocessing.get_context("fork").Process(
+            target=deliver_due, kwargs={"idle_timeout": 600.0, "stopping": lambda: False}, daemon=True
+        )
+        process.start()
+        receiver.wait_for(52)
+        wait_until(lambda: sending(endpoint) > 2, "deliveries that are held")
+        process.kill()
+        process.join()
+        go_on.set()
+        past = timezone.now() - timedelta(seconds=1)
+        Delivery.objects.filter(state="sending").update(claimed_until=past)
+        Lane.objects.update(due_at=past)
+        sweep.recover()
+        run_drain()
+        assert set(states()) == {"delivered"}
+        repeated = sum(receiver.counts().values()) - 400
+        assert 2 <= repeated <= 2 * UNSETTLED_FACTOR
+
     def test_drain_that_ends_releases_what_it_holds(self, receiver: Receiver) -> None:
         with self.holding(receiver) as (endpoint, _):
             pass
@@ -480,6 +602,53 @@ class TestClaimedAhead:
             go_on.set()
             wait_until(lambda: not endpoint.deliveries.exclude(state="delivered").exists(), "the deliveries")
         assert set(receiver.counts().values()) == {1}
+
+
+class TestSlowButHealthy:
+    """An endpoint that takes long for each response, and gets what is published nevertheless."""
+
+    def test_window_grows_until_the_endpoint_keeps_up_and_others_do_not_wait(self, receiver: Receiver) -> None:
+        now, most, lock = [0], [0], threading.Lock()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            with lock:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+            exchange.pause(1.2)
+            with lock:
+                now[0] -= 1
+            scripts.status(200)(exchange)
+
+        slow = subscribed(receiver.script("/slow", respond), timeout_ms=30_000)
+        fast = [subscribed(receiver.url(f"/{number}")) for number in range(4)]
+        publish_to(slow, 1_000)
+        with draining():
+            receiver.wait_for(1, "/slow")
+            for endpoint in fast:
+                publish_to(endpoint, 50)
+            for number in range(4):
+                receiver.wait_for(50, f"/{number}")
+            assert slow.deliveries.exclude(state="delivered").exists()
+            wait_until(lambda: not Delivery.objects.exclude(state="delivered").exists(), "the deliveries")
+        assert most[0] > 250
+        assert set(receiver.counts().values()) == {1}
+        assert Lane.objects.get(endpoint=slow).failures == 0
+
+    def test_window_does_not_grow_beyond_the_limit_of_the_endpoint(self, receiver: Receiver) -> None:
+        now, most, lock = [0], [0], threading.Lock()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            with lock:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+            exchange.pause(0.1)
+            with lock:
+                now[0] -= 1
+            scripts.status(200)(exchange)
+
+        publish_to(subscribed(receiver.script("/", respond), max_in_flight=80, timeout_ms=30_000), 500)
+        run_drain()
+        assert most[0] == 80
 
 
 class TestRecovery:
@@ -593,6 +762,45 @@ class TestRecovery:
         for key in range(10):
             order = [first_success[number] for number in range(key, 60, 10)]
             assert order == sorted(order)
+
+    def test_recovery_continues_after_its_drain_was_killed(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        few = recovery.RETRY_AFTER_OUTAGE.replace("FETCH FIRST 1000 ROWS WITH TIES", "FETCH FIRST 3 ROWS ONLY")
+        monkeypatch.setattr(leased_lanes, "RENEW_EVERY", 0.0)  # stores the state of the lane in every turn
+        is_over = threading.Event()
+
+        def respond(exchange: scripts.Exchange) -> None:
+            scripts.status(200 if is_over.is_set() else 500)(exchange)
+
+        endpoint = subscribed(receiver.script("/", respond), retry_plan=[3600] * 5)
+        publish_to(endpoint, 20)
+        run_drain()
+        assert Delivery.objects.filter(next_attempt_at__gt=timezone.now()).count() == 20
+        Lane.objects.update(circuit_open_until=timezone.now(), due_at=timezone.now())
+        slowly = few.replace("(SELECT count(*) FROM brought)", "(SELECT count(*) FROM brought), pg_sleep(0.1)::text")
+        monkeypatch.setattr(recovery, "RETRY_AFTER_OUTAGE", slowly)
+        is_over.set()
+        connection.close()
+        process = multiprocessing.get_context("fork").Process(
+            target=deliver_due, kwargs={"idle_timeout": 600.0, "stopping": lambda: False}, daemon=True
+        )
+        process.start()
+        wait_until(lambda: 0 < self.waiting(endpoint) < 19, "a part of the recovery")
+        process.kill()
+        process.join()
+        assert self.waiting(endpoint) > 0
+        monkeypatch.setattr(recovery, "RETRY_AFTER_OUTAGE", few)
+        past = timezone.now() - timedelta(seconds=1)
+        Delivery.objects.filter(state="sending").update(claimed_until=past)
+        Lane.objects.update(due_at=past)
+        sweep.recover()
+        run_drain()
+        assert set(states()) == {"delivered"}
+
+    def waiting(self, endpoint: Endpoint) -> int:
+        """Count the deliveries that wait for a retry."""
+        return endpoint.deliveries.filter(state="pending", next_attempt_at__gt=timezone.now()).count()
 
     def test_delivery_that_alone_fails_waits_for_its_own_retry(self, receiver: Receiver) -> None:
         endpoint = subscribed(receiver.script("/", 500, 200), retry_plan=[3600] * 5)
