@@ -27,6 +27,8 @@ Receive = Callable[[], Awaitable[Any]]
 class AsgiRequestBody:
     """The body of one ASGI request (``webhooks.kit.native_request.RequestBody``)."""
 
+    ends_reliably = True
+
     def __init__(self, receive: Receive, length: int | None, share: Hashable) -> None:
         self.length = length
         self._receive = receive

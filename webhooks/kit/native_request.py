@@ -33,6 +33,10 @@ class RequestBody(Protocol):
     def length(self) -> int | None:
         """Return the announced length in bytes; None for a chunked body."""
 
+    @property
+    def ends_reliably(self) -> bool:
+        """Return whether a chunked body that is cut short raises BodyCutShort, and does not just end."""
+
     def chunks(self) -> AsyncIterator[bytes]:
         """Return an iterator over the raw body, to be used once. Raises BodyCutShort, BodyTooSlow while iterating."""
 

@@ -1,14 +1,17 @@
 """Read the head of a Django request, under WSGI or ASGI, and its body in chunks without Django's buffers.
 
-An announced length must be exact. A chunked body ends where the server says. Under ASGI Django has received the whole
-body before it calls a view.
+An announced length must be exact. A chunked body ends where the server says; whether that is its end or that of a
+broken connection, only an ASGI server tells. Under ASGI Django has received the whole body before it calls a view. If
+middleware has read ``request.body`` before, the body is read from there.
 """
 
 import time
 from collections.abc import AsyncIterator, Coroutine
-from typing import IO, Any, TypeVar
+from io import BytesIO
+from typing import IO, Any, TypeVar, cast
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
@@ -30,12 +33,16 @@ class LengthUnknown(Exception):
     """The body is chunked, and the server cannot tell where it ends."""
 
 
+class BodyConsumed(Exception):
+    """Middleware has read the form or the stream of the request, and its bytes are lost; exclude /in/ from it."""
+
+
 class InvalidLength(Exception):
     """The Content-Length is not a number."""
 
 
 def read_head(request: HttpRequest) -> NativeRequest:
-    """Read everything but the body. Raises InvalidLength, LengthUnknown."""
+    """Read everything but the body. Raises InvalidLength, LengthUnknown, BodyConsumed."""
     headers = LowerCaseHeaders(
         {_header_name(key): value for key, value in request.META.items() if key.startswith(_PREFIXES)}
     )
@@ -44,7 +51,7 @@ def read_head(request: HttpRequest) -> NativeRequest:
     return NativeRequest(
         method=str(request.method),
         scheme=str(request.scheme),
-        host=request.get_host(),
+        host=_host(request),
         path=path,
         query_string=query_string,
         headers=headers,
@@ -70,9 +77,8 @@ class _Body:
 
     def __init__(self, request: HttpRequest, length: int | None) -> None:
         self.length = length
-        self._stream: IO[bytes] | HttpRequest = (
-            request.environ["wsgi.input"] if isinstance(request, WSGIRequest) else request
-        )
+        self.ends_reliably = isinstance(request, ASGIRequest)
+        self._stream = _stream_of(request, length)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Return an iterator over the raw body, to be used once. Raises BodyCutShort, BodyTooSlow, OSError."""
@@ -99,6 +105,28 @@ class _Body:
             if len(body) > limit:
                 break
         return bytes(body[: limit + 1])
+
+
+def _stream_of(request: HttpRequest, length: int | None) -> IO[bytes] | HttpRequest:
+    """Return what the body is read from: what middleware kept of it, or the stream of the server."""
+    if isinstance(request, WSGIRequest) and length is None:
+        return cast(IO[bytes], request.environ["wsgi.input"])  # Django reads nothing without a Content-Length
+    if hasattr(request, "_body"):
+        return BytesIO(request.body)
+    if getattr(request, "_read_started", False):
+        raise BodyConsumed(str(BodyConsumed.__doc__))
+    return request.environ["wsgi.input"] if isinstance(request, WSGIRequest) else request
+
+
+def _host(request: HttpRequest) -> str:
+    """Return the host as the sender wrote it.
+
+    ALLOWED_HOSTS protects links that are made from the host. Here it is only compared with what the sender signed.
+    """
+    try:
+        return request.get_host()
+    except DisallowedHost:
+        return str(request.META.get("HTTP_HOST", ""))
 
 
 def is_proxied(request: HttpRequest) -> bool:

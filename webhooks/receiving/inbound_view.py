@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from django.db import Error as DatabaseError
-from django.db import transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -36,7 +36,6 @@ T = TypeVar("T")
 
 
 @csrf_exempt
-@transaction.non_atomic_requests
 def inbound(request: HttpRequest, source: str) -> HttpResponse:
     """Respond to a message (POST), a challenge (GET, HEAD), or a handshake (OPTIONS; CloudEvents webhooks)."""
     if request.method not in ("POST", "OPTIONS", "GET", "HEAD"):
@@ -51,6 +50,10 @@ def inbound(request: HttpRequest, source: str) -> HttpResponse:
     if request.method == "OPTIONS":
         return _handshake(request, snapshot)
     return _count(_render(respond(request, snapshot)))
+
+
+for _alias in connections:  # ATOMIC_REQUESTS would undo what is stored if a later middleware fails
+    transaction.non_atomic_requests(using=_alias)(inbound)
 
 
 def respond(request: HttpRequest, source: SourceSnapshot) -> InboundResponse:

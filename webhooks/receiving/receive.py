@@ -8,7 +8,8 @@ What each status makes the sender do:
     404   unknown source, or a deleted one without a valid signature
     408   body too slow: retry
     410   source deleted: stop
-    411   chunked body under a scheme that does not sign the body: send Content-Length
+    411   chunked body under a scheme that does not sign the body, if the web server may cut it short: send
+          Content-Length
     413   larger than max_bytes, 415 not an accepted media type: do not retry
     429   rate limit, or too many bodies of a source, tenant or address at once: retry after Retry-After
     503   paused, or database, storage or the sender's key server unavailable, or too many bytes of a tenant or address

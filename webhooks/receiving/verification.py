@@ -34,7 +34,7 @@ class MessageTooLarge(Exception):
 
 
 class LengthMissing(Exception):
-    """The request has no Content-Length, and the signature does not cover the body."""
+    """The request has no Content-Length, the signature does not cover the body, and the server may cut it short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Verification:
 def begin_verification(source: SourceSnapshot, request: NativeRequest, fetch: FetchKeys) -> Verification:
     """Check all but the body.
 
-    A chunked body is accepted only if the signature shows where it ends: servers may report a broken connection as an
-    end. Raises UnacceptedMediaType, MessageTooLarge, LengthMissing, SignatureError, and what ``fetch`` raises.
+    Where the server may report a broken connection as an end, a chunked body is accepted only if the signature covers
+    it. Raises UnacceptedMediaType, MessageTooLarge, LengthMissing, SignatureError, and what ``fetch`` raises.
     """
     check_media_type(source.content_types, request.headers.get("content-type", ""))
     if request.body.length is not None and request.body.length > source.max_bytes:
@@ -71,7 +71,7 @@ def begin_verification(source: SourceSnapshot, request: NativeRequest, fetch: Fe
         proxied=request.is_proxied,
         fetch=fetch,
     )
-    if request.body.length is None and isinstance(verifier, UnsignedBody):
+    if request.body.length is None and not request.body.ends_reliably and isinstance(verifier, UnsignedBody):
         raise LengthMissing
     if any(rule.signs for rule in source.handshake_rules):
         verifier = _NonTokenVerifier(verifier)

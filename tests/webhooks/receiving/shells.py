@@ -66,6 +66,8 @@ class ThreadOfTheTest(Executor):
 class Body:
     """A request body that arrives from a stream."""
 
+    ends_reliably = True
+
     def __init__(self, stream: Any, length: int | None) -> None:
         self.length, self._stream = length, stream
 

@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
+from django.db import connections
 from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 
 from tests.factories_receiver import make_source, signed
@@ -17,11 +18,13 @@ from webhooks.kit.native_request import GRACE_SECONDS, MIN_BYTES_PER_SECOND, Bod
 from webhooks.models import Receipt
 from webhooks.receiving import django_request as module
 from webhooks.receiving.django_request import (
+    BodyConsumed,
     InvalidLength,
     LengthUnknown,
     read_head,
     run_blocking,
 )
+from webhooks.receiving.inbound_view import inbound
 
 
 def request(body: bytes, **environ: object) -> WSGIRequest:
@@ -51,6 +54,31 @@ def test_read_head_reads_the_same_under_wsgi_and_asgi(factory: Any) -> None:
     assert (head.method, head.scheme, head.host, head.path) == ("POST", "http", "testserver", "/in/x/")
     assert (head.query_string, head.remote_address, head.body.length) == ("b=1", "127.0.0.1", 2)
     assert (head.headers["x-hub-signature"], head.headers["content-type"]) == ("s", "a/b")
+
+
+@pytest.mark.parametrize("size", [0, 1, 200_000])
+@pytest.mark.parametrize("factory", [RequestFactory, AsyncRequestFactory])
+def test_body_that_middleware_has_read_is_read_again(factory: Any, size: int) -> None:
+    given = factory().generic("POST", "/in/x/", bytes(size))
+    assert given.body == bytes(size)
+    assert b"".join(pieces_of(given)) == bytes(size)
+
+
+@pytest.mark.parametrize("factory", [RequestFactory, AsyncRequestFactory])
+def test_form_that_middleware_has_parsed_is_an_error_that_says_so(factory: Any) -> None:
+    given = factory().post("/in/x/", {"a": "1"})  # multipart: Django keeps its parts, and not its bytes
+    assert given.POST["a"] == "1"
+    with pytest.raises(BodyConsumed, match="Middleware has read the form"):
+        read_head(given)
+
+
+def test_host_outside_of_allowed_hosts_is_the_one_that_the_sender_signed(settings) -> None:
+    settings.ALLOWED_HOSTS = ["shop.example"]
+    assert read_head(request(b"", HTTP_HOST="hooks.internal")).host == "hooks.internal"
+
+
+def test_view_is_outside_of_the_transactions_of_requests() -> None:
+    assert inbound._non_atomic_requests == set(connections)  # type: ignore[attr-defined]
 
 
 def test_chunks_stop_at_the_announced_length() -> None:

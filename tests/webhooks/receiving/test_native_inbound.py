@@ -35,6 +35,8 @@ LARGE = b"x" * (2 * FLUSH_BYTES + 1)
 class Body:
     """A body that sends its chunks, and then waits until the test goes on."""
 
+    ends_reliably = True
+
     def __init__(self, *chunks: bytes, length: int | None = None, go_on: asyncio.Event | None = None) -> None:
         self.length = sum(map(len, chunks)) if length is None else length
         self._chunks, self._go_on = chunks, go_on

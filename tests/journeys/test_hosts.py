@@ -1,0 +1,129 @@
+"""Test the receiver under the web servers of other projects: each one with a small, a large and a chunked body.
+
+The project is an unfriendly one: middleware reads every body before the view, requests run in transactions, times are
+naive, users are of a model of its own.
+"""
+
+import http.client
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.factories_receiver import signed
+from tests.journeys.other_project import Project, empty_database
+from webhooks.kit.bodies.claim_check import INLINE_MAX
+
+PYTHON = sys.executable
+BIN = Path(PYTHON).parent
+HOSTS = {
+    "runserver": [PYTHON, "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"],
+    "gunicorn": [PYTHON, "-m", "gunicorn", "shop.wsgi", "--bind", "127.0.0.1:{port}"],
+    "gunicorn threads": [PYTHON, "-m", "gunicorn", "shop.wsgi", "--threads", "4", "--bind", "127.0.0.1:{port}"],
+    "gunicorn asgi": [
+        *(PYTHON, "-m", "gunicorn", "shop.asgi:application", "--worker-class", "asgi", "--bind", "127.0.0.1:{port}"),
+    ],
+    "waitress": [PYTHON, "-m", "waitress", "--listen", "127.0.0.1:{port}", "shop.wsgi:application"],
+    "uwsgi": [
+        *(str(BIN / "uwsgi"), "--http", "127.0.0.1:{port}", "--module", "shop.wsgi", "--enable-threads"),
+        *("--master", "--die-on-term", "--http-chunked-input"),
+    ],
+    "granian wsgi": [
+        *(PYTHON, "-m", "granian", "--interface", "wsgi", "shop.wsgi:application", "--host", "127.0.0.1"),
+        *("--port", "{port}"),
+    ],
+    "uvicorn": [PYTHON, "-m", "uvicorn", "shop.asgi:application", "--port", "{port}"],
+    "daphne": [PYTHON, "-m", "daphne", "--bind", "127.0.0.1", "--port", "{port}", "shop.asgi:application"],
+    "hypercorn": [PYTHON, "-m", "hypercorn", "--bind", "127.0.0.1:{port}", "shop.asgi:application"],
+    "granian": [
+        *(PYTHON, "-m", "granian", "--interface", "asginl", "shop.asgi:application", "--host", "127.0.0.1"),
+        *("--port", "{port}"),
+    ],
+}
+UNFRIENDLY = """
+import os
+
+USE_TZ = False
+TIME_ZONE = "America/New_York"
+AUTH_USER_MODEL = "orders.Customer"
+DATABASES["default"]["ATOMIC_REQUESTS"] = True
+if os.environ.get("READS_BODIES"):
+    MIDDLEWARE.insert(0, "orders.middleware.read_body")
+"""
+MIDDLEWARE = """
+def read_body(get_response):
+    def respond(request):
+        assert request.body is not None
+        return get_response(request)
+    return respond
+"""
+MODEL = """
+
+from django.contrib.auth.models import AbstractUser
+
+
+class Customer(AbstractUser):
+    pass
+"""
+NO_CHUNKED_BODIES = ("runserver", "uwsgi")  # their applications cannot tell where such a body ends
+SMALL = b'{"type":"order.paid","data":{"number":"1","total":42}}'
+LARGE = b'{"file":"' + b"x" * 3 * INLINE_MAX + b'",' + SMALL[1:]
+
+
+@pytest.fixture(scope="module")
+def project(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: pytest.FixtureRequest
+) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("shop")
+    with django_db_blocker.unblock(), empty_database(f"hosts_{os.getpid()}") as database:  # type: ignore[attr-defined]
+        made = Project(folder, database, UNFRIENDLY)
+        made.environment["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+        (folder / "orders" / "middleware.py").write_text(MIDDLEWARE)
+        models = folder / "orders" / "models.py"
+        models.write_text(models.read_text() + MODEL)
+        made.run("manage.py", "makemigrations", "orders")
+        made.run("manage.py", "migrate", "--verbosity", "0")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def source(project: Project) -> dict[str, str]:
+    made: dict[str, str] = json.loads(project.run("manage.py", "source", "payments"))
+    return made
+
+
+def send(address: str, source: dict[str, str], body: bytes, message_id: str, *, is_chunked: bool) -> int:
+    parts = urlsplit(address)
+    headers = {**signed(body, secret=source["secret"], message_id=message_id), "Content-Type": "application/json"}
+    path = urlsplit(source["url"]).path
+    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port)) as connection:
+        if is_chunked:
+            pieces = iter([body[:30], body[30:]])
+            with suppress(BrokenPipeError):  # a server that refuses it may not read it
+                more = {"Transfer-Encoding": "chunked"}
+                connection.request("POST", path, pieces, {**headers, **more}, encode_chunked=True)
+        else:
+            connection.request("POST", path, body, headers)
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize("reads_bodies", [False, True], ids=["", "middleware reads bodies"])
+@pytest.mark.parametrize("host", HOSTS)
+def test_host_receives_small_large_and_chunked_bodies(
+    project: Project, source: dict[str, str], host: str, reads_bodies: bool
+) -> None:
+    project.environment["READS_BODIES"] = "1" if reads_bodies else ""
+    statuses, expected = {}, {}
+    with project.serve(HOSTS[host]) as address:
+        for size, body in (("small", SMALL), ("large", LARGE)):
+            for is_chunked in (False, True):
+                kind = f"{size}, {'chunked' if is_chunked else 'whole'}"
+                name = f"{host} {kind} {reads_bodies}".replace(" ", "-").replace(",", "")
+                statuses[kind] = [send(address, source, body, name, is_chunked=is_chunked) for _ in range(2)]
+                expected[kind] = [411, 411] if is_chunked and host in NO_CHUNKED_BODIES else [202, 200]
+    assert statuses == expected, (project.folder / "server.log").read_text()[-3000:]
