@@ -5,6 +5,8 @@ the error. A validation error names each field; an authorization error reveals n
 internals.
 """
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -34,6 +36,7 @@ from webhooks.wire.json_text import nests_deeper
 PROBLEM = "application/problem+json"
 MAX_JSON_BYTES = 1024 * 1024  # of a body: parsing it takes up to 0.1 s
 MAX_DEPTH = 128  # levels of nesting in a body, far below every recursion limit
+LONG_INTEGER = re.compile(rb"[0-9]{19}")
 RETRY_AFTER = 2  # seconds, about the time of a database restart
 LIMIT_RETRY_AFTER = 2  # seconds, in which a slow server or name server may have responded
 _RETRY_HEADERS = {"Retry-After": str(RETRY_AFTER)}
@@ -194,7 +197,9 @@ class JsonBody(JSONParser):
             raise TooLarge("A request", limit)
         try:
             parsed = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+            if LONG_INTEGER.search(body):  # orjson reads an integer beyond 64 bits as a float
+                parsed = json.loads(body)
+        except ValueError as error:
             raise exceptions.ParseError(f"Invalid JSON: {error}.") from None
         if nests_deeper(body, MAX_DEPTH):
             raise exceptions.ParseError(f"Must not be nested more than {MAX_DEPTH} levels deep.")

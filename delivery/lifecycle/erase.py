@@ -5,6 +5,8 @@ unfinished deliveries are cancelled, also those being sent; a deferred fan-out i
 it and when. Its digest stays, so that a repeat is still recognised. Data that was delivered cannot be recalled.
 """
 
+from dataclasses import replace
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -13,7 +15,6 @@ from delivery.lifecycle.cancel import cancel_deliveries
 from delivery.models import Delivery, Event
 from delivery.sql.attempts import delete_responses
 from delivery.sql.fan_out import cancel_fan_out
-from webhooks.wire.cloudevents.event import Event as CloudEvent
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 
 
@@ -24,7 +25,7 @@ def erase(event: Event, by: str) -> bool:
         row = Event.objects.select_for_update(no_key=True).get(id=event.id)
         if row.payload_deleted_at is not None:
             return False
-        row.body = write_structured(CloudEvent.of(read_structured(bytes(row.body)).attributes))
+        row.body = write_structured(replace(read_structured(bytes(row.body)), data=None))
         row.payload_deleted_at, row.payload_deleted_by = timezone.now(), by
         row.warnings = None  # they quote the data
         row.save(update_fields=["body", "payload_deleted_at", "payload_deleted_by", "warnings"])

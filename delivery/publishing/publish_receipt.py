@@ -73,7 +73,8 @@ def _count_hop(event: Event) -> Event | InvalidEvent:
     hops = int(passed) + 1 if passed.isdecimal() and passed.isascii() and len(passed) < len(str(2**31)) else 1
     if hops > MAX_HOPS:
         return InvalidEvent(HOP_COUNT, f"must not exceed {MAX_HOPS}: the event is published in a loop")
-    return replace(event, attributes={**event.attributes, HOP_COUNT: str(hops)})
+    typed = {name: value for name, value in event.typed.items() if name != HOP_COUNT}
+    return replace(event, attributes={**event.attributes, HOP_COUNT: str(hops)}, typed=typed)
 
 
 def _wrapped(receipt: Receipt, body: bytes) -> Event:

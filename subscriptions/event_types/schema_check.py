@@ -18,6 +18,7 @@ from subscriptions.event_types.models import EventType, SchemaCheckMode
 from subscriptions.event_types.schemas import CompiledSchema, Violation, compile_schema, find_violations
 from webhooks.kit.caches.timed_cache import TimedCache
 from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.json_numbers import with_decimals
 
 MAX_CACHED_CHECKS = 10_000  # pairs of tenant and event type in a snapshot
 
@@ -54,7 +55,7 @@ class SchemaCheck:
             return [Violation("", "The event has no data, but its type has a schema.")]
         if not event.is_json:
             return [Violation("", "The data is not JSON, but the type has a schema.")]
-        return find_violations(schema, event.value)
+        return find_violations(schema, with_decimals(event.value))
 
 
 class _Snapshot:

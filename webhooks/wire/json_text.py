@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from webhooks.wire.json_numbers import fraction, integer, may_be_rewritten
+
 _decode = json.JSONDecoder().raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 _comma_or_end = re.compile(r"[ \t\n\r]*([,}\]])").match
@@ -76,7 +78,7 @@ def read_array(body: bytes, keep: str, most: int) -> list[ParsedObject] | None:
 
 
 def parse_value(data: bytes, max_depth: int) -> Any:
-    """Parse one JSON text.
+    """Parse one JSON text. Numbers that Python would write in another way are JsonNumbers.
 
     Raises InvalidJson if it does not parse, nests deeper than `max_depth`, or contains NaN, a number beyond a double or
     an unpaired surrogate.
@@ -87,6 +89,8 @@ def parse_value(data: bytes, max_depth: int) -> Any:
         raise InvalidJson("is not JSON, or contains a number beyond a double or an unpaired surrogate") from None
     if nests_deeper(data, max_depth):
         raise InvalidJson(f"is nested more than {max_depth} levels deep")
+    if may_be_rewritten(data, parsed):
+        return json.loads(data, parse_float=fraction, parse_int=integer)
     return parsed
 
 

@@ -1,8 +1,8 @@
 """Check the names and values of context attributes (CloudEvents 1.0.2 sections 2 to 4).
 
 Every attribute is kept as a string in the canonical form of its type: an Integer 5 is "5", a Boolean "true" or
-"false". HTTP headers have this form, and consumers of the JSON format must accept it. Given up: an extension that was
-received as a JSON number is sent as a JSON string.
+"false". HTTP headers have this form. An event keeps beside it which extensions are no strings, so that they are sent as
+JSON numbers and booleans again.
 """
 
 import re
@@ -69,6 +69,15 @@ def canonical(name: str, value: object) -> str:
     if not -(2**31) <= value < 2**31:
         raise InvalidEvent(_shown(name), "is not a signed 32-bit integer")
     return str(value)
+
+
+def read_values(values: Mapping[str, object]) -> tuple[dict[str, str], dict[str, bool | int]]:
+    """Return the attributes as canonical strings, and those of them that are booleans or integers; None is left out.
+
+    Raises InvalidEvent.
+    """
+    named = {name: it if type(it) is str else canonical(name, it) for name, it in values.items() if it is not None}
+    return named, {name: it for name, it in values.items() if isinstance(it, (bool, int))}
 
 
 def _shown(name: str) -> str:

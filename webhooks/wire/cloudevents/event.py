@@ -4,7 +4,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -14,6 +15,12 @@ from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.errors import InvalidEvent
 
 MAX_DEPTH = 128  # levels of nesting in data; far below every recursion limit, and far above usual data
+
+
+class RawJson(NamedTuple):
+    """Data that is JSON text already, and is sent as it was written."""
+
+    text: bytes
 
 
 class JsonStatus(Enum):
@@ -34,6 +41,8 @@ class Event:
     """All context attributes, also extensions, in their canonical string form."""
     data: bytes | None = None
     """The payload: the original JSON text if it is JSON, else its bytes. b"null" is a payload, None is no payload."""
+    typed: Mapping[str, bool | int] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
+    """The extensions that are no strings in JSON: booleans and integers."""
     # The parsed data; not compared, since it follows from `data` and the content type.
     _value: Any = field(default=JsonStatus.UNPARSED, repr=False, compare=False, kw_only=True)
 
@@ -44,32 +53,38 @@ class Event:
     def of(cls, attributes: Mapping[str, str | int | bool | None], value: Any = JsonStatus.UNPARSED) -> "Event":
         """Make an event from Python values. Raises InvalidEvent.
 
-        Attributes that are None are left out, `specversion` may be missing. `value` is written as JSON; without it the
-        event has no data.
+        Attributes that are None are left out, `specversion` may be missing. `value` is written as JSON, or is JSON text
+        already; without it the event has no data.
         """
-        named = {name: rules.canonical(name, it) for name, it in attributes.items() if it is not None}
+        named, typed = rules.read_values(attributes)
         named.setdefault("specversion", rules.SPECVERSION)
         if value is JsonStatus.UNPARSED:
-            return cls(named)
+            return cls(named, typed=typed)
+        if isinstance(value, RawJson):
+            return cls.with_json(named, value.text, typed)
         try:
-            return cls(named, orjson.dumps(value), _value=value)
+            return cls(named, orjson.dumps(value), typed=typed, _value=value)
         except orjson.JSONEncodeError as error:
             raise InvalidEvent("data", "cannot be written as JSON") from error
 
     @classmethod
-    def with_json(cls, attributes: dict[str, str], data: bytes) -> "Event":
+    def with_json(
+        cls, attributes: dict[str, str], data: bytes, typed: Mapping[str, bool | int] = MappingProxyType({})
+    ) -> "Event":
         """Make an event whose data must be JSON text. Raises InvalidEvent."""
         try:
-            return cls(attributes, data, _value=json_text.parse_value(data, MAX_DEPTH))
+            return cls(attributes, data, typed=typed, _value=json_text.parse_value(data, MAX_DEPTH))
         except json_text.InvalidJson as error:
             raise InvalidEvent("data", str(error)) from None
 
     @classmethod
-    def with_bytes(cls, attributes: dict[str, str], data: bytes) -> "Event":
+    def with_bytes(
+        cls, attributes: dict[str, str], data: bytes, typed: Mapping[str, bool | int] = MappingProxyType({})
+    ) -> "Event":
         """Make an event whose data are bytes: JSON only if it has a content type that says so. Raises InvalidEvent."""
         if "datacontenttype" in attributes:
-            return cls(attributes, data)
-        return cls(attributes, data, _value=JsonStatus.NOT_JSON)
+            return cls(attributes, data, typed=typed)
+        return cls(attributes, data, typed=typed, _value=JsonStatus.NOT_JSON)
 
     @property
     def has_data(self) -> bool:
@@ -100,7 +115,7 @@ class Event:
 
     def document(self) -> dict[str, Any]:
         """Return the event as the object of its structured form, which patterns match and templates read."""
-        document: dict[str, Any] = dict(self.attributes)
+        document: dict[str, Any] = {**self.attributes, **self.typed}
         if self.data is None:
             return document
         if self.is_json:

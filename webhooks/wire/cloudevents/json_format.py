@@ -59,7 +59,7 @@ def write_structured(event: Event) -> bytes:
     attributes = event.attributes
     document: dict[str, object] = {name: attributes[name] for name in _ORDER if name in attributes}
     for name in sorted(attributes.keys() - rules.CORE):
-        document[name] = attributes[name]
+        document[name] = event.typed.get(name, attributes[name])
     if event.data is None:
         pass
     elif event.is_json:
@@ -76,20 +76,16 @@ def _event(item: json_text.ParsedObject) -> Event:
         raise InvalidEvent("", item.value)
     data: bytes | None = item.pop("data", None)
     encoded = item.pop("data_base64", None)
-    attributes = {
-        name: value if type(value) is str else rules.canonical(name, value)
-        for name, value in item.items()
-        if value is not None
-    }
+    attributes, typed = rules.read_values(item)
     if encoded is not None and data is not None:
         raise InvalidEvent("data_base64", "must not be given together with data")
     if encoded is not None:
-        return Event.with_bytes(attributes, _from_base64(encoded))
+        return Event.with_bytes(attributes, _from_base64(encoded), typed)
     if data is None:
-        return Event(attributes)
+        return Event(attributes, typed=typed)
     if declares_json(attributes):
-        return Event.with_json(attributes, data)
-    return Event(attributes, _from_string(attributes["datacontenttype"], data))
+        return Event.with_json(attributes, data, typed)
+    return Event(attributes, _from_string(attributes["datacontenttype"], data), typed=typed)
 
 
 def _from_base64(value: object) -> bytes:

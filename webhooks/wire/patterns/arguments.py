@@ -2,7 +2,12 @@
 
 import math
 from collections.abc import Callable, Collection
+from decimal import Decimal
 from typing import Any
+
+from webhooks.wire.json_numbers import exact
+
+Number = int | float | Decimal
 
 Predicate = Callable[[Any], bool]
 """A test of one scalar of an event: a string, number, boolean or null. It never raises."""
@@ -28,27 +33,27 @@ def require_string(value: Any, at: str) -> str:
     return value
 
 
-def require_number(value: Any, at: str) -> int | float:
-    """Return the value if it is a number within the range of a double. Raises InvalidPattern."""
+def require_number(value: Any, at: str) -> Number:
+    """Return the exact value if it is a number within the range of a double. Raises InvalidPattern."""
     if not is_number(value):
         raise InvalidPattern(at, f"takes a number, not {_type_name(value)}")
     return require_finite(value, at)
 
 
-def require_finite(value: int | float, at: str) -> int | float:
-    """Return the number if it is within the range of a double (IEEE 754 binary64). Raises InvalidPattern."""
+def require_finite(value: Number, at: str) -> Number:
+    """Return the exact number if it is within the range of a double (IEEE 754 binary64). Raises InvalidPattern."""
     try:
         is_finite = math.isfinite(value)
     except OverflowError:
         is_finite = False
     if not is_finite:
         raise InvalidPattern(at, "the number must be within the range of a double")
-    return value
+    return exact(value)
 
 
 def is_number(value: Any) -> bool:
     """Tell whether this is a JSON number. ``True`` is none, although it is an int in Python."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
 def single_operator(value: dict[str, Any], at: str, allowed: Collection[str]) -> tuple[str, Any]:

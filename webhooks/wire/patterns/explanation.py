@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Any
 
+from webhooks.wire.json_numbers import JsonNumber
 from webhooks.wire.patterns.branches import FieldPath, PatternBranch
 from webhooks.wire.patterns.dotted_names import scalars_at
 from webhooks.wire.patterns.fields import FieldMatcher
@@ -63,7 +64,7 @@ def _key(part: PatternBranch) -> tuple[tuple[FieldPath, int], ...]:
 def _field_mismatch(
     path: FieldPath, matcher: FieldMatcher, event: dict[str, Any], budget: StepBudget
 ) -> PatternMismatch:
-    found = tuple(islice(scalars_at(event, path, budget), MAX_SHOWN))
+    found = tuple(map(_shown, islice(scalars_at(event, path, budget), MAX_SHOWN)))
     if not found:
         reason = "the event has no value here"
     elif all(value == {"exists": False} for value in matcher.values):
@@ -73,6 +74,11 @@ def _field_mismatch(
     else:
         reason = "none of the event's values is accepted"
     return PatternMismatch(".".join(path), matcher.values, found, reason)
+
+
+def _shown(scalar: Any) -> Any:
+    """Return a scalar as JSON encoders write it; a number that is kept as it is written is shown as text."""
+    return scalar.text if isinstance(scalar, JsonNumber) else scalar
 
 
 def _groups(branch: PatternBranch) -> list[PatternBranch]:

@@ -5,7 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, is_number, require_finite, single_operator
+from webhooks.wire.patterns.arguments import (
+    InvalidPattern,
+    Number,
+    Predicate,
+    is_number,
+    require_finite,
+    single_operator,
+)
 from webhooks.wire.patterns.operators.anything_but import anything_but, merge_alternatives
 from webhooks.wire.patterns.operators.cidr import SameAddress, cidr, parse_address
 from webhooks.wire.patterns.operators.constants import OneOfConstants, exists
@@ -25,7 +32,7 @@ class FieldMatcher:
     values: tuple[Any, ...]
     """The list as written in the pattern."""
     strings: frozenset[str]
-    numbers: frozenset[int | float]
+    numbers: frozenset[Number]
     constants: frozenset[bool | None]
     predicates: tuple[Predicate, ...]
     """The operators, and the entries that are IP addresses, which match in any notation."""
@@ -46,7 +53,7 @@ def compile_field(values: list[Any], at: str) -> FieldMatcher:
     if not values:
         raise InvalidPattern(at, "an empty list matches nothing; list at least one value")
     strings: set[str] = set()
-    numbers: set[int | float] = set()
+    numbers: set[Number] = set()
     constants: set[bool | None] = set()
     predicates: list[Predicate] = []
     for index, value in enumerate(values):
@@ -76,7 +83,7 @@ def _cost(value: Any) -> int:
     if not isinstance(value, dict):
         return 0
     has_stars = not value.keys().isdisjoint(("wildcard", "anything-but"))
-    return 1 + (STAR_COST * json.dumps(value).count("*") if has_stars else 0)
+    return 1 + (STAR_COST * json.dumps(value, default=str).count("*") if has_stars else 0)
 
 
 def _operator(value: Any, at: str) -> Predicate:

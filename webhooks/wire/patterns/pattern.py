@@ -3,6 +3,7 @@
 import json
 from typing import Any, NoReturn
 
+from webhooks.wire.json_numbers import JsonNumber, fraction, integer
 from webhooks.wire.patterns.arguments import InvalidPattern
 from webhooks.wire.patterns.branches import PatternBranch, compile_branches
 from webhooks.wire.patterns.explanation import PatternMismatch, explain
@@ -52,7 +53,7 @@ class Pattern:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_reject_constant, parse_float=_double)
+        return json.loads(text, parse_constant=_reject_constant, parse_float=_number, parse_int=integer)
     except InvalidPattern:
         raise
     except RecursionError:
@@ -65,9 +66,11 @@ def _reject_constant(name: str) -> NoReturn:
     raise InvalidPattern("", f"{name} is no JSON number (RFC 8259 section 6)")
 
 
-def _double(text: str) -> float:
-    """Parse a fraction. Reject one that is too small for a double, since it would become zero."""
-    value = float(text)
-    if value == 0 and text.lower().partition("e")[0].strip("-0."):
+def _number(text: str) -> float | JsonNumber:
+    """Parse a fraction. Reject one that is too small for a double, as publishing does not accept it either."""
+    if float(text) == 0 and text.lower().partition("e")[0].strip("-0."):
         raise InvalidPattern("", f"{text} is too small for a double")
-    return value
+    try:
+        return fraction(text)
+    except ValueError as error:
+        raise InvalidPattern("", str(error)) from None

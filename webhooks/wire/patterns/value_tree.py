@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from webhooks.wire.json_numbers import exact
 from webhooks.wire.patterns.branches import FieldPath
 from webhooks.wire.patterns.dotted_names import flatten, has_dotted, spellings, without_dots
 from webhooks.wire.step_budget import StepBudget
@@ -32,7 +33,7 @@ class ValueTree:
             node._is_read = False
             node = node.children.setdefault(name, ValueTree())
         for value in values:
-            node._values.setdefault(value, []).append(number)
+            node._values.setdefault(exact(value), []).append(number)
 
     def find(self, value: Any, found: set[int], budget: StepBudget) -> None:
         """Add the numbers of all values of an event, or a part of it, to those found. Raises BudgetExceeded."""
@@ -52,6 +53,6 @@ class ValueTree:
         elif isinstance(value, list):
             for element in flatten(value, STEPS_PER_VALUE, budget):
                 self.find(element, found, budget)
-        elif self._values and (numbers := self._values.get(value)):
+        elif self._values and (numbers := self._values.get(exact(value))):
             budget.spend(len(numbers))
             found.update(numbers)

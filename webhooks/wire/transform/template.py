@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from webhooks.wire.json_numbers import JsonNumber, raw
 from webhooks.wire.transform.errors import InvalidTransformer
 from webhooks.wire.transform.paths import MISSING
 
@@ -129,4 +132,22 @@ def _unquoted(string: re.Match[str]) -> str:
     return str(json.loads(string[0])) if "\\" in string[1] else string[1]
 
 
-_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+class _Exact(Exception):
+    """A value contains a number that is to be written as it was."""
+
+
+def _refuse(value: object) -> None:
+    if isinstance(value, JsonNumber):
+        raise _Exact
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_refuse).encode
+
+
+def _dumps(value: Any) -> str:
+    """Write a value as compact JSON, numbers as they were written in the event."""
+    try:
+        return _encode(value)
+    except _Exact:
+        return orjson.dumps(value, default=raw).decode()

@@ -126,6 +126,26 @@ class TestPublish:
         assert (response.status_code, fields_of(response)) == (400, ["tenant"])
 
 
+NUMBERS = ["1.10", "1e3", "1E+3", "-0", "-0.0", "100.00", "18446744073709551617", "0.1000000000000000055", "1e-7"]
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("number", NUMBERS)
+    @pytest.mark.parametrize("form", ["application/json", STRUCTURED])
+    def test_number_is_stored_as_it_was_written(self, client: APIClient, number: str, form: str) -> None:
+        data = f'{{ "n": {number}, "list": [{number}] }}'
+        body = f'{{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{data}}}'
+        if form == "application/json":
+            body = body.replace('"specversion":"1.0",', "")
+        assert post(client, body, form).status_code == 202
+        assert f'"data":{data}' in bytes(Event.objects.get().body).decode()
+
+    def test_extension_keeps_its_type(self, client: APIClient) -> None:
+        post(client, '{"type":"t","sequence":7,"sampled":true,"partitionkey":"7"}', "application/json")
+        body = bytes(Event.objects.get().body).decode()
+        assert '"partitionkey":"7","sampled":true,"sequence":7' in body
+
+
 class TestRejections:
     @pytest.mark.parametrize(
         ("changes", "field"),
@@ -179,9 +199,12 @@ class TestRejections:
         assert response["Content-Type"] == "application/problem+json"
         assert not Event.objects.exists()
 
-    @pytest.mark.parametrize("data", ['{"a":1,"a":2}', "123456789012345678901", "-9223372036854775809"])
-    def test_plain_data_that_cannot_be_stored_unchanged_is_rejected(self, client: APIClient, data: str) -> None:
+    @pytest.mark.parametrize("data", ["1e400", "-1e400", "NaN", '"\\ud800"', "01", "1."])
+    def test_plain_data_that_is_no_safe_json_is_rejected(self, client: APIClient, data: str) -> None:
         assert post(client, f'{{"type":"t","data":{data}}}', "application/json").status_code == 400
+
+    def test_plain_event_with_a_duplicate_key_is_rejected(self, client: APIClient) -> None:
+        assert post(client, '{"type":"t","type":"u"}', "application/json").status_code == 400
 
     @pytest.mark.parametrize(
         "content_type",

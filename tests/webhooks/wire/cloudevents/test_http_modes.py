@@ -258,11 +258,21 @@ def test_event_rejects_data_as_an_attribute(name: str) -> None:
     ("value", "text"),
     [(0, "0"), (-5, "-5"), (2**31 - 1, "2147483647"), (-(2**31), "-2147483648"), (True, "true"), (False, "false")],
 )
-def test_read_writes_extension_values_in_canonical_form(value: Any, text: str) -> None:
+def test_extension_is_a_canonical_string_and_keeps_its_type_in_json(value: Any, text: str) -> None:
     event = read_one(structured(ext=value))
     assert event.attributes["ext"] == text
-    assert json.loads(http_modes.write_structured(event))["ext"] == text
-    assert Event.of({**CORE, "ext": value}) == event
+    assert event.document()["ext"] is value or event.document()["ext"] == value
+    written = http_modes.write_structured(event)
+    assert f'"ext":{text}' in written.decode()
+    assert http_modes.write_structured(read_one(written)) == written
+    assert http_modes.write_binary(event)[0]["ce-ext"] == text
+    made = Event.of({**CORE, "ext": value})
+    assert (made, made.typed) == (event, {"ext": value})
+
+
+@pytest.mark.parametrize("text", ["5", "true", "-0"])
+def test_extension_that_is_a_string_stays_one(text: str) -> None:
+    assert f'"ext":"{text}"' in http_modes.write_structured(read_one(structured(ext=text))).decode()
 
 
 @pytest.mark.parametrize("value", ["1.5", "1.0", "1e2", "2147483648", "-2147483649", "9" * 400, "[]", "{}", "NaN"])

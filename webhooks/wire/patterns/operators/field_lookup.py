@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from webhooks.wire.patterns.arguments import Predicate
+from webhooks.wire.json_numbers import exact
+from webhooks.wire.patterns.arguments import Number, Predicate
 from webhooks.wire.patterns.masks import RangeMasks
 from webhooks.wire.patterns.operators.anything_but import AnythingBut
 from webhooks.wire.patterns.operators.cidr import Network, SameAddress, parse_address
@@ -31,7 +32,7 @@ class FieldLookup:
 
     def __init__(self, entries: Iterable[tuple[Predicate, int]]) -> None:
         self._strings: dict[str, int] = {}
-        self._numbers: dict[int | float, int] = {}
+        self._numbers: dict[Number, int] = {}
         self._constants: dict[bool | None, int] = {}
         self._anything_but = 0
         excluded: list[tuple[Predicate, int]] = []
@@ -72,10 +73,12 @@ class FieldLookup:
         elif scalar is None or isinstance(scalar, bool):
             found = self._constants.get(scalar, 0)
         else:
-            found = self._numbers.get(scalar, 0)
-            if self._ranges:
-                found |= self._ranges.find(scalar, budget)
+            found = self._find_number(exact(scalar), budget) if self._numbers or self._ranges else 0
         return found | self._find_uncommon(scalar, budget) if self._uncommon else found
+
+    def _find_number(self, number: Number, budget: StepBudget) -> int:
+        found = self._numbers.get(number, 0)
+        return found | self._ranges.find(number, budget) if self._ranges else found
 
     def _find_uncommon(self, scalar: Any, budget: StepBudget) -> int:
         """Return the mask of the branches that accept every scalar, or every scalar but some."""
@@ -120,12 +123,12 @@ class RangeLookup:
         """Tell whether there are ranges."""
         return bool(self._bounds)
 
-    def find(self, number: float, budget: StepBudget) -> int:
+    def find(self, number: Number, budget: StepBudget) -> int:
         """Return the mask of the branches with a range that has this number. NaN is in no range."""
         budget.spend(self._steps)
         return self._mask_at(self._position(number)) if number == number else 0  # noqa: PLR0124 (false for NaN)
 
-    def _position(self, number: float) -> int:
+    def _position(self, number: Number) -> int:
         index = bisect_left(self._bounds, number)
         return 2 * index + (index < len(self._bounds) and self._bounds[index] == number)
 

@@ -1,13 +1,14 @@
 """Compile the operator ``numeric``: a number within one bound or two. A string with digits is no number.
 
-Integers of any length are compared exactly, fractions as doubles.
+Numbers of any length are compared exactly, by the decimal value that was written.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from webhooks.wire.patterns.arguments import InvalidPattern, Predicate, is_number, require_number
+from webhooks.wire.json_numbers import exact
+from webhooks.wire.patterns.arguments import InvalidPattern, Number, Predicate, is_number, require_number
 
 _LOWER: Collection[str] = (">", ">=")
 _UPPER: Collection[str] = ("<", "<=")
@@ -18,28 +19,29 @@ COMPARATORS: Collection[str] = ("=", *_LOWER, *_UPPER)
 class OneOfNumbers:
     """Accept these numbers."""
 
-    numbers: frozenset[int | float]
+    numbers: frozenset[Number]
 
     def __call__(self, scalar: Any) -> bool:
         """Tell whether the scalar is one of the numbers."""
-        return is_number(scalar) and scalar in self.numbers
+        return is_number(scalar) and exact(scalar) in self.numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
     """Accept numbers between two bounds; None is no bound. The flags tell whether a bound belongs to the range."""
 
-    low: int | float | None
+    low: Number | None
     has_low: bool
-    high: int | float | None
+    high: Number | None
     has_high: bool
 
     def __call__(self, scalar: Any) -> bool:
         """Tell whether the scalar is a number in the range."""
         if not is_number(scalar):
             return False
-        is_above = self.low is None or scalar > self.low or (self.has_low and scalar == self.low)
-        is_below = self.high is None or scalar < self.high or (self.has_high and scalar == self.high)
+        number = exact(scalar)
+        is_above = self.low is None or number > self.low or (self.has_low and number == self.low)
+        is_below = self.high is None or number < self.high or (self.has_high and number == self.high)
         return is_above and is_below
 
 
