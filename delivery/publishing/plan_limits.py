@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from delivery.publishing import monthly_quota, publish_rate
-from delivery.publishing.publisher import publish
+from delivery.publishing.publisher import publish_each
 from delivery.publishing.results import EventLimitExceeded, Published
 from delivery.sql.publish import find_events
 from subscriptions.errors import LimitExceeded
@@ -32,10 +32,10 @@ def publish_within_plan(
     items = events if plan.publish_rate is None else _within_rate(tenant, plan.publish_rate, events)
     limit = plan.events_per_month
     if limit is None or not monthly_quota.is_near(tenant.id, limit, _readable(items)):
-        return publish(tenant, items, max_bytes=plan.max_event_bytes, after_commit=after_commit)
+        return publish_each(tenant, items, max_bytes=plan.max_event_bytes, after_commit=after_commit)
     with transaction.atomic():
         items = _within_month(tenant, limit, items)
-        return publish(tenant, items, max_bytes=plan.max_event_bytes, after_commit=after_commit)
+        return publish_each(tenant, items, max_bytes=plan.max_event_bytes, after_commit=after_commit)
 
 
 def _within_rate(tenant: Tenant, rate: int, events: Sequence[Item]) -> list[Item]:

@@ -10,12 +10,14 @@ from uuid import UUID
 import orjson
 
 from delivery.fan_out.deliveries import NewDelivery
+from delivery.publishing.event_data import write_data
 from delivery.publishing.results import EventLimitExceeded, SchemaMismatch
 from subscriptions.errors import LimitExceeded
 from subscriptions.event_types import schema_check
 from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.models import Tenant
 from webhooks.wire.cloudevents.event import Event
+from webhooks.wire.cloudevents.grammar import timestamp
 from webhooks.wire.cloudevents.json_format import write_structured
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import new_id, public
@@ -47,8 +49,13 @@ class PreparedEvent:
         return self.event.attributes["source"], self.event.attributes["id"]
 
 
-def prepare(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_bytes: int) -> PreparedEvent:
-    """Return the event, completed and checked. Raises InvalidEvent, also its subclasses in ``results``."""
+def prepare(
+    tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_bytes: int, *, is_json: bool = True
+) -> PreparedEvent:
+    """Return the event, completed and checked. Raises InvalidEvent, also its subclasses in ``results``.
+
+    ``is_json``: whether data in the plain form was parsed from JSON, so that it need not be checked.
+    """
     if isinstance(item, InvalidEvent):
         raise item
     key = new_id()
@@ -56,7 +63,7 @@ def prepare(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_
     if isinstance(item, Event):
         event, given = item, item.attributes
     else:
-        event, given = _completed(tenant, key, item)
+        event, given = _completed(tenant, key, item, is_json=is_json)
     for name, limit in MAX_ATTRIBUTE_BYTES.items():
         if len(event.attributes.get(name, "").encode()) > limit:
             raise InvalidEvent(name, f"must not be longer than {limit} bytes")
@@ -70,9 +77,11 @@ def prepare(tenant: Tenant, item: Event | InvalidEvent | Mapping[str, Any], max_
     return PreparedEvent(key, event, _digest(given, event.data), body, finding=finding)
 
 
-def _completed(tenant: Tenant, key: UUID, plain: Mapping[str, Any]) -> tuple[Event, Mapping[str, Any]]:
+def _completed(
+    tenant: Tenant, key: UUID, plain: Mapping[str, Any], *, is_json: bool
+) -> tuple[Event, Mapping[str, Any]]:
     """Return the event of a mapping in the plain form with defaults filled in, and the attributes that were given."""
-    given = {name: value for name, value in plain.items() if name != "data" and value is not None}
+    given = {name: _attribute(name, value) for name, value in plain.items() if name != "data" and value is not None}
     filled = {
         "id": public("evt", key),
         "source": f"urn:waypost:{tenant.public_id}",
@@ -81,7 +90,19 @@ def _completed(tenant: Tenant, key: UUID, plain: Mapping[str, Any]) -> tuple[Eve
     }
     if "data" not in plain:
         return Event.of(filled), given
-    return Event.of(filled, plain["data"]), given
+    if is_json:
+        return Event.of(filled, plain["data"]), given
+    attributes = Event.of(filled).attributes
+    return Event.with_json(attributes, write_data(plain["data"])), given
+
+
+def _attribute(name: str, value: Any) -> Any:
+    """Write a datetime as CloudEvents writes a time. Raises InvalidEvent without a time zone."""
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise InvalidEvent(name, "is a datetime without a time zone")
+    return timestamp(value)
 
 
 def current_time() -> str:

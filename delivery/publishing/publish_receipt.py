@@ -52,11 +52,7 @@ def publish_receipt(receipt: Receipt) -> list[Published]:
     receiver then retries the receipt, and finally dead-letters it.
     """
     tenant = Tenant.objects.filter(deleted_at=None).get(id__in=[receipt.source.tenant_id])
-    published = publish(tenant, _events(receipt))
-    for result in published:
-        if result.error is not None:
-            raise result.error
-    return published
+    return publish(tenant, _events(receipt))
 
 
 def _events(receipt: Receipt) -> list[Event | InvalidEvent | Mapping[str, Any]]:

@@ -25,6 +25,25 @@ from webhooks.wire.errors import InvalidEvent
 
 
 def publish(
+    tenant: Tenant, events: Sequence[Event | InvalidEvent | Mapping[str, Any]], *, max_bytes: int | None = None
+) -> list[Published]:
+    """Publish events for a tenant, all or none, and return one result for each, in order.
+
+    For the arguments see ``publish_each``, which reports an invalid event as a result. Here ``data`` may contain what
+    Django writes as JSON too: Decimal, date, datetime, UUID, ...; ``time`` may be a datetime.
+
+    Raises InvalidEvent for the first event that is not valid, before anything is stored: it names the event (``index``)
+    and the attribute or member. Raises ContentConflict if an event was published before with other content; where the
+    caller has no transaction of its own, the other events are published then.
+    """
+    results = _publish(tenant, events, max_bytes=max_bytes, raises=True)
+    for index, result in enumerate(results):
+        if result.error is not None:
+            raise _at(index, events, result.error)
+    return results
+
+
+def publish_each(
     tenant: Tenant,
     events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
     *,
@@ -33,22 +52,35 @@ def publish(
 ) -> list[Published]:
     """Publish events for a tenant and return one result for each, in order; an invalid one does not stop the others.
 
-    An event is an ``Event``, or a mapping in the plain form: ``type`` and ``data``, optionally ``id``, ``source``,
-    ``time``, ``subject`` and extensions. An InvalidEvent (an item of a batch that could not be read) becomes the error
-    of its own result. ``max_bytes``: limit of one event as it is sent, at most WAYPOST_MAX_EVENT_BYTES.
-    ``after_commit``: receives the notification, for the caller to run after the commit.
+    An event is an ``Event``, or a mapping in the plain form: ``type`` and ``data`` (a parsed JSON value), optionally
+    ``id``, ``source``, ``time``, ``subject`` and extensions. An InvalidEvent (an item of a batch that could not be
+    read) becomes the error of its own result. ``max_bytes``: limit of one event as it is sent, at most
+    WAYPOST_MAX_EVENT_BYTES. ``after_commit``: receives the notification, for the caller to run after the commit.
 
     Raises django.db.Error if the database is unavailable; nothing was published then. If it fails for longer than
     ``store.RETRY_FOR`` during the commit, the result is unknown; publishing again under the same ids is safe.
     """
+    return _publish(tenant, events, max_bytes=max_bytes, after_commit=after_commit)
+
+
+def _publish(
+    tenant: Tenant,
+    events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
+    *,
+    max_bytes: int | None,
+    after_commit: list[Callable[[], None]] | None = None,
+    raises: bool = False,
+) -> list[Published]:
     started = time.monotonic()
     results: list[Published | None] = [None] * len(events)
     prepared: dict[int, PreparedEvent] = {}
     limit = min(max_bytes or settings.WAYPOST_MAX_EVENT_BYTES, settings.WAYPOST_MAX_EVENT_BYTES)
     for index, item in enumerate(events):
         try:
-            prepared[index] = prepare(tenant, item, limit)
+            prepared[index] = prepare(tenant, item, limit, is_json=not raises)
         except InvalidEvent as error:
+            if raises:
+                raise _at(index, events, error) from error.__cause__
             results[index] = Published(None, error=error)
     stored = store(tenant, list(prepared.values()))
     for index, event in prepared.items():
@@ -61,6 +93,13 @@ def publish(
     _count(complete, len(accepted))
     telemetry.fan_outs_deferred(it.deferred for it in accepted if it.deferred is not None)
     return complete
+
+
+def _at(index: int, events: Sequence[Any], error: InvalidEvent) -> InvalidEvent:
+    """Return the error with the position of its event, if there are several."""
+    if len(events) > 1:
+        error.index = index
+    return error
 
 
 def _result(event: PreparedEvent, stored: StoredEvent) -> Published:

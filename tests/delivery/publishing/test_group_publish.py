@@ -12,7 +12,7 @@ from delivery import notify
 from delivery.models import Delivery, Event
 from delivery.publishing import group_publish
 from delivery.publishing.group_publish import MAX_GROUP, MAX_SHARED, group_commit, publish_in_group
-from delivery.publishing.publisher import publish
+from delivery.publishing.publisher import publish, publish_each
 from delivery.publishing.results import ContentConflict, Published
 from subscriptions.models import Tenant
 from tests.factories import make_subscription, make_tenant
@@ -47,7 +47,7 @@ class BlockedPublish:
             self.go_on.wait()
         if error := self._fails(list(items)):
             raise error
-        return publish(tenant, items, **more)
+        return publish_each(tenant, items, **more)
 
 
 def named(name: str, **changes: Any) -> dict[str, Any]:

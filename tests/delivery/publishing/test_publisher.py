@@ -3,6 +3,8 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from django.db import transaction
 
 from delivery import notify
 from delivery.models import DeadLetter, Delivery, Event, Lane
-from delivery.publishing.publisher import publish
+from delivery.publishing.publisher import publish, publish_each
 from delivery.publishing.results import ContentConflict, Published
 from delivery.sql.publish import insert_events
 from subscriptions.endpoints.endpoints import delete_endpoint
@@ -103,8 +105,8 @@ class TestOneEvent:
 class TestRepeats:
     def test_repeat_returns_the_first_event_and_creates_no_delivery(self) -> None:
         tenant = make_subscription().tenant
-        (first,) = publish(tenant, [plain()])
-        (second,) = publish(tenant, [plain()])
+        (first,) = publish_each(tenant, [plain()])
+        (second,) = publish_each(tenant, [plain()])
         assert (second.id, second.duplicate, second.error, second.deliveries) == (first.id, True, None, 0)
         assert Delivery.objects.count() == 1
 
@@ -116,8 +118,8 @@ class TestRepeats:
     @pytest.mark.parametrize("changes", [{"data": {"n": 2}}, {"type": "order.paid"}, {"subject": "7"}, {"data": None}])
     def test_other_content_under_the_same_name_is_a_conflict(self, changes: dict[str, Any]) -> None:
         tenant = make_subscription().tenant
-        (first,) = publish(tenant, [plain()])
-        (second,) = publish(tenant, [{**plain(), **changes}])
+        (first,) = publish_each(tenant, [plain()])
+        (second,) = publish_each(tenant, [{**plain(), **changes}])
         assert isinstance(second.error, ContentConflict)
         assert (second.id, second.duplicate) == (first.id, False)
         assert (Event.objects.count(), Delivery.objects.count()) == (1, 1)
@@ -170,7 +172,7 @@ class TestBatches:
         ids=lambda it: str(it)[:40],
     )
     def test_invalid_event_of_a_batch_fails_alone_with_the_reason(self, bad: Any) -> None:
-        first, refused, last = publish(make_tenant(), [plain(1), bad, plain(2)])
+        first, refused, last = publish_each(make_tenant(), [plain(1), bad, plain(2)])
         assert (first.error, last.error) == (None, None)
         assert isinstance(refused.error, InvalidEvent)
         assert refused.id is None
@@ -183,7 +185,7 @@ class TestBatches:
         assert Delivery.objects.count() == 1
 
     def test_other_content_within_a_batch_is_a_conflict(self) -> None:
-        first, second = publish(make_tenant(), [plain(), plain(data=2)])
+        first, second = publish_each(make_tenant(), [plain(), plain(data=2)])
         assert first.error is None
         assert isinstance(second.error, ContentConflict)
         assert second.id == first.id
@@ -333,3 +335,44 @@ def test_publish_for_a_deleted_tenant_raises_and_stores_nothing(is_cached: bool)
     with pytest.raises(StateConflict):
         publish(tenant, [plain(2)])
     assert Event.objects.count() == int(is_cached)
+
+
+@pytest.mark.django_db
+def test_publish_raises_for_the_first_invalid_event_and_stores_none() -> None:
+    with pytest.raises(InvalidEvent) as failure:
+        publish(make_tenant(), [plain(1), plain(2, data={"total": object()})])
+    assert (failure.value.index, failure.value.attribute) == (1, "data.total")
+    assert str(failure.value) == "event 1: data.total cannot be written as JSON: it is of type object"
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+def test_publish_raises_for_an_event_that_was_published_with_other_content() -> None:
+    tenant = make_tenant()
+    publish(tenant, [plain(1)])
+    with pytest.raises(ContentConflict):
+        publish(tenant, [plain(1, data="other")])
+
+
+@pytest.mark.django_db
+def test_publish_undoes_the_transaction_of_its_caller_if_an_event_is_invalid() -> None:
+    tenant = make_tenant()
+
+    def order() -> None:
+        with transaction.atomic():
+            make_subscription(make_endpoint(tenant))
+            publish(tenant, [plain(data=float("nan"))])
+
+    with pytest.raises(InvalidEvent):
+        order()
+    assert not Subscription.objects.filter(tenant=tenant).exists()
+
+
+@pytest.mark.django_db
+def test_publish_writes_data_as_django_does_and_a_time_as_cloudevents_do() -> None:
+    moment = datetime(2030, 1, 31, 12, 30, tzinfo=UTC)
+    publish(make_tenant(), [plain(data={"total": Decimal("1.10"), "on": moment.date()}, time=moment)])
+    body = json.loads(bytes(Event.objects.get().body))
+    assert (body["data"], body["time"]) == ({"total": "1.10", "on": "2030-01-31"}, "2030-01-31T12:30:00.000000Z")
+    with pytest.raises(InvalidEvent, match="time is a datetime without a time zone"):
+        publish(make_tenant(), [plain(time=datetime(2030, 1, 31))])

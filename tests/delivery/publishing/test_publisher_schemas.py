@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from delivery.models import Delivery, Event
-from delivery.publishing.publisher import publish
+from delivery.publishing.publisher import publish_each
 from delivery.publishing.results import SchemaMismatch
 from subscriptions.models import Tenant
 from tests.factories import make_client, make_endpoint, make_event_type, make_subscription, make_tenant
@@ -70,7 +70,7 @@ class TestEnforce:
 
     def test_publish_returns_the_mismatch_as_the_events_result(self, tenant: Tenant) -> None:
         make_event_type(name="order.paid", schema=SCHEMA, schema_check="enforce")
-        good, bad = publish(tenant, [order(GOOD), order(BAD)])
+        good, bad = publish_each(tenant, [order(GOOD), order(BAD)])
         assert good.error is None
         assert isinstance(bad.error, SchemaMismatch)
         assert str(bad.error) == 'data does not match the schema at /lines/1: "sku" is a required property'
@@ -78,5 +78,5 @@ class TestEnforce:
 
 def test_mismatching_event_is_accepted_without_warnings_when_off(tenant: Tenant) -> None:
     make_event_type(name="order.paid", schema=SCHEMA, schema_check="off")
-    (result,) = publish(tenant, [order(BAD)])
+    (result,) = publish_each(tenant, [order(BAD)])
     assert (result.error, result.warnings) == (None, ())
