@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import Error
 
-from delivery.sql.due import CHANNEL, STOPPED, mark_lanes_due, notify_stopped
+from delivery.sql.due import CHANNEL, OWNER_CHANNEL, STOPPED, mark_lanes_due, mark_lanes_due_late, notify_stopped
 from webhooks.kit.notify import Listener, TaskNotifier, wakeup_failed
 
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
@@ -29,6 +29,17 @@ def notify_drains(endpoint_ids: Iterable[UUID]) -> None:
     drain_starter.notify()
 
 
+def mark_late(endpoint_ids: Iterable[UUID]) -> None:
+    """Mark the lanes of these endpoints due if the drains that the commit has notified have released them.
+
+    Never raises.
+    """
+    try:
+        mark_lanes_due_late(list(endpoint_ids))
+    except Error as error:
+        wakeup_failed("database", error)
+
+
 def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
     """Notify the drains, after the commit, that claims of deliveries of these endpoints were ended by others.
 
@@ -43,6 +54,6 @@ def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
     notify_drains(endpoint_ids)
 
 
-def listen() -> Listener:
-    """Listen for lanes that became due, as a running drain does. For payloads see read_notification."""
-    return Listener(CHANNEL, missed=STOPPED)
+def listen(owner: UUID) -> Listener:
+    """Listen for lanes that became due, as a running drain with this id does. For payloads see read_notification."""
+    return Listener(CHANNEL, f"{OWNER_CHANNEL}{owner}", missed=STOPPED)

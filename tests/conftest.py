@@ -66,6 +66,12 @@ def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 @pytest.fixture(autouse=True)
+def no_timer_of_late_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mark lanes at once, not from a thread that outlives the test."""
+    monkeypatch.setattr("delivery.publishing.late_marks.LateMarks.start_timer", lambda marks: marks.mark())
+
+
+@pytest.fixture(autouse=True)
 def nothing_cached_by_another_test() -> None:
     """Drop cached event types, pages and states at once, not within a second, since the test is rolled back."""
     schema_check.clear_cache()

@@ -4,14 +4,16 @@ Writing an event takes a few round trips and a flush of the disk, whether it is 
 share a transaction; a batch is large enough by itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from delivery.load.publisher_meter import publisher_meter
+from delivery.publishing.late_marks import LateMarks
 from delivery.publishing.plan_limits import publish_within_plan
+from delivery.publishing.publisher import GroupedCommit
 from delivery.publishing.results import Published
 from subscriptions.models import Tenant
 from webhooks.kit.group_commit import AfterCommit, GroupCommit
@@ -48,9 +50,13 @@ def submit(tenant: Tenant, items: Sequence[Item]) -> "Future[list[Published]]":
 
 
 def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -> list[list[Published]]:
-    """Publish the events of these requests, all of one tenant, at once."""
+    """Publish the events of these requests, all of one tenant, at once.
+
+    The commit notifies the drains if no other tenant's group is written: it would wait for this one's.
+    """
     items = [item for request in requests for item in request.items]
-    results = iter(publish_within_plan(requests[0].tenant, items, after_commit=after_commit))
+    commit = GroupedCommit(after_commit, notifies=group_commit.keys_in_progress() == 1, mark_late=late_marks.add)
+    results = iter(publish_within_plan(requests[0].tenant, items, commit=commit))
     meter = publisher_meter()
     if meter.count(len(requests), group_commit.waiting()):
         after_commit.append(meter.report)
@@ -60,3 +66,10 @@ def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -
 group_commit: GroupCommit[_Request, list[Published]] = GroupCommit(
     _publish_requests, threads=WRITERS, max_group=MAX_GROUP, weigh=lambda request: len(request.items)
 )
+
+
+def _run_on_writer(mark: Callable[[], None]) -> None:
+    group_commit.writers.submit(mark)
+
+
+late_marks = LateMarks(_run_on_writer)

@@ -5,14 +5,14 @@ not count against the quota, unreadable items against neither. The REST API publ
 project that calls ``publish`` in its own transaction is counted, but not limited.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from delivery.publishing import monthly_quota, publish_rate
-from delivery.publishing.publisher import publish_each
+from delivery.publishing.publisher import GroupedCommit, publish_each
 from delivery.publishing.results import EventLimitExceeded, Published
 from delivery.sql.publish import find_events
 from subscriptions.errors import LimitExceeded
@@ -25,17 +25,17 @@ Item = Event | InvalidEvent | Mapping[str, Any]
 
 
 def publish_within_plan(
-    tenant: Tenant, events: Sequence[Item], *, after_commit: list[Callable[[], None]] | None = None
+    tenant: Tenant, events: Sequence[Item], *, commit: GroupedCommit | None = None
 ) -> list[Published]:
     """Publish as ``publish`` does; events beyond a limit get EventLimitExceeded as their error and are not written."""
     plan = plan_of(tenant)
     items = events if plan.publish_rate is None else _within_rate(tenant, plan.publish_rate, events)
     limit = plan.events_per_month
     if limit is None or not monthly_quota.is_near(tenant.id, limit, _readable(items)):
-        return publish_each(tenant, items, max_bytes=plan.max_event_bytes, after_commit=after_commit)
+        return publish_each(tenant, items, max_bytes=plan.max_event_bytes, commit=commit)
     with transaction.atomic():
         items = _within_month(tenant, limit, items)
-        return publish_each(tenant, items, max_bytes=plan.max_event_bytes, after_commit=after_commit)
+        return publish_each(tenant, items, max_bytes=plan.max_event_bytes, commit=commit)
 
 
 def _within_rate(tenant: Tenant, rate: int, events: Sequence[Item]) -> list[Item]:

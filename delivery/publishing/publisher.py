@@ -6,8 +6,10 @@ without a second table). If the process dies between the commit and the notifica
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -22,6 +24,19 @@ from delivery.sql.publish import StoredEvent
 from subscriptions.models import Tenant
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.errors import InvalidEvent
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedCommit:
+    """The commit of a group (``group_publish``). What follows it is appended to ``after_commit``.
+
+    ``notifies``: the commit may notify the drains (``insert_events``). ``mark_late`` takes the endpoints whose drains
+    it has notified.
+    """
+
+    after_commit: list[Callable[[], None]]
+    notifies: bool
+    mark_late: Callable[[frozenset[UUID]], None]
 
 
 def publish(
@@ -48,19 +63,20 @@ def publish_each(
     events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
     *,
     max_bytes: int | None = None,
-    after_commit: list[Callable[[], None]] | None = None,
+    commit: GroupedCommit | None = None,
 ) -> list[Published]:
     """Publish events for a tenant and return one result for each, in order; an invalid one does not stop the others.
 
     An event is an ``Event``, or a mapping in the plain form: ``type`` and ``data`` (a parsed JSON value), optionally
     ``id``, ``source``, ``time``, ``subject`` and extensions. An InvalidEvent (an item of a batch that could not be
     read) becomes the error of its own result. ``max_bytes``: limit of one event as it is sent, at most
-    WAYPOST_MAX_EVENT_BYTES. ``after_commit``: receives the notification, for the caller to run after the commit.
+    WAYPOST_MAX_EVENT_BYTES.
+    ``commit``: receives what follows the commit, for the caller to run; None: Django runs it.
 
     Raises django.db.Error if the database is unavailable; nothing was published then. If it fails for longer than
     ``store.RETRY_FOR`` during the commit, the result is unknown; publishing again under the same ids is safe.
     """
-    return _publish(tenant, events, max_bytes=max_bytes, after_commit=after_commit)
+    return _publish(tenant, events, max_bytes=max_bytes, commit=commit)
 
 
 def _publish(
@@ -68,7 +84,7 @@ def _publish(
     events: Sequence[Event | InvalidEvent | Mapping[str, Any]],
     *,
     max_bytes: int | None,
-    after_commit: list[Callable[[], None]] | None = None,
+    commit: GroupedCommit | None = None,
     raises: bool = False,
 ) -> list[Published]:
     started = time.monotonic()
@@ -82,13 +98,13 @@ def _publish(
             if raises:
                 raise _at(index, events, error) from error.__cause__
             results[index] = Published(None, error=error)
-    stored = store(tenant, list(prepared.values()))
+    stored, notified = store(tenant, list(prepared.values()), notifies=commit is not None and commit.notifies)
     for index, event in prepared.items():
         results[index] = _result(event, stored[event.name])
     accepted = [it for it in prepared.values() if it.key == stored[it.name].key]
     if any(it.deliveries or it.deferred for it in accepted):
-        notify = partial(_notify, accepted, started)
-        transaction.on_commit(notify if after_commit is None else partial(after_commit.append, notify))
+        notify = partial(_notify, accepted, started, notified, commit)
+        transaction.on_commit(notify if commit is None else partial(commit.after_commit.append, notify))
     complete = [it for it in results if it is not None]
     _count(complete, len(accepted))
     telemetry.fan_outs_deferred(it.deferred for it in accepted if it.deferred is not None)
@@ -120,10 +136,12 @@ def _count(results: Sequence[Published], accepted: int) -> None:
     telemetry.published(accepted=accepted, duplicates=len(results) - accepted - rejected, rejected=rejected)
 
 
-def _notify(events: list[PreparedEvent], started: float) -> None:
+def _notify(
+    events: list[PreparedEvent], started: float, notified: frozenset[UUID], commit: GroupedCommit | None
+) -> None:
     """Announce the new deliveries, and notify the workers of deferred fan-outs."""
     pending = [(new.key, new.endpoint_id) for it in events for new in it.deliveries if new.reason is None]
-    if pending:
-        announce(pending, started)
+    if pending and (late := announce(pending, started, notified)) and commit is not None:
+        commit.mark_late(late)
     if any(it.deferred for it in events):
         fan_out_starter.notify()

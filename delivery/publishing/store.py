@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import NamedTuple
+from uuid import UUID
 
 import orjson
 from django.db import Error, connection, transaction
@@ -37,22 +39,29 @@ from subscriptions.routing.snapshot import route_table
 DAY = 86_400  # seconds
 RETRY_FOR, RETRY_EVERY = 5.0, 0.1  # seconds, when the connection breaks; a restart of PostgreSQL takes about one
 
-Stored = dict[tuple[str, str], StoredEvent]  # (source, id): the stored event of that name
+
+class Stored(NamedTuple):
+    """The stored events by (source, id), and the endpoints whose drains the commit has notified."""
+
+    events: dict[tuple[str, str], StoredEvent]
+    notified: frozenset[UUID] = frozenset()
 
 
-def store(tenant: Tenant, events: list[PreparedEvent]) -> Stored:
+def store(tenant: Tenant, events: list[PreparedEvent], *, notifies: bool = False) -> Stored:
     """Store the events and return what is stored under their names now: the event itself, or an earlier one.
+
+    ``notifies``: the commit may notify the drains (see ``insert_events``).
 
     The statement writes only if the route table is still at the version that the events were matched with; if not,
     they are matched again. Raises StateConflict if the tenant is deleted.
     """
     if not events:
-        return {}
+        return Stored({})
     routes = route_table(tenant.id)
     is_order_pending = False  # whether an earlier event that may go to ordered endpoints is not routed yet
     while True:
         _fan_out(routes, tenant, events, is_order_pending=is_order_pending)
-        stored = _retry(partial(_store_under, routes, tenant, events))
+        stored = _retry(partial(_store_under, routes, tenant, events, notifies=notifies))
         if stored is not None:
             return stored
         if not Tenant.objects.filter(id=tenant.id, deleted_at=None).exists():
@@ -85,20 +94,28 @@ def _is_ordered(events: list[PreparedEvent]) -> bool:
     return any(new.order_key is not None for it in events for new in it.deliveries)
 
 
-def _store_under(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent]) -> Stored | None:
+def _store_under(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent], *, notifies: bool) -> Stored | None:
     with _transaction(events):
-        rows, is_ordered = _delivery_rows(events), _is_ordered(events)
-        new = insert_events(tenant.id, routes.version, _event_rows(events), rows, is_ordered=is_ordered)
+        new = insert_events(
+            tenant.id,
+            routes.version,
+            _event_rows(events),
+            _delivery_rows(events),
+            is_ordered=_is_ordered(events),
+            notifies=notifies and not connection.in_atomic_block,
+        )
         if new is None:
             return None
-        accepted = [it for it in events if it.key in new]
+        accepted = [it for it in events if it.key in new.events]
         defer_fan_outs(tenant.id, _deferred_rows(accepted))
         dead_letter(_failed_transformations(accepted))
         store_warnings(_warning_rows(accepted))
     stored = {it.name: StoredEvent(it.key, it.digest, it.deferred is not None) for it in accepted}
-    if repeats := [it.name for it in events if it.key not in new]:
+    if repeats := [it.name for it in events if it.key not in new.events]:
         stored |= find_events(tenant.id, repeats)
-    return stored if all(name in stored for name in repeats) else None  # retention deleted a repeat's first event
+    if not all(name in stored for name in repeats):  # retention deleted a repeat's first event
+        return None
+    return Stored(stored, new.notified)
 
 
 def _transaction(events: list[PreparedEvent]) -> AbstractContextManager[object]:

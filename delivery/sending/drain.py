@@ -63,8 +63,9 @@ def deliver_due(
     sql.force_index_plans()
     clock = Clock()
     try:
-        with closing(Transports(clock.now)) as transports, closing(notify.listen()) as listener:
-            drain = Drain(transports, listener, clock)
+        owner = new_id()
+        with closing(Transports(clock.now)) as transports, closing(notify.listen(owner)) as listener:
+            drain = Drain(transports, listener, clock, owner)
             drain.run(started + seconds, idle_timeout, stopping)
     finally:
         with suppress(Error):
@@ -79,12 +80,12 @@ def deliver_due(
 class Drain:
     """Run one loop over the leased lanes, the attempts in flight, and the ended attempts that are not settled yet."""
 
-    def __init__(self, transports: Transports, listener: Listener, clock: Clock) -> None:
+    def __init__(self, transports: Transports, listener: Listener, clock: Clock, owner: UUID) -> None:
         self.attempts = 0
         self._transports = transports
         self._listener = listener
         self._clock = clock
-        self._lanes = LeasedLanes(clock)
+        self._lanes = LeasedLanes(clock, owner)
         self._dispatcher = Dispatcher(transports, self._lanes, clock, max_attempts())
         self._stats = AttemptStats()
         self._ended: list[Ended] = []

@@ -57,8 +57,8 @@ class LeasedLanes:
     have ended, and other drains are notified.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self.owner = new_id()
+    def __init__(self, clock: Clock, owner: UUID | None = None) -> None:
+        self.owner = owner or new_id()
         self.lane_available = True
         self.is_contended = False
         self.is_ending = False

@@ -15,6 +15,7 @@ from webhooks.kit.sql import run
 PENDING = Delivery.State.PENDING
 ACTIVE, GONE = Endpoint.State.ACTIVE, Endpoint.DisabledReason.RESPONDED_410
 CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
+OWNER_CHANNEL = "waypost_due_"  # with the owner of lanes behind it: the channel that only this drain listens on
 LANE_AVAILABLE = "free"  # begins its payload if at least one of the marked lanes has no owner
 ALL_LEASED = "leased"  # begins its payload otherwise
 STOPPED = "stopped"  # begins the payload of the notification that claims were ended, as by cancelling
@@ -54,6 +55,10 @@ SELECT {ASYNCHRONOUS_COMMIT},
                               || CASE WHEN cardinality(%(endpoints)s::uuid[]) <= {MAX_NAMED}
                                       THEN ' ' || array_to_string(%(endpoints)s::uuid[], ' ') ELSE '' END)
 """
+
+
+# Reader: late marks. The same, but it notifies only if a lane was marked.
+MARK_LANES_DUE_LATE = f"{MARK_LANES_DUE} WHERE EXISTS (SELECT FROM marked) OR EXISTS (SELECT FROM created)"
 
 
 class Notification(NamedTuple):
@@ -97,6 +102,11 @@ def mark_lanes_due(endpoint_ids: Sequence[UUID]) -> None:
     lanes were marked.
     """
     run(MARK_LANES_DUE, {"endpoints": list(endpoint_ids)})
+
+
+def mark_lanes_due_late(endpoint_ids: Sequence[UUID]) -> None:
+    """Do the same for endpoints whose drains the commit has notified: notify only if a lane has no owner any more."""
+    run(MARK_LANES_DUE_LATE, {"endpoints": list(endpoint_ids)})
 
 
 # Readers: a drain that has released lanes (RECHECK_THESE), the sweep (RECHECK_ALL).

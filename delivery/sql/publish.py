@@ -8,9 +8,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
+from delivery.sql.due import ALL_LEASED, MAX_NAMED, OWNER_CHANNEL
 from webhooks.kit.sql import columns, run
 
 PENDING = Delivery.State.PENDING
+SURELY_LEASED = 2.0  # seconds that a lease must last beyond now for its owner to be notified
 
 
 class StoredEvent(NamedTuple):
@@ -19,6 +21,13 @@ class StoredEvent(NamedTuple):
     key: UUID
     digest: bytes
     is_deferred: bool
+
+
+class Inserted(NamedTuple):
+    """The ids of the events that were inserted, and the endpoints whose drains will be notified by the commit."""
+
+    events: set[UUID]
+    notified: frozenset[UUID] = frozenset()
 
 
 class EventRow(NamedTuple):
@@ -68,8 +77,9 @@ INSERT_DELIVERIES = f"""
 INSERT_USAGE = "INSERT INTO delivery_usageincrement (tenant_id, day, type, events, deliveries)"
 
 # Reader: publishing. Indexes: the unique (tenant, event_id, source) finds repeats, the primary key of tenants the
-# version. Materialized, so that the version is compared before anything is written. Deliveries are created in the order
-# in which they are given, which is that of the batch: ordered endpoints get them in the order of creation.
+# version, that of lanes the owners. Materialized, so that the version is compared before anything is written.
+# Deliveries are created in the order in which they are given, which is that of the batch: ordered endpoints get them in
+# the order of creation.
 INSERT_EVENTS = f"""
 WITH route_table AS MATERIALIZED (
     SELECT FROM subscriptions_tenant
@@ -92,7 +102,17 @@ WITH route_table AS MATERIALIZED (
       FROM accepted a LEFT JOIN (SELECT event_id, count(*) FROM fan_out GROUP BY event_id) d ON d.event_id = a.id
      GROUP BY 2, 3
 )
-SELECT EXISTS (SELECT FROM route_table), ARRAY(SELECT id FROM accepted)
+, leased AS MATERIALIZED (
+    SELECT endpoint_id, owner
+      FROM (SELECT e.endpoint_id, (SELECT l.owner FROM delivery_lane l
+                                    WHERE l.endpoint_id = e.endpoint_id
+                                      AND l.due_at > now() + interval '{SURELY_LEASED} seconds') AS owner
+              FROM unnest(%(notified)s::uuid[]) AS e(endpoint_id)) lane
+     WHERE owner IS NOT NULL AND EXISTS (SELECT FROM accepted)
+)
+SELECT EXISTS (SELECT FROM route_table), ARRAY(SELECT id FROM accepted), ARRAY(SELECT endpoint_id FROM leased),
+       (SELECT count(pg_notify('{OWNER_CHANNEL}' || owner, '{ALL_LEASED} ' || endpoints))
+          FROM (SELECT owner, string_agg(endpoint_id::text, ' ') AS endpoints FROM leased GROUP BY owner) drain)
 """
 # Reader: publishing, for events with deliveries to ordered endpoints. Index: fan_out_ordered.
 INSERT_ORDERED_EVENTS = INSERT_EVENTS.replace(
@@ -109,8 +129,13 @@ def insert_events(
     deliveries: Sequence[DeliveryRow],
     *,
     is_ordered: bool = False,
-) -> set[UUID] | None:
+    notifies: bool = False,
+) -> Inserted | None:
     """Insert the events that do not exist yet, each with its deliveries, and return their ids.
+
+    ``notifies``: the commit notifies the drains that lease the lanes of these deliveries. Until it is on disk it has a
+    lock for that, for which every other commit waits that notifies. So only a statement that is a transaction by itself
+    may do it, and only while no others commit.
 
     None: nothing was written, because the tenant's route table is no longer at this version, or the tenant is deleted;
     or, with ``is_ordered`` (some deliveries are to ordered endpoints), because an earlier event that may go to such
@@ -126,10 +151,17 @@ def insert_events(
         "subjects": subjects,
         "digests": digests,
         "bodies": bodies,
+        "notified": _named(deliveries) if notifies else [],
         **delivery_parameters(tenant_id, None, deliveries),
     }
-    ((is_current, accepted),) = run(INSERT_ORDERED_EVENTS if is_ordered else INSERT_EVENTS, parameters)
-    return set(accepted) if is_current else None
+    ((is_current, accepted, notified, _),) = run(INSERT_ORDERED_EVENTS if is_ordered else INSERT_EVENTS, parameters)
+    return Inserted(set(accepted), frozenset(notified)) if is_current else None
+
+
+def _named(deliveries: Sequence[DeliveryRow]) -> list[UUID]:
+    """Return the endpoints of pending deliveries; none if they are too many for one notification."""
+    endpoints = {it.endpoint_id for it in deliveries if it.state == PENDING}
+    return list(endpoints) if len(endpoints) <= MAX_NAMED else []
 
 
 def delivery_parameters(

@@ -15,6 +15,8 @@ from tests.waiting import wait_until
 from webhooks.kit.notify import WAKEUPS_FAILED, Listener
 from webhooks.wire.ids import new_id
 
+OWNER = new_id()
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -28,7 +30,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    with closing(notify.listen()) as listener:
+    with closing(notify.listen(OWNER)) as listener:
         yield listener
 
 

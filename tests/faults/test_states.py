@@ -83,7 +83,9 @@ class DeliveryStates(RuleBasedStateMachine):
         rows = [EventRow(new_id(), "/", str(new_id()), "t", None, b"", b"{}") for _ in range(count)]
         deliveries = [DeliveryRow(new_id(), row.id, target, None, "pending", order_key) for row in rows]
         version = Tenant.objects.get(id=self.tenant.id).routes_version
-        assert insert_events(self.tenant.id, version, rows, deliveries) == {row.id for row in rows}
+        inserted = insert_events(self.tenant.id, version, rows, deliveries)
+        assert inserted is not None
+        assert inserted.events == {row.id for row in rows}
         self.known |= {row.id: ExpectedState() for row in deliveries}
         if order_key is not None:
             self.queues[order_key] += [row.id for row in deliveries]

@@ -20,12 +20,13 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
+from webhooks.kit.fair.recent_threads import RecentThreads, Writers
 from webhooks.kit.notify import wakeup_failed
 
 M = TypeVar("M")
@@ -93,7 +94,7 @@ class GroupCommit(Generic[M, R]):
         weigh: Callable[[M], int] = lambda _: 1,
         owner_of: Callable[[M], Hashable] = lambda _: None,
     ) -> None:
-        self.writers: Executor = ThreadPoolExecutor(threads, "group-commit")
+        self.writers: Writers = RecentThreads(threads, "group-commit")
         self._threads = threads
         self._write = write
         self._weigh = weigh
@@ -127,6 +128,10 @@ class GroupCommit(Generic[M, R]):
         """Return how many items wait for the next group."""
         with self._lock:
             return sum(map(len, self._queues.values()))
+
+    def keys_in_progress(self) -> int:
+        """Return how many keys have items that wait or are being written."""
+        return len(self._queues)
 
     def _start_writer(self, key: Hashable) -> None:
         try:

@@ -99,14 +99,14 @@ class TaskNotifier:
 
 
 class Listener:
-    """Listen on a PostgreSQL channel, on a connection of its own; readable (``fileno``) when a notification is there.
+    """Listen on PostgreSQL channels, on a connection of its own; readable (``fileno``) when a notification is there.
 
     While the database is unavailable ``fileno`` is -1, and each call of ``received`` tries to connect again. ``missed``
     is the payload that is reported when notifications may have been missed.
     """
 
-    def __init__(self, channel: str, *, missed: str) -> None:
-        self._channel = channel
+    def __init__(self, *channels: str, missed: str) -> None:
+        self._channels = channels
         self._missed = missed
         self._connection: psycopg.Connection | None = None
         self._connect()
@@ -115,7 +115,7 @@ class Listener:
         try:
             self._connection = connection.get_new_connection(connection.get_connection_params())
             self._connection.autocommit = True
-            self._connection.execute(f"LISTEN {self._channel}")
+            self._connection.execute("; ".join(f'LISTEN "{channel}"' for channel in self._channels))
         except (Error, psycopg.Error):
             self._connection = None
 
