@@ -30,15 +30,24 @@ class ConfirmationFailed(Exception):
 
 
 def handshake_reply(
-    source: SourceSnapshot, request: NativeRequest, body: bytes = b"", *, is_verified: bool = False
+    source: SourceSnapshot,
+    request: NativeRequest,
+    body: bytes = b"",
+    *,
+    is_verified: bool = False,
+    is_stored: bool = False,
 ) -> HandshakeReply | None:
-    """Return the reply of the source's rules to a request; None if it is no handshake. Raises HandshakeRejected."""
+    """Return the reply of the source's rules to a request; None if it is no handshake. Raises HandshakeRejected.
+
+    ``is_stored``: the reply to a message that was stored.
+    """
     if not source.handshake_rules:
         return None
     handshake = HandshakeRequest(
         request.method,
         MessageValues(request.headers, request.query_string, body),
         is_verified,
+        is_stored,
         [secret.text for secret in source.active_secrets(timezone.now())],
         source.verify_token,
         called_url(request, source.public_url).partition("?")[0],

@@ -62,7 +62,7 @@ from webhooks.receiving.verification import (
     read_labels,
     status_and_reason,
 )
-from webhooks.senders.handshake import HandshakeReply
+from webhooks.senders.handshake import HandshakeRejected, HandshakeReply
 from webhooks.sources import source_counts
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.wire.errors import KeysUnavailable, SignatureError
@@ -96,7 +96,8 @@ async def receive(source: SourceSnapshot, request: NativeRequest, shell: Shell) 
             verified = await _verify(source, request, arrival, shell)
         if isinstance(verified, InboundResponse):
             return verified
-        return await _insert(source, request, verified, shell)
+        response = await _insert(source, request, verified, shell)
+        return _by_rule(source, request, verified) or response
     except Throttled as error:
         return _throttle(source, error.status, error.seconds)
     except ShareExceeded:
@@ -190,6 +191,17 @@ async def _respond_to_handshake(
         confirmed = await shell.wait(confirmation)
         return InboundResponse(HTTPStatus.OK, json=confirmed)
     return None
+
+
+def _by_rule(source: SourceSnapshot, request: NativeRequest, message: VerifiedMessage) -> InboundResponse | None:
+    """Return the response that a rule of the source makes for a stored message, if there is one."""
+    if not any(rule.stored for rule in source.handshake_rules):
+        return None
+    try:
+        reply = handshake_reply(source, request, message.body.body or b"", is_verified=True, is_stored=True)
+    except HandshakeRejected:  # what the message has may not be repeated; it is stored nevertheless
+        return None
+    return None if reply is None else finish_handshake(source, reply)
 
 
 async def _finish_handshake(source: SourceSnapshot, reply: HandshakeReply, shell: Shell) -> InboundResponse:

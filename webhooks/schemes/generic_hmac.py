@@ -4,7 +4,7 @@ Options and their defaults:
 
 algorithm        md5, sha1, sha256, sha384, sha512; several, separated by commas, need {algorithm} in the format: sha256
 encoding         hex, hex_upper, base64, base64url, base64_of_hex: hex
-secret_encoding  how a secret becomes a key: text, hex, base64, or hashed by sha1, sha256, sha256_hex, md5_hex: text
+secret_encoding  from a secret to the key: text, hex, base64, nfkd, or hashed by sha1, sha256, sha256_hex, md5_hex: text
 secret_prefix    text at the start of a secret that is not part of the key: none
 secret_suffix    text that is added to the secret: none
 

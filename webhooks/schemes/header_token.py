@@ -6,6 +6,7 @@ It authenticates the caller; the body is not signed.
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode, urlsplit
 
+from webhooks.schemes.sample_body import with_member
 from webhooks.schemes.scheme import (
     BodyVerifier,
     Scheme,
@@ -14,7 +15,7 @@ from webhooks.schemes.scheme import (
     UnsignedMessage,
     VerificationContext,
 )
-from webhooks.schemes.signature_layout import MAX_BUFFERED, with_member
+from webhooks.schemes.signature_layout import MAX_BUFFERED
 from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, NoMatchingSignature
 from webhooks.wire.header_values import is_name, lowered
 from webhooks.wire.message_values import MessageValues, is_in_body, is_path

@@ -26,6 +26,7 @@ from urllib.parse import urlencode, urlsplit
 
 from webhooks.schemes import json_web_key as keys
 from webhooks.schemes.header_token import bearer_token
+from webhooks.schemes.sample_body import with_member
 from webhooks.schemes.scheme import (
     BodyVerifier,
     Scheme,
@@ -34,7 +35,7 @@ from webhooks.schemes.scheme import (
     UnsignedMessage,
     VerificationContext,
 )
-from webhooks.schemes.signature_layout import MAX_BUFFERED, with_member
+from webhooks.schemes.signature_layout import MAX_BUFFERED
 from webhooks.schemes.token_claims import check_required_claims, check_times
 from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, NoMatchingSignature, SenderKeyRequired
 from webhooks.wire.header_values import is_name

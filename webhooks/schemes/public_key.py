@@ -6,8 +6,8 @@ options say where keys come from.
 
 Options and their defaults:
 
-algorithm      ed25519, ecdsa-sha256, ecdsa-sha384, rsa-sha1, rsa-sha256, rsa-sha512 (PKCS #1 v1.5), rsa-pss-sha256,
-               rsa-pss-sha512                                                     ed25519
+algorithm      ed25519, ecdsa-sha1, ecdsa-sha256, ecdsa-sha384, rsa-sha1, rsa-sha256, rsa-sha512 (PKCS #1 v1.5),
+               rsa-pss-sha256, rsa-pss-sha512                                     ed25519
 encoding       hex, base64, base64url                                             base64
 ecdsa_form     der, or raw: the two numbers side by side                          der
 keys_url       where the sender publishes its keys: a JWK set, PEM, or a list of named keys in PEM     none

@@ -59,6 +59,7 @@ def _ed25519(key: Ed25519PublicKey, signature: bytes, content: bytes, _: None) -
 
 ALGORITHMS = {
     "ed25519": Algorithm(Ed25519PublicKey, None, _ed25519),
+    "ecdsa-sha1": Algorithm(ec.EllipticCurvePublicKey, SHA1(), _ecdsa),  # noqa: S303 (eBay's)
     "ecdsa-sha256": Algorithm(ec.EllipticCurvePublicKey, SHA256(), _ecdsa),
     "ecdsa-sha384": Algorithm(ec.EllipticCurvePublicKey, SHA384(), _ecdsa),
     "rsa-sha1": Algorithm(RSAPublicKey, SHA1(), _pkcs1),  # noqa: S303 (theirs)

@@ -3,6 +3,7 @@
 import binascii
 import hashlib
 import hmac
+import unicodedata
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Protocol
@@ -41,6 +42,7 @@ SECRETS: dict[str, Callable[[bytes], bytes]] = {
     "text": lambda text: text,
     "hex": binascii.unhexlify,
     "base64": lambda text: base64_text.decode(text.decode("latin-1")),
+    "nfkd": lambda text: unicodedata.normalize("NFKD", text.decode("utf-8", "surrogatepass")).encode(),
     "sha1": lambda text: hashlib.sha1(text).digest(),  # noqa: S324 (Braintree derives its key so)
     "sha256": lambda text: hashlib.sha256(text).digest(),
     "sha256_hex": lambda text: hashlib.sha256(text).hexdigest().encode(),

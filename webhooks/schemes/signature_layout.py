@@ -2,6 +2,7 @@
 
 header            the header with the signature, or several, separated by commas, one of which is there: x-signature
 signature_path    where the signature is instead: query:name, body:/json/pointer or form:name
+envelope          base64_json: the value is the base64 of a JSON object, with the members signature and kid    none
 format            the text around it, see ``proof_format``                  {signature}
 separator         between the elements of the format: one or two characters none
 signed            the signed content, see ``signed_content``                {body}
@@ -16,14 +17,16 @@ A time is always checked. Where a member of the body is needed, the body is kept
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Protocol
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
 from webhooks.schemes.proof_format import Fields, ProofFormat
+from webhooks.schemes.sample_body import with_member
 from webhooks.schemes.scheme import BodyVerifier, SignedMessage, UnsignedMessage, VerificationContext
 from webhooks.schemes.signed_content import SignedContent
+from webhooks.wire import base64_text
 from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, MissingHeader, NoMatchingSignature
 from webhooks.wire.header_values import is_name, lowered
 from webhooks.wire.message_values import MessageValues, is_in_body, is_path
@@ -68,6 +71,7 @@ class SignatureLayout:
         signature_path: str = "",
         format: str = "{signature}",
         separator: str = "",
+        envelope: str = "",
         signed: str = "{body}",
         id_header: str = "",
         timestamp_header: str = "",
@@ -80,6 +84,9 @@ class SignatureLayout:
         self.id_header, self.type_header = id_header.lower(), type_header.lower()
         self._timestamp_header, self._timestamp_format = timestamp_header.lower(), timestamp_format
         self._format, self._content = ProofFormat(format, separator), SignedContent(signed)
+        self._is_enveloped = envelope == "base64_json"
+        if envelope not in ("", "base64_json") or (envelope and signature_path):
+            raise BadOptions("envelope must be base64_json, and the signature in a header")
         self._check()
         self.reads_body = self._content.reads_body or any(map(is_in_body, (signature_path, timestamp_path)))
         self.is_plain_digest = self._content.has_secret
@@ -153,7 +160,8 @@ class SignatureLayout:
             raise MissingHeader(self._headers[0])
         found: Fields = {}
         for value in given:
-            for name, texts in self._format.read(self._headers[0], value).items():
+            read = _opened(self._headers[0], value) if self._is_enveloped else None
+            for name, texts in (read or self._format.read(self._headers[0], value)).items():
                 found.setdefault(name, []).extend(texts)
         return found
 
@@ -239,6 +247,18 @@ class _BufferedVerifier:
         return self._check.finish()
 
 
+def _opened(header: str, value: str) -> Fields:
+    """Return the signature and the key id in an envelope. Raises MalformedHeader."""
+    try:
+        document = orjson.loads(base64_text.decode(value))
+        signature, key_id = document["signature"], document.get("kid", "")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise MalformedHeader(header) from None
+    if not isinstance(signature, str) or not isinstance(key_id, str):
+        raise MalformedHeader(header)
+    return {"signature": [signature], "key_id": [key_id]}
+
+
 def _query(context: VerificationContext) -> str:
     try:
         return urlsplit(context.url).query
@@ -259,39 +279,3 @@ def _required(values: MessageValues, path: str) -> str:
     if not value:
         raise NoMatchingSignature(f"the message has no {path}")
     return value
-
-
-def with_member(body: bytes, path: str, value: str, *, keep: bool = False) -> bytes:
-    """Return the body of a test message with a field, or with a member at a JSON pointer."""
-    part, _, name = path.partition(":")
-    if part == "form":
-        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-        if not (keep and name in dict(pairs)):
-            pairs = [*((key, text) for key, text in pairs if key != name), (name, value)]
-        return urlencode(pairs).encode()
-    try:
-        document: Any = orjson.loads(body)
-    except ValueError:
-        document = {}
-    *steps, last = name.split("/")[1:]
-    if not isinstance(document, dict | list):
-        document = {}
-    place = document
-    for step, following in zip(steps, [*steps[1:], last], strict=True):
-        place = _child(place, step, [] if following in ("0", "*") else {})
-    if not (keep and isinstance(place, dict) and last in place):
-        _child(place, last, value, replace=True)
-    return orjson.dumps(document)
-
-
-def _child(place: Any, step: str, new: Any, *, replace: bool = False) -> Any:
-    """Return the child of an object or list, which is made if it is missing."""
-    if isinstance(place, list):
-        if not place:
-            place.append(new)
-        elif replace:
-            place[0] = new
-        return place[0]
-    if replace or not isinstance(place.get(step), dict | list):
-        place[step] = new
-    return place[step]

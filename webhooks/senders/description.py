@@ -5,12 +5,23 @@ from typing import Any
 
 from webhooks.senders.presets import Sender
 
+NO_CONTENT = 204
 _SCHEMES = {
     "basic": "HTTP Basic",
-    "bearer": "bearer token",
-    "none": "none: the sender offers no proof",
+    "github": "HMAC-SHA-256 of `{body}` in `x-hub-signature-256`",
+    "gitlab": "secret in `x-gitlab-token`",
+    "meta": "HMAC-SHA-256 of `{body}` in `x-hub-signature-256`",
+    "none": "none",
+    "paypal": "RSA signature by PayPal's certificate",
+    "shopify": "HMAC-SHA-256 of `{body}` in `x-shopify-hmac-sha256`",
+    "slack": "HMAC-SHA-256 of `v0:{timestamp}:{body}` in `x-slack-signature`",
+    "sns": "RSA signature by Amazon's certificate",
+    "square": "HMAC-SHA-256 of `{url}{body}` in `x-square-hmacsha256-signature`",
     "standard": "Standard Webhooks",
+    "stripe": "HMAC-SHA-256 of `{timestamp}.{body}` in `stripe-signature`",
     "svix": "Standard Webhooks in `svix-` headers",
+    "twilio": "HMAC-SHA-1 of the URL and the form in `x-twilio-signature`",
+    "twitter": "HMAC-SHA-256 of `{body}` in `x-twitter-webhooks-signature`",
 }
 
 
@@ -22,10 +33,10 @@ def proof(sender: Sender) -> str:
     if scheme == "public_key":
         return f"{options.get('algorithm', 'ed25519')} {_signed(options)}"
     if scheme == "token":
-        return f"secret in {_path(options.get('path') or 'header:' + options.get('header', 'x-api-key'))}"
+        return f"secret in {place(options.get('path') or 'header:' + options.get('header', 'x-api-key'))}"
     if scheme == "jwt":
-        return f"JWT in {_path(options.get('token_path') or 'header:' + options.get('header', 'authorization'))}"
-    return _SCHEMES.get(scheme, f"scheme `{scheme}`")
+        return f"JWT in {place(options.get('token_path') or 'header:' + options.get('header', 'authorization'))}"
+    return str(_SCHEMES.get(scheme, f"scheme `{scheme}`"))
 
 
 def handshake(sender: Sender) -> str:
@@ -35,28 +46,21 @@ def handshake(sender: Sender) -> str:
     return "; ".join(dict.fromkeys(found)) or "none"
 
 
-def message_id(sender: Sender, of_scheme: str) -> str:
-    """Return where the message id is; ``of_scheme``: where the scheme has it."""
-    options = sender.fields.get("options", {})
-    found = sender.fields.get("message_id_path") or of_scheme
-    found = found or (f"header:{options['id_header']}" if options.get("id_header") else "")
-    if found:
-        return _path(found)
-    dedupe = sender.fields.get("dedupe")
-    return "none; by content" if dedupe == "content" else "none"
-
-
-def order_key(sender: Sender) -> str:
-    """Return where the order key is."""
-    found = sender.fields.get("order_key_path", "")
-    return _path(found) if found else "none"
+def place(path: str) -> str:
+    """Return a path in words; none if it is empty."""
+    part, _, name = path.partition(":")
+    if not path:
+        return "none"
+    return f"`{name}`" if part == "header" else f"{part} `{name}`" if name else part
 
 
 def answer(sender: Sender) -> str:
     """Return the response to a message."""
     status, body = sender.fields.get("response_status", 202), sender.fields.get("response_body")
-    if body is None:
-        return f"{status}, receipt"
+    if any(rule.get("stored") for rule in sender.fields.get("handshake", ())):
+        return "200, by a rule"
+    if body is None or status == NO_CONTENT:
+        return f"{status}" if status == NO_CONTENT else f"{status}, receipt"
     if not body:
         return f"{status}, empty"
     return f"{status}, {sender.fields.get('response_content_type') or 'application/json'}"
@@ -69,13 +73,9 @@ def _hmac(options: Mapping[str, str]) -> str:
 
 
 def _signed(options: Mapping[str, str]) -> str:
-    place = options.get("signature_path") or f"header:{options.get('header', 'x-signature')}"
-    return f"of `{options.get('signed', '{body}')}` in {_path(place)}".replace("\n", "\\n")
-
-
-def _path(path: str) -> str:
-    part, _, name = path.partition(":")
-    return f"`{name}`" if part == "header" else f"{part} `{name}`" if name else part
+    header, _, others = options.get("header", "x-signature").partition(",")
+    where = place(options.get("signature_path") or f"header:{header}") + (" and others" if others else "")
+    return f"of `{options.get('signed', '{body}')}` in {where}"
 
 
 def _rule(rule: Mapping[str, Any]) -> str:

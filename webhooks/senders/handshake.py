@@ -5,6 +5,7 @@ A rule is an object:
     method    GET, HEAD or POST (default)
     when      {path: value}: what the request must have at each path (``message_values``); "*" is any text
     verified  true: only for a message with a valid signature (POST)
+    stored    true: the message is stored as usual, and the rule only makes its response; implies verified
     status    of the response: 200
     text      the body of the response, as text
     json      the body of the response, as JSON
@@ -46,7 +47,7 @@ HUB = {
 """The handshake of Meta, which many senders use: the rule of a source with a verify token and no other rules."""
 
 _METHODS = ("GET", "HEAD", "POST")
-_MEMBERS = {"method", "when", "verified", "status", "text", "json", "headers", "keep"}
+_MEMBERS = {"method", "when", "verified", "status", "text", "json", "headers", "keep", "stored"}
 _REPEATED = re.compile(r"[ !-;=?-~]{1,1024}")
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{1,256}={0,2}")
 _TOKEN_BODY = re.compile(rb"[A-Za-z0-9+/_-]{0,256}={0,2}\s*")
@@ -72,6 +73,7 @@ class HandshakeRequest:
     method: str
     values: MessageValues
     is_verified: bool = False
+    is_stored: bool = False
     secrets: Sequence[str] = ()
     verify_token: str = ""
     url: str = ""
@@ -100,6 +102,7 @@ class Rule:
     json: Any
     headers: Mapping[str, str]
     keep: str
+    stored: bool
 
     @property
     def reads_body(self) -> bool:
@@ -125,7 +128,8 @@ def reply_to(rules: Sequence[Rule], request: HandshakeRequest) -> HandshakeReply
     Raises HandshakeRejected if the request has something that may not be repeated or signed.
     """
     for rule in rules:
-        if rule.method == request.method and (request.is_verified or not rule.verified) and _holds(rule, request):
+        is_due = request.is_verified or not rule.verified
+        if (rule.method, rule.stored) == (request.method, request.is_stored) and is_due and _holds(rule, request):
             return _reply(rule, request)
     return None
 
@@ -140,7 +144,7 @@ def _read_rule(rule: Any) -> Rule:
         raise InvalidHandshake(f"must have rules with no other members than {', '.join(sorted(_MEMBERS))}")
     method, when, headers = rule.get("method", "POST"), rule.get("when", {}), rule.get("headers", {})
     status, text = rule.get("status", 200), rule.get("text")
-    keep, verified = rule.get("keep", ""), rule.get("verified", False)
+    keep, verified, stored = rule.get("keep", ""), rule.get("verified", False), rule.get("stored", False)
     checks = {
         "the method GET, HEAD or POST": method in _METHODS,
         "paths and texts in when": _is_texts(when) and all(map(is_path, when)),
@@ -148,15 +152,16 @@ def _read_rule(rule: Any) -> Rule:
         "a status from 200 to 599": type(status) is int and 200 <= status <= 599,
         "a string in text, or json instead": isinstance(text, str | None) and not (text and "json" in rule),
         "a path in keep": isinstance(keep, str) and (not keep or is_path(keep)),
-        "true or false in verified": isinstance(verified, bool),
-        "a condition in when for POST, or verified": bool(when) or method != "POST" or verified is True,
+        "true or false in verified and stored": isinstance(verified, bool) and isinstance(stored, bool),
+        "a condition in when for POST, or verified": bool(when) or method != "POST" or verified or stored,
+        "no keep, and the method POST, with stored": not stored or (method == "POST" and not keep),
     }
     for wanted, is_met in checks.items():
         if not is_met:
             raise InvalidHandshake(f"must have {wanted}")
     for template in (*_strings(rule.get("json")), *headers.values(), *when.values(), text or ""):
         _check_template(template)
-    return Rule(method, when, verified, status, text, rule.get("json"), headers, keep)
+    return Rule(method, when, verified or stored, status, text, rule.get("json"), headers, keep, stored)
 
 
 def _is_texts(value: Any) -> bool:

@@ -3,7 +3,7 @@
     header:Name         a header
     query:name          a parameter of the URL's query
     body:/json/pointer  a scalar in a JSON body (RFC 6901); a step * is every element of a list
-    form:name           a field of a form body, urlencoded or multipart
+    form:name           a field of a form body, urlencoded or multipart; form:name#/pointer: a scalar in its JSON
 
 Numbers are read as they are written, so that a signed amount keeps its spelling. What cannot be parsed has no values.
 """
@@ -53,9 +53,11 @@ class MessageValues:
             return [] if value is None else [value]
         if part == "query":
             return [value for key, value in self.query_pairs if key == name]
-        if part == "form":
-            return [value for key, value in self.form_pairs if key == name]
-        return [text for text in map(_scalar, _follow(self.document, name.split("/")[1:])) if text is not None]
+        if part == "body":
+            return _scalars(self.document, name)
+        name, hash_sign, pointer = name.partition("#")
+        fields = [value for key, value in self.form_pairs if key == name]
+        return [text for value in fields for text in _scalars(parse(value), pointer)] if hash_sign else fields
 
     @cached_property
     def query_pairs(self) -> Pairs:
@@ -91,6 +93,11 @@ def parse(body: bytes | str) -> Any:
         return json.loads(body, parse_float=Number, parse_int=Number, parse_constant=Number)
     except (ValueError, RecursionError):
         return None
+
+
+def _scalars(document: Any, pointer: str) -> list[str]:
+    """Return the scalars at a pointer, as text."""
+    return [text for text in map(_scalar, _follow(document, pointer.split("/")[1:])) if text is not None]
 
 
 def _follow(value: Any, steps: list[str]) -> list[Any]:

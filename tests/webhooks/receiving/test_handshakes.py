@@ -153,3 +153,14 @@ def test_deleted_source_responds_to_signed_messages_as_it_was_told_and_404_to_ot
     signed = shells.post(source, b"{}", sign(b"{}"))
     assert (signed.status_code, signed.json()) == (200, {"ok": True})
     assert shells.post(source, b"{}", {}).status_code == 404
+
+
+def test_rule_may_make_the_response_to_a_message_that_is_stored() -> None:
+    rule = {"stored": True, "when": {"header:X-Client": "*"}, "json": {"client": "{header:X-Client}"}}
+    source = github(handshake=[rule])
+    response = shells.post(source, b"{}", {**sign(b"{}"), "X-Client": "UB7E5BXCXY"})
+    assert (response.status_code, response.json()) == (200, {"client": "UB7E5BXCXY"})
+    assert Receipt.objects.count() == 1
+    refused = shells.post(source, b"{}", {"X-Client": "UB7E5BXCXY"})
+    assert (refused.status_code, Receipt.objects.count()) == (401, 1)
+    assert shells.post(source, b"{}", {**sign(b"{}"), "X-Client": "<script>"}).status_code == 202

@@ -177,6 +177,8 @@ def test_form_field_is_a_condition_of_an_unsigned_ping() -> None:
         [{"method": "GET", "keep": "everything"}],
         [{"method": "GET", "verified": "yes"}],
         [{"method": "GET", "more": 1}],
+        [{"method": "GET", "stored": True}],
+        [{"stored": True, "keep": "query:a"}],
         [{"method": "GET"}] * 11,
     ],
 )
