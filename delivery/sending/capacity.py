@@ -18,6 +18,7 @@ from uuid import UUID
 
 from delivery.sending.lane import LeasedLane
 from delivery.sql.claim import LARGE_BODY, BodyAllowance
+from webhooks.kit.fair.shares import fair_part
 
 MAX_FAST_IN_FLIGHT = 1_024  # attempts in flight that are younger than SLOW_AFTER; a single tenant gets half of them
 MAX_IN_FLIGHT = 2_048  # attempts in flight altogether: a limit on memory
@@ -92,7 +93,7 @@ class Capacity:
             return frozenset()
         left = self.most - len(self)
         in_flight = self._fast_by_tenant + self._slow_by_tenant
-        return frozenset(tenant for tenant, count in in_flight.items() if count >= left)
+        return frozenset(tenant for tenant, count in in_flight.items() if not fair_part(left, count))
 
     def _find_slow(self) -> None:
         slow_before = time.monotonic() - SLOW_AFTER
@@ -115,7 +116,7 @@ class TenantRoom:
         """Take up to ``wanted`` attempts for a tenant; return how many."""
         left = self._left.get(tenant_id)
         if left is None:
-            left = max(self._free - self._in_flight.get(tenant_id, 0) + 1, 0) // 2
+            left = fair_part(self._free, self._in_flight.get(tenant_id, 0))
         taken = min(wanted, left)
         self._left[tenant_id] = left - taken
         return taken
@@ -151,12 +152,12 @@ class BodyBudget:
     def is_used_up(self) -> bool:
         """Whether any tenant has reached its share."""
         left = MAX_BODY_BYTES - self._total
-        return any(size >= left for size in self._by_tenant.values())
+        return any(not fair_part(left, size) for size in self._by_tenant.values())
 
     def allowance(self) -> BodyAllowance:
         """Return what may be claimed now: a tenant may come to have as much in flight as is then left to all."""
         left = max(MAX_BODY_BYTES - self._total, 0)
-        return BodyAllowance(left, {tenant: max(left - size, 0) // 2 for tenant, size in self._by_tenant.items()})
+        return BodyAllowance(left, {tenant: fair_part(left, size) for tenant, size in self._by_tenant.items()})
 
 
 class Share(NamedTuple):

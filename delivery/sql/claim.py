@@ -7,6 +7,7 @@ from uuid import UUID
 
 from delivery.models import Delivery
 from delivery.sql.order_heads import HeadSearch, SearchRequest, find_heads
+from webhooks.kit.fair.shares import fair_part
 from webhooks.kit.sql import columns, run
 
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
@@ -44,7 +45,7 @@ class BodyAllowance(NamedTuple):
 
     def of(self, tenant_id: UUID) -> int:
         """Return how many bytes this tenant may take."""
-        return self.by_tenant.get(tenant_id, (self.total + 1) // 2)
+        return self.by_tenant.get(tenant_id, fair_part(self.total, 0))
 
     def without(self, bodies: Iterable[tuple[UUID, int]]) -> "BodyAllowance":
         """Return what these bodies, each a tenant and a size in bytes, leave of it."""

@@ -11,6 +11,11 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 
+def fair_part(free: int, held: int) -> int:
+    """Return how much more a key may take that holds so much: afterwards it holds no more than is left, and one."""
+    return max(free - held + 1, 0) // 2
+
+
 class ShareExceeded(Exception):
     """The key holds as much as it may now; ``what`` names the resource for the error."""
 
@@ -45,13 +50,10 @@ class Shares:
     def take(self, key: Hashable, amount: int = 1) -> bool:
         """Take an amount for a key, if its share allows; return whether it was taken."""
         with self._lock:
-            holds = self._held[key] + amount
-            free = self.capacity - self._total - amount
-            if holds > self._most or holds > free + 1:  # a key without any may have the last unit
-                if not self._held[key]:
-                    del self._held[key]
+            held = self._held.get(key, 0)
+            if held + amount > self._most or amount > fair_part(self.free, held):  # the last unit goes to a new key
                 return False
-            self._held[key] = holds
+            self._held[key] = held + amount
             self._total += amount
             return True
 
