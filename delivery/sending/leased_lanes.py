@@ -233,11 +233,20 @@ class LeasedLanes:
             self.release([lane for lane in self if self._is_releasable(lane)])
 
     def refresh(self) -> None:
-        """Apply the current settings of the endpoints of all leased lanes; keep deliveries of re-enabled endpoints."""
+        """Apply the current settings of the endpoints of all leased lanes; keep deliveries of re-enabled endpoints.
+
+        Lanes that are half-open get a probe, as the attempts that were in flight when the breaker opened may hang.
+        """
         known = load_targets([*self._lanes, *self._undeliverable])
+        now = self._clock.now()
+        to_probe: dict[UUID, bool] = {}
         for endpoint_id, lane in self._lanes.items():
-            lane.refresh(known.get(endpoint_id), self._clock.now())
+            lane.refresh(known.get(endpoint_id), now)
             self.note_recovery(lane)
+            if lane.breaker.is_half_open(now) and lane.capacity(now):
+                to_probe[endpoint_id] = lane.heads is not None
+                lane.on_notified(now)
+        make_probes_due(to_probe)
         for endpoint_id in [key for key in self._undeliverable if key in known and known[key].is_active]:
             del self._undeliverable[endpoint_id]
 

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import connection
@@ -21,7 +21,9 @@ MOVE_BACK = [
     "UPDATE delivery_delivery SET next_attempt_at = next_attempt_at - {0}, claimed_until = claimed_until - {0}",
     "UPDATE delivery_lane SET due_at = due_at - {0}, low_water_mark = low_water_mark - {0},"
     " circuit_open_until = circuit_open_until - {0},"
-    " failing_since = failing_since - {0}, next_slot_at = next_slot_at - {0}",
+    " failing_since = failing_since - {0}, next_slot_at = next_slot_at - {0},"
+    " recovering_since = recovering_since - {0}, recovered_until = recovered_until - {0}",
+    "UPDATE delivery_attempt SET started_at = started_at - {0}",
 ]
 
 
@@ -50,11 +52,7 @@ def let_time_pass(seconds: int, drains: list[Drain]) -> None:
         for statement in MOVE_BACK:
             cursor.execute(statement.format(f"interval '{seconds} s'"))
     for lane in (lane for drain in drains for lane in drain.lanes.values()):
-        lane.low_water_mark -= timedelta(seconds=seconds)
-        lane.rate.next_slot -= seconds
-        breaker = lane.breaker
-        breaker.failing_since = breaker.failing_since and breaker.failing_since - seconds
-        breaker.open_until = breaker.open_until and breaker.open_until - seconds
+        lane.shift(-seconds)
 
 
 def settlement(claimed: Claimed, token: UUID, verdict: Verdict) -> Settlement:

@@ -29,15 +29,21 @@ from hypothesis.stateful import (
 from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.sending import breaker
 from delivery.sending.capacity import share_capacity
-from delivery.sending.lane import LeasedLane
+from delivery.sending.lane import EPOCH, LeasedLane, instant
 from delivery.sending.verdict import Verdict
 from delivery.sql.claim import claim_deliveries
 from delivery.sql.dead_letters import replay_dead_letters
 from delivery.sql.due import create_missing_lanes, mark_lanes_due, recheck_due, resume_lanes
 from delivery.sql.lanes import lease_lanes, release_lanes, renew_lanes
 from delivery.sql.publish import DeliveryRow, EventRow, insert_events
-from delivery.sql.recovery import MAX_UNSETTLED_CLAIMS, raise_to_low_water_mark, recover_claims
-from delivery.sql.settle import settle_attempts
+from delivery.sql.recovery import (
+    MAX_UNSETTLED_CLAIMS,
+    Outage,
+    raise_to_low_water_mark,
+    recover_claims,
+    retry_after_outage,
+)
+from delivery.sql.settle import release_claims, settle_attempts
 from subscriptions.endpoints.state import pause, resume
 from subscriptions.models import Tenant
 from subscriptions.routing.targets import load_targets
@@ -117,10 +123,10 @@ class DeliveryStates(RuleBasedStateMachine):
         drain, token = self.drains[drain_number], new_id()
         for lane in drain.lanes.values():
             lane.search_again(time.time())
-        requests = share_capacity(list(drain.lanes.values()), 8, time.time())
-        if not requests:
+        shares = share_capacity(list(drain.lanes.values()), 8, time.time())
+        if not shares:
             return
-        claimed = claim_deliveries(token, requests)
+        claimed = claim_deliveries(token, [it.lane.claim_request(it.limit) for it in shares])
         for it in claimed:
             known = self.known[it.id]
             assert known.state == "pending"
@@ -128,9 +134,10 @@ class DeliveryStates(RuleBasedStateMachine):
             self.assert_earlier_ones_ended(it.id)
             known.state, known.token, known.claims = "sending", token, known.claims + 1
         drain.claims += [(it, token) for it in claimed]
-        for request in requests:
-            due = [it.due_at for it in claimed if it.endpoint_id == request.endpoint_id]
-            drain.lanes[request.endpoint_id].on_claimed(len(due), max(due, default=None), time.time())
+        for lane, _ in shares:
+            due = [it.due_at for it in claimed if it.endpoint_id == lane.target.endpoint_id]
+            lane.on_claimed(len(due), max(due, default=None), time.time())
+            lane.on_started(len(due), time.time())
 
     def assert_earlier_ones_ended(self, delivery: UUID) -> None:
         """Check that all earlier deliveries of its order key have ended."""
@@ -154,7 +161,35 @@ class DeliveryStates(RuleBasedStateMachine):
             if row.attempt_id in settled:
                 self.known[it.id] = ExpectedState(verdict.state, None, it.attempts + 1)
             if (lane := drain.lanes.get(it.endpoint_id)) is not None:
-                lane.on_attempt_ended(outcome(verdict), time.time(), order_key=it.order_key)
+                lane.on_attempt_ended(outcome(verdict), time.time())
+                lane.on_settled(it.order_key)
+
+    @rule(drain_number=DRAINS, most=st.integers(1, 5))
+    def release_held(self, drain_number: int, most: int) -> None:
+        """Release claims of deliveries that were held, and not sent."""
+        drain = self.drains[drain_number]
+        held, drain.claims = drain.claims[:most], drain.claims[most:]
+        release_claims([(it.id, token) for it, token in held], wait=0.0)
+        for it, token in held:
+            if (known := self.known[it.id]).token == token:
+                self.known[it.id] = ExpectedState("pending", None, known.attempts, known.claims - 1)
+            if (lane := drain.lanes.get(it.endpoint_id)) is not None:
+                lane.in_flight -= 1
+                lane.on_settled(it.order_key)
+
+    @rule(drain_number=DRAINS, batches=st.integers(1, 3))
+    def make_retries_due(self, drain_number: int, batches: int) -> None:
+        """After an outage, make some of the retries due that wait because of it, or all."""
+        for endpoint_id, lane in self.drains[drain_number].lanes.items():
+            after = EPOCH
+            for _ in range(batches):
+                if lane.recovering_since is None:
+                    break
+                outage = Outage(instant(lane.recovering_since), instant(lane.recovered_until), after)
+                if (looked_at := retry_after_outage(endpoint_id, outage)) is None:
+                    lane.recovering_since = None
+                else:
+                    after = looked_at[0]
 
     @rule(drain_number=DRAINS)
     def renew(self, drain_number: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from delivery.models import Delivery, Lane
 from delivery.sending import leased_lanes
+from delivery.sending.breaker import Breaker
 from delivery.sending.clock import Clock
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import LeasedLanes
@@ -217,6 +218,26 @@ class TestRecovery:
         while lanes.has_batches:
             lanes.maintain()
         assert self.due() == 5
+
+
+def test_lane_that_is_leased_when_its_pause_ends_gets_a_probe() -> None:
+    endpoint = make_endpoint()
+    make_lane(endpoint, due_at=now())
+    clock, later = Clock(), now() + timedelta(hours=1)
+    lanes = LeasedLanes(clock)
+    lanes.lease()
+    lane = held(lanes)
+    lane.in_flight = lane.stale_in_flight = 3  # these hang
+    lane.breaker = Breaker(failures=20, failing_since=clock.now(), open_count=1, open_until=clock.now() + 60)
+    (delivery,) = make_deliveries(endpoint, attempts=1, last_status=503, next_attempt_at=later)
+    lanes.refresh()
+    delivery.refresh_from_db()
+    assert delivery.next_attempt_at == later
+    lane.breaker.probe_now(clock.now())
+    lanes.refresh()
+    delivery.refresh_from_db()
+    assert delivery.next_attempt_at == now()
+    assert lane.may_have_more
 
 
 class TestClockWentBack:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from rest_framework.test import APIClient
 from standardwebhooks import Webhook
 
-from delivery.models import Attempt, Delivery, Event
+from delivery.models import Attempt, Delivery, Event, Lane
 from delivery.testing import test_delivery
 from subscriptions.endpoints.state import disable
 from subscriptions.models import Endpoint, HttpSettings, Tenant
@@ -269,6 +270,18 @@ def test_delivered_test_enables_an_endpoint_disabled_for_failures(
     assert post_test(client, endpoint)["re_enabled"] is re_enabled
     endpoint.refresh_from_db()
     assert (endpoint.state, endpoint.disabled_reason) == (("active", "") if re_enabled else ("disabled", reason))
+
+
+@pytest.mark.parametrize(("status", "is_repaired"), [(200, True), (500, False)])
+def test_delivered_test_of_a_failing_endpoint_retries_what_waits_for_it(
+    client: APIClient, tenant: Tenant, receiver: Receiver, status: int, is_repaired: bool
+) -> None:
+    receiver.script("/in", scripts.status(status))
+    endpoint = make_endpoint(tenant, url=receiver.url("/in"))
+    Lane.objects.create(endpoint=endpoint, tenant=tenant, failing_since=timezone.now(), open_count=2)
+    post_test(client, endpoint)
+    endpoint.refresh_from_db()
+    assert (endpoint.repaired_at is not None) == is_repaired
 
 
 def test_delivered_test_leaves_a_paused_endpoint_paused(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:
