@@ -10,10 +10,11 @@ import time
 from dataclasses import dataclass
 
 from delivery.load.machine import NAME, Processors
-from delivery.sql.load.reports import DrainReportRow, write_drain_report
+from delivery.sql.load.reports import DrainReportRow, is_another_drain_idler, write_drain_report
 from webhooks.kit.per_process import PerProcess
 
 REPORT_EVERY = 5.0  # seconds
+BUSY = 0.7  # part of its time that a drain spends in turns, beyond which it leaves lanes to others
 MINUTE = 60.0  # seconds over which ``minute_load`` and ``machine_cpu`` are averaged
 
 
@@ -35,11 +36,12 @@ _reported = PerProcess(_Reported)
 class DrainMeter:
     """Add up what one drain does. Call all methods in the thread of the drain.
 
-    ``claimed`` and ``settled`` count deliveries since the last report.
+    ``claimed`` and ``settled`` count deliveries since the last report, which said ``load``.
     """
 
     def __init__(self) -> None:
         self.claimed = self.settled = 0
+        self.load = 0.0
         self._started_at = time.monotonic()
         self._processors = Processors()
         self._begin()
@@ -94,4 +96,9 @@ class DrainMeter:
             )
         )
         before.at, before.load, before.machine_cpu = now, minute_load, machine_cpu
+        self.load = load
         self._begin()
+
+    def is_another_drain_idler(self) -> bool:
+        """Return whether this drain is busy, by its last report, and another one at most half as much."""
+        return self.load > BUSY and is_another_drain_idler(NAME, os.getpid(), self.load)

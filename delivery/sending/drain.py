@@ -277,11 +277,13 @@ class Drain:
             self._stats.write()
 
     def _report(self, *, at_end: bool = False) -> None:
-        """Report how busy the drain is."""
+        """Report how busy the drain is. If it is, and another one has time, leave some lanes to that one."""
         if self._meter.is_due(at_end=at_end):
             capacity = self._dispatcher.capacity
             held, lanes = len(self._dispatcher.ahead), sum(1 for _ in self._lanes)
             self._meter.report(in_flight=len(capacity), max_in_flight=capacity.most, held=held, lanes=lanes)
+            if not at_end and self._meter.is_another_drain_idler():
+                self._lanes.leave_some()
 
     def _wait(self) -> None:
         """Wait until an attempt ends, a notification comes, a rate limit allows the next attempt, or POLL_EVERY."""
@@ -317,7 +319,7 @@ class Drain:
             return ROOM_EVERY
         if self._ask_all or dispatcher.memory_freed or self._has_stopped:
             return 0.0
-        if self._lanes.has_batches or self._lanes.lane_available:
+        if self._lanes.has_batches or self._lanes.seconds_to_lease() <= 0:
             return 0.0
         wanting = [
             lane
@@ -331,7 +333,8 @@ class Drain:
         if any(free > 0 and room.take(lane.target.tenant_id, 1) for lane in wanting):
             return 0.0
         ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + POLL_EVERY)
-        return max(0.0, min(ROOM_EVERY if wanting else POLL_EVERY, ready_at - now))
+        wait = min(ROOM_EVERY if wanting else POLL_EVERY, self._lanes.seconds_to_lease())
+        return max(0.0, min(wait, ready_at - now))
 
     def _has_work(self) -> bool:
         """Return whether anything is in flight, held, or not settled."""

@@ -191,6 +191,10 @@ class LeasedLane:
             and not self.breaker.is_half_open(now)
         )
 
+    def ends_soon(self) -> bool:
+        """Return whether the attempts in flight will probably end soon, if there are any."""
+        return not self.in_flight or self.window.best_latency * 1000 < FAST_MS
+
     def wanted_ahead(self, now: float) -> int:
         """Return how many deliveries to hold beyond the free places: as many as were fast since the last claim."""
         return self.fast_since_claim if self.may_have_more and self.may_hold(now) else 0

@@ -9,6 +9,7 @@ the endpoint's timeout and CLAIM_GRACE; ``recover`` in delivery/lifecycle/sweep.
 pending again.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,8 @@ MAX_ACTIVE_LANES = 512  # lanes leased by one drain, not counting stuck ones, so
 MAX_LANES = 2_048  # lanes leased by one drain, stuck ones included: a limit on memory
 MAX_LANES_PER_TENANT = 384  # stuck ones included, so that other tenants always find a place
 LEASED_AT_ONCE = 32  # lanes leased in one turn, so that drains which are notified together share them
+PART_LEFT = 0.25  # part of the lanes with deliveries that a busy drain leaves at a time to one with more time
+LEFT_FOR = 0.05  # seconds in which a drain leases nothing after that, so that the other one does
 STUCK_AFTER = 1.0  # seconds: a lane with attempts in flight is stuck if none has started or ended for so long
 KEEP_IDLE = 5.0  # seconds an empty lane is kept, so that the lane of a busy endpoint is not written again and again
 YIELD_AFTER = 2.0  # seconds after which a lane is released while more lanes are due than the drain can lease
@@ -71,6 +74,8 @@ class LeasedLanes:
         self._of_old_clock: dict[UUID, None] = {}
         # Lanes whose retries are being made due, by endpoint: up to when they were looked at.
         self._recovering: dict[UUID, datetime] = {}
+        self._leaving: set[UUID] = set()  # endpoints of lanes that are left to other drains
+        self._lease_after = 0.0  # monotonic seconds: until then other drains may lease what this one has left
         self._old_clock_until = 0.0  # unix seconds: the clock before it went back
         self._renewed_at = time.monotonic()
 
@@ -111,10 +116,11 @@ class LeasedLanes:
             self._set_clock(renewed.now, began)
         for endpoint_id in self._lanes.keys() - renewed.held:
             self._orphaned_attempts[endpoint_id] += self._lanes.pop(endpoint_id).in_flight
+            self._leaving.discard(endpoint_id)
 
     def lease(self) -> None:
         """Lease due lanes, a few at once, so that other drains get some too, and as many as there are places for."""
-        if not (self.lane_available or self._clock.is_due("lease", POLL_EVERY)):
+        if time.monotonic() < self._lease_after or not (self.lane_available or self._clock.is_due("lease", POLL_EVERY)):
             return
         self.lane_available = False
         places = self._free_places()
@@ -143,6 +149,10 @@ class LeasedLanes:
             return
         is_full = places <= 0 or taken == places
         self.is_contended = is_full or max(self._by_tenant().values(), default=0) >= MAX_LANES_PER_TENANT
+
+    def seconds_to_lease(self) -> float:
+        """Return in how many seconds a lane may be leased that is there; infinity if none is known to be."""
+        return self._lease_after - time.monotonic() if self.lane_available else math.inf
 
     def _add(self, leased: LeaseResult) -> None:
         self._undeliverable |= leased.undeliverable
@@ -269,7 +279,15 @@ class LeasedLanes:
 
     def must_yield(self, lane: LeasedLane) -> bool:
         """Return whether a lane gets nothing more and is released once its attempts have ended."""
+        if lane.target.endpoint_id in self._leaving:
+            return True
         return self.is_contended and self._clock.now() - lane.leased_at > YIELD_AFTER
+
+    def leave_some(self) -> None:
+        """Leave a part of the lanes that have deliveries to other drains, those with the fewest attempts in flight."""
+        lanes = sorted((it for it in self if it.may_have_more and it.ends_soon()), key=lambda it: it.in_flight)
+        count = math.ceil(len(lanes) * PART_LEFT) if len(lanes) > 1 else 0
+        self._leaving = {lane.target.endpoint_id for lane in lanes[:count]}
 
     def on_orphaned_attempt_ended(self, endpoint_id: UUID) -> None:
         """Record the end of an attempt whose lane was lost."""
@@ -285,7 +303,11 @@ class LeasedLanes:
             del self._lanes[lane.target.endpoint_id]
         release_lanes(self.owner, [lane.row() for lane in lanes])
         count = recheck_due([lane.target.endpoint_id for lane in lanes])
-        if count and self.is_ending:
+        has_left = not self._leaving.isdisjoint(it.target.endpoint_id for it in lanes)
+        self._leaving -= {it.target.endpoint_id for it in lanes}
+        if has_left:
+            self._lease_after = time.monotonic() + LEFT_FOR
+        if count and (has_left or self.is_ending):
             notify_lane_available()
         if self.is_contended:
             self.lane_available = True  # places have become free

@@ -64,6 +64,20 @@ def write_drain_report(row: DrainReportRow) -> None:
     run(WRITE_DRAIN_REPORT, row._asdict())
 
 
+# Reader: a busy drain, every few seconds. The table has a row for each process.
+FIND_IDLER_DRAIN = """
+SELECT EXISTS (SELECT FROM delivery_drainreport
+                WHERE (machine, pid) <> (%(machine)s, %(pid)s) AND load < %(load)s / 2
+                  AND reported_at > now() - make_interval(secs => %(fresh)s))
+"""
+
+
+def is_another_drain_idler(machine: str, pid: int, load: float) -> bool:
+    """Return whether a drain of another process is at most half as busy as this one."""
+    parameters = {"machine": machine, "pid": pid, "load": load, "fresh": FRESH_FOR}
+    return bool(run(FIND_IDLER_DRAIN, parameters)[0][0])
+
+
 def write_publisher_report(row: PublisherReportRow) -> None:
     """Write the report of a publishing process in place of its last one."""
     run(WRITE_PUBLISHER_REPORT, row._asdict())

@@ -2,8 +2,10 @@
 
 import os
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from delivery.load import drain_meter
 from delivery.load.drain_meter import DrainMeter
@@ -71,3 +73,22 @@ def test_report_is_due_after_a_while_and_at_the_end_only_if_the_process_was_sile
     monkeypatch.setattr(drain_meter, "REPORT_EVERY", 0.0)
     assert first.is_due()
     assert DrainMeter().is_due(at_end=True)
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "seconds_ago", "is_idler"),
+    [(1.0, 0.1, 1, True), (1.0, 0.8, 1, False), (0.3, 0.0, 1, False), (1.0, 0.1, 3600, False)],
+)
+def test_busy_drain_finds_another_one_that_has_reported_half_of_its_load(
+    mine: float, other: float, seconds_ago: int, is_idler: bool
+) -> None:
+    meter = DrainMeter()
+    meter.report(**STATE)
+    DrainReport.objects.update(load=0.0)  # its own report is none of another one
+    meter.load = mine
+    assert not meter.is_another_drain_idler()
+    row = DrainReport.objects.get()
+    row.pk, row.pid, row.load = None, row.pid + 1, other
+    row.reported_at = timezone.now() - timedelta(seconds=seconds_ago)
+    row.save()
+    assert meter.is_another_drain_idler() == is_idler

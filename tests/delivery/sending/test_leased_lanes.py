@@ -240,6 +240,59 @@ def test_lane_that_is_leased_when_its_pause_ends_gets_a_probe() -> None:
     assert lane.may_have_more
 
 
+class TestLeaving:
+    """A busy drain leaves some of its lanes to one with more time."""
+
+    def leasing_four(self) -> LeasedLanes:
+        for _ in range(4):
+            make_deliveries(make_lane(make_endpoint(), due_at=now()).endpoint)
+        lanes = LeasedLanes(Clock())
+        lanes.lease()
+        return lanes
+
+    def test_quarter_of_the_lanes_is_released_and_due(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        lanes = self.leasing_four()
+        first, *others = lanes
+        for lane in others:
+            lane.in_flight, lane.window.best_latency = 2, 0.01
+        lanes.leave_some()
+        assert [it for it in lanes if lanes.must_yield(it)] == [first]
+        lanes.maintain()
+        assert list(lanes) == others
+        assert Lane.objects.get(owner=None).endpoint_id == first.target.endpoint_id
+        lanes.lane_available = True
+        lanes.lease()
+        assert len(list(lanes)) == 3  # the other drain has the first chance
+        assert lanes.seconds_to_lease() > 0
+        other = LeasedLanes(Clock())
+        other.lease()
+        assert [it.target.endpoint_id for it in other] == [first.target.endpoint_id]
+
+    def test_lane_that_no_other_drain_takes_is_leased_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(leased_lanes, "LEFT_FOR", 0.0)
+        lanes = self.leasing_four()
+        lanes.leave_some()
+        lanes.maintain()
+        lanes.lane_available = True
+        lanes.lease()
+        assert len(list(lanes)) == 4
+        assert not any(lanes.must_yield(it) for it in lanes)
+
+    def test_only_lane_with_deliveries_stays(self) -> None:
+        lanes = leasing()
+        held(lanes).in_flight = 0
+        lanes.leave_some()
+        lanes.maintain()
+        assert len(list(lanes)) == 1
+
+    def test_lanes_of_slow_endpoints_stay(self) -> None:
+        lanes = self.leasing_four()
+        for lane in lanes:
+            lane.in_flight, lane.window.best_latency = 1, 5.0
+        lanes.leave_some()
+        assert not any(lanes.must_yield(it) for it in lanes)
+
+
 class TestClockWentBack:
     """The clock of the database was three minutes ahead when the rows were written, and has gone back since."""
 
