@@ -127,9 +127,9 @@ class LeasedLanes:
         limit = min(places, LEASED_AT_ONCE)
         asked_at = time.monotonic()
         leased: LeaseResult | None = None
-        taken = 0
+        taken = count = 0
         for one_of_each_tenant in (True, False) if self._is_crowded else (False,):
-            if (left := limit - taken) > 0:
+            if (left := limit - count) > 0:
                 leased = lease_lanes(
                     self.owner,
                     left,
@@ -139,13 +139,14 @@ class LeasedLanes:
                 )
             if leased is not None:
                 taken += len(leased.lanes)
+                count += leased.count
                 self._set_clock(leased.now, asked_at)
                 self._add(leased)
         self._is_crowded = leased is not None and leased.is_crowded
         if leased is None and self._clock.is_due("clock", READ_CLOCK_EVERY):
             self._set_clock(database_now(), asked_at)
-        if taken == limit < places:
-            self.lane_available = True
+        if 0 < limit <= count and taken < places:
+            self.lane_available = True  # others may be due
             return
         is_full = places <= 0 or taken == places
         self.is_contended = is_full or max(self._by_tenant().values(), default=0) >= MAX_LANES_PER_TENANT

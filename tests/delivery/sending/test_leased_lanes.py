@@ -240,6 +240,20 @@ def test_lane_that_is_leased_when_its_pause_ends_gets_a_probe() -> None:
     assert lane.may_have_more
 
 
+def test_lanes_of_inactive_endpoints_do_not_end_the_search_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leased_lanes, "LEASED_AT_ONCE", 2)
+    for _ in range(4):
+        make_lane(make_endpoint(state="paused"), due_at=now() - timedelta(hours=1))
+    active = make_lane(make_endpoint(), due_at=now())
+    lanes = LeasedLanes(Clock())
+    for _ in range(3):
+        assert lanes.lane_available
+        lanes.lease()
+    assert lanes.get(active.endpoint_id) is not None
+    assert not lanes.lane_available
+    assert not lanes.is_contended
+
+
 class TestLeaving:
     """A busy drain leaves some of its lanes to one with more time."""
 
