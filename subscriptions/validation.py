@@ -27,8 +27,10 @@ MAX_PATTERN_DEPTH = 32
 MAX_TRANSFORMER = 64 * 1024  # bytes as JSON
 
 _EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_EVENT_TYPES = re.compile(rf"\*|{_EVENT_TYPE.pattern}(?:\.\*)?")
+_SUBSCRIBED = re.compile(r"\*|[^\s*](?:[^*]*[^\s*])?")
 EVENT_TYPE_FORM = f"up to {MAX_EVENT_TYPE} letters, digits, hyphens and underscores, in parts separated by full stops"
+
+SUBSCRIBED_FORM = f"up to {MAX_EVENT_TYPE} characters, without * and without blanks at the ends"
 
 
 def check_text(field: str, text: str) -> None:
@@ -65,8 +67,9 @@ def check_event_types(event_types: Sequence[str]) -> None:
     if not 1 <= len(event_types) <= MAX_EVENT_TYPES:
         raise Invalid("event_types", f"Must be 1 to {MAX_EVENT_TYPES} event types; * is all of them.")
     for name in event_types:
-        if len(name) > MAX_EVENT_TYPE or not _EVENT_TYPES.fullmatch(name):
-            raise Invalid("event_types", f"Each must be {EVENT_TYPE_FORM}; order.* (all below order); or * (all).")
+        if len(name) > MAX_EVENT_TYPE or not _SUBSCRIBED.fullmatch(name.removesuffix(".*")):
+            raise Invalid("event_types", f"Each must be {SUBSCRIBED_FORM}; order.* (all below order); or * (all).")
+        check_text("event_types", name)
 
 
 def check_headers(headers: Any) -> None:

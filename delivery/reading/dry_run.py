@@ -14,7 +14,7 @@ import orjson
 from django.utils import timezone
 
 from delivery.sql.claim import Claimed
-from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEADERS, TRANSFORMED_CONTENT_TYPE, compose
+from delivery.transports.http.compose import CLOUDEVENT_CONTENT_TYPE, COMMON_HEADERS, compose, content_type_of
 from delivery.transports.transport import NotSent
 from subscriptions.routing.route_table import matching_names
 from subscriptions.routing.targets import DeliveryTarget
@@ -130,7 +130,7 @@ class _PlaceholderSigner:
 def _preview(event: DryRunEvent, body: bytes, is_transformed: bool, target: DeliveryTarget | None) -> RequestPreview:
     now = timezone.now()
     if target is None or target.http is None:
-        content = TRANSFORMED_CONTENT_TYPE if is_transformed else CLOUDEVENT_CONTENT_TYPE
+        content = content_type_of(body) if is_transformed else CLOUDEVENT_CONTENT_TYPE
         lines = [f"webhook-id: {event.message_id}", f"webhook-timestamp: {int(now.timestamp())}"]
         return RequestPreview(
             _visible_headers([*lines, f"webhook-signature: {SIGNATURE_PLACEHOLDER}", *content, *COMMON_HEADERS]), body

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from webhooks.kit.caches.shared_cache import CacheShare, SharedCache
-from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventbridge
+from webhooks.wire.eventbridge import path_from_eventbridge, pattern_from_eventbridge, template_from_eventbridge
 from webhooks.wire.patterns import (
     CompiledGroup,
     GroupCompiler,
@@ -139,5 +139,5 @@ def compile_transformer(written: Mapping[str, Any]) -> Transformer:
     paths = written.get("input_paths", {})
     return Transformer(
         {name: path_from_eventbridge(path) if isinstance(path, str) else path for name, path in paths.items()},
-        written["template"],
+        template_from_eventbridge(written["template"]) if isinstance(written["template"], str) else written["template"],
     )

@@ -14,6 +14,7 @@ from typing import Any
 from webhooks.wire.patterns import InvalidPattern
 
 NAMES = {"detail-type": "type", "detail": "data"}
+_PATH_IN_TEMPLATE = re.compile(r'<(\$[^<>\s"]*)>')
 _FIRST_STEP = re.compile(r"(?<=^\$\.)(?:detail-type|detail)(?=$|[.\[])")
 
 
@@ -37,6 +38,11 @@ def event_from_eventbridge(event: dict[str, Any]) -> dict[str, Any]:
 def path_from_eventbridge(path: str) -> str:
     """Translate an input path of a transformer, e.g. ``$.detail.state`` into ``$.data.state``."""
     return _FIRST_STEP.sub(lambda step: NAMES[step[0]], path, count=1)
+
+
+def template_from_eventbridge(template: str) -> str:
+    """Translate the paths in the template of a transformer, e.g. ``<$.detail.state>`` into ``<$.data.state>``."""
+    return _PATH_IN_TEMPLATE.sub(lambda found: f"<{path_from_eventbridge(found[1])}>", template)
 
 
 def _renamed_members(pattern: dict[str, Any]) -> dict[str, Any]:

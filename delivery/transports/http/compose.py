@@ -12,13 +12,17 @@ from subscriptions.models import HttpSettings
 from subscriptions.routing.targets import DeliveryTarget, HttpTarget
 from webhooks.wire.cloudevents.http_modes import write_binary
 from webhooks.wire.cloudevents.json_format import read_structured
+from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import public
+from webhooks.wire.transform.template import is_json_text
 
 # With an empty "expect:", curl does not send "Expect: 100-continue", which costs a round trip, and a second if the
 # endpoint ignores it.
 COMMON_HEADERS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:"]
 CLOUDEVENT_CONTENT_TYPE = ["content-type: application/cloudevents+json"]
-TRANSFORMED_CONTENT_TYPE = ["content-type: application/json"]
+JSON_CONTENT_TYPE = ["content-type: application/json"]
+TEXT_CONTENT_TYPE = ["content-type: text/plain; charset=utf-8"]
+MAX_PARSED = 64 * 1024  # bytes of a transformed body; of a larger one the first and the last byte decide
 
 
 def compose(claimed: Claimed, target: DeliveryTarget, now: float, bearer: str = "") -> Request | NotSent:
@@ -65,8 +69,19 @@ def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:
     if claimed.is_reference:
         return CLOUDEVENT_CONTENT_TYPE, claimed.body
     if claimed.rendered:
-        return TRANSFORMED_CONTENT_TYPE, claimed.body
+        return content_type_of(claimed.body), claimed.body
     if http.content_mode != HttpSettings.ContentMode.BINARY:
         return CLOUDEVENT_CONTENT_TYPE, claimed.body
     headers, body = write_binary(read_structured(claimed.body))
     return [f"{name}: {value}" for name, value in headers.items()], body
+
+
+def content_type_of(body: bytes) -> list[str]:
+    """Return the header line for what a transformer has made: a CloudEvent, other JSON, or text."""
+    if len(body) > MAX_PARSED:
+        return JSON_CONTENT_TYPE if (body[:1], body[-1:]) in ((b"{", b"}"), (b"[", b"]")) else TEXT_CONTENT_TYPE
+    try:
+        read_structured(body)
+    except InvalidEvent:
+        return JSON_CONTENT_TYPE if is_json_text(body.decode("utf-8", "replace")) else TEXT_CONTENT_TYPE
+    return CLOUDEVENT_CONTENT_TYPE

@@ -148,7 +148,7 @@ def test_dry_run_stores_nothing(tenant):
         ({"event": PLAIN, "pattern": {"data": {"x": [{"prefix": 5}]}}}, "#/pattern/data/x/0/prefix"),
         ({"event": PLAIN, "pattern": {"detail": {"x": 5}}}, "#/pattern/detail/x"),
         ({"event": PLAIN, "transformer": {"template": "<x>"}}, "#/transformer/template"),
-        ({"event": PLAIN, "event_types": ["a..b"]}, "#/event_types"),
+        ({"event": PLAIN, "event_types": ["a*"]}, "#/event_types"),
         ({"event": PLAIN, "subscription": "sub_01m83t2ghzevcannga6my0tf3k"}, "#/subscription"),
         ({"event": PLAIN, "endpoint": "unknown"}, "#/endpoint"),
     ],

@@ -47,7 +47,7 @@ class TestLoadTargets:
         it = target(endpoint)
         assert (it.http.url, it.http.headers, it.timeout_ms) == ("https://example.com/h", ("x-team: red",), 2_000)
         assert it.address == it.http.url
-        assert (it.rate_limit, it.retry_plan, it.max_in_flight) == (5, (1, 2), 64)
+        assert (it.rate_limit, it.retry_plan, it.max_in_flight) == (5, (1, 2), 512)
         assert it.is_active
 
     def test_unchanged_targets_cost_one_query_for_their_versions(self, django_assert_num_queries: Any) -> None:

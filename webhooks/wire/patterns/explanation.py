@@ -16,6 +16,7 @@ from webhooks.wire.patterns.fields import FieldMatcher
 from webhooks.wire.patterns.matching import BranchSet
 from webhooks.wire.step_budget import UNLIMITED, StepBudget
 
+STAR_HINT = '; a * stands for itself here, write {"wildcard": "..."} to match any text'
 MAX_SHOWN = 10  # values of the event in one mismatch
 
 
@@ -73,7 +74,24 @@ def _field_mismatch(
         reason = "the event has another value here"
     else:
         reason = "none of the event's values is accepted"
-    return PatternMismatch(".".join(path), matcher.values, found, reason)
+    return PatternMismatch(".".join(path), matcher.values, found, reason + (STAR_HINT if _has_stars(matcher) else ""))
+
+
+def _has_stars(matcher: FieldMatcher) -> bool:
+    """Tell whether a text outside of ``wildcard`` has a star, which stands for itself."""
+    texts = [it for value in matcher.values for it in _texts(value)]
+    return any("*" in text for text in texts)
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the strings of an entry of a pattern that are not arguments of ``wildcard``."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for it in value for text in _texts(it)]
+    if isinstance(value, dict):
+        return [text for name, it in value.items() if name != "wildcard" for text in _texts(it)]
+    return []
 
 
 def _shown(scalar: Any) -> Any:

@@ -28,7 +28,7 @@ class Transformer:
     """Compiled input paths and a template.
 
     ``input_paths`` maps up to 100 names of letters, digits, ``-`` and ``_`` to paths. ``template`` uses these names
-    and the reserved ones as ``<name>``. Raises InvalidTransformer.
+    and the reserved ones as ``<name>``, or a path itself: ``<$.data.id>``. Raises InvalidTransformer.
     """
 
     __slots__ = ("_paths", "_template")
@@ -41,9 +41,13 @@ class Transformer:
         used: dict[str, tuple[PathStep, ...]] = {}
         for piece in self._template.pieces:
             if isinstance(piece, Placeholder):
+                if piece.name.startswith("$"):
+                    paths[piece.name] = parse_path(piece.name, "/template")
                 _check_placeholder(piece, paths)
                 if piece.name in paths:
                     used[piece.name] = paths[piece.name]
+        if len(paths) > MAX_PATHS:
+            raise InvalidTransformer("/template", f"uses more than {MAX_PATHS} paths")
         self._paths = InputPaths(used)
 
     def render(

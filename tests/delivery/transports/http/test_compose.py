@@ -109,6 +109,26 @@ class TestRendered:
         assert headers_of(request)["content-type"] == "application/json"
         assert not any(line.startswith("ce-") for line in request.headers)
 
+    @pytest.mark.parametrize(
+        ("body", "content_type"),
+        [
+            (b'{"text":"5"}', "application/json"),
+            (b" [1] ", "application/json"),
+            (b'"text"', "application/json"),
+            (b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":5}', "application/cloudevents+json"),
+            (b'{"specversion":"1.0","id":"1","type":"t"}', "application/json"),  # no source: no event
+            (b"Order A-17 was paid", "text/plain; charset=utf-8"),
+            (b"{not json}", "text/plain; charset=utf-8"),
+            (b"", "text/plain; charset=utf-8"),
+            ("grün".encode(), "text/plain; charset=utf-8"),
+            (b'{"a":"' + b"x" * 100_000 + b'"}', "application/json"),
+            (b"x" * 100_000, "text/plain; charset=utf-8"),
+        ],
+    )
+    def test_content_type_follows_what_the_transformer_has_made(self, body: bytes, content_type: str) -> None:
+        request = composed(make_claimed(body, rendered=True))
+        assert (request.body, headers_of(request)["content-type"]) == (body, content_type)
+
 
 class TestReferences:
     @pytest.mark.parametrize("mode", ["structured", "binary", "reference"])
