@@ -21,6 +21,7 @@ from subscriptions.routing.targets import DeliveryTarget
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import read_structured, write_structured
 from webhooks.wire.eventbridge import event_from_eventbridge
+from webhooks.wire.header_values import read_curl_line
 from webhooks.wire.ids import new_id, public
 from webhooks.wire.patterns import Pattern, PatternMismatch
 from webhooks.wire.step_budget import StepBudget
@@ -159,9 +160,9 @@ def _visible_headers(lines: list[str]) -> dict[str, str]:
     """Return the values of header lines by name, HIDDEN for those that may carry credentials."""
     headers = {}
     for line in lines:
-        name, _, value = line.partition(":")
-        if value.strip():
-            headers[name.lower()] = value.strip() if name.lower().startswith(SHOWN_PREFIXES) else HIDDEN
+        name, value = read_curl_line(line)
+        if value is not None:
+            headers[name.lower()] = value if name.lower().startswith(SHOWN_PREFIXES) else HIDDEN
     return headers
 
 

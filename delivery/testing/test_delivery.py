@@ -41,6 +41,7 @@ from webhooks.outgoing.event_loop import event_loop
 from webhooks.outgoing.resolver import too_many_lookups
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.json_format import write_structured
+from webhooks.wire.header_values import read_curl_line
 from webhooks.wire.ids import new_id, public
 
 TEST_TYPE = "waypost.test"
@@ -185,5 +186,5 @@ def _new_event(endpoint: Endpoint, event_id: UUID, type: str, data: Any) -> byte
 
 
 def _masked(lines: list[str]) -> dict[str, str]:
-    pairs = [(name.strip(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon]
-    return {name: value if name.lower().startswith(UNMASKED) else MASK for name, value in pairs if value}
+    pairs = [(name, value) for name, value in map(read_curl_line, lines) if value is not None]
+    return {name: value if name.lower().startswith(UNMASKED) else MASK for name, value in pairs}

@@ -25,6 +25,7 @@ from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.addresses.parsed_url import ForbiddenAddress, parse
 from webhooks.wire.custom_headers import ForbiddenHeader
 from webhooks.wire.errors import SignatureError
+from webhooks.wire.header_values import curl_line
 from webhooks.wire.signing.standard_webhooks import Signer
 
 MAX_TARGETS = 50_000  # in memory; those that are not read are dropped first
@@ -153,7 +154,7 @@ def _credentials(row: HttpSettings) -> tuple[tuple[str, ...] | None, TlsFiles | 
     """
     try:
         fields = decrypt_fields(row)
-        lines = tuple(f"{name}: {value}" for name, value in request_headers(fields).items())
+        lines = tuple(curl_line(name, value) for name, value in request_headers(fields).items())
     except (CannotDecrypt, ForbiddenHeader):
         return None, None, None
     lines += request_origin_header(row)

@@ -64,7 +64,8 @@ def check(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         check_syntax(name, value)
         lowered = name.lower()
-        if lowered in FORBIDDEN_NAMES or lowered.startswith(FORBIDDEN_PREFIXES):
+        read_as = lowered.replace("_", "-")  # many servers turn both into the same variable
+        if read_as in FORBIDDEN_NAMES or read_as.startswith(FORBIDDEN_PREFIXES):
             raise ForbiddenHeader(name, "is reserved.")
         if lowered in seen:
             raise ForbiddenHeader(name, "is given twice.")

@@ -62,3 +62,16 @@ def _unquoted(value: str) -> str:
     if not _WELL_QUOTED.fullmatch(value):
         raise ValueError("has an unclosed quoted string")
     return _QUOTED.sub(lambda match: _ESCAPED.sub(r"\1", match[1]), value)
+
+
+def curl_line(name: str, value: str) -> str:
+    """Return a header as libcurl takes it. ``name:`` would leave the header out; an empty one is ``name;``."""
+    return f"{name}: {value}" if value else f"{name};"
+
+
+def read_curl_line(line: str) -> tuple[str, str | None]:
+    """Return name and value of a header that libcurl takes; None: the header is left out."""
+    name, colon, value = line.partition(":")
+    if not colon:
+        return name.rstrip(";"), ""
+    return name, value.strip() or None

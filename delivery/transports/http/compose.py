@@ -13,12 +13,14 @@ from subscriptions.routing.targets import DeliveryTarget, HttpTarget
 from webhooks.wire.cloudevents.http_modes import write_binary
 from webhooks.wire.cloudevents.json_format import read_structured
 from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.header_values import curl_line
 from webhooks.wire.ids import public
 from webhooks.wire.transform.template import is_json_text
 
-# With an empty "expect:", curl does not send "Expect: 100-continue", which costs a round trip, and a second if the
-# endpoint ignores it.
-COMMON_HEADERS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:"]
+# A line without a value removes a header that libcurl would add: "Expect: 100-continue", which costs a round trip, and
+# a second if the endpoint ignores it; "Accept: */*"; and a content type of forms where the event has none.
+COMMON_HEADERS = ["user-agent: Waypost/0.1", "accept-encoding: identity", "expect:", "accept:"]
+NO_CONTENT_TYPE = "content-type:"
 CLOUDEVENT_CONTENT_TYPE = ["content-type: application/cloudevents+json"]
 JSON_CONTENT_TYPE = ["content-type: application/json"]
 TEXT_CONTENT_TYPE = ["content-type: text/plain; charset=utf-8"]
@@ -73,7 +75,8 @@ def _content(claimed: Claimed, http: HttpTarget) -> tuple[list[str], bytes]:
     if http.content_mode != HttpSettings.ContentMode.BINARY:
         return CLOUDEVENT_CONTENT_TYPE, claimed.body
     headers, body = write_binary(read_structured(claimed.body))
-    return [f"{name}: {value}" for name, value in headers.items()], body
+    lines = [curl_line(name, value) for name, value in headers.items()]
+    return (lines if "content-type" in headers else [*lines, NO_CONTENT_TYPE]), body
 
 
 def content_type_of(body: bytes) -> list[str]:

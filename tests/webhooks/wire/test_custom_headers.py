@@ -43,6 +43,14 @@ def test_check_rejects_reserved_names_in_any_case(name: str, change_case: Callab
     assert caught.value.name == change_case(name)
 
 
+@pytest.mark.parametrize(
+    "name", ["webhook_id", "Webhook_Signature", "x_forwarded_for", "content_type", "ce_id", "x-forwarded_for"]
+)
+def test_check_rejects_reserved_names_with_underscores(name: str) -> None:
+    with pytest.raises(ForbiddenHeader, match="is reserved"):
+        check({name: "x"})
+
+
 @pytest.mark.parametrize("prefix", FORBIDDEN_PREFIXES)
 def test_check_rejects_reserved_prefixes(prefix: str) -> None:
     with pytest.raises(ForbiddenHeader, match="is reserved"):
