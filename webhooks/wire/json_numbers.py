@@ -14,7 +14,8 @@ import orjson
 
 LONGEST_INTEGER = 19  # characters of an integer that is certainly within 64 bits, its sign included
 _MIN, _MAX = -(2**63), 2**64 - 1  # integers that every library reads and writes
-_REWRITTEN = re.compile(rb"[0-9][.eE]|[0-9]{18}|-0")
+_ONE_DIGIT = bytes.maketrans(b"123456789E", b"000000000e")
+_EIGHTEEN_DIGITS = b"0" * 18
 _EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]+(?![0-9A-Za-z\"_-])")
 
 
@@ -46,7 +47,8 @@ def may_be_rewritten(data: bytes, parsed: Any) -> bool:
     True for some texts with such characters in strings. Exponents have several spellings; other numbers are those of
     the text if the whole is.
     """
-    if _REWRITTEN.search(data) is None:
+    alike = data.translate(_ONE_DIGIT)  # searched for bytes: a pattern would take ten times as long
+    if not (b"0." in alike or b"0e" in alike or _EIGHTEEN_DIGITS in alike or b"-0" in data):
         return False
     return _EXPONENT.search(data) is not None or orjson.dumps(parsed) != data
 
