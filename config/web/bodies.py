@@ -9,7 +9,8 @@ holds in this way is shared (``webhooks.kit.fair.shares``): one client cannot fi
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Hashable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -39,11 +40,17 @@ class AsgiRequestBody:
         loop = asyncio.get_running_loop()
         started, size, more = loop.time(), 0, True
         while more:
+            receiving = self._receive().__await__()
             try:
-                async with asyncio.timeout_at(min(started + seconds_allowed(size), loop.time() + MAX_PAUSE)):
-                    message = await self._receive()
-            except TimeoutError:
-                raise BodyTooSlow from None
+                waits_for = next(receiving)
+            except StopIteration as arrived:  # most bodies arrive with their head: no timer is needed
+                message = arrived.value
+            else:
+                try:
+                    async with asyncio.timeout_at(min(started + seconds_allowed(size), loop.time() + MAX_PAUSE)):
+                        message = await _rest_of(receiving, waits_for)
+                except TimeoutError:
+                    raise BodyTooSlow from None
             if message["type"] != "http.request":
                 raise BodyCutShort
             more = message.get("more_body", False)
@@ -68,6 +75,21 @@ class AsgiRequestBody:
         finally:
             MEMORY.release(self._share, taken)
         return b"".join(pieces)[: limit + 1]
+
+
+@types.coroutine
+def _rest_of(steps: "Generator[Any, Any, Any]", waits_for: Any) -> "Generator[Any, Any, Any]":
+    """Await the rest of what was begun without a task, and waits for this future."""
+    try:
+        while True:
+            try:
+                value = yield waits_for
+            except BaseException as error:
+                waits_for = steps.throw(error)
+            else:
+                waits_for = steps.send(value)
+    except StopIteration as ended:
+        return ended.value
 
 
 @contextmanager
