@@ -4,6 +4,7 @@ Messages are notifications without content: work is found in the database, so no
 after its period.
 """
 
+import gc
 import os
 import warnings
 from importlib import import_module
@@ -12,7 +13,7 @@ from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import beat_init, celeryd_init, setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_before_create_process
 from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import module_has_submodule
@@ -64,6 +65,12 @@ def attach_to_the_broker(**_signal: Any) -> None:
     """Start the embedded broker for a worker or a beat that was started by hand."""
     if settings.WAYPOST_EMBEDDED_BROKER:
         embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
+
+
+@worker_before_create_process.connect
+def freeze_heap(**_signal: Any) -> None:
+    """Leave what is loaded out of garbage collection, which would copy its memory into each forked process."""
+    gc.freeze()
 
 
 @beat_init.connect

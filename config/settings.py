@@ -17,7 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 WAYPOST_ENV = env.choice("WAYPOST_ENV", ("development", "production"), "development")
 IN_PRODUCTION = WAYPOST_ENV == "production"
-WAYPOST_DATA = env.create_directory(Path(env.text("WAYPOST_DATA", str(BASE_DIR / ".waypost"))).absolute())
+WAYPOST_DATA = env.create_directory(Path(env.text("WAYPOST_DATA", str(embedded.DEFAULT_DATA))).absolute())
 _KEEP = None if IN_PRODUCTION else WAYPOST_DATA / "secrets"  # where secrets are generated if none is set
 
 SECRET_KEY = env.secret("SECRET_KEY", keep_in=_KEEP and _KEEP / "secret_key", make=env.random_secret)

@@ -1,12 +1,11 @@
 """List the provider's periodic tasks, and let running drains finish when their worker is stopped."""
 
-from celery.signals import worker_shutting_down
+from celery.signals import worker_init, worker_shutting_down
 
 from delivery.fan_out import deferred
 from delivery.lifecycle import retention, sweep, usage
 from delivery.replaying import replays
-from delivery.sending import drain
-from delivery.sending.shutdown import request_stop
+from delivery.sending import drain, shutdown
 from webhooks.kit.periodic_task import periodic_task
 
 PERIODIC_TASKS = [
@@ -20,7 +19,13 @@ PERIODIC_TASKS = [
 ]
 
 
+@worker_init.connect
+def begin_worker(**_: object) -> None:
+    """Give this worker a stop flag of its own, before it forks: workers may be forks of one process themselves."""
+    shutdown.begin()
+
+
 @worker_shutting_down.connect
 def stop_drains(**_: object) -> None:
     """Let running drains finish when the worker shuts down."""
-    request_stop()
+    shutdown.request_stop()

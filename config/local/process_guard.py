@@ -5,12 +5,13 @@
 
 The guard is a small process in a session of its own. It reads the children's pids from a pipe whose other end only the
 parent has. When the parent closes the pipe or dies (also by SIGKILL), the guard sends each child its stop signal,
-kills what still runs after STOP_WITHIN seconds, with all descendants, and then runs the clean-up command.
+kills what still runs after STOP_WITHIN seconds, with all descendants, and then runs the clean-up command. While it
+waits it is a shell, which takes a twentieth of the memory; it becomes this program when the pipe ends.
 
 A pipe works on every Unix. Linux could send a parent-death signal (PR_SET_PDEATHSIG) instead, but it does not reach
 grandchildren such as Celery's pool processes, fires when the *thread* that started the child ends, and can be ignored.
 
-    python -m config.local.process_guard FAMILY [CLEAN-UP COMMAND...]
+    WAYPOST_GUARDED="PID SIGNAL STARTED-AT,..." python -m config.local.process_guard FAMILY [CLEAN-UP COMMAND...]
 """
 
 import os
@@ -28,10 +29,18 @@ from typing import Any
 import psutil
 
 FAMILY = "WAYPOST_PROCESS_FAMILY"  # environment variable that every descendant of a guarded child inherits
+GUARDED = "WAYPOST_GUARDED"  # environment variable with the lines that the shell has read, each followed by a comma
 STOP_WITHIN = 40.0  # seconds; `manage.py up` gives its own children 25 and then 10
 KILLED_WITHIN = 10.0  # seconds until processes that got SIGKILL are gone
 CHECK_EVERY = 0.05  # seconds
-SIGNALS_FOR_THE_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SAME_START = 5.0  # seconds between two readings of when a process started, which depend on the system's clock
+# Ignores the signals for the parent, reads lines until the pipe ends, and becomes the program in its arguments.
+_WAIT = f"""
+trap '' INT TERM HUP
+while read -r child; do {GUARDED}="${GUARDED}$child,"; done
+export {GUARDED}
+exec "$0" "$@"
+"""
 _PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -97,10 +106,20 @@ class ProcessGuard:
         for process in self._started:
             process.poll()  # collect the exit status
 
+    def detach(self) -> tuple[int, int]:
+        """Return the pipe to the guard and its pid, for a program that this process becomes (exec).
+
+        The children end when the pipe is closed, or when that program ends.
+        """
+        assert self._guard.stdin is not None  # noqa: S101 (a pipe was asked for)
+        os.set_inheritable(self._guard.stdin.fileno(), True)
+        return self._guard.stdin.fileno(), self._guard.pid
+
     def _start_guard(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(  # noqa: S603 (our own program, no shell)
-            [sys.executable, "-m", "config.local.process_guard", self.family, *self._clean_up],
+            ["/bin/sh", "-c", _WAIT, sys.executable, "-m", "config.local.process_guard", self.family, *self._clean_up],
             cwd=_PROJECT,
+            env={name: value for name, value in os.environ.items() if name != GUARDED},
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -110,7 +129,8 @@ class ProcessGuard:
     def _send(self, entries: Iterable[tuple[psutil.Process, signal.Signals]]) -> None:
         assert self._guard.stdin is not None  # noqa: S101 (a pipe was asked for)
         for process, stop_signal in entries:
-            self._guard.stdin.write(f"{process.pid} {int(stop_signal)}\n".encode())
+            line = f"{process.pid} {int(stop_signal)} {process.create_time()}\n"
+            self._guard.stdin.write(line.encode())
 
     def _close_pipe(self) -> None:
         assert self._guard.stdin is not None  # noqa: S101 (a pipe was asked for)
@@ -143,10 +163,8 @@ def is_over(process: psutil.Process) -> bool:
 
 
 def main(family: str, *clean_up: str) -> int:
-    """Run the guard: wait for the end of the parent, end its children, clean up. Returns the clean-up's status."""
-    for number in SIGNALS_FOR_THE_PARENT:
-        signal.signal(number, signal.SIG_IGN)
-    children = _read_children(sys.stdin)
+    """End the children of a parent that has ended, and clean up. Returns the clean-up's status."""
+    children = _read_children(os.environ.get(GUARDED, "").split(",")[:-1])
     known = {one for child, _ in children for one in (child, *_descendants(child))}
     orphans = [(one, signal.SIGTERM) for one in find_family(f"{family}:") if one not in known]
     _end([*children, *orphans], STOP_WITHIN)
@@ -154,12 +172,14 @@ def main(family: str, *clean_up: str) -> int:
 
 
 def _read_children(lines: Iterable[str]) -> list[tuple[psutil.Process, signal.Signals]]:
-    """Look each process up as its pid arrives: later the pid may belong to another program."""
+    """Return the processes that still run: meanwhile a pid may belong to another program, which started later."""
     children = []
     for line in lines:
-        pid, stop_signal = map(int, line.split())
+        pid, stop_signal, started_at = line.split()
         with suppress(psutil.NoSuchProcess):
-            children.append((psutil.Process(pid), signal.Signals(stop_signal)))
+            process = psutil.Process(int(pid))
+            if abs(process.create_time() - float(started_at)) < SAME_START:
+                children.append((process, signal.Signals(int(stop_signal))))
     return children
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 from django.db import Error, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from kombu.connection import Connection
@@ -21,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from config.ops.migrations import missing_migrations
 from config.status.metrics import LoadCollector
 from webhooks.kit.caches.timed_cache import SingleFlight
 
@@ -78,8 +78,7 @@ def _database() -> str:
 
 
 def _migrations() -> str:
-    executor = MigrationExecutor(connection)
-    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    missing = missing_migrations()
     return f"{len(missing)} missing" if missing else _OK
 
 

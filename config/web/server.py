@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import socket
 import sys
 from typing import Any
 
@@ -40,15 +41,13 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=settings.WAYPOST_WEB_WORKERS, help="number of processes")
+    parser.add_argument("--listener", type=int, help="descriptor of the socket to accept from, instead of the address")
     options = parser.parse_args()
-    uvicorn.run(
-        "config.web.server:create_application",
-        factory=True,
-        host=options.host,
-        port=options.port,
-        workers=options.workers,
-        **OPTIONS,
-    )
+    server: dict[str, Any] = {"app": "config.web.server:create_application", "factory": True, **OPTIONS}
+    if options.listener is not None:
+        uvicorn.Server(uvicorn.Config(**server)).run([socket.socket(fileno=options.listener)])
+    else:
+        uvicorn.run(**server, host=options.host, port=options.port, workers=options.workers)
 
 
 def create_application() -> object:

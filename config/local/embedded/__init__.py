@@ -21,9 +21,21 @@ from config.local.embedded.server import Server
 from config.local.embedded.user_lock import attach, leave
 from config.local.embedded.valkey import Valkey
 
-__all__ = ["POSTGRES", "VALKEY", "EmbeddedError", "Server", "attach", "broker_url", "database_url", "discard", "leave"]
+__all__ = [
+    "DEFAULT_DATA",
+    "POSTGRES",
+    "VALKEY",
+    "EmbeddedError",
+    "Server",
+    "attach",
+    "broker_url",
+    "database_url",
+    "discard",
+    "leave",
+]
 
 
+DEFAULT_DATA = Path(__file__).resolve().parents[3] / ".waypost"
 POSTGRES = Postgres()
 VALKEY = Valkey()
 

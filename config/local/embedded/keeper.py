@@ -1,8 +1,10 @@
 """Keep one embedded server running while processes use it: start on demand, detach, end with the last user.
 
-The keeper restarts the server if it dies; if the keeper itself is killed, its process guard ends the server.
+The keeper restarts the server if it dies; if the keeper itself is killed, its process guard ends the server. While the
+server runs, the keeper is the small program `watch`, which becomes this one again when the server has died.
 
     python -m config.local.embedded.keeper postgres|valkey DATA-DIRECTORY      returns when the server is ready
+    python -m config.local.embedded.keeper postgres|valkey DATA-DIRECTORY KEEPER-LOCK    becomes `watch`
 """
 
 import contextlib
@@ -26,16 +28,22 @@ from config.local.process_guard import ProcessGuard
 READY = "ready"
 START_WITHIN = 120.0  # seconds: recovery after a crash replays up to max_wal_size
 STOP_WITHIN = 60.0
-LOOK_EVERY = 0.25
 START_TRIES = 6
 START_PAUSE = 0.3  # seconds between tries: the kernel frees the shared memory of a killed server with a delay
 LARGEST_LOG = 10 * 1024 * 1024  # bytes; a larger log is deleted at the next start
+_WATCH = Path(__file__).resolve().with_name("watch.py")
+_PROJECT = Path(__file__).resolve().parents[3]
 
 
-def main(kind: str, data: str) -> None:
-    """Fork a keeper, wait until its server is ready, and exit; with the reason if it failed."""
+def main(kind: str, data: str, keeper_lock: str = "") -> None:
+    """Fork a keeper, wait until its server is ready, and exit; with the reason if it failed.
+
+    With the descriptor of the keeper's lock: be the keeper again, after the death of its server.
+    """
     server = {one.name: one for one in (POSTGRES, VALKEY)}[kind]
     place = Place(kind, Path(data))
+    if keeper_lock:
+        keep(server, place, int(keeper_lock))
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.close(reader)
@@ -64,45 +72,36 @@ def _detach(place: Place) -> None:
 
 
 def _keep_and_exit(server: Server, place: Place, writer: int) -> NoReturn:
-    status = 0
     try:
-        keep(server, place, writer)
+        keep(server, place, _take_keeper_lock(server, place), writer)
     except (EmbeddedError, OSError) as error:
-        status = 1
         with contextlib.suppress(OSError):
             os.write(writer, str(error).encode())
-    os._exit(status)
+        os._exit(1)
 
 
-def keep(server: Server, place: Place, writer: int) -> None:
-    """Run the server until no process uses it; write READY to `writer` once it accepts connections."""
+def _take_keeper_lock(server: Server, place: Place) -> int:
     try:
-        take(place.lease / "keeper", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return take(place.lease / "keeper", fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise EmbeddedError(f"another keeper runs the embedded {server.name} already") from None
+
+
+def keep(server: Server, place: Place, keeper_lock: int, writer: int | None = None) -> NoReturn:
+    """Start the server, write READY to `writer` once it accepts connections, and become the program `watch`."""
     _end_leftover(place)
     server.prepare(place)
     guard = ProcessGuard(f"{place.home}")
     process = _start(server, place, guard)
-    os.write(writer, READY.encode())
-    os.close(writer)
-    try:
-        while _is_used(place):
-            time.sleep(LOOK_EVERY)
-            if process.poll() is not None:
-                process = _start(server, place, guard)
-    finally:
-        _stop(process, server)
-        guard.close()
-
-
-def _is_used(place: Place) -> bool:
-    """Return False once no process uses the server; from then on this one holds the `users` lock exclusively."""
-    try:
-        take(place.lease / "users", fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
+    if writer is not None:
+        os.write(writer, READY.encode())
+        os.close(writer)
+    pipe, guard_pid = guard.detach()
+    os.set_inheritable(keeper_lock, True)
+    numbers = [keeper_lock, pipe, guard_pid, process.pid, int(server.stop_signal)]
+    keeper = ["config.local.embedded.keeper", server.name, str(place.data)]
+    words = [str(_PROJECT), *map(str, numbers), str(place.lease / "users"), *keeper]
+    os.execv(sys.executable, [sys.executable, "-I", "-S", str(_WATCH), *words])  # noqa: S606 (our own program)
 
 
 def _start(server: Server, place: Place, guard: ProcessGuard) -> "subprocess.Popen[bytes]":

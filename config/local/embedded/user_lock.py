@@ -40,9 +40,9 @@ def attach(server: Server, data: Path) -> None:
     with _one_at_a_time:
         if place.lease not in _held:
             _held[place.lease] = take(place.lease / "users", fcntl.LOCK_SH)
-        with locked(place.lease / "starting"):
-            if not _is_locked(place.lease / "keeper"):
-                _start_keeper(server, place)
+    with locked(place.lease / "starting"):
+        if not _is_locked(place.lease / "keeper"):
+            _start_keeper(server, place)
 
 
 def leave(server: Server, data: Path, wait: float | None = None) -> bool:

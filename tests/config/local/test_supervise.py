@@ -27,7 +27,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     started: list[Supervisor] = []
 
     def start(*children: Child) -> Supervisor:
-        started.append(Supervisor(list(children), os.environ, ProcessGuard(str(tmp_path))))
+        started.append(Supervisor(list(children), ProcessGuard(str(tmp_path))))
         started[-1].start()
         return started[-1]
 
@@ -93,7 +93,7 @@ def test_stop_ends_children_stage_by_stage(run: Callable[..., Supervisor], tmp_p
     supervisor.children = children
     supervisor.print_line = lambda name, line: lines.append(name)  # type: ignore[method-assign]
     supervisor.start()
-    until(lambda: len(lines) == 2)
+    until(lambda: supervisor.check() or len(lines) == 2)
     supervisor.stop()
     assert order.read_text() == "workweb"
 
@@ -106,7 +106,7 @@ def test_stop_kills_a_child_that_exceeds_its_time_with_its_descendants(run: Call
     supervisor.children = [one]
     supervisor.print_line = lambda name, line: lines.append(line)  # type: ignore[method-assign]
     supervisor.start()
-    until(lambda: lines)
+    until(lambda: supervisor.check() or lines)
     family = [psutil.Process(pid(one)), *psutil.Process(pid(one)).children(recursive=True)]
     assert len(family) == 2
     supervisor.stop()
@@ -169,10 +169,20 @@ def test_line_is_prefixed_with_the_name_of_its_program(
 ) -> None:
     one = child("one", "print('first'); print('second')")
     supervisor = run(one, child("another", SLEEP))
-    assert one.process
-    one.process.wait()
     output = ""
     while output.count("\n") < 2:
+        supervisor.check()
         output += capsys.readouterr().out
     assert output.splitlines()[:2] == ["one     | first", "one     | second"]
     assert supervisor.children[0] is one
+
+
+def test_output_without_a_final_newline_is_printed_when_the_program_exits(
+    run: Callable[..., Supervisor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    supervisor = run(child("one", "import sys; sys.stdout.write('last words')"))
+    output = ""
+    while "exited" not in output:
+        supervisor.check()
+        output += capsys.readouterr().out
+    assert output.splitlines() == ["one | last words", "up  | one exited with status 0"]
