@@ -7,21 +7,18 @@ after its period.
 import gc
 import os
 import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import beat_init, celeryd_init, setup_logging, worker_before_create_process
-from django.apps import apps
 from django.conf import settings
-from django.utils.module_loading import module_has_submodule
 
 from config.local import embedded
 from config.ops.worker_watchdog import BrokerWatchdog
+from config.schedule import periodic_tasks
 from webhooks.kit.open_files import raise_limit
-from webhooks.kit.periodic_task import PeriodicTask
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -33,14 +30,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.set_default()  # for every thread; otherwise a task sent from a web thread uses an app without a broker
 app.steps["consumer"].add(BrokerWatchdog)
-
-
-def periodic_tasks() -> list[PeriodicTask]:
-    """Return the PERIODIC_TASKS of the ``tasks`` modules of all apps. Call it after Django's setup."""
-    modules = [
-        import_module(f"{it.name}.tasks") for it in apps.get_app_configs() if module_has_submodule(it.module, "tasks")
-    ]
-    return [task for module in modules for task in getattr(module, "PERIODIC_TASKS", [])]
 
 
 @app.on_after_finalize.connect

@@ -21,7 +21,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import Error, connection
-from django.utils.module_loading import import_string
 from kombu.connection import Connection as BrokerConnection
 
 from config import env
@@ -37,7 +36,30 @@ STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
 ATTACH_EVERY = 1.0  # seconds between two checks that the keepers of the embedded servers run
 READY_EVERY = 0.02  # seconds between two requests of the probe, until it is ready
 MIGRATION_LOCK = 0x7761_7970  # advisory lock: one of several platforms migrates a shared database
-WEB_APPLICATION = "config.web.application.application"
+PROGRAM_MODULES = (  # what the programs import when they run
+    "config.web.application",
+    "config.web.server",
+    "celery.app.amqp",
+    "celery.app.control",
+    "celery.app.events",
+    "celery.app.log",
+    "celery.app.routes",
+    "celery.bin.celery",
+    "celery.events.receiver",
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.concurrency.prefork",
+    "celery.concurrency.solo",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
+    "celery.worker.loops",
+    "celery.worker.strategy",
+    "config.schedule",
+    "kombu.transport.redis",
+    "kombu.asynchronous.hub",
+)
 
 
 def run(launch: Launch) -> None:
@@ -55,8 +77,8 @@ def run(launch: Launch) -> None:
 
 def load_programs() -> None:
     """Load all that the programs need, and leave it out of garbage collection, which would copy it into each fork."""
-    import_string(WEB_APPLICATION)
-    import_module(settings.ROOT_URLCONF)
+    for module in (*PROGRAM_MODULES, settings.ROOT_URLCONF):
+        import_module(module)
     app.finalize()
     app.loader.import_default_modules()
     gc.freeze()
@@ -135,26 +157,33 @@ def _login(data: Path) -> str:
 def programs(host: str, port: int, listener: int | None = None) -> list[Child]:
     """Return the programs of the platform. The scheduler and the workers stop first, the web last.
 
-    The web processes accept from the socket `listener`, a descriptor; without one they open it themselves.
+    A drain needs no process beside it, so each is a worker without a pool. The web processes accept from the socket
+    `listener`, a descriptor; without one they open it themselves.
     """
     python = [sys.executable, "-m"]
     celery_app = [*python, "celery", "-q", "-A", "config.celery"]
     worker = [*celery_app, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     web = [*python, "config.web", "--host", host, "--port", str(port)]
-    deliverers, others = str(settings.WAYPOST_DELIVERY_WORKERS), str(settings.WAYPOST_DEFAULT_WORKERS)
-    count = settings.WAYPOST_WEB_WORKERS
+    others = str(settings.WAYPOST_DEFAULT_WORKERS)
     if listener is None:
-        servers = [Child("web", [*web, "--workers", str(count)], 2, STOP_WITHIN)]
+        servers = [Child("web", [*web, "--workers", str(settings.WAYPOST_WEB_WORKERS)], 2, STOP_WITHIN)]
     else:
         command = [*web, "--workers", "1", "--listener", str(listener)]
-        names = ["web", *(f"web{number}" for number in range(2, count + 1))]
-        servers = [Child(name, command, 2, STOP_WITHIN) for name in names]
+        servers = [Child(name, command, 2, STOP_WITHIN) for name in _names("web", settings.WAYPOST_WEB_WORKERS)]
     return [
         Child("beat", [*celery_app, "beat", "--pidfile="], 1, STOP_WITHIN),
-        Child("deliver", [*worker, "-n", "deliver@%h", "-Q", "delivery", "-c", deliverers], 1, DRAIN_WITHIN),
+        *(
+            Child(name, [*worker, "-n", f"{name}@%h", "-Q", "delivery", "-P", "solo"], 1, DRAIN_WITHIN)
+            for name in _names("deliver", settings.WAYPOST_DELIVERY_WORKERS)
+        ),
         Child("work", [*worker, "-n", "work@%h", "-Q", "default", "-c", others], 1, DRAIN_WITHIN),
         *servers,
     ]
+
+
+def _names(name: str, count: int) -> list[str]:
+    """Return the names of several programs that are the same: web, web2, ..."""
+    return [name, *(f"{name}{number}" for number in range(2, count + 1))]
 
 
 def _fork(supervisor: Supervisor, launch: Launch) -> Callable[[Child, ProcessGuard], Process]:

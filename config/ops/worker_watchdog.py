@@ -1,16 +1,16 @@
 """Reconnect a worker to the broker if it is idle and receives no messages.
 
-Beat sends several messages a second, so an idle worker that receives none has a fault. One cause is known: if the
-connection to the broker breaks while a busy worker holds prefetched messages, Celery cannot acknowledge these
-messages; it drops them, but still counts them as reserved. When the count has reached the prefetch limit, the worker
-requests no more messages, and so never notices that it should reconnect.
+The schedule sends a message to each queue every ten seconds at least, so an idle worker that receives none has a fault.
+One cause is known: if the connection to the broker breaks while a busy worker holds prefetched messages, Celery cannot
+acknowledge these messages; it drops them, but still counts them as reserved. When the count has reached the prefetch
+limit, the worker requests no more messages, and so never notices that it should reconnect.
 """
 
 from time import monotonic
 from typing import Any
 
 from celery import bootsteps
-from celery.signals import task_received, task_revoked
+from celery.signals import task_postrun, task_received, task_revoked
 from celery.worker import state
 
 CHECK_EVERY = 5.0  # seconds between two checks
@@ -31,12 +31,14 @@ class BrokerWatchdog(bootsteps.StartStopStep):
         """Record the time of every message from now on, and check it every CHECK_EVERY seconds."""
         self._record_message()
         task_received.connect(self._record_message)
+        task_postrun.connect(self._record_message)  # sent here by a worker without processes of its own
         task_revoked.connect(self._record_message)  # sent for an expired message, which shows a working connection too
         self._timer = consumer.timer.call_repeatedly(CHECK_EVERY, self.check, (consumer,))
 
     def stop(self, _consumer: Any) -> None:
         """Stop recording and checking."""
         task_received.disconnect(self._record_message)
+        task_postrun.disconnect(self._record_message)
         task_revoked.disconnect(self._record_message)
         if self._timer is not None:
             self._timer.cancel()

@@ -34,6 +34,7 @@ TURN = 1.0  # seconds one replay runs before the next has its turn
 RUN_SECONDS = 5.0  # one run of the task; if work is left, the next continues with the next tenant
 DEFAULT_RATE, MAX_RATE = 100, 10_000  # deliveries per second
 RUNNING, FINISHED, CANCELLED = Replay.State.RUNNING, Replay.State.FINISHED, Replay.State.CANCELLED
+HAS_RUNNING = f"EXISTS (SELECT FROM delivery_replay WHERE state = '{RUNNING}')"  # reader: the schedule
 
 
 def preview(tenant: Tenant | None, selected: ReplayFilter) -> DeliveryCount:

@@ -32,6 +32,7 @@ from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.shutdown import is_stopping
 from delivery.sending.verdict import RESPONDED_410
 from delivery.sql.claim import Claimed, ClaimRequest, claim_deliveries
+from delivery.sql.drains import become_resident, end_residence
 from delivery.sql.due import read_notification
 from delivery.sql.order_heads import MAX_KEYS
 from delivery.sql.settle import find_claims, find_unrecorded, is_one_statement, release_claims, settle_attempts
@@ -42,7 +43,8 @@ from webhooks.kit import sql
 from webhooks.kit.notify import Listener
 from webhooks.wire.ids import new_id
 
-IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends; beat starts one every second, so one always runs
+IDLE_TIMEOUT = 3.0  # seconds without work after which a drain ends, or stays as the resident one
+WAITING_POLL_EVERY = 1.0  # seconds between two checks for due lanes, of a resident drain that gets no notification
 ROOM_EVERY = 0.02  # seconds between two checks whether attempts have become slow, and left their places to others
 KEYS_PER_TURN = 2_048  # order keys walked in one turn, in all ordered lanes together
 MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however many lanes there are
@@ -52,12 +54,26 @@ FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
 DATABASE_RETRY_AFTER = 0.5  # seconds to wait while the database is away
 
 
+def run_drain() -> int:
+    """Deliver what is due, and then wait for notifications if no other idle drain does. Returns the attempts."""
+    try:
+        return deliver_due(stay=become_resident)
+    finally:
+        with suppress(Error):
+            end_residence()
+
+
 def deliver_due(
-    *, seconds: float = 300.0, idle_timeout: float = IDLE_TIMEOUT, stopping: Callable[[], bool] = is_stopping
+    *,
+    seconds: float = 300.0,
+    idle_timeout: float = IDLE_TIMEOUT,
+    stopping: Callable[[], bool] = is_stopping,
+    stay: Callable[[], bool] = lambda: False,
 ) -> int:
     """Deliver what is due and return the number of attempts.
 
-    Ends when there was nothing to do for ``idle_timeout`` seconds, after ``seconds``, or when ``stopping`` says so.
+    Ends when there was nothing to do for ``idle_timeout`` seconds, unless ``stay`` says to go on, after ``seconds``, or
+    when ``stopping`` says so.
     """
     started = time.monotonic()
     sql.force_index_plans()
@@ -66,7 +82,7 @@ def deliver_due(
         owner = new_id()
         with closing(Transports(clock.now)) as transports, closing(notify.listen(owner)) as listener:
             drain = Drain(transports, listener, clock, owner)
-            drain.run(started + seconds, idle_timeout, stopping)
+            drain.run(started + seconds, idle_timeout, stopping, stay)
     finally:
         with suppress(Error):
             sql.allow_all_plans()
@@ -94,13 +110,14 @@ class Drain:
         self._pacing = Pacing()
         self._meter = DrainMeter()
         self._has_stopped = False  # whether deliveries were stopped that may be held
+        self._is_waiting = False  # whether it stays although there is nothing to do
         self._turned_at = self._worked_at = time.monotonic()
 
-    def run(self, until: float, idle_timeout: float, stopping: Callable[[], bool]) -> None:
+    def run(self, until: float, idle_timeout: float, stopping: Callable[[], bool], stay: Callable[[], bool]) -> None:
         """Turn until there is nothing to do, then settle what is in flight and release the lanes."""
         lanes = self._lanes
         steps = (lanes.renew, lanes.lease, self._claim, self._settle, self._release_held, lanes.maintain)
-        while not stopping() and time.monotonic() < until and not self._is_idle(idle_timeout):
+        while not stopping() and time.monotonic() < until and not self._is_over(idle_timeout, stay):
             self._run_steps(*steps, self._write_stats, self._report)
             self._wait()
         self._finish(FINISH_WITHIN_ON_STOP if stopping() else FINISH_WITHIN)
@@ -332,19 +349,28 @@ class Drain:
         room = dispatcher.capacity.room(free)
         if any(free > 0 and room.take(lane.target.tenant_id, 1) for lane in wanting):
             return 0.0
-        ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + POLL_EVERY)
-        wait = min(ROOM_EVERY if wanting else POLL_EVERY, self._lanes.seconds_to_lease())
+        poll_every = WAITING_POLL_EVERY if self._is_waiting else POLL_EVERY
+        ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + poll_every)
+        wait = min(ROOM_EVERY if wanting else poll_every, self._lanes.seconds_to_lease())
         return max(0.0, min(wait, ready_at - now))
 
     def _has_work(self) -> bool:
         """Return whether anything is in flight, held, or not settled."""
         return bool(len(self._dispatcher.capacity) or len(self._dispatcher.ahead) or self._ended)
 
-    def _is_idle(self, idle_timeout: float) -> bool:
+    def _is_over(self, idle_timeout: float, stay: Callable[[], bool]) -> bool:
+        """Return whether there was nothing to do for so long, and this drain need not stay; asked again as late."""
         lanes = self._lanes
         if self._has_work() or lanes.is_contended or lanes.has_batches or any(lane.may_have_more for lane in lanes):
-            self._worked_at = time.monotonic()
-        return time.monotonic() - self._worked_at > idle_timeout
+            self._worked_at, self._is_waiting = time.monotonic(), False
+        if time.monotonic() - self._worked_at <= idle_timeout:
+            return False
+        try:
+            self._is_waiting = stay()
+        except Error:  # the database is away: the schedule starts another drain
+            self._is_waiting = False
+        self._worked_at = time.monotonic()
+        return not self._is_waiting
 
     def _finish(self, seconds: float) -> None:
         """Claim and send nothing more, settle the attempts that end within ``seconds``.

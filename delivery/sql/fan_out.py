@@ -23,6 +23,8 @@ IS_OPERATIONAL = (
     f"s.active AND s.event_types && ARRAY[{_NAMES}]::varchar(256)[]"  # of the index subscription_operational
 )
 
+HAS_FAN_OUTS = "EXISTS (SELECT FROM delivery_deferredfanout)"  # reader: the schedule
+
 # The one INSERT of deferred fan-outs; a FROM clause with these columns, in the order of routing, follows it.
 INSERT_FAN_OUTS = "INSERT INTO delivery_deferredfanout (event_id, tenant_id, reason, is_ordered)"
 

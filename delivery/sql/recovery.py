@@ -26,6 +26,11 @@ MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its wo
 PENDING, SENDING, DEAD = Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.DEAD
 UNKNOWN, CRASHED_WORKER = Failure.UNKNOWN, DeadLetter.Cause.CRASHED_WORKER
 
+# Reader: the schedule, for the recovery task. Indexes: delivery_claimed, lane_endpoint_inactive, lane_failing.
+HAS_RECOVERIES = f"""(EXISTS (SELECT FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until < now())
+                     OR EXISTS (SELECT FROM delivery_lane WHERE endpoint_inactive)
+                     OR EXISTS (SELECT FROM delivery_lane WHERE failing_since IS NOT NULL))"""
+
 # Reader: the recovery task. Index: delivery_claimed.
 RECOVER_CLAIMS = f"""
 WITH void AS (

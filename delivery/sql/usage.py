@@ -7,6 +7,8 @@ from uuid import UUID
 
 from webhooks.kit.sql import run
 
+HAS_INCREMENTS = "EXISTS (SELECT FROM delivery_usageincrement)"  # reader: the schedule
+
 # Reader: the usage task. Indexes: the primary key of increments, the unique key of totals.
 FOLD_USAGE = """
 WITH folded AS (

@@ -30,6 +30,9 @@ MAX_SOURCES = 64  # sources in one claim
 MAX_SOURCES_PER_TENANT = 8  # in one claim, chosen at random
 MAX_WALKS = 40  # claims without a due receipt before a caller ends its search
 
+HAS_PENDING = "EXISTS (SELECT FROM webhooks_receipt WHERE due_at IS NOT NULL)"
+"""Readers: the schedule, and a worker before it claims. Index: receipt_due."""
+
 _IS_FIRST_OF_ITS_ORDER_KEY = """
     (candidate.order_key = '' OR NOT EXISTS (
         SELECT FROM webhooks_receipt AS earlier
@@ -121,7 +124,7 @@ _turn = Turn(uuid4())  # at random, so that processes do not walk in step
 
 def has_pending() -> bool:
     """Tell whether any receipt is pending: one lookup, so that an idle worker costs no more."""
-    return bool(sql.run(b"SELECT EXISTS (SELECT FROM webhooks_receipt WHERE due_at IS NOT NULL)", [])[0][0])
+    return bool(sql.run(f"SELECT {HAS_PENDING}", [])[0][0])
 
 
 def claim_group(limit: int, turn: Turn = _turn) -> list[Receipt]:

@@ -1,0 +1,95 @@
+"""Send the periodic tasks that have work: the scheduler of Celery beat.
+
+Every TICK seconds one statement evaluates the conditions of the tasks whose period is over (``has_work``, see
+``webhooks.kit.periodic_task``); each is a look into a small index. So an idle platform sends few messages, which would
+wake several processes each. A task without a condition is sent after each period.
+
+Every queue gets a message after KEEP_ALIVE seconds at the latest, by which its workers know that their connection to
+the broker works (``config.ops.worker_watchdog``). Every task is sent after SAFETY seconds at the latest: a wrong
+condition delays work, and loses none.
+
+Failure: while the database is away no task with a condition has work. Two schedulers send twice, which does no harm.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from celery import beat
+from django.apps import apps
+from django.db import Error, connection
+from django.utils.module_loading import import_string, module_has_submodule
+
+from webhooks.kit import sql
+from webhooks.kit.periodic_task import PeriodicTask
+
+TICK = 1.0  # seconds between two looks for work
+KEEP_ALIVE = 10.0  # seconds until a queue gets a message, whether there is work or not
+SAFETY = 60.0  # seconds until a task is sent, whatever its condition says
+
+log = structlog.get_logger("waypost.schedule")
+
+
+def periodic_tasks() -> list[PeriodicTask]:
+    """Return the PERIODIC_TASKS of the ``tasks`` modules of all apps. Call it after Django's setup."""
+    names = [it.name for it in apps.get_app_configs() if module_has_submodule(it.module, "tasks")]
+    return [task for name in names for task in import_string(f"{name}.tasks.PERIODIC_TASKS")]
+
+
+class Schedule:
+    """Decide which tasks to send: a plain object, apart from Celery. Times are seconds of a monotonic clock."""
+
+    def __init__(self, tasks: Iterable[PeriodicTask], started_at: float) -> None:
+        self._tasks = list(tasks)
+        self._sent_at = {task.name: started_at for task in self._tasks}
+        self._queue_sent_at = {task.queue: started_at for task in self._tasks}
+
+    def due(self, now: float, find_work: Callable[[list[str]], list[bool]]) -> list[PeriodicTask]:
+        """Return the tasks to send now. ``find_work`` evaluates conditions, those of tasks whose period is over."""
+        ended = [task for task in self._tasks if now - self._sent_at[task.name] >= task.every - TICK / 10]
+        asked = [task for task in ended if task.has_work]
+        found = dict(zip((task.name for task in asked), find_work([task.has_work for task in asked]), strict=True))
+        due = [task for task in ended if found.get(task.name, True) or self._is_late(task, now)]
+        due += [task for task in self._keep_alive(now) if task not in due]
+        for task in due:
+            self._sent_at[task.name] = self._queue_sent_at[task.queue] = now
+        return due
+
+    def _is_late(self, task: PeriodicTask, now: float) -> bool:
+        return now - self._sent_at[task.name] >= max(task.every, SAFETY)
+
+    def _keep_alive(self, now: float) -> list[PeriodicTask]:
+        """Return a task for each queue that got no message for long: the one that runs most often."""
+        silent = [queue for queue, sent_at in self._queue_sent_at.items() if now - sent_at >= KEEP_ALIVE]
+        return [min((it for it in self._tasks if it.queue == queue), key=lambda it: it.every) for queue in silent]
+
+
+class WorkScheduler(beat.Scheduler):
+    """Celery's scheduler with a ``Schedule``. The entries are those of ``beat_schedule``, one for each task."""
+
+    def setup_schedule(self) -> None:
+        """Read the schedule of the app."""
+        super().setup_schedule()
+        self._schedule = Schedule(periodic_tasks(), time.monotonic())
+        self._was_away = False
+
+    def tick(self) -> float:
+        """Send what is due; return the seconds until the next look."""
+        started = time.monotonic()
+        for task in self._schedule.due(started, self._find_work):
+            self.apply_entry(self.schedule[task.name], producer=self.producer)
+        return max(0.0, started + TICK - time.monotonic())
+
+    def _find_work(self, conditions: list[str]) -> list[bool]:
+        if not conditions:
+            return []
+        try:
+            row = sql.run(f"SELECT {', '.join(conditions)}", {})[0]
+        except Error as error:
+            if not self._was_away:
+                log.warning("the schedule waits for the database", error=repr(error))
+            self._was_away = True
+            connection.close()
+            return [False] * len(conditions)
+        self._was_away = False
+        return [bool(value) for value in row]
