@@ -1,0 +1,92 @@
+"""Test which periodic tasks the schedule sends: those with work, each queue and each task now and then."""
+
+import pytest
+from django.db import connection
+
+from config.schedule import KEEP_ALIVE, SAFETY, Schedule, periodic_tasks
+from delivery.sql.drains import HAS_DRAIN_WORK, become_resident, end_residence
+from webhooks.kit.periodic_task import PeriodicTask
+
+OFTEN = PeriodicTask("often", 1.0, "one", "often has work")
+RARE = PeriodicTask("rare", 10.0, "one", "rare has work")
+ALWAYS = PeriodicTask("always", 5.0, "two")
+
+
+class Work:
+    """The conditions that hold, and those that were asked for."""
+
+    def __init__(self, *holding: str) -> None:
+        self.holding = set(holding)
+        self.asked: list[str] = []
+
+    def __call__(self, conditions: list[str]) -> list[bool]:
+        self.asked = conditions
+        return [condition in self.holding for condition in conditions]
+
+
+def names(due: list[PeriodicTask]) -> list[str]:
+    return [task.name for task in due]
+
+
+def test_due_skips_tasks_without_work_and_asks_again_at_each_tick() -> None:
+    schedule, work = Schedule([OFTEN, ALWAYS], 0.0), Work()
+    assert names(schedule.due(1.0, work)) == []
+    assert work.asked == ["often has work"]
+    work.holding.add("often has work")
+    assert names(schedule.due(2.0, work)) == ["often"]
+
+
+def test_due_sends_a_task_with_work_once_in_its_period() -> None:
+    schedule, work = Schedule([RARE], 0.0), Work("rare has work")
+    sent = [second for second in range(1, 31) if schedule.due(float(second), work)]
+    assert sent == [10, 20, 30]
+
+
+def test_due_sends_a_task_without_condition_after_each_period() -> None:
+    schedule = Schedule([ALWAYS], 0.0)
+    assert [second for second in range(1, 16) if schedule.due(float(second), Work())] == [5, 10, 15]
+
+
+def test_due_sends_every_queue_its_most_frequent_task_after_a_silence() -> None:
+    schedule = Schedule([RARE, OFTEN], 0.0)
+    sent = {second: names(schedule.due(float(second), Work())) for second in range(1, int(KEEP_ALIVE) * 2 + 1)}
+    assert {second: due for second, due in sent.items() if due} == {10: ["often"], 20: ["often"]}
+
+
+def test_due_sends_every_task_after_the_safety_period_whatever_its_condition_says() -> None:
+    schedule = Schedule([RARE, OFTEN], 0.0)
+    sent = [names(schedule.due(float(second), Work())) for second in range(1, int(SAFETY) + 1)]
+    assert sent.count(["rare"]) + sent.count(["rare", "often"]) == 1
+    assert "rare" in sent[-1]
+
+
+@pytest.mark.django_db
+def test_conditions_of_all_tasks_are_one_statement() -> None:
+    conditions = [task.has_work for task in periodic_tasks() if task.has_work]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(conditions)}")
+        row = cursor.fetchone()
+    found = dict(zip(conditions, row, strict=True))
+    assert found.pop(HAS_DRAIN_WORK) is True  # no drain waits
+    assert not any(found.values())
+
+
+def has_drain_work(other: object) -> bool:
+    with other.cursor() as cursor:  # type: ignore[attr-defined]
+        cursor.execute(f"SELECT {HAS_DRAIN_WORK}")
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_drains_have_no_work_while_one_is_resident_and_no_lane_is_due() -> None:
+    other = connection.copy()
+    try:
+        assert has_drain_work(other)
+        assert become_resident()
+        assert become_resident()
+        assert not has_drain_work(other)
+        end_residence()
+        assert has_drain_work(other)
+    finally:
+        end_residence()
+        other.close()
