@@ -62,13 +62,6 @@ def freeze_heap(**_signal: Any) -> None:
     gc.freeze()
 
 
-@beat_init.connect
-def send_every_task_at_start(**_signal: Any) -> None:
-    """Run every periodic task once at start: work left from before is found now, not after the longest period."""
-    for it in periodic_tasks():
-        app.send_task(it.name, queue=it.queue, expires=it.every, ignore_result=True)
-
-
 @setup_logging.connect
 def leave_logging_to_django(**_signal: Any) -> None:
     """Keep Celery from setting up logging; a receiver of this signal is enough."""

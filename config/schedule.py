@@ -2,11 +2,13 @@
 
 Every TICK seconds one statement evaluates the conditions of the tasks whose period is over (``has_work``, see
 ``webhooks.kit.periodic_task``); each is a look into a small index. So an idle platform sends few messages, which would
-wake several processes each. A task without a condition is sent after each period.
+wake several processes each. A task without a condition is sent after each period. At the start the
+period of every task is over: work left from before is found at once. Of those without a condition one is sent at a
+time, so that one process of a worker runs them all.
 
 Every queue gets a message after KEEP_ALIVE seconds at the latest, by which its workers know that their connection to
-the broker works (``config.ops.worker_watchdog``). Every task is sent after SAFETY seconds at the latest: a wrong
-condition delays work, and loses none.
+the broker works (``config.ops.worker_watchdog``). Every task is sent SAFETY seconds after the end of its period at the
+latest: a wrong condition delays work, and loses none.
 
 Failure: while the database is away no task with a condition has work. Two schedulers send twice, which does no harm.
 """
@@ -25,7 +27,7 @@ from webhooks.kit.periodic_task import PeriodicTask
 
 TICK = 1.0  # seconds between two looks for work
 KEEP_ALIVE = 10.0  # seconds until a queue gets a message, whether there is work or not
-SAFETY = 60.0  # seconds until a task is sent, whatever its condition says
+SAFETY = 60.0  # seconds behind its period until a task is sent, whatever its condition says
 
 log = structlog.get_logger("waypost.schedule")
 
@@ -41,7 +43,7 @@ class Schedule:
 
     def __init__(self, tasks: Iterable[PeriodicTask], started_at: float) -> None:
         self._tasks = list(tasks)
-        self._sent_at = {task.name: started_at for task in self._tasks}
+        self._sent_at = {task.name: started_at - task.every for task in self._tasks}
         self._queue_sent_at = {task.queue: started_at for task in self._tasks}
 
     def due(self, now: float, find_work: Callable[[list[str]], list[bool]]) -> list[PeriodicTask]:
@@ -49,14 +51,15 @@ class Schedule:
         ended = [task for task in self._tasks if now - self._sent_at[task.name] >= task.every - TICK / 10]
         asked = [task for task in ended if task.has_work]
         found = dict(zip((task.name for task in asked), find_work([task.has_work for task in asked]), strict=True))
-        due = [task for task in ended if found.get(task.name, True) or self._is_late(task, now)]
+        due = [task for task in asked if found[task.name] or self._is_late(task, now)]
+        due += sorted((task for task in ended if not task.has_work), key=lambda it: self._sent_at[it.name])[:1]
         due += [task for task in self._keep_alive(now) if task not in due]
         for task in due:
             self._sent_at[task.name] = self._queue_sent_at[task.queue] = now
         return due
 
     def _is_late(self, task: PeriodicTask, now: float) -> bool:
-        return now - self._sent_at[task.name] >= max(task.every, SAFETY)
+        return now - self._sent_at[task.name] >= task.every + SAFETY
 
     def _keep_alive(self, now: float) -> list[PeriodicTask]:
         """Return a task for each queue that got no message for long: the one that runs most often."""

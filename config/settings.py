@@ -7,11 +7,12 @@ public URL must be set. Described in docs/reference/settings.md.
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from config import env
+from config import env, machine
 from config.local import embedded
 from config.ops import logs, storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+SIZES = machine.own_sizes()  # by processors and memory; docs/scale.md has the table
 
 # --- settings of the operator --------------------------------------------------------------------------------
 
@@ -54,14 +55,18 @@ WAYPOST_HANDLERS = env.dotted_paths("WAYPOST_HANDLERS")  # handlers that a sourc
 WAYPOST_HANDLER_WAITS = env.integer("WAYPOST_HANDLER_WAITS", 50, minimum=0)  # of a source and web process
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
 
-WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", 1, minimum=1, maximum=256)  # processes
-WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", 16, minimum=1, maximum=1024)  # of each web process
+WAYPOST_WEB_WORKERS = env.integer("WAYPOST_WEB_WORKERS", SIZES.web_workers, minimum=1, maximum=256)  # processes
+WAYPOST_WEB_THREADS = env.integer("WAYPOST_WEB_THREADS", SIZES.web_threads, minimum=1, maximum=1024)  # of each
 WAYPOST_EXPENSIVE_REQUESTS = env.integer(
     "WAYPOST_EXPENSIVE_REQUESTS", 4, minimum=2, maximum=1024
 )  # previews, exports, ... at a time in a web process; a tenant has half of what is free
 WAYPOST_STATEMENT_SECONDS = env.integer("WAYPOST_STATEMENT_SECONDS", 15, minimum=1, maximum=3600)  # of a request
-WAYPOST_DELIVERY_WORKERS = env.integer("WAYPOST_DELIVERY_WORKERS", 2, minimum=1, maximum=256)  # processes
-WAYPOST_DEFAULT_WORKERS = env.integer("WAYPOST_DEFAULT_WORKERS", 3, minimum=1, maximum=256)  # processes
+WAYPOST_DELIVERY_WORKERS = env.integer(
+    "WAYPOST_DELIVERY_WORKERS", SIZES.delivery_workers, minimum=1, maximum=256
+)  # processes
+WAYPOST_DEFAULT_WORKERS = env.integer(
+    "WAYPOST_DEFAULT_WORKERS", SIZES.default_workers, minimum=1, maximum=256
+)  # processes
 WAYPOST_CATALOGUE = env.choice("WAYPOST_CATALOGUE", ("public", "key"), "public")  # who may browse event types
 WAYPOST_LOG_LEVEL = env.choice("WAYPOST_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 

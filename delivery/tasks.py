@@ -6,7 +6,7 @@ from delivery.fan_out import deferred
 from delivery.lifecycle import retention, sweep, usage
 from delivery.replaying import replays
 from delivery.sending import drain, shutdown
-from delivery.sql.drains import HAS_DRAIN_WORK
+from delivery.sql.due import HAS_DRAIN_WORK
 from delivery.sql.fan_out import HAS_FAN_OUTS
 from delivery.sql.recovery import HAS_RECOVERIES
 from delivery.sql.usage import HAS_INCREMENTS

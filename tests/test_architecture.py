@@ -86,7 +86,8 @@ ROOMS = {
     "delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
-    "delivery.tasks": "webhooks.kit delivery.fan_out delivery.sql delivery.sending delivery.replaying delivery.lifecycle",
+    "delivery.tasks": "webhooks.kit delivery.sql delivery.fan_out delivery.sending delivery.replaying "
+    "delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.testing delivery.reading delivery.replaying "
     "delivery.lifecycle",

@@ -23,7 +23,7 @@ from django.core.management import call_command
 from django.db import Error, connection
 from kombu.connection import Connection as BrokerConnection
 
-from config import env
+from config import env, machine
 from config.celery import app
 from config.local.forked import ForkedProcess
 from config.local.launch import CannotRun, Launch, address
@@ -33,7 +33,7 @@ from config.ops.migrations import missing_migrations
 
 DRAIN_WITHIN = 25.0  # seconds for workers to stop: an attempt may take 15, then its result is settled
 STOP_WITHIN = 10.0  # seconds for other programs and servers to stop
-ATTACH_EVERY = 1.0  # seconds between two checks that the keepers of the embedded servers run
+ATTACH_EVERY = 2.0  # seconds between two checks that the keepers of the embedded servers run
 READY_EVERY = 0.02  # seconds between two requests of the probe, until it is ready
 MIGRATION_LOCK = 0x7761_7970  # advisory lock: one of several platforms migrates a shared database
 PROGRAM_MODULES = (  # what the programs import when they run
@@ -157,7 +157,8 @@ def _login(data: Path) -> str:
 def programs(host: str, port: int, listener: int | None = None) -> list[Child]:
     """Return the programs of the platform. The scheduler and the workers stop first, the web last.
 
-    A drain needs no process beside it, so each is a worker without a pool. The web processes accept from the socket
+    A drain needs no process beside it, so each is a worker without a pool. The other tasks start with one process, and
+    get another, up to WAYPOST_DEFAULT_WORKERS, whenever a task would wait. The web processes accept from the socket
     `listener`, a descriptor; without one they open it themselves.
     """
     python = [sys.executable, "-m"]
@@ -176,7 +177,7 @@ def programs(host: str, port: int, listener: int | None = None) -> list[Child]:
             Child(name, [*worker, "-n", f"{name}@%h", "-Q", "delivery", "-P", "solo"], 1, DRAIN_WITHIN)
             for name in _names("deliver", settings.WAYPOST_DELIVERY_WORKERS)
         ),
-        Child("work", [*worker, "-n", "work@%h", "-Q", "default", "-c", others], 1, DRAIN_WITHIN),
+        Child("work", [*worker, "-n", "work@%h", "-Q", "default", "--autoscale", f"{others},1"], 1, DRAIN_WITHIN),
         *servers,
     ]
 
@@ -207,6 +208,7 @@ def _supervise(supervisor: Supervisor, launch: Launch, login: str) -> None:
     supervisor.wake_on_signals()
     where = address(launch.host, launch.port)
     try:
+        supervisor.print_line("up", _chosen_sizes())
         supervisor.start()
         ready = False
         while not supervisor.stopping:
@@ -225,6 +227,16 @@ def _is_ready(where: str) -> bool:
         return bool(_direct.open(f"{where}/readyz", timeout=1).status == 200)
     except OSError:
         return False
+
+
+def _chosen_sizes() -> str:
+    """Return what the platform uses of this machine, in one line."""
+    web, threads = settings.WAYPOST_WEB_WORKERS, settings.WAYPOST_WEB_THREADS
+    machine_size = f"{machine.cores():g} processors and {machine.memory() / machine.GIB:.1f} GiB"
+    workers = (
+        f"{settings.WAYPOST_DELIVERY_WORKERS} for deliveries, up to {settings.WAYPOST_DEFAULT_WORKERS} for other tasks"
+    )
+    return f"for {machine_size}: processes: {web} for the web (of {threads} threads), {workers}"
 
 
 def _announcement(where: str, login: str) -> str:

@@ -32,8 +32,7 @@ from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.shutdown import is_stopping
 from delivery.sending.verdict import RESPONDED_410
 from delivery.sql.claim import Claimed, ClaimRequest, claim_deliveries
-from delivery.sql.drains import become_resident, end_residence
-from delivery.sql.due import read_notification
+from delivery.sql.due import become_resident, end_residence, read_notification
 from delivery.sql.order_heads import MAX_KEYS
 from delivery.sql.settle import find_claims, find_unrecorded, is_one_statement, release_claims, settle_attempts
 from delivery.transports.http.sender import max_attempts

@@ -14,14 +14,19 @@ from typing import ClassVar
 
 import psutil
 
+from config import machine
 from config.local.embedded.place import EmbeddedError, Place
 from config.local.embedded.server import Server
 
+MIN_CONNECTIONS = 150  # connections that the server accepts at least: settings may ask for more processes than usual
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "200",
-    "shared_buffers": "256MB",
+    "wal_buffers": "4MB",  # written within milliseconds, since commits wait for it
+    "max_wal_senders": "0",  # no replicas
+    "max_replication_slots": "0",
+    "max_logical_replication_workers": "0",
+    "bgwriter_delay": "1s",  # it wakes up as often while idle
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
@@ -48,7 +53,7 @@ class Postgres(Server):
 
     def command(self, place: Place) -> list[str]:
         """Return the command line of the server with its settings."""
-        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in (SETTINGS | _sized(machine.own_sizes())).items()]
         directory = f"--unix_socket_directories={place.sockets}"
         return [str(_program(place, "postgres")), "-D", str(_cluster(place)), directory, *settings]
 
@@ -66,6 +71,15 @@ class Postgres(Server):
         except FileNotFoundError:
             return False
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def _sized(sizes: machine.Sizes) -> dict[str, str]:
+    """Return the settings that depend on the machine. A web process has a connection for each thread and 18 more."""
+    processes = sizes.web_workers * (sizes.web_threads + 18) + 2 * sizes.delivery_workers + sizes.default_workers
+    return {
+        "shared_buffers": f"{sizes.shared_buffers // machine.MIB}MB",
+        "max_connections": str(max(MIN_CONNECTIONS, 2 * processes)),
+    }
 
 
 def _cluster(place: Place) -> Path:

@@ -23,6 +23,7 @@ SETTINGS = {
     "maxmemory": "256mb",  # reached only if no worker empties the queues; beyond it, new notifications are rejected
     "maxmemory-policy": "noeviction",
     "set-proc-title": "no",  # keep the command line, by which the process is recognised
+    "hz": "1",  # its own checks in a second: nothing expires
     "loglevel": "warning",
 }
 # Machine names in the wheel's paths, where they differ from those of platform.machine().

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from delivery.sending.drain import deliver_due
-from delivery.sql.drains import become_resident, end_residence
+from delivery.sql.due import become_resident, end_residence
 
 
 class Drain(threading.Thread):
