@@ -111,6 +111,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False  # LOGGING below applies to workers too
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_AUTOSCALER = "config.ops.pool_growth:PatientAutoscaler"
 CELERY_BEAT_SCHEDULER = "config.schedule:WorkScheduler"  # sends the tasks that have work; all once at the start
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

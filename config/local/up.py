@@ -37,28 +37,31 @@ ATTACH_EVERY = 2.0  # seconds between two checks that the keepers of the embedde
 READY_EVERY = 0.02  # seconds between two requests of the probe, until it is ready
 MIGRATION_LOCK = 0x7761_7970  # advisory lock: one of several platforms migrates a shared database
 PROGRAM_MODULES = (  # what the programs import when they run
-    "config.web.application",
-    "config.web.server",
     "celery.app.amqp",
     "celery.app.control",
     "celery.app.events",
     "celery.app.log",
     "celery.app.routes",
-    "celery.bin.celery",
-    "celery.events.receiver",
     "celery.apps.beat",
     "celery.apps.worker",
     "celery.concurrency.prefork",
     "celery.concurrency.solo",
-    "celery.worker.autoscale",
+    "celery.events.receiver",
     "celery.worker.components",
     "celery.worker.consumer",
     "celery.worker.consumer.delayed_delivery",
     "celery.worker.loops",
     "celery.worker.strategy",
+    "config.ops.pool_growth",
     "config.schedule",
-    "kombu.transport.redis",
+    "config.web.application",
+    "config.web.server",
+    "django.contrib.messages.storage.fallback",
+    "django.contrib.sessions.serializers",
     "kombu.asynchronous.hub",
+    "kombu.transport.redis",
+    "uvicorn.lifespan.off",
+    "uvicorn.loops.uvloop",
 )
 
 
@@ -162,22 +165,22 @@ def programs(host: str, port: int, listener: int | None = None) -> list[Child]:
     `listener`, a descriptor; without one they open it themselves.
     """
     python = [sys.executable, "-m"]
-    celery_app = [*python, "celery", "-q", "-A", "config.celery"]
-    worker = [*celery_app, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    worker = [*python, "config.worker"]
     web = [*python, "config.web", "--host", host, "--port", str(port)]
-    others = str(settings.WAYPOST_DEFAULT_WORKERS)
+    deliver = ["--queue", "delivery", "--processes", "0"]
+    work = ["--queue", "default", "--processes", str(settings.WAYPOST_DEFAULT_WORKERS)]
     if listener is None:
         servers = [Child("web", [*web, "--workers", str(settings.WAYPOST_WEB_WORKERS)], 2, STOP_WITHIN)]
     else:
         command = [*web, "--workers", "1", "--listener", str(listener)]
         servers = [Child(name, command, 2, STOP_WITHIN) for name in _names("web", settings.WAYPOST_WEB_WORKERS)]
     return [
-        Child("beat", [*celery_app, "beat", "--pidfile="], 1, STOP_WITHIN),
+        Child("beat", [*worker, "beat"], 1, STOP_WITHIN),
         *(
-            Child(name, [*worker, "-n", f"{name}@%h", "-Q", "delivery", "-P", "solo"], 1, DRAIN_WITHIN)
+            Child(name, [*worker, f"{name}@%h", *deliver], 1, DRAIN_WITHIN)
             for name in _names("deliver", settings.WAYPOST_DELIVERY_WORKERS)
         ),
-        Child("work", [*worker, "-n", "work@%h", "-Q", "default", "--autoscale", f"{others},1"], 1, DRAIN_WITHIN),
+        Child("work", [*worker, "work@%h", *work], 1, DRAIN_WITHIN),
         *servers,
     ]
 

@@ -15,7 +15,7 @@ from webhooks.kit.periodic_task import PeriodicTask
 def test_periodic_task_is_registered_and_its_queue_has_a_worker(periodic: PeriodicTask) -> None:
     app.loader.import_default_modules()
     assert periodic.name in app.tasks
-    assert any(child.command[child.command.index("-Q") + 1] == periodic.queue for child in workers())
+    assert any(child.command[child.command.index("--queue") + 1] == periodic.queue for child in workers())
 
 
 def test_schedule_of_a_finalized_app_has_the_periodic_tasks_of_all_apps() -> None:
@@ -25,7 +25,7 @@ def test_schedule_of_a_finalized_app_has_the_periodic_tasks_of_all_apps() -> Non
 
 
 def workers() -> list[Child]:
-    return [child for child in up.programs("127.0.0.1", 8000) if "-Q" in child.command]
+    return [child for child in up.programs("127.0.0.1", 8000) if "--queue" in child.command]
 
 
 def test_message_expires_within_its_period() -> None:

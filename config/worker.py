@@ -1,0 +1,54 @@
+"""Run a worker or the schedule, as `celery -A config.celery worker` and `celery -A config.celery beat` do.
+
+    python -m config.worker deliver@%h --queue delivery --processes 0
+    python -m config.worker work@%h --queue default --processes 3
+    python -m config.worker beat
+
+`manage.py up` starts these: Celery's command line takes 7 MiB for its shell and its help, and as much again in each
+fork that runs it.
+"""
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from celery.utils.nodenames import default_nodename, host_format
+
+from config.celery import app
+
+SCHEDULE = "beat"
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m config.worker", description="Run a worker or the schedule.")
+    parser.add_argument("name", help=f"node name of the worker, in which %%h is the host; or {SCHEDULE}")
+    parser.add_argument("--queue", default="default")
+    parser.add_argument("--processes", type=int, default=1, help="at most, as many as tasks need; 0: run tasks itself")
+    options = parser.parse_args()
+    if options.name == SCHEDULE:
+        app.Beat(quiet=True, pidfile=None).run()
+    else:
+        sys.exit(_run_worker(options.name, options.queue, options.processes))
+
+
+def _run_worker(name: str, queue: str, processes: int) -> int:
+    """Run a worker and return its exit status."""
+    pool = {"autoscale": [processes, 1]} if processes else {"pool_cls": "solo"}
+    worker = app.Worker(
+        hostname=host_format(default_nodename(name)),
+        queues=[queue],
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+        **pool,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+if __name__ == "__main__":
+    main()
