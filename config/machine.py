@@ -20,7 +20,7 @@ MIN_SHARED_BUFFERS, MAX_SHARED_BUFFERS = 32 * MIB, 256 * MIB  # of a machine tha
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the platform uses by default. ``shared_buffers``: bytes."""
+    """Hold the defaults for a machine. ``shared_buffers``: bytes."""
 
     web_workers: int
     web_threads: int

@@ -35,7 +35,7 @@ class CannotRun(Exception):
 
 @dataclass
 class Launch:
-    """What has begun: the address, the lock of the data directory, the listening socket, the servers that start."""
+    """Hold the address, the lock of the data directory, the listening socket, and the servers that start."""
 
     host: str
     port: int

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from selectors import EVENT_READ, PollSelector
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 import psutil
 
@@ -88,10 +88,10 @@ Start = Callable[[Child, ProcessGuard], Process]
 
 def start_program(child: Child, guard: ProcessGuard) -> Process:
     """Start the program of a child by its command."""
-    process: Process = guard.start(
+    process = guard.start(
         child.command, name=child.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    return process
+    return cast(Process, process)  # its output is a pipe
 
 
 @dataclass
