@@ -30,11 +30,11 @@ class Authority:
         self._certificate = _built(self._name, self._name, self._key, self._key, constraint)
         self.pem = _pem(self._certificate)
 
-    def issue(self, name: str = "waypost", **dates: datetime) -> Issued:
-        """Issue a certificate for this common name, localhost and 127.0.0.1."""
+    def issue(self, name: str = "waypost", *, address: str = "127.0.0.1", **dates: datetime) -> Issued:
+        """Issue a certificate for this common name, localhost and an address."""
         key = ec.generate_private_key(ec.SECP256R1())
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        extension = x509.SubjectAlternativeName([x509.DNSName("localhost"), address])
+        ip = x509.IPAddress(ipaddress.ip_address(address))
+        extension = x509.SubjectAlternativeName([x509.DNSName("localhost"), ip])
         return Issued(_pem(_built(_named(name), self._name, key, self._key, extension, **dates)), key_pem(key))
 
     def server(self, folder: Path, *, client_authority: "Authority | None" = None) -> ssl.SSLContext:

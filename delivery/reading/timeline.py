@@ -19,7 +19,14 @@ EXPLAINED = {
     Failure.DNS: "Host name not found",
     Failure.CONNECT: "Connection refused",
     Failure.RESET: "Connection closed before the response was complete",
-    Failure.TLS: "TLS certificate or handshake rejected",
+    Failure.TLS: "TLS handshake failed: check the TLS settings of the server",
+    Failure.TLS_EXPIRED: "The certificate of the server is expired or not valid yet: renew it",
+    Failure.TLS_NAME: "The certificate of the server is for another host name: issue one for the host of the URL",
+    Failure.TLS_ISSUER: "The issuer of the certificate is unknown: have the server send its intermediate certificates, "
+    "use a public authority, or set the endpoint's `tls.ca`",
+    Failure.TLS_VERSION: "The server has no TLS 1.2 or later: enable it",
+    Failure.TLS_PLAINTEXT: "The server does not speak TLS at this port: check scheme and port of the URL",
+    Failure.TLS_CLIENT: "The server requires a client certificate, or does not accept ours: check the endpoint's `tls`",
     Failure.FORBIDDEN: "Address not allowed",
     Failure.PROTOCOL: "Response is not valid HTTP",
     Failure.UNSIGNED: "Signing failed: no usable secret; nothing was sent",
@@ -27,6 +34,11 @@ EXPLAINED = {
     Failure.INTERNAL: "Internal error (see the log); nothing was sent",
     Failure.UNKNOWN: "Unknown result: the worker crashed",
 }
+
+
+def explanation_of(error: str) -> str:
+    """Return what went wrong in an attempt, and what to do about it; empty for a response, which says so itself."""
+    return EXPLAINED.get(Failure(error), "") if error in set(Failure) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,7 @@ def _attempt(attempt: Attempt, longest: int) -> TimelineEntry:
         kind="failed" if attempt.error else "delivered",
         at=attempt.started_at,
         title=f"Attempt {attempt.number}",
-        detail=EXPLAINED.get(Failure(attempt.error), "") if attempt.error in set(Failure) else "",
+        detail=explanation_of(attempt.error),
         number=attempt.number,
         status=attempt.status,
         error=attempt.error,

@@ -15,7 +15,13 @@ class Failure(StrEnum):
     DNS = "dns"  # the host name did not resolve
     CONNECT = "connect"  # the connection was refused
     RESET = "reset"  # the connection broke before the response was complete
-    TLS = "tls"  # the certificate or the handshake failed
+    TLS = "tls"  # the handshake failed for another reason than those below
+    TLS_EXPIRED = "tls_expired"  # the certificate is not valid now
+    TLS_NAME = "tls_name"  # the certificate is for another host name
+    TLS_ISSUER = "tls_issuer"  # the certificate's issuer is unknown, or an intermediate certificate is missing
+    TLS_VERSION = "tls_version"  # the server has no version of TLS that is allowed
+    TLS_PLAINTEXT = "tls_plaintext"  # the server does not speak TLS at this port
+    TLS_CLIENT = "tls_client"  # the server did not accept our client certificate, or requires one
     FORBIDDEN = "forbidden"  # the host resolved to an address that may not be called
     PROTOCOL = "protocol"  # the response was malformed, or its headers too large
     UNSIGNED = "unsigned"  # no usable signing secret; nothing was sent

@@ -12,7 +12,7 @@ from delivery.lifecycle.retry_endpoint import retry_after_successful_test
 from delivery.models import Event
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from delivery.reading import queries
-from delivery.reading.timeline import response_text
+from delivery.reading.timeline import explanation_of, response_text
 from delivery.testing.test_delivery import TEST_TYPE, TestDelivery, send_test
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
@@ -51,6 +51,9 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
     error = serializers.SerializerMethodField(
         help_text="Class of the failure, such as `timeout`; empty if it was delivered."
     )
+    explanation = serializers.SerializerMethodField(
+        help_text="What went wrong, and what to do about it; empty if `error` is empty or `status`."
+    )
     request = serializers.SerializerMethodField(help_text="The request that was sent.")
     response = serializers.SerializerMethodField(help_text="The response; null: none.")
     timing = serializers.DictField(
@@ -63,6 +66,9 @@ class TestDeliverySerializer(serializers.Serializer[TestDelivery]):
 
     def get_error(self, test: TestDelivery) -> str:
         return test.outcome.failure or ""
+
+    def get_explanation(self, test: TestDelivery) -> str:
+        return explanation_of(test.outcome.failure or "")
 
     @extend_schema_field(
         {

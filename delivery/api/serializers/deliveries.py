@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from delivery.api.included import IncludingSerializer
 from delivery.models import Attempt, Delivery, Event, Replay
-from delivery.reading.timeline import response_text
+from delivery.reading.timeline import explanation_of, response_text
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.serializers import IdField
 
@@ -53,6 +53,9 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
     """One attempt to deliver: one request to the endpoint, and its result."""
 
     id = IdField(Attempt.prefix)
+    explanation = serializers.SerializerMethodField(
+        help_text="What went wrong, and what to do about it; empty if `error` is empty or `status`."
+    )
     response = serializers.SerializerMethodField(
         help_text="Beginning of the response body as text, up to 4,096 characters; empty without a response."
     )
@@ -60,8 +63,14 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 
     class Meta:
         model = Attempt
-        fields = ["id", "number", "started_at", "duration_ms", "status", "error", "response", "response_truncated"]
+        fields = [
+            *("id", "number", "started_at", "duration_ms", "status", "error", "explanation"),
+            *("response", "response_truncated"),
+        ]
         read_only_fields = fields
+
+    def get_explanation(self, attempt: Attempt) -> str:
+        return explanation_of(attempt.error)
 
     def get_response(self, attempt: Attempt) -> str:
         return response_text(attempt.response)[0]

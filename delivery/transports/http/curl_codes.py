@@ -15,7 +15,7 @@ FAILURES = {
     pycurl.E_PARTIAL_FILE: Failure.RESET,
     pycurl.E_SSL_CONNECT_ERROR: Failure.TLS,
     pycurl.E_PEER_FAILED_VERIFICATION: Failure.TLS,
-    pycurl.E_SSL_CERTPROBLEM: Failure.TLS,
+    pycurl.E_SSL_CERTPROBLEM: Failure.TLS_CLIENT,
     pycurl.E_SSL_CIPHER: Failure.TLS,
     pycurl.E_SSL_ISSUER_ERROR: Failure.TLS,
     pycurl.E_SSL_INVALIDCERTSTATUS: Failure.TLS,
@@ -30,7 +30,7 @@ FAILURES = {
     pycurl.E_SSL_ENGINE_NOTFOUND: Failure.INTERNAL,
     pycurl.E_SSL_ENGINE_SETFAILED: Failure.INTERNAL,
     pycurl.E_SSL_CACERT_BADFILE: Failure.INTERNAL,
-    98: Failure.TLS,  # CURLE_SSL_CLIENTCERT, which pycurl does not name: the server requires a client certificate
+    98: Failure.TLS_CLIENT,  # CURLE_SSL_CLIENTCERT, which pycurl does not name
 }
 """The failure for each result code; every other code is a failure of the protocol.
 

@@ -17,6 +17,7 @@ import pycurl
 
 from delivery.transports.http.curl_codes import FAILURES, STEPS
 from delivery.transports.http.responses import final_status, outcome_of, parse_retry_after
+from delivery.transports.http.tls_failures import certificate_failure, handshake_failure
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
@@ -196,7 +197,13 @@ class Exchange:
             return Failure.PROTOCOL if self.is_too_long else Failure.INTERNAL
         if code == pycurl.E_UNSUPPORTED_PROTOCOL and not self.is_requested:  # plain HTTP where HTTPS is required
             return Failure.FORBIDDEN
-        return FAILURES.get(code, Failure.PROTOCOL)
+        failure = FAILURES.get(code, Failure.PROTOCOL)
+        return self._tls_failure(code) if failure is Failure.TLS else failure
+
+    def _tls_failure(self, code: int) -> Failure:
+        if code == pycurl.E_PEER_FAILED_VERIFICATION:
+            return certificate_failure(self.curl.getinfo(pycurl.SSL_VERIFYRESULT))
+        return handshake_failure(self.curl.errstr())
 
     def close(self) -> None:
         """Free the handle. Also break the reference cycle, or the memory is freed much later."""

@@ -7,6 +7,7 @@ import socket
 import ssl
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -356,11 +357,44 @@ class TestTls:
         with Receiver(tls=self_signed(tmp_path)) as receiver:
             (outcome,) = send(sender, make_request(receiver.url()))
             assert not receiver.arrivals
-        assert (outcome.status, outcome.failure) == (None, Failure.TLS)
+        assert (outcome.status, outcome.failure) == (None, Failure.TLS_ISSUER)
 
     def test_server_without_tls_is_a_tls_failure(self, sender: HttpSender, receiver: Receiver) -> None:
         (outcome,) = send(sender, make_request(receiver.url().replace("http:", "https:")))
-        assert (outcome.status, outcome.failure) == (None, Failure.TLS)
+        assert (outcome.status, outcome.failure) == (None, Failure.TLS_PLAINTEXT)
+
+    @pytest.mark.parametrize(
+        ("dates", "host", "failure"),
+        [
+            ({"until": datetime.now(UTC) - timedelta(minutes=1)}, "localhost", Failure.TLS_EXPIRED),
+            ({"since": datetime.now(UTC) + timedelta(minutes=30)}, "localhost", Failure.TLS_EXPIRED),
+            ({}, "127.0.0.1", Failure.TLS_NAME),
+            ({}, "localhost", None),
+        ],
+    )
+    def test_certificate_is_refused_for_its_reason(
+        self, sender: HttpSender, tmp_path: Path, dates: dict[str, datetime], host: str, failure: Failure | None
+    ) -> None:
+        authority = Authority()
+        issued = authority.issue("localhost", address="127.0.0.9", **dates)
+        (tmp_path / "server.pem").write_text(issued.key + issued.pem)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.pem")
+        with Receiver(tls=context) as receiver:
+            url = f"https://{host}:{receiver.port}/"
+            (outcome,) = send(sender, make_request(url, tls=files(None, ca=authority.pem)))
+        assert outcome.failure is failure
+
+    def test_server_with_old_versions_only_is_told_so(self, sender: HttpSender, tmp_path: Path) -> None:
+        authority = Authority()
+        context = authority.server(tmp_path)
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings(action="ignore"):  # that these versions are deprecated
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with Receiver(tls=context) as receiver:
+            (outcome,) = send(sender, make_request(receiver.url(host="localhost"), tls=files(None, ca=authority.pem)))
+        assert outcome.failure is Failure.TLS_VERSION
 
 
 AUTHORITY, CLIENTS = Authority("the server's"), Authority("the clients'")
@@ -389,7 +423,7 @@ class TestClientCertificates:
         for tls in (files(None), files(Authority().issue())):
             (outcome,) = send(sender, make_request(demanding.url(), tls=tls))
             assert outcome.status is None
-            assert outcome.failure in {Failure.TLS, Failure.RESET}
+            assert outcome.failure in {Failure.TLS_CLIENT, Failure.RESET}
         assert not demanding.arrivals
 
     def test_connection_with_a_client_certificate_is_not_shared(self, sender: HttpSender, demanding: Receiver) -> None:
@@ -404,7 +438,7 @@ class TestClientCertificates:
             (other,) = send(sender, make_request(receiver.url()))
             (wrong,) = send(sender, make_request(receiver.url(), tls=files(None, ca=CLIENTS.pem)))
         assert outcome.status == 200
-        assert [other.failure, wrong.failure] == [Failure.TLS, Failure.TLS]
+        assert [other.failure, wrong.failure] == [Failure.TLS_ISSUER, Failure.TLS_ISSUER]
 
 
 def test_close_does_not_wait_for_hanging_requests(receiver: Receiver) -> None:

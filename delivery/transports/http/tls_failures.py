@@ -1,0 +1,43 @@
+"""Say why TLS failed: what OpenSSL found about the certificate, or what the handshake was refused for."""
+
+from delivery.transports.outcome import Failure
+
+# OpenSSL's results of checking a certificate (verify(1), "Diagnostics").
+CERTIFICATE = {
+    0: Failure.TLS_NAME,  # no error: libcurl compares the name itself
+    1: Failure.TLS_NAME,  # unspecified: the same
+    9: Failure.TLS_EXPIRED,  # not valid yet
+    10: Failure.TLS_EXPIRED,
+    2: Failure.TLS_ISSUER,  # the issuer's certificate is missing
+    18: Failure.TLS_ISSUER,  # signed by itself
+    19: Failure.TLS_ISSUER,  # an unknown authority in the chain
+    20: Failure.TLS_ISSUER,  # the issuer's certificate is missing: often an intermediate one
+    21: Failure.TLS_ISSUER,
+    62: Failure.TLS_NAME,
+    64: Failure.TLS_NAME,  # an IP address
+}
+# Texts of OpenSSL's errors, in lower case. The first that is found decides.
+HANDSHAKE = {
+    "wrong version number": Failure.TLS_PLAINTEXT,  # what was received is no TLS record
+    "http request": Failure.TLS_PLAINTEXT,
+    "packet length too long": Failure.TLS_PLAINTEXT,
+    "unsupported protocol": Failure.TLS_VERSION,
+    "protocol version": Failure.TLS_VERSION,
+    "no protocols available": Failure.TLS_VERSION,
+    "certificate required": Failure.TLS_CLIENT,
+    "bad certificate": Failure.TLS_CLIENT,
+    "unknown ca": Failure.TLS_CLIENT,
+    "certificate unknown": Failure.TLS_CLIENT,
+    "certificate expired": Failure.TLS_CLIENT,
+}
+
+
+def certificate_failure(result: int) -> Failure:
+    """Return why a certificate was not accepted; ``result``: that of OpenSSL."""
+    return CERTIFICATE.get(result, Failure.TLS)
+
+
+def handshake_failure(message: str) -> Failure:
+    """Return why a handshake failed, from libcurl's message."""
+    lowered = message.lower()
+    return next((failure for text, failure in HANDSHAKE.items() if text in lowered), Failure.TLS)
