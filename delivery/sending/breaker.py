@@ -11,8 +11,9 @@ Any success closes it, also of an attempt that was in flight when it opened. A c
 starts a new one (delivery.sending.lane). "Retry now" (delivery.lifecycle.send_now) makes an open one half-open, unless
 a drain leases the lane.
 
-An open breaker costs no attempts: deliveries stay pending and their retry plans do not advance. What failed before is
-due again when the endpoint recovers (``outage_since``), not only when its own retry is.
+An open breaker costs no attempts: deliveries stay pending and their retry plans do not advance, also not by a probe
+that is made ahead of its plan. What failed before is due again when the endpoint recovers (``outage_since``), not only
+when its own retry is.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 OPEN_AFTER_FAILURES = 20
 OPEN_AFTER_SECONDS = 10.0
 FIRST_PAUSE = 5.0  # seconds
-PAUSE_GROWTH = 1.5  # factor from one pause to the next
+PAUSE_GROWTH = 1.25  # factor from one pause to the next
 LONGEST_PAUSE = 900.0  # seconds
 OUTAGE_FAILURES = 3  # failures in a row over at least OPEN_AFTER_SECONDS are an outage, though the breaker is closed
 MAX_OPEN_COUNT = 30  # beyond this the counter stays, far above where the pause stops growing

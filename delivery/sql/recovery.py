@@ -20,6 +20,9 @@ from webhooks.wire.ids import new_id
 
 MAX_RAISED = 10_000  # deliveries below their lane's low-water mark that one sweep makes due
 MAX_BROUGHT_FORWARD = 1_000  # deliveries made due in one statement after the clock went back, or an outage
+MAX_UNCOUNTED = 1_000  # attempts of a delivery; those before may be ahead of its retry plan without counting for it
+# An attempt that is made ahead of the retry plan does not advance the plan if it fails.
+STEP_BEFORE = f"CASE WHEN d.attempts < {MAX_UNCOUNTED} THEN greatest(d.step - 1, 0) ELSE d.step END"
 TOO_MANY_REQUESTS = 429  # no outage: the endpoint asked for a pause
 LONGEST_CLAIM = 60.0  # seconds: no claim lasts longer, so that one with a later end was made before the clock went back
 MAX_UNSETTLED_CLAIMS = 5  # in a row; then the delivery is taken to crash its worker, and is dead-lettered
@@ -168,7 +171,9 @@ WITH looked_at AS (
        AND latest.started_at BETWEEN %(since)s AND %(until)s AND d.state = '{PENDING}'
      ORDER BY l.id FOR UPDATE OF d SKIP LOCKED
 ), brought AS (
-    UPDATE delivery_delivery d SET next_attempt_at = now() FROM failed WHERE d.id = failed.id RETURNING d.id
+    UPDATE delivery_delivery d SET next_attempt_at = now(), step = {STEP_BEFORE}
+      FROM failed WHERE d.id = failed.id
+    RETURNING d.id
 )
 SELECT max(next_attempt_at), (SELECT count(*) FROM brought) FROM looked_at HAVING count(*) > 0
 """
@@ -189,8 +194,9 @@ class Outage(NamedTuple):
 def retry_after_outage(endpoint_id: UUID, outage: Outage) -> tuple[datetime, int] | None:
     """Make retries due that wait because of an outage: their latest attempt was made in it.
 
-    Looks at about MAX_BROUGHT_FORWARD. Returns up to when retries were looked at, and how many of them are due now;
-    None if there are no more.
+    If they fail again, they wait as long as before: their retry plans do not advance. Looks at about
+    MAX_BROUGHT_FORWARD. Returns up to when retries were looked at, and how many of them are due now; None if there are
+    no more.
     """
     parameters = {
         "endpoint": endpoint_id,
@@ -216,7 +222,7 @@ WITH next AS (
         OR NOT EXISTS (SELECT FROM delivery_delivery
                         WHERE endpoint_id = probed.endpoint_id AND state = '{PENDING}' AND next_attempt_at <= now())
 )
-UPDATE delivery_delivery d SET next_attempt_at = now() FROM next
+UPDATE delivery_delivery d SET next_attempt_at = now(), step = {STEP_BEFORE} FROM next
  WHERE d.id = next.id AND d.state = '{PENDING}'
    AND next.attempts > 0 AND next.last_status IS DISTINCT FROM {TOO_MANY_REQUESTS}
 RETURNING d.endpoint_id
@@ -225,6 +231,8 @@ RETURNING d.endpoint_id
 
 def make_probes_due(endpoints: Mapping[UUID, bool]) -> int:
     """Make the next retry of these endpoints due, as the probe of the breaker; return how many.
+
+    If it fails, the retry plan of its delivery does not advance.
 
     ``endpoints``: whether each is ordered; where it is not, only if no other delivery is due.
     """

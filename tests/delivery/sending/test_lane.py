@@ -342,7 +342,7 @@ class TestBreaker:
 
     def test_failed_probe_lengthens_the_pause_up_to_the_longest(self) -> None:
         lane, now, pauses = self.opened(), START + OPEN_AFTER_SECONDS + FIRST_PAUSE, []
-        for _ in range(20):
+        for _ in range(40):
             start(lane, now)
             lane.on_attempt_ended(failure_at(now), now)
             assert lane.breaker.open_until is not None
@@ -350,7 +350,7 @@ class TestBreaker:
             now = lane.breaker.open_until
         assert pauses[:3] == pytest.approx([FIRST_PAUSE * PAUSE_GROWTH**count for count in (1, 2, 3)])
         assert pauses == sorted(pauses)
-        assert set(pauses[14:]) == {LONGEST_PAUSE}
+        assert set(pauses[25:]) == {LONGEST_PAUSE}
 
     def test_failures_while_open_do_not_lengthen_the_pause(self) -> None:
         lane = self.opened()

@@ -9,6 +9,7 @@ from django.db import connection
 from delivery.models import DeadLetter, Delivery
 from delivery.sql.claim import CLAIM_GRACE, claim_deliveries
 from delivery.sql.recovery import (
+    MAX_UNCOUNTED,
     MAX_UNSETTLED_CLAIMS,
     Outage,
     make_probes_due,
@@ -145,8 +146,9 @@ class TestRetryAfterOutage:
         while looked_at := retry_after_outage(delivery.endpoint_id, outage):
             outage = outage._replace(after=looked_at[0])
         delivery.refresh_from_db()
-        assert delivery.step == 1
-        return delivery.next_attempt_at == now()
+        is_due = delivery.next_attempt_at == now()
+        assert delivery.step == (0 if is_due and delivery.attempts < MAX_UNCOUNTED else 1)  # its plan does not advance
+        return is_due
 
     def test_delivery_whose_latest_attempt_failed_in_the_outage_is_due(self) -> None:
         assert self.is_due_after(self.waiting(1.5 * HOUR))
@@ -159,13 +161,16 @@ class TestRetryAfterOutage:
     def test_delivery_that_waits_for_another_reason_is_left_unchanged(self, changes: dict[str, Any]) -> None:
         assert not self.is_due_after(self.waiting(1.5 * HOUR, **changes))
 
+    def test_plan_advances_after_very_many_attempts(self) -> None:
+        assert self.is_due_after(self.waiting(1.5 * HOUR, attempts=MAX_UNCOUNTED))
+
     def test_overload_is_over_when_the_endpoint_is_said_to_work(self) -> None:
         assert self.is_due_after(self.waiting(1.5 * HOUR, last_status=429), include_overload=True)
 
 
 @pytest.mark.django_db
 class TestMakeProbesDue:
-    RETRY: dict[str, Any] = {"attempts": 1, "last_status": 500}
+    RETRY: dict[str, Any] = {"attempts": 4, "step": 4, "last_status": 500}
 
     def test_next_retry_is_the_probe(self) -> None:
         endpoint = make_endpoint()
@@ -173,7 +178,7 @@ class TestMakeProbesDue:
         assert make_probes_due({endpoint.id: False}) == 1
         first.refresh_from_db()
         second.refresh_from_db()
-        assert first.next_attempt_at == now()
+        assert (first.next_attempt_at, first.step, second.step) == (now(), 3, 4)
         assert second.next_attempt_at is not None
         assert second.next_attempt_at > now()
 
