@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection
 
 from delivery.load.publisher_meter import publisher_meter
@@ -49,13 +50,20 @@ def submit(tenant: Tenant, items: Sequence[Item]) -> "Future[list[Published]]":
     return group_commit.submit(_Request(tenant, items), tenant.id)
 
 
-def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -> list[list[Published]]:
-    """Publish the events of these requests, all of one tenant, at once.
+def may_notify(requests: int) -> bool:
+    """Return whether the commit of so many requests may notify the drains: if hardly any other does it at that time.
 
-    The commit notifies the drains if no other tenant's group is written: it would wait for this one's.
+    Commits that notify wait for each other (``insert_events``): those of other tenants in this process, and of the
+    other processes of this machine while these are busy, as groups of several requests show.
     """
+    processes = getattr(settings, "WAYPOST_WEB_WORKERS", 1)
+    return group_commit.keys_in_progress() <= 1 and (processes == 1 or requests == 1)
+
+
+def _publish_requests(requests: Sequence[_Request], after_commit: AfterCommit) -> list[list[Published]]:
+    """Publish the events of these requests, all of one tenant, at once."""
     items = [item for request in requests for item in request.items]
-    commit = GroupedCommit(after_commit, notifies=group_commit.keys_in_progress() == 1, mark_late=late_marks.add)
+    commit = GroupedCommit(after_commit, notifies=may_notify(len(requests)), mark_late=late_marks.add)
     results = iter(publish_within_plan(requests[0].tenant, items, commit=commit))
     meter = publisher_meter()
     if meter.count(len(requests), group_commit.waiting()):

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils.timezone import now
 
 from delivery import notify
 from delivery.models import Delivery, Lane
-from delivery.publishing.group_publish import publish_in_group
+from delivery.publishing.group_publish import may_notify, publish_in_group
 from delivery.publishing.late_marks import LateMarks
 from delivery.sql.due import read_notification
 from subscriptions.models import Endpoint
@@ -73,6 +74,14 @@ def test_marks_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Lane.objects.filter(due_at__isnull=False).count() == len(endpoints)
     marks.add([endpoints[0].id])
     assert started == [marks, marks]
+
+
+@pytest.mark.parametrize(("processes", "requests", "may"), [(1, 1, True), (1, 50, True), (4, 1, True), (4, 2, False)])
+def test_commit_notifies_unless_other_processes_are_likely_to_commit_too(
+    settings: Any, processes: int, requests: int, may: bool
+) -> None:
+    settings.WAYPOST_WEB_WORKERS = processes
+    assert may_notify(requests) is may
 
 
 def test_event_published_while_its_lane_is_released_is_not_lost(
