@@ -1,11 +1,14 @@
 """Shopify: only the body is signed, with the client secret of the app.
 
-https://shopify.dev/docs/apps/build/webhooks/verify-deliveries
+https://shopify.dev/docs/apps/build/webhooks/verify-deliveries. `X-Shopify-Webhook-Id` is the same for every attempt at
+a message. Where it is missing, `X-Shopify-Event-Id` identifies the event, which webhooks of several topics may share
+(https://shopify.dev/docs/apps/build/webhooks/ignore-duplicates), so the topic is a part of the id then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.wire.header_values import lowered
 from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, hmac_signature, keys_from_text
 
 
@@ -24,3 +27,8 @@ class Shopify(Scheme):
         signature = hmac_signature(secret, message.body, base64_digest)
         headers = message.json_headers(X_Shopify_Webhook_Id=message.message_id, X_Shopify_Topic=message.event_type)
         return SignedMessage({**headers, "X-Shopify-Hmac-Sha256": signature}, message.body)
+
+    def message_id(self, headers: Mapping[str, str]) -> str | None:
+        fields = lowered(headers)
+        event, topic = fields.get("x-shopify-event-id"), fields.get(self.type_header, "")
+        return super().message_id(fields) or (f"{topic} {event}".strip() if event else None)

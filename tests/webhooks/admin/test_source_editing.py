@@ -19,6 +19,7 @@ from webhooks.admin.source_form import SourceForm
 from webhooks.models import Receipt, Source
 from webhooks.outgoing import resolver
 from webhooks.schemes import SCHEMES
+from webhooks.senders.presets import find_sender, sender_names
 from webhooks.sources.snapshot import find_source
 from webhooks.wire.ids import public
 
@@ -105,6 +106,42 @@ def test_every_field_of_the_form_is_saved() -> None:
     assert source.handlers == [{"handler": "log", "pattern": {"type": ["a"]}}]
 
 
+def test_source_of_a_known_sender_has_its_preset_where_the_form_was_left_unchanged() -> None:
+    client = operator(*SEES_ALL, "add_source")
+    shown = client.get(ADD).content.decode()
+    assert all(f'value="{name}"' in shown for name in sender_names())
+    add(client, sender="xero", secret="the webhook key", name="Books")
+    source, preset = Source.objects.get(), find_sender("xero").fields
+    assert (source.sender, source.name, source.scheme) == ("xero", "Books", "hmac")
+    assert (source.options, source.response_status, source.response_body) == (preset["options"], 200, "")
+    assert source.event_type_path == preset["event_type_path"]
+
+
+def test_field_that_was_changed_in_the_form_is_not_that_of_the_preset() -> None:
+    client = operator(*SEES_ALL, "add_source")
+    add(client, sender="xero", secret="the webhook key", response_status="204", event_type_path="body:/type")
+    source = Source.objects.get()
+    assert (source.response_status, source.event_type_path) == (204, "body:/type")
+
+
+def test_empty_response_and_the_receipt_are_told_apart_in_the_form() -> None:
+    client = operator(*SEES_ALL, "add_source", "change_source")
+    add(client, scheme="standard")
+    source = Source.objects.get()
+    assert source.response_body is None
+    edit(client, source, response_is_empty="on", responses='{"rejected": {"status": 403}}')
+    source.refresh_from_db()
+    assert (source.response_body, source.responses) == ("", {"rejected": {"status": 403}})
+    edit(client, source, name="Shop")
+    source.refresh_from_db()
+    assert (source.response_body, source.name) == ("", "Shop")
+    values = {name: value for name, value in blank(source).items() if name != "response_is_empty"}
+    version = source.updated_at.isoformat()
+    client.post(f"/admin/webhooks/source/{source.pk}/edit/", {**values, "version": version})
+    source.refresh_from_db()
+    assert source.response_body is None
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -128,6 +165,8 @@ def test_every_field_of_the_form_is_saved() -> None:
         ({"max_bytes": ""}, "required"),
         ({"response_status": "600"}, "less than or equal to 599"),
         ({"response_body": "no json"}, "Must be JSON"),
+        ({"handshake": '[{"method": "PUT"}]'}, "must have the method"),
+        ({"responses": '{"other": {}}'}, "some of the outcomes"),
         ({"skip_out_of_order": "on"}, "Requires sequence_path"),
         ({"public_url": "not an address"}, "valid URL"),
         ({"name": "\0"}, "Null characters"),

@@ -21,3 +21,11 @@ class TestShopify(SchemeBattery):
         headers = {"X-Shopify-Webhook-Id": "b54557e4", "X-Shopify-Topic": "orders/create"}
         assert schemes.get("shopify").message_id(headers) == "b54557e4"
         assert schemes.get("shopify").event_type(headers) == "orders/create"
+
+    def test_message_id_is_that_of_the_webhook_or_else_of_the_event_and_its_topic(self) -> None:
+        scheme = schemes.get("shopify")
+        headers = {"X-Shopify-Event-Id": "e1", "X-Shopify-Topic": "orders/paid"}
+        assert scheme.message_id({**headers, "X-Shopify-Webhook-Id": "w1"}) == "w1"
+        assert scheme.message_id(headers) == "orders/paid e1"
+        assert scheme.message_id({**headers, "X-Shopify-Topic": "orders/updated"}) == "orders/updated e1"
+        assert scheme.message_id({"X-Shopify-Topic": "orders/paid"}) is None

@@ -16,7 +16,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("uid", metavar="UID", help="your own id of the source")
-        parser.add_argument("--scheme", default="standard", help="signature scheme (default: standard)")
+        parser.add_argument("--sender", help="name of a known sender, whose preset the source has")
+        parser.add_argument("--scheme", help="signature scheme (default: that of the sender, or else standard)")
         parser.add_argument("--secret", help="the sender's secret; left out, one is generated if the scheme allows it")
         parser.add_argument(
             "--set",
@@ -27,9 +28,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        fields = {"uid": options["uid"], "scheme": options["scheme"], **dict(map(_assignment, options["set"]))}
-        if options["secret"] is not None:
-            fields["secret"] = options["secret"]
+        fields = {"uid": options["uid"], **dict(map(_assignment, options["set"]))}
+        named = {name: options[name] for name in ("sender", "scheme", "secret") if options[name] is not None}
+        fields = {**({} if "sender" in named else {"scheme": "standard"}), **named, **fields}
         serializer = SourceSerializer(data=fields)
         try:
             serializer.is_valid(raise_exception=True)

@@ -9,6 +9,7 @@ from django.test import Client
 
 from tests.factories_receiver import make_source, signed
 from webhooks.models import Source
+from webhooks.senders.presets import find_sender
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver")]
 
@@ -32,6 +33,13 @@ def test_source_command_prints_source_url_and_secret_as_one_line_of_json() -> No
     assert response.status_code == 200
 
 
+def test_source_command_with_a_sender_has_the_fields_of_its_preset() -> None:
+    run("meetings", "--sender", "zoom", "--secret", "s", "--set", "response_status=204")
+    source = Source.objects.get()
+    assert (source.sender, source.scheme, source.response_status) == ("zoom", "hmac", 204)
+    assert source.options == find_sender("zoom").fields["options"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -40,6 +48,8 @@ def test_source_command_prints_source_url_and_secret_as_one_line_of_json() -> No
         ("shop", "--scheme", "nonsense"),
         ("shop", "--scheme", "github"),
         ("shop", "--secret", "short"),
+        ("shop", "--sender", "nonsense"),
+        ("shop", "--sender", "zoom"),
         ("shop", "--set", "handlers=log"),
         ("shop", "--set", "max_bytes=0"),
         ("shop", "--set", "nothing"),
