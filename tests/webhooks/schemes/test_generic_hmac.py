@@ -7,7 +7,15 @@ import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.wire.errors import BadOptions, BadSecret, MalformedHeader, NoMatchingSignature
+from webhooks.schemes.signature_layout import MAX_BUFFERED
+from webhooks.wire.errors import (
+    BadOptions,
+    BadSecret,
+    BodyTooLarge,
+    MalformedHeader,
+    MissingHeader,
+    NoMatchingSignature,
+)
 
 FULL = {
     "header": "X-Acme-Signature",
@@ -135,3 +143,64 @@ def test_verify_decodes_a_secret_in_base64() -> None:
 def test_invalid_options_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(BadOptions):
         schemes.get("hmac", options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"format": "x"},
+        {"separator": "ab"},
+        {"signature_path": "header:x"},
+        {"signature_path": "body:/s"},
+        {"timestamp_path": "there"},
+        {"envelope": "xml"},
+        {"envelope": "base64_json", "signature_path": "form:s", "signed": "{form:a}"},
+        {"signed": "{cookie}{body}"},
+        {"signed": "{body:a}"},
+        {"signed": "{header}{body}"},
+        {"signed": "{url}"},
+        {"signed": "{secret}"},
+    ],
+)
+def test_invalid_layouts_are_rejected(options: dict[str, Any]) -> None:
+    with pytest.raises(BadOptions):
+        schemes.get("hmac", options)
+
+
+def test_body_that_has_to_be_kept_in_memory_is_limited() -> None:
+    options = {"signature_path": "body:/s", "signed": "{body:/a}"}
+    verifier = schemes.get("hmac", options).begin_verification(["s"], {}, now=NOW)
+    verifier.update(b"x" * MAX_BUFFERED)
+    with pytest.raises(BodyTooLarge):
+        verifier.update(b"x")
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"s":"x"}', b'{"s":5,"a":"1"}', b'{"a":"1"}', b"[1]", b"\xff"])
+def test_body_without_what_is_signed_is_rejected(body: bytes) -> None:
+    with pytest.raises(NoMatchingSignature):
+        schemes.verify("hmac", ["s"], {}, body, now=NOW, options={"signature_path": "body:/s", "signed": "{body:/a}"})
+
+
+def test_member_that_may_be_missing_is_empty_and_others_are_not() -> None:
+    signature = hmac.digest(b"s", b":1", "sha256").hex()
+    body = b'{"s":"%b","b":1}' % signature.encode()
+    options = {"signature_path": "body:/s", "signed": "{body:/a?}:{body:/b}"}
+    schemes.verify("hmac", ["s"], {}, body, now=NOW, options=options)
+    with pytest.raises(NoMatchingSignature):
+        schemes.verify("hmac", ["s"], {}, body, now=NOW, options={**options, "signed": "{body:/a}:{body:/b}"})
+
+
+def test_parts_of_the_request_are_signed_as_the_sender_made_it() -> None:
+    url = "https://shop.example.com:8443/in/src_1/?b=2&a=1"
+    content = b"shop.example.com:8443|/in/src_1/|b=2&a=1|1|n|" + BODY
+    headers = {"x-signature": hmac.digest(b"s", content, "sha256").hex(), "x-nonce": "n"}
+    options = {"signed": "{host}|{path}|{query}|{query:a}|{header:X-Nonce}|{body}"}
+    schemes.verify("hmac", ["s"], headers, BODY, url=url, now=NOW, options=options)
+    with pytest.raises(NoMatchingSignature):
+        schemes.verify("hmac", ["s"], headers, BODY, url=url.replace("b=2", "b=3"), now=NOW, options=options)
+
+
+@pytest.mark.parametrize("value", ["", "!", "e30=", b64encode(b'{"signature":5}').decode(), b64encode(b"[]").decode()])
+def test_envelope_without_a_signature_is_malformed(value: str) -> None:
+    with pytest.raises((MalformedHeader, MissingHeader)):
+        schemes.verify("hmac", ["s"], {"x-signature": value}, b"", now=NOW, options={"envelope": "base64_json"})

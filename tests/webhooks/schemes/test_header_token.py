@@ -2,7 +2,7 @@ import pytest
 
 from tests.webhooks.schemes.battery import BODY, NOW, Message, SchemeBattery
 from webhooks import schemes
-from webhooks.wire.errors import BadOptions
+from webhooks.wire.errors import BadOptions, NoMatchingSignature
 
 
 class TestBearer(SchemeBattery):
@@ -53,3 +53,27 @@ class TestGitLab(SchemeBattery):
         shared = {"X-Gitlab-Event-UUID": "13792a34"}
         assert schemes.get("gitlab").message_id(shared) is None
         assert schemes.get("gitlab").message_id({**shared, "X-Gitlab-Webhook-UUID": "w"}) == "w"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "url"),
+    [
+        ("query:token", b"", "https://example.com/?token=word"),
+        ("body:/passcode", b'{"passcode":"word"}', "https://example.com/"),
+        ("form:token", b"token=word", "https://example.com/"),
+        ("body:/value/*/state", b'{"value":[{"state":"word"},{"state":"word"}]}', "https://example.com/"),
+    ],
+)
+def test_secret_is_found_elsewhere_by_its_path(path: str, body: bytes, url: str) -> None:
+    options = {"path": path}
+    schemes.verify("token", ["word"], {}, body, url=url, now=NOW, options=options)
+    for changed in (body.replace(b"word", b"other", 1), body.replace(b"word", b"word2"), b"{}"):
+        other = url.replace("word", "other")
+        with pytest.raises(NoMatchingSignature):
+            schemes.verify("token", ["word"], {}, changed, url=other, now=NOW, options=options)
+
+
+@pytest.mark.parametrize("path", ["there", "header:x", "body:x"])
+def test_path_that_is_none_is_rejected(path: str) -> None:
+    with pytest.raises(BadOptions):
+        schemes.get("token", {"path": path})

@@ -23,6 +23,7 @@ from webhooks.wire.errors import (
     BadSecret,
     KeysUnavailable,
     MalformedHeader,
+    MissingHeader,
     NoMatchingSignature,
     StaleTimestamp,
     WrongClaim,
@@ -283,3 +284,48 @@ def test_verify_rejects_a_replaced_payload() -> None:
     good, other = (battery.with_fields(sub=name).headers["Authorization"] for name in ("a", "b"))
     mixed = ".".join([*other.split(".")[:2], good.split(".")[2]])
     battery.rejects(replace(battery.with_fields(), headers={"Authorization": mixed}))
+
+
+SHARED = "a shared secret of 32 bytes or so"
+
+
+@pytest.mark.parametrize(
+    ("options", "wrap"),
+    [
+        ({}, lambda token: ({"Authorization": token}, b"", "")),
+        ({"token_path": "body:"}, lambda token: ({}, token.encode() + b"\n", "")),
+        ({"token_path": "body:/signedPayload"}, lambda token: ({}, b'{"signedPayload":"%b"}' % token.encode(), "")),
+        ({"token_path": "form:jwt"}, lambda token: ({}, b"jwt=" + token.encode(), "")),
+        ({"token_path": "query:jwt"}, lambda token: ({}, b"", f"?jwt={token}")),
+    ],
+)
+def test_token_is_found_without_bearer_in_the_body_and_in_the_query(options: dict[str, str], wrap: Any) -> None:
+    def check(token: str) -> None:
+        headers, body, query = wrap(token)
+        schemes.verify("jwt", [SHARED], headers, body, url=f"https://example.com/{query}", now=NOW, options=options)
+
+    check(encode({"iat": NOW}, SHARED))
+    for forged in (encode({"iat": NOW}, SHARED[::-1]), encode({"iat": NOW}, None, "none"), ""):
+        with pytest.raises((MalformedHeader, NoMatchingSignature, MissingHeader)):
+            check(forged)
+    with pytest.raises(StaleTimestamp):
+        check(encode({"iat": NOW - 301}, SHARED))
+
+
+def test_token_without_times_is_accepted_only_if_the_options_say_so() -> None:
+    headers = {"Authorization": encode({"iss": "netlify"}, SHARED)}
+    with pytest.raises(StaleTimestamp):
+        schemes.verify("jwt", [SHARED], headers, b"", now=NOW)
+    schemes.verify("jwt", [SHARED], headers, b"", now=NOW, options={"times": "optional"})
+    expired = {"Authorization": encode({"exp": NOW - 301}, SHARED)}
+    with pytest.raises(StaleTimestamp):
+        schemes.verify("jwt", [SHARED], expired, b"", now=NOW, options={"times": "optional"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"token_path": "there"}, {"token_path": "header:x"}, {"token_path": "body:", "body_claim": "x"}, {"times": "no"}],
+)
+def test_invalid_place_of_a_token_is_rejected(options: dict[str, str]) -> None:
+    with pytest.raises(BadOptions):
+        schemes.get("jwt", options)
