@@ -23,6 +23,8 @@ from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import new_id, public
 
 # The sizes that fit into an index entry.
+MAX_EXTENSION_BYTES = 4096  # of any other attribute: in binary mode it is a header, and servers limit these
+MAX_ATTRIBUTES_BYTES = 16 * 1024  # of all names and values
 MAX_ATTRIBUTE_BYTES = {"id": 512, "source": 1024, "type": 256, "subject": 1024, "partitionkey": 512}
 
 
@@ -64,9 +66,7 @@ def prepare(
         event, given = item, item.attributes
     else:
         event, given = _completed(tenant, key, item, is_json=is_json)
-    for name, limit in MAX_ATTRIBUTE_BYTES.items():
-        if len(event.attributes.get(name, "").encode()) > limit:
-            raise InvalidEvent(name, f"must not be longer than {limit} bytes")
+    _check_sizes(event.attributes)
     body = write_structured(event)
     if len(body) > max_bytes:
         message = f"An event may have at most {max_bytes} bytes; this one has {len(body)}."
@@ -75,6 +75,18 @@ def prepare(
     if finding is not None and finding.rejects:
         raise SchemaMismatch(finding)
     return PreparedEvent(key, event, _digest(given, event.data), body, finding=finding)
+
+
+def _check_sizes(attributes: Mapping[str, str]) -> None:
+    total = 0
+    for name, value in attributes.items():
+        size = len(value) if value.isascii() else len(value.encode())
+        limit = MAX_ATTRIBUTE_BYTES.get(name, MAX_EXTENSION_BYTES)
+        if size > limit:
+            raise InvalidEvent(name, f"must not be longer than {limit} bytes")
+        total += len(name) + size
+    if total > MAX_ATTRIBUTES_BYTES:
+        raise InvalidEvent("", f"has attributes of more than {MAX_ATTRIBUTES_BYTES} bytes; put them into the data")
 
 
 def _completed(
@@ -92,8 +104,8 @@ def _completed(
         return Event.of(filled), given
     if is_json:
         return Event.of(filled, plain["data"]), given
-    attributes = Event.of(filled).attributes
-    return Event.with_json(attributes, write_data(plain["data"])), given
+    envelope = Event.of(filled)
+    return Event.with_json(envelope.attributes, write_data(plain["data"]), envelope.typed), given
 
 
 def _attribute(name: str, value: Any) -> Any:

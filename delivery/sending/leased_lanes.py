@@ -16,7 +16,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
+
 from delivery import telemetry
+from delivery.sending import health
 from delivery.sending.clock import Clock
 from delivery.sending.lane import EPOCH, LeasedLane, instant
 from delivery.sql.dead_letters import dead_letter_pending
@@ -267,7 +270,10 @@ class LeasedLanes:
 
     def _dead_letter_batch(self) -> None:
         endpoint_id, cause = next(iter(self._undeliverable.items()))
-        if not dead_letter_pending(endpoint_id, cause, DEAD_LETTER_BATCH):
+        with transaction.atomic():
+            dead = dead_letter_pending(endpoint_id, cause, DEAD_LETTER_BATCH)
+            health.publish_dead_letters(dead)
+        if not dead:
             del self._undeliverable[endpoint_id]
 
     def _is_releasable(self, lane: LeasedLane) -> bool:

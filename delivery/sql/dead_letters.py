@@ -72,13 +72,14 @@ WITH undeliverable AS (
               %(cause)s AS cause, '' AS reason
 )
 {INSERT_DEAD_LETTERS}
-RETURNING id
+RETURNING delivery_id
 """
 
 
-def dead_letter_pending(endpoint_id: UUID, cause: str, limit: int = 1_000) -> int:
-    """Dead-letter up to ``limit`` pending deliveries of an endpoint; return their number."""
-    return len(run(DEAD_LETTER_PENDING, {"endpoint": endpoint_id, "cause": cause, "limit": limit}))
+def dead_letter_pending(endpoint_id: UUID, cause: str, limit: int = 1_000) -> list[UUID]:
+    """Dead-letter up to ``limit`` pending deliveries of an endpoint; return their ids."""
+    rows = run(DEAD_LETTER_PENDING, {"endpoint": endpoint_id, "cause": cause, "limit": limit})
+    return [row[0] for row in rows]
 
 
 # Reader: the sweep. Indexes: lane_endpoint_inactive, delivery_due.

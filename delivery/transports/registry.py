@@ -27,13 +27,16 @@ class Transports:
         return iter(self._open.values())
 
     def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float) -> Any | NotSent:
-        """Prepare with the transport of the endpoint's kind."""
+        """Prepare with the transport of the endpoint's kind. An exception while it does ends this delivery only."""
         transport = self._open.get(target.kind)
         if transport is None:
             if target.kind not in TRANSPORTS:
                 return NotSent(Failure.INTERNAL, LookupError(f"no transport of the kind {target.kind!r}"))
             transport = self._open[target.kind] = TRANSPORTS[target.kind](self._clock)
-        return transport.prepare(claimed, target, now)
+        try:
+            return transport.prepare(claimed, target, now)
+        except Exception as error:
+            return NotSent(Failure.INTERNAL, error)
 
     def submit(self, attempts: Sequence[tuple[InFlight, Any]]) -> None:
         """Start these attempts, each transport's in one batch."""

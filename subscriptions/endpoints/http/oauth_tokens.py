@@ -29,7 +29,7 @@ from webhooks.wire.custom_headers import ForbiddenHeader, check_syntax
 REQUEST_TIMEOUT = 5.0  # seconds, for the whole request to the token server
 REFRESH_BEFORE = 30.0  # seconds before its expiry from which a token is stale
 MAX_REFRESH_PART = 0.1  # of a token's lifetime: REFRESH_BEFORE is shortened to this
-DEFAULT_LIFETIME = 300.0  # seconds, if the response has no expires_in
+DEFAULT_LIFETIME = 300.0  # seconds, if the response has no expires_in, or null
 MAX_LIFETIME = 86_400.0  # seconds
 
 
@@ -126,9 +126,10 @@ def _read(body: bytes, now: float) -> BearerToken:
     """Read a successful token response: RFC 6749, section 5.1."""
     try:
         document: Any = json.loads(body)
-        text, kind = document["access_token"], document.get("token_type", "bearer")
+        text, kind = document["access_token"], document.get("token_type") or "bearer"
         check_syntax("authorization", f"Bearer {text}")
-        lifetime = min(float(document.get("expires_in", DEFAULT_LIFETIME)), MAX_LIFETIME)
+        given = document.get("expires_in")
+        lifetime = min(DEFAULT_LIFETIME if given is None else float(given), MAX_LIFETIME)
         usable = isinstance(text, str) and bool(text) and " " not in text and str(kind).lower() == "bearer"
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, ForbiddenHeader):
         usable = False

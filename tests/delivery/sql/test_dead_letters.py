@@ -23,7 +23,7 @@ class TestDeadLetterPending:
             make_deliveries(endpoint, state="sending")[0],
             make_deliveries(endpoint, state="delivered")[0],
         )
-        assert dead_letter_pending(endpoint.id, "responded_410") == 3
+        assert len(dead_letter_pending(endpoint.id, "responded_410")) == 3
         letters = DeadLetter.objects.filter(endpoint=endpoint, tenant=endpoint.tenant, cause="responded_410")
         assert {it.delivery_id for it in letters} == {it.id for it in pending}
         assert {(it.attempts, it.last_status, it.last_error) for it in letters} == {(2, 500, "status")}
@@ -34,12 +34,13 @@ class TestDeadLetterPending:
     def test_limit_bounds_one_call(self) -> None:
         endpoint = make_endpoint()
         make_deliveries(endpoint, 5)
-        assert [dead_letter_pending(endpoint.id, "responded_410", limit=2) for _ in range(4)] == [2, 2, 1, 0]
+        counts = [len(dead_letter_pending(endpoint.id, "responded_410", limit=2)) for _ in range(4)]
+        assert counts == [2, 2, 1, 0]
 
     def test_other_endpoints_are_left_unchanged(self) -> None:
         neighbour = make_endpoint()
         make_deliveries(neighbour)
-        assert dead_letter_pending(make_endpoint(neighbour.tenant).id, "responded_410") == 0
+        assert dead_letter_pending(make_endpoint(neighbour.tenant).id, "responded_410") == []
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from delivery import notify
-from delivery.models import Attempt, DeadLetter, Delivery, Lane
+from delivery.models import Attempt, DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish
 from delivery.sending.concurrency import INITIAL_WINDOW
 from delivery.sending.drain import deliver_due
@@ -19,6 +19,7 @@ from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from delivery.transports.registry import TRANSPORTS
 from delivery.transports.transport import NotSent, Transport
+from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.models import Endpoint
 from subscriptions.routing.targets import DeliveryTarget
 from tests.factories import make_endpoint, make_subscription
@@ -105,6 +106,34 @@ def test_drain_with_a_delivery_that_cannot_be_prepared_records_the_failure(
     memory = drain(endpoint, monkeypatch)
     assert memory.sent == []
     assert (Attempt.objects.get().error, Delivery.objects.get().state) == ("credentials", "pending")
+
+
+def test_drain_with_an_exception_while_a_delivery_is_prepared_fails_that_delivery_only(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(MemoryTransport):
+        def prepare(self, claimed: Claimed, target: DeliveryTarget, now: float) -> bytes | NotSent:
+            if b'"data":1}' in claimed.body:
+                raise LookupError("a defect")
+            return super().prepare(claimed, target, now)
+
+    transport = Failing()
+    monkeypatch.setitem(TRANSPORTS, "memory", lambda clock: transport)
+    publish(endpoint.tenant, [{"type": "order.created", "data": n} for n in range(3)])
+    deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
+    assert sorted(Attempt.objects.values_list("error", flat=True)) == ["", "", "internal"]
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["delivered", "delivered", "pending"]
+
+
+def test_deliveries_that_die_without_an_attempt_are_reported(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_subscription(make_endpoint(endpoint.tenant), event_types=["waypost.delivery.dead"])
+    publish(endpoint.tenant, [{"type": "order.created", "data": n} for n in range(2)])
+    delete_endpoint(endpoint)
+    deliver_due(idle_timeout=0.1, seconds=60.0, stopping=lambda: False)
+    assert set(DeadLetter.objects.values_list("cause", "attempts")) == {("endpoint_deleted", 0)}
+    assert Event.objects.filter(type="waypost.delivery.dead").count() == 2
 
 
 def test_drain_with_an_unknown_kind_fails_that_delivery_only(endpoint: Endpoint) -> None:

@@ -121,8 +121,9 @@ def test_unusable_response_raises_and_stores_nothing(server, response):
     assert not OAuthToken.objects.exists()
 
 
-def test_token_without_expiry_is_cached(server):
-    server.respond_with(scripts.status(200, json.dumps({"access_token": "a"}).encode()))
+@pytest.mark.parametrize("members", [{}, {"expires_in": None}, {"expires_in": "3600", "token_type": None}])
+def test_token_without_expiry_is_cached(server, members):
+    server.respond_with(scripts.status(200, json.dumps({"access_token": "a", **members}).encode()))
     endpoint = make_endpoint()
     assert [token(endpoint, server) for _ in range(2)] == ["a", "a"]
 
