@@ -45,6 +45,7 @@ ROOMS = {
     "webhooks.processing.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.models": "webhooks.sources.models webhooks.receiving.models webhooks.processing.models",
     "webhooks.checks": "",
+    "webhooks.host_logging": "",
     "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders",
     "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
     "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources webhooks.processing",
@@ -53,7 +54,7 @@ ROOMS = {
     "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.senders webhooks.sources.models webhooks.inbound_urls",
     "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.senders webhooks.api",
     "webhooks.management": "webhooks.processing webhooks.api",
-    "webhooks.apps": "webhooks.kit webhooks.checks webhooks.processing",
+    "webhooks.apps": "webhooks.kit webhooks.checks webhooks.host_logging webhooks.processing",
     # the provider: tenants and what they want
     "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "

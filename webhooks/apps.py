@@ -6,6 +6,7 @@ from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules, import_string
 
 from webhooks.checks import check_project
+from webhooks.host_logging import use_logging
 from webhooks.kit.tenancy import tenant_deleted, tenant_usage
 from webhooks.processing.handler_registry import check_handlers
 
@@ -35,6 +36,7 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Set default settings, register checks, connect signals, and import the handlers of all apps."""
+        use_logging()
         for name, value in DEFAULTS.items():
             if not hasattr(settings, name):
                 setattr(settings, name, value)

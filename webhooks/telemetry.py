@@ -37,8 +37,13 @@ def count_wait(end: str) -> None:
 
 
 def log_handler_failed(receipt: str, handler: str, error: BaseException, attempts: int) -> None:
-    """Log a failed run with its handler."""
-    log.warning("handler failed", receipt=receipt, handler=handler, error=repr(error), attempts=attempts)
+    """Log a failed run with its handler and the traceback, as an error, so that error trackers report it."""
+    log.error("handler failed", receipt=receipt, handler=handler, error=repr(error), attempts=attempts, exc_info=error)
+
+
+def log_worker_waits(seconds: float, error: BaseException) -> None:
+    """Log an error that no receipt is to blame for, such as a database that restarts; the worker goes on after it."""
+    log.error("receipt worker waits", seconds=seconds, error=repr(error), exc_info=error)
 
 
 def log_group_failed(size: int, error: BaseException) -> None:

@@ -169,4 +169,4 @@ class ReceiptAdmin(MessageList):
     handler_names = column(
         "Handled by", lambda receipt: ", ".join(receipt.handled_by) if receipt.handled_by else NOTHING
     )
-    error_block = column("Last error", lambda receipt: code(receipt.last_error))
+    error_block = column("Last error", lambda receipt: code(receipt.last_traceback or receipt.last_error))

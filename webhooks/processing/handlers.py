@@ -1,9 +1,10 @@
 """Register handlers, and find those that match a receipt.
 
 A handler is a function of one receipt. It runs in the transaction that marks the receipt as processed: its database
-writes and that mark commit together or not at all, so they happen once. Other effects (a call, a mail) may happen
-again after a failure. An exception means: retry by the plan. ``RetryLater`` retries at a time of its own without using
-an attempt; ``GiveUp`` ends the attempts.
+writes and that mark commit together or not at all, so they happen once. What it writes to another database alias is
+outside of that transaction. That, and other effects (a call, a mail), may happen again after a failure. An exception
+means: retry by the plan. ``RetryLater`` retries at a time of its own without using an attempt; ``GiveUp`` ends the
+attempts, and so does UnreadableBody (``receipt.json()``, ``receipt.form()``).
 
 Handlers are named in two ways, which may be combined:
 

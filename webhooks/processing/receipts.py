@@ -33,6 +33,7 @@ _LOCK = """
 _SETTLE = """
     UPDATE webhooks_receipt AS receipt
     SET claim_token = NULL, claims = 0, attempts = receipt.attempts + result.attempts, last_error = result.error,
+        last_traceback = result.traceback,
         due_at = CASE WHEN result.retry_in >= 0 THEN statement_timestamp() + make_interval(secs => result.retry_in) END,
         processed_at = CASE WHEN result.is_processed THEN statement_timestamp() ELSE receipt.processed_at END,
         dead_at = CASE WHEN result.cause <> '' THEN statement_timestamp() ELSE receipt.dead_at END,
@@ -42,8 +43,8 @@ _SETTLE = """
         skipped = CASE WHEN result.is_processed THEN result.skipped ELSE receipt.skipped END
     FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(attempts)s::int[], %(errors)s::text[], %(retries)s::float8[],
         %(processed)s::boolean[], %(causes)s::text[], %(handled_by)s::text[], %(out_of_order)s::boolean[],
-        %(skipped)s::boolean[]) AS result (id, token, attempts, error, retry_in, is_processed, cause, handled_by,
-        out_of_order, skipped)
+        %(skipped)s::boolean[], %(tracebacks)s::text[]) AS result (id, token, attempts, error, retry_in, is_processed,
+        cause, handled_by, out_of_order, skipped, traceback)
     WHERE receipt.id = result.id AND receipt.claim_token = result.token
 """
 _NO_RETRY = -1.0  # seconds, for results that are settled
@@ -65,6 +66,7 @@ class Result:
     retry_in: float | None = None
     cause: str = ""
     error: str = ""
+    traceback: str = ""
 
     @property
     def state(self) -> str:
@@ -96,6 +98,7 @@ def settle(results: Sequence[Result]) -> None:
         "tokens": [result.token for result in results],
         "attempts": [result.attempts for result in results],
         "errors": [result.error for result in results],
+        "tracebacks": [result.traceback for result in results],
         "retries": [_NO_RETRY if result.retry_in is None else float(result.retry_in) for result in results],
         "processed": [result.state == "processed" for result in results],
         "causes": [str(result.cause) for result in results],

@@ -1,27 +1,43 @@
 """Process receipts in this process, for projects without Celery: process due receipts, sweep, poll.
 
-Several may run side by side, also beside Celery: each receipt is claimed by one.
+Several may run side by side, also beside Celery: each receipt is claimed by one. A worker survives restarts of the
+database, and any other error: it logs the error, waits, and goes on with a new connection.
 """
 
 import time
 from threading import Event
 
+from django.db import close_old_connections, connections
+
+from webhooks import telemetry
 from webhooks.processing.process import process_due
 from webhooks.processing.sweep import sweep
 
 POLL_SECONDS = 1.0  # between two polls while nothing is due
 SWEEP_SECONDS = 60.0  # between two sweeps
 RUN_SECONDS = 1.0  # of work before the next check of the stop event
+FIRST_PAUSE = 1.0  # seconds after an error; doubled after each further one
+LONGEST_PAUSE = 30.0  # seconds
 
 
 def run_worker(stop: Event) -> None:
     """Process receipts until ``stop`` is set; a started receipt is finished."""
-    swept = 0.0
+    swept, pause = 0.0, FIRST_PAUSE
     while not stop.is_set():
-        if time.monotonic() - swept > SWEEP_SECONDS:
-            sweep()
-            swept = time.monotonic()
-        if not process_due(RUN_SECONDS):
+        try:
+            close_old_connections()
+            if time.monotonic() - swept > SWEEP_SECONDS:
+                sweep()
+                swept = time.monotonic()
+            has_worked = bool(process_due(RUN_SECONDS))
+            pause = FIRST_PAUSE
+        except Exception as error:
+            telemetry.log_worker_waits(pause, error)
+            connections.close_all()
+            stop.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            continue
+        if not has_worked:
             stop.wait(POLL_SECONDS)
 
 

@@ -61,6 +61,9 @@ class Receipt(KeyedRow):
     claims = models.PositiveSmallIntegerField(db_default=0, help_text="Claims that a worker has not settled.")
     attempts = models.PositiveSmallIntegerField(db_default=0, help_text="Runs of the handlers so far.")
     last_error = models.TextField(db_default="", blank=True, help_text="Error of the last failed run.")
+    last_traceback = models.TextField(
+        db_default="", blank=True, editable=False, help_text="Traceback of the last failed run, its end if it is long."
+    )
     processed_at = models.DateTimeField(null=True, help_text="When the handlers succeeded.")
     handled_by = models.JSONField(null=True, help_text="Names of the handlers that ran.")
     out_of_order = models.BooleanField(

@@ -391,3 +391,25 @@ def test_receipt_whose_handler_outlasts_its_claim_is_not_claimed_again() -> None
     worker.join()
     receipt.refresh_from_db()
     assert (runs, receipt.state) == ([receipt.pk], "processed")
+
+
+def test_failed_handler_leaves_its_traceback_in_the_row_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    fails = True
+
+    @handles()
+    def book(receipt: Receipt) -> None:
+        if fails:
+            raise LookupError("no such order")
+
+    receipt = make_receipt()
+    process_due()
+    receipt.refresh_from_db()
+    assert receipt.last_error.endswith("book: LookupError: no such order")
+    assert 'raise LookupError("no such order")' in receipt.last_traceback
+    (record,) = [record for record in caplog.records if "handler failed" in record.getMessage()]
+    assert (record.levelname, record.name) == ("ERROR", "waypost.receiver")
+    fails = False
+    make_due(receipt)
+    process_due()
+    receipt.refresh_from_db()
+    assert (receipt.state, receipt.last_error, receipt.last_traceback) == ("processed", "", "")

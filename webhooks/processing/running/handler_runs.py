@@ -15,6 +15,7 @@ exception in one stops no other. They are part of no result.
 import math
 import random
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -39,6 +40,7 @@ GROUP_SECONDS = 0.1  # after which a group starts no further receipt
 GROUP_LIMIT = 1.0  # seconds of one receipt in a group; longer ones run alone
 MAX_RETRY_LATER = 24 * 3600  # seconds
 MAX_ERROR_LENGTH = 2000  # characters
+MAX_TRACEBACK_LENGTH = 8000  # characters
 _MAY_BE_DUE_TO_OTHERS = ("40001", "40P01")  # serialization failure, deadlock
 
 
@@ -90,6 +92,13 @@ class HandlerRun:
         said: object = f"took longer than {self.limit:g} s" if isinstance(error, HandlerTimeout) else error
         text = f"{self.current}: {type(error).__name__}: {said}".replace("\0", "")
         return text.encode("utf-8", "replace").decode()[:MAX_ERROR_LENGTH]
+
+    def traceback(self) -> str:
+        """Return the end of the traceback of the error, as the receipt shows it; empty if there was none."""
+        if self.error is None:
+            return ""
+        text = "".join(traceback.format_exception(self.error)).replace("\0", "")
+        return text.encode("utf-8", "replace").decode()[-MAX_TRACEBACK_LENGTH:]
 
 
 def run_together(claimed: Sequence[Receipt], *, has_whole_limit: bool = False) -> list[HandlerRun]:
@@ -159,6 +168,7 @@ def _run_in_savepoint(run: HandlerRun, savepoints: Savepoints, *, is_alone: bool
     except (GiveUp, UnreadableBody) as error:
         run.outcome = RunOutcome.DEAD
         gave_up = isinstance(error, GiveUp)
+        run.error = None if gave_up else error
         cause = Receipt.Cause.HANDLER_GAVE_UP if gave_up else Receipt.Cause.UNREADABLE_BODY
         run.result = _result(run, 1, cause=cause, error=run.describe(error))
     except (Exception, HandlerTimeout) as error:
@@ -230,7 +240,15 @@ def _processed(run: HandlerRun, *, out_of_order: bool) -> Result:
 
 
 def _result(run: HandlerRun, attempts: int, *, retry_in: float | None = None, cause: str = "", error: str) -> Result:
-    return Result(run.receipt_id, run.receipt.claim_token, attempts, retry_in=retry_in, cause=cause, error=error)
+    return Result(
+        run.receipt_id,
+        run.receipt.claim_token,
+        attempts,
+        retry_in=retry_in,
+        cause=cause,
+        error=error,
+        traceback=run.traceback(),
+    )
 
 
 def _notify_waiters(runs: Sequence[HandlerRun]) -> None:
