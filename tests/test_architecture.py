@@ -49,6 +49,7 @@ ROOMS = {
     "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders",
     "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
     "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources webhooks.processing",
+    "webhooks.testing": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.sources webhooks.processing webhooks.receiving",
     "webhooks.inbound_urls": "webhooks.receiving",
     "webhooks.tasks": "webhooks.kit webhooks.processing",
     "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.senders webhooks.sources.models webhooks.inbound_urls",

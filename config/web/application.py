@@ -27,12 +27,12 @@ from rest_framework.exceptions import APIException
 
 from config.api import errors
 from config.web.bodies import AsgiRequestBody, Receive, holder
-from config.web.clients import Client, client_of, network_of
 from config.web.django_view import DjangoResponse, Send, environ_of, run_django
 from config.web.middleware import PROBES
 from delivery.api.publishing.native_publish import can_publish_natively, publish_natively
 from subscriptions.tenants.keys import peek_key, share_of
 from webhooks.kit.caches.short_text_cache import short_text_cache
+from webhooks.kit.clients import Client, client_of, network_of
 from webhooks.kit.fair.shares import ShareExceeded
 from webhooks.kit.fair.threads import FairThreads, request_threads
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, NativeResponse, NativeView

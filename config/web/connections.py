@@ -20,9 +20,9 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from config.web.clients import is_trusted_proxy, network_of
 from config.web.connection_limits import limits
 from config.web.joined_head import JoinedHead
+from webhooks.kit.clients import is_trusted_proxy, network_of
 
 HEAD_TIMEOUT = 10.0  # seconds from the first byte of a request, or from connecting, to the end of its headers
 UNREAD_TIMEOUT = 60.0  # seconds in which a client reads nothing of a response

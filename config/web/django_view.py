@@ -23,7 +23,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
 
 from config.web.bodies import HeldBody
-from config.web.clients import Client
+from webhooks.kit.clients import Client
 from webhooks.kit.fair.futures import await_future
 from webhooks.kit.fair.shares import ShareExceeded, Shares
 from webhooks.kit.fair.threads import FairThreads

@@ -26,7 +26,7 @@ OPTIONS: dict[str, Any] = {  # of uvicorn
     "lifespan": "off",
     "loop": "uvloop",
     "backlog": BACKLOG,
-    "proxy_headers": False,  # config.web.clients reads them
+    "proxy_headers": False,  # webhooks.kit.clients reads them
     "server_header": False,
     "access_log": False,
     "log_level": "error",

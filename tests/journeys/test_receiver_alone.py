@@ -41,9 +41,10 @@ def test_page_followed_in_a_new_project_handles_an_order(tmp_path: Path, databas
     project.run("manage.py", "makemigrations", "orders")
     project.run("manage.py", "migrate", "--verbosity", "0")
     assert project.run("manage.py", "makemigrations", "--check", "--dry-run") == "No changes detected\n"
-    made = json.loads(project.run("manage.py", "source", "payments"))
+    made = json.loads(project.run("manage.py", "source", "payments", "--base-url", "https://shop.example/"))
+    assert made["url"].startswith("https://shop.example/in/src_")
     with project.serve([sys.executable, "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"]) as address:
-        there = {"URL": address + made["url"], "SECRET": made["secret"]}
+        there = {"URL": made["url"].replace("https://shop.example", address), "SECRET": made["secret"]}
         assert project.run("try.py", **there).startswith("202 ")
         assert project.run("try.py", **there).startswith("200 ")
         forged = {**there, "SECRET": "whsec_" + "A" * 32}

@@ -52,6 +52,7 @@ def secrets_table(secrets: Iterable[SourceSecret], now: datetime) -> SafeString:
     lines = [
         (
             secret.public_id,
+            secret.name or "-",
             pill("active", "good") if secret.is_active_at(now) else pill("expired"),
             when(secret.created_at),
             when(secret.expires_at),
@@ -60,8 +61,10 @@ def secrets_table(secrets: Iterable[SourceSecret], now: datetime) -> SafeString:
     ]
     if not lines:
         return format_html("{}", "None")
-    columns = format_html_join("", "<th>{}</th>", ((name,) for name in ("ID", "State", "Added (UTC)", "Expires (UTC)")))
-    rows = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
+    columns = format_html_join(
+        "", "<th>{}</th>", ((name,) for name in ("ID", "Name", "State", "Added (UTC)", "Expires (UTC)"))
+    )
+    rows = format_html_join("", "<tr>" + 5 * "<td>{}</td>" + "</tr>", lines)
     return format_html('<table class="wp-secrets"><tr>{}</tr>{}</table>', columns, rows)
 
 

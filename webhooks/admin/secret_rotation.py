@@ -42,13 +42,19 @@ class RotationForm(forms.Form):
         widget=secret_input(),
         help_text="Secret issued by the sender. With Standard Webhooks, leave empty to generate one; it is shown once.",
     )
+    name = forms.CharField(
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={"class": "wp-input", "autocomplete": "off"}),
+        help_text="What it is for, such as live or test. Only the old secrets of this name expire.",
+    )
     overlap_seconds = forms.IntegerField(
         min_value=0,
         max_value=MAX_OVERLAP,
         initial=DEFAULT_OVERLAP,
         label="Overlap (seconds)",
         widget=forms.NumberInput(attrs={"class": "wp-input", "autocomplete": "off"}),
-        help_text=f"Old secrets stay valid for this many seconds, at most {MAX_OVERLAP}.",
+        help_text=f"Old secrets of this name stay valid for this many seconds, at most {MAX_OVERLAP}.",
     )
 
 
@@ -72,7 +78,7 @@ def _add(model_admin: Any, request: HttpRequest, source: Source, form: RotationF
         raise PermissionDenied
     entered, overlap = form.cleaned_data["secret"], form.cleaned_data["overlap_seconds"]
     try:
-        secret, text = rotate_secret(source, entered, overlap=overlap)
+        secret, text = rotate_secret(source, entered, name=form.cleaned_data["name"], overlap=overlap)
     except (InvalidConfiguration, TooManySecrets) as error:
         form.add_error("secret", str(error))
         return ""

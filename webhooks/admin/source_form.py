@@ -33,7 +33,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "sequence_path",
         "skip_out_of_order",
     ),
-    "Limits": ("max_bytes", "rate_per_minute", "content_types"),
+    "Limits": ("max_bytes", "rate_per_minute", "content_types", "allowed_networks"),
     "Response": (
         *("response_status", "response_when", "response_timeout_seconds", "response_content_type"),
         *("response_body", "response_is_empty", "responses"),
@@ -199,6 +199,7 @@ def _other_fields() -> dict[str, forms.Field]:
             required=False, initial=["*"], help_text=f"{_help('allowed_origins')} One per line; empty: none."
         ),
         "content_types": LinesField(required=False, help_text=f"{_help('content_types')} One per line."),
+        "allowed_networks": LinesField(required=False, help_text=f"{_help('allowed_networks')} One per line."),
         "response_content_type": forms.CharField(
             required=False, max_length=128, help_text=_help("response_content_type")
         ),

@@ -59,7 +59,7 @@ class SourceAdmin(AdminList):
                 )
             },
         ),
-        ("Limits", {"fields": (("max_bytes", "rate_per_minute"), "content_types")}),
+        ("Limits", {"fields": (("max_bytes", "rate_per_minute"), ("content_types", "networks"))}),
         (
             "Response",
             {
@@ -158,6 +158,7 @@ class SourceAdmin(AdminList):
     secrets_list = column("Secrets", lambda source: secrets_table(source.secrets.order_by("-id"), timezone.now()))
     origins = column("Allowed origins", lambda source: ", ".join(source.allowed_origins) or "None")
     has_verify_token = column("Verify token", lambda source: "Set" if source.verify_token is not None else "None")
+    networks = column("Allowed networks", lambda source: ", ".join(source.allowed_networks) or "All")
     handlers_block = column("Handlers", lambda source: as_json(source.handlers))
     response_block = column("Response body", lambda source: code(source.response_body or ""))
     created = column("Created (UTC)", lambda source: when(source.created_at))

@@ -11,6 +11,7 @@ from webhooks.processing.handler_registry import handler_paths
 from webhooks.processing.retry_plan import MAX_TOTAL_WAIT, MAX_WAIT, MAX_WAITS
 from webhooks.senders.handshake import InvalidHandshake, read_rules
 from webhooks.wire import media_types
+from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.cloudevents.handshake import is_origin
 from webhooks.wire.patterns import InvalidPattern, Pattern
 
@@ -22,6 +23,7 @@ OUTCOMES = ("duplicate", "failed", "rejected", "paused", "deleted")
 MAX_RESPONSE_BODY = 4096  # characters
 MAX_HANDLERS = 20  # per source
 MAX_ORIGINS = 100  # per source
+MAX_NETWORKS = 200  # per source
 
 
 class ValuePathField(serializers.CharField):
@@ -75,6 +77,23 @@ class OriginsField(ListField):
             if not is_origin(name):
                 self.fail("origin", name=name)
         return handler_paths
+
+
+class NetworksField(ListField):
+    """Networks (CIDR) or addresses that messages may come from."""
+
+    default_error_messages = {"network": "{problem}"}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=TextField(max_length=64), max_length=MAX_NETWORKS, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        networks: list[str] = super().to_internal_value(data)
+        try:
+            compile_networks(tuple(networks))
+        except ValueError as error:
+            self.fail("network", problem=f"Must be networks such as 192.0.2.0/24 or addresses: {error}")
+        return networks
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})

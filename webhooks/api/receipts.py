@@ -1,5 +1,6 @@
 """Serve receipts: list and read, download a body, replay one or many."""
 
+from django.db.models import OuterRef, Subquery
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -18,7 +19,7 @@ from webhooks.api.serializers.receipts import (
 from webhooks.api.tenancy import TenantScoped
 from webhooks.kit.rest.query_params import BooleanFilter, ChoiceFilter, TextFilter
 from webhooks.kit.rest.resources import ReadOnlyResource
-from webhooks.models import Receipt
+from webhooks.models import Receipt, SourceSecret
 from webhooks.processing.receipts import by_message_id
 from webhooks.processing.replay import count_replayable, replay
 from webhooks.receiving.body_preview import download_body
@@ -54,7 +55,9 @@ class Receipts(TenantScoped[Receipt], ReadOnlyResource[Receipt]):
         ),
     }
 
-    queryset = Receipt.objects.defer("body")
+    queryset = Receipt.objects.defer("body").annotate(
+        signer_name=Subquery(SourceSecret.objects.filter(id=OuterRef("secret_id")).values("name"))
+    )
     serializer_class = ReceiptSerializer
     query_params = ReceiptFilters
 

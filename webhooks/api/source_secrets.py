@@ -29,7 +29,8 @@ class SourceSecrets(BelowSource):
         "get": ("List a source's secrets", "Returns the secrets that are accepted at the moment, without their text."),
         "post": (
             "Rotate a source's secret",
-            "Adds a secret. Older ones are accepted for `overlap_seconds` more, so that the sender can change "
+            "Adds a secret. Older ones of its `name` are accepted for `overlap_seconds` more, so that the sender can "
+            "change "
             "over without a rejected message. The text is in this response only.",
         ),
     }
@@ -44,7 +45,9 @@ class SourceSecrets(BelowSource):
     def post(self, request: Request, ref: str) -> Response:
         source, fields = self.get_object(), self.body()
         with configuration_errors():
-            secret, text = rotate_secret(source, fields.get("secret"), overlap=fields["overlap_seconds"])
+            secret, text = rotate_secret(
+                source, fields.get("secret"), name=fields["name"], overlap=fields["overlap_seconds"]
+            )
         return Response(
             {**SourceSecretSerializer(secret).data, "secret": text}, status.HTTP_201_CREATED, headers=NO_STORE
         )

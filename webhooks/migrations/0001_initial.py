@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
                 ('order_key_path', models.CharField(blank=True, help_text="Where the order key is: header:Name or body:/json/pointer. One key's receipts run in order.", max_length=256)),
                 ('verify_token', models.BinaryField(help_text='Encrypted token that a GET with hub.mode and hub.challenge must carry (Meta, WebSub).', null=True)),
                 ('allowed_origins', models.JSONField(blank=True, default=webhooks.sources.models.any_origin, help_text='DNS names of senders that may send after an OPTIONS request (CloudEvents webhooks); "*": all.')),
+                ('allowed_networks', models.JSONField(blank=True, default=list, help_text='Networks (CIDR) or addresses that messages may come from; others get 403. Empty: all.')),
                 ('max_bytes', models.BigIntegerField(default=26214400, help_text='Largest accepted body in bytes; a larger one gets 413.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(5368709120)])),
                 ('rate_per_minute', models.PositiveIntegerField(blank=True, help_text='Accepted requests per minute and web process; more get 429. Empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(1)])),
                 ('content_types', models.JSONField(blank=True, default=list, help_text='Accepted media types, such as application/json or text/*; others get 415. Empty: all.')),
@@ -75,6 +76,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=webhooks.wire.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='When it was created.')),
+                ('name', models.CharField(blank=True, help_text='What it is for, such as live or test; a new secret replaces only those of its name.', max_length=64)),
                 ('ciphertext', models.BinaryField(help_text='Encrypted under WAYPOST_ENCRYPTION_KEYS.')),
                 ('expires_at', models.DateTimeField(blank=True, help_text='Last moment of use; empty: no end.', null=True)),
                 ('is_received', models.BooleanField(default=False, help_text='The sender gave it in its handshake, so it can be shown to the owner.')),

@@ -17,6 +17,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 
 from webhooks.kit.caches.short_text_cache import short_text_cache
+from webhooks.kit.clients import client_of, network_of
 from webhooks.kit.native_request import BodyCutShort, BodyTooSlow, NativeRequest, seconds_allowed
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.header_values import LowerCaseHeaders
@@ -46,7 +47,7 @@ def read_head(request: HttpRequest) -> NativeRequest:
     headers = LowerCaseHeaders(
         {_header_name(key): value for key, value in request.META.items() if key.startswith(_PREFIXES)}
     )
-    address = str(request.META.get("REMOTE_ADDR", ""))
+    address = _client_address(request, headers)
     path, _, query_string = request.get_full_path().partition("?")
     return NativeRequest(
         method=str(request.method),
@@ -57,7 +58,7 @@ def read_head(request: HttpRequest) -> NativeRequest:
         headers=headers,
         remote_address=address,
         is_proxied=is_proxied(request),
-        share=address,
+        share=network_of(address),
         body=_Body(request, _length(request, headers)),
     )
 
@@ -105,6 +106,14 @@ class _Body:
             if len(body) > limit:
                 break
         return bytes(body[: limit + 1])
+
+
+def _client_address(request: HttpRequest, headers: LowerCaseHeaders) -> str:
+    """Return the address of the client: of the connection, or behind a trusted proxy what the proxy says."""
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    if OWN_SERVER in request.META or not is_proxied(request):
+        return peer
+    return client_of(peer, str(request.scheme), headers).address
 
 
 def _stream_of(request: HttpRequest, length: int | None) -> IO[bytes] | HttpRequest:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from webhooks.kit.bodies import message_body
 from webhooks.kit.rows import KeyedRow
-from webhooks.sources.models import Source
+from webhooks.sources.models import Source, SourceSecret
 from webhooks.wire.bodies.json_document import parse_json
 
 
@@ -121,6 +121,16 @@ class Receipt(KeyedRow):
         if self.due_at is not None:
             return "pending"
         return "dead" if self.dead_at is not None else "processed"
+
+    @property
+    def secret_name(self) -> str:
+        """Return the name of the secret that signed the message; empty if it has none, or was revoked."""
+        if self.secret_id is None:
+            return ""
+        if "signer_name" not in self.__dict__:  # an annotation of lists
+            names = SourceSecret.objects.filter(id=self.secret_id).values_list("name", flat=True)
+            self.__dict__["signer_name"] = names.first()
+        return self.__dict__["signer_name"] or ""
 
     @property
     def is_unhandled(self) -> bool:

@@ -5,6 +5,7 @@ What each status makes the sender do:
     2xx   stored and committed; 200 for a duplicate, which changes nothing: done
     400   body cut short: retry
     401   signature not valid; the sender learns no reason, the owner finds a Rejection: correct the secret, retry
+    403   sent from an address outside of the source's allowed_networks
     404   unknown source, or a deleted one without a valid signature
     408   body too slow: retry
     410   source deleted: stop

@@ -60,8 +60,9 @@ def send_test_message(source: Source, url: str, *, event_type: str = "", body: s
     if snapshot is None:
         raise NoActiveSecret(str(NoActiveSecret.__doc__))
     started = timezone.now()
-    sample = _signed_sample(snapshot, url, event_type or EVENT_TYPE, body.encode())
-    response = respond(_request(url, sample), replace(snapshot, response_timeout_seconds=0))
+    sample = sign_sample(snapshot, url, event_type, body.encode())
+    everywhere = replace(snapshot, response_timeout_seconds=0, allowed_networks=[])
+    response = respond(_request(url, sample), everywhere)
     content = response.headers_and_body()[1]
     headers = {name.lower(): text for name, text in sample.headers.items()}
     return SentTestMessage(
@@ -75,12 +76,19 @@ def send_test_message(source: Source, url: str, *, event_type: str = "", body: s
     )
 
 
-def _signed_sample(source: SourceSnapshot, url: str, event_type: str, body: bytes) -> SignedMessage:
+def sign_sample(
+    source: SourceSnapshot, url: str, event_type: str = "", body: bytes = b"", message_id: str = ""
+) -> SignedMessage:
+    """Return a sample signed as the sender of this source signs; what is empty is chosen.
+
+    Raises SenderKeyRequired, NoActiveSecret, and SignatureError if the source's configuration cannot work.
+    """
+    event_type = event_type or EVENT_TYPE
     scheme = source.scheme_with_options
     secrets = source.active_secrets(timezone.now())
     if scheme.needs_secret and not secrets:
         raise NoActiveSecret(str(NoActiveSecret.__doc__))
-    message_id = public("msg", new_id())
+    message_id = message_id or public("msg", new_id())
     message = UnsignedMessage(
         body=body or _sample_body(scheme, message_id, event_type),
         url=source.public_url or url,

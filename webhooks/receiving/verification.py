@@ -24,6 +24,7 @@ from webhooks.senders.handshake import MAX_TOKEN_BODY, HandshakeRejected, is_tok
 from webhooks.sources.message_labels import MessageLabels, find_labels, find_labels_in_file, storable_label
 from webhooks.sources.snapshot import SourceSnapshot
 from webhooks.sources.stored_headers import redact_credentials
+from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.errors import BodyTooLarge, KeysUnavailable, NoMatchingSignature, SignatureError
 from webhooks.wire.ids import public
 from webhooks.wire.media_types import UnacceptedMediaType, check_media_type
@@ -31,6 +32,10 @@ from webhooks.wire.media_types import UnacceptedMediaType, check_media_type
 
 class MessageTooLarge(Exception):
     """The body exceeds the source's max_bytes."""
+
+
+class ForeignAddress(Exception):
+    """The request comes from an address outside of the source's allowed_networks."""
 
 
 class LengthMissing(Exception):
@@ -55,8 +60,12 @@ def begin_verification(source: SourceSnapshot, request: NativeRequest, fetch: Fe
     """Check all but the body.
 
     Where the server may report a broken connection as an end, a chunked body is accepted only if the signature covers
-    it. Raises UnacceptedMediaType, MessageTooLarge, LengthMissing, SignatureError, and what ``fetch`` raises.
+    it. Raises ForeignAddress, UnacceptedMediaType, MessageTooLarge, LengthMissing, SignatureError, and what ``fetch``
+    raises.
     """
+    networks = source.allowed_networks
+    if networks and not compile_networks(tuple(networks)).contains(request.remote_address):
+        raise ForeignAddress
     check_media_type(source.content_types, request.headers.get("content-type", ""))
     if request.body.length is not None and request.body.length > source.max_bytes:
         raise MessageTooLarge
@@ -144,6 +153,7 @@ REFUSALS = (
         BodyCutShort,
         BodyTooSlow,
         LengthMissing,
+        ForeignAddress,
         ConfirmationFailed,
         HandshakeRejected,
     ),
@@ -160,6 +170,7 @@ _STATUSES: dict[type[Exception], tuple[HTTPStatus, str]] = {
     BodyTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     BodyCutShort: (HTTPStatus.BAD_REQUEST, "cut_short"),
     BodyTooSlow: (HTTPStatus.REQUEST_TIMEOUT, "too_slow"),
+    ForeignAddress: (HTTPStatus.FORBIDDEN, "foreign_address"),
     LengthMissing: (HTTPStatus.LENGTH_REQUIRED, "no_length"),
 }
 

@@ -113,6 +113,11 @@ class Source(Row):
         blank=True,
         help_text='DNS names of senders that may send after an OPTIONS request (CloudEvents webhooks); "*": all.',
     )
+    allowed_networks = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Networks (CIDR) or addresses that messages may come from; others get 403. Empty: all.",
+    )
     max_bytes = models.BigIntegerField(
         default=25 * MIB,  # the largest message of GitHub and GitLab
         validators=[MinValueValidator(1), MaxValueValidator(MAX_BODY_BYTES)],
@@ -205,10 +210,19 @@ class Source(Row):
 
 
 class SourceSecret(Row):
-    """One encrypted secret that signatures of a source are checked with; several are active during a rotation."""
+    """One encrypted secret that signatures of a source are checked with.
+
+    Several are active during a rotation. Secrets of different names are active for as long as the owner wants: those
+    of an account and its connected accounts, of live and test mode.
+    """
 
     prefix = "sec"
     source = models.ForeignKey(Source, models.CASCADE, related_name="secrets")
+    name = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="What it is for, such as live or test; a new secret replaces only those of its name.",
+    )
     ciphertext = models.BinaryField(help_text="Encrypted under WAYPOST_ENCRYPTION_KEYS.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Last moment of use; empty: no end.")
     is_received = models.BooleanField(

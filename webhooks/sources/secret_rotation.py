@@ -32,33 +32,36 @@ class TooManySecrets(ValueError):
         )
 
 
-def add_secret(source: Source, text: str, *, overlap: int = DEFAULT_OVERLAP) -> SourceSecret:
-    """Add a secret and let the older ones expire in ``overlap`` seconds, unless they expire before.
+def add_secret(source: Source, text: str, *, name: str = "", overlap: int = DEFAULT_OVERLAP) -> SourceSecret:
+    """Add a secret and let the older ones of this name expire in ``overlap`` seconds, unless they expire before.
 
-    Raises TooManySecrets.
+    White space around the text is removed: it comes from copying. Raises TooManySecrets.
     """
     overlap_end = timezone.now() + timedelta(seconds=overlap)
     with transaction.atomic():
         Source.objects.select_for_update().get(id=source.id)
-        source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=overlap_end)).update(expires_at=overlap_end)
+        replaced = source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=overlap_end), name=name)
+        replaced.update(expires_at=overlap_end)
         if active_secrets(source).count() >= MAX_ACTIVE_SECRETS:
             raise TooManySecrets
-        secret = SourceSecret.objects.create(source=source, ciphertext=encrypt(text))
+        secret = SourceSecret.objects.create(source=source, name=name, ciphertext=encrypt(text.strip()))
     clear_snapshots()
     return secret
 
 
-def rotate_secret(source: Source, text: str | None, *, overlap: int = DEFAULT_OVERLAP) -> tuple[SourceSecret, str]:
+def rotate_secret(
+    source: Source, text: str | None, *, name: str = "", overlap: int = DEFAULT_OVERLAP
+) -> tuple[SourceSecret, str]:
     """Add a secret with this text, or with a generated one if ``text`` is empty; return the secret and its text.
 
     Raises InvalidConfiguration if the source's scheme cannot use the text, or if ``text`` is empty and the scheme uses
     a secret that the sender issues. Raises TooManySecrets.
     """
-    text = text or generated_secret(source.scheme)
+    text = (text or "").strip() or generated_secret(source.scheme)
     if text is None:
         raise InvalidConfiguration("secret", "Required: with this scheme the sender issues the secret.")
     check_configuration(source.scheme, [text], source.options, tenant_id=source.tenant_id)
-    return add_secret(source, text, overlap=overlap), text
+    return add_secret(source, text, name=name, overlap=overlap), text
 
 
 def keep_received_secret(source_id: UUID, text: str) -> bool:

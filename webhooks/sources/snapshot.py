@@ -47,6 +47,7 @@ class SourceSnapshot:
     dedupe_window_seconds: int
     event_type_path: str
     order_key_path: str
+    allowed_networks: list[str]
     max_bytes: int
     allowed_origins: list[str]
     rate_per_minute: int | None

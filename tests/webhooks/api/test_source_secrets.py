@@ -11,7 +11,8 @@ from subscriptions.models import Tenant
 from tests.factories import make_client, make_tenant
 from tests.factories_receiver import make_source, signed
 from tests.routes import ApiRoute, RouteCases
-from webhooks.models import SourceSecret
+from webhooks.kit.encryption import decrypt
+from webhooks.models import Receipt, SourceSecret
 from webhooks.sources.secret_rotation import keep_received_secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("receiver", "rules")]
@@ -106,3 +107,42 @@ def test_secret_is_shown_only_if_the_sender_gave_it() -> None:
     own = make_source(tenant_id=tenant.pk)
     hidden = f"sources/{own.public_id}/secrets/{own.secrets.get().public_id}/reveal/"
     assert post(client, hidden, {}).status_code == 404
+
+
+def test_secrets_of_different_names_last_and_receipts_show_which_one_signed() -> None:
+    tenant = make_tenant()
+    client, source = make_client(tenant), make_source(tenant_id=tenant.pk)
+    path = f"sources/{source.public_id}/secrets/"
+    live = post(client, path, {"name": "live"}).json()
+    test = post(client, path, {"name": "test"}).json()
+    newer = post(client, path, {"name": "live", "overlap_seconds": 0}).json()
+    listed = client.get(f"{API}/{path}").json()
+    assert {secret["name"]: secret["expires_at"] for secret in listed} == {"": None, "live": None, "test": None}
+    assert live["id"] not in [secret["id"] for secret in listed]
+    for name, secret in (("test", test), ("live", newer)):
+        body = b"{}"
+        sent = Client().post(
+            f"/in/{source.public_id}/",
+            body,
+            "application/json",
+            headers=signed(body, secret=secret["secret"], message_id=name),
+        )
+        assert sent.status_code == 202
+    receipts = client.get(f"{API}/receipts/").json()["data"]
+    assert [(receipt["message_id"], receipt["secret_name"]) for receipt in receipts] == [
+        ("live", "live"),
+        ("test", "test"),
+    ]
+    assert {receipt.secret_name for receipt in Receipt.objects.all()} == {"live", "test"}
+
+
+def test_white_space_around_a_secret_is_removed() -> None:
+    tenant = make_tenant()
+    client = make_client(tenant)
+    made = post(client, "sources/", {"scheme": "github", "secret": " It's a secret \n"}).json()
+    assert made["secret"] == "It's a secret"
+    added = post(client, f"sources/{made['id']}/secrets/", {"secret": "\tother\r\n"}).json()
+    assert added["secret"] == "other"
+    stored = [decrypt(secret.ciphertext) for secret in SourceSecret.objects.order_by("id")]
+    assert stored == ["It's a secret", "other"]
+    assert post(client, f"sources/{made['id']}/secrets/", {"secret": " \n"}).status_code == 400

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 from django.test import Client
 
-from config.web.clients import client_of
 from tests.factories_receiver import signed
 from tests.threads import in_threads
+from webhooks.kit.clients import client_of
 from webhooks.kit.native_request import BodyCutShort, NativeRequest, NativeResponse
 from webhooks.models import Source
 from webhooks.receiving.native_inbound import receive_native

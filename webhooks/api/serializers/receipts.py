@@ -22,6 +22,9 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         allow_null=True,
         help_text="Id of the secret that verified the message; null: the scheme has none.",
     )
+    secret_name = serializers.CharField(
+        help_text="Name of that secret, such as `live`; empty: it has none, or was revoked."
+    )
     state = serializers.CharField(
         help_text="`pending`: handlers are still to run; `processed`: they succeeded; `dead`: given up."
     )
@@ -38,7 +41,7 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
         model = Receipt
         fields = [
             *("id", "source", "state", "message_id", "event_type", "order_key", "content_type", "headers"),
-            "secret",
+            *("secret", "secret_name"),
             *(
                 "size",
                 "sha256",

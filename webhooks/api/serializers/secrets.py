@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from webhooks.kit.rest.serializers import IdField, IntegerField, MultilineTextField, StrictSerializer
+from webhooks.kit.rest.serializers import IdField, IntegerField, MultilineTextField, StrictSerializer, TextField
 from webhooks.models import SourceSecret
 from webhooks.sources.secret_rotation import DEFAULT_OVERLAP, MAX_OVERLAP, MAX_SECRET_LENGTH
 
@@ -14,7 +14,7 @@ class SourceSecretSerializer(serializers.ModelSerializer[SourceSecret]):
 
     class Meta:
         model = SourceSecret
-        fields = ["id", "created_at", "expires_at", "is_received"]
+        fields = ["id", "name", "created_at", "expires_at", "is_received"]
         read_only_fields = fields
 
 
@@ -31,11 +31,20 @@ class SourceSecretWithValueSerializer(SourceSecretSerializer):
 class SourceSecretCreateSerializer(StrictSerializer):
     """The rotation of a source's secret."""
 
+    name = TextField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=64,
+        help_text="What the secret is for, such as `live` or `test`. It replaces only the secrets of this name; those "
+        "of other names stay. Default: none.",
+    )
+
     secret = MultilineTextField(
         required=False,
         max_length=MAX_SECRET_LENGTH,
-        trim_whitespace=False,
-        help_text="New secret, as the sender shows it. Default: generated, if the scheme is `standard`.",
+        help_text="New secret, as the sender shows it; white space around it is removed. Default: generated, if the "
+        "scheme is `standard`.",
     )
     overlap_seconds = IntegerField(
         required=False,

@@ -14,6 +14,7 @@ from webhooks.api.fields import (
     HandlersField,
     HandshakeField,
     MediaTypesField,
+    NetworksField,
     OptionsField,
     OriginsField,
     ResponsesField,
@@ -68,8 +69,8 @@ class SourceSerializer(StrictModelSerializer):
         write_only=True,
         required=False,
         max_length=MAX_SECRET_LENGTH,
-        trim_whitespace=False,
-        help_text="Secret of the signature scheme, as the sender shows it. Default: generated, if the scheme is "
+        help_text="Secret of the signature scheme, as the sender shows it; white space around it is removed. Default: "
+        "generated, if the scheme is "
         "`standard`. Only when the source is created; later it is rotated.",
     )
     sender = TextField(
@@ -91,6 +92,7 @@ class SourceSerializer(StrictModelSerializer):
         "Null: such requests are rejected. Never shown.",
     )
     allowed_origins = OriginsField(required=False, help_text=help_of("allowed_origins"))
+    allowed_networks = NetworksField(required=False, help_text=help_of("allowed_networks"))
     message_id_path = ValuePathField(help_text=help_of("message_id_path"))
     event_type_path = ValuePathField(help_text=help_of("event_type_path"))
     order_key_path = ValuePathField(help_text=help_of("order_key_path"))
@@ -109,7 +111,7 @@ class SourceSerializer(StrictModelSerializer):
             *("id", "tenant", "uid", "name", "url", "sender", "scheme", "secret", "options", "handshake"),
             "timestamp_tolerance_seconds",
             *("public_url", "message_id_path", "dedupe", "dedupe_window_seconds", "event_type_path", "order_key_path"),
-            *("max_bytes", "rate_per_minute"),
+            *("allowed_networks", "max_bytes", "rate_per_minute"),
             *("verify_token", "allowed_origins", "content_types", "response_status", "response_body"),
             *("response_content_type", "response_when", "response_timeout_seconds", "responses", "handlers"),
             *("handler_timeout_seconds", "retry_plan", "sequence_path", "skip_out_of_order", "paused", "created_at"),

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
@@ -19,6 +20,9 @@ class Command(BaseCommand):
         parser.add_argument("--sender", help="name of a known sender, whose preset the source has")
         parser.add_argument("--scheme", help="signature scheme (default: that of the sender, or else standard)")
         parser.add_argument("--secret", help="the sender's secret; left out, one is generated if the scheme allows it")
+        parser.add_argument(
+            "--base-url", metavar="URL", help="address of this site, which the printed url begins with (PUBLIC_URL)"
+        )
         parser.add_argument(
             "--set",
             action="append",
@@ -38,7 +42,8 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(json.dumps(error.detail)) from None
         secret = serializer.validated_data.get("secret")
-        made = {"source": source.public_id, "url": serializer.data["url"], "secret": secret}
+        base = (options["base_url"] or getattr(settings, "PUBLIC_URL", "")).rstrip("/")
+        made = {"source": source.public_id, "url": base + serializer.data["url"], "secret": secret}
         self.stdout.write(json.dumps(made))
 
 

@@ -4,6 +4,7 @@ import json
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -28,7 +29,7 @@ def test_source_command_prints_source_url_and_secret_as_one_line_of_json() -> No
     made = json.loads(printed)
     source = Source.objects.get()
     assert (made["source"], source.uid, source.handlers) == (source.public_id, "shop", [{"handler": "log"}])
-    assert made["url"] == f"/in/{source.public_id}/"
+    assert made["url"] == f"{settings.PUBLIC_URL}/in/{source.public_id}/"
     response = Client().post(made["url"], BODY, "application/json", headers=signed(BODY, secret=made["secret"]))
     assert response.status_code == 200
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from config.web.clients import Client, client_of, network_of
+from webhooks.kit.clients import Client, client_of, network_of
 
 HEADERS = {"x-forwarded-for": "203.0.113.9, 198.51.100.7", "x-forwarded-proto": "https"}
 
