@@ -23,7 +23,7 @@ from delivery.transports.outcome import Failure, Outcome
 from subscriptions.endpoints.http.certificates import TlsFiles
 from webhooks.kit.open_files import EXHAUSTED
 
-CONNECT_TIMEOUT_MS = 5_000
+LONGEST_CONNECT_MS = 60_000  # more than any timeout: connecting has no limit of its own
 MAX_ADDRESSES = 16  # addresses of one name that are tried
 MAX_RESPONSE = 16 * 1024  # bytes of the response body that are kept
 MAX_HEADERS = 32 * 1024  # bytes of the response's header section, interim responses included
@@ -78,7 +78,7 @@ class Exchange:
         curl.setopt(pycurl.PATH_AS_IS, 1)
         curl.setopt(pycurl.PROTOCOLS, protocols)
         curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
-        curl.setopt(pycurl.CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, LONGEST_CONNECT_MS)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
         curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
@@ -234,6 +234,7 @@ class Exchange:
         self.header_bytes += len(line)
         if self.header_bytes > MAX_HEADERS:
             self.is_too_long = True
+            self.status = final_status(self.status_line)  # it decides, also without the rest of the headers
             return 0  # ends the transfer
         if line[:5] == b"HTTP/":
             self.status_line = line
