@@ -142,7 +142,7 @@ class LeasedLanes:
                 )
             if leased is not None:
                 taken += len(leased.lanes)
-                count += leased.count
+                count += leased.changed
                 self._set_clock(leased.now, asked_at)
                 self._add(leased)
         self._is_crowded = leased is not None and leased.is_crowded

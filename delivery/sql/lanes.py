@@ -43,13 +43,13 @@ class LaneRow(NamedTuple):
 class LeaseResult(NamedTuple):
     """The result of leasing lanes.
 
-    ``count``: due lanes that were leased, or stopped being due because their endpoint is not active. ``undeliverable``:
+    ``changed``: due lanes that were leased, or are not due any more as their endpoint is not active. ``undeliverable``:
     endpoints of due lanes that are deleted or responded 410, with the cause for their dead letters. ``now``: the time
     of the database. ``is_crowded``: more lanes are due than were looked at.
     """
 
     lanes: list[LaneRow]
-    count: int
+    changed: int
     undeliverable: dict[UUID, str]
     now: datetime
     is_crowded: bool = False
@@ -152,7 +152,7 @@ def lease_lanes(
         return None
     return LeaseResult(
         lanes=[LaneRow(*row[3:-1]) for row in rows if row[1]],
-        count=len(rows),
+        changed=len(rows),
         undeliverable={row[3]: row[2] for row in rows if row[2]},
         now=rows[0][0],
         is_crowded=rows[0][-1] >= MAX_DUE_LANES,
