@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -23,7 +24,12 @@ from tests.ports import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = {"beat": "beat", "deliver": "deliver@%h", "work": "work@%h", "web": "config.web"}  # a word of each command
+PROGRAMS = {
+    "beat": r"beat",
+    "deliver": r"deliver\d*@%h",
+    "work": r"work@%h",
+    "web": r"config\.web",
+}  # words of commands
 # Discard stops the servers, so that the file system can be unmounted; the second one removes the rest.
 UNMOUNT = ("sh", "-c", 'mounted="$0"; "$@"; umount --lazy "$mounted"; "$@"')
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -114,6 +120,7 @@ class Platform:
             "WAYPOST_DATA": str(self.data),
             "WAYPOST_ALLOW_HTTP": "true",
             "WAYPOST_ALLOW_NETWORKS": "127.0.0.0/8",
+            "WAYPOST_DELIVERY_WORKERS": "2",
         }
         return {**kept, **ours, **self.environment}
 
@@ -170,12 +177,13 @@ class Platform:
             return False
 
     def program(self, name: str) -> list[psutil.Process]:
-        """Return the processes of beat, deliver, work or web, the parent first; none during a restart."""
+        """Return the processes of beat, deliver, work or web, a parent before its own; none during a restart."""
         assert self.process is not None
+        found = []
         for child in psutil.Process(self.process.pid).children():
-            if PROGRAMS[name] in command_of(child).split():
-                return [child, *child.children(recursive=True)]
-        return []
+            if any(re.fullmatch(PROGRAMS[name], word) for word in command_of(child).split()):
+                found += [child, *child.children(recursive=True)]
+        return found
 
     def servers(self) -> list[psutil.Process]:
         """Return the running ones of the postmaster, its backends, and Valkey."""

@@ -44,6 +44,7 @@ def main(
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.chdir(project)
         os.execv(sys.executable, [sys.executable, "-m", *keeper, keeper_lock])  # noqa: S606 (our own program)
+    os.close(int(keeper_lock))  # before the lock of the users: a new one that gets that finds no keeper
 
 
 def _wait_for_last_user(server: int, users: str) -> bool:

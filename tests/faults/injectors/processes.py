@@ -12,17 +12,17 @@ from tests.faults.running_platform import Platform
 
 @fault("kill -9 a delivery process", cut_drains=1)
 def kill_drain(target: FaultTarget) -> Iterator[None]:
-    busiest(target.platform.program("deliver")[1:]).kill()
+    busiest(target.platform.program("deliver")).kill()
     yield
 
 
-@fault("kill -9 the parent of the delivery processes", cut_drains=1)
+@fault("kill -9 the parent of the processes that route deferred events")
 def kill_worker(target: FaultTarget) -> Iterator[None]:
-    target.platform.program("deliver")[0].kill()
+    target.platform.program("work")[0].kill()
     yield
 
 
-@fault("kill -9 the delivery processes, parent and all", cut_drains=2)
+@fault("kill -9 all delivery processes", cut_drains=2)
 def kill_workers(target: FaultTarget) -> Iterator[None]:
     kill(target.platform.program("deliver"))
     yield
@@ -81,7 +81,7 @@ def stop_and_kill(target: FaultTarget) -> Iterator[None]:
 
 @fault("SIGSTOP a delivery process past lease and claim", seconds=20.0, cut_drains=1)
 def stall_drain(target: FaultTarget) -> Iterator[None]:
-    process = busiest(target.platform.program("deliver")[1:])
+    process = busiest(target.platform.program("deliver"))
     process.suspend()
     yield
     process.resume()
