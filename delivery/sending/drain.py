@@ -102,6 +102,7 @@ class Drain:
         self._clock = clock
         self._lanes = LeasedLanes(clock, owner)
         self._dispatcher = Dispatcher(transports, self._lanes, clock, max_attempts())
+        self._lanes.count_held = self._dispatcher.ahead.count
         self._stats = AttemptStats()
         self._ended: list[Ended] = []
         self._is_commit_unknown = False  # whether the last settlement may have been committed or not
@@ -263,9 +264,13 @@ class Drain:
         return list(lanes.values())
 
     def _release_held(self) -> None:
-        """Release the claims of held deliveries that are not sent."""
+        """Release the claims of held deliveries that are not sent, and make their lanes due that are not leased here.
+
+        When such a lane was released, its deliveries were still claimed, so that it seemed to have none.
+        """
         if held := self._dispatcher.unsendable():
             release_claims([(it.claimed.id, it.token) for it in held], wait=0.0)
+            self._lanes.recheck_unleased({it.claimed.endpoint_id for it in held})
             self._dispatcher.forget_unsendable()
 
     def _drop_stopped(self) -> None:

@@ -12,7 +12,7 @@ pending again.
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -68,6 +68,7 @@ class LeasedLanes:
         self.lane_available = True
         self.is_contended = False
         self.is_ending = False
+        self.count_held: Callable[[UUID], int] = lambda _: 0  # how many deliveries of an endpoint this drain holds
         self._is_crowded = False  # more lanes are due than one statement looks at
         self._clock = clock
         self._lanes: dict[UUID, LeasedLane] = {}
@@ -282,7 +283,9 @@ class LeasedLanes:
         now = self._clock.now()
         if self.is_ending or lane.is_blocked(now) or self.must_yield(lane):
             return True
-        return not lane.may_have_more and (self.is_contended or now - lane.last_active_at > KEEP_IDLE)
+        if lane.may_have_more or self.count_held(lane.target.endpoint_id):
+            return False
+        return self.is_contended or now - lane.last_active_at > KEEP_IDLE
 
     def must_yield(self, lane: LeasedLane) -> bool:
         """Return whether a lane gets nothing more and is released once its attempts have ended."""
@@ -318,6 +321,14 @@ class LeasedLanes:
             notify_lane_available()
         if self.is_contended:
             self.lane_available = True  # places have become free
+
+    def recheck_unleased(self, endpoint_ids: Iterable[UUID]) -> None:
+        """Mark the lanes of these endpoints due that have pending deliveries and are not leased here."""
+        unleased = [endpoint_id for endpoint_id in endpoint_ids if endpoint_id not in self._lanes]
+        if unleased and recheck_due(unleased):
+            self.lane_available = True
+            if self.is_ending:
+                notify_lane_available()
 
     def release_all(self) -> None:
         """Release every lane; the next drain dead-letters what is left to dead-letter."""

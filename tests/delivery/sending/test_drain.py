@@ -428,6 +428,18 @@ class TestClaimedAhead:
         assert set(receiver.counts().values()) == {1}
         assert Attempt.objects.count() == 400
 
+    def test_drain_with_fewer_places_than_lanes_that_hold_deliveries_sends_them_all(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(leased_lanes, "MAX_LANES_PER_TENANT", 8)
+        monkeypatch.setattr(capacity, "MAX_FAST_IN_FLIGHT", 8)
+        monkeypatch.setattr(leased_lanes, "RELEASE_EVERY", 0.0)
+        first = subscribed(receiver.url("/0"))
+        endpoints = [first, *(subscribed(receiver.url(f"/{n}"), tenant=first.tenant) for n in range(1, 40))]
+        publish_to(first, 15)  # to all endpoints of the tenant
+        run_drain(idle_timeout=1.0)
+        assert states() == ["delivered"] * 15 * len(endpoints)
+
     def test_cancelled_deliveries_are_not_sent_although_they_were_held(self, receiver: Receiver) -> None:
         with self.holding(receiver) as (endpoint, go_on):
             unfinished = endpoint.deliveries.filter(state__in=["pending", "sending"])
