@@ -8,6 +8,7 @@ know the EventBridge names.
 extension attribute of that name.
 """
 
+import json
 import re
 from typing import Any
 
@@ -15,6 +16,14 @@ from webhooks.wire.patterns import InvalidPattern
 
 NAMES = {"detail-type": "type", "detail": "data"}
 _PATH_IN_TEMPLATE = re.compile(r'<(\$[^<>\s"]*)>')
+_ENTRY_NAMES = {
+    "Source": "source",
+    "Time": "time",
+    "DetailType": "detail-type",
+    "Detail": "detail",
+    "Resources": "resources",
+}
+_EVENTBRIDGE_ONLY = ("version", "EventBusName", "TraceHeader")
 _FIRST_STEP = re.compile(r"(?<=^\$\.)(?:detail-type|detail)(?=$|[.\[])")
 
 
@@ -35,6 +44,26 @@ def event_from_eventbridge(event: dict[str, Any]) -> dict[str, Any]:
     return {_renamed(name): value for name, value in event.items()}
 
 
+def is_eventbridge(event: dict[str, Any]) -> bool:
+    """Tell whether an event in the plain form has EventBridge's names: of events, or of the entries of PutEvents."""
+    return "type" not in event and ("detail-type" in event or "DetailType" in event)
+
+
+def plain_from_eventbridge(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an EventBridge event as one in the plain form.
+
+    Both spellings are read: of events (``detail-type``, ``detail``), and of the entries of PutEvents (``DetailType``,
+    ``Detail``), whose detail is JSON text: it becomes bytes. ``resources`` become an attribute, separated by commas;
+    what only EventBridge uses (``version``, the name of a bus) is left out.
+    """
+    event = {_ENTRY_NAMES.get(name, name): value for name, value in entry.items() if name not in _EVENTBRIDGE_ONLY}
+    if isinstance(entry.get("Detail"), str):
+        event["detail"] = _json_text(entry["Detail"])
+    if isinstance(resources := event.get("resources"), list):
+        event["resources"] = ",".join(map(str, resources)) or None
+    return event_from_eventbridge(event)
+
+
 def path_from_eventbridge(path: str) -> str:
     """Translate an input path of a transformer, e.g. ``$.detail.state`` into ``$.data.state``."""
     return _FIRST_STEP.sub(lambda step: NAMES[step[0]], path, count=1)
@@ -43,6 +72,15 @@ def path_from_eventbridge(path: str) -> str:
 def template_from_eventbridge(template: str) -> str:
     """Translate the paths in the template of a transformer, e.g. ``<$.detail.state>`` into ``<$.data.state>``."""
     return _PATH_IN_TEMPLATE.sub(lambda found: f"<{path_from_eventbridge(found[1])}>", template)
+
+
+def _json_text(detail: str) -> bytes | str:
+    """Return the detail of an entry as JSON text. Other text stays text."""
+    try:
+        json.loads(detail)
+    except (ValueError, RecursionError):
+        return detail
+    return detail.encode("utf-8", "surrogatepass")
 
 
 def _renamed_members(pattern: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
     application/cloudevents-batch+json   batch         up to 1,000 events, each with a result of its own
     application/cloudevents+json         structured    one
     anything, with ce- headers           binary        one; the body is its data
-    application/json                     plain         one; id, source and time are filled in where they are missing
+    application/json                     plain         one; id, source and time are filled in where they are missing; an
+                                                       event of EventBridge (detail-type, detail) is one, too
 
 CloudEvents HTTP binding 1.0.2, section 3. All of them keep the data as it was written.
 """
@@ -22,6 +23,7 @@ from webhooks.wire.cloudevents.event import RawJson
 from webhooks.wire.cloudevents.grammar import media_type
 from webhooks.wire.cloudevents.http_modes import BATCH, STRUCTURED, Event
 from webhooks.wire.errors import InvalidEvent, UnsupportedFormat
+from webhooks.wire.eventbridge import is_eventbridge, plain_from_eventbridge
 
 PLAIN = "application/json"
 ACCEPTED_FORMS = f"Send {STRUCTURED}, {BATCH}, {PLAIN}, or any content type with the headers ce-id, ce-source, ce-type."
@@ -76,7 +78,10 @@ def read_plain(body: bytes) -> dict[str, Any]:
         raise InvalidEvent("", f"is not a JSON object; several events are a batch: {BATCH}")
     if isinstance(plain, json_text.ObjectError):
         raise InvalidEvent("", plain.value)
-    if "data" in plain:
+    if is_eventbridge(plain):
+        native = json_text.read_object(body, keep="detail")
+        plain = plain_from_eventbridge(native) if isinstance(native, dict) else plain
+    if isinstance(plain.get("data"), bytes):
         plain["data"] = RawJson(plain["data"])
     return plain
 

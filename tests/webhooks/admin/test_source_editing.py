@@ -98,7 +98,7 @@ def test_every_field_of_the_form_is_saved() -> None:
     source = Source.objects.get()
     known = find_source(source.public_id)
     assert (known.secrets[0].text, known.verify_token) == ("with blanks", "word")
-    assert " with blanks " not in shown
+    assert "with blanks" not in shown
     assert (source.tenant_id, source.uid, source.options) == (tenant.pk, None, {"header": "x-proof"})
     assert source.allowed_origins == ["a.example.com", "b.example.com"]
     assert source.content_types == ["application/json", "text/*"]

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.wire.eventbridge import event_from_eventbridge, path_from_eventbridge, pattern_from_eventbridge
+from webhooks.wire.eventbridge import (
+    event_from_eventbridge,
+    is_eventbridge,
+    path_from_eventbridge,
+    pattern_from_eventbridge,
+    plain_from_eventbridge,
+)
 from webhooks.wire.patterns import InvalidPattern, Pattern
 
 EVENT = {"id": "1", "source": "aws.ec2", "detail-type": "Change", "detail": {"state": "up", "detail-type": "x"}}
@@ -83,3 +89,41 @@ def test_renamed_pattern_matches_the_renamed_event_like_the_originals(pattern: d
 )
 def test_path_from_eventbridge_renames_only_the_first_step(theirs: str, ours: str) -> None:
     assert path_from_eventbridge(theirs) == ours
+
+
+NATIVE = {
+    "version": "0",
+    "id": "6a7e8feb",
+    "detail-type": "EC2 Instance State-change Notification",
+    "source": "aws.ec2",
+    "account": "111122223333",
+    "time": "2017-12-22T18:43:48Z",
+    "region": "us-west-1",
+    "resources": ["arn:aws:ec2:us-west-1:123456789012:instance/i-1234567890abcdef0"],
+    "detail": {"instance-id": "i-1234567890abcdef0", "state": "terminated"},
+}
+ENTRY = {
+    "Source": "my.shop",
+    "DetailType": "order.paid",
+    "Detail": '{"total": 42}',
+    "Resources": ["a", "b"],
+    "EventBusName": "default",
+}
+
+
+def test_event_of_eventbridge_becomes_one_in_the_plain_form() -> None:
+    plain = plain_from_eventbridge(NATIVE)
+    assert (plain["type"], plain["data"], plain["source"]) == (NATIVE["detail-type"], NATIVE["detail"], "aws.ec2")
+    assert (plain["resources"], plain["account"], "version" in plain) == (NATIVE["resources"][0], "111122223333", False)
+
+
+def test_entry_of_putevents_becomes_one_in_the_plain_form() -> None:
+    expected = {"source": "my.shop", "type": "order.paid", "data": b'{"total": 42}', "resources": "a,b"}
+    assert plain_from_eventbridge(ENTRY) == expected
+    assert plain_from_eventbridge({**ENTRY, "Detail": "no JSON"})["data"] == "no JSON"
+
+
+def test_event_with_a_type_has_not_the_names_of_eventbridge() -> None:
+    assert not is_eventbridge({"type": "a.b", "detail-type": "x", "data": 1})
+    assert is_eventbridge(NATIVE)
+    assert is_eventbridge(ENTRY)

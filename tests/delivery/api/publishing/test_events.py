@@ -365,3 +365,14 @@ class TestDeferredRouting:
         assert client.get(path).json()["routing"] == "routed"
         (explained,) = client.get(f"{path}explain/").json()["data"]
         assert explained["outcome"] == "pending"
+
+
+@pytest.mark.django_db
+def test_event_of_eventbridge_is_published_under_its_names() -> None:
+    client = make_client(make_tenant())
+    native = {"version": "0", "id": "7", "detail-type": "Order Paid", "source": "my.shop", "detail": {"total": 42}}
+    response = client.post("/api/v1/events/", {**native, "resources": [], "region": "eu-west-1"}, format="json")
+    assert (response.status_code, response.json()["event_id"]) == (202, "7")
+    body = json.loads(bytes(Event.objects.get().body))
+    assert (body["type"], body["data"], body["source"]) == ("Order Paid", {"total": 42}, "my.shop")
+    assert (body["region"], "resources" in body) == ("eu-west-1", False)
