@@ -25,6 +25,7 @@ FIRST_RESTART_DELAY = 0.5  # seconds from an exit to the restart; doubles with e
 MAX_RESTART_DELAY = 15.0  # seconds from an exit to the restart
 HEALTHY_AFTER = 20.0  # seconds; an exit is early if the child has run for less
 MAX_EARLY_EXITS = 5  # early exits in a row that make a crash loop
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit statuses that count towards no crash loop
 DESCENDANTS_STOP_WITHIN = 2.0  # seconds until descendants of an exited child are killed
 LEFTOVERS_STOP_WITHIN = 10.0  # seconds until processes that an earlier run left are killed
 MAX_LINE = 64 * 1024  # bytes; a longer line of output is printed in parts
@@ -70,15 +71,21 @@ class Child:
     early_exits: int = 0
 
     def record_exit(self, now: float) -> None:
-        """Record that the program exited, and set the time to restart it. Raises CrashLoop."""
+        """Record that the program exited, and set the time to restart it. Raises CrashLoop.
+
+        A program that was killed from outside, by an operator or because memory ran out, is no broken program.
+        """
         status = self.process.returncode if self.process else None
+        self.process = None
+        if status in KILLED:
+            self.restart_at = now + FIRST_RESTART_DELAY
+            return
         self.early_exits = self.early_exits + 1 if now - self.started_at < HEALTHY_AFTER else 1
         if self.early_exits >= MAX_EARLY_EXITS:
             raise CrashLoop(
                 f"{self.name} exited {self.early_exits} times in a row soon after its start, the last time with status "
                 f"{status}; its output above shows the error"
             )
-        self.process = None
         self.restart_at = now + min(MAX_RESTART_DELAY, FIRST_RESTART_DELAY * 2 ** (self.early_exits - 1))
 
 

@@ -78,6 +78,20 @@ def test_restart_delay_doubles_with_each_early_exit_and_a_healthy_run_resets_the
     assert one.early_exits == 1
 
 
+def test_child_that_is_killed_again_and_again_is_restarted_each_time(
+    run: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "FIRST_RESTART_DELAY", 0.01)
+    one = child("one", SLEEP)
+    supervisor = run(one)
+    killed = set()
+    while len(killed) <= supervise.MAX_EARLY_EXITS:
+        killed.add(pid(one))
+        os.kill(pid(one), 9)
+        until(lambda: supervisor.check() or (one.process and one.process.pid not in killed))
+    assert psutil.Process(pid(one)).is_running()
+
+
 def test_stop_ends_children_stage_by_stage(run: Callable[..., Supervisor], tmp_path: Path) -> None:
     program = (
         "import signal, sys, time\n"
