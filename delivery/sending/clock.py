@@ -70,6 +70,11 @@ class Pacing:
             self.load += weight * (seconds / total - self.load)
         self._turn, self._work = seconds, work
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the drain gathers work."""
+        return self.load > BUSY
+
     def pause(self) -> float:
         """Return how many seconds to gather before the next turn."""
         if self.load <= BUSY or not 0 < self._work < ENOUGH:

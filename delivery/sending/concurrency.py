@@ -20,6 +20,8 @@ OVERLOADED_FACTOR = 0.5  # the window is multiplied by this when the endpoint is
 SLOW_FACTOR = 0.8  # the window is multiplied by this when the endpoint has slowed down
 SLOW_RATIO = 3.0  # a response is slow only if it takes more than this many times the best latency
 SLOW_DIFFERENCE = 0.5  # seconds: a response is slow only if it takes more than this much longer than the best latency
+SENT_WITHIN = 0.05  # seconds
+SHORTEST_LATENCY = 0.001  # seconds: latencies are measured in whole milliseconds
 BEST_LATENCY_GROWTH = 1.01  # factor per second: the best latency grows by it, so that a lasting slowdown is accepted
 BEST_LATENCY_GROWS_FOR = 600.0  # seconds after its measurement for which the best latency grows
 
@@ -53,6 +55,15 @@ class ConcurrencyWindow:
                 self._shrink(SLOW_FACTOR, now)
             else:
                 self._grow(outcome.duration_ms // 1000)
+
+    def useful(self, waiting: int, unanswered_for: float = 0.0) -> int:
+        """Return how many attempts at once send ``waiting`` deliveries within SENT_WITHIN, or more.
+
+        ``unanswered_for``: seconds without a start or an end of an attempt. Before the first response that is the
+        least that a response takes.
+        """
+        latency = self.best_latency if self.best_latency < math.inf else unanswered_for
+        return math.ceil(waiting * max(latency, SHORTEST_LATENCY) / SENT_WITHIN)
 
     def reset_to_one(self) -> None:
         """Reduce the window to one attempt in flight; called when the circuit breaker opens."""

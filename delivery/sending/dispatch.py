@@ -1,8 +1,8 @@
 """Start claimed deliveries as places become free, and take the attempts that have ended.
 
-All of this is in memory: a place that becomes free is filled again from what was claimed ahead, between two statements
-of the drain, however long these take. What an ended attempt means for its lane counts at once; what it means for its
-delivery is written when it is settled.
+All of this is in memory, and happens also while a statement of the drain runs: a place that becomes free is filled
+again from what was claimed ahead, however long the statement takes. What an ended attempt means for its lane counts at
+once; what it means for its delivery is written when it is settled.
 """
 
 import time
@@ -24,6 +24,10 @@ from delivery.transports.registry import Transports
 from delivery.transports.transport import NotSent
 from webhooks.wire.ids import new_id
 
+SUBMIT_BATCH = 32  # attempts composed before they are sent
+FEWEST_USEFUL = 2  # attempts in flight to one endpoint that are never too many
+ENOUGH_IN_FLIGHT = 256  # attempts in flight in one drain with which it always has something to do
+
 
 class Dispatcher:
     """Hold what one drain has claimed and not settled. ``memory_freed``: large bodies have left memory."""
@@ -40,6 +44,7 @@ class Dispatcher:
         self._clock = clock
         self._not_sent: list[Ended] = []
         self._unsendable: list[Held] = []
+        self._freed: dict[UUID, None] = {}  # endpoints with held deliveries and a place that has become free
 
     def may_send(self, lane: LeasedLane) -> bool:
         """Return whether a lane gets places at all for now."""
@@ -57,17 +62,46 @@ class Dispatcher:
 
         Nothing is sent after the leases may have ended, for example because a statement has taken long.
         """
-        if time.monotonic() >= self._lanes.leased_until:
+        now, until = self._clock.now(), time.monotonic()
+        if until >= self._lanes.leased_until:
             return
-        prepared: list[tuple[InFlight, object]] = []
-        now = self._clock.now()
-        self._unsendable += self.ahead.pop_late(time.monotonic())
+        batch: list[tuple[InFlight, object]] = []
         for lane, count in places:
             held = self.ahead.pop(lane.target.endpoint_id, count)
+            if held and held[0].until <= until:  # the oldest is the first
+                self._unsendable += [it for it in held if it.until <= until]
+                held = [it for it in held if it.until > until]
             if held:
                 lane.on_started(len(held), now)
-            prepared += [it for it in (self._prepare(one, lane, now) for one in held) if it is not None]
-        self._transports.submit(prepared)
+            for one in held:
+                if (prepared := self._prepare(one, lane, now)) is not None:
+                    batch.append(prepared)
+                if len(batch) >= SUBMIT_BATCH:
+                    self._transports.submit(batch)
+                    batch = []
+        self._transports.submit(batch)
+
+    def fill(self, places: Iterable[tuple[LeasedLane, int]]) -> None:
+        """Send held deliveries in these places, as far as they are still free and useful."""
+        now, free = self._clock.now(), max(self.capacity.free(), 0)
+        left: list[tuple[LeasedLane, int]] = []
+        for lane, count in places:
+            left.append((lane, min(count, self.useful(lane, now), free)))
+            free -= left[-1][1]
+        self.start(left)
+
+    def useful(self, lane: LeasedLane, now: float) -> int:
+        """Return how many attempts of a lane to start now: no more at once than its held deliveries need.
+
+        Each attempt at the same time needs a connection of its own, and what is held is sent as the others end.
+        """
+        places = lane.capacity(now)
+        if places <= FEWEST_USEFUL or not lane.may_hold(now):
+            return places
+        waiting = self.ahead.count(lane.target.endpoint_id) + lane.in_flight
+        useful = lane.window.useful(waiting, now - lane.last_active_at)
+        share = ENOUGH_IN_FLIGHT // max(len(self._lanes), 1)
+        return max(min(places, max(share, useful, FEWEST_USEFUL) - lane.in_flight), 0)
 
     def _prepare(self, held: Held, lane: LeasedLane, now: float) -> tuple[InFlight, object] | None:
         """Compose the request for a transport, which alone keeps the body; None if there is nothing to send."""
@@ -85,34 +119,42 @@ class Dispatcher:
 
     def refill(self) -> None:
         """Send held deliveries where places have become free, up to half of what is free: the rest is for all lanes."""
-        if not len(self.ahead):
+        if not self._freed:
             return
         free = max(self.capacity.free(), 0) // 2
         room = self.capacity.room(free)
         places: list[tuple[LeasedLane, int]] = []
-        for endpoint_id in self.ahead:
+        now = self._clock.now()
+        for endpoint_id in self._freed:
             lane = self._lanes.get(endpoint_id)
             if lane is None or not self.may_send(lane):
                 continue
-            wanted = min(self.ahead.count(endpoint_id), lane.capacity(self._clock.now()), free)
+            wanted = min(self.ahead.count(endpoint_id), self.useful(lane, now), free)
             if wanted > 0 and (count := room.take(lane.target.tenant_id, wanted)):
                 places.append((lane, count))
                 free -= count
+        self._freed.clear()
         if places:
             self.start(places)
 
     def take(self) -> list[Ended]:
         """Return the attempts that have ended since the last call; their lanes know of it already."""
-        ended = self._transports.take() + self._not_sent
-        self._not_sent = []
+        ended = self._transports.take()
+        if self._not_sent:
+            ended += self._not_sent
+            self._not_sent = []
         self._work += len(ended)
+        now = self._clock.now()
         for attempt, outcome in ended:
+            endpoint_id = attempt.claimed.endpoint_id
             self.capacity.end(attempt.attempt_id)
             self.memory_freed = self.bodies.end(attempt.attempt_id) or self.memory_freed
-            if (lane := self._lanes.get(attempt.claimed.endpoint_id)) is None:
-                self._lanes.on_orphaned_attempt_ended(attempt.claimed.endpoint_id)
-            else:
-                lane.on_attempt_ended(outcome, self._clock.now(), attempt.address)
+            if (lane := self._lanes.get(endpoint_id)) is None:
+                self._lanes.on_orphaned_attempt_ended(endpoint_id)
+                continue
+            lane.on_attempt_ended(outcome, now, attempt.address)
+            if self.ahead.count(endpoint_id):
+                self._freed[endpoint_id] = None
         return ended
 
     def pop_work(self) -> int:
@@ -131,20 +173,20 @@ class Dispatcher:
             lane = self._lanes.get(endpoint_id)
             if lane is None or not lane.may_hold(now) or self._lanes.must_yield(lane):
                 self._unsendable += self.ahead.pop(endpoint_id)
-        return self._unsendable
+        return list(self._unsendable)
 
     def stop_holding(self) -> None:
         """Make everything that is held unsendable."""
         for endpoint_id in self.ahead:
             self._unsendable += self.ahead.pop(endpoint_id)
 
-    def forget_unsendable(self) -> None:
-        """Forget what was unsendable, after its claims were released; its lanes have deliveries again."""
-        for it in self._unsendable:
+    def forget_unsendable(self, count: int) -> None:
+        """Forget the first ``count`` that were unsendable, after their claims were released."""
+        forgotten, self._unsendable = self._unsendable[:count], self._unsendable[count:]
+        for it in forgotten:
             if (lane := self._lanes.get(it.claimed.endpoint_id)) is not None:
                 lane.on_notified(self._clock.now())
-        self.drop(self._unsendable)
-        self._unsendable = []
+        self.drop(forgotten)
 
     def drop(self, held: Sequence[Held]) -> None:
         """Free the memory of deliveries that are held no more."""

@@ -1,19 +1,19 @@
 """Deliver what is due, as one loop: lease lanes, claim their due deliveries, send, settle the outcomes, release.
 
 The hot path. ``deliver_due`` runs one drain until nothing is due, or for a bounded time; any number of drains may run
-side by side. Each step handles many deliveries at once. Transports send in threads of their own, so no step waits for
-an endpoint. A failure of an endpoint is an Outcome and becomes a row; an exception is an error of ours. While the
-database is away the loop waits for it. What a drain leaves behind when it dies is found when its leases and claims run
-out. See docs/why/how-a-drain-works.md.
+side by side. Each step handles many deliveries at once. A drain is one thread: no step waits for an endpoint, and
+while a statement runs, the drain goes on sending (``_progress``). A failure of an endpoint is an Outcome and becomes a
+row; an exception is an error of ours. While the database is away the loop waits for it. What a drain leaves behind when
+it dies is found when its leases and claims run out. See docs/why/how-a-drain-works.md.
 """
 
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing, nullcontext, suppress
 from datetime import datetime
 from functools import partial
-from selectors import EVENT_READ, PollSelector
 from uuid import UUID
 
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
@@ -24,7 +24,7 @@ from delivery.sending import health
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sending.capacity import share_capacity
 from delivery.sending.claimed_ahead import HOLD_SECONDS
-from delivery.sending.clock import Clock, Pacing
+from delivery.sending.clock import ENOUGH, Clock, Pacing
 from delivery.sending.dispatch import Dispatcher
 from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
@@ -38,6 +38,7 @@ from delivery.sql.settle import find_claims, find_unrecorded, is_one_statement, 
 from delivery.transports.http.sender import max_attempts
 from delivery.transports.outcome import Failure
 from delivery.transports.registry import Transports
+from delivery.transports.waiting import Waiting
 from webhooks.kit import sql
 from webhooks.kit.notify import Listener
 from webhooks.wire.ids import new_id
@@ -50,6 +51,8 @@ MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however man
 WRITE_STATS_EVERY = 5.0  # seconds
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
 FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
+CONNECT_WITHIN = 3.0  # seconds to wait for a connection before the loop looks whether to go on
+CONNECT_POLL = 0.01  # seconds between two checks whether a connection was made
 DATABASE_RETRY_AFTER = 0.5  # seconds to wait while the database is away
 
 
@@ -75,13 +78,15 @@ def deliver_due(
     when ``stopping`` says so.
     """
     started = time.monotonic()
-    sql.force_index_plans()
     clock = Clock()
     try:
         owner = new_id()
         with closing(Transports(clock.now)) as transports, closing(notify.listen(owner)) as listener:
             drain = Drain(transports, listener, clock, owner)
-            drain.run(started + seconds, idle_timeout, stopping, stay)
+            try:
+                drain.run(started + seconds, idle_timeout, stopping, stay)
+            finally:
+                sql.wait_with(None)
     finally:
         with suppress(Error):
             sql.allow_all_plans()
@@ -105,10 +110,14 @@ class Drain:
         self._lanes.count_held = self._dispatcher.ahead.count
         self._stats = AttemptStats()
         self._ended: list[Ended] = []
+        self._unsettled: list[Ended] = []  # those of them that the current settlement writes
         self._is_commit_unknown = False  # whether the last settlement may have been committed or not
         self._ask_all = True  # whether every leased lane is asked for deliveries in the next turn
         self._pacing = Pacing()
         self._meter = DrainMeter()
+        self._waiting = Waiting(transports, self._progress)
+        self._is_database_away = False
+        self._connecting: Future[None] | None = None  # a connection that is being tried
         self._has_stopped = False  # whether deliveries were stopped that may be held
         self._is_waiting = False  # whether it stays although there is nothing to do
         self._turned_at = self._worked_at = time.monotonic()
@@ -117,6 +126,7 @@ class Drain:
         """Turn until there is nothing to do, then settle what is in flight and release the lanes."""
         lanes = self._lanes
         steps = (lanes.renew, lanes.lease, self._claim, self._settle, self._release_held, lanes.maintain)
+        self._prepare_connection()
         while not stopping() and time.monotonic() < until and not self._is_over(idle_timeout, stay):
             self._run_steps(*steps, self._write_stats, self._report)
             self._wait()
@@ -124,15 +134,50 @@ class Drain:
 
     def _run_steps(self, *steps: Callable[[], None]) -> None:
         """Run the steps; wait if the database is away. Ended attempts are kept until they are settled."""
+        if self._is_database_away and not self._reconnect():
+            return
         try:
             for step in steps:
                 step()
         except (OperationalError, InterfaceError) as error:
             telemetry.database_unavailable(error)
-            time.sleep(DATABASE_RETRY_AFTER)
-            with suppress(Error):  # if it is still away the next step raises
+            self._is_database_away = True
+            with suppress(Error):
                 connection.close()
-                sql.force_index_plans()
+
+    def _reconnect(self) -> bool:
+        """Connect again, and send meanwhile; return whether the database was reached."""
+        self._pause(DATABASE_RETRY_AFTER)
+        tried = self._connecting = self._connecting or sql.try_connect()
+        until = time.monotonic() + CONNECT_WITHIN
+        while not tried.done() and time.monotonic() < until:
+            self._pause(CONNECT_POLL)
+        if not tried.done():
+            return False
+        self._connecting = None
+        if tried.exception() is not None:
+            return False
+        with suppress(Error):
+            self._prepare_connection()
+            self._is_database_away = False
+        return not self._is_database_away
+
+    def _prepare_connection(self) -> None:
+        sql.force_index_plans()
+        sql.wait_with(self._waiting.for_statement)
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._waiting.for_events(left)
+            self._progress()
+
+    def _progress(self) -> None:
+        """Send and receive what is possible without waiting, and refill places. Uses no database."""
+        self._transports.advance()
+        self._ended += self._dispatcher.take()
+        if not self._has_stopped:  # what is held may have been cancelled
+            self._dispatcher.refill()
 
     def _claim(self) -> None:
         """Share the free places among the lanes, fill them with what is held, and claim for the rest and ahead.
@@ -141,7 +186,7 @@ class Drain:
         """
         dispatcher = self._dispatcher
         self._drop_stopped()
-        self._take()
+        self._progress()
         ask_all = self._clock.is_due("claim", POLL_EVERY) or self._ask_all or dispatcher.memory_freed
         self._ask_all = dispatcher.memory_freed = False
         dispatcher.saturating = dispatcher.capacity.saturating_tenants()
@@ -157,7 +202,7 @@ class Drain:
         self._record_claimed([request.endpoint_id for request in requests], claimed)
         self._meter.claimed += len(claimed)
         dispatcher.hold(claimed, token, asked_at + HOLD_SECONDS)
-        dispatcher.start([(self._lanes.move_to_end(key), count) for key, count in places.items()])
+        dispatcher.fill([(self._lanes.move_to_end(key), count) for key, count in places.items()])
 
     def _fill_places(self, asked: list[LeasedLane], now: float) -> dict[UUID, int]:
         """Share the free places among these lanes and those that hold deliveries, and fill them with what is held.
@@ -175,7 +220,7 @@ class Drain:
         free = dispatcher.capacity.free()
         shares = share_capacity(sharing, free, now, dispatcher.capacity.room(free))
         left = {it.lane.target.endpoint_id: it.limit - ahead.count(it.lane.target.endpoint_id) for it in shares}
-        dispatcher.start(shares)
+        dispatcher.fill(shares)
         return {key: count for key, count in left.items() if count > 0}
 
     def _requests(self, asked: list[LeasedLane], places: dict[UUID, int], now: float) -> list[ClaimRequest]:
@@ -190,7 +235,7 @@ class Drain:
             beyond = room.take(lane.target.tenant_id, wanted) if wanted > 0 else 0
             free -= beyond
             if (limit := places.get(endpoint_id, 0) + beyond) > 0:
-                requests.append(lane.claim_request(limit, HOLD_SECONDS if beyond else 0.0))
+                requests.append(lane.claim_request(limit, HOLD_SECONDS if lane.may_hold(now) else 0.0))
         return requests
 
     def _continue_searches(self, lanes: list[LeasedLane], now: float, *, again: bool) -> None:
@@ -211,33 +256,42 @@ class Drain:
         for key in asked:
             self._lanes.move_to_end(key).on_claimed(counts.get(key, 0), newest.get(key), self._clock.now())
 
-    def _take(self) -> None:
-        """Take the attempts that have ended; they are settled later."""
-        self._ended += self._dispatcher.take()
-
     def _settle(self) -> None:
-        """Write the outcomes of ended attempts, and what follows from them for lanes, endpoints and tenants."""
-        self._take()
-        self._dispatcher.refill()
-        if any(outcome.not_attempted for _, outcome in self._ended):
+        """Write the outcomes of ended attempts, and what follows from them for lanes, endpoints and tenants.
+
+        What ends meanwhile is settled the next time.
+        """
+        self._unsettled += self._ended
+        self._ended = []
+        if any(outcome.not_attempted for _, outcome in self._unsettled):
             self._release_not_attempted()
-        if not self._ended:
+        if not self._unsettled:
             return
-        rows = settlements(self._ended, self._lanes.is_overdue)
+        rows = settlements(self._unsettled, self._lanes.is_overdue)
         with nullcontext() if is_one_statement(rows) else transaction.atomic():
             new = find_unrecorded(rows) if self._is_commit_unknown else rows
             self._is_commit_unknown = True
             settled = settle_attempts(new)
-            disabled = report_dead(self._ended, [row for row in new if row.cause and row.attempt_id in settled])
+            disabled = report_dead(self._unsettled, [row for row in new if row.cause and row.attempt_id in settled])
         self._is_commit_unknown = False
         self._lanes.dead_letter(disabled, RESPONDED_410)
-        self._publish_warnings(self._record_settled())
+        lanes = self._record_settled()
         if disabled:
-            self._lanes.refresh()
+            self._refresh_disabled(disabled)
+        self._publish_warnings(lanes)
+
+    def _refresh_disabled(self, disabled: list[UUID]) -> None:
+        """Apply the state of endpoints that were disabled; nothing is sent to them while it is read."""
+        gone = [lane for key in disabled if (lane := self._lanes.get(key)) is not None]
+        for lane in gone:
+            lane.is_gone = True
+        self._lanes.refresh()
+        for lane in gone:
+            lane.is_gone = False
 
     def _release_not_attempted(self) -> None:
         """Make deliveries pending again that this process could not attempt: that is no failure of their endpoints."""
-        released = [(attempt, outcome) for attempt, outcome in self._ended if outcome.not_attempted]
+        released = [(attempt, outcome) for attempt, outcome in self._unsettled if outcome.not_attempted]
         release_claims([(it.claimed.id, it.token) for it, _ in released])
         if any(outcome.failure is Failure.INTERNAL for _, outcome in released):
             self._dispatcher.capacity.reduce()
@@ -245,22 +299,22 @@ class Drain:
         for attempt, _ in released:
             if (lane := self._lanes.get(attempt.claimed.endpoint_id)) is not None:
                 lane.on_settled(attempt.claimed.order_key)
-        self._ended = [(attempt, outcome) for attempt, outcome in self._ended if not outcome.not_attempted]
+        self._unsettled = [(attempt, outcome) for attempt, outcome in self._unsettled if not outcome.not_attempted]
 
     def _record_settled(self) -> list[LeasedLane]:
         """Count the settled attempts. Return their lanes, as far as they are still leased."""
-        self.attempts += len(self._ended)
-        self._meter.settled += len(self._ended)
-        telemetry.attempted(outcome for _, outcome in self._ended)
+        self.attempts += len(self._unsettled)
+        self._meter.settled += len(self._unsettled)
+        telemetry.attempted(outcome for _, outcome in self._unsettled)
         self._worked_at = time.monotonic()
         lanes: dict[UUID, LeasedLane] = {}
-        for attempt, outcome in self._ended:
+        for attempt, outcome in self._unsettled:
             endpoint_id = attempt.claimed.endpoint_id
             self._stats.add(endpoint_id, outcome)
             if (lane := self._lanes.get(endpoint_id)) is not None:
                 lane.on_settled(attempt.claimed.order_key)
                 lanes[endpoint_id] = lane
-        self._ended.clear()
+        self._unsettled = []
         return list(lanes.values())
 
     def _release_held(self) -> None:
@@ -271,7 +325,7 @@ class Drain:
         if held := self._dispatcher.unsendable():
             release_claims([(it.claimed.id, it.token) for it in held], wait=0.0)
             self._lanes.recheck_unleased({it.claimed.endpoint_id for it in held})
-            self._dispatcher.forget_unsendable()
+            self._dispatcher.forget_unsendable(len(held))
 
     def _drop_stopped(self) -> None:
         """After a notification that claims were ended, drop the held deliveries of those."""
@@ -301,28 +355,44 @@ class Drain:
         """Report how busy the drain is. If it is, and another one has time, leave some lanes to that one."""
         if self._meter.is_due(at_end=at_end):
             capacity = self._dispatcher.capacity
-            held, lanes = len(self._dispatcher.ahead), sum(1 for _ in self._lanes)
+            held, lanes = len(self._dispatcher.ahead), len(self._lanes)
             self._meter.report(in_flight=len(capacity), max_in_flight=capacity.most, held=held, lanes=lanes)
             if not at_end and self._meter.is_another_drain_idler():
                 self._lanes.leave_some()
 
     def _wait(self) -> None:
-        """Wait until an attempt ends, a notification comes, a rate limit allows the next attempt, or POLL_EVERY."""
-        ended_at = time.monotonic()
-        if pause := self._pacing.pause():
-            time.sleep(pause)
-        with PollSelector() as selector:  # needs no file of its own
-            for transport in self._transports:
-                selector.register(transport, EVENT_READ)
-            if self._listener.fileno() >= 0:
-                selector.register(self._listener, EVENT_READ)
-            ready = {key.fileobj for key, _ in selector.select(self._seconds_to_wait())}
-        turned_at, self._turned_at = self._turned_at, time.monotonic()
-        turn, work = ended_at - turned_at, self._dispatcher.pop_work()
-        self._pacing.on_turn_ended(turn, self._turned_at - ended_at, work)
-        self._meter.on_turn_ended(turn, work)
-        if self._listener in ready or self._listener.fileno() < 0:  # without a connection it tries to connect again
+        """Go on sending until it is time for the next turn.
+
+        That is when an attempt has ended, a notification comes, a rate limit allows the next attempt, or after
+        POLL_EVERY; while the drain is busy, when enough has ended.
+        """
+        turned_at, blocked = time.monotonic(), self._waiting.blocked
+        gather_until = turned_at + self._pacing.pause()
+        until: float | None = None
+        is_notified = False
+        while True:
+            self._progress()
+            self._transports.maintain()
+            now = time.monotonic()
+            if now < gather_until and len(self._ended) < ENOUGH:
+                self._waiting.for_events(gather_until - now)
+                continue
+            if until is None:
+                until = now + self._seconds_to_wait()
+            if now >= until or is_notified or self._ended:
+                break
+            is_notified = self._waiting.for_events(until - now, self._listener)
+        if self._listener.fileno() < 0:
+            is_notified = not self._is_database_away  # tries to connect
+        if is_notified or self._waiting.for_events(0.0, self._listener):
             self._read_notifications()
+        ended_at = time.monotonic()
+        waited = self._waiting.blocked - blocked
+        turn, work = ended_at - self._turned_at - waited, self._dispatcher.pop_work()
+        self._turned_at = ended_at
+        self._pacing.on_turn_ended(turn, waited, work)
+        self._waiting.gathers = self._pacing.is_busy
+        self._meter.on_turn_ended(turn, work)
 
     def _read_notifications(self) -> None:
         """Note which lanes have deliveries, whether there is a lane to lease, and whether deliveries were stopped."""
@@ -351,16 +421,23 @@ class Drain:
         ]
         free = dispatcher.capacity.free() if wanting else 0
         room = dispatcher.capacity.room(free)
-        if any(free > 0 and room.take(lane.target.tenant_id, 1) for lane in wanting):
+        if free > 0 and any(self._can_go_on(lane, now) and room.take(lane.target.tenant_id, 1) for lane in wanting):
             return 0.0
         poll_every = WAITING_POLL_EVERY if self._is_waiting else POLL_EVERY
         ready_at = min((lane.ready_at(now) for lane in self._lanes), default=now + poll_every)
         wait = min(ROOM_EVERY if wanting else poll_every, self._lanes.seconds_to_lease())
         return max(0.0, min(wait, ready_at - now))
 
+    def _can_go_on(self, lane: LeasedLane, now: float) -> bool:
+        """Return whether a lane with a free place has something to send there at once, or may claim something."""
+        held = self._dispatcher.ahead.count(lane.target.endpoint_id)
+        if lane.may_have_more and lane.capacity(now) > held:
+            return True
+        return held > 0 and self._dispatcher.useful(lane, now) > 0
+
     def _has_work(self) -> bool:
         """Return whether anything is in flight, held, or not settled."""
-        return bool(len(self._dispatcher.capacity) or len(self._dispatcher.ahead) or self._ended)
+        return bool(len(self._dispatcher.capacity) or len(self._dispatcher.ahead) or self._ended or self._unsettled)
 
     def _is_over(self, idle_timeout: float, stay: Callable[[], bool]) -> bool:
         """Return whether there was nothing to do for so long, and this drain need not stay; asked again as late."""

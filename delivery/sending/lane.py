@@ -202,6 +202,7 @@ class LeasedLane:
     def claim_request(self, limit: int, held_for: float = 0.0) -> ClaimRequest:
         """Request up to ``limit`` deliveries, of which some may be held for so many seconds before they are sent."""
         self.requested = limit
+        self.fast_since_claim = 0
         target = self.target
         seconds = target.timeout_ms / 1000 + CLAIM_GRACE + held_for
         return ClaimRequest(target.endpoint_id, limit, self.low_water_mark, seconds, self.heads, target.tenant_id)
@@ -223,7 +224,6 @@ class LeasedLane:
         An ordered lane keeps its low-water mark: when a delivery ends, the next one of its key may be an older row.
         """
         self.may_have_more = count > 0 and count >= self.requested
-        self.fast_since_claim = 0
         if self.heads is not None:
             self.may_have_more = self.may_have_more or not self.heads.is_complete or bool(self.heads.freed_keys)
             if self.heads.is_complete and self.next_search_at <= self.search_began_at:

@@ -86,6 +86,9 @@ class LeasedLanes:
     def __iter__(self) -> Iterator[LeasedLane]:
         return iter(self._lanes.values())
 
+    def __len__(self) -> int:
+        return len(self._lanes)
+
     def get(self, endpoint_id: UUID) -> LeasedLane | None:
         """Return the lane of an endpoint if it is leased."""
         return self._lanes.get(endpoint_id)
@@ -278,7 +281,7 @@ class LeasedLanes:
             del self._undeliverable[endpoint_id]
 
     def _is_releasable(self, lane: LeasedLane) -> bool:
-        if lane.in_flight:
+        if lane.in_flight or lane.unsettled:
             return False
         now = self._clock.now()
         if self.is_ending or lane.is_blocked(now) or self.must_yield(lane):

@@ -1,9 +1,10 @@
 """Send single attempts by the transport of deliveries, and return their outcomes as futures.
 
-One ``HttpSender`` per process needs one thread however many attempts hang; the event loop of outgoing calls waits for
-its descriptor. The transport is that of deliveries, so that a test sends the same bytes under the same guard.
+One ``HttpSender`` per process needs no thread however many attempts hang: the event loop of outgoing calls waits for
+its descriptor and its timer. The transport is that of deliveries, so a test sends the same bytes under the same guard.
 """
 
+from asyncio import TimerHandle
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ class TestSender:
         self._running = Shares("test deliveries", MAX_TESTS, most=settings.WAYPOST_TESTS_PER_TENANT)
         self._outcomes: dict[UUID, Future[Outcome]] = {}
         self._transports: dict[bool, HttpSender] = {}  # by WAYPOST_ALLOW_HTTP, which changes in tests only
+        self._timers: dict[bool, TimerHandle] = {}
 
     @contextmanager
     def place(self, tenant_id: UUID) -> Iterator[None]:
@@ -54,29 +56,42 @@ class TestSender:
         outcome: Future[Outcome] = Future()
         outcome.set_running_or_notify_cancel()
         self._outcomes[attempt.attempt_id] = outcome
-        self._transport().submit([(attempt, request)])
+        allow_http = settings.WAYPOST_ALLOW_HTTP
+        self._transport(allow_http).submit([(attempt, request)])
+        self._set_timer(allow_http)
         return outcome
 
-    def _transport(self) -> HttpSender:
-        allow_http = settings.WAYPOST_ALLOW_HTTP
+    def _transport(self, allow_http: bool) -> HttpSender:
         if allow_http not in self._transports:
             http = self._transports[allow_http] = HttpSender(allow_http=allow_http)
-            event_loop().add_reader(http.fileno(), self._take, allow_http)
+            event_loop().add_reader(http.fileno(), self._advance, allow_http)
         return self._transports[allow_http]
 
-    def _take(self, allow_http: bool) -> None:
+    def _advance(self, allow_http: bool) -> None:
+        http = self._transports[allow_http]
+        http.advance()
         try:
-            ended = self._transports[allow_http].take()
+            ended = http.take()
         except Exception as error:
             self._drop(allow_http, error)
             return
         for attempt, outcome in ended:
             self._outcomes.pop(attempt.attempt_id).set_result(outcome)
+        self._set_timer(allow_http)
+
+    def _set_timer(self, allow_http: bool) -> None:
+        if allow_http in self._timers:
+            self._timers.pop(allow_http).cancel()
+        seconds = self._transports[allow_http].seconds_to_timer()
+        if seconds is not None:
+            self._timers[allow_http] = event_loop().call_later(seconds, self._advance, allow_http)
 
     def _drop(self, allow_http: bool, error: Exception) -> None:
         """Fail what a broken transport was sending; the next attempt gets another transport."""
         broken = self._transports.pop(allow_http)
         event_loop().remove_reader(broken.fileno())
+        if allow_http in self._timers:
+            self._timers.pop(allow_http).cancel()
         broken.close()
         failed, self._outcomes = self._outcomes, {}
         for outcome in failed.values():

@@ -3,8 +3,8 @@
 PURE: no Django, no clock, no network.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Failure(StrEnum):
@@ -30,8 +30,7 @@ class Failure(StrEnum):
     UNKNOWN = "unknown"  # the worker died before the attempt was recorded
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Describe one ended attempt. The transport sets what it means; no other component interprets ``status``.
 
     ``retry_after``: seconds from the end of the attempt before which the endpoint must not be tried again, as it asked

@@ -46,9 +46,24 @@ class Transports:
         for kind, batch in batches.items():
             self._open[kind].submit(batch)
 
+    def advance(self) -> None:
+        """Have all open transports send and receive what is possible without waiting."""
+        for transport in self._open.values():
+            transport.advance()
+
     def take(self) -> list[tuple[InFlight, Outcome]]:
         """Return the attempts that have ended in all open transports since the last call."""
         return [ended for transport in self._open.values() for ended in transport.take()]
+
+    def maintain(self) -> None:
+        """Have them do what needs the database."""
+        for transport in self._open.values():
+            transport.maintain()
+
+    def seconds_to_timer(self, at_most: float) -> float:
+        """Return after how many seconds one of them has something to do in any case, if that is less."""
+        timers = [transport.seconds_to_timer() for transport in self._open.values()]
+        return min([at_most, *(it for it in timers if it is not None)])
 
     def close(self) -> None:
         """Close all of them."""

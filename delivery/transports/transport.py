@@ -3,11 +3,13 @@
 A drain opens one transport of each kind it needs and calls it from one thread:
 
 1. ``prepare`` for each claimed delivery, which builds what will be sent;
-2. ``submit`` with all that was prepared in this turn of the loop, which starts the attempts;
-3. ``take`` whenever ``fileno`` is readable, which returns the attempts that have ended.
+2. ``submit`` with what was prepared, which starts the attempts;
+3. ``advance`` whenever ``fileno`` is readable or ``seconds_to_timer`` is over, also while a statement runs;
+4. ``take``, which returns the attempts that have ended;
+5. ``maintain`` between two statements, where the transport may use the database itself.
 
-None of them waits for a destination. A failure of a destination is an ``Outcome``; an exception is an error of ours and
-ends the drain.
+None of them waits for a destination, and only ``maintain`` may use the database. A failure of a destination is an
+``Outcome``; an exception is an error of ours and ends the drain.
 """
 
 from collections.abc import Sequence
@@ -41,15 +43,24 @@ class Transport(Protocol, Generic[Prepared]):
     def submit(self, attempts: Sequence[tuple[InFlight, Prepared]]) -> None:
         """Start these attempts. The timeout of each (``target.timeout_ms``) runs from here."""
 
+    def advance(self) -> None:
+        """Send and receive what is possible without waiting. Raises nothing: ``take`` does."""
+
     def take(self) -> list[tuple[InFlight, Outcome]]:
-        """Return every attempt that has ended since the last call, each exactly once. Does not wait.
+        """Return every attempt that has ended since the last call, each exactly once. Does no I/O.
 
         Every submitted attempt ends, at the latest by its timeout. The transport sets what the outcome means:
         ``failure`` (None: delivered), ``gone``, ``overloaded`` and ``retry_after``.
         """
 
+    def maintain(self) -> None:
+        """Do what needs the database."""
+
     def fileno(self) -> int:
-        """Return a descriptor that is readable while ``take`` has something to return or do."""
+        """Return a descriptor that is readable while ``advance`` has something to do."""
+
+    def seconds_to_timer(self) -> float | None:
+        """Return after how many seconds ``advance``, ``take`` or ``maintain`` has something to do in any case."""
 
     def close(self) -> None:
         """Abandon what is still in flight and free everything."""

@@ -15,7 +15,8 @@ Used by ``delivery.sql`` for all its statements, and by the receiver to insert, 
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -23,7 +24,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 
 from webhooks.kit.postgresql.prepared_statements import PreparedStatements, UnsupportedParameterError
 
@@ -51,6 +52,7 @@ def _prepared_statements() -> PreparedStatements:
     known: PreparedStatements | None = getattr(_thread, "statements", None)
     if known is None or known.connection is not connection.connection:
         known = _thread.statements = PreparedStatements(connection.connection)
+    known.waits = "wait" in vars(connection.connection)
     return known
 
 
@@ -75,6 +77,47 @@ def _with_binary_arrays(statement: str) -> bytes:
     for name in set(ARRAY_PARAMETER.findall(statement)):  # each use of a name must have one format
         statement = statement.replace(f"%({name})s", f"%({name})b")
     return statement.encode()
+
+
+WaitForStatement = Callable[[Generator[Any, Any, Any], int], Any]
+
+
+def wait_with(wait: WaitForStatement | None) -> None:
+    """Have the statements of this thread's connection wait by ``wait``; None: as before, which blocks the thread.
+
+    ``wait`` is given a generator of psycopg, which yields the events to wait for, and the connection's descriptor. It
+    must not use the database. Applies until the connection is closed.
+    """
+    if wait is None:
+        if connection.connection is not None:
+            vars(connection.connection).pop("wait", None)
+        return
+    connection.ensure_connection()
+    opened = connection.connection
+
+    def wait_for(steps: Generator[Any, Any, Any], interval: float = 0.0, timeout: float | None = None) -> Any:
+        if timeout is not None:
+            return type(opened).wait(opened, steps, interval=interval, timeout=timeout)
+        return wait(steps, opened.pgconn.socket)
+
+    opened.wait = wait_for
+
+
+def try_connect() -> "Future[None]":
+    """Connect to the database in a thread of its own, and disconnect; the future ends with the error, if any."""
+    result: Future[None] = Future()
+    database, parameters = connections[connection.alias], connection.get_connection_params()
+
+    def connect() -> None:
+        try:
+            database.get_new_connection(parameters).close()
+        except Exception as error:
+            result.set_exception(error)
+        else:
+            result.set_result(None)
+
+    threading.Thread(target=connect, name="try-connect", daemon=True).start()
+    return result
 
 
 def database_now() -> datetime:

@@ -10,8 +10,8 @@ import os
 import socket
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import pycurl
 
@@ -37,8 +37,7 @@ class ResponseTrace:
     timing: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """Describe one request.
 
     ``admits`` says whether an IP address may be connected to. ``share``: the tenant in whose share its host name is
@@ -47,8 +46,8 @@ class Request:
     """
 
     url: str
-    headers: list[str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: list[str]
+    body: bytes
     timeout_ms: int
     admits: Callable[[str], bool]
     share: Hashable = None
@@ -57,13 +56,21 @@ class Request:
 
     def traced(self, trace: ResponseTrace) -> "Request":
         """Return the same request with a trace to fill."""
-        return replace(self, trace=trace)
+        return self._replace(trace=trace)
+
+    def __repr__(self) -> str:
+        """Return what a log may contain: no header and no body."""
+        return f"Request(url={self.url!r}, timeout_ms={self.timeout_ms})"
 
 
 class Exchange:
     """Hold one reusable curl handle and the state of its current exchange."""
 
-    def __init__(self, protocols: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, protocols: int, clock: Callable[[], float] = time.time, on_open: Callable[[], None] = lambda: None
+    ) -> None:
+        """``on_open`` is called when a socket is opened, before it has a descriptor of libcurl's."""
+        self._on_open = on_open
         self.attempt: InFlight
         self.request: Request
         self.clock = clock
@@ -217,6 +224,7 @@ class Exchange:
         self.is_checking = False
         if self.is_forbidden:
             return pycurl.SOCKET_BAD
+        self._on_open()
         try:
             return _Socket(address.family, address.socktype, address.protocol)
         except OSError as error:

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from selectors import EVENT_READ, DefaultSelector
 from uuid import UUID
 
@@ -42,6 +42,7 @@ from webhooks.outgoing.errors import LimitReached
 
 TOKEN_REQUESTS_PER_TENANT = 8  # at the same time in one drain
 TOKEN_WAIT = 6.0  # seconds an attempt waits for its first token; a claim lasts longer than this plus the timeout
+TOKEN_POLL = 0.1  # seconds between two checks for attempts that have waited too long, while some wait
 MIN_RESEND_MS = 1_000  # a request is sent once more only if this much of the attempt's timeout is left
 UNAUTHORIZED = 401
 
@@ -110,6 +111,7 @@ class OAuthSender:
         self._waiting: dict[UUID, _WaitingEndpoint] = {}
         self._in_flight: dict[UUID, TokenAttempt] = {}  # sent attempts, by attempt id
         self._ended: list[tuple[InFlight, Outcome]] = []
+        self._has_token = False  # whether a token request has ended
         self._wake_up = WakeUp()
         self._selector = DefaultSelector()
         self._selector.register(http, EVENT_READ)
@@ -122,7 +124,7 @@ class OAuthSender:
         return TokenAttempt(claimed, target, target.http.oauth, time.monotonic())
 
     def submit(self, attempts: Sequence[tuple[InFlight, Request | TokenAttempt]]) -> None:
-        """Send the attempts that need no token or whose token is in memory; get tokens for the others."""
+        """Send the attempts that need no token or whose token is in memory; the others wait for ``maintain``."""
         requests: list[tuple[InFlight, Request]] = []
         for in_flight, prepared in attempts:
             if isinstance(prepared, Request):
@@ -135,26 +137,41 @@ class OAuthSender:
                 self._queue_for_token(in_flight, prepared)
         if requests:
             self._http.submit(requests)
-        self._get_tokens()
-        if self._ended:
-            self._wake_up.set()
+
+    def advance(self) -> None:
+        """Send and receive what is possible without waiting."""
+        self._http.advance()
 
     def take(self) -> list[tuple[InFlight, Outcome]]:
-        """Return the attempts that have ended. Also send those whose token has arrived, and resend after a 401."""
+        """Return the attempts that have ended; those with a status 401 are sent once more, by ``maintain``."""
         results = self._http.take()
-        if not (self._waiting or self._in_flight or self._ended):
+        if not (self._in_flight or self._ended):
             return results
         final = [(in_flight, outcome) for in_flight, outcome in results if not self._resend(in_flight, outcome)]
-        self._wake_up.clear()
-        self._process_ended_requests()
-        self._get_tokens()
-        self._time_out()
         ended, self._ended = self._ended, []
         return final + ended
 
+    def maintain(self) -> None:
+        """Get the tokens that attempts wait for, and send or fail those whose wait is over. Uses the database."""
+        if self._has_token:
+            self._has_token = False
+            self._wake_up.clear()
+        if not self._waiting:
+            return
+        self._process_ended_requests()
+        self._get_tokens()
+        self._time_out()
+
     def fileno(self) -> int:
-        """Return a descriptor that is readable when an attempt or a token request has ended."""
+        """Return a descriptor that is readable when an attempt can go on or a token request has ended."""
         return self._selector.fileno()
+
+    def seconds_to_timer(self) -> float | None:
+        """Return after how many seconds there is something to do in any case."""
+        if self._ended or any(waiting.is_new for waiting in self._waiting.values()):
+            return 0.0
+        timer = self._http.seconds_to_timer()
+        return timer if not self._waiting else min(TOKEN_POLL, TOKEN_POLL if timer is None else timer)
 
     def close(self) -> None:
         """Abandon the attempts in flight. Token requests that are running end by their own timeout."""
@@ -169,7 +186,7 @@ class OAuthSender:
             self._fail(in_flight, prepared.failure)
             return
         if attempt.is_resent:
-            prepared = replace(prepared, timeout_ms=max(attempt.milliseconds_left(), MIN_RESEND_MS))
+            prepared = prepared._replace(timeout_ms=max(attempt.milliseconds_left(), MIN_RESEND_MS))
         attempt.token = bearer.text
         self._in_flight[in_flight.attempt_id] = attempt
         self._http.submit([(in_flight, prepared)])
@@ -202,6 +219,7 @@ class OAuthSender:
             return {}
 
     def _on_token_request_ended(self, _request: "Future[BearerToken]") -> None:
+        self._has_token = True
         self._wake_up.set()
 
     def _process_ended_requests(self) -> None:

@@ -1,5 +1,6 @@
 """The concurrency window of an endpoint, with a clock of the test's own."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +108,17 @@ class TestLatency:
         for _ in range(50):
             window.on_attempt_ended(success(100), START + 20)
         assert (low < 15, window.allowed) == (True, low + 50)
+
+
+def test_useful_before_the_first_response_grows_with_the_time_it_takes() -> None:
+    window = ConcurrencyWindow(64)
+    assert [window.useful(50, seconds) for seconds in (0.0, 0.01, 5.0)] == [1, 10, 5_000]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "waiting", "useful"), [(0, 50, 1), (1, 100, 2), (50, 10, 10), (5_000, 3, 300)]
+)
+def test_useful_is_how_many_at_once_send_what_waits_in_time(milliseconds: int, waiting: int, useful: int) -> None:
+    window = ConcurrencyWindow(64)
+    window.on_attempt_ended(Outcome(0.0, milliseconds, 200), 0.0)
+    assert window.useful(waiting) == useful

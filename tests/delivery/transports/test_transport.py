@@ -46,6 +46,15 @@ class MemoryTransport:
             self._ended.append((attempt, Outcome(time.time(), 1, **self.meaning)))
             os.write(self._writer, b"!")
 
+    def advance(self) -> None:
+        """Do nothing: attempts end when they are submitted."""
+
+    def maintain(self) -> None:
+        """Do nothing: no database is needed."""
+
+    def seconds_to_timer(self) -> float | None:
+        return 0.0 if self._ended else None
+
     def take(self) -> list[tuple[InFlight, Outcome]]:
         ended, self._ended = self._ended, []
         os.read(self._reader, len(ended)) if ended else None

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import pq
+from psycopg import generators, pq
 from psycopg.adapt import Transformer
 
 from webhooks.kit.postgresql.binary_format import ENCODERS, NO_ENCODING, Encoder, known_type
@@ -45,10 +45,14 @@ class _Statement(NamedTuple):
 
 
 class PreparedStatements:
-    """The statements that one connection has prepared."""
+    """The statements that one connection has prepared.
+
+    ``waits``: whether the connection's own ``wait`` is used while the server works (``webhooks.kit.sql.wait_with``).
+    """
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self.connection = connection
+        self.waits = False
         self._statements: dict[str | bytes, _Statement] = {}
         self._count = 0
         self._transformer = Transformer(connection)
@@ -64,16 +68,24 @@ class PreparedStatements:
             self._check(server.exec_(b"BEGIN"))
         prepared = self._statements.get(statement) or self._prepare(statement, parameters)
         values = _encoded(prepared, parameters)
-        result = server.exec_prepared(prepared.name, values, prepared.formats, BINARY)
+        result = self._exec(prepared, values)
         if result.status == pq.ExecStatus.FATAL_ERROR and _state(result) in (CHANGED, UNKNOWN):
             del self._statements[statement]
             if server.transaction_status == pq.TransactionStatus.IDLE:
                 prepared = self._prepare(statement, parameters)
-                result = server.exec_prepared(prepared.name, values, prepared.formats, BINARY)
+                result = self._exec(prepared, values)
         self._check(result)
         rows = self._rows(result)
         self._planned_rows += max(len(rows), _largest(parameters))
         return rows
+
+    def _exec(self, prepared: _Statement, values: Any) -> "pq.abc.PGresult":
+        server = self.connection.pgconn
+        if not self.waits:
+            return server.exec_prepared(prepared.name, values, prepared.formats, BINARY)
+        server.send_query_prepared(prepared.name, values, prepared.formats, BINARY)
+        results: list[pq.abc.PGresult] = self.connection.wait(generators.execute(server))
+        return results[-1]
 
     def _prepare(self, statement: str | bytes, parameters: Parameters) -> _Statement:
         server = self.connection.pgconn

@@ -8,10 +8,12 @@ Text without a prefix is a whsec_ secret, as in the reference libraries. Each ki
 public key used as an HMAC secret would let everyone sign.
 """
 
+import hashlib
 import hmac
 import secrets as randomness
 from base64 import b64encode
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,21 +27,36 @@ PUBLIC_KEY_PREFIX = "whpk_"
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64  # bytes of a secret, specification section "Signature scheme"
 
 _NEW_SECRET_BYTES = 32
+_BLOCK_BYTES, _INNER_PAD, _OUTER_PAD = 64, 0x36, 0x5C  # of HMAC-SHA256; a secret is no longer than a block
 _KEY_BYTES = 32  # of an ed25519 key
 _SIGNATURE_LENGTH = 88  # characters of an ed25519 signature in base64
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SecretKey:
-    """An HMAC-SHA256 secret, kept as an HMAC to be copied: 1.4 us instead of 1.9 us for 1 KB."""
+    """An HMAC-SHA256 secret.
+
+    ``inner`` and ``outer`` are hashes that have read the two pads of the secret (RFC 2104, 2). To copy them takes a
+    third of the time of copying ``keyed``, the same as an HMAC.
+    """
 
     keyed: hmac.HMAC
+    inner: Any
+    outer: Any
+
+    @classmethod
+    def of(cls, secret: bytes) -> "SecretKey":
+        """Return the key of these bytes, which are no more than a block of the hash."""
+        padded = secret.ljust(_BLOCK_BYTES, b"\0")
+        inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in padded)) for pad in (_INNER_PAD, _OUTER_PAD))
+        return cls(hmac.new(secret, digestmod="sha256"), inner, outer)
 
     def sign(self, content: bytes) -> str:
         """Return the v1 signature."""
-        mac = self.keyed.copy()
-        mac.update(content)
-        return "v1," + b64encode(mac.digest()).decode()
+        inner, outer = self.inner.copy(), self.outer.copy()
+        inner.update(content)
+        outer.update(inner.digest())
+        return "v1," + b64encode(outer.digest()).decode()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,7 +98,7 @@ def read_key(text: str) -> Key:
         return _private_key(_decoded(text.removeprefix(PRIVATE_KEY_PREFIX)))
     if text.startswith(PUBLIC_KEY_PREFIX):
         return _public_key(_decoded(text.removeprefix(PUBLIC_KEY_PREFIX)))
-    return SecretKey(hmac.new(_decoded(text.removeprefix(SECRET_PREFIX)), digestmod="sha256"))
+    return SecretKey.of(_decoded(text.removeprefix(SECRET_PREFIX)))
 
 
 def new_secret() -> str:
