@@ -13,7 +13,7 @@ import psutil
 PROGRAMS = {  # by a part of the command line of the process, or of its nearest parent that has one
     "config.web": "web",
     "granian": "web",
-    "deliver@": "drains",
+    " deliver": "drains",
     "work@": "work",
     " beat": "beat",
     "tasks worker": "workers",
