@@ -278,7 +278,6 @@ SPECTACULAR_SETTINGS = {
         "ReceiptCause": "webhooks.models.Receipt.Cause",
         "SourceDedupe": "webhooks.models.Source.Dedupe",
         "SourceResponseWhen": "webhooks.models.Source.ResponseWhen",
-        "SourceResponseContentType": "webhooks.api.serializers.sources.RESPONSE_CONTENT_TYPES",
     },
 }
 UNFOLD = {
