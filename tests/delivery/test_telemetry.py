@@ -3,7 +3,7 @@
 import pytest
 
 from delivery import telemetry
-from delivery.publishing.publisher import publish
+from delivery.publishing import publish_each
 from delivery.transports.outcome import Failure, Outcome
 from tests.factories import make_tenant
 
@@ -24,6 +24,6 @@ def test_attempts_are_counted_by_result() -> None:
 def test_events_are_counted_by_publish_result() -> None:
     before = {label: value(telemetry.EVENTS, label) for label in ("accepted", "duplicate", "rejected")}
     event = {"type": "a", "id": "1", "data": 1}
-    publish(make_tenant(), [event, event, {**event, "data": 2}, {"type": ""}, {"type": "b"}])
+    publish_each(make_tenant(), [event, event, {**event, "data": 2}, {"type": ""}, {"type": "b"}])
     after = {label: value(telemetry.EVENTS, label) - before[label] for label in before}
     assert after == {"accepted": 2, "duplicate": 1, "rejected": 2}

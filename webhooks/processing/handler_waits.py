@@ -12,7 +12,6 @@ limited (WAYPOST_HANDLER_WAITS); beyond the limit the state is ``pending`` at on
 States: ``processed``; ``dead``; ``pending`` if the handlers failed and are retried, or when the time is over.
 """
 
-import select
 import socket
 import threading
 import time
@@ -20,6 +19,7 @@ from collections import Counter
 from collections.abc import Hashable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from selectors import EVENT_READ, PollSelector
 from uuid import UUID
 
 from django.conf import settings
@@ -177,6 +177,9 @@ class HandlerWaits:
                     return
                 self._sleep(listener, wakes, poll_at)
         finally:
+            with self._lock:
+                if self._thread is threading.current_thread():  # an error has ended it: the next wait starts another
+                    self._thread = self._wake = None
             wakes.close()
             wake.close()
             listener.close()
@@ -200,7 +203,10 @@ class HandlerWaits:
             files.append(listener)
         else:
             until = min(until, time.monotonic() + RECONNECT_EVERY)
-        select.select(files, [], [], max(0.0, until - time.monotonic()))
+        with PollSelector() as selector:  # takes file descriptors beyond 1,023, as a busy web process has
+            for file in files:
+                selector.register(file, EVENT_READ)
+            selector.select(max(0.0, until - time.monotonic()))
         try:
             wakes.recv(4096)
         except BlockingIOError:

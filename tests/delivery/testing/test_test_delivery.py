@@ -146,7 +146,14 @@ def test_test_of_a_forbidden_address_is_the_same_for_every_reason(
     settings.WAYPOST_ALLOW_NETWORKS = []
     shown = post_test(client, make_endpoint(tenant, url=url))
     del shown["request"]
-    assert shown == {"delivered": False, "error": "forbidden", "response": None, "timing": {}, "re_enabled": False}
+    assert shown == {
+        "delivered": False,
+        "error": "forbidden",
+        "explanation": "Address not allowed",
+        "response": None,
+        "timing": {},
+        "re_enabled": False,
+    }
 
 
 def test_long_response_is_truncated(client: APIClient, tenant: Tenant, receiver: Receiver) -> None:

@@ -234,7 +234,9 @@ class TestListener:
 
     def test_listener_whose_connection_was_cut_reports_a_miss_and_listens_again(self, listener: Listener) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN kit_test%'")
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE %s", ['LISTEN "kit_test%']
+            )
         found: list[set[str]] = []
         wait_until(lambda: found.append(listener.received()) or found[-1], "the end of the connection")
         assert found[-1] == {"missed"}

@@ -34,7 +34,7 @@ def listeners() -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = %s",
-            [f"LISTEN {HANDLED_CHANNEL}"],
+            [f'LISTEN "{HANDLED_CHANNEL}"'],
         )
         return [pid for (pid,) in cursor.fetchall()]
 
