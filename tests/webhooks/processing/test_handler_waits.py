@@ -1,8 +1,10 @@
 """Test that a request that waits for handlers gets their result by a notification, and never fails or blocks others."""
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -11,6 +13,7 @@ from django.db import connection
 
 from tests.factories_receiver import make_receipt, make_source
 from tests.waiting import wait_until
+from webhooks.kit.open_files import raise_limit
 from webhooks.models import Receipt
 from webhooks.processing import handler_waits
 from webhooks.processing.handler_waits import HandlerWaits, stop_waits, wait_for_handlers
@@ -82,6 +85,15 @@ def test_wait_for_a_receipt_that_has_a_result_ends_by_its_row() -> None:
     receipt = make_receipt()
     process_due()
     assert wait_for_handlers(receipt.id, receipt.source_id, LONG).result() == "processed"
+
+
+def test_wait_works_in_a_process_with_more_open_files_than_select_can_watch() -> None:
+    raise_limit()
+    with ExitStack() as files:
+        for _ in range(1_100):
+            files.enter_context(Path(os.devnull).open("rb"))
+        assert wait_for_handlers(new_id(), new_id(), LONG).result() == "processed"
+        stop_waits()
 
 
 def test_wait_for_a_receipt_that_was_deleted_is_processed() -> None:
