@@ -440,7 +440,7 @@ class Drain:
         return bool(len(self._dispatcher.capacity) or len(self._dispatcher.ahead) or self._ended or self._unsettled)
 
     def _is_over(self, idle_timeout: float, stay: Callable[[], bool]) -> bool:
-        """Return whether there was nothing to do for so long, and this drain need not stay; asked again as late."""
+        """Return whether there was nothing to do for ``idle_timeout`` seconds, and ``stay`` lets this drain end."""
         lanes = self._lanes
         if self._has_work() or lanes.is_contended or lanes.has_batches or any(lane.may_have_more for lane in lanes):
             self._worked_at, self._is_waiting = time.monotonic(), False

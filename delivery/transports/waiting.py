@@ -80,6 +80,6 @@ class Waiting:
 
 
 def _ready(events: int, wanted: Wait) -> int:
-    """Return what psycopg is told of the connection's events; it finds errors by reading or writing."""
+    """Translate events of poll() to psycopg's flags; after an error those wanted, so that reading or writing fails."""
     ready = (1 if events & select.POLLIN else 0) | (2 if events & select.POLLOUT else 0)
     return ready or int(wanted)

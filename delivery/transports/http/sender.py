@@ -50,7 +50,7 @@ FLAGS = {
     EVENT_WRITE: pycurl.CSELECT_OUT,
     EVENT_READ | EVENT_WRITE: pycurl.CSELECT_IN | pycurl.CSELECT_OUT,
 }
-"""What libcurl is notified of, by the events that have come."""
+"""The flags that libcurl gets for each set of events of poll()."""
 
 
 class HttpSender:
