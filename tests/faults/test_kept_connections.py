@@ -5,18 +5,24 @@ from select import select
 
 from delivery.transports.http.exchange import Request
 from delivery.transports.http.sender import HttpSender
+from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Failure, Outcome
 from tests import receiver as scripts
 from tests.delivery.factories_lanes import make_in_flight
 from tests.receiver import Receiver
+from tests.waiting import wait_until
 
 
 def send(sender: HttpSender, url: str) -> Outcome:
     request = Request(url, ["expect:"], b"{}", 5_000, lambda address: True)
     sender.submit([(make_in_flight(), request)])
-    while not (results := sender.take()):
-        select([sender], [], [])
-    return results[0][1]
+
+    def taken() -> list[tuple[InFlight, Outcome]]:
+        select([sender], [], [], min(sender.seconds_to_timer() or 0.1, 0.1))
+        sender.advance()
+        return sender.take()
+
+    return wait_until(taken, "the outcome")[0][1]
 
 
 def test_reused_connection_that_breaks_before_the_response_is_one_failed_attempt() -> None:
