@@ -60,6 +60,10 @@ def prepare(
     """
     if isinstance(item, InvalidEvent):
         raise item
+    if not isinstance(item, (Event, Mapping)):
+        raise InvalidEvent(
+            "", f"must be a mapping such as {{'type': 'order.paid', 'data': ...}}, not {type(item).__name__}"
+        )
     key = new_id()
     given: Mapping[str, Any]
     if isinstance(item, Event):

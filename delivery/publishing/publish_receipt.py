@@ -48,7 +48,7 @@ class Receipt(Protocol):
 def publish_receipt(receipt: Receipt) -> list[Published]:
     """Publish the CloudEvents in a receipt, or the receipt itself as one event, for the tenant of its source.
 
-    Raises Tenant.DoesNotExist if the source has no tenant, and InvalidEvent if the content cannot be published; the
+    Raises Tenant.DoesNotExist if the source has no tenant, and PublishError if the content cannot be published; the
     receiver then retries the receipt, and finally dead-letters it.
     """
     tenant = Tenant.objects.filter(deleted_at=None).get(id__in=[receipt.source.tenant_id])

@@ -18,7 +18,7 @@ from delivery import telemetry
 from delivery.fan_out.announce import announce
 from delivery.notify import fan_out_starter
 from delivery.publishing.prepare import PreparedEvent, prepare
-from delivery.publishing.results import ContentConflict, Published
+from delivery.publishing.results import ContentConflict, Published, PublishError
 from delivery.publishing.store import store
 from delivery.sql.publish import StoredEvent
 from subscriptions.models import Tenant
@@ -47,14 +47,16 @@ def publish(
     For the arguments see ``publish_each``, which reports an invalid event as a result. Here ``data`` may contain what
     Django writes as JSON too: Decimal, date, datetime, UUID, ...; ``time`` may be a datetime.
 
-    Raises InvalidEvent for the first event that is not valid, before anything is stored: it names the event (``index``)
-    and the attribute or member. Raises ContentConflict if an event was published before with other content; where the
-    caller has no transaction of its own, the other events are published then.
+    Raises PublishError for the first event that is not valid, before anything is stored; it names the event and the
+    member. Its ``error`` is a ContentConflict if the event was published before with other content; where the caller
+    has no transaction of its own, the other events are published then. Raises TypeError if ``tenant`` is no Tenant or
+    ``events`` no list.
     """
+    _check_arguments(tenant, events)
     results = _publish(tenant, events, max_bytes=max_bytes, raises=True)
     for index, result in enumerate(results):
         if result.error is not None:
-            raise _at(index, events, result.error)
+            raise PublishError(result.error, index, len(events))
     return results
 
 
@@ -96,7 +98,7 @@ def _publish(
             prepared[index] = prepare(tenant, item, limit, is_json=not raises)
         except InvalidEvent as error:
             if raises:
-                raise _at(index, events, error) from error.__cause__
+                raise PublishError(error, index, len(events)) from error
             results[index] = Published(None, error=error)
     stored, notified = store(tenant, list(prepared.values()), notifies=commit is not None and commit.notifies)
     for index, event in prepared.items():
@@ -111,11 +113,15 @@ def _publish(
     return complete
 
 
-def _at(index: int, events: Sequence[Any], error: InvalidEvent) -> InvalidEvent:
-    """Return the error with the position of its event, if there are several."""
-    if len(events) > 1:
-        error.index = index
-    return error
+def _check_arguments(tenant: object, events: object) -> None:
+    """Raise TypeError for what is easily mistaken: the name of a tenant, or one event instead of a list."""
+    if not isinstance(tenant, Tenant):
+        given = f"{tenant!r:.100}" if isinstance(tenant, str) else f"a {type(tenant).__name__}"
+        raise TypeError(f"tenant must be a Tenant, such as Tenant.objects.get(uid='acme'), not {given}.")
+    if isinstance(events, (Mapping, Event)):
+        raise TypeError("events must be a list; publish one event as [event].")
+    if isinstance(events, (str, bytes)) or not isinstance(events, Sequence):
+        raise TypeError(f"events must be a list of events, not a {type(events).__name__}.")
 
 
 def _result(event: PreparedEvent, stored: StoredEvent) -> Published:

@@ -9,6 +9,7 @@ from subscriptions.errors import LimitExceeded
 from subscriptions.event_types.schema_check import SchemaViolations
 from subscriptions.event_types.schemas import Violation
 from webhooks.wire.errors import InvalidEvent
+from webhooks.wire.ids import public
 
 
 class SchemaMismatch(InvalidEvent):
@@ -32,16 +33,32 @@ class EventLimitExceeded(InvalidEvent):
         self.exceeded = exceeded
 
 
+class PublishError(ValueError):
+    """An event was not published. The message names the event, if there are several, the member and what is wrong.
+
+    ``error`` is the reason, ``index`` the position of the event, ``member`` what is wrong with it: an attribute, or a
+    path such as ``data.lines[0].total``; empty for the event as a whole.
+    """
+
+    def __init__(self, error: InvalidEvent, index: int, count: int) -> None:
+        where = f"event {index} of {count}: " if count > 1 else ""
+        super().__init__(f"{where}{error.attribute or 'the event'} {error.reason}")
+        self.error = error
+        self.index = index
+        self.member = error.attribute
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """The result of publishing one event.
 
-    With an ``error`` nothing was written, and ``id`` is None; for a ContentConflict it is the id of the first event.
+    ``key`` is the primary key of its row. With an ``error`` nothing was written, and ``key`` is None; for a
+    ContentConflict it is that of the first event. ``source`` and ``event_id`` are the attributes of the CloudEvent.
     ``deliveries`` is the number that this call created; none yet if the fan-out ``is_deferred`` to a worker.
     ``warnings`` are schema violations that the type tolerates.
     """
 
-    id: UUID | None
+    key: UUID | None
     source: str = ""
     event_id: str = ""
     duplicate: bool = False
@@ -49,6 +66,11 @@ class Published:
     is_deferred: bool = False
     error: InvalidEvent | None = None
     warnings: tuple[Violation, ...] = ()
+
+    @property
+    def id(self) -> str | None:
+        """Return the public id (``evt_...``), which the API, the admin and ``webhook-id`` show."""
+        return None if self.key is None else public(Event.prefix, self.key)
 
     @property
     def routing(self) -> str:

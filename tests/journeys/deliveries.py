@@ -17,7 +17,7 @@ def subscribed_endpoint(url: str, **changes: Any) -> Endpoint:
 def publish_to(endpoint: Endpoint, count: int = 1) -> list[UUID]:
     """Publish this many events and return their ids."""
     results = publish(endpoint.tenant, [{"type": "order.created", "data": {"n": n}} for n in range(count)])
-    return [it.id for it in results if it.id]
+    return [it.key for it in results if it.key]
 
 
 def delivered(endpoint: Endpoint) -> int:

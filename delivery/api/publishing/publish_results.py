@@ -4,11 +4,9 @@ from typing import Any
 
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
-from delivery.models import Event
 from delivery.publishing.results import ContentConflict, EventLimitExceeded, Published, SchemaMismatch, warning_list
 from subscriptions.api.problems import PlanExceeded
 from webhooks.kit.rest.errors import Conflict
-from webhooks.wire import ids
 from webhooks.wire.errors import InvalidEvent
 
 
@@ -32,7 +30,7 @@ def problem_of(error: InvalidEvent) -> APIException:
 def shown(result: Published) -> dict[str, Any]:
     """Return the result of an event that was accepted, now or before."""
     return {
-        "id": result.id and ids.public(Event.prefix, result.id),
+        "id": result.id,
         "source": result.source,
         "event_id": result.event_id,
         "duplicate": result.duplicate,

@@ -90,7 +90,7 @@ def test_dry_run_returns_no_signature(tenant):
 
 def test_stored_event_is_tested_as_published(tenant):
     published = publish(tenant, [PLAIN])[0]
-    event = Event.objects.get(pk=published.id)
+    event = Event.objects.get(pk=published.key)
     (result,) = dry_run(tenant, pattern={"type": ["order.paid"]}, event=event.public_id)
     assert result["request"]["body"].encode() == bytes(event.body)
     assert result["request"]["headers"]["webhook-id"] == event.public_id

@@ -56,7 +56,7 @@ def defer(settings: Any) -> Callable[..., list[UUID]]:
         settings.WAYPOST_FAN_OUT_STEPS = 0
         results = publish(tenant, [plain(number, **changes) for number in numbers])
         settings.WAYPOST_FAN_OUT_STEPS = 100_000
-        return [it.id for it in results if it.id is not None]
+        return [it.key for it in results if it.key is not None]
 
     return publish_deferred
 
@@ -451,8 +451,8 @@ class TestCrashes:
             keys = published.setdefault(subject, [])
             for number in range(40):
                 (result,) = publish(tenant, [plain(number, id=f"{subject}-{number}", subject=subject)])
-                assert result.id is not None
-                keys.append(result.id)
+                assert result.key is not None
+                keys.append(result.key)
                 routings.add(result.routing)
 
         def worker() -> None:

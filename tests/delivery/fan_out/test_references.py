@@ -34,7 +34,7 @@ def subscribed(**changes: Any) -> Endpoint:
 def published(endpoint: Endpoint, event: Any) -> Delivery:
     (result,) = publish(endpoint.tenant, [event])
     assert result.error is None
-    return Delivery.objects.get(event=result.id, endpoint=endpoint)
+    return Delivery.objects.get(event=result.key, endpoint=endpoint)
 
 
 def sent(delivery: Delivery) -> Event:

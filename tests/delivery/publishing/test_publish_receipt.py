@@ -10,13 +10,13 @@ from django.utils.module_loading import import_string
 from delivery import notify
 from delivery.models import Delivery, Event
 from delivery.publishing.publish_receipt import publish_receipt
+from delivery.publishing.results import PublishError
 from subscriptions.models import Tenant
 from tests.factories import make_subscription, make_tenant
 from tests.factories_receiver import make_receipt, make_source
 from webhooks.models import Receipt
 from webhooks.processing.handler_registry import BUILT_IN
 from webhooks.processing.process import process_due
-from webhooks.wire.errors import InvalidEvent
 
 pytestmark = pytest.mark.django_db
 CLOUDEVENT = {"specversion": "1.0", "id": "o-1", "source": "/orders", "type": "order.created", "data": {"n": 1}}
@@ -78,9 +78,9 @@ def test_loop_is_counted_and_ended(tenant: Tenant) -> None:
     for passed, hops in ((None, "1"), (1, "2"), (7, "8"), ("often", "1")):
         event = CLOUDEVENT | {"id": f"o-{hops}-{passed}"} | ({} if passed is None else {"hopcount": passed})
         (result,) = publish_receipt(received(tenant, orjson.dumps(event), content_type=structured))
-        stored = orjson.loads(bytes(Event.objects.get(id=result.id).body))
+        stored = orjson.loads(bytes(Event.objects.get(id=result.key).body))
         assert str(stored["hopcount"]) == hops
-    with pytest.raises(InvalidEvent, match="loop"):
+    with pytest.raises(PublishError, match="loop"):
         publish_receipt(received(tenant, orjson.dumps(CLOUDEVENT | {"hopcount": 8}), content_type=structured))
 
 
@@ -107,7 +107,7 @@ def test_receipt_without_an_owner_publishes_nothing(owner: str) -> None:
 
 def test_receipt_that_cannot_be_an_event_fails_with_the_reason(tenant: Tenant) -> None:
     too_large = b'"' + b"x" * settings.WAYPOST_MAX_EVENT_BYTES + b'"'
-    with pytest.raises(InvalidEvent):
+    with pytest.raises(PublishError):
         publish_receipt(received(tenant, too_large))
 
 

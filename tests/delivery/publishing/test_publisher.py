@@ -1,6 +1,7 @@
 """Publishing stores each event once, with its deliveries in the same transaction."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from django.db import transaction
 from delivery import notify
 from delivery.models import DeadLetter, Delivery, Event, Lane
 from delivery.publishing.publisher import publish, publish_each
-from delivery.publishing.results import ContentConflict, Published
+from delivery.publishing.results import ContentConflict, Published, PublishError
 from delivery.sql.publish import insert_events
 from subscriptions.endpoints.endpoints import delete_endpoint
 from subscriptions.errors import StateConflict
@@ -45,7 +46,7 @@ class TestOneEvent:
     def test_event_is_stored_as_it_is_sent(self) -> None:
         tenant = make_tenant()
         (result,) = publish(tenant, [plain(subject="7")])
-        event = Event.objects.get(id=result.id)
+        event = Event.objects.get(id=result.key)
         assert (event.tenant, event.source, event.event_id) == (tenant, "/orders", "o-1")
         assert (event.type, event.subject) == ("order.created", "7")
         stored = json.loads(bytes(event.body))
@@ -73,7 +74,7 @@ class TestOneEvent:
         make_subscription(make_endpoint(tenant), event_types=["invoice.*"])
         make_subscription()
         (result,) = publish(tenant, [plain()])
-        deliveries = Delivery.objects.filter(event_id=result.id, state="pending")
+        deliveries = Delivery.objects.filter(event_id=result.key, state="pending")
         assert {it.endpoint_id for it in deliveries} == {it.endpoint_id for it in matching}
         assert {it.tenant_id for it in deliveries} == {tenant.id}
         assert result.deliveries == 2
@@ -127,7 +128,7 @@ class TestRepeats:
     def test_same_id_of_another_source_or_tenant_is_another_event(self) -> None:
         tenant = make_tenant()
         results = [*publish(tenant, [plain(), plain(source="/other")]), *publish(make_tenant(), [plain()])]
-        assert len({it.id for it in results}) == 3
+        assert len({it.key for it in results}) == 3
 
     def test_repeat_is_not_delivered_to_later_endpoints(self) -> None:
         tenant = make_tenant()
@@ -142,7 +143,7 @@ class TestBatches:
     def test_batch_returns_a_result_for_each_event_in_order(self) -> None:
         results = publish(make_tenant(), [plain(number) for number in range(300)])
         assert [it.event_id for it in results] == [f"o-{number}" for number in range(300)]
-        assert [Event.objects.get(id=it.id).event_id for it in results[:3]] == ["o-0", "o-1", "o-2"]
+        assert [Event.objects.get(id=it.key).event_id for it in results[:3]] == ["o-0", "o-1", "o-2"]
 
     def test_empty_batch_returns_nothing(self) -> None:
         assert publish(make_tenant(), []) == []
@@ -188,7 +189,7 @@ class TestBatches:
         first, second = publish_each(make_tenant(), [plain(), plain(data=2)])
         assert first.error is None
         assert isinstance(second.error, ContentConflict)
-        assert second.id == first.id
+        assert second.key == first.key
         assert json.loads(bytes(Event.objects.get().body))["data"] == {"n": 1}
 
 
@@ -288,7 +289,7 @@ class TestTransactions:
             numbers = list(range(begin, begin + 200))
             results = in_threads(lambda them=numbers: batch(them), lambda them=numbers[::-1]: batch(them))
             assert all(isinstance(it, list) for it in results), results
-            ids = [{it.event_id: it.id for it in result} for result in results]
+            ids = [{it.event_id: it.key for it in result} for result in results]
             assert ids[0] == ids[1]
         assert Event.objects.count() == Delivery.objects.count() == 1000
 
@@ -297,7 +298,7 @@ class TestTransactions:
         tenant = make_subscription().tenant
         results = publish(tenant, [plain(number) for number in range(size, 0, -1)])
         created = Delivery.objects.order_by("created_at", "id").values_list("event_id", flat=True)
-        assert list(created) == [it.id for it in results]
+        assert list(created) == [it.key for it in results]
 
     def test_slow_commit_gives_deliveries_a_new_due_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tenant = make_subscription().tenant
@@ -321,7 +322,7 @@ def test_concurrent_publish_of_one_event_stores_it_once() -> None:
     tenant = make_subscription().tenant
     results = in_threads(*(lambda: publish(tenant, [plain()])[0] for _ in range(8)))
     assert sorted(it.duplicate for it in results) == [False] + [True] * 7
-    assert len({it.id for it in results}) == 1
+    assert len({it.key for it in results}) == 1
     assert Tenant.objects.count() == Event.objects.count() == Delivery.objects.count() == 1
 
 
@@ -339,19 +340,49 @@ def test_publish_for_a_deleted_tenant_raises_and_stores_nothing(is_cached: bool)
 
 @pytest.mark.django_db
 def test_publish_raises_for_the_first_invalid_event_and_stores_none() -> None:
-    with pytest.raises(InvalidEvent) as failure:
+    with pytest.raises(PublishError) as failure:
         publish(make_tenant(), [plain(1), plain(2, data={"total": object()})])
-    assert (failure.value.index, failure.value.attribute) == (1, "data.total")
-    assert str(failure.value) == "event 1: data.total cannot be written as JSON: it is of type object"
+    assert (failure.value.index, failure.value.member) == (1, "data.total")
+    assert str(failure.value) == "event 1 of 2: data.total cannot be written as JSON: it is of type object"
     assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+def test_published_id_is_the_public_id_and_event_id_that_of_the_cloudevent() -> None:
+    (result,) = publish(make_tenant(), [plain(7)])
+    event = Event.objects.get()
+    assert (result.key, result.id, result.event_id) == (event.pk, event.public_id, "o-7")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("tenant", "events", "message"),
+    [
+        ("acme", [plain()], "tenant must be a Tenant, such as Tenant.objects.get(uid='acme'), not 'acme'."),
+        (None, [plain()], "not a NoneType."),
+        (Tenant(), plain(), "events must be a list; publish one event as [event]."),
+        (Tenant(), "order.paid", "events must be a list of events, not a str."),
+        (Tenant(), (it for it in [plain()]), "events must be a list of events, not a generator."),
+    ],
+)
+def test_publish_refuses_arguments_of_another_type_with_a_sentence(tenant: Any, events: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=f"{re.escape(message)}$"):
+        publish(tenant, events)
+
+
+@pytest.mark.django_db
+def test_publish_names_the_item_that_is_no_event() -> None:
+    with pytest.raises(PublishError, match=r"event 1 of 2: the event must be a mapping .*, not str$"):
+        publish(make_tenant(), [plain(), "order.paid"])  # type: ignore[list-item]
 
 
 @pytest.mark.django_db
 def test_publish_raises_for_an_event_that_was_published_with_other_content() -> None:
     tenant = make_tenant()
     publish(tenant, [plain(1)])
-    with pytest.raises(ContentConflict):
+    with pytest.raises(PublishError, match=r"^id was published before") as failure:
         publish(tenant, [plain(1, data="other")])
+    assert isinstance(failure.value.error, ContentConflict)
 
 
 @pytest.mark.django_db
@@ -363,7 +394,7 @@ def test_publish_undoes_the_transaction_of_its_caller_if_an_event_is_invalid() -
             make_subscription(make_endpoint(tenant))
             publish(tenant, [plain(data=float("nan"))])
 
-    with pytest.raises(InvalidEvent):
+    with pytest.raises(PublishError, match=r"^data "):
         order()
     assert not Subscription.objects.filter(tenant=tenant).exists()
 
@@ -374,5 +405,5 @@ def test_publish_writes_data_as_django_does_and_a_time_as_cloudevents_do() -> No
     publish(make_tenant(), [plain(data={"total": Decimal("1.10"), "on": moment.date()}, time=moment)])
     body = json.loads(bytes(Event.objects.get().body))
     assert (body["data"], body["time"]) == ({"total": "1.10", "on": "2030-01-31"}, "2030-01-31T12:30:00.000000Z")
-    with pytest.raises(InvalidEvent, match="time is a datetime without a time zone"):
+    with pytest.raises(PublishError, match="time is a datetime without a time zone"):
         publish(make_tenant(), [plain(time=datetime(2030, 1, 31))])

@@ -122,7 +122,7 @@ class TestScheduled:
         template = {"input_paths": {"n": "$.data.n"}, "template": "{<n>: 1}"}
         make_subscription(make_endpoint(tenant), transformer=template)
         (published,) = publish(tenant, [{"type": "t", "data": {"n": 5}}])
-        event = Event.objects.get(pk=published.id)
+        event = Event.objects.get(pk=published.key)
         assert (explanation_of(event).outcome, codes(event)) == ("dead", ["transformation_failed"])
 
     def test_explain_includes_a_deleted_endpoint_only_with_a_delivery(self, tenant: Tenant) -> None:

@@ -66,7 +66,7 @@ def subscribed(url: str, **changes: Any) -> Endpoint:
 
 def publish_to(endpoint: Endpoint, count: int = 1) -> list[UUID]:
     results = publish(endpoint.tenant, [{"type": "order.created", "data": {"n": n}} for n in range(count)])
-    return [it.id for it in results if it.id]
+    return [it.key for it in results if it.key]
 
 
 def run_drain(**options: Any) -> int:
