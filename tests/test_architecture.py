@@ -83,7 +83,7 @@ ROOMS = {
     "delivery.fan_out": f"{GROUND} {TENANCY} {DELIVERY}",
     "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.fan_out delivery.load",
     "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing",
-    "delivery.testing": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
+    "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
     "delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
@@ -91,8 +91,8 @@ ROOMS = {
     "delivery.tasks": "webhooks.kit delivery.sql delivery.fan_out delivery.sending delivery.replaying "
     "delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
-    "delivery.fan_out delivery.publishing delivery.sending delivery.testing delivery.reading delivery.replaying "
-    "delivery.lifecycle",
+    "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
+    "delivery.replaying delivery.lifecycle",
     "delivery.admin": f"{GROUND} {TENANCY} subscriptions.admin {DELIVERY} delivery.load delivery.publishing "
     "delivery.sending delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",

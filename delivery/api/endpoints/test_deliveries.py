@@ -13,7 +13,7 @@ from delivery.models import Event
 from delivery.publishing.prepare import MAX_ATTRIBUTE_BYTES
 from delivery.reading import queries
 from delivery.reading.timeline import explanation_of, response_text
-from delivery.testing.test_delivery import TEST_TYPE, TestDelivery, send_test
+from delivery.single_attempts.test_delivery import TEST_TYPE, TestDelivery, send_test
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.models import Endpoint
 from webhooks.kit.rest.lookup import find

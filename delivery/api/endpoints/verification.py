@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from delivery.testing.endpoint_verification import verify_by_event
+from delivery.single_attempts.endpoint_verification import verify_by_event
 from subscriptions.api.tenancy import TenantScoped
 from subscriptions.endpoints.http import verification
 from subscriptions.models import Endpoint, HttpSettings

@@ -3,7 +3,7 @@
 The handshake is the abuse protection of "HTTP 1.1 Web Hooks for Event Delivery" (CloudEvents), section 4: an OPTIONS
 request asks, and the target allows in the headers of its response, or later by calling a callback URL whose key only
 it received. It may allow a rate, in requests per minute, which applies beside the endpoint's own limit. Every delivery
-then names our origin. Returning the challenge of a signed test event verifies as well (delivery.testing).
+then names our origin. Returning the challenge of a signed test event verifies as well (delivery.single_attempts).
 
 A verification is for the exact URL: changing the URL resets it. With ``WAYPOST_ENDPOINT_VERIFICATION=required`` an
 endpoint that is created, moved or resumed is ``unverified`` and receives nothing until it is verified; with ``off``

@@ -17,8 +17,8 @@ from typing import Any
 from uuid import UUID
 
 from delivery.models import Event as StoredEvent
+from delivery.single_attempts.test_sender import test_sender
 from delivery.sql.claim import Claimed
-from delivery.testing.test_sender import test_sender
 from delivery.transports.http.compose import compose
 from delivery.transports.http.exchange import Request, ResponseTrace
 from delivery.transports.in_flight import InFlight

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from delivery.testing.endpoint_verification import verify_by_event
+from delivery.single_attempts.endpoint_verification import verify_by_event
 from subscriptions.models import Endpoint, HttpSettings
 from tests.factories import make_client, make_endpoint
 from tests.receiver import Exchange, Receiver, status

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from standardwebhooks import Webhook
 
 from delivery.models import Attempt, Delivery, Event, Lane
-from delivery.testing import test_delivery
+from delivery.single_attempts import test_delivery
 from subscriptions.endpoints.state import disable
 from subscriptions.models import Endpoint, HttpSettings, Tenant
 from tests import receiver as scripts

@@ -7,7 +7,7 @@ many servers respond 200 to every request.
 
 import secrets
 
-from delivery.testing.test_delivery import send_any
+from delivery.single_attempts.test_delivery import send_any
 from subscriptions.endpoints.http.verification import VerificationResult, changed_meanwhile, mark_verified
 from subscriptions.models import Endpoint, HttpSettings
 
@@ -17,8 +17,8 @@ TYPE = "waypost.endpoint.verification"
 def verify_by_event(endpoint: Endpoint) -> VerificationResult:
     """Send the event, look for the challenge in the response, and record the verification if it is there.
 
-    Raises the exceptions of ``delivery.testing.test_delivery.send_any``, and StateConflict if the endpoint was changed
-    meanwhile.
+    Raises the exceptions of ``delivery.single_attempts.test_delivery.send_any``, and StateConflict if the endpoint was
+    changed meanwhile.
     """
     test = send_any(endpoint, type=TYPE, data={"challenge": secrets.token_urlsafe(24)})
     outcome, challenge = test.outcome, test.data["challenge"]  # that was sent: a suspended request runs twice
