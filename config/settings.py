@@ -277,6 +277,7 @@ SPECTACULAR_SETTINGS = {
         "ApiKeyScope": "subscriptions.models.Scope",
         "ReceiptCause": "webhooks.models.Receipt.Cause",
         "SourceDedupe": "webhooks.models.Source.Dedupe",
+        "SourceEnvelope": "webhooks.models.Source.Envelope",
         "SourceResponseWhen": "webhooks.models.Source.ResponseWhen",
     },
 }

@@ -14,6 +14,7 @@ from delivery.publishing.results import Published
 from subscriptions.models import Tenant
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.http_modes import read
+from webhooks.wire.envelopes import Message, open_message
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import public
 
@@ -27,6 +28,7 @@ class Source(Protocol):
 
     id: UUID
     tenant_id: UUID | None
+    envelope: str
 
 
 class Receipt(Protocol):
@@ -46,21 +48,32 @@ class Receipt(Protocol):
 
 
 def publish_receipt(receipt: Receipt) -> list[Published]:
-    """Publish the CloudEvents in a receipt, or the receipt itself as one event, for the tenant of its source.
+    """Publish the events in a receipt, or the receipt itself as one event, for the tenant of its source.
 
     Raises Tenant.DoesNotExist if the source has no tenant, and PublishError if the content cannot be published; the
-    receiver then retries the receipt, and finally dead-letters it.
+    receiver then retries the receipt, and finally dead-letters it. Raises UnopenedEnvelope if the receipt does not have
+    the envelope that its source names, which dead-letters it at once.
     """
     tenant = Tenant.objects.filter(deleted_at=None).get(id__in=[receipt.source.tenant_id])
     return publish(tenant, _events(receipt))
 
 
 def _events(receipt: Receipt) -> list[Event | InvalidEvent | Mapping[str, Any]]:
-    body = receipt.content()
+    headers = {**{name.lower(): value for name, value in receipt.headers.items()}, "content-type": receipt.content_type}
+    message = Message(headers, receipt.content(), receipt.message_id, _source_uri(receipt))
+    opened = open_message(receipt.source.envelope, message)
+    if opened is None:
+        opened = [_with_passed_hops(_wrapped(receipt, message.body), message)]
+    return [_count_hop(it) for it in opened]
+
+
+def _with_passed_hops(event: Event, message: Message) -> Event:
+    """Give the event the hop count of the CloudEvent that is its data, so that a loop ends there too."""
     try:
-        return [_count_hop(it) for it in read({**receipt.headers, "content-type": receipt.content_type}, body)]
+        passed = [it.attributes[HOP_COUNT] for it in read(message.headers, message.body) if HOP_COUNT in it.attributes]
     except InvalidEvent:
-        return [_count_hop(_wrapped(receipt, body))]
+        return event
+    return replace(event, attributes={**event.attributes, HOP_COUNT: passed[0]}) if passed else event
 
 
 def _count_hop(event: Event) -> Event | InvalidEvent:
@@ -77,9 +90,13 @@ def _wrapped(receipt: Receipt, body: bytes) -> Event:
     attributes = {
         "specversion": "1.0",
         "id": receipt.message_id,
-        "source": f"urn:waypost:{public('src', receipt.source.id)}",
+        "source": _source_uri(receipt),
         "type": receipt.event_type or DEFAULT_TYPE,
     }
     if receipt.content_type:
         attributes["datacontenttype"] = receipt.content_type
     return Event.with_bytes(attributes, body)
+
+
+def _source_uri(receipt: Receipt) -> str:
+    return f"urn:waypost:{public('src', receipt.source.id)}"

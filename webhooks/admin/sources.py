@@ -54,7 +54,7 @@ class SourceAdmin(AdminList):
             "Field mapping",
             {
                 "fields": (
-                    *(("message_id_path", "dedupe", "dedupe_window_seconds"), "event_type_path"),
+                    *(("message_id_path", "dedupe", "dedupe_window_seconds"), ("event_type_path", "envelope")),
                     ("order_key_path", "sequence_path"),
                 )
             },

@@ -13,6 +13,7 @@ from webhooks.senders.handshake import InvalidHandshake, read_rules
 from webhooks.wire import media_types
 from webhooks.wire.addresses.networks import compile_networks
 from webhooks.wire.cloudevents.handshake import is_origin
+from webhooks.wire.eventbridge import pattern_from_eventbridge
 from webhooks.wire.patterns import InvalidPattern, Pattern
 
 VALUE_PATH = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|body:(/[^\0]*)?", re.DOTALL)
@@ -266,7 +267,7 @@ class HandlersField(StorableJsonField):
         if not isinstance(pattern, dict):
             self.fail("list")
         try:
-            Pattern(pattern)
+            Pattern(pattern_from_eventbridge(pattern))
         except InvalidPattern as error:
             self.fail("pattern", name=name, problem=error)
         return {"handler": name, "pattern": pattern}

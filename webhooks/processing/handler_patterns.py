@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from webhooks.kit.caches.shared_cache import SharedCache
+from webhooks.wire.eventbridge import pattern_from_eventbridge
 from webhooks.wire.patterns import BudgetExceeded, CompiledGroup, Pattern, PatternGroup, StepBudget
 
 MAX_MATCHING_STEPS = 2_000_000  # of compiling and matching the patterns of one receipt: about 0.2 s of CPU time
@@ -39,7 +40,7 @@ class ReceiptPatterns:
 
     def compile(self, written: Mapping[str, Any]) -> CompiledGroup:
         """Return the compiled form of a valid pattern. It is kept even if it exceeds the budget."""
-        text = orjson.dumps(written)
+        text = _in_cloudevents_names(written)
         known = self._share.get(text)
         if known is not None:
             return known
@@ -60,8 +61,12 @@ class ReceiptPatterns:
 
 
 def compile_pattern(written: Mapping[str, Any]) -> CompiledGroup:
-    """Compile a pattern. Raises InvalidPattern."""
-    return _compile(orjson.dumps(written))
+    """Compile a pattern; one that is written for EventBridge has its names. Raises InvalidPattern."""
+    return _compile(_in_cloudevents_names(written))
+
+
+def _in_cloudevents_names(written: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(pattern_from_eventbridge(dict(written)))
 
 
 def _compile(text: bytes) -> CompiledGroup:

@@ -145,11 +145,12 @@ def _rules_of(source: Source, patterns: ReceiptPatterns) -> Iterator[HandlerRule
 def _events_in(receipt: Receipt, patterns: Sequence[CompiledGroup]) -> list[EventDocument]:
     """Return the events of a receipt; of a large or compressed body only what the patterns look at.
 
-    Raises SelectionTooLarge.
+    Raises SelectionTooLarge, UnopenedEnvelope.
     """
     headers = receipt.body_headers()
-    envelope = {"id": receipt.message_id, "source": name_in_code(receipt.source), "type": receipt.event_type}
+    unopened = {"id": receipt.message_id, "source": name_in_code(receipt.source), "type": receipt.event_type}
     if not receipt.body_key and is_plain(headers):
-        return parse_events(envelope, headers, bytes(receipt.body or b""))
+        return parse_events(unopened, headers, bytes(receipt.body or b""), receipt.source.envelope)
     with receipt.open() as file:
-        return select_events(envelope, headers, file, [pattern.names for pattern in patterns])
+        names = [pattern.names for pattern in patterns]
+        return select_events(unopened, headers, file, names, receipt.source.envelope)

@@ -17,7 +17,15 @@ _SHOWN = ("label", "docs", "logo", "secret", "needs", "note")
 FIELDS = frozenset(
     {
         *("scheme", "options", "handshake", "timestamp_tolerance_seconds", "message_id_path", "event_type_path"),
-        *("order_key_path", "dedupe", "content_types", "response_status", "response_body", "response_content_type"),
+        *(
+            "order_key_path",
+            "dedupe",
+            "envelope",
+            "content_types",
+            "response_status",
+            "response_body",
+            "response_content_type",
+        ),
         *("response_when", "responses"),
     }
 )

@@ -1,7 +1,8 @@
 """Read the events in a received message, for the patterns of its handlers.
 
-A CloudEvent is returned as it is; any other message becomes one event with ``id``, ``source``, ``type`` and, if the
-body is JSON or a form, ``data``. Of a large or compressed body only what the patterns look at is read.
+A message in an envelope (``webhooks.wire.envelopes``), such as a CloudEvent, has the events in that envelope; any other
+message becomes one event with ``id``, ``source``, ``type`` and, if the body is JSON or a form, ``data``. Of a large or
+compressed body only what the patterns look at is read, unless the body has to be opened.
 """
 
 import json
@@ -9,54 +10,88 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import IO, Any
 
-from webhooks.kit.bodies.message_body import parse_exact_integers, select_document
-from webhooks.sources.message_labels import is_cloud_event
+from webhooks.kit.bodies.message_body import parse_exact_integers, read_decoded, select_document
+from webhooks.wire.bodies.form_document import is_form, is_multipart
 from webhooks.wire.bodies.json_selection import TOO_LONG, SelectionTooLarge, Wanted
 from webhooks.wire.cloudevents import http_modes
-from webhooks.wire.errors import InvalidEvent, UnreadableBody
+from webhooks.wire.envelopes import AUTO, NONE, Message, is_recognized, members_to_recognize, open_message
+from webhooks.wire.envelopes.cloudevents import is_cloud_event
+from webhooks.wire.envelopes.opening import MAX_BYTES
+from webhooks.wire.errors import InvalidEvent, UnopenedEnvelope, UnreadableBody
 from webhooks.wire.patterns.dotted_names import NamedNode
 
 EventDocument = dict[str, Any]
 Headers = Mapping[str, str]
 
 
-def parse_events(envelope: EventDocument, headers: Headers, body: bytes) -> list[EventDocument]:
+def parse_events(unopened: EventDocument, headers: Headers, body: bytes, envelope: str = AUTO) -> list[EventDocument]:
     """Return the events in a message whose body is small and plain (``message_body.is_plain``).
 
-    ``envelope``: the id, source and type of the event that a message becomes if it is no CloudEvent.
+    ``unopened``: the id, source and type of the event that a message becomes if it is not opened; ``envelope`` as the
+    source has it. Raises UnopenedEnvelope.
     """
-    if is_cloud_event(headers):
-        try:
-            return [event.document() for event in http_modes.read(headers, body)]
-        except InvalidEvent:
-            pass  # an invalid CloudEvent is stored like any other message, and so it is matched like one
+    opened = open_message(envelope, Message(headers, body, unopened["id"], unopened["source"]))
+    if opened is not None:
+        return [event.document() for event in opened]
     document = parse_exact_integers(headers, body)
-    return [envelope if document is None else {**envelope, "data": document}]
+    return [unopened if document is None else {**unopened, "data": document}]
 
 
 def select_events(
-    envelope: EventDocument, headers: Headers, file: IO[bytes], names: Sequence[Mapping[str, NamedNode]]
+    unopened: EventDocument,
+    headers: Headers,
+    file: IO[bytes],
+    names: Sequence[Mapping[str, NamedNode]],
+    envelope: str = AUTO,
 ) -> list[EventDocument]:
     """Return the events in a message whose body is in a file, reduced to the names that patterns look at.
 
-    ``names``: the names in an event of each pattern. Raises SelectionTooLarge if these have too many values.
+    ``names``: the names in an event of each pattern. Raises SelectionTooLarge if these have too many values, and
+    UnopenedEnvelope. CloudEvents are read at any size; other envelopes are opened in memory, up to a limit.
     """
     in_data = Wanted(lists=True)
     of_data = [it["data"] for it in names if "data" in it]
     for node in of_data:
         in_data.add_names(node.children)
     try:
-        if is_cloud_event(headers):
+        if is_cloud_event(headers) and envelope in (AUTO, "cloudevents"):
             try:
                 return _cloud_events(headers, file, in_data)
-            except InvalidEvent:
-                file.seek(0)
+            except InvalidEvent as error:
+                if envelope != AUTO:
+                    raise UnopenedEnvelope(f"is not opened as CloudEvents: {error}") from error
+                file.seek(0)  # an invalid CloudEvent is stored like any other message, and so it is matched like one
+        elif envelope != NONE and (events := _opened(unopened, headers, file, envelope)) is not None:
+            return events
         data = select_document(headers, file, in_data) if of_data else None
-    except SelectionTooLarge:
+    except (SelectionTooLarge, UnopenedEnvelope):
         raise
     except UnreadableBody:
         data = None
-    return [envelope if data is None else {**envelope, "data": _plain(data)}]
+    return [unopened if data is None else {**unopened, "data": _plain(data)}]
+
+
+def _opened(unopened: EventDocument, headers: Headers, file: IO[bytes], envelope: str) -> list[EventDocument] | None:
+    """Return the events in an envelope, or None if the message has none that is recognized. Raises UnopenedEnvelope."""
+    opened = None
+    if envelope != AUTO or _may_be_opened(headers, file):
+        body = read_decoded(headers, file, MAX_BYTES)
+        opened = open_message(envelope, Message(headers, body, unopened["id"], unopened["source"]))
+    file.seek(0)
+    return None if opened is None else [event.document() for event in opened]
+
+
+def _may_be_opened(headers: Headers, file: IO[bytes]) -> bool:
+    """Tell whether the body is recognized by a few scalars in it, which are read at any size."""
+    content_type = headers.get("content-type", "")
+    if is_form(content_type) or is_multipart(content_type):
+        return False
+    try:
+        return is_recognized(headers, select_document(headers, file, members_to_recognize()))
+    except UnreadableBody:
+        return False
+    finally:
+        file.seek(0)
 
 
 def _cloud_events(headers: Headers, file: IO[bytes], in_data: Wanted) -> list[EventDocument]:

@@ -18,6 +18,7 @@ from webhooks.schemes import Scheme
 from webhooks.wire.bodies.json_document import parse_exactly
 from webhooks.wire.bodies.json_selection import Wanted, follow
 from webhooks.wire.cloudevents import http_modes
+from webhooks.wire.envelopes.cloudevents import is_cloud_event
 from webhooks.wire.errors import InvalidEvent, UnreadableBody
 
 MAX_LABEL_LENGTH = 256  # characters; a longer label is replaced by its SHA-256
@@ -125,11 +126,6 @@ def storable_label(value: str) -> str:
     if len(value) <= MAX_LABEL_LENGTH and value.isprintable():
         return value
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def is_cloud_event(headers: Mapping[str, str]) -> bool:
-    """Tell whether the headers say that a message is a CloudEvent or a batch of them."""
-    return _is_structured(headers) or "ce-specversion" in headers
 
 
 def _labels(

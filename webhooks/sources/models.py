@@ -38,6 +38,17 @@ class Source(Row):
         CONTENT = "content", "By the content, within a window"
         OFF = "off", "Store every message"
 
+    class Envelope(models.TextChoices):
+        NONE = "none", "None: the body is the data of one event"
+        AUTO = "auto", "The one that is recognized, or none"
+        CLOUDEVENTS = "cloudevents", "CloudEvents"
+        EVENTBRIDGE = "eventbridge", "Amazon EventBridge"
+        SNS = "sns", "Amazon SNS"
+        S3 = "s3", "Amazon S3 event notifications"
+        EVENT_GRID = "event_grid", "Azure Event Grid"
+        PUBSUB = "pubsub", "Google Cloud Pub/Sub"
+        STANDARD = "standard", "Standard Webhooks, Svix"
+
     prefix = "src"
     tenant_id = models.UUIDField(
         "tenant ID", null=True, blank=True, db_index=True, help_text="Owner; empty: the operator."
@@ -97,6 +108,13 @@ class Source(Row):
         max_length=256,
         blank=True,
         help_text="Where the event type is: header:Name or body:/json/pointer; empty: as the scheme says.",
+    )
+    envelope = models.CharField(
+        max_length=16,
+        choices=Envelope,
+        default=Envelope.AUTO,
+        help_text="Form of the body, which is opened into events for patterns of handlers and for the handler publish. "
+        "auto opens what it recognizes; with a name, a message that does not have that form is dead with the reason.",
     )
     order_key_path = models.CharField(
         max_length=256,

@@ -20,6 +20,7 @@
         InvalidEvent            not a valid CloudEvent: .attribute .reason .index
           UnsupportedFormat       an unsupported event format or charset (HTTP 415)
         UnreadableBody          the body is not what it is read as; the message completes a sentence
+          UnopenedEnvelope        the body does not have the envelope that its source names
 
 The first line of a SignatureError's docstring is its message. `code` is its value in logs, metrics and rejections. No
 message contains a secret, a signature or a part of the body.
@@ -158,3 +159,7 @@ class UnreadableBody(WireError):
 
     def __str__(self) -> str:
         return f"the body {' '.join(map(str, self.args))}"
+
+
+class UnopenedEnvelope(UnreadableBody):
+    """The body does not have the envelope that its source names, or no valid one."""

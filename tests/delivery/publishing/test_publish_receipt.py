@@ -14,6 +14,7 @@ from delivery.publishing.results import PublishError
 from subscriptions.models import Tenant
 from tests.factories import make_subscription, make_tenant
 from tests.factories_receiver import make_receipt, make_source
+from tests.webhooks.wire.envelopes import samples
 from webhooks.models import Receipt
 from webhooks.processing.handler_registry import BUILT_IN
 from webhooks.processing.process import process_due
@@ -32,8 +33,8 @@ def tenant() -> Tenant:
     return make_subscription().tenant
 
 
-def received(tenant: Tenant | None, body: bytes, **changes: Any) -> Receipt:
-    source = make_source(tenant_id=tenant and tenant.pk, handlers=[{"handler": "publish"}])
+def received(tenant: Tenant | None, body: bytes, *, envelope: str = "auto", **changes: Any) -> Receipt:
+    source = make_source(tenant_id=tenant and tenant.pk, envelope=envelope, handlers=[{"handler": "publish"}])
     return make_receipt(source, body=body, **changes)
 
 
@@ -129,3 +130,43 @@ def test_event_and_settled_receipt_commit_together(tenant: Tenant) -> None:
     receipt.refresh_from_db()
     assert receipt.state == "processed"
     assert Event.objects.get().event_id == receipt.message_id
+
+
+def test_event_of_eventbridge_reaches_the_patterns_that_are_written_for_it() -> None:
+    pattern = {"source": ["aws.ec2"], "detail-type": [{"prefix": "EC2 "}], "detail": {"state": ["terminated"]}}
+    tenant = make_subscription(pattern=pattern).tenant
+    (result,) = publish_receipt(received(tenant, orjson.dumps(samples.EVENTBRIDGE)))
+    assert result.deliveries == 1
+    event = published_event()
+    assert (event["id"], event["type"]) == (samples.EVENTBRIDGE["id"], samples.EVENTBRIDGE["detail-type"])
+    assert (event["data"], event["hopcount"]) == (samples.EVENTBRIDGE["detail"], "1")
+
+
+def test_each_record_of_a_notification_in_a_message_is_published_once(tenant: Tenant) -> None:
+    other = {**samples.S3_RECORD, "s3": {**samples.S3_RECORD["s3"], "object": {"key": "b.jpg"}}}
+    message = orjson.dumps({"Records": [samples.S3_RECORD, other]}).decode()
+    receipt = received(tenant, orjson.dumps({**samples.SNS, "Message": message}), content_type="text/plain")
+    first, second = publish_receipt(receipt), publish_receipt(receipt)
+    assert [it.duplicate for it in first + second] == [False, False, True, True]
+    assert {it.type for it in Event.objects.all()} == {"com.amazonaws.s3.ObjectCreated:Put"}
+
+
+def test_message_without_the_envelope_of_its_source_is_dead_with_the_reason(tenant: Tenant) -> None:
+    receipt = received(tenant, b'{"a": 1}', envelope="eventbridge")
+    process_due()
+    receipt.refresh_from_db()
+    assert (receipt.state, receipt.cause, receipt.attempts) == ("dead", "unreadable_body", 1)
+    assert "the body is not opened as Amazon EventBridge: detail-type is missing" in receipt.last_error
+    assert not Event.objects.exists()
+
+
+def test_source_without_envelope_publishes_the_body_as_it_is_and_ends_loops_too(tenant: Tenant) -> None:
+    structured = "application/cloudevents+json"
+    publish_receipt(
+        received(tenant, orjson.dumps(CLOUDEVENT), envelope="none", event_type="t", content_type=structured)
+    )
+    assert (published_event()["type"], published_event()["data"]) == ("t", CLOUDEVENT)
+    body = orjson.dumps(CLOUDEVENT | {"hopcount": 8})
+    looping = received(tenant, body, envelope="none", content_type=structured)
+    with pytest.raises(InvalidEvent, match="loop"):
+        publish_receipt(looping)

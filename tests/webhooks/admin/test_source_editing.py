@@ -80,6 +80,7 @@ def test_every_field_of_the_form_is_saved() -> None:
         "verify_token": "word",
         "allowed_origins": "a.example.com\r\n\r\nb.example.com ",
         "message_id_path": "header:X-Id",
+        "envelope": "eventbridge",
         "order_key_path": "body:/customer",
         "sequence_path": "body:/version",
         "skip_out_of_order": "on",
@@ -102,6 +103,7 @@ def test_every_field_of_the_form_is_saved() -> None:
     assert (source.tenant_id, source.uid, source.options) == (tenant.pk, None, {"header": "x-proof"})
     assert source.allowed_origins == ["a.example.com", "b.example.com"]
     assert source.content_types == ["application/json", "text/*"]
+    assert source.envelope == "eventbridge"
     assert (source.retry_plan, source.skip_out_of_order, source.rate_per_minute) == ([5, 60], True, 60)
     assert source.handlers == [{"handler": "log", "pattern": {"type": ["a"]}}]
 

@@ -12,6 +12,7 @@ from tests.routes import ApiRoute, RouteCases
 from webhooks.models import Source, SourceSecret
 from webhooks.senders.presets import find_sender
 from webhooks.sources.source_counts import source_counts
+from webhooks.wire.envelopes import AUTO, NONE, OPENERS
 from webhooks.wire.ids import public
 from webhooks.wire.signing.keys import new_secret
 
@@ -187,6 +188,19 @@ def test_sender_of_a_source_cannot_be_changed() -> None:
     assert client.patch(path, {"sender": "zoom", "name": "meetings"}, format="json").status_code == 200
     refused = client.patch(path, {"sender": ""}, format="json")
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "sender")
+
+
+def test_envelope_of_a_source_is_auto_unless_given() -> None:
+    client = make_client(make_tenant())
+    assert post(client, "sources/", {"scheme": "none", "uid": "a"}).json()["envelope"] == "auto"
+    assert post(client, "sources/", {"scheme": "none", "envelope": "eventbridge"}).json()["envelope"] == "eventbridge"
+    assert client.patch(f"{API}/sources/a/", {"envelope": "none"}, format="json").json()["envelope"] == "none"
+    assert post(client, "sources/", {"scheme": "none", "envelope": "kinesis"}).status_code == 400
+
+
+def test_every_envelope_that_is_opened_can_be_chosen() -> None:
+    assert set(Source.Envelope.values) == {NONE, AUTO, *OPENERS}
+    assert {name: Source.Envelope(name).label for name in OPENERS} == {name: it.label for name, it in OPENERS.items()}
 
 
 def test_create_with_scheme_none_is_a_201() -> None:

@@ -1,5 +1,6 @@
 """Test which handlers match which sources and patterns."""
 
+import orjson
 import pytest
 from django.apps import apps
 from django.core.checks.registry import registry
@@ -7,6 +8,7 @@ from django.core.checks.registry import registry
 from tests.bodies import store_body
 from tests.factories_receiver import make_receipt, make_source
 from tests.webhooks.handlers_of_tests import fail, succeed
+from tests.webhooks.wire.envelopes import samples
 from webhooks.kit.bodies.claim_check import INLINE_MAX
 from webhooks.processing.handler_registry import check_handlers, handler_paths
 from webhooks.processing.handlers import UnknownHandler, handles, log_receipt, matching_rules
@@ -39,6 +41,17 @@ def test_pattern_matches_type_source_and_data(pattern, matches: bool) -> None:
     body = b'{"type":"order.paid","data":{"total":3}}'
     receipt = make_receipt(make_source(uid="shop"), body=body, event_type="order.paid")
     assert functions(receipt) == ([succeed] if matches else [])
+
+
+@pytest.mark.parametrize("envelope", ["auto", "eventbridge"])
+def test_pattern_for_eventbridge_matches_its_events_in_code_and_in_rows(envelope: str) -> None:
+    pattern = {"detail-type": [{"prefix": "EC2 "}], "detail": {"state": ["terminated"]}}
+    other = {**pattern, "detail": {"state": ["running"]}}
+    handles("shop", pattern)(succeed)
+    handles("shop", other)(fail)
+    rows = [{"handler": "log", "pattern": pattern}, {"handler": "publish", "pattern": other}]
+    source = make_source(uid="shop", envelope=envelope, handlers=rows)
+    assert functions(make_receipt(source, body=orjson.dumps(samples.EVENTBRIDGE))) == [log_receipt, succeed]
 
 
 def test_handles_registers_by_uid_by_id_or_for_all() -> None:

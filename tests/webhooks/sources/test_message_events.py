@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.webhooks.wire.envelopes import samples
 from webhooks.sources.message_events import parse_events, select_events
 from webhooks.wire.bodies.json_selection import MAX_KEPT_VALUES, SelectionTooLarge
+from webhooks.wire.errors import UnopenedEnvelope
 from webhooks.wire.patterns import Pattern, PatternGroup
 
 CLOUD_EVENT = b'{"specversion":"1.0","id":"7","source":"/shop","type":"order.paid","data":{"total":3}}'
@@ -63,3 +65,36 @@ def test_binary_data_of_a_large_cloud_event_leaves_its_attributes_readable() -> 
 def test_too_many_values_in_a_field_of_a_pattern_are_an_error() -> None:
     with pytest.raises(SelectionTooLarge):
         selected({}, orjson.dumps({"a": [1] * (MAX_KEPT_VALUES + 1)}))
+
+
+@pytest.mark.parametrize("document", [samples.EVENTBRIDGE, samples.S3, samples.SNS, samples.EVENT_GRID, samples.PUBSUB])
+def test_envelope_is_opened_at_any_size(document: Any) -> None:
+    body = orjson.dumps(document)
+    events = parse_events(ENVELOPE, {}, body)
+    assert events[0]["type"] != ENVELOPE["type"]
+    assert selected({}, body) == events
+    assert selected({"content-encoding": "gzip"}, gzip.compress(body)) == events
+
+
+def test_envelope_that_the_source_does_not_open_is_data() -> None:
+    body = orjson.dumps(samples.EVENTBRIDGE)
+    (event,) = parse_events(ENVELOPE, {}, body, "none")
+    assert (event["type"], event["data"]["source"]) == ("t", "aws.ec2")
+    (large,) = select_events(ENVELOPE, {}, BytesIO(body), [NAMES], "none")
+    assert (large["type"], large["data"]) == ("t", {})
+    assert parse_events(ENVELOPE, STRUCTURED, CLOUD_EVENT, "none")[0]["type"] == "t"
+
+
+@pytest.mark.parametrize(
+    ("envelope", "headers"), [("eventbridge", {}), ("cloudevents", STRUCTURED), ("sns", STRUCTURED)]
+)
+def test_message_without_the_envelope_of_its_source_is_an_error_at_any_size(envelope, headers) -> None:
+    with pytest.raises(UnopenedEnvelope):
+        parse_events(ENVELOPE, headers, b'{"a":1}', envelope)
+    with pytest.raises(UnopenedEnvelope):
+        select_events(ENVELOPE, headers, BytesIO(b'{"a":1}'), [NAMES], envelope)
+
+
+def test_large_form_and_other_text_are_not_opened() -> None:
+    assert selected(FORM, b"detail-type=a&source=b") == [{**ENVELOPE, "data": {"detail-type": "a", "source": "b"}}]
+    assert selected({"content-type": "text/csv"}, b"a,b\n" * 1000) == [ENVELOPE]

@@ -110,7 +110,8 @@ class SourceSerializer(StrictModelSerializer):
         fields = [
             *("id", "tenant", "uid", "name", "url", "sender", "scheme", "secret", "options", "handshake"),
             "timestamp_tolerance_seconds",
-            *("public_url", "message_id_path", "dedupe", "dedupe_window_seconds", "event_type_path", "order_key_path"),
+            *("public_url", "message_id_path", "dedupe", "dedupe_window_seconds", "event_type_path", "envelope"),
+            "order_key_path",
             *("allowed_networks", "max_bytes", "rate_per_minute"),
             *("verify_token", "allowed_origins", "content_types", "response_status", "response_body"),
             *("response_content_type", "response_when", "response_timeout_seconds", "responses", "handlers"),

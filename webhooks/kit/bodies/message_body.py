@@ -42,9 +42,14 @@ def is_plain(headers: Headers) -> bool:
     return not codings_of(headers.get("content-encoding", "")) and not is_multipart(headers.get("content-type", ""))
 
 
-def read_decoded(headers: Headers, file: IO[bytes]) -> bytes:
-    """Return the rest of a file, decompressed."""
-    return b"".join(_decoded(headers, file))
+def read_decoded(headers: Headers, file: IO[bytes], most: int | None = None) -> bytes:
+    """Return the rest of a file, decompressed; of one with more than ``most`` bytes a beginning of more than these."""
+    body = bytearray()
+    for chunk in _decoded(headers, file):
+        body += chunk
+        if most is not None and len(body) > most:
+            break
+    return bytes(body)
 
 
 def parse_document(headers: Headers, body: bytes) -> Any:
