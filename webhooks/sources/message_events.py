@@ -11,10 +11,10 @@ from io import BytesIO
 from typing import IO, Any
 
 from webhooks.kit.bodies.message_body import parse_exact_integers, read_decoded, select_document
-from webhooks.wire.bodies.form_document import is_form, is_multipart
+from webhooks.sources.inner_labels import recognizable_part
 from webhooks.wire.bodies.json_selection import TOO_LONG, SelectionTooLarge, Wanted
 from webhooks.wire.cloudevents import http_modes
-from webhooks.wire.envelopes import AUTO, NONE, Message, is_recognized, members_to_recognize, open_message
+from webhooks.wire.envelopes import AUTO, NONE, Message, is_recognized, open_message
 from webhooks.wire.envelopes.cloudevents import is_cloud_event
 from webhooks.wire.envelopes.opening import MAX_BYTES
 from webhooks.wire.errors import InvalidEvent, UnopenedEnvelope, UnreadableBody
@@ -74,24 +74,11 @@ def select_events(
 def _opened(unopened: EventDocument, headers: Headers, file: IO[bytes], envelope: str) -> list[EventDocument] | None:
     """Return the events in an envelope, or None if the message has none that is recognized. Raises UnopenedEnvelope."""
     opened = None
-    if envelope != AUTO or _may_be_opened(headers, file):
+    if envelope != AUTO or is_recognized(headers, recognizable_part(headers, file)):
         body = read_decoded(headers, file, MAX_BYTES)
         opened = open_message(envelope, Message(headers, body, unopened["id"], unopened["source"]))
     file.seek(0)
     return None if opened is None else [event.document() for event in opened]
-
-
-def _may_be_opened(headers: Headers, file: IO[bytes]) -> bool:
-    """Tell whether the body is recognized by a few scalars in it, which are read at any size."""
-    content_type = headers.get("content-type", "")
-    if is_form(content_type) or is_multipart(content_type):
-        return False
-    try:
-        return is_recognized(headers, select_document(headers, file, members_to_recognize()))
-    except UnreadableBody:
-        return False
-    finally:
-        file.seek(0)
 
 
 def _cloud_events(headers: Headers, file: IO[bytes], in_data: Wanted) -> list[EventDocument]:

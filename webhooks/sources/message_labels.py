@@ -1,8 +1,10 @@
 """Read from a received message its labels: id, type and order key.
 
 The id comes from the first of these that exists: the source's ``message_id_path``, the id that the scheme signs or
-sends, the CloudEvent's source and id. Labels mean the same at any size: those of a body in object storage, or of a
-compressed one, are read by ``find_labels_in_file``, with memory that does not grow with the body.
+sends, the source and id of the event in an envelope, such as a CloudEvent. The type comes from the source's
+``event_type_path``, the scheme's header, the event in an envelope, the scheme's place in the body. Labels mean the same
+at any size: those of a body in object storage, or of a compressed one, are read by ``find_labels_in_file``, with memory
+that does not grow with the body.
 
 Header names are in lower case throughout this module.
 """
@@ -15,6 +17,7 @@ from typing import IO, Protocol
 
 from webhooks.kit.bodies.message_body import parse_document, select_document
 from webhooks.schemes import Scheme
+from webhooks.sources.inner_labels import InnerLabels, find_inner_labels, find_inner_labels_in_file
 from webhooks.wire.bodies.json_document import parse_exactly
 from webhooks.wire.bodies.json_selection import Wanted, follow
 from webhooks.wire.cloudevents import http_modes
@@ -23,12 +26,16 @@ from webhooks.wire.errors import InvalidEvent, UnreadableBody
 
 MAX_LABEL_LENGTH = 256  # characters; a longer label is replaced by its SHA-256
 _CLOUD_EVENT_POINTERS = ("/specversion", "/id", "/source", "/type")
-
-Attributes = Mapping[str, str]
+_NOTHING = InnerLabels()
 
 
 class LabelPaths(Protocol):
-    """The paths by which a source finds labels: each is ``header:Name``, ``body:/json/pointer`` or empty."""
+    """How a source finds labels: paths, each ``header:Name``, ``body:/json/pointer`` or empty, and its envelope."""
+
+    @property
+    def envelope(self) -> str:
+        """Return the form of the body, as ``webhooks.wire.envelopes`` names it."""
+        ...
 
     @property
     def message_id_path(self) -> str:
@@ -61,19 +68,24 @@ class _Rounded(Exception):
 
 def find_labels(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], body: bytes) -> MessageLabels:
     """Find the labels of a message whose body is small and plain (``message_body.is_plain``)."""
-    document, attributes = parse_document(headers, body), _cloud_event(headers, body)
+    document, inner = parse_document(headers, body), _cloud_event(headers, body)
+    if not inner.event_type and _has_inner(paths, scheme, headers):
+        inner = find_inner_labels(paths.envelope, headers, document, body)
     try:
-        return _labels(paths, scheme, headers, document, attributes)
+        return _labels(paths, scheme, headers, document, inner)
     except _Rounded:
         exact = parse_exactly(body, headers.get("content-type", ""))
-        return _labels(paths, scheme, headers, exact, attributes)
+        return _labels(paths, scheme, headers, exact, inner)
 
 
 def find_labels_in_file(
     paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], file: IO[bytes]
 ) -> MessageLabels:
     """Find the labels of a message whose body is in a file, of any size. Reads no further than it must."""
-    pointers = list(_pointers(paths, scheme, headers))
+    inner = _NOTHING
+    if _has_inner(paths, scheme, headers):
+        inner = find_inner_labels_in_file(paths.envelope, headers, file)
+    pointers = list(_pointers(paths, scheme, headers, inner))
     document: object = None
     if pointers:
         wanted = Wanted()
@@ -83,8 +95,9 @@ def find_labels_in_file(
             document = select_document(headers, file, wanted, until=pointers)
         except UnreadableBody:
             pass  # then only the headers have labels
-    attributes = _attributes_in(document) if _is_structured(headers) else _cloud_event(headers, b"")
-    return _labels(paths, scheme, headers, document, attributes)
+    if is_cloud_event(headers):
+        inner = _identity_in(document) if _is_structured(headers) else _cloud_event(headers, b"")
+    return _labels(paths, scheme, headers, document, inner)
 
 
 def read_path(path: str, headers: Mapping[str, str], document: object) -> str:
@@ -129,14 +142,12 @@ def storable_label(value: str) -> str:
 
 
 def _labels(
-    paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], document: object, attributes: Attributes
+    paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], document: object, inner: InnerLabels
 ) -> MessageLabels:
-    cloud_event_id = f"{attributes['source']} {attributes['id']}" if attributes else ""
     scheme_id = scheme.message_id(headers) or _at_pointer(scheme.id_path, document)
-    message_id = read_path(paths.message_id_path, headers, document) or scheme_id or cloud_event_id
-    event_type = read_path(paths.event_type_path, headers, document) or scheme.event_type(headers)
-    event_type = event_type or _at_pointer(scheme.type_path, document)
-    event_type = event_type or attributes.get("type") or _type_in(document)
+    message_id = read_path(paths.message_id_path, headers, document) or scheme_id or inner.message_id
+    event_type = read_path(paths.event_type_path, headers, document) or scheme.event_type(headers) or inner.event_type
+    event_type = event_type or _at_pointer(scheme.type_path, document) or _type_in(document)
     return MessageLabels(
         storable_label(message_id),
         storable_label(event_type),
@@ -144,8 +155,14 @@ def _labels(
     )
 
 
-def _pointers(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str]) -> Iterator[str]:
-    """Yield the JSON pointers of labels that the headers do not have."""
+def _has_inner(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str]) -> bool:
+    """Tell whether a label is missing that the event in an envelope may have."""
+    has_type = bool(paths.event_type_path or scheme.event_type(headers))
+    return not has_type or not (paths.message_id_path or scheme.message_id(headers) or scheme.id_path)
+
+
+def _pointers(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str], inner: InnerLabels) -> Iterator[str]:
+    """Yield the JSON pointers of labels that neither the headers nor the event in an envelope have."""
     for path in (paths.message_id_path, paths.event_type_path, paths.order_key_path):
         if path.startswith("body:"):
             yield path.removeprefix("body:")
@@ -153,7 +170,7 @@ def _pointers(paths: LabelPaths, scheme: Scheme, headers: Mapping[str, str]) -> 
         yield scheme.id_path
     if _is_structured(headers):
         yield from _CLOUD_EVENT_POINTERS
-    elif not (scheme.event_type(headers) or "ce-type" in headers or paths.event_type_path):
+    elif not (scheme.event_type(headers) or "ce-type" in headers or paths.event_type_path or inner.event_type):
         yield scheme.type_path or "/type"
 
 
@@ -161,24 +178,28 @@ def _is_structured(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").lower().startswith("application/cloudevents")
 
 
-def _cloud_event(headers: Mapping[str, str], body: bytes) -> Attributes:
-    """Return the attributes of a message that is a single CloudEvent; an empty dict for all others and for batches."""
+def _cloud_event(headers: Mapping[str, str], body: bytes) -> InnerLabels:
+    """Return the labels of a message that is a single CloudEvent; empty ones for all others and for batches."""
     if not is_cloud_event(headers):
-        return {}
+        return _NOTHING
     try:
         found = http_modes.read(headers, body)
     except InvalidEvent:
-        return {}
-    return dict(found[0].attributes) if len(found) == 1 else {}
+        return _NOTHING
+    return _identity(found[0].attributes) if len(found) == 1 else _NOTHING
 
 
-def _attributes_in(document: object) -> Attributes:
-    """Return the attributes that identify a CloudEvent in structured mode; an empty dict if one is missing."""
+def _identity_in(document: object) -> InnerLabels:
+    """Return the labels of a CloudEvent in structured mode; empty ones if one of its attributes is missing."""
     if not isinstance(document, dict):
-        return {}
+        return _NOTHING
     given = {pointer[1:]: document.get(pointer[1:]) for pointer in _CLOUD_EVENT_POINTERS}
     attributes = {name: value for name, value in given.items() if isinstance(value, str) and value}
-    return attributes if len(attributes) == len(given) else {}
+    return _identity(attributes) if len(attributes) == len(given) else _NOTHING
+
+
+def _identity(attributes: Mapping[str, str]) -> InnerLabels:
+    return InnerLabels(f"{attributes['source']} {attributes['id']}", attributes["type"])
 
 
 def _type_in(document: object) -> str:

@@ -46,6 +46,7 @@ class SourceSnapshot:
     dedupe: str
     dedupe_window_seconds: int
     event_type_path: str
+    envelope: str
     order_key_path: str
     allowed_networks: list[str]
     max_bytes: int

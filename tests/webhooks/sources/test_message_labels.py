@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.webhooks.wire.envelopes import samples
 from webhooks import schemes
 from webhooks.sources.message_labels import (
     MessageLabels,
@@ -31,6 +32,7 @@ class Paths:
     message_id_path: str = ""
     event_type_path: str = ""
     order_key_path: str = ""
+    envelope: str = "auto"
 
 
 def labels(body: bytes, headers: dict[str, str] | None = None, scheme: str = "none", **at: str) -> MessageLabels:
@@ -50,7 +52,8 @@ def labels(body: bytes, headers: dict[str, str] | None = None, scheme: str = "no
         (b"{}", {"webhook-id": "m1"}, "standard", {}, "m1"),
         (b"{}", {"x-github-delivery": "g1"}, "github", {}, "g1"),
         (CLOUD_EVENT, {"content-type": "application/cloudevents+json"}, "none", {}, "/shop 7"),
-        (CLOUD_EVENT, {"content-type": "application/json"}, "none", {}, ""),
+        (CLOUD_EVENT, {"content-type": "application/json"}, "none", {}, "/shop 7"),
+        (CLOUD_EVENT, {"content-type": "application/json"}, "none", {"envelope": "none"}, ""),
         (b"x", {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "s", "ce-type": "t"}, "none", {}, "s 1"),
         (b'{"a":{"id":"deep"}}', {}, "none", {"message_id_path": "body:/a/id"}, "deep"),
         (b'{"a":[{"id":5}]}', {}, "none", {"message_id_path": "body:/a/0/id"}, "5"),
@@ -91,6 +94,48 @@ def test_event_type_is_read_from_path_header_event_or_body(body, headers, scheme
 def test_order_key_is_read_only_from_the_path_of_the_source() -> None:
     assert labels(b'{"customer":9}', order_key_path="body:/customer").order_key == "9"
     assert labels(b'{"customer":9}').order_key == ""
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+IN_SNS = {**samples.SNS, "Message": json.dumps(samples.S3)}
+CONFIRMATION = {**samples.SNS, "Type": "SubscriptionConfirmation"}
+WITHOUT_TOPIC = [{**samples.EVENT_GRID[0], "topic": ""}]
+EC2, EC2_ID = "EC2 Instance State-change Notification", f"aws.ec2 {samples.EVENTBRIDGE['id']}"
+SNS_ID = samples.SNS["MessageId"]
+PUBSUB_ID = f"//pubsub.googleapis.com/{samples.PUBSUB['subscription']} {samples.PUBSUB['message']['messageId']}"
+REGION = {"event_type_path": "body:/region"}
+
+
+@pytest.mark.parametrize(
+    ("document", "scheme", "at", "expected"),
+    [
+        (samples.EVENTBRIDGE, "none", {}, (EC2_ID, EC2)),
+        (samples.EVENTBRIDGE, "none", {"envelope": "eventbridge"}, (EC2_ID, EC2)),
+        (samples.EVENTBRIDGE, "none", {"envelope": "none"}, ("", "")),
+        (samples.EVENTBRIDGE, "none", {"envelope": "sns"}, ("", "")),
+        (samples.EVENTBRIDGE, "none", REGION, (EC2_ID, "us-west-1")),
+        ({"Source": "shop", "DetailType": "order.paid", "Detail": "{}"}, "none", {}, ("", "order.paid")),
+        (IN_SNS, "sns", {}, (SNS_ID, "com.amazonaws.s3.ObjectCreated:Put")),
+        (samples.SNS, "sns", {}, (SNS_ID, "com.amazonaws.sns.Notification")),
+        (CONFIRMATION, "sns", {}, (SNS_ID, "SubscriptionConfirmation")),
+        (samples.PUBSUB, "none", {}, (PUBSUB_ID, "google.cloud.pubsub.topic.v1.messagePublished")),
+        (samples.EVENT_GRID * 2, "none", {}, ("", "")),
+        (WITHOUT_TOPIC, "none", {}, (WITHOUT_TOPIC[0]["id"], "Microsoft.Storage.BlobCreated")),
+        (samples.STANDARD, "standard", {}, ("", "contact.created")),
+    ],
+)
+def test_labels_of_a_message_in_an_envelope_are_those_of_its_event(document, scheme, at, expected) -> None:
+    found = labels(_json(document), {}, scheme, **at)
+    assert (found.message_id, found.event_type) == expected
+
+
+def test_labels_of_a_large_message_in_an_envelope_are_those_of_its_event() -> None:
+    body = _json({**samples.EVENTBRIDGE, "detail": {"file": "x" * 300_000}})
+    found = find_labels_in_file(Paths(), schemes.get("none"), {}, BytesIO(body))
+    assert found.event_type == EC2
 
 
 @given(st.text())

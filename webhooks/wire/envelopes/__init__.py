@@ -15,6 +15,23 @@ An opener has two functions: ``is_envelope`` tells by a few scalars of the body 
 """
 
 from webhooks.wire.envelopes.message import Message
-from webhooks.wire.envelopes.opening import AUTO, NONE, OPENERS, is_recognized, members_to_recognize, open_message
+from webhooks.wire.envelopes.opening import (
+    AUTO,
+    NONE,
+    OPENERS,
+    has_inner_labels,
+    is_recognized,
+    members_to_recognize,
+    open_message,
+)
 
-__all__ = ["AUTO", "NONE", "OPENERS", "Message", "is_recognized", "members_to_recognize", "open_message"]
+__all__ = [
+    "AUTO",
+    "NONE",
+    "OPENERS",
+    "Message",
+    "has_inner_labels",
+    "is_recognized",
+    "members_to_recognize",
+    "open_message",
+]

@@ -9,6 +9,7 @@ from webhooks.wire.envelopes.message import Message, OpenInner, first_item, is_t
 from webhooks.wire.errors import InvalidEvent
 
 MEMBERS = ("/specversion", "/id", "/source", "/type")
+NAMES = ("specversion",)
 
 
 def is_cloud_event(headers: Mapping[str, str]) -> bool:

@@ -19,6 +19,7 @@ from webhooks.wire.envelopes.message import (
 from webhooks.wire.errors import InvalidEvent
 
 MEMBERS = ("/id", "/eventType", "/eventTime", "/subject")
+NAMES = ("eventType",)
 
 
 def is_envelope(_headers: Mapping[str, str], document: object) -> bool:

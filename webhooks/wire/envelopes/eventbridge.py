@@ -12,6 +12,7 @@ from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.eventbridge import is_eventbridge, plain_from_eventbridge
 
 MEMBERS = ("/type", "/detail-type", "/source", "/DetailType", "/Source")
+NAMES = ("detail-type", "DetailType")
 
 
 def is_envelope(_headers: Mapping[str, str], document: object) -> bool:

@@ -14,7 +14,7 @@ from webhooks.wire.bodies.charset import text_of
 from webhooks.wire.bodies.json_selection import Wanted
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.envelopes import cloudevents, event_grid, eventbridge, pubsub, s3, sns, standard
-from webhooks.wire.envelopes.message import Message, OpenInner
+from webhooks.wire.envelopes.message import Message, OpenInner, first_item
 from webhooks.wire.errors import InvalidEvent, UnopenedEnvelope, UnreadableBody
 
 NONE = "none"  # the body is the data of one event
@@ -25,16 +25,20 @@ _MAX_LEVELS = 3  # of envelopes in each other
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """The functions of one envelope; ``members``: JSON pointers of the scalars by which it is recognized."""
+    """The functions of one envelope.
+
+    ``members``: JSON pointers of the scalars by which it is recognized; ``names``: one of these is at its top.
+    """
 
     label: str
     members: tuple[str, ...]
+    names: tuple[str, ...]
     is_envelope: Callable[[Mapping[str, str], object], bool]
     open_events: Callable[[Message, OpenInner], list[Event]]
 
 
 def _opener(label: str, module: ModuleType) -> Opener:
-    return Opener(label, module.MEMBERS, module.is_envelope, module.open_events)
+    return Opener(label, module.MEMBERS, module.NAMES, module.is_envelope, module.open_events)
 
 
 OPENERS: Mapping[str, Opener] = {
@@ -47,6 +51,7 @@ OPENERS: Mapping[str, Opener] = {
     "standard": _opener("Standard Webhooks, Svix", standard),
 }
 """By name; the first that recognizes a message opens it."""
+_NAMES_WITH_LABELS = frozenset(name for key, it in OPENERS.items() if key != "standard" for name in it.names)
 
 
 def open_message(envelope: str, message: Message) -> list[Event] | None:
@@ -73,6 +78,14 @@ def open_message(envelope: str, message: Message) -> list[Event] | None:
 def is_recognized(headers: Mapping[str, str], document: object) -> bool:
     """Tell whether AUTO opens a message, by its headers and the scalars at ``members_to_recognize`` in its body."""
     return _recognized(headers, document) is not None
+
+
+def has_inner_labels(document: object) -> bool:
+    """Tell whether a message may have its id and type where only its opener finds them. True is no promise.
+
+    Those of Standard Webhooks are where every source looks for them.
+    """
+    return not _NAMES_WITH_LABELS.isdisjoint(first_item(document))
 
 
 def members_to_recognize() -> Wanted:

@@ -17,6 +17,7 @@ from webhooks.wire.envelopes.message import Message, OpenInner, as_uri, event_wi
 from webhooks.wire.errors import InvalidEvent
 
 MEMBERS = ("/subscription", "/message/messageId", "/message/message_id")
+NAMES = ("subscription",)
 TYPE = "google.cloud.pubsub.topic.v1.messagePublished"  # as Eventarc has it
 
 

@@ -18,6 +18,7 @@ from webhooks.wire.envelopes.message import Message, OpenInner, as_uri, is_text
 from webhooks.wire.errors import InvalidEvent
 
 MEMBERS = ("/Records/0/eventSource", "/Records/0/eventName", "/Service", "/Event", "/Bucket")
+NAMES = ("Records", "Event")
 _TEST = "s3:TestEvent"
 _TYPE = "com.amazonaws.s3."
 _OBJECT = ("/eventName", "/s3/object/key", "/s3/object/versionId", "/s3/object/sequencer", "/s3/configurationId")

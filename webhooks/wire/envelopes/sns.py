@@ -21,6 +21,7 @@ from webhooks.wire.envelopes.message import (
 from webhooks.wire.errors import InvalidEvent
 
 MEMBERS = ("/Type", "/MessageId", "/TopicArn")
+NAMES = ("TopicArn",)
 _NOTIFICATION = "Notification"
 
 

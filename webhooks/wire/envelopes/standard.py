@@ -23,6 +23,7 @@ from webhooks.wire.envelopes.message import (
 from webhooks.wire.errors import InvalidEvent
 
 MEMBERS = ("/type", "/timestamp")
+NAMES = ("timestamp",)
 _IDS = ("webhook-id", "svix-id")
 _MILLISECONDS_FROM = 10**11  # larger numbers are milliseconds: in seconds, they would be after the year 5138
 
