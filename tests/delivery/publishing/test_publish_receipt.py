@@ -168,5 +168,5 @@ def test_source_without_envelope_publishes_the_body_as_it_is_and_ends_loops_too(
     assert (published_event()["type"], published_event()["data"]) == ("t", CLOUDEVENT)
     body = orjson.dumps(CLOUDEVENT | {"hopcount": 8})
     looping = received(tenant, body, envelope="none", content_type=structured)
-    with pytest.raises(InvalidEvent, match="loop"):
+    with pytest.raises(PublishError, match="loop"):
         publish_receipt(looping)
