@@ -117,11 +117,13 @@ WITH closed AS (
       FROM unnest(%(letters)s::uuid[], %(bodies)s::bytea[]) AS r(id, body)
      WHERE l.id = r.id AND l.replayed_at IS NULL
     RETURNING l.delivery_id, r.body
+), clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS now
 )
 UPDATE delivery_delivery d
-   SET state = '{PENDING}', next_attempt_at = clock_timestamp(), step = 0, claims = 0, started_at = clock_timestamp(),
+   SET state = '{PENDING}', next_attempt_at = clock.now, step = 0, claims = 0, started_at = clock.now,
        replay_id = %(replay)s, body = coalesce(closed.body, d.body)
-  FROM closed
+  FROM closed, clock
  WHERE d.id = closed.delivery_id AND d.state = '{DEAD}'
 RETURNING d.endpoint_id
 """
@@ -140,10 +142,13 @@ def replay_dead_letters(replay_id: UUID, by: str, letters: Sequence[tuple[UUID, 
 
 # Reader: replays of events. Index: the primary key.
 REPLAY_FINISHED = f"""
+WITH clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS now
+)
 UPDATE delivery_delivery
-   SET state = '{PENDING}', next_attempt_at = clock_timestamp(), step = 0, claims = 0,
-       started_at = clock_timestamp(), replay_id = %(replay)s,
-       cancelled_at = NULL, cancelled_by = NULL
+   SET state = '{PENDING}', next_attempt_at = clock.now, step = 0, claims = 0, started_at = clock.now,
+       replay_id = %(replay)s, cancelled_at = NULL, cancelled_by = NULL
+  FROM clock
  WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('{DELIVERED}', '{CANCELLED}') AND started_at <= %(requested_at)s
 RETURNING endpoint_id
 """

@@ -28,5 +28,5 @@ def test_processes_are_those_that_name_the_directory_and_all_below_them(tmp_path
     assert set(cpu_seconds(found)) == {OTHER, "drains"}
     for one in (named, worker, other):
         one.kill()
-        one.wait()
+        one.communicate()  # closes its pipe
     assert memory_bytes(found)["drains"] == 0.0

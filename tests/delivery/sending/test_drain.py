@@ -1012,8 +1012,9 @@ class TestLargeBodies:
                 now[0] -= 1
             scripts.status(200)(exchange)
 
-        endpoint = subscribed(receiver.script("/0", counted))
-        make_subscription(make_endpoint(endpoint.tenant, url=receiver.script("/1", counted), ordering="endpoint"))
+        endpoint = subscribed(receiver.script("/0", counted), timeout_ms=60_000)
+        ordered = make_endpoint(endpoint.tenant, url=receiver.script("/1", counted), ordering="endpoint")
+        make_subscription(ordered)
         self.publish_large(endpoint, 10)
         run_drain()
         assert len(receiver.arrivals) == 20
