@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 from celery import current_app
@@ -22,17 +23,25 @@ BrokerUrl = Callable[[str], None]
 
 
 class App:
-    """Record the messages that are sent instead of sending them."""
+    """Record the messages that are sent to the queue of the test instead of sending them.
+
+    The threads of notifiers outlive their tests, so those of other tests send by this app too: to their own queues.
+    """
 
     conf = SimpleNamespace(broker_url="memory://")
 
     def __init__(self) -> None:
+        self.queue = f"queue-{uuid4()}"
         self.sent: list[tuple[str, dict[str, object]]] = []
         self.has_sent = threading.Event()
 
+    def notifier(self, pause: float = 0.02) -> TaskNotifier:
+        return TaskNotifier("webhooks.process_due", self.queue, pause=pause)
+
     def send_task(self, name: str, **options: object) -> None:
-        self.sent.append((name, options))
-        self.has_sent.set()
+        if options["queue"] == self.queue:
+            self.sent.append((name, options))
+            self.has_sent.set()
 
 
 class AppWithoutBroker(App):
@@ -91,27 +100,23 @@ def closed_port() -> int:
         return int(server.getsockname()[1])
 
 
-def notifier() -> TaskNotifier:
-    return TaskNotifier("webhooks.process_due", "default", pause=0.02)
-
-
 class TestTaskNotifier:
     def test_notify_sends_a_message_without_content_to_the_queue(self, app: App) -> None:
-        notifier().notify()
+        app.notifier().notify()
         app.has_sent.wait()
         name, options = app.sent[0]
-        assert (name, options["queue"]) == ("webhooks.process_due", "default")
+        assert (name, options["queue"]) == ("webhooks.process_due", app.queue)
         assert not {"args", "kwargs"} & options.keys()
 
     def test_many_notifications_become_few_messages(self, app: App) -> None:
-        one = notifier()
+        one = app.notifier()
         for _ in range(10_000):
             one.notify()
         app.has_sent.wait()
         assert len(app.sent) < 100
 
     def test_notify_after_the_pause_sends_again(self, app: App) -> None:
-        one = notifier()
+        one = app.notifier()
         one.notify()
         app.has_sent.wait()
         app.has_sent.clear()
@@ -119,16 +124,18 @@ class TestTaskNotifier:
         app.has_sent.wait()
 
     def test_notify_within_the_pause_sends_once(self, app: App) -> None:
-        one = TaskNotifier("webhooks.process_due", "default", pause=3600.0)
+        TaskNotifier("webhooks.process_due", "default", pause=0.0).notify()  # as a test before this may have left it
+        one = app.notifier(pause=3600.0)
         for _ in range(100):
             one.notify()
         app.has_sent.wait()
         assert len(app.sent) == 1
 
     def test_send_that_fails_is_counted_and_not_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(notify, "current_app", AppWithoutBroker())
+        app = AppWithoutBroker()
+        monkeypatch.setattr(notify, "current_app", app)
         before = failures()
-        assert notifier().send() is False
+        assert app.notifier().send() is False
         assert failures() == before + 1
 
     def test_notify_without_a_thread_is_counted_and_not_raised(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,13 +144,13 @@ class TestTaskNotifier:
 
         monkeypatch.setattr(threading.Thread, "start", no_thread)
         before = failures()
-        notifier().notify()
+        app.notifier().notify()
         assert failures() == before + 1
 
     def test_send_in_a_project_without_a_broker_does_nothing(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(app, "conf", SimpleNamespace(broker_url=None))
         before = failures()
-        assert notifier().send() is True
+        assert app.notifier().send() is True
         assert (app.sent, failures()) == ([], before)
 
     def test_task_of_the_receiver_is_registered(self) -> None:
