@@ -14,13 +14,12 @@ from delivery.publishing.results import Published
 from subscriptions.models import Tenant
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.cloudevents.http_modes import read
-from webhooks.wire.envelopes import Message, open_message
+from webhooks.wire.envelopes import Message, open_message, wrap_message
 from webhooks.wire.errors import InvalidEvent
 from webhooks.wire.ids import public
 
 HOP_COUNT = "hopcount"  # our extension attribute: how often the event was published from a receipt
 MAX_HOPS = 8
-DEFAULT_TYPE = "webhook.received"  # type of an event whose message has no type
 
 
 class Source(Protocol):
@@ -63,7 +62,7 @@ def _events(receipt: Receipt) -> list[Event | InvalidEvent | Mapping[str, Any]]:
     message = Message(headers, receipt.content(), receipt.message_id, _source_uri(receipt))
     opened = open_message(receipt.source.envelope, message)
     if opened is None:
-        opened = [_with_passed_hops(_wrapped(receipt, message.body), message)]
+        opened = [_with_passed_hops(wrap_message(message, receipt.event_type), message)]
     return [_count_hop(it) for it in opened]
 
 
@@ -84,18 +83,6 @@ def _count_hop(event: Event) -> Event | InvalidEvent:
         return InvalidEvent(HOP_COUNT, f"must not exceed {MAX_HOPS}: the event is published in a loop")
     typed = {name: value for name, value in event.typed.items() if name != HOP_COUNT}
     return replace(event, attributes={**event.attributes, HOP_COUNT: str(hops)}, typed=typed)
-
-
-def _wrapped(receipt: Receipt, body: bytes) -> Event:
-    attributes = {
-        "specversion": "1.0",
-        "id": receipt.message_id,
-        "source": _source_uri(receipt),
-        "type": receipt.event_type or DEFAULT_TYPE,
-    }
-    if receipt.content_type:
-        attributes["datacontenttype"] = receipt.content_type
-    return Event.with_bytes(attributes, body)
 
 
 def _source_uri(receipt: Receipt) -> str:

@@ -60,7 +60,7 @@ def send_test_message(source: Source, url: str, *, event_type: str = "", body: s
     if snapshot is None:
         raise NoActiveSecret(str(NoActiveSecret.__doc__))
     started = timezone.now()
-    sample = sign_sample(snapshot, url, event_type, body.encode())
+    sample = sign_sample(snapshot, url, event_type, body.encode() or None)
     everywhere = replace(snapshot, response_timeout_seconds=0, allowed_networks=[])
     response = respond(_request(url, sample), everywhere)
     content = response.headers_and_body()[1]
@@ -77,9 +77,9 @@ def send_test_message(source: Source, url: str, *, event_type: str = "", body: s
 
 
 def sign_sample(
-    source: SourceSnapshot, url: str, event_type: str = "", body: bytes = b"", message_id: str = ""
+    source: SourceSnapshot, url: str, event_type: str = "", body: bytes | None = None, message_id: str = ""
 ) -> SignedMessage:
-    """Return a sample signed as the sender of this source signs; what is empty is chosen.
+    """Return a sample signed as the sender of this source signs; what is empty or None is chosen.
 
     Raises SenderKeyRequired, NoActiveSecret, and SignatureError if the source's configuration cannot work.
     """
@@ -90,7 +90,7 @@ def sign_sample(
         raise NoActiveSecret(str(NoActiveSecret.__doc__))
     message_id = message_id or public("msg", new_id())
     message = UnsignedMessage(
-        body=body or _sample_body(scheme, message_id, event_type),
+        body=_sample_body(scheme, message_id, event_type) if body is None else body,
         url=source.public_url or url,
         now=int(time.time()),
         message_id=message_id,

@@ -3,6 +3,9 @@
 https://shopify.dev/docs/apps/build/webhooks/verify-deliveries. `X-Shopify-Webhook-Id` is the same for every attempt at
 a message. Where it is missing, `X-Shopify-Event-Id` identifies the event, which webhooks of several topics may share
 (https://shopify.dev/docs/apps/build/webhooks/ignore-duplicates), so the topic is a part of the id then.
+
+Shopify's Events, which follow webhooks, have the same headers without ``X-``
+(https://shopify.dev/docs/apps/build/events/delivery-structure).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +14,11 @@ from webhooks.schemes.scheme import BodyVerifier, Scheme, SignedMessage, Unsigne
 from webhooks.wire.header_values import lowered
 from webhooks.wire.signing.hmac_signatures import HmacVerifier, base64_digest, hmac_signature, keys_from_text
 
+_KINDS = ("x-shopify-", "shopify-")  # of headers: those of webhooks, those of Events
+
 
 class Shopify(Scheme):
-    """`X-Shopify-Hmac-Sha256`: the HMAC-SHA256 of the body in base64."""
+    """`X-Shopify-Hmac-Sha256` or `Shopify-Hmac-Sha256`: the HMAC-SHA256 of the body in base64."""
 
     name = "shopify"
     label = "Shopify: the client secret of the app"
@@ -21,7 +26,9 @@ class Shopify(Scheme):
     type_header = "x-shopify-topic"
 
     def verifier(self, secrets: Sequence[str], context: VerificationContext) -> BodyVerifier:
-        return HmacVerifier(keys_from_text(secrets), [context.header("x-shopify-hmac-sha256")], base64_digest)
+        name = next((f"{kind}hmac-sha256" for kind in _KINDS if f"{kind}hmac-sha256" in context.headers), "")
+        signature = context.header(name or "x-shopify-hmac-sha256")
+        return HmacVerifier(keys_from_text(secrets), [signature], base64_digest)
 
     def sign(self, secret: str, message: UnsignedMessage) -> SignedMessage:
         signature = hmac_signature(secret, message.body, base64_digest)
@@ -30,5 +37,12 @@ class Shopify(Scheme):
 
     def message_id(self, headers: Mapping[str, str]) -> str | None:
         fields = lowered(headers)
-        event, topic = fields.get("x-shopify-event-id"), fields.get(self.type_header, "")
-        return super().message_id(fields) or (f"{topic} {event}".strip() if event else None)
+        event, topic = _first(fields, "event-id"), _first(fields, "topic")
+        return _first(fields, "webhook-id") or (f"{topic} {event}".strip() if event else None)
+
+    def event_type(self, headers: Mapping[str, str]) -> str | None:
+        return _first(lowered(headers), "topic") or None
+
+
+def _first(fields: Mapping[str, str], name: str) -> str:
+    return next((fields[f"{kind}{name}"] for kind in _KINDS if fields.get(f"{kind}{name}")), "")

@@ -9,7 +9,7 @@ signed            the signed content, see ``signed_content``                {bod
 id_header         the header with the message id; required if {id} is signed
 timestamp_header  the header with the time, if it is not in the format
 timestamp_path    where the time is instead: query:name, body:/json/pointer or form:name
-timestamp_format  s, ms, us (since 1970), iso                               s
+timestamp_format  s, ms, us (since 1970), iso, http (a date of RFC 9110)    s
 type_header       the header with the event type                            none
 
 A time is always checked. Where a member of the body is needed, the body is kept in memory, up to 1 MiB.
@@ -24,7 +24,7 @@ import orjson
 
 from webhooks.schemes.proof_format import Fields, ProofFormat
 from webhooks.schemes.sample_body import with_member
-from webhooks.schemes.scheme import BodyVerifier, SignedMessage, UnsignedMessage, VerificationContext
+from webhooks.schemes.scheme import BodyVerifier, SignedMessage, UnsignedBody, UnsignedMessage, VerificationContext
 from webhooks.schemes.signed_content import SignedContent
 from webhooks.wire import base64_text
 from webhooks.wire.errors import BadOptions, BodyTooLarge, MalformedHeader, MissingHeader, NoMatchingSignature
@@ -122,7 +122,7 @@ class SignatureLayout:
         if self.reads_body:
             return _BufferedVerifier(self, context, check)
         self.begin(context, MessageValues(context.headers, _query(context)), check)
-        return check
+        return check if self._content.has_body else UnsignedBody(check.finish())
 
     def begin(self, context: VerificationContext, values: MessageValues, check: ContentCheck) -> None:
         """Read the proof, check its time, and begin the check of the content. Raises SignatureError."""

@@ -4,6 +4,7 @@
     {id} {timestamp}            as the options say where they are
     {url} {path} {query} {host} {method}        of the request as the sender made it
     {header:Name} {query:name}  a header, a parameter
+    {query_lower:name}          a parameter, in lower case
     {body:/json/pointer} {form:name}            a member of a JSON body, a field of a form; with ? at its end it may
                                 be missing, and is empty then
     {form_sorted}               the names and values of all fields of a form, sorted by name, without separators
@@ -24,7 +25,7 @@ from webhooks.wire.placeholders import Part, Placeholder
 
 _REQUEST = ("url", "path", "query", "host", "method")
 _PLAIN = ("body", "id", "timestamp", "form_sorted", "secret", *_REQUEST)
-_WITH_ARGUMENT = ("header", "query", "body", "form")
+_WITH_ARGUMENT = ("header", "query", "query_lower", "body", "form")
 _IN_BODY = ("form_sorted", "form")
 
 
@@ -44,7 +45,7 @@ class SignedContent:
         self.has_id, self.has_timestamp = Placeholder("id") in given, Placeholder("timestamp") in given
         self.has_secret, self.has_body = Placeholder("secret") in given, bool(whole)
         self.names = {part.name for part in given}
-        self.members = [f"{part.name}:{part.argument}" for part in given if part.argument]
+        self.members = [_path(part) for part in given if part.argument]
         self.reads_body = any(part.name in _IN_BODY or (part.name == "body" and part.argument) for part in given)
         middle = parts.index(whole[0]) if whole else len(parts)
         self._head, self._tail = parts[:middle], parts[middle + 1 :]
@@ -68,7 +69,7 @@ class SignedContent:
 
 def _check_placeholder(part: Placeholder) -> None:
     if part.argument:
-        path = f"{part.name}:{part.argument.removesuffix('?')}"
+        path = _path(part).removesuffix("?")
         if part.name not in _WITH_ARGUMENT or not is_path(path):
             raise BadOptions(f"signed must not contain {{{part.name}:{part.argument}}}")
     elif part.name not in _PLAIN:
@@ -101,11 +102,15 @@ def _filled(
 
 
 def _member(part: Placeholder, values: MessageValues) -> str:
-    path = f"{part.name}:{part.argument.removesuffix('?')}"
+    path = _path(part).removesuffix("?")
     value = values.find(path)
     if value is None and not part.argument.endswith("?"):
         raise NoMatchingSignature(f"the message has no {path}")
-    return value or ""
+    return (value or "").lower() if part.name.endswith("_lower") else value or ""
+
+
+def _path(part: Placeholder) -> str:
+    return f"{part.name.removesuffix('_lower')}:{part.argument}"
 
 
 def _of_url(name: str, context: VerificationContext) -> bytes:

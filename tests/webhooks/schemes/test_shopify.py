@@ -29,3 +29,12 @@ class TestShopify(SchemeBattery):
         assert scheme.message_id(headers) == "orders/paid e1"
         assert scheme.message_id({**headers, "X-Shopify-Topic": "orders/updated"}) == "orders/updated e1"
         assert scheme.message_id({"X-Shopify-Topic": "orders/paid"}) is None
+
+    def test_message_of_events_has_the_same_headers_without_x(self) -> None:
+        signature = b64encode(hmac.digest(self.secret.encode(), BODY, "sha256")).decode()
+        headers = {"Shopify-Hmac-Sha256": signature, "Shopify-Webhook-Id": "w1", "Shopify-Topic": "Product"}
+        self.verify(Message(headers, BODY), self.secret)
+        self.rejects(Message({**headers, "Shopify-Hmac-Sha256": "AAAA"}, BODY))
+        self.rejects(Message({**headers, "X-Shopify-Hmac-Sha256": "AAAA"}, BODY))
+        assert schemes.get("shopify").message_id(headers) == "w1"
+        assert schemes.get("shopify").event_type(headers) == "Product"

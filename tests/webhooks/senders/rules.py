@@ -387,6 +387,26 @@ def mandrill(secret: str, now: int) -> Sent:
     return Sent(headers, urlencode(fields).encode(), proof=("X-Mandrill-Signature",))
 
 
+def plivo(secret: str, now: int) -> Sent:
+    fields = {"To": "15551234567", "From": "15557654321", "Text": "42"}
+    content = URL + "?" + "".join(name + fields[name] for name in sorted(fields)) + ".n0nce"
+    name = "X-Plivo-Signature-V3"
+    headers = {"Content-Type": FORM, name: base64(mac(secret, content.encode())), f"{name}-Nonce": "n0nce"}
+    return Sent(headers, urlencode(fields).encode(), proof=(name, f"{name}-Nonce"))
+
+
+def klaviyo(secret: str, now: int) -> Sent:
+    time = datetime.fromtimestamp(now, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    headers = {"Klaviyo-Signature": mac(secret, BODY + time.encode()).hex(), "Klaviyo-Timestamp": time}
+    return Sent(headers, proof=tuple(headers))
+
+
+def mercado_pago(secret: str, now: int) -> Sent:
+    signature = mac(secret, b"id:ord01jq4;request-id:r1;ts:%d000;" % now).hex()
+    headers = {"x-signature": f"ts={now}000,v1={signature}", "x-request-id": "r1"}
+    return Sent(headers, query="data.id=ORD01JQ4&type=payment", proof=tuple(headers))
+
+
 def twilio(secret: str, now: int) -> Sent:
     fields = {"MessageSid": "SM1", "Body": "42"}
     signature = RequestValidator(secret).compute_signature(URL, fields)
@@ -510,6 +530,11 @@ RULES: dict[str, Rule] = {
     "customer-io": timed("X-CIO-Signature", "X-CIO-Timestamp", lambda time, body: b"v0:" + time + b":" + body),
     "dropbox-sign": Rule(dropbox_sign, altered=(b"request_sent", b"request_lost")),
     "ebay": Rule(ebay, pem(CURVE), pem(OTHER_CURVE)),
+    "airwallex": timed("x-signature", "x-timestamp", lambda time, body: time + body, units=1000),
+    "klaviyo": Rule(klaviyo, timed=True),
+    "lob": timed("Lob-Signature", "Lob-Signature-Timestamp", lambda time, body: time + b"." + body, units=1000),
+    "mercado-pago": Rule(mercado_pago, timed=True, altered=None),
+    "plivo": Rule(plivo),
     "figma": Rule(figma, altered=None),
     "fitbit": Rule(fitbit),
     "flutterwave": token("verif-hash"),

@@ -34,6 +34,8 @@ def id_place(sender: Sender) -> str:
     signed = {"standard": "header:webhook-id", "svix": "header:svix-id"}.get(scheme.name, of_scheme)
     in_options = f"header:{options['id_header']}" if options.get("id_header") else ""
     found = sender.fields.get("message_id_path") or in_options or signed
+    if not found and sender.fields.get("envelope"):
+        return "of the event"
     return description.place(found) if found else "content" if sender.fields.get("dedupe") == "content" else "none"
 
 

@@ -23,6 +23,7 @@ from webhooks.wire.envelopes.opening import (
     is_recognized,
     members_to_recognize,
     open_message,
+    wrap_message,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "is_recognized",
     "members_to_recognize",
     "open_message",
+    "wrap_message",
 ]

@@ -12,6 +12,7 @@ import orjson
 
 from webhooks.wire.bodies.charset import text_of
 from webhooks.wire.bodies.json_selection import Wanted
+from webhooks.wire.cloudevents.attributes import SPECVERSION
 from webhooks.wire.cloudevents.event import Event
 from webhooks.wire.envelopes import cloudevents, event_grid, eventbridge, pubsub, s3, sns, standard
 from webhooks.wire.envelopes.message import Message, OpenInner, first_item
@@ -20,6 +21,7 @@ from webhooks.wire.errors import InvalidEvent, UnopenedEnvelope, UnreadableBody
 NONE = "none"  # the body is the data of one event
 AUTO = "auto"  # the envelope that is recognized, or none
 MAX_BYTES = 16 * 1024**2  # of a body that is opened; more than the largest message of any of these products
+DEFAULT_TYPE = "webhook.received"  # type of an event whose message has no type
 _MAX_LEVELS = 3  # of envelopes in each other
 
 
@@ -73,6 +75,19 @@ def open_message(envelope: str, message: Message) -> list[Event] | None:
         return opener.open_events(_in_utf8(message), _inside(1))
     except InvalidEvent as error:
         raise _unopened(envelope, error) from error
+
+
+def wrap_message(message: Message, event_type: str) -> Event:
+    """Return the event whose data is the body of a message without an envelope. Raises InvalidEvent."""
+    attributes = {
+        "specversion": SPECVERSION,
+        "id": message.id,
+        "source": message.source,
+        "type": event_type or DEFAULT_TYPE,
+    }
+    if message.content_type:
+        attributes["datacontenttype"] = message.content_type
+    return Event.with_bytes(attributes, message.body)
 
 
 def is_recognized(headers: Mapping[str, str], document: object) -> bool:

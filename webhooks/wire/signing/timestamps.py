@@ -6,15 +6,17 @@ further ahead than the tolerance could be replayed until it has become old, so i
 
 import re
 from datetime import UTC, datetime
+from email.utils import formatdate, parsedate_to_datetime
 
 from webhooks.wire.errors import MalformedHeader, StaleTimestamp
 
 TOLERANCE = 300  # seconds, as in the reference libraries
 _DIGITS = re.compile(r"[0-9]{1,16}")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
+_HTTP = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", re.ASCII)
 _UNITS = {"s": 1, "ms": 1000, "us": 1_000_000}  # per second
-FORMATS = (*_UNITS, "iso")
-"""How senders write a time: as a number since 1970, or as ISO 8601 with a zone."""
+FORMATS = (*_UNITS, "iso", "http")
+"""How senders write a time: as a number since 1970, as ISO 8601 with a zone, or as a date of HTTP (RFC 9110, 5.6.7)."""
 
 
 def check_moment(seconds: float, *, now: float, tolerance: float, repeated_for: float = 0.0) -> None:
@@ -35,12 +37,14 @@ def check_timestamp(header: str, value: str, *, now: float, tolerance: float) ->
 
 def read(place: str, value: str, form: str) -> float:
     """Return the Unix seconds of a time in one of the FORMATS. Raises MalformedHeader; ``place`` is named then."""
-    if form != "iso":
+    if form in _UNITS:
         if not _DIGITS.fullmatch(value):
             raise MalformedHeader(place)
         return int(value) / _UNITS[form]
     try:
-        if _ISO.fullmatch(value):
+        if form == "http" and _HTTP.fullmatch(value):
+            return parsedate_to_datetime(value).timestamp()
+        if form == "iso" and _ISO.fullmatch(value):
             return datetime.fromisoformat(value).timestamp()
     except (ValueError, OverflowError):
         pass
@@ -49,6 +53,8 @@ def read(place: str, value: str, form: str) -> float:
 
 def write(seconds: int, form: str) -> str:
     """Return a time in one of the FORMATS."""
-    if form != "iso":
+    if form in _UNITS:
         return str(seconds * _UNITS[form])
+    if form == "http":
+        return formatdate(seconds, usegmt=True)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
