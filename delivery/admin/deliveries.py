@@ -1,4 +1,4 @@
-"""Show deliveries: one event to one endpoint, with its timeline and the operations on unfinished ones."""
+"""Show deliveries: one event to one endpoint, with its timeline and the operations on it."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ SHOWN_DEAD_LETTERS = 20
 
 @admin.register(Delivery)
 class DeliveryAdmin(AdminList):
-    """Show deliveries, and retry, cancel or move them to the dead letters."""
+    """Show deliveries, and retry, resend, cancel or move them to the dead letters."""
 
     list_display = ("public_id", "state_column", "result", "attempts", "event_link", "endpoint_link", "published")
     list_select_related = ("event", "endpoint__http")
@@ -48,7 +48,7 @@ class DeliveryAdmin(AdminList):
     readonly_fields = tuple(name for line in fields for name in line)
     change_form_outer_before_template = "delivery/admin/operations_bar.html"
     change_form_after_template = "delivery/admin/delivery.html"
-    actions = ("retry_now", "move_to_dead_letters", "cancel")
+    actions = ("retry_now", "resend", "move_to_dead_letters", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows: QuerySet[Delivery] = super().get_queryset(request)
@@ -64,6 +64,10 @@ class DeliveryAdmin(AdminList):
     @action(description="Retry selected now", permissions=["operate"])
     def retry_now(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
         return self._confirm("retry", queryset)
+
+    @action(description="Resend selected", permissions=["operate"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
+        return self._confirm("resend", queryset)
 
     @action(description="Move selected to dead letters", permissions=["operate"])
     def move_to_dead_letters(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse:
@@ -97,9 +101,12 @@ class DeliveryAdmin(AdminList):
             }
             if delivery.state in UNFINISHED:
                 context["reasons"] = explain(delivery.event, [delivery.endpoint])[0].reasons
-                if self.has_operate_permission(request):
-                    paths = [(it, operation_path(name, [delivery.public_id])) for name, it in OPERATIONS.items()]
-                    context["operations"] = [(it.title, path) for it, path in paths]
+            if self.has_operate_permission(request):
+                context["operations"] = [
+                    (it.title, operation_path(it.name, [delivery.public_id]))
+                    for it in OPERATIONS.values()
+                    if it.applies_to(delivery)
+                ]
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 

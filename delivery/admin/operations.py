@@ -1,10 +1,10 @@
-"""Retry, cancel or set aside deliveries by hand, after a confirmation page that lists them.
+"""Retry, resend, cancel or set aside deliveries by hand, after a confirmation page that lists them.
 
 In the URL, ``what`` is the name of the operation and ``ids`` are the ids of the deliveries, separated by commas. GET
 shows the page; POST runs the operation and writes each changed delivery to the admin's log.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -21,11 +21,14 @@ from delivery.lifecycle.cancel import UNFINISHED, cancel
 from delivery.lifecycle.send_now import send_now
 from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Delivery
+from delivery.replaying.resend import resend
+from subscriptions.errors import StateConflict
 from webhooks.kit.admin.display import link
 from webhooks.wire import ids
 
 MAY_OPERATE = "delivery.change_delivery"
 MAX_DELIVERIES = 50  # in one operation: as many as a page of the list shows; the REST API can cancel more, by filter
+FINISHED = (Delivery.State.DELIVERED, Delivery.State.DEAD, Delivery.State.CANCELLED)
 LIST_URL_NAME = "admin:delivery_delivery_changelist"
 PAGE_URL_NAME = "admin:delivery_delivery_operation"
 
@@ -36,7 +39,8 @@ class Operation:
 
     ``title`` and ``note`` are shown above the deliveries. ``button`` is the text of the button that confirms, with
     ``{}`` for a count such as "2 deliveries". ``success`` begins the message after the operation. ``run`` takes a
-    delivery and the name of the user, and returns False if the delivery was finished already.
+    delivery and the name of the user, and returns False if it changed nothing. It changes deliveries in ``states``;
+    ``unchanged`` says why others stay as they are.
     """
 
     name: str
@@ -45,11 +49,25 @@ class Operation:
     note: str
     success: str
     run: Callable[[Delivery, str], bool]
+    states: Collection[str] = UNFINISHED
+    unchanged: str = "Finished already."
     is_destructive: bool = False
+
+    def applies_to(self, delivery: Delivery) -> bool:
+        """Return whether the operation changes a delivery in its present state."""
+        return delivery.state in self.states
 
 
 def _retry(delivery: Delivery, _user: str) -> bool:
     return send_now(delivery)
+
+
+def _resend(delivery: Delivery, user: str) -> bool:
+    try:
+        resend(delivery, user)
+    except StateConflict:
+        return False
+    return True
 
 
 OPERATIONS = {
@@ -62,6 +80,16 @@ OPERATIONS = {
             note="The next attempt is due at once. The rate limit still applies, and a paused endpoint stays paused.",
             success="Queued",
             run=_retry,
+        ),
+        Operation(
+            name="resend",
+            title="Resend",
+            button="Resend {}",
+            note="It is sent again with the same webhook-id, and its retry plan starts anew.",
+            success="Queued again",
+            run=_resend,
+            states=FINISHED,
+            unchanged="Not finished yet, or its payload is erased, or its endpoint is disabled.",
         ),
         Operation(
             name="set-aside",
@@ -110,24 +138,24 @@ class OperationPage:
             self.model_admin.log_change(request, delivery, f"{operation.success}.")
         if changed:
             messages.success(request, f"{operation.success}: {_counted(len(changed))}")
-        if finished := len(selected) - len(changed):
-            messages.warning(request, f"Already finished, not changed: {_counted(finished)}")
+        if unchanged := len(selected) - len(changed):
+            messages.warning(request, f"Not changed: {_counted(unchanged)}. {operation.unchanged}")
         if len(selected) == 1:
             return redirect("admin:delivery_delivery_change", selected[0].pk)
         return redirect(LIST_URL_NAME)
 
     def _confirm(self, request: HttpRequest, operation: Operation, selected: list[Delivery]) -> HttpResponse:
-        unfinished = [delivery for delivery in selected if delivery.state in UNFINISHED]
+        changing = [delivery for delivery in selected if operation.applies_to(delivery)]
         one = selected[0] if len(selected) == 1 else None
         context = {
             **self.model_admin.admin_site.each_context(request),
-            "title": operation.button.format(_counted(len(unfinished))),
+            "title": operation.button.format(_counted(len(changing))),
             "opts": Delivery._meta,
             "media": self.model_admin.media,
             "operation": operation,
             "is_destructive": operation.is_destructive,
-            "total": len(unfinished),
-            "finished": len(selected) - len(unfinished),
+            "total": len(changing),
+            "unchanged": len(selected) - len(changing),
             "rows": [
                 (link(it), state_pill(it.state), it.event.type, link(it.endpoint, str(it.endpoint))) for it in selected
             ],

@@ -1,4 +1,4 @@
-"""Change unfinished deliveries: cancel, retry and set aside one; cancel many by a filter."""
+"""Change deliveries: cancel, retry and set aside an unfinished one; resend any; cancel many by a filter."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +18,7 @@ from delivery.lifecycle.set_aside import set_aside
 from delivery.models import Delivery
 from delivery.reading import queries
 from delivery.replaying.replay_filter import DELIVERIES, ReplayFilter
+from delivery.replaying.resend import resend
 from subscriptions.api.authentication import principal
 from subscriptions.api.tenancy import TenantScoped, tenant_of
 from subscriptions.models import Scope, Tenant
@@ -25,7 +26,7 @@ from webhooks.kit.rest.errors import Conflict
 
 
 class DeliveryChange(TenantScoped[Delivery]):
-    """Change one delivery that is unfinished."""
+    """Change one delivery."""
 
     queryset = Delivery.objects.all()
     serializer_class = DeliverySerializer
@@ -76,6 +77,26 @@ class DeliveryRetry(DeliveryChange):
     @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="retry_delivery")
     def post(self, request: Request, ref: str) -> Response:
         return self.change(send_now)
+
+
+class DeliveryResend(DeliveryChange):
+    """Send one delivery again."""
+
+    operations = {
+        "post": (
+            "Resend a delivery",
+            "Sends one delivery again, whatever its state: delivered, dead, cancelled or pending. The receiver gets "
+            "the same `webhook-id`. The retry plan starts anew; rate limit and circuit breaker still apply. "
+            "409 while an attempt is in progress, if the payload was erased, or if the endpoint is disabled.",
+        ),
+    }
+
+    @extend_schema(request=None, responses={200: DeliverySerializer}, operation_id="resend_delivery")
+    def post(self, request: Request, ref: str) -> Response:
+        delivery = self.get_object()
+        resend(delivery, principal(request).label)
+        delivery.refresh_from_db()
+        return Response(self.get_serializer(delivery).data)
 
 
 class DeliverySetAside(DeliveryChange):

@@ -22,6 +22,7 @@ urlpatterns = [
     path("events/<str:ref>/payload/", events.EventPayload.as_view(), name="event-payload"),
     path("deliveries/<str:ref>/attempts/", deliveries.DeliveryAttempts.as_view(), name="delivery-attempts"),
     path("deliveries/<str:ref>/cancel/", changes.DeliveryCancel.as_view(), name="delivery-cancel"),
+    path("deliveries/<str:ref>/resend/", changes.DeliveryResend.as_view(), name="delivery-resend"),
     path("deliveries/<str:ref>/retry/", changes.DeliveryRetry.as_view(), name="delivery-retry"),
     path("deliveries/<str:ref>/set-aside/", changes.DeliverySetAside.as_view(), name="delivery-set-aside"),
     path("cancellations/", changes.Cancellations.as_view(), name="cancellations"),

@@ -33,7 +33,7 @@ def stop_deliveries(ids: Sequence[UUID], state: Delivery.State, by: str | None) 
     ]
 
 
-# Readers: send now, retry an endpoint. Index: the primary keys.
+# Readers: send now, resend, retry an endpoint. Index: the primary keys.
 MAKE_DUE = f"""
 UPDATE delivery_delivery SET next_attempt_at = now()
  WHERE id = %(id)s AND state = '{PENDING}' AND next_attempt_at > now()

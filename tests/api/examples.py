@@ -255,6 +255,7 @@ def replay(it: Recorder, client: APIClient, endpoint: str, receiver: Receiver) -
         client.post("/api/v1/events/", {"type": "order.paid", "data": {"total": 200 + number}}, format="json")
         pending.append(client.get("/api/v1/deliveries/?limit=1").json()["data"][0]["id"])
     it.call(client, "retry_delivery", ref=pending[0])
+    it.call(client, "resend_delivery", ref=pending[0])
     it.call(client, "cancel_delivery", ref=pending[1])
     it.call(client, "set_delivery_aside", ref=pending[2])
     chosen = {"filter": {"endpoint": endpoint}}

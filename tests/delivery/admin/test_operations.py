@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from delivery.admin.operations import operation_path
-from delivery.models import DeadLetter, Delivery
+from delivery.models import DeadLetter, Delivery, Replay
 from subscriptions.models import Endpoint
 from tests.delivery.admin.rows import HOSTILE, operator
 from tests.delivery.factories import make_delivery, make_event
@@ -88,11 +88,11 @@ def test_finished_delivery_is_not_changed_and_counted_apart(endpoint: Endpoint, 
     delivered, waiting = make_pending(endpoint, state="delivered"), make_pending(endpoint)
     client = operator("change_delivery")
     shown = client.get(path(name, delivered, waiting)).context
-    assert (shown["total"], shown["finished"]) == (1, 1)
+    assert (shown["total"], shown["unchanged"]) == (1, 1)
     response = client.post(path(name, delivered, waiting), follow=True)
     assert [str(it) for it in response.context["messages"]] == [
         DONE[name].replace(".", ": 1 delivery"),
-        "Already finished, not changed: 1 delivery",
+        "Not changed: 1 delivery. Finished already.",
     ]
     assert state_of(delivered) == ("delivered", False)
     assert [entry.object_id for entry in LogEntry.objects.all()] == [str(waiting.pk)]
@@ -113,6 +113,33 @@ def test_delivery_page_offers_operations_while_unfinished(endpoint: Endpoint, st
     response = operator("change_delivery").get(reverse(ONE, args=[delivery.pk]))
     for name in NAMES:
         assert (f"what={name}&amp;ids={delivery.public_id}" in response.content.decode()) is offered
+
+
+@pytest.mark.parametrize(("state", "offered"), [("pending", False), ("delivered", True), ("cancelled", True)])
+def test_delivery_page_offers_to_resend_when_finished(endpoint: Endpoint, state: str, offered: bool) -> None:
+    delivery = make_pending(endpoint, state=state)
+    response = operator("change_delivery").get(reverse(ONE, args=[delivery.pk]))
+    assert (f"what=resend&amp;ids={delivery.public_id}" in response.content.decode()) is offered
+
+
+def test_confirmed_resend_makes_finished_deliveries_due_and_counts_others_apart(endpoint: Endpoint) -> None:
+    delivered, waiting = make_pending(endpoint, state="delivered"), make_pending(endpoint)
+    client = operator("change_delivery")
+    response = client.post(path("resend", delivered), follow=True)
+    assert [str(it) for it in response.context["messages"]] == ["Queued again: 1 delivery"]
+    assert state_of(delivered) == ("pending", True)
+    assert Replay.objects.get().requested_by == "admin:ops"
+    shown = client.get(path("resend", delivered, waiting)).context
+    assert (shown["total"], shown["unchanged"]) == (0, 2)
+
+
+def test_resend_to_a_disabled_endpoint_changes_nothing_and_says_so(endpoint: Endpoint) -> None:
+    delivered = make_pending(endpoint, state="delivered", next_attempt_at=None)
+    Endpoint.objects.update(state="disabled")
+    response = operator("change_delivery").post(path("resend", delivered), follow=True)
+    (message,) = map(str, response.context["messages"])
+    assert "its endpoint is disabled" in message
+    assert state_of(delivered) == ("delivered", False)
 
 
 def test_operation_without_permission_is_forbidden(endpoint: Endpoint) -> None:

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from delivery.models import Delivery
 from subscriptions.models import Endpoint, Tenant
-from tests.delivery.factories import make_delivery, make_event
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
 from tests.factories import make_client, make_endpoint, make_tenant
 from tests.routes import ApiRoute, RouteCases
 
@@ -36,6 +36,7 @@ class TestChangeRoutes(RouteCases):
     routes = [
         ApiRoute("post", "deliveries/{delivery}/cancel/", "manage", 200),
         ApiRoute("post", "deliveries/{delivery}/retry/", "manage", 200),
+        ApiRoute("post", "deliveries/{delivery}/resend/", "manage", 200),
         ApiRoute("post", "deliveries/{delivery}/set-aside/", "manage", 200),
         ApiRoute("post", "cancellations/", "manage", 200, {"filter": {}}),
         ApiRoute("post", "cancellations/preview/", "read", 200, {"filter": {}}),
@@ -67,6 +68,27 @@ def test_change_of_a_finished_delivery_is_a_409(
     assert (response.status_code, response.json()["errors"][0]["field"]) == (409, "state")
     delivery.refresh_from_db()
     assert delivery.state == "delivered"
+
+
+@pytest.mark.parametrize("state", ["pending", "delivered", "dead", "cancelled"])
+def test_resend_makes_a_delivery_of_any_state_due(
+    client: APIClient, tenant: Tenant, endpoint: Endpoint, state: str
+) -> None:
+    later = timezone.now() + timedelta(hours=1) if state == "pending" else None
+    delivery = make_delivery(make_event(tenant), endpoint, state=state, next_attempt_at=later)
+    if state == "dead":
+        make_dead_letter(delivery)
+    response = client.post(f"/api/v1/deliveries/{delivery.public_id}/resend/")
+    assert (response.status_code, response.json()["state"]) == (200, "pending")
+    delivery.refresh_from_db()
+    assert delivery.next_attempt_at is not None
+    assert delivery.next_attempt_at <= timezone.now()
+
+
+def test_resend_while_an_attempt_is_in_progress_is_a_409(client: APIClient, tenant: Tenant, endpoint: Endpoint) -> None:
+    delivery = make_delivery(make_event(tenant), endpoint, state="sending")
+    response = client.post(f"/api/v1/deliveries/{delivery.public_id}/resend/")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (409, "state")
 
 
 def test_cancellation_cancels_what_its_preview_counted(client: APIClient, tenant: Tenant, endpoint: Endpoint) -> None:

@@ -1,0 +1,68 @@
+"""Send one delivery again, whatever its state: a replay of one, which is carried out at once.
+
+The receiver sees the same ``webhook-id``, so one that deduplicates ignores what it has handled.
+"""
+
+from functools import partial
+
+from django.db import transaction
+
+from delivery import notify
+from delivery.models import DeadLetter, Delivery, Event, Replay
+from delivery.replaying import backfill, dead_letters
+from delivery.replaying.replay_filter import ReplayFilter
+from delivery.sql.cancel import make_due
+from subscriptions.errors import StateConflict
+from subscriptions.models import Endpoint
+from webhooks.kit.sql import database_now
+
+
+def resend(delivery: Delivery, by: str) -> None:
+    """Make a finished delivery pending again, from the start of its retry plan; a pending one is due now.
+
+    ``by``: who requested it, stored in the replay. An open circuit breaker lets one attempt through; the rate limit,
+    the order and a pause of the endpoint still apply. Raises StateConflict for a delivery that is being sent, whose
+    payload was erased, whose endpoint is disabled or deleted, or whose transformation fails again.
+    """
+    with transaction.atomic():
+        event = Event.objects.select_for_update(no_key=True).only("payload_deleted_at").get(id=delivery.event_id)
+        state = Delivery.objects.values_list("state", flat=True).get(id=delivery.id)
+        if state == Delivery.State.SENDING:
+            raise StateConflict("state", "An attempt is in progress; wait for its result.")
+        _check(event, delivery.endpoint)
+        if state != Delivery.State.PENDING and not _replay(delivery, state, by):
+            raise StateConflict("state", "It cannot be sent again: its transformation fails as before.")
+        make_due(delivery.id, delivery.endpoint_id)
+        transaction.on_commit(partial(notify.notify_drains, {delivery.endpoint_id}))
+
+
+def _check(event: Event, endpoint: Endpoint) -> None:
+    if event.payload_deleted_at is not None:
+        raise StateConflict("event", "Its payload was erased, so nothing can be sent.")
+    if endpoint.deleted_at is not None:
+        raise StateConflict("endpoint", "The endpoint was deleted.")
+    if endpoint.state == Endpoint.State.DISABLED:
+        raise StateConflict("endpoint", "The endpoint is disabled; set its state to active first.")
+
+
+def _replay(delivery: Delivery, state: str, by: str) -> bool:
+    """Carry out a replay of this delivery; return whether it is pending now. The caller has locked the event."""
+    if state == Delivery.State.DEAD:
+        letters = tuple(DeadLetter.objects.filter(delivery=delivery, replayed_at=None).values_list("id", flat=True))
+        run, selected = dead_letters.run_slice, ReplayFilter(ids=letters)
+    else:
+        one = {"ids": (delivery.event_id,), "endpoint": delivery.endpoint_id, "force": True}
+        run, selected = backfill.run_slice, ReplayFilter(**one, scope=Replay.Scope.EVENTS)
+    now = database_now()
+    row = Replay.objects.create(
+        tenant=delivery.tenant,
+        scope=selected.scope,
+        filter=selected.as_json(),
+        requested_by=by[:256],
+        until_at=now,
+        total=1,
+        replayed=1,
+        state=Replay.State.FINISHED,
+        finished_at=now,
+    )
+    return delivery.endpoint_id in run(row, selected, 1).endpoints

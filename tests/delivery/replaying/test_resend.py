@@ -1,0 +1,110 @@
+"""Sending one delivery again: in which states, what is recorded, and when it is refused."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from delivery.models import Delivery, Lane, Replay
+from delivery.replaying.resend import resend
+from subscriptions.errors import StateConflict
+from subscriptions.models import Endpoint
+from tests.delivery.factories import make_dead_letter, make_delivery, make_event
+from tests.factories import make_endpoint, make_subscription
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    return make_endpoint()
+
+
+def make(endpoint: Endpoint, state: str, **changes: Any) -> Delivery:
+    delivery = make_delivery(make_event(endpoint.tenant), endpoint, state=state, **changes)
+    if state == "dead":
+        make_dead_letter(delivery)
+    return delivery
+
+
+@pytest.mark.parametrize("state", ["delivered", "dead", "cancelled"])
+def test_finished_delivery_is_due_with_a_new_retry_plan_and_its_bytes(endpoint: Endpoint, state: str) -> None:
+    delivery = make(endpoint, state, attempts=10, step=9, body=b"as it was sent", next_attempt_at=None)
+    resend(delivery, "ops")
+    delivery.refresh_from_db()
+    assert delivery.next_attempt_at is not None
+    assert (delivery.state, delivery.attempts, delivery.step) == ("pending", 10, 0)
+    assert bytes(delivery.body or b"") == b"as it was sent"
+
+
+@pytest.mark.parametrize("state", ["delivered", "dead", "cancelled"])
+def test_finished_delivery_gets_a_finished_replay_of_one(endpoint: Endpoint, state: str) -> None:
+    delivery = make(endpoint, state)
+    resend(delivery, "ops")
+    row = Replay.objects.get()
+    delivery.refresh_from_db()
+    assert delivery.replay_id == row.id
+    assert (row.requested_by, row.state, row.total, row.replayed) == ("ops", "finished", 1, 1)
+    assert all(letter.replayed_by == "ops" for letter in delivery.dead_letters.all())
+
+
+def test_endpoint_without_a_subscription_gets_it_too(endpoint: Endpoint) -> None:
+    delivery = make(endpoint, "delivered")
+    make_subscription(make_endpoint(endpoint.tenant))
+    resend(delivery, "ops")
+    assert Delivery.objects.get().state == "pending"
+
+
+def test_pending_delivery_is_due_now_without_a_replay(endpoint: Endpoint) -> None:
+    delivery = make(endpoint, "pending", step=4, next_attempt_at=timezone.now() + timedelta(hours=5))
+    resend(delivery, "ops")
+    delivery.refresh_from_db()
+    assert delivery.next_attempt_at is not None
+    assert delivery.next_attempt_at <= timezone.now()
+    assert (delivery.step, Replay.objects.count()) == (4, 0)
+
+
+def test_lane_with_an_open_breaker_is_due(endpoint: Endpoint, django_capture_on_commit_callbacks: Any) -> None:
+    soon = timezone.now() + timedelta(minutes=15)
+    Lane.objects.create(endpoint=endpoint, tenant=endpoint.tenant, due_at=soon, circuit_open_until=soon, open_count=3)
+    with django_capture_on_commit_callbacks(execute=True):
+        resend(make(endpoint, "delivered"), "ops")
+    lane = Lane.objects.get()
+    assert lane.due_at is not None
+    assert lane.due_at <= timezone.now()
+
+
+def refuse(delivery: Delivery) -> str:
+    """Return the field of the error, and check that nothing was changed."""
+    with pytest.raises(StateConflict) as refused:
+        resend(Delivery.objects.get(id=delivery.id), "ops")
+    assert (Delivery.objects.get(id=delivery.id).state, Replay.objects.count()) == (delivery.state, 0)
+    return refused.value.field
+
+
+def test_delivery_that_is_being_sent_is_refused(endpoint: Endpoint) -> None:
+    assert refuse(make(endpoint, "sending")) == "state"
+
+
+@pytest.mark.parametrize("state", ["delivered", "dead", "pending"])
+def test_delivery_to_a_disabled_or_deleted_endpoint_is_refused(endpoint: Endpoint, state: str) -> None:
+    delivery = make(endpoint, state)
+    Endpoint.objects.update(state="disabled")
+    assert refuse(delivery) == "endpoint"
+    Endpoint.objects.update(state="active", deleted_at=timezone.now())
+    assert refuse(delivery) == "endpoint"
+
+
+def test_delivery_of_an_erased_event_is_refused(endpoint: Endpoint) -> None:
+    delivery = make_delivery(
+        make_event(endpoint.tenant, payload_deleted_at=timezone.now()), endpoint, state="delivered"
+    )
+    assert refuse(delivery) == "event"
+
+
+def test_dead_delivery_whose_transformation_fails_again_stays_dead(endpoint: Endpoint) -> None:
+    make_subscription(endpoint, transformer={"input_paths": {"n": "$.data"}, "template": "{<n>: 1}"})
+    delivery = make_delivery(make_event(endpoint.tenant), endpoint, state="dead")
+    make_dead_letter(delivery, cause="transformation_failed")
+    assert refuse(delivery) == "state"
