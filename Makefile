@@ -80,8 +80,8 @@ hooks: $(DEV_STAMP) ## install the git hook that checks style and types before e
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock: $(DEV_STAMP) ## resolve the dependency ranges of pyproject.toml again
-	@$(BIN)/$(LOCK) --upgrade pyproject.toml -o requirements.txt
-	@$(BIN)/$(LOCK) --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml -o requirements.txt
+	@$(BIN)/$(LOCK) --all-extras --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
 clean: ## remove the environment, the caches, and the data of this checkout
 	@if [ -x $(BIN)/python ] && [ -d .waypost ]; then $(BIN)/python -m config.local.embedded discard .waypost; fi

@@ -19,6 +19,7 @@ from config.local import embedded
 from config.ops.worker_watchdog import BrokerWatchdog
 from config.schedule import periodic_tasks
 from webhooks.kit.open_files import raise_limit
+from webhooks.kit.periodic_task import beat_schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -34,10 +35,9 @@ app.steps["consumer"].add(BrokerWatchdog)
 
 @app.on_after_finalize.connect
 def schedule_periodic_tasks(sender: Celery, **_signal: Any) -> None:
-    """Put every periodic task on the schedule. A message that no worker took within its period expires."""
+    """Put the periodic tasks of all apps on the schedule."""
     sender.conf.beat_schedule = {
-        it.name: {"task": it.name, "schedule": it.every, "options": {"queue": it.queue, "expires": it.every}}
-        for it in periodic_tasks()
+        name: entry for it in periodic_tasks() for name, entry in beat_schedule({it.name: it.every}, it.queue).items()
     }
 
 

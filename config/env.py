@@ -9,6 +9,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -74,6 +75,19 @@ def dotted_paths(name: str) -> dict[str, str]:
         if "." not in path or not all(part.isidentifier() for part in path.strip().split(".")):
             raise Misconfigured(f"{name} must list functions such as book=shop.orders.book or shop.orders.book")
         found[key.strip() or path.strip()] = path.strip()
+    return found
+
+
+def app_names(name: str) -> list[str]:
+    """Return the importable Django apps of a comma-separated list; one may be named by its configuration too."""
+    found = words(name)
+    for word in found:
+        parts = word.split(".")
+        if not all(part.isidentifier() for part in parts) or find_spec(parts[0]) is None:
+            raise Misconfigured(
+                f"{name} must list Django apps that can be imported, such as shop or shop.apps.ShopConfig; "
+                "PYTHONPATH has to contain their directory"
+            )
     return found
 
 

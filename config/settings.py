@@ -51,6 +51,7 @@ WAYPOST_FAN_OUT_WORKERS = env.integer("WAYPOST_FAN_OUT_WORKERS", 1, minimum=1, m
 WAYPOST_LOOKUPS_PER_TENANT = env.integer("WAYPOST_LOOKUPS_PER_TENANT", 16, minimum=1)  # in flight, per process
 WAYPOST_CALLS_PER_TENANT = env.integer("WAYPOST_CALLS_PER_TENANT", 16, minimum=1)  # single calls, per process
 WAYPOST_TESTS_PER_TENANT = env.integer("WAYPOST_TESTS_PER_TENANT", 3, minimum=1)  # test deliveries, per process
+WAYPOST_APPS = env.app_names("WAYPOST_APPS")  # Django apps of yours, with handlers in webhook_handlers
 WAYPOST_HANDLERS = env.dotted_paths("WAYPOST_HANDLERS")  # handlers that a source may name: name=dotted.path,...
 WAYPOST_HANDLER_WAITS = env.integer("WAYPOST_HANDLER_WAITS", 50, minimum=0)  # of a source and web process
 WAYPOST_STORAGE_URL = env.url("WAYPOST_STORAGE_URL", ("file", "s3"), (WAYPOST_DATA / "claims").as_uri())
@@ -137,6 +138,7 @@ INSTALLED_APPS = [
     "webhooks",
     "subscriptions",
     "delivery",
+    *WAYPOST_APPS,
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,10 +1,15 @@
 """Configure the app."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.module_loading import import_string
 
+from delivery.checks import check_project
+from delivery.defaults import DEFAULTS
+from webhooks.host_project import require_apps, require_packages, set_defaults
 from webhooks.kit.tenancy import tenant_deleted
 
+PACKAGES = {"pycurl": "waypost[provider]"}  # those that the receiver does not need
 ON_TENANT_DELETED = "delivery.replaying.replays.cancel_all_of"
 
 
@@ -14,6 +19,14 @@ class DeliveryConfig(AppConfig):
     name = "delivery"
     verbose_name = "Delivery"
 
+    def import_models(self) -> None:
+        """Import the models, if the project has what they need."""
+        require_packages(self.name, PACKAGES)
+        require_apps(self.name, ["webhooks", "subscriptions"])
+        super().import_models()
+
     def ready(self) -> None:
-        """Connect signals."""
+        """Set default settings, register checks, and connect signals."""
+        set_defaults(DEFAULTS)
+        register(check_project)
         tenant_deleted.connect(import_string(ON_TENANT_DELETED))

@@ -5,6 +5,7 @@ from celery.signals import worker_init, worker_shutting_down
 from delivery.fan_out import deferred
 from delivery.lifecycle import retention, sweep, usage
 from delivery.replaying import replays
+from delivery.schedule import BEAT_SCHEDULE
 from delivery.sending import drain, shutdown
 from delivery.sql.due import HAS_DRAIN_WORK
 from delivery.sql.fan_out import HAS_FAN_OUTS
@@ -13,13 +14,13 @@ from delivery.sql.usage import HAS_INCREMENTS
 from webhooks.kit.periodic_task import periodic_task
 
 PERIODIC_TASKS = [
-    periodic_task("delivery.deliver_due", drain.run_drain, every=1, queue="delivery", has_work=HAS_DRAIN_WORK),
-    periodic_task("delivery.fan_out", deferred.run, every=1, has_work=HAS_FAN_OUTS),
-    periodic_task("delivery.recover", sweep.recover, every=2, has_work=HAS_RECOVERIES),
-    periodic_task("delivery.replay_slices", replays.run_slices, every=2, has_work=replays.HAS_RUNNING),
-    periodic_task("delivery.fold_usage", usage.fold, every=10, has_work=HAS_INCREMENTS),
-    periodic_task("delivery.sweep", sweep.sweep, every=60),
-    periodic_task("delivery.apply_retention", retention.apply_retention, every=60),
+    periodic_task("delivery.deliver_due", drain.run_drain, BEAT_SCHEDULE, has_work=HAS_DRAIN_WORK),
+    periodic_task("delivery.fan_out", deferred.run, BEAT_SCHEDULE, has_work=HAS_FAN_OUTS),
+    periodic_task("delivery.recover", sweep.recover, BEAT_SCHEDULE, has_work=HAS_RECOVERIES),
+    periodic_task("delivery.replay_slices", replays.run_slices, BEAT_SCHEDULE, has_work=replays.HAS_RUNNING),
+    periodic_task("delivery.fold_usage", usage.fold, BEAT_SCHEDULE, has_work=HAS_INCREMENTS),
+    periodic_task("delivery.sweep", sweep.sweep, BEAT_SCHEDULE),
+    periodic_task("delivery.apply_retention", retention.apply_retention, BEAT_SCHEDULE),
 ]
 
 

@@ -1,8 +1,12 @@
 """Configure the app."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.module_loading import import_string
 
+from subscriptions.checks import check_admin
+from subscriptions.defaults import DEFAULTS
+from webhooks.host_project import require_apps, set_defaults
 from webhooks.kit.tenancy import tenant_named, tenant_required
 
 ON_TENANT_NAMED = "subscriptions.tenants.tenants.find_id"
@@ -15,7 +19,14 @@ class SubscriptionsConfig(AppConfig):
     name = "subscriptions"
     verbose_name = "Subscriptions"
 
+    def import_models(self) -> None:
+        """Import the models, if the project has what they need."""
+        require_apps(self.name, ["webhooks"])
+        super().import_models()
+
     def ready(self) -> None:
-        """Connect signals."""
+        """Set default settings, register checks, and connect signals."""
+        set_defaults(DEFAULTS)
+        register(check_admin)
         tenant_named.connect(import_string(ON_TENANT_NAMED))
         tenant_required.connect(import_string(ON_TENANT_REQUIRED))

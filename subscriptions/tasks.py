@@ -1,8 +1,9 @@
 """List the periodic tasks of the subscriptions app."""
 
+from subscriptions.schedule import BEAT_SCHEDULE
 from subscriptions.tenants import idempotency
 from webhooks.kit.periodic_task import periodic_task
 
 PERIODIC_TASKS = [
-    periodic_task("subscriptions.sweep", idempotency.delete_expired, every=60),
+    periodic_task("subscriptions.sweep", idempotency.delete_expired, BEAT_SCHEDULE),
 ]

@@ -45,18 +45,22 @@ ROOMS = {
     "webhooks.processing.models": "webhooks.wire webhooks.kit webhooks.sources.models",
     "webhooks.models": "webhooks.sources.models webhooks.receiving.models webhooks.processing.models",
     "webhooks.checks": "",
+    "webhooks.defaults": "",
+    "webhooks.schedule": "webhooks.kit.periodic_task",
     "webhooks.host_logging": "",
+    "webhooks.host_project": "",
     "webhooks.sources": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders",
     "webhooks.processing": f"{GROUND} {RECEIVER} webhooks.sources",
     "webhooks.receiving": f"{GROUND} {RECEIVER} webhooks.schemes webhooks.senders webhooks.sources webhooks.processing",
     "webhooks.cloudevents": "webhooks.wire webhooks.models",
     "webhooks.testing": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.sources webhooks.cloudevents",
     "webhooks.inbound_urls": "webhooks.receiving",
-    "webhooks.tasks": "webhooks.kit webhooks.processing",
+    "webhooks.tasks": "webhooks.kit webhooks.schedule webhooks.processing",
     "webhooks.api": f"{GROUND} {RECEIVER} {WORK} webhooks.senders webhooks.sources.models webhooks.inbound_urls",
     "webhooks.admin": f"{GROUND} {RECEIVER} {WORK} webhooks.schemes webhooks.senders webhooks.api",
     "webhooks.management": "webhooks.processing webhooks.api",
-    "webhooks.apps": "webhooks.kit webhooks.checks webhooks.host_logging webhooks.processing",
+    "webhooks.apps": "webhooks.kit webhooks.checks webhooks.defaults webhooks.host_project webhooks.host_logging "
+    "webhooks.processing",
     # the provider: tenants and what they want
     "subscriptions.errors": "webhooks.kit",
     "subscriptions.models": f"{GROUND} subscriptions.tenants.models subscriptions.endpoints.models "
@@ -67,12 +71,19 @@ ROOMS = {
     "subscriptions.json_limits": "subscriptions.errors",
     "subscriptions.validation": f"{GROUND} subscriptions.errors subscriptions.routing subscriptions.json_limits",
     "subscriptions.event_types": f"{GROUND} {TENANCY} subscriptions.json_limits subscriptions.validation",
-    "subscriptions.tasks": "webhooks.kit subscriptions.tenants",
+    "subscriptions.defaults": "",
+    "subscriptions.checks": "",
+    "subscriptions.schedule": "webhooks.kit.periodic_task",
+    "subscriptions.registration": f"{GROUND} {TENANCY} subscriptions.validation",
+    "subscriptions.tasks": "webhooks.kit subscriptions.schedule subscriptions.tenants",
     "subscriptions.api": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.admin": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
     "subscriptions.management": f"{GROUND} {TENANCY} subscriptions.validation subscriptions.event_types",
-    "subscriptions.apps": "webhooks.kit",
+    "subscriptions.apps": "webhooks.kit webhooks.host_project subscriptions.checks subscriptions.defaults",
     # the provider: what is due, and its delivery
+    "delivery.defaults": "",
+    "delivery.schedule": "webhooks.kit.periodic_task webhooks.schedule subscriptions.schedule",
+    "delivery.checks": "delivery.schedule",
     "delivery.usage_models": "",
     "delivery.load_models": "",
     "delivery.models": f"{GROUND} subscriptions.models delivery.usage_models delivery.load_models",
@@ -85,12 +96,13 @@ ROOMS = {
     "delivery.publishing": f"{GROUND} {TENANCY} subscriptions.event_types {DELIVERY} delivery.fan_out delivery.load",
     "delivery.sending": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing",
     "delivery.single_attempts": f"{GROUND} {TENANCY} {DELIVERY} delivery.transports",
+    "delivery.testing": f"{GROUND} subscriptions.models {DELIVERY}",
     "delivery.reading": f"{GROUND} {TENANCY} {DELIVERY} delivery.load delivery.transports delivery.publishing "
     "delivery.sending",
     "delivery.replaying": f"{GROUND} {TENANCY} {DELIVERY} delivery.fan_out delivery.reading",
     "delivery.lifecycle": f"{GROUND} {TENANCY} {DELIVERY} delivery.sending delivery.reading delivery.replaying",
-    "delivery.tasks": "webhooks.kit delivery.sql delivery.fan_out delivery.sending delivery.replaying "
-    "delivery.lifecycle",
+    "delivery.tasks": "webhooks.kit delivery.schedule delivery.sql delivery.fan_out delivery.sending "
+    "delivery.replaying delivery.lifecycle",
     "delivery.api": f"{GROUND} {TENANCY} subscriptions.api {DELIVERY} delivery.load delivery.transports "
     "delivery.fan_out delivery.publishing delivery.sending delivery.single_attempts delivery.reading "
     "delivery.replaying delivery.lifecycle",
@@ -98,7 +110,7 @@ ROOMS = {
     "delivery.sending delivery.reading delivery.replaying delivery.lifecycle delivery.templatetags",
     "delivery.templatetags": "delivery.models",
     "delivery.management": f"{GROUND} {TENANCY} {DELIVERY} delivery.replaying",
-    "delivery.apps": "webhooks.kit",
+    "delivery.apps": "webhooks.kit webhooks.host_project delivery.checks delivery.defaults",
     # the platform
     "config": " ".join(PACKAGES),
 }

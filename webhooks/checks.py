@@ -1,15 +1,22 @@
-"""Check at start-up what the receiver needs of its project: PostgreSQL, encryption keys, storage for large bodies."""
+"""Check at start-up what the receiver needs of its project: PostgreSQL, encryption keys, a URL, storage for bodies.
+
+The first two are for the provider too. A project that receives nothing needs neither the URL nor the storage.
+"""
 
 from typing import Any
 
 from cryptography.fernet import Fernet
+from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import module_has_submodule
 
 
 def check_project(**_options: Any) -> list[CheckMessage]:
     """Return an error for each missing part (system check)."""
-    return [*_database(), *_keys(), *_storage()]
+    return [*_database(), *_keys(), *(_storage() if _has_inbound_url() else _inbound_url())]
 
 
 def _database() -> list[CheckMessage]:
@@ -28,6 +35,21 @@ def _keys() -> list[CheckMessage]:
         pass
     hint = "Generate one with cryptography.fernet.Fernet.generate_key().decode(), and protect it like SECRET_KEY."
     return [Error("WAYPOST_ENCRYPTION_KEYS must list at least one Fernet key.", hint=hint, id="webhooks.E003")]
+
+
+def _has_inbound_url() -> bool:
+    try:
+        reverse("inbound", args=["src"])
+    except (NoReverseMatch, ImproperlyConfigured):
+        return False
+    return True
+
+
+def _inbound_url() -> list[CheckMessage]:
+    if not any(module_has_submodule(app.module, "webhook_handlers") for app in apps.get_app_configs()):
+        return []
+    hint = 'path("", include("webhooks.inbound_urls")) in the URLs of the project.'
+    return [Warning("There are handlers of webhooks, and no URL that receives any.", hint=hint, id="webhooks.W005")]
 
 
 def _storage() -> list[CheckMessage]:

@@ -4,8 +4,9 @@ from webhooks.kit.periodic_task import periodic_task
 from webhooks.processing.process import process_due
 from webhooks.processing.sweep import sweep
 from webhooks.processing.turns.claims import HAS_PENDING
+from webhooks.schedule import BEAT_SCHEDULE
 
 PERIODIC_TASKS = [
-    periodic_task("webhooks.process_due", process_due, every=1, has_work=HAS_PENDING),
-    periodic_task("webhooks.sweep", sweep, every=60),
+    periodic_task("webhooks.process_due", process_due, BEAT_SCHEDULE, has_work=HAS_PENDING),
+    periodic_task("webhooks.sweep", sweep, BEAT_SCHEDULE),
 ]

@@ -56,7 +56,7 @@ def may_notify(requests: int) -> bool:
     Commits that notify wait for each other (``insert_events``): those of other tenants in this process, and of the
     other processes of this machine while these are busy, as groups of several requests show.
     """
-    processes = getattr(settings, "WAYPOST_WEB_WORKERS", 1)
+    processes = settings.WAYPOST_WEB_WORKERS
     return group_commit.keys_in_progress() <= 1 and (processes == 1 or requests == 1)
 
 

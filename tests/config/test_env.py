@@ -32,6 +32,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         (" a, b,,c ", lambda: env.words(NAME), ["a", "b", "c"]),
         (" ", lambda: env.words(NAME, ["d"]), ["d"]),
         ("book=shop.orders.book, a.b", lambda: env.dotted_paths(NAME), {"book": "shop.orders.book", "a.b": "a.b"}),
+        ("json,email.apps.Config", lambda: env.app_names(NAME), ["json", "email.apps.Config"]),
         ("127.0.0.1, ::1/128,10.0.0.0/8", lambda: env.networks(NAME), ["127.0.0.1/32", "::1/128", "10.0.0.0/8"]),
         (
             "10.0.0.2,10.0.0.2:5353, 2001:db8::2,[2001:db8::2]:53",
@@ -60,6 +61,8 @@ def test_valid_value_is_read(given: Callable[[str], None], value: str, read: Cal
         ("sesame", lambda: env.name_servers(NAME)),
         ("10.0.0.2:70000", lambda: env.name_servers(NAME)),
         ("sesame.example.com:53", lambda: env.name_servers(NAME)),
+        ("sesame", lambda: env.app_names(NAME)),
+        ("json; sesame", lambda: env.app_names(NAME)),
         ("sesame", lambda: env.dotted_paths(NAME)),
         ("a=sesame..b", lambda: env.dotted_paths(NAME)),
         ("http://sesame", lambda: env.url(NAME, ("redis",))),

@@ -1,6 +1,7 @@
 """Test the settings: safe with the required variables alone, and one line that names a missing one."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,34 @@ def test_production_without_a_required_variable_names_it(data: Path, missing: st
     assert done.returncode != 0
     assert done.stderr.startswith(f"waypost: {missing} ")
     assert len(done.stderr.splitlines()) == 1
+
+
+APP = {
+    "shop/__init__.py": "",
+    "shop/models.py": "from django.db import models\nclass Order(models.Model):\n    total = models.IntegerField()\n",
+}
+FIND_APP = """
+from django.apps import apps
+from webhooks.models import Source
+from webhooks.processing.handlers import has_handlers
+print(apps.get_model("shop.Order").__name__, has_handlers(Source(uid="shop")), has_handlers(Source(uid="other")))
+"""
+
+
+def handlers_of_the_page() -> str:
+    """Return the handlers that docs/how-to/receive.md shows, for its app ``shop``."""
+    page = (ROOT / "docs" / "how-to" / "receive.md").read_text()
+    (found,) = re.findall(r"^```python\n(from webhooks.processing.handlers import GiveUp.*?)^```", page, re.M | re.S)
+    return str(found)
+
+
+def test_app_of_the_operator_is_installed_with_its_models_and_handlers(data: Path, tmp_path: Path) -> None:
+    for name, text in {**APP, "shop/webhook_handlers.py": handlers_of_the_page()}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    theirs = {"WAYPOST_APPS": "shop", "PYTHONPATH": str(tmp_path), "WAYPOST_ENV": "production", **REQUIRED}
+    done = manage(data, "shell", "--verbosity", "0", "-c", FIND_APP, **theirs)
+    assert (done.stdout, done.stderr) == ("Order True False\n", "")
 
 
 def test_unreachable_database_is_reported_in_one_line_without_the_password(data: Path) -> None:

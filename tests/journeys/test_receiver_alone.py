@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.other_project import Project, empty_database
+from tests.journeys.other_project import RECEIVE, Project, commands, empty_database
 
 
 @pytest.fixture
@@ -19,6 +19,15 @@ def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) ->
 
 
 ORDERS = "from orders.models import Order; print(list(Order.objects.values_list('number', 'total')))"
+SCHEDULE = "from shop.celery import app; print(*sorted(app.conf.beat_schedule))"
+RUN_HERE = [  # the commands of the page; the key is made by ``Project``
+    ["pip", "install", ".../waypost"],
+    ["python", "-c", "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"],
+    ["python", "manage.py", "makemigrations", "orders"],
+    ["python", "manage.py", "migrate"],
+    ["python", "manage.py", "source", "payments", "--base-url", "https://shop.example"],
+    ["python", "manage.py", "process_receipts"],
+]
 ADMIN = """
 from django.contrib.auth.models import User
 from django.test import Client
@@ -36,7 +45,7 @@ print("shown")
 
 
 def test_page_followed_in_a_new_project_handles_an_order(tmp_path: Path, database: dict[str, object]) -> None:
-    project = Project(tmp_path, database)
+    project = Project(tmp_path, database, lacks="pycurl")
     project.run("manage.py", "check", "--fail-level", "WARNING")
     project.run("manage.py", "makemigrations", "orders")
     project.run("manage.py", "migrate", "--verbosity", "0")
@@ -50,6 +59,12 @@ def test_page_followed_in_a_new_project_handles_an_order(tmp_path: Path, databas
         forged = {**there, "SECRET": "whsec_" + "A" * 32}
         assert project.run("try.py", **forged).startswith("401 ")
     assert project.run("manage.py", "process_receipts", "--once") == "1 processed\n"
+    project.run("manage.py", "test", "orders", "--noinput")
+    assert project.run("-c", SCHEDULE) == "webhooks.process_due webhooks.sweep\n"
     assert project.run("manage.py", "shell", "--verbosity", "0", "-c", ORDERS) == "[('A-1', 42)]\n"
     assert project.run("manage.py", "shell", "--verbosity", "0", "-c", ADMIN) == "shown\n"
     assert "worker wake-up failed" not in (tmp_path / "server.log").read_text()
+
+
+def test_commands_of_the_page_are_those_that_are_run_here() -> None:
+    assert commands(RECEIVE) == RUN_HERE

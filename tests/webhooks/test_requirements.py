@@ -1,15 +1,19 @@
-"""Check the list for installing the app ``webhooks`` alone: complete, and in the ranges the platform is tested with."""
+"""Check what is declared to be installed with the apps: complete, and nothing that only the platform needs."""
 
 import ast
 import re
 import sys
 import tomllib
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-APP = ROOT / "webhooks"
-OPTIONAL = {"unfold"}  # used where it is installed
+OURS = {"webhooks", "subscriptions", "delivery"}
+OF_OTHERS = {"redis": "celery", "yaml": "drf-spectacular"}  # installed with these
 
 
 def normalized(requirement: str) -> str:
@@ -17,37 +21,49 @@ def normalized(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement.strip(), maxsplit=1)[0]).lower()
 
 
-def listed(path: Path) -> dict[str, str]:
-    lines = [line.strip() for line in path.read_text().splitlines() if line.strip() and not line.startswith(("#", "-"))]
-    return {normalized(line): line for line in lines}
+def project() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return found
+
+
+def declared(*extras: str) -> set[str]:
+    """Return the names of what is installed with these extras."""
+    lines = [*project()["dependencies"], *(it for extra in extras for it in project()["optional-dependencies"][extra])]
+    return {normalized(line) for line in lines}
 
 
 def ranges_of_the_platform() -> dict[str, str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {normalized(line): line for line in project["dependencies"]}
+    lines = [*project()["dependencies"], *chain(*project()["optional-dependencies"].values())]
+    return {normalized(line): line for line in lines}
 
 
-def imported() -> set[str]:
+def imported(app: str) -> set[str]:
     """Return the top-level name of everything any module of the app imports."""
     names: set[str] = set()
-    for path in APP.rglob("*.py"):
+    for path in (ROOT / app).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 names.add(str(node.module).partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {"webhooks"} - OPTIONAL
+    return names - set(sys.stdlib_module_names) - OURS
 
 
-def test_every_package_the_app_imports_is_listed() -> None:
-    names, offered = listed(APP / "requirements.txt"), metadata.packages_distributions()
-    for name in imported():
-        packages = {normalized(package) for package in offered[name]}
-        assert packages & names.keys(), f"{name} is imported, and none of {packages} is listed"
+@pytest.mark.parametrize(
+    ("app", "extras"),
+    [("webhooks", ["admin"]), ("subscriptions", ["provider", "admin"]), ("delivery", ["provider", "admin"])],
+)
+def test_every_package_an_app_imports_is_declared_for_it(app: str, extras: list[str]) -> None:
+    names, offered = declared(*extras), metadata.packages_distributions()
+    for name in imported(app):
+        packages = {normalized(package) for package in offered[name]} | {OF_OTHERS.get(name, name)}
+        assert packages & names, f"{name} is imported, and none of {packages} is declared"
 
 
-def test_ranges_of_the_app_are_those_of_the_platform() -> None:
-    assert listed(APP / "requirements.txt").items() <= ranges_of_the_platform().items()
+def test_every_extra_of_the_apps_is_imported_by_them() -> None:
+    offered = metadata.packages_distributions()
+    used = {normalized(package) for app in OURS for name in imported(app) for package in offered[name]}
+    assert declared("provider", "admin") - declared() <= used
 
 
 def test_lock_file_pins_every_dependency_within_its_range() -> None:

@@ -1,13 +1,16 @@
 """Define periodic tasks: Celery tasks without arguments that run at an interval, some only when there is work.
 
-Each app lists its own as ``PERIODIC_TASKS`` in its ``tasks`` module. ``config.celery`` schedules all of them; a host
-project without ``config`` copies the list of the receiver into its own schedule.
+Each app says in its ``schedule`` module how often its tasks run, as Celery beat reads it, and lists the tasks as
+``PERIODIC_TASKS`` in its ``tasks`` module. ``config.celery`` schedules all of them; a project without ``config`` puts
+the ``BEAT_SCHEDULE`` of an app on the schedule of its own Celery app.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from celery import shared_task
+
+BeatSchedule = dict[str, dict[str, Any]]
 
 
 class PeriodicTask(NamedTuple):
@@ -23,18 +26,28 @@ class PeriodicTask(NamedTuple):
     has_work: str = ""
 
 
-def periodic_task(
-    name: str, run: Callable[[], object], *, every: float, queue: str = "default", has_work: str = ""
-) -> PeriodicTask:
-    """Register ``run`` as the Celery task ``name``, and return its place in the schedule.
+def beat_schedule(periods: Mapping[str, float], queue: str = "default") -> BeatSchedule:
+    """Return entries of Celery's ``beat_schedule`` for tasks of a queue, by name, each with its period in seconds.
 
-    The result of ``run`` is discarded. Runs may overlap if one takes longer than ``every``, so ``run`` has to claim its
-    work in the database. ``has_work`` is evaluated every second: it has to be a look into an index, without values of
-    others.
+    A message that no worker took within the period expires: the next one does the same.
+    """
+    return {
+        name: {"task": name, "schedule": float(every), "options": {"queue": queue, "expires": float(every)}}
+        for name, every in periods.items()
+    }
+
+
+def periodic_task(name: str, run: Callable[[], object], schedule: BeatSchedule, *, has_work: str = "") -> PeriodicTask:
+    """Register ``run`` as the Celery task ``name``, and return its place in the schedule, which has to contain it.
+
+    The result of ``run`` is discarded. Runs may overlap if one takes longer than its period, so ``run`` has to claim
+    its work in the database. ``has_work`` is evaluated every second: it has to be a look into an index, without values
+    of others.
     """
 
     def task() -> None:
         run()
 
     shared_task(name=name, ignore_result=True)(task)
-    return PeriodicTask(name, float(every), queue, has_work)
+    entry = schedule[name]
+    return PeriodicTask(name, entry["schedule"], entry["options"]["queue"], has_work)

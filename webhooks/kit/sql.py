@@ -40,7 +40,7 @@ def run(statement: str | bytes, parameters: Mapping[str, Any] | Sequence[Any]) -
     """
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        if getattr(settings, "WAYPOST_PREPARE_STATEMENTS", False):
+        if settings.WAYPOST_PREPARE_STATEMENTS:
             try:
                 return _prepared_statements().execute(statement, parameters)
             except UnsupportedParameterError:

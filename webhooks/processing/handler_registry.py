@@ -20,7 +20,7 @@ BUILT_IN = {
 def handler_paths() -> dict[str, str]:
     """Return the handlers a source may name: name -> dotted path."""
     built_in = {name: path for name, path in BUILT_IN.items() if apps.is_installed(path.partition(".")[0])}
-    given = {**built_in, **getattr(settings, "WAYPOST_HANDLERS", {})}
+    given = {**built_in, **settings.WAYPOST_HANDLERS}
     return {name: path for name, path in given.items() if path}
 
 

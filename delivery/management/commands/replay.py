@@ -1,19 +1,17 @@
 """``manage.py replay TENANT``: replay dead letters or past events; count, ask, show the progress."""
 
 import time
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from delivery.models import DeadLetter, Replay
 from delivery.replaying import replays
 from subscriptions.models import Tenant
 from webhooks.wire.ids import parse
 
-REFRESH_EVERY = 0.5  # seconds between two updates of the progress bar
+REFRESH_EVERY = 0.5  # seconds between two lines of progress
 
 
 class Command(BaseCommand):
@@ -67,16 +65,14 @@ class Command(BaseCommand):
 
     def _follow(self, row: Replay) -> None:
         """Run the replay's slices and show the progress; after an interrupt a worker continues it."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        end = "\r" if self.stdout.isatty() else "\n"
         try:
-            with Progress(*columns, console=Console(file=cast(IO[str], self.stdout))) as progress:
-                bar = progress.add_task(row.public_id, total=row.total)
-                while row.state == Replay.State.RUNNING:
-                    replays.run_slices()
-                    row.refresh_from_db()
-                    progress.update(bar, completed=row.replayed)
-                    if row.state == Replay.State.RUNNING:
-                        time.sleep(REFRESH_EVERY)
+            while row.state == Replay.State.RUNNING:
+                replays.run_slices()
+                row.refresh_from_db()
+                self.stdout.write(f"{row.public_id} {row.replayed:>9,} of {row.total:,}", ending=end)
+                if row.state == Replay.State.RUNNING:
+                    time.sleep(REFRESH_EVERY)
         except KeyboardInterrupt:
             self.stdout.write(f"\n{row.public_id} is continued by a worker; cancel it in the admin or with the API.")
             return

@@ -28,6 +28,9 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         return int(rows.order_by()[:MAX_COUNTED].count())
 
 
+HAS_LOOK = all(map(apps.is_installed, ("unfold", "unfold.contrib.filters", "django.contrib.humanize")))
+"""Whether the project has the look that the pages of the provider need; without it they are not registered."""
+
 if apps.is_installed("unfold"):
     from unfold.admin import ModelAdmin
     from unfold.paginator import InfinitePaginator as ListPaginator

@@ -23,7 +23,6 @@ from webhooks.kit.per_process import PerProcess
 R = TypeVar("R")
 
 QUEUED_PER_THREAD = 64  # functions that may wait, for each thread
-DEFAULT_THREADS = 16
 
 
 class FairThreads:
@@ -105,5 +104,5 @@ class _Call:
             self.done.set_exception(error)
 
 
-request_threads = PerProcess(lambda: FairThreads(getattr(settings, "WAYPOST_WEB_THREADS", DEFAULT_THREADS), "request"))
+request_threads = PerProcess(lambda: FairThreads(settings.WAYPOST_WEB_THREADS, "request"))
 """The threads of this process that requests run on: those of Django's views, and queries of native views."""

@@ -27,14 +27,14 @@ _RELEASE = "SELECT pg_advisory_unlock(%(locks)s::int, %(key)s::int)"
 
 def processes() -> int | None:
     """Return how many processes a worker has; None in a project without the setting, where nothing is limited."""
-    number: int | None = getattr(settings, "WAYPOST_DEFAULT_WORKERS", None)
+    number: int | None = settings.WAYPOST_DEFAULT_WORKERS
     return number
 
 
 def slice_places() -> int | None:
     """Return how many processes may work in slices: WAYPOST_FAN_OUT_WORKERS, at most all but two, at least one."""
     number = processes()
-    return None if number is None else min(getattr(settings, "WAYPOST_FAN_OUT_WORKERS", 1), max(1, number - 2))
+    return None if number is None else min(settings.WAYPOST_FAN_OUT_WORKERS, max(1, number - 2))
 
 
 @contextmanager

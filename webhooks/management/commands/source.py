@@ -42,7 +42,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(json.dumps(error.detail)) from None
         secret = serializer.validated_data.get("secret")
-        base = (options["base_url"] or getattr(settings, "PUBLIC_URL", "")).rstrip("/")
+        base = (options["base_url"] or settings.PUBLIC_URL).rstrip("/")
         made = {"source": source.public_id, "url": base + serializer.data["url"], "secret": secret}
         self.stdout.write(json.dumps(made))
 

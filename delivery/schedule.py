@@ -1,0 +1,26 @@
+"""Say how often the periodic tasks of a project with the provider run: those of all three apps.
+
+    app.conf.beat_schedule = BEAT_SCHEDULE        in any Celery app; {**BEAT_SCHEDULE, ...} with tasks of its own
+
+Imported where the Celery app is created, so before Django is set up: it imports no model.
+"""
+
+from subscriptions.schedule import BEAT_SCHEDULE as SUBSCRIPTIONS
+from webhooks.kit.periodic_task import beat_schedule
+from webhooks.schedule import BEAT_SCHEDULE as RECEIVER
+
+BEAT_SCHEDULE = {
+    **beat_schedule({"delivery.deliver_due": 1}, queue="delivery"),
+    **beat_schedule(
+        {
+            "delivery.fan_out": 1,
+            "delivery.recover": 2,
+            "delivery.replay_slices": 2,
+            "delivery.fold_usage": 10,
+            "delivery.sweep": 60,
+            "delivery.apply_retention": 60,
+        }
+    ),
+    **SUBSCRIPTIONS,
+    **RECEIVER,
+}

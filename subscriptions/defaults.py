@@ -1,0 +1,12 @@
+"""List the settings of subscriptions that a project may leave out, each with its default.
+
+docs/reference/settings.md describes them.
+"""
+
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    "WAYPOST_CATALOGUE": "public",  # who may browse event types: "public" or "key"
+    "WAYPOST_ENDPOINTS_PER_ORIGIN": 100,  # of a tenant; 0: no limit
+    "WAYPOST_ENDPOINT_VERIFICATION": "off",  # or "required": before anything is sent to an endpoint
+}

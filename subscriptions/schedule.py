@@ -1,0 +1,5 @@
+"""Say how often the periodic tasks of subscriptions run. Imports no model, like ``webhooks.schedule``."""
+
+from webhooks.kit.periodic_task import beat_schedule
+
+BEAT_SCHEDULE = beat_schedule({"subscriptions.sweep": 60})

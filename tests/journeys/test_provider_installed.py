@@ -1,0 +1,128 @@
+"""Test the provider in another Django project, by following its page to the letter; then the receiver beside it."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.conf import settings
+
+from config.local import embedded
+from tests.journeys.other_project import BIN, PUBLISH, Project, commands, empty_database
+from tests.receiver import Receiver
+from tests.waiting import wait_until
+
+LOOPBACK = 'WAYPOST_ALLOW_HTTP = True\nWAYPOST_ALLOW_NETWORKS = ["127.0.0.0/8"]\n'  # as the page says
+RECEIVES = """
+STORAGES["claims"] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": BASE_DIR / "received"},
+}
+"""
+URLS = """
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [path("admin/", admin.site.urls), path("", include("webhooks.inbound_urls"))]
+"""
+HANDLERS = """
+from orders.models import Order
+from webhooks.processing.handlers import handles
+
+
+@handles("partner", {"type": ["order.paid"]})
+def ship(receipt):
+    Order.objects.create(customer_id="partner", number="copy of " + receipt.json()["data"]["number"], total=1)
+"""
+PUBLISH_FOR = """
+from subscriptions.registration import ensure_tenant, register_endpoint
+register_endpoint(ensure_tenant("partner"), %r, event_types=["order.paid"], secret=%r)
+from orders.models import Order
+Order.objects.create(customer_id="partner", number="B-2", total=5).pay()
+"""
+ORDERS = "from orders.models import Order; print(sorted(Order.objects.values_list('number', flat=True)))"
+ADMIN = """
+from django.contrib.auth.models import User
+from django.test import Client
+client = Client(SERVER_NAME="127.0.0.1")
+client.force_login(User.objects.create_superuser("ops"))
+for page in ("", "webhooks/source/", "webhooks/receipt/", "webhooks/rejection/"):
+    assert client.get(f"/admin/{page}").status_code == 200, page
+print("shown")
+"""
+
+
+@pytest.fixture(scope="module")
+def project(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: pytest.FixtureRequest
+) -> Iterator[Project]:
+    """Make the project of the page; its commands run in the tests."""
+    if settings.WAYPOST_EMBEDDED_BROKER:
+        embedded.attach(embedded.VALKEY, Path(settings.WAYPOST_DATA))
+    name = f"provider_{os.getpid()}"
+    with django_db_blocker.unblock(), empty_database(name) as database:  # type: ignore[attr-defined]
+        folder = tmp_path_factory.mktemp("shop")
+        made = Project(folder, database, LOOPBACK + RECEIVES, page=PUBLISH)
+        made.environment["CELERY_BROKER_URL"] = f"{settings.CELERY_BROKER_URL}?virtual_host=7"
+        (folder / "shop" / "urls.py").write_text(URLS)
+        (folder / "orders" / "webhook_handlers.py").write_text(HANDLERS)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def workers(project: Project) -> Iterator[dict[str, list[str]]]:
+    """Run the commands of the page in order: those of Celery until the end, the others to theirs."""
+    output: dict[str, list[str]] = {"python": []}
+    with ExitStack() as stack:
+        for number, words in enumerate(commands(PUBLISH)):
+            match words:
+                case ["pip", "install", requirement]:
+                    assert requirement.endswith("waypost[provider]")
+                case ["python", *arguments]:
+                    output["python"].append(project.run(*arguments))
+                case ["celery", *_]:
+                    program = [str(BIN / "celery"), *words[1:]]
+                    stack.enter_context(project.running(program, f"celery{number}.log"))
+                case _:
+                    raise AssertionError(f"no rule for the command {words}")
+        yield output
+
+
+def logs(project: Project) -> str:
+    return "\n".join(path.read_text()[-3000:] for path in sorted(project.folder.glob("*.log")))
+
+
+def shell(project: Project, code: str) -> str:
+    return project.run("manage.py", "shell", "--verbosity", "0", "-c", code)
+
+
+def test_page_followed_in_a_new_project_sends_a_signed_webhook(project: Project, workers: dict[str, list[str]]) -> None:
+    assert Fernet(workers["python"][0].strip())
+    with Receiver() as receiver:
+        secret = project.run("try.py", URL=receiver.url("/hooks")).strip()
+        wait_until(lambda: bool(receiver.arrivals), f"the webhook\n{logs(project)}")
+        event = receiver.arrivals[0].verify(secret)
+    assert (event["type"], event["data"]) == ("order.paid", {"number": "A-1", "total": "42.50"})
+
+
+def test_check_finds_nothing_missing_and_the_admin_works_without_unfold(
+    project: Project, workers: dict[str, list[str]]
+) -> None:
+    project.run("manage.py", "check", "--fail-level", "WARNING")
+    assert project.run("manage.py", "makemigrations", "--check", "--dry-run") == "No changes detected\n"
+    assert shell(project, ADMIN) == "shown\n"
+
+
+def test_test_of_the_page_passes(project: Project, workers: dict[str, list[str]]) -> None:
+    project.run("manage.py", "test", "orders", "--noinput")
+
+
+def test_webhook_to_a_source_of_the_same_project_is_handled(project: Project, workers: dict[str, list[str]]) -> None:
+    made = json.loads(project.run("manage.py", "source", "partner", "--base-url", "https://shop.example"))
+    with project.serve([sys.executable, "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"]) as address:
+        url = made["url"].replace("https://shop.example", address)
+        shell(project, PUBLISH_FOR % (url, made["secret"]))
+        wait_until(lambda: "copy of B-2" in shell(project, ORDERS), f"the handler\n{logs(project)}")

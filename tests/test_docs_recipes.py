@@ -1,0 +1,212 @@
+"""Run the recipes: their commands in a shell against the API, their events through a drain to a real server.
+
+Only URLs of other people's servers are replaced. A block of JSON is what the page says that comes out; "..." stands for
+anything, and as a name for any other members.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import current_app
+
+from delivery import notify
+from delivery.models import Delivery, Event
+from delivery.sending.drain import deliver_due
+from subscriptions.models import Tenant
+from tests.factories import make_endpoint, make_key, make_tenant
+from tests.processes import run
+from tests.receiver import Arrival, Exchange, Receiver, status
+from tests.waiting import wait_until
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "recipes"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+URL = re.compile(r"https://[a-z0-9.-]+\.(?:example|com|aws)(/[\w/.-]*)?")
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Recipe:
+    """A page, whose commands run against an API with the key of a tenant."""
+
+    def __init__(self, name: str, api: str, key: str, receiver: Receiver, folder: Path) -> None:
+        self.blocks = BLOCK.findall((FOLDER / f"{name}.md").read_text())
+        self.receiver = receiver
+        self.folder = folder
+        self.environment = {"PATH": os.environ["PATH"], "API": api, "KEY": key}
+
+    def code(self, language: str) -> list[str]:
+        return [text for found, text in self.blocks if found == language]
+
+    def expected(self, number: int = 0) -> Any:
+        return json.loads(self.code("json")[number])
+
+    def run(self, number: int | None = None) -> str:
+        """Run the commands of one block, or of all, and return what they print."""
+        blocks = self.code("sh") if number is None else [self.code("sh")[number]]
+        script = URL.sub(lambda found: self.receiver.url(found[1] or "/"), "\n".join(blocks))
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        done = run(command, cwd=self.folder, env=self.environment, text=True)
+        assert done.returncode == 0, done.stderr
+        assert '"status":4' not in done.stdout, done.stdout
+        return str(done.stdout)
+
+    def drain(self, count: int = 1) -> list[Arrival]:
+        """Drain until so many requests have arrived, and until nothing is due; return them."""
+
+        def has_drained() -> bool:
+            deliver_due(idle_timeout=0.1, seconds=20.0, stopping=lambda: False)
+            return len(self.receiver.arrivals) >= count
+
+        wait_until(has_drained, f"{count} requests")  # lanes are marked due after the response to publishing
+        return list(self.receiver.arrivals)
+
+
+MakeRecipe = Callable[[str], Recipe]
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant()
+
+
+@pytest.fixture
+def recipe(
+    live_server: Any, settings: Any, tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeRecipe]:
+    """Return a function that reads a recipe; the endpoints of all lead to one server on loopback."""
+    settings.WAYPOST_ALLOW_HTTP, settings.WAYPOST_ALLOW_NETWORKS = True, ["127.0.0.0/8"]
+    monkeypatch.setattr(notify.drain_starter, "notify", lambda: None)
+    key = make_key(tenant)[1]
+    with Receiver() as receiver:
+        yield lambda name: Recipe(name, f"{live_server.url}/api/v1", key, receiver, tmp_path)
+
+
+@pytest.fixture
+def reminders(recipe: MakeRecipe) -> Iterator[dict[str, Any]]:
+    """Return the names that the module of the page about reminders defines."""
+    module: dict[str, Any] = {"__name__": "reminders"}
+    exec(recipe("tomorrow-at-nine").code("python")[0], module)
+    yield module
+    del current_app.tasks["orders.remind"]
+
+
+def agrees(expected: Any, found: Any) -> bool:
+    """Return whether a value is the one that a page shows."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        named = expected.keys() - {"..."}
+        is_whole = "..." in expected or found.keys() == named
+        return is_whole and named <= found.keys() and all(agrees(expected[name], found[name]) for name in named)
+    if isinstance(expected, list) and isinstance(found, list):
+        return len(expected) == len(found) and all(map(agrees, expected, found))
+    return bool(expected in ("...", found))
+
+
+def test_large_order_becomes_a_slack_message(recipe: MakeRecipe) -> None:
+    page = recipe("slack-message-for-large-orders")
+    page.run()
+    (arrival,) = page.drain()
+    assert agrees(page.expected(), json.loads(arrival.body))
+    assert (arrival.path, b"250.00" in arrival.body) == ("/services/T0/B0/secret", True)
+
+
+def test_endpoint_behind_oauth_gets_a_token(recipe: MakeRecipe) -> None:
+    page = recipe("oauth2-endpoint")
+    token = b'{"access_token": "abc", "token_type": "Bearer", "expires_in": 3600}'
+    page.receiver.script("/oauth2/token", status(200, token))
+    page.run(0)
+    assert agrees(page.expected(), json.loads(page.run(1)))
+    (requested,), (tested,) = page.receiver.at("/oauth2/token"), page.receiver.at("/webhooks")
+    assert b"scope=orders.write" in requested.body
+    assert tested.headers["authorization"] == "Bearer abc"
+
+
+def test_function_of_aws_lambda_verifies_what_it_is_sent(recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = recipe("aws-lambda-url")
+    created, _ = json.JSONDecoder().raw_decode(page.run())  # the response to the first command
+    monkeypatch.setenv("SECRET", created["secret"])
+    (arrival,) = page.drain()
+    function: dict[str, Any] = {}
+    exec(page.code("python")[0], function)
+    headers = {name.lower(): value for name, value in arrival.headers.items()}
+    asked = {"body": arrival.body.decode(), "headers": headers, "isBase64Encoded": False}
+    assert function["lambda_handler"](asked, None) == {"statusCode": 200}
+    assert function["lambda_handler"]({**asked, "body": asked["body"] + " "}, None) == {"statusCode": 401}
+
+
+def test_second_request_within_a_minute_waits(recipe: MakeRecipe) -> None:
+    page = recipe("once-a-minute")
+    page.run(0)
+    assert len(page.drain()) == 1
+    assert agrees(page.expected(), json.loads(page.run(1)))
+
+
+def test_failing_event_holds_up_its_own_customer_only(recipe: MakeRecipe) -> None:
+    page = recipe("in-order-per-customer")
+
+    def fail_for_the_first(exchange: Exchange) -> None:
+        arrivals = [it for it in page.receiver.arrivals if it.connection == exchange.client_address[1]]
+        status(500 if b'"Ada"' in arrivals[-1].body else 200)(exchange)
+
+    page.receiver.script("/hooks", fail_for_the_first)
+    page.run(0)
+    page.run(1)
+    events = [json.loads(it.body) for it in page.drain(2)]
+    assert sorted((it["subject"], it["data"]["name"]) for it in events) == [("c-1", "Ada"), ("c-2", "Bob")]
+    assert agrees(page.expected(), json.loads(page.run(2)))
+
+
+def test_address_is_not_in_what_a_partner_gets(recipe: MakeRecipe) -> None:
+    page = recipe("masked-email")
+    page.run()
+    (arrival,) = page.drain()
+    assert agrees(page.expected(), json.loads(arrival.body))
+    assert arrival.headers["content-type"].startswith("application/cloudevents+json")
+    assert b"ada@example.com" in bytes(Event.objects.get().body)
+
+
+def test_loop_creates_each_endpoint_with_its_subscription_once(recipe: MakeRecipe, tenant: Tenant) -> None:
+    page = recipe("five-hundred-endpoints")
+    listed, printed = page.code("")
+    (page.folder / "endpoints.txt").write_text(URL.sub(lambda it: page.receiver.url(it[1] or "/"), listed))
+    assert page.run() == printed
+    assert page.run() == printed.replace("201", "409")
+    assert sorted(tenant.endpoints.values_list("uid", "subscriptions__event_types")) == [
+        ("berlin", ["order.*"]),
+        ("paris", ["order.*"]),
+    ]
+
+
+def test_test_event_is_sent_and_shown(recipe: MakeRecipe, tenant: Tenant) -> None:
+    page = recipe("test-event")
+    make_endpoint(tenant, uid="shop", url=page.receiver.url("/hooks"))
+    assert agrees(page.expected(), json.loads(page.run()))
+    assert (len(page.receiver.arrivals), Delivery.objects.count()) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        ("2030-01-31T23:30:00+00:00", "2030-02-02T09:00:00+01:00"),  # it is February already in Berlin
+        ("2030-03-30T12:00:00+01:00", "2030-03-31T09:00:00+02:00"),  # the clocks go forward in the night
+        ("2030-10-26T12:00:00+02:00", "2030-10-27T09:00:00+01:00"),
+    ],
+)
+def test_tomorrow_at_nine_is_the_time_of_the_city(reminders: dict[str, Any], now: str, then: str) -> None:
+    assert reminders["tomorrow_at_nine"](datetime.fromisoformat(now)).isoformat() == then
+
+
+def test_reminder_that_is_sent_twice_is_published_once(reminders: dict[str, Any]) -> None:
+    for _ in range(2):
+        reminders["remind"]("acme", "A-1")
+    assert Event.objects.get().event_id == "reminder-A-1"
+
+
+def test_every_recipe_is_run() -> None:
+    tests = Path(__file__).read_text()
+    assert [path.stem for path in FOLDER.glob("*.md") if f'recipe("{path.stem}")' not in tests] == []

@@ -1,0 +1,8 @@
+"""Say how often the periodic tasks of the receiver run: ``app.conf.beat_schedule = BEAT_SCHEDULE`` in any Celery app.
+
+Imported where the Celery app is created, so before Django is set up: it imports no model.
+"""
+
+from webhooks.kit.periodic_task import beat_schedule
+
+BEAT_SCHEDULE = beat_schedule({"webhooks.process_due": 1, "webhooks.sweep": 60})
