@@ -66,6 +66,12 @@ def writers_leave_no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 @pytest.fixture(autouse=True)
+def no_refreshing_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load cached values only when the test does, not on a thread that does not see the rows of the test."""
+    monkeypatch.setattr("webhooks.kit.caches.refresher.Refresher.start_thread", lambda refresher: False)
+
+
+@pytest.fixture(autouse=True)
 def no_timer_of_late_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mark lanes at once, not from a thread that outlives the test."""
     monkeypatch.setattr("delivery.publishing.late_marks.LateMarks.start_timer", lambda marks: marks.mark())

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import connection
 
+from webhooks.kit.caches.refresher import Refresher
+
 
 def in_threads(*works: Callable[[], Any]) -> list[Any]:
     """Run these at the same time, and return what each returned or the exception it raised."""
@@ -49,6 +51,21 @@ class ClosingThreads(ThreadPoolExecutor):
                 connection.close()
 
         return super().submit(run)
+
+
+class EndingRefresher(Refresher):
+    """Refresh cached values as a process does, on a thread that ends, and closes its connection, after its work."""
+
+    start_thread = Refresher.start_thread  # of which other tests have none
+
+    def __init__(self) -> None:
+        super().__init__(idle_seconds=0)
+
+    def finish(self) -> None:
+        """Return when all that was submitted is done."""
+        for thread in threading.enumerate():
+            if thread.name == "cache-refresh":
+                thread.join()
 
 
 class SynchronousWriters(ClosingThreads):

@@ -1,46 +1,54 @@
 """Limit the events a tenant publishes per month.
 
-Far from the limit a process reads the count once a second and adds its own events in between. Near the limit each
-request holds a lock per tenant and reads the exact count. A tenant can exceed the limit only by publishing more than
-NEAR events within one second, and then by what it published in that second.
+Far from the limit a process uses a count that is at most a second old, and adds its own events since. Near the limit
+each request holds a lock per tenant and reads the exact count. A tenant can exceed the limit only by publishing more
+than NEAR events within one second, and then by what it published in that second.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from time import monotonic
 from uuid import UUID
 
 from django.db import connection
 
 from delivery.sql.usage import events_since
+from webhooks.kit.caches.timed_cache import TimedCache
 
 NEAR = 50_000  # events below the limit, from where on every request counts exactly
-READ_EVERY = 1.0  # seconds between two reads of the count by one process
 MAX_TENANTS = 10_000  # counts that one process remembers
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _CachedCount:
-    month: date
+    """The events of a month in the database, and how many this process had published when they began to be read."""
+
     used: int
-    at: float
+    published: int
 
 
-_counts: dict[UUID, _CachedCount] = {}
+_published: Counter[UUID] = Counter()  # events by tenant, far from its limit, since this process started or forgot
+
+
+def _read_count(tenant_and_month: tuple[UUID, date]) -> _CachedCount:
+    tenant_id, first = tenant_and_month
+    published = _published[tenant_id]  # before the read: what commits meanwhile is counted twice rather than never
+    return _CachedCount(events_since(tenant_id, first), published)
+
+
+_counts = TimedCache(_read_count, max_size=MAX_TENANTS, refreshes=True)
 
 
 def is_near(tenant_id: UUID, limit: int, count: int) -> bool:
     """Return whether ``count`` more events could reach the limit; if not, they are counted as published."""
     if limit <= NEAR:
         return True
-    cached, now = _counts.get(tenant_id), monotonic()
-    if cached is None or cached.month != month() or now - cached.at >= READ_EVERY:
-        if len(_counts) >= MAX_TENANTS:
-            _counts.clear()
-        cached = _counts[tenant_id] = _CachedCount(month(), events_since(tenant_id, month()), now)
-    if cached.used + count > limit - NEAR:
+    cached = _counts.get((tenant_id, month()))
+    if cached.used + max(_published[tenant_id] - cached.published, 0) + count > limit - NEAR:
         return True
-    cached.used += count
+    if len(_published) > MAX_TENANTS:
+        forget()
+    _published[tenant_id] += count
     return False
 
 
@@ -65,3 +73,4 @@ def next_month() -> datetime:
 def forget() -> None:
     """Drop the cached counts."""
     _counts.clear()
+    _published.clear()

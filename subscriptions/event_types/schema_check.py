@@ -1,8 +1,8 @@
 """Check published events against the schema of their type, from a snapshot of the event types in memory.
 
-A database trigger increases the version of the event types with every change. Each process reads that version at most
-once a second and drops its snapshot if the version has changed; the process that changed a type drops its snapshot at
-once. A schema is compiled when the first event to be checked against it arrives.
+A database trigger increases the version of the event types with every change. Each process uses a version that is at
+most a second old and drops its snapshot if the version has changed; the process that changed a type drops its snapshot
+at once. A schema is compiled when the first event to be checked against it arrives.
 """
 
 from collections.abc import Mapping
@@ -116,7 +116,7 @@ def _read_version(_key: str) -> int:
         return int(cursor.fetchone()[0])
 
 
-_version = TimedCache(_read_version)  # one entry, under the key ""
+_version = TimedCache(_read_version, refreshes=True)  # one entry, under the key ""
 
 
 def _load(tenant_id: UUID, name: str) -> SchemaCheck | None:

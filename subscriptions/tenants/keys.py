@@ -135,4 +135,4 @@ def _record_use(key: ApiKey) -> None:
         key.last_used_at = now
 
 
-cached_keys = TimedCache(_load)  # by digest
+cached_keys = TimedCache(_load, refreshes=True)  # by digest

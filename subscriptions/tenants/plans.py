@@ -130,7 +130,7 @@ def _load_default_plan(_key: str) -> Plan:
     return Plan.objects.filter(is_default=True).first() or Plan(name="default")
 
 
-_default_plan = TimedCache(_load_default_plan)  # one entry, under the key ""
+_default_plan = TimedCache(_load_default_plan, refreshes=True)  # one entry, under the key ""
 
 
 def _unset_former_default(fields: dict[str, Any]) -> None:

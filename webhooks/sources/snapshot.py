@@ -1,7 +1,8 @@
 """Cache each source in memory, at most a second old, with its secrets decrypted.
 
-Receiving looks up the source of every request; the cache makes that one statement a second and source. A changed
-secret, a pause or a deletion therefore takes effect within a second in every process.
+Receiving looks up the source of every request; the cache makes that one or two statements a second and source, in the
+background while requests come. A changed secret, a pause or a deletion therefore takes effect within a second in every
+process.
 """
 
 from collections.abc import Hashable, Mapping
@@ -162,5 +163,5 @@ def _load(key: UUID) -> SourceSnapshot | None:
     return SourceSnapshot(**values, verify_token="" if token is None else decrypt(token), secrets=secrets)
 
 
-_snapshots = TimedCache(_load)  # by id
+_snapshots = TimedCache(_load, refreshes=True)  # by id
 _missing: TimedCache[UUID, bool] = TimedCache(lambda _: True)  # ids that no source has
