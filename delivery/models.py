@@ -256,6 +256,9 @@ class Lane(models.Model):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
     due_at = models.DateTimeField(null=True)
     owner = models.UUIDField(null=True, help_text="The drain that leases it.")
+    publishers_claim = models.BooleanField(
+        db_default=False, help_text="Publishing an event claims its delivery for the owner, which sends it at once."
+    )
     endpoint_inactive = models.BooleanField(
         default=False, help_text="It has pending deliveries, but its endpoint is paused or disabled."
     )

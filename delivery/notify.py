@@ -12,7 +12,8 @@ from uuid import UUID
 
 from django.db import Error
 
-from delivery.sql.due import CHANNEL, OWNER_CHANNEL, STOPPED, mark_lanes_due, mark_lanes_due_late, notify_stopped
+from delivery.sql.due import CHANNEL, MISSED, OWNER_CHANNEL, mark_lanes_due, mark_lanes_due_late, notify_stopped
+from delivery.sql.lanes import LOCK_LISTENING
 from webhooks.kit.notify import Listener, TaskNotifier, wakeup_failed
 
 drain_starter = TaskNotifier("delivery.deliver_due", "delivery", pause=1.0, expires=1.0)
@@ -55,5 +56,9 @@ def notify_drains_of_stopped(endpoint_ids: Iterable[UUID]) -> None:
 
 
 def listen(owner: UUID) -> Listener:
-    """Listen for lanes that became due, as a running drain with this id does. For payloads see read_notification."""
-    return Listener(CHANNEL, f"{OWNER_CHANNEL}{owner}", missed=STOPPED)
+    """Listen for lanes that became due, as a running drain with this id does. For payloads see read_notification.
+
+    While the connection lasts, publishers can tell that the drain listens.
+    """
+    lock = LOCK_LISTENING.format(owner=owner)
+    return Listener(CHANNEL, f"{OWNER_CHANNEL}{owner}", missed=MISSED, setup=lock)

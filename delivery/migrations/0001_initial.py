@@ -120,6 +120,7 @@ class Migration(migrations.Migration):
                 ('endpoint', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='lane', serialize=False, to='subscriptions.endpoint')),
                 ('due_at', models.DateTimeField(null=True)),
                 ('owner', models.UUIDField(help_text='The drain that leases it.', null=True)),
+                ('publishers_claim', models.BooleanField(db_default=False, help_text='Publishing an event claims its delivery for the owner, which sends it at once.')),
                 ('endpoint_inactive', models.BooleanField(default=False, help_text='It has pending deliveries, but its endpoint is paused or disabled.')),
                 ('low_water_mark', models.DateTimeField(help_text='No pending delivery is due before it.', null=True)),
                 ('next_slot_at', models.DateTimeField(help_text='Clock of the rate limit (GCRA): when the next attempt may start.', null=True)),

@@ -19,7 +19,7 @@ from delivery.fan_out.announce import announce
 from delivery.notify import fan_out_starter
 from delivery.publishing.prepare import PreparedEvent, prepare
 from delivery.publishing.results import ContentConflict, Published, PublishError
-from delivery.publishing.store import store
+from delivery.publishing.store import Stored, store
 from delivery.sql.publish import StoredEvent
 from subscriptions.models import Tenant
 from webhooks.wire.cloudevents.event import Event
@@ -100,12 +100,12 @@ def _publish(
             if raises:
                 raise PublishError(error, index, len(events)) from error
             results[index] = Published(None, error=error)
-    stored, notified = store(tenant, list(prepared.values()), notifies=commit is not None and commit.notifies)
+    stored = store(tenant, list(prepared.values()), notifies=commit is not None and commit.notifies)
     for index, event in prepared.items():
-        results[index] = _result(event, stored[event.name])
-    accepted = [it for it in prepared.values() if it.key == stored[it.name].key]
+        results[index] = _result(event, stored.events[event.name])
+    accepted = [it for it in prepared.values() if it.key == stored.events[it.name].key]
     if any(it.deliveries or it.deferred for it in accepted):
-        notify = partial(_notify, accepted, started, notified, commit)
+        notify = partial(_notify, accepted, started, stored, commit)
         transaction.on_commit(notify if commit is None else partial(commit.after_commit.append, notify))
     complete = [it for it in results if it is not None]
     _count(complete, len(accepted))
@@ -142,12 +142,15 @@ def _count(results: Sequence[Published], accepted: int) -> None:
     telemetry.published(accepted=accepted, duplicates=len(results) - accepted - rejected, rejected=rejected)
 
 
-def _notify(
-    events: list[PreparedEvent], started: float, notified: frozenset[UUID], commit: GroupedCommit | None
-) -> None:
-    """Announce the new deliveries, and notify the workers of deferred fan-outs."""
-    pending = [(new.key, new.endpoint_id) for it in events for new in it.deliveries if new.reason is None]
-    if pending and (late := announce(pending, started, notified)) and commit is not None:
+def _notify(events: list[PreparedEvent], started: float, stored: Stored, commit: GroupedCommit | None) -> None:
+    """Announce the new deliveries, without those that are claimed, and notify the workers of deferred fan-outs."""
+    pending = [
+        (new.key, new.endpoint_id)
+        for it in events
+        for new in it.deliveries
+        if new.reason is None and new.key not in stored.claimed
+    ]
+    if pending and (late := announce(pending, started, stored.notified)) and commit is not None:
         commit.mark_late(late)
     if any(it.deferred for it in events):
         fan_out_starter.notify()

@@ -41,10 +41,11 @@ RETRY_FOR, RETRY_EVERY = 5.0, 0.1  # seconds, when the connection breaks; a rest
 
 
 class Stored(NamedTuple):
-    """The stored events by (source, id), and the endpoints whose drains the commit has notified."""
+    """The stored events by (source, id), and what the commit has notified drains of (see ``Inserted``)."""
 
     events: dict[tuple[str, str], StoredEvent]
     notified: frozenset[UUID] = frozenset()
+    claimed: frozenset[UUID] = frozenset()
 
 
 def store(tenant: Tenant, events: list[PreparedEvent], *, notifies: bool = False) -> Stored:
@@ -115,7 +116,7 @@ def _store_under(routes: RouteTable, tenant: Tenant, events: list[PreparedEvent]
         stored |= find_events(tenant.id, repeats)
     if not all(name in stored for name in repeats):  # retention deleted a repeat's first event
         return None
-    return Stored(stored, new.notified)
+    return Stored(stored, new.notified, new.claimed)
 
 
 def _transaction(events: list[PreparedEvent]) -> AbstractContextManager[object]:

@@ -2,17 +2,22 @@
 
 What is held has not been sent. It is sent within HOLD_SECONDS of its claim, which lasts so much longer, or its claim is
 released. ClaimedAhead keeps and counts; the dispatcher and the drain decide.
+
+Where a lane is in steady use, publishing claims ahead for its drain (PublisherClaims): the statement that stores an
+event creates its delivery claimed for the lane's owner, and notifies it. The drain reads the delivery, and sends it
+without a claim of its own, whose flush it would wait for. The token of these claims is the drain's own id, which no
+other claim has, and each delivery has it only once. See docs/why/lanes.md.
 """
 
+import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from uuid import UUID
 
 from delivery.sending.capacity import TenantRoom
-from delivery.sql.claim import Claimed
+from delivery.sql.claim import Claimed, find_claims_under, read_claims
 
-HOLD_SECONDS = 2.0  # seconds from the claim within which what is held has to be sent
 MAX_HELD = 1_024  # deliveries held by one drain: a limit on memory
 
 
@@ -88,3 +93,53 @@ class ClaimedAhead:
                 else:
                     others.append(it)
         return others
+
+
+Hold = Callable[[Iterable[tuple[Claimed, float]], UUID, float], None]
+
+
+class PublisherClaims:
+    """The deliveries that publishers have claimed for one drain, and that are not settled.
+
+    ``hold`` takes what was read: each claim with the seconds it lasts, its token, and when it was read in monotonic
+    seconds. A notification may be lost with the connection that listens. So a drain that connects again looks for
+    claims under its id that it does not know.
+    """
+
+    def __init__(self, owner: UUID, hold: Hold) -> None:
+        self._owner = owner
+        self._hold = hold
+        self._named: set[UUID] = set()  # by notifications, and not read yet
+        self._known: set[UUID] = set()  # read, and neither settled nor released
+        self._may_have_missed = False
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether there is something to read."""
+        return bool(self._named) or self._may_have_missed
+
+    def on_notified(self, delivery_ids: Iterable[UUID]) -> None:
+        """Record that these deliveries were claimed for the drain."""
+        self._named.update(delivery_ids)
+
+    def on_missed(self) -> None:
+        """Record that notifications may have been lost."""
+        self._may_have_missed = True
+
+    def read(self) -> int:
+        """Hold what was claimed for the drain since the last call, or make it unsendable; return how many."""
+        if self._may_have_missed:
+            self._named |= find_claims_under(self._owner) - self._known
+            self._may_have_missed = False
+        if not self._named:
+            return 0
+        asked_at = time.monotonic()
+        claims = read_claims(self._owner, self._named)
+        self._named.clear()
+        self._known.update(it.id for it, _ in claims)
+        self._hold(claims, self._owner, asked_at)
+        return len(claims)
+
+    def end(self, delivery_ids: Iterable[UUID]) -> None:
+        """Forget deliveries that are settled, or whose claims were released or ended by others."""
+        self._known.difference_update(delivery_ids)

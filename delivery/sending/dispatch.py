@@ -17,7 +17,7 @@ from delivery.sending.lane import LeasedLane
 from delivery.sending.leased_lanes import LeasedLanes
 from delivery.sending.settlement import Ended
 from delivery.sending.verdict import DEFAULT_PLAN
-from delivery.sql.claim import Claimed, without_body
+from delivery.sql.claim import CLAIM_GRACE, NO_TENANT, Claimed, without_body
 from delivery.transports.in_flight import InFlight
 from delivery.transports.outcome import Outcome
 from delivery.transports.registry import Transports
@@ -56,6 +56,19 @@ class Dispatcher:
             held = Held(it, token, new_id(), self._lanes.target_of(it.endpoint_id).tenant_id, until)
             self.bodies.start(held.attempt_id, held.tenant_id, len(it.body))
             self.ahead.add(held)
+
+    def hold_for_publishers(self, claims: Iterable[tuple[Claimed, float]], token: UUID, asked_at: float) -> None:
+        """Hold what publishers have claimed for this drain, each with the seconds from ``asked_at`` its claim lasts.
+
+        What the drain may not send, or has no room for, is unsendable.
+        """
+        now, room = self._clock.now(), self.ahead.room()
+        for it, seconds in claims:
+            lane = self._lanes.get(it.endpoint_id)
+            if lane is None or not lane.may_hold(now) or not room.take(lane.target.tenant_id, 1):
+                self._unsendable.append(Held(it, token, new_id(), NO_TENANT, 0.0))
+            else:
+                self.hold([it], token, asked_at + seconds - lane.target.timeout_ms / 1000 - CLAIM_GRACE)
 
     def start(self, places: Iterable[tuple[LeasedLane, int]]) -> None:
         """Send up to so many held deliveries of each of these lanes, without those that are held too long.

@@ -23,7 +23,7 @@ from delivery.load.drain_meter import DrainMeter
 from delivery.sending import health
 from delivery.sending.attempt_stats import AttemptStats
 from delivery.sending.capacity import share_capacity
-from delivery.sending.claimed_ahead import HOLD_SECONDS
+from delivery.sending.claimed_ahead import PublisherClaims
 from delivery.sending.clock import ENOUGH, Clock, Pacing
 from delivery.sending.dispatch import Dispatcher
 from delivery.sending.lane import LeasedLane
@@ -31,7 +31,7 @@ from delivery.sending.leased_lanes import POLL_EVERY, LeasedLanes
 from delivery.sending.settlement import Ended, report_dead, settlements
 from delivery.sending.shutdown import is_stopping
 from delivery.sending.verdict import RESPONDED_410
-from delivery.sql.claim import Claimed, ClaimRequest, claim_deliveries
+from delivery.sql.claim import HOLD_SECONDS, Claimed, ClaimRequest, claim_deliveries
 from delivery.sql.due import become_resident, end_residence, read_notification
 from delivery.sql.order_heads import MAX_KEYS
 from delivery.sql.settle import find_claims, find_unrecorded, is_one_statement, release_claims, settle_attempts
@@ -51,6 +51,7 @@ MIN_KEYS = 16  # order keys walked in one turn in each ordered lane, however man
 WRITE_STATS_EVERY = 5.0  # seconds
 FINISH_WITHIN = 35.0  # seconds for attempts in flight when the drain ends: more than the longest timeout
 FINISH_WITHIN_ON_STOP = 8.0  # the same when the worker is being stopped
+LISTEN_ON = 0.3  # seconds a drain listens after publishers may not claim for it: longer than a statement of theirs
 CONNECT_WITHIN = 3.0  # seconds to wait for a connection before the loop looks whether to go on
 CONNECT_POLL = 0.01  # seconds between two checks whether a connection was made
 DATABASE_RETRY_AFTER = 0.5  # seconds to wait while the database is away
@@ -108,6 +109,7 @@ class Drain:
         self._lanes = LeasedLanes(clock, owner)
         self._dispatcher = Dispatcher(transports, self._lanes, clock, max_attempts())
         self._lanes.count_held = self._dispatcher.ahead.count
+        self._publisher_claims = PublisherClaims(owner, self._dispatcher.hold_for_publishers)
         self._stats = AttemptStats()
         self._ended: list[Ended] = []
         self._unsettled: list[Ended] = []  # those of them that the current settlement writes
@@ -125,7 +127,8 @@ class Drain:
     def run(self, until: float, idle_timeout: float, stopping: Callable[[], bool], stay: Callable[[], bool]) -> None:
         """Turn until there is nothing to do, then settle what is in flight and release the lanes."""
         lanes = self._lanes
-        steps = (lanes.renew, lanes.lease, self._claim, self._settle, self._release_held, lanes.maintain)
+        claim = (lanes.renew, lanes.lease, self._claim)
+        steps = (*claim, self._settle, self._release_held, lanes.maintain, self._let_publishers_claim)
         self._prepare_connection()
         while not stopping() and time.monotonic() < until and not self._is_over(idle_timeout, stay):
             self._run_steps(*steps, self._write_stats, self._report)
@@ -185,6 +188,7 @@ class Drain:
         Lanes that were empty are asked for deliveries after a notification or a while.
         """
         dispatcher = self._dispatcher
+        self._meter.claimed += self._publisher_claims.read()
         self._drop_stopped()
         self._progress()
         ask_all = self._clock.is_due("claim", POLL_EVERY) or self._ask_all or dispatcher.memory_freed
@@ -293,6 +297,7 @@ class Drain:
         """Make deliveries pending again that this process could not attempt: that is no failure of their endpoints."""
         released = [(attempt, outcome) for attempt, outcome in self._unsettled if outcome.not_attempted]
         release_claims([(it.claimed.id, it.token) for it, _ in released])
+        self._publisher_claims.end(it.claimed.id for it, _ in released)
         if any(outcome.failure is Failure.INTERNAL for _, outcome in released):
             self._dispatcher.capacity.reduce()
         telemetry.attempts_not_started(len(released))
@@ -305,6 +310,7 @@ class Drain:
         """Count the settled attempts. Return their lanes, as far as they are still leased."""
         self.attempts += len(self._unsettled)
         self._meter.settled += len(self._unsettled)
+        self._publisher_claims.end(attempt.claimed.id for attempt, _ in self._unsettled)
         telemetry.attempted(outcome for _, outcome in self._unsettled)
         self._worked_at = time.monotonic()
         lanes: dict[UUID, LeasedLane] = {}
@@ -324,15 +330,26 @@ class Drain:
         """
         if held := self._dispatcher.unsendable():
             release_claims([(it.claimed.id, it.token) for it in held], wait=0.0)
+            self._publisher_claims.end(it.claimed.id for it in held)
             self._lanes.recheck_unleased({it.claimed.endpoint_id for it in held})
             self._dispatcher.forget_unsendable(len(held))
+
+    def _let_publishers_claim(self) -> None:
+        self._lanes.let_publishers_claim(self._dispatcher.may_send)
+
+    def _release_publisher_claims(self) -> None:
+        """Release what publishers have claimed for this drain, which sends nothing more."""
+        self._publisher_claims.read()
+        self._dispatcher.stop_holding()
 
     def _drop_stopped(self) -> None:
         """After a notification that claims were ended, drop the held deliveries of those."""
         if self._has_stopped:
             ahead = self._dispatcher.ahead
             if claims := ahead.claims():
-                self._dispatcher.drop(ahead.pop_others(find_claims(claims)))
+                stopped = ahead.pop_others(find_claims(claims))
+                self._dispatcher.drop(stopped)
+                self._publisher_claims.end(it.claimed.id for it in stopped)
             self._has_stopped = False
 
     def _publish_warnings(self, lanes: list[LeasedLane]) -> None:
@@ -399,7 +416,11 @@ class Drain:
         for notification in map(read_notification, self._listener.received()):
             self._lanes.lane_available = self._lanes.lane_available or notification.lane_available
             self._has_stopped = self._has_stopped or notification.has_stopped
-            self._ask_all = self._ask_all or not notification.endpoints
+            self._ask_all = self._ask_all or not (notification.endpoints or notification.claimed)
+            self._publisher_claims.on_notified(notification.claimed)
+            self._lanes.is_notified = not notification.has_missed
+            if notification.has_missed:
+                self._publisher_claims.on_missed()
             for endpoint_id in notification.endpoints:
                 if (lane := self._lanes.get(endpoint_id)) is not None:
                     lane.on_notified(self._clock.now())
@@ -408,7 +429,7 @@ class Drain:
         now, dispatcher = self._clock.now(), self._dispatcher
         if self._lanes.is_ending:
             return ROOM_EVERY
-        if self._ask_all or dispatcher.memory_freed or self._has_stopped:
+        if self._ask_all or dispatcher.memory_freed or self._has_stopped or self._publisher_claims.are_waiting:
             return 0.0
         if self._lanes.has_batches or self._lanes.seconds_to_lease() <= 0:
             return 0.0
@@ -437,7 +458,8 @@ class Drain:
 
     def _has_work(self) -> bool:
         """Return whether anything is in flight, held, or not settled."""
-        return bool(len(self._dispatcher.capacity) or len(self._dispatcher.ahead) or self._ended or self._unsettled)
+        has_sent = len(self._dispatcher.capacity) or self._ended or self._unsettled
+        return bool(has_sent or len(self._dispatcher.ahead) or self._publisher_claims.are_waiting)
 
     def _is_over(self, idle_timeout: float, stay: Callable[[], bool]) -> bool:
         """Return whether there was nothing to do for ``idle_timeout`` seconds, and ``stay`` lets this drain end."""
@@ -457,14 +479,16 @@ class Drain:
         """Claim and send nothing more, settle the attempts that end within ``seconds``.
 
         Each lane is released when its last attempt has ended, so that the lanes of fast endpoints do not wait for the
-        slow ones.
+        slow ones. Publishers that see lanes as they were may still claim for this drain for a moment.
         """
         until = time.monotonic() + seconds
-        self._dispatcher.stop_holding()
+        listen_until = time.monotonic() + LISTEN_ON if self._lanes.do_publishers_claim else 0.0
         self._lanes.is_ending = True
+        steps = (self._lanes.renew, self._let_publishers_claim, self._release_publisher_claims, self._settle)
         while True:
-            self._run_steps(self._lanes.renew, self._settle, self._release_held, self._lanes.maintain)
-            if not self._has_work() or time.monotonic() >= until:
+            self._run_steps(*steps, self._release_held, self._lanes.maintain)
+            now = time.monotonic()
+            if now >= until or not (self._has_work() or now < listen_until):
                 break
             self._wait()
         self._run_steps(

@@ -29,6 +29,8 @@ SEARCH_PAUSE = 2.0
 UNSETTLED_FACTOR = (
     2  # times max_in_flight: attempts in flight, or ended and not settled, at most; a crash repeats those
 )
+STEADY_CLAIMS = 2  # claims with deliveries that show that a lane is used again and again
+MAX_HELD_FOR_LANE = 256  # deliveries of one lane, with which the drain is behind and claims by itself
 FAST_MS = 250  # milliseconds of an attempt whose place is likely to be free again before the next claim
 
 
@@ -41,6 +43,7 @@ class LeasedLane:
     were published (see ``health``). ``is_gone``: an attempt found the endpoint gone, which is not settled yet; nothing
     is sent meanwhile. ``recovering_since``: an outage is over, and retries of attempts since then and up to
     ``recovered_until`` are being made due. ``stale_in_flight``: attempts in flight since before the breaker opened.
+    ``claims``: claims that found deliveries. ``publishers_claim``: whether publishers may claim for the lane.
     ``unsettled``: attempts that have ended and are not settled. ``requested``: the limit of the last claim.
     ``fast_since_claim``: attempts that were delivered within FAST_MS since. ``held_until``: nothing is sent before,
     because an attempt could not be started. ``heads``: in an ordered lane, the search for deliveries that can be
@@ -61,6 +64,8 @@ class LeasedLane:
     recovered_until: float = 0.0
     stale_in_flight: int = 0
     may_have_more: bool = True
+    claims: int = 0
+    publishers_claim: bool = False
     leased_at: float = 0.0
     last_active_at: float = 0.0
     requested: int = 0
@@ -199,6 +204,18 @@ class LeasedLane:
         """Return how many deliveries to hold beyond the free places: as many as were fast since the last claim."""
         return self.fast_since_claim if self.may_have_more and self.may_hold(now) else 0
 
+    def wants_claims(self, held: int, now: float) -> bool:
+        """Return whether publishers are to claim for this lane, of which the drain holds so many deliveries.
+
+        Only in steady use, and while what is published can be sent at once: nothing waits in the database, and there is
+        a place, or few enough that ended attempts make room for.
+        """
+        if not self.may_hold(now) or self.claims < STEADY_CLAIMS:
+            return False
+        if self.publishers_claim:
+            return held < MAX_HELD_FOR_LANE and (held == 0 or self.capacity(now) > 0 or self.ends_soon())
+        return held == 0 and not self.may_have_more and self.capacity(now) > 0
+
     def claim_request(self, limit: int, held_for: float = 0.0) -> ClaimRequest:
         """Request up to ``limit`` deliveries, of which some may be held for so many seconds before they are sent."""
         self.requested = limit
@@ -230,6 +247,7 @@ class LeasedLane:
                 self.next_search_at = now + (now - self.search_began_at) * SEARCH_PAUSE
         if not count or newest is None:
             return
+        self.claims += 1
         if self.heads is None:
             self.low_water_mark = max(self.low_water_mark, newest - timedelta(seconds=LOW_WATER_MARGIN))
 

@@ -24,7 +24,14 @@ from delivery.sending.clock import Clock
 from delivery.sending.lane import EPOCH, LeasedLane, instant
 from delivery.sql.dead_letters import dead_letter_pending
 from delivery.sql.due import notify_lane_available, recheck_due
-from delivery.sql.lanes import LEASE_SECONDS, LeaseResult, lease_lanes, release_lanes, renew_lanes
+from delivery.sql.lanes import (
+    LEASE_SECONDS,
+    LeaseResult,
+    lease_lanes,
+    let_publishers_claim,
+    release_lanes,
+    renew_lanes,
+)
 from delivery.sql.recovery import (
     Outage,
     bring_claims_forward,
@@ -47,6 +54,7 @@ LEFT_FOR = 0.05  # seconds in which a drain leases nothing after that, so that t
 STUCK_AFTER = 1.0  # seconds: a lane with attempts in flight is stuck if none has started or ended for so long
 KEEP_IDLE = 5.0  # seconds an empty lane is kept, so that the lane of a busy endpoint is not written again and again
 YIELD_AFTER = 2.0  # seconds after which a lane is released while more lanes are due than the drain can lease
+LET_CLAIM_EVERY = 0.1  # seconds between two looks at which lanes publishers may claim for
 RELEASE_EVERY = 0.02  # seconds between two checks for lanes to release
 RENEW_EVERY = LEASE_SECONDS / 3  # seconds
 REFRESH_EVERY = 1.0  # seconds between two readings of the endpoints of the leased lanes
@@ -60,7 +68,7 @@ class LeasedLanes:
 
     ``lane_available``: a lane may be there to lease, as a notification said. ``is_contended``: more lanes are due than
     this drain has places for. ``is_ending``: the drain sends nothing more, so each lane is released once its attempts
-    have ended, and other drains are notified.
+    have ended, and other drains are notified. ``is_notified``: a notification has come, so that others will.
     """
 
     def __init__(self, clock: Clock, owner: UUID | None = None) -> None:
@@ -68,6 +76,7 @@ class LeasedLanes:
         self.lane_available = True
         self.is_contended = False
         self.is_ending = False
+        self.is_notified = False
         self.count_held: Callable[[UUID], int] = lambda _: 0  # how many deliveries of an endpoint this drain holds
         self._is_crowded = False  # more lanes are due than one statement looks at
         self._clock = clock
@@ -106,6 +115,11 @@ class LeasedLanes:
     def leased_until(self) -> float:
         """Return until when the lanes are certainly leased, in monotonic seconds."""
         return self._renewed_at + LEASE_SECONDS
+
+    @property
+    def do_publishers_claim(self) -> bool:
+        """Whether publishers claim for any of the lanes."""
+        return any(lane.publishers_claim for lane in self)
 
     @property
     def has_batches(self) -> bool:
@@ -199,6 +213,29 @@ class LeasedLanes:
             del self._of_old_clock[endpoint_id]
         if (lane := self._lanes.get(endpoint_id)) is not None:
             lane.may_have_more = True
+
+    def let_publishers_claim(self, may_send: Callable[[LeasedLane], bool]) -> None:
+        """Have publishers claim deliveries of the lanes for which this drain can send them at once, and of no others.
+
+        A drain that gets no notifications, as through a pooler in transaction mode, claims all of them itself.
+        """
+        if not (self._clock.is_due("publishers", LET_CLAIM_EVERY) or self.is_ending):
+            return
+        now = self._clock.now()
+        changed: dict[UUID, bool] = {}
+        for endpoint_id, lane in self._lanes.items():
+            wants = (
+                self.is_notified
+                and not self.is_ending
+                and may_send(lane)
+                and lane.wants_claims(self.count_held(endpoint_id), now)
+            )
+            if wants != lane.publishers_claim:
+                changed[endpoint_id] = wants
+        if changed:
+            let_publishers_claim(self.owner, changed)
+            for endpoint_id, wants in changed.items():
+                self._lanes[endpoint_id].publishers_claim = wants
 
     def note_recovery(self, lane: LeasedLane) -> None:
         """Make what waits because of an outage of the endpoint due, batch by batch, if the outage is over."""

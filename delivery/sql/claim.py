@@ -13,6 +13,7 @@ from webhooks.kit.sql import columns, run
 PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 LOW_WATER_MARGIN = 5.0  # seconds the low-water mark stays behind the newest claim: a publisher may commit that late
 CLAIM_GRACE = 10.0  # seconds between the deadline of an attempt and the end of its claim
+HOLD_SECONDS = 2.0  # seconds from the claim within which what is claimed ahead has to be sent
 MAX_ATTEMPTS_COUNTED = 32_767  # a delivery that is replayed without end may have more (smallint)
 LARGE_BODY = 64 * 1024  # bytes; only larger bodies count against an allowance, so that small deliveries never wait
 NO_TENANT = UUID(int=0)
@@ -182,6 +183,34 @@ def _shares(requests: Iterable[ClaimRequest], allowance: BodyAllowance) -> dict[
         "tenants": [numbers.setdefault(it.tenant_id, len(numbers)) for it in requests],
         "max_bytes": [allowance.of(it.tenant_id) for it in requests],
     }
+
+
+# Reader: the drain, for what publishers have claimed for it. Index: the primary key.
+READ_CLAIMS = """
+SELECT d.id, d.endpoint_id, d.event_id, d.attempts, d.step, d.next_attempt_at, coalesce(d.body, e.body),
+       d.body IS NOT NULL, d.is_reference, d.order_key,
+       extract(epoch FROM d.claimed_until - clock_timestamp())::float8
+  FROM delivery_delivery d JOIN delivery_event e ON e.id = d.event_id
+ WHERE d.id = ANY(%(ids)s::uuid[]) AND d.token = %(token)s
+ ORDER BY d.id
+"""
+
+
+def read_claims(token: UUID, delivery_ids: Iterable[UUID]) -> list[tuple[Claimed, float]]:
+    """Return those of these deliveries that are claimed under this token, each with the seconds its claim lasts."""
+    rows = run(READ_CLAIMS, {"ids": list(delivery_ids), "token": token})
+    return [(Claimed(*row[:-1]), row[-1]) for row in rows]
+
+
+# Reader: the drain, when it may have missed a notification. Index: delivery_claimed.
+FIND_CLAIMS_UNDER = f"""
+SELECT id FROM delivery_delivery WHERE state = '{SENDING}' AND claimed_until > now() AND token = %(token)s
+"""
+
+
+def find_claims_under(token: UUID) -> set[UUID]:
+    """Return the deliveries that are claimed under this token. Reads all claimed ones."""
+    return {row[0] for row in run(FIND_CLAIMS_UNDER, {"token": token})}
 
 
 def without_body(claimed: Claimed) -> Claimed:

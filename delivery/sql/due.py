@@ -18,6 +18,8 @@ CHANNEL = "waypost_due"  # the NOTIFY channel that running drains listen on
 OWNER_CHANNEL = "waypost_due_"  # with the owner of lanes behind it: the channel that only this drain listens on
 LANE_AVAILABLE = "free"  # begins its payload if at least one of the marked lanes has no owner
 ALL_LEASED = "leased"  # begins its payload otherwise
+CLAIMED = "claimed"  # begins the payload of the notification that publishing has claimed deliveries for the drain
+MISSED = "missed"  # the payload that a drain gives itself when it may have missed notifications
 STOPPED = "stopped"  # begins the payload of the notification that claims were ended, as by cancelling
 MAX_NAMED = 128  # endpoints that one payload names (it has less than 8,000 bytes); of more it names none
 
@@ -65,18 +67,25 @@ class Notification(NamedTuple):
     """Say which lanes a notification concerns.
 
     ``endpoints``: whose lanes were marked; empty: any. ``has_stopped``: claims were ended, of deliveries which a
-    drain may have claimed ahead.
+    drain may have claimed ahead. ``claimed``: deliveries that were claimed for the drain; if there are any, the
+    notification concerns nothing else. ``has_missed``: any of this may have happened without a notification.
     """
 
     lane_available: bool
     endpoints: frozenset[UUID] = frozenset()
     has_stopped: bool = False
+    claimed: frozenset[UUID] = frozenset()
+    has_missed: bool = False
 
 
 def read_notification(payload: str) -> Notification:
     """Read the payload of a notification on CHANNEL. An empty one says that any lane may have deliveries."""
-    word, *endpoints = payload.split() or [ALL_LEASED]
-    return Notification(word != ALL_LEASED, frozenset(map(UUID, endpoints)), word == STOPPED)
+    word, *keys = payload.split() or [ALL_LEASED]
+    if word == CLAIMED:
+        return Notification(lane_available=False, claimed=frozenset(map(UUID, keys)))
+    if word == MISSED:
+        return Notification(lane_available=True, has_stopped=True, has_missed=True)
+    return Notification(word != ALL_LEASED, frozenset(map(UUID, keys)), word == STOPPED)
 
 
 NOTIFY_STOPPED = f"SELECT {ASYNCHRONOUS_COMMIT}, pg_notify('{CHANNEL}', '{STOPPED}')"

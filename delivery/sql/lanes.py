@@ -16,6 +16,10 @@ LEASE_SECONDS = 10.0  # a lease lasts so long after it was taken or renewed; the
 MAX_DUE_LANES = 1_000  # due lanes that one statement reads and ranks, longest due first: a bound on its cost
 MAX_TENANTS = 5_000  # tenants that one statement walks where more lanes are due
 DISABLED = Endpoint.State.DISABLED
+# Whether the drain ``owner`` listens for notifications: its listening session has an exclusive lock (LOCK_LISTENING),
+# which the database releases when the connection ends, as it does at once if the drain is killed.
+LOCK_LISTENING = "SELECT pg_try_advisory_lock(uuid_hash_extended('{owner}', 0))"
+IS_LISTENING = "NOT pg_try_advisory_xact_lock_shared(uuid_hash_extended(owner, 0))"
 ENDPOINT_DELETED, RESPONDED_410 = DeadLetter.Cause.ENDPOINT_DELETED, DeadLetter.Cause.RESPONDED_410
 
 
@@ -111,6 +115,7 @@ WITH turns AS (
 UPDATE delivery_lane l
    SET owner = CASE WHEN due.active THEN %(owner)s::uuid END,
        due_at = CASE WHEN due.active THEN now() + make_interval(secs => %(seconds)s) END,
+       publishers_claim = false,
        endpoint_inactive = NOT due.active AND due.undeliverable IS NULL
   FROM due
  WHERE l.endpoint_id = due.endpoint_id
@@ -164,6 +169,7 @@ STORE_LANES = """
 UPDATE delivery_lane l
    SET owner = %(next_owner)s::uuid,
        due_at = CASE WHEN %(next_owner)s::uuid IS NOT NULL THEN now() + make_interval(secs => %(seconds)s) END,
+       publishers_claim = publishers_claim AND %(next_owner)s::uuid IS NOT NULL,
        low_water_mark = r.low_water_mark, next_slot_at = r.next_slot_at, concurrency = r.concurrency,
        failures = r.failures, failing_since = r.failing_since, open_count = r.open_count,
        circuit_open_until = r.circuit_open_until, warnings_sent = r.warnings_sent,
@@ -203,3 +209,19 @@ def _store(owner: UUID, next_owner: UUID | None, lanes: Sequence[LaneRow]) -> li
     values = columns([lane[:width] for lane in sorted(lanes)], width)
     parameters = {"owner": owner, "next_owner": next_owner, "seconds": LEASE_SECONDS}
     return [(row[0], row[1]) for row in run(STORE_LANES, parameters | dict(zip(LANE_PARAMETERS, values, strict=True)))]
+
+
+# Reader: the drain, for lanes in steady use. Index: the primary key.
+LET_PUBLISHERS_CLAIM = f"""
+UPDATE delivery_lane l SET publishers_claim = r.may_claim
+  FROM (SELECT {ASYNCHRONOUS_COMMIT}) AS asynchronous_commit,
+       unnest(%(endpoints)s::uuid[], %(may_claim)s::bool[]) AS r(endpoint_id, may_claim)
+ WHERE l.endpoint_id = r.endpoint_id AND l.owner = %(owner)s
+"""
+
+
+def let_publishers_claim(owner: UUID, lanes: Mapping[UUID, bool]) -> None:
+    """Let publishers claim deliveries for the owner of these lanes, or not, by endpoint; for lanes it still leases."""
+    endpoints = sorted(lanes)
+    may_claim = [lanes[key] for key in endpoints]
+    run(LET_PUBLISHERS_CLAIM, {"owner": owner, "endpoints": endpoints, "may_claim": may_claim})

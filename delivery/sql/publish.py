@@ -8,11 +8,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from delivery.models import Delivery
-from delivery.sql.due import ALL_LEASED, MAX_NAMED, OWNER_CHANNEL
+from delivery.sql.claim import CLAIM_GRACE, HOLD_SECONDS, LARGE_BODY
+from delivery.sql.due import ACTIVE, ALL_LEASED, CLAIMED, MAX_NAMED, OWNER_CHANNEL
+from delivery.sql.lanes import IS_LISTENING
 from webhooks.kit.sql import columns, run
 
-PENDING = Delivery.State.PENDING
+PENDING, SENDING = Delivery.State.PENDING, Delivery.State.SENDING
 SURELY_LEASED = 2.0  # seconds that a lease must last beyond now for its owner to be notified
+RENEWED_LATELY = 6.0  # seconds that it must last for deliveries to be claimed for its owner, which may have stalled
 
 
 class StoredEvent(NamedTuple):
@@ -24,10 +27,15 @@ class StoredEvent(NamedTuple):
 
 
 class Inserted(NamedTuple):
-    """The ids of the events that were inserted, and the endpoints whose drains will be notified by the commit."""
+    """The ids of the events that were inserted.
+
+    ``notified``: the endpoints with pending deliveries whose drains the commit notifies. ``claimed``: the ids of the
+    deliveries that were claimed for the drains of their lanes, which the commit notifies of these.
+    """
 
     events: set[UUID]
     notified: frozenset[UUID] = frozenset()
+    claimed: frozenset[UUID] = frozenset()
 
 
 class EventRow(NamedTuple):
@@ -61,25 +69,34 @@ class DeliveryRow(NamedTuple):
     is_reference: bool = False
 
 
-# The one INSERT of deliveries; a WHERE or ON CONFLICT clause follows it. Parameters: delivery_parameters().
-INSERT_DELIVERIES = f"""
+# The one INSERT of deliveries; a WHERE or ON CONFLICT clause follows it. Parameters: delivery_parameters(). The first
+# form creates them claimed where CLAIMS, a CTE, has a token for their endpoint.
+INSERT_CLAIMED_DELIVERIES = f"""
     INSERT INTO delivery_delivery (id, created_at, tenant_id, event_id, endpoint_id, state, body, order_key,
                                    is_reference, next_attempt_at, started_at, attempts, step, claims, last_error,
-                                   replay_id)
-    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id, d.state, d.body, d.order_key,
-           d.is_reference, CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0, 0, '',
-           %(replay)s::uuid
+                                   replay_id, token, claimed_until)
+    SELECT d.id, clock_timestamp(), %(tenant)s, d.event_id, d.endpoint_id,
+           CASE WHEN claim.token IS NULL THEN d.state ELSE '{SENDING}' END, d.body, d.order_key,
+           d.is_reference, CASE d.state WHEN '{PENDING}' THEN clock_timestamp() END, clock_timestamp(), 0, 0,
+           CASE WHEN claim.token IS NULL THEN 0 ELSE 1 END, '', %(replay)s::uuid,
+           claim.token, clock_timestamp() + make_interval(secs => claim.seconds)
       FROM unnest(%(delivery_ids)s::uuid[], %(delivery_events)s::uuid[], %(endpoints)s::uuid[],
-                  %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(references)s::bool[])
-           WITH ORDINALITY AS d(id, event_id, endpoint_id, body, state, order_key, is_reference, place)
+                  %(delivery_bodies)s::bytea[], %(states)s::text[], %(order_keys)s::text[], %(references)s::bool[],
+                  %(claimable)s::bool[])
+           WITH ORDINALITY AS d(id, event_id, endpoint_id, body, state, order_key, is_reference, claimable, place)
+      LEFT JOIN claims claim ON claim.endpoint_id = d.endpoint_id AND d.claimable
 """
+INSERT_DELIVERIES = INSERT_CLAIMED_DELIVERIES.replace(
+    "claims claim ON claim.endpoint_id = d.endpoint_id AND d.claimable",
+    "(SELECT NULL::uuid AS token, NULL::float8 AS seconds) claim ON true",
+)
 # The one INSERT of usage; a SELECT of these columns follows it.
 INSERT_USAGE = "INSERT INTO delivery_usageincrement (tenant_id, day, type, events, deliveries)"
 
 # Reader: publishing. Indexes: the unique (tenant, event_id, source) finds repeats, the primary key of tenants the
-# version, that of lanes the owners. Materialized, so that the version is compared before anything is written.
-# Deliveries are created in the order in which they are given, which is that of the batch: ordered endpoints get them in
-# the order of creation.
+# version, those of lanes and endpoints the owners. Materialized, so that the version is compared before anything is
+# written. Deliveries are created in the order in which they are given, which is that of the batch: ordered endpoints
+# get them in the order of creation. Where the owner of a lane wants it and listens, they are created claimed for it.
 INSERT_EVENTS = f"""
 WITH route_table AS MATERIALIZED (
     SELECT FROM subscriptions_tenant
@@ -92,27 +109,45 @@ WITH route_table AS MATERIALIZED (
                AS e(id, source, event_id, type, subject, digest, body)
         ON CONFLICT (tenant_id, source, event_id) DO NOTHING
     RETURNING id, created_at, type
+), leased AS MATERIALIZED (
+    SELECT lane.*
+      FROM unnest(%(notified)s::uuid[]) AS requested(endpoint_id)
+     CROSS JOIN LATERAL (
+           SELECT l.endpoint_id, l.owner,
+                  CASE WHEN l.publishers_claim AND l.due_at > now() + interval '{RENEWED_LATELY} seconds'
+                            AND e.state = '{ACTIVE}' AND e.deleted_at IS NULL
+                       THEN e.timeout_ms / 1000.0 + {CLAIM_GRACE + HOLD_SECONDS} END AS claim_seconds
+             FROM delivery_lane l JOIN subscriptions_endpoint e ON e.id = l.endpoint_id
+            WHERE l.endpoint_id = requested.endpoint_id AND l.owner IS NOT NULL
+              AND l.due_at > now() + interval '{SURELY_LEASED} seconds'
+           OFFSET 0) lane
+), listening AS MATERIALIZED (
+    SELECT owner FROM (SELECT DISTINCT owner FROM leased WHERE claim_seconds IS NOT NULL) drain WHERE {IS_LISTENING}
+), claims AS MATERIALIZED (
+    SELECT l.endpoint_id, l.owner AS token, l.claim_seconds AS seconds
+      FROM leased l JOIN listening ON listening.owner = l.owner
+     WHERE l.claim_seconds IS NOT NULL
 ), fan_out AS (
-    {INSERT_DELIVERIES}
+    {INSERT_CLAIMED_DELIVERIES}
      WHERE d.event_id IN (SELECT id FROM accepted) ORDER BY d.place
-    RETURNING event_id
+    RETURNING id, event_id, endpoint_id, state
 ), counted AS (
     {INSERT_USAGE}
     SELECT %(tenant)s, (a.created_at AT TIME ZONE 'UTC')::date, a.type, count(*), coalesce(sum(d.count), 0)
       FROM accepted a LEFT JOIN (SELECT event_id, count(*) FROM fan_out GROUP BY event_id) d ON d.event_id = a.id
      GROUP BY 2, 3
+), notified AS MATERIALIZED (
+    SELECT DISTINCT l.owner, d.state = '{SENDING}' AS is_claimed,
+           CASE d.state WHEN '{SENDING}' THEN d.id ELSE d.endpoint_id END AS key
+      FROM fan_out d JOIN leased l ON l.endpoint_id = d.endpoint_id
+     WHERE d.state IN ('{PENDING}', '{SENDING}')
 )
-, leased AS MATERIALIZED (
-    SELECT endpoint_id, owner
-      FROM (SELECT e.endpoint_id, (SELECT l.owner FROM delivery_lane l
-                                    WHERE l.endpoint_id = e.endpoint_id
-                                      AND l.due_at > now() + interval '{SURELY_LEASED} seconds') AS owner
-              FROM unnest(%(notified)s::uuid[]) AS e(endpoint_id)) lane
-     WHERE owner IS NOT NULL AND EXISTS (SELECT FROM accepted)
-)
-SELECT EXISTS (SELECT FROM route_table), ARRAY(SELECT id FROM accepted), ARRAY(SELECT endpoint_id FROM leased),
-       (SELECT count(pg_notify('{OWNER_CHANNEL}' || owner, '{ALL_LEASED} ' || endpoints))
-          FROM (SELECT owner, string_agg(endpoint_id::text, ' ') AS endpoints FROM leased GROUP BY owner) drain)
+SELECT EXISTS (SELECT FROM route_table), ARRAY(SELECT id FROM accepted),
+       ARRAY(SELECT key FROM notified WHERE NOT is_claimed), ARRAY(SELECT key FROM notified WHERE is_claimed),
+       (SELECT count(pg_notify('{OWNER_CHANNEL}' || owner, word || keys))
+          FROM (SELECT owner, CASE WHEN is_claimed THEN '{CLAIMED}' ELSE '{ALL_LEASED}' END AS word,
+                       string_agg(' ' || key, '') AS keys
+                  FROM notified GROUP BY owner, is_claimed) payload)
 """
 # Reader: publishing, for events with deliveries to ordered endpoints. Index: fan_out_ordered.
 INSERT_ORDERED_EVENTS = INSERT_EVENTS.replace(
@@ -133,9 +168,9 @@ def insert_events(
 ) -> Inserted | None:
     """Insert the events that do not exist yet, each with its deliveries, and return their ids.
 
-    ``notifies``: the commit notifies the drains that lease the lanes of these deliveries. Until it is on disk it has a
-    lock for that, for which every other commit waits that notifies. So only a statement that is a transaction by itself
-    may do it, and only while no others commit.
+    ``notifies``: the commit notifies the drains that lease the lanes of these deliveries, and claims deliveries for
+    them (docs/why/lanes.md). Until it is on disk it has a lock for that, for which every other commit waits that
+    notifies. So only a statement that is a transaction by itself may do it, and only while no others commit.
 
     None: nothing was written, because the tenant's route table is no longer at this version, or the tenant is deleted;
     or, with ``is_ordered`` (some deliveries are to ordered endpoints), because an earlier event that may go to such
@@ -153,15 +188,34 @@ def insert_events(
         "bodies": bodies,
         "notified": _named(deliveries) if notifies else [],
         **delivery_parameters(tenant_id, None, deliveries),
+        "claimable": _claimable(events, deliveries),
     }
-    ((is_current, accepted, notified, _),) = run(INSERT_ORDERED_EVENTS if is_ordered else INSERT_EVENTS, parameters)
-    return Inserted(set(accepted), frozenset(notified)) if is_current else None
+    ((is_current, accepted, notified, claimed, _),) = run(
+        INSERT_ORDERED_EVENTS if is_ordered else INSERT_EVENTS, parameters
+    )
+    return Inserted(set(accepted), frozenset(notified), frozenset(claimed)) if is_current else None
 
 
 def _named(deliveries: Sequence[DeliveryRow]) -> list[UUID]:
     """Return the endpoints of pending deliveries; none if they are too many for one notification."""
     endpoints = {it.endpoint_id for it in deliveries if it.state == PENDING}
     return list(endpoints) if len(endpoints) <= MAX_NAMED else []
+
+
+def _claimable(events: Sequence[EventRow], deliveries: Sequence[DeliveryRow]) -> list[bool]:
+    """Return for each delivery whether it may be created claimed: pending, in no order, and with a small body.
+
+    None if there are more than one notification names.
+    """
+    if len(deliveries) > MAX_NAMED:
+        return [False] * len(deliveries)
+    large = {it.id for it in events if len(it.body) > LARGE_BODY}
+    return [
+        it.state == PENDING
+        and it.order_key is None
+        and (it.event_id not in large if it.body is None else len(it.body) <= LARGE_BODY)
+        for it in deliveries
+    ]
 
 
 def delivery_parameters(
@@ -179,6 +233,7 @@ def delivery_parameters(
         "states": states,
         "order_keys": order_keys,
         "references": references,
+        "claimable": [False] * len(deliveries),
     }
 
 

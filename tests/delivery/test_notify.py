@@ -8,7 +8,7 @@ import pytest
 
 from delivery import notify
 from delivery.models import Lane
-from delivery.sql.due import MAX_NAMED, read_notification
+from delivery.sql.due import MAX_NAMED, Notification, read_notification
 from delivery.tasks import PERIODIC_TASKS
 from tests.factories import make_endpoint
 from tests.waiting import wait_until
@@ -55,7 +55,7 @@ def test_notification_names_the_endpoints_and_says_whether_a_lane_is_available(
     for is_available in (True, False):
         notify.notify_drains(endpoints)
         (payload,) = wait_until(listener.received, "the notification")
-        assert read_notification(payload) == (is_available, frozenset(endpoints), False)
+        assert read_notification(payload) == Notification(is_available, frozenset(endpoints), False)
 
 
 def test_notification_of_very_many_endpoints_names_none(listener: Listener, starts: list[str]) -> None:
@@ -68,12 +68,12 @@ def test_notification_of_stopped_deliveries_says_so(listener: Listener, starts: 
     endpoint = make_endpoint()
     notify.notify_drains_of_stopped([endpoint.id])
     payload, *_ = sorted(wait_until(listener.received, "the notification"), reverse=True)
-    assert read_notification(payload) == (True, frozenset(), True)
+    assert read_notification(payload) == Notification(True, frozenset(), True)
     assert Lane.objects.get().due_at is not None
 
 
 def test_notification_without_content_may_concern_any_lane() -> None:
-    assert read_notification("") == (False, frozenset(), False)
+    assert read_notification("") == Notification(False, frozenset(), False)
 
 
 def test_notify_drains_after_a_database_failure_counts_it_and_starts_a_drain(

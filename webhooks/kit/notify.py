@@ -102,12 +102,14 @@ class Listener:
     """Listen on PostgreSQL channels, on a connection of its own; readable (``fileno``) when a notification is there.
 
     While the database is unavailable ``fileno`` is -1, and each call of ``received`` tries to connect again. ``missed``
-    is the payload that is reported when notifications may have been missed.
+    is the payload that is reported when notifications may have been missed. ``setup``: a statement that runs on each
+    connection once it listens.
     """
 
-    def __init__(self, *channels: str, missed: str) -> None:
+    def __init__(self, *channels: str, missed: str, setup: str = "") -> None:
         self._channels = channels
         self._missed = missed
+        self._setup = setup
         self._connection: psycopg.Connection | None = None
         self._connect()
 
@@ -115,7 +117,7 @@ class Listener:
         try:
             self._connection = connection.get_new_connection(connection.get_connection_params())
             self._connection.autocommit = True
-            self._connection.execute("; ".join(f'LISTEN "{channel}"' for channel in self._channels))
+            self._connection.execute("; ".join([*(f'LISTEN "{channel}"' for channel in self._channels), self._setup]))
         except (Error, psycopg.Error):
             self._connection = None
 

@@ -12,7 +12,7 @@ from delivery import notify
 from delivery.models import Delivery, Lane
 from delivery.publishing.group_publish import may_notify, publish_in_group
 from delivery.publishing.late_marks import LateMarks
-from delivery.sql.due import read_notification
+from delivery.sql.due import Notification, read_notification
 from subscriptions.models import Endpoint
 from tests.delivery.sql.factories import make_lane
 from tests.factories import make_endpoint, make_subscription
@@ -51,7 +51,7 @@ def test_lane_that_was_released_is_marked_due_and_the_drains_are_notified(
     marks.add([endpoint.id])
     assert Lane.objects.get().due_at is not None
     (payload,) = wait_until(listener.received, "the notification")
-    assert read_notification(payload) == (True, frozenset({endpoint.id}), False)
+    assert read_notification(payload) == Notification(True, frozenset({endpoint.id}), False)
 
 
 def test_lane_that_is_leased_stays_as_it_is_and_no_drain_is_notified(endpoint: Endpoint, listener: Listener) -> None:
